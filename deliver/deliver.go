@@ -1,0 +1,158 @@
+// Package deliver is the contract between the engine and the places that
+// messages go to. Its sub-packages implement it: maildir, mbox, smtp (SMTP
+// and LMTP) and pipe; delivertest is the suite that each of them passes.
+//
+// Delivery is the participant's side of a two-phase commit. The engine opens
+// a batch, adds messages, prepares it, records the returned intents durably,
+// and only then publishes. A crash between the two leaves intents behind,
+// which the next run hands to the RecoverFunc of their kind.
+//
+// The engine calls the methods of one Batch from one goroutine at a time, but
+// it may stage the next batch of a Deliverer while the last one is being
+// prepared and published.
+package deliver
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Envelope is what the engine knows of a message besides its bytes.
+type Envelope struct {
+	// Account is the account's name in the configuration.
+	Account string
+	// UID is the server's unique-id, or the engine's fingerprint for a server
+	// without UIDL. It is foreign text: escape it before it names a file or
+	// reaches a terminal.
+	UID string
+	// Size is the size that LIST announced, in octets. It is advice: servers
+	// estimate. Negative when unknown.
+	Size int64
+	// Date is when the message was received, from its topmost Received field,
+	// else its Date field, else now; never zero, within sane bounds.
+	Date time.Time
+	// Sender is the address of the topmost Return-Path field without angle
+	// brackets. It is meaningful only if HasSender: "" then means "<>".
+	Sender    string
+	HasSender bool
+	// Recipients overrides the target's configured recipients (a shared
+	// mailbox). Nil for the usual case.
+	Recipients []string
+}
+
+// Deliverer is one configured target. Begin may be called again while an
+// earlier batch is in Prepare or Publish.
+type Deliverer interface {
+	// Begin opens a batch. An error is an *Error whose class says whether
+	// the run can go on.
+	Begin(ctx context.Context) (Batch, error)
+	// Close ends connections and releases files. Idempotent.
+	Close() error
+}
+
+// BatchLimiter is implemented by a Deliverer whose Publish cannot be undone
+// or looked up afterwards (a relay, a command). The engine puts at most
+// MaxBatch messages in one batch, so that no more are at risk of a duplicate.
+type BatchLimiter interface{ MaxBatch() int }
+
+// Batch is a group of messages on their way to one target. The order of calls
+// is Add*, then Prepare, then Publish; or Abort at any time before the intents
+// of Prepare are offered to the state.
+type Batch interface {
+	// Add stages one message. The body has LF line ends (the engine turns the
+	// CRLF of the wire into LF, and changes nothing else: a bare CR stays) and
+	// is read to its end unless Add fails. Memory use does not depend on the
+	// message's size. If reading body fails, Add returns that error unchanged
+	// (errors.Is holds). A failed Add leaves the batch as it was before.
+	Add(ctx context.Context, e Envelope, body io.Reader) error
+	// Prepare makes everything that was added durable, directory entries
+	// included, with nothing visible, and returns one intent a message in the
+	// order of the successful Adds. After an error only Abort may be called.
+	Prepare(ctx context.Context) ([]Intent, error)
+	// Publish makes the messages visible, and that durable, and returns one
+	// result a message in the order of the intents. Called once, after the
+	// intents are durably recorded. A done ctx asks it to stop soon: messages
+	// not yet begun get a result with Later.
+	Publish(ctx context.Context) []Result
+	// Abort removes what was added. Idempotent; never called once recording
+	// the intents was attempted (design.md, law 6).
+	Abort() error
+}
+
+// Intent is a durable promise: enough to find out after a crash, without the
+// configuration, whether one message became visible in one target.
+type Intent struct {
+	// Kind names the RecoverFunc: "maildir", "mbox", "smtp", "pipe".
+	Kind string
+	// Data is the deliverer's own encoding.
+	Data []byte
+	// Receipt is where the message will be once visible, as Result.Receipt.
+	Receipt string
+}
+
+// Result is the outcome of one message in one target. A nil Err means that it
+// is visible, and durably so; otherwise Err is an *Error.
+type Result struct {
+	// Receipt says where the message is, for reading it back: the base name
+	// of a Maildir file, offset and length in an mbox, a relay's reply. Empty:
+	// the intent's Receipt holds. At most 255 bytes.
+	Receipt string
+	Err     error
+}
+
+// Fate is what became of the message of an intent.
+type Fate uint8
+
+const (
+	// Unknown: it cannot be told. The message is delivered again.
+	Unknown Fate = iota
+	// Absent: it did not become visible, and what was staged is gone. The
+	// message is delivered again.
+	Absent
+	// Visible: it is visible and durably so, now if not before.
+	Visible
+)
+
+// RecoverFunc settles an intent left by a crash. It is given the intent only,
+// must be idempotent (it may itself be killed and called again), and is called
+// before any network use, while no batch of the kind is open. An error means
+// that the intent must stay for a later run: the account is not fetched.
+type RecoverFunc func(ctx context.Context, i Intent) (Fate, error)
+
+// Class says what a failed delivery means for the message and for the run.
+type Class uint8
+
+const (
+	// Later: this message, not now. It stays on the server; others go on.
+	Later Class = iota
+	// Never: the target refuses this message for good (5xx, EX_NOUSER).
+	Never
+	// CannotCreate: the target cannot be created or opened. The run stops.
+	CannotCreate
+	// IOError: writing failed (disk full, I/O error). The run stops.
+	IOError
+	// Unavailable: the target takes nothing now (relay down, mbox locked).
+	// The run stops; a later one may work.
+	Unavailable
+)
+
+// Error is a delivery's failure.
+type Error struct {
+	Class Class
+	// Err is the cause, lower case, outermost context first.
+	Err error
+	// Hint tells a person what to do; may be empty.
+	Hint string
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Temporary reports whether a later run may succeed with nothing changed.
+func (e *Error) Temporary() bool { return e.Class == Later || e.Class == Unavailable }
+
+// Stops reports whether the target can take no message at all at present.
+func (e *Error) Stops() bool { return e.Class >= CannotCreate }
