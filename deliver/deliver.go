@@ -39,6 +39,10 @@ type Envelope struct {
 	// Recipients overrides the target's configured recipients (a shared
 	// mailbox). Nil for the usual case.
 	Recipients []string
+	// Served are the recipients that have the message already: Error.Done of
+	// an earlier run. A deliverer with recipients of its own leaves them out;
+	// the others ignore it.
+	Served []string
 }
 
 // Deliverer is one configured target. Begin may be called again while an
@@ -144,6 +148,11 @@ type Error struct {
 	Err error
 	// Hint tells a person what to do; may be empty.
 	Hint string
+	// Done are the recipients that have the message although the delivery as
+	// a whole failed, those of Envelope.Served included. The engine records
+	// it and hands it back as Envelope.Served, so that a retry reaches only
+	// the rest; Class speaks of the rest alone. Nil: nobody has it.
+	Done []string
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
