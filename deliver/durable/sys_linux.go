@@ -1,0 +1,53 @@
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// canSyncfs reports whether syncfs on the file system of f is as good as an
+// fsync of each file. Before Linux 5.8 it reports no write error, and on file
+// systems that are not known to be local it may do nothing at all (FUSE), so
+// only the usual ones count.
+func canSyncfs(f *os.File) bool {
+	var name unix.Utsname
+	if unix.Uname(&name) != nil || !syncfsReports(unix.ByteSliceToString(name.Release[:])) {
+		return false
+	}
+	var st unix.Statfs_t
+	if unix.Fstatfs(int(f.Fd()), &st) != nil {
+		return false
+	}
+	switch uint32(st.Type) { // its width differs between architectures
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
+		return true
+	}
+	return false
+}
+
+// syncfsReports decides from a kernel release ("6.1.0-18-amd64").
+func syncfsReports(release string) bool {
+	var major, minor int
+	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
+		return false
+	}
+	return major > 5 || major == 5 && minor >= 8
+}
+
+func syncfs(f *os.File) error { return unix.Syncfs(int(f.Fd())) }
+
+// renameNew falls back where the file system (NFS) or the kernel (before 3.15)
+// has no RENAME_NOREPLACE.
+func renameNew(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENOTSUP) {
+		return os.Rename(from, to)
+	}
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}

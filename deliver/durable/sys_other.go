@@ -1,0 +1,14 @@
+//go:build !linux
+
+package durable
+
+import (
+	"errors"
+	"os"
+)
+
+func canSyncfs(*os.File) bool { return false }
+
+func syncfs(*os.File) error { return errors.ErrUnsupported }
+
+func renameNew(from, to string) error { return os.Rename(from, to) }
