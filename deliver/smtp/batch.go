@@ -1,0 +1,183 @@
+package smtp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/mailhaul/mailhaul/deliver"
+)
+
+// maxReceipt is what deliver.Result allows.
+const maxReceipt = 255
+
+// batch is usually one message. Nothing of it needs to be durable: until the
+// relay has taken a message it is on the server it came from, and an intent
+// that a crash leaves means "deliver again" (Recover).
+type batch struct {
+	d    *Deliverer
+	msgs []staged
+}
+
+type staged struct {
+	env   deliver.Envelope
+	to    []string
+	spool *spool
+	buf   *buffers
+}
+
+// Add stages one message in memory or, over 256 KiB, in an unlinked file.
+func (b *batch) Add(_ context.Context, e deliver.Envelope, body io.Reader) error {
+	to := recipients(&e, b.d.o.To)
+	if len(to) == 0 && len(e.Served) == 0 {
+		return b.d.o.failure(deliver.Later, "", errors.New("no recipient for this message"), "set `to`")
+	}
+	m := staged{env: e, to: to, buf: b.d.buffers()}
+	m.env.Recipients, m.env.Served = nil, slices.Clone(e.Served)
+	m.spool = &spool{dir: b.d.o.SpoolDir, tail: m.buf.tail[:0]}
+	if err := m.spool.fill(body, m.buf.chunk); err != nil {
+		_ = m.discard(b.d)
+		return err
+	}
+	b.msgs = append(b.msgs, m)
+	return nil
+}
+
+// discard releases what the message holds.
+func (m *staged) discard(d *Deliverer) error {
+	if m.buf == nil {
+		return nil
+	}
+	m.buf.tail = m.spool.tail
+	d.recycle(m.buf)
+	m.buf = nil
+	return m.spool.discard()
+}
+
+// Prepare returns the intents.
+func (b *batch) Prepare(context.Context) ([]deliver.Intent, error) {
+	out := make([]deliver.Intent, len(b.msgs))
+	for i := range out {
+		out[i] = deliver.Intent{Kind: Kind, Data: []byte(b.d.o.name())}
+	}
+	return out, nil
+}
+
+// Publish sends the messages.
+func (b *batch) Publish(ctx context.Context) []deliver.Result {
+	out := make([]deliver.Result, len(b.msgs))
+	var stop error
+	for i := range b.msgs {
+		m := &b.msgs[i]
+		switch {
+		case stop != nil:
+			out[i].Err = stop
+		case ctx.Err() != nil:
+			out[i].Err = b.d.o.failure(deliver.Later, "", ctx.Err(), "")
+		default:
+			out[i] = b.d.send(ctx, m)
+		}
+		var derr *deliver.Error
+		if errors.As(out[i].Err, &derr) && derr.Stops() {
+			stop = &deliver.Error{Class: derr.Class, Err: derr.Err, Hint: derr.Hint}
+		}
+		_ = m.discard(b.d) // an unlinked file: nothing depends on its end
+	}
+	return out
+}
+
+// Abort drops what was added. Idempotent.
+func (b *batch) Abort() error {
+	var errs []error
+	for i := range b.msgs {
+		errs = append(errs, b.msgs[i].discard(b.d))
+	}
+	b.msgs = nil
+	return errors.Join(errs...)
+}
+
+// send delivers one message over the kept connection, or over a new one if
+// the relay has closed that meanwhile.
+func (d *Deliverer) send(ctx context.Context, m *staged) deliver.Result {
+	if len(m.to) == 0 {
+		return deliver.Result{Receipt: "delivered before"}
+	}
+	c := <-d.slot
+	defer func() { d.slot <- c }()
+	var t transaction
+	for {
+		old := c
+		var err error
+		if c, err = d.ensure(ctx, c); err != nil {
+			return failed(err, m.env.Served)
+		}
+		stop := context.AfterFunc(ctx, c.cancel)
+		t = transaction{conn: c, kept: c == old, msg: m.spool, from: sender(&m.env, d.o.From), to: m.to}
+		stale := t.run()
+		if !stop() {
+			c.dead = true // its deadline is spoilt
+		}
+		if !stale {
+			break
+		}
+		d.o.Logger.Debug("relay closed the kept connection; opening another", "relay", d.o.name())
+	}
+	if c.dead {
+		c.quit()
+		c = nil
+	}
+	return conclude(m.env.Served, m.to, t.out)
+}
+
+func failed(err error, served []string) deliver.Result {
+	var derr *deliver.Error
+	if errors.As(err, &derr) {
+		derr.Done = served
+	}
+	return deliver.Result{Err: err}
+}
+
+// conclude makes one result of the outcomes of a message's recipients. What
+// failed for a time outweighs what failed for good: the retry settles both.
+func conclude(served, to []string, out []outcome) deliver.Result {
+	done := slices.Clone(served)
+	var worst *deliver.Error
+	text, failures := "", 0
+	for i, o := range out {
+		if o.err == nil {
+			done = append(done, to[i])
+			text = o.text
+			continue
+		}
+		failures++
+		if worst == nil || outweighs(o.err.Class, worst.Class) {
+			worst = o.err
+		}
+	}
+	if worst == nil {
+		return deliver.Result{Receipt: text[:min(len(text), maxReceipt)]}
+	}
+	e := *worst
+	e.Done = done
+	if n := len(to) + len(served); n > 1 {
+		e.Err = fmt.Errorf("%w (%d of %d recipients)", e.Err, failures, n)
+	}
+	return deliver.Result{Err: &e}
+}
+
+// outweighs reports whether class a decides over class b.
+func outweighs(a, b deliver.Class) bool {
+	weight := func(c deliver.Class) int {
+		switch c {
+		case deliver.Never:
+			return 0
+		case deliver.Later:
+			return 1
+		default:
+			return 2
+		}
+	}
+	return weight(a) > weight(b)
+}

@@ -1,0 +1,287 @@
+package smtp
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/fault"
+)
+
+// conn is one session with the relay. It is used by one goroutine at a time;
+// only cancel may be called from another.
+type conn struct {
+	o   *Options
+	br  *bufio.Reader
+	ext map[string]string // what EHLO announced: upper-case keyword -> parameters
+
+	tls    bool
+	open   bool // the relay holds an unfinished transaction: RSET first
+	dead   bool // out of step, lost or cancelled: never to be used again
+	warned bool // about missing 8BITMIME
+
+	mu        sync.Mutex // guards the rest, for cancel
+	nc        net.Conn
+	cancelled bool
+	final     bool // the final dot is written
+}
+
+// connect opens a session up to and including the login.
+func connect(ctx context.Context, o *Options) (*conn, *deliver.Error) {
+	fault.Point("smtp.connect")
+	nc, err := o.Dial(ctx, o.Network, o.Address)
+	if err != nil {
+		return nil, o.failure(deliver.Unavailable, "", err, "is the relay running?")
+	}
+	c := &conn{o: o, nc: nc, br: bufio.NewReaderSize(nc, maxLine)}
+	stop := context.AfterFunc(ctx, c.cancel)
+	defer stop()
+	if derr := c.begin(ctx); derr != nil {
+		_ = nc.Close()
+		return nil, derr
+	}
+	return c, nil
+}
+
+func (c *conn) begin(ctx context.Context) *deliver.Error {
+	if c.o.Security == ImplicitTLS {
+		if err := c.handshake(ctx); err != nil {
+			return err
+		}
+	}
+	c.arm(c.o.Timeout)
+	r, err := c.read(phaseGreeting)
+	if err != nil {
+		return err
+	}
+	if r.code != 220 {
+		return c.refused(phaseGreeting, "", r)
+	}
+	if err := c.hello(); err != nil {
+		return err
+	}
+	if c.o.Security == StartTLS {
+		if err := c.startTLS(ctx); err != nil {
+			return err
+		}
+		if err := c.hello(); err != nil { // RFC 3207 section 4.2: forget all
+			return err
+		}
+	}
+	if c.o.User != "" {
+		return c.login(ctx)
+	}
+	return nil
+}
+
+// hello greets the relay and learns its extensions.
+func (c *conn) hello() *deliver.Error {
+	verb := "EHLO "
+	if c.o.LMTP {
+		verb = "LHLO "
+	}
+	c.ext = map[string]string{}
+	r, err := c.command(phaseHello, verb+c.o.Helo)
+	if err != nil {
+		return err
+	}
+	if !c.o.LMTP && (r.code == 500 || r.code == 502) { // RFC 5321 section 3.2
+		r, err = c.command(phaseHello, "HELO "+c.o.Helo)
+		if err != nil {
+			return err
+		}
+		r.lines = r.lines[:1]
+	}
+	if r.code != 250 {
+		return c.refused(phaseHello, "", r)
+	}
+	for _, line := range r.lines[1:] {
+		word, args, _ := strings.Cut(line, " ")
+		c.ext[strings.ToUpper(word)] = strings.TrimSpace(args)
+	}
+	return nil
+}
+
+func (c *conn) offers(ext string) bool {
+	_, ok := c.ext[ext]
+	return ok
+}
+
+// startTLS upgrades the connection. Whatever the relay sent before the
+// handshake is not protected by it; text that is already there was put there
+// by somebody else, so the session ends (CVE-2011-0411, turned around).
+func (c *conn) startTLS(ctx context.Context) *deliver.Error {
+	if !c.offers("STARTTLS") {
+		return c.o.failure(deliver.Unavailable, "STARTTLS", errors.New("not offered by the relay"),
+			"use tls: implicit, or tls: none where the network is trusted")
+	}
+	r, err := c.command(phaseTLS, "STARTTLS")
+	if err != nil {
+		return err
+	}
+	if r.code != 220 {
+		return c.refused(phaseTLS, "", r)
+	}
+	if c.br.Buffered() > 0 {
+		return c.o.failure(deliver.Unavailable, "STARTTLS",
+			fmt.Errorf("%w: text before the TLS handshake", errProtocol), "somebody may be tampering with the connection")
+	}
+	return c.handshake(ctx)
+}
+
+func (c *conn) handshake(ctx context.Context) *deliver.Error {
+	c.arm(min(c.o.Timeout, connectTimeout))
+	tc := tls.Client(c.nc, c.o.tlsConfig())
+	if err := tc.HandshakeContext(ctx); err != nil {
+		var untrusted *tls.CertificateVerificationError
+		hint := ""
+		if errors.As(err, &untrusted) {
+			hint = "the relay's certificate is not trusted: set ca_file or server_name"
+		}
+		return c.o.failure(deliver.Unavailable, "TLS", errors.New(clean(err.Error())), hint)
+	}
+	c.mu.Lock()
+	c.nc = tc
+	c.mu.Unlock()
+	c.br.Reset(tc)
+	c.tls = true
+	return nil
+}
+
+// command sends one line and reads its reply.
+func (c *conn) command(p phase, line string) (reply, *deliver.Error) {
+	if err := c.write(p, line+"\r\n"); err != nil {
+		return reply{}, err
+	}
+	return c.read(p)
+}
+
+// write sends s and starts the clock for the replies to it.
+func (c *conn) write(p phase, s string) *deliver.Error {
+	c.arm(c.o.Timeout)
+	if _, err := io.WriteString(c.nc, s); err != nil {
+		return c.lost(p, err)
+	}
+	return nil
+}
+
+// read reads one reply within the deadline that arm has set.
+func (c *conn) read(p phase) (reply, *deliver.Error) {
+	r, err := readReply(c.br)
+	if err != nil {
+		return r, c.lost(p, err)
+	}
+	if r.code == 421 { // RFC 5321 section 3.8: the relay closes after it
+		c.dead = true
+	}
+	if p != phaseAuth { // a challenge is nobody's business
+		c.log(p, r)
+	}
+	return r, nil
+}
+
+func (c *conn) log(p phase, r reply) {
+	if c.o.Logger.Enabled(context.Background(), slog.LevelDebug) {
+		c.o.Logger.Debug("relay replied", "stage", p.String(), "reply", r.String())
+	}
+}
+
+// arm sets the deadline of the next step, unless the run is cancelled.
+func (c *conn) arm(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.setDeadline(d)
+}
+
+// awaitFinal is arm for the reply to the final dot.
+func (c *conn) awaitFinal(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.final = on
+	if on {
+		c.setDeadline(c.o.FinalTimeout)
+	}
+}
+
+// cancel interrupts the step under way, but leaves the reply to a final dot
+// its grace time.
+func (c *conn) cancel() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cancelled = true
+	c.setDeadline(cancelGrace)
+}
+
+func (c *conn) setDeadline(d time.Duration) {
+	switch {
+	case c.cancelled && !c.final:
+		_ = c.nc.SetDeadline(time.Unix(1, 0)) // long past
+	case c.cancelled:
+		_ = c.nc.SetDeadline(time.Now().Add(min(d, cancelGrace)))
+	default:
+		_ = c.nc.SetDeadline(time.Now().Add(d))
+	}
+}
+
+func (c *conn) interrupted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cancelled
+}
+
+// quit says goodbye, if the session is in step, and closes the connection.
+func (c *conn) quit() {
+	if !c.dead && !c.interrupted() {
+		c.arm(quitTimeout)
+		if _, err := io.WriteString(c.nc, "QUIT\r\n"); err == nil {
+			_, _ = readReply(c.br)
+		}
+	}
+	c.dead = true
+	_ = c.nc.Close()
+}
+
+// lost is the error of a connection that cannot be used any more.
+func (c *conn) lost(p phase, err error) *deliver.Error {
+	c.dead = true
+	class := classifyLost(p)
+	switch {
+	case c.interrupted():
+		class, err = deliver.Later, fmt.Errorf("interrupted: %w", context.Canceled)
+	case errors.Is(err, io.EOF):
+		err = errors.New("connection closed by the relay")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = fmt.Errorf("no answer in time: %w", os.ErrDeadlineExceeded)
+	}
+	if p == phaseDot {
+		err = fmt.Errorf("%w; the message may have been delivered", err)
+	}
+	return c.o.failure(class, p.String(), err, "")
+}
+
+// refused is the error of a reply that says no. A reply that says neither yes
+// nor no in its phase is a broken protocol.
+func (c *conn) refused(p phase, what string, r reply) *deliver.Error {
+	if r.code < 400 {
+		return c.lost(p, fmt.Errorf("%w: reply %s", errProtocol, r))
+	}
+	return c.o.failure(classify(p, r.code), p.String()+what, errors.New(r.String()), hint(p, r.code))
+}
+
+// failure is an error in this package's form: "smtp HOST:PORT: stage: cause".
+func (o *Options) failure(class deliver.Class, stage string, err error, hint string) *deliver.Error {
+	if stage != "" {
+		err = fmt.Errorf("%s: %w", stage, err)
+	}
+	return &deliver.Error{Class: class, Err: fmt.Errorf("%s: %w", o.name(), err), Hint: hint}
+}

@@ -1,0 +1,46 @@
+// Package smtp delivers messages to a relay over SMTP (RFC 5321) or LMTP
+// (RFC 2033), over TCP or a unix socket.
+//
+// One connection is kept for the run. A message is staged in memory, or in an
+// unlinked file when it is large, in the very form that goes over the wire, so
+// that its size and its 8-bit bytes are known before MAIL and its end leaves
+// in one write. Nothing else in it is changed: line ends become CRLF (a bare
+// CR too, which defeats SMTP smuggling) and leading dots are doubled.
+//
+// # What may be duplicated
+//
+// A relay takes a message at the final dot, and says so in its reply. Until
+// the last octet of that dot was handed to the system nothing can have been
+// delivered, and every failure is safe to retry. If the connection is lost, or
+// this process dies, between the dot and the reply, nobody can tell: the
+// message is sent again by the next run, and may then exist twice. MaxBatch is
+// 1, so that no more than one message is ever at that risk. Recover answers
+// Unknown for the same reason: neither protocol can be asked afterwards.
+//
+// # What a reply means
+//
+//	connect, greeting, EHLO, STARTTLS, AUTH   any refusal   Unavailable
+//	anywhere                                  421           Unavailable
+//	MAIL, RCPT, DATA, message                 4xx           Later
+//	MAIL, RCPT, DATA, message                 5xx           Never
+//	MAIL, RCPT, DATA            530, 534, 535, 538          Unavailable
+//	MAIL, RCPT, DATA            connection lost             Unavailable
+//	message, before the dot     connection lost             Later
+//	after the dot               connection lost             Later, "may have been delivered"
+//
+// With several recipients each has an outcome of its own, at RCPT and over
+// LMTP also after the dot. If any failed, Error.Done names those that have the
+// message, and Error.Class is Never only if all others were refused for good.
+//
+// # Why not go-smtp's client
+//
+// A well-kept library beats own code, and go-smtp is one; its server stands at
+// the other end of this package's tests. Its client (v0.25.1) lacks what this
+// package is for: it has no PIPELINING (five round trips a message where two
+// do: RSET makes it say EHLO again); it keys LMTP replies by address; it has
+// no STARTTLS for LMTP; it drops text injected after STARTTLS in silence
+// instead of ending the session; it sets no deadline while the message is
+// being sent; it joins a reply of endless lines without limit; and it does not
+// tell whether the final dot was written when sending fails. The SASL
+// mechanisms are go-sasl's.
+package smtp

@@ -1,0 +1,93 @@
+package smtp
+
+import (
+	"context"
+
+	"github.com/mailhaul/mailhaul/deliver"
+)
+
+// Deliverer delivers to one relay. It implements deliver.Deliverer and
+// deliver.BatchLimiter.
+type Deliverer struct {
+	o Options
+	// slot holds the connection, nil if there is none, while nobody uses it.
+	slot chan *conn
+	// free holds the buffers of batches that are done: one batch is staged
+	// while another is published.
+	free chan *buffers
+}
+
+// buffers are what staging one message needs.
+type buffers struct{ chunk, tail []byte }
+
+// New returns a Deliverer for the relay of o. It does not connect: Begin does.
+func New(o Options) *Deliverer {
+	d := &Deliverer{o: o.withDefaults(), slot: make(chan *conn, 1), free: make(chan *buffers, 2)}
+	d.slot <- nil
+	return d
+}
+
+// MaxBatch is 1: a message whose reply is lost cannot be looked up.
+func (d *Deliverer) MaxBatch() int { return 1 }
+
+// Begin opens a batch, and the connection if there is none, so that a relay
+// that is down is noticed before a message is retrieved for it.
+func (d *Deliverer) Begin(ctx context.Context) (deliver.Batch, error) {
+	select {
+	case c := <-d.slot:
+		c, err := d.ensure(ctx, c)
+		d.slot <- c
+		if err != nil {
+			return nil, err
+		}
+	default: // the last batch is being published: there is one
+	}
+	return &batch{d: d}, nil
+}
+
+// ensure returns c if it can be used, else a new connection.
+func (d *Deliverer) ensure(ctx context.Context, c *conn) (*conn, error) {
+	if c != nil && !c.dead && !c.interrupted() {
+		return c, nil
+	}
+	if c != nil {
+		c.quit()
+	}
+	c, err := connect(ctx, &d.o)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close says QUIT and closes the connection. Idempotent.
+func (d *Deliverer) Close() error {
+	c := <-d.slot
+	if c != nil {
+		c.quit()
+	}
+	d.slot <- nil
+	return nil
+}
+
+func (d *Deliverer) buffers() *buffers {
+	select {
+	case b := <-d.free:
+		return b
+	default:
+		return &buffers{chunk: make([]byte, readChunk)}
+	}
+}
+
+func (d *Deliverer) recycle(b *buffers) {
+	select {
+	case d.free <- b:
+	default:
+	}
+}
+
+// Recover settles an intent left by a crash: nobody can tell whether the relay
+// took the message, so it is delivered again.
+func Recover(context.Context, deliver.Intent) (deliver.Fate, error) {
+	return deliver.Unknown, nil
+}
