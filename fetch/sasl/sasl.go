@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Mechanism is one authentication exchange, used once and then thrown away.
@@ -90,3 +91,14 @@ func check(fields ...field) error {
 	}
 	return nil
 }
+
+// clip bounds a foreign text that goes into an error.
+func clip(s string) string {
+	if len(s) > maxTold {
+		return strings.ToValidUTF8(s[:maxTold], "") + "..."
+	}
+	return s
+}
+
+// maxTold bounds, in bytes, what is kept of each text that a server says.
+const maxTold = 256
