@@ -1,0 +1,27 @@
+package pop3test
+
+import (
+	"bytes"
+	"crypto/sha256"
+)
+
+// WireForm is msg as a POP3 client can see it after unstuffing: unchanged, but
+// one that is not empty and does not end in CRLF gets one, since the
+// terminator stands on a line of its own (RFC 1939 section 3).
+func WireForm(msg []byte) []byte {
+	if len(msg) == 0 || bytes.HasSuffix(msg, []byte("\r\n")) {
+		return msg
+	}
+	return append(bytes.Clone(msg), '\r', '\n')
+}
+
+// Canonical is what a Maildir must hold once msg was retrieved: its WireForm
+// with CRLF turned into LF, and every other byte kept.
+func Canonical(msg []byte) []byte {
+	return bytes.ReplaceAll(WireForm(msg), []byte("\r\n"), []byte("\n"))
+}
+
+// Sum is the SHA-256 of the canonical form.
+func Sum(msg []byte) [sha256.Size]byte {
+	return sha256.Sum256(Canonical(msg))
+}
