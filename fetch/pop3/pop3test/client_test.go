@@ -127,3 +127,5 @@ func plain(t *testing.T, d *pop3test.Maildrop, o pop3test.Options) (*pop3test.Se
 	c.want("+OK")
 	return s, c
 }
+
+func itoa(n int) string { return fmt.Sprint(n) }

@@ -1,0 +1,353 @@
+package pop3test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// DovecotOptions shape a private Dovecot. The zero value has the user "alice"
+// with password "secret" and every mechanism that needs only a password.
+type DovecotOptions struct {
+	// Users maps names to passwords.
+	Users map[string]string
+	// Mechanisms, in Dovecot's spelling; nil for plain, login, cram-md5,
+	// digest-md5, apop, scram-sha-1, scram-sha-256. Add "external", "gssapi",
+	// "xoauth2" and "oauthbearer" together with what they need.
+	Mechanisms []string
+	// CA issues the server's certificate and, for "external", checks the
+	// client's, whose common name is the user. Nil for a new one.
+	CA *CA
+	// Keytab is the file that "gssapi" uses, with a key for pop/localhost.
+	Keytab string
+	// TokenKeys are what "xoauth2" and "oauthbearer" check JWTs with, by
+	// "azp/ALG/kid"; PEM public keys, or base64 secrets for HS*. Nil for one
+	// HS256 secret that MintToken uses.
+	TokenKeys map[string][]byte
+	// LMTP also starts an LMTP listener.
+	LMTP bool
+	// Config is appended to the configuration and wins.
+	Config string
+}
+
+// Dovecot is a running private Dovecot 2.3 on loopback ports. Mail is in one
+// Maildir a user.
+type Dovecot struct {
+	// Host is "127.0.0.1". Port speaks POP3 with STLS and allows plain
+	// logins; TLSPort speaks POP3 with implicit TLS.
+	Host          string
+	Port, TLSPort int
+	// LMTPPort and LMTPSocket are where LMTP listens; zero without it.
+	LMTPPort   int
+	LMTPSocket string
+	// CA signs the server's certificate, for localhost, 127.0.0.1 and ::1.
+	CA *CA
+	// Dir is the private directory and Log the server's log file in it.
+	Dir, Log string
+
+	t      testing.TB
+	opts   DovecotOptions
+	uid    int
+	gid    int
+	secret []byte
+	seq    atomic.Int64
+	cmd    *exec.Cmd
+	stdin  io.Closer
+}
+
+// dovecotPatience bounds the start and the stop of a Dovecot.
+const dovecotPatience = 15 * time.Second
+
+// StartDovecot starts a Dovecot that ends with the test, as root (mail then
+// belongs to an unprivileged user) or as any other user. It skips the test if
+// Dovecot is not installed, and fails it if MAILHAUL_REQUIRE_ALL is 1.
+func StartDovecot(t testing.TB, o DovecotOptions) *Dovecot {
+	t.Helper()
+	require(t, "dovecot")
+	if o.Users == nil {
+		o.Users = map[string]string{"alice": "secret"}
+	}
+	if o.Mechanisms == nil {
+		o.Mechanisms = strings.Fields("plain login cram-md5 digest-md5 apop scram-sha-1 scram-sha-256")
+	}
+	if o.CA == nil {
+		o.CA = NewCA()
+	}
+	d := &Dovecot{Host: "127.0.0.1", CA: o.CA, t: t, opts: o, uid: os.Getuid(), gid: os.Getgid()}
+	if d.uid == 0 {
+		d.uid, d.gid = 65534, 65534 // nobody; Dovecot refuses mail of root
+	}
+	d.Dir = shortTempDir(t)
+	d.Log = filepath.Join(d.Dir, "dovecot.log")
+	t.Cleanup(func() {
+		d.kill()
+		if t.Failed() {
+			t.Logf("dovecot's log:\n%s", d.LogText())
+		}
+	})
+	if err := d.prepare(); err != nil {
+		t.Fatalf("dovecot: prepare: %v", err)
+	}
+	d.Start()
+	return d
+}
+
+// require skips or fails the test if a program is missing.
+func require(t testing.TB, program string) string {
+	t.Helper()
+	for _, dir := range []string{"", "/usr/sbin/", "/usr/local/sbin/"} {
+		if path, err := exec.LookPath(dir + program); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("MAILHAUL_REQUIRE_ALL") == "1" {
+		t.Fatalf("%s is not installed, and MAILHAUL_REQUIRE_ALL is set", program)
+	}
+	t.Skipf("%s is not installed", program)
+	return ""
+}
+
+// shortTempDir makes a directory whose unix sockets stay under the limit of
+// 108 bytes, which t.TempDir with a long test name would not.
+func shortTempDir(t testing.TB) string {
+	t.Helper()
+	parent := os.TempDir()
+	if len(parent) > 40 {
+		parent = "/tmp"
+	}
+	dir, err := os.MkdirTemp(parent, "dove")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// Start starts a stopped Dovecot, on the ports and with the mail it had.
+func (d *Dovecot) Start() {
+	d.t.Helper()
+	var err error
+	for range 3 { // another process may take a free port before Dovecot does
+		if err = d.start(); err == nil {
+			return
+		}
+		d.Stop()
+		if !strings.Contains(d.LogText(), "Address already in use") {
+			break
+		}
+		d.Port = 0
+	}
+	d.t.Fatalf("dovecot: start: %v\n%s", err, d.LogText())
+}
+
+func (d *Dovecot) start() error {
+	if d.Port == 0 {
+		if err := d.pickPorts(); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(d.configFile(), []byte(d.config()), 0o600); err != nil {
+		return err
+	}
+	log, err := os.OpenFile(d.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	// The shell ends Dovecot when its standard input ends: even a test
+	// binary that is killed leaves no server behind.
+	const watch = `exec 3<&0
+"$1" -F -c "$0" 3<&- </dev/null & p=$!
+(cat <&3 >/dev/null; kill -TERM $p 2>/dev/null) & w=$!
+wait $p; kill $w 2>/dev/null; exit 0`
+	d.cmd = exec.Command("/bin/sh", "-c", watch, d.configFile(), require(d.t, "dovecot"))
+	d.cmd.Stdout, d.cmd.Stderr = log, log
+	ownGroup(d.cmd)
+	if d.stdin, err = d.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	if err := d.cmd.Start(); err != nil {
+		d.cmd = nil
+		return err
+	}
+	return d.awaitGreeting()
+}
+
+// awaitGreeting waits until Dovecot answers, which it may refuse to at first.
+func (d *Dovecot) awaitGreeting() error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(dovecotPatience); ; <-tick.C {
+		err := greets(d.Addr())
+		if err == nil {
+			return nil
+		}
+		if text := d.LogText(); strings.Contains(text, "Fatal:") {
+			return errors.New("it refused its configuration")
+		}
+		if time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+func greets(addr string) error {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	b := make([]byte, 3)
+	if _, err := io.ReadFull(conn, b); err != nil {
+		return err
+	}
+	if string(b) != "+OK" {
+		return fmt.Errorf("greeting begins %q", b)
+	}
+	return nil
+}
+
+func (d *Dovecot) pickPorts() error {
+	for _, p := range []*int{&d.Port, &d.TLSPort, &d.LMTPPort} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer l.Close() // all are held until the last is known
+		*p = l.Addr().(*net.TCPAddr).Port
+	}
+	if !d.opts.LMTP {
+		d.LMTPPort = 0
+	}
+	return nil
+}
+
+// Stop ends Dovecot and all its processes and waits for them. Clients are
+// disconnected. It may be called again.
+func (d *Dovecot) Stop() {
+	if d.cmd == nil {
+		return
+	}
+	d.stdin.Close()
+	kill := time.AfterFunc(dovecotPatience, func() { killGroup(d.cmd) })
+	d.cmd.Wait() //nolint:errcheck // how it ended is in its log
+	kill.Stop()
+	killGroup(d.cmd)
+	d.cmd = nil
+}
+
+// kill ends all its processes at once: a shutdown in order takes a second,
+// which the end of a test need not wait for.
+func (d *Dovecot) kill() {
+	if d.cmd == nil {
+		return
+	}
+	killGroup(d.cmd)
+	d.Stop()
+}
+
+// Restart stops and starts it.
+func (d *Dovecot) Restart() {
+	d.t.Helper()
+	d.Stop()
+	d.Start()
+}
+
+// Addr is host:port of the plain and STLS listener, TLSAddr that of implicit
+// TLS.
+func (d *Dovecot) Addr() string { return net.JoinHostPort(d.Host, fmt.Sprint(d.Port)) }
+
+// TLSAddr is host:port of the listener with implicit TLS.
+func (d *Dovecot) TLSAddr() string { return net.JoinHostPort(d.Host, fmt.Sprint(d.TLSPort)) }
+
+// LogText is what Dovecot has logged so far.
+func (d *Dovecot) LogText() string {
+	b, err := os.ReadFile(d.Log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// Maildir is the directory of a user's mail.
+func (d *Dovecot) Maildir(user string) string {
+	return filepath.Join(d.Dir, "mail", user, "Maildir")
+}
+
+// AddMessages puts messages with CRLF lines into a user's mailbox, as LF files
+// written straight into the Maildir, in this order. Nothing else is changed:
+// no final newline is added, and 8-bit bytes stay. Dovecot sends a message of
+// Corpus as its WireForm.
+//
+// Not for messages with lone CR, LF or NUL bytes, which a Maildir cannot keep
+// apart from line ends (CorpusOptions.Bare).
+func (d *Dovecot) AddMessages(user string, messages [][]byte) {
+	d.t.Helper()
+	for _, m := range messages {
+		if err := d.addMessage(user, m); err != nil {
+			d.t.Fatalf("dovecot: add a message: %v", err)
+		}
+	}
+}
+
+func (d *Dovecot) addMessage(user string, m []byte) error {
+	stored := bytes.ReplaceAll(m, []byte("\r\n"), []byte("\n"))
+	n := d.seq.Add(1)
+	// Dovecot orders new mail by the time in the name.
+	name := fmt.Sprintf("%d.M%dP1Q%d.pop3test,S=%d,W=%d", 1_600_000_000+n, n%1_000_000, n, len(stored), len(m))
+	path := filepath.Join(d.Maildir(user), "new", name)
+	if err := os.WriteFile(path, stored, 0o600); err != nil {
+		return err
+	}
+	return d.chown(path)
+}
+
+// Messages returns the files of a user's mailbox as they are, by name.
+func (d *Dovecot) Messages(user string) [][]byte {
+	d.t.Helper()
+	names := d.files(user)
+	sort.Slice(names, func(i, j int) bool { return filepath.Base(names[i]) < filepath.Base(names[j]) })
+	out := make([][]byte, 0, len(names))
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// Maildrop is the number of messages in a user's mailbox.
+func (d *Dovecot) Maildrop(user string) int {
+	d.t.Helper()
+	return len(d.files(user))
+}
+
+func (d *Dovecot) files(user string) []string {
+	d.t.Helper()
+	var names []string
+	for _, sub := range []string{"new", "cur"} {
+		dir := filepath.Join(d.Maildir(user), sub)
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			d.t.Fatal(err)
+		}
+		for _, e := range entries {
+			names = append(names, filepath.Join(dir, e.Name()))
+		}
+	}
+	return names
+}
