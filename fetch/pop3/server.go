@@ -1,9 +1,11 @@
 package pop3
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
+	"strconv"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/sasl"
@@ -58,6 +60,20 @@ type Server struct {
 	// a longer reply, must arrive, so a dripping server cannot hold a run.
 	// Session bounds the whole session. Zero: 30 s, 60 s, unbounded.
 	Connect, Idle, Session time.Duration
+	// NoCapa skips CAPA, for a server known to hang or hang up on it: see
+	// CapaError.
+	NoCapa bool
+	// UTF8 sends the UTF8 command before the login if it is announced (RFC
+	// 6856 section 2). LANG (section 3) is never sent: it only changes the
+	// language of texts that are read by people.
+	UTF8 bool
+	// LF makes bodies end their lines with LF: each CRLF becomes LF, a CR or
+	// LF on its own is kept. False keeps every byte.
+	LF bool
+	// MaxMessages bounds the entries of a listing, and with it the memory of
+	// one (about 32 bytes and the UID each); a longer one is a protocol
+	// error. Zero: 2,000,000.
+	MaxMessages int
 	// Dial replaces net.Dialer.DialContext (proxy, tunnel, tests). Nil for
 	// the usual case.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -65,6 +81,45 @@ type Server struct {
 	// already redacted and control characters escaped. Bodies are not traced,
 	// only their sizes. Sent is true for lines from us.
 	Trace func(sent bool, line string)
+	// Step, if set, is called after each step of a session with its name
+	// ("dns", "tcp", "tls", "greeting", "capa", "stls", "utf8", "login",
+	// "list"), its outcome and the time it took. The "dns" step is a look-up
+	// of its own, made for the report only.
+	Step func(name string, err error, d time.Duration)
+}
+
+const (
+	defaultConnect     = 30 * time.Second
+	defaultIdle        = 60 * time.Second
+	defaultMaxMessages = 2_000_000
+)
+
+func (s *Server) connectTimeout() time.Duration { return cmp.Or(s.Connect, defaultConnect) }
+func (s *Server) idleTimeout() time.Duration    { return cmp.Or(s.Idle, defaultIdle) }
+func (s *Server) maxMessages() int              { return cmp.Or(s.MaxMessages, defaultMaxMessages) }
+
+// address is the host and port to dial; port 0 is the usual one.
+func (s *Server) address() string {
+	port := s.Port
+	switch {
+	case port != 0:
+	case s.Security == ImplicitTLS:
+		port = 995
+	default:
+		port = 110
+	}
+	return net.JoinHostPort(s.Host, strconv.Itoa(port))
+}
+
+// step runs f as one step that Step hears of.
+func (s *Server) step(name string, f func() error) error {
+	if s.Step == nil {
+		return f()
+	}
+	start := time.Now()
+	err := f()
+	s.Step(name, err, time.Since(start))
+	return err
 }
 
 // Login is one way to log in.

@@ -1,0 +1,91 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+)
+
+// DialKind says why a server could not be reached.
+type DialKind uint8
+
+const (
+	// DialOther is any other reason.
+	DialOther DialKind = iota
+	// DialDNS means that the name could not be resolved.
+	DialDNS
+	// DialRefused means that nothing listens on the port.
+	DialRefused
+	// DialTimeout means that nobody answered in time.
+	DialTimeout
+	// DialUnreachable means that there is no route to the host.
+	DialUnreachable
+)
+
+// DialError means that no connection could be made.
+type DialError struct {
+	// Address is the host and port that was dialled.
+	Address string
+	Kind    DialKind
+	Err     error
+}
+
+// Error implements error.
+func (e *DialError) Error() string {
+	what := map[DialKind]string{
+		DialDNS:         "name cannot be resolved",
+		DialRefused:     "connection refused",
+		DialTimeout:     "no answer in time",
+		DialUnreachable: "host or network unreachable",
+	}[e.Kind]
+	if what == "" {
+		what = e.Err.Error()
+	}
+	return "connect " + e.Address + ": " + what
+}
+
+// Unwrap returns the cause.
+func (e *DialError) Unwrap() error { return e.Err }
+
+// Temporary is true unless the name does not exist.
+func (e *DialError) Temporary() bool {
+	var dns *net.DNSError
+	return !errors.As(e.Err, &dns) || !dns.IsNotFound
+}
+
+// Hint says what to look at.
+func (e *DialError) Hint() string {
+	switch e.Kind {
+	case DialDNS:
+		return "is the server's name right, and does this machine have DNS?"
+	case DialRefused:
+		return "is the port right (995 for implicit TLS, 110 otherwise), and does the provider offer POP3?"
+	case DialTimeout, DialUnreachable:
+		return "is there a firewall in between, or no network?"
+	}
+	return ""
+}
+
+func newDialError(ctx context.Context, address string, err error) error {
+	e := &DialError{Address: address, Err: err}
+	var dns *net.DNSError
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		e.Err = ctx.Err()
+	case errors.As(err, &dns):
+		e.Kind = DialDNS
+	case isErrno(err, errnoRefused):
+		e.Kind = DialRefused
+	case isErrno(err, errnoNoHost), isErrno(err, errnoNoNet):
+		e.Kind = DialUnreachable
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
+		e.Kind = DialTimeout
+	}
+	return e
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}

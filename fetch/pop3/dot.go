@@ -1,0 +1,162 @@
+package pop3
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+const (
+	guardSlack   = 64 << 20
+	guardUnknown = 1 << 30
+)
+
+var errBodyDone = errors.New("body read after its callback returned")
+
+// guard is the most octets a body may have. LIST sizes are often wrong (RFC
+// 1939 section 11; some servers give compressed ones), so it is wide: it is
+// there to end a body that never ends.
+func guard(size int64) int64 {
+	if size < 0 || size > (1<<62)/4 {
+		return guardUnknown
+	}
+	return 4*size + guardSlack
+}
+
+// Body is the reader that a RetrieveFunc gets: one message, dots unstuffed
+// (RFC 1939 section 3), line ends as Server.LF says. It ends with io.EOF only
+// after the terminator CRLF "." CRLF, and is valid until the callback returns.
+type Body struct {
+	w     *wire
+	fail  func(error) error // names the error and breaks the client
+	lf    bool
+	bol   bool // the next octet begins a line
+	cr    bool // the last octet given out was a CR
+	limit int64
+	n     int64
+	err   error // io.EOF once the terminator was read
+}
+
+// Octets is how many octets have been read from the wire so far, stuffing and
+// terminator included.
+func (b *Body) Octets() int64 { return b.n }
+
+// Read implements io.Reader. An error other than io.EOF means that the session
+// is broken: it is a *ConnError (the connection ended before the terminator:
+// io.ErrUnexpectedEOF inside) or a *ProtocolError (longer than any sane body).
+func (b *Body) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, b.err
+	}
+	n := 0
+	for b.err == nil && n < len(p) {
+		got, more := b.step(p[n:])
+		n += got
+		if !more {
+			continue
+		}
+		if n > 0 {
+			return n, nil // never wait for the network with data in hand
+		}
+		if err := b.w.fill(); err != nil {
+			b.err = b.fail(err)
+		}
+	}
+	if n > 0 {
+		return n, nil
+	}
+	return 0, b.err
+}
+
+// step moves at most one line from the buffer to p, which is not empty. It
+// reports more if it can go no further without another octet.
+func (b *Body) step(p []byte) (n int, more bool) {
+	have := b.w.buf[b.w.r:b.w.w]
+	if len(have) == 0 {
+		return 0, true
+	}
+	if b.bol && have[0] == '.' {
+		return 0, b.dot(have)
+	}
+	seg := have[:min(len(have), len(p))]
+	i := bytes.IndexByte(seg, '\n')
+	if i < 0 {
+		if b.lf && seg[len(seg)-1] == '\r' {
+			return b.tail(p, seg[:len(seg)-1], have)
+		}
+		b.bol, b.cr = false, seg[len(seg)-1] == '\r'
+		b.take(len(seg))
+		return copy(p, seg), false
+	}
+	crlf := b.cr
+	if i > 0 {
+		crlf = seg[i-1] == '\r'
+	}
+	b.bol, b.cr = crlf, false
+	b.take(i + 1)
+	if b.lf && crlf {
+		n = copy(p, seg[:i-1])
+		p[n] = '\n'
+		return n + 1, false
+	}
+	return copy(p, seg[:i+1]), false
+}
+
+// dot handles a line that begins with a dot: the terminator, or a stuffed dot.
+func (b *Body) dot(have []byte) (more bool) {
+	const end = ".\r\n"
+	if len(have) < len(end) && end[:len(have)] == string(have) {
+		return true
+	}
+	if len(have) >= len(end) && string(have[:len(end)]) == end {
+		b.take(len(end))
+		if b.err == nil {
+			b.err = io.EOF
+		}
+		return false
+	}
+	b.bol, b.cr = false, false
+	b.take(1)
+	return false
+}
+
+// tail gives out what precedes a CR at the end of the segment; and the CR
+// itself only when what follows it is known (LF mode).
+func (b *Body) tail(p, before, have []byte) (n int, more bool) {
+	switch {
+	case len(before) > 0:
+		b.bol, b.cr = false, false
+		b.take(len(before))
+		return copy(p, before), false
+	case len(have) < 2:
+		return 0, true
+	case have[1] == '\n':
+		b.bol, b.cr = true, false
+		b.take(2)
+		p[0] = '\n'
+		return 1, false
+	}
+	b.bol, b.cr = false, false
+	b.take(1)
+	p[0] = '\r'
+	return 1, false
+}
+
+func (b *Body) take(n int) {
+	b.w.r += n
+	b.n += int64(n)
+	if b.n > b.limit {
+		b.err = b.fail(errBodyTooLong)
+	}
+}
+
+// discard reads the rest, so that the next reply can be read.
+func (b *Body) discard(scratch []byte) error {
+	for b.err == nil {
+		_, _ = b.Read(scratch) // the error is kept in b.err
+	}
+	if b.err == io.EOF {
+		return nil
+	}
+	return b.err
+}

@@ -1,0 +1,10 @@
+package pop3
+
+import "syscall"
+
+// Winsock's numbers: those of package syscall are inventions on Windows.
+const (
+	errnoRefused syscall.Errno = 10061
+	errnoNoHost  syscall.Errno = 10065
+	errnoNoNet   syscall.Errno = 10051
+)

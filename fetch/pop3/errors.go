@@ -1,0 +1,208 @@
+package pop3
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+)
+
+var (
+	// ErrProtocol is what every *ProtocolError is.
+	ErrProtocol = errors.New("server broke the protocol")
+	// ErrInsecure is in the error of a login that would have needed TLS.
+	ErrInsecure = errors.New("no TLS, and insecure logins are not allowed")
+	// ErrClosed is returned by every call after Quit or Close.
+	ErrClosed = errors.New("session is closed")
+	// ErrAbandoned is returned by every call after a callback's error ended a
+	// command while more replies were outstanding.
+	ErrAbandoned = errors.New("session was abandoned in mid-command")
+
+	errBodyTooLong = errors.New("message is endless, or far longer than the server said")
+)
+
+// Error is a server's refusal: its -ERR reply. The session goes on.
+type Error struct {
+	// Command is what was refused, without secrets: "RETR 12", "greeting".
+	Command string
+	// Code is the response code, and Text what follows it, escaped and cut.
+	Code RespCode
+	Text string
+	// Raw is the code as sent, escaped; empty if there was none.
+	Raw string
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	text := strings.TrimSpace(e.Raw + " " + e.Text)
+	if text == "" {
+		text = "no reason given"
+	}
+	return strings.ToLower(e.Command) + ": server refused: " + text
+}
+
+// Temporary reports whether the same may work later: by the code, and without
+// one that we know, by the words of the text.
+func (e *Error) Temporary() bool {
+	switch e.Code {
+	case InUse, LoginDelay, SysTemp:
+		return true
+	case SysPerm, Auth, UTF8:
+		return false
+	}
+	return hintsTemporary(e.Text)
+}
+
+// Hint says what a person may do about it; empty if we do not know.
+func (e *Error) Hint() string {
+	switch e.Code {
+	case InUse:
+		return "another session holds the maildrop; after a broken connection servers keep it locked for some minutes"
+	case LoginDelay:
+		return "the server wants a pause between logins; run less often"
+	case UTF8:
+		return "the message needs the UTF8 extension"
+	}
+	return ""
+}
+
+func newError(command string, text []byte) *Error {
+	code, rest := parseRespCode(strings.TrimSpace(string(text)))
+	e := &Error{Command: command, Code: code, Text: escape(rest)}
+	if code != None {
+		raw, _, _ := strings.Cut(strings.TrimSpace(string(text)), "]")
+		e.Raw = escape(raw + "]")
+	}
+	return e
+}
+
+// ProtocolError means that the server sent what POP3 does not allow. Every
+// later call on the client fails with the same error.
+type ProtocolError struct {
+	// Command is the command at whose reply it happened.
+	Command string
+	// Problem is what was wrong, and Text the reply, escaped and cut, if
+	// there is one to show.
+	Problem, Text string
+
+	pipelined bool
+}
+
+// Error implements error.
+func (e *ProtocolError) Error() string {
+	s := strings.ToLower(e.Command) + ": server broke the protocol: " + e.Problem
+	if e.Text != "" {
+		s += ": " + strconv.Quote(e.Text)
+	}
+	return s
+}
+
+// Is makes errors.Is(err, ErrProtocol) hold.
+func (e *ProtocolError) Is(target error) bool { return target == ErrProtocol }
+
+// Hint recognises services that are not POP3.
+func (e *ProtocolError) Hint() string {
+	switch {
+	case strings.HasPrefix(e.Text, "* "):
+		return "this looks like an IMAP server; POP3 is on port 995 or 110"
+	case strings.HasPrefix(e.Text, "220"):
+		return "this looks like an SMTP or FTP server; POP3 is on port 995 or 110"
+	case strings.HasPrefix(e.Text, `\x15\x03`), strings.HasPrefix(e.Text, `\x16\x03`):
+		return "the server speaks TLS on this port: use tls: implicit"
+	case strings.HasPrefix(e.Text, "HTTP/"):
+		return "this looks like a web server or a proxy"
+	}
+	return ""
+}
+
+// ConnError means that the connection broke: it ended too early, a limit of
+// Server ran out, or the context ended (context.Canceled or DeadlineExceeded
+// is then inside). Every later call on the client fails with the same error.
+type ConnError struct {
+	// Command is what was waited for.
+	Command string
+	Err     error
+
+	pipelined bool
+}
+
+// Error implements error.
+func (e *ConnError) Error() string {
+	text := e.Err.Error()
+	if errors.Is(e.Err, io.ErrUnexpectedEOF) {
+		text = "server closed the connection"
+	}
+	return strings.ToLower(e.Command) + ": " + text
+}
+
+// Unwrap returns the cause.
+func (e *ConnError) Unwrap() error { return e.Err }
+
+// Timeout reports whether a time limit ended it.
+func (e *ConnError) Timeout() bool { return errors.Is(e.Err, os.ErrDeadlineExceeded) }
+
+// Temporary is true: a later run may fare better.
+func (*ConnError) Temporary() bool { return true }
+
+// Hint knows the silent greeting of a port that wants TLS.
+func (e *ConnError) Hint() string {
+	if e.Command == "greeting" && e.Timeout() {
+		return "the server says nothing: perhaps this port wants TLS from the start (tls: implicit)"
+	}
+	return ""
+}
+
+// PipelineRejected reports whether err looks like that of a server that
+// announces PIPELINING and then hangs up, falls silent or talks nonsense when
+// commands are sent ahead. A second try with PipelineOff is worth it.
+func PipelineRejected(err error) bool {
+	var conn *ConnError
+	if errors.As(err, &conn) && conn.pipelined {
+		return true
+	}
+	var proto *ProtocolError
+	return errors.As(err, &proto) && proto.pipelined
+}
+
+// CapaError means that CAPA was refused, or that the server hung up or fell
+// silent at it. In the first case the session goes on without capabilities
+// (see Client.CapaError); in the second a new session with Server.NoCapa is
+// worth a try.
+type CapaError struct {
+	// Err is an *Error (refused) or a *ConnError.
+	Err error
+}
+
+// Error implements error.
+func (e *CapaError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *CapaError) Unwrap() error { return e.Err }
+
+// Refused reports whether it was an -ERR.
+func (e *CapaError) Refused() bool {
+	var refused *Error
+	return errors.As(e.Err, &refused)
+}
+
+// QuitError means that the server answered QUIT with -ERR: some of the
+// messages marked for deletion may still be there (RFC 1939 section 6).
+type QuitError struct{ Err *Error }
+
+// Error implements error.
+func (e *QuitError) Error() string {
+	return e.Err.Error() + " (some deletions may not have been done)"
+}
+
+// Unwrap returns the server's refusal.
+func (e *QuitError) Unwrap() error { return e.Err }
+
+// label names a command for an error.
+func label(name string, num int) string {
+	if num <= 0 {
+		return name
+	}
+	return fmt.Sprintf("%s %d", name, num)
+}

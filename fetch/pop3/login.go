@@ -1,0 +1,134 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/sasl"
+)
+
+// Login logs in with the first usable one of Server.Logins. One is usable if
+// the server announces it, or if it is Named; USER also if there is no CAPA to
+// go by; APOP only if it is Named and the greeting holds a sound challenge.
+// One that is Clear, and APOP, need TLS or Server.Insecure.
+//
+// No second login is tried after a refusal: providers lock accounts out over
+// that. The error is a *NoLoginError (nothing was sent), a *LoginError, or
+// that of a broken connection.
+func (c *Client) Login(ctx context.Context) error {
+	return c.run(ctx, func() error {
+		return c.s.step("login", func() error { return c.doLogin(ctx) })
+	})
+}
+
+func (c *Client) doLogin(ctx context.Context) error {
+	i, skipped := pickLogin(c.s.Logins, c.caps, c.greeting, c.tls != nil, c.s.Insecure)
+	if i < 0 {
+		return &NoLoginError{Offered: offered(c.caps), Skipped: skipped}
+	}
+	l := c.s.Logins[i]
+	defer func() { c.hide = "" }()
+	var err error
+	switch l.Name {
+	case "USER":
+		err = c.userPass(ctx, l)
+	case "APOP":
+		err = c.apop(ctx, l)
+	default:
+		err = c.sasl(ctx, l)
+	}
+	if err != nil {
+		return c.loginFailed(l.Name, err)
+	}
+	c.login = l.Name
+	return nil
+}
+
+// loginFailed wraps what is about the login; a broken session stays what it is.
+func (c *Client) loginFailed(name string, err error) error {
+	if c.err != nil {
+		return err
+	}
+	return &LoginError{Login: name, Err: err}
+}
+
+// pickLogin returns the index of the login to use, -1 for none.
+func pickLogin(logins []Login, caps Capabilities, greeting string, isTLS, insecure bool) (int, []SkippedLogin) {
+	var skipped []SkippedLogin
+	for i, l := range logins {
+		why := unusable(l, caps, greeting, isTLS || insecure)
+		if why == nil {
+			return i, nil
+		}
+		skipped = append(skipped, SkippedLogin{Login: l.Name, Why: why})
+	}
+	return -1, skipped
+}
+
+var (
+	errNotAnnounced = errors.New("not announced")
+	errNotNamed     = errors.New("used only when asked for by name")
+)
+
+// unusable says why a login cannot be used. Safe means that whoever reads the
+// connection does not matter.
+func unusable(l Login, caps Capabilities, greeting string, safe bool) error {
+	switch {
+	case l.Name == "APOP" && !l.Named:
+		return errNotNamed
+	case l.Name == "APOP":
+		if _, err := apopChallenge(greeting); err != nil {
+			return err
+		}
+	case l.Named:
+	case l.Name == "USER":
+		if caps.Known() && !caps.Has("USER") {
+			return errNotAnnounced
+		}
+	case !slices.Contains(caps.Mechanisms(), l.Name):
+		return errNotAnnounced
+	}
+	if !safe && (l.Clear || l.Name == "APOP" || l.Name == "USER") {
+		return ErrInsecure
+	}
+	return nil
+}
+
+func offered(caps Capabilities) []string {
+	var out []string
+	if caps.Has("USER") {
+		out = append(out, "USER")
+	}
+	return append(out, caps.Mechanisms()...)
+}
+
+// channel is what a mechanism may know of the connection.
+func (c *Client) channel() sasl.Channel {
+	return sasl.Channel{Host: c.s.Host, Port: c.s.Port, TLS: c.tls, Offered: c.caps.Mechanisms()}
+}
+
+// secret asks for the user name and password of USER and APOP.
+func secret(ctx context.Context, l Login) (string, error) {
+	if err := lineSafe("user name", l.User); err != nil {
+		return "", err
+	}
+	if l.Password == nil {
+		return "", errors.New("no password given")
+	}
+	password, err := l.Password(ctx)
+	if err != nil {
+		return "", fmt.Errorf("password: %w", err)
+	}
+	return password, lineSafe("password", password)
+}
+
+// lineSafe refuses what would end the command line and begin another one.
+func lineSafe(what, s string) error {
+	if strings.ContainsAny(s, "\r\n\x00") {
+		return fmt.Errorf("%s holds a line break or NUL", what)
+	}
+	return nil
+}

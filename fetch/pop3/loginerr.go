@@ -1,0 +1,105 @@
+package pop3
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// LoginError means that a login was tried and failed.
+type LoginError struct {
+	// Login is the name of the login that was tried.
+	Login string
+	// Err is what happened: an *Error if the server refused, else the
+	// mechanism's own error. AfterLogin is set if the server accepted the
+	// login and then refused the first STAT, as Exchange Online does when the
+	// token is that of another user.
+	Err        error
+	AfterLogin bool
+}
+
+// Error implements error.
+func (e *LoginError) Error() string {
+	what := "login"
+	if e.AfterLogin {
+		what = "login accepted, but unusable"
+	}
+	return fmt.Sprintf("%s (%s): %v", what, strings.ToLower(e.Login), e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *LoginError) Unwrap() error { return e.Err }
+
+// Temporary reports whether the server said that it may work later.
+func (e *LoginError) Temporary() bool {
+	var refused *Error
+	return errors.As(e.Err, &refused) && refused.Temporary()
+}
+
+// Hint says what most often is behind a refused login.
+func (e *LoginError) Hint() string {
+	var refused *Error
+	if !errors.As(e.Err, &refused) {
+		return ""
+	}
+	if h := refused.Hint(); h != "" {
+		return h
+	}
+	switch {
+	case refused.Temporary():
+		return ""
+	case e.AfterLogin:
+		return "does the token or password belong to this user name?"
+	case e.Login == "XOAUTH2" || e.Login == "OAUTHBEARER":
+		return "is the token for this user and for POP, and is POP3 enabled for the mailbox?"
+	}
+	return "does this provider want an app password, and is POP3 enabled in its settings?"
+}
+
+// NoLoginError means that none of our logins could be used; nothing was sent.
+// errors.Is(err, ErrInsecure) holds if the lack of TLS alone ruled one out.
+type NoLoginError struct {
+	// Offered is what the server announced ("USER", SASL mechanisms), escaped;
+	// nil if it announced nothing.
+	Offered []string
+	// Skipped says for each of Server.Logins why it was not used.
+	Skipped []SkippedLogin
+}
+
+// SkippedLogin is a login that was not used, and why.
+type SkippedLogin struct {
+	Login string
+	Why   error
+}
+
+// Error implements error.
+func (e *NoLoginError) Error() string {
+	var b strings.Builder
+	b.WriteString("no usable login: server offers ")
+	if len(e.Offered) == 0 {
+		b.WriteString("none")
+	}
+	b.WriteString(strings.Join(e.Offered, ", "))
+	for _, s := range e.Skipped {
+		fmt.Fprintf(&b, "; %s: %v", strings.ToLower(s.Login), s.Why)
+	}
+	return b.String()
+}
+
+// Is makes errors.Is(err, ErrInsecure) hold where that is the reason.
+func (e *NoLoginError) Is(target error) bool {
+	for _, s := range e.Skipped {
+		if target == ErrInsecure && errors.Is(s.Why, ErrInsecure) {
+			return true
+		}
+	}
+	return false
+}
+
+// Hint says what may help.
+func (e *NoLoginError) Hint() string {
+	if e.Is(ErrInsecure) {
+		return "use tls: implicit or tls: stls, or allow it with insecure: true"
+	}
+	return ""
+}

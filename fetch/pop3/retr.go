@@ -1,0 +1,101 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+)
+
+// RetrieveFunc gets one message. If err is nil, body (a *Body) streams it and
+// is valid until the function returns; what it leaves unread is thrown away.
+// If err is an *Error the server refused this message, body is nil, and the
+// next one follows. An error of the function ends the whole command: the
+// client then returns ErrAbandoned from every call, unless it was the last
+// message that was asked for.
+type RetrieveFunc func(m Message, body io.Reader, err error) error
+
+// Retrieve gets the messages in the order given (RETR), and calls fn for each
+// from this goroutine. If the session is pipelined, commands run ahead by up
+// to 1,000 messages, 16 KiB of commands and 16 MiB of bodies. A body of more
+// than 4 times its listed size and 64 MiB (1 GiB if the size is unknown) is a
+// *ProtocolError.
+//
+// Retrieve returns the error of the connection if that broke, else that of fn.
+func (c *Client) Retrieve(ctx context.Context, msgs []Message, fn RetrieveFunc) error {
+	return c.run(ctx, func() error {
+		return c.bodies("RETR", msgs, "", func(m Message) int64 { return max(m.Size, 0) }, fn)
+	})
+}
+
+// Top is Retrieve for the header and the first lines of the body (TOP, RFC
+// 1939 section 7). A server may refuse it, or send more or less than asked
+// for.
+func (c *Client) Top(ctx context.Context, msgs []Message, lines int, fn RetrieveFunc) error {
+	const guess = 4 << 10
+	return c.run(ctx, func() error {
+		return c.bodies("TOP", msgs, " "+strconv.Itoa(max(lines, 0)), func(m Message) int64 {
+			if m.Size < 0 || lines > 0 {
+				return max(m.Size, guess)
+			}
+			return min(m.Size, guess)
+		}, fn)
+	})
+}
+
+func (c *Client) bodies(name string, msgs []Message, suffix string, octets func(Message) int64, fn RetrieveFunc) error {
+	return c.do(batch{
+		n: len(msgs),
+		command: func(dst []byte, i int) []byte {
+			dst = append(append(dst, name...), ' ')
+			return append(strconv.AppendInt(dst, int64(msgs[i].Num), 10), suffix...)
+		},
+		octets: func(i int) int64 { return octets(msgs[i]) },
+		reply:  func(i int) error { return c.body(name, msgs[i], fn) },
+	})
+}
+
+// body reads one reply and hands it to fn.
+func (c *Client) body(name string, m Message, fn RetrieveFunc) error {
+	_, err := c.status(name, m.Num)
+	var refused *Error
+	if errors.As(err, &refused) {
+		if err := fn(m, nil, err); err != nil {
+			return c.stop(err)
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.w.await(c.w.idle, true)
+	b := &Body{w: &c.w, lf: c.s.LF, bol: true, limit: guard(m.Size)}
+	b.fail = func(err error) error { return c.failed(label(name, m.Num), err) }
+	ferr := fn(m, b, nil)
+	if err := c.rest(b, ferr); err != nil {
+		return err
+	}
+	if c.s.Trace != nil {
+		c.trace(false, "("+strconv.FormatInt(b.n, 10)+" octets)")
+	}
+	if ferr != nil {
+		return c.stop(ferr)
+	}
+	return nil
+}
+
+// rest throws away what fn did not read, unless fn ended a command that has
+// more replies coming anyway. The body is of no use from then on.
+func (c *Client) rest(b *Body, ferr error) error {
+	defer func() { b.err = errBodyDone }()
+	if c.err != nil {
+		return c.err
+	}
+	if ferr != nil && c.w.queued > c.w.replies {
+		return nil
+	}
+	if c.scratch == nil {
+		c.scratch = make([]byte, 16<<10)
+	}
+	return b.discard(c.scratch)
+}

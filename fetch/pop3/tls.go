@@ -1,0 +1,100 @@
+package pop3
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+)
+
+// errPin is in the error of a connection whose keys are not the pinned ones.
+var errPin = errors.New("no pinned key in the server's certificates")
+
+// PinSPKI makes cfg trust a server by its key: each pin is the SHA-256 of a
+// SubjectPublicKeyInfo (RFC 7469 section 2.4). A pin replaces all other
+// checks. If the server's own key is pinned, that alone suffices: neither the
+// issuer, nor the dates, nor the host name matter, since people pin
+// self-signed certificates. If the key of an issuer is pinned, the server's
+// certificate must be signed by it and be valid for the host name: else anyone
+// could send the public certificate of that issuer along with one of his own.
+func PinSPKI(cfg *tls.Config, pins [][32]byte) {
+	known := make(map[[32]byte]bool, len(pins))
+	for _, p := range pins {
+		known[p] = true
+	}
+	next := cfg.VerifyConnection
+	cfg.InsecureSkipVerify = true
+	// VerifyConnection, not VerifyPeerCertificate: the latter is not called
+	// when a session is resumed.
+	cfg.VerifyConnection = func(cs tls.ConnectionState) error {
+		if err := checkPins(cs, known); err != nil {
+			return err
+		}
+		if next != nil {
+			return next(cs)
+		}
+		return nil
+	}
+}
+
+func checkPins(cs tls.ConnectionState, pins map[[32]byte]bool) error {
+	for i, cert := range cs.PeerCertificates {
+		if !pins[spki(cert)] {
+			continue
+		}
+		if i == 0 {
+			return nil
+		}
+		roots, between := x509.NewCertPool(), x509.NewCertPool()
+		roots.AddCert(cert)
+		for _, c := range cs.PeerCertificates[1:] {
+			between.AddCert(c)
+		}
+		_, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{
+			DNSName: cs.ServerName, Roots: roots, Intermediates: between,
+		})
+		if err != nil {
+			return &tls.CertificateVerificationError{UnverifiedCertificates: cs.PeerCertificates, Err: err}
+		}
+		return nil
+	}
+	return &tls.CertificateVerificationError{UnverifiedCertificates: cs.PeerCertificates, Err: errPin}
+}
+
+func spki(cert *x509.Certificate) [32]byte { return sha256.Sum256(cert.RawSubjectPublicKeyInfo) }
+
+// Pin is the pin of cert as people write it: "sha256/" and the base64 of the
+// SHA-256 of its SubjectPublicKeyInfo.
+func Pin(cert *x509.Certificate) string {
+	sum := spki(cert)
+	return "sha256/" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// clientTLS is the configuration of one connection.
+func (s *Server) clientTLS() *tls.Config {
+	cfg := &tls.Config{}
+	if s.TLS != nil {
+		cfg = s.TLS.Clone()
+	}
+	if cfg.ServerName == "" {
+		cfg.ServerName = s.Host
+	}
+	return cfg
+}
+
+// handshake puts TLS on the connection, within the connect timeout.
+func (c *Client) handshake(ctx context.Context) error {
+	ctx, cancel := context.WithDeadline(ctx, c.w.deadline(c.s.connectTimeout()))
+	defer cancel()
+	cfg := c.s.clientTLS()
+	conn := tls.Client(c.w.raw, cfg)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return c.broken(newTLSError(cfg.ServerName, c.w.explain(err)))
+	}
+	state := conn.ConnectionState()
+	c.tls = &state
+	c.w.conn = conn
+	return nil
+}

@@ -1,0 +1,157 @@
+package pop3
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// TLSKind says why a secure connection could not be made.
+type TLSKind uint8
+
+const (
+	// TLSOther is any other reason.
+	TLSOther TLSKind = iota
+	// TLSUnknownAuthority means that no trusted authority signed the
+	// certificate.
+	TLSUnknownAuthority
+	// TLSExpired means that the certificate is not valid now.
+	TLSExpired
+	// TLSWrongHost means that the certificate is for other names.
+	TLSWrongHost
+	// TLSPinMismatch means that the server's keys are not the pinned ones.
+	TLSPinMismatch
+	// TLSNotSpoken means that the server does not speak TLS on this port.
+	TLSNotSpoken
+	// TLSNotOffered means that STLS was not offered, or refused.
+	TLSNotOffered
+	// TLSTimeout means that the handshake took too long.
+	TLSTimeout
+)
+
+// TLSError means that a secure connection could not be made. There is never
+// a fallback to an insecure one.
+type TLSError struct {
+	// Host is the name that the certificate was checked against.
+	Host string
+	Kind TLSKind
+	// Cert is the server's certificate if it was seen, else nil.
+	Cert *x509.Certificate
+	Err  error
+}
+
+// Error implements error. It names what a person needs to judge the matter:
+// names, issuer, dates.
+func (e *TLSError) Error() string {
+	prefix := fmt.Sprintf("tls %s: ", e.Host)
+	switch {
+	case e.Kind == TLSNotSpoken:
+		return prefix + "the server does not speak TLS on this port"
+	case e.Kind == TLSTimeout:
+		return prefix + "timeout in the handshake"
+	case e.Cert == nil:
+		return prefix + escape(e.Err.Error())
+	case e.Kind == TLSExpired:
+		return prefix + fmt.Sprintf("certificate is not valid now: it is valid from %s to %s (issuer %s)",
+			date(e.Cert.NotBefore), date(e.Cert.NotAfter), issuer(e.Cert))
+	case e.Kind == TLSWrongHost:
+		return prefix + fmt.Sprintf("certificate is for other names: %s (issuer %s)", names(e.Cert), issuer(e.Cert))
+	case e.Kind == TLSUnknownAuthority:
+		return prefix + fmt.Sprintf("certificate is not trusted: it is for %s, signed by %s", names(e.Cert), issuer(e.Cert))
+	case e.Kind == TLSPinMismatch:
+		return prefix + fmt.Sprintf("server's key is not the pinned one: it is %s (issuer %s)", Pin(e.Cert), issuer(e.Cert))
+	}
+	return prefix + escape(e.Err.Error())
+}
+
+// Unwrap returns the cause.
+func (e *TLSError) Unwrap() error { return e.Err }
+
+// Temporary reports whether a later run may fare better without anyone's help.
+func (e *TLSError) Temporary() bool {
+	return e.Kind == TLSTimeout || errors.Is(e.Err, io.ErrUnexpectedEOF)
+}
+
+// Hint says what to do.
+func (e *TLSError) Hint() string {
+	switch {
+	case e.Kind == TLSNotSpoken:
+		return "use tls: stls on this port, or tls: implicit on port 995"
+	case e.Kind == TLSNotOffered:
+		return "use tls: implicit on port 995 if the server has it"
+	case e.Kind == TLSTimeout:
+		return "does this port speak TLS?"
+	case e.Kind == TLSWrongHost:
+		return "use one of those names as the server, or set server_name"
+	case e.Kind == TLSPinMismatch:
+		return "if the server has a new key, and you know that it is the right one, set the new pin"
+	case e.Kind == TLSUnknownAuthority && e.Cert != nil:
+		return "if this is the right server, trust its authority with ca_file, or this key with pin: " + Pin(e.Cert)
+	case e.Kind == TLSExpired && e.Cert != nil:
+		return "is this machine's clock right? else the server's owner must renew it; to trust its key anyway: pin: " + Pin(e.Cert)
+	}
+	return ""
+}
+
+func newTLSError(host string, err error) *TLSError {
+	e := &TLSError{Host: host, Err: err}
+	var verify *tls.CertificateVerificationError
+	if errors.As(err, &verify) && len(verify.UnverifiedCertificates) > 0 {
+		e.Cert = verify.UnverifiedCertificates[0]
+	}
+	var (
+		record  tls.RecordHeaderError
+		unknown x509.UnknownAuthorityError
+		invalid x509.CertificateInvalidError
+		name    x509.HostnameError
+	)
+	switch {
+	case errors.As(err, &record):
+		e.Kind = TLSNotSpoken
+	case errors.Is(err, errPin):
+		e.Kind = TLSPinMismatch
+	case errors.As(err, &unknown):
+		e.Kind = TLSUnknownAuthority
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		e.Kind = TLSExpired
+	case errors.As(err, &name):
+		e.Kind = TLSWrongHost
+	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+		e.Kind = TLSTimeout
+	}
+	return e
+}
+
+func date(t time.Time) string { return t.UTC().Format("2006-01-02") }
+
+func issuer(cert *x509.Certificate) string {
+	if cert.Issuer.String() == cert.Subject.String() {
+		return "itself, " + fmt.Sprintf("%q", escape(cert.Issuer.String()))
+	}
+	return fmt.Sprintf("%q", escape(cert.Issuer.String()))
+}
+
+// names are those that a host name is compared with (RFC 9525: the subject's
+// common name is none of them).
+func names(cert *x509.Certificate) string {
+	var all []string
+	for _, n := range cert.DNSNames {
+		all = append(all, escape(n))
+	}
+	for _, ip := range cert.IPAddresses {
+		all = append(all, ip.String())
+	}
+	if len(all) == 0 {
+		return "no name at all"
+	}
+	const most = 5
+	if len(all) > most {
+		all = append(all[:most], "...")
+	}
+	return strings.Join(all, ", ")
+}

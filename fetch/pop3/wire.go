@@ -1,0 +1,229 @@
+package pop3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	bufSize     = 64 << 10
+	maxStatus   = 8 << 10  // octets of a greeting, status or list line
+	maxSASL     = 64 << 10 // octets of a SASL challenge line
+	minProgress = 1 << 10  // octets of bulk data that renew the idle time
+)
+
+var (
+	errLineTooLong = errors.New("line too long")
+	errNoProgress  = errors.New("too slow")
+)
+
+// wire is the connection: one read buffer, one queue of commands that are not
+// yet written, and the time limits. Its errors are raw; Client gives them
+// names.
+type wire struct {
+	conn net.Conn // what is read and written: TLS, or raw itself
+	raw  net.Conn // what is closed: never blocks for a TLS goodbye
+
+	buf  []byte // buf[r:w] is received and not yet consumed
+	r, w int
+	out  []byte // commands not yet written
+
+	idle time.Duration
+	end  time.Time // of the session; zero for unbounded
+	// left is how long we will still wait for the reply at hand. Only time
+	// spent waiting counts: a caller that takes minutes to store a body does
+	// not run the server's clock. In bulk data it is renewed for each
+	// minProgress octets.
+	left  time.Duration
+	bulk  bool
+	fresh int
+
+	queued, replies int // commands queued and replies read, in all
+	batch           int // replies before the first one of the last write
+	counted         bool
+	flights         int
+
+	cancelled atomic.Pointer[error] // why raw was closed under us
+}
+
+func (w *wire) init(conn net.Conn, s *Server) {
+	w.conn, w.raw = conn, conn
+	w.buf = make([]byte, bufSize)
+	w.idle = s.idleTimeout()
+	if s.Session > 0 {
+		w.end = time.Now().Add(s.Session)
+	}
+}
+
+// watch closes the connection when ctx ends, so that whatever waits for it
+// returns at once. The caller calls release when its work is done.
+func (w *wire) watch(ctx context.Context) (release func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		err := ctx.Err()
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
+			err = fmt.Errorf("%w: %w", err, cause)
+		}
+		w.cancelled.Store(&err)
+		_ = w.raw.Close() // nothing to be done about it: the session is over
+	})
+	return func() {
+		if !stop() {
+			<-done
+		}
+	}
+}
+
+// await starts the clock of one reply.
+func (w *wire) await(d time.Duration, bulk bool) {
+	w.left, w.bulk, w.fresh = d, bulk, 0
+}
+
+// queue adds a command line; CRLF is added here. It is written when the next
+// reply has to be waited for.
+func (w *wire) queue(line []byte) {
+	if len(w.out) == 0 {
+		w.batch, w.counted = w.queued, false
+	}
+	w.out = append(append(w.out, line...), '\r', '\n')
+	w.queued++
+}
+
+func (w *wire) flush() error {
+	if len(w.out) == 0 {
+		return nil
+	}
+	if err := w.conn.SetWriteDeadline(w.deadline(w.idle)); err != nil {
+		return w.explain(err)
+	}
+	_, err := w.conn.Write(w.out)
+	clear(w.out) // it may have held a password
+	w.out = w.out[:0]
+	if err != nil {
+		return w.explain(err)
+	}
+	return nil
+}
+
+func (w *wire) deadline(d time.Duration) time.Time {
+	t := time.Now().Add(d)
+	if !w.end.IsZero() && w.end.Before(t) {
+		return w.end
+	}
+	return t
+}
+
+// fill sends what is queued and waits for at least one octet.
+func (w *wire) fill() error {
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if !w.counted && !w.bulk && w.queued > 0 && w.replies >= w.batch {
+		w.flights++
+		w.counted = true
+	}
+	w.room()
+	for range 100 {
+		n, err := w.read()
+		if n > 0 {
+			return nil
+		}
+		if err != nil {
+			return w.explain(err)
+		}
+	}
+	return io.ErrNoProgress
+}
+
+// room makes place at the end of the buffer. It grows only for a line that
+// may be longer than the buffer: see line.
+func (w *wire) room() {
+	if w.r > 0 {
+		w.w = copy(w.buf, w.buf[w.r:w.w])
+		w.r = 0
+	}
+	if w.w == len(w.buf) {
+		w.buf = append(w.buf, make([]byte, len(w.buf))...)
+	}
+}
+
+// read reads once, on the clock.
+func (w *wire) read() (int, error) {
+	if w.left <= 0 {
+		return 0, errNoProgress
+	}
+	start := time.Now()
+	if err := w.conn.SetReadDeadline(w.deadline(w.left)); err != nil {
+		return 0, err
+	}
+	n, err := w.conn.Read(w.buf[w.w:])
+	w.w += n
+	w.left -= time.Since(start)
+	if w.fresh += n; w.bulk && w.fresh >= minProgress {
+		w.await(w.idle, true)
+	}
+	return n, err
+}
+
+// explain turns the many ways a read or write fails into what happened.
+func (w *wire) explain(err error) error {
+	if p := w.cancelled.Load(); p != nil {
+		return *p
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return io.ErrUnexpectedEOF
+	case errors.Is(err, os.ErrDeadlineExceeded) && !w.end.IsZero() && !time.Now().Before(w.end):
+		return errSessionTime
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, errNoProgress):
+		return errIdleTime
+	}
+	return err
+}
+
+// line returns the next line without its end (CRLF; a bare LF is tolerated
+// in replies, not in bodies). It is valid until the next fill.
+func (w *wire) line(limit int) ([]byte, error) {
+	seen := 0
+	for {
+		have := w.buf[w.r:w.w]
+		if i := bytes.IndexByte(have[seen:], '\n'); i >= 0 {
+			w.r += seen + i + 1
+			line := bytes.TrimSuffix(have[:seen+i], []byte{'\r'})
+			if len(line) > limit {
+				return nil, errLineTooLong
+			}
+			return line, nil
+		}
+		if seen = len(have); seen > limit {
+			return nil, errLineTooLong
+		}
+		if err := w.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (w *wire) buffered() int { return w.w - w.r }
+
+// timeoutError is what a limit of Server ended.
+type timeoutError string
+
+func (e timeoutError) Error() string { return string(e) }
+func (timeoutError) Timeout() bool   { return true }
+
+// Is makes errors.Is(err, os.ErrDeadlineExceeded) hold.
+func (timeoutError) Is(target error) bool { return target == os.ErrDeadlineExceeded }
+
+const (
+	errIdleTime    = timeoutError("timeout: no answer, or too slow a one")
+	errSessionTime = timeoutError("timeout: the session took longer than allowed")
+)
