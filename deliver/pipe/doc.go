@@ -1,0 +1,32 @@
+// Package pipe delivers each message to a command of its own: a local delivery
+// agent such as maildrop, procmail or dovecot-lda, or any program that reads a
+// message on its standard input.
+//
+// The command is an argument list and is started without a shell, in a
+// process group of its own, with a small environment. Its exit status says
+// what became of the message (sysexits.h):
+//
+//	0                              delivered
+//	65 DATAERR, 67 NOUSER,
+//	68 NOHOST, 77 NOPERM           Never: refused for good
+//	64 USAGE, 72 OSFILE,
+//	73 CANTCREAT, 78 CONFIG,
+//	126, 127 (a shell's "cannot
+//	run", "not found")             CannotCreate: the run stops
+//	all others, among them
+//	69 UNAVAILABLE, 70 SOFTWARE,
+//	71 OSERR, 74 IOERR,
+//	75 TEMPFAIL; any signal;
+//	the timeout                    Later: this message, not now
+//
+// UNAVAILABLE and SOFTWARE are Later, and do not stop the run, because one
+// message that a command cannot digest must not block those behind it.
+//
+// # What may be duplicated
+//
+// A command's effect cannot be looked up. If this process or the machine dies
+// while the command runs, or after it and before the next transaction of the
+// state, the message is delivered again: Recover answers Unknown. MaxBatch is
+// 1, so at most one message is at that risk. A command that is killed at its
+// timeout may have done its work as well.
+package pipe

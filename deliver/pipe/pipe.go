@@ -1,0 +1,155 @@
+package pipe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+
+	"github.com/mailhaul/mailhaul/deliver"
+)
+
+// Deliverer delivers to one command. It implements deliver.Deliverer and
+// deliver.BatchLimiter.
+type Deliverer struct {
+	o Options
+	// free holds the buffers of batches that are done: one batch is staged
+	// while another is published.
+	free chan *buffers
+}
+
+// buffers are what staging one message needs.
+type buffers struct{ chunk, tail []byte }
+
+// New returns a Deliverer for the command of o, which must have at least one
+// word. The command is looked for by Begin.
+func New(o Options) *Deliverer {
+	return &Deliverer{o: o.withDefaults(), free: make(chan *buffers, 2)}
+}
+
+// MaxBatch is 1: what a command has done cannot be looked up.
+func (d *Deliverer) MaxBatch() int { return 1 }
+
+// Begin opens a batch. It looks for the command, so that a missing one is
+// noticed before a message is retrieved for it.
+func (d *Deliverer) Begin(context.Context) (deliver.Batch, error) {
+	if len(d.o.Command) == 0 {
+		return nil, &deliver.Error{Class: deliver.CannotCreate, Err: errors.New("pipe: no command"), Hint: cannotRun}
+	}
+	path, err := exec.LookPath(d.o.Command[0])
+	if err == nil {
+		path, err = filepath.Abs(path) // Options.Dir must not move it
+	}
+	if err != nil {
+		return nil, d.startError(err)
+	}
+	return &batch{d: d, path: path}, nil
+}
+
+// Close does nothing: no command outlives Publish. Idempotent.
+func (d *Deliverer) Close() error { return nil }
+
+// Recover settles an intent left by a crash: nobody can tell what the command
+// has done, so the message is delivered again.
+func Recover(context.Context, deliver.Intent) (deliver.Fate, error) {
+	return deliver.Unknown, nil
+}
+
+func (d *Deliverer) buffers() *buffers {
+	select {
+	case b := <-d.free:
+		return b
+	default:
+		return &buffers{chunk: make([]byte, readChunk)}
+	}
+}
+
+func (d *Deliverer) recycle(b *buffers) {
+	select {
+	case d.free <- b:
+	default:
+	}
+}
+
+// batch is usually one message. Nothing of it needs to be durable: until the
+// command has ended well the message is on the server it came from, and an
+// intent that a crash leaves means "deliver again" (Recover).
+type batch struct {
+	d    *Deliverer
+	path string
+	msgs []staged
+}
+
+type staged struct {
+	env   deliver.Envelope
+	spool *spool
+	buf   *buffers
+}
+
+// Add stages one message in memory or, over 256 KiB, in an unlinked file.
+func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) error {
+	m := staged{env: e, buf: b.d.buffers()}
+	m.env.Recipients = slices.Clone(e.Recipients)
+	m.spool = &spool{dir: b.d.o.SpoolDir, crlf: b.d.o.LineEnds == CRLF, tail: m.buf.tail[:0]}
+	if err := m.spool.fill(ctx, body, m.buf.chunk); err != nil {
+		_ = m.discard(b.d)
+		return err
+	}
+	b.msgs = append(b.msgs, m)
+	return nil
+}
+
+// discard releases what the message holds.
+func (m *staged) discard(d *Deliverer) error {
+	if m.buf == nil {
+		return nil
+	}
+	m.buf.tail = m.spool.tail
+	d.recycle(m.buf)
+	m.buf = nil
+	return m.spool.discard()
+}
+
+// Prepare returns the intents.
+func (b *batch) Prepare(context.Context) ([]deliver.Intent, error) {
+	out := make([]deliver.Intent, len(b.msgs))
+	for i := range out {
+		out[i] = deliver.Intent{Kind: Kind, Data: []byte(b.path)}
+	}
+	return out, nil
+}
+
+// Publish runs the command for each message.
+func (b *batch) Publish(ctx context.Context) []deliver.Result {
+	out := make([]deliver.Result, len(b.msgs))
+	var stop error
+	for i := range b.msgs {
+		m := &b.msgs[i]
+		switch {
+		case stop != nil:
+			out[i].Err = stop
+		case ctx.Err() != nil:
+			out[i].Err = b.d.failure(deliver.Later, ctx.Err(), "")
+		default:
+			out[i].Err = b.d.run(ctx, b.path, m)
+		}
+		var derr *deliver.Error
+		if errors.As(out[i].Err, &derr) && derr.Stops() {
+			stop = derr
+		}
+		_ = m.discard(b.d) // an unlinked file: nothing depends on its end
+	}
+	return out
+}
+
+// Abort drops what was added. Idempotent.
+func (b *batch) Abort() error {
+	var errs []error
+	for i := range b.msgs {
+		errs = append(errs, b.msgs[i].discard(b.d))
+	}
+	b.msgs = nil
+	return errors.Join(errs...)
+}

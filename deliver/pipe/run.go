@@ -1,0 +1,122 @@
+package pipe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/fault"
+)
+
+// cannotRun is the hint for a command that is missing.
+const cannotRun = "check `command`: a path, or a program in PATH, that may be executed; it is not run by a shell"
+
+// input is the message on its way into the command. It notes whether the
+// command's pipe took all of it.
+type input struct {
+	io.Reader
+	ended bool
+}
+
+func (in *input) Read(p []byte) (int, error) {
+	n, err := in.Reader.Read(p)
+	in.ended = errors.Is(err, io.EOF)
+	return n, err
+}
+
+// run gives one message to the command and waits for its end.
+func (d *Deliverer) run(ctx context.Context, path string, m *staged) error {
+	in := &input{Reader: m.spool.reader()}
+	out := &capped{max: d.o.OutputCap}
+	cmd := &exec.Cmd{
+		Path: path, Args: d.o.Command, Dir: d.o.Dir,
+		Env:   environ(os.Getenv, &d.o, &m.env),
+		Stdin: in, Stdout: out, Stderr: out,
+		WaitDelay: d.o.Grace,
+	}
+	ownGroup(cmd)
+
+	fault.Point("pipe.start")
+	if err := cmd.Start(); err != nil {
+		return d.startError(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	why, err := d.await(ctx, cmd, ended)
+	fault.Point("pipe.ended")
+	if why != nil {
+		return d.failure(deliver.Later, fmt.Errorf("%w; the message may have been delivered%s", why, said(out)), "")
+	}
+	return d.judge(cmd, err, in.ended, out)
+}
+
+// await waits for the command and ends it when its time is over: why says
+// so. err is the command's own end.
+func (d *Deliverer) await(ctx context.Context, cmd *exec.Cmd, ended <-chan error) (why, err error) {
+	timeout := time.NewTimer(d.o.Timeout)
+	defer timeout.Stop()
+	select {
+	case err := <-ended:
+		return nil, err
+	case <-timeout.C:
+		why = fmt.Errorf("not done after %s", d.o.Timeout)
+	case <-ctx.Done():
+		why = fmt.Errorf("interrupted: %w", ctx.Err())
+	}
+	endGroup(cmd, false)
+	grace := time.NewTimer(d.o.Grace)
+	defer grace.Stop()
+	select {
+	case err = <-ended:
+		endGroup(cmd, true) // children that outlived it
+	case <-grace.C:
+		endGroup(cmd, true)
+		err = <-ended
+	}
+	return why, err
+}
+
+// judge turns the command's end into the message's outcome.
+func (d *Deliverer) judge(cmd *exec.Cmd, err error, whole bool, out *capped) error {
+	if errors.Is(err, exec.ErrWaitDelay) {
+		d.o.Logger.Warn("command left a process behind that holds its input or output", "command", d.o.Command[0])
+		err = nil
+	}
+	status := cmd.ProcessState.ExitCode() // -1: a signal
+	if status == 0 && err == nil {
+		if !whole {
+			d.o.Logger.Warn("command ended well without reading the whole message", "command", d.o.Command[0])
+		}
+		return nil
+	}
+	if status == 0 { // reading the spool failed
+		return d.failure(deliver.IOError, fmt.Errorf("spool: %w", err), "")
+	}
+	class, hint := verdict(status)
+	return d.failure(class, fmt.Errorf("%s%s%s", cmd.ProcessState, statusName(status), said(out)), hint)
+}
+
+// said is the command's output as the end of an error text.
+func said(out *capped) string {
+	if s := out.String(); s != "" {
+		return ": " + s
+	}
+	return ""
+}
+
+func (d *Deliverer) startError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, exec.ErrNotFound) {
+		return d.failure(deliver.CannotCreate, err, cannotRun)
+	}
+	return d.failure(deliver.Unavailable, err, "")
+}
+
+func (d *Deliverer) failure(c deliver.Class, err error, hint string) error {
+	return &deliver.Error{Class: c, Err: fmt.Errorf("pipe %s: %w", d.o.Command[0], err), Hint: hint}
+}

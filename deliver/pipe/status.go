@@ -1,0 +1,83 @@
+package pipe
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/mailhaul/mailhaul/deliver"
+)
+
+// verdict says what an exit status other than 0 means (package comment).
+// A negative status is a signal.
+func verdict(status int) (c deliver.Class, hint string) {
+	switch status {
+	case 65, 67, 68, 77:
+		return deliver.Never, ""
+	case 64:
+		return deliver.CannotCreate, "the command does not understand its arguments"
+	case 72, 73:
+		return deliver.CannotCreate, "the command cannot open its mailbox or a file that it needs"
+	case 78:
+		return deliver.CannotCreate, "the command's own configuration is wrong"
+	case 126, 127:
+		return deliver.CannotCreate, "a program that the command runs is missing or not executable"
+	default:
+		return deliver.Later, ""
+	}
+}
+
+// statusName is the name of a status in sysexits.h, or empty.
+func statusName(status int) string {
+	names := [...]string{"USAGE", "DATAERR", "NOINPUT", "NOUSER", "NOHOST", "UNAVAILABLE", "SOFTWARE",
+		"OSERR", "OSFILE", "CANTCREAT", "IOERR", "TEMPFAIL", "PROTOCOL", "NOPERM", "CONFIG"}
+	if i := status - 64; i >= 0 && i < len(names) {
+		return " (EX_" + names[i] + ")"
+	}
+	return ""
+}
+
+// capped keeps the first bytes that are written to it and counts the rest.
+type capped struct {
+	buf     []byte
+	max     int
+	dropped int64
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	n := min(len(p), c.max-len(c.buf))
+	c.buf = append(c.buf, p[:n]...)
+	c.dropped += int64(len(p) - n)
+	return len(p), nil
+}
+
+// String is what was written, on one line and safe for terminals and logs.
+func (c *capped) String() string {
+	text := clean(strings.TrimSpace(string(c.buf)))
+	if c.dropped > 0 {
+		text += fmt.Sprintf(" (and %d bytes more)", c.dropped)
+	}
+	return text
+}
+
+// clean escapes control characters and bytes that are not UTF-8. Lines are
+// joined with " | ".
+func clean(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == '\n':
+			b.WriteString(" | ")
+		case unicode.IsPrint(r) && !(r == utf8.RuneError && n == 1):
+			b.WriteRune(r)
+		default:
+			q := strconv.Quote(s[i : i+n])
+			b.WriteString(q[1 : len(q)-1])
+		}
+		i += n
+	}
+	return b.String()
+}
