@@ -1,0 +1,146 @@
+package config
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// pin decodes sha256/BASE64.
+func pin() kind[[32]byte] {
+	s := schema{"type": "string", "pattern": "^sha256/[A-Za-z0-9+/]{43}=$"}
+	return parsed("a pin", s, func(_ *walker, text string) ([32]byte, error) {
+		var out [32]byte
+		b64, ok := strings.CutPrefix(text, "sha256/")
+		sum, err := base64.StdEncoding.DecodeString(b64)
+		if !ok || err != nil || copy(out[:], sum) != 32 || len(sum) != 32 {
+			return out, errors.New("wants sha256/ and the base64 of 32 bytes")
+		}
+		return out, nil
+	})
+}
+
+func parseAddr(_ *walker, text string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return a, errors.New("wants an IP address")
+	}
+	return a, nil
+}
+
+// timeoutsInfo and setTimeouts: unlike other mappings, timeouts overlays what
+// timeout set, whose place among Timeouts is Idle.
+func timeoutsInfo() info {
+	return info{words: "a mapping", schema: objectSchema(timeoutsKeys), inner: innerKeys(timeoutsKeys)}
+}
+
+func setTimeouts(w *walker, path string, n *yaml.Node, a *Account) {
+	if n.Kind != yaml.MappingNode {
+		w.wants(n, path, "a mapping")
+		return
+	}
+	walkMapping(w, path, n, &a.Timeouts, timeoutsKeys(), false)
+}
+
+// keep decodes all, none, or the rules.
+func keep() kind[Keep] {
+	short := choice("all none", Keep{All: true}, Keep{None: true})
+	rules := mapping("a mapping of days, newest, below", zero[Keep], keepKeys,
+		func(w *walker, path string, n *yaml.Node, k *Keep) {
+			if len(n.Content) == 0 {
+				w.errorf(n, path, "has no rule: wants days, newest or below")
+			}
+		})
+	return either(short, rules)
+}
+
+func limitPreset() kind[Limit] { return choice("gmail", Limit{BytesPerDay: 1200 << 20}) }
+
+func dedupe() kind[Dedupe] {
+	short := choice(dedupeNames, Dedupe{}, Dedupe{By: DedupeMessageID}, Dedupe{By: DedupeContent})
+	return either(short, mapping("a mapping of by, action", zero[Dedupe], dedupeKeys,
+		func(w *walker, path string, n *yaml.Node, _ *Dedupe) {
+			if !w.has(path, "by") {
+				w.errorf(n, path, "wants by: message-id or content")
+			}
+		}))
+}
+
+func multidrop() kind[Multidrop] {
+	fresh := func(*walker) Multidrop { return Multidrop{Occurrence: 1} }
+	return mapping("a mapping of header, strip, occurrence", fresh, multidropKeys,
+		func(w *walker, path string, n *yaml.Node, _ *Multidrop) {
+			if !w.has(path, "header") {
+				w.errorf(n, path, "wants header: the field that holds the recipient")
+			}
+		})
+}
+
+// fieldName decodes the name of a header field (RFC 5322 section 2.2).
+func fieldName() kind[string] {
+	return parsed("a header field's name", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
+		s = strings.TrimSuffix(s, ":")
+		bad := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }
+		if s == "" || strings.ContainsFunc(s, bad) {
+			return "", errors.New("is not the name of a header field")
+		}
+		return s, nil
+	})
+}
+
+func freshAlert(*walker) Alert { return Alert{After: day} }
+
+func checkAlert(w *walker, path string, n *yaml.Node, _ *Alert) {
+	if !w.has(path, "command") && !w.has(path, "webhook") && !w.has(path, "ping") {
+		w.errorf(n, path, "tells nobody: set command, webhook or ping")
+	}
+}
+
+// webURL decodes an http or https URL. Such a URL often carries a token, so
+// messages do not repeat it.
+func webURL() kind[string] {
+	return parsed("a URL", schema{"type": "string", "format": "uri"}, func(_ *walker, s string) (string, error) {
+		u, err := url.Parse(s)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return "", errors.New("wants an http:// or https:// URL")
+		}
+		return s, nil
+	})
+}
+
+// stateID decodes the name of a state. It is escaped for file names elsewhere;
+// its length leaves room for that.
+func stateID() kind[string] {
+	return parsed("a string", schema{"type": []string{"string", "number"}}, func(_ *walker, s string) (string, error) {
+		if len(s) > 200 {
+			return "", errors.New("is longer than 200 bytes")
+		}
+		return s, checkText(s)
+	})
+}
+
+// cron decodes a cron expression. Its form is checked here, its meaning by the
+// caller, who has the library.
+func cron() kind[string] {
+	return parsed("a cron expression", schema{"type": "string"}, func(w *walker, s string) (string, error) {
+		fields := strings.Fields(s)
+		if !strings.HasPrefix(s, "@") && (len(fields) < 5 || len(fields) > 7) {
+			return "", fmt.Errorf("wants a cron expression of five fields, such as \"*/5 * * * *\"")
+		}
+		if w.opts.Cron != nil {
+			if err := w.opts.Cron(s); err != nil {
+				return "", fmt.Errorf("is not a cron expression: %w", err)
+			}
+		}
+		return s, checkText(s)
+	})
+}
+
+// defaultJitter spreads the starts of accounts with the same interval.
+func defaultJitter(every time.Duration) time.Duration { return every / 10 }

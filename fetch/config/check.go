@@ -1,0 +1,266 @@
+package config
+
+import (
+	"crypto/tls"
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+)
+
+// checker looks at one account as a whole.
+type checker struct {
+	w    *walker
+	a    *Account
+	path string
+}
+
+// finish completes and checks each account, then what must be unique.
+func (w *walker) finish(c *Config) {
+	ids := map[string]*Account{}
+	for _, a := range c.Accounts {
+		k := &checker{w, a, join("accounts", a.Name)}
+		k.exclusive("every", "cron")
+		k.exclusive("proxy", "tunnel")
+		k.exclusive("oauth", "token")
+		k.exclusive("timeout", "timeouts.idle")
+		k.complete()
+		k.required()
+		k.security()
+		k.login()
+		k.retention()
+		k.targets()
+		if a.Enabled {
+			k.files()
+		}
+		if first := ids[a.ID]; first != nil && a.ID != "" {
+			k.fail("id", "is the same maildrop as %s (%s): two states would be one; set id", join("accounts", first.Name), a.ID)
+		} else {
+			ids[a.ID] = a
+		}
+	}
+}
+
+// own and has report whether the account itself, or it or defaults, set a key.
+func (k *checker) own(name string) bool { return k.w.has(k.path, name) }
+func (k *checker) has(name string) bool { return k.own(name) || k.w.has("defaults", name) }
+
+// fail reports a mistake at the value of a key, or at the account if no key of
+// that name is set.
+func (k *checker) fail(name, format string, args ...any) {
+	for _, at := range []string{join(k.path, name), join("defaults", name)} {
+		if m, ok := k.w.marks[at]; ok {
+			k.w.errorf(m.value, at, format, args...)
+			return
+		}
+	}
+	k.w.errorf(k.w.marks[k.path].key, k.path, format, args...)
+}
+
+// exclusive reports two keys that cannot both hold. An account's own key
+// displaces the other one in defaults.
+func (k *checker) exclusive(x, y string) {
+	switch {
+	case k.own(x) && k.own(y):
+		k.fail(y, "cannot stand beside %s", x)
+	case k.own(x):
+		k.unset(y)
+	case k.own(y):
+		k.unset(x)
+	case k.has(x) && k.has(y):
+		k.fail(y, "cannot stand beside %s", x)
+	}
+}
+
+// unset clears a key that was inherited.
+func (k *checker) unset(name string) {
+	switch name {
+	case "every":
+		k.a.Every = 0
+	case "cron":
+		k.a.Cron = ""
+	case "proxy":
+		k.a.Proxy = nil
+	case "tunnel":
+		k.a.Tunnel = nil
+	case "oauth":
+		k.a.OAuth = nil
+	case "token":
+		k.a.Token = Secret{}
+	}
+}
+
+// complete fills in what follows from other keys.
+func (k *checker) complete() {
+	a := k.a
+	if a.Server.Host != "" && a.Server.Port == 0 {
+		a.Server.Port = defaultPort(a.TLS)
+	}
+	if a.ID == "" && a.User != "" && a.Server.Host != "" {
+		a.ID = defaultID(a)
+	}
+	if a.Cron != "" {
+		a.Every = 0
+	}
+	if !k.has("jitter") {
+		a.Jitter = defaultJitter(a.Every)
+	}
+	if a.Legacy && !k.has("min_version") {
+		a.MinVersion = tls.VersionTLS10
+	}
+	if a.ClientKey == "" {
+		a.ClientKey = a.ClientCert
+	}
+	a.Password = a.Password.bind(a.Server.Host, a.User)
+	a.Token = a.Token.bind(a.Server.Host, a.User)
+	if a.OAuth != nil {
+		o := *a.OAuth // may be shared with other accounts through defaults
+		o.ClientSecret = o.ClientSecret.bind(a.Server.Host, a.User)
+		if o.Subject == "" {
+			o.Subject = a.User
+		}
+		a.OAuth = &o
+	}
+}
+
+func (k *checker) required() {
+	for _, name := range []string{"server", "user", "deliver"} {
+		if name == "user" && (k.a.Auth == AuthExternal || k.a.Auth == AuthGSSAPI) && k.own("id") {
+			continue // the certificate or ticket says who we are
+		}
+		if !k.has(name) {
+			k.fail(name, "%s is missing", name)
+		}
+	}
+}
+
+// security is about a connection without TLS, and TLS keys that have no use.
+func (k *checker) security() {
+	a := k.a
+	if a.Server.Host != "" && a.TLS == TLSNone && !a.PlainAllowed() {
+		k.fail("tls", "none to another machine: anyone on the way can read password and mail (insecure: true allows it)")
+	}
+	if a.TLS == TLSNone {
+		for _, name := range []string{"ca_file", "pin", "client_cert", "min_version", "server_name", "legacy"} {
+			if k.own(name) {
+				k.fail(name, "has no use with tls: none")
+			}
+		}
+	}
+	if k.own("client_key") && !k.has("client_cert") {
+		k.fail("client_key", "has no use without client_cert")
+	}
+	if a.Legacy && k.own("min_version") && k.own("legacy") && a.MinVersion == tls.VersionTLS13 {
+		k.fail("legacy", "has no use with min_version: 1.3")
+	}
+}
+
+// login is about auth and the secrets it needs. Only what the account itself
+// sets can contradict it: defaults may hold a secret that others use.
+func (k *checker) login() {
+	a := k.a
+	bearer := a.OAuth != nil || !a.Token.IsZero()
+	switch a.Auth {
+	case AuthAuto:
+	case AuthXOAUTH2, AuthOAuthBearer:
+		if !bearer && !k.has("oauth") && !k.has("token") {
+			k.fail("auth", "%s needs oauth: or token:", a.Auth)
+		}
+		k.unused("password")
+	case AuthExternal:
+		if !k.has("client_cert") {
+			k.fail("auth", "external needs client_cert")
+		}
+		k.unused("password", "oauth", "token")
+	case AuthGSSAPI:
+		k.unused("password", "oauth", "token")
+	default:
+		if !k.has("password") && a.Password.IsZero() {
+			k.fail("auth", "%s needs password:", a.Auth)
+		}
+		k.unused("oauth", "token")
+	}
+}
+
+func (k *checker) unused(names ...string) {
+	for _, name := range names {
+		if k.own(name) {
+			k.fail(name, "has no use with auth: %s", k.a.Auth)
+		}
+	}
+}
+
+func (k *checker) retention() {
+	if k.a.Gmail == GmailRecent && !k.a.Keep.All && k.has("gmail") {
+		k.fail("keep", "cannot stand beside gmail: recent, which must not delete")
+	}
+}
+
+// targets is about targets beside each other and the recipients they need.
+func (k *checker) targets() {
+	m, ok := k.w.marks[join(k.path, "deliver")]
+	if !ok {
+		m, ok = k.w.marks["defaults.deliver"]
+	}
+	nodes := m.value
+	if !ok || len(k.a.Deliver) == 0 {
+		return
+	}
+	if nodes = k.w.target(nodes); len(nodes.Content) != len(k.a.Deliver) {
+		return
+	}
+	seen, takes := map[string]bool{}, false
+	for i, t := range k.a.Deliver {
+		k.target(t, nodes.Content[i], fmt.Sprintf("%s[%d]", m.path, i), seen)
+		takes = takes || t.Relay != nil || t.Pipe != nil
+	}
+	if k.a.To != nil && !takes {
+		k.fail("to", "has no use: no target takes a recipient (smtp, lmtp or pipe)")
+	}
+}
+
+func (k *checker) target(t Target, n *yaml.Node, path string, seen map[string]bool) {
+	if t.Relay != nil && len(t.Relay.To) == 0 && k.a.To == nil && !k.has("to") {
+		k.w.errorf(n, path+"."+t.Kind.String(), "wants to: the recipients")
+	}
+	if id := t.ID(); seen[id] {
+		k.w.errorf(n, path, "is the same target again")
+	} else {
+		seen[id] = true
+	}
+}
+
+// files looks at the files that the account names. A disabled account may be
+// for another machine.
+func (k *checker) files() {
+	a := k.a
+	k.file("ca_file", a.CAFile)
+	k.file("client_cert", a.ClientCert)
+	k.file("client_key", a.ClientKey)
+	k.secretFile("password", a.Password)
+	k.secretFile("token", a.Token)
+	if o := a.OAuth; o != nil {
+		k.secretFile("oauth.client_secret", o.ClientSecret)
+		k.file("oauth.certificate", o.Certificate)
+		k.file("oauth.key", o.Key)
+		k.file("oauth.service_account", o.ServiceAccount)
+	}
+}
+
+func (k *checker) file(name, path string) {
+	if path == "" || !k.has(name) {
+		return
+	}
+	if err := readable(path); err != nil {
+		k.fail(name, "%v", err)
+	}
+}
+
+// secretFile checks that a secret's file can be used, without keeping it.
+func (k *checker) secretFile(name string, s Secret) {
+	if s.Kind() != SecretFile {
+		return
+	}
+	if _, err := readSecret(s.d.name, true); err != nil {
+		k.fail(name+".file", "%s: %v", s.d.name, err)
+	}
+}

@@ -1,0 +1,310 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// maxFile bounds a configuration file.
+const maxFile = 16 << 20
+
+// Config is a whole configuration file.
+type Config struct {
+	// Path is the file's name as given to Load or Parse.
+	Path string
+	// State is the state directory, absolute; empty if the file names none:
+	// then DefaultState holds.
+	State string
+	// Parallel is how many accounts are fetched at a time, PerHost how many of
+	// them from one server. At least 1.
+	Parallel, PerHost int
+	// Metrics is the loopback address (host:port) of loop's metrics listener,
+	// MetricsFile the Prometheus text file. Empty: none.
+	Metrics, MetricsFile string
+	// Sandbox says whether the process confines itself.
+	Sandbox Sandbox
+	// Log is the form and threshold of the log.
+	Log Log
+	// Accounts are in the order of the file, disabled ones included.
+	Accounts []*Account
+}
+
+// Log is the form and threshold of the log.
+type Log struct {
+	Format LogFormat
+	Level  slog.Level
+}
+
+// Options are what reading a configuration depends on besides its bytes. The
+// zero value uses the process's environment and allows any cron expression
+// and provider name of the right form.
+type Options struct {
+	// LookupEnv replaces os.LookupEnv.
+	LookupEnv func(name string) (string, bool)
+	// Keyring looks up keyring secrets; without it they fail when resolved.
+	Keyring func(service, user string) (string, error)
+	// Cron checks a cron expression; without it only its form is checked.
+	Cron func(expr string) error
+	// Providers are the known names of oauth.provider besides custom; nil
+	// allows any.
+	Providers []string
+	// Shared means that others may read the file: a plain password in it is
+	// then a mistake. Load finds out by itself.
+	Shared bool
+}
+
+func (o Options) lookup(name string) (string, bool) {
+	if o.LookupEnv != nil {
+		return o.LookupEnv(name)
+	}
+	return os.LookupEnv(name)
+}
+
+// Load reads and checks the file at path. Mistakes in it are an Errors; a file
+// that cannot be read is another error.
+func Load(path string, opts Options) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, brief(err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, brief(err)
+	}
+	if st.IsDir() {
+		return nil, fmt.Errorf("%s: is a directory", path)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, brief(err)
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("%s: is larger than 16 MiB", path)
+	}
+	opts.Shared = opts.Shared || shared(st.Mode())
+	return Parse(path, data, opts)
+}
+
+// shared reports whether a file's mode lets others than its owner read it.
+// Windows' modes do not tell.
+func shared(m os.FileMode) bool {
+	return runtime.GOOS != "windows" && m.Perm()&0o077 != 0
+}
+
+// Parse reads and checks a configuration. Name is the file's name in messages,
+// and relative paths start at its directory. The error is an Errors with
+// every mistake. Files that the configuration names are looked at, but not
+// secrets: they are resolved when used.
+func Parse(name string, data []byte, opts Options) (*Config, error) {
+	dir, err := filepath.Abs(filepath.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	w := &walker{file: name, dir: dir, opts: opts, marks: map[string]mark{}, base: newAccount()}
+	c := &Config{Path: name, Parallel: 4, PerHost: 2}
+	if root := w.document(data); root != nil {
+		walkMapping(w, "", root, c, configKeys(), false)
+		if _, ok := w.marks["accounts"]; !ok {
+			w.errorf(root, "", "has no accounts: section")
+		}
+		w.finish(c)
+	}
+	if len(w.errs) > 0 {
+		return nil, w.errs.sorted()
+	}
+	return c, nil
+}
+
+// document parses the one YAML document of a file; nil if it is not usable.
+func (w *walker) document(data []byte) *yaml.Node {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	err := dec.Decode(&doc)
+	if errors.Is(err, io.EOF) || err == nil && doc.Kind == 0 {
+		w.errorf(&yaml.Node{}, "", "is empty: it needs an accounts: section")
+		return nil
+	}
+	if err != nil {
+		w.syntax(data, err)
+		return nil
+	}
+	root := w.target(doc.Content[0])
+	switch {
+	case root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null":
+		w.errorf(root, "", "is empty: it needs an accounts: section")
+		return nil
+	case root.Kind != yaml.MappingNode:
+		w.wants(root, "", "a mapping with accounts: in it")
+		return nil
+	}
+	switch err := dec.Decode(&second); {
+	case err == nil:
+		w.errorf(&second, "", "a second YAML document starts here: only one is read")
+	case !errors.Is(err, io.EOF):
+		w.syntax(data, err)
+	}
+	return root
+}
+
+// syntax reports what the YAML parser refused. Its own message is kept, save
+// where that would repeat a value (an unquoted password that starts with *).
+func (w *walker) syntax(data []byte, err error) {
+	at := &yaml.Node{Line: 1, Column: 1}
+	if line, col, ok := tabIndent(data); ok {
+		w.errorf(&yaml.Node{Line: line, Column: col}, "", "a tab indents this line: YAML wants spaces")
+		return
+	}
+	msg := strings.TrimPrefix(err.Error(), "yaml: ")
+	if m := regexp.MustCompile(`^line ([0-9]+): `).FindStringSubmatch(msg); m != nil {
+		at.Line, _ = strconv.Atoi(m[1])
+		msg = msg[len(m[0]):]
+	}
+	if strings.Contains(msg, "unknown anchor") {
+		at.Line = max(at.Line, 1)
+		msg = "an alias (*...) names no anchor; text that starts with * must be quoted"
+	}
+	w.errorf(at, "", "is not YAML: %s", msg)
+}
+
+// tabIndent finds the first line that a tab indents.
+func tabIndent(data []byte) (line, col int, ok bool) {
+	for i, l := range bytes.Split(data, []byte("\n")) {
+		indent := l[:len(l)-len(bytes.TrimLeft(l, " \t"))]
+		if t := bytes.IndexByte(indent, '\t'); t >= 0 && len(indent) < len(bytes.TrimRight(l, "\r")) {
+			return i + 1, t + 1, true
+		}
+	}
+	return 0, 0, false
+}
+
+// configKeys is the table of the top level. Defaults stands before accounts:
+// the walk follows the table.
+func configKeys() []key[Config] {
+	return []key[Config]{
+		on("state", "$XDG_STATE_HOME/mailhaul", "directory of the state: one file per maildrop", path(),
+			func(c *Config) *string { return &c.State }),
+		on("parallel", "4", "accounts fetched at a time; never two sessions on one maildrop", integer(1, 10000),
+			func(c *Config) *int { return &c.Parallel }),
+		on("per_host", "2", "of these, how many from one server", integer(1, 10000),
+			func(c *Config) *int { return &c.PerHost }),
+		on("metrics", "", "loopback address of loop's Prometheus listener", loopbackAddress(),
+			func(c *Config) *string { return &c.Metrics }),
+		on("metrics_file", "", "Prometheus text file, replaced after each run", path(),
+			func(c *Config) *string { return &c.MetricsFile }),
+		on("sandbox", "on", "on Linux: confine the process to its own files with Landlock", enum[Sandbox](sandboxNames),
+			func(c *Config) *Sandbox { return &c.Sandbox }),
+		on("log", "", "the log on stderr", mapping("a mapping", zero[Log], logKeys, nil),
+			func(c *Config) *Log { return &c.Log }),
+		{name: "defaults", doc: "any account key, for accounts that do not set it",
+			info: info{words: "a mapping of account keys", schema: schema{"$ref": "#/$defs/account"}},
+			set:  setDefaults},
+		{name: "accounts", doc: "the accounts by name",
+			info: info{words: "a mapping of accounts", inner: func(p string) []Key { return innerKeys(accountKeys)(p + ".NAME") },
+				schema: schema{"type": "object", "minProperties": 1, "additionalProperties": schema{"$ref": "#/$defs/account"}}},
+			set: setAccounts},
+	}
+}
+
+func logKeys() []key[Log] {
+	return []key[Log]{
+		on("format", "text", "form of a line", enum[LogFormat](logFormatNames), func(l *Log) *LogFormat { return &l.Format }),
+		on("level", "info", "lowest level shown",
+			choice(logLevelNames, slog.LevelInfo, slog.LevelDebug, slog.LevelWarn, slog.LevelError),
+			func(l *Log) *slog.Level { return &l.Level }),
+	}
+}
+
+func setDefaults(w *walker, path string, n *yaml.Node, _ *Config) {
+	if n.Kind != yaml.MappingNode {
+		w.wants(n, path, "a mapping of account keys")
+		return
+	}
+	walkMapping(w, path, n, &w.base, accountKeys(), false)
+}
+
+// setAccounts decodes each account onto a copy of the defaults. Decoding
+// replaces parts and never changes them in place, so they may be shared.
+func setAccounts(w *walker, path string, n *yaml.Node, c *Config) {
+	if n.Kind != yaml.MappingNode {
+		w.wants(n, path, "a mapping of accounts: each name with its keys")
+		return
+	}
+	if len(n.Content) == 0 {
+		w.errorf(n, path, "is empty")
+		return
+	}
+	pairs := w.pairs(path, n, false)
+	for _, name := range w.order(n) {
+		p, at := pairs[name], join(path, name)
+		body := w.target(p.value)
+		w.marks[at] = mark{path: at, key: p.key, value: p.value}
+		switch {
+		case !accountName(name):
+			w.errorf(p.key, path, "an account's name is made of letters, digits and . _ - + @, and starts with a letter or digit")
+		case body.Kind != yaml.MappingNode:
+			w.wants(body, at, "a mapping of account keys")
+		default:
+			a := w.base
+			a.Name = name
+			walkMapping(w, at, body, &a, accountKeys(), false)
+			c.Accounts = append(c.Accounts, &a)
+		}
+	}
+}
+
+// order returns the keys of a mapping in the order of the file, then those of
+// merged mappings.
+func (w *walker) order(n *yaml.Node) []string {
+	var names []string
+	seen := map[string]bool{}
+	var add func(n *yaml.Node, depth int)
+	add = func(n *yaml.Node, depth int) {
+		for i := 0; i+1 < len(n.Content) && depth < 9; i += 2 {
+			k, v := w.target(n.Content[i]), w.target(n.Content[i+1])
+			switch {
+			case k.Kind != yaml.ScalarNode:
+			case k.ShortTag() != "!!merge":
+				if !seen[k.Value] {
+					seen[k.Value] = true
+					names = append(names, k.Value)
+				}
+			case v.Kind == yaml.MappingNode:
+				add(v, depth+1)
+			}
+		}
+	}
+	add(n, 0)
+	return names
+}
+
+func accountName(s string) bool {
+	return plainKey(s) && !strings.ContainsRune("._-+@", rune(s[0]))
+}
+
+// loopbackAddress decodes host:port on this machine: metrics have no
+// authentication.
+func loopbackAddress() kind[string] {
+	return parsed("a loopback address such as 127.0.0.1:9110", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
+		host, port, err := net.SplitHostPort(s)
+		if err != nil || !validPort(port) {
+			return "", errors.New("wants host:port, such as 127.0.0.1:9110")
+		}
+		if !Loopback(host) {
+			return "", errors.New("must be a loopback address: metrics are not protected")
+		}
+		return s, nil
+	})
+}

@@ -1,0 +1,225 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// The names of each enum in the order of its constants. The zero value, the
+// safe choice, comes first.
+const (
+	tlsNames        = "implicit stls none"
+	authNames       = "auto password apop plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256 xoauth2 oauthbearer external gssapi"
+	pipeliningNames = "auto on off"
+	utf8Names       = "auto on off"
+	gmailNames      = "off recent"
+	rejectNames     = "quarantine keep"
+	dedupeNames     = "off message-id content"
+	duplicateNames  = "skip tag deliver"
+	flowNames       = "browser device client_credentials service_account"
+	tokensNames     = "file keyring"
+	targetNames     = "maildir mbox smtp lmtp pipe"
+	relayTLSNames   = "starttls implicit none"
+	mboxNames       = "mboxrd mboxo mboxcl2"
+	lineEndNames    = "lf crlf"
+	sandboxNames    = "on off"
+	logFormatNames  = "text json"
+	logLevelNames   = "info debug warn error"
+	proxyNames      = "socks5 http"
+	secretNames     = "none command file env credential keyring netrc plain"
+	minVersionNames = "1.2 1.0 1.1 1.3"
+)
+
+// TLS says how an account's connection is protected.
+type TLS uint8
+
+// The values of tls.
+const (
+	TLSImplicit TLS = iota
+	TLSSTLS
+	TLSNone
+)
+
+// String returns the word used in the configuration.
+func (v TLS) String() string { return word(v, tlsNames) }
+
+// Auth is the way to log in.
+type Auth uint8
+
+// The values of auth. AuthAuto takes the strongest that is offered and that a
+// secret is configured for.
+const (
+	AuthAuto Auth = iota
+	AuthPassword
+	AuthAPOP
+	AuthPlain
+	AuthLogin
+	AuthCRAMMD5
+	AuthDigestMD5
+	AuthSCRAMSHA1
+	AuthSCRAMSHA256
+	AuthXOAUTH2
+	AuthOAuthBearer
+	AuthExternal
+	AuthGSSAPI
+)
+
+// String returns the word used in the configuration.
+func (v Auth) String() string { return word(v, authNames) }
+
+// Bearer reports whether the login sends an OAuth2 access token.
+func (v Auth) Bearer() bool { return v == AuthXOAUTH2 || v == AuthOAuthBearer }
+
+// Pipelining says when commands are sent ahead of replies.
+type Pipelining uint8
+
+// The values of pipelining.
+const (
+	PipeliningAuto Pipelining = iota
+	PipeliningOn
+	PipeliningOff
+)
+
+// String returns the word used in the configuration.
+func (v Pipelining) String() string { return word(v, pipeliningNames) }
+
+// UTF8 says when the UTF8 command is sent (RFC 6856).
+type UTF8 uint8
+
+// The values of utf8.
+const (
+	UTF8Auto UTF8 = iota
+	UTF8On
+	UTF8Off
+)
+
+// String returns the word used in the configuration.
+func (v UTF8) String() string { return word(v, utf8Names) }
+
+// Gmail is a mode for Gmail's POP server.
+type Gmail uint8
+
+// The values of gmail. GmailRecent logs in as recent:USER, which lists the
+// last 30 days whatever other clients have fetched.
+const (
+	GmailOff Gmail = iota
+	GmailRecent
+)
+
+// String returns the word used in the configuration.
+func (v Gmail) String() string { return word(v, gmailNames) }
+
+// OnReject says what becomes of a message that a target refuses for good.
+type OnReject uint8
+
+// The values of on_reject.
+const (
+	RejectQuarantine OnReject = iota
+	RejectKeep
+)
+
+// String returns the word used in the configuration.
+func (v OnReject) String() string { return word(v, rejectNames) }
+
+// DedupeBy says how a message already in the target is recognised.
+type DedupeBy uint8
+
+// The values of dedupe.
+const (
+	DedupeOff DedupeBy = iota
+	DedupeMessageID
+	DedupeContent
+)
+
+// String returns the word used in the configuration.
+func (v DedupeBy) String() string { return word(v, dedupeNames) }
+
+// Duplicate says what becomes of a message already in the target.
+type Duplicate uint8
+
+// The values of dedupe.action.
+const (
+	DuplicateSkip Duplicate = iota
+	DuplicateTag
+	DuplicateDeliver
+)
+
+// String returns the word used in the configuration.
+func (v Duplicate) String() string { return word(v, duplicateNames) }
+
+// Sandbox says whether the process confines itself where the kernel can.
+type Sandbox uint8
+
+// The values of sandbox.
+const (
+	SandboxOn Sandbox = iota
+	SandboxOff
+)
+
+// String returns the word used in the configuration.
+func (v Sandbox) String() string { return word(v, sandboxNames) }
+
+// LogFormat is the form of log lines.
+type LogFormat uint8
+
+// The values of log.format.
+const (
+	LogText LogFormat = iota
+	LogJSON
+)
+
+// String returns the word used in the configuration.
+func (v LogFormat) String() string { return word(v, logFormatNames) }
+
+// word returns the v-th of names.
+func word[E ~uint8](v E, names string) string {
+	if list := strings.Fields(names); int(v) < len(list) {
+		return list[v]
+	}
+	return fmt.Sprintf("unknown(%d)", uint8(v))
+}
+
+// enum decodes one of names into its index.
+func enum[E ~uint8](names string) kind[E] {
+	list := strings.Fields(names)
+	values := make([]E, len(list))
+	for i := range values {
+		values[i] = E(i)
+	}
+	return choice(names, values...)
+}
+
+// choice decodes one of names into the value at the same place.
+func choice[T any](names string, values ...T) kind[T] {
+	list := strings.Fields(names)
+	words := "one of " + strings.Join(list, ", ")
+	in := info{words: words, schema: schema{"enum": anys(list)}}
+	return kind[T]{in, func(w *walker, path string, n *yaml.Node) (T, bool) {
+		var none T
+		got, ok := w.text(path, n, words)
+		if !ok {
+			return none, false
+		}
+		for i, name := range list {
+			if name == got {
+				return values[i], true
+			}
+		}
+		shown := ""
+		if plainKey(got) {
+			shown = fmt.Sprintf(", not %q", got)
+		}
+		w.errorf(n, path, "wants %s%s%s", words, shown, didYouMean(strings.ToLower(got), list))
+		return none, false
+	}}
+}
+
+func anys(list []string) []any {
+	out := make([]any, len(list))
+	for i, s := range list {
+		out[i] = s
+	}
+	return out
+}

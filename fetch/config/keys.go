@@ -1,0 +1,33 @@
+package config
+
+// Key documents one key of the configuration.
+type Key struct {
+	// Path is the key with NAME for an account's name and [] for the elements
+	// of a list, as accounts.NAME.deliver[].smtp.to.
+	Path string
+	// Type says in words what the key accepts.
+	Type string
+	// Default is what holds without the key, in words; empty for nothing.
+	Default string
+	// Doc is one line.
+	Doc string
+}
+
+// Keys returns every key that a configuration may have, in the order of the
+// manual. The keys of defaults are those of an account and not repeated.
+func Keys() []Key { return innerKeys(configKeys)("") }
+
+// innerKeys lists the rows of a table and what is inside them.
+func innerKeys[S any](table func() []key[S]) func(path string) []Key {
+	return func(path string) []Key {
+		var out []Key
+		for _, k := range table() {
+			at := join(path, k.name)
+			out = append(out, Key{Path: at, Type: k.words, Default: k.def, Doc: k.doc})
+			if k.inner != nil {
+				out = append(out, k.inner(at)...)
+			}
+		}
+		return out
+	}
+}

@@ -1,0 +1,259 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// schema is a piece of JSON Schema.
+type schema = map[string]any
+
+// info describes what a kind accepts, for people and for JSON Schema.
+type info struct {
+	words  string
+	schema schema
+	inner  func(path string) []Key // nil for a scalar
+}
+
+// kind decodes one YAML value, with aliases already followed, into a T. False
+// means that it was wrong and has been reported.
+type kind[T any] struct {
+	info
+	decode func(w *walker, path string, n *yaml.Node) (T, bool)
+}
+
+// key is one row of a table: a key of a mapping that is decoded into an S.
+type key[S any] struct {
+	info
+	name, def, doc string
+	set            func(w *walker, path string, n *yaml.Node, dst *S)
+}
+
+// on makes a row. def is the default in words, doc one line.
+func on[S, T any](name, def, doc string, k kind[T], field func(*S) *T) key[S] {
+	return key[S]{info: k.info, name: name, def: def, doc: doc,
+		set: func(w *walker, path string, n *yaml.Node, dst *S) {
+			if v, ok := k.decode(w, path, n); ok {
+				*field(dst) = v
+			}
+		}}
+}
+
+// mapping decodes by a table into what fresh returns. check, if not nil, is
+// called with the result for what concerns several keys.
+func mapping[S any](words string, fresh func(*walker) S, table func() []key[S],
+	check func(w *walker, path string, n *yaml.Node, v *S)) kind[S] {
+	return kind[S]{
+		info: info{words: words, schema: objectSchema(table), inner: innerKeys(table)},
+		decode: func(w *walker, path string, n *yaml.Node) (S, bool) {
+			v := fresh(w)
+			if n.Kind != yaml.MappingNode {
+				w.wants(n, path, words)
+				return v, false
+			}
+			walkMapping(w, path, n, &v, table(), false)
+			if check != nil {
+				check(w, path, n, &v)
+			}
+			return v, true
+		}}
+}
+
+// zero is the fresh of a mapping whose defaults are Go's.
+func zero[S any](*walker) S {
+	var v S
+	return v
+}
+
+// pointer decodes into a new T, for optional parts.
+func pointer[T any](k kind[T]) kind[*T] {
+	return kind[*T]{k.info, func(w *walker, path string, n *yaml.Node) (*T, bool) {
+		v, ok := k.decode(w, path, n)
+		return &v, ok
+	}}
+}
+
+// either decodes a mapping with m and anything else with short.
+func either[T any](short, m kind[T]) kind[T] {
+	return kind[T]{
+		info: info{
+			words:  short.words + ", or " + m.words,
+			schema: schema{"anyOf": []any{short.schema, m.schema}},
+			inner:  m.inner,
+		},
+		decode: func(w *walker, path string, n *yaml.Node) (T, bool) {
+			if n.Kind == yaml.MappingNode {
+				return m.decode(w, path, n)
+			}
+			return short.decode(w, path, n)
+		}}
+}
+
+// list decodes a sequence of at least one element.
+func list[T any](of kind[T], words string) kind[[]T] {
+	in := info{words: words, schema: schema{"type": "array", "items": of.schema, "minItems": 1}}
+	if of.inner != nil {
+		in.inner = func(path string) []Key { return of.inner(path + "[]") }
+	}
+	return kind[[]T]{in, func(w *walker, path string, n *yaml.Node) ([]T, bool) {
+		if n.Kind != yaml.SequenceNode {
+			w.wants(n, path, words)
+			return nil, false
+		}
+		if len(n.Content) == 0 {
+			w.errorf(n, path, "is empty")
+			return nil, false
+		}
+		out := make([]T, 0, len(n.Content))
+		good := true
+		for i, c := range n.Content {
+			if w.visits > maxVisits {
+				w.errorf(c, path, "too many aliases")
+				return nil, false
+			}
+			v, ok := of.decode(w, fmt.Sprintf("%s[%d]", path, i), w.target(c))
+			good = good && ok
+			out = append(out, v)
+		}
+		return out, good
+	}}
+}
+
+// oneOrMore decodes a sequence, or a single value as a list of one.
+func oneOrMore[T any](of kind[T], words string) kind[[]T] {
+	many := list(of, words)
+	return kind[[]T]{
+		info: info{words: words, schema: schema{"anyOf": []any{of.schema, many.schema}}, inner: many.inner},
+		decode: func(w *walker, path string, n *yaml.Node) ([]T, bool) {
+			if n.Kind == yaml.SequenceNode {
+				return many.decode(w, path, n)
+			}
+			v, ok := of.decode(w, path, n)
+			return []T{v}, ok
+		}}
+}
+
+// parsed decodes a scalar's text with parse, whose error is the message. The
+// error must not repeat the text if it may be a secret.
+func parsed[T any](words string, s schema, parse func(w *walker, text string) (T, error)) kind[T] {
+	return kind[T]{info{words: words, schema: s}, func(w *walker, path string, n *yaml.Node) (T, bool) {
+		var none T
+		text, ok := w.text(path, n, words)
+		if !ok {
+			return none, false
+		}
+		v, err := parse(w, text)
+		if err != nil {
+			w.errorf(n, path, "%v", err)
+			return none, false
+		}
+		return v, true
+	}}
+}
+
+// text returns a scalar as it is written. Numbers count as text (user: 12345),
+// true and null do not: they are nearly always a slip.
+func (w *walker) text(path string, n *yaml.Node, words string) (string, bool) {
+	if n.Kind == yaml.ScalarNode && slices.Contains([]string{"!!str", "!!int", "!!float", "!!timestamp"}, n.ShortTag()) {
+		return n.Value, true
+	}
+	w.wants(n, path, words)
+	return "", false
+}
+
+// str decodes one line of text that is not empty.
+func str(words string) kind[string] {
+	return parsed(words, schema{"type": []string{"string", "number"}}, func(_ *walker, s string) (string, error) {
+		return s, checkText(s)
+	})
+}
+
+// checkText refuses what cannot be one line of a protocol or a name.
+func checkText(s string) error {
+	if s == "" {
+		return fmt.Errorf("is empty")
+	}
+	if i := strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
+		return fmt.Errorf("contains a control character")
+	}
+	return nil
+}
+
+// boolean decodes true or false. YAML 1.1's yes and on are refused: what they
+// mean depends on the reader.
+func boolean() kind[bool] {
+	const words = "true or false"
+	return kind[bool]{info{words: words, schema: schema{"type": "boolean"}},
+		func(w *walker, path string, n *yaml.Node) (bool, bool) {
+			if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!bool" {
+				return strings.EqualFold(n.Value, "true"), true
+			}
+			switch strings.ToLower(n.Value) {
+			case "yes", "on", "y":
+				w.errorf(n, path, "wants %s (did you mean \"true\"?)", words)
+			case "no", "off", "n":
+				w.errorf(n, path, "wants %s (did you mean \"false\"?)", words)
+			default:
+				w.wants(n, path, words)
+			}
+			return false, false
+		}}
+}
+
+// integer decodes a decimal number from low to high.
+func integer(low, high int) kind[int] {
+	words := fmt.Sprintf("a number from %d to %d", low, high)
+	s := schema{"type": "integer", "minimum": low, "maximum": high}
+	return kind[int]{info{words: words, schema: s}, func(w *walker, path string, n *yaml.Node) (int, bool) {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" {
+			w.wants(n, path, words)
+			return 0, false
+		}
+		// Atoi reads 010 as ten, YAML 1.1 as eight: refuse rather than guess.
+		v, err := strconv.Atoi(n.Value)
+		if err != nil || v < low || v > high || strconv.Itoa(v) != n.Value {
+			w.errorf(n, path, "wants %s, not %s", words, n.Value)
+			return 0, false
+		}
+		return v, true
+	}}
+}
+
+// argv decodes a command: a program and its arguments.
+func argv() kind[[]string] {
+	args := list(parsed("a string", schema{"type": []string{"string", "number"}}, func(_ *walker, s string) (string, error) {
+		if strings.ContainsRune(s, 0) {
+			return "", fmt.Errorf("contains a NUL")
+		}
+		return s, nil
+	}), "a list: a program and its arguments")
+	decode := args.decode
+	args.decode = func(w *walker, path string, n *yaml.Node) ([]string, bool) {
+		if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" {
+			w.errorf(n, path, "wants a list such as [program, argument], not a string: there is no shell"+
+				" (if you need one: [sh, -c, \"...\"])")
+			return nil, false
+		}
+		out, ok := decode(w, path, n)
+		if !ok {
+			return nil, false
+		}
+		if out[0] == "" {
+			w.errorf(n, path, "names no program")
+			return nil, false
+		}
+		var err error
+		if out[0], err = w.tilde(out[0]); err != nil {
+			w.errorf(n, path, "%v", err)
+			return nil, false
+		}
+		return out, true
+	}
+	return args
+}
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }

@@ -1,0 +1,186 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// netrcEntry is one machine of a netrc file; default has no machine.
+type netrcEntry struct{ machine, login, password string }
+
+// netrc looks up the password for the secret's host and user.
+func (d *secretData) netrc() (string, error) {
+	path, ok := d.opts.lookup("NETRC")
+	if !ok || path == "" {
+		home, err := (&walker{opts: d.opts}).tilde("~")
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(home, ".netrc")
+	}
+	text, err := readSecret(path, true)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	entries, err := parseNetrc(text)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	for _, e := range entries {
+		if e.matches(d.host, d.user) && e.password != "" {
+			return e.password, nil
+		}
+	}
+	return "", fmt.Errorf("%s: no password for machine %s login %s", path, d.host, d.user)
+}
+
+// matches reports whether the entry is for host and user. One without a login
+// is for every user.
+func (e netrcEntry) matches(host, user string) bool {
+	return (e.machine == "" || strings.EqualFold(e.machine, host)) && (e.login == "" || e.login == user)
+}
+
+// parseNetrc reads a netrc file: tokens separated by white space, a token in
+// double quotes with backslash escapes, # comments where a keyword may stand,
+// and macdef, whose body ends at an empty line. The default entry comes last,
+// wherever it stands in the file.
+func parseNetrc(text string) ([]netrcEntry, error) {
+	var entries []netrcEntry
+	var last *netrcEntry // the default
+	cur := &netrcEntry{} // what stands before any machine is for nobody
+	s := &netrcScanner{rest: text}
+	for {
+		word, err := s.keyword()
+		switch {
+		case err != nil:
+			return nil, err
+		case word == "":
+			if last != nil {
+				entries = append(entries, *last)
+			}
+			return entries, nil
+		case word == "default":
+			last = &netrcEntry{}
+			cur = last
+			continue
+		case word == "macdef":
+			s.skipMacro()
+			continue
+		}
+		value, err := s.token()
+		if err != nil {
+			return nil, err
+		}
+		switch word {
+		case "machine":
+			entries = append(entries, netrcEntry{machine: value})
+			cur = &entries[len(entries)-1]
+		case "login":
+			cur.login = value
+		case "password":
+			cur.password = value
+		case "account":
+		default:
+			return nil, fmt.Errorf("line %d: unknown word where a keyword should stand", s.line())
+		}
+	}
+}
+
+// netrcScanner splits a netrc file into tokens.
+type netrcScanner struct {
+	rest string
+	read int // lines passed
+}
+
+func (s *netrcScanner) line() int { return s.read + 1 }
+
+func (s *netrcScanner) advance(n int) {
+	s.read += strings.Count(s.rest[:n], "\n")
+	s.rest = s.rest[n:]
+}
+
+func (s *netrcScanner) space() {
+	s.advance(len(s.rest) - len(strings.TrimLeft(s.rest, " \t\r\n")))
+}
+
+// keyword returns the next token past comments; "" at the end.
+func (s *netrcScanner) keyword() (string, error) {
+	for s.space(); strings.HasPrefix(s.rest, "#"); s.space() {
+		s.skipLine()
+	}
+	if s.rest == "" {
+		return "", nil
+	}
+	return s.token()
+}
+
+func (s *netrcScanner) skipLine() {
+	if i := strings.IndexByte(s.rest, '\n'); i >= 0 {
+		s.advance(i + 1)
+		return
+	}
+	s.advance(len(s.rest))
+}
+
+// skipMacro passes the rest of a macdef, to the first empty line.
+func (s *netrcScanner) skipMacro() {
+	for s.skipLine(); s.rest != ""; s.skipLine() {
+		if line := leadingLine(s.rest); strings.TrimRight(line, "\r") == "" {
+			return
+		}
+	}
+}
+
+func leadingLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// token returns the next token, quoted or not.
+func (s *netrcScanner) token() (string, error) {
+	s.space()
+	if s.rest == "" {
+		return "", errors.New("ends where a value should stand")
+	}
+	if s.rest[0] == '"' {
+		return s.quoted()
+	}
+	n := strings.IndexAny(s.rest, " \t\r\n")
+	if n < 0 {
+		n = len(s.rest)
+	}
+	word := s.rest[:n]
+	s.advance(n)
+	return word, nil
+}
+
+func (s *netrcScanner) quoted() (string, error) {
+	var b strings.Builder
+	for i := 1; i < len(s.rest); i++ {
+		switch c := s.rest[i]; {
+		case c == '"':
+			s.advance(i + 1)
+			return b.String(), nil
+		case c == '\\' && i+1 < len(s.rest):
+			i++
+			b.WriteByte(unescape(s.rest[i]))
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "", fmt.Errorf("line %d: a quote is not closed", s.line())
+}
+
+func unescape(c byte) byte {
+	switch c {
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	}
+	return c
+}

@@ -1,0 +1,153 @@
+package config
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Flow is how OAuth2 authorisation is obtained.
+type Flow uint8
+
+// The values of oauth.flow.
+const (
+	FlowBrowser Flow = iota
+	FlowDevice
+	FlowClientCredentials
+	FlowServiceAccount
+)
+
+// String returns the word used in the configuration.
+func (v Flow) String() string { return word(v, flowNames) }
+
+// TokenStore is where tokens are kept.
+type TokenStore uint8
+
+// The values of oauth.tokens.
+const (
+	TokensFile TokenStore = iota
+	TokensKeyring
+)
+
+// String returns the word used in the configuration.
+func (v TokenStore) String() string { return word(v, tokensNames) }
+
+// OAuth is how an account gets its access tokens. Empty endpoints and scopes
+// mean those of the provider's preset.
+type OAuth struct {
+	// Provider names a preset, or is "custom".
+	Provider     string
+	ClientID     string
+	ClientSecret Secret
+	Flow         Flow
+	// Tenant is Microsoft's; empty for the preset's.
+	Tenant                                  string
+	AuthURL, TokenURL, DeviceURL, RevokeURL string
+	Scopes                                  []string
+	// RedirectPort is the loopback port of the browser flow, 0 for any.
+	RedirectPort int
+	// Certificate and Key (PEM files) sign the client assertion of
+	// client_credentials, instead of ClientSecret.
+	Certificate, Key string
+	// ServiceAccount is Google's JSON key file and Subject the user to act as;
+	// empty: the account's user.
+	ServiceAccount, Subject string
+	Tokens                  TokenStore
+}
+
+// Custom reports whether there is no preset.
+func (o *OAuth) Custom() bool { return o.Provider == "custom" }
+
+func oauthMapping() kind[OAuth] {
+	return mapping("a mapping", zero[OAuth], oauthKeys, checkOAuth)
+}
+
+func oauthKeys() []key[OAuth] {
+	return []key[OAuth]{
+		on("provider", "", "preset such as google or microsoft, or custom", provider(), func(o *OAuth) *string { return &o.Provider }),
+		on("client_id", "", "the id of your registration with the provider", str("a string"), func(o *OAuth) *string { return &o.ClientID }),
+		on("client_secret", "", "where its secret is, if it has one", secret(), func(o *OAuth) *Secret { return &o.ClientSecret }),
+		on("flow", "browser", "how to authorise", enum[Flow](flowNames), func(o *OAuth) *Flow { return &o.Flow }),
+		on("tenant", "the preset's", "Microsoft tenant id or domain", str("a string"), func(o *OAuth) *string { return &o.Tenant }),
+		on("auth_url", "the preset's", "authorisation endpoint", webURL(), func(o *OAuth) *string { return &o.AuthURL }),
+		on("token_url", "the preset's", "token endpoint", webURL(), func(o *OAuth) *string { return &o.TokenURL }),
+		on("device_url", "the preset's", "device authorisation endpoint", webURL(), func(o *OAuth) *string { return &o.DeviceURL }),
+		on("revoke_url", "the preset's", "revocation endpoint, for logout", webURL(), func(o *OAuth) *string { return &o.RevokeURL }),
+		on("scopes", "the preset's", "scopes to ask for", oneOrMore(str("a string"), "a scope or a list of scopes"),
+			func(o *OAuth) *[]string { return &o.Scopes }),
+		on("redirect_port", "any", "loopback port of the browser flow", integer(1, 65535), func(o *OAuth) *int { return &o.RedirectPort }),
+		on("certificate", "", "PEM file that signs in for client_credentials, instead of client_secret", path(),
+			func(o *OAuth) *string { return &o.Certificate }),
+		on("key", "certificate", "PEM file with its key", path(), func(o *OAuth) *string { return &o.Key }),
+		on("service_account", "", "Google's JSON key file", path(), func(o *OAuth) *string { return &o.ServiceAccount }),
+		on("subject", "user", "user that a service account acts as", str("a string"), func(o *OAuth) *string { return &o.Subject }),
+		on("tokens", "file", "where tokens are kept", enum[TokenStore](tokensNames), func(o *OAuth) *TokenStore { return &o.Tokens }),
+	}
+}
+
+// provider decodes the name of a preset. The presets are not known here: the
+// caller may hand in their names.
+func provider() kind[string] {
+	return parsed("a provider's name", schema{"type": "string"}, func(w *walker, s string) (string, error) {
+		if w.opts.Providers == nil || s == "custom" || contains(w.opts.Providers, s) {
+			return s, checkText(s)
+		}
+		known := append([]string{"custom"}, w.opts.Providers...)
+		return "", &unknownWord{known, s}
+	})
+}
+
+// unknownWord is the message for a word that is not in a list.
+type unknownWord struct {
+	known []string
+	got   string
+}
+
+func (e *unknownWord) Error() string {
+	shown := ""
+	if plainKey(e.got) {
+		shown = ", not \"" + e.got + "\""
+	}
+	return "wants one of " + strings.Join(e.known, ", ") + shown + didYouMean(e.got, e.known)
+}
+
+// checkOAuth reports what a flow lacks.
+func checkOAuth(w *walker, path string, n *yaml.Node, o *OAuth) {
+	need := func(name, why string) {
+		if !w.has(path, name) {
+			w.errorf(n, path, "wants %s: %s", name, why)
+		}
+	}
+	need("provider", "a preset such as google, or custom")
+	flow := "flow: " + o.Flow.String()
+	if o.Flow == FlowServiceAccount {
+		need("service_account", flow+" signs with its key file")
+		return
+	}
+	need("client_id", "register mailhaul with the provider to get one")
+	if o.Custom() {
+		need("token_url", "provider: custom has no preset")
+	}
+	switch o.Flow {
+	case FlowBrowser:
+		if o.Custom() {
+			need("auth_url", "provider: custom has no preset")
+		}
+	case FlowDevice:
+		if o.Custom() {
+			need("device_url", "provider: custom has no preset")
+		}
+	case FlowClientCredentials:
+		if !w.has(path, "certificate") {
+			need("client_secret", flow+" needs it, or a certificate")
+		} else if w.has(path, "client_secret") {
+			w.errorf(n, path, "has both client_secret and certificate: one is enough")
+		}
+	}
+	if w.has(path, "key") && !w.has(path, "certificate") {
+		w.errorf(n, path, "has a key but no certificate")
+	}
+	if o.Key == "" {
+		o.Key = o.Certificate
+	}
+}

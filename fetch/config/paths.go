@@ -1,0 +1,143 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+)
+
+// DefaultPath returns where the configuration is without --config:
+// $XDG_CONFIG_HOME/mailhaul/config.yaml if that exists, else
+// /etc/mailhaul/config.yaml if that exists, else the first again.
+func DefaultPath() string {
+	const system = "/etc/mailhaul/config.yaml"
+	dir, err := xdg("XDG_CONFIG_HOME", ".config")
+	if err != nil {
+		return system
+	}
+	own := filepath.Join(dir, "mailhaul", "config.yaml")
+	if _, err := os.Stat(own); err == nil {
+		return own
+	}
+	if _, err := os.Stat(system); err == nil {
+		return system
+	}
+	return own
+}
+
+// DefaultState returns the state directory if neither flag nor configuration
+// names one: $XDG_STATE_HOME/mailhaul.
+func DefaultState() (string, error) {
+	dir, err := xdg("XDG_STATE_HOME", ".local/state")
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "mailhaul"), nil
+}
+
+// xdg returns a base directory. The XDG specification says to ignore a
+// relative one.
+func xdg(name, fallback string) (string, error) {
+	if dir := os.Getenv(name); filepath.IsAbs(dir) {
+		return dir, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no home directory: %w", err)
+	}
+	return filepath.Join(home, filepath.FromSlash(fallback)), nil
+}
+
+// path decodes a path: expanded, absolute and clean.
+func path() kind[string] {
+	return parsed("a path", schema{"type": "string"}, func(w *walker, s string) (string, error) {
+		return w.path(s)
+	})
+}
+
+// path expands s and makes it absolute from the directory of the file.
+func (w *walker) path(s string) (string, error) {
+	if err := checkText(s); err != nil {
+		return "", err
+	}
+	s, err := w.tilde(s)
+	if err != nil {
+		return "", err
+	}
+	if s, err = w.variables(s); err != nil {
+		return "", err
+	}
+	if !filepath.IsAbs(s) {
+		s = filepath.Join(w.dir, s)
+	}
+	return filepath.Clean(s), nil
+}
+
+// tilde expands a leading ~ or ~user.
+func (w *walker) tilde(s string) (string, error) {
+	if !strings.HasPrefix(s, "~") {
+		return s, nil
+	}
+	name, rest, _ := strings.Cut(s[1:], "/")
+	if name != "" {
+		u, err := user.Lookup(name)
+		if err != nil {
+			return "", fmt.Errorf("~%s: no such user", name)
+		}
+		return filepath.Join(u.HomeDir, rest), nil
+	}
+	if home, ok := w.opts.lookup("HOME"); ok && home != "" {
+		return filepath.Join(home, rest), nil
+	}
+	u, err := user.Current()
+	if err != nil || u.HomeDir == "" {
+		return "", errors.New("~: no home directory is known")
+	}
+	return filepath.Join(u.HomeDir, rest), nil
+}
+
+// variables expands $VAR and ${VAR}; $$ is a dollar sign. A variable that is
+// not set is an error: an empty one would make the path name something else.
+func (w *walker) variables(s string) (string, error) {
+	var failed error
+	out := os.Expand(s, func(name string) string {
+		if name == "$" {
+			return "$"
+		}
+		v, ok := w.opts.lookup(name)
+		if (!ok || v == "") && failed == nil {
+			failed = fmt.Errorf("the variable $%s is not set", name)
+		}
+		return v
+	})
+	return out, failed
+}
+
+// readable checks that path is a file that can be opened. Only regular files
+// are opened: a FIFO would block.
+func readable(path string) error {
+	st, err := os.Stat(path)
+	if err != nil {
+		return brief(err)
+	}
+	if !st.Mode().IsRegular() {
+		return errors.New("is not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return brief(err)
+	}
+	return f.Close()
+}
+
+// brief takes the operation out of a file error; the path stays.
+func brief(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return fmt.Errorf("%s: %w", pe.Path, pe.Err)
+	}
+	return err
+}

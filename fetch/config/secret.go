@@ -1,0 +1,300 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// SecretKind says where a secret comes from.
+type SecretKind uint8
+
+// The kinds of secret. SecretNone is no secret at all.
+const (
+	SecretNone SecretKind = iota
+	SecretCommand
+	SecretFile
+	SecretEnv
+	SecretCredential
+	SecretKeyring
+	SecretNetrc
+	SecretPlain
+)
+
+// String returns the word used in the configuration.
+func (k SecretKind) String() string { return word(k, secretNames) }
+
+// maxSecret bounds a secret; tokens have a few KiB.
+const maxSecret = 64 << 10
+
+// Secret says where a secret is; Resolve gets it. However it is printed, it
+// prints as REDACTED. The zero value is no secret.
+type Secret struct {
+	// d is a pointer so that a reflecting printer that cannot call Format (an
+	// unexported field elsewhere) meets an address and not the text.
+	d *secretData
+}
+
+type secretData struct {
+	kind       SecretKind
+	argv       []string
+	name       string // of a file, variable, credential or service
+	plain      string
+	host, user string // for keyring and netrc
+	opts       Options
+}
+
+// PlainSecret is a secret that is already known, from a prompt for example.
+func PlainSecret(text string) Secret {
+	return Secret{&secretData{kind: SecretPlain, plain: text}}
+}
+
+// CommandSecret is the first line that a command prints.
+func CommandSecret(argv []string) Secret {
+	return Secret{&secretData{kind: SecretCommand, argv: argv}}
+}
+
+// EnvSecret is the value of an environment variable.
+func EnvSecret(name string) Secret {
+	return Secret{&secretData{kind: SecretEnv, name: name}}
+}
+
+// FileSecret is the content of a file that only its owner can read.
+func FileSecret(path string) Secret {
+	return Secret{&secretData{kind: SecretFile, name: path}}
+}
+
+// IsZero reports whether there is no secret.
+func (s Secret) IsZero() bool { return s.d == nil }
+
+// Kind says where the secret comes from.
+func (s Secret) Kind() SecretKind {
+	if s.d == nil {
+		return SecretNone
+	}
+	return s.d.kind
+}
+
+// Source describes where the secret comes from, without it: "command pass",
+// "file /etc/secret".
+func (s Secret) Source() string {
+	switch k := s.Kind(); k {
+	case SecretNone, SecretPlain, SecretNetrc:
+		return k.String()
+	case SecretCommand:
+		// Only the program: an argument may be secret.
+		return k.String() + " " + s.d.argv[0]
+	default:
+		return k.String() + " " + s.d.name
+	}
+}
+
+const redacted = "REDACTED"
+
+// Format prints REDACTED for every verb.
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// String returns REDACTED.
+func (s Secret) String() string { return redacted }
+
+// MarshalText returns REDACTED, for JSON and the like.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue returns REDACTED, for slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// bind tells keyring and netrc secrets whose secret it is.
+func (s Secret) bind(host, user string) Secret {
+	if s.d == nil {
+		return s
+	}
+	d := *s.d
+	d.host, d.user = host, user
+	return Secret{&d}
+}
+
+// ErrNoSecret is what Resolve returns for the zero Secret.
+var ErrNoSecret = errors.New("no secret is configured")
+
+// Resolve gets the secret. It is called when the secret is needed, each time
+// anew, and may take up to a minute (a command). The error says how to mend
+// it and never contains the secret.
+func (s Secret) Resolve(ctx context.Context) (string, error) {
+	if s.d == nil {
+		return "", ErrNoSecret
+	}
+	text, err := s.d.get(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", s.Source(), err)
+	}
+	switch {
+	case text == "":
+		return "", fmt.Errorf("%s: is empty", s.Source())
+	case strings.ContainsAny(text, "\r\n\x00"):
+		// CR and LF would end the command that carries the secret.
+		return "", fmt.Errorf("%s: has more than one line, or a NUL", s.Source())
+	}
+	return text, nil
+}
+
+func (d *secretData) get(ctx context.Context) (string, error) {
+	switch d.kind {
+	case SecretCommand:
+		return runSecret(ctx, d.argv)
+	case SecretFile:
+		return readSecret(d.name, true)
+	case SecretEnv:
+		v, ok := d.opts.lookup(d.name)
+		if !ok {
+			return "", errors.New("the variable is not set")
+		}
+		return v, nil
+	case SecretCredential:
+		dir, ok := d.opts.lookup("CREDENTIALS_DIRECTORY")
+		if !ok || dir == "" {
+			return "", errors.New("$CREDENTIALS_DIRECTORY is not set: not started by systemd with LoadCredential=?")
+		}
+		// systemd guards the directory itself, and its files need not be 0600.
+		return readSecret(filepath.Join(dir, d.name), false)
+	case SecretKeyring:
+		if d.opts.Keyring == nil {
+			return "", errors.New("no keyring is available")
+		}
+		return d.opts.Keyring(d.name, d.user)
+	case SecretNetrc:
+		return d.netrc()
+	}
+	return d.plain, nil
+}
+
+// readSecret reads a file and drops the newline at its end.
+func readSecret(path string, private bool) (string, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", reason(err)
+	}
+	if !st.Mode().IsRegular() {
+		return "", errors.New("is not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", reason(err)
+	}
+	defer f.Close()
+	if st, err = f.Stat(); err != nil {
+		return "", reason(err)
+	}
+	if private && shared(st.Mode()) {
+		return "", fmt.Errorf("others can use it (mode %04o): run chmod 600 %s", st.Mode().Perm(), shellWord(path))
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return "", reason(err)
+	}
+	if len(data) > maxSecret {
+		return "", errors.New("is larger than 64 KiB")
+	}
+	text := strings.TrimSuffix(string(data), "\n")
+	return strings.TrimSuffix(text, "\r"), nil
+}
+
+// reason leaves the operation and path out of a file error: Source has them.
+func reason(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// shellWord quotes a path for a command that a person will paste.
+func shellWord(s string) string {
+	if plainKey(strings.ReplaceAll(s, "/", "")) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// secret decodes one of the forms of a secret.
+func secret() kind[Secret] {
+	const words = "one of command, file, env, credential, keyring, netrc, or a plain string"
+	props := objectSchema(secretKeys)
+	props["minProperties"], props["maxProperties"] = 1, 1
+	return kind[Secret]{
+		info: info{words: words, inner: innerKeys(secretKeys),
+			schema: schema{"anyOf": []any{schema{"type": []string{"string", "number"}}, props}}},
+		decode: func(w *walker, path string, n *yaml.Node) (Secret, bool) {
+			if n.Kind != yaml.MappingNode {
+				return w.plainSecret(path, n, words)
+			}
+			var d secretData
+			before := len(w.errs)
+			walkMapping(w, path, n, &d, secretKeys(), true)
+			if len(w.errs) > before {
+				return Secret{}, false
+			}
+			if len(w.pairs(path, n, true)) != 1 || d.kind == SecretNone {
+				w.errorf(n, path, "wants exactly one of command, file, env, credential, keyring, netrc")
+				return Secret{}, false
+			}
+			d.opts = w.opts
+			return Secret{&d}, true
+		}}
+}
+
+func (w *walker) plainSecret(path string, n *yaml.Node, words string) (Secret, bool) {
+	text, ok := w.text(path, n, words)
+	if !ok {
+		return Secret{}, false
+	}
+	if err := checkText(text); err != nil {
+		w.errorf(n, path, "%v", err)
+		return Secret{}, false
+	}
+	if w.opts.Shared {
+		w.errorf(n, path, "a plain secret in a file that others can read: run chmod 600 %s, or name a command or file", shellWord(w.file))
+		return Secret{}, false
+	}
+	return PlainSecret(text), true
+}
+
+func secretKeys() []key[secretData] {
+	name := func(word, doc string, as SecretKind, k kind[string]) key[secretData] {
+		return on(word, "", doc, k, func(d *secretData) *string { d.kind = as; return &d.name })
+	}
+	return []key[secretData]{
+		on("command", "", "command whose first line of output it is", argv(),
+			func(d *secretData) *[]string { d.kind = SecretCommand; return &d.argv }),
+		name("file", "file that holds it, readable by the owner only", SecretFile, path()),
+		name("env", "environment variable that holds it", SecretEnv, str("a variable's name")),
+		name("credential", "systemd credential (LoadCredential=)", SecretCredential, credential()),
+		name("keyring", "service in the system's keyring; the user is the account's", SecretKeyring, str("a service's name")),
+		{name: "netrc", doc: "true: ~/.netrc or $NETRC, by host and user", info: boolean().info, set: setNetrc},
+	}
+}
+
+func setNetrc(w *walker, path string, n *yaml.Node, d *secretData) {
+	switch v, ok := boolean().decode(w, path, n); {
+	case ok && v:
+		d.kind = SecretNetrc
+	case ok:
+		w.errorf(n, path, "wants true")
+	}
+}
+
+// credential decodes the name of a credential, which is a file name.
+func credential() kind[string] {
+	return parsed("a credential's name", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
+		if s == "." || s == ".." || strings.ContainsAny(s, `/\`) {
+			return "", errors.New("is a name, not a path")
+		}
+		return s, checkText(s)
+	})
+}

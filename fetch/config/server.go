@@ -1,0 +1,167 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// parseServer reads host, host:port, an address, or [address]:port. The port
+// is 0 if there is none.
+func parseServer(s string) (Server, error) {
+	if strings.Contains(s, "://") {
+		return Server{}, errors.New("wants host or host:port, not a URL (see tls:)")
+	}
+	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return Server{Host: a.String()}, nil
+	}
+	host, port := s, ""
+	if strings.Contains(s, ":") {
+		var err error
+		if host, port, err = net.SplitHostPort(s); err != nil {
+			return Server{}, errors.New("wants host or host:port ([address]:port for IPv6)")
+		}
+		if !validPort(port) {
+			return Server{}, errors.New("the port must be a number from 1 to 65535")
+		}
+	}
+	if !validHost(host) {
+		return Server{}, errors.New("is not a host name or address")
+	}
+	n, _ := strconv.Atoi(port)
+	return Server{Host: strings.ToLower(host), Port: n}, nil
+}
+
+func validPort(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n > 0 && n < 65536 && strconv.Itoa(n) == s
+}
+
+// validHost accepts addresses, and names by their characters: resolvers know
+// names that RFC 1123 does not (underscores, UTF-8).
+func validHost(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	bad := func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`/\@:[]()<>,;"'?#%`, r) }
+	return s != "" && len(s) < 254 && !strings.ContainsFunc(s, bad)
+}
+
+// server decodes the server of an account or an SMTP relay.
+func server() kind[Server] {
+	return parsed("host or host:port", schema{"type": "string"}, func(_ *walker, s string) (Server, error) {
+		return parseServer(s)
+	})
+}
+
+// serverOrSocket decodes the server of an LMTP target.
+func serverOrSocket() kind[Server] {
+	return parsed("host:port or the path of a socket", schema{"type": "string"}, func(w *walker, s string) (Server, error) {
+		if strings.HasPrefix(s, "~") || strings.ContainsAny(s, "/$") {
+			p, err := w.path(s)
+			return Server{Socket: p}, err
+		}
+		return parseServer(s)
+	})
+}
+
+func hostName() kind[string] {
+	return parsed("a host name", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
+		if !validHost(s) {
+			return "", errors.New("is not a host name")
+		}
+		return strings.ToLower(s), nil
+	})
+}
+
+// ProxyKind is a proxy's protocol.
+type ProxyKind uint8
+
+// The kinds of proxy.
+const (
+	ProxySOCKS5 ProxyKind = iota
+	ProxyHTTP
+)
+
+// String returns the scheme of the proxy's URL.
+func (k ProxyKind) String() string { return word(k, proxyNames) }
+
+// Proxy is a proxy to connect through.
+type Proxy struct {
+	Kind   ProxyKind
+	Server Server
+	// User and Password log in to the proxy; User is empty for none.
+	User     string
+	Password Secret
+}
+
+// parseProxy reads the URL of a proxy. A password in it would be a secret in
+// the open.
+func parseProxy(s string) (*Proxy, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return nil, errors.New("wants socks5://HOST:PORT or http://HOST:PORT")
+	}
+	p := &Proxy{}
+	port := 1080
+	switch u.Scheme {
+	case "socks5", "socks5h":
+	case "http":
+		p.Kind, port = ProxyHTTP, 8080
+	default:
+		return nil, fmt.Errorf("wants socks5:// or http://%s", didYouMean(u.Scheme, []string{"socks5", "http"}))
+	}
+	if u.User != nil {
+		if _, has := u.User.Password(); has {
+			return nil, errors.New("a password does not belong in a URL: write {url: ..., user: ..., password: {file: ...}}")
+		}
+		p.User = u.User.Username()
+	}
+	if u.Path != "" && u.Path != "/" || u.RawQuery != "" {
+		return nil, errors.New("wants nothing after the host and port")
+	}
+	if p.Server, err = parseServer(u.Host); err != nil {
+		return nil, err
+	}
+	if p.Server.Port == 0 {
+		p.Server.Port = port
+	}
+	return p, nil
+}
+
+func proxyURL() kind[*Proxy] {
+	return parsed("a URL", schema{"type": "string"}, func(_ *walker, s string) (*Proxy, error) { return parseProxy(s) })
+}
+
+func proxyMapping() kind[Proxy] {
+	return mapping("a mapping of url, user, password", zero[Proxy], proxyKeys, checkProxy)
+}
+
+func proxyKeys() []key[Proxy] {
+	return []key[Proxy]{
+		{name: "url", doc: "socks5://HOST:PORT or http://HOST:PORT", info: proxyURL().info,
+			set: func(w *walker, path string, n *yaml.Node, dst *Proxy) {
+				if p, ok := proxyURL().decode(w, path, n); ok {
+					*dst = *p
+				}
+			}},
+		on("user", "", "login name at the proxy", str("a string"), func(p *Proxy) *string { return &p.User }),
+		on("password", "", "where its password is", secret(), func(p *Proxy) *Secret { return &p.Password }),
+	}
+}
+
+func checkProxy(w *walker, path string, n *yaml.Node, p *Proxy) {
+	if !w.has(path, "url") {
+		w.errorf(n, path, "wants url: socks5://HOST:PORT or http://HOST:PORT")
+	}
+	if w.has(path, "password") && p.User == "" && !w.has(path, "user") {
+		w.errorf(n, path, "has a password but no user")
+	}
+	p.Password = p.Password.bind(p.Server.Host, p.User)
+}

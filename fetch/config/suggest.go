@@ -1,0 +1,69 @@
+package config
+
+import "fmt"
+
+// didYouMean returns ` (did you mean "x"?)` for the closest of words, or ""
+// if none is close enough to be a slip of the finger.
+func didYouMean(got string, words []string) string {
+	best, least := "", max(1, len(got)/3)+1
+	for _, w := range words {
+		if d := distance(got, w); d < least {
+			best, least = w, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+// distance is the optimal string alignment distance: insertions, deletions,
+// substitutions and swaps of neighbours. Long input is not worth comparing.
+func distance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}
+
+// synonym names our key for what other programs call it.
+func synonym(key string) string {
+	switch key {
+	case "host", "hostname", "port", "poll":
+		return "server"
+	case "username", "login":
+		return "user"
+	case "pass", "passwd", "passwordeval", "password_command":
+		return "password"
+	case "ssl", "starttls", "tls_starttls":
+		return "tls"
+	case "interval", "delay":
+		return "every"
+	case "delete", "leave", "nokeep":
+		return "keep"
+	case "destination", "delivery", "mda":
+		return "deliver"
+	case "fingerprint", "sslfingerprint", "tls_fingerprint":
+		return "pin"
+	}
+	return ""
+}
