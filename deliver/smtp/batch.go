@@ -29,7 +29,7 @@ type staged struct {
 }
 
 // Add stages one message in memory or, over 256 KiB, in an unlinked file.
-func (b *batch) Add(_ context.Context, e deliver.Envelope, body io.Reader) error {
+func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) error {
 	to := recipients(&e, b.d.o.To)
 	if len(to) == 0 && len(e.Served) == 0 {
 		return b.d.o.failure(deliver.Later, "", errors.New("no recipient for this message"), "set `to`")
@@ -37,7 +37,7 @@ func (b *batch) Add(_ context.Context, e deliver.Envelope, body io.Reader) error
 	m := staged{env: e, to: to, buf: b.d.buffers()}
 	m.env.Recipients, m.env.Served = nil, slices.Clone(e.Served)
 	m.spool = &spool{dir: b.d.o.SpoolDir, tail: m.buf.tail[:0]}
-	if err := m.spool.fill(body, m.buf.chunk); err != nil {
+	if err := m.spool.fill(ctx, body, m.buf.chunk); err != nil {
 		_ = m.discard(b.d)
 		return err
 	}

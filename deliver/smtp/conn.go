@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
@@ -28,6 +29,7 @@ type conn struct {
 	tls    bool
 	open   bool // the relay holds an unfinished transaction: RSET first
 	dead   bool // out of step, lost or cancelled: never to be used again
+	closed bool // dead because the relay closed it, or said that it will (421)
 	warned bool // about missing 8BITMIME
 
 	mu        sync.Mutex // guards the rest, for cancel
@@ -182,7 +184,7 @@ func (c *conn) read(p phase) (reply, *deliver.Error) {
 		return r, c.lost(p, err)
 	}
 	if r.code == 421 { // RFC 5321 section 3.8: the relay closes after it
-		c.dead = true
+		c.dead, c.closed = true, true
 	}
 	if p != phaseAuth { // a challenge is nobody's business
 		c.log(p, r)
@@ -254,6 +256,7 @@ func (c *conn) quit() {
 // lost is the error of a connection that cannot be used any more.
 func (c *conn) lost(p phase, err error) *deliver.Error {
 	c.dead = true
+	c.closed = c.closed || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 	class := classifyLost(p)
 	switch {
 	case c.interrupted():

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -32,8 +33,11 @@ type spool struct {
 }
 
 // fill encodes body to its end. chunk is scratch space.
-func (s *spool) fill(body io.Reader, chunk []byte) error {
+func (s *spool) fill(ctx context.Context, body io.Reader, chunk []byte) error {
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		n, err := body.Read(chunk)
 		s.encode(chunk[:n])
 		if len(s.tail) >= spoolMemory {

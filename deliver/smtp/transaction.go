@@ -55,7 +55,7 @@ func (t *transaction) run() (stale bool) {
 		return false
 	}
 	accepted, err := t.envelope(todo)
-	if t.dead && t.kept && !t.interrupted() {
+	if t.closed && t.kept && !t.interrupted() {
 		return true
 	}
 	if err != nil {

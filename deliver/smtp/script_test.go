@@ -1,0 +1,269 @@
+package smtp
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/mailhaul/mailhaul/deliver"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// startScript serves one connection after the other from scripts of lines:
+//
+//	S: text     send text and CRLF; "\n" in it stands for CRLF
+//	C: prefix   read a line and compare its beginning
+//	BODY        read lines up to a lone dot
+//	LINES n     read n lines
+//	WAIT        read until the client closes
+//	FLOOD       send continuation lines until the client closes
+//
+// At its end the connection is closed. Connections beyond the last script are
+// reported as errors.
+func startScript(t testing.TB, scripts ...string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			c, err := l.Accept()
+			if err != nil {
+				if i < len(scripts) {
+					t.Errorf("%d connections, want %d", i, len(scripts))
+				}
+				return
+			}
+			if i >= len(scripts) {
+				t.Errorf("connection %d was not expected", i+1)
+			} else if err := play(c, scripts[i]); err != nil {
+				t.Errorf("connection %d: %v", i+1, err)
+			}
+			_ = c.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-done })
+	return l.Addr().String()
+}
+
+func play(c net.Conn, script string) error {
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // only a hanging test gets there
+	br := bufio.NewReader(c)
+	for line := range strings.Lines(script) {
+		verb, arg, _ := strings.Cut(strings.TrimSpace(line), " ")
+		var err error
+		switch verb {
+		case "S:":
+			_, err = fmt.Fprintf(c, "%s\r\n", strings.ReplaceAll(arg, `\n`, "\r\n"))
+		case "C:":
+			var got string
+			if got, err = br.ReadString('\n'); err == nil && !strings.HasPrefix(got, arg) {
+				err = fmt.Errorf("got %q, want %q", got, arg)
+			}
+		case "BODY":
+			for got := ""; err == nil && got != ".\r\n"; {
+				got, err = br.ReadString('\n')
+			}
+		case "LINES":
+			n := 0
+			_, _ = fmt.Sscan(arg, &n)
+			for ; n > 0 && err == nil; n-- {
+				_, err = br.ReadString('\n')
+			}
+		case "WAIT":
+			for err == nil {
+				_, err = br.ReadByte()
+			}
+			err = nil
+		case "FLOOD":
+			for err == nil {
+				_, err = fmt.Fprint(c, "250-"+arg+"\r\n")
+			}
+			err = nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", strings.TrimSpace(line), err)
+		}
+	}
+	return nil
+}
+
+const (
+	hello  = "S: 220 relay\nC: EHLO me\nS: 250-relay\\n250-PIPELINING\\n250 SIZE 0\n"
+	plain  = "S: 220 relay\nC: EHLO me\nS: 250 relay\n"
+	flight = "C: MAIL FROM:<>\nC: RCPT TO:<a@b>\nC: DATA\n"
+	taken  = "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 250 queued as 1\n"
+	quit   = "C: QUIT\nS: 221 bye\n"
+)
+
+// TestReplies walks through every phase: which failure means what, and what
+// goes over the wire afterwards.
+func TestReplies(t *testing.T) {
+	const mayHave = "may have been delivered"
+	ok := []string{"ok"}
+	tests := []struct {
+		name    string
+		scripts []string
+		body    string // default "x\n"
+		want    []string
+	}{
+		{"taken, pipelined", []string{hello + flight + taken + quit}, "", ok},
+		{"taken, one by one", []string{plain + "C: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<a@b>\nS: 250 ok\nC: DATA\nS: 354 go\nBODY\nS: 250 ok\n" + quit}, "", ok},
+		{"two on one connection", []string{hello + flight + taken + flight + taken + quit}, "", []string{"ok", "ok"}},
+		{"HELO fallback", []string{"S: 220 x\nC: EHLO\nS: 502 what?\nC: HELO me\nS: 250 x\nC: MAIL FROM:<>\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: DATA\nS: 354 go\nBODY\nS: 250 ok\n" + quit}, "", ok},
+		{"greeting 554", []string{"S: 554 go away\n"}, "", []string{"unavailable: greeting: 554 go away"}},
+		{"greeting 421", []string{"S: 421 busy\n"}, "", []string{"unavailable: greeting: 421"}},
+		{"greeting is not SMTP", []string{"S: +OK POP3 ready\nWAIT\n"}, "", []string{`unavailable: greeting: relay broke the protocol: reply "+OK`}},
+		{"greeting missing", []string{""}, "", []string{"unavailable: greeting: connection closed"}},
+		{"EHLO 550", []string{"S: 220 x\nC: EHLO\nS: 550 not you\n"}, "", []string{"unavailable: EHLO: 550"}},
+		{"endless reply", []string{"S: 220 x\nC: EHLO\nFLOOD X-MORE\n"}, "", []string{"unavailable: EHLO: relay broke the protocol: reply over"}},
+		{"endless line", []string{"S: 220 x\nC: EHLO\nS: 250 " + strings.Repeat("x", 4096) + "\nWAIT\n"}, "", []string{"unavailable: EHLO: relay broke the protocol: reply line over"}},
+		{"control characters", []string{"S: 554 \x1b[2Jboo\a\n"}, "", []string{`unavailable: greeting: 554 \x1b[2Jboo\a`}},
+		{"MAIL 451", []string{hello + flight + "S: 451 later\\n503 no\\n503 no\n" + quit}, "", []string{"later: MAIL: 451 later"}},
+		{"MAIL 550, then RSET is not due", []string{hello + flight + "S: 550 no\\n503 no\\n503 no\n" + flight + taken + quit}, "", []string{"never: MAIL: 550 no", "ok"}},
+		{"MAIL 530", []string{hello + flight + "S: 530 login\\n503 no\\n503 no\n" + quit}, "", []string{"unavailable: MAIL: 530"}},
+		{"RCPT 550, then RSET", []string{hello + flight + "S: 250 ok\\n550 no user\\n554 no rcpt\nC: RSET\n" + flight + "S: 250 reset\n" + taken + quit}, "", []string{"never: RCPT <a@b>: 550 no user", "ok"}},
+		{"RCPT 452, one by one", []string{plain + "C: MAIL\nS: 250 ok\nC: RCPT\nS: 452 full\n" + quit}, "", []string{"later: RCPT <a@b>: 452"}},
+		{"RCPT 550 and yet 354", []string{hello + flight + "S: 250 ok\\n550 no user\\n354 go\nWAIT\n"}, "", []string{"never: RCPT <a@b>: 550 no user"}},
+		{"RCPT 421", []string{hello + flight + "S: 250 ok\\n421 shutting down\n", hello + flight + "S: 250 ok\\n421 shutting down\n"}, "", []string{"unavailable: RCPT <a@b>: 421"}},
+		{"DATA 451", []string{hello + flight + "S: 250 ok\\n250 ok\\n451 no\n" + quit}, "", []string{"later: DATA: 451"}},
+		{"DATA 250", []string{hello + flight + "S: 250 ok\\n250 ok\\n250 ok\nWAIT\n"}, "", []string{"unavailable: DATA: relay broke the protocol"}},
+		{"lost at MAIL, tried twice", []string{hello + flight, hello + flight}, "", []string{"unavailable: MAIL: connection closed"}},
+		{"lost before the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nLINES 2\n"}, strings.Repeat("lots of text\n", 1<<20), []string{"later: message: "}},
+		{"refused before the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\\n552 too much\nWAIT\n"}, "", []string{"never: "}},
+		{"lost after the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\n"}, "", []string{"later: reply to the message: connection closed by the relay; the message " + mayHave}},
+		{"nonsense after the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: hello?\nWAIT\n"}, "", []string{"later: reply to the message: relay broke the protocol"}},
+		{"final 452", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 452 disk full\n" + quit}, "", []string{"later: reply to the message: 452"}},
+		{"final 554", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 554 spam\n" + quit}, "", []string{"never: reply to the message: 554"}},
+		{"final 421", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 421 dying\n"}, "", []string{"unavailable: reply to the message: 421"}},
+		{"421 between two", []string{hello + flight + taken + "S: 421 idle\nWAIT\n", hello + flight + taken + quit}, "", []string{"ok", "ok"}},
+		{"dropped between two", []string{hello + flight + taken, hello + flight + taken + quit}, "", []string{"ok", "ok"}},
+		{"421 to the second MAIL", []string{hello + flight + taken + flight + "S: 421 enough\n", hello + flight + taken + quit}, "", []string{"ok", "ok"}},
+		{"421 on the new one too", []string{hello + flight + taken + flight + "S: 421 enough\n", hello + flight + "S: 421 enough\n"}, "", []string{"ok", "unavailable: MAIL: 421"}},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			d := New(Options{Address: startScript(t, tc.scripts...), Security: NoTLS, To: []string{"a@b"}, Helo: "me", Timeout: 5 * time.Second})
+			for i, want := range tc.want {
+				body := tc.body
+				if body == "" {
+					body = "x\n"
+				}
+				got := describe(deliverOne(t, d, deliver.Envelope{}, body))
+				if !strings.HasPrefix(got, want) {
+					t.Errorf("message %d: got %q, want %q", i, got, want)
+				}
+				if strings.Contains(got, mayHave) != strings.Contains(tc.name, "after the dot") {
+					t.Errorf("message %d: doubt misplaced: %q", i, got)
+				}
+			}
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// describe is a result as "class: stage: cause", without the relay's name.
+func describe(r deliver.Result) string {
+	var e *deliver.Error
+	if !errors.As(r.Err, &e) {
+		return "ok " + r.Receipt
+	}
+	classes := map[deliver.Class]string{deliver.Later: "later", deliver.Never: "never", deliver.Unavailable: "unavailable",
+		deliver.CannotCreate: "cannot create", deliver.IOError: "I/O error"}
+	_, text, _ := strings.Cut(e.Error(), ": ")
+	return classes[e.Class] + ": " + text
+}
+
+func TestStall(t *testing.T) {
+	for name, script := range map[string]string{
+		"unavailable: greeting: no answer in time":     "WAIT\n",
+		"unavailable: MAIL: no answer in time":         hello + flight + "WAIT\n",
+		"later: reply to the message: no answer in ti": hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nWAIT\n",
+	} {
+		o := Options{Address: startScript(t, script), Security: NoTLS, To: []string{"a@b"}, Helo: "me"}
+		o.Timeout, o.FinalTimeout = 50*time.Millisecond, 50*time.Millisecond
+		d := New(o)
+		if got := describe(deliverOne(t, d, deliver.Envelope{}, "x\n")); !strings.HasPrefix(got, name) {
+			t.Errorf("got %q, want %q", got, name)
+		}
+		_ = d.Close()
+	}
+}
+
+// TestStallInBody: a relay that stops reading must not hold the run.
+func TestStallInBody(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	release, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		if err := play(c, hello+flight+"S: 250 ok\\n250 ok\\n354 go\n"); err != nil {
+			t.Error(err)
+		}
+		<-release
+	}()
+	d := New(Options{Address: l.Addr().String(), Security: NoTLS, To: []string{"a@b"}, Helo: "me", Timeout: 100 * time.Millisecond})
+	got := describe(deliverOne(t, d, deliver.Envelope{}, strings.Repeat("0123456789abcde\n", 1<<20)))
+	if !strings.HasPrefix(got, "later: message: no answer in time") {
+		t.Errorf("got %q", got)
+	}
+	close(release)
+	<-done
+	_ = d.Close()
+}
+
+func TestCancel(t *testing.T) {
+	script := hello + flight + "WAIT\n"
+	d := New(Options{Address: startScript(t, script), Security: NoTLS, To: []string{"a@b"}, Helo: "me"})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if got := describe(deliverCtx(t, ctx, d, deliver.Envelope{}, "x\n")); !strings.HasPrefix(got, "later: MAIL: interrupted") {
+		t.Errorf("got %q", got)
+	}
+	_ = d.Close()
+}
+
+func TestNobodyListens(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	d := New(Options{Address: l.Addr().String(), Security: NoTLS, To: []string{"a@b"}})
+	got := describe(deliverOne(t, d, deliver.Envelope{}, "x\n"))
+	if !strings.HasPrefix(got, "unavailable: ") || !strings.Contains(got, "refused") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestSTARTTLSInjected: text sent ahead of the handshake ends the session.
+func TestSTARTTLSInjected(t *testing.T) {
+	script := "S: 220 x\nC: EHLO\nS: 250-x\\n250 STARTTLS\nC: STARTTLS\nS: 220 go\\n250-injected\\n250 AUTH PLAIN\nWAIT\n"
+	d := New(Options{Address: startScript(t, script), To: []string{"a@b"}})
+	want := "unavailable: STARTTLS: relay broke the protocol: text before the TLS handshake"
+	if diff := cmp.Diff(want, describe(deliverOne(t, d, deliver.Envelope{}, "x\n"))); diff != "" {
+		t.Error(diff)
+	}
+}
