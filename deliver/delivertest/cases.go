@@ -54,14 +54,16 @@ func testMany(t *testing.T, h Harness) {
 
 func testFailingBody(t *testing.T, h Harness) {
 	target := h.open(t)
-	broken := errors.New("connection cut")
 	sent := bodies(2)[:maxBatch(target, 2)]
 	b := begin(t, target)
 	for _, body := range sent {
 		for _, half := range []string{"", "Subject: half\n\nha", strings.Repeat("half\n", 1<<16)} {
-			r := io.MultiReader(strings.NewReader(half), iotest.ErrReader(broken))
-			if err := b.Add(context.Background(), envelope(0), r); !errors.Is(err, broken) {
-				t.Errorf("add: got %v, want the body's own error", err)
+			// io.ErrUnexpectedEOF is what io.ReadFull makes of a normal end.
+			for _, broken := range []error{errors.New("cut"), io.ErrUnexpectedEOF, io.ErrClosedPipe} {
+				r := io.MultiReader(strings.NewReader(half), iotest.ErrReader(broken))
+				if err := b.Add(context.Background(), envelope(0), r); !errors.Is(err, broken) {
+					t.Errorf("add: got %v, want the body's own error %v", err, broken)
+				}
 			}
 		}
 		add(t, b, body)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,10 @@ const (
 	childBodies = 4
 	childBatch  = 2
 )
+
+// noIntents is the mutation of the suite itself: nothing is recorded before
+// Publish, so that what a killed process has published is delivered again.
+const noIntents = "no-intents"
 
 // journal is what a child has recorded durably enough to survive SIGKILL. It
 // plays the part of the state database.
@@ -110,7 +115,7 @@ func walkBatch(target Target, sent [][]byte, first int, j *journal, dir string) 
 	if err != nil {
 		return errors.Join(err, b.Abort())
 	}
-	if !fault.Mutated("no-intents") {
+	if !fault.Mutated(noIntents) {
 		for i, intent := range intents {
 			j.Intents[first+i] = intent
 		}
@@ -143,7 +148,7 @@ func runChild(t *testing.T, dir string, env ...string) (killed bool, err error) 
 	t.Helper()
 	parts := strings.Split(t.Name(), "/")
 	for i, p := range parts {
-		parts[i] = "^" + p + "$"
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
 	}
 	cmd := exec.Command(os.Args[0], "-test.run="+strings.Join(parts, "/"))
 	cmd.Env = append(os.Environ(), childDir+"="+dir, "TMPDIR="+filepath.Join(dir, "tmp"))

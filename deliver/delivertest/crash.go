@@ -81,7 +81,7 @@ func testMutations(t *testing.T, h Harness) {
 	if h.isChild(t) {
 		return
 	}
-	for _, mutation := range h.Mutations {
+	for _, mutation := range append([]string{noIntents}, h.Mutations...) {
 		if err := h.crash(t, mutation); err == nil {
 			t.Errorf("mutation %q is not caught", mutation)
 		} else {

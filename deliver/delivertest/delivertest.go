@@ -47,7 +47,8 @@ type Harness struct {
 	// the recovery (a mail reader that moves messages to cur/). May be nil.
 	// What it does must not change what Read returns.
 	Reader func(t testing.TB, dir string)
-	// Mutations are defects (fault.Mutated) that the crash case must catch.
+	// Mutations are the deliverer's own defects (fault.Mutated) that the crash
+	// case must catch, besides the suite's.
 	Mutations []string
 	// Skip names cases that do not apply, with the reason: "bodies/nul".
 	Skip map[string]string

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
@@ -16,7 +17,7 @@ import (
 func MkdirAll(path string, perm fs.FileMode) error {
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() {
-		return fmt.Errorf("%s: not a directory", path)
+		return &fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err

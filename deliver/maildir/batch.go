@@ -1,0 +1,188 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/deliver/fault"
+)
+
+// batch is a group of messages on their way into the Maildir.
+type batch struct {
+	d      *Deliverer
+	path   string // the Maildir, absolute
+	inode  uint64 // of tmp/, see intent
+	group  *durable.Group
+	staged []staged
+	closed bool
+}
+
+// staged is a message in tmp/.
+type staged struct {
+	tmp, new string // base names
+	receipt  string
+	size     int64
+}
+
+// Add writes one message to tmp/.
+func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) error {
+	if err := ctx.Err(); err != nil {
+		return &deliver.Error{Class: deliver.Later, Err: err}
+	}
+	now := b.d.now()
+	if e.Date.IsZero() {
+		e.Date = now
+	}
+	unique := fmt.Sprintf("%sQ%d", b.d.random, b.d.counter.Add(1))
+	m := staged{
+		tmp:     fmt.Sprintf("%d.%s.%s", seconds(now), unique, b.d.host),
+		receipt: fmt.Sprintf("%d.%s", seconds(e.Date), unique),
+	}
+	size, err := b.write(ctx, filepath.Join(b.path, "tmp", m.tmp), body)
+	if err != nil {
+		return err
+	}
+	m.size = size
+	m.new = fmt.Sprintf("%s.%s,S=%d", m.receipt, b.d.host, size)
+	b.staged = append(b.staged, m)
+	return nil
+}
+
+// write fills a new file, and leaves none if it fails. An error of body is
+// returned as it is.
+func (b *batch) write(ctx context.Context, path string, body io.Reader) (size int64, err error) {
+	if err := fault.Error("maildir.create"); err != nil {
+		return 0, b.d.failure("create", err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return 0, b.d.failure("", err)
+	}
+	size, err = b.copy(ctx, f, body)
+	if cerr := f.Close(); err == nil && cerr != nil {
+		err = b.d.failure("", cerr) // NFS reports a full disk here
+	}
+	if err != nil {
+		_ = os.Remove(path) // the cause matters more; the sweep finds the rest
+		return 0, err
+	}
+	return size, nil
+}
+
+func (b *batch) copy(ctx context.Context, f *os.File, body io.Reader) (size int64, err error) {
+	buf := b.d.buffers.Get().(*[bufferSize]byte)
+	defer b.d.buffers.Put(buf)
+	for {
+		n, rerr := fill(body, buf[:])
+		if n > 0 {
+			if err := fault.Error("maildir.write"); err != nil {
+				return 0, b.d.failure("write", err)
+			}
+			if _, err := f.Write(buf[:n]); err != nil {
+				return 0, b.d.failure("", err)
+			}
+			size += int64(n)
+		}
+		if rerr == io.EOF {
+			return size, nil
+		}
+		if rerr != nil {
+			return 0, rerr
+		}
+		if err := ctx.Err(); err != nil {
+			return 0, &deliver.Error{Class: deliver.Later, Err: err}
+		}
+	}
+}
+
+// fill reads until buf is full or r ends. Not io.ReadFull: there an end in
+// mid-buffer and a reader's own io.ErrUnexpectedEOF, a message cut short, are
+// the same.
+func fill(r io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var k int
+		k, err = r.Read(buf[n:])
+		n += k
+	}
+	return n, err
+}
+
+// Prepare makes the files and the entries of tmp/ durable.
+func (b *batch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
+	names := make([]string, len(b.staged))
+	intents := make([]deliver.Intent, len(b.staged))
+	for i, m := range b.staged {
+		names[i] = m.tmp
+		data := intent{path: b.path, tmp: m.tmp, new: m.new, inode: b.inode}.encode()
+		intents[i] = deliver.Intent{Kind: Kind, Data: data, Receipt: m.receipt}
+	}
+	if err := b.group.Sync(ctx, names); err != nil {
+		return nil, b.d.failure("", err)
+	}
+	_ = b.close() // a directory opened for reading has nothing to lose
+	return intents, nil
+}
+
+// Publish renames each message into new/. A message whose result is an error
+// is still staged, or it is visible and not known to be durable: its intent
+// should be kept, so that Recover settles it.
+func (b *batch) Publish(ctx context.Context) []deliver.Result {
+	results := make([]deliver.Result, len(b.staged))
+	var added []staged
+	for i, m := range b.staged {
+		if err := ctx.Err(); err != nil {
+			results[i].Err = &deliver.Error{Class: deliver.Later, Err: err}
+			continue
+		}
+		if err := publish(b.path, m.tmp, m.new); err != nil {
+			results[i].Err = b.d.failure("", err)
+			continue
+		}
+		added = append(added, m)
+	}
+	if len(added) == 0 {
+		return results
+	}
+	if err := syncNew(b.path); err != nil {
+		err = b.d.failure("", err)
+		for i := range results {
+			if results[i].Err == nil {
+				results[i].Err = err
+			}
+		}
+	}
+	appendQuota(b.path, added)
+	return results
+}
+
+// Abort removes the batch's files from tmp/.
+func (b *batch) Abort() error {
+	var errs []error
+	for _, m := range b.staged {
+		err := os.Remove(filepath.Join(b.path, "tmp", m.tmp))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	b.staged = nil
+	if err := errors.Join(append(errs, b.close())...); err != nil {
+		return b.d.failure("abort", err)
+	}
+	return nil
+}
+
+// close releases the directory once.
+func (b *batch) close() error {
+	if b.closed {
+		return nil
+	}
+	b.closed = true
+	return b.group.Close()
+}

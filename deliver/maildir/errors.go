@@ -1,0 +1,37 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"github.com/mailhaul/mailhaul/deliver"
+)
+
+// classify turns a failed step on the Maildir into a class, and a hint for the
+// person who has to mend it. What is not known is an I/O error, which stops
+// the run: the same step would fail for the next message, too.
+func classify(err error) (deliver.Class, string) {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return deliver.Later, ""
+	case errors.Is(err, syscall.ENOSPC):
+		return deliver.IOError, "the disk is full: make room and run again; nothing was lost"
+	case errors.Is(err, syscall.EDQUOT):
+		return deliver.IOError, "the disk quota is used up: make room and run again; nothing was lost"
+	case errors.Is(err, syscall.EROFS):
+		return deliver.CannotCreate, "the file system is read-only: is it mounted as you expect?"
+	case errors.Is(err, fs.ErrPermission):
+		return deliver.CannotCreate, "does the Maildir belong to the user who runs this?"
+	case errors.Is(err, syscall.ENOTDIR):
+		return deliver.CannotCreate, "a Maildir is a directory with tmp, new and cur; for one file use mbox"
+	case errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
+		return deliver.CannotCreate, "check the path in the configuration"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return deliver.Unavailable, "too many open files: raise the limit or lower parallel"
+	case errors.Is(err, fs.ErrNotExist):
+		return deliver.CannotCreate, "was the Maildir removed or unmounted meanwhile?"
+	}
+	return deliver.IOError, ""
+}

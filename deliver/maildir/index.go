@@ -1,0 +1,143 @@
+package maildir
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Index finds delivered messages by receipt. It reads the directories once,
+// and no file; use one for many look-ups. Not for concurrent use.
+type Index struct {
+	path  string
+	names map[string]string // receipt -> "new/..." or "cur/..."
+}
+
+// NewIndex reads the Maildir at path. Files that this program did not deliver
+// are left out.
+func NewIndex(path string) (*Index, error) {
+	x := &Index{path: path}
+	return x, x.read()
+}
+
+func (x *Index) read() error {
+	x.names = make(map[string]string)
+	return scan(x.path, func(n name, where string) bool {
+		x.names[n.receipt()] = where
+		return true
+	})
+}
+
+// Len is the number of messages that can be found.
+func (x *Index) Len() int { return len(x.names) }
+
+// Find returns where the message is below the Maildir ("cur/NAME:2,S").
+func (x *Index) Find(receipt string) (where string, ok bool) {
+	where, ok = x.names[receipt]
+	return where, ok
+}
+
+// Open opens the message for reading; File.Name tells where it is. If a mail
+// reader has moved it since the directories were read, they are read again. An
+// error is fs.ErrNotExist if the message is not in new/ or cur/ any more.
+func (x *Index) Open(receipt string) (*os.File, error) {
+	where, ok := x.Find(receipt)
+	if !ok {
+		return nil, notFound(x.path, receipt)
+	}
+	f, err := os.Open(filepath.Join(x.path, where))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	if err := x.read(); err != nil {
+		return nil, err
+	}
+	if where, ok = x.Find(receipt); !ok {
+		return nil, notFound(x.path, receipt)
+	}
+	return os.Open(filepath.Join(x.path, where))
+}
+
+// Open opens one delivered message of the Maildir at path for reading, by its
+// receipt; File.Name tells where it is. It reads the directories until it is
+// found: for more than a few messages use an Index. The error is fs.ErrNotExist
+// if the message is not in new/ or cur/ any more.
+func Open(path, receipt string) (*os.File, error) {
+	for range 2 { // once more if a mail reader moves it between look and leap
+		where, err := find(path, receipt)
+		if err != nil {
+			return nil, err
+		}
+		if where == "" {
+			break
+		}
+		f, err := os.Open(filepath.Join(path, where))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+	}
+	return nil, notFound(path, receipt)
+}
+
+func notFound(path, receipt string) error {
+	return fmt.Errorf("maildir %s: message %q: %w", path, receipt, fs.ErrNotExist)
+}
+
+// find returns where a message is below the Maildir, "" if it is nowhere. A
+// reader that renames it meanwhile can hide it from one reading of the
+// directories, so nowhere means not in two.
+func find(path, receipt string) (where string, err error) {
+	for range 2 {
+		err = scan(path, func(n name, at string) bool {
+			if n.receipt() == receipt {
+				where = at
+			}
+			return where == ""
+		})
+		if err != nil || where != "" {
+			return where, err
+		}
+	}
+	return "", nil
+}
+
+// scan calls fn for each message of ours until it returns false. new/ comes
+// before cur/, the way that messages move.
+func scan(path string, fn func(n name, where string) bool) error {
+	for _, dir := range []string{"new", "cur"} {
+		more, err := scanDir(filepath.Join(path, dir), func(base string) bool {
+			n, ok := parseName(base)
+			return !ok || fn(n, filepath.Join(dir, base))
+		})
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// scanDir reads names a few at a time: a folder may hold a million.
+func scanDir(dir string, fn func(base string) bool) (more bool, err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	for {
+		names, err := f.Readdirnames(1024)
+		for _, base := range names {
+			if !fn(base) {
+				return false, nil
+			}
+		}
+		if err == io.EOF {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package maildir
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestIndex(t *testing.T) {
+	path := t.TempDir()
+	d := New(Options{Path: path})
+	b, intents := stage(t, d, "one", "two", "three")
+	b.Publish(t.Context())
+	must(t, os.WriteFile(filepath.Join(path, "cur", "1.M2P3.foreign:2,S"), nil, 0o600))
+	x, err := NewIndex(path)
+	if err != nil || x.Len() != 3 {
+		t.Fatalf("%d, %v, want 3", x.Len(), err)
+	}
+	// A mail reader moves everything after the index was made, and deletes one.
+	moveToCur(t, path)
+	must(t, os.Remove(only(t, path, "cur/"+intents[2].Receipt+".*")))
+	for i, want := range []string{"one", "two"} {
+		for _, open := range []func() (*os.File, error){
+			func() (*os.File, error) { return x.Open(intents[i].Receipt) },
+			func() (*os.File, error) { return Open(path, intents[i].Receipt) },
+		} {
+			f, err := open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(f.Name())
+			if err != nil || string(got) != want {
+				t.Errorf("message %d: got %q, %v", i, got, err)
+			}
+			must(t, f.Close())
+		}
+		if where, ok := x.Find(intents[i].Receipt); !ok || filepath.Dir(where) != "cur" {
+			t.Errorf("message %d: at %q, %v", i, where, ok)
+		}
+	}
+	for _, receipt := range []string{intents[2].Receipt, "", "../new", intents[0].Receipt[:20]} {
+		if _, err := x.Open(receipt); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("index, %q: got %v, want ErrNotExist", receipt, err)
+		}
+		if _, err := Open(path, receipt); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("open, %q: got %v, want ErrNotExist", receipt, err)
+		}
+	}
+	if _, err := NewIndex(filepath.Join(path, "absent")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no Maildir: got %v", err)
+	}
+}
