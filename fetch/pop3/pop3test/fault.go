@@ -8,7 +8,8 @@ type Fault struct {
 	// On is the first words of the command line, in any case ("RETR 3",
 	// "UIDL"); empty for every command. Or one of these events: "connect" (a
 	// connection was accepted), "tls" (before each handshake), "greeting",
-	// "login" (the reply to a login that succeeds).
+	// "login" (the reply to a login that succeeds). Raw and Err in place of
+	// the first two also end the connection.
 	On string
 	// Nth is which match is hit, counted over the server's life from 1; zero
 	// is 1. Always also hits all later ones.

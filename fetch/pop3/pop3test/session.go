@@ -57,6 +57,7 @@ func (s *session) serve() {
 		}
 	}()
 	if s.begin("connect") || s.out.end() != nil {
+		s.out.flush()
 		return
 	}
 	if s.opts.Security == ImplicitTLS && s.handshake() != nil {
