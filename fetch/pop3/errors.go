@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 )
 
@@ -94,7 +93,7 @@ type ProtocolError struct {
 func (e *ProtocolError) Error() string {
 	s := strings.ToLower(e.Command) + ": server broke the protocol: " + e.Problem
 	if e.Text != "" {
-		s += ": " + strconv.Quote(e.Text)
+		s += `: "` + e.Text + `"`
 	}
 	return s
 }

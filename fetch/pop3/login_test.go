@@ -1,0 +1,175 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mailhaul/mailhaul/fetch/sasl"
+)
+
+// mech is a mechanism that follows a script.
+type mech struct {
+	name    string
+	initial []byte
+	answers []string // what Next returns in turn; then an error
+	want    []string // the challenges it must get, if not nil
+	finish  error
+}
+
+func (m *mech) Start() (string, []byte, error) { return m.name, m.initial, nil }
+
+func (m *mech) Next(challenge []byte) ([]byte, error) {
+	if len(m.answers) == 0 {
+		return nil, errors.New("mechanism gives up")
+	}
+	if m.want != nil {
+		if m.want[0] != string(challenge) {
+			return nil, errors.New("wrong challenge " + string(challenge))
+		}
+		m.want = m.want[1:]
+	}
+	a := m.answers[0]
+	m.answers = m.answers[1:]
+	return []byte(a), nil
+}
+
+func (m *mech) Finish() error { return m.finish }
+
+func saslLogin(m *mech) Login {
+	return Login{Name: m.name, New: func(context.Context, sasl.Channel) (sasl.Mechanism, error) { return m, nil }}
+}
+
+func TestLogin(t *testing.T) {
+	user := Login{Name: "USER", User: "alice", Password: password("hunter2"), Clear: true}
+	apop := Login{Name: "APOP", User: "alice", Password: password("tanstaaf"), Named: true}
+	const capa = "S: +OK hi\nC: CAPA\nS: +OK\nS: USER\nS: SASL X XOAUTH2 plain\nS: .\n"
+	noCapa := func(greeting string) string { return "S: +OK " + greeting + "\nC: CAPA\nS: -ERR\n" }
+	long := strings.Repeat("x", 300)
+	for _, tt := range []struct {
+		name, script string
+		login        Login
+		secure       bool // no Insecure
+		err          string
+	}{
+		{name: "user", script: capa + "C: USER alice\nS: +OK\nC: PASS hunter2\nS: +OK", login: user},
+		{name: "user without capa", script: noCapa("hi") + "C: USER alice\nS: +OK\nC: PASS hunter2\nS: +OK", login: user},
+		{name: "wrong password", script: capa + "C: USER alice\nS: +OK\nC: PASS hunter2\nS: -ERR [AUTH] no hunter2", login: user,
+			err: "login (user): pass: server refused: [AUTH] no ****"},
+		{name: "user refused", script: capa + "C: USER alice\nS: -ERR who?", login: user, err: "user: server refused: who?"},
+		{name: "no tls", script: capa, login: user, secure: true, err: ErrInsecure.Error()},
+		{name: "line break in user", script: capa, login: Login{Name: "USER", User: "a\r\nDELE 1", Password: password("x")}, err: "user name holds a line break"},
+		{name: "NUL in password", script: capa, login: Login{Name: "USER", User: "a", Password: password("x\x00")}, err: "password holds a line break or NUL"},
+		{name: "apop", script: noCapa("POP3 server ready <1896.697170952@dbc.mtview.ca.us>") + "C: APOP alice c4c9334bac560ecc979e58001b3e22fb\nS: +OK", login: apop},
+		{name: "apop not named", script: noCapa("<1@b>"), login: Login{Name: "APOP"}, err: "only when asked for by name"},
+		{name: "apop without tls", script: noCapa("<1@b>"), login: apop, secure: true, err: ErrInsecure.Error()},
+		{name: "apop challenge", script: noCapa("<1@b@c>"), login: apop, err: "no sound APOP challenge"},
+		{name: "not announced", script: capa, login: Login{Name: "SCRAM-SHA-1"}, err: "server offers USER, X, XOAUTH2, PLAIN; scram-sha-1: not announced"},
+		{name: "initial response", script: capa + "C: AUTH X aGk=\nS: +OK", login: saslLogin(&mech{name: "X", initial: []byte("hi")})},
+		{name: "empty initial response", script: capa + "C: AUTH X =\nS: +OK", login: saslLogin(&mech{name: "X", initial: []byte{}})},
+		{name: "server first", script: capa + "C: AUTH X\nS: + aGk=\nC: eW8=\nS: + \nC: \nS: +OK",
+			login: saslLogin(&mech{name: "X", answers: []string{"yo", ""}, want: []string{"hi", ""}})},
+		{name: "xoauth2 in two steps", script: capa + "C: AUTH XOAUTH2\nS: +\nC: aGk=\nS: +OK", login: saslLogin(&mech{name: "XOAUTH2", initial: []byte("hi")})},
+		{name: "too long for one line", script: capa + "C: AUTH X\nS: + \nC: " + strings.Repeat("eHh4", 100) + "\nS: +OK", login: saslLogin(&mech{name: "X", initial: []byte(long)})},
+		{name: "refused", script: capa + "C: AUTH X aGk=\nS: -ERR [AUTH] you sent aGk=", login: saslLogin(&mech{name: "X", initial: []byte("hi")}), err: "[AUTH] you sent ****"},
+		{name: "cancel", script: capa + "C: AUTH X aGk=\nS: + aGk=\nC: *\nS: -ERR cancelled", login: saslLogin(&mech{name: "X", initial: []byte("hi")}), err: "mechanism gives up (auth: server refused: cancelled)"},
+		{name: "accepts a cancel", script: capa + "C: AUTH X aGk=\nS: + aGk=\nC: *\nS: +OK", login: saslLogin(&mech{name: "X", initial: []byte("hi")}), err: "+OK to a cancelled exchange"},
+		{name: "not base64", script: capa + "C: AUTH X aGk=\nS: + %%%", login: saslLogin(&mech{name: "X", initial: []byte("hi")}), err: "challenge is not base64"},
+		{name: "endless challenges", script: capa + "C: AUTH X\n" + strings.Repeat("S: + \nC: \n", 32),
+			login: saslLogin(&mech{name: "X", answers: make([]string, 100)}), err: "endless challenges"},
+		{name: "endless challenge", script: capa + "C: AUTH X\nS- + " + strings.Repeat("a", 140000), login: saslLogin(&mech{name: "X"}), err: "line too long"},
+		{name: "unproved server", script: capa + "C: AUTH X aGk=\nS: +OK", login: saslLogin(&mech{name: "X", initial: []byte("hi"), finish: errors.New("no signature")}), err: "no signature"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := Server{Security: Plain, Insecure: !tt.secure, Logins: []Login{tt.login}}
+			wantErr(t, talk(t, s, tt.script, func(ctx context.Context, c *Client) error {
+				err := c.Login(ctx)
+				if err == nil && c.LoginName() != tt.login.Name {
+					t.Errorf("LoginName %q", c.LoginName())
+				}
+				return err
+			}), tt.err)
+		})
+	}
+}
+
+func TestPickLogin(t *testing.T) {
+	logins := []Login{{Name: "SCRAM-SHA-256"}, {Name: "PLAIN", Clear: true}, {Name: "USER", Clear: true}}
+	for _, tt := range []struct {
+		name string
+		caps Capabilities
+		tls  bool
+		want int
+	}{
+		{"strongest", Capabilities{"SASL": {"PLAIN", "SCRAM-SHA-256"}, "USER": nil}, true, 0},
+		{"next", Capabilities{"SASL": {"PLAIN"}, "USER": nil}, true, 1},
+		{"user", Capabilities{"USER": nil}, true, 2},
+		{"no capa", nil, true, 2},
+		{"no capa, no tls", nil, false, -1},
+		{"scram needs no tls", Capabilities{"SASL": {"PLAIN", "SCRAM-SHA-256"}}, false, 0},
+		{"clear needs tls", Capabilities{"SASL": {"PLAIN"}, "USER": nil}, false, -1},
+		{"nothing", Capabilities{}, true, -1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, skipped := pickLogin(logins, tt.caps, "", tt.tls, false); got != tt.want {
+				t.Errorf("got %d (%v), want %d", got, skipped, tt.want)
+			}
+		})
+	}
+}
+
+func TestAPOPChallenge(t *testing.T) {
+	for greeting, want := range map[string]string{
+		"ready <1.2@a.b>":      "<1.2@a.b>",
+		"<x@[127.0.0.1]> hi":   "<x@[127.0.0.1]>",
+		"none":                 "",
+		"<>":                   "",
+		"<@>":                  "",
+		"<a>":                  "",
+		"<a@b@c>":              "",
+		"<a@b><c@d>":           "",
+		"<a b@c>":              "",
+		"<a@b\x80>":            "",
+		"<a\x00@b>":            "",
+		"> <":                  "",
+		"<a@b> and <c@d> here": "",
+	} {
+		if got, _ := apopChallenge(greeting); got != want {
+			t.Errorf("%q: got %q, want %q", greeting, got, want)
+		}
+	}
+}
+
+func TestTraceIsRedacted(t *testing.T) {
+	var got []string
+	s := Server{
+		Insecure: true,
+		Trace: func(sent bool, line string) {
+			mark := "S: "
+			if sent {
+				mark = "C: "
+			}
+			got = append(got, mark+line)
+		},
+		Logins: []Login{{Name: "USER", User: "al\x1bice", Password: password("hunter2"), Named: true}},
+	}
+	const script = "S: +OK \x1b[2J\nC: CAPA\nS: +OK\nS: SASL X\nS: .\nC: USER al\x1bice\nS: +OK\nC: PASS hunter2\nS: -ERR PASS hunter2?\n"
+	_ = talk(t, s, script, func(ctx context.Context, c *Client) error { return c.Login(ctx) })
+	want := []string{`S: +OK \x1b[2J`, "C: CAPA", "S: +OK", "S: SASL X", "S: (1 lines, 8 octets)",
+		`C: USER al\x1bice`, "S: +OK", "C: PASS ****", "S: -ERR PASS ****?"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	got = nil
+	s.Logins = []Login{saslLogin(&mech{name: "X", answers: []string{"secret"}})}
+	_ = talk(t, s, capaAuth, func(ctx context.Context, c *Client) error { return c.Login(ctx) })
+	want = []string{"C: AUTH X", "S: + ****", "C: ****", "S: -ERR you said ****"}
+	if d := cmp.Diff(want, got[len(got)-4:]); d != "" {
+		t.Error(d)
+	}
+}
+
+const capaAuth = "S: +OK\nC: CAPA\nS: +OK\nS: SASL X\nS: .\nC: AUTH X\nS: + aGk=\nC: c2VjcmV0\nS: -ERR you said c2VjcmV0\n"
