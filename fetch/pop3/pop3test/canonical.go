@@ -15,6 +15,14 @@ func WireForm(msg []byte) []byte {
 	return append(bytes.Clone(msg), '\r', '\n')
 }
 
+// wireSize is len(WireForm(msg)).
+func wireSize(msg []byte) int64 {
+	if len(msg) == 0 || bytes.HasSuffix(msg, []byte("\r\n")) {
+		return int64(len(msg))
+	}
+	return int64(len(msg)) + 2
+}
+
 // Canonical is what a Maildir must hold once msg was retrieved: its WireForm
 // with CRLF turned into LF, and every other byte kept.
 func Canonical(msg []byte) []byte {

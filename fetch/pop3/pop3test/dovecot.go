@@ -1,16 +1,13 @@
 package pop3test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sort"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -29,8 +26,10 @@ type DovecotOptions struct {
 	// CA issues the server's certificate and, for "external", checks the
 	// client's, whose common name is the user. Nil for a new one.
 	CA *CA
-	// Keytab is the file that "gssapi" uses, with a key for pop/localhost.
-	Keytab string
+	// Keytab is the file that "gssapi" uses, with a key for pop/localhost,
+	// and Krb5Config the krb5.conf that names its realm. Tests may make them
+	// readable for themselves only; Dovecot gets copies.
+	Keytab, Krb5Config string
 	// TokenKeys are what "xoauth2" and "oauthbearer" check JWTs with, by
 	// "azp/ALG/kid"; PEM public keys, or base64 secrets for HS*. Nil for one
 	// HS256 secret that MintToken uses.
@@ -61,6 +60,7 @@ type Dovecot struct {
 	uid    int
 	gid    int
 	secret []byte
+	logged int64 // size of the log at the last start
 	seq    atomic.Int64
 	cmd    *exec.Cmd
 	stdin  io.Closer
@@ -143,7 +143,7 @@ func (d *Dovecot) Start() {
 			return
 		}
 		d.Stop()
-		if !strings.Contains(d.LogText(), "Address already in use") {
+		if !strings.Contains(d.newLog(), "Address already in use") {
 			break
 		}
 		d.Port = 0
@@ -165,6 +165,9 @@ func (d *Dovecot) start() error {
 		return err
 	}
 	defer log.Close()
+	if info, err := log.Stat(); err == nil {
+		d.logged = info.Size()
+	}
 	// The shell ends Dovecot when its standard input ends: even a test
 	// binary that is killed leaves no server behind.
 	const watch = `exec 3<&0
@@ -193,7 +196,7 @@ func (d *Dovecot) awaitGreeting() error {
 		if err == nil {
 			return nil
 		}
-		if text := d.LogText(); strings.Contains(text, "Fatal:") {
+		if strings.Contains(d.newLog(), "Fatal:") {
 			return errors.New("it refused its configuration")
 		}
 		if time.Now().After(deadline) {
@@ -265,8 +268,7 @@ func (d *Dovecot) Restart() {
 	d.Start()
 }
 
-// Addr is host:port of the plain and STLS listener, TLSAddr that of implicit
-// TLS.
+// Addr is host:port of the listener for plain and STLS.
 func (d *Dovecot) Addr() string { return net.JoinHostPort(d.Host, fmt.Sprint(d.Port)) }
 
 // TLSAddr is host:port of the listener with implicit TLS.
@@ -281,73 +283,8 @@ func (d *Dovecot) LogText() string {
 	return string(b)
 }
 
-// Maildir is the directory of a user's mail.
-func (d *Dovecot) Maildir(user string) string {
-	return filepath.Join(d.Dir, "mail", user, "Maildir")
-}
-
-// AddMessages puts messages with CRLF lines into a user's mailbox, as LF files
-// written straight into the Maildir, in this order. Nothing else is changed:
-// no final newline is added, and 8-bit bytes stay. Dovecot sends a message of
-// Corpus as its WireForm.
-//
-// Not for messages with lone CR, LF or NUL bytes, which a Maildir cannot keep
-// apart from line ends (CorpusOptions.Bare).
-func (d *Dovecot) AddMessages(user string, messages [][]byte) {
-	d.t.Helper()
-	for _, m := range messages {
-		if err := d.addMessage(user, m); err != nil {
-			d.t.Fatalf("dovecot: add a message: %v", err)
-		}
-	}
-}
-
-func (d *Dovecot) addMessage(user string, m []byte) error {
-	stored := bytes.ReplaceAll(m, []byte("\r\n"), []byte("\n"))
-	n := d.seq.Add(1)
-	// Dovecot orders new mail by the time in the name.
-	name := fmt.Sprintf("%d.M%dP1Q%d.pop3test,S=%d,W=%d", 1_600_000_000+n, n%1_000_000, n, len(stored), len(m))
-	path := filepath.Join(d.Maildir(user), "new", name)
-	if err := os.WriteFile(path, stored, 0o600); err != nil {
-		return err
-	}
-	return d.chown(path)
-}
-
-// Messages returns the files of a user's mailbox as they are, by name.
-func (d *Dovecot) Messages(user string) [][]byte {
-	d.t.Helper()
-	names := d.files(user)
-	sort.Slice(names, func(i, j int) bool { return filepath.Base(names[i]) < filepath.Base(names[j]) })
-	out := make([][]byte, 0, len(names))
-	for _, name := range names {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		out = append(out, b)
-	}
-	return out
-}
-
-// Maildrop is the number of messages in a user's mailbox.
-func (d *Dovecot) Maildrop(user string) int {
-	d.t.Helper()
-	return len(d.files(user))
-}
-
-func (d *Dovecot) files(user string) []string {
-	d.t.Helper()
-	var names []string
-	for _, sub := range []string{"new", "cur"} {
-		dir := filepath.Join(d.Maildir(user), sub)
-		entries, err := os.ReadDir(dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			d.t.Fatal(err)
-		}
-		for _, e := range entries {
-			names = append(names, filepath.Join(dir, e.Name()))
-		}
-	}
-	return names
+// newLog is what it has logged since the last start.
+func (d *Dovecot) newLog() string {
+	text := d.LogText()
+	return text[min(d.logged, int64(len(text))):]
 }

@@ -34,6 +34,18 @@ func (d *Dovecot) prepare() error {
 	if d.opts.LMTP {
 		d.LMTPSocket = d.path("lmtp")
 	}
+	for name, from := range map[string]string{"keytab": d.opts.Keytab, "krb5.conf": d.opts.Krb5Config} {
+		if from == "" {
+			continue
+		}
+		data, err := os.ReadFile(from)
+		if err == nil {
+			err = d.writeShared(name, data)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if err := d.writeUsers(); err != nil {
 		return err
 	}
@@ -151,7 +163,8 @@ func (d *Dovecot) authConfig(b *strings.Builder) {
 		b.WriteString("passdb {\n driver = oauth2\n args = " + d.path("oauth2.conf") + "\n mechanisms = xoauth2 oauthbearer\n}\n")
 	}
 	if d.has("gssapi") {
-		b.WriteString("auth_krb5_keytab = " + d.opts.Keytab + "\nauth_gssapi_hostname = localhost\n")
+		b.WriteString("auth_krb5_keytab = " + d.path("keytab") + "\nauth_gssapi_hostname = localhost\n" +
+			"import_environment = TZ KRB5_CONFIG=" + d.path("krb5.conf") + "\n")
 	}
 	b.WriteString("passdb {\n driver = passwd-file\n args = scheme=PLAIN username_format=%u " + d.path("users") +
 		"\n mechanisms = none plain login cram-md5 digest-md5 apop scram-sha-1 scram-sha-256 gssapi\n}\n")
@@ -177,6 +190,7 @@ first_valid_uid = 1
 first_valid_gid = 1
 mail_max_userip_connections = 0
 mail_fsync = never
+pop3_no_flag_updates = yes
 shutdown_clients = yes
 userdb {
  driver = static

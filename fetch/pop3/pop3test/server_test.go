@@ -2,8 +2,11 @@ package pop3test_test
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/md5"
 	"crypto/tls"
 	"encoding/base64"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -198,6 +201,77 @@ func TestLogins(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDigestLogins computes the answers to a fresh challenge.
+func TestDigestLogins(t *testing.T) {
+	s := pop3test.NewServer(filled(1), pop3test.Options{Security: pop3test.Plain, APOP: true, Mechanisms: []string{"CRAM-MD5"}})
+	defer s.Close()
+	c := dial(t, s.Addr(), nil)
+	greeting := c.want("+OK")
+	sum := md5.Sum([]byte(greeting[strings.Index(greeting, "<"):] + "secret"))
+	c.cmd("+OK", "APOP alice %x", sum)
+
+	c = dial(t, s.Addr(), nil)
+	c.want("+OK")
+	challenge, err := base64.StdEncoding.DecodeString(c.cmd("+ ", "AUTH CRAM-MD5")[2:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := hmac.New(md5.New, []byte("secret"))
+	mac.Write(challenge)
+	c.cmd("+OK", "%s", base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "alice %x", mac.Sum(nil))))
+}
+
+// echoMech is a mechanism from outside: the second response names the user.
+type echoMech struct{ user string }
+
+func (m *echoMech) User() string { return m.user }
+
+func (m *echoMech) Next(response []byte) ([]byte, bool, error) {
+	if response == nil {
+		return []byte("who"), false, nil
+	}
+	m.user = string(response)
+	return nil, true, nil
+}
+
+func TestOptions(t *testing.T) {
+	o := pop3test.Options{
+		SASL: map[string]func(*tls.ConnectionState) pop3test.ServerMech{
+			"X-ECHO": func(*tls.ConnectionState) pop3test.ServerMech { return &echoMech{} }},
+		Mechanisms: []string{"X-ECHO", "PLAIN"}, TwoStepAuth: true, UTF8: pop3test.UTF8Required,
+		Capa: []string{"A"}, CapaAfterLogin: []string{"B"}, NoTOP: true, NoUIDL: true,
+	}
+	d := &pop3test.Maildrop{}
+	d.Add("", []byte("Subject: \xc3\xbc\r\n\r\n"))
+	s, c := plain(t, d, o)
+	c.cmd("+OK", "AUTH")
+	if got := string(c.body()); got != "X-ECHO\r\nPLAIN\r\n" {
+		t.Errorf("mechanisms %q", got)
+	}
+	c.cmd("+OK", "CAPA")
+	if got := string(c.body()); got != "A\r\n" {
+		t.Errorf("capabilities %q", got)
+	}
+	c.cmd("+ d2hv", "AUTH X-ECHO")
+	c.cmd("+OK", "YWxpY2U=")
+	c.cmd("+OK", "CAPA")
+	if got := string(c.body()); got != "B\r\n" {
+		t.Errorf("capabilities after login %q", got)
+	}
+	c.cmd("-ERR [UTF8]", "RETR 1")
+	c.cmd("-ERR", "TOP 1 0")
+	c.cmd("-ERR", "UIDL")
+	c = dial(t, s.Addr(), nil)
+	c.want("+OK")
+	c.cmd("+OK", "UTF8")
+	c.login()
+	c.cmd("+OK", "RETR 1")
+	c = dial(t, s.Addr(), nil)
+	c.want("+OK")
+	c.cmd("-ERR Protocol error", "AUTH PLAIN =")
+	c.wantEOF()
 }
 
 func TestExternal(t *testing.T) {

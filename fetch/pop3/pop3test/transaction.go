@@ -37,7 +37,7 @@ func (s *session) transaction(verb, arg string) {
 }
 
 func (s *session) size(num int, m *stored) int64 {
-	n := int64(len(WireForm(m.body)))
+	n := wireSize(m.body)
 	if s.opts.Size != nil {
 		n = s.opts.Size(num, n)
 	}
