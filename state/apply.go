@@ -1,0 +1,289 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+const (
+	keepRuns = 50
+	keepDays = 3
+)
+
+// How full to make a page of entries when it splits. UIDs mostly arrive in
+// ascending order, where a page is never touched again: it may be nearly full;
+// what is left takes the time of a later verify or deletion. In any other
+// order a full page would split at the next insertion.
+const (
+	fillAscending = 0.94
+	fillRandom    = 0.5
+)
+
+// Apply makes the change in one transaction: when it returns nil, all of it is
+// durable. An empty change does not touch the disk. After an error from the
+// disk the outcome is unknown (law 6 of docs/design.md); the next Open tells.
+// Do not call it inside View: a growing file waits for readers.
+func (db *DB) Apply(c *Change) (err error) {
+	if c.empty() {
+		return nil
+	}
+	defer faultsPanic()()
+	var ids []uint64
+	err = db.update(func(tx *bbolt.Tx) error {
+		a, err := newApplier(tx, c)
+		if err != nil {
+			return err
+		}
+		if err := a.run(); err != nil {
+			return err
+		}
+		ids = a.ids
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", db.path, err)
+	}
+	for i, id := range ids {
+		c.Intend[i].ID = id
+	}
+	return nil
+}
+
+func (db *DB) update(fn func(*bbolt.Tx) error) (err error) {
+	defer contain(&err)
+	return db.bolt.Update(fn)
+}
+
+// applier is a Change on its way into a transaction.
+type applier struct {
+	*Change
+	tx       *bbolt.Tx
+	targets  *targets
+	entries  *bbolt.Bucket
+	intents  *bbolt.Bucket
+	failures *bbolt.Bucket
+	gone     *bbolt.Bucket
+	meta     *bbolt.Bucket
+	added    int64  // entries, net
+	last     []byte // the greatest key before
+	behind   int    // new entries that sort before it
+	ahead    int
+	ids      []uint64
+}
+
+func newApplier(tx *bbolt.Tx, c *Change) (*applier, error) {
+	t, err := loadTargets(tx)
+	if err != nil {
+		return nil, err
+	}
+	a := &applier{Change: c, tx: tx, targets: t,
+		entries: tx.Bucket([]byte(bucketEntries)), intents: tx.Bucket([]byte(bucketIntents)),
+		failures: tx.Bucket([]byte(bucketFailures)), gone: tx.Bucket([]byte(bucketGone)),
+		meta: tx.Bucket([]byte(bucketMeta))}
+	last, _ := a.entries.Cursor().Last()
+	a.last = bytes.Clone(last)
+	return a, nil
+}
+
+func (a *applier) run() error {
+	for _, step := range []func() error{a.settle, a.put, a.forget, a.fail, a.relist, a.markDeleted,
+		a.intend, a.putFacts, a.putCount, a.putRun, a.putBudget} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	// Pages split at the commit.
+	a.entries.FillPercent = fillAscending
+	if a.behind > a.ahead {
+		a.entries.FillPercent = fillRandom
+	}
+	return nil
+}
+
+func (a *applier) settle() error {
+	for _, s := range a.Settle {
+		id := binary.BigEndian.AppendUint64(nil, s.Intent)
+		v := a.intents.Get(id)
+		if v == nil {
+			return fmt.Errorf("settle: intent %d is not recorded", s.Intent)
+		}
+		i, err := decodeIntent(id, v, a.targets.name)
+		if err != nil {
+			return fmt.Errorf("intent %d: %w", s.Intent, err)
+		}
+		if err := a.intents.Delete(id); err != nil {
+			return err
+		}
+		if s.Drop {
+			continue
+		}
+		if err := a.settleEntry(s, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleEntry adds the outcome of an intent to its entry, and makes the entry
+// if it is the first.
+func (a *applier) settleEntry(s Settlement, i Intent) error {
+	e, known, err := a.entry(i.Key)
+	if err != nil {
+		return err
+	}
+	if !known {
+		e = Entry{Key: i.Key, FirstSeen: a.firstFailed(i.Key, i.At)}
+	}
+	e.Source, e.Size, e.SHA256 = Fetched, i.Size, i.SHA256
+	if !i.Fingerprint.IsZero() {
+		e.Fingerprint = i.Fingerprint
+	}
+	o := Outcome{Target: i.Target, Status: s.Status, Receipt: s.Receipt, At: i.At}
+	if o.Receipt == "" {
+		o.Receipt = i.Receipt
+	}
+	if old := e.outcome(i.Target); old != nil {
+		*old = o
+	} else {
+		e.Outcomes = append(e.Outcomes, o)
+	}
+	if !e.Done && e.covers(a.Targets) {
+		e.Done = true
+	}
+	if e.Done {
+		if err := a.failures.Delete([]byte(i.Key)); err != nil {
+			return err
+		}
+	}
+	return a.putEntry(&e, known)
+}
+
+// firstFailed is when a message was first met: an earlier failure is earlier
+// than its delivery.
+func (a *applier) firstFailed(k Key, at time.Time) time.Time {
+	var f Failure
+	if v := a.failures.Get([]byte(k)); v == nil || json.Unmarshal(v, &f) != nil {
+		return at
+	}
+	if f.First.IsZero() || !at.IsZero() && at.Before(f.First) {
+		return at
+	}
+	return f.First
+}
+
+func (a *applier) entry(k Key) (Entry, bool, error) {
+	v := a.entries.Get([]byte(k))
+	if v == nil {
+		return Entry{}, false, nil
+	}
+	e, err := decodeEntry(k, v, a.targets.name)
+	if err != nil {
+		return Entry{}, false, fmt.Errorf("entry %q: %w", k, err)
+	}
+	return e, true, nil
+}
+
+func (a *applier) putEntry(e *Entry, known bool) error {
+	v, err := appendEntry(nil, e, func(t string) (uint64, error) { return a.targets.number(a.tx, t) })
+	if err != nil {
+		return fmt.Errorf("entry %q: %w", e.Key, err)
+	}
+	if !known {
+		a.added++
+		if string(e.Key) < string(a.last) {
+			a.behind++
+		} else {
+			a.ahead++
+		}
+	}
+	if err := a.entries.Put([]byte(e.Key), v); err != nil {
+		return fmt.Errorf("entry %q: %w", e.Key, err)
+	}
+	return nil
+}
+
+func (a *applier) put() error {
+	for i := range a.Put {
+		known := a.entries.Get([]byte(a.Put[i].Key)) != nil
+		if err := a.putEntry(&a.Put[i], known); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *applier) forget() error {
+	for _, k := range a.Forget {
+		if a.entries.Get([]byte(k)) != nil {
+			a.added--
+		}
+		for _, b := range []*bbolt.Bucket{a.entries, a.failures, a.gone} {
+			if err := b.Delete([]byte(k)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (a *applier) fail() error {
+	for i := range a.Fail {
+		if err := putJSON(a.failures, []byte(a.Fail[i].Key), &a.Fail[i]); err != nil {
+			return err
+		}
+	}
+	return deleteKeys(a.failures, a.Unfail)
+}
+
+func (a *applier) relist() error {
+	at := appendTime(nil, a.GoneAt, epoch)
+	for _, k := range a.Gone {
+		if a.entries.Get([]byte(k)) == nil || a.gone.Get([]byte(k)) != nil {
+			continue
+		}
+		if err := a.gone.Put([]byte(k), at); err != nil {
+			return err
+		}
+	}
+	return deleteKeys(a.gone, a.Back)
+}
+
+func (a *applier) markDeleted() error {
+	for _, k := range a.Deleted {
+		e, known, err := a.entry(k)
+		if err != nil {
+			return err
+		}
+		if !known {
+			continue
+		}
+		e.Deleted = a.DeletedAt
+		if err := a.putEntry(&e, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *applier) intend() error {
+	for i := range a.Intend {
+		id, err := a.intents.NextSequence()
+		if err != nil {
+			return err
+		}
+		target, err := a.targets.number(a.tx, a.Intend[i].Target)
+		if err != nil {
+			return err
+		}
+		if err := a.intents.Put(binary.BigEndian.AppendUint64(nil, id), appendIntent(nil, &a.Intend[i], target)); err != nil {
+			return err
+		}
+		a.ids = append(a.ids, id)
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package state
+
+import (
+	"encoding/hex"
+	"fmt"
+	"time"
+)
+
+// Source says how an entry came to be known.
+type Source uint8
+
+const (
+	// Fetched: retrieved and delivered by a run of ours.
+	Fetched Source = iota
+	// Marked: declared seen by a person; never retrieved.
+	Marked
+	// Imported: taken over from another program's list; not proven here.
+	Imported
+)
+
+// Status is the outcome of one message in one target. Each of them settles
+// the target: it is not tried again.
+type Status uint8
+
+const (
+	// Delivered: visible in the target, durably.
+	Delivered Status = iota
+	// SetAside: the target refused it for good; it is kept in quarantine.
+	SetAside
+	// Skipped: not wanted in this target (a rule, a duplicate).
+	Skipped
+)
+
+var (
+	sourceNames = [...]string{"fetched", "marked", "imported"}
+	statusNames = [...]string{"delivered", "set-aside", "skipped"}
+)
+
+// String returns the name used in exports: fetched, marked or imported.
+func (s Source) String() string { return enumName(sourceNames[:], uint8(s)) }
+
+// MarshalText writes the name.
+func (s Source) MarshalText() ([]byte, error) { return enumText(sourceNames[:], "source", uint8(s)) }
+
+// UnmarshalText accepts the names that MarshalText writes.
+func (s *Source) UnmarshalText(b []byte) error {
+	return parseEnum(sourceNames[:], "source", b, (*uint8)(s))
+}
+
+// String returns the name used in exports: delivered, set-aside or skipped.
+func (s Status) String() string { return enumName(statusNames[:], uint8(s)) }
+
+// MarshalText writes the name.
+func (s Status) MarshalText() ([]byte, error) { return enumText(statusNames[:], "status", uint8(s)) }
+
+// UnmarshalText accepts the names that MarshalText writes.
+func (s *Status) UnmarshalText(b []byte) error {
+	return parseEnum(statusNames[:], "status", b, (*uint8)(s))
+}
+
+func enumName(names []string, v uint8) string {
+	if int(v) < len(names) {
+		return names[v]
+	}
+	return fmt.Sprintf("unknown(%d)", v)
+}
+
+func enumText(names []string, what string, v uint8) ([]byte, error) {
+	if int(v) >= len(names) {
+		return nil, fmt.Errorf("no such %s: %d", what, v)
+	}
+	return []byte(names[v]), nil
+}
+
+func parseEnum(names []string, what string, text []byte, v *uint8) error {
+	for i, n := range names {
+		if n == string(text) {
+			*v = uint8(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("no such %s: %q", what, text)
+}
+
+// Fingerprint identifies a message by its header; all zero means unknown.
+type Fingerprint [16]byte
+
+// IsZero reports whether the fingerprint is unknown.
+func (f Fingerprint) IsZero() bool { return f == Fingerprint{} }
+
+// MarshalText writes lower-case hex.
+func (f Fingerprint) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, f[:]), nil }
+
+// UnmarshalText reads hex of the full length.
+func (f *Fingerprint) UnmarshalText(b []byte) error { return parseHex(f[:], b) }
+
+// Sum is a SHA-256 that JSON shows as hex; all zero means unknown. Values of
+// type [32]byte are assignable to it and comparable with it.
+type Sum [32]byte
+
+// IsZero reports whether the sum is unknown.
+func (s Sum) IsZero() bool { return s == Sum{} }
+
+// MarshalText writes lower-case hex.
+func (s Sum) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, s[:]), nil }
+
+// UnmarshalText reads hex of the full length.
+func (s *Sum) UnmarshalText(b []byte) error { return parseHex(s[:], b) }
+
+func parseHex(dst, text []byte) error {
+	if hex.DecodedLen(len(text)) != len(dst) || len(text)%2 != 0 {
+		return fmt.Errorf("want %d hex digits, not %d", hex.EncodedLen(len(dst)), len(text))
+	}
+	_, err := hex.Decode(dst, text)
+	return err
+}
+
+// Outcome is what became of a message in one target.
+type Outcome struct {
+	// Target is the target's name, as the engine spells it.
+	Target string `json:"target"`
+	Status Status `json:"status"`
+	// Receipt says where the message is (deliver.Result.Receipt).
+	Receipt string    `json:"receipt,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+}
+
+// Entry is what is remembered of one message. Times are stored in whole
+// seconds and come back in UTC.
+type Entry struct {
+	Key Key
+	// Size is the delivered size in bytes with LF line ends; negative: unknown.
+	Size int64
+	// SHA256 is the sum of the delivered bytes; all zero: unknown.
+	SHA256 [32]byte
+	// Fingerprint is that of the header; all zero: unknown.
+	Fingerprint Fingerprint
+	// FirstSeen is when the message was first known here: retention counts
+	// from it.
+	FirstSeen time.Time
+	Source    Source
+	// Done: every target of the account has an outcome. Only then may the
+	// message be deleted from the server, and is it not retrieved again.
+	Done     bool
+	Outcomes []Outcome
+	// Verified is when the delivered copy was last read back and found equal;
+	// zero: never.
+	Verified time.Time
+	// Deleted is when the server confirmed its deletion; zero: never.
+	Deleted time.Time
+}
+
+// covers reports whether every target has an outcome. An empty list is not
+// covered: without the account's targets nothing can be called done.
+func (e *Entry) covers(targets []string) bool {
+	for _, t := range targets {
+		if e.outcome(t) == nil {
+			return false
+		}
+	}
+	return len(targets) > 0
+}
+
+func (e *Entry) outcome(target string) *Outcome {
+	for i := range e.Outcomes {
+		if e.Outcomes[i].Target == target {
+			return &e.Outcomes[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+)
+
+var (
+	// ErrLocked: another process holds the file. Try again later.
+	ErrLocked = errors.New("in use by another run")
+	// ErrNotState: the file is not one of ours, or is damaged beyond use.
+	// Deleting it means to fetch everything that is on the server again.
+	ErrNotState = errors.New("not a mailhaul state file, or damaged")
+)
+
+// VersionError says that a state file has a format this program cannot use.
+type VersionError struct {
+	Path string
+	Have int // the file's
+	Want int // this program's
+}
+
+func (e *VersionError) Error() string {
+	if e.Have > e.Want {
+		return fmt.Sprintf("%s: state format %d is newer than this program's %d: use the mailhaul that wrote it, or a later one",
+			e.Path, e.Have, e.Want)
+	}
+	return fmt.Sprintf("%s: state format %d is older than this program's %d: the next fetch upgrades it", e.Path, e.Have, e.Want)
+}
+
+// faultsPanic makes an access to a page that the file no longer has (it was
+// truncated, or its disk failed) a panic of this goroutine instead of the end
+// of the process. The result undoes it.
+func faultsPanic() (undo func()) {
+	old := debug.SetPanicOnFault(true)
+	return func() { debug.SetPanicOnFault(old) }
+}
+
+// contain turns a panic of bbolt, which is how it answers damaged pages, into
+// an error. Use: defer contain(&err), around calls into bbolt only, so that a
+// defect of a caller is not taken for a damaged file.
+func contain(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("%w (%v)", ErrNotState, r)
+	}
+}

@@ -1,0 +1,137 @@
+package state
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+	"unicode/utf8"
+)
+
+// maxLine bounds one line of an import.
+const maxLine = 1 << 20
+
+// line is an entry as JSON. The schema is stable: fields are only ever added.
+//
+//	uid          the server's unique-id; uid_base64 instead if it is not UTF-8
+//	nth          which occurrence of the uid, if not the first (0)
+//	size         bytes delivered; absent: unknown
+//	sha256, fingerprint   hex; absent: unknown
+//	first_seen, verified, deleted, gone   RFC 3339, UTC; absent: never
+//	source       fetched, marked, imported (the default)
+//	done         default true: a list of UIDs is a list of what is seen
+//	outcomes     one a target: target, status (delivered, set-aside, skipped), receipt, at
+//
+// gone (not listed since) is for reading: the next listing tells it anew.
+type line struct {
+	UID         *string     `json:"uid,omitempty"`
+	UIDBase64   []byte      `json:"uid_base64,omitempty"`
+	Nth         int         `json:"nth,omitempty"`
+	Size        *int64      `json:"size,omitempty"`
+	SHA256      Sum         `json:"sha256,omitzero"`
+	Fingerprint Fingerprint `json:"fingerprint,omitzero"`
+	FirstSeen   time.Time   `json:"first_seen,omitzero"`
+	Source      *Source     `json:"source,omitempty"`
+	Done        *bool       `json:"done,omitempty"`
+	Outcomes    []Outcome   `json:"outcomes,omitempty"`
+	Verified    time.Time   `json:"verified,omitzero"`
+	Deleted     time.Time   `json:"deleted,omitzero"`
+	Gone        time.Time   `json:"gone,omitzero"`
+}
+
+// Export writes all entries as JSON, one object a line, by ascending key. A
+// damaged entry is an error.
+func (v *View) Export(w io.Writer) error {
+	gone := v.Gone()
+	buf := bufio.NewWriter(w)
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	for k, r := range v.Records() {
+		e, err := decodeEntry(Key(k), r, v.targets.name)
+		if err != nil {
+			return fmt.Errorf("entry %q: %w", k, err)
+		}
+		if err := enc.Encode(newLine(&e, gone[e.Key])); err != nil {
+			return err
+		}
+	}
+	if v.err != nil {
+		return v.err
+	}
+	return buf.Flush()
+}
+
+// JSON returns the entry as the object that Export writes, without gone.
+func (e Entry) JSON() ([]byte, error) { return json.Marshal(newLine(&e, time.Time{})) }
+
+func newLine(e *Entry, gone time.Time) line {
+	l := line{Nth: e.Key.Nth(), SHA256: e.SHA256, Fingerprint: e.Fingerprint, FirstSeen: e.FirstSeen,
+		Source: &e.Source, Done: &e.Done, Outcomes: e.Outcomes, Verified: e.Verified, Deleted: e.Deleted, Gone: gone}
+	if uid := e.Key.UID(); utf8.ValidString(uid) {
+		l.UID = &uid
+	} else {
+		l.UIDBase64 = []byte(uid)
+	}
+	if e.Size >= 0 {
+		l.Size = &e.Size
+	}
+	return l
+}
+
+// Import yields the entries of what Export wrote. Empty lines are passed over,
+// and fields it does not know. The first error, which names the line, ends it.
+func Import(r io.Reader) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		s := bufio.NewScanner(r)
+		s.Buffer(nil, maxLine)
+		n := 0
+		for s.Scan() {
+			n++
+			text := bytes.TrimSpace(s.Bytes())
+			if len(text) == 0 {
+				continue
+			}
+			e, err := parseLine(text)
+			if err != nil {
+				yield(Entry{}, fmt.Errorf("line %d: %w", n, err))
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if err := s.Err(); err != nil {
+			yield(Entry{}, fmt.Errorf("line %d: %w", n+1, err))
+		}
+	}
+}
+
+func parseLine(text []byte) (Entry, error) {
+	var l line
+	if err := json.Unmarshal(text, &l); err != nil {
+		return Entry{}, err
+	}
+	uid := string(l.UIDBase64)
+	if l.UID != nil {
+		uid = *l.UID
+	}
+	switch {
+	case uid == "":
+		return Entry{}, errors.New("no uid")
+	case l.Nth < 0:
+		return Entry{}, fmt.Errorf("nth is %d: want 0 or more", l.Nth)
+	}
+	e := Entry{Key: NewKey(uid, l.Nth), Size: -1, SHA256: l.SHA256, Fingerprint: l.Fingerprint, FirstSeen: l.FirstSeen,
+		Source: Imported, Done: l.Done == nil || *l.Done, Outcomes: l.Outcomes, Verified: l.Verified, Deleted: l.Deleted}
+	if l.Size != nil {
+		e.Size = max(*l.Size, -1)
+	}
+	if l.Source != nil {
+		e.Source = *l.Source
+	}
+	return e, nil
+}

@@ -1,0 +1,76 @@
+package state
+
+import "time"
+
+// Facts is what was learnt about a server and should outlive a run. It is
+// stored as one JSON object; fields are only ever added.
+type Facts struct {
+	// NoPipelining and the like: the server announced or should have it, and
+	// misbehaved.
+	NoPipelining bool `json:"no_pipelining,omitempty"`
+	NoCapa       bool `json:"no_capa,omitempty"`
+	NoTop        bool `json:"no_top,omitempty"`
+	NoUIDL       bool `json:"no_uidl,omitempty"`
+	// UTF8: the server accepts RFC 6856's UTF8.
+	UTF8 bool `json:"utf8,omitempty"`
+	// Window is how many messages the server lists at most; 0: all, as far as
+	// we know.
+	Window int `json:"window,omitempty"`
+	// LoginDelay is the server's LOGIN-DELAY (RFC 2449 section 6.5).
+	LoginDelay time.Duration `json:"login_delay_ns,omitempty"`
+	LastLogin  time.Time     `json:"last_login,omitzero"`
+	// LastPoll is the time of the last complete listing.
+	LastPoll time.Time `json:"last_poll,omitzero"`
+	// AuthName is the mechanism that last logged in.
+	AuthName string     `json:"auth_name,omitempty"`
+	List     ListDigest `json:"list,omitzero"`
+	// Extra is the engine's own, by name.
+	Extra map[string]string `json:"extra,omitempty"`
+}
+
+// ListDigest lets a poll without news skip the comparison. It says: the first
+// Count UIDs of the listing hash to Sum, and each of them is Done and needs no
+// action under keep: all. Sum's recipe is the engine's, and so is comparing
+// the account's targets (put them into the hash).
+//
+// Apply resets it, also when the same Change sets it, whenever it could have
+// become untrue: when a key is forgotten, and when Put stores an entry that is
+// not Done. A message that leaves the listing changes the sum by itself.
+type ListDigest struct {
+	Count int `json:"count"`
+	Sum   Sum `json:"sum"`
+}
+
+// Run is the record of one run over the maildrop.
+type Run struct {
+	Started time.Time `json:"started"`
+	Seconds float64   `json:"seconds"`
+	Listed  int       `json:"listed"`
+	Fetched int       `json:"fetched"`
+	Skipped int       `json:"skipped"`
+	Deleted int       `json:"deleted"`
+	Failed  int       `json:"failed"`
+	Bytes   int64     `json:"bytes"`
+	Error   string    `json:"error,omitempty"`
+	// Exit is the account's exit code.
+	Exit int `json:"exit"`
+}
+
+// OK reports whether the run did all it should.
+func (r Run) OK() bool { return r.Exit == 0 && r.Error == "" }
+
+// Failure is a message that could not be retrieved or delivered.
+type Failure struct {
+	Key    Key    `json:"-"`
+	Target string `json:"target,omitempty"` // empty: it could not be retrieved
+	// Count is how often it failed, First and Last when, Next when it is due
+	// again (zero: at once).
+	Count int       `json:"count"`
+	First time.Time `json:"first,omitzero"`
+	Last  time.Time `json:"last,omitzero"`
+	Next  time.Time `json:"next,omitzero"`
+	// Permanent: the target refused it for good.
+	Permanent bool `json:"permanent,omitempty"`
+	// Err is safe to print: the engine escapes what a server said.
+	Err string `json:"err,omitempty"`
+}

@@ -1,0 +1,152 @@
+package state
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"go.etcd.io/bbolt"
+)
+
+// formatVersion is the format that this program writes.
+const formatVersion = 1
+
+const magic = "mailhaul state"
+
+// The names of buckets, and of keys in the bucket meta.
+const (
+	bucketMeta     = "meta"
+	bucketEntries  = "entries"
+	bucketIntents  = "intents"
+	bucketTargets  = "targets"
+	bucketFailures = "failures"
+	bucketGone     = "gone"
+	bucketRuns     = "runs"
+	bucketBudget   = "budget"
+
+	metaMagic       = "magic"
+	metaVersion     = "version"
+	metaCount       = "count"
+	metaFacts       = "facts"
+	metaLastSuccess = "last_success"
+)
+
+func buckets() []string {
+	return []string{bucketMeta, bucketEntries, bucketIntents, bucketTargets,
+		bucketFailures, bucketGone, bucketRuns, bucketBudget}
+}
+
+// upgrade brings a file from the version it is filed under to the next one.
+type upgrade func(*bbolt.Tx) error
+
+// upgrades returns the steps from every older version. When the format
+// changes: raise formatVersion, and add the step from the version before.
+func upgrades() map[int]upgrade { return map[int]upgrade{} }
+
+// format lays out an empty file.
+func format(tx *bbolt.Tx, version int) error {
+	for _, name := range buckets() {
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return err
+		}
+	}
+	meta := tx.Bucket([]byte(bucketMeta))
+	return errors.Join(meta.Put([]byte(metaMagic), []byte(magic)), putVersion(meta, version))
+}
+
+func putVersion(meta *bbolt.Bucket, version int) error {
+	return meta.Put([]byte(metaVersion), []byte(strconv.Itoa(version)))
+}
+
+// check refuses what is not ours, and upgrades what is older.
+func (db *DB) check(want int, steps map[int]upgrade) (err error) {
+	defer faultsPanic()()
+	defer contain(&err)
+	var have int
+	err = db.bolt.View(func(tx *bbolt.Tx) error {
+		if err := checkSize(tx, db.path); err != nil {
+			return err
+		}
+		var err error
+		have, err = readVersion(tx)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case have > want, have > 0 && have < want && db.bolt.IsReadOnly():
+		return &VersionError{Path: db.path, Have: have, Want: want}
+	case have == want:
+		return db.bolt.View(checkBuckets)
+	case db.bolt.IsReadOnly():
+		return ErrNotState
+	}
+	err = db.bolt.Update(func(tx *bbolt.Tx) error {
+		if have == 0 {
+			return format(tx, want)
+		}
+		return runUpgrades(tx, have, want, steps)
+	})
+	if err != nil {
+		return err
+	}
+	return db.bolt.View(checkBuckets)
+}
+
+// checkSize finds a truncated file before a missing page is touched.
+func checkSize(tx *bbolt.Tx, path string) error {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if fi.Size() < tx.Size() {
+		return fmt.Errorf("%w (truncated: %d of %d bytes)", ErrNotState, fi.Size(), tx.Size())
+	}
+	return nil
+}
+
+// readVersion returns 0 for a database with nothing in it: the file system
+// has no links, and the creation was cut between bbolt's layout and ours.
+func readVersion(tx *bbolt.Tx) (int, error) {
+	meta := tx.Bucket([]byte(bucketMeta))
+	if meta == nil {
+		if k, _ := tx.Cursor().First(); k == nil {
+			return 0, nil
+		}
+		return 0, ErrNotState
+	}
+	if !bytes.Equal(meta.Get([]byte(metaMagic)), []byte(magic)) {
+		return 0, ErrNotState
+	}
+	v, err := strconv.Atoi(string(meta.Get([]byte(metaVersion))))
+	if err != nil || v < 1 {
+		return 0, ErrNotState
+	}
+	return v, nil
+}
+
+func checkBuckets(tx *bbolt.Tx) error {
+	for _, name := range buckets() {
+		if tx.Bucket([]byte(name)) == nil {
+			return fmt.Errorf("%w (no bucket %s)", ErrNotState, name)
+		}
+	}
+	return nil
+}
+
+// runUpgrades takes all steps in one transaction: a crash leaves the old
+// version whole.
+func runUpgrades(tx *bbolt.Tx, have, want int, steps map[int]upgrade) error {
+	for v := have; v < want; v++ {
+		step := steps[v]
+		if step == nil {
+			return fmt.Errorf("no upgrade from state format %d", v)
+		}
+		if err := step(tx); err != nil {
+			return fmt.Errorf("upgrade from state format %d: %w", v, err)
+		}
+	}
+	return putVersion(tx.Bucket([]byte(bucketMeta)), want)
+}

@@ -1,0 +1,64 @@
+package state
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// Intent is a message about to become visible in one target. It is recorded
+// before that happens, and settled after; one found at the start of a run was
+// left by a crash.
+type Intent struct {
+	// ID is assigned by Apply, ascending; never used twice in one file.
+	ID     uint64
+	Key    Key
+	Target string
+	// Size, SHA256 and Fingerprint are as in Entry, which gets them.
+	Size        int64
+	SHA256      [32]byte
+	Fingerprint Fingerprint
+	// At is when it was staged; it becomes the outcome's time, in seconds.
+	At time.Time
+	// Kind, Data and Receipt are deliver.Intent's.
+	Kind    string
+	Data    []byte
+	Receipt string
+}
+
+// appendIntent writes all but the ID: target number, key, size + 1, time,
+// sums, kind, data, receipt.
+func appendIntent(b []byte, i *Intent, target uint64) []byte {
+	b = binary.AppendUvarint(b, target)
+	b = appendString(b, string(i.Key))
+	b = binary.AppendUvarint(b, uint64(max(i.Size, -1)+1))
+	b = appendTime(b, i.At, epoch)
+	b = append(b, i.SHA256[:]...)
+	b = append(b, i.Fingerprint[:]...)
+	b = appendString(b, i.Kind)
+	b = appendString(b, i.Data)
+	return appendString(b, i.Receipt)
+}
+
+// decodeIntent returns copies: nothing in the result points into b.
+func decodeIntent(id, b []byte, name func(uint64) (string, bool)) (Intent, error) {
+	if len(id) != 8 {
+		return Intent{}, errCorrupt
+	}
+	d := decoder{b: b}
+	target, ok := name(d.uvarint())
+	i := Intent{ID: binary.BigEndian.Uint64(id), Target: target}
+	i.Key = Key(d.string())
+	i.Size = int64(d.uvarint()) - 1
+	i.At = d.time(epoch)
+	copy(i.SHA256[:], d.bytes(uint64(len(i.SHA256))))
+	copy(i.Fingerprint[:], d.bytes(uint64(len(i.Fingerprint))))
+	i.Kind = d.string()
+	if data := d.string(); data != "" {
+		i.Data = []byte(data)
+	}
+	i.Receipt = d.string()
+	if d.bad || !ok || len(d.b) > 0 {
+		return Intent{}, errCorrupt
+	}
+	return i, nil
+}

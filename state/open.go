@@ -1,0 +1,212 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+const (
+	// lockRetry is how often a held lock is tried again.
+	lockRetry = 50 * time.Millisecond
+	// allocSize is by how much a larger file grows at a time. bbolt's default
+	// of 16 MiB would be most of the file for most mailboxes.
+	allocSize = 512 << 10
+)
+
+// Options says how to open a state file.
+type Options struct {
+	// Wait is how long to wait for another process's lock; 0: not at all.
+	Wait time.Duration
+	// ReadOnly opens an existing file under a shared lock: it still waits for
+	// a run in another process, and Apply fails.
+	ReadOnly bool
+}
+
+// DB is an open state file. Its methods may be called from any goroutine.
+type DB struct {
+	bolt *bbolt.DB
+	path string
+}
+
+// Open is OpenContext without a context.
+func Open(path string, o Options) (*DB, error) { return OpenContext(context.Background(), path, o) }
+
+// OpenContext opens the state file at path and locks it. Unless ReadOnly it
+// creates the directory (0700) and the file (0600) if missing, and upgrades an
+// older format. Errors name the path and wrap ErrLocked, ErrNotState, a
+// *VersionError, fs.ErrNotExist or the system's error; a done ctx ends the
+// wait for the lock with ctx.Err().
+func OpenContext(ctx context.Context, path string, o Options) (*DB, error) {
+	return open(ctx, path, o, formatVersion, upgrades())
+}
+
+func open(ctx context.Context, path string, o Options, version int, steps map[int]upgrade) (*DB, error) {
+	if !o.ReadOnly {
+		if err := create(path, version); err != nil {
+			return nil, err
+		}
+	}
+	b, err := lock(ctx, path, o)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{bolt: b, path: path}
+	if err := db.check(version, steps); err != nil {
+		_ = b.Close()
+		var v *VersionError
+		if errors.As(err, &v) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return db, nil
+}
+
+// lock tries until the lock is ours, the wait is over, or ctx is done.
+func lock(ctx context.Context, path string, o Options) (*bbolt.DB, error) {
+	deadline := time.Now().Add(o.Wait)
+	for {
+		b, err := openBolt(path, o.ReadOnly)
+		if err == nil {
+			return b, nil
+		}
+		left := time.Until(deadline)
+		if !errors.Is(err, ErrLocked) || left <= 0 {
+			return nil, wrapPath(path, err)
+		}
+		t := time.NewTimer(min(lockRetry, left))
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return nil, fmt.Errorf("%s: %w", path, ctx.Err())
+		case <-t.C:
+		}
+	}
+}
+
+// openBolt makes one attempt. A file that was deleted or replaced between its
+// opening and its locking counts as locked: to write to it would lose all.
+func openBolt(path string, readOnly bool) (b *bbolt.DB, err error) {
+	var file *os.File
+	defer faultsPanic()()
+	defer func() {
+		if err != nil && file != nil {
+			_ = file.Close() // bbolt leaves it open, and locked, when it panics
+		}
+	}()
+	defer contain(&err)
+	b, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout:        1, // one attempt: bbolt gives up when less than its retry interval is left
+		ReadOnly:       readOnly,
+		FreelistType:   bbolt.FreelistMapType,
+		NoStatistics:   true,
+		NoFreelistSync: false, // else each open of a large file would scan it
+		OpenFile: func(name string, flag int, _ os.FileMode) (*os.File, error) {
+			var err error
+			file, err = os.OpenFile(name, flag, 0o600)
+			return file, err
+		},
+	})
+	switch {
+	case err == nil:
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, ErrLocked
+	case isSystem(err):
+		return nil, err
+	default:
+		return nil, fmt.Errorf("%w (%v)", ErrNotState, err)
+	}
+	b.AllocSize = allocSize
+	if !stillAt(path, file) {
+		_ = b.Close()
+		return nil, ErrLocked
+	}
+	return b, nil
+}
+
+func stillAt(path string, file *os.File) bool {
+	have, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(have, named)
+}
+
+// isSystem tells the system's refusals from bbolt's verdicts on the content.
+func isSystem(err error) bool {
+	var pe *fs.PathError
+	var se *os.SyscallError
+	return errors.As(err, &pe) || errors.As(err, &se) || isErrno(err)
+}
+
+func wrapPath(path string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return err // it names the path already
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// Close ends the use of the file and its lock. Idempotent. It waits for open
+// transactions.
+func (db *DB) Close() error { return db.bolt.Close() }
+
+// Path returns the path that the file was opened at.
+func (db *DB) Path() string { return db.path }
+
+// create makes a complete, empty state file unless path exists. It is built
+// under another name and linked into place: a full disk or a kill halfway
+// leaves no half-made file that later runs would have to refuse.
+func create(path string, version int) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(dir, filepath.Base(path)+".*.new") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	b, err := openBolt(tmp.Name(), false)
+	if err != nil {
+		return wrapPath(tmp.Name(), err)
+	}
+	err = b.Update(func(tx *bbolt.Tx) error { return format(tx, version) })
+	if err := errors.Join(err, b.Close()); err != nil {
+		return wrapPath(path, err)
+	}
+	if err := place(tmp.Name(), path); err != nil {
+		return err
+	}
+	// An intent is durable only if its file has a durable name.
+	return syncDir(dir)
+}
+
+// place gives tmp the name path unless another process was faster. Where the
+// file system has no links, the file at path is created by opening it.
+func place(tmp, path string) error {
+	err := os.Link(tmp, path)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}

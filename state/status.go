@@ -1,0 +1,86 @@
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// The values of StatusFile.State.
+const (
+	StateIdle    = "idle"
+	StateRunning = "running"
+)
+
+// StatusFile is what `status` shows of a maildrop while a run holds its
+// database: that is why it is a file beside it (see StatusPath). It is advice;
+// what must not be lost is in the database.
+type StatusFile struct {
+	Account string `json:"account"`
+	ID      string `json:"id"`
+	PID     int    `json:"pid"`
+	State   string `json:"state"`
+	// Started is when the run began, Updated when this was written.
+	Started time.Time `json:"started,omitzero"`
+	Updated time.Time `json:"updated,omitzero"`
+	// Stage is the step under way: connect, login, list, retrieve, ...
+	Stage string `json:"stage,omitempty"`
+	// Listed is what the server holds, Total what is to be retrieved, Fetched
+	// what is delivered already; the bytes likewise.
+	Listed      int       `json:"listed"`
+	Total       int       `json:"total"`
+	Fetched     int       `json:"fetched"`
+	Bytes       int64     `json:"bytes"`
+	BytesTotal  int64     `json:"bytes_total"`
+	LastRun     *Run      `json:"last_run,omitempty"`
+	LastSuccess time.Time `json:"last_success,omitzero"`
+	NextRun     time.Time `json:"next_run,omitzero"`
+	Error       string    `json:"error,omitempty"`
+}
+
+// Running reports whether the run that wrote this is still under way: a
+// process that was killed leaves "running" behind.
+func (s StatusFile) Running() bool { return s.State == StateRunning && Alive(s.PID) }
+
+// Alive reports whether a process with this id exists. It may be another
+// program by now; the database's lock is what tells for certain.
+func Alive(pid int) bool { return pid > 0 && alive(pid) }
+
+// WriteStatus replaces the status file at path; readers see the old or the new
+// one. It is not synced: after a power cut no run is under way, and the file
+// is worth nothing.
+func WriteStatus(path string, s StatusFile) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp") // 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(text, '\n'))
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+// ReadStatus reads a status file. The error wraps fs.ErrNotExist if there is
+// none.
+func ReadStatus(path string) (StatusFile, error) {
+	var s StatusFile
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(text, &s); err != nil {
+		return StatusFile{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,27 @@
+//go:build !unix
+
+package state
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// syncDir does nothing: Windows has no fsync of directories, and journals
+// their changes.
+func syncDir(string) error { return nil }
+
+// alive reports whether a process has the id pid.
+func alive(pid int) bool {
+	p, err := os.FindProcess(pid) // opens the process on Windows
+	if err != nil {
+		return false
+	}
+	return p.Release() == nil
+}
+
+func isErrno(err error) bool {
+	var e syscall.Errno
+	return errors.As(err, &e)
+}

@@ -1,0 +1,49 @@
+package state
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+)
+
+// targets maps target names to the small numbers that entries hold. Numbers
+// are given in order of first use and never taken back.
+type targets struct {
+	names   []string // number n is names[n-1]
+	numbers map[string]uint64
+}
+
+func loadTargets(tx *bbolt.Tx) (*targets, error) {
+	t := &targets{numbers: map[string]uint64{}}
+	err := tx.Bucket([]byte(bucketTargets)).ForEach(func(k, v []byte) error {
+		if len(k) != 4 || int(binary.BigEndian.Uint32(k)) != len(t.names)+1 {
+			return fmt.Errorf("%w (target numbers)", ErrNotState)
+		}
+		t.names = append(t.names, string(v))
+		t.numbers[string(v)] = uint64(len(t.names))
+		return nil
+	})
+	return t, err
+}
+
+func (t *targets) name(number uint64) (string, bool) {
+	if number == 0 || number > uint64(len(t.names)) {
+		return "", false
+	}
+	return t.names[number-1], true
+}
+
+// number returns the number of target, which it stores if it is new.
+func (t *targets) number(tx *bbolt.Tx, target string) (uint64, error) {
+	if n, ok := t.numbers[target]; ok {
+		return n, nil
+	}
+	n := uint64(len(t.names) + 1)
+	if err := tx.Bucket([]byte(bucketTargets)).Put(binary.BigEndian.AppendUint32(nil, uint32(n)), []byte(target)); err != nil {
+		return 0, err
+	}
+	t.names = append(t.names, target)
+	t.numbers[target] = n
+	return n, nil
+}
