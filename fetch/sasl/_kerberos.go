@@ -1,0 +1,204 @@
+package sasl
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jcmturner/gokrb5/v8/client"
+	"github.com/jcmturner/gokrb5/v8/config"
+	"github.com/jcmturner/gokrb5/v8/credentials"
+	"github.com/jcmturner/gokrb5/v8/keytab"
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
+)
+
+// Kerberos says where GSSAPI finds its credentials. The zero value is the
+// environment of a user who ran kinit.
+type Kerberos struct {
+	// Config is the path of krb5.conf; empty: $KRB5_CONFIG, then
+	// /etc/krb5.conf, and DNS if there is none.
+	Config string
+	// CCache is a credential cache, FILE:PATH or PATH; empty: $KRB5CCNAME,
+	// then /tmp/krb5cc_UID. Other kinds of cache cannot be read.
+	CCache string
+	// Keytab is the path of a keytab and Principal, NAME@REALM or NAME, its
+	// entry to use. An empty Keytab means that CCache is used.
+	Keytab, Principal string
+}
+
+// client loads the credentials. It does not talk to the KDC.
+func (k Kerberos) client() (*client.Client, error) {
+	conf, err := k.config()
+	if err != nil {
+		return nil, err
+	}
+	if k.Keytab != "" {
+		return k.fromKeytab(conf)
+	}
+	return k.fromCCache(conf, time.Now())
+}
+
+func (k Kerberos) config() (*config.Config, error) {
+	path := k.Config
+	if path == "" {
+		// MIT's KRB5_CONFIG may be a list of files; the library reads one.
+		path, _, _ = strings.Cut(os.Getenv("KRB5_CONFIG"), string(os.PathListSeparator))
+	}
+	named := path != ""
+	if !named {
+		path = "/etc/krb5.conf"
+	}
+	conf, err := config.Load(path)
+	var ignored config.UnsupportedDirective
+	switch {
+	case err == nil, errors.As(err, &ignored) && conf != nil:
+		return conf, nil
+	case !named && errors.Is(err, fs.ErrNotExist), !named && os.IsNotExist(statError(path)):
+		conf = config.New()
+		conf.LibDefaults.DNSLookupKDC = true
+		return conf, nil
+	}
+	return nil, fmt.Errorf("%s: %w", path, kerberosError(err))
+}
+
+func statError(path string) error {
+	_, err := os.Stat(path)
+	return err
+}
+
+func (k Kerberos) fromKeytab(conf *config.Config) (*client.Client, error) {
+	if k.Principal == "" {
+		return nil, errors.New("a keytab needs a principal")
+	}
+	name, realm, ok := strings.Cut(k.Principal, "@")
+	if !ok {
+		realm = conf.LibDefaults.DefaultRealm
+	}
+	if realm == "" {
+		return nil, fmt.Errorf("principal %q has no realm and krb5.conf no default_realm", k.Principal)
+	}
+	data, err := os.ReadFile(k.Keytab)
+	if err != nil {
+		return nil, err
+	}
+	kt := keytab.New()
+	if err := guarded(func() error { return kt.Unmarshal(data) }); err != nil {
+		return nil, fmt.Errorf("keytab %s: %w", k.Keytab, err)
+	}
+	return client.NewWithKeytab(name, realm, kt, conf, client.DisablePAFXFAST(true)), nil
+}
+
+func (k Kerberos) fromCCache(conf *config.Config, now time.Time) (*client.Client, error) {
+	path, err := k.ccachePath()
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("no credential cache: %w (hint: run kinit, or configure a keytab)", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var cl *client.Client
+	err = guarded(func() error {
+		cc := new(credentials.CCache)
+		if err := cc.Unmarshal(data); err != nil {
+			return err
+		}
+		if err := checkTickets(cc, now); err != nil {
+			return err
+		}
+		cl, err = client.NewFromCCache(cc, conf, client.DisablePAFXFAST(true))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("credential cache %s: %w", path, err)
+	}
+	return cl, nil
+}
+
+// ccachePath refuses the kinds of cache that only MIT's library can read.
+func (k Kerberos) ccachePath() (string, error) {
+	name := k.CCache
+	if name == "" {
+		name = os.Getenv("KRB5CCNAME")
+	}
+	if name == "" {
+		return "/tmp/krb5cc_" + strconv.Itoa(os.Getuid()), nil
+	}
+	if path, ok := strings.CutPrefix(name, "FILE:"); ok {
+		return path, nil
+	}
+	// One letter before the colon is a drive.
+	if kind, _, ok := strings.Cut(name, ":"); ok && len(kind) > 1 && !strings.ContainsAny(kind, `/\.`) {
+		return "", fmt.Errorf("credential cache %q: only FILE caches can be read, not %s "+
+			"(hint: run kinit -c FILE:PATH and set KRB5CCNAME, or configure a keytab)", name, kind)
+	}
+	return name, nil
+}
+
+// checkTickets says in plain words when kinit must be run again.
+func checkTickets(cc *credentials.CCache, now time.Time) error {
+	realm := cc.GetClientRealm()
+	tgt, ok := cc.GetEntry(types.PrincipalName{NameString: []string{"krbtgt", realm}})
+	if !ok {
+		return fmt.Errorf("no ticket-granting ticket for realm %q (hint: run kinit)", realm)
+	}
+	if !now.Before(tgt.EndTime) {
+		return fmt.Errorf("the ticket expired at %s (hint: run kinit)", tgt.EndTime.Format(time.DateTime))
+	}
+	return nil
+}
+
+// serviceTicket is the ticket for a service and its session key, from the cache
+// or the KDC.
+func serviceTicket(cl *client.Client, spn string) (ticket messages.Ticket, key types.EncryptionKey, err error) {
+	err = guarded(func() error {
+		ticket, key, err = cl.GetServiceTicket(spn)
+		return err
+	})
+	if err != nil {
+		return ticket, key, fmt.Errorf("ticket for %s: %w", spn, kerberosError(err))
+	}
+	return ticket, key, nil
+}
+
+// guarded runs a parser of the library, which indexes past the end of damaged
+// files and messages, and turns that into an error.
+func guarded(parse func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("damaged data")
+		}
+	}()
+	return parse()
+}
+
+// kerberosError words an error of the library, whose text may hold what a KDC
+// said: bounded, without control characters, and with a hint where we know one.
+func kerberosError(err error) error {
+	text := strings.Map(func(r rune) rune {
+		if r < 0x20 || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, clip(err.Error()))
+	for _, h := range []struct{ sign, hint string }{
+		{"KDC_ERR_S_PRINCIPAL_UNKNOWN", "the KDC does not know this service: is the host spelled as in its keytab?"},
+		{"KDC_ERR_C_PRINCIPAL_UNKNOWN", "the KDC does not know this principal"},
+		{"KDC_ERR_PREAUTH_FAILED", "the keytab does not fit the principal's key"},
+		{"TKT_EXPIRED", "run kinit"},
+		{"KRB_AP_ERR_SKEW", "the clock differs from the KDC's"},
+	} {
+		if strings.Contains(err.Error(), h.sign) {
+			return fmt.Errorf("%s (hint: %s)", text, h.hint)
+		}
+	}
+	return errors.New(text)
+}
