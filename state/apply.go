@@ -55,7 +55,10 @@ func (db *DB) Apply(c *Change) (err error) {
 }
 
 func (db *DB) update(fn func(*bbolt.Tx) error) (err error) {
-	defer contain(&err)
+	defer db.contain(&err)
+	if db.broken.Load() {
+		return ErrNotState
+	}
 	return db.bolt.Update(fn)
 }
 

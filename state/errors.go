@@ -38,10 +38,12 @@ func faultsPanic() (undo func()) {
 }
 
 // contain turns a panic of bbolt, which is how it answers damaged pages, into
-// an error. Use: defer contain(&err), around calls into bbolt only, so that a
-// defect of a caller is not taken for a damaged file.
+// an error. It is deferred around calls into bbolt only, so that a defect of a
+// caller is not taken for a damaged file.
 func contain(err *error) {
 	if r := recover(); r != nil {
-		*err = fmt.Errorf("%w (%v)", ErrNotState, r)
+		*err = damage(r)
 	}
 }
+
+func damage(panicked any) error { return fmt.Errorf("%w (%v)", ErrNotState, panicked) }

@@ -63,7 +63,7 @@ func putVersion(meta *bbolt.Bucket, version int) error {
 // check refuses what is not ours, and upgrades what is older.
 func (db *DB) check(want int, steps map[int]upgrade) (err error) {
 	defer faultsPanic()()
-	defer contain(&err)
+	defer db.contain(&err)
 	var have int
 	err = db.bolt.View(func(tx *bbolt.Tx) error {
 		if err := checkSize(tx, db.path); err != nil {

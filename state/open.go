@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -34,6 +35,10 @@ type Options struct {
 type DB struct {
 	bolt *bbolt.DB
 	path string
+	file *os.File // bolt's
+	// broken: bbolt met damage and panicked, maybe with its locks held. It is
+	// not called again.
+	broken atomic.Bool
 }
 
 // Open is OpenContext without a context.
@@ -54,13 +59,12 @@ func open(ctx context.Context, path string, o Options, version int, steps map[in
 			return nil, err
 		}
 	}
-	b, err := lock(ctx, path, o)
+	db, err := lock(ctx, path, o)
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{bolt: b, path: path}
 	if err := db.check(version, steps); err != nil {
-		_ = b.Close()
+		_ = db.Close()
 		var v *VersionError
 		if errors.As(err, &v) {
 			return nil, err
@@ -71,12 +75,12 @@ func open(ctx context.Context, path string, o Options, version int, steps map[in
 }
 
 // lock tries until the lock is ours, the wait is over, or ctx is done.
-func lock(ctx context.Context, path string, o Options) (*bbolt.DB, error) {
+func lock(ctx context.Context, path string, o Options) (*DB, error) {
 	deadline := time.Now().Add(o.Wait)
 	for {
-		b, err := openBolt(path, o.ReadOnly)
+		db, err := openBolt(path, o.ReadOnly)
 		if err == nil {
-			return b, nil
+			return db, nil
 		}
 		left := time.Until(deadline)
 		if !errors.Is(err, ErrLocked) || left <= 0 {
@@ -94,7 +98,7 @@ func lock(ctx context.Context, path string, o Options) (*bbolt.DB, error) {
 
 // openBolt makes one attempt. A file that was deleted or replaced between its
 // opening and its locking counts as locked: to write to it would lose all.
-func openBolt(path string, readOnly bool) (b *bbolt.DB, err error) {
+func openBolt(path string, readOnly bool) (db *DB, err error) {
 	var file *os.File
 	defer faultsPanic()()
 	defer func() {
@@ -103,7 +107,7 @@ func openBolt(path string, readOnly bool) (b *bbolt.DB, err error) {
 		}
 	}()
 	defer contain(&err)
-	b, err = bbolt.Open(path, 0o600, &bbolt.Options{
+	b, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:        1, // one attempt: bbolt gives up when less than its retry interval is left
 		ReadOnly:       readOnly,
 		FreelistType:   bbolt.FreelistMapType,
@@ -129,7 +133,7 @@ func openBolt(path string, readOnly bool) (b *bbolt.DB, err error) {
 		_ = b.Close()
 		return nil, ErrLocked
 	}
-	return b, nil
+	return &DB{bolt: b, path: path, file: file}, nil
 }
 
 func stillAt(path string, file *os.File) bool {
@@ -157,8 +161,26 @@ func wrapPath(path string, err error) error {
 }
 
 // Close ends the use of the file and its lock. Idempotent. It waits for open
-// transactions.
-func (db *DB) Close() error { return db.bolt.Close() }
+// transactions, but not in a file that turned out to be damaged: there only
+// the lock is given up, and bbolt's mapping stays until the process ends.
+func (db *DB) Close() error {
+	if !db.broken.Load() {
+		return db.bolt.Close()
+	}
+	if err := db.file.Close(); !errors.Is(err, fs.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// contain is for a deferred call around calls into bbolt: see the function of
+// that name.
+func (db *DB) contain(err *error) {
+	if r := recover(); r != nil {
+		db.broken.Store(true)
+		*err = damage(r)
+	}
+}
 
 // Path returns the path that the file was opened at.
 func (db *DB) Path() string { return db.path }
@@ -182,12 +204,12 @@ func create(path string, version int) error {
 	if err := tmp.Close(); err != nil {
 		return err
 	}
-	b, err := openBolt(tmp.Name(), false)
+	db, err := openBolt(tmp.Name(), false)
 	if err != nil {
 		return wrapPath(tmp.Name(), err)
 	}
-	err = b.Update(func(tx *bbolt.Tx) error { return format(tx, version) })
-	if err := errors.Join(err, b.Close()); err != nil {
+	err = db.bolt.Update(func(tx *bbolt.Tx) error { return format(tx, version) })
+	if err := errors.Join(err, db.Close()); err != nil {
 		return wrapPath(path, err)
 	}
 	if err := place(tmp.Name(), path); err != nil {

@@ -12,6 +12,7 @@ import (
 // View is a consistent snapshot. It and every slice it yields end with the
 // function given to [DB.View].
 type View struct {
+	db      *DB
 	tx      *bbolt.Tx
 	targets *targets
 	err     error // the first damage met
@@ -23,8 +24,11 @@ type View struct {
 // for this reader to end.
 func (db *DB) View(fn func(v *View) error) error {
 	defer faultsPanic()()
+	if db.broken.Load() {
+		return fmt.Errorf("%s: %w", db.path, ErrNotState)
+	}
 	err := db.bolt.View(func(tx *bbolt.Tx) error {
-		v := &View{tx: tx}
+		v := &View{db: db, tx: tx}
 		v.guard(func() (err error) {
 			v.targets, err = loadTargets(tx)
 			return err
@@ -46,7 +50,7 @@ func (db *DB) View(fn func(v *View) error) error {
 // guard runs code that calls bbolt but not the caller's.
 func (v *View) guard(fn func() error) {
 	err := func() (err error) {
-		defer contain(&err)
+		defer v.db.contain(&err)
 		return fn()
 	}()
 	if v.err == nil {
@@ -106,7 +110,7 @@ func (v *View) Records() iter.Seq2[[]byte, Record] {
 
 func (v *View) step(move func() (k, val []byte)) (k []byte, r Record) {
 	err := func() (err error) {
-		defer contain(&err)
+		defer v.db.contain(&err)
 		k, r = move()
 		v.touch(k)
 		v.touch(r)
