@@ -51,6 +51,10 @@ func (e *FilesError) Unwrap() []error {
 // The fault points of all files come before the first fsync, in their order:
 // what runs in parallel would not give the same log twice.
 func SyncFiles(ctx context.Context, paths []string) error {
+	return syncFiles(ctx, paths, workers)
+}
+
+func syncFiles(ctx context.Context, paths []string, workers int) error {
 	errs := make([]error, len(paths))
 	for i, path := range paths {
 		if err := fault.Error("durable.fsync"); err != nil {

@@ -77,3 +77,14 @@ func TestReadOnly(t *testing.T) {
 		t.Errorf("recover: got %d, %v, want Visible", fate, err)
 	}
 }
+
+func TestTwoFileSystems(t *testing.T) {
+	other := mount(t, "size=256k")
+	path := t.TempDir()
+	must(t, os.Symlink(other, filepath.Join(path, "new")))
+	_, err := New(Options{Path: path}).Begin(t.Context())
+	var failed *deliver.Error
+	if !errors.As(err, &failed) || failed.Class != deliver.CannotCreate || failed.Hint == "" {
+		t.Errorf("got %#v, want CannotCreate with a hint", err)
+	}
+}

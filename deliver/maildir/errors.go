@@ -26,6 +26,8 @@ func classify(err error) (deliver.Class, string) {
 		return deliver.CannotCreate, "does the Maildir belong to the user who runs this?"
 	case errors.Is(err, syscall.ENOTDIR):
 		return deliver.CannotCreate, "a Maildir is a directory with tmp, new and cur; for one file use mbox"
+	case errors.Is(err, syscall.EXDEV):
+		return deliver.CannotCreate, "tmp and new of a Maildir must be on one file system"
 	case errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
 		return deliver.CannotCreate, "check the path in the configuration"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):

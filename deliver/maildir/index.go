@@ -13,20 +13,28 @@ import (
 // and no file; use one for many look-ups. Not for concurrent use.
 type Index struct {
 	path  string
-	names map[string]string // receipt -> "new/..." or "cur/..."
+	names map[string]place // by receipt
 }
+
+// place is where a message is: its base name, and "new" or "cur".
+type place struct{ dir, base string }
+
+func (p place) String() string { return filepath.Join(p.dir, p.base) }
 
 // NewIndex reads the Maildir at path. Files that this program did not deliver
 // are left out.
 func NewIndex(path string) (*Index, error) {
 	x := &Index{path: path}
-	return x, x.read()
+	if err := x.read(); err != nil {
+		return nil, err
+	}
+	return x, nil
 }
 
 func (x *Index) read() error {
-	x.names = make(map[string]string)
-	return scan(x.path, func(n name, where string) bool {
-		x.names[n.receipt()] = where
+	x.names = make(map[string]place)
+	return scan(x.path, func(receipt string, at place) bool {
+		x.names[receipt] = at
 		return true
 	})
 }
@@ -36,8 +44,8 @@ func (x *Index) Len() int { return len(x.names) }
 
 // Find returns where the message is below the Maildir ("cur/NAME:2,S").
 func (x *Index) Find(receipt string) (where string, ok bool) {
-	where, ok = x.names[receipt]
-	return where, ok
+	at, ok := x.names[receipt]
+	return at.String(), ok
 }
 
 // Open opens the message for reading; File.Name tells where it is. If a mail
@@ -91,9 +99,9 @@ func notFound(path, receipt string) error {
 // directories, so nowhere means not in two.
 func find(path, receipt string) (where string, err error) {
 	for range 2 {
-		err = scan(path, func(n name, at string) bool {
-			if n.receipt() == receipt {
-				where = at
+		err = scan(path, func(r string, at place) bool {
+			if r == receipt {
+				where = at.String()
 			}
 			return where == ""
 		})
@@ -106,11 +114,11 @@ func find(path, receipt string) (where string, err error) {
 
 // scan calls fn for each message of ours until it returns false. new/ comes
 // before cur/, the way that messages move.
-func scan(path string, fn func(n name, where string) bool) error {
+func scan(path string, fn func(receipt string, at place) bool) error {
 	for _, dir := range []string{"new", "cur"} {
 		more, err := scanDir(filepath.Join(path, dir), func(base string) bool {
 			n, ok := parseName(base)
-			return !ok || fn(n, filepath.Join(dir, base))
+			return !ok || fn(n.receipt, place{dir, base})
 		})
 		if err != nil || !more {
 			return err

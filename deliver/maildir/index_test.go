@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,8 +16,9 @@ func TestIndex(t *testing.T) {
 	b.Publish(t.Context())
 	must(t, os.WriteFile(filepath.Join(path, "cur", "1.M2P3.foreign:2,S"), nil, 0o600))
 	x, err := NewIndex(path)
-	if err != nil || x.Len() != 3 {
-		t.Fatalf("%d, %v, want 3", x.Len(), err)
+	must(t, err)
+	if x.Len() != 3 {
+		t.Fatalf("%d messages, want 3", x.Len())
 	}
 	// A mail reader moves everything after the index was made, and deletes one.
 	moveToCur(t, path)
@@ -51,4 +53,22 @@ func TestIndex(t *testing.T) {
 	if _, err := NewIndex(filepath.Join(path, "absent")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no Maildir: got %v", err)
 	}
+}
+
+// makeMessages makes a Maildir of empty messages.
+func makeMessages(t testing.TB, path string, n int) (receipts []string) {
+	t.Helper()
+	for _, sub := range []string{"tmp", "new", "cur"} {
+		if err := os.MkdirAll(filepath.Join(path, sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range n {
+		receipt := fmt.Sprintf("%d.R0123456789abcdefQ%d", 1700000000+i, i)
+		receipts = append(receipts, receipt)
+		if err := os.WriteFile(filepath.Join(path, "cur", receipt+".host.example,S=0:2,S"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return receipts
 }

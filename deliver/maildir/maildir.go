@@ -91,16 +91,16 @@ func (d *Deliverer) Begin(ctx context.Context) (deliver.Batch, error) {
 	if err != nil {
 		return nil, d.failure("", err)
 	}
-	tmp := filepath.Join(path, "tmp")
-	group, err := d.syncer.Open(tmp)
+	tmp, err := checkDirs(path)
 	if err != nil {
 		return nil, d.failure("", err)
 	}
-	info, err := os.Stat(tmp)
+	group, err := d.syncer.Open(filepath.Join(path, "tmp"))
 	if err != nil {
-		return nil, d.failure("", errors.Join(err, group.Close()))
+		return nil, d.failure("", err)
 	}
-	return &batch{d: d, path: path, inode: inode(info), group: group}, nil
+	inode, _ := fileID(tmp)
+	return &batch{d: d, path: path, inode: inode, group: group}, nil
 }
 
 // Close does nothing: batches hold what is open.

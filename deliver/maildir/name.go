@@ -44,15 +44,12 @@ func escapeHost(host string) string {
 	return b.String()
 }
 
-// name is a file name that this package made.
+// name is a file name that this package made, in parts of the whole.
 type name struct {
 	seconds int64  // the first field
-	unique  string // R...Q...
+	receipt string // SECONDS.R...Q..., what Result.Receipt holds
 	rest    string // ".HOST", ",S=SIZE", what a reader added
 }
-
-// receipt is what Result.Receipt holds.
-func (n name) receipt() string { return strconv.FormatInt(n.seconds, 10) + "." + n.unique }
 
 // date is the message's date in the name of a delivered file.
 func (n name) date() time.Time { return time.Unix(n.seconds, 0) }
@@ -72,23 +69,21 @@ func (n name) size() (int64, bool) {
 // parseName reads names of this package and no others, with or without host,
 // fields and flags: receipts parse, too.
 func parseName(s string) (n name, ok bool) {
-	seconds, rest, ok := strings.Cut(s, ".R")
-	if !ok || !digits(seconds) {
+	first, rest, ok := strings.Cut(s, ".R")
+	if !ok || !digits(first) || len(first) > 1 && first[0] == '0' {
 		return name{}, false
 	}
-	n.seconds, _ = strconv.ParseInt(seconds, 10, 64)
 	if len(rest) < 18 || rest[16] != 'Q' || strings.Trim(rest[:16], "0123456789abcdef") != "" {
 		return name{}, false
 	}
-	end := 17
-	for end < len(rest) && rest[end] >= '0' && rest[end] <= '9' {
-		end++
-	}
-	if end == 17 || end < len(rest) && rest[end] != '.' {
+	rest = strings.TrimLeft(rest[17:], "0123456789")
+	end := len(s) - len(rest)
+	if s[end-1] == 'Q' || rest != "" && rest[0] != '.' {
 		return name{}, false
 	}
-	n.unique, n.rest = "R"+rest[:end], rest[end:]
-	return n, n.receipt() == s[:len(s)-len(n.rest)]
+	n = name{receipt: s[:end], rest: rest}
+	n.seconds, _ = strconv.ParseInt(first, 10, 64) // digits allows no other
+	return n, true
 }
 
 // digits allows what fits in an int64, so that parsing cannot fail.

@@ -25,8 +25,8 @@ func TestParseName(t *testing.T) {
 		"":                                   "",
 	} {
 		n, ok := parseName(s)
-		if ok != (want != "") || ok && n.receipt() != want {
-			t.Errorf("%q: got %q, %v, want %q", s, n.receipt(), ok, want)
+		if ok != (want != "") || ok && n.receipt != want {
+			t.Errorf("%q: got %q, %v, want %q", s, n.receipt, ok, want)
 		}
 	}
 }
@@ -73,11 +73,11 @@ func FuzzParseName(f *testing.F) {
 		if !ok {
 			return
 		}
-		if n.receipt()+n.rest != s {
-			t.Errorf("%q parses to %q and %q", s, n.receipt(), n.rest)
+		if n.receipt+n.rest != s {
+			t.Errorf("%q parses to %q and %q", s, n.receipt, n.rest)
 		}
-		if again, ok := parseName(n.receipt()); !ok || again.receipt() != n.receipt() {
-			t.Errorf("the receipt %q does not parse", n.receipt())
+		if again, ok := parseName(n.receipt); !ok || again.receipt != n.receipt {
+			t.Errorf("the receipt %q does not parse", n.receipt)
 		}
 	})
 }

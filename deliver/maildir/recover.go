@@ -119,7 +119,7 @@ func (i intent) settle(now time.Time) (deliver.Fate, error) {
 		return i.visible()
 	}
 	n, _ := parseName(i.new)
-	where, err := find(i.path, n.receipt())
+	where, err := find(i.path, n.receipt)
 	if err != nil {
 		return deliver.Unknown, err
 	}
@@ -133,7 +133,8 @@ func (i intent) settle(now time.Time) (deliver.Fate, error) {
 // published.
 func (i intent) proves(tmp fs.FileInfo, now time.Time) bool {
 	n, ok := parseName(i.tmp)
-	return ok && !stale(n.seconds, now) && inode(tmp) == i.inode
+	inode, _ := fileID(tmp)
+	return ok && !stale(n.seconds, now) && inode == i.inode
 }
 
 // visible makes the rename durable, which a killed Publish may not have done.
@@ -144,16 +145,22 @@ func (i intent) visible() (deliver.Fate, error) {
 	return deliver.Visible, nil
 }
 
-// checkDirs makes sure that the Maildir is there, whole, and describes tmp/.
+// checkDirs makes sure that the Maildir is there, whole and on one file system
+// (its directories may be symbolic links), and describes tmp/.
 func checkDirs(path string) (tmp fs.FileInfo, err error) {
-	for _, dir := range []string{"cur", "new", "tmp"} {
-		tmp, err = os.Stat(filepath.Join(path, dir))
-		if err != nil {
+	var devices [3]uint64
+	for i, sub := range []string{"cur", "new", "tmp"} {
+		dir := filepath.Join(path, sub)
+		if tmp, err = os.Stat(dir); err != nil {
 			return nil, err
 		}
 		if !tmp.IsDir() {
-			return nil, &fs.PathError{Op: "open", Path: filepath.Join(path, dir), Err: syscall.ENOTDIR}
+			return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
 		}
+		_, devices[i] = fileID(tmp)
+	}
+	if devices[1] != devices[2] {
+		return nil, fmt.Errorf("from tmp to new: %w", syscall.EXDEV)
 	}
 	return tmp, nil
 }

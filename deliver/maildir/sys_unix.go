@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inode is the file's number on its file system.
-func inode(info fs.FileInfo) uint64 {
+// fileID is the numbers of a file and of its file system.
+func fileID(info fs.FileInfo) (inode, device uint64) {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(st.Ino)
+		return uint64(st.Ino), uint64(st.Dev)
 	}
-	return 0
+	return 0, 0
 }
 
 // writable asks for the effective user. It finds a read-only file system

@@ -2,8 +2,8 @@ package maildir
 
 import "io/fs"
 
-// inode: Go does not tell a file's number here, so tmp/ is trusted by its path.
-func inode(fs.FileInfo) uint64 { return 0 }
+// fileID: Go does not tell these numbers here, so tmp/ is trusted by its path.
+func fileID(fs.FileInfo) (inode, device uint64) { return 0, 0 }
 
 // writable: access lists have no quick answer; the first message finds out.
 func writable(string) error { return nil }
