@@ -146,7 +146,7 @@ func conclude(served, to []string, out []outcome) deliver.Result {
 	var worst *deliver.Error
 	text, failures := "", 0
 	for i, o := range out {
-		if o.err == nil {
+		if o.taken {
 			done = append(done, to[i])
 			text = o.text
 			continue

@@ -137,7 +137,7 @@ func TestReplies(t *testing.T) {
 		{"RCPT 550, then RSET", []string{hello + flight + "S: 250 ok\\n550 no user\\n554 no rcpt\nC: RSET\n" + flight + "S: 250 reset\n" + taken + quit}, "", []string{"never: RCPT <a@b>: 550 no user", "ok"}},
 		{"RCPT 452, one by one", []string{plain + "C: MAIL\nS: 250 ok\nC: RCPT\nS: 452 full\n" + quit}, "", []string{"later: RCPT <a@b>: 452"}},
 		{"RCPT 550 and yet 354", []string{hello + flight + "S: 250 ok\\n550 no user\\n354 go\nWAIT\n"}, "", []string{"never: RCPT <a@b>: 550 no user"}},
-		{"RCPT 421", []string{hello + flight + "S: 250 ok\\n421 shutting down\n", hello + flight + "S: 250 ok\\n421 shutting down\n"}, "", []string{"unavailable: RCPT <a@b>: 421"}},
+		{"RCPT 421", []string{hello + flight + "S: 250 ok\\n421 shutting down\n", hello + flight + "S: 250 ok\\n421 shutting down\n"}, "", []string{"unavailable: RCPT: 421"}},
 		{"DATA 451", []string{hello + flight + "S: 250 ok\\n250 ok\\n451 no\n" + quit}, "", []string{"later: DATA: 451"}},
 		{"DATA 250", []string{hello + flight + "S: 250 ok\\n250 ok\\n250 ok\nWAIT\n"}, "", []string{"unavailable: DATA: relay broke the protocol"}},
 		{"lost at MAIL, tried twice", []string{hello + flight, hello + flight}, "", []string{"unavailable: MAIL: connection closed"}},

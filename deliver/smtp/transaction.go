@@ -31,11 +31,12 @@ type transaction struct {
 	out  []outcome // one a recipient
 }
 
-// outcome is what became of one recipient: err nil means that the relay took
-// the message for it, with text as its reply.
+// outcome is what became of one recipient: the relay took the message for it,
+// with text as its reply, or err says why not.
 type outcome struct {
-	err  *deliver.Error
-	text string
+	taken bool
+	err   *deliver.Error
+	text  string
 }
 
 // step is one command of the envelope.
@@ -124,6 +125,9 @@ func (t *transaction) envelope(todo []int) (accepted []int, err *deliver.Error) 
 			r, err := t.read(s.phase)
 			if err != nil {
 				return nil, err
+			}
+			if t.closed { // 421: no other reply will come
+				return nil, t.refused(s.phase, "", r)
 			}
 			if accepted, err = t.judge(s, r, todo, accepted); err != nil {
 				return nil, err
@@ -310,5 +314,5 @@ func (t *transaction) finalReply(what string) outcome {
 	if !r.positive() {
 		return outcome{err: t.refused(phaseDot, what, r)}
 	}
-	return outcome{text: r.String()}
+	return outcome{taken: true, text: r.String()}
 }
