@@ -74,7 +74,7 @@ const dovecotPatience = 15 * time.Second
 // Dovecot is not installed, and fails it if MAILHAUL_REQUIRE_ALL is 1.
 func StartDovecot(t testing.TB, o DovecotOptions) *Dovecot {
 	t.Helper()
-	require(t, "dovecot")
+	Require(t, "dovecot")
 	if o.Users == nil {
 		o.Users = map[string]string{"alice": "secret"}
 	}
@@ -103,8 +103,9 @@ func StartDovecot(t testing.TB, o DovecotOptions) *Dovecot {
 	return d
 }
 
-// require skips or fails the test if a program is missing.
-func require(t testing.TB, program string) string {
+// Require returns the path of a program of the system. Without it, it skips the
+// test, or fails it if MAILHAUL_REQUIRE_ALL is 1.
+func Require(t testing.TB, program string) string {
 	t.Helper()
 	for _, dir := range []string{"", "/usr/sbin/", "/usr/local/sbin/"} {
 		if path, err := exec.LookPath(dir + program); err == nil {
@@ -174,7 +175,7 @@ func (d *Dovecot) start() error {
 "$1" -F -c "$0" 3<&- </dev/null & p=$!
 (cat <&3 >/dev/null; kill -TERM $p 2>/dev/null) & w=$!
 wait $p; kill $w 2>/dev/null; exit 0`
-	d.cmd = exec.Command("/bin/sh", "-c", watch, d.configFile(), require(d.t, "dovecot"))
+	d.cmd = exec.Command("/bin/sh", "-c", watch, d.configFile(), Require(d.t, "dovecot"))
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	ownGroup(d.cmd)
 	if d.stdin, err = d.cmd.StdinPipe(); err != nil {

@@ -66,9 +66,14 @@ func (s *session) serve() {
 	if s.greet() != nil {
 		return
 	}
-	for s.command() == nil {
+	var err error
+	for err == nil {
+		err = s.command()
 	}
 	s.out.flush()
+	if errors.Is(err, errQuit) {
+		s.conn.Close() // with close_notify, unlike every other end
+	}
 }
 
 // begin starts the reply to event and reports whether a fault replaced it.
