@@ -30,7 +30,7 @@ func serverKeys() []key[Account] {
 		on("client_cert", "", "PEM file with our certificate", path(), func(a *Account) *string { return &a.ClientCert }),
 		on("client_key", "client_cert", "PEM file with its key", path(), func(a *Account) *string { return &a.ClientKey }),
 		on("min_version", "1.2", "oldest TLS version accepted",
-			choice(minVersionNames, uint16(tls.VersionTLS12), tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS13),
+			choice(minVersionNames, uint16(tls.VersionTLS10), tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13),
 			func(a *Account) *uint16 { return &a.MinVersion }),
 		on("legacy", "false", "allow TLS 1.0 and broken ciphers, with a warning", boolean(),
 			func(a *Account) *bool { return &a.Legacy }),

@@ -50,7 +50,7 @@ func setTimeouts(w *walker, path string, n *yaml.Node, a *Account) {
 
 // keep decodes all, none, or the rules.
 func keep() kind[Keep] {
-	short := choice("all none", Keep{All: true}, Keep{None: true})
+	short := choiceOf("all, none, or a mapping of days, newest, below", "all none", Keep{All: true}, Keep{None: true})
 	rules := mapping("a mapping of days, newest, below", zero[Keep], keepKeys,
 		func(w *walker, path string, n *yaml.Node, k *Keep) {
 			if len(n.Content) == 0 {
@@ -60,10 +60,12 @@ func keep() kind[Keep] {
 	return either(short, rules)
 }
 
-func limitPreset() kind[Limit] { return choice("gmail", Limit{BytesPerDay: 1200 << 20}) }
+func limitPreset() kind[Limit] {
+	return choiceOf("gmail, or a mapping of messages, bytes, bytes_per_day, rate", "gmail", Limit{BytesPerDay: 1200 << 20})
+}
 
 func dedupe() kind[Dedupe] {
-	short := choice(dedupeNames, Dedupe{}, Dedupe{By: DedupeMessageID}, Dedupe{By: DedupeContent})
+	short := choiceOf("off, message-id, content, or a mapping of by, action", dedupeNames, Dedupe{}, Dedupe{By: DedupeMessageID}, Dedupe{By: DedupeContent})
 	return either(short, mapping("a mapping of by, action", zero[Dedupe], dedupeKeys,
 		func(w *walker, path string, n *yaml.Node, _ *Dedupe) {
 			if !w.has(path, "by") {

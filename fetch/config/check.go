@@ -260,7 +260,7 @@ func (k *checker) secretFile(name string, s Secret) {
 	if s.Kind() != SecretFile {
 		return
 	}
-	if _, err := readSecret(s.d.name, true); err != nil {
-		k.fail(name+".file", "%s: %v", s.d.name, err)
+	if _, err := readSecret(s.d().name, true); err != nil {
+		k.fail(name+".file", "%s: %v", s.d().name, err)
 	}
 }

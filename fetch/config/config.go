@@ -117,7 +117,7 @@ func Parse(name string, data []byte, opts Options) (*Config, error) {
 	c := &Config{Path: name, Parallel: 4, PerHost: 2}
 	if root := w.document(data); root != nil {
 		walkMapping(w, "", root, c, configKeys(), false)
-		if _, ok := w.marks["accounts"]; !ok {
+		if _, ok := w.marks["accounts"]; !ok && len(w.errs) == 0 {
 			w.errorf(root, "", "has no accounts: section")
 		}
 		w.finish(c)
@@ -172,8 +172,11 @@ func (w *walker) syntax(data []byte, err error) {
 		at.Line, _ = strconv.Atoi(m[1])
 		msg = msg[len(m[0]):]
 	}
-	if strings.Contains(msg, "unknown anchor") {
-		at.Line = max(at.Line, 1)
+	if m := regexp.MustCompile(`unknown anchor '(.*)' referenced`).FindStringSubmatch(msg); m != nil {
+		if before, _, ok := bytes.Cut(data, []byte("*"+m[1])); ok {
+			at.Line += bytes.Count(before, []byte("\n"))
+			at.Column = len(before) - bytes.LastIndexByte(before, '\n')
+		}
 		msg = "an alias (*...) names no anchor; text that starts with * must be quoted"
 	}
 	w.errorf(at, "", "is not YAML: %s", msg)
@@ -222,7 +225,7 @@ func logKeys() []key[Log] {
 	return []key[Log]{
 		on("format", "text", "form of a line", enum[LogFormat](logFormatNames), func(l *Log) *LogFormat { return &l.Format }),
 		on("level", "info", "lowest level shown",
-			choice(logLevelNames, slog.LevelInfo, slog.LevelDebug, slog.LevelWarn, slog.LevelError),
+			choice(logLevelNames, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError),
 			func(l *Log) *slog.Level { return &l.Level }),
 	}
 }

@@ -78,7 +78,7 @@ func describe(n *yaml.Node) string {
 		}
 		return "nothing"
 	case "!!bool":
-		return "true or false"
+		return "a truth value (quote it if it is text)"
 	case "!!int", "!!float":
 		return "a number"
 	case "!!str", "!!timestamp":
@@ -106,16 +106,21 @@ func walkMapping[S any](w *walker, path string, n *yaml.Node, dst *S, table []ke
 		k.set(w, at, w.target(p.value), dst)
 		delete(pairs, k.name)
 	}
-	names := make([]string, len(table))
-	for i, k := range table {
-		names[i] = k.name
-	}
+	names := tableNames(table)
 	for name, p := range pairs {
 		if path == "" && strings.HasPrefix(name, "x-") {
 			continue
 		}
 		w.unknown(path, name, p.key, names, hidden)
 	}
+}
+
+func tableNames[S any](table []key[S]) []string {
+	names := make([]string, len(table))
+	for i, k := range table {
+		names[i] = k.name
+	}
+	return names
 }
 
 // unknown reports a key that no table knows.
@@ -129,6 +134,13 @@ func (w *walker) unknown(path, name string, n *yaml.Node, names []string, hidden
 		hint := didYouMean(name, names)
 		if s := synonym(name); hint == "" && s != "" && contains(names, s) {
 			hint = fmt.Sprintf(" (did you mean %q?)", s)
+		}
+		switch {
+		case hint != "":
+		case path == "" && contains(tableNames(accountKeys()), name):
+			hint = " here: it belongs to an account, or to defaults"
+		case path != "" && contains(tableNames(configKeys()), name):
+			hint = " here: it belongs to the top level of the file"
 		}
 		w.errorf(n, join(path, name), "unknown key%s", hint)
 	}

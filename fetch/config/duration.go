@@ -29,7 +29,10 @@ func ParseDuration(s string) (time.Duration, error) {
 			return 0, bad
 		}
 		if unit == "" {
-			return 0, fmt.Errorf("%w: it has no unit (did you mean %q?)", bad, s+"s")
+			if rest == digits {
+				return 0, fmt.Errorf("%w: it has no unit (did you mean %q?)", bad, s+"s")
+			}
+			return 0, bad
 		}
 		part, err := durationPart(digits, unit)
 		if err != nil {

@@ -26,10 +26,10 @@ const (
 	lineEndNames    = "lf crlf"
 	sandboxNames    = "on off"
 	logFormatNames  = "text json"
-	logLevelNames   = "info debug warn error"
+	logLevelNames   = "debug info warn error"
 	proxyNames      = "socks5 http"
 	secretNames     = "none command file env credential keyring netrc plain"
-	minVersionNames = "1.2 1.0 1.1 1.3"
+	minVersionNames = "1.0 1.1 1.2 1.3"
 )
 
 // TLS says how an account's connection is protected.
@@ -193,8 +193,12 @@ func enum[E ~uint8](names string) kind[E] {
 
 // choice decodes one of names into the value at the same place.
 func choice[T any](names string, values ...T) kind[T] {
+	return choiceOf("one of "+strings.Join(strings.Fields(names), ", "), names, values...)
+}
+
+// choiceOf is choice with its own words, where names are not all there is.
+func choiceOf[T any](words, names string, values ...T) kind[T] {
 	list := strings.Fields(names)
-	words := "one of " + strings.Join(list, ", ")
 	in := info{words: words, schema: schema{"enum": anys(list)}}
 	return kind[T]{in, func(w *walker, path string, n *yaml.Node) (T, bool) {
 		var none T
@@ -211,7 +215,7 @@ func choice[T any](names string, values ...T) kind[T] {
 		if plainKey(got) {
 			shown = fmt.Sprintf(", not %q", got)
 		}
-		w.errorf(n, path, "wants %s%s%s", words, shown, didYouMean(strings.ToLower(got), list))
+		w.errorf(n, path, "wants %s%s%s", words, shown, meantValue(strings.ToLower(got), list))
 		return none, false
 	}}
 }

@@ -77,11 +77,12 @@ func pointer[T any](k kind[T]) kind[*T] {
 	}}
 }
 
-// either decodes a mapping with m and anything else with short.
+// either decodes a mapping with m and anything else with short, whose words
+// speak of both.
 func either[T any](short, m kind[T]) kind[T] {
 	return kind[T]{
 		info: info{
-			words:  short.words + ", or " + m.words,
+			words:  short.words,
 			schema: schema{"anyOf": []any{short.schema, m.schema}},
 			inner:  m.inner,
 		},
@@ -223,14 +224,26 @@ func integer(low, high int) kind[int] {
 	}}
 }
 
+// argument decodes one argument of a command. Any scalar is its own text: true
+// is an argument like another.
+func argument() kind[string] {
+	s := schema{"type": []string{"string", "number", "boolean"}}
+	return kind[string]{info{words: "a string", schema: s}, func(w *walker, path string, n *yaml.Node) (string, bool) {
+		text, ok := n.Value, true
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
+			text, ok = w.text(path, n, "a string")
+		}
+		if strings.ContainsRune(text, 0) {
+			w.errorf(n, path, "contains a NUL")
+			return "", false
+		}
+		return text, ok
+	}}
+}
+
 // argv decodes a command: a program and its arguments.
 func argv() kind[[]string] {
-	args := list(parsed("a string", schema{"type": []string{"string", "number"}}, func(_ *walker, s string) (string, error) {
-		if strings.ContainsRune(s, 0) {
-			return "", fmt.Errorf("contains a NUL")
-		}
-		return s, nil
-	}), "a list: a program and its arguments")
+	args := list(argument(), "a list: a program and its arguments")
 	decode := args.decode
 	args.decode = func(w *walker, path string, n *yaml.Node) ([]string, bool) {
 		if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" {

@@ -115,7 +115,7 @@ func (e *unknownWord) Error() string {
 func checkOAuth(w *walker, path string, n *yaml.Node, o *OAuth) {
 	need := func(name, why string) {
 		if !w.has(path, name) {
-			w.errorf(n, path, "wants %s: %s", name, why)
+			w.errorf(n, path, "wants %s (%s)", name, why)
 		}
 	}
 	need("provider", "a preset such as google, or custom")

@@ -103,6 +103,9 @@ func (w *walker) tilde(s string) (string, error) {
 // not set is an error: an empty one would make the path name something else.
 func (w *walker) variables(s string) (string, error) {
 	var failed error
+	if strings.Count(s, "${") != strings.Count(s, "}") {
+		return "", errors.New("has a ${ without its }")
+	}
 	out := os.Expand(s, func(name string) string {
 		if name == "$" {
 			return "$"
@@ -124,7 +127,7 @@ func readable(path string) error {
 		return brief(err)
 	}
 	if !st.Mode().IsRegular() {
-		return errors.New("is not a regular file")
+		return fmt.Errorf("%s: not a regular file", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -37,10 +38,12 @@ const maxSecret = 64 << 10
 // Secret says where a secret is; Resolve gets it. However it is printed, it
 // prints as REDACTED. The zero value is no secret.
 type Secret struct {
-	// d is a pointer so that a reflecting printer that cannot call Format (an
-	// unexported field elsewhere) meets an address and not the text.
-	d *secretData
+	// d is a function because fmt cannot call Format on an unexported field of
+	// another struct, and then prints what it finds, even behind a pointer.
+	d func() *secretData
 }
+
+func hide(d *secretData) Secret { return Secret{func() *secretData { return d }} }
 
 type secretData struct {
 	kind       SecretKind
@@ -53,22 +56,22 @@ type secretData struct {
 
 // PlainSecret is a secret that is already known, from a prompt for example.
 func PlainSecret(text string) Secret {
-	return Secret{&secretData{kind: SecretPlain, plain: text}}
+	return hide(&secretData{kind: SecretPlain, plain: text})
 }
 
 // CommandSecret is the first line that a command prints.
 func CommandSecret(argv []string) Secret {
-	return Secret{&secretData{kind: SecretCommand, argv: argv}}
+	return hide(&secretData{kind: SecretCommand, argv: argv})
 }
 
 // EnvSecret is the value of an environment variable.
 func EnvSecret(name string) Secret {
-	return Secret{&secretData{kind: SecretEnv, name: name}}
+	return hide(&secretData{kind: SecretEnv, name: name})
 }
 
 // FileSecret is the content of a file that only its owner can read.
 func FileSecret(path string) Secret {
-	return Secret{&secretData{kind: SecretFile, name: path}}
+	return hide(&secretData{kind: SecretFile, name: path})
 }
 
 // IsZero reports whether there is no secret.
@@ -79,7 +82,16 @@ func (s Secret) Kind() SecretKind {
 	if s.d == nil {
 		return SecretNone
 	}
-	return s.d.kind
+	return s.d().kind
+}
+
+// Equal reports whether both name the same secret, for comparisons in tests.
+func (s Secret) Equal(o Secret) bool {
+	if s.d == nil || o.d == nil {
+		return s.IsZero() && o.IsZero()
+	}
+	a, b := s.d(), o.d()
+	return a.kind == b.kind && a.name == b.name && a.plain == b.plain && slices.Equal(a.argv, b.argv)
 }
 
 // Source describes where the secret comes from, without it: "command pass",
@@ -90,9 +102,9 @@ func (s Secret) Source() string {
 		return k.String()
 	case SecretCommand:
 		// Only the program: an argument may be secret.
-		return k.String() + " " + s.d.argv[0]
+		return k.String() + " " + s.d().argv[0]
 	default:
-		return k.String() + " " + s.d.name
+		return k.String() + " " + s.d().name
 	}
 }
 
@@ -115,9 +127,9 @@ func (s Secret) bind(host, user string) Secret {
 	if s.d == nil {
 		return s
 	}
-	d := *s.d
+	d := *s.d()
 	d.host, d.user = host, user
-	return Secret{&d}
+	return hide(&d)
 }
 
 // ErrNoSecret is what Resolve returns for the zero Secret.
@@ -130,7 +142,7 @@ func (s Secret) Resolve(ctx context.Context) (string, error) {
 	if s.d == nil {
 		return "", ErrNoSecret
 	}
-	text, err := s.d.get(ctx)
+	text, err := s.d().get(ctx)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", s.Source(), err)
 	}
@@ -245,7 +257,7 @@ func secret() kind[Secret] {
 				return Secret{}, false
 			}
 			d.opts = w.opts
-			return Secret{&d}, true
+			return hide(&d), true
 		}}
 }
 

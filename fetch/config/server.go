@@ -136,7 +136,7 @@ func parseProxy(s string) (*Proxy, error) {
 }
 
 func proxyURL() kind[*Proxy] {
-	return parsed("a URL", schema{"type": "string"}, func(_ *walker, s string) (*Proxy, error) { return parseProxy(s) })
+	return parsed("a URL, or a mapping of url, user, password", schema{"type": "string"}, func(_ *walker, s string) (*Proxy, error) { return parseProxy(s) })
 }
 
 func proxyMapping() kind[Proxy] {
@@ -145,7 +145,7 @@ func proxyMapping() kind[Proxy] {
 
 func proxyKeys() []key[Proxy] {
 	return []key[Proxy]{
-		{name: "url", doc: "socks5://HOST:PORT or http://HOST:PORT", info: proxyURL().info,
+		{name: "url", doc: "socks5://HOST:PORT or http://HOST:PORT", info: info{words: "a URL", schema: schema{"type": "string"}},
 			set: func(w *walker, path string, n *yaml.Node, dst *Proxy) {
 				if p, ok := proxyURL().decode(w, path, n); ok {
 					*dst = *p

@@ -1,20 +1,36 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // didYouMean returns ` (did you mean "x"?)` for the closest of words, or ""
 // if none is close enough to be a slip of the finger.
 func didYouMean(got string, words []string) string {
 	best, least := "", max(1, len(got)/3)+1
 	for _, w := range words {
-		if d := distance(got, w); d < least {
+		d := distance(got, w)
+		if d < least || d == least && best != "" && strings.HasPrefix(w, got) {
 			best, least = w, d
 		}
 	}
-	if best == "" {
+	// One number is not a slip for another.
+	if best == "" || strings.Trim(got, "0123456789.") == "" {
 		return ""
 	}
 	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+// meantValue is didYouMean for the value of an enum, with what other programs
+// and other keys call it.
+func meantValue(got string, words []string) string {
+	for _, s := range [][2]string{{"starttls", "stls"}, {"stls", "starttls"}, {"ssl", "implicit"}, {"tls", "implicit"}, {"oauth2", "xoauth2"}} {
+		if s[0] == got && contains(words, s[1]) {
+			return fmt.Sprintf(" (did you mean %q?)", s[1])
+		}
+	}
+	return didYouMean(got, words)
 }
 
 // distance is the optimal string alignment distance: insertions, deletions,

@@ -148,14 +148,14 @@ func targetKeys() []key[Target] {
 }
 
 func maildirPath() kind[Maildir] {
-	return parsed("a path", schema{"type": "string"}, func(w *walker, s string) (Maildir, error) {
+	return parsed("a path, or a mapping of path", schema{"type": "string"}, func(w *walker, s string) (Maildir, error) {
 		p, err := w.path(s)
 		return Maildir{Path: p}, err
 	})
 }
 
 func mboxPath() kind[Mbox] {
-	return parsed("a path", schema{"type": "string"}, func(w *walker, s string) (Mbox, error) {
+	return parsed("a path, or a mapping of path, format, lock_timeout", schema{"type": "string"}, func(w *walker, s string) (Mbox, error) {
 		m := freshMbox(w)
 		var err error
 		m.Path, err = w.path(s)
