@@ -1,0 +1,159 @@
+package mbox
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/mailhaul/mailhaul/deliver"
+)
+
+// batch implements deliver.Batch.
+type batch struct {
+	d        *Deliverer
+	path     string
+	spool    *spool
+	messages []staged
+	seen     map[identity]int // how often a message is in the batch
+	broken   error            // why only Abort is possible
+
+	t      *target // from Prepare on
+	region intent  // what all intents of the batch have in common
+}
+
+// identity is what tells messages apart in a rewritten file.
+type identity struct {
+	sep string
+	sum [32]byte
+}
+
+// Add stages one message in the spool.
+func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) error {
+	if b.broken != nil {
+		return b.broken
+	}
+	m, broken, err := b.spool.add(ctx, b.d.opts.Format, e, body)
+	if broken != nil {
+		b.broken = ioError(fmt.Errorf("temporary file: %w", broken))
+	}
+	if err != nil {
+		return err
+	}
+	if b.seen == nil {
+		b.seen = make(map[identity]int)
+	}
+	id := identity{m.sep, m.sum}
+	m.nth = b.seen[id]
+	b.seen[id]++
+	b.messages = append(b.messages, m)
+	return nil
+}
+
+// Prepare locks the file, and holds the locks until Publish or Abort returns,
+// because an intent names an offset.
+func (b *batch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
+	if b.broken != nil {
+		return nil, b.broken
+	}
+	if len(b.messages) == 0 {
+		return nil, nil
+	}
+	t, err := b.d.lock(ctx, b.path)
+	if err != nil {
+		return nil, asDeliverError(err)
+	}
+	b.t = t
+	if b.region, err = b.plan(); err != nil {
+		return nil, ioError(err)
+	}
+	return b.intents()
+}
+
+// plan computes the region that the batch will have.
+func (b *batch) plan() (intent, error) {
+	size, err := b.t.size()
+	if err != nil {
+		return intent{}, err
+	}
+	r := intent{Path: b.path, Format: b.d.opts.Format, Start: size, Token: make([]byte, tokenSize)}
+	_, _ = rand.Read(r.Token) // never fails
+	if r.Prefix, err = missingNewlines(b.t.f, size); err != nil {
+		return intent{}, err
+	}
+	if r.Before, err = before(b.t.f, size); err != nil {
+		return intent{}, err
+	}
+	r.Tail, err = b.spool.tail()
+	r.End = size + int64(r.Prefix) + b.spool.size
+	return r, err
+}
+
+func (b *batch) intents() ([]deliver.Intent, error) {
+	list := make([]deliver.Intent, 0, len(b.messages))
+	at := b.region.Start + int64(b.region.Prefix)
+	for _, m := range b.messages {
+		in := b.region
+		in.Offset, in.Length, in.CRC = at, m.length, m.crc
+		in.Sep, in.Sum, in.Nth, in.Added = m.sep, m.sum[:], m.nth, m.added
+		i, err := in.encode()
+		if err != nil {
+			return nil, ioError(err)
+		}
+		list = append(list, i)
+		at += m.length
+	}
+	return list, nil
+}
+
+// Abort forgets what was staged. The mbox was not written to.
+func (b *batch) Abort() error {
+	defer b.d.forget(b)
+	return b.release()
+}
+
+// release gives back locks and the spool. Idempotent.
+func (b *batch) release() error {
+	var errs []error
+	if b.t != nil {
+		errs = append(errs, b.t.close())
+		b.t = nil
+	}
+	if b.spool != nil {
+		errs = append(errs, b.spool.close())
+		b.spool = nil
+	}
+	b.broken = errors.New("mbox: batch is finished")
+	return errors.Join(errs...)
+}
+
+// missingNewlines returns how many newlines end the file's last line and make
+// it be followed by a blank one.
+func missingNewlines(f io.ReaderAt, size int64) (int, error) {
+	end := make([]byte, min(size, 2))
+	if _, err := f.ReadAt(end, size-int64(len(end))); err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	switch s := string(end); {
+	case s == "" || s == "\n" || s == "\n\n":
+		return 0, nil
+	case s[len(s)-1] == '\n':
+		return 1, nil
+	}
+	return 2, nil
+}
+
+// before returns the checksum of the octets before an offset.
+func before(f io.ReaderAt, offset int64) (uint32, error) {
+	n := min(offset, contextSize)
+	return checksum(f, offset-n, n)
+}
+
+func asDeliverError(err error) *deliver.Error {
+	var e *deliver.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return ioError(err)
+}

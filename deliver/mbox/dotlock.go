@@ -1,0 +1,201 @@
+package mbox
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver/fault"
+)
+
+const (
+	// staleAfter is the age at which mail programs take a dotlock for one that
+	// its owner left behind.
+	staleAfter = 5 * time.Minute
+	// refreshAfter is how often we renew ours.
+	refreshAfter = time.Minute
+)
+
+// dotlock is FILE.lock, held.
+type dotlock struct {
+	path  string
+	info  fs.FileInfo // to tell ours from one that replaced it
+	fresh time.Time
+}
+
+// takeDotlock tries once to create FILE.lock. The file gets its content under
+// another name and is then linked, because O_EXCL is not exclusive on every
+// network file system, and so that nobody sees it without its content. With
+// errHeld, holder says what is known of the other program.
+func takeDotlock(mbox string) (d *dotlock, holder string, err error) {
+	lock := mbox + ".lock"
+	temp, info, err := writeLockFile(filepath.Dir(mbox))
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { err = errors.Join(err, ignoreMissing(os.Remove(temp))) }()
+	for range 2 {
+		fault.Point("mbox.dotlock")
+		err = os.Link(temp, lock)
+		if err == nil || linkedAnyway(temp, lock) {
+			return &dotlock{path: lock, info: info, fresh: time.Now()}, "", nil
+		}
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
+			err = createLock(temp, lock) // a file system without hard links
+			if err == nil {
+				info, err = os.Lstat(lock)
+				return &dotlock{path: lock, info: info, fresh: time.Now()}, "", err
+			}
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, "", err
+		}
+		var broken bool
+		if holder, broken = breakStale(lock, info.ModTime()); !broken {
+			break
+		}
+	}
+	return nil, holder, errHeld
+}
+
+// writeLockFile makes the file that becomes the lock: our process id in the
+// first line, where other programs look for it, and our host in the second.
+// Mode 0644: who waits wants to know for whom.
+func writeLockFile(dir string) (path string, info fs.FileInfo, err error) {
+	f, err := os.CreateTemp(dir, fmt.Sprintf(".lk%d.*", os.Getpid()))
+	if err != nil {
+		return "", nil, err
+	}
+	_, err = fmt.Fprintf(f, "%d\n%s\n", os.Getpid(), hostname())
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		info, err = f.Stat()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", nil, errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), info, nil
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return name
+}
+
+// linkedAnyway reports whether a link was made although its reply was lost, as
+// NFS can do.
+func linkedAnyway(temp, lock string) bool {
+	a, errA := os.Lstat(temp)
+	b, errB := os.Lstat(lock)
+	return errA == nil && errB == nil && os.SameFile(a, b)
+}
+
+func createLock(temp, lock string) error {
+	content, err := os.ReadFile(temp)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(lock, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
+}
+
+// breakStale removes the lock if its owner is gone. now is the file system's
+// clock, not ours. It returns the owner if known.
+func breakStale(lock string, now time.Time) (holder string, broken bool) {
+	info, err := os.Lstat(lock)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", true
+	}
+	if err != nil {
+		return "", false
+	}
+	pid, host := readLock(lock)
+	if pid > 0 {
+		holder = fmt.Sprintf("process %d", pid)
+	}
+	if !stale(now.Sub(info.ModTime()), pid, host) {
+		return holder, false
+	}
+	// By way of a rename, so that of two programs that find it stale one
+	// cannot remove the lock that the other has taken since.
+	aside := fmt.Sprintf("%s.stale%d", lock, os.Getpid())
+	if err := os.Rename(lock, aside); err != nil {
+		return holder, errors.Is(err, fs.ErrNotExist)
+	}
+	moved, err := os.Lstat(aside)
+	if err == nil && !os.SameFile(info, moved) {
+		_ = os.Link(aside, lock) // it was not stale: give it back
+	}
+	return holder, os.Remove(aside) == nil
+}
+
+// stale decides whether a lock of this age and content was left behind. A dead
+// process counts only in a lock of ours on this host: other programs write
+// process ids of other hosts, or a zero.
+func stale(age time.Duration, pid int, host string) bool {
+	return age > staleAfter || host != "" && host == hostname() && dead(pid)
+}
+
+// readLock returns what a lock file says; zeros if nothing.
+func readLock(path string) (pid int, host string) {
+	f, err := os.OpenFile(path, os.O_RDONLY|openFlags, 0)
+	if err != nil {
+		return 0, ""
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, 512))
+	if err != nil {
+		return 0, ""
+	}
+	first, rest, _ := bytes.Cut(content, []byte("\n"))
+	second, _, _ := bytes.Cut(rest, []byte("\n"))
+	pid, err = strconv.Atoi(string(bytes.TrimSpace(first)))
+	if err != nil || pid <= 0 {
+		return 0, ""
+	}
+	return pid, string(second)
+}
+
+// refresh renews the lock's time if it is due, so that nobody takes it for
+// stale.
+func (d *dotlock) refresh() {
+	if d == nil || time.Since(d.fresh) < refreshAfter || !d.ours() {
+		return
+	}
+	d.fresh = time.Now()
+	_ = os.Chtimes(d.path, d.fresh, d.fresh) // the fcntl lock holds in any case
+}
+
+func (d *dotlock) ours() bool {
+	info, err := os.Lstat(d.path)
+	return err == nil && os.SameFile(info, d.info)
+}
+
+func (d *dotlock) release() error {
+	if !d.ours() {
+		return nil
+	}
+	return ignoreMissing(os.Remove(d.path))
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

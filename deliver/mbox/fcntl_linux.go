@@ -1,0 +1,21 @@
+package mbox
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Open file description locks conflict with the POSIX locks of other programs,
+// but belong to the descriptor: two batches in this process exclude each
+// other, and closing another descriptor of the file does not drop them.
+const (
+	setLock = unix.F_OFD_SETLK
+	getLock = unix.F_OFD_GETLK
+)
+
+func fcntlLock(f *os.File) (holder string, err error) { return posixLock(f, setLock, getLock) }
+
+func fcntlUnlock(f *os.File) error {
+	return unix.FcntlFlock(f.Fd(), setLock, &unix.Flock_t{Type: unix.F_UNLCK})
+}

@@ -1,0 +1,139 @@
+package mbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/durable"
+)
+
+// Kind is the Kind of this package's intents.
+const Kind = "mbox"
+
+// DefaultLockTimeout is how long Prepare waits for the locks of the file when
+// Options.LockTimeout is zero.
+const DefaultLockTimeout = 60 * time.Second
+
+// Format is a dialect of mbox; see the package comment.
+type Format uint8
+
+const (
+	// MBOXRD quotes reversibly.
+	MBOXRD Format = iota
+	// MBOXO quotes "From " only.
+	MBOXO
+	// MBOXCL2 has a Content-Length field and no quoting of the body.
+	MBOXCL2
+)
+
+// Options says where and how to deliver.
+type Options struct {
+	// Path is the mbox file. It is created (0600; missing parents 0700) when
+	// the first batch is prepared.
+	Path   string
+	Format Format
+	// LockTimeout is how long to wait for another program's lock; zero means
+	// DefaultLockTimeout.
+	LockTimeout time.Duration
+	// TempDir is where batches are staged; empty means os.TempDir().
+	TempDir string
+	// Log gets warnings; nil means none.
+	Log *slog.Logger
+}
+
+// Deliverer delivers to one mbox file. It implements deliver.Deliverer.
+type Deliverer struct {
+	opts    Options
+	warning sync.Once
+
+	mu     sync.Mutex
+	open   map[*batch]struct{}
+	closed bool
+}
+
+// New returns a Deliverer; it does not touch the file yet. Two Deliverers may
+// share a file, in one process or in several, but one batch waits for the other
+// in Prepare: do not prepare two batches for one file in one goroutine.
+func New(o Options) *Deliverer {
+	if o.LockTimeout <= 0 {
+		o.LockTimeout = DefaultLockTimeout
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Deliverer{opts: o, open: make(map[*batch]struct{})}
+}
+
+// Begin opens a batch. It refuses a path that is not fit to be an mbox
+// (CannotCreate) before anything is fetched for it; it takes no lock.
+func (d *Deliverer) Begin(ctx context.Context) (deliver.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &deliver.Error{Class: deliver.Later, Err: err}
+	}
+	path, err := resolve(d.opts.Path)
+	if err != nil {
+		return nil, err
+	}
+	sp, err := newSpool(d.opts.TempDir)
+	if err != nil {
+		return nil, &deliver.Error{Class: deliver.CannotCreate, Err: fmt.Errorf("temporary file: %w", err),
+			Hint: "set TMPDIR to a directory with room for a batch"}
+	}
+	b := &batch{d: d, path: path, spool: sp}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, errors.Join(errors.New("mbox: deliverer is closed"), sp.close())
+	}
+	d.open[b] = struct{}{}
+	return b, nil
+}
+
+// Close releases the locks and temporary files of batches that were neither
+// published nor aborted (their intents may be recorded: the mbox itself is left
+// as it is). Call it when no call of a Batch is under way.
+func (d *Deliverer) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	var errs []error
+	for b := range d.open {
+		errs = append(errs, b.release())
+	}
+	clear(d.open)
+	return errors.Join(errs...)
+}
+
+func (d *Deliverer) forget(b *batch) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.open, b)
+}
+
+// lock opens the file of a batch, creating it if it is missing, and locks it.
+func (d *Deliverer) lock(ctx context.Context, path string) (*target, error) {
+	if err := durable.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, cannotCreate(err, "")
+	}
+	return lockFile(ctx, locker{path: path, create: true, timeout: d.opts.LockTimeout, warn: d.warnNoDotlock})
+}
+
+func (d *Deliverer) warnNoDotlock(err error) {
+	d.warning.Do(func() {
+		d.opts.Log.Warn("mbox without a dotlock: its directory cannot be written to", "path", d.opts.Path, "err", err)
+	})
+}
+
+func cannotCreate(err error, hint string) *deliver.Error {
+	return &deliver.Error{Class: deliver.CannotCreate, Err: err, Hint: hint}
+}
+
+func ioError(err error) *deliver.Error {
+	return &deliver.Error{Class: deliver.IOError, Err: err}
+}

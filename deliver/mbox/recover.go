@@ -1,0 +1,184 @@
+package mbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/durable"
+)
+
+var _ deliver.RecoverFunc = Recover
+
+// Recover settles one intent; see the package comment. The intents of a batch
+// may come in any order, but ascending is quickest. It waits for the locks as
+// long as DefaultLockTimeout.
+func Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
+	in, err := decodeIntent(i)
+	if err != nil {
+		return deliver.Unknown, err
+	}
+	t, err := lockFile(ctx, locker{path: in.Path, timeout: DefaultLockTimeout})
+	if errors.Is(err, fs.ErrNotExist) {
+		return deliver.Absent, nil
+	}
+	if err != nil {
+		return deliver.Unknown, err
+	}
+	fate, err := settle(ctx, t.f, in)
+	if err == nil && fate == deliver.Visible {
+		err = durable.Sync(t.f)
+	}
+	if err = errors.Join(err, t.close()); err != nil {
+		return deliver.Unknown, fmt.Errorf("recover %s: %w", in.Path, err)
+	}
+	return fate, nil
+}
+
+func settle(ctx context.Context, f *os.File, in *intent) (deliver.Fate, error) {
+	if whole, err := matches(f, in, 0); whole || err != nil {
+		return deliver.Visible, err
+	}
+	// Where our region can be: not before Start, unless the file is another
+	// than it was.
+	begin := in.Start
+	if kept, err := keptBefore(f, in); err != nil {
+		return deliver.Unknown, err
+	} else if !kept {
+		begin = 0
+	}
+	if _, err := resume(ctx, f, in.Token, begin); err != nil {
+		return deliver.Unknown, err
+	}
+	shift, open, err := unfinished(f, in, begin)
+	if err != nil {
+		return deliver.Unknown, err
+	}
+	if open {
+		if whole, err := matches(f, in, shift); whole || err != nil {
+			return deliver.Visible, err
+		}
+		return deliver.Absent, removeRegion(ctx, f, in, shift)
+	}
+	found, err := search(ctx, f, in, begin)
+	if err != nil || !found {
+		return deliver.Absent, err
+	}
+	return deliver.Visible, nil
+}
+
+// matches reports whether the message is in the file, at its offset moved by
+// shift.
+func matches(f *os.File, in *intent, shift int64) (bool, error) {
+	if in.Offset+shift < 0 {
+		return false, nil
+	}
+	crc, err := checksum(f, in.Offset+shift, in.Length)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, nil
+	}
+	return err == nil && crc == in.CRC, err
+}
+
+// keptBefore reports whether the file still has the content before our region.
+func keptBefore(f *os.File, in *intent) (bool, error) {
+	crc, err := before(f, in.Start)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, nil
+	}
+	return err == nil && crc == in.Before, err
+}
+
+// unfinished finds a region of ours that was not committed: in its place, or
+// moved by shift. begin is in.Start if the file is as it was before it.
+func unfinished(f *os.File, in *intent, begin int64) (shift int64, found bool, err error) {
+	if begin == in.Start {
+		found, err = unfinishedHere(f, in)
+		if found || err != nil {
+			return 0, found, err
+		}
+	}
+	err = find(f, in.Token, begin, func(at int64) error {
+		moved := at + tokenSize - in.End
+		ok, err := beginsLikeOurs(f, in, moved)
+		if ok {
+			shift, found = moved, true
+		}
+		return err
+	})
+	return shift, found, err
+}
+
+// unfinishedHere looks at the region's own place. Its last octets are the token
+// or, if the last step was ended in its middle, of the token, of what replaces
+// it, or zero. A file that ends before it has no region of ours: it is extended
+// in one step. (And a shorter file may have been rewritten, which leaves
+// messages that look like ours.)
+func unfinishedHere(f *os.File, in *intent) (bool, error) {
+	end := make([]byte, tokenSize)
+	_, err := f.ReadAt(end, in.End-tokenSize)
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	if err != nil || !uncommitted(end, in.Token, in.Tail) {
+		return false, err
+	}
+	return beginsLikeOurs(f, in, 0)
+}
+
+func uncommitted(end, token, tail []byte) bool {
+	for i, b := range end {
+		if b != token[i] && b != tail[i] && b != 0 {
+			return false
+		}
+	}
+	return !bytes.Equal(end, tail)
+}
+
+// beginsLikeOurs reports whether the octets at the message's place are those
+// of its separator line, up to where it was written, then zeros. The region's
+// end is not looked at: a short one may have its token there.
+func beginsLikeOurs(f *os.File, in *intent, shift int64) (bool, error) {
+	if in.Offset+shift < 0 {
+		return false, nil
+	}
+	head := make([]byte, min(int64(len(in.Sep)), in.End-tokenSize-in.Offset))
+	n, err := f.ReadAt(head, in.Offset+shift)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	for i, b := range head[:n] {
+		if b != in.Sep[i] && b != 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// search looks for the message in a file that was rewritten.
+func search(ctx context.Context, f *os.File, in *intent, begin int64) (bool, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	left := in.Nth + 1
+	err = scan(ctx, f, begin, info.Size(), in.Format, func(e entry) error {
+		if e.sep != in.Sep {
+			return nil
+		}
+		sum, err := contentSum(f, e)
+		if err == nil && bytes.Equal(sum[:], in.Sum) {
+			left--
+		}
+		if left == 0 {
+			return errStop
+		}
+		return err
+	})
+	return left == 0, err
+}

@@ -1,0 +1,149 @@
+package mbox
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/fault"
+)
+
+// spool holds the messages of a batch in the form that they will have in the
+// file, one after the other. It has no name (where the system allows), so a
+// killed process leaves nothing.
+type spool struct {
+	f    *os.File
+	size int64 // of the complete messages
+	w    *bufio.Writer
+	r    *bufio.Reader
+	enc  encoder
+}
+
+// staged is one message in the spool.
+type staged struct {
+	length int64
+	crc    uint32
+	sep    string
+	sum    [32]byte
+	nth    int
+	added  bool
+}
+
+func newSpool(dir string) (*spool, error) {
+	f, err := openTemp(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &spool{f: f, w: bufio.NewWriterSize(f, bufferSize), r: bufio.NewReaderSize(nil, bufferSize)}
+	s.enc = encoder{r: s.r, w: s.w, sum: newContentHash()}
+	return s, nil
+}
+
+// lengthForm is the Content-Length line of MBOXCL2: of a fixed width, because
+// it is written before the length is known.
+const lengthForm = contentLength + " %15d\n"
+
+// add appends one message. After an error the spool is as it was before; if
+// that cannot be done, broken is set and the spool is of no use any more.
+func (s *spool) add(ctx context.Context, f Format, e deliver.Envelope, body io.Reader) (m staged, broken, err error) {
+	s.w.Reset(s.f)
+	m, err = s.write(ctx, f, e, body)
+	if err == nil {
+		s.size += m.length
+		return m, nil, nil
+	}
+	broken = s.f.Truncate(s.size)
+	if _, serr := s.f.Seek(s.size, io.SeekStart); serr != nil {
+		broken = errors.Join(broken, serr)
+	}
+	return staged{}, broken, err
+}
+
+func (s *spool) write(ctx context.Context, f Format, e deliver.Envelope, body io.Reader) (staged, error) {
+	src := &stickyReader{r: body}
+	s.r.Reset(src)
+	s.enc.format, s.enc.crc = f, 0
+	s.enc.sum.reset()
+	m := staged{sep: separator(e)}
+	head := m.sep
+	if f == MBOXCL2 {
+		head += fmt.Sprintf(lengthForm, 0)
+	}
+	s.enc.crc = crc32.Update(0, castagnoli(), []byte(head))
+	_, err := s.w.WriteString(head)
+	if err == nil {
+		err = s.enc.run(ctx)
+	}
+	if err == nil {
+		s.enc.crc = crc32.Update(s.enc.crc, castagnoli(), []byte("\n"))
+		_ = s.w.WriteByte('\n') // Flush repeats its error
+		err = errors.Join(fault.Error("mbox.stage"), s.w.Flush())
+	}
+	if src.err != nil && src.err != io.EOF {
+		return staged{}, src.err // the body's own error, unchanged
+	}
+	if err != nil {
+		return staged{}, stageError(ctx, err)
+	}
+	end, err := s.f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return staged{}, stageError(ctx, err)
+	}
+	m.length, m.crc, m.sum, m.added = end-s.size, s.enc.crc, s.enc.sum.result(), s.enc.added
+	if f == MBOXCL2 {
+		m.crc, err = s.fillLength(int64(len(m.sep)), m.length)
+	}
+	return m, stageError(ctx, err)
+}
+
+// fillLength writes the Content-Length of the last message, and returns the
+// checksum of the whole.
+func (s *spool) fillLength(at, length int64) (uint32, error) {
+	n := s.enc.bodyLen
+	if s.enc.inHeader { // no blank line: there is no body
+		n = 0
+	}
+	if _, err := s.f.WriteAt(fmt.Appendf(nil, lengthForm, n), s.size+at); err != nil {
+		return 0, err
+	}
+	return checksum(s.f, s.size, length)
+}
+
+// stageError classes a failure of the temporary file.
+func stageError(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return &deliver.Error{Class: deliver.Later, Err: err}
+	}
+	return &deliver.Error{Class: deliver.IOError, Err: fmt.Errorf("temporary file: %w", err),
+		Hint: "set TMPDIR to a directory with room for a batch"}
+}
+
+// tail returns the last octets of the last message.
+func (s *spool) tail() ([]byte, error) {
+	b := make([]byte, tokenSize)
+	_, err := s.f.ReadAt(b, s.size-tokenSize)
+	return b, err
+}
+
+func (s *spool) close() error {
+	return errors.Join(s.f.Close(), removeTemp(s.f.Name()))
+}
+
+// checksum returns the CRC-32C of a span of a file. A file that ends within it
+// gives io.ErrUnexpectedEOF.
+func checksum(f io.ReaderAt, offset, length int64) (uint32, error) {
+	h := crc32.New(castagnoli())
+	n, err := io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{io.NewSectionReader(f, offset, length)}, make([]byte, bufferSize))
+	if err == nil && n < length {
+		err = io.ErrUnexpectedEOF
+	}
+	return h.Sum32(), err
+}

@@ -1,0 +1,23 @@
+package mbox
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+)
+
+const openFlags = 0
+
+func links(fs.FileInfo) uint64 { return 1 }
+
+func accessTime(*os.File) (time.Time, error) { return time.Time{}, errors.ErrUnsupported }
+
+func dead(int) bool { return false }
+
+func notWritable(err error) bool { return errors.Is(err, fs.ErrPermission) }
+
+// Windows has no locks that mail programs agree on: the dotlock is the only one.
+func fcntlLock(*os.File) (holder string, err error) { return "", nil }
+
+func fcntlUnlock(*os.File) error { return nil }
