@@ -14,11 +14,6 @@ const (
 	maxRounds   = 32  // challenges of one exchange
 )
 
-// finisher is an optional part of a mechanism: Finish is called when the
-// server says +OK, and its error means that the server has not proved what the
-// mechanism demands (SCRAM's server signature).
-type finisher interface{ Finish() error }
-
 // sasl is AUTH (RFC 5034).
 func (c *Client) sasl(ctx context.Context, l Login) error {
 	if l.New == nil {
@@ -73,10 +68,10 @@ func (c *Client) exchange(name string, mech sasl.Mechanism, pending []byte) erro
 			return err
 		}
 		if _, ok := cutPrefixFold(line, "+OK"); ok {
-			return c.finish(name, mech)
+			return c.complete(name, mech)
 		}
 		if text, ok := cutPrefixFold(line, "-ERR"); ok {
-			return newError("AUTH", c.scrub(text))
+			return explained(mech, newError("AUTH", c.scrub(text)))
 		}
 		challenge, err := decodeChallenge(line)
 		if err != nil {
@@ -95,12 +90,24 @@ func (c *Client) exchange(name string, mech sasl.Mechanism, pending []byte) erro
 	return c.garbled("AUTH", "endless challenges", nil)
 }
 
-func (c *Client) finish(name string, mech sasl.Mechanism) error {
-	f, ok := mech.(finisher)
+// explained adds what the mechanism learnt from a challenge to a refusal.
+func explained(mech sasl.Mechanism, refused error) error {
+	e, ok := mech.(sasl.Explainer)
+	if !ok {
+		return refused
+	}
+	if why := e.Explain(); why != nil {
+		return fmt.Errorf("%w (%w)", why, refused)
+	}
+	return refused
+}
+
+func (c *Client) complete(name string, mech sasl.Mechanism) error {
+	m, ok := mech.(sasl.Completer)
 	if !ok {
 		return nil
 	}
-	if err := f.Finish(); err != nil {
+	if err := m.Complete(); err != nil {
 		// The server let us in without proving itself: it may be anyone.
 		return c.broken(&LoginError{Login: name, Err: err})
 	}

@@ -18,6 +18,7 @@ type mech struct {
 	answers []string // what Next returns in turn; then an error
 	want    []string // the challenges it must get, if not nil
 	finish  error
+	explain error
 }
 
 func (m *mech) Start() (string, []byte, error) { return m.name, m.initial, nil }
@@ -37,7 +38,8 @@ func (m *mech) Next(challenge []byte) ([]byte, error) {
 	return []byte(a), nil
 }
 
-func (m *mech) Finish() error { return m.finish }
+func (m *mech) Complete() error { return m.finish }
+func (m *mech) Explain() error  { return m.explain }
 
 func saslLogin(m *mech) Login {
 	return Login{Name: m.name, New: func(context.Context, sasl.Channel) (sasl.Mechanism, error) { return m, nil }}
@@ -75,6 +77,7 @@ func TestLogin(t *testing.T) {
 		{name: "xoauth2 in two steps", script: capa + "C: AUTH XOAUTH2\nS: +\nC: aGk=\nS: +OK", login: saslLogin(&mech{name: "XOAUTH2", initial: []byte("hi")})},
 		{name: "too long for one line", script: capa + "C: AUTH X\nS: + \nC: " + strings.Repeat("eHh4", 100) + "\nS: +OK", login: saslLogin(&mech{name: "X", initial: []byte(long)})},
 		{name: "refused", script: capa + "C: AUTH X aGk=\nS: -ERR [AUTH] you sent aGk=", login: saslLogin(&mech{name: "X", initial: []byte("hi")}), err: "[AUTH] you sent ****"},
+		{name: "explained", script: capa + "C: AUTH X aGk=\nS: -ERR no", login: saslLogin(&mech{name: "X", initial: []byte("hi"), explain: errors.New("token expired")}), err: "token expired (auth: server refused: no)"},
 		{name: "cancel", script: capa + "C: AUTH X aGk=\nS: + aGk=\nC: *\nS: -ERR cancelled", login: saslLogin(&mech{name: "X", initial: []byte("hi")}), err: "mechanism gives up (auth: server refused: cancelled)"},
 		{name: "accepts a cancel", script: capa + "C: AUTH X aGk=\nS: + aGk=\nC: *\nS: +OK", login: saslLogin(&mech{name: "X", initial: []byte("hi")}), err: "+OK to a cancelled exchange"},
 		{name: "not base64", script: capa + "C: AUTH X aGk=\nS: + %%%", login: saslLogin(&mech{name: "X", initial: []byte("hi")}), err: "challenge is not base64"},
