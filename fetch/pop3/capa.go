@@ -103,9 +103,9 @@ func (c *Client) askCapa() error {
 }
 
 // readCapa reads the reply to CAPA. A refusal is kept in capaErr and is no
-// error: RFC 1939 alone does not know CAPA.
+// error: RFC 1939 alone does not know CAPA. What was known stays known then.
 func (c *Client) readCapa() error {
-	c.caps, c.capaErr = nil, nil
+	c.capaErr = nil
 	_, err := c.status("CAPA", 0)
 	var refused *Error
 	if errors.As(err, &refused) {

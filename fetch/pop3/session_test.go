@@ -69,6 +69,8 @@ func TestList(t *testing.T) {
 			want: []Message{{"", 9, 1}}, report: ListReport{Count: 1, Duplicates: 1}, noUIDL: true},
 		{name: "no list", script: capaPipe + tail + "S: +OK 1 9\nS: +OK\nS: 1 a\nS: .\nS: -ERR no",
 			want: []Message{{"a", -1, 1}}, report: ListReport{Count: 1, NoSize: 1}},
+		{name: "capa refused after the login", script: capaPipe + "C: CAPA\nC: STAT\nC: UIDL\nC: LIST\nS: -ERR\nS: +OK 0 0\nS: -ERR nothing\nS: -ERR nothing",
+			want: []Message{}, noUIDL: true},
 		{name: "empty", script: capaPipe + tail + "S: +OK 0 0\nS: +OK\nS: .\nS: +OK\nS: .", want: []Message{}},
 		{name: "uidl temporarily refused", script: capaPipe + tail + "S: +OK 1 9\nS: -ERR [SYS/TEMP] later\nS: +OK\nS: 1 9\nS: .", err: "uidl: server refused: [SYS/TEMP] later"},
 		{name: "stat refused", script: capaPipe + tail + "S: -ERR bad token\nS: -ERR\nS: -ERR", err: "login accepted, but unusable"},

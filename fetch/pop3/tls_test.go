@@ -223,6 +223,7 @@ func TestHandshakeFaults(t *testing.T) {
 		err        string
 	}{
 		{"plain server", "+OK POP3 ready\r\n", TLSNotSpoken, "does not speak TLS"},
+		{"imap in the clear", "* OK IMAP4rev1 ready\r\n", TLSNotSpoken, "does not speak TLS"},
 		{"hangs", "", TLSTimeout, "timeout in the handshake"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -54,6 +54,8 @@ func (e *TLSError) Error() string {
 		return prefix + "the server does not speak TLS on this port"
 	case e.Kind == TLSTimeout:
 		return prefix + "timeout in the handshake"
+	case errors.Is(e.Err, io.ErrUnexpectedEOF):
+		return prefix + "server closed the connection in the handshake"
 	case e.Cert == nil:
 		return prefix + escape(e.Err.Error())
 	case e.Kind == TLSExpired:
@@ -80,6 +82,8 @@ func (e *TLSError) Temporary() bool {
 // Hint says what to do.
 func (e *TLSError) Hint() string {
 	switch {
+	case strings.Contains(e.Err.Error(), "protocol version"):
+		return "the server is too old, or too new, for the TLS versions allowed here: see min_version"
 	case e.Kind == TLSNotSpoken:
 		return "use tls: stls on this port, or tls: implicit on port 995"
 	case e.Kind == TLSNotOffered:
