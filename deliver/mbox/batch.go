@@ -92,17 +92,22 @@ func (b *batch) plan() (intent, error) {
 
 func (b *batch) intents() ([]deliver.Intent, error) {
 	list := make([]deliver.Intent, 0, len(b.messages))
-	at := b.region.Start + int64(b.region.Prefix)
+	first := b.region.Start + int64(b.region.Prefix)
+	in := b.region
+	in.Offset = first
 	for _, m := range b.messages {
-		in := b.region
-		in.Offset, in.Length, in.CRC = at, m.length, m.crc
-		in.Sep, in.Sum, in.Nth, in.Added = m.sep, m.sum[:], m.nth, m.added
+		crc, chain, err := b.spool.checksums(in.Offset-first, m.length, in.Chain)
+		if err != nil {
+			return nil, ioError(fmt.Errorf("temporary file: %w", err))
+		}
+		in.Length, in.CRC, in.Sep, in.Sum, in.Nth, in.Added = m.length, crc, m.sep, m.sum[:], m.nth, m.added
 		i, err := in.encode()
 		if err != nil {
 			return nil, ioError(err)
 		}
 		list = append(list, i)
-		at += m.length
+		in.Chain = chain
+		in.Offset += m.length
 	}
 	return list, nil
 }

@@ -41,8 +41,9 @@ func takeDotlock(mbox string) (d *dotlock, holder string, err error) {
 	}
 	defer func() { err = errors.Join(err, ignoreMissing(os.Remove(temp))) }()
 	for range 2 {
-		fault.Point("mbox.dotlock")
-		err = os.Link(temp, lock)
+		if err = fault.Error("mbox.dotlock"); err == nil {
+			err = os.Link(temp, lock)
+		}
 		if err == nil || linkedAnyway(temp, lock) {
 			return &dotlock{path: lock, info: info, fresh: time.Now()}, "", nil
 		}

@@ -32,7 +32,6 @@ type encoder struct {
 	r      *bufio.Reader // the message; its errors must be sticky
 	w      *bufio.Writer // the spool
 	sum    *contentHash  // told what was written
-	crc    uint32        // of what was written
 
 	inHeader bool
 	bodyLen  int64 // octets after the header's blank line
@@ -132,7 +131,6 @@ func (e *encoder) put(p []byte, atStart bool) error {
 	e.bodyLen += int64(len(p))
 	e.last = p[len(p)-1]
 	e.sum.add(p, atStart)
-	e.crc = crc32.Update(e.crc, castagnoli(), p)
 	_, err := e.w.Write(p)
 	return err
 }

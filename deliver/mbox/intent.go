@@ -29,6 +29,7 @@ type intent struct {
 	Offset int64  `json:"offset"` // of its separator line
 	Length int64  `json:"length"` // with its separator line and final blank line
 	CRC    uint32 `json:"crc"`    // CRC-32C of these octets
+	Chain  uint32 `json:"chain"`  // CRC-32C of the batch's messages before it
 	Sep    string `json:"sep"`    // the separator line
 	Sum    []byte `json:"sum"`    // the contentHash of what follows it
 	// Nth is how many earlier messages of the batch have the same Sep and Sum.

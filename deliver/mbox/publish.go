@@ -99,8 +99,14 @@ func (b *batch) reserve() error {
 	if err := b.t.f.Truncate(r.End); err != nil {
 		return err
 	}
-	fault.Point("mbox.token")
-	_, err := b.t.f.WriteAt(r.Token, r.End-tokenSize)
+	if err := fault.Error("mbox.token"); err != nil {
+		return err
+	}
+	last := r.Token
+	if fault.Mutated("mbox.no-token") {
+		last = r.Tail
+	}
+	_, err := b.t.f.WriteAt(last, r.End-tokenSize)
 	return err
 }
 

@@ -41,29 +41,32 @@ func Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
 }
 
 func settle(ctx context.Context, f *os.File, in *intent) (deliver.Fate, error) {
-	if whole, err := matches(f, in, 0); whole || err != nil {
-		return deliver.Visible, err
-	}
-	// Where our region can be: not before Start, unless the file is another
-	// than it was.
-	begin := in.Start
-	if kept, err := keptBefore(f, in); err != nil {
-		return deliver.Unknown, err
-	} else if !kept {
-		begin = 0
-	}
-	if _, err := resume(ctx, f, in.Token, begin); err != nil {
+	begin, err := searchFrom(f, in)
+	if err != nil {
 		return deliver.Unknown, err
 	}
-	shift, open, err := unfinished(f, in, begin)
+	open := false
+	if begin == in.Start {
+		open, err = unfinishedHere(f, in)
+	}
 	if err != nil {
 		return deliver.Unknown, err
 	}
 	if open {
-		if whole, err := matches(f, in, shift); whole || err != nil {
-			return deliver.Visible, err
-		}
-		return deliver.Absent, removeRegion(ctx, f, in, shift)
+		return settleOpen(ctx, f, in, 0)
+	}
+	if whole, err := matches(f, in, 0); whole || err != nil {
+		return deliver.Visible, err
+	}
+	if _, err := resume(ctx, f, in.Token, begin); err != nil {
+		return deliver.Unknown, err
+	}
+	shift, open, err := unfinishedElsewhere(f, in, begin)
+	if err != nil {
+		return deliver.Unknown, err
+	}
+	if open {
+		return settleOpen(ctx, f, in, shift)
 	}
 	found, err := search(ctx, f, in, begin)
 	if err != nil || !found {
@@ -72,12 +75,35 @@ func settle(ctx context.Context, f *os.File, in *intent) (deliver.Fate, error) {
 	return deliver.Visible, nil
 }
 
+// settleOpen settles a message of an unfinished region. Up to the first
+// message that is not whole, what is there stays. That first one's intent
+// removes it with all that follows it; the intents of those that follow remove
+// nothing, in whatever order they come: of what is before them they know only
+// whether all of it is whole.
+func settleOpen(ctx context.Context, f *os.File, in *intent, shift int64) (deliver.Fate, error) {
+	first := in.Start + int64(in.Prefix)
+	if crc, err := checksum(f, first+shift, in.Offset-first); err != nil || crc != in.Chain {
+		return deliver.Absent, err
+	}
+	if whole, err := matches(f, in, shift); whole || err != nil {
+		return deliver.Visible, err
+	}
+	return deliver.Absent, removeRegion(ctx, f, in, shift)
+}
+
+// searchFrom returns where our region can begin: not before Start, unless the
+// file is another than it was.
+func searchFrom(f *os.File, in *intent) (int64, error) {
+	kept, err := keptBefore(f, in)
+	if err != nil || !kept {
+		return 0, err
+	}
+	return in.Start, nil
+}
+
 // matches reports whether the message is in the file, at its offset moved by
 // shift.
 func matches(f *os.File, in *intent, shift int64) (bool, error) {
-	if in.Offset+shift < 0 {
-		return false, nil
-	}
 	crc, err := checksum(f, in.Offset+shift, in.Length)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return false, nil
@@ -94,17 +120,14 @@ func keptBefore(f *os.File, in *intent) (bool, error) {
 	return err == nil && crc == in.Before, err
 }
 
-// unfinished finds a region of ours that was not committed: in its place, or
-// moved by shift. begin is in.Start if the file is as it was before it.
-func unfinished(f *os.File, in *intent, begin int64) (shift int64, found bool, err error) {
-	if begin == in.Start {
-		found, err = unfinishedHere(f, in)
-		if found || err != nil {
-			return 0, found, err
-		}
-	}
+// unfinishedElsewhere finds an unfinished region that was moved by shift,
+// because a hole before it was closed or a reader removed mail before it.
+func unfinishedElsewhere(f *os.File, in *intent, begin int64) (shift int64, found bool, err error) {
 	err = find(f, in.Token, begin, func(at int64) error {
 		moved := at + tokenSize - in.End
+		if in.Start+moved < 0 {
+			return nil
+		}
 		ok, err := beginsLikeOurs(f, in, moved)
 		if ok {
 			shift, found = moved, true
@@ -144,9 +167,6 @@ func uncommitted(end, token, tail []byte) bool {
 // of its separator line, up to where it was written, then zeros. The region's
 // end is not looked at: a short one may have its token there.
 func beginsLikeOurs(f *os.File, in *intent, shift int64) (bool, error) {
-	if in.Offset+shift < 0 {
-		return false, nil
-	}
 	head := make([]byte, min(int64(len(in.Sep)), in.End-tokenSize-in.Offset))
 	n, err := f.ReadAt(head, in.Offset+shift)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -27,7 +27,6 @@ type spool struct {
 // staged is one message in the spool.
 type staged struct {
 	length int64
-	crc    uint32
 	sep    string
 	sum    [32]byte
 	nth    int
@@ -67,20 +66,18 @@ func (s *spool) add(ctx context.Context, f Format, e deliver.Envelope, body io.R
 func (s *spool) write(ctx context.Context, f Format, e deliver.Envelope, body io.Reader) (staged, error) {
 	src := &stickyReader{r: body}
 	s.r.Reset(src)
-	s.enc.format, s.enc.crc = f, 0
+	s.enc.format = f
 	s.enc.sum.reset()
 	m := staged{sep: separator(e)}
 	head := m.sep
 	if f == MBOXCL2 {
 		head += fmt.Sprintf(lengthForm, 0)
 	}
-	s.enc.crc = crc32.Update(0, castagnoli(), []byte(head))
 	_, err := s.w.WriteString(head)
 	if err == nil {
 		err = s.enc.run(ctx)
 	}
 	if err == nil {
-		s.enc.crc = crc32.Update(s.enc.crc, castagnoli(), []byte("\n"))
 		_ = s.w.WriteByte('\n') // Flush repeats its error
 		err = errors.Join(fault.Error("mbox.stage"), s.w.Flush())
 	}
@@ -94,24 +91,21 @@ func (s *spool) write(ctx context.Context, f Format, e deliver.Envelope, body io
 	if err != nil {
 		return staged{}, stageError(ctx, err)
 	}
-	m.length, m.crc, m.sum, m.added = end-s.size, s.enc.crc, s.enc.sum.result(), s.enc.added
+	m.length, m.sum, m.added = end-s.size, s.enc.sum.result(), s.enc.added
 	if f == MBOXCL2 {
-		m.crc, err = s.fillLength(int64(len(m.sep)), m.length)
+		err = s.fillLength(int64(len(m.sep)))
 	}
 	return m, stageError(ctx, err)
 }
 
-// fillLength writes the Content-Length of the last message, and returns the
-// checksum of the whole.
-func (s *spool) fillLength(at, length int64) (uint32, error) {
+// fillLength writes the Content-Length of the last message.
+func (s *spool) fillLength(at int64) error {
 	n := s.enc.bodyLen
 	if s.enc.inHeader { // no blank line: there is no body
 		n = 0
 	}
-	if _, err := s.f.WriteAt(fmt.Appendf(nil, lengthForm, n), s.size+at); err != nil {
-		return 0, err
-	}
-	return checksum(s.f, s.size, length)
+	_, err := s.f.WriteAt(fmt.Appendf(nil, lengthForm, n), s.size+at)
+	return err
 }
 
 // stageError classes a failure of the temporary file.
@@ -135,6 +129,22 @@ func (s *spool) tail() ([]byte, error) {
 
 func (s *spool) close() error {
 	return errors.Join(s.f.Close(), removeTemp(s.f.Name()))
+}
+
+// checksums returns the CRC-32C of a message in the spool, and that of the
+// spool up to its end, given the one up to its begin.
+func (s *spool) checksums(at, length int64, chain uint32) (crc, next uint32, err error) {
+	buf := s.w.AvailableBuffer() // idle by now
+	buf = buf[:cap(buf)]
+	for left := length; left > 0; {
+		p := buf[:min(left, int64(len(buf)))]
+		if _, err := s.f.ReadAt(p, at+length-left); err != nil {
+			return 0, 0, err
+		}
+		crc, chain = crc32.Update(crc, castagnoli(), p), crc32.Update(chain, castagnoli(), p)
+		left -= int64(len(p))
+	}
+	return crc, chain, nil
 }
 
 // checksum returns the CRC-32C of a span of a file. A file that ends within it
