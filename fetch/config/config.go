@@ -249,9 +249,13 @@ func setAccounts(w *walker, path string, n *yaml.Node, c *Config) {
 		w.errorf(n, path, "is empty")
 		return
 	}
-	pairs := w.pairs(path, n, false)
-	for _, name := range w.order(n) {
-		p, at := pairs[name], join(path, name)
+	found := w.pairs(path, n, false)
+	for _, name := range found.names {
+		p, at := found.of[name], join(path, name)
+		if w.visits > maxVisits {
+			w.errorf(p.key, at, "too many aliases")
+			return
+		}
 		body := w.target(p.value)
 		w.marks[at] = mark{path: at, key: p.key, value: p.value}
 		switch {
@@ -266,31 +270,6 @@ func setAccounts(w *walker, path string, n *yaml.Node, c *Config) {
 			c.Accounts = append(c.Accounts, &a)
 		}
 	}
-}
-
-// order returns the keys of a mapping in the order of the file, then those of
-// merged mappings.
-func (w *walker) order(n *yaml.Node) []string {
-	var names []string
-	seen := map[string]bool{}
-	var add func(n *yaml.Node, depth int)
-	add = func(n *yaml.Node, depth int) {
-		for i := 0; i+1 < len(n.Content) && depth < 9; i += 2 {
-			k, v := w.target(n.Content[i]), w.target(n.Content[i+1])
-			switch {
-			case k.Kind != yaml.ScalarNode:
-			case k.ShortTag() != "!!merge":
-				if !seen[k.Value] {
-					seen[k.Value] = true
-					names = append(names, k.Value)
-				}
-			case v.Kind == yaml.MappingNode:
-				add(v, depth+1)
-			}
-		}
-	}
-	add(n, 0)
-	return names
 }
 
 func accountName(s string) bool {

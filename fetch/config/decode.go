@@ -91,9 +91,9 @@ func describe(n *yaml.Node) string {
 // the table does not know. Hidden tables hold secrets: unknown keys there are
 // not repeated in messages.
 func walkMapping[S any](w *walker, path string, n *yaml.Node, dst *S, table []key[S], hidden bool) {
-	pairs := w.pairs(path, n, hidden)
+	found := w.pairs(path, n, hidden)
 	for _, k := range table {
-		p, ok := pairs[k.name]
+		p, ok := found.of[k.name]
 		if !ok {
 			continue
 		}
@@ -104,14 +104,13 @@ func walkMapping[S any](w *walker, path string, n *yaml.Node, dst *S, table []ke
 			return
 		}
 		k.set(w, at, w.target(p.value), dst)
-		delete(pairs, k.name)
 	}
 	names := tableNames(table)
-	for name, p := range pairs {
-		if path == "" && strings.HasPrefix(name, "x-") {
+	for _, name := range found.names {
+		if contains(names, name) || path == "" && strings.HasPrefix(name, "x-") {
 			continue
 		}
-		w.unknown(path, name, p.key, names, hidden)
+		w.unknown(path, name, found.of[name].key, names, hidden)
 	}
 }
 
@@ -146,19 +145,29 @@ func (w *walker) unknown(path, name string, n *yaml.Node, names []string, hidden
 	}
 }
 
-// pairs returns the entries of a mapping with merge keys applied: its own
-// entries first, then those of each merged mapping in order.
-func (w *walker) pairs(path string, n *yaml.Node, hidden bool) map[string]pair {
-	out := make(map[string]pair, len(n.Content)/2)
-	w.collect(path, n, hidden, out, 0)
-	return out
+// entries are those of one mapping with its merge keys applied.
+type entries struct {
+	of    map[string]pair
+	names []string // in the order of the file, merged ones last
+	// done are the mappings collected: once is enough, which also ends the
+	// walk over a mapping that merges itself.
+	done map[*yaml.Node]bool
 }
 
-func (w *walker) collect(path string, n *yaml.Node, hidden bool, out map[string]pair, depth int) {
-	if depth > 8 {
-		w.errorf(n, path, "merge keys are nested too deeply, or merge themselves")
+// pairs returns the entries of a mapping: its own, then those of each merged
+// mapping that it does not have, in order. Keys of a hidden mapping are not
+// repeated in messages.
+func (w *walker) pairs(path string, n *yaml.Node, hidden bool) entries {
+	e := entries{of: make(map[string]pair, len(n.Content)/2), done: map[*yaml.Node]bool{}}
+	w.collect(path, n, hidden, &e)
+	return e
+}
+
+func (w *walker) collect(path string, n *yaml.Node, hidden bool, e *entries) {
+	if e.done[n] {
 		return
 	}
+	e.done[n] = true
 	own := make(map[string]*yaml.Node)
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -177,31 +186,29 @@ func (w *walker) collect(path string, n *yaml.Node, hidden bool, out map[string]
 			w.errorf(k, at, "is set twice, first at line %d", own[name.Value].Line)
 		default:
 			own[name.Value] = k
-			if _, set := out[name.Value]; !set {
-				out[name.Value] = pair{k, v}
+			if _, set := e.of[name.Value]; !set {
+				e.of[name.Value] = pair{k, v}
+				e.names = append(e.names, name.Value)
 			}
 		}
 	}
 	for _, v := range merges {
-		w.merge(path, v, hidden, out, depth)
+		w.merge(path, v, hidden, e)
 	}
 }
 
-func (w *walker) merge(path string, v *yaml.Node, hidden bool, out map[string]pair, depth int) {
+func (w *walker) merge(path string, v *yaml.Node, hidden bool, e *entries) {
 	list := []*yaml.Node{v}
 	if t := w.target(v); t.Kind == yaml.SequenceNode {
 		list = t.Content
 	}
 	for _, m := range list {
 		t := w.target(m)
-		if w.visits > maxVisits {
-			return
-		}
 		if t.Kind != yaml.MappingNode {
 			w.errorf(m, path, "<< wants a mapping to merge, not %s", describe(t))
 			continue
 		}
-		w.collect(path, t, hidden, out, depth+1)
+		w.collect(path, t, hidden, e)
 	}
 }
 

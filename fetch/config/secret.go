@@ -252,7 +252,7 @@ func secret() kind[Secret] {
 			if len(w.errs) > before {
 				return Secret{}, false
 			}
-			if len(w.pairs(path, n, true)) != 1 || d.kind == SecretNone {
+			if len(w.pairs(path, n, true).names) != 1 || d.kind == SecretNone {
 				w.errorf(n, path, "wants exactly one of command, file, env, credential, keyring, netrc")
 				return Secret{}, false
 			}

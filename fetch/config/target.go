@@ -124,7 +124,7 @@ func target() kind[Target] {
 			}
 			before := len(w.errs)
 			walkMapping(w, path, n, &t, targetKeys(), false)
-			if len(w.errs) == before && len(w.pairs(path, n, false)) != 1 {
+			if len(w.errs) == before && len(w.pairs(path, n, false).names) != 1 {
 				w.errorf(n, path, "wants exactly one of %s (is a - missing before the next?)", strings.Join(strings.Fields(targetNames), ", "))
 			}
 			return t, len(w.errs) == before

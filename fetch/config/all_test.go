@@ -1,0 +1,107 @@
+package config
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestOtherKeys sets what the example of the manual does not.
+func TestOtherKeys(t *testing.T) {
+	c, err := parse(`
+metrics: 127.0.0.1:9110
+metrics_file: m.prom
+per_host: 1
+sandbox: off
+log: {format: json, level: debug}
+accounts:
+  a:
+    server: h
+    user: u
+    server_name: X.example
+    pin: [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]
+    bind: "::1"
+    proxy: {url: "http://p", user: u, password: {env: P}}
+    auth: xoauth2
+    oauth: {provider: custom, client_id: i, auth_url: "https://a", token_url: "https://t", revoke_url: "https://r",
+      scopes: [x, y], redirect_port: 8400, tokens: keyring}
+    lang: de
+    utf8: on
+    keep: none
+    limit: {messages: 3, rate: 1MiB/s}
+    to: {header: "Delivered-To:", strip: "p-", occurrence: 2}
+    on_reject: keep
+    poison: 0
+    headers: {received: true}
+    dedupe: {by: content, action: tag}
+    remember: 26w
+    quiet: 23:00-06:00
+    jitter: 0s
+    before: [a]
+    after: [b, true]
+    alert: {command: [c], webhook: "https://w", after: 2d, ping: "https://p"}
+    deliver:
+      - mbox: {path: x, format: mboxo, lock_timeout: 5s}
+      - maildir: {path: y}
+      - smtp: {server: relay.example, from: f@x, user: u, password: {env: P}, helo: me, server_name: n, timeout: 9s}
+      - pipe: {command: [p], timeout: 1s, line_ends: crlf, env: [A=b]}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := c.Accounts[0]
+	for what, ok := range map[string]bool{
+		"top":      c.Metrics == "127.0.0.1:9110" && c.MetricsFile == "/etc/m.prom" && c.PerHost == 1 && c.Sandbox == SandboxOff && c.Log.Format == LogJSON && c.Log.Level < 0,
+		"tls":      a.ServerName == "x.example" && len(a.Pins) == 1,
+		"reach":    a.Bind == netip.MustParseAddr("::1") && a.Proxy.Kind == ProxyHTTP && a.Proxy.Server.Port == 8080 && a.Proxy.User == "u",
+		"oauth":    a.Auth.Bearer() && a.OAuth.Custom() && len(a.OAuth.Scopes) == 2 && a.OAuth.Subject == "u" && a.OAuth.RedirectPort == 8400 && a.OAuth.Tokens == TokensKeyring,
+		"mail":     a.Keep.None && a.Limit.Rate == 1<<20 && *a.To == Multidrop{"Delivered-To", 2, "p-"} && a.OnReject == RejectKeep && a.Poison == 0 && a.Headers.Received,
+		"dedupe":   a.Dedupe == Dedupe{DedupeContent, DuplicateTag} && a.Remember == 182*day && a.UTF8 == UTF8On && a.Lang == "de",
+		"run":      a.Quiet.From == 23*time.Hour && a.Jitter == 0 && a.After[1] == "true" && a.Alert.After == 2*day && a.Alert.Ping != "",
+		"mbox":     *a.Deliver[0].Mbox == Mbox{"/etc/x", MboxO, 5 * time.Second},
+		"maildir":  a.Deliver[1].Maildir.Path == "/etc/y",
+		"smtp":     a.Deliver[2].ID() == "smtp:relay.example:25" && a.Deliver[2].Relay.TLS == RelayStartTLS && a.Deliver[2].Relay.From == "f@x",
+		"pipe":     a.Deliver[3].Pipe.LineEnds == LineEndsCRLF && a.Deliver[3].Pipe.Env[0] == "A=b",
+		"no plain": !a.PlainAllowed(),
+	} {
+		if !ok {
+			t.Errorf("%s: %+v", what, a)
+		}
+	}
+}
+
+func TestDefaultPaths(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CONFIG_HOME", "relative/is/ignored")
+	t.Setenv("XDG_STATE_HOME", "")
+	if got, err := DefaultState(); got != filepath.Join(home, ".local/state/mailhaul") || err != nil {
+		t.Error(got, err)
+	}
+	own := filepath.Join(home, ".config/mailhaul/config.yaml")
+	if err := os.MkdirAll(filepath.Dir(own), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(own, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := DefaultPath(); got != own {
+		t.Error(got)
+	}
+	xdg := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", xdg)
+	if got, _ := DefaultState(); got != filepath.Join(xdg, "mailhaul") {
+		t.Error(got)
+	}
+}
+
+func TestPlainAllowed(t *testing.T) {
+	for host, want := range map[string]bool{"localhost": true, "127.9.9.9": true, "::1": true, "pop.localhost": true, "::ffff:127.0.0.1": true,
+		"localhost.example": false, "10.0.0.1": false, "h": false} {
+		if got := (&Account{Server: Server{Host: host}}).PlainAllowed(); got != want {
+			t.Errorf("%s: %v", host, got)
+		}
+	}
+}
