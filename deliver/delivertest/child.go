@@ -75,12 +75,17 @@ func (h Harness) isChild(t *testing.T) bool {
 	target := h.openAt(t, targetDir(dir))
 	sent := bodies(childBodies)
 	j := &journal{Intents: map[int]deliver.Intent{}, Settled: map[int]bool{}}
+	noticed := false
 	for from := 0; from < len(sent); {
 		n := min(maxBatch(target, childBatch), len(sent)-from)
 		if err := walkBatch(target, sent[from:from+n], from, j, dir); err != nil {
+			noticed = true
 			checkClass(t, err)
 		}
 		from += n
+	}
+	if name := os.Getenv("MAILHAUL_FAULT_ERROR"); name != "" && h.Reported && !noticed {
+		t.Errorf("nobody was told that %s failed", name)
 	}
 	var settled [][]byte
 	for i := range j.Settled {

@@ -36,7 +36,8 @@ type Harness struct {
 	// suite then opens it twice at a time, and kills.
 	InDir bool
 	// Uncertain: after a crash it cannot be known whether a message arrived
-	// (a relay, a command), so Recover may return Unknown.
+	// (a relay, a command), so Recover may return Unknown, and the crash case
+	// asks only that each message is there at least once, and whole.
 	Uncertain bool
 	// Ordered: Read returns the messages in the order of delivery.
 	Ordered bool
@@ -50,6 +51,9 @@ type Harness struct {
 	// Mutations are the deliverer's own defects (fault.Mutated) that the crash
 	// case must catch, besides the suite's.
 	Mutations []string
+	// Reported: every fault point is one that can fail (fault.Error), and its
+	// failure must show in an error or a result.
+	Reported bool
 	// Skip names cases that do not apply, with the reason: "bodies/nul".
 	Skip map[string]string
 }

@@ -36,6 +36,7 @@ func TestConformance(t *testing.T) {
 		},
 		Recover:       Recover,
 		InDir:         true,
+		Reported:      true,
 		StagingMemory: 256 << 10,
 		Reader:        func(t testing.TB, dir string) { moveToCur(t, filepath.Join(dir, "Mail", "in")) },
 		Mutations:     []string{"link-unlink"},
@@ -245,6 +246,29 @@ func TestMaildirVanishes(t *testing.T) {
 	}
 	if _, err := d.Begin(t.Context()); !errors.As(err, &failed) || failed.Class != deliver.CannotCreate {
 		t.Errorf("begin: got %#v, want CannotCreate", err)
+	}
+}
+
+// TestCancelledPublish: a done context stops before the next rename, and what
+// is left is for Recover.
+func TestCancelledPublish(t *testing.T) {
+	path := t.TempDir()
+	b, intents := stage(t, New(Options{Path: path}), "x", "y")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i, r := range b.Publish(ctx) {
+		var failed *deliver.Error
+		if !errors.As(r.Err, &failed) || failed.Class != deliver.Later || !errors.Is(r.Err, context.Canceled) {
+			t.Errorf("message %d: got %#v, want Later", i, r.Err)
+		}
+	}
+	if n := len(readAll(t, path, "new")); n != 0 {
+		t.Errorf("%d messages are visible", n)
+	}
+	for _, intent := range intents {
+		if fate, err := Recover(t.Context(), intent); err != nil || fate != deliver.Visible {
+			t.Errorf("recover: got %d, %v", fate, err)
+		}
 	}
 }
 

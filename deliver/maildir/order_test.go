@@ -25,12 +25,12 @@ maildir.create maildir.write
 maildir.create maildir.write
 durable.fsync durable.fsync durable.syncdir
 RECORD
-maildir.rename maildir.rename durable.syncdir
+maildir.rename maildir.rename maildir.settle durable.syncdir
 maildir.create maildir.write
 durable.fsync durable.syncdir
 RECORD
-maildir.rename durable.syncdir
-maildir.rename durable.syncdir
+maildir.rename maildir.settle durable.syncdir
+maildir.rename maildir.settle durable.syncdir
 `
 
 // TestOrder runs itself as a child, because package fault reads its

@@ -38,7 +38,14 @@ func linkUnlink(from, to string) error {
 	return os.Remove(from)
 }
 
-func syncNew(path string) error { return durable.SyncDir(filepath.Join(path, "new")) }
+// syncNew makes what was published durable.
+func syncNew(path string) error {
+	dir := filepath.Join(path, "new")
+	if err := fault.Error("maildir.settle"); err != nil {
+		return fmt.Errorf("fsync %s: %w", dir, err)
+	}
+	return durable.SyncDir(dir)
+}
 
 // appendQuota tells the Maildir++ quota file what was added, if there is one.
 // It is a sum that readers compute anew from time to time, so a failure does
