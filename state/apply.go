@@ -3,9 +3,7 @@ package state
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
-	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -158,25 +156,10 @@ func (a *applier) settleEntry(s Settlement, i Intent) error {
 	if !e.Done && e.covers(a.Targets) {
 		e.Done = true
 	}
-	if e.Done {
-		if err := a.failures.Delete([]byte(i.Key)); err != nil {
-			return err
-		}
+	if err := a.mend(i.Key, i.Target, e.Done); err != nil {
+		return err
 	}
 	return a.putEntry(&e, known)
-}
-
-// firstFailed is when a message was first met: an earlier failure is earlier
-// than its delivery.
-func (a *applier) firstFailed(k Key, at time.Time) time.Time {
-	var f Failure
-	if v := a.failures.Get([]byte(k)); v == nil || json.Unmarshal(v, &f) != nil {
-		return at
-	}
-	if f.First.IsZero() || !at.IsZero() && at.Before(f.First) {
-		return at
-	}
-	return f.First
 }
 
 func (a *applier) entry(k Key) (Entry, bool, error) {
@@ -232,15 +215,6 @@ func (a *applier) forget() error {
 		}
 	}
 	return nil
-}
-
-func (a *applier) fail() error {
-	for i := range a.Fail {
-		if err := putJSON(a.failures, []byte(a.Fail[i].Key), &a.Fail[i]); err != nil {
-			return err
-		}
-	}
-	return deleteKeys(a.failures, a.Unfail)
 }
 
 func (a *applier) relist() error {

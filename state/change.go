@@ -14,8 +14,8 @@ type Change struct {
 	Put []Entry
 	// Forget removes entries and all else known under their keys but intents.
 	Forget []Key
-	// Fail replaces the failure record of each key. Unfail removes it, and so
-	// does settling an entry that becomes Done.
+	// Fail replaces the failure record of each key and target. Unfail removes
+	// all of a key, and so does settling an entry that becomes Done.
 	Fail   []Failure
 	Unfail []Key
 	// Gone are known keys that the listing at GoneAt no longer held; those

@@ -16,7 +16,7 @@
 //	entries   Key -> encoded Entry (codec.go); incomplete ones included
 //	intents   8-byte big-endian ID -> encoded Intent (intent.go)
 //	targets   4-byte big-endian number -> target; entries hold the number
-//	failures  Key -> JSON Failure
+//	failures  Key -> JSON list of Failure
 //	gone      Key -> seconds: known, not listed since
 //	runs      8-byte big-endian sequence -> JSON Run, the last 50
 //	budget    day -> bytes retrieved, the last 3 days

@@ -58,19 +58,3 @@ type Run struct {
 
 // OK reports whether the run did all it should.
 func (r Run) OK() bool { return r.Exit == 0 && r.Error == "" }
-
-// Failure is a message that could not be retrieved or delivered.
-type Failure struct {
-	Key    Key    `json:"-"`
-	Target string `json:"target,omitempty"` // empty: it could not be retrieved
-	// Count is how often it failed, First and Last when, Next when it is due
-	// again (zero: at once).
-	Count int       `json:"count"`
-	First time.Time `json:"first,omitzero"`
-	Last  time.Time `json:"last,omitzero"`
-	Next  time.Time `json:"next,omitzero"`
-	// Permanent: the target refused it for good.
-	Permanent bool `json:"permanent,omitempty"`
-	// Err is safe to print: the engine escapes what a server said.
-	Err string `json:"err,omitempty"`
-}

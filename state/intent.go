@@ -13,6 +13,8 @@ type Intent struct {
 	ID     uint64
 	Key    Key
 	Target string
+	// Status is what the outcome will be once it is visible.
+	Status Status
 	// Size, SHA256 and Fingerprint are as in Entry, which gets them.
 	Size        int64
 	SHA256      [32]byte
@@ -25,10 +27,11 @@ type Intent struct {
 	Receipt string
 }
 
-// appendIntent writes all but the ID: target number, key, size + 1, time,
+// appendIntent writes all but the ID: target number, status, key, size + 1, time,
 // sums, kind, data, receipt.
 func appendIntent(b []byte, i *Intent, target uint64) []byte {
 	b = binary.AppendUvarint(b, target)
+	b = append(b, byte(i.Status))
 	b = appendString(b, string(i.Key))
 	b = binary.AppendUvarint(b, uint64(max(i.Size, -1)+1))
 	b = appendTime(b, i.At, epoch)
@@ -47,6 +50,9 @@ func decodeIntent(id, b []byte, name func(uint64) (string, bool)) (Intent, error
 	d := decoder{b: b}
 	target, ok := name(d.uvarint())
 	i := Intent{ID: binary.BigEndian.Uint64(id), Target: target}
+	if status := d.bytes(1); len(status) == 1 {
+		i.Status = Status(status[0])
+	}
 	i.Key = Key(d.string())
 	i.Size = int64(d.uvarint()) - 1
 	i.At = d.time(epoch)

@@ -240,7 +240,7 @@ func TestRunsBudgetFactsFailures(t *testing.T) {
 				t.Errorf("%s: %d, want %d", day, got, want)
 			}
 		}
-		if diff := cmp.Diff(map[Key]Failure{f.Key: f}, v.Failures()); diff != "" {
+		if diff := cmp.Diff(map[Key][]Failure{f.Key: {f}}, v.Failures()); diff != "" {
 			t.Error(diff)
 		}
 		if diff := cmp.Diff(facts, v.Facts()); diff != "" {

@@ -164,19 +164,6 @@ func (v *View) Intents() ([]Intent, error) {
 	return list, v.err
 }
 
-// Failures returns the failure records by key; damaged ones are left out.
-func (v *View) Failures() map[Key]Failure {
-	m := map[Key]Failure{}
-	v.each(bucketFailures, func(k, val []byte) error {
-		f := Failure{Key: Key(k)}
-		if json.Unmarshal(val, &f) == nil {
-			m[f.Key] = f
-		}
-		return nil
-	})
-	return m
-}
-
 // Gone returns the keys that the last complete listing did not hold, with the
 // time of the first listing that did not.
 func (v *View) Gone() map[Key]time.Time {

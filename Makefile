@@ -1,0 +1,56 @@
+# mailhaul: build, try, test. `make demo` and `make test` need nothing but Go
+# and, for the tests with real servers, Debian packages that they install.
+
+GO      ?= go
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 20s
+
+export CGO_ENABLED = 0
+LDFLAGS = -s -w -X github.com/mailhaul/mailhaul/fetch/command.buildVersion=$(VERSION)
+PACKAGES = dovecot-pop3d dovecot-lmtpd dovecot-gssapi postfix procmail maildrop mandoc krb5-kdc krb5-admin-server
+
+.PHONY: build demo test crash fuzz bench lint install clean deps
+
+build:
+	$(GO) build -trimpath -tags urfave_cli_no_docs -ldflags "$(LDFLAGS)" -o mailhaul .
+
+demo: build
+	$(GO) run ./docs/demo ./mailhaul
+
+# The real servers and receivers that the tests run privately.
+deps:
+	@sh docs/install-deps.sh $(PACKAGES)
+
+test: deps build
+	$(GO) vet ./...
+	$(GO) test -timeout 10m ./...
+	$(GO) test -timeout 10m -tags faults -run 'Crash|Order|Mutation|Fault' ./fetch ./deliver/...
+
+# Every fault point, and every fault point of the recovery after it.
+crash:
+	MAILHAUL_CRASH=full $(GO) test -count=1 -timeout 30m -tags faults -run 'Crash|Order|Mutation|Fault' -v ./fetch ./deliver/...
+
+fuzz:
+	sh docs/fuzz.sh $(FUZZTIME)
+
+bench: build
+	sh docs/bench.sh
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags faults ./...
+	for os in windows darwin freebsd; do GOOS=$$os $(GO) vet ./... || exit 1; done
+	! command -v mandoc >/dev/null || mandoc -Tlint -W warning docs/*.1 docs/*.5
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 755 mailhaul $(DESTDIR)$(PREFIX)/bin/mailhaul
+	install -m 644 docs/mailhaul.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 docs/mailhaul.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+
+clean:
+	rm -rf mailhaul dist
+	$(GO) clean -testcache

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Installs the Debian packages named, where that is possible: with apt-get, as
+# root or through sudo without a password. Says what is missing otherwise; the
+# tests that need it then say that they were skipped.
+set -u
+missing=
+for p in "$@"; do
+	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
+done
+[ -z "$missing" ] && exit 0
+as_root=
+if [ "$(id -u)" != 0 ]; then
+	as_root="sudo -n"
+	$as_root true 2>/dev/null || as_root=none
+fi
+if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
+	echo "not installed, tests that need them are skipped:$missing" >&2
+	exit 0
+fi
+echo "installing for the tests:$missing"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq >/dev/null 2>&1
+for p in $missing; do
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$p" >/dev/null 2>&1 ||
+		echo "could not install $p: tests that need it are skipped" >&2
+done
+exit 0

@@ -1,0 +1,198 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/deliver/mbox"
+	"github.com/mailhaul/mailhaul/deliver/pipe"
+	"github.com/mailhaul/mailhaul/deliver/smtp"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// recoverers settle what a crash left, by the kind of the intent.
+func recoverers() map[string]deliver.RecoverFunc {
+	return map[string]deliver.RecoverFunc{
+		maildir.Kind: maildir.Recover,
+		mbox.Kind:    mbox.Recover,
+		smtp.Kind:    smtp.Recover,
+		pipe.Kind:    pipe.Recover,
+	}
+}
+
+// account turns what the user wrote into what runs.
+func (e *env) account(a *config.Account) (*fetch.Account, error) {
+	server, err := e.server(a)
+	if err != nil {
+		return nil, configError{fmt.Errorf("%s: %w", a.Name, err)}
+	}
+	out := &fetch.Account{
+		Name:   a.Name,
+		ID:     a.ID,
+		Server: server,
+		Policy: policy(a),
+		Limits: fetch.Limits{
+			Messages:    a.Limit.Messages,
+			Bytes:       a.Limit.Bytes,
+			BytesPerDay: a.Limit.BytesPerDay,
+			Rate:        a.Limit.Rate,
+		},
+	}
+	for _, t := range a.Deliver {
+		d, err := e.deliverer(a, t)
+		if err != nil {
+			return nil, configError{fmt.Errorf("%s: %s: %w", a.Name, t.ID(), err)}
+		}
+		out.Targets = append(out.Targets, fetch.Target{ID: t.ID(), Deliverer: d})
+	}
+	if a.OnReject == config.RejectQuarantine {
+		out.SetAside = &fetch.Target{
+			ID:        "quarantine",
+			Deliverer: maildir.New(maildir.Options{Path: e.quarantine(a.ID)}),
+		}
+	}
+	return out, nil
+}
+
+// quarantine is the Maildir of messages that a target refused for good.
+func (e *env) quarantine(id string) string {
+	base := filepath.Base(state.Path(e.stateDir, id))
+	return filepath.Join(e.stateDir, "quarantine", base[:len(base)-len(filepath.Ext(base))])
+}
+
+func policy(a *config.Account) fetch.Policy {
+	p := fetch.Policy{
+		Keep: fetch.Keep{
+			None:   a.Keep.None,
+			Days:   a.Keep.Days,
+			Newest: a.Keep.Newest,
+			Below:  a.Keep.Below,
+		},
+		MaxSize:     a.MaxSize,
+		ForgetAfter: a.Remember,
+		Poison:      a.Poison,
+		Received:    a.Headers.Received,
+	}
+	if a.OnReject == config.RejectKeep {
+		p.OnReject = fetch.KeepOnServer
+	}
+	if a.To != nil {
+		p.Envelope = fetch.Envelope{Header: a.To.Header, Occurrence: a.To.Occurrence, Strip: a.To.Strip}
+	}
+	if a.Gmail == config.GmailRecent {
+		p.Gmail = fetch.GmailRecent
+	}
+	return p
+}
+
+// deliverer makes one configured target. None of them touches anything yet.
+func (e *env) deliverer(a *config.Account, t config.Target) (deliver.Deliverer, error) {
+	log := e.log.With(slog.String("account", a.Name), slog.String("target", t.ID()))
+	switch t.Kind {
+	case config.TargetMaildir:
+		return maildir.New(maildir.Options{Path: t.Maildir.Path}), nil
+	case config.TargetMbox:
+		return mbox.New(mbox.Options{
+			Path:        t.Mbox.Path,
+			Format:      mbox.Format(t.Mbox.Format),
+			LockTimeout: t.Mbox.LockTimeout,
+			Log:         log,
+		}), nil
+	case config.TargetSMTP, config.TargetLMTP:
+		return relay(t, log)
+	case config.TargetPipe:
+		return pipe.New(pipe.Options{
+			Command:  t.Pipe.Command,
+			Env:      t.Pipe.Env,
+			To:       []string{a.User},
+			LineEnds: pipe.LineEnds(t.Pipe.LineEnds),
+			Timeout:  t.Pipe.Timeout,
+			Logger:   log,
+		}), nil
+	}
+	return nil, fmt.Errorf("no such kind of target: %v", t.Kind)
+}
+
+func relay(t config.Target, log *slog.Logger) (deliver.Deliverer, error) {
+	r := t.Relay
+	o := smtp.Options{
+		LMTP:     t.Kind == config.TargetLMTP,
+		Network:  "tcp",
+		Address:  r.Server.String(),
+		Host:     r.ServerName,
+		To:       r.To,
+		From:     r.From,
+		Insecure: r.Insecure,
+		User:     r.User,
+		Password: r.Password.Resolve,
+		Helo:     r.Helo,
+		Timeout:  r.Timeout,
+		Logger:   log,
+	}
+	if r.Server.Socket != "" {
+		o.Network = "unix"
+	}
+	switch r.TLS {
+	case config.RelayStartTLS:
+		o.Security = smtp.StartTLS
+	case config.RelayImplicit:
+		o.Security = smtp.ImplicitTLS
+	default:
+		o.Security = smtp.NoTLS
+	}
+	if r.CAFile != "" {
+		roots, err := rootsFrom(r.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		o.TLS = tlsWithRoots(roots)
+	}
+	return smtp.New(o), nil
+}
+
+// server turns the account's session settings into what package pop3 reads.
+func (e *env) server(a *config.Account) (*pop3.Server, error) {
+	tlsConf, err := clientTLS(a)
+	if err != nil {
+		return nil, err
+	}
+	s := &pop3.Server{
+		Host:       a.Server.Host,
+		Port:       a.Server.Port,
+		Security:   pop3.Security(a.TLS),
+		TLS:        tlsConf,
+		Insecure:   a.PlainAllowed(),
+		Pipelining: pop3.Pipelining(a.Pipelining),
+		Connect:    a.Timeouts.Connect,
+		Idle:       a.Timeouts.Idle,
+		Session:    a.Timeouts.Session,
+		UTF8:       a.UTF8 == config.UTF8On,
+		LF:         true,
+		Dial:       dialer(a),
+		Trace:      e.trace(a.Name),
+	}
+	s.Logins, err = e.logins(a)
+	return s, err
+}
+
+// trace shows the dialogue, which package pop3 has redacted and escaped.
+func (e *env) trace(account string) func(sent bool, line string) {
+	if e.verbose < 2 {
+		return nil
+	}
+	log := e.log.With(slog.String("account", account))
+	return func(sent bool, line string) {
+		dir := "S"
+		if sent {
+			dir = "C"
+		}
+		log.LogAttrs(context.Background(), slog.LevelDebug, "pop3", slog.String("from", dir), slog.String("line", line))
+	}
+}

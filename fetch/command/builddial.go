@@ -1,0 +1,202 @@
+package command
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/proxy"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// dialFunc opens a connection to a server.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialer returns how the account's server is reached; nil: directly.
+func dialer(a *config.Account) dialFunc {
+	direct := &net.Dialer{KeepAlive: 30 * time.Second}
+	if a.Bind.IsValid() {
+		direct.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(a.Bind, 0))
+	}
+	switch {
+	case len(a.Tunnel) > 0:
+		return tunnel(a.Tunnel, a.Server)
+	case a.Proxy != nil && a.Proxy.Kind == config.ProxyHTTP:
+		return httpProxy(a.Proxy, direct)
+	case a.Proxy != nil:
+		return socksProxy(a.Proxy, direct)
+	case a.Bind.IsValid():
+		return direct.DialContext
+	}
+	return nil
+}
+
+// socksProxy connects through a SOCKS5 proxy (RFC 1928), which also resolves
+// the server's name.
+func socksProxy(p *config.Proxy, direct *net.Dialer) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		var auth *proxy.Auth
+		if p.User != "" {
+			password, err := p.Password.Resolve(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("proxy password: %w", err)
+			}
+			auth = &proxy.Auth{User: p.User, Password: password}
+		}
+		d, err := proxy.SOCKS5(network, p.Server.String(), auth, direct)
+		if err != nil {
+			return nil, err
+		}
+		conn, err := d.(proxy.ContextDialer).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, fmt.Errorf("through proxy %s: %w", p.Server, err)
+		}
+		return conn, nil
+	}
+}
+
+// httpProxy connects through an HTTP proxy by CONNECT (RFC 9110 section 9.3.6).
+func httpProxy(p *config.Proxy, direct *net.Dialer) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := direct.DialContext(ctx, network, p.Server.String())
+		if err != nil {
+			return nil, fmt.Errorf("proxy %s: %w", p.Server, err)
+		}
+		stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+		defer stop()
+		tunnelled, err := connect(ctx, p, conn, address)
+		if err != nil {
+			_ = conn.Close()
+			return nil, fmt.Errorf("through proxy %s: %w", p.Server, err)
+		}
+		return tunnelled, nil
+	}
+}
+
+func connect(ctx context.Context, p *config.Proxy, conn net.Conn, address string) (net.Conn, error) {
+	req := "CONNECT " + address + " HTTP/1.1\r\nHost: " + address + "\r\n"
+	if p.User != "" {
+		password, err := p.Password.Resolve(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("proxy password: %w", err)
+		}
+		req += "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(p.User+":"+password)) + "\r\n"
+	}
+	if _, err := io.WriteString(conn, req+"\r\n"); err != nil {
+		return nil, err
+	}
+	// What the server says first may arrive behind the proxy's answer.
+	in := bufio.NewReader(io.LimitReader(conn, 64<<10))
+	resp, err := http.ReadResponse(in, &http.Request{Method: http.MethodConnect})
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode/100 != 2 {
+		return nil, fmt.Errorf("CONNECT refused: %s", strconv.QuoteToASCII(resp.Status))
+	}
+	early, err := in.Peek(in.Buffered())
+	return &earlyConn{Conn: conn, early: bytes.Clone(early)}, err
+}
+
+// earlyConn gives back first what was read too far.
+type earlyConn struct {
+	net.Conn
+	early []byte
+}
+
+func (c *earlyConn) Read(p []byte) (int, error) {
+	if len(c.early) > 0 {
+		n := copy(p, c.early)
+		c.early = c.early[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// tunnel runs a command whose standard input and output are the connection:
+// `tunnel: [ssh, gateway, nc, "%h", "%p"]`. %h and %p stand for host and port.
+func tunnel(argv []string, s config.Server) dialFunc {
+	return func(context.Context, string, string) (net.Conn, error) {
+		words := make([]string, len(argv))
+		for i, w := range argv {
+			words[i] = strings.NewReplacer("%h", s.Host, "%p", strconv.Itoa(s.Port), "%%", "%").Replace(w)
+		}
+		ours, theirs, err := socketPair()
+		if err != nil {
+			return nil, fmt.Errorf("tunnel: %w", err)
+		}
+		defer theirs.Close()
+		cmd := exec.Command(words[0], words[1:]...)
+		cmd.Stdin, cmd.Stdout = theirs, theirs
+		tail := &tailBuffer{}
+		cmd.Stderr = tail
+		if err := cmd.Start(); err != nil {
+			_ = ours.Close()
+			return nil, fmt.Errorf("tunnel: %w", err)
+		}
+		return &tunnelConn{Conn: ours, cmd: cmd, stderr: tail}, nil
+	}
+}
+
+// tunnelConn is our end of a tunnel; closing it ends the command.
+type tunnelConn struct {
+	net.Conn
+	cmd    *exec.Cmd
+	stderr *tailBuffer
+	once   sync.Once
+}
+
+// Read adds what the command complained of to the end of the connection.
+func (c *tunnelConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if errors.Is(err, io.EOF) && n == 0 {
+		if said := c.stderr.text(); said != "" {
+			return 0, fmt.Errorf("tunnel: %s", said)
+		}
+	}
+	return n, err
+}
+
+// Close ends the connection and the command, and waits for it.
+func (c *tunnelConn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() {
+		kill := time.AfterFunc(2*time.Second, func() { _ = c.cmd.Process.Kill() })
+		_ = c.cmd.Wait()
+		kill.Stop()
+	})
+	return err
+}
+
+// tailBuffer keeps the last line or so of a command's standard error.
+type tailBuffer struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (t *tailBuffer) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	t.b = t.b[max(0, len(t.b)-1024):]
+	return len(p), nil
+}
+
+func (t *tailBuffer) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return printable(strings.TrimSpace(string(t.b)))
+}

@@ -1,0 +1,131 @@
+package command
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/sasl"
+)
+
+// secretFunc yields a secret when it is needed.
+type secretFunc func(ctx context.Context) (string, error)
+
+// logins are the ways to log in that the account holds a secret for, strongest
+// first.
+func (e *env) logins(a *config.Account) ([]pop3.Login, error) {
+	user := a.User
+	if a.Gmail == config.GmailRecent {
+		user = "recent:" + user
+	}
+	b := loginBuilder{a: a, user: user, password: a.Password.Resolve, token: e.token(a)}
+	if a.Auth != config.AuthAuto {
+		m, ok := sasl.ParseMethod(a.Auth.String())
+		if !ok {
+			return nil, fmt.Errorf("auth: %v is not known here", a.Auth)
+		}
+		return b.method(m, true), nil
+	}
+	if a.Password.IsZero() {
+		b.password = e.ask(a)
+	}
+	have := sasl.Secrets{
+		Password:    !a.Password.IsZero() || b.token == nil,
+		Token:       b.token != nil,
+		Certificate: a.ClientCert != "",
+	}
+	overTLS := a.TLS != config.TLSNone || a.PlainAllowed()
+	var out []pop3.Login
+	for _, m := range sasl.Order(have, overTLS) {
+		out = append(out, b.method(m, false)...)
+	}
+	return out, nil
+}
+
+// ask takes the password from the terminal, for an account that names none.
+func (e *env) ask(a *config.Account) secretFunc {
+	return func(context.Context) (string, error) {
+		return e.std.password(fmt.Sprintf("Password for %s at %s: ", printable(a.User), a.Server.Host))
+	}
+}
+
+// token is where the account's access tokens come from; nil: from nowhere.
+func (e *env) token(a *config.Account) secretFunc {
+	if !a.Token.IsZero() {
+		return a.Token.Resolve
+	}
+	return nil
+}
+
+// loginBuilder makes the logins of one account.
+type loginBuilder struct {
+	a               *config.Account
+	user            string
+	password, token secretFunc
+}
+
+// method returns one login for each name that a server may know the method by.
+func (b loginBuilder) method(m sasl.Method, named bool) []pop3.Login {
+	var out []pop3.Login
+	for _, name := range m.Names() {
+		out = append(out, pop3.Login{
+			Name:     name,
+			User:     b.user,
+			Password: b.password,
+			New:      b.mechanism(m, name),
+			Clear:    m.NeedsTLS(),
+			// Of two names the stronger is taken if it is offered; only the
+			// weaker, the last, may be forced.
+			Named: named && name == m.Names()[len(m.Names())-1],
+		})
+	}
+	return out
+}
+
+// mechanism makes the SASL exchange of a method; nil for USER and APOP.
+func (b loginBuilder) mechanism(m sasl.Method, name string) func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
+	withPassword := func(mech func(password string, ch sasl.Channel) sasl.Mechanism) func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
+		return b.with(b.password, mech)
+	}
+	switch m {
+	case sasl.Plain:
+		return withPassword(func(p string, _ sasl.Channel) sasl.Mechanism { return sasl.NewPlain("", b.user, p) })
+	case sasl.Login:
+		return withPassword(func(p string, _ sasl.Channel) sasl.Mechanism { return sasl.NewLogin(b.user, p) })
+	case sasl.CRAMMD5:
+		return withPassword(func(p string, _ sasl.Channel) sasl.Mechanism { return sasl.NewCRAMMD5(b.user, p) })
+	case sasl.DIGESTMD5:
+		return withPassword(func(p string, ch sasl.Channel) sasl.Mechanism { return sasl.NewDIGESTMD5(b.user, p, ch) })
+	case sasl.SCRAMSHA1, sasl.SCRAMSHA256:
+		return withPassword(func(p string, ch sasl.Channel) sasl.Mechanism { return sasl.NewSCRAM(name, b.user, p, ch) })
+	case sasl.XOAUTH2:
+		return b.with(b.token, func(t string, _ sasl.Channel) sasl.Mechanism { return sasl.NewXOAUTH2(b.user, t) })
+	case sasl.OAUTHBEARER:
+		return b.with(b.token, func(t string, ch sasl.Channel) sasl.Mechanism { return sasl.NewOAuthBearer(b.user, t, ch) })
+	case sasl.External:
+		return func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
+			return sasl.NewExternal(b.user, b.a.ClientCert != ""), nil
+		}
+	case sasl.GSSAPI:
+		return func(_ context.Context, ch sasl.Channel) (sasl.Mechanism, error) {
+			k := b.a.Krb
+			return sasl.NewGSSAPI("", sasl.Kerberos{Config: k.Config, CCache: k.Ccache, Keytab: k.Keytab, Principal: k.Principal}, ch), nil
+		}
+	}
+	return nil
+}
+
+// with resolves a secret and makes the mechanism with it.
+func (b loginBuilder) with(secret secretFunc, mech func(string, sasl.Channel) sasl.Mechanism) func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
+	return func(ctx context.Context, ch sasl.Channel) (sasl.Mechanism, error) {
+		if secret == nil {
+			return nil, fmt.Errorf("no secret configured")
+		}
+		s, err := secret(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return mech(s, ch), nil
+	}
+}

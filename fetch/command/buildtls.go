@@ -1,0 +1,56 @@
+package command
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+)
+
+// clientTLS makes the TLS configuration of an account. Verification is never
+// off: a pin replaces the chain, it does not drop the check.
+func clientTLS(a *config.Account) (*tls.Config, error) {
+	c := &tls.Config{ServerName: a.ServerName, MinVersion: a.MinVersion}
+	if a.Legacy {
+		c.MinVersion = tls.VersionTLS10
+		for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+			c.CipherSuites = append(c.CipherSuites, s.ID)
+		}
+	}
+	if a.CAFile != "" {
+		roots, err := rootsFrom(a.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		c.RootCAs = roots
+	}
+	if a.ClientCert != "" {
+		cert, err := tls.LoadX509KeyPair(a.ClientCert, a.ClientKey)
+		if err != nil {
+			return nil, fmt.Errorf("client_cert: %w", err)
+		}
+		c.Certificates = []tls.Certificate{cert}
+	}
+	if len(a.Pins) > 0 {
+		pop3.PinSPKI(c, a.Pins)
+	}
+	return c, nil
+}
+
+func tlsWithRoots(roots *x509.CertPool) *tls.Config { return &tls.Config{RootCAs: roots} }
+
+// rootsFrom reads a PEM file of certificates to trust.
+func rootsFrom(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca_file: %s holds no PEM certificate", path)
+	}
+	return pool, nil
+}

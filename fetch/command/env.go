@@ -1,0 +1,156 @@
+package command
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"io/fs"
+	"log/slog"
+
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// env is what every command works with: the streams, the log, the
+// configuration and where the state is.
+type env struct {
+	std      Streams
+	log      *slog.Logger
+	conf     *config.Config
+	stateDir string
+	json     bool
+	quiet    bool
+	verbose  int
+	bars     bool // progress bars are wanted and possible
+}
+
+func streams(c *cli.Context) Streams { return c.App.Metadata["std"].(Streams) }
+
+// newEnv reads the global options. It does not read the configuration.
+func newEnv(c *cli.Context) (*env, error) {
+	e := &env{
+		std:     streams(c),
+		json:    c.Bool("json"),
+		quiet:   c.Bool("quiet"),
+		verbose: c.Count("verbose"),
+	}
+	var err error
+	if e.log, err = newLogger(c, e.std.Err); err != nil {
+		return nil, err
+	}
+	e.bars = !e.quiet && e.verbose == 0 && !c.Bool("no-progress") && isTerminal(e.std.Err)
+	return e, nil
+}
+
+// configError marks mistakes in the configuration: exit 78.
+type configError struct{ err error }
+
+func (e configError) Error() string { return e.err.Error() }
+func (e configError) Unwrap() error { return e.err }
+
+func isConfigError(err error) bool {
+	return errors.As(err, new(configError)) || errors.As(err, new(config.Errors))
+}
+
+// withConfig is newEnv with the configuration loaded.
+func withConfig(c *cli.Context) (*env, error) {
+	e, err := newEnv(c)
+	if err != nil {
+		return nil, err
+	}
+	path := cmp.Or(c.String("config"), config.DefaultPath())
+	e.conf, err = config.Load(path, configOptions())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, configError{hinted{fmt.Errorf("no configuration at %s", path),
+			"write one (`man mailhaul.yaml`), name one with --config FILE, or fetch without: mailhaul fetch --from pop3s://USER@HOST --to maildir:PATH"}}
+	case err != nil:
+		return nil, configError{err}
+	}
+	return e, e.findState(c)
+}
+
+// findState decides where the state is: the option, the configuration, XDG.
+func (e *env) findState(c *cli.Context) (err error) {
+	e.stateDir = c.String("state")
+	if e.stateDir == "" && e.conf != nil {
+		e.stateDir = e.conf.State
+	}
+	if e.stateDir == "" {
+		if e.stateDir, err = config.DefaultState(); err != nil {
+			return configError{err}
+		}
+	}
+	e.stateDir, err = filepath.Abs(e.stateDir)
+	return err
+}
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Hint() string  { return h.hint }
+func (h hinted) Unwrap() error { return h.error }
+
+// accounts returns the named accounts, or all enabled ones.
+func (e *env) accounts(names []string) ([]*config.Account, error) {
+	var out []*config.Account
+	if len(names) == 0 {
+		for _, a := range e.conf.Accounts {
+			if a.Enabled {
+				out = append(out, a)
+			}
+		}
+		if len(out) == 0 {
+			return nil, configError{fmt.Errorf("%s: no account is enabled", e.conf.Path)}
+		}
+		return out, nil
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(e.conf.Accounts, func(a *config.Account) bool { return a.Name == name })
+		if i < 0 {
+			return nil, e.unknownAccount(name)
+		}
+		if !slices.Contains(out, e.conf.Accounts[i]) {
+			out = append(out, e.conf.Accounts[i])
+		}
+	}
+	return out, nil
+}
+
+func (e *env) unknownAccount(name string) error {
+	var known []string
+	for _, a := range e.conf.Accounts {
+		known = append(known, a.Name)
+	}
+	return usagef("no account %q in %s; there is: %s", name, e.conf.Path, strings.Join(known, ", "))
+}
+
+// oneAccount is for commands that work on one account.
+func (e *env) oneAccount(names []string) (*config.Account, error) {
+	if len(names) != 1 {
+		return nil, usagef("name one account")
+	}
+	list, err := e.accounts(names)
+	if err != nil {
+		return nil, err
+	}
+	return list[0], nil
+}
+
+// password asks on the terminal; nothing is echoed.
+func (s Streams) password(prompt string) (string, error) {
+	if s.In == nil || !isTerminal(s.In) {
+		return "", configError{hinted{errors.New("no password given, and no terminal to ask on"),
+			"set MAILHAUL_PASSWORD or use --password-command"}}
+	}
+	return readPassword(s.In, s.Err, prompt)
+}

@@ -1,0 +1,269 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+func fetchCommand() *cli.Command {
+	return &cli.Command{
+		Name:         "fetch",
+		Usage:        "fetch new mail once: for cron and by hand",
+		ArgsUsage:    "[ACCOUNT...]",
+		BashComplete: completeAccounts,
+		Flags: append(sourceFlags(),
+			&cli.BoolFlag{Name: "keep", Usage: "delete nothing from the server in this run"},
+			&cli.BoolFlag{Name: "delete", Usage: "delete from the server what is delivered, in this run"},
+			&cli.IntFlag{Name: "limit", Usage: "fetch at most `N` messages an account"},
+			&cli.BoolFlag{Name: "all", Usage: "fetch also what was fetched before"},
+			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
+			&cli.StringFlag{Name: "exit-style", Usage: "`STYLE` of the exit code: mailhaul or fetchmail", Value: "mailhaul"},
+		),
+		Action: runFetch,
+	}
+}
+
+// sourceFlags name an account on the command line instead of in a file.
+func sourceFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "from", Usage: "fetch from `URL` without a configuration: pop3s://USER@HOST[:PORT], pop3:// (STLS), pop3+plain://"},
+		&cli.StringSliceFlag{Name: "to", Usage: "deliver to `TARGET`: maildir:PATH, mbox:PATH, smtp://HOST:PORT?rcpt=ADDR, lmtp:..., pipe:PROGRAM ARG..."},
+		&cli.StringFlag{Name: "password-command", Usage: "run `COMMAND` for the password of --from"},
+		&cli.StringFlag{Name: "ca-file", Usage: "trust the certificates in `FILE` for --from", TakesFile: true},
+		&cli.BoolFlag{Name: "insecure", Usage: "allow --from pop3+plain:// to another machine"},
+	}
+}
+
+func runFetch(c *cli.Context) error {
+	if c.Bool("keep") && c.Bool("delete") {
+		return usagef("--keep and --delete exclude each other")
+	}
+	if c.Int("limit") < 0 {
+		return usagef("--limit wants a number above 0")
+	}
+	style := c.String("exit-style")
+	if style != "mailhaul" && style != "fetchmail" {
+		return usagef("--exit-style is mailhaul or fetchmail, not %q", style)
+	}
+	e, accounts, err := source(c)
+	if err != nil {
+		return err
+	}
+	list, err := e.build(accounts, func(a *fetch.Account) { override(c, a) })
+	if err != nil {
+		return err
+	}
+	sums := e.fetch(c.Context, list)
+	if style == "fetchmail" {
+		return silent{fetchmailExit(sums)}
+	}
+	return verdict(sums)
+}
+
+// source returns the accounts that the command line names, by URL or by name.
+func source(c *cli.Context) (*env, []*config.Account, error) {
+	if c.IsSet("from") || c.IsSet("to") {
+		return fromURL(c)
+	}
+	for _, f := range []string{"password-command", "ca-file", "insecure"} {
+		if c.IsSet(f) {
+			return nil, nil, usagef("--%s goes with --from", f)
+		}
+	}
+	e, err := withConfig(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	accounts, err := e.accounts(c.Args().Slice())
+	return e, accounts, err
+}
+
+func fromURL(c *cli.Context) (*env, []*config.Account, error) {
+	switch {
+	case c.Args().Present():
+		return nil, nil, usagef("--from and account names exclude each other")
+	case !c.IsSet("from"):
+		return nil, nil, usagef("--to goes with --from")
+	}
+	e, err := newEnv(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := e.findState(c); err != nil {
+		return nil, nil, err
+	}
+	a, err := config.FromURL(c.String("from"), config.URLOptions{
+		Insecure: c.Bool("insecure"),
+		CAFile:   c.String("ca-file"),
+		Password: urlPassword(c),
+	})
+	if err != nil {
+		return nil, nil, usagef("--from: %w", err)
+	}
+	for _, to := range c.StringSlice("to") {
+		t, err := config.ParseTarget(to)
+		if err != nil {
+			return nil, nil, usagef("--to %s: %w", to, err)
+		}
+		a.Deliver = append(a.Deliver, t)
+	}
+	return e, []*config.Account{a}, nil
+}
+
+// urlPassword finds the password of --from; the zero Secret asks for it.
+func urlPassword(c *cli.Context) config.Secret {
+	if cmd := c.String("password-command"); cmd != "" {
+		return config.CommandSecret(strings.Fields(cmd))
+	}
+	if _, ok := os.LookupEnv("MAILHAUL_PASSWORD"); ok {
+		return config.EnvSecret("MAILHAUL_PASSWORD")
+	}
+	return config.Secret{}
+}
+
+// override applies the options of this run to an account.
+func override(c *cli.Context, a *fetch.Account) {
+	switch {
+	case c.Bool("keep"):
+		a.Policy.Keep = fetch.Keep{}
+	case c.Bool("delete"):
+		a.Policy.Keep = fetch.Keep{None: true}
+	}
+	if n := c.Int("limit"); n > 0 {
+		a.Limits.Messages = n
+	}
+	a.Policy.All = c.Bool("all")
+	a.Wait = c.Duration("wait")
+}
+
+// build makes the engine's accounts; all mistakes are found before any work.
+func (e *env) build(accounts []*config.Account, change func(*fetch.Account)) ([]*fetch.Account, error) {
+	var list []*fetch.Account
+	var errs []error
+	for _, a := range accounts {
+		if len(a.Deliver) == 0 {
+			errs = append(errs, usagef("--from needs --to"))
+			continue
+		}
+		fa, err := e.account(a)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		change(fa)
+		list = append(list, fa)
+	}
+	return list, errors.Join(errs...)
+}
+
+// fetch runs the accounts and prints each as it finishes.
+func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary {
+	reps := reporters{newStatusWriter(e.stateDir, list)}
+	done := func() {}
+	if e.bars {
+		b := newBars(e.std.Err)
+		reps, done = append(reps, b), b.Close
+	} else if !e.quiet {
+		reps = append(reps, newLines(e.std.Err))
+	}
+	f := e.fetcher()
+	f.Reporter = append(reps, &printer{env: e})
+	sums := f.Run(ctx, list)
+	done()
+	if errors.As(context.Cause(ctx), new(Signal)) && !e.quiet {
+		fmt.Fprintln(e.std.Err, "mailhaul: stopped; what was fetched is delivered and recorded, nothing else was deleted from the server")
+	}
+	return sums
+}
+
+func (e *env) fetcher() *fetch.Fetcher {
+	f := &fetch.Fetcher{StateDir: e.stateDir, Recover: recoverers(), Log: e.log}
+	if e.conf != nil {
+		f.Parallel, f.PerHost = e.conf.Parallel, e.conf.PerHost
+	}
+	return f
+}
+
+// printer prints a line or an object for each account that finishes.
+type printer struct {
+	*env
+	mu sync.Mutex
+}
+
+// Report implements fetch.Reporter.
+func (p *printer) Report(e fetch.Event) {
+	if e.Stage != fetch.Finished {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := e.Summary
+	switch {
+	case p.json:
+		_ = writeJSON(p.std.Out, s, fetch.ExitOf(s.Err))
+	case !p.quiet || s.Err != nil:
+		writeLine(p.std.Out, s)
+	}
+	if s.Err != nil && !errors.Is(s.Err, context.Canceled) {
+		printError(p.std.Err, s.Account, s.Err)
+	}
+	for _, n := range s.Notes {
+		if !p.quiet {
+			fmt.Fprintf(p.std.Err, "mailhaul: %s: note: %s\n", printable(s.Account), printable(n))
+		}
+	}
+}
+
+// verdict is the exit code of several accounts' runs; their stories are told.
+func verdict(sums []fetch.Summary) error {
+	var codes []fetch.Exit
+	for i := range sums {
+		codes = append(codes, fetch.ExitOf(sums[i].Err))
+	}
+	for _, c := range codes {
+		if c == fetch.ExitInterrupted {
+			return silent{c}
+		}
+	}
+	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
+		return silent{worst}
+	}
+	return nil
+}
+
+// fetchmailExit is the exit code that fetchmail(1) would give.
+func fetchmailExit(sums []fetch.Summary) fetch.Exit {
+	last, fetched := fetch.Exit(1), false
+	for i := range sums {
+		fetched = fetched || sums[i].Fetched > 0
+		if code, ok := fetchmailCodes[fetch.ExitOf(sums[i].Err)]; ok {
+			last = code
+		}
+	}
+	if fetched {
+		return 0
+	}
+	return last
+}
+
+// fetchmailCodes translates; what is missing is "no mail", 1.
+var fetchmailCodes = map[fetch.Exit]fetch.Exit{
+	fetch.ExitUnavailable: 2,
+	fetch.ExitAuth:        3,
+	fetch.ExitProtocol:    4,
+	fetch.ExitConfig:      5,
+	fetch.ExitData:        10,
+	fetch.ExitCannotWrite: 10,
+	fetch.ExitIO:          10,
+	fetch.ExitTemp:        9,
+	fetch.ExitSoftware:    23,
+}

@@ -1,0 +1,118 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/mailhaul/mailhaul"
+
+// layers is the import direction of docs/design.md: what each package may
+// import of this module. A pattern ending in /* stands for one level below.
+var layers = map[string][]string{
+	"":                    {"fetch/command"},
+	"fetch/command":       {"fetch", "fetch/*", "deliver", "deliver/*", "state", "oauth"},
+	"fetch":               {"fetch/pop3", "deliver", "deliver/fault", "state"},
+	"fetch/pop3":          {"fetch/sasl"},
+	"fetch/sasl":          {},
+	"fetch/config":        {},
+	"fetch/rcfile":        {"fetch/config"},
+	"fetch/pop3/pop3test": {},
+	"deliver":             {},
+	"deliver/durable":     {"deliver/fault"},
+	"deliver/fault":       {},
+	"deliver/delivertest": {"deliver", "deliver/fault"},
+	"deliver/maildir":     {"deliver", "deliver/durable", "deliver/fault"},
+	"deliver/mbox":        {"deliver", "deliver/durable", "deliver/fault"},
+	"deliver/smtp":        {"deliver", "deliver/durable", "deliver/fault"},
+	"deliver/pipe":        {"deliver", "deliver/durable", "deliver/fault"},
+	"state":               {},
+	"oauth":               {},
+	"docs/demo":           {"fetch/pop3/pop3test"},
+}
+
+// owners are the packages that alone may import a library.
+var owners = map[string]string{
+	"gopkg.in/yaml.v3":            "fetch/config",
+	"go.etcd.io/bbolt":            "state",
+	"golang.org/x/oauth2":         "oauth",
+	"github.com/urfave/cli/v2":    "fetch/command",
+	"github.com/xdg-go/scram":     "fetch/sasl",
+	"github.com/emersion/go-smtp": "deliver/smtp",
+}
+
+type listedPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImportDirection(t *testing.T) {
+	for _, p := range goList(t) {
+		rel := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		allowed, known := layers[rel]
+		if !known {
+			t.Errorf("%s is in no layer: add it to the table and to docs/design.md", p.ImportPath)
+		}
+		for _, imp := range p.Imports {
+			checkImport(t, rel, imp, allowed)
+		}
+	}
+}
+
+func checkImport(t *testing.T, rel, imp string, allowed []string) {
+	t.Helper()
+	for lib, owner := range owners {
+		if (imp == lib || strings.HasPrefix(imp, lib+"/")) && rel != owner {
+			t.Errorf("%s imports %s: only %s may", rel, imp, owner)
+		}
+	}
+	own, ok := strings.CutPrefix(imp, module+"/")
+	if !ok {
+		return
+	}
+	if strings.HasSuffix(own, "test") && rel != "docs/demo" {
+		t.Errorf("%s imports the test package %s", rel, own)
+	}
+	fits := func(pattern string) bool {
+		ok, _ := path.Match(pattern, own)
+		return ok
+	}
+	if !slices.ContainsFunc(allowed, fits) {
+		t.Errorf("%s must not import %s", rel, own)
+	}
+}
+
+// goList lists the packages of this module with their non-test imports.
+func goList(t *testing.T) []listedPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	var list []listedPackage
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listedPackage
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+	if len(list) < 10 {
+		t.Fatalf("only %d packages listed", len(list))
+	}
+	return list
+}

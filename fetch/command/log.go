@@ -1,0 +1,48 @@
+package command
+
+import (
+	"io"
+	"log/slog"
+
+	"github.com/urfave/cli/v2"
+)
+
+// newLogger makes the log on stderr. Without -v only warnings show; -vv also
+// shows the dialogue with the server, which package pop3 has already redacted.
+func newLogger(c *cli.Context, w io.Writer) (*slog.Logger, error) {
+	level := slog.LevelWarn
+	switch n := c.Count("verbose"); {
+	case c.Bool("quiet"):
+		level = slog.LevelError + 1
+	case n == 1:
+		level = slog.LevelInfo
+	case n > 1:
+		level = slog.LevelDebug
+	}
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: cleanAttr(isTerminal(w))}
+	switch f := c.String("log-format"); f {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	default:
+		return nil, usagef("--log-format is text or json, not %q", f)
+	}
+}
+
+// cleanAttr keeps foreign text from steering a terminal, and leaves out the
+// time where a person watches.
+func cleanAttr(onTerminal bool) func([]string, slog.Attr) slog.Attr {
+	return func(groups []string, a slog.Attr) slog.Attr {
+		if onTerminal && len(groups) == 0 && a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		switch v := a.Value.Any().(type) {
+		case string:
+			a.Value = slog.StringValue(printable(v))
+		case error:
+			a.Value = slog.StringValue(printable(v.Error()))
+		}
+		return a
+	}
+}

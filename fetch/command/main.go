@@ -1,0 +1,157 @@
+// Package command is the command line: one file a command. It is the only
+// package that may import all others; main.go calls Main and nothing else.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch"
+)
+
+// Streams are the process's standard streams.
+type Streams struct {
+	In  *os.File
+	Out io.Writer
+	Err io.Writer
+}
+
+// Signal is the cause of a context that a signal ended.
+type Signal struct{ os.Signal }
+
+func (s Signal) Error() string { return s.Signal.String() }
+
+// Main runs one command line and returns the exit code. Results go to out,
+// everything else to err.
+func Main(ctx context.Context, args []string, std Streams) int {
+	app := newApp(std)
+	ordered, err := permute(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, ordered)
+	}
+	code := exitCode(ctx, err)
+	var quiet silent
+	if err != nil && !errors.As(err, &quiet) {
+		printError(std.Err, "", err)
+	}
+	return int(code)
+}
+
+// silent is an error whose story was already told: only its code counts.
+type silent struct{ code fetch.Exit }
+
+func (s silent) Error() string { return fmt.Sprintf("exit %d", s.code) }
+
+// usageError is a wrong use of the command line.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Hint() string  { return "see `mailhaul help`" }
+
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+// exitCode maps a command's error to the process's exit code. A signal wins,
+// so that who sent it knows that the run was cut short.
+func exitCode(ctx context.Context, err error) fetch.Exit {
+	var sig Signal
+	if err != nil && errors.As(context.Cause(ctx), &sig) {
+		if sig.Signal == syscall.SIGTERM {
+			return fetch.ExitTerminated
+		}
+		return fetch.ExitInterrupted
+	}
+	var quiet silent
+	var usage usageError
+	switch {
+	case err == nil:
+		return fetch.ExitOK
+	case errors.As(err, &quiet):
+		return quiet.code
+	case errors.As(err, &usage):
+		return fetch.ExitUsage
+	case isConfigError(err):
+		return fetch.ExitConfig
+	}
+	return fetch.ExitOf(err)
+}
+
+// newApp builds the command tree. Nothing in it ends the process.
+func newApp(std Streams) *cli.App {
+	return &cli.App{
+		Name:      "mailhaul",
+		Usage:     "fetch mail from POP3 servers, each message exactly once",
+		UsageText: "mailhaul [global options] command [options] [ACCOUNT...]",
+		Version:   version(),
+		Reader:    std.In,
+		Writer:    std.Out,
+		ErrWriter: std.Err,
+		Flags:     globalFlags(),
+		Commands:  commands(),
+		Metadata:  map[string]any{"std": std},
+		Suggest:   false,
+
+		HideVersion:            true,
+		UseShortOptionHandling: true,
+		EnableBashCompletion:   true,
+		ExitErrHandler:         func(*cli.Context, error) {},
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
+			return usageError{errors.New(strings.TrimPrefix(err.Error(), "flag provided but "))}
+		},
+		CommandNotFound: nil,
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return unknownCommand(c)
+			}
+			_ = cli.ShowAppHelp(c)
+			return silent{fetch.ExitUsage}
+		},
+	}
+}
+
+func unknownCommand(c *cli.Context) error {
+	name := c.Args().First()
+	if s := cli.SuggestCommand(c.App.Commands, name); s != "" {
+		return usagef("no command %q; did you mean %q?", name, s)
+	}
+	return usagef("no command %q", name)
+}
+
+func commands() []*cli.Command {
+	list := []*cli.Command{
+		fetchCommand(),
+		planCommand(),
+		checkCommand(),
+		statusCommand(),
+		stateCommand(),
+		completionCommand(),
+		versionCommand(),
+	}
+	for _, c := range list {
+		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
+			return usageError{err}
+		}
+	}
+	return list
+}
+
+func globalFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: []string{"MAILHAUL_CONFIG"}, Usage: "read the accounts from `FILE`", TakesFile: true},
+		&cli.StringFlag{Name: "state", EnvVars: []string{"MAILHAUL_STATE"}, Usage: "keep the state in `DIR`", TakesFile: true},
+		&cli.BoolFlag{Name: "json", Usage: "print one JSON object a line"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing unless something failed"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Count: new(int), Usage: "say what happens; twice: also the dialogue with the server, without secrets"},
+		&cli.BoolFlag{Name: "no-progress", Usage: "no progress bars"},
+		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
+		&cli.BoolFlag{Name: "no-color", Usage: "no colours (as does NO_COLOR)"},
+	}
+}

@@ -1,0 +1,189 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch"
+)
+
+func planCommand() *cli.Command {
+	return &cli.Command{
+		Name:         "plan",
+		Usage:        "show what fetch would do, and why; changes nothing here or on the server",
+		ArgsUsage:    "[ACCOUNT...]",
+		BashComplete: completeAccounts,
+		Flags: append(sourceFlags(),
+			&cli.BoolFlag{Name: "keep", Usage: "plan as with fetch --keep"},
+			&cli.BoolFlag{Name: "delete", Usage: "plan as with fetch --delete"},
+			&cli.IntFlag{Name: "limit", Usage: "plan as with fetch --limit `N`"},
+			&cli.BoolFlag{Name: "all", Usage: "plan as with fetch --all"},
+			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
+		),
+		Action: runPlan,
+	}
+}
+
+func runPlan(c *cli.Context) error {
+	e, accounts, err := source(c)
+	if err != nil {
+		return err
+	}
+	list, err := e.build(accounts, func(a *fetch.Account) { override(c, a) })
+	if err != nil {
+		return err
+	}
+	var codes []fetch.Exit
+	f := e.fetcher()
+	for _, a := range list {
+		plan, err := f.Plan(c.Context, a)
+		codes = append(codes, fetch.ExitOf(err))
+		switch {
+		case err != nil:
+			printError(e.std.Err, a.Name, err)
+		case e.json:
+			err = writePlanJSON(e.std.Out, a.Name, &plan)
+		default:
+			err = writePlan(e.std.Out, a.Name, &plan, e.planRows())
+		}
+		if err != nil && c.Context.Err() != nil {
+			return err
+		}
+	}
+	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
+		return silent{worst}
+	}
+	return nil
+}
+
+// planRows is how many messages of an account a person is shown.
+func (e *env) planRows() int {
+	if e.verbose > 0 {
+		return math.MaxInt
+	}
+	return 30
+}
+
+// writePlan prints the plan as a table: the first messages to act on, then a
+// sum.
+func writePlan(out io.Writer, account string, p *fetch.Plan, rows int) error {
+	fmt.Fprintf(out, "%s: %s on the server (%s), %d seen\n", printable(account),
+		plural(p.Listed, "message"), humanize.IBytes(uint64(p.Size)), p.Known)
+	w := columns(out)
+	shown := 0
+	row := func(do, why string, it *fetch.Item) {
+		if shown++; shown > rows {
+			return
+		}
+		fmt.Fprintf(w, "  %s\t%d\t%s\t%s\t%s\n", do, it.Num, size(it.Size), printable(it.UID), why)
+	}
+	if len(p.Retrieve)+len(p.Delete)+len(p.Skip) > 0 {
+		fmt.Fprintln(w, "  ACTION\tNUM\tSIZE\tUID\tWHY")
+	}
+	for i := range p.Retrieve {
+		do := "fetch"
+		if p.Retrieve[i].Delete {
+			do = "fetch, delete"
+		}
+		row(do, whyRetrieve(&p.Retrieve[i]), &p.Retrieve[i])
+	}
+	for i := range p.Delete {
+		row("delete", "delivered before", &p.Delete[i])
+	}
+	for i := range p.Skip {
+		row("skip", whySkip(&p.Skip[i]), &p.Skip[i])
+	}
+	if shown > rows {
+		fmt.Fprintf(w, "  ... and %d more (-v shows all)\n", shown-rows)
+	}
+	fmt.Fprintf(w, "  fetch %d (%s), delete %d, skip %d\n", len(p.Retrieve), humanize.IBytes(uint64(p.Bytes)),
+		len(p.Delete)+deletions(p), len(p.Skip))
+	return w.Flush()
+}
+
+// deletions counts what is deleted after it was fetched.
+func deletions(p *fetch.Plan) (n int) {
+	for i := range p.Retrieve {
+		if p.Retrieve[i].Delete {
+			n++
+		}
+	}
+	return n
+}
+
+func size(n int64) string {
+	if n < 0 {
+		return "?"
+	}
+	return humanize.IBytes(uint64(n))
+}
+
+func whyRetrieve(it *fetch.Item) string {
+	switch {
+	case len(it.SetAside) > 0:
+		return "refused before: to be set aside"
+	case len(it.Have) > 0:
+		return "missing in a target"
+	}
+	return "new"
+}
+
+func whySkip(it *fetch.Item) string {
+	if !it.Until.IsZero() {
+		return it.Why.String() + " until " + it.Until.Local().Format(time.DateTime)
+	}
+	return it.Why.String()
+}
+
+// planJSON is one line of `plan --json`: a message, or the sum at the end.
+type planJSON struct {
+	Account string     `json:"account"`
+	Action  string     `json:"action"` // fetch, delete, skip, sum
+	Num     int        `json:"num,omitempty"`
+	UID     string     `json:"uid,omitempty"`
+	Size    int64      `json:"size"`
+	Why     string     `json:"why,omitempty"`
+	Delete  bool       `json:"delete,omitempty"`
+	Until   *time.Time `json:"until,omitempty"`
+	Listed  *int       `json:"listed,omitempty"`
+	Known   *int       `json:"known,omitempty"`
+	Fetch   *int       `json:"fetch,omitempty"`
+	Deletes *int       `json:"deletes,omitempty"`
+	Skip    *int       `json:"skip,omitempty"`
+	Bytes   *int64     `json:"bytes,omitempty"`
+}
+
+func writePlanJSON(out io.Writer, account string, p *fetch.Plan) error {
+	enc := json.NewEncoder(out)
+	row := func(action, why string, it *fetch.Item) error {
+		r := planJSON{Account: account, Action: action, Num: it.Num, UID: it.UID, Size: it.Size, Why: why, Delete: it.Delete || action == "delete"}
+		if !it.Until.IsZero() {
+			r.Until = &it.Until
+		}
+		return enc.Encode(r)
+	}
+	for i := range p.Retrieve {
+		if err := row("fetch", whyRetrieve(&p.Retrieve[i]), &p.Retrieve[i]); err != nil {
+			return err
+		}
+	}
+	for i := range p.Delete {
+		if err := row("delete", "delivered before", &p.Delete[i]); err != nil {
+			return err
+		}
+	}
+	for i := range p.Skip {
+		if err := row("skip", p.Skip[i].Why.String(), &p.Skip[i]); err != nil {
+			return err
+		}
+	}
+	fetches, deletes, skips := len(p.Retrieve), len(p.Delete)+deletions(p), len(p.Skip)
+	return enc.Encode(planJSON{Account: account, Action: "sum", Size: p.Size, Listed: &p.Listed, Known: &p.Known,
+		Fetch: &fetches, Deletes: &deletes, Skip: &skips, Bytes: &p.Bytes})
+}

@@ -1,0 +1,14 @@
+//go:build !unix
+
+package command
+
+import (
+	"errors"
+	"net"
+	"os"
+)
+
+// socketPair is not available here.
+func socketPair() (net.Conn, *os.File, error) {
+	return nil, nil, errors.New("tunnel commands are not supported on this system")
+}

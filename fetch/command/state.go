@@ -1,0 +1,323 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+func stateCommand() *cli.Command {
+	wait := &cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"}
+	sub := func(name, args, usage string, action cli.ActionFunc, flags ...cli.Flag) *cli.Command {
+		return &cli.Command{Name: name, ArgsUsage: args, Usage: usage, Action: action,
+			BashComplete: completeAccounts, Flags: append(flags, wait)}
+	}
+	return &cli.Command{
+		Name:  "state",
+		Usage: "look at and change the list of seen messages",
+		Subcommands: []*cli.Command{
+			sub("ls", "ACCOUNT", "list what is known, an entry a line", stateLs),
+			sub("show", "ACCOUNT [UID...]", "show the account's state, or single entries, in full", stateShow),
+			sub("forget", "ACCOUNT UID...", "forget entries: what is on the server is fetched again", stateForget,
+				&cli.BoolFlag{Name: "all", Usage: "forget every entry"}),
+			sub("mark-seen", "ACCOUNT [UID...]", "declare messages on the server seen, without fetching them", stateMarkSeen,
+				&cli.BoolFlag{Name: "all", Usage: "all that are on the server now"},
+				&cli.StringFlag{Name: "before", Usage: "those received before `DATE` (2006-01-02)"},
+				&cli.IntFlag{Name: "all-but-newest", Usage: "all but the newest `N`", Value: -1}),
+			sub("export", "ACCOUNT", "print every entry as a JSON line", stateExport),
+			sub("import", "ACCOUNT [FILE]", "add the entries that export printed, or lines with a uid each", stateImport),
+		},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usagef("no command %q: state has ls, show, forget, mark-seen, export, import", c.Args().First())
+			}
+			return usagef("state wants one of ls, show, forget, mark-seen, export, import")
+		},
+	}
+}
+
+// open opens the state of the account that is the first argument.
+func openState(c *cli.Context, readOnly bool) (*env, *config.Account, *state.DB, error) {
+	e, err := withConfig(c)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if !c.Args().Present() {
+		return nil, nil, nil, usagef("name an account")
+	}
+	a, err := e.oneAccount(c.Args().Slice()[:1])
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	db, err := state.Open(state.Path(e.stateDir, a.ID), state.Options{ReadOnly: readOnly, Wait: c.Duration("wait")})
+	switch {
+	case errors.Is(err, state.ErrLocked):
+		err = &fetch.Error{Exit: fetch.ExitTemp, Err: fmt.Errorf("%s: a run is working on this maildrop", a.Name),
+			Hint: "wait for it, or use --wait 10m; `mailhaul status` shows it"}
+	case errors.Is(err, fs.ErrNotExist):
+		err = &fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s: nothing is known yet: no run has been made", a.Name)}
+	}
+	return e, a, db, err
+}
+
+// viewState runs fn on a snapshot of the account's state.
+func viewState(c *cli.Context, fn func(e *env, a *config.Account, v *state.View) error) error {
+	e, a, db, err := openState(c, true)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return db.View(func(v *state.View) error { return fn(e, a, v) })
+}
+
+func stateLs(c *cli.Context) error {
+	return viewState(c, func(e *env, _ *config.Account, v *state.View) error {
+		if e.json {
+			return v.Export(e.std.Out)
+		}
+		w := columns(e.std.Out)
+		fmt.Fprintln(w, "UID\tSIZE\tFIRST SEEN\tSTATE")
+		for k, r := range v.Records() {
+			en := v.Entry(k, r)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", uidText(en.Key), size(en.Size), stamp(en.FirstSeen), entryState(&en))
+		}
+		return w.Flush()
+	})
+}
+
+// uidText is a key for people.
+func uidText(k state.Key) string {
+	if k.Nth() > 0 {
+		return fmt.Sprintf("%s (no. %d)", printable(k.UID()), k.Nth()+1)
+	}
+	return printable(k.UID())
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format(time.DateTime)
+}
+
+// entryState says in words where a message is.
+func entryState(e *state.Entry) string {
+	words := []string{e.Source.String()}
+	if !e.Done {
+		words = append(words, "incomplete")
+	}
+	for _, o := range e.Outcomes {
+		if o.Status != state.Delivered {
+			words = append(words, o.Status.String())
+		}
+	}
+	if !e.Verified.IsZero() {
+		words = append(words, "verified")
+	}
+	if !e.Deleted.IsZero() {
+		words = append(words, "deleted")
+	}
+	return strings.Join(words, ", ")
+}
+
+func stateShow(c *cli.Context) error {
+	uids := c.Args().Slice()
+	return viewState(c, func(e *env, a *config.Account, v *state.View) error {
+		if len(uids) < 2 {
+			return showAccount(e.std.Out, a, v)
+		}
+		for _, uid := range uids[1:] {
+			if err := showEntry(e, v, uid); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func showAccount(out io.Writer, a *config.Account, v *state.View) error {
+	f := v.Facts()
+	w := columns(out)
+	row := func(k string, val any) { fmt.Fprintf(w, "%s\t%v\n", k, val) }
+	row("account", a.Name)
+	row("id", printable(a.ID))
+	row("entries", v.Len())
+	row("last complete listing", stamp(f.LastPoll))
+	row("last login", strings.TrimSpace(stamp(f.LastLogin)+" "+f.AuthName))
+	row("unlisted entries", len(v.Gone()))
+	for k, fs := range v.Failures() {
+		for _, x := range fs {
+			row("failed", fmt.Sprintf("%s: %d times, last %s: %s", uidText(k), x.Count, stamp(x.Last), printable(x.Err)))
+		}
+	}
+	for _, t := range v.Targets() {
+		row("target", printable(t))
+	}
+	for _, r := range v.Runs() {
+		row("run "+stamp(r.Started), fmt.Sprintf("exit %d, %d fetched, %d deleted, %d failed %s", r.Exit, r.Fetched, r.Deleted, r.Failed, printable(r.Error)))
+	}
+	return w.Flush()
+}
+
+func showEntry(e *env, v *state.View, uid string) error {
+	found := false
+	for nth := 0; ; nth++ {
+		en, ok := v.Get(state.NewKey(uid, nth))
+		if !ok {
+			break
+		}
+		found = true
+		text, err := en.JSON()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(e.std.Out, string(text))
+	}
+	if !found {
+		return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("no entry %q", uid), Hint: "mailhaul state ls ACCOUNT lists them"}
+	}
+	return nil
+}
+
+func stateForget(c *cli.Context) error {
+	uids := c.Args().Tail()
+	if (len(uids) > 0) == c.Bool("all") {
+		return usagef("name the UIDs to forget, or --all")
+	}
+	e, a, db, err := openState(c, false)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	keys, err := keysOf(db, uids)
+	if err != nil {
+		return err
+	}
+	if err := db.Apply(&state.Change{Forget: keys}); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.std.Out, "%s: %s forgotten; what of it is on the server is fetched again\n", a.Name, plural(len(keys), "entry"))
+	return nil
+}
+
+// keysOf returns the keys of the UIDs, all of them without any, and fails if
+// one of them is unknown.
+func keysOf(db *state.DB, uids []string) (keys []state.Key, err error) {
+	err = db.View(func(v *state.View) error {
+		if len(uids) == 0 {
+			for k := range v.Records() {
+				keys = append(keys, state.Key(k))
+			}
+			return nil
+		}
+		for _, uid := range uids {
+			n := len(keys)
+			for nth := 0; ; nth++ {
+				k := state.NewKey(uid, nth)
+				if _, ok := v.Get(k); !ok {
+					break
+				}
+				keys = append(keys, k)
+			}
+			if len(keys) == n {
+				return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("no entry %q; nothing was forgotten", uid)}
+			}
+		}
+		return nil
+	})
+	return keys, err
+}
+
+func stateMarkSeen(c *cli.Context) error {
+	rule, err := markRule(c)
+	if err != nil {
+		return err
+	}
+	e, err := withConfig(c)
+	if err != nil {
+		return err
+	}
+	a, err := e.oneAccount(c.Args().Slice()[:min(1, c.NArg())])
+	if err != nil {
+		return err
+	}
+	list, err := e.build([]*config.Account{a}, func(fa *fetch.Account) { fa.Wait = c.Duration("wait") })
+	if err != nil {
+		return err
+	}
+	marked, listed, err := e.fetcher().MarkSeen(c.Context, list[0], rule)
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	fmt.Fprintf(e.std.Out, "%s: %s marked as seen, %d on the server\n", a.Name, plural(marked, "message"), listed)
+	return nil
+}
+
+// markRule reads which messages to mark; exactly one way must be given.
+func markRule(c *cli.Context) (fetch.MarkRule, error) {
+	r := fetch.MarkRule{All: c.Bool("all"), UIDs: c.Args().Tail(), Newest: c.Int("all-but-newest")}
+	ways := 0
+	for _, given := range []bool{r.All, len(r.UIDs) > 0, c.IsSet("before"), c.IsSet("all-but-newest")} {
+		if given {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return r, usagef("say which: --all, --before DATE, --all-but-newest N, or UIDs")
+	}
+	if c.IsSet("all-but-newest") && r.Newest < 0 {
+		return r, usagef("--all-but-newest wants a number from 0")
+	}
+	if before := c.String("before"); before != "" {
+		t, err := time.ParseInLocation(time.DateOnly, before, time.Local)
+		if err != nil {
+			return r, usagef("--before wants a date such as 2026-01-31, not %q", before)
+		}
+		r.Before = t
+	}
+	return r, nil
+}
+
+func stateExport(c *cli.Context) error {
+	return viewState(c, func(e *env, _ *config.Account, v *state.View) error { return v.Export(e.std.Out) })
+}
+
+func stateImport(c *cli.Context) error {
+	e, a, db, err := openState(c, false)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	in := io.Reader(e.std.In)
+	name := "standard input"
+	if c.NArg() > 1 && c.Args().Get(1) != "-" {
+		f, err := os.Open(c.Args().Get(1))
+		if err != nil {
+			return usageError{err}
+		}
+		defer f.Close()
+		in, name = f, f.Name()
+	}
+	change := &state.Change{}
+	for en, err := range state.Import(in) {
+		if err != nil {
+			return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %w; nothing was imported", name, err)}
+		}
+		change.Put = append(change.Put, en)
+	}
+	if err := db.Apply(change); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.std.Out, "%s: %s imported\n", a.Name, plural(len(change.Put), "entry"))
+	return nil
+}

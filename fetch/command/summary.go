@@ -1,0 +1,76 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/mailhaul/mailhaul/fetch"
+)
+
+// summaryJSON is one finished account on stdout of `fetch --json`. Fields are
+// only ever added.
+type summaryJSON struct {
+	Account  string   `json:"account"`
+	Started  string   `json:"started"`
+	Seconds  float64  `json:"seconds"`
+	Listed   int      `json:"listed"`
+	Fetched  int      `json:"fetched"`
+	Skipped  int      `json:"skipped"`
+	Deleted  int      `json:"deleted"`
+	Failed   int      `json:"failed"`
+	Bytes    int64    `json:"bytes"`
+	Error    string   `json:"error"`
+	Exit     int      `json:"exit"`
+	SetAside int      `json:"set_aside"`
+	Hint     string   `json:"hint,omitempty"`
+	Notes    []string `json:"notes,omitempty"`
+}
+
+func writeJSON(w io.Writer, s *fetch.Summary, exit fetch.Exit) error {
+	row := summaryJSON{
+		Account:  s.Account,
+		Started:  s.Started.UTC().Format(time.RFC3339),
+		Seconds:  float64(int64(s.Seconds*1000)) / 1000,
+		Listed:   s.Listed,
+		Fetched:  s.Fetched,
+		Skipped:  s.Skipped,
+		Deleted:  s.Deleted,
+		Failed:   s.Failed,
+		Bytes:    s.Bytes,
+		Exit:     int(exit),
+		SetAside: s.SetAside,
+		Notes:    s.Notes,
+	}
+	if s.Err != nil {
+		row.Error, row.Hint = s.Err.Error(), fetch.HintOf(s.Err)
+	}
+	return json.NewEncoder(w).Encode(row)
+}
+
+// writeLine prints one finished account for a person.
+func writeLine(w io.Writer, s *fetch.Summary) {
+	parts := []string{"nothing new"}
+	if s.Fetched > 0 {
+		parts[0] = fmt.Sprintf("%s fetched (%s)", plural(s.Fetched, "message"), humanize.IBytes(uint64(s.Bytes)))
+	} else if s.Err != nil {
+		parts[0] = "nothing fetched"
+	}
+	add := func(n int, format string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf(format, n))
+		}
+	}
+	add(s.Deleted, "%d deleted")
+	add(s.SetAside, "%d set aside")
+	for why, n := range s.Skips {
+		add(n, "%d skipped: "+why.String())
+	}
+	add(s.Failed, "%d failed")
+	add(s.Listed-s.Deleted, "%d on the server")
+	fmt.Fprintf(w, "%s: %s in %.1fs\n", printable(s.Account), strings.Join(parts, ", "), s.Seconds)
+}

@@ -1,0 +1,207 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// DefaultGrace is how long the commit side may finish what it holds after a
+// run was cancelled.
+const DefaultGrace = 30 * time.Second
+
+// committer is the commit side of one pass. It owns the state's write side
+// while the pass lasts: one transaction a batch settles the last batch and
+// records the intents of this one.
+type committer struct {
+	*run
+	batches chan *batch
+	done    chan struct{}
+	cancel  context.CancelCauseFunc
+	settle  []state.Settlement
+	closing []*message // complete once settle is applied
+	err     error      // read after done
+}
+
+// startCommit starts the commit goroutine; finish ends it. It works with a
+// context of its own, which ends a grace time after ctx.
+func (r *run) startCommit(ctx context.Context, cancel context.CancelCauseFunc) *committer {
+	c := &committer{
+		run:     r,
+		batches: make(chan *batch),
+		done:    make(chan struct{}),
+		cancel:  cancel,
+	}
+	go c.loop(ctx)
+	return c
+}
+
+// finish waits until everything that was handed over is committed and settled.
+func (c *committer) finish() error {
+	close(c.batches)
+	<-c.done
+	return c.err
+}
+
+func (c *committer) loop(ctx context.Context) {
+	defer close(c.done)
+	ctx, stop := graceful(ctx, c.f.grace())
+	defer stop()
+	for b := range c.batches {
+		if c.err != nil {
+			_ = b.abort()
+			continue
+		}
+		if c.err = c.commit(ctx, b); c.err != nil {
+			c.cancel(c.err)
+		}
+	}
+	if c.err == nil {
+		c.err = c.apply(nil)
+	}
+}
+
+// graceful returns a context that ends a grace time after its parent.
+func graceful(parent context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	stop := context.AfterFunc(parent, func() {
+		time.AfterFunc(grace, cancel)
+	})
+	return ctx, func() { stop(); cancel() }
+}
+
+// commit takes one batch through the second half of its life. Its error means
+// that the state cannot be trusted to have recorded anything: the pass ends.
+func (c *committer) commit(ctx context.Context, b *batch) error {
+	intents := c.prepare(ctx, b)
+	if err := c.apply(intents); err != nil {
+		return err // law 6: the outcome is unknown, nothing is touched
+	}
+	next := 0
+	for _, p := range b.parts {
+		if len(p.intents) == 0 {
+			continue
+		}
+		n := copy(p.intents, intents[next:]) // Apply has filled in the IDs
+		next += n
+		c.publish(ctx, p)
+	}
+	for _, m := range b.msgs {
+		if m.pending == 0 {
+			c.closing = append(c.closing, m)
+		}
+	}
+	return nil
+}
+
+// prepare makes every part durable and returns all intents, part after part.
+// A part that fails is aborted and its target is out for this run.
+func (c *committer) prepare(ctx context.Context, b *batch) (all []state.Intent) {
+	for _, p := range b.parts {
+		fault.Point("commit.prepare")
+		intents, err := p.batch.Prepare(ctx)
+		if err == nil && len(intents) != len(p.deliveries) {
+			err = fmt.Errorf("%d intents for %d messages", len(intents), len(p.deliveries))
+		}
+		if err != nil {
+			c.breakTarget(p.target, err)
+			_ = p.batch.Abort() // nothing is visible or recorded; leftovers are swept later
+			continue
+		}
+		p.intents = c.intentsOf(p, intents)
+		all = append(all, p.intents...)
+	}
+	return all
+}
+
+// intentsOf joins what the deliverer promises with what we know of the message.
+func (c *committer) intentsOf(p *part, intents []deliver.Intent) []state.Intent {
+	out := make([]state.Intent, 0, len(intents))
+	for i, d := range p.deliveries {
+		for _, id := range d.ids {
+			out = append(out, state.Intent{
+				Key:         d.msg.Key,
+				Target:      id,
+				Status:      p.status,
+				Size:        d.msg.size,
+				SHA256:      d.msg.sum,
+				Fingerprint: d.msg.print,
+				At:          c.now(),
+				Kind:        intents[i].Kind,
+				Data:        intents[i].Data,
+				Receipt:     intents[i].Receipt,
+			})
+		}
+	}
+	return out
+}
+
+// apply records the intents and settles what the last batch left, in one
+// transaction; afterwards the settled messages are seen.
+func (c *committer) apply(intents []state.Intent) error {
+	if fault.Mutated("no-intents") {
+		for i := range intents {
+			intents[i].Kind = "none"
+		}
+	}
+	change := &state.Change{
+		Targets: c.targetIDs(),
+		Settle:  c.settle,
+		Intend:  intents,
+		Fail:    c.takeFailures(),
+	}
+	if len(change.Settle)+len(change.Intend)+len(change.Fail) == 0 {
+		return nil
+	}
+	fault.Point("commit.apply")
+	if err := c.db.Apply(change); err != nil {
+		return &Error{Exit: ExitIO, Err: fmt.Errorf("state: %w", err),
+			Hint: "nothing was deleted; the next run settles what is open"}
+	}
+	fault.Point("commit.applied")
+	c.settle = nil
+	for _, m := range c.closing {
+		c.settled(m)
+	}
+	c.closing = nil
+	return nil
+}
+
+// publish makes one part visible and notes what to settle. A target that
+// breaks here may have made something visible: its intents stay for Recover.
+func (c *committer) publish(ctx context.Context, p *part) {
+	fault.Point("commit.publish")
+	results := p.batch.Publish(ctx)
+	id := 0
+	for i, d := range p.deliveries {
+		res := deliver.Result{Err: &deliver.Error{Class: deliver.IOError, Err: errors.New("no result")}}
+		if i < len(results) {
+			res = results[i]
+		}
+		for range d.ids {
+			c.note(p, d, p.intents[id], res)
+			id++
+		}
+	}
+}
+
+// note turns one result into a settlement or a failure.
+func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Result) {
+	if res.Err == nil {
+		c.settle = append(c.settle, state.Settlement{Intent: in.ID, Status: p.status, Receipt: res.Receipt})
+		d.msg.pending--
+		return
+	}
+	var de *deliver.Error
+	if !errors.As(res.Err, &de) || de.Stops() {
+		c.breakTarget(p.target, res.Err)
+		return
+	}
+	c.settle = append(c.settle, state.Settlement{Intent: in.ID, Drop: true})
+	c.failMessage(&d.msg.Item, in.Target, res.Err)
+}

@@ -1,0 +1,190 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// Exit is what a run came to, in the numbers of sysexits.h.
+type Exit int
+
+// The exit codes of interface.md.
+const (
+	ExitOK          Exit = 0
+	ExitUsage       Exit = 64
+	ExitData        Exit = 65 // some messages failed, the rest are fine
+	ExitUnavailable Exit = 69 // DNS, TCP, TLS, a broken connection
+	ExitSoftware    Exit = 70 // a bug here
+	ExitCannotWrite Exit = 73 // a target or the state cannot be created
+	ExitIO          Exit = 74 // disk full, I/O error
+	ExitTemp        Exit = 75 // in use, rate limit, temporary refusal
+	ExitProtocol    Exit = 76 // the server broke the protocol
+	ExitAuth        Exit = 77 // login refused, certificate not trusted
+	ExitConfig      Exit = 78
+	ExitInterrupted Exit = 130
+	ExitTerminated  Exit = 143
+)
+
+// worst orders the codes when several accounts end differently.
+var worst = [...]Exit{ExitConfig, ExitAuth, ExitProtocol, ExitIO, ExitCannotWrite, ExitSoftware, ExitUnavailable, ExitData, ExitTemp}
+
+// Worst returns the code that stands for several accounts' outcomes.
+func Worst(codes []Exit) Exit {
+	for _, w := range worst {
+		for _, c := range codes {
+			if c == w {
+				return w
+			}
+		}
+	}
+	return ExitOK
+}
+
+// PartialError says that a run went through but some messages could not be
+// retrieved or delivered. They are still on the server.
+type PartialError struct {
+	Failed int
+	First  error
+}
+
+func (e *PartialError) Error() string {
+	if e.Failed == 1 {
+		return fmt.Sprintf("1 message failed and stays on the server: %v", e.First)
+	}
+	return fmt.Sprintf("%d messages failed and stay on the server; the first: %v", e.Failed, e.First)
+}
+
+// Unwrap returns the first failure.
+func (e *PartialError) Unwrap() error { return e.First }
+
+// Error is an engine error with its own exit code.
+type Error struct {
+	Exit Exit
+	Err  error
+	// Hint tells a person what to do; may be empty.
+	Hint string
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Temporary reports whether a later run may succeed with nothing changed.
+func (e *Error) Temporary() bool { return e.Exit == ExitTemp || e.Exit == ExitUnavailable }
+
+// ExitOf maps the error of one account's run to its exit code.
+func ExitOf(err error) Exit {
+	var partial *PartialError
+	var own *Error
+	var target *deliver.Error
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &partial):
+		return ExitData
+	case errors.As(err, &own):
+		return own.Exit
+	case errors.Is(err, context.Canceled):
+		return ExitInterrupted
+	case errors.Is(err, state.ErrLocked):
+		return ExitTemp
+	case errors.As(err, &target):
+		return exitOfClass(target.Class)
+	}
+	if code := exitOfServer(err); code != ExitOK {
+		return code
+	}
+	return exitOfFile(err)
+}
+
+func exitOfClass(c deliver.Class) Exit {
+	switch c {
+	case deliver.CannotCreate:
+		return ExitCannotWrite
+	case deliver.IOError:
+		return ExitIO
+	case deliver.Unavailable:
+		return ExitTemp
+	default:
+		return ExitData
+	}
+}
+
+// exitOfServer sorts what package pop3 reports; ExitOK if err is not its.
+func exitOfServer(err error) Exit {
+	var (
+		login    *pop3.LoginError
+		none     *pop3.NoLoginError
+		dial     *pop3.DialError
+		secure   *pop3.TLSError
+		said     *pop3.Error
+		protocol *pop3.ProtocolError
+		conn     *pop3.ConnError
+	)
+	switch {
+	case errors.As(err, &login):
+		if login.Temporary() {
+			return ExitTemp
+		}
+		return ExitAuth
+	case errors.As(err, &none):
+		return ExitAuth
+	case errors.As(err, &secure):
+		if secure.Untrusted() {
+			return ExitAuth
+		}
+		return ExitUnavailable
+	case errors.As(err, &protocol):
+		return ExitProtocol
+	case errors.As(err, &conn), errors.As(err, &dial):
+		return ExitUnavailable
+	case errors.As(err, &said):
+		if said.Temporary() {
+			return ExitTemp
+		}
+		return ExitProtocol
+	}
+	return ExitOK
+}
+
+func exitOfFile(err error) Exit {
+	switch {
+	case errors.Is(err, os.ErrPermission), errors.Is(err, os.ErrNotExist), errors.Is(err, state.ErrNotState),
+		errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EROFS):
+		return ExitCannotWrite
+	case errors.As(err, new(syscall.Errno)):
+		return ExitIO
+	case errors.As(err, new(*state.VersionError)):
+		return ExitCannotWrite
+	}
+	return ExitSoftware
+}
+
+// HintOf returns what a person can do about an error, or "".
+func HintOf(err error) string {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		switch t := e.(type) {
+		case *Error:
+			if t.Hint != "" {
+				return t.Hint
+			}
+		case *deliver.Error:
+			if t.Hint != "" {
+				return t.Hint
+			}
+		case interface{ Hint() string }:
+			if h := t.Hint(); h != "" {
+				return h
+			}
+		}
+	}
+	return ""
+}

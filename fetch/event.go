@@ -1,0 +1,64 @@
+package fetch
+
+import "time"
+
+// Reporter is told of a run's progress. Calls come from many goroutines.
+type Reporter interface{ Report(Event) }
+
+// Stage is where an account's run is.
+type Stage uint8
+
+// The stages in their order.
+const (
+	Waiting Stage = iota
+	Recovering
+	Connecting
+	Listing
+	Retrieving
+	Deleting
+	Finished
+)
+
+var stageWords = [...]string{"waiting", "recovering", "connecting", "listing", "retrieving", "deleting", "finished"}
+
+func (s Stage) String() string { return stageWords[s] }
+
+// Event is a snapshot of one account's run.
+type Event struct {
+	Account string
+	Stage   Stage
+	// Total and TotalBytes are what is to be retrieved, once that is known;
+	// sizes are the server's estimates.
+	Total      int
+	TotalBytes int64
+	// Messages and Bytes are what was retrieved so far.
+	Messages int
+	Bytes    int64
+	// Summary is set when the stage is Finished.
+	Summary *Summary
+}
+
+// Summary is the outcome of one account's run.
+type Summary struct {
+	Account string
+	Started time.Time
+	Seconds float64
+	// Listed is the number of messages on the server; Fetched became visible
+	// in all targets in this run; Skipped were neither seen nor retrieved;
+	// Deleted were confirmed by QUIT; Failed could not be retrieved or
+	// delivered; SetAside were refused and put aside.
+	Listed, Fetched, Skipped, Deleted, Failed, SetAside int
+	// Bytes is what Fetched add up to, with LF line ends.
+	Bytes int64
+	// Sessions is how many times we logged in, RoundTrips how often the run
+	// had to wait for the network.
+	Sessions, RoundTrips int
+	// Skips counts the skipped messages by reason.
+	Skips map[Reason]int
+	// Notes are facts that a person should know: odd answers of the server,
+	// messages that wait.
+	Notes []string
+	// Err is nil if all went well, else what went wrong. Failed messages
+	// alone make it a *PartialError.
+	Err error
+}

@@ -1,0 +1,171 @@
+package fetch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// Fetcher runs accounts. Its fields are set before the first call and not
+// changed afterwards.
+type Fetcher struct {
+	// StateDir holds one state file a maildrop.
+	StateDir string
+	// Parallel is how many accounts run at a time, PerHost how many of them
+	// against one server. Zero: 4, and no limit.
+	Parallel, PerHost int
+	// Recover settles intents by their kind.
+	Recover map[string]deliver.RecoverFunc
+	// Batch is the most messages in one transaction. Zero: DefaultBatch.
+	Batch int
+	// Grace is how long a cancelled run may finish what it holds. Zero:
+	// DefaultGrace.
+	Grace time.Duration
+	// Log receives what happens, Reporter the progress; both may be nil.
+	Log      *slog.Logger
+	Reporter Reporter
+	// Now replaces time.Now in tests.
+	Now func() time.Time
+}
+
+func (f *Fetcher) now() time.Time {
+	if f.Now != nil {
+		return f.Now()
+	}
+	return time.Now()
+}
+
+func (f *Fetcher) log() *slog.Logger {
+	if f.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return f.Log
+}
+
+func (f *Fetcher) grace() time.Duration { return cmp.Or(f.Grace, DefaultGrace) }
+
+func (f *Fetcher) report(e Event) {
+	if f.Reporter != nil {
+		f.Reporter.Report(e)
+	}
+}
+
+// Run fetches each account once and returns one summary an account, in their
+// order. Accounts do not depend on each other: one that fails does not stop
+// the rest. A done ctx ends all of them.
+func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
+	sums := make([]Summary, len(accounts))
+	slots := newSlots(cmp.Or(f.Parallel, 4), f.PerHost)
+	var wg sync.WaitGroup
+	for i, a := range accounts {
+		wg.Go(func() {
+			if err := slots.take(ctx, a.Server.Host); err != nil {
+				sums[i] = Summary{Account: a.Name, Started: f.now(), Err: err}
+				f.report(Event{Account: a.Name, Stage: Finished, Summary: &sums[i]})
+				return
+			}
+			defer slots.give(a.Server.Host)
+			sums[i] = f.poll(ctx, a)
+		})
+	}
+	wg.Wait()
+	return sums
+}
+
+// Plan lists the maildrop and says what Run would do. It changes nothing, here
+// or on the server.
+func (f *Fetcher) Plan(ctx context.Context, a *Account) (Plan, error) {
+	r := f.newRun(a)
+	db, err := state.Open(state.Path(f.StateDir, a.ID), state.Options{Wait: a.Wait, ReadOnly: true})
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return r.planFrom(ctx, Known{Records: none})
+	case err != nil:
+		return Plan{}, err
+	}
+	defer db.Close()
+	var plan Plan
+	err = db.View(func(v *state.View) (err error) {
+		r.db, r.facts = db, v.Facts()
+		plan, err = r.planFrom(ctx, KnownOf(v))
+		return err
+	})
+	return plan, err
+}
+
+func (r *run) planFrom(ctx context.Context, known Known) (Plan, error) {
+	c, list, err := r.connect(ctx)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer r.leave(c)
+	if err := r.name(ctx, c, list); err != nil {
+		return Plan{}, err
+	}
+	if r.prints.late {
+		known.Records = none
+	}
+	plan := Diff(list, known, r.a.Policy, r.a.Limits, r.now())
+	return plan, c.Quit(ctx)
+}
+
+// slots bound how many accounts run at once, in all and against one host.
+type slots struct {
+	all     chan struct{}
+	perHost int
+	mu      sync.Mutex
+	hosts   map[string]chan struct{}
+}
+
+func newSlots(all, perHost int) *slots {
+	return &slots{all: make(chan struct{}, all), perHost: perHost, hosts: make(map[string]chan struct{})}
+}
+
+// host returns the host's own limit, nil if there is none.
+func (s *slots) host(name string) chan struct{} {
+	if s.perHost <= 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hosts[name] == nil {
+		s.hosts[name] = make(chan struct{}, s.perHost)
+	}
+	return s.hosts[name]
+}
+
+// take waits for the host's slot first: who waits for a busy host holds no
+// slot that another could use.
+func (s *slots) take(ctx context.Context, host string) error {
+	h := s.host(host)
+	if h != nil {
+		select {
+		case h <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	select {
+	case s.all <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		if h != nil {
+			<-h
+		}
+		return context.Cause(ctx)
+	}
+}
+
+func (s *slots) give(host string) {
+	<-s.all
+	if h := s.host(host); h != nil {
+		<-h
+	}
+}

@@ -1,0 +1,179 @@
+package fetch
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"iter"
+	"net/mail"
+	"strings"
+	"time"
+
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// maxHeader is how much of a message's beginning is held to look at its
+// header. A longer header is delivered whole, but only this much is read for
+// dates and addresses.
+const maxHeader = 256 << 10
+
+// header is the raw header of a message, LF line ends, up to and including
+// the empty line if that was reached.
+type header []byte
+
+// readHeader reads the header from r without losing a byte: what it read is
+// the start of the message and r has the rest. The bytes are valid until r is
+// reset or read.
+func readHeader(r *bufio.Reader) (header, error) {
+	for n := 1024; ; n *= 2 {
+		n = min(n, maxHeader)
+		b, err := r.Peek(n)
+		if end := headerEnd(b); end >= 0 {
+			return header(b[:end]), nil
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		if err != nil || n == maxHeader {
+			return header(b), nil
+		}
+	}
+}
+
+// headerEnd returns the length of the header with its empty line, or -1.
+func headerEnd(b []byte) int {
+	if len(b) > 0 && b[0] == '\n' {
+		return 1
+	}
+	if i := bytes.Index(b, []byte("\n\n")); i >= 0 {
+		return i + 2
+	}
+	return -1
+}
+
+// fields yields the fields in order: the name as written and the value with
+// its folding (RFC 5322 section 2.2.3) still in it.
+func (h header) fields() iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for rest := []byte(h); len(rest) > 0 && rest[0] != '\n'; {
+			end := fieldEnd(rest)
+			name, value, ok := bytes.Cut(rest[:end], []byte(":"))
+			rest = rest[end:]
+			if ok && !yield(string(bytes.TrimRight(name, " \t")), value) {
+				return
+			}
+		}
+	}
+}
+
+// fieldEnd is the length of the first field with its continuation lines.
+func fieldEnd(b []byte) int {
+	for i := 0; ; {
+		nl := bytes.IndexByte(b[i:], '\n')
+		if nl < 0 {
+			return len(b)
+		}
+		i += nl + 1
+		if i >= len(b) || b[i] != ' ' && b[i] != '\t' {
+			return i
+		}
+	}
+}
+
+// get returns the nth (from 1) field of a name, unfolded and trimmed.
+func (h header) get(name string, nth int) (string, bool) {
+	for n, v := range h.fields() {
+		if !strings.EqualFold(n, name) {
+			continue
+		}
+		if nth--; nth == 0 {
+			return unfold(v), true
+		}
+	}
+	return "", false
+}
+
+// unfold joins continuation lines and squeezes blanks.
+func unfold(v []byte) string { return strings.Join(strings.Fields(string(v)), " ") }
+
+// identifying are the fields that stay the same between TOP and RETR, from
+// session to session and when a provider moves a mailbox.
+var identifying = []string{"message-id", "date", "from", "to", "subject"}
+
+// fingerprint tells messages apart where UIDs cannot. Without any identifying
+// field it is taken over the whole header.
+func (h header) fingerprint() state.Fingerprint {
+	sum := sha256.New()
+	found := false
+	for _, name := range identifying {
+		v, ok := h.get(name, 1)
+		found = found || ok
+		_, _ = io.WriteString(sum, v+"\n")
+	}
+	if !found {
+		sum.Reset()
+		_, _ = sum.Write(bytes.TrimRight(h, "\n"))
+	}
+	return state.Fingerprint(sum.Sum(nil)[:16])
+}
+
+// date says when the message was received: the date of its topmost Received
+// field, else of its Date field, else what the caller says. Dates before 1980
+// or more than a day ahead are not believed.
+func (h header) date(otherwise time.Time) time.Time {
+	if v, ok := h.get("Received", 1); ok {
+		if i := strings.LastIndexByte(v, ';'); i >= 0 {
+			if t, ok := sane(v[i+1:]); ok {
+				return t
+			}
+		}
+	}
+	if v, ok := h.get("Date", 1); ok {
+		if t, ok := sane(v); ok {
+			return t
+		}
+	}
+	return otherwise
+}
+
+func sane(s string) (time.Time, bool) {
+	t, err := mail.ParseDate(strings.TrimSpace(s))
+	if err != nil || t.Year() < 1980 || time.Until(t) > 24*time.Hour {
+		return time.Time{}, false
+	}
+	return t, true
+}
+
+// sender is the address of the topmost Return-Path field.
+func (h header) sender() (addr string, ok bool) {
+	v, ok := h.get("Return-Path", 1)
+	if !ok {
+		return "", false
+	}
+	return address(v), true
+}
+
+// recipient finds a shared mailbox's recipient by an exact rule.
+func (h header) recipient(e Envelope) (string, bool) {
+	v, ok := h.get(e.Header, max(e.Occurrence, 1))
+	if !ok {
+		return "", false
+	}
+	addr := strings.TrimPrefix(address(v), e.Strip)
+	return addr, addr != "" && !strings.ContainsAny(addr, " ,;<>\x00")
+}
+
+// address takes the address out of a trace field: in angle brackets or bare.
+// Anything that could not stand in an SMTP command is no address.
+func address(v string) string {
+	v = strings.TrimSpace(v)
+	if i := strings.LastIndexByte(v, '<'); i >= 0 {
+		v, _, _ = strings.Cut(v[i+1:], ">")
+	}
+	if strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return ""
+	}
+	return v
+}

@@ -1,0 +1,114 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// MarkRule says which messages of a listing to declare seen. Exactly one rule
+// is set.
+type MarkRule struct {
+	All bool
+	// Before marks what was received before this time, by the header (TOP).
+	Before time.Time
+	// Newest marks all but this many at the end of the listing.
+	Newest int
+	// UIDs marks just these.
+	UIDs []string
+}
+
+// MarkSeen lists the maildrop and declares messages seen without retrieving
+// them. It returns how many were marked now and how many are listed. Messages
+// marked so are never deleted from the server: they were not delivered.
+func (f *Fetcher) MarkSeen(ctx context.Context, a *Account, rule MarkRule) (marked, listed int, err error) {
+	r := f.newRun(a)
+	err = r.holding(func() error {
+		c, list, err := r.connect(ctx)
+		if err != nil {
+			return err
+		}
+		defer r.leave(c)
+		if err := r.name(ctx, c, list); err != nil {
+			return err
+		}
+		plan, err := r.diff(list)
+		if err != nil {
+			return err
+		}
+		listed = len(list)
+		chosen, err := r.choose(ctx, c, list, unseen(&plan), rule)
+		if err != nil {
+			return err
+		}
+		marked = len(chosen)
+		if err := r.db.Apply(&state.Change{Put: chosen, Facts: &r.facts}); err != nil {
+			return err
+		}
+		return c.Quit(ctx)
+	})
+	return marked, listed, err
+}
+
+// unseen are the messages of a plan that are not known yet.
+func unseen(p *Plan) []Item {
+	return append(append([]Item(nil), p.Retrieve...), p.Skip...)
+}
+
+// choose turns the items that fit the rule into entries.
+func (r *run) choose(ctx context.Context, c *pop3.Client, list []pop3.Message, items []Item, rule MarkRule) ([]state.Entry, error) {
+	fits, err := r.fits(ctx, c, list, items, rule)
+	if err != nil {
+		return nil, err
+	}
+	var out []state.Entry
+	for i := range items {
+		if fits(&items[i]) {
+			out = append(out, state.Entry{Key: items[i].Key, Size: -1, FirstSeen: r.now(), Source: state.Marked, Done: true})
+		}
+	}
+	return out, nil
+}
+
+func (r *run) fits(ctx context.Context, c *pop3.Client, list []pop3.Message, items []Item, rule MarkRule) (func(*Item) bool, error) {
+	switch {
+	case rule.All:
+		return func(*Item) bool { return true }, nil
+	case len(rule.UIDs) > 0:
+		want := make(map[string]bool)
+		for _, u := range rule.UIDs {
+			want[u] = true
+		}
+		return func(it *Item) bool { return want[it.UID] }, nil
+	case !rule.Before.IsZero():
+		dates, err := r.dates(ctx, c, items)
+		return func(it *Item) bool { return !dates[it.Num].IsZero() && dates[it.Num].Before(rule.Before) }, err
+	}
+	spared := make(map[int]bool)
+	for _, m := range list[max(len(list)-rule.Newest, 0):] {
+		spared[m.Num] = true
+	}
+	return func(it *Item) bool { return !spared[it.Num] }, nil
+}
+
+// dates asks for the headers of the items and returns when each message was
+// received, by number; without a believable date there is none.
+func (r *run) dates(ctx context.Context, c *pop3.Client, items []Item) (map[int]time.Time, error) {
+	dates := make(map[int]time.Time)
+	msgs := messagesOf(items)
+	shown := 0
+	err := headers(ctx, c, msgs, func(i int, h header) {
+		if h != nil {
+			shown++
+			dates[msgs[i].Num] = h.date(time.Time{})
+		}
+	})
+	if err == nil && shown == 0 && len(items) > 0 {
+		err = &Error{Exit: ExitProtocol, Err: errors.New("server has no TOP: dates cannot be read without retrieving"),
+			Hint: "use --all or --all-but-newest"}
+	}
+	return dates, err
+}

@@ -1,0 +1,245 @@
+package fetch
+
+import (
+	"bytes"
+	"cmp"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// Reason is why a listed message is not retrieved by this run.
+type Reason uint8
+
+const (
+	// Seen: delivered before. Such messages are counted, not listed.
+	Seen Reason = iota
+	// TooBig: larger than Policy.MaxSize.
+	TooBig
+	// OverLimit: Limits are used up; a later run takes it.
+	OverLimit
+	// Pausing: it failed before and its next try is not due.
+	Pausing
+)
+
+var reasonWords = [...]string{"seen", "too big", "over limit", "failed before, waiting"}
+
+func (r Reason) String() string { return reasonWords[r] }
+
+// Item is one message of a listing with the key of its state.
+type Item struct {
+	pop3.Message
+	Key state.Key
+	// Have are the targets that already hold the message.
+	Have []string
+	// SetAside are targets that refused it for good: the account's SetAside
+	// target stands in for them.
+	SetAside []string
+	// Served are recipients, by target, that already have the message.
+	Served map[string][]string
+	// Delete says that it is to be deleted from the server once delivered.
+	Delete bool
+	// Why is the reason of a skipped item.
+	Why Reason
+	// Until is when a pausing item is due.
+	Until time.Time
+}
+
+// messagesOf are the items as package pop3 asks for them.
+func messagesOf(items []Item) []pop3.Message {
+	msgs := make([]pop3.Message, len(items))
+	for i := range items {
+		msgs[i] = items[i].Message
+	}
+	return msgs
+}
+
+// Plan is what a run would do with a listing.
+type Plan struct {
+	// Listed is the number of messages on the server and Size their sum.
+	Listed int
+	Size   int64
+	// Known is how many of them are seen.
+	Known int
+	// Retrieve is in the order of the listing; Bytes is the sum of its sizes.
+	Retrieve []Item
+	Bytes    int64
+	// Delete are seen messages that the policy wants off the server.
+	Delete []Item
+	// Skip are messages that are neither seen nor retrieved.
+	Skip []Item
+	// Gone are keys that were listed before and are no longer, Back those
+	// that are listed again, and Expire those unlisted for so long that they
+	// are forgotten.
+	Gone, Back, Expire []state.Key
+}
+
+// Known is what the state knows of a maildrop, in the shape that Diff reads.
+type Known struct {
+	// Records are all entries in ascending order of their keys.
+	Records iter.Seq2[[]byte, state.Record]
+	// Entry decodes one of them.
+	Entry func(key []byte, r state.Record) state.Entry
+	// Gone says since when a key is unlisted.
+	Gone map[state.Key]time.Time
+	// Failures are the failed deliveries on record.
+	Failures map[state.Key][]state.Failure
+}
+
+// listed is one message of the listing while Diff works on it.
+type listed struct {
+	key    string
+	pos    int // in the listing
+	known  bool
+	done   bool
+	mayDel bool // delivered everywhere by us
+	first  time.Time
+	have   []string
+}
+
+// Diff compares a complete listing with what is known. It is pure: the same
+// code answers plan and fetch.
+func Diff(list []pop3.Message, k Known, p Policy, l Limits, now time.Time) Plan {
+	rows := sortedKeys(list)
+	plan := Plan{Listed: len(list)}
+	merge(rows, k, p, now, &plan)
+	slices.SortFunc(rows, func(a, b listed) int { return cmp.Compare(a.pos, b.pos) })
+	for _, m := range list {
+		plan.Size += max(m.Size, 0)
+	}
+	doomed := retention(rows, list, p, plan.Size, now)
+	for i := range rows {
+		plan.place(&rows[i], list[i], doomed(i), k.Failures, p, l, now)
+	}
+	return plan
+}
+
+// sortedKeys gives each message its key, the nth of equal UIDs in one listing
+// its own, and sorts by key.
+func sortedKeys(list []pop3.Message) []listed {
+	rows := make([]listed, len(list))
+	for i := range list {
+		rows[i] = listed{key: list[i].UID, pos: i}
+	}
+	byKey := func(a, b listed) int {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.pos, b.pos))
+	}
+	if !slices.IsSortedFunc(rows, byKey) {
+		slices.SortFunc(rows, byKey)
+	}
+	repeated := false
+	for i, nth := 1, 0; i < len(rows); i++ {
+		if rows[i].key != list[rows[i-1].pos].UID {
+			nth = 0
+			continue
+		}
+		nth++
+		repeated = true
+		rows[i].key = string(state.NewKey(rows[i].key, nth))
+	}
+	if repeated {
+		slices.SortFunc(rows, byKey)
+	}
+	return rows
+}
+
+// merge walks the known records and the listing side by side.
+func merge(rows []listed, k Known, p Policy, now time.Time, plan *Plan) {
+	forget := cmp.Or(p.ForgetAfter, DefaultForgetAfter)
+	i := 0
+	for key, rec := range k.Records {
+		for i < len(rows) && rows[i].key < string(key) {
+			i++
+		}
+		if i < len(rows) && rows[i].key == string(key) {
+			rows[i].meet(key, rec, k, p)
+			if _, gone := k.Gone[state.Key(key)]; gone {
+				plan.Back = append(plan.Back, state.Key(bytes.Clone(key)))
+			}
+			continue
+		}
+		since, gone := k.Gone[state.Key(key)]
+		switch {
+		case !gone:
+			plan.Gone = append(plan.Gone, state.Key(bytes.Clone(key)))
+		case now.Sub(since) >= forget:
+			plan.Expire = append(plan.Expire, state.Key(bytes.Clone(key)))
+		}
+	}
+}
+
+// meet notes what is known of a listed message.
+func (r *listed) meet(key []byte, rec state.Record, k Known, p Policy) {
+	r.known, r.done = true, rec.Done()
+	if r.done && p.Keep.All() {
+		return // nothing else is asked: the fast way for large maildrops
+	}
+	r.first = rec.FirstSeen()
+	e := k.Entry(key, rec)
+	r.mayDel = e.Source == state.Fetched || p.TrustImported && e.Source == state.Imported
+	for _, o := range e.Outcomes {
+		if o.Status != state.Delivered {
+			r.mayDel = false
+		}
+		r.have = append(r.have, o.Target)
+	}
+}
+
+// place decides about one message.
+func (plan *Plan) place(r *listed, m pop3.Message, doomed bool, failures map[state.Key][]state.Failure, p Policy, l Limits, now time.Time) {
+	it := Item{Message: m, Key: state.Key(r.key), Delete: doomed}
+	if r.done && !p.All {
+		plan.Known++
+		if doomed && r.mayDel {
+			plan.Delete = append(plan.Delete, it)
+		}
+		return
+	}
+	if !p.All {
+		it.Have = r.have
+	}
+	skip := func(why Reason) {
+		it.Why, it.Delete = why, false
+		plan.Skip = append(plan.Skip, it)
+	}
+	if p.MaxSize > 0 && m.Size > p.MaxSize {
+		skip(TooBig)
+		return
+	}
+	if it.heed(failures[it.Key], p, now) {
+		skip(Pausing)
+		return
+	}
+	if l.Messages > 0 && len(plan.Retrieve) >= l.Messages ||
+		l.Bytes > 0 && plan.Bytes+max(m.Size, 0) > l.Bytes && len(plan.Retrieve) > 0 {
+		skip(OverLimit)
+		return
+	}
+	plan.Retrieve = append(plan.Retrieve, it)
+	plan.Bytes += max(m.Size, 0)
+}
+
+// heed applies the failures on record and reports whether the message has to
+// wait.
+func (it *Item) heed(failures []state.Failure, p Policy, now time.Time) (wait bool) {
+	poison := cmp.Or(p.Poison, DefaultPoison)
+	for _, f := range failures {
+		if len(f.Served) > 0 {
+			if it.Served == nil {
+				it.Served = make(map[string][]string)
+			}
+			it.Served[f.Target] = f.Served
+		}
+		if f.Target != "" && p.OnReject == Quarantine && (f.Permanent || f.Count >= poison) {
+			it.SetAside = append(it.SetAside, f.Target)
+			continue
+		}
+		if now.Before(f.Next) {
+			wait, it.Until = true, f.Next
+		}
+	}
+	return wait && len(it.SetAside) == 0
+}

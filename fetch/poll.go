@@ -1,0 +1,127 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// poll runs one account from its state file to QUIT.
+func (f *Fetcher) poll(ctx context.Context, a *Account) Summary {
+	r := f.newRun(a)
+	began := time.Now()
+	r.enter(Waiting)
+	err := r.holding(func() error { return r.work(ctx) })
+	for i := range a.Targets {
+		if cerr := a.Targets[i].Close(); cerr != nil && err == nil {
+			err = cerr
+		}
+	}
+	r.sum.Err = r.verdict(ctx, err)
+	r.sum.Seconds = time.Since(began).Seconds()
+	r.event.Stage, r.event.Summary = Finished, &r.sum
+	f.report(r.event)
+	return r.sum
+}
+
+// holding calls fn while it holds the maildrop's state, and so the maildrop.
+func (r *run) holding(fn func() error) (err error) {
+	r.db, err = state.Open(state.Path(r.f.StateDir, r.a.ID), state.Options{Wait: r.a.Wait})
+	if errors.Is(err, state.ErrLocked) {
+		return &Error{Exit: ExitTemp, Err: errors.New("another run is working on this maildrop"),
+			Hint: "wait for it, or use --wait 10m"}
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := r.db.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	if err := r.load(); err != nil {
+		return err
+	}
+	return fn()
+}
+
+// work is a run from the intents of an earlier one to the record of this one.
+func (r *run) work(ctx context.Context) error {
+	if err := r.settleIntents(ctx); err != nil {
+		return err
+	}
+	change := &state.Change{}
+	err := r.sessions(ctx, change)
+	return r.record(change, err)
+}
+
+func (r *run) load() error {
+	return r.db.View(func(v *state.View) error {
+		r.facts, r.failures = v.Facts(), v.Failures()
+		return nil
+	})
+}
+
+// sessions runs one session, and more while a windowed maildrop shows others.
+func (r *run) sessions(ctx context.Context, change *state.Change) error {
+	if wait := r.loginPause(); wait > r.a.Wait {
+		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server allows one login every %s; the next is due in %s",
+			r.facts.LoginDelay, wait.Round(time.Second)),
+			Hint: "run later, or use --wait 10m to wait for it"}
+	}
+	return r.session(ctx, change)
+}
+
+// record ends the run in one transaction. It is the last thing that can go
+// wrong and never hides an earlier error.
+func (r *run) record(change *state.Change, err error) error {
+	var own *Error
+	if errors.As(err, &own) && own.Exit == ExitIO {
+		return err // law 6: the state's own failure; nothing more is written
+	}
+	change.Facts = &r.facts
+	change.Targets = r.targetIDs()
+	change.Fail = append(change.Fail, r.takeFailures()...)
+	verdict := r.verdict(context.Background(), err)
+	change.Run = &state.Run{
+		Started: r.sum.Started,
+		Seconds: r.now().Sub(r.sum.Started).Seconds(),
+		Listed:  r.sum.Listed,
+		Fetched: r.sum.Fetched,
+		Skipped: r.sum.Skipped,
+		Deleted: r.sum.Deleted,
+		Failed:  r.sum.Failed,
+		Bytes:   r.sum.Bytes,
+		Exit:    int(ExitOf(verdict)),
+	}
+	if verdict != nil {
+		change.Run.Error = verdict.Error()
+	}
+	fault.Point("poll.record")
+	if aerr := r.db.Apply(change); aerr != nil && err == nil {
+		return &Error{Exit: ExitIO, Err: fmt.Errorf("state: %w", aerr),
+			Hint: "everything fetched so far is delivered; the next run goes on from there"}
+	}
+	return err
+}
+
+// verdict is the error that the run as a whole comes to.
+func (r *run) verdict(ctx context.Context, err error) error {
+	if err == nil {
+		err = r.targetError()
+	}
+	if err != nil {
+		if ctx.Err() != nil && !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("%w: %w", context.Canceled, err)
+		}
+		return err
+	}
+	if r.sum.Failed > 0 {
+		return &PartialError{Failed: r.sum.Failed, First: r.firstFail}
+	}
+	return nil
+}

@@ -1,0 +1,248 @@
+package fetch
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// retriever is the network side of one pass: it stages messages into batches
+// and hands these to the commit side.
+type retriever struct {
+	*run
+	commit *committer
+	limit  int // messages in this batch
+	most   int // messages in any
+	cur    *batch
+	in     *bufio.Reader
+	sum    hash.Hash
+}
+
+// pass retrieves the items, commits them and waits for the end of both. Each
+// complete message that was staged is committed, also when the session breaks
+// or ctx is cancelled.
+func (r *run) pass(ctx context.Context, c *pop3.Client, items []Item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	rt := &retriever{
+		run:    r,
+		commit: r.startCommit(ctx, cancel),
+		most:   r.batchLimit(),
+		in:     bufio.NewReaderSize(nil, maxHeader),
+		sum:    sha256.New(),
+	}
+	rt.limit = min(firstBatch, rt.most)
+	next := 0
+	err := c.Retrieve(ctx, messagesOf(items), func(m pop3.Message, body io.Reader, refused error) error {
+		it := items[next]
+		next++
+		if refused != nil {
+			r.failMessage(&it, "", &deliver.Error{Class: deliver.Later, Err: refused})
+			return nil
+		}
+		return rt.stage(ctx, it, body)
+	})
+	rt.handOver()
+	if cerr := rt.commit.finish(); cerr != nil {
+		return cerr // the cause of whatever the network side says
+	}
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return err
+}
+
+// batchLimit is the smallest bound of all targets.
+func (r *run) batchLimit() int {
+	n := cmp.Or(r.f.Batch, DefaultBatch)
+	for i := range r.a.Targets {
+		if l, ok := r.a.Targets[i].Deliverer.(deliver.BatchLimiter); ok {
+			n = min(n, l.MaxBatch())
+		}
+	}
+	return max(n, 1)
+}
+
+// stage puts one message into the current batch, for each target that lacks
+// it. Its error ends the session; what is wrong with the message or with one
+// target alone is noted, and the run goes on.
+func (rt *retriever) stage(ctx context.Context, it Item, body io.Reader) error {
+	src := &source{r: body, run: rt.run}
+	rt.in.Reset(src)
+	h, err := readHeader(rt.in)
+	if err != nil {
+		return err
+	}
+	msg := &message{Item: it, print: h.fingerprint()}
+	if !rt.identify(msg) {
+		return nil
+	}
+	env, err := rt.envelope(h, msg)
+	if err != nil {
+		rt.failMessage(&msg.Item, "", err)
+		return nil
+	}
+	if rt.cur == nil {
+		rt.cur = &batch{opened: time.Now()}
+	}
+	parts, ids := rt.open(ctx, msg)
+	if len(parts) == 0 {
+		return rt.stopIfBroken()
+	}
+	rt.sum.Reset()
+	content := io.TeeReader(io.MultiReader(strings.NewReader(rt.trace(env)), rt.in), rt.sum)
+	count := &counter{r: content}
+	errs := tee(ctx, func(i int) deliver.Envelope { return envelopeFor(env, msg, ids[i]) }, parts, count)
+	if src.err != nil {
+		return src.err
+	}
+	msg.size = count.n
+	rt.sum.Sum(msg.sum[:0])
+	rt.account(msg, parts, ids, errs)
+	if rt.cur.full(rt.limit, time.Now()) {
+		rt.handOver()
+	}
+	return rt.stopIfBroken()
+}
+
+// open returns the parts that want the message and, beside each, the target
+// IDs it counts for there.
+func (rt *retriever) open(ctx context.Context, msg *message) (parts []*part, ids [][]string) {
+	for i := range rt.a.Targets {
+		t := &rt.a.Targets[i]
+		if slices.Contains(msg.Have, t.ID) {
+			continue
+		}
+		msg.pending++
+		if rt.broken(t) || slices.Contains(msg.SetAside, t.ID) {
+			continue
+		}
+		p, err := rt.cur.part(ctx, t, state.Delivered)
+		if err != nil {
+			rt.breakTarget(t, err)
+			continue
+		}
+		parts, ids = append(parts, p), append(ids, []string{t.ID})
+	}
+	if len(msg.SetAside) > 0 && rt.a.SetAside != nil {
+		p, err := rt.cur.part(ctx, rt.a.SetAside, state.SetAside)
+		if err != nil {
+			rt.breakTarget(rt.a.SetAside, err)
+			return parts, ids
+		}
+		parts, ids = append(parts, p), append(ids, msg.SetAside)
+	}
+	return parts, ids
+}
+
+// account notes the outcome of Add in each part.
+func (rt *retriever) account(msg *message, parts []*part, ids [][]string, errs []error) {
+	staged := false
+	for i, p := range parts {
+		if errs[i] == nil {
+			p.deliveries = append(p.deliveries, delivery{msg, ids[i]})
+			staged = true
+			continue
+		}
+		rt.failDelivery(&msg.Item, p.target, errs[i])
+	}
+	if staged {
+		rt.cur.msgs = append(rt.cur.msgs, msg)
+		rt.cur.bytes += msg.size
+	}
+}
+
+// handOver gives the current batch to the commit side.
+func (rt *retriever) handOver() {
+	if rt.cur != nil && len(rt.cur.parts) > 0 {
+		rt.commit.batches <- rt.cur
+		rt.limit = min(2*rt.limit, rt.most)
+	}
+	rt.cur = nil
+}
+
+// envelope makes what the targets learn of a message.
+func (rt *retriever) envelope(h header, msg *message) (deliver.Envelope, error) {
+	e := deliver.Envelope{
+		Account: rt.a.Name,
+		UID:     msg.UID,
+		Size:    msg.Size,
+		Date:    h.date(rt.now()),
+	}
+	e.Sender, e.HasSender = h.sender()
+	rule := rt.a.Policy.Envelope
+	if rule.Header == "" {
+		return e, nil
+	}
+	rcpt, ok := h.recipient(rule)
+	if !ok {
+		return e, &deliver.Error{
+			Class: deliver.Later,
+			Err:   fmt.Errorf("no usable %s field (occurrence %d)", rule.Header, max(rule.Occurrence, 1)),
+			Hint:  "the recipient is never guessed from To or Cc; check `to: {header: ...}` against the message's header",
+		}
+	}
+	e.Recipients = []string{rcpt}
+	return e, nil
+}
+
+// envelopeFor leaves out the recipients that already have the message.
+func envelopeFor(e deliver.Envelope, msg *message, ids []string) deliver.Envelope {
+	if len(ids) == 1 {
+		e.Served = msg.Served[ids[0]]
+	}
+	return e
+}
+
+// trace is the one field that a run may add, by option.
+func (rt *retriever) trace(e deliver.Envelope) string {
+	if !rt.a.Policy.Received {
+		return ""
+	}
+	return fmt.Sprintf("Received: from %s by mailhaul with POP3 for <%s>;\n\t%s\n",
+		rt.a.Server.Host, strings.Join(e.Recipients, ">, <"), rt.now().Format(time.RFC1123Z))
+}
+
+// source counts what arrives, holds to the rate, and remembers a broken
+// connection, so that it is told apart from a target's failure.
+type source struct {
+	r   io.Reader
+	run *run
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.run.progress(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+// counter counts the bytes that were delivered.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}

@@ -1,0 +1,230 @@
+package fetch
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// run is one account's run: what the network side and the commit side share.
+type run struct {
+	f   *Fetcher
+	a   *Account
+	db  *state.DB
+	log *slog.Logger
+
+	facts    state.Facts
+	failures map[state.Key][]state.Failure // as on record when the run began
+	prints   printed
+
+	mu        sync.Mutex // guards what follows
+	sum       Summary
+	event     Event
+	reported  time.Time
+	out       map[*Target]error             // targets that take nothing more in this run
+	fails     map[state.Key][]state.Failure // to be recorded with the next transaction
+	firstFail error
+	rejected  []Item // refused for good in this pass, to be set aside
+	doomed    []Item // settled, to be deleted from the server
+}
+
+func (f *Fetcher) newRun(a *Account) *run {
+	return &run{
+		f:     f,
+		a:     a,
+		log:   f.log().With(slog.String("account", a.Name)),
+		out:   make(map[*Target]error),
+		fails: make(map[state.Key][]state.Failure),
+		sum:   Summary{Account: a.Name, Started: f.now()},
+		event: Event{Account: a.Name},
+	}
+}
+
+func (r *run) now() time.Time { return r.f.now() }
+
+// targetIDs are all targets that a message must reach to be done.
+func (r *run) targetIDs() []string {
+	ids := make([]string, len(r.a.Targets))
+	for i := range r.a.Targets {
+		ids[i] = r.a.Targets[i].ID
+	}
+	return ids
+}
+
+// progress counts n octets from the network and tells the reporter now and
+// then.
+func (r *run) progress(n int) {
+	r.mu.Lock()
+	r.event.Bytes += int64(n)
+	now := time.Now()
+	due := now.Sub(r.reported) >= 100*time.Millisecond
+	if due {
+		r.reported = now
+	}
+	e := r.event
+	r.mu.Unlock()
+	if due {
+		r.f.report(e)
+	}
+}
+
+// enter tells the reporter that a stage begins.
+func (r *run) enter(s Stage) {
+	r.mu.Lock()
+	r.event.Stage = s
+	e := r.event
+	r.mu.Unlock()
+	r.f.report(e)
+}
+
+// addNote keeps a fact for the summary, once.
+func (r *run) addNote(s string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.sum.Notes {
+		if n == s {
+			return
+		}
+	}
+	r.sum.Notes = append(r.sum.Notes, s)
+}
+
+// settled counts a message that is seen from now on.
+func (r *run) settled(m *message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.event.Messages++
+	if len(m.SetAside) > 0 {
+		r.sum.SetAside++
+		return // refused somewhere: it stays on the server
+	}
+	r.sum.Fetched++
+	r.sum.Bytes += m.size
+	if m.Delete {
+		r.doomed = append(r.doomed, m.Item)
+	}
+}
+
+// broken reports whether the target is out for this run.
+func (r *run) broken(t *Target) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out[t] != nil
+}
+
+// breakTarget takes a target out for the rest of the run.
+func (r *run) breakTarget(t *Target, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.out[t] == nil {
+		r.out[t] = err
+		r.log.Error("target stopped", "target", t.ID, "err", err)
+	}
+}
+
+// stopIfBroken returns the error to end with once no target is left.
+func (r *run) stopIfBroken() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.a.Targets {
+		if r.out[&r.a.Targets[i]] == nil {
+			return nil
+		}
+	}
+	return r.out[&r.a.Targets[0]]
+}
+
+// targetError is the error of the first target that went out.
+func (r *run) targetError() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.a.Targets {
+		if err := r.out[&r.a.Targets[i]]; err != nil {
+			return err
+		}
+	}
+	return r.out[r.a.SetAside]
+}
+
+// failDelivery sorts the failure of one target: the target's or the message's.
+func (r *run) failDelivery(it *Item, t *Target, err error) {
+	var de *deliver.Error
+	if !errors.As(err, &de) || de.Stops() {
+		r.breakTarget(t, err)
+		return
+	}
+	r.failMessage(it, t.ID, err)
+}
+
+// failMessage notes that a message could not be retrieved (no target) or
+// delivered. It stays on the server.
+func (r *run) failMessage(it *Item, target string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fail := r.nextFailure(it, target, err)
+	if r.firstFail == nil {
+		r.firstFail = err
+	}
+	if _, again := r.fails[it.Key]; !again {
+		r.sum.Failed++
+	}
+	r.fails[it.Key] = append(r.fails[it.Key], fail)
+	r.log.Warn("message failed", "uid", it.UID, "num", it.Num, "target", target, "err", err)
+	if target != "" && r.a.Policy.OnReject == Quarantine && r.a.SetAside != nil && target != r.a.SetAside.ID &&
+		(fail.Permanent || fail.Count >= cmp.Or(r.a.Policy.Poison, DefaultPoison)) {
+		again := *it
+		again.SetAside = append(again.SetAside[:len(again.SetAside):len(again.SetAside)], target)
+		r.rejected = append(r.rejected, again)
+	}
+}
+
+// nextFailure is what to put on record: the count goes on from the last run's.
+func (r *run) nextFailure(it *Item, target string, err error) state.Failure {
+	now := r.now()
+	fail := state.Failure{Key: it.Key, Target: target, First: now}
+	for _, old := range r.failures[it.Key] {
+		if old.Target == target {
+			fail = old
+		}
+	}
+	fail.Count++
+	fail.Last, fail.Err = now, err.Error()
+	var de *deliver.Error
+	if errors.As(err, &de) {
+		fail.Permanent = de.Class == deliver.Never
+		fail.Served = append(fail.Served, de.Done...)
+	}
+	fail.Next = now.Add(pause(fail, cmp.Or(r.a.Policy.Poison, DefaultPoison)))
+	return fail
+}
+
+// pause is how long a failed message waits: not at all at first, then an hour
+// and four times longer each time, up to a week.
+func pause(f state.Failure, poison int) time.Duration {
+	n := f.Count - poison
+	if f.Permanent {
+		n = f.Count - 1
+	}
+	if n < 0 {
+		return 0
+	}
+	const week = 7 * 24 * time.Hour
+	return min(time.Hour<<min(2*n, 10), week)
+}
+
+// takeFailures hands over what is to be recorded.
+func (r *run) takeFailures() []state.Failure {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []state.Failure
+	for _, fs := range r.fails {
+		out = append(out, fs...)
+	}
+	clear(r.fails)
+	return out
+}

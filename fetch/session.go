@@ -1,0 +1,249 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// session runs one POP3 session: list, plan, retrieve, delete, quit. It leaves
+// in change what is to be recorded when it ends, however it ends.
+func (r *run) session(ctx context.Context, change *state.Change) error {
+	c, list, err := r.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.leave(c)
+	if err := r.name(ctx, c, list); err != nil {
+		return err
+	}
+	plan, err := r.diff(list)
+	if err != nil {
+		return err
+	}
+	r.planned(&plan)
+	change.Gone, change.Back, change.Forget = plan.Gone, plan.Back, append(change.Forget, plan.Expire...)
+	change.GoneAt = r.now()
+	r.facts.LastPoll = r.now()
+
+	if err := r.retrieveAll(ctx, c, plan.Retrieve); err != nil {
+		return err
+	}
+	return r.deleteAndQuit(ctx, c, plan.Delete, change)
+}
+
+// retrieveAll takes the planned messages, and then once more those that a
+// target refused for good, for the SetAside target.
+func (r *run) retrieveAll(ctx context.Context, c *pop3.Client, items []Item) error {
+	r.enter(Retrieving)
+	if err := r.pass(ctx, c, items); err != nil {
+		return err
+	}
+	rejected := r.takeRejected()
+	if len(rejected) > 0 {
+		r.log.Info("setting refused messages aside", "messages", len(rejected))
+	}
+	return r.pass(ctx, c, rejected)
+}
+
+func (r *run) takeRejected() []Item {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := r.rejected
+	r.rejected = nil
+	r.sum.Failed -= len(out) // counted anew if setting aside fails
+	return out
+}
+
+// connect opens a session and lists the maildrop. A server that hangs up on
+// something that it announced gets another session without that.
+func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error) {
+	c, list, err := r.connectOnce(ctx)
+	for err != nil && r.learnFrom(err) {
+		c, list, err = r.connectOnce(ctx)
+	}
+	return c, list, err
+}
+
+// learnFrom remembers a server's weakness that an error shows, and reports
+// whether another session, opened with care for it, is worth a try.
+func (r *run) learnFrom(err error) bool {
+	var capa *pop3.CapaError
+	switch {
+	case pop3.PipelineRejected(err) && !r.facts.NoPipelining && r.a.Server.Pipelining == pop3.PipelineAuto:
+		r.facts.NoPipelining = true
+		r.addNote("server hangs up on pipelined commands: sending one at a time from now on")
+		return true
+	case errors.As(err, &capa) && !capa.Refused() && !r.facts.NoCapa:
+		r.facts.NoCapa = true
+		r.addNote("server hangs up on CAPA: not asking any more")
+		return true
+	}
+	return false
+}
+
+func (r *run) connectOnce(ctx context.Context) (*pop3.Client, []pop3.Message, error) {
+	r.enter(Connecting)
+	server := *r.a.Server
+	if r.facts.NoPipelining && server.Pipelining == pop3.PipelineAuto {
+		server.Pipelining = pop3.PipelineOff
+	}
+	server.NoCapa = r.facts.NoCapa
+	c, err := pop3.Dial(ctx, &server)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := r.open(ctx, c)
+	if err != nil {
+		r.leave(c)
+		return nil, nil, err
+	}
+	return c, list, nil
+}
+
+func (r *run) open(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) {
+	if err := c.Login(ctx); err != nil {
+		return nil, err
+	}
+	r.sum.Sessions++
+	r.facts.LastLogin = r.now()
+	r.enter(Listing)
+	list, err := c.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.learn(c)
+	r.noteList(c.ListReport())
+	return list, nil
+}
+
+// noteList tells of a list that was not as it should be.
+func (r *run) noteList(rep pop3.ListReport) {
+	if rep.Malformed > 0 {
+		r.addNote(fmt.Sprintf("%d malformed lines in the server's lists, the first: %s; those messages were left alone", rep.Malformed, rep.Example))
+	}
+	if rep.Duplicates > 0 {
+		r.addNote(fmt.Sprintf("%d lines of the server's lists repeat a message number; the first of each counts", rep.Duplicates))
+	}
+	if rep.NoUID > 0 {
+		r.addNote(fmt.Sprintf("%d messages have no unique-id in the server's list and were left alone", rep.NoUID))
+	}
+}
+
+// learn keeps what the session showed of the server.
+func (r *run) learn(c *pop3.Client) {
+	caps := c.Capabilities()
+	r.facts.LoginDelay, _ = caps.LoginDelay()
+	if r.facts.AuthName != "" && r.facts.AuthName != c.LoginName() {
+		r.log.Info("login mechanism changed", "from", r.facts.AuthName, "to", c.LoginName())
+	}
+	r.facts.AuthName = c.LoginName()
+}
+
+// leave ends the connection without QUIT, if it still is open.
+func (r *run) leave(c *pop3.Client) {
+	r.sum.RoundTrips += c.Flights()
+	_ = c.Close()
+}
+
+// name makes sure that every message of the list has a name to be known by.
+func (r *run) name(ctx context.Context, c *pop3.Client, list []pop3.Message) error {
+	r.prints = printed{}
+	if c.HasUIDL() {
+		return nil
+	}
+	return r.nameByHeader(ctx, c, list)
+}
+
+// diff reads the state and decides.
+func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
+	budget := r.a.Limits
+	err = r.db.View(func(v *state.View) error {
+		known := KnownOf(v)
+		if r.prints.late {
+			known.Records = none
+		}
+		plan = Diff(list, known, r.a.Policy, budget, r.now())
+		return nil
+	})
+	return plan, err
+}
+
+// KnownOf is what Diff reads of a state. It is valid inside the View only.
+func KnownOf(v *state.View) Known {
+	return Known{
+		Records:  v.Records(),
+		Entry:    v.Entry,
+		Gone:     v.Gone(),
+		Failures: v.Failures(),
+	}
+}
+
+func none(func([]byte, state.Record) bool) {}
+
+var _ iter.Seq2[[]byte, state.Record] = none
+
+// planned tells the summary and the reporter of a plan.
+func (r *run) planned(p *Plan) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sum.Listed = p.Listed
+	r.sum.Skipped = len(p.Skip)
+	r.sum.Skips = make(map[Reason]int)
+	for i := range p.Skip {
+		r.sum.Skips[p.Skip[i].Why]++
+	}
+	r.event.Total += len(p.Retrieve)
+	r.event.TotalBytes += p.Bytes
+}
+
+// deleteAndQuit sends DELE for what is seen and unwanted, and QUIT, in one
+// flight where the server allows it. Only QUIT's +OK makes deletions real
+// (RFC 1939 section 6); without it the messages are still listed next time
+// and are deleted then.
+func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, change *state.Change) error {
+	doomed := append(seen, r.takeDoomed()...)
+	if len(doomed) > 0 {
+		r.enter(Deleting)
+	}
+	next := 0
+	var deleted []state.Key
+	err := c.DeleteAndQuit(ctx, messagesOf(doomed), func(m pop3.Message, refused error) error {
+		it := &doomed[next]
+		next++
+		if refused != nil {
+			r.addNote(fmt.Sprintf("server would not delete message %d: %v", m.Num, refused))
+			return nil
+		}
+		deleted = append(deleted, it.Key)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("delivered, but the session did not end well; deletions are tried again next time: %w", err)
+	}
+	change.Deleted, change.DeletedAt = deleted, r.now()
+	r.sum.Deleted += len(deleted)
+	return nil
+}
+
+func (r *run) takeDoomed() []Item {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := r.doomed
+	r.doomed = nil
+	return out
+}
+
+// loginPause is how long the server asks us to wait before the next login
+// (RFC 2449 section 6.5).
+func (r *run) loginPause() time.Duration {
+	if r.facts.LoginDelay <= 0 || r.facts.LastLogin.IsZero() {
+		return 0
+	}
+	return min(r.facts.LastLogin.Add(r.facts.LoginDelay).Sub(r.now()), r.facts.LoginDelay)
+}
