@@ -28,7 +28,7 @@ type Config struct {
 	// then DefaultState holds.
 	State string
 	// Parallel is how many accounts are fetched at a time, PerHost how many of
-	// them from one server. At least 1.
+	// them from one server (0: no limit).
 	Parallel, PerHost int
 	// Metrics is the loopback address (host:port) of loop's metrics listener,
 	// MetricsFile the Prometheus text file. Empty: none.
@@ -114,7 +114,7 @@ func Parse(name string, data []byte, opts Options) (*Config, error) {
 		return nil, err
 	}
 	w := &walker{file: name, dir: dir, opts: opts, marks: map[string]mark{}, base: newAccount()}
-	c := &Config{Path: name, Parallel: 4, PerHost: 2}
+	c := &Config{Path: name, Parallel: 4}
 	if root := w.document(data); root != nil {
 		walkMapping(w, "", root, c, configKeys(), false)
 		if _, ok := w.marks["accounts"]; !ok && len(w.errs) == 0 {
@@ -201,7 +201,7 @@ func configKeys() []key[Config] {
 			func(c *Config) *string { return &c.State }),
 		on("parallel", "4", "accounts fetched at a time; never two sessions on one maildrop", integer(1, 10000),
 			func(c *Config) *int { return &c.Parallel }),
-		on("per_host", "2", "of these, how many from one server", integer(1, 10000),
+		on("per_host", "no limit", "of these, how many from one server", integer(0, 10000),
 			func(c *Config) *int { return &c.PerHost }),
 		on("metrics", "", "loopback address of loop's Prometheus listener", loopbackAddress(),
 			func(c *Config) *string { return &c.Metrics }),

@@ -159,3 +159,12 @@ func names(cert *x509.Certificate) string {
 	}
 	return strings.Join(all, ", ")
 }
+
+// Untrusted reports whether the server was reached but is not trusted.
+func (e *TLSError) Untrusted() bool {
+	switch e.Kind {
+	case TLSUnknownAuthority, TLSExpired, TLSWrongHost, TLSPinMismatch:
+		return true
+	}
+	return false
+}
