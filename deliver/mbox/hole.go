@@ -91,37 +91,57 @@ func decodeMarker(b, token []byte) (marker, bool) {
 }
 
 // removeRegion removes what begins at the intent's message and ends where its
-// batch does, in a file whose content since then was moved by shift.
+// batch does, in a file whose content since then was moved by shift. With the
+// first message go the newlines before it, but for those that what follows the
+// region needs as well.
 func removeRegion(ctx context.Context, f *os.File, in *intent, shift int64) error {
-	h := hole{at: in.Offset + shift, length: in.End - in.Offset}
+	at, end := in.Offset+shift, in.End+shift
 	info, err := f.Stat()
-	if err != nil {
+	if err != nil || info.Size() < end {
 		return err
 	}
-	first := in.Offset == in.Start+int64(in.Prefix)
-	if info.Size() < h.at+h.length {
-		return nil // not the region that was found
-	}
-	if info.Size() == h.at+h.length {
-		if first {
-			h.at -= int64(in.Prefix)
-		}
-		return truncate(f, h.at)
-	}
-	if first && in.Prefix > 0 { // what follows needs the newlines as much as we did
-		if _, err := f.WriteAt([]byte(strings.Repeat("\n", in.Prefix)), h.at-int64(in.Prefix)); err != nil {
+	need := 0
+	if in.Offset == in.Start+int64(in.Prefix) {
+		have, err := emptyBefore(f, at, in.Prefix)
+		if err != nil {
 			return err
 		}
+		at -= int64(have)
+		if need, err = missingNewlines(f, at); err != nil {
+			return err
+		}
+		need = min(need, have)
 	}
-	extra, err := blankLines(f, h.at+h.length)
+	if info.Size() == end {
+		if shift != 0 { // what is before it may not be what it was
+			at += int64(need)
+		}
+		return truncate(f, at)
+	}
+	if _, err := f.WriteAt([]byte(strings.Repeat("\n", need)), at); err != nil {
+		return err
+	}
+	at += int64(need)
+	extra, err := blankLines(f, end)
 	if err != nil {
 		return err
 	}
+	h := hole{at: at, length: end - at}
 	if h.step() == 0 { // cannot be marked: a few blank lines stay
 		return blank(f, h)
 	}
 	h.length += extra
 	return closeHole(ctx, f, in.Token, h)
+}
+
+// emptyBefore returns how many of the octets before an offset, at most n, are
+// newlines that we wrote or wanted to write.
+func emptyBefore(f io.ReaderAt, at int64, n int) (int, error) {
+	b := make([]byte, min(int64(n), at))
+	if _, err := f.ReadAt(b, at-int64(len(b))); err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	return len(b) - len(bytes.TrimRight(b, "\n\x00")), nil
 }
 
 // blankLines returns how many newlines another program has put before its

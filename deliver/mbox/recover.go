@@ -125,7 +125,7 @@ func keptBefore(f *os.File, in *intent) (bool, error) {
 func unfinishedElsewhere(f *os.File, in *intent, begin int64) (shift int64, found bool, err error) {
 	err = find(f, in.Token, begin, func(at int64) error {
 		moved := at + tokenSize - in.End
-		if in.Start+moved < 0 {
+		if in.Start+int64(in.Prefix)+moved < 0 {
 			return nil
 		}
 		ok, err := beginsLikeOurs(f, in, moved)
