@@ -31,6 +31,10 @@ const (
 // Publish, so that what a killed process has published is delivered again.
 const noIntents = "no-intents"
 
+// childTime ends a child that hangs, with its stacks in the error. A loaded
+// machine takes a second.
+const childTime = "20s"
+
 // journal is what a child has recorded durably enough to survive SIGKILL. It
 // plays the part of the state database.
 type journal struct {
@@ -155,7 +159,7 @@ func runChild(t *testing.T, dir string, env ...string) (killed bool, err error) 
 	for i, p := range parts {
 		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
 	}
-	cmd := exec.Command(os.Args[0], "-test.run="+strings.Join(parts, "/"))
+	cmd := exec.Command(os.Args[0], "-test.run="+strings.Join(parts, "/"), "-test.timeout="+childTime)
 	cmd.Env = append(os.Environ(), childDir+"="+dir, "TMPDIR="+filepath.Join(dir, "tmp"))
 	cmd.Env = append(cmd.Env, env...)
 	for _, d := range []string{targetDir(dir), filepath.Join(dir, "tmp")} {

@@ -140,7 +140,7 @@ func (h Harness) finish(t *testing.T, dir string) error {
 			again = append(again, body)
 		}
 	}
-	target := h.Open(t, targetDir(dir))
+	target := h.openAt(t, targetDir(dir)) // closed also if send ends the test
 	send(t, target, again...)
 	visible := target.Read(t)
 	if h.Uncertain {
