@@ -10,9 +10,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -31,6 +34,7 @@ import (
 type receiver struct {
 	*gosmtp.Server
 	addr string
+	dir  string // if set, bodies are kept here too, for another process to see
 
 	mu   sync.Mutex
 	mail []received
@@ -74,7 +78,10 @@ func (s *session) Data(r io.Reader) error {
 	s.r.mu.Lock()
 	defer s.r.mu.Unlock()
 	s.r.mail = append(s.r.mail, m)
-	return nil
+	if s.r.dir == "" {
+		return nil
+	}
+	return os.WriteFile(fmt.Sprintf("%s/%d", s.r.dir, time.Now().UnixNano()), body, 0o600)
 }
 
 func (s *session) LMTPData(r io.Reader, status gosmtp.StatusCollector) error {
@@ -123,7 +130,7 @@ func startReceiver(t testing.TB, network string, change func(*gosmtp.Server)) *r
 	r.addr = l.Addr().String()
 	done := make(chan struct{})
 	go func() { defer close(done); _ = r.Serve(l) }()
-	t.Cleanup(func() { _ = r.Close(); <-done })
+	t.Cleanup(func() { _ = r.Close(); _ = l.Close(); <-done }) // Close misses a Serve that has not begun
 	return r
 }
 
@@ -178,13 +185,22 @@ func canon(sent []byte) []byte {
 
 func testConformance(t *testing.T, lmtp bool) {
 	delivertest.Run(t, delivertest.Harness{
-		Open: func(t testing.TB, _ string) delivertest.Target {
+		Open: func(t testing.TB, dir string) delivertest.Target {
 			r := startReceiver(t, "tcp", func(s *gosmtp.Server) { s.LMTP = lmtp })
+			r.dir = dir
 			return delivertest.Target{
 				Deliverer: New(Options{Address: r.addr, LMTP: lmtp, To: []string{"alice@localhost"}, Security: NoTLS}),
-				Read: func(testing.TB) (out [][]byte) {
-					for _, m := range r.received() {
-						out = append(out, []byte(m.body))
+				Read: func(t testing.TB) (out [][]byte) {
+					files, err := os.ReadDir(dir)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, f := range files {
+						b, err := os.ReadFile(filepath.Join(dir, f.Name()))
+						if err != nil {
+							t.Fatal(err)
+						}
+						out = append(out, b)
 					}
 					return out
 				},
@@ -192,6 +208,7 @@ func testConformance(t *testing.T, lmtp bool) {
 		},
 		Recover:   Recover,
 		Canon:     canon,
+		InDir:     true,
 		Uncertain: true,
 		Ordered:   true,
 	})

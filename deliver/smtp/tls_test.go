@@ -69,7 +69,7 @@ func TestImplicitTLS(t *testing.T) {
 		defer close(done)
 		_ = r.Serve(tls.NewListener(inner, &tls.Config{Certificates: []tls.Certificate{cert}}))
 	}()
-	defer func() { _ = r.Close(); <-done }()
+	defer func() { _ = r.Close(); _ = inner.Close(); <-done }()
 	d := New(Options{Address: inner.Addr().String(), Security: ImplicitTLS, To: []string{"a@x"},
 		TLS: &tls.Config{RootCAs: pool, ServerName: "localhost"}})
 	defer d.Close()
