@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"testing"
 	"time"
 )
 
@@ -55,7 +54,7 @@ type Dovecot struct {
 	// Dir is the private directory and Log the server's log file in it.
 	Dir, Log string
 
-	t      testing.TB
+	t      TB
 	opts   DovecotOptions
 	uid    int
 	gid    int
@@ -72,7 +71,7 @@ const dovecotPatience = 15 * time.Second
 // StartDovecot starts a Dovecot that ends with the test, as root (mail then
 // belongs to an unprivileged user) or as any other user. It skips the test if
 // Dovecot is not installed, and fails it if MAILHAUL_REQUIRE_ALL is 1.
-func StartDovecot(t testing.TB, o DovecotOptions) *Dovecot {
+func StartDovecot(t TB, o DovecotOptions) *Dovecot {
 	t.Helper()
 	Require(t, "dovecot")
 	if o.Users == nil {
@@ -105,7 +104,7 @@ func StartDovecot(t testing.TB, o DovecotOptions) *Dovecot {
 
 // Require returns the path of a program of the system. Without it, it skips the
 // test, or fails it if MAILHAUL_REQUIRE_ALL is 1.
-func Require(t testing.TB, program string) string {
+func Require(t TB, program string) string {
 	t.Helper()
 	for _, dir := range []string{"", "/usr/sbin/", "/usr/local/sbin/"} {
 		if path, err := exec.LookPath(dir + program); err == nil {
@@ -121,7 +120,7 @@ func Require(t testing.TB, program string) string {
 
 // shortTempDir makes a directory whose unix sockets stay under the limit of
 // 108 bytes, which t.TempDir with a long test name would not.
-func shortTempDir(t testing.TB) string {
+func shortTempDir(t TB) string {
 	t.Helper()
 	parent := os.TempDir()
 	if len(parent) > 40 {
