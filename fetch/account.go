@@ -110,13 +110,17 @@ const (
 	GmailRecent
 )
 
-// Limits bound one run of one account. Zero: no limit.
+// Limits bound one run of one account. Zero: no limit; negative Bytes: nothing
+// is left.
 type Limits struct {
 	Messages    int
 	Bytes       int64
 	BytesPerDay int64
 	// Rate is in octets a second.
 	Rate int64
+	// begun means that some of Bytes is spent: else one message is taken
+	// even if it alone is larger, so that it does not wait for ever.
+	begun bool
 }
 
 // Envelope is the exact rule by which a shared mailbox finds a message's

@@ -197,6 +197,9 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 		d.msg.pending--
 		return
 	}
+	if errors.Is(res.Err, context.Canceled) {
+		return // staged still: the next run's Recover finishes it
+	}
 	var de *deliver.Error
 	if !errors.As(res.Err, &de) || de.Stops() {
 		c.breakTarget(p.target, res.Err)

@@ -213,8 +213,8 @@ func (plan *Plan) place(r *listed, m pop3.Message, doomed bool, failures map[sta
 		skip(Pausing)
 		return
 	}
-	if l.Messages > 0 && len(plan.Retrieve) >= l.Messages ||
-		l.Bytes > 0 && plan.Bytes+max(m.Size, 0) > l.Bytes && len(plan.Retrieve) > 0 {
+	if l.Bytes < 0 || l.Messages > 0 && len(plan.Retrieve) >= l.Messages ||
+		l.Bytes > 0 && plan.Bytes+max(m.Size, 0) > l.Bytes && (l.begun || len(plan.Retrieve) > 0) {
 		skip(OverLimit)
 		return
 	}

@@ -66,16 +66,6 @@ func (r *run) load() error {
 	})
 }
 
-// sessions runs one session, and more while a windowed maildrop shows others.
-func (r *run) sessions(ctx context.Context, change *state.Change) error {
-	if wait := r.loginPause(); wait > r.a.Wait {
-		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server allows one login every %s; the next is due in %s",
-			r.facts.LoginDelay, wait.Round(time.Second)),
-			Hint: "run later, or use --wait 10m to wait for it"}
-	}
-	return r.session(ctx, change)
-}
-
 // record ends the run in one transaction. It is the last thing that can go
 // wrong and never hides an earlier error.
 func (r *run) record(change *state.Change, err error) error {
@@ -86,6 +76,7 @@ func (r *run) record(change *state.Change, err error) error {
 	change.Facts = &r.facts
 	change.Targets = r.targetIDs()
 	change.Fail = append(change.Fail, r.takeFailures()...)
+	r.spend(change)
 	verdict := r.verdict(context.Background(), err)
 	change.Run = &state.Run{
 		Started: r.sum.Started,

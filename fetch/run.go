@@ -21,6 +21,7 @@ type run struct {
 	facts    state.Facts
 	failures map[state.Key][]state.Failure // as on record when the run began
 	prints   printed
+	budgeted int64 // octets of this run that are in the day's budget already
 
 	mu        sync.Mutex // guards what follows
 	sum       Summary

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"time"
+	"strconv"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
@@ -13,28 +13,36 @@ import (
 
 // session runs one POP3 session: list, plan, retrieve, delete, quit. It leaves
 // in change what is to be recorded when it ends, however it ends.
-func (r *run) session(ctx context.Context, change *state.Change) error {
+func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, err error) {
 	c, list, err := r.connect(ctx)
 	if err != nil {
-		return err
+		return w, err
 	}
 	defer r.leave(c)
 	if err := r.name(ctx, c, list); err != nil {
-		return err
+		return w, err
 	}
 	plan, err := r.diff(list)
 	if err != nil {
-		return err
+		return w, err
+	}
+	w = seenWindow{listed: plan.Listed, gmail: gmail(c)}
+	if !w.gmail {
+		if err := r.matchReset(ctx, c, list, &plan); err != nil {
+			return w, err
+		}
 	}
 	r.planned(&plan)
-	change.Gone, change.Back, change.Forget = plan.Gone, plan.Back, append(change.Forget, plan.Expire...)
+	change.Gone, change.Back, change.Forget = plan.Gone, plan.Back, plan.Expire
 	change.GoneAt = r.now()
 	r.facts.LastPoll = r.now()
 
+	w.retrieved = len(plan.Retrieve)
 	if err := r.retrieveAll(ctx, c, plan.Retrieve); err != nil {
-		return err
+		return w, err
 	}
-	return r.deleteAndQuit(ctx, c, plan.Delete, change)
+	w.deleted, err = r.deleteAndQuit(ctx, c, plan.Delete, change)
+	return w, err
 }
 
 // retrieveAll takes the planned messages, and then once more those that a
@@ -139,11 +147,33 @@ func (r *run) noteList(rep pop3.ListReport) {
 func (r *run) learn(c *pop3.Client) {
 	caps := c.Capabilities()
 	r.facts.LoginDelay, _ = caps.LoginDelay()
-	if r.facts.AuthName != "" && r.facts.AuthName != c.LoginName() {
-		r.log.Info("login mechanism changed", "from", r.facts.AuthName, "to", c.LoginName())
+	r.learnExpire(caps)
+	if weaker := c.LoginStrength(); weaker < r.facts.AuthStrength {
+		r.addNote(fmt.Sprintf("weaker login than before: %s instead of %s; if the server's set-up was not changed, someone may be in between", c.LoginName(), r.facts.AuthName))
 	}
-	r.facts.AuthName = c.LoginName()
+	r.facts.AuthName, r.facts.AuthStrength = c.LoginName(), c.LoginStrength()
 }
+
+// learnExpire warns, once for each announcement, of a server that says it
+// deletes retrieved mail by itself (RFC 2449 section 6.7). It never changes
+// the policy: Gmail announces EXPIRE 0 and keeps everything.
+func (r *run) learnExpire(caps pop3.Capabilities) {
+	days, ok := caps.Expire()
+	said := ""
+	if ok {
+		said = strconv.Itoa(days)
+	}
+	if ok && !r.a.Policy.Keep.None && r.facts.Extra[extraExpire] != said {
+		r.addNote(fmt.Sprintf("server announces that it may delete mail %d days after it was fetched, whatever `keep` says", days))
+	}
+	if r.facts.Extra == nil {
+		r.facts.Extra = make(map[string]string)
+	}
+	r.facts.Extra[extraExpire] = said
+}
+
+// extraExpire is where Facts.Extra keeps the last EXPIRE.
+const extraExpire = "expire"
 
 // leave ends the connection without QUIT, if it still is open.
 func (r *run) leave(c *pop3.Client) {
@@ -162,13 +192,12 @@ func (r *run) name(ctx context.Context, c *pop3.Client, list []pop3.Message) err
 
 // diff reads the state and decides.
 func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
-	budget := r.a.Limits
 	err = r.db.View(func(v *state.View) error {
 		known := KnownOf(v)
 		if r.prints.late {
 			known.Records = none
 		}
-		plan = Diff(list, known, r.a.Policy, budget, r.now())
+		plan = Diff(list, known, r.a.Policy, r.limitsLeft(v.Budget(day(r.now()))), r.now())
 		return nil
 	})
 	return plan, err
@@ -192,7 +221,7 @@ var _ iter.Seq2[[]byte, state.Record] = none
 func (r *run) planned(p *Plan) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sum.Listed = p.Listed
+	r.sum.Listed = max(r.sum.Listed, p.Listed) // of several sessions, the largest
 	r.sum.Skipped = len(p.Skip)
 	r.sum.Skips = make(map[Reason]int)
 	for i := range p.Skip {
@@ -206,7 +235,7 @@ func (r *run) planned(p *Plan) {
 // flight where the server allows it. Only QUIT's +OK makes deletions real
 // (RFC 1939 section 6); without it the messages are still listed next time
 // and are deleted then.
-func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, change *state.Change) error {
+func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, change *state.Change) (int, error) {
 	doomed := append(seen, r.takeDoomed()...)
 	if len(doomed) > 0 {
 		r.enter(Deleting)
@@ -224,11 +253,11 @@ func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, ch
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("delivered, but the session did not end well; deletions are tried again next time: %w", err)
+		return 0, fmt.Errorf("delivered, but the session did not end well; deletions are tried again next time: %w", err)
 	}
 	change.Deleted, change.DeletedAt = deleted, r.now()
 	r.sum.Deleted += len(deleted)
-	return nil
+	return len(deleted), nil
 }
 
 func (r *run) takeDoomed() []Item {
@@ -237,13 +266,4 @@ func (r *run) takeDoomed() []Item {
 	out := r.doomed
 	r.doomed = nil
 	return out
-}
-
-// loginPause is how long the server asks us to wait before the next login
-// (RFC 2449 section 6.5).
-func (r *run) loginPause() time.Duration {
-	if r.facts.LoginDelay <= 0 || r.facts.LastLogin.IsZero() {
-		return 0
-	}
-	return min(r.facts.LastLogin.Add(r.facts.LoginDelay).Sub(r.now()), r.facts.LoginDelay)
 }

@@ -22,8 +22,10 @@ type Facts struct {
 	// LastPoll is the time of the last complete listing.
 	LastPoll time.Time `json:"last_poll,omitzero"`
 	// AuthName is the mechanism that last logged in.
-	AuthName string     `json:"auth_name,omitempty"`
-	List     ListDigest `json:"list,omitzero"`
+	AuthName string `json:"auth_name,omitempty"`
+	// AuthStrength ranks it, higher is stronger.
+	AuthStrength uint8      `json:"auth_strength,omitempty"`
+	List         ListDigest `json:"list,omitzero"`
 	// Extra is the engine's own, by name.
 	Extra map[string]string `json:"extra,omitempty"`
 }

@@ -74,6 +74,7 @@ func (b loginBuilder) method(m sasl.Method, named bool) []pop3.Login {
 			User:     b.user,
 			Password: b.password,
 			New:      b.mechanism(m, name),
+			Strength: uint8(sasl.ClassOf(name)),
 			Clear:    m.NeedsTLS(),
 			// Of two names the stronger is taken if it is offered; only the
 			// weaker, the last, may be forced.

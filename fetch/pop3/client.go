@@ -27,6 +27,7 @@ type Client struct {
 	capaErr  *CapaError
 	utf8     bool
 	login    string
+	strength uint8 // of the login
 	hide     string // secret in use: never repeated from a server's text
 	verified bool   // a STAT succeeded after the login
 	noUIDL   bool
@@ -50,6 +51,9 @@ func (c *Client) TLS() *tls.ConnectionState { return c.tls }
 
 // LoginName is the name of the login that succeeded; empty before.
 func (c *Client) LoginName() string { return c.login }
+
+// LoginStrength is the Login.Strength of the login that succeeded.
+func (c *Client) LoginStrength() uint8 { return c.strength }
 
 // UTF8 reports whether the session is in the UTF8 mode of RFC 6856.
 func (c *Client) UTF8() bool { return c.utf8 }

@@ -43,7 +43,7 @@ func (c *Client) doLogin(ctx context.Context) error {
 	if err != nil {
 		return c.loginFailed(l.Name, err)
 	}
-	c.login = l.Name
+	c.login, c.strength = l.Name, l.Strength
 	return nil
 }
 

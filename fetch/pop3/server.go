@@ -133,6 +133,9 @@ type Login struct {
 	Password func(ctx context.Context) (string, error)
 	// New makes the mechanism of a SASL login when it is needed.
 	New func(ctx context.Context, ch sasl.Channel) (sasl.Mechanism, error)
+	// Strength ranks logins, higher is stronger, so that a caller can tell a
+	// downgrade from one session to the next.
+	Strength uint8
 	// Clear means that who reads the connection learns a reusable secret:
 	// never used without TLS unless Server.Insecure.
 	Clear bool

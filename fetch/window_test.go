@@ -1,0 +1,215 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+)
+
+// rig is a maildrop on a server and an account that fetches it.
+type rig struct {
+	t       *testing.T
+	dir     string
+	drop    *pop3test.Maildrop
+	server  *pop3test.Server
+	account *Account
+	fetcher *Fetcher
+}
+
+func newRig(t *testing.T, drop *pop3test.Maildrop, o pop3test.Options) *rig {
+	t.Helper()
+	o.Security = pop3test.Plain
+	g := &rig{t: t, dir: t.TempDir(), drop: drop, server: pop3test.NewServer(drop, o)}
+	t.Cleanup(g.server.Close)
+	g.account = &Account{
+		Name: "test", ID: "test",
+		Server: &pop3.Server{Host: g.server.Host, Port: g.server.Port, Security: pop3.Plain, Insecure: true, LF: true,
+			Idle: 5 * time.Second,
+			Logins: []pop3.Login{{Name: "USER", User: "alice", Clear: true,
+				Password: func(context.Context) (string, error) { return "secret", nil }}}},
+		Targets: []Target{{ID: "maildir", Deliverer: maildir.New(maildir.Options{Path: filepath.Join(g.dir, "Maildir")})}},
+	}
+	g.fetcher = &Fetcher{
+		StateDir: filepath.Join(g.dir, "state"),
+		Recover:  map[string]deliver.RecoverFunc{maildir.Kind: maildir.Recover},
+	}
+	return g
+}
+
+// add puts n more messages, all different, on the server.
+func (g *rig) add(n int) {
+	for range n {
+		i := g.drop.Len()
+		g.drop.Add("", fmt.Appendf(nil, "Message-ID: <%d.%d@test>\r\nSubject: %d\r\n\r\nbody\r\n", i, time.Now().UnixNano(), i))
+	}
+}
+
+func (g *rig) run() Summary {
+	g.t.Helper()
+	return g.fetcher.Run(context.Background(), []*Account{g.account})[0]
+}
+
+func (g *rig) delivered() int {
+	names, _ := filepath.Glob(filepath.Join(g.dir, "Maildir", "new", "*"))
+	return len(names)
+}
+
+func TestGmailWindowIsFetchedToItsEnd(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{Oldest: 30, Gmail: true},
+		pop3test.Options{Capa: []string{"USER", "TOP", "UIDL", "RESP-CODES", "X-GOOGLE-RICO", "EXPIRE 0"}})
+	g.add(100)
+	s := g.run()
+	if s.Err != nil || s.Fetched != 100 || g.delivered() != 100 {
+		t.Fatalf("fetched %d, %d delivered, err %v", s.Fetched, g.delivered(), s.Err)
+	}
+	if s.Sessions != 5 { // four with messages, one that finds the list empty
+		t.Errorf("%d sessions", s.Sessions)
+	}
+	if s := g.run(); s.Fetched != 0 || s.Err != nil {
+		t.Errorf("second run: %d fetched, err %v", s.Fetched, s.Err)
+	}
+	if g.delivered() != 100 {
+		t.Errorf("%d delivered after the second run", g.delivered())
+	}
+}
+
+func TestWindowOfNewestIsEmptiedByDeleting(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{Newest: 120}, pop3test.Options{})
+	g.account.Policy.Keep.None = true
+	g.add(300)
+	s := g.run()
+	if s.Err != nil || s.Fetched != 300 || s.Deleted != 300 || g.delivered() != 300 || g.drop.Len() != 0 {
+		t.Fatalf("%+v, %d delivered, %d left", s, g.delivered(), g.drop.Len())
+	}
+	if s.Sessions != 3 {
+		t.Errorf("%d sessions", s.Sessions)
+	}
+}
+
+func TestWindowKeptIsListedOnce(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{Newest: 120}, pop3test.Options{})
+	g.add(300)
+	if s := g.run(); s.Err != nil || s.Fetched != 120 || s.Sessions != 1 {
+		t.Fatalf("%+v", s)
+	}
+}
+
+func TestLimitHoldsOverSessions(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{Newest: 120}, pop3test.Options{})
+	g.account.Policy.Keep.None = true
+	g.account.Limits.Messages = 150
+	g.add(300)
+	if s := g.run(); s.Err != nil || s.Fetched != 150 || g.drop.Len() != 150 {
+		t.Fatalf("%+v, %d left", s, g.drop.Len())
+	}
+}
+
+func TestNewUIDsAreRecognisedByHeaders(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.add(50)
+	if s := g.run(); s.Fetched != 50 {
+		t.Fatalf("%+v", s)
+	}
+	g.drop.Rename(func(uid string) string { return "moved-" + uid })
+	g.add(3)
+	s := g.run()
+	if s.Err != nil || s.Fetched != 3 || g.delivered() != 53 {
+		t.Fatalf("fetched %d, err %v", s.Fetched, s.Err)
+	}
+	if len(s.Notes) == 0 {
+		t.Error("no note of the change")
+	}
+	if s := g.run(); s.Fetched != 0 || len(s.Notes) != 0 {
+		t.Errorf("third run: %d fetched, notes %q", s.Fetched, s.Notes)
+	}
+}
+
+func TestNewMailInPlaceOfOldIsFetched(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{Newest: 20}, pop3test.Options{})
+	g.add(20)
+	g.run()
+	g.add(20)
+	if s := g.run(); s.Err != nil || s.Fetched != 20 {
+		t.Fatalf("%+v", s)
+	}
+}
+
+func TestImportedUIDsGoneStopTheRun(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.add(20)
+	if _, _, err := g.fetcher.MarkSeen(context.Background(), g.account, MarkRule{All: true}); err != nil {
+		t.Fatal(err)
+	}
+	g.drop.Rename(func(uid string) string { return "moved-" + uid })
+	s := g.run()
+	if ExitOf(s.Err) != ExitTemp || s.Fetched != 0 || g.delivered() != 0 || HintOf(s.Err) == "" {
+		t.Fatalf("%+v", s)
+	}
+}
+
+func TestLoginDelayIsHonoured(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{LoginDelay: 300 * time.Second})
+	g.add(1)
+	if s := g.run(); s.Err != nil {
+		t.Fatal(s.Err)
+	}
+	before := g.server.Connections()
+	s := g.run()
+	if ExitOf(s.Err) != ExitTemp || g.server.Connections() != before {
+		t.Fatalf("err %v, %d connections", s.Err, g.server.Connections()-before)
+	}
+	later := time.Now().Add(301 * time.Second)
+	g.fetcher.Now = func() time.Time { return later }
+	if s := g.run(); ExitOf(s.Err) != ExitTemp { // the server's clock is the real one
+		t.Fatalf("err %v", s.Err)
+	}
+	if g.server.Connections() != before+1 {
+		t.Fatal("no connection when the delay was over")
+	}
+}
+
+func TestShortLoginDelayIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := (&Fetcher{}).newRun(&Account{Name: "a"})
+		r.facts.LoginDelay, r.facts.LastLogin = 20*time.Second, time.Now()
+		start := time.Now()
+		if err := r.awaitLogin(context.Background(), false); err != nil || time.Since(start) != 20*time.Second {
+			t.Fatalf("waited %v, err %v", time.Since(start), err)
+		}
+	})
+}
+
+func TestDailyBudget(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.add(10)
+	size := int64(len(g.drop.Messages()[0].Body))
+	g.account.Limits.BytesPerDay = 4*size + size/2
+	now := time.Now()
+	g.fetcher.Now = func() time.Time { return now }
+	var got []int
+	for range 3 {
+		got = append(got, g.run().Fetched)
+	}
+	now = now.Add(24 * time.Hour)
+	got = append(got, g.run().Fetched)
+	if fmt.Sprint(got) != "[4 0 0 4]" {
+		t.Fatalf("fetched %v", got)
+	}
+}
