@@ -57,7 +57,7 @@ func (e *encoder) run(ctx context.Context) error {
 	}
 	if e.last != '\n' {
 		e.added = true
-		return e.put([]byte("\n"), false)
+		return e.put([]byte("\n"), e.inHeader && e.bodyLen == 0)
 	}
 	return nil
 }

@@ -49,7 +49,8 @@ func checkRoundTrip(t *testing.T, message []byte, format Format, body io.Reader)
 			if sum, err := contentSum(s.f, e); err != nil || sum != first.sum {
 				t.Errorf("content hash %x, %v, want %x", sum, err, first.sum)
 			}
-			if ok, err := m.has(e, sha256.Sum256(message)); !ok {
+			both := bytes.Contains(message, []byte(">From ")) && format == MBOXO // not reversible
+			if ok, err := m.has(e, sha256.Sum256(message)); !ok && !both {
 				t.Errorf("not found by its hash: %v", err)
 			}
 		}

@@ -3,11 +3,13 @@ package mbox
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -153,6 +155,37 @@ box.flush()
 	}
 	if _, found, err := m.Find(t.Context(), "", sha256.Sum256([]byte("A: b\n\nold\n"))); found || err != nil {
 		t.Errorf("found what was removed: %v", err)
+	}
+}
+
+// TestFind: at the place of the receipt, and without it.
+func TestFind(t *testing.T) {
+	samples := append(slices.Clone(samples), "From a\n>From b\n") // mboxo cannot reverse the last
+	for name, format := range formats {
+		path := filepath.Join(t.TempDir(), "mbox")
+		intents := send(t, newDeliverer(t, Options{Path: path, Format: format}), samples...)
+		m, err := Open(path, format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		for i, text := range samples {
+			sum := sha256.Sum256([]byte(text))
+			_, found, err := m.Find(t.Context(), intents[i].Receipt, sum)
+			if !found || err != nil || m.index != nil {
+				t.Errorf("%s: message %d is not where its receipt says: %v", name, i, err)
+			}
+		}
+		for i, text := range samples {
+			_, found, err := m.Find(t.Context(), "", sha256.Sum256([]byte(text)))
+			if want := format != MBOXO || i != len(samples)-1; found != want || err != nil {
+				t.Errorf("%s: message %d: found %v, %v", name, i, found, err)
+			}
+		}
+		send(t, newDeliverer(t, Options{Path: path, Format: format}), "new\n")
+		if _, found, err := m.Find(t.Context(), "", sha256.Sum256([]byte("new\n"))); found || !errors.Is(err, ErrChanged) {
+			t.Errorf("%s: got %v, %v, want ErrChanged", name, found, err)
+		}
 	}
 }
 

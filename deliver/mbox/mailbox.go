@@ -60,7 +60,8 @@ func (m *Mailbox) Close() error { return m.f.Close() }
 // empty), then anywhere. A final newline that delivery added, and the header
 // fields that readers add, do not matter, unless the message had such a field
 // itself and a reader has changed it. False with a nil error means that it is
-// not there.
+// not there. An MBOXO message that had both "From " and ">From " lines is found
+// at its receipt's place only, by the receipt's checksum.
 //
 // The first call that has to look further reads the whole file, and keeps about
 // 100 octets a message.
@@ -87,7 +88,7 @@ func (m *Mailbox) Find(ctx context.Context, receipt string, sum [sha256.Size]byt
 }
 
 // findAt looks at the receipt's place only.
-func (m *Mailbox) findAt(ctx context.Context, r Receipt, sum [sha256.Size]byte) (place Place, found bool, err error) {
+func (m *Mailbox) findAt(ctx context.Context, r Receipt, sum [sha256.Size]byte) (place Place, isHere bool, err error) {
 	size := min(m.info.Size(), r.Offset+r.Length)
 	if r.Offset >= size {
 		return Place{}, false, nil
@@ -97,12 +98,26 @@ func (m *Mailbox) findAt(ctx context.Context, r Receipt, sum [sha256.Size]byte) 
 			return errStop
 		}
 		place = e.place()
-		if found, err = m.has(e, sum); err == nil {
+		found, err := m.has(e, sum)
+		if m.format == MBOXO && !found && err == nil {
+			found, err = m.unchanged(r)
+		}
+		isHere = found
+		if err == nil {
 			err = errStop
 		}
 		return err
 	})
-	return place, found, err
+	return place, isHere, err
+}
+
+// unchanged reports whether the file has what delivery wrote.
+func (m *Mailbox) unchanged(r Receipt) (bool, error) {
+	crc, err := checksum(m.f, r.Offset, r.Length)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, nil
+	}
+	return err == nil && crc == r.CRC, err
 }
 
 func (e entry) place() Place { return Place{Offset: e.start, Length: e.end - e.start, body: e.body} }

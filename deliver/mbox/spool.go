@@ -71,7 +71,9 @@ func (s *spool) write(ctx context.Context, f Format, e deliver.Envelope, body io
 	m := staged{sep: separator(e)}
 	head := m.sep
 	if f == MBOXCL2 {
-		head += fmt.Sprintf(lengthForm, 0)
+		length := fmt.Sprintf(lengthForm, 0)
+		s.enc.sum.add([]byte(length), true) // a message may begin with a continuation line
+		head += length
 	}
 	_, err := s.w.WriteString(head)
 	if err == nil {
