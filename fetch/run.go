@@ -198,7 +198,9 @@ func (r *run) nextFailure(it *Item, target string, err error) state.Failure {
 	var de *deliver.Error
 	if errors.As(err, &de) {
 		fail.Permanent = de.Class == deliver.Never
-		fail.Served = append(fail.Served, de.Done...)
+		if len(de.Done) > 0 {
+			fail.Served = de.Done
+		}
 	}
 	fail.Next = now.Add(pause(fail, cmp.Or(r.a.Policy.Poison, DefaultPoison)))
 	return fail
