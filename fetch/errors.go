@@ -105,6 +105,14 @@ func ExitOf(err error) Exit {
 	return exitOfFile(err)
 }
 
+// stoppedError is what a cancelled run came to: the cause of its context, such
+// as a signal.
+type stoppedError struct{ cause error }
+
+func (e stoppedError) Error() string { return "stopped: " + e.cause.Error() }
+
+func (e stoppedError) Unwrap() []error { return []error{context.Canceled, e.cause} }
+
 func exitOfClass(c deliver.Class) Exit {
 	switch c {
 	case deliver.CannotCreate:
@@ -168,7 +176,8 @@ func exitOfFile(err error) Exit {
 	return ExitSoftware
 }
 
-// HintOf returns what a person can do about an error, or "".
+// HintOf returns what a person can do about an error, or "". Of joined errors
+// the first that has a hint counts.
 func HintOf(err error) string {
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		switch t := e.(type) {
@@ -183,6 +192,12 @@ func HintOf(err error) string {
 		case interface{ Hint() string }:
 			if h := t.Hint(); h != "" {
 				return h
+			}
+		case interface{ Unwrap() []error }:
+			for _, joined := range t.Unwrap() {
+				if h := HintOf(joined); h != "" {
+					return h
+				}
 			}
 		}
 	}

@@ -23,6 +23,9 @@ type Fetcher struct {
 	Parallel, PerHost int
 	// Recover settles intents by their kind.
 	Recover map[string]deliver.RecoverFunc
+	// ReadBack opens what a target holds for reading, by its ID; nil Copies
+	// for a target that cannot be read back. It serves Verify and Purge.
+	ReadBack func(ctx context.Context, a *Account, target string) (Copies, error)
 	// Batch is the most messages in one transaction. Zero: DefaultBatch.
 	Batch int
 	// Grace is how long a cancelled run may finish what it holds. Zero:
@@ -58,16 +61,22 @@ func (f *Fetcher) report(e Event) {
 }
 
 // Run fetches each account once and returns one summary an account, in their
-// order. Accounts do not depend on each other: one that fails does not stop
+// order; in that order they also begin, as far as a busy host lets them.
+// Accounts do not depend on each other: one that fails does not stop
 // the rest. A done ctx ends all of them.
 func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
 	sums := make([]Summary, len(accounts))
 	slots := newSlots(cmp.Or(f.Parallel, 4), f.PerHost)
 	var wg sync.WaitGroup
 	for i, a := range accounts {
+		begin := func() error { return slots.take(ctx, a.Server.Host) }
+		if f.PerHost <= 0 {
+			err := begin() // here, so that the slots go by order
+			begin = func() error { return err }
+		}
 		wg.Go(func() {
-			if err := slots.take(ctx, a.Server.Host); err != nil {
-				sums[i] = Summary{Account: a.Name, Started: f.now(), Err: err}
+			if err := begin(); err != nil {
+				sums[i] = Summary{Account: a.Name, Started: f.now(), Err: stoppedError{err}}
 				f.report(Event{Account: a.Name, Stage: Finished, Summary: &sums[i]})
 				return
 			}
@@ -88,16 +97,17 @@ func (f *Fetcher) Plan(ctx context.Context, a *Account) (Plan, error) {
 	case errors.Is(err, os.ErrNotExist):
 		return r.planFrom(ctx, Known{Records: none})
 	case err != nil:
-		return Plan{}, err
+		return Plan{}, inUse(err)
 	}
 	defer db.Close()
 	var plan Plan
-	err = db.View(func(v *state.View) (err error) {
+	var failed error // not the state's: View would put the file's name before it
+	err = db.View(func(v *state.View) error {
 		r.db, r.facts = db, v.Facts()
-		plan, err = r.planFrom(ctx, KnownOf(v))
-		return err
+		plan, failed = r.planFrom(ctx, KnownOf(v))
+		return nil
 	})
-	return plan, err
+	return plan, cmp.Or(failed, err)
 }
 
 func (r *run) planFrom(ctx context.Context, known Known) (Plan, error) {

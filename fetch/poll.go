@@ -31,12 +31,8 @@ func (f *Fetcher) poll(ctx context.Context, a *Account) Summary {
 // holding calls fn while it holds the maildrop's state, and so the maildrop.
 func (r *run) holding(fn func() error) (err error) {
 	r.db, err = state.Open(state.Path(r.f.StateDir, r.a.ID), state.Options{Wait: r.a.Wait})
-	if errors.Is(err, state.ErrLocked) {
-		return &Error{Exit: ExitTemp, Err: errors.New("another run is working on this maildrop"),
-			Hint: "wait for it, or use --wait 10m"}
-	}
 	if err != nil {
-		return err
+		return inUse(err)
 	}
 	defer func() {
 		if cerr := r.db.Close(); err == nil {
@@ -49,6 +45,15 @@ func (r *run) holding(fn func() error) (err error) {
 	return fn()
 }
 
+// inUse says in words for a person that the state is locked.
+func inUse(err error) error {
+	if !errors.Is(err, state.ErrLocked) {
+		return err
+	}
+	return &Error{Exit: ExitTemp, Err: errors.New("another run is working on this maildrop"),
+		Hint: "wait for it, or use --wait 10m"}
+}
+
 // work is a run from the intents of an earlier one to the record of this one.
 func (r *run) work(ctx context.Context) error {
 	if err := r.settleIntents(ctx); err != nil {
@@ -56,7 +61,7 @@ func (r *run) work(ctx context.Context) error {
 	}
 	change := &state.Change{}
 	err := r.sessions(ctx, change)
-	return r.record(change, err)
+	return r.record(ctx, change, err)
 }
 
 func (r *run) load() error {
@@ -68,7 +73,7 @@ func (r *run) load() error {
 
 // record ends the run in one transaction. It is the last thing that can go
 // wrong and never hides an earlier error.
-func (r *run) record(change *state.Change, err error) error {
+func (r *run) record(ctx context.Context, change *state.Change, err error) error {
 	var own *Error
 	if errors.As(err, &own) && own.Exit == ExitIO {
 		return err // law 6: the state's own failure; nothing more is written
@@ -77,7 +82,7 @@ func (r *run) record(change *state.Change, err error) error {
 	change.Targets = r.targetIDs()
 	change.Fail = append(change.Fail, r.takeFailures()...)
 	r.spend(change)
-	verdict := r.verdict(context.Background(), err)
+	verdict := r.verdict(ctx, err)
 	change.Run = &state.Run{
 		Started: r.sum.Started,
 		Seconds: r.now().Sub(r.sum.Started).Seconds(),
@@ -107,7 +112,7 @@ func (r *run) verdict(ctx context.Context, err error) error {
 	}
 	if err != nil {
 		if ctx.Err() != nil && !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("%w: %w", context.Canceled, err)
+			return stoppedError{err}
 		}
 		return err
 	}
