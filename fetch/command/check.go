@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -31,8 +32,12 @@ func runCheck(c *cli.Context) error {
 		return err
 	}
 	for _, a := range accounts {
+		var to []string
+		for _, t := range a.Deliver {
+			to = append(to, printable(t.ID()))
+		}
 		if !e.quiet {
-			fmt.Fprintf(e.std.Out, "%s: ok: %s at %s, %s, to %s\n", a.Name, printable(a.User), a.Server, a.TLS, printable(a.Deliver[0].ID()))
+			fmt.Fprintf(e.std.Out, "%s: ok: %s at %s, %s, to %s\n", a.Name, printable(a.User), a.Server, a.TLS, strings.Join(to, ", "))
 		}
 	}
 	return nil

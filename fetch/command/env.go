@@ -131,6 +131,9 @@ func (e *env) unknownAccount(name string) error {
 	for _, a := range e.conf.Accounts {
 		known = append(known, a.Name)
 	}
+	if hint := didYouMean(name, known); hint != "" {
+		return usagef("no account %q in %s%s", name, e.conf.Path, hint)
+	}
 	return usagef("no account %q in %s; there is: %s", name, e.conf.Path, strings.Join(known, ", "))
 }
 

@@ -44,11 +44,8 @@ func sourceFlags() []cli.Flag {
 }
 
 func runFetch(c *cli.Context) error {
-	if c.Bool("keep") && c.Bool("delete") {
-		return usagef("--keep and --delete exclude each other")
-	}
-	if c.Int("limit") < 0 {
-		return usagef("--limit wants a number above 0")
+	if err := checkOverride(c); err != nil {
+		return err
 	}
 	style := c.String("exit-style")
 	if style != "mailhaul" && style != "fetchmail" {
@@ -128,6 +125,20 @@ func urlPassword(c *cli.Context) config.Secret {
 		return config.EnvSecret("MAILHAUL_PASSWORD")
 	}
 	return config.Secret{}
+}
+
+// checkOverride finds options of this run that cannot be meant.
+func checkOverride(c *cli.Context) error {
+	if c.Bool("keep") && c.Bool("delete") {
+		return usagef("--keep and --delete exclude each other")
+	}
+	if c.IsSet("limit") && c.Int("limit") < 1 {
+		return usagef("--limit wants a number above 0")
+	}
+	if c.Duration("wait") < 0 {
+		return usagef("--wait wants a duration such as 10m")
+	}
+	return nil
 }
 
 // override applies the options of this run to an account.

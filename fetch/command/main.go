@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -104,7 +103,7 @@ func newApp(std Streams) *cli.App {
 		EnableBashCompletion:   true,
 		ExitErrHandler:         func(*cli.Context, error) {},
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
-			return usageError{errors.New(strings.TrimPrefix(err.Error(), "flag provided but "))}
+			return badFlag(err, namesOf(globalFlags()))
 		},
 		CommandNotFound: nil,
 		Action: func(c *cli.Context) error {
@@ -119,10 +118,11 @@ func newApp(std Streams) *cli.App {
 
 func unknownCommand(c *cli.Context) error {
 	name := c.Args().First()
-	if s := cli.SuggestCommand(c.App.Commands, name); s != "" {
-		return usagef("no command %q; did you mean %q?", name, s)
+	var known []string
+	for _, cmd := range c.App.Commands {
+		known = append(known, cmd.Name)
 	}
-	return usagef("no command %q", name)
+	return usagef("no command %q%s", name, didYouMean(name, known))
 }
 
 func commands() []*cli.Command {
@@ -132,15 +132,34 @@ func commands() []*cli.Command {
 		checkCommand(),
 		statusCommand(),
 		stateCommand(),
+		verifyCommand(),
+		purgeCommand(),
 		completionCommand(),
 		versionCommand(),
 	}
 	for _, c := range list {
-		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
-			return usageError{err}
-		}
+		tellBadFlags(c)
 	}
 	return list
+}
+
+// tellBadFlags makes a command and those below it say what is wrong with an
+// option.
+func tellBadFlags(c *cli.Command) {
+	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
+		return badFlag(err, namesOf(append(globalFlags(), c.Flags...)))
+	}
+	for _, sub := range c.Subcommands {
+		tellBadFlags(sub)
+	}
+}
+
+// namesOf are the long names of flags.
+func namesOf(flags []cli.Flag) (names []string) {
+	for _, f := range flags {
+		names = append(names, f.Names()[0])
+	}
+	return names
 }
 
 func globalFlags() []cli.Flag {
@@ -151,7 +170,7 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing unless something failed"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Count: new(int), Usage: "say what happens; twice: also the dialogue with the server, without secrets"},
 		&cli.BoolFlag{Name: "no-progress", Usage: "no progress bars"},
-		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
+		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "write the log as `FORMAT`: text or json"},
 		&cli.BoolFlag{Name: "no-color", Usage: "no colours (as does NO_COLOR)"},
 	}
 }

@@ -31,6 +31,9 @@ func planCommand() *cli.Command {
 }
 
 func runPlan(c *cli.Context) error {
+	if err := checkOverride(c); err != nil {
+		return err
+	}
 	e, accounts, err := source(c)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -77,7 +78,12 @@ func viewState(c *cli.Context, fn func(e *env, a *config.Account, v *state.View)
 		return err
 	}
 	defer db.Close()
-	return db.View(func(v *state.View) error { return fn(e, a, v) })
+	var failed error // not the state's: View would put the file's name before it
+	err = db.View(func(v *state.View) error {
+		failed = fn(e, a, v)
+		return nil
+	})
+	return cmp.Or(failed, err)
 }
 
 func stateLs(c *cli.Context) error {
@@ -212,8 +218,10 @@ func stateForget(c *cli.Context) error {
 
 // keysOf returns the keys of the UIDs, all of them without any, and fails if
 // one of them is unknown.
-func keysOf(db *state.DB, uids []string) (keys []state.Key, err error) {
-	err = db.View(func(v *state.View) error {
+func keysOf(db *state.DB, uids []string) ([]state.Key, error) {
+	var keys []state.Key
+	var failed error
+	err := db.View(func(v *state.View) error {
 		if len(uids) == 0 {
 			for k := range v.Records() {
 				keys = append(keys, state.Key(k))
@@ -230,12 +238,12 @@ func keysOf(db *state.DB, uids []string) (keys []state.Key, err error) {
 				keys = append(keys, k)
 			}
 			if len(keys) == n {
-				return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("no entry %q; nothing was forgotten", uid)}
+				failed = &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("no entry %q; nothing was forgotten", uid)}
 			}
 		}
 		return nil
 	})
-	return keys, err
+	return keys, cmp.Or(failed, err)
 }
 
 func stateMarkSeen(c *cli.Context) error {

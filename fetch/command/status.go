@@ -2,8 +2,10 @@ package command
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -70,6 +72,9 @@ func (e *env) status(a *config.Account) statusJSON {
 		s.State = state.StateIdle
 	}
 	db, err := state.Open(state.Path(e.stateDir, a.ID), state.Options{ReadOnly: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		s.Known = 0
+	}
 	if err != nil {
 		return s
 	}

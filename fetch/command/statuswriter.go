@@ -55,8 +55,10 @@ func (w *statusWriter) Report(e fetch.Event) {
 		return
 	}
 	f.ours = true
+	// A new stage shows at once: the server may fall silent in it.
+	entered := f.s.Stage != e.Stage.String()
 	f.follow(e)
-	if now := time.Now(); e.Stage == fetch.Finished || now.Sub(f.wrote) >= statusEvery {
+	if now := time.Now(); entered || now.Sub(f.wrote) >= statusEvery {
 		f.wrote, f.s.Updated = now, now
 		_ = state.WriteStatus(f.path, f.s)
 	}

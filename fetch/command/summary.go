@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,8 +69,8 @@ func writeLine(w io.Writer, s *fetch.Summary) {
 	}
 	add(s.Deleted, "%d deleted")
 	add(s.SetAside, "%d set aside")
-	for why, n := range s.Skips {
-		add(n, "%d skipped: "+why.String())
+	for _, why := range slices.Sorted(maps.Keys(s.Skips)) {
+		add(s.Skips[why], "%d skipped: "+why.String())
 	}
 	add(s.Failed, "%d failed")
 	add(s.Listed-s.Deleted, "%d on the server")
