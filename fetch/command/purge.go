@@ -1,0 +1,82 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+func purgeCommand() *cli.Command {
+	return &cli.Command{
+		Name:         "purge",
+		Usage:        "delete from the server what is delivered and verified, then prove that it is gone",
+		ArgsUsage:    "ACCOUNT",
+		BashComplete: completeAccounts,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "older-than", Usage: "only what was first seen longer ago than `DURATION` (30d)"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "verify and say what would be deleted, delete nothing"},
+			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
+		},
+		Action: runPurge,
+	}
+}
+
+func runPurge(c *cli.Context) error {
+	var older time.Duration
+	if text := c.String("older-than"); text != "" {
+		var err error
+		if older, err = config.ParseDuration(text); err != nil {
+			return usagef("--older-than: %w", err)
+		}
+	}
+	e, err := withConfig(c)
+	if err != nil {
+		return err
+	}
+	a, err := e.oneAccount(c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	accounts := []*config.Account{a}
+	list, err := e.build(accounts, func(fa *fetch.Account) { fa.Wait = c.Duration("wait") })
+	if err != nil {
+		return err
+	}
+	f := e.fetcher()
+	f.ReadBack = e.readBack(accounts)
+	rep, err := f.Purge(c.Context, list[0], older, c.Bool("dry-run"), e.tell(a.Name))
+	if err == nil || rep.Deleted > 0 {
+		e.writePurge(a.Name, &rep, c.Bool("dry-run"))
+	}
+	if err != nil {
+		printError(e.std.Err, a.Name, err)
+		return silent{fetch.ExitOf(err)}
+	}
+	if !rep.Verify.OK() {
+		return silent{fetch.ExitData}
+	}
+	return nil
+}
+
+func (e *env) writePurge(account string, rep *fetch.PurgeReport, dry bool) {
+	if e.json {
+		_ = json.NewEncoder(e.std.Out).Encode(map[string]any{"account": account, "listed": rep.Listed, "eligible": rep.Eligible,
+			"verified": rep.Verified, "deleted": rep.Deleted, "still_listed": rep.Left, "remaining": rep.Remaining, "dry_run": dry})
+		return
+	}
+	if e.quiet {
+		return
+	}
+	fmt.Fprintf(e.std.Out, "%s: %d on the server, %d delivered and old enough, %d of these verified\n", printable(account), rep.Listed, rep.Eligible, rep.Verified)
+	if dry {
+		fmt.Fprintf(e.std.Out, "%s: would delete %s\n", printable(account), plural(rep.Verified, "message"))
+		return
+	}
+	fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; listed again: %d of them still there, %d messages remain\n",
+		printable(account), rep.Deleted, rep.Left, rep.Remaining)
+}

@@ -1,0 +1,140 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch"
+)
+
+func verifyCommand() *cli.Command {
+	return &cli.Command{
+		Name:         "verify",
+		Usage:        "read back what was delivered and compare it with what was fetched",
+		ArgsUsage:    "[ACCOUNT...]",
+		BashComplete: completeAccounts,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "server", Usage: "retrieve what is still on the server once more and compare that"},
+			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
+		},
+		Action: runVerify,
+	}
+}
+
+func runVerify(c *cli.Context) error {
+	e, err := withConfig(c)
+	if err != nil {
+		return err
+	}
+	accounts, err := e.accounts(c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	list, err := e.build(accounts, func(a *fetch.Account) { a.Wait = c.Duration("wait") })
+	if err != nil {
+		return err
+	}
+	f := e.fetcher()
+	f.ReadBack = e.readBack(accounts)
+	var codes []fetch.Exit
+	for _, a := range list {
+		check := e.verifyCopies
+		if c.Bool("server") {
+			check = e.verifyServer
+		}
+		ok, err := check(c, f, a)
+		switch {
+		case err != nil:
+			printError(e.std.Err, a.Name, err)
+			codes = append(codes, fetch.ExitOf(err))
+		case !ok:
+			codes = append(codes, fetch.ExitData)
+		}
+	}
+	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
+		return silent{worst}
+	}
+	return c.Context.Err()
+}
+
+// checkJSON is one copy that is not intact, on stdout of `verify --json`.
+type checkJSON struct {
+	Account string `json:"account"`
+	UID     string `json:"uid"`
+	Nth     int    `json:"nth,omitempty"`
+	Target  string `json:"target"`
+	Finding string `json:"finding"`
+	Where   string `json:"where,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+// tell prints a copy that is not intact.
+func (e *env) tell(account string) func(fetch.Check) {
+	return func(c fetch.Check) {
+		row := checkJSON{Account: account, UID: c.Key.UID(), Nth: c.Key.Nth(), Target: c.Target, Finding: c.Finding.String(), Where: c.Where}
+		if c.Err != nil {
+			row.Error = c.Err.Error()
+		}
+		if e.json {
+			_ = json.NewEncoder(e.std.Out).Encode(row)
+			return
+		}
+		fmt.Fprintf(e.std.Out, "%s: %s: %s in %s %s %s\n", printable(account), uidText(c.Key), c.Finding,
+			printable(c.Target), printable(c.Where), printable(row.Error))
+	}
+}
+
+func (e *env) verifyCopies(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (bool, error) {
+	rep, err := f.Verify(c.Context, a, e.tell(a.Name))
+	if err != nil {
+		return false, err
+	}
+	if e.json {
+		return rep.OK(), json.NewEncoder(e.std.Out).Encode(map[string]any{"account": a.Name, "messages": rep.Messages,
+			"verified": rep.Verified, "missing": rep.Counts[fetch.Missing], "altered": rep.Counts[fetch.Altered],
+			"unreadable": rep.Counts[fetch.Unreadable], "no_read_back": rep.Counts[fetch.NoReadBack]})
+	}
+	if !e.quiet || !rep.OK() {
+		writeVerify(e.std.Out, a.Name, &rep)
+	}
+	return rep.OK(), nil
+}
+
+func writeVerify(out io.Writer, account string, rep *fetch.VerifyReport) {
+	fmt.Fprintf(out, "%s: %s delivered, %d verified", printable(account), plural(rep.Messages, "message"), rep.Verified)
+	for f := fetch.Missing; int(f) < len(rep.Counts); f++ {
+		switch n := rep.Counts[f]; {
+		case n == 0:
+		case f == fetch.NoReadBack:
+			fmt.Fprintf(out, ", %s cannot be read back (relay or command)", plural(n, "copy"))
+		default:
+			fmt.Fprintf(out, ", %d %s", n, f)
+		}
+	}
+	fmt.Fprintln(out)
+}
+
+func (e *env) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (bool, error) {
+	if a.Policy.Received {
+		return false, configError{fmt.Errorf("with headers: {received: true} what was delivered differs from what is on the server")}
+	}
+	rep, err := f.VerifyServer(c.Context, a, func(uid string, same bool) {
+		if !same && !e.json {
+			fmt.Fprintf(e.std.Out, "%s: %s: differs from what was delivered\n", printable(a.Name), printable(uid))
+		}
+	})
+	if err != nil {
+		return false, err
+	}
+	ok := rep.Differs+rep.Refused == 0
+	if e.json {
+		return ok, json.NewEncoder(e.std.Out).Encode(map[string]any{"account": a.Name, "listed": rep.Listed, "same": rep.Same,
+			"differs": rep.Differs, "unknown": rep.Unknown, "refused": rep.Refused})
+	}
+	fmt.Fprintf(e.std.Out, "%s: %d on the server: %d the same as delivered, %d differ, %d not delivered here, %d could not be retrieved\n",
+		printable(a.Name), rep.Listed, rep.Same, rep.Differs, rep.Unknown, rep.Refused)
+	return ok, nil
+}

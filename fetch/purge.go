@@ -1,0 +1,173 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// purgeBatch is how many messages are deleted in one session: each session's
+// QUIT is confirmed before the next begins.
+const purgeBatch = 500
+
+// PurgeReport says what Purge did.
+type PurgeReport struct {
+	// Listed is what the server held at first, Eligible what of it was
+	// delivered and is old enough, Verified what of that was found intact now.
+	Listed, Eligible, Verified int
+	// Deleted were confirmed by QUIT, and Left are those of them that the
+	// last listing still holds: it must be none.
+	Deleted, Left int
+	// Remaining is what the server holds in the end.
+	Remaining int
+	// Verify are the findings about the eligible messages.
+	Verify VerifyReport
+}
+
+// Purge deletes from the server what was delivered, is older than the given
+// age since it was first seen, and is read back intact now. Then it lists
+// again, to prove that it is gone. With dry set it stops before deleting.
+func (f *Fetcher) Purge(ctx context.Context, a *Account, older time.Duration, dry bool, tell func(Check)) (rep PurgeReport, err error) {
+	r := f.newRun(a)
+	err = r.holding(func() error {
+		if err := r.settleIntents(ctx); err != nil {
+			return err
+		}
+		doomed, err := r.purgeable(ctx, older, &rep, tell)
+		if err != nil || dry || len(doomed) == 0 {
+			return err
+		}
+		return r.purge(ctx, doomed, &rep)
+	})
+	return rep, err
+}
+
+// purgeable lists the maildrop and returns the keys that may go.
+func (r *run) purgeable(ctx context.Context, older time.Duration, rep *PurgeReport, tell func(Check)) (map[state.Key]bool, error) {
+	listed, err := r.listedKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rep.Listed, rep.Remaining = len(listed), len(listed)
+	before := r.now().Add(-older)
+	entries, err := r.entries(func(e *state.Entry) bool {
+		return listed[e.Key] && delivered(e) && !e.FirstSeen.After(before)
+	})
+	if err != nil {
+		return nil, err
+	}
+	rep.Eligible = len(entries)
+	good, err := r.verify(ctx, entries, &rep.Verify, tell)
+	rep.Verified = len(good)
+	doomed := make(map[state.Key]bool, len(good))
+	for i := range good {
+		doomed[good[i].Key] = true
+	}
+	return doomed, err
+}
+
+// delivered reports whether we delivered the message to each of its targets.
+func delivered(e *state.Entry) bool {
+	for _, o := range e.Outcomes {
+		if o.Status != state.Delivered {
+			return false
+		}
+	}
+	return e.Done && e.Source == state.Fetched && len(e.Outcomes) > 0
+}
+
+// purge deletes in batches, a session each, and lists once more at the end.
+func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeReport) error {
+	gone := make(map[state.Key]bool)
+	for len(gone) < len(doomed) {
+		n, err := r.purgeSession(ctx, doomed, gone)
+		rep.Deleted += n
+		if err != nil {
+			return fmt.Errorf("%d deleted and confirmed so far: %w", rep.Deleted, err)
+		}
+		if n == 0 {
+			break // the rest is not listed any more
+		}
+	}
+	listed, err := r.listedKeys(ctx)
+	if err != nil {
+		return fmt.Errorf("%d deleted and confirmed, but the proof is missing: %w", rep.Deleted, err)
+	}
+	rep.Remaining = len(listed)
+	for k := range gone {
+		if listed[k] {
+			rep.Left++
+		}
+	}
+	if rep.Left > 0 {
+		return &Error{Exit: ExitProtocol, Err: fmt.Errorf("the server confirmed %d deletions but still lists %d of these messages", rep.Deleted, rep.Left),
+			Hint: "look at the mailbox in the provider's web mail: some providers archive instead of deleting, by a setting"}
+	}
+	return nil
+}
+
+// purgeSession deletes up to one batch and records what QUIT confirmed.
+func (r *run) purgeSession(ctx context.Context, doomed, gone map[state.Key]bool) (int, error) {
+	c, rows, err := r.listRows(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer r.leave(c)
+	var items []Item
+	for _, it := range rows {
+		if doomed[it.Key] && !gone[it.Key] && len(items) < purgeBatch {
+			items = append(items, it)
+		}
+	}
+	change := &state.Change{Facts: &r.facts}
+	n, err := r.deleteAndQuit(ctx, c, items, change)
+	if err != nil {
+		return 0, err
+	}
+	for _, k := range change.Deleted {
+		gone[k] = true
+	}
+	return n, r.db.Apply(change)
+}
+
+// listRows opens a session and gives each listed message its key.
+func (r *run) listRows(ctx context.Context) (*pop3.Client, []Item, error) {
+	if err := r.awaitLogin(ctx, true); err != nil {
+		return nil, nil, err
+	}
+	c, list, err := r.connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.name(ctx, c, list); err != nil {
+		r.leave(c)
+		return nil, nil, err
+	}
+	if r.prints.late {
+		r.leave(c)
+		return nil, nil, &Error{Exit: ExitProtocol, Err: errors.New("server has neither UIDL nor TOP: its messages cannot be told apart")}
+	}
+	var items []Item
+	for _, row := range sortedKeys(list) {
+		items = append(items, Item{Message: list[row.pos], Key: state.Key(row.key)})
+	}
+	return c, items, nil
+}
+
+// listedKeys is what the server holds now, in a session of its own.
+func (r *run) listedKeys(ctx context.Context) (map[state.Key]bool, error) {
+	c, items, err := r.listRows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.leave(c)
+	keys := make(map[state.Key]bool, len(items))
+	for i := range items {
+		keys[items[i].Key] = true
+	}
+	return keys, c.Quit(ctx)
+}
