@@ -27,7 +27,7 @@ type Client struct {
 	capaErr  *CapaError
 	utf8     bool
 	login    string
-	strength uint8 // of the login
+	strength uint8  // of the login
 	hide     string // secret in use: never repeated from a server's text
 	verified bool   // a STAT succeeded after the login
 	noUIDL   bool
