@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"context"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
@@ -24,9 +25,18 @@ type Account struct {
 	// Policy and Limits say what to retrieve and what to delete.
 	Policy Policy
 	Limits Limits
+	// UTF8 is when the UTF8 command is sent (RFC 6856).
+	UTF8 UTF8
+	// Before, if set, is called once the maildrop's state is held and before
+	// the server is called; its error ends the run. After, if set, is called
+	// at the end of each run, however it ended; its error is only noted.
+	Before func(context.Context) error
+	After  func(context.Context, *Summary) error
 	// Wait is how long to wait for a state file that another run holds, and
 	// for a server's LOGIN-DELAY. Zero: not at all.
 	Wait time.Duration
+	// Exactly is a saved plan: a run does just that, or nothing.
+	Exactly *SavedPlan
 }
 
 // Target is one place that messages go to.
@@ -97,6 +107,17 @@ const (
 	Quarantine OnReject = iota
 	// KeepOnServer leaves it there and tries again after growing pauses.
 	KeepOnServer
+)
+
+// UTF8 says when the UTF8 command is sent.
+type UTF8 uint8
+
+const (
+	// UTF8Auto sends it once the server has refused a message without it.
+	UTF8Auto UTF8 = iota
+	// UTF8On sends it whenever it is announced, UTF8Off never.
+	UTF8On
+	UTF8Off
 )
 
 // GmailMode is how Gmail's windowed list is treated.

@@ -92,6 +92,8 @@ func ExitOf(err error) Exit {
 		return ExitData
 	case errors.As(err, &own):
 		return own.Exit
+	case errors.As(err, new(*PlanChangedError)):
+		return ExitTemp
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted
 	case errors.Is(err, state.ErrLocked):

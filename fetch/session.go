@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -31,6 +30,9 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 		if err := r.matchReset(ctx, c, list, &plan); err != nil {
 			return w, err
 		}
+	}
+	if err := plan.exactly(r.a.Exactly); err != nil {
+		return w, err
 	}
 	r.planned(&plan)
 	change.Gone, change.Back, change.Forget = plan.Gone, plan.Back, plan.Expire
@@ -68,33 +70,6 @@ func (r *run) takeRejected() []Item {
 	return out
 }
 
-// connect opens a session and lists the maildrop. A server that hangs up on
-// something that it announced gets another session without that.
-func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error) {
-	c, list, err := r.connectOnce(ctx)
-	for err != nil && r.learnFrom(err) {
-		c, list, err = r.connectOnce(ctx)
-	}
-	return c, list, err
-}
-
-// learnFrom remembers a server's weakness that an error shows, and reports
-// whether another session, opened with care for it, is worth a try.
-func (r *run) learnFrom(err error) bool {
-	var capa *pop3.CapaError
-	switch {
-	case pop3.PipelineRejected(err) && !r.facts.NoPipelining && r.a.Server.Pipelining == pop3.PipelineAuto:
-		r.facts.NoPipelining = true
-		r.addNote("server hangs up on pipelined commands: sending one at a time from now on")
-		return true
-	case errors.As(err, &capa) && !capa.Refused() && !r.facts.NoCapa:
-		r.facts.NoCapa = true
-		r.addNote("server hangs up on CAPA: not asking any more")
-		return true
-	}
-	return false
-}
-
 func (r *run) connectOnce(ctx context.Context) (*pop3.Client, []pop3.Message, error) {
 	r.enter(Connecting)
 	server := *r.a.Server
@@ -102,6 +77,7 @@ func (r *run) connectOnce(ctx context.Context) (*pop3.Client, []pop3.Message, er
 		server.Pipelining = pop3.PipelineOff
 	}
 	server.NoCapa = r.facts.NoCapa
+	server.UTF8 = r.a.UTF8 == UTF8On || r.a.UTF8 == UTF8Auto && r.facts.UTF8
 	c, err := pop3.Dial(ctx, &server)
 	if err != nil {
 		return nil, nil, err

@@ -56,6 +56,12 @@ func (w seenWindow) learnWindow(f *state.Facts, before seenWindow) {
 // sessions runs one session, and more while a windowed maildrop shows others
 // or a server needs to be treated with more care.
 func (r *run) sessions(ctx context.Context, change *state.Change) error {
+	if r.a.Before != nil {
+		if err := r.a.Before(ctx); err != nil {
+			return err
+		}
+	}
+	defer r.dropLessons()
 	var before seenWindow
 	for {
 		if err := r.awaitLogin(ctx, before.listed > 0); err != nil {
@@ -65,8 +71,9 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 		again := err != nil && r.learnFrom(err)
 		if err == nil {
 			w.learnWindow(&r.facts, before)
-			again = w.moreExpected(&r.facts) && !r.limitReached() && r.sum.Failed == 0
+			again = r.again || w.moreExpected(&r.facts) && !r.limitReached() && r.sum.Failed == 0
 		}
+		r.again = false
 		if !again {
 			return err
 		}

@@ -26,6 +26,7 @@ func fetchCommand() *cli.Command {
 			&cli.IntFlag{Name: "limit", Usage: "fetch at most `N` messages an account"},
 			&cli.BoolFlag{Name: "all", Usage: "fetch also what was fetched before"},
 			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
+			&cli.StringFlag{Name: "plan", Usage: "do exactly what plan --save wrote to `FILE`, or nothing", TakesFile: true},
 			&cli.StringFlag{Name: "exit-style", Usage: "`STYLE` of the exit code: mailhaul or fetchmail", Value: "mailhaul"},
 		),
 		Action: runFetch,
@@ -51,11 +52,7 @@ func runFetch(c *cli.Context) error {
 	if style != "mailhaul" && style != "fetchmail" {
 		return usagef("--exit-style is mailhaul or fetchmail, not %q", style)
 	}
-	e, accounts, err := source(c)
-	if err != nil {
-		return err
-	}
-	list, err := e.build(accounts, func(a *fetch.Account) { override(c, a) })
+	e, list, err := chosen(c)
 	if err != nil {
 		return err
 	}
@@ -64,6 +61,19 @@ func runFetch(c *cli.Context) error {
 		return silent{fetchmailExit(sums)}
 	}
 	return verdict(sums)
+}
+
+// chosen are the accounts to fetch: by name, by URL, or by a saved plan.
+func chosen(c *cli.Context) (*env, []*fetch.Account, error) {
+	if c.IsSet("plan") {
+		return planned(c)
+	}
+	e, accounts, err := source(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := e.build(accounts, func(a *fetch.Account) { override(c, a) })
+	return e, list, err
 }
 
 // source returns the accounts that the command line names, by URL or by name.
@@ -143,17 +153,22 @@ func checkOverride(c *cli.Context) error {
 
 // override applies the options of this run to an account.
 func override(c *cli.Context, a *fetch.Account) {
+	shape(a, savedOptions(c))
+	a.Wait = c.Duration("wait")
+}
+
+// shape applies the options that decide what a run does.
+func shape(a *fetch.Account, o fetch.SavedOptions) {
 	switch {
-	case c.Bool("keep"):
+	case o.Keep:
 		a.Policy.Keep = fetch.Keep{}
-	case c.Bool("delete"):
+	case o.Delete:
 		a.Policy.Keep = fetch.Keep{None: true}
 	}
-	if n := c.Int("limit"); n > 0 {
-		a.Limits.Messages = n
+	if o.Limit > 0 {
+		a.Limits.Messages = o.Limit
 	}
-	a.Policy.All = c.Bool("all")
-	a.Wait = c.Duration("wait")
+	a.Policy.All = o.All
 }
 
 // build makes the engine's accounts; all mistakes are found before any work.

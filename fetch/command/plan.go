@@ -25,6 +25,7 @@ func planCommand() *cli.Command {
 			&cli.IntFlag{Name: "limit", Usage: "plan as with fetch --limit `N`"},
 			&cli.BoolFlag{Name: "all", Usage: "plan as with fetch --all"},
 			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
+			&cli.StringFlag{Name: "save", Usage: "write the plan to `FILE`, for fetch --plan", TakesFile: true},
 		),
 		Action: runPlan,
 	}
@@ -43,10 +44,12 @@ func runPlan(c *cli.Context) error {
 		return err
 	}
 	var codes []fetch.Exit
+	var saved []fetch.SavedPlan
 	f := e.fetcher()
 	for _, a := range list {
 		plan, err := f.Plan(c.Context, a)
 		codes = append(codes, fetch.ExitOf(err))
+		saved = append(saved, plan.Saved(a, savedOptions(c)))
 		switch {
 		case err != nil:
 			printError(e.std.Err, a.Name, err)
@@ -60,7 +63,10 @@ func runPlan(c *cli.Context) error {
 		}
 	}
 	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
-		return silent{worst}
+		return silent{worst} // no plan is saved that does not show everything
+	}
+	if file := c.String("save"); file != "" {
+		return savePlans(file, saved)
 	}
 	return nil
 }

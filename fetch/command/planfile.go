@@ -1,0 +1,104 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/fetch"
+)
+
+// planFile is the file of `plan --save`.
+type planFile struct {
+	Version int               `json:"version"`
+	Saved   time.Time         `json:"saved"`
+	Plans   []fetch.SavedPlan `json:"plans"`
+}
+
+// planVersion is the form of the file that this version reads and writes.
+const planVersion = 1
+
+func savedOptions(c *cli.Context) fetch.SavedOptions {
+	return fetch.SavedOptions{Keep: c.Bool("keep"), Delete: c.Bool("delete"), All: c.Bool("all"), Limit: c.Int("limit")}
+}
+
+func savePlans(path string, plans []fetch.SavedPlan) error {
+	text, err := json.MarshalIndent(planFile{Version: planVersion, Saved: time.Now().UTC(), Plans: plans}, "", " ")
+	if err != nil {
+		return err
+	}
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(path, append(text, '\n'))
+}
+
+func loadPlans(path string) ([]fetch.SavedPlan, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	var f planFile
+	if err := json.Unmarshal(text, &f); err != nil {
+		return nil, usagef("%s is not a saved plan: %w", path, err)
+	}
+	if f.Version != planVersion {
+		return nil, usagef("%s was saved in form %d, this version reads %d: save the plan again", path, f.Version, planVersion)
+	}
+	if len(f.Plans) == 0 {
+		return nil, usagef("%s holds no plan", path)
+	}
+	return f.Plans, nil
+}
+
+// planned returns the accounts of a saved plan, each bound to it.
+func planned(c *cli.Context) (*env, []*fetch.Account, error) {
+	for _, f := range []string{"keep", "delete", "all", "limit"} {
+		if c.IsSet(f) {
+			return nil, nil, usagef("--%s goes with plan --save: a saved plan is done as it is", f)
+		}
+	}
+	plans, err := loadPlans(c.String("plan"))
+	if err != nil {
+		return nil, nil, err
+	}
+	e, accounts, err := source(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	byID := make(map[string]*fetch.SavedPlan)
+	for i := range plans {
+		byID[plans[i].ID] = &plans[i]
+	}
+	list, err := e.build(accounts, func(a *fetch.Account) {
+		a.Wait = c.Duration("wait")
+		if a.Exactly = byID[a.ID]; a.Exactly != nil {
+			shape(a, a.Exactly.Options)
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	var bound []*fetch.Account
+	for _, a := range list {
+		if a.Exactly != nil {
+			bound = append(bound, a)
+		} else if c.Args().Present() {
+			return nil, nil, usagef("the plan has nothing for account %s", a.Name)
+		}
+		delete(byID, a.ID)
+	}
+	for _, p := range byID {
+		return nil, nil, usagef("the plan is for account %s (%s), which is not in the configuration or not named here", p.Account, p.ID)
+	}
+	if len(bound) == 0 {
+		return nil, nil, fmt.Errorf("nothing to do")
+	}
+	return e, bound, nil
+}

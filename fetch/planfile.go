@@ -1,0 +1,113 @@
+package fetch
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// SavedPlan is what a person looked at and agreed to, for one account.
+type SavedPlan struct {
+	Account string `json:"account"`
+	// ID names the maildrop: the plan is for no other.
+	ID       string       `json:"id"`
+	Retrieve []SavedItem  `json:"retrieve"`
+	Delete   []SavedItem  `json:"delete"`
+	Options  SavedOptions `json:"options"`
+}
+
+// SavedOptions are the options of the command line that shaped the plan.
+type SavedOptions struct {
+	Keep   bool `json:"keep,omitempty"`
+	Delete bool `json:"delete,omitempty"`
+	All    bool `json:"all,omitempty"`
+	Limit  int  `json:"limit,omitempty"`
+}
+
+// SavedItem is one message of a saved plan.
+type SavedItem struct {
+	UID    string `json:"uid"`
+	Nth    int    `json:"nth,omitempty"`
+	Size   int64  `json:"size"`
+	Delete bool   `json:"delete,omitempty"`
+}
+
+// Saved is the plan in the form that is written to a file.
+func (p *Plan) Saved(a *Account, o SavedOptions) SavedPlan {
+	return SavedPlan{Account: a.Name, ID: a.ID, Options: o, Retrieve: savedItems(p.Retrieve), Delete: savedItems(p.Delete)}
+}
+
+func savedItems(items []Item) []SavedItem {
+	out := make([]SavedItem, 0, len(items))
+	for i := range items {
+		k := items[i].Key
+		out = append(out, SavedItem{UID: k.UID(), Nth: k.Nth(), Size: items[i].Size, Delete: items[i].Delete})
+	}
+	return out
+}
+
+// PlanChangedError says that a saved plan is not what would be done now.
+type PlanChangedError struct{ Differences []string }
+
+func (e *PlanChangedError) Error() string {
+	return "the mailbox or the configuration has changed since the plan was saved:\n" + strings.Join(e.Differences, "\n")
+}
+
+// Hint implements the hint of an error.
+func (*PlanChangedError) Hint() string {
+	return "nothing was fetched or deleted; look at `mailhaul plan` again and save it anew"
+}
+
+// exactly compares the plan with the one that was agreed to.
+func (p *Plan) exactly(want *SavedPlan) error {
+	if want == nil {
+		return nil
+	}
+	var diff []string
+	diff = append(diff, differences("fetch", savedItems(p.Retrieve), want.Retrieve)...)
+	diff = append(diff, differences("delete", savedItems(p.Delete), want.Delete)...)
+	if len(diff) > 0 {
+		return &PlanChangedError{diff}
+	}
+	return nil
+}
+
+// maxDifferences is how many messages are named for each kind of difference.
+const maxDifferences = 5
+
+// differences says what one list of actions has that the other lacks.
+func differences(action string, now, then []SavedItem) []string {
+	var out []string
+	say := func(what string, items []SavedItem) {
+		var uids []string
+		for _, it := range items[:min(len(items), maxDifferences)] {
+			uids = append(uids, string(state.NewKey(it.UID, 0)))
+		}
+		if len(items) > maxDifferences {
+			uids = append(uids, "...")
+		}
+		if len(items) > 0 {
+			out = append(out, fmt.Sprintf("%d to %s %s: %q", len(items), action, what, uids))
+		}
+	}
+	say("that the plan does not have", without(now, then))
+	say("in the plan that are not to be now", without(then, now))
+	return out
+}
+
+// without returns the items of a that b does not hold. The size is not
+// compared: servers estimate it.
+func without(a, b []SavedItem) []SavedItem {
+	type id struct {
+		uid    string
+		nth    int
+		delete bool
+	}
+	have := make(map[id]bool, len(b))
+	for _, it := range b {
+		have[id{it.UID, it.Nth, it.Delete}] = true
+	}
+	return slices.DeleteFunc(slices.Clone(a), func(it SavedItem) bool { return have[id{it.UID, it.Nth, it.Delete}] })
+}
