@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
@@ -33,11 +34,11 @@ func (c *Client) sasl(ctx context.Context, l Login) error {
 	line, inline := authLine(name, initial)
 	if inline {
 		c.send(line, "AUTH "+name+" ****")
-		c.hide = line[len("AUTH ")+len(name)+1:]
-		return c.exchange(name, mech, nil)
+		c.hideResponse(l.User, initial)
+		return c.exchange(l.User, name, mech, nil)
 	}
 	c.send(line, line)
-	return c.exchange(name, mech, initial)
+	return c.exchange(l.User, name, mech, initial)
 }
 
 // authLine is the AUTH command, and whether it holds the initial response. It
@@ -61,7 +62,7 @@ func authLine(name string, initial []byte) (line string, inline bool) {
 // exchange answers challenges until the server decides. Pending is an initial
 // response that the AUTH line did not hold: the first challenge, empty by RFC
 // 4422, is answered with it.
-func (c *Client) exchange(name string, mech sasl.Mechanism, pending []byte) error {
+func (c *Client) exchange(user, name string, mech sasl.Mechanism, pending []byte) error {
 	for range maxRounds {
 		line, err := c.reply("AUTH", 0, maxSASL, c.w.idle)
 		if err != nil {
@@ -84,10 +85,23 @@ func (c *Client) exchange(name string, mech sasl.Mechanism, pending []byte) erro
 			}
 		}
 		pending = nil
-		c.hide = base64.StdEncoding.EncodeToString(response)
-		c.send(c.hide, "****")
+		c.hideResponse(user, response)
+		c.send(base64.StdEncoding.EncodeToString(response), "****")
 	}
 	return c.garbled("AUTH", "endless challenges", nil)
+}
+
+// hideResponse keeps a response out of what is shown of the server's texts: as
+// it is sent, and each secret in it, for a server that repeats the decoded one.
+func (c *Client) hideResponse(user string, response []byte) {
+	c.hide = append(c.hide, base64.StdEncoding.EncodeToString(response))
+	parts := strings.FieldsFunc(string(response), func(r rune) bool { return r <= ' ' || r == ',' })
+	for _, p := range parts {
+		p = strings.TrimPrefix(p, "user=")
+		if p != user && p != "auth=Bearer" {
+			c.hide = append(c.hide, p)
+		}
+	}
 }
 
 // explained adds what the mechanism learnt from a challenge to a refusal.

@@ -27,9 +27,9 @@ type Client struct {
 	capaErr  *CapaError
 	utf8     bool
 	login    string
-	strength uint8  // of the login
-	hide     string // secret in use: never repeated from a server's text
-	verified bool   // a STAT succeeded after the login
+	strength uint8    // of the login
+	hide     []string // secrets in use: never repeated from a server's text
+	verified bool     // a STAT succeeded after the login
 	noUIDL   bool
 	report   ListReport
 	base     int // wire.replies when the pipeline at hand began
@@ -124,13 +124,15 @@ func (c *Client) garbled(command, problem string, text []byte) error {
 // clean escapes a server's text, without the secret in use.
 func (c *Client) clean(text []byte) string { return escape(c.scrub(text)) }
 
-// scrub removes the secret in use, which some servers repeat in a refusal. A
+// scrub removes the secrets in use, which some servers repeat in a refusal. A
 // very short one is let be: its absence would tell more than its presence.
 func (c *Client) scrub(text []byte) []byte {
-	if len(c.hide) < 3 {
-		return text
+	for _, secret := range c.hide {
+		if len(secret) >= 3 {
+			text = bytes.ReplaceAll(text, []byte(secret), []byte("****"))
+		}
 	}
-	return bytes.ReplaceAll(text, []byte(c.hide), []byte("****"))
+	return text
 }
 
 // send queues one command line. Shown is what the trace shows instead, if the

@@ -83,7 +83,10 @@ func (c *Client) open(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.enableUTF8()
+	if err := c.enableUTF8(); err != nil {
+		return err
+	}
+	return c.setLanguage()
 }
 
 // greet reads the greeting (RFC 1939 section 4).
@@ -117,4 +120,16 @@ func (c *Client) enableUTF8() error {
 		}
 		return err
 	})
+}
+
+// setLanguage asks for the language of the server's texts (RFC 6856 section 3).
+// A refusal changes nothing but what people read.
+func (c *Client) setLanguage() error {
+	if c.s.Lang == "" || !c.caps.Has("LANG") || lineSafe("language", c.s.Lang) != nil {
+		return nil
+	}
+	if _, err := c.command("LANG " + c.s.Lang); c.err != nil {
+		return err
+	}
+	return nil
 }

@@ -30,7 +30,7 @@ func (c *Client) doLogin(ctx context.Context) error {
 		return &NoLoginError{Offered: offered(c.caps), Skipped: skipped}
 	}
 	l := c.s.Logins[i]
-	defer func() { c.hide = "" }()
+	defer func() { c.hide = nil }()
 	var err error
 	switch l.Name {
 	case "USER":

@@ -64,9 +64,10 @@ type Server struct {
 	// CapaError.
 	NoCapa bool
 	// UTF8 sends the UTF8 command before the login if it is announced (RFC
-	// 6856 section 2). LANG (section 3) is never sent: it only changes the
-	// language of texts that are read by people.
+	// 6856 section 2). Lang, unless empty, is the language tag that LANG
+	// (section 3) asks for if that is announced.
 	UTF8 bool
+	Lang string
 	// LF makes bodies end their lines with LF: each CRLF becomes LF, a CR or
 	// LF on its own is kept. False keeps every byte.
 	LF bool
