@@ -111,7 +111,7 @@ func (b loginBuilder) mechanism(m sasl.Method, name string) func(context.Context
 	case sasl.GSSAPI:
 		return func(_ context.Context, ch sasl.Channel) (sasl.Mechanism, error) {
 			k := b.a.Krb
-			return sasl.NewGSSAPI("", sasl.Kerberos{Config: k.Config, CCache: k.Ccache, Keytab: k.Keytab, Principal: k.Principal}, ch), nil
+			return sasl.NewGSSAPI("", sasl.Kerberos{Config: k.Config, CCache: k.Ccache, Keytab: k.Keytab, Principal: k.Principal, Service: k.Service}, ch), nil
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package sasl
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (g *gssapi) Start() (string, []byte, error) {
 		return "", nil, fmt.Errorf("kerberos: %w", err)
 	}
 	defer cl.Destroy()
-	ticket, session, err := serviceTicket(cl, "pop/"+g.ch.Host)
+	ticket, session, err := serviceTicket(cl, cmp.Or(g.krb.Service, "pop/"+g.ch.Host))
 	if err != nil {
 		return "", nil, fmt.Errorf("kerberos: %w", err)
 	}

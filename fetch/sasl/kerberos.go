@@ -29,6 +29,8 @@ type Kerberos struct {
 	// Keytab is the path of a keytab and Principal, NAME@REALM or NAME, its
 	// entry to use. An empty Keytab means that CCache is used.
 	Keytab, Principal string
+	// Service is the server's principal; empty: pop/HOST.
+	Service string
 }
 
 // client loads the credentials. It does not talk to the KDC.
