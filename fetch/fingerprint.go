@@ -51,15 +51,23 @@ func headers(ctx context.Context, c *pop3.Client, list []pop3.Message, fn func(i
 	return c.Top(ctx, list[1:], 0, look)
 }
 
-// fingerprints returns one fingerprint a message, nil where there is none.
-func fingerprints(ctx context.Context, c *pop3.Client, list []pop3.Message) ([]*state.Fingerprint, error) {
+// fingerprints returns one fingerprint a message, nil where there is none. A
+// server that once refused TOP is asked again only if it announces it.
+func (r *run) fingerprints(ctx context.Context, c *pop3.Client, list []pop3.Message) ([]*state.Fingerprint, error) {
 	prints := make([]*state.Fingerprint, len(list))
+	if r.facts.NoTop && !c.Capabilities().Has("TOP") {
+		return prints, nil
+	}
+	shown := false
 	err := headers(ctx, c, list, func(i int, h header) {
 		if h != nil {
 			p := h.fingerprint()
-			prints[i] = &p
+			prints[i], shown = &p, true
 		}
 	})
+	if err == nil && len(list) > 0 {
+		r.facts.NoTop = !shown
+	}
 	return prints, err
 }
 
@@ -70,7 +78,7 @@ func (r *run) nameByHeader(ctx context.Context, c *pop3.Client, list []pop3.Mess
 	if len(list) == 0 {
 		return nil
 	}
-	prints, err := fingerprints(ctx, c, list)
+	prints, err := r.fingerprints(ctx, c, list)
 	if err != nil {
 		return err
 	}

@@ -23,9 +23,21 @@ func (f *Fetcher) poll(ctx context.Context, a *Account) Summary {
 	}
 	r.sum.Err = r.verdict(ctx, err)
 	r.sum.Seconds = time.Since(began).Seconds()
+	r.after(ctx)
 	r.event.Stage, r.event.Summary = Finished, &r.sum
 	f.report(r.event)
 	return r.sum
+}
+
+// after runs the account's After, also in a run that was cancelled.
+func (r *run) after(ctx context.Context) {
+	if r.a.After == nil {
+		return
+	}
+	if err := r.a.After(context.WithoutCancel(ctx), &r.sum); err != nil {
+		r.log.Warn("after failed", "err", err)
+		r.addNote(fmt.Sprintf("after: %v", err))
+	}
 }
 
 // holding calls fn while it holds the maildrop's state, and so the maildrop.

@@ -51,7 +51,10 @@ func (r *run) pass(ctx context.Context, c *pop3.Client, items []Item) error {
 	err := c.Retrieve(ctx, messagesOf(items), func(m pop3.Message, body io.Reader, refused error) error {
 		it := items[next]
 		next++
-		if refused != nil {
+		switch {
+		case refused != nil && r.needsUTF8(c, refused):
+			return nil
+		case refused != nil:
 			r.failMessage(&it, "", &deliver.Error{Class: deliver.Later, Err: refused})
 			return nil
 		}

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"log/slog"
 	"sync"
@@ -21,7 +22,9 @@ type run struct {
 	facts    state.Facts
 	failures map[state.Key][]state.Failure // as on record when the run began
 	prints   printed
-	budgeted int64 // octets of this run that are in the day's budget already
+	lessons  []lesson // not confirmed yet
+	again    bool     // another session is wanted: it has what this one lacked
+	budgeted int64    // octets of this run that are in the day's budget already
 
 	mu        sync.Mutex // guards what follows
 	sum       Summary
@@ -124,7 +127,9 @@ func (r *run) breakTarget(t *Target, err error) {
 	defer r.mu.Unlock()
 	if r.out[t] == nil {
 		r.out[t] = err
-		r.log.Error("target stopped", "target", t.ID, "err", err)
+		if !errors.Is(err, context.Canceled) { // else it is the run that stopped
+			r.log.Error("target stopped", "target", t.ID, "err", err)
+		}
 	}
 }
 

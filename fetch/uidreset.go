@@ -78,7 +78,7 @@ func (r *run) lost(plan *Plan) (lostEntries, error) {
 // matchHeaders reads the header of each unknown message and gives those that
 // are known the entry of their old self.
 func (r *run) matchHeaders(ctx context.Context, c *pop3.Client, unknown []Item, lost lostEntries) ([]state.Entry, error) {
-	prints, err := fingerprints(ctx, c, messagesOf(unknown))
+	prints, err := r.fingerprints(ctx, c, messagesOf(unknown))
 	if err != nil {
 		return nil, err
 	}

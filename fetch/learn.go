@@ -1,0 +1,84 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+)
+
+// lesson is a weakness of the server that an error hints at. It is only a
+// guess until a session that was opened with care for it went better: any
+// broken connection looks the same.
+type lesson struct {
+	fact *bool // in the run's facts
+	note string
+}
+
+// connect opens a session and lists the maildrop. A server that hangs up on
+// something that it announced gets another session without that.
+func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error) {
+	c, list, err := r.connectOnce(ctx)
+	for err != nil && r.learnFrom(err) {
+		first := err
+		if c, list, err = r.connectOnce(ctx); errors.As(err, new(*pop3.NoLoginError)) {
+			err = first // without CAPA there is nothing to log in with
+		}
+	}
+	if err == nil || errors.As(err, new(*pop3.LoginError)) {
+		r.keepLessons()
+	}
+	return c, list, err
+}
+
+// learnFrom notes a server's weakness that an error hints at, and reports
+// whether another session, opened with care for it, is worth a try.
+func (r *run) learnFrom(err error) bool {
+	var capa *pop3.CapaError
+	switch {
+	case pop3.PipelineRejected(err) && !r.facts.NoPipelining && r.a.Server.Pipelining == pop3.PipelineAuto:
+		r.learnt(&r.facts.NoPipelining, "server hangs up on pipelined commands: sending one at a time from now on")
+		return true
+	case errors.As(err, &capa) && !capa.Refused() && !r.facts.NoCapa:
+		r.learnt(&r.facts.NoCapa, "server hangs up on CAPA: not asking any more")
+		return true
+	}
+	return false
+}
+
+func (r *run) learnt(fact *bool, note string) {
+	*fact = true
+	r.lessons = append(r.lessons, lesson{fact, note})
+}
+
+// keepLessons is for a session that went better: the facts outlive the run.
+func (r *run) keepLessons() {
+	for _, l := range r.lessons {
+		r.addNote(l.note)
+	}
+	r.lessons = nil
+}
+
+// dropLessons forgets what no session has confirmed.
+func (r *run) dropLessons() {
+	for _, l := range r.lessons {
+		*l.fact = false
+	}
+	r.lessons = nil
+}
+
+// needsUTF8 reports whether a message was refused because the session lacks
+// the UTF8 command (RFC 6856 section 2.1) and another session may have it.
+// The message is then not a failed one: it follows in that session.
+func (r *run) needsUTF8(c *pop3.Client, refused error) bool {
+	var said *pop3.Error
+	if !errors.As(refused, &said) || said.Code != pop3.UTF8 || c.UTF8() ||
+		r.a.UTF8 != UTF8Auto || !c.Capabilities().Has("UTF8") {
+		return false
+	}
+	if !r.facts.UTF8 {
+		r.facts.UTF8, r.again = true, true
+		r.addNote("server wants the UTF8 command for some messages: sending it from now on")
+	}
+	return r.again
+}
