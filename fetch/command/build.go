@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -38,6 +39,7 @@ func (e *env) account(a *config.Account) (*fetch.Account, error) {
 		ID:     a.ID,
 		Server: server,
 		Policy: policy(a),
+		UTF8:   fetch.UTF8(a.UTF8),
 		Limits: fetch.Limits{
 			Messages:    a.Limit.Messages,
 			Bytes:       a.Limit.Bytes,
@@ -45,6 +47,8 @@ func (e *env) account(a *config.Account) (*fetch.Account, error) {
 			Rate:        a.Limit.Rate,
 		},
 	}
+	e.hooks(a, out)
+	e.warnOf(a)
 	for _, t := range a.Deliver {
 		d, err := e.deliverer(a, t)
 		if err != nil {
@@ -59,6 +63,20 @@ func (e *env) account(a *config.Account) (*fetch.Account, error) {
 		}
 	}
 	return out, nil
+}
+
+// warnOf tells, on each run, what the user has allowed that is not safe.
+func (e *env) warnOf(a *config.Account) {
+	log := e.log.With(slog.String("account", a.Name))
+	if a.Legacy {
+		log.Warn("legacy: true allows TLS 1.0 and broken ciphers: whoever is in between may read mail and password")
+	} else if a.MinVersion < tls.VersionTLS12 {
+		log.Warn("min_version allows a TLS version that is broken (RFC 8996)", "min_version", tls.VersionName(a.MinVersion))
+	}
+	switch a.Auth {
+	case config.AuthAPOP, config.AuthDigestMD5:
+		log.Warn("this login is historic and rests on MD5: use another one if the server has it", "auth", a.Auth.String())
+	}
 }
 
 // quarantine is the Maildir of messages that a target refused for good.
@@ -173,7 +191,7 @@ func (e *env) server(a *config.Account) (*pop3.Server, error) {
 		Connect:    a.Timeouts.Connect,
 		Idle:       a.Timeouts.Idle,
 		Session:    a.Timeouts.Session,
-		UTF8:       a.UTF8 == config.UTF8On,
+		Lang:       a.Lang,
 		LF:         true,
 		Dial:       dialer(a),
 		Trace:      e.trace(a.Name),
