@@ -1,0 +1,144 @@
+package oauth
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// callback takes the browser's return from the provider, exactly once.
+type callback struct {
+	path, state string
+	// got receives the one accepted answer; it has room for it.
+	got chan url.Values
+
+	mu     sync.Mutex
+	done   bool
+	strays int // requests that were not ours
+}
+
+func newCallback(path, state string) *callback {
+	if path == "" {
+		path = "/"
+	}
+	return &callback{path: path, state: state, got: make(chan url.Values, 1)}
+}
+
+// The pages hold nothing of what was sent to them.
+const (
+	pageDone = "mailhaul has got the provider's answer. You can close this page; the terminal says whether the login worked."
+	pageLate = "This login is over. You can close this page."
+	pageNot  = "This is not part of the login that mailhaul waits for: it may be an older one. Use the address that mailhaul shows."
+)
+
+// ServeHTTP implements http.Handler.
+func (cb *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != cb.path {
+		http.NotFound(w, r)
+		return
+	}
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", http.MethodGet)
+		http.Error(w, "GET only", http.StatusMethodNotAllowed)
+		return
+	}
+	status, text := cb.take(r.URL.Query())
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Connection", "close")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, "<!doctype html><title>mailhaul</title><p>"+text+"</p>\n")
+}
+
+// take accepts the first answer with our state. Others do not end the login:
+// any web page can make a browser send them.
+func (cb *callback) take(q url.Values) (status int, page string) {
+	ours := subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(cb.state)) == 1
+	cb.mu.Lock()
+	defer cb.mu.Unlock()
+	switch {
+	case !ours, !q.Has("code") && !q.Has("error"):
+		cb.strays++
+		return http.StatusBadRequest, pageNot
+	case cb.done:
+		return http.StatusGone, pageLate
+	}
+	cb.done = true
+	cb.got <- q
+	return http.StatusOK, pageDone
+}
+
+// wait returns the accepted answer.
+func (cb *callback) wait(ctx context.Context) (url.Values, error) {
+	select {
+	case q := <-cb.got:
+		return q, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// strayHint explains a timeout during which the wrong answers came.
+func (cb *callback) strayHint() string {
+	cb.mu.Lock()
+	defer cb.mu.Unlock()
+	if cb.strays == 0 {
+		return ""
+	}
+	return "answers came that were not to this login: close old tabs and use the address that is shown now"
+}
+
+// codeOf returns the code of an answer whose state was checked, or the
+// provider's refusal (RFC 6749 section 4.1.2.1).
+func (c *Client) codeOf(q url.Values) (string, error) {
+	if code := q.Get("error"); code != "" {
+		e := &Error{Op: opLogin, Provider: c.preset.Name}
+		c.refusal(e, code, q.Get("error_description"), secrets{q.Get("code"), q.Get("state")})
+		return "", e
+	}
+	code := q.Get("code")
+	if err := checkToken(code); err != nil {
+		return "", &Error{Kind: KindProtocol, Op: opLogin, Provider: c.preset.Name, Err: errors.New("the code is not one")}
+	}
+	return code, nil
+}
+
+// parsePasted reads what a person pasted: the whole address, its query, or the
+// code alone. A code alone has no state to check; PKCE ties it to this request.
+func parsePasted(text, state string) (url.Values, error) {
+	if len(text) > maxToken {
+		return nil, errors.New("that is too long")
+	}
+	text = strings.Join(strings.Fields(text), "") // terminals wrap long lines
+	if text == "" {
+		return nil, errors.New("nothing was pasted")
+	}
+	query := text
+	if _, after, ok := strings.Cut(text, "?"); ok {
+		query, _, _ = strings.Cut(after, "#")
+	} else if !strings.Contains(text, "code=") && !strings.Contains(text, "error=") {
+		if strings.Contains(text, "://") {
+			return nil, errors.New("there is no code in that address: paste the one the browser ended at after the consent")
+		}
+		if plain, err := url.PathUnescape(text); err == nil {
+			text = plain
+		}
+		return url.Values{"code": {text}}, nil
+	}
+	q, err := url.ParseQuery(query)
+	if err != nil || !q.Has("code") && !q.Has("error") {
+		return nil, errors.New("there is no code in that address: paste the one the browser ended at after the consent")
+	}
+	if subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(state)) != 1 {
+		return nil, errors.New("that address belongs to another login: use the address that is shown now")
+	}
+	return q, nil
+}

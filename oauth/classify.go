@@ -1,0 +1,179 @@
+package oauth
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// classify turns the error of an exchange into an *Error without secrets. The
+// library's own error is not kept: it holds the answer's body.
+func (c *Client) classify(op string, err error, rec receipt, hide secrets) *Error {
+	e := &Error{Op: op, Provider: c.preset.Name}
+	var refused *oauth2.RetrieveError
+	var transport *url.Error
+	switch {
+	case errors.As(err, &refused):
+		e.Status = rec.status
+		c.refusal(e, refused.ErrorCode, refused.ErrorDescription, hide)
+		if e.Code == "" && e.Kind == KindProtocol {
+			e.Err = notOAuth(rec)
+		}
+	case errors.Is(err, errAnswerTooLong):
+		e.Kind, e.Err = KindProtocol, errAnswerTooLong
+	case errors.As(err, &transport):
+		e.Kind, e.Err = kindOfNetwork(transport.Err), networkCause(transport.Err)
+	default: // the library could not read the answer; its words may quote it
+		e.Kind, e.Status, e.Err = KindProtocol, rec.status, notOAuth(rec)
+	}
+	e.Skew = skewOf(e, rec)
+	return e
+}
+
+func notOAuth(rec receipt) error {
+	what := rec.contentType
+	if what == "" {
+		what = "no content type"
+	}
+	return fmt.Errorf("HTTP status %d with %s is not an OAuth2 answer", rec.status, clip(escape(what)))
+}
+
+// kindOfNetwork sorts what keeps us from the provider.
+func kindOfNetwork(err error) Kind {
+	var cert *tls.CertificateVerificationError
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	if errors.As(err, &cert) || errors.As(err, &unknown) || errors.As(err, &host) {
+		return KindUntrusted
+	}
+	return KindTemporary
+}
+
+// networkCause is the cause in words without the URL, which the caller knows.
+func networkCause(err error) error {
+	var op *net.OpError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return errors.New("no answer in time")
+	case errors.As(err, &op), kindOfNetwork(err) == KindUntrusted:
+		return err
+	}
+	return errors.New(clip(escape(redactRuns(err.Error()))))
+}
+
+// skewOf keeps the difference of clocks for failures that it may explain.
+func skewOf(e *Error, rec receipt) time.Duration {
+	if e.Kind == KindTemporary || e.Kind == KindDenied {
+		return 0
+	}
+	return rec.skew
+}
+
+// refusal fills in a provider's error code and description.
+func (c *Client) refusal(e *Error, code, description string, hide secrets) {
+	e.Code, e.Text = hide.told(code), hide.told(description)
+	e.Kind = kindOfCode(code)
+	if code == "" {
+		e.Kind = kindOfStatus(e.Status)
+	} else if temporaryStatus(e.Status) && e.Kind == KindFailed {
+		e.Kind = KindTemporary
+	}
+	known := c.explain(code, description)
+	e.hint = known.hint
+	if known.kind != KindFailed {
+		e.Kind = known.kind
+	}
+	switch {
+	case e.Kind != KindNeedsLogin:
+	case !c.conf.Flow.person():
+		e.Kind = KindConfig // nobody logs in: the key, subject or permission is wrong
+	case e.Op == opLogin:
+		e.Kind = KindDenied // this was the login
+	}
+}
+
+func kindOfStatus(status int) Kind {
+	switch {
+	case temporaryStatus(status):
+		return KindTemporary
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status < 400:
+		return KindProtocol
+	}
+	return KindFailed
+}
+
+func temporaryStatus(status int) bool {
+	return status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout
+}
+
+// kindOfCode sorts the codes of RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628
+// section 3.5, OpenID Connect section 3.1.2.6 and some of providers.
+func kindOfCode(code string) Kind {
+	switch code {
+	case "invalid_grant", "interaction_required", "login_required", "consent_required", "account_selection_required", "bad_token":
+		return KindNeedsLogin
+	case "access_denied", "authorization_declined", "admin_policy_enforced":
+		return KindDenied
+	case "expired_token", "code_expired", "bad_verification_code":
+		return KindExpired
+	case "temporarily_unavailable", "server_error", "slow_down", "authorization_pending", "internal_failure":
+		return KindTemporary
+	case "invalid_client", "invalid_scope", "unauthorized_client", "unsupported_grant_type", "unsupported_response_type",
+		"invalid_request", "redirect_uri_mismatch", "org_internal", "disabled_client", "deleted_client", "invalid_resource",
+		"invalid_target":
+		return KindConfig
+	}
+	return KindFailed
+}
+
+// knownError is what we know of one error of a provider. KindFailed leaves the
+// kind as the code has it.
+type knownError struct {
+	kind Kind
+	hint string
+}
+
+// explain looks an error up in the tables of hints.
+func (c *Client) explain(code, description string) knownError {
+	if n := entraCode(description); n != "" {
+		if known, ok := entraErrors()[n]; ok {
+			return known
+		}
+		return knownError{hint: "look AADSTS" + n + " up at https://login.microsoftonline.com/error?code=" + n}
+	}
+	for _, h := range codeHints() {
+		if h.code != code || h.provider != "" && h.provider != c.preset.Name {
+			continue
+		}
+		if h.flows != nil && !slices.Contains(h.flows, c.conf.Flow) {
+			continue
+		}
+		if h.text == "" || strings.Contains(strings.ToLower(description), h.text) {
+			return h.knownError
+		}
+	}
+	return knownError{}
+}
+
+// entraCode returns the number of the first AADSTS code in a description.
+func entraCode(description string) string {
+	_, rest, ok := strings.Cut(description, "AADSTS")
+	if !ok {
+		return ""
+	}
+	n := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
+	if n < 0 {
+		n = len(rest)
+	}
+	return rest[:min(n, 10)]
+}

@@ -1,0 +1,249 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// Flow is how authorisation is obtained. The zero value asks a person.
+type Flow uint8
+
+const (
+	// FlowBrowser is the authorisation code with PKCE (RFC 6749 section 4.1,
+	// RFC 7636), in a browser or by paste.
+	FlowBrowser Flow = iota
+	// FlowDevice is the device code (RFC 8628).
+	FlowDevice
+	// FlowClientCredentials has no person (RFC 6749 section 4.4).
+	FlowClientCredentials
+	// FlowServiceAccount signs for a user of a domain (RFC 7523 section 2.1).
+	FlowServiceAccount
+)
+
+// String returns the word that the configuration uses.
+func (f Flow) String() string {
+	names := [...]string{"browser", "device", "client_credentials", "service_account"}
+	if int(f) < len(names) {
+		return names[f]
+	}
+	return fmt.Sprintf("flow %d", uint8(f))
+}
+
+// person reports whether the flow needs a person, once.
+func (f Flow) person() bool { return f == FlowBrowser || f == FlowDevice }
+
+// Config says how one account is authorised. Empty endpoints and scopes are
+// those of the provider's preset.
+type Config struct {
+	// Provider is a preset's name or alias, or "custom".
+	Provider string
+	ClientID string
+	// Secret yields the client secret when it is needed; nil: there is none.
+	Secret func(ctx context.Context) (string, error)
+	// Tenant is Microsoft's.
+	Tenant                                  string
+	AuthURL, TokenURL, DeviceURL, RevokeURL string
+	Scopes                                  []string
+	Flow                                    Flow
+	// AuthStyle is for "custom" only.
+	AuthStyle AuthStyle
+	// Redirect is the loopback address without port that is registered, with
+	// a path if it has one; empty: the preset's, or http://127.0.0.1.
+	Redirect string
+	// RedirectPort is its port; 0: any free one.
+	RedirectPort int
+	// Certificate and Key are PEM files that sign in instead of Secret. An
+	// empty Key means that Certificate holds both.
+	Certificate, Key string
+	// ServiceAccount is Google's JSON key file, and Subject the user to act
+	// as.
+	ServiceAccount, Subject string
+	// LoginHint preselects the user on the provider's page; may be empty.
+	LoginHint string
+	// CAFile is a PEM file of further roots to trust, for own providers.
+	CAFile string
+	// Timeout bounds each request; zero: 30 s.
+	Timeout time.Duration
+	// Transport replaces the HTTP transport (tests); nil for the usual one
+	// with the environment's proxy.
+	Transport http.RoundTripper
+}
+
+// Client is a checked Config: one registration at one provider. It is
+// read-only and may be shared between goroutines.
+type Client struct {
+	conf   Config
+	preset Preset
+	base   http.RoundTripper
+}
+
+// New checks c, completes it from the preset, and reports all that is wrong
+// with it at once, as an *Error of KindConfig. Key files are read when needed,
+// the CA file now.
+func New(c Config) (*Client, error) {
+	p, err := presetFor(&c)
+	if err != nil {
+		return nil, configError(c.Provider, err)
+	}
+	cl := &Client{conf: complete(c, p), preset: p}
+	if err := cl.check(); err != nil {
+		return nil, configError(p.Name, err)
+	}
+	if cl.base, err = newTransport(&cl.conf); err != nil {
+		return nil, configError(p.Name, err)
+	}
+	return cl, nil
+}
+
+// Preset returns the provider's preset. Of "custom", it has a name only.
+func (c *Client) Preset() Preset { return c.preset }
+
+// Flow returns the flow that was configured.
+func (c *Client) Flow() Flow { return c.conf.Flow }
+
+func configError(provider string, err error) *Error {
+	return &Error{Kind: KindConfig, Op: "oauth", Provider: provider, Err: err}
+}
+
+func presetFor(c *Config) (Preset, error) {
+	if c.Provider == "custom" {
+		return Preset{
+			Name: "custom", Title: "the provider", Redirect: loopbackIP, AuthStyle: c.AuthStyle, SASL: XOAuth2AndBearer,
+			Flows: []Flow{FlowBrowser, FlowDevice, FlowClientCredentials, FlowServiceAccount},
+		}, nil
+	}
+	p, ok := Find(c.Provider)
+	if !ok {
+		return p, fmt.Errorf("provider %q is not known", c.Provider)
+	}
+	if c.Flow == FlowClientCredentials && p.AppPreset != "" {
+		p, _ = Find(p.AppPreset)
+	}
+	return p, nil
+}
+
+// complete fills what is empty from the preset.
+func complete(c Config, p Preset) Config {
+	fill := func(field *string, value string) {
+		if *field == "" {
+			*field = value
+		}
+	}
+	fill(&c.Tenant, p.Tenant)
+	fill(&c.AuthURL, p.AuthURL)
+	fill(&c.TokenURL, p.TokenURL)
+	fill(&c.DeviceURL, p.DeviceURL)
+	fill(&c.RevokeURL, p.RevokeURL)
+	fill(&c.Redirect, p.Redirect)
+	fill(&c.Key, c.Certificate)
+	for _, u := range []*string{&c.AuthURL, &c.TokenURL, &c.DeviceURL, &c.RevokeURL} {
+		*u = strings.ReplaceAll(*u, "{tenant}", url.PathEscape(c.Tenant))
+	}
+	if len(c.Scopes) == 0 {
+		c.Scopes = p.Scopes
+	}
+	c.Scopes = slices.Clone(c.Scopes)
+	if c.Timeout == 0 {
+		c.Timeout = 30 * time.Second
+	}
+	return c
+}
+
+func (c *Client) check() error {
+	var errs []error
+	need := func(value, name, why string) {
+		if value == "" {
+			errs = append(errs, fmt.Errorf("%s is needed: %s", name, why))
+		}
+	}
+	conf, flow := &c.conf, "flow "+c.conf.Flow.String()
+	if !c.preset.Allows(conf.Flow) {
+		errs = append(errs, fmt.Errorf("%s is not possible with %s", flow, c.preset.Name))
+	}
+	if conf.Flow != FlowServiceAccount {
+		need(conf.ClientID, "client_id", "register a client with the provider to get one")
+		need(conf.TokenURL, "token_url", flow)
+	}
+	switch conf.Flow {
+	case FlowBrowser:
+		need(conf.AuthURL, "auth_url", flow)
+	case FlowDevice:
+		need(conf.DeviceURL, "device_url", flow)
+	case FlowClientCredentials:
+		if conf.Secret == nil {
+			need(conf.Certificate, "client_secret or certificate", flow)
+		}
+	case FlowServiceAccount:
+		need(conf.ServiceAccount, "service_account", flow)
+	}
+	if strings.Contains(c.preset.TokenURL, "{tenant}") {
+		need(conf.Tenant, "tenant", "the application is registered in one")
+	}
+	if conf.Flow == FlowClientCredentials && slices.Contains([]string{"organizations", "common", "consumers"}, conf.Tenant) {
+		errs = append(errs, fmt.Errorf("tenant %q is no tenant: %s needs its id or domain", conf.Tenant, flow))
+	}
+	return errors.Join(append(errs, c.checkURLs()...)...)
+}
+
+func (c *Client) checkURLs() []error {
+	var errs []error
+	for name, value := range map[string]string{
+		"auth_url": c.conf.AuthURL, "token_url": c.conf.TokenURL, "device_url": c.conf.DeviceURL, "revoke_url": c.conf.RevokeURL,
+	} {
+		if err := checkURL(value); value != "" && err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	u, err := url.Parse(c.conf.Redirect)
+	if err != nil || u.Scheme != "http" || !isLoopback(u.Hostname()) || u.Port() != "" {
+		errs = append(errs, errors.New("redirect is not an http URL of this machine without a port"))
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errs
+}
+
+// checkURL accepts https, and http to this machine: secrets go there.
+func checkURL(s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil, u.Host == "":
+		return errors.New("not a URL")
+	case u.User != nil:
+		return errors.New("a URL with a user name")
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+		return nil
+	}
+	return errors.New("not https: secrets would be sent in the clear")
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// library is the client as x/oauth2 wants it.
+func (c *Client) library(secret, redirect string) *oauth2.Config {
+	return &oauth2.Config{
+		ClientID: c.conf.ClientID, ClientSecret: secret, RedirectURL: redirect, Scopes: c.conf.Scopes,
+		Endpoint: oauth2.Endpoint{
+			AuthURL: c.conf.AuthURL, TokenURL: c.conf.TokenURL, DeviceAuthURL: c.conf.DeviceURL, AuthStyle: c.style(secret),
+		},
+	}
+}
+
+// style is how the client names itself; without a secret, always in the body.
+func (c *Client) style(secret string) oauth2.AuthStyle {
+	if c.preset.AuthStyle == InHeader && secret != "" {
+		return oauth2.AuthStyleInHeader
+	}
+	return oauth2.AuthStyleInParams
+}

@@ -1,0 +1,106 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/oauth2"
+)
+
+// Bounds for what a provider may ask of us while a person is busy.
+const (
+	maxDeviceLife     = time.Hour
+	defaultDeviceLife = 15 * time.Minute
+	maxInterval       = 60 // seconds
+	minInterval       = 1
+	defaultInterval   = 5 // RFC 8628 section 3.2
+	slowDown          = 5 // RFC 8628 section 3.5
+)
+
+// loginDevice lets the person enter a code on another device (RFC 8628).
+func (c *Client) loginDevice(ctx context.Context, ui UI, timeout time.Duration) (*grant, error) {
+	if c.conf.DeviceURL == "" || !c.preset.Allows(FlowDevice) {
+		return nil, &Error{Kind: KindConfig, Op: opLogin, Provider: c.preset.Name,
+			Err: errors.New("the provider has no device flow for mail"), hint: "log in with a browser, or with --paste"}
+	}
+	secret, err := c.secret(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lib := c.library(secret, "")
+	var da *oauth2.DeviceAuthResponse
+	_, err = c.exchange(ctx, opLogin, secrets{secret}, func(ctx context.Context) (err error) {
+		da, err = lib.DeviceAuth(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := tameDevice(da, time.Now(), timeout); err != nil {
+		return nil, &Error{Kind: KindProtocol, Op: opLogin, Provider: c.preset.Name, Err: err}
+	}
+	ui.ShowDeviceCode(DeviceCode{URL: da.VerificationURI, Complete: da.VerificationURIComplete, Code: da.UserCode, Expires: da.Expiry})
+	return c.poll(ctx, lib, da)
+}
+
+// poll asks until the person has answered. A failure of the network does not
+// end it: it asks less often (RFC 8628 section 3.5).
+func (c *Client) poll(ctx context.Context, lib *oauth2.Config, da *oauth2.DeviceAuthResponse) (*grant, error) {
+	hide := secrets{da.DeviceCode, da.UserCode, lib.ClientSecret}
+	for {
+		g, err := c.grant(ctx, opLogin, hide, func(ctx context.Context) (*oauth2.Token, error) {
+			return lib.DeviceAccessToken(ctx, da)
+		})
+		var e *Error
+		switch {
+		case err == nil:
+			return g, nil
+		case ctx.Err() != nil:
+			return nil, err
+		case !time.Now().Before(da.Expiry):
+			return nil, c.tooLate()
+		case !errors.As(err, &e) || !e.Temporary():
+			return nil, err
+		}
+		da.Interval = min(da.Interval+slowDown, maxInterval)
+	}
+}
+
+// tameDevice bounds what the provider asks for, and refuses what cannot be
+// shown to a person.
+func tameDevice(da *oauth2.DeviceAuthResponse, now time.Time, timeout time.Duration) error {
+	if da.DeviceCode == "" || da.UserCode == "" || len(da.UserCode) > 64 || !printable(da.UserCode) {
+		return errors.New("the answer has no usable code")
+	}
+	if !webAddress(da.VerificationURI) {
+		return errors.New("the answer has no usable address")
+	}
+	if !webAddress(da.VerificationURIComplete) {
+		da.VerificationURIComplete = ""
+	}
+	if da.Interval == 0 {
+		da.Interval = defaultInterval
+	}
+	da.Interval = max(minInterval, min(da.Interval, maxInterval))
+	switch {
+	case da.Expiry.IsZero():
+		da.Expiry = now.Add(defaultDeviceLife)
+	case da.Expiry.After(now.Add(maxDeviceLife)) || da.Expiry.Before(now):
+		da.Expiry = now.Add(maxDeviceLife)
+	}
+	if last := now.Add(timeout); da.Expiry.After(last) {
+		da.Expiry = last
+	}
+	return nil
+}
+
+func webAddress(s string) bool {
+	return len(s) <= 2048 && printable(s) && checkURL(s) == nil
+}
+
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsPrint(r) })
+}

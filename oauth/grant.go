@@ -1,0 +1,176 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+)
+
+const (
+	// maxToken bounds a token; the largest known have a few KiB.
+	maxToken = 64 << 10
+	// assumedLife is how long an access token is taken to live if the
+	// provider does not say (RFC 6749 section 5.1 only recommends it).
+	assumedLife = time.Hour
+)
+
+// grant is what a token endpoint answered.
+type grant struct {
+	access, refresh string
+	issued, expiry  time.Time
+	// refreshExpiry is zero if the provider does not say.
+	refreshExpiry time.Time
+	scopes        []string
+	skew          time.Duration
+}
+
+// secret resolves the client secret.
+func (c *Client) secret(ctx context.Context) (string, error) {
+	if c.conf.Secret == nil {
+		return "", nil
+	}
+	s, err := c.conf.Secret(ctx)
+	if err != nil {
+		return "", &Error{Kind: KindConfig, Op: "client secret", Provider: c.preset.Name, Err: err}
+	}
+	return s, nil
+}
+
+// tokenRequest asks the token endpoint for what params say; grant_type is one
+// of them.
+func (c *Client) tokenRequest(ctx context.Context, op string, params url.Values, scopes []string) (*grant, error) {
+	secret, err := c.secret(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.addAssertion(params); err != nil {
+		return nil, err
+	}
+	lib := clientcredentials.Config{
+		ClientID: c.conf.ClientID, ClientSecret: secret, TokenURL: c.conf.TokenURL,
+		Scopes: scopes, EndpointParams: params, AuthStyle: c.style(secret),
+	}
+	hide := secrets{secret, params.Get("refresh_token"), params.Get("client_assertion"), params.Get("assertion")}
+	return c.grant(ctx, op, hide, lib.Token)
+}
+
+// grant runs an exchange whose answer is a token.
+func (c *Client) grant(ctx context.Context, op string, hide secrets, ask func(context.Context) (*oauth2.Token, error)) (*grant, error) {
+	var token *oauth2.Token
+	rec, err := c.exchange(ctx, op, hide, func(ctx context.Context) (err error) {
+		token, err = ask(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	g, err := newGrant(token, time.Now())
+	if err != nil {
+		return nil, &Error{Kind: KindProtocol, Op: op, Provider: c.preset.Name, Err: err}
+	}
+	g.skew = rec.skew
+	if g.scopes == nil {
+		g.scopes = c.conf.Scopes // RFC 6749 section 5.1: as asked for
+	}
+	return g, nil
+}
+
+// newGrant checks a token that was received at now. Times are by our clock and
+// expires_in: the provider's clock does not matter.
+func newGrant(t *oauth2.Token, now time.Time) (*grant, error) {
+	if t.TokenType != "" && !strings.EqualFold(t.TokenType, "bearer") {
+		return nil, fmt.Errorf("token type %q is not bearer", clip(t.TokenType))
+	}
+	if err := checkToken(t.AccessToken); err != nil {
+		return nil, fmt.Errorf("access token: %w", err)
+	}
+	if err := checkToken(t.RefreshToken); t.RefreshToken != "" && err != nil {
+		return nil, fmt.Errorf("refresh token: %w", err)
+	}
+	g := &grant{access: t.AccessToken, refresh: t.RefreshToken, issued: now, expiry: t.Expiry}
+	if g.expiry.IsZero() {
+		g.expiry = now.Add(assumedLife)
+	}
+	if s, ok := t.Extra("scope").(string); ok && s != "" {
+		g.scopes = strings.Fields(clip(escape(s)))
+	}
+	// Google and Azure; Keycloak.
+	for _, name := range []string{"refresh_token_expires_in", "refresh_expires_in"} {
+		if d := seconds(t.Extra(name)); d > 0 {
+			g.refreshExpiry = now.Add(d)
+		}
+	}
+	return g, nil
+}
+
+// checkToken accepts printable ASCII (RFC 6749 appendix A.12 and A.17, without
+// the space, which no SASL mechanism can carry).
+func checkToken(s string) error {
+	switch {
+	case s == "":
+		return errors.New("empty")
+	case len(s) > maxToken:
+		return fmt.Errorf("%d bytes long", len(s))
+	case strings.ContainsFunc(s, func(r rune) bool { return r <= 0x20 || r > 0x7e }):
+		return errors.New("holds a character that no token has")
+	}
+	return nil
+}
+
+// seconds reads a count of seconds from JSON; 0 if there is none, or a silly
+// one.
+func seconds(v any) time.Duration {
+	var n float64
+	switch v := v.(type) {
+	case float64:
+		n = v
+	case string:
+		n, _ = strconv.ParseFloat(v, 64)
+	}
+	if !(n > 0 && n < math.MaxInt32) {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+// refresh uses a refresh token (RFC 6749 section 6).
+func (c *Client) refresh(ctx context.Context, token string) (*grant, error) {
+	params := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
+	var scopes []string
+	if c.preset.RefreshScope {
+		scopes = c.conf.Scopes
+	}
+	return c.tokenRequest(ctx, "refresh", params, scopes)
+}
+
+// unattended gets a token in the flows that need no person.
+func (c *Client) unattended(ctx context.Context) (*grant, error) {
+	if c.conf.Flow == FlowServiceAccount {
+		return c.serviceAccount(ctx)
+	}
+	return c.tokenRequest(ctx, "client credentials", url.Values{"grant_type": {"client_credentials"}}, c.conf.Scopes)
+}
+
+// durable reports an error if a login would not last: no refresh token, and an
+// access token that soon ends.
+func (c *Client) durable(g *grant) error {
+	if g.refresh != "" || g.expiry.Sub(g.issued) > 30*day {
+		return nil
+	}
+	hint := "add the provider's scope for offline access"
+	if c.preset.Name == "google" {
+		hint = "remove mailhaul at https://myaccount.google.com/connections and log in again"
+	} else if c.preset.Tenant != "" && !slices.Contains(c.conf.Scopes, "offline_access") {
+		hint = "add offline_access to scopes"
+	}
+	return &Error{Kind: KindConfig, Op: opLogin, Provider: c.preset.Name, Err: errors.New("the provider issued no refresh token"), hint: hint}
+}

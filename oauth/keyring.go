@@ -1,0 +1,66 @@
+package oauth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/zalando/go-keyring"
+)
+
+// keyringService names our items in the keyring.
+const keyringService = "mailhaul-oauth"
+
+// keyringChunk bounds one item: the keyrings of macOS and Windows take less
+// than 3000 bytes, and Microsoft's tokens are longer.
+const keyringChunk = 1200
+
+// saveSecrets puts the record's tokens into items of their own, under its new
+// sequence number. They count only once the token file names them.
+func saveSecrets(account string, r *record) error {
+	data, err := json.Marshal(r.Tokens)
+	if err != nil {
+		return err
+	}
+	for text := string(data); text != ""; r.Chunks++ {
+		n := min(len(text), keyringChunk)
+		if err := keyring.Set(keyringService, item(account, r.Seq, r.Chunks), text[:n]); err != nil {
+			return err
+		}
+		text = text[n:]
+	}
+	return nil
+}
+
+func loadSecrets(account string, r *record) error {
+	var b strings.Builder
+	for i := range min(r.Chunks, maxFile/keyringChunk) {
+		part, err := keyring.Get(keyringService, item(account, r.Seq, i))
+		if err != nil {
+			return err
+		}
+		b.WriteString(part)
+	}
+	r.Tokens = new(tokens)
+	if json.Unmarshal([]byte(b.String()), r.Tokens) != nil { // its words may quote a token
+		return errors.New("item is damaged")
+	}
+	return nil
+}
+
+// dropSecrets removes items that no token file names any more. One that cannot
+// be removed is harmless.
+func dropSecrets(account string, seq uint64, chunks int) {
+	for i := range min(chunks, maxFile/keyringChunk) {
+		_ = keyring.Delete(keyringService, item(account, seq, i))
+	}
+}
+
+func item(account string, seq uint64, chunk int) string {
+	return fmt.Sprintf("%s/%d/%d", account, seq, chunk)
+}
+
+func keyringError(err error) *Error {
+	return &Error{Kind: KindStorage, Op: "keyring", Err: err, hint: "is the keyring there and unlocked for this user, also under cron? Else use tokens: file"}
+}

@@ -1,0 +1,164 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// opLogin is the Op of what fails while a person logs in.
+const opLogin = "login"
+
+// UI is how a login talks to the person. What it is given is fit for a
+// terminal: no control characters. The authorisation URL holds no secret.
+type UI interface {
+	// ShowURL is called once in the browser flow. Opened means that a
+	// browser was started with it. ReadPasted follows if paste was asked for.
+	ShowURL(url string, opened bool)
+	// ShowDeviceCode is called once in the device flow.
+	ShowDeviceCode(d DeviceCode)
+	// ReadPasted returns what the person pasted: the address that the browser
+	// ended at, or the code in it. A terminal in line mode cuts off at 4096
+	// characters.
+	ReadPasted(ctx context.Context) (string, error)
+}
+
+// DeviceCode is what a person needs on another device.
+type DeviceCode struct {
+	// URL is where to enter Code; Complete, if not empty, holds both.
+	URL, Complete, Code string
+	// Expires is when it is too late.
+	Expires time.Time
+}
+
+// Way is how a person is asked, where the configured flow has a choice.
+type Way uint8
+
+const (
+	// WayConfigured is the flow of the configuration.
+	WayConfigured Way = iota
+	// WayBrowser waits for the browser on a loopback port.
+	WayBrowser
+	// WayPaste lets the person paste what a browser elsewhere ended at.
+	WayPaste
+	// WayDevice uses a device code.
+	WayDevice
+)
+
+// LoginOptions shape one login.
+type LoginOptions struct {
+	Way Way
+	// Open starts a browser; nil for OpenBrowser.
+	Open func(ctx context.Context, url string) error
+	// Timeout bounds the wait for the person; zero: 10 minutes.
+	Timeout time.Duration
+}
+
+// Login authorises anew and stores the tokens; what was stored before stays
+// until then. It returns once the new tokens are durable. A flow without a
+// person gets a token to prove that it can. While it waits for the person no
+// lock is held: fetches go on with the old tokens.
+func (s *Source) Login(ctx context.Context, ui UI, o LoginOptions) error {
+	return s.named(s.login(ctx, ui, o))
+}
+
+func (s *Source) login(ctx context.Context, ui UI, o LoginOptions) error {
+	unlock, err := s.store.lock(ctx, s.account)
+	if err != nil {
+		return err // before a person is bothered
+	}
+	unlock()
+	g, err := s.client.login(ctx, ui, o)
+	if err != nil {
+		return err
+	}
+	// An answer is here: no interrupt may cost it.
+	unlock, err = s.store.lock(context.WithoutCancel(ctx), s.account)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	r := s.newRecord()
+	if old, err := s.store.load(s.account); err == nil {
+		r.Seq, r.Chunks = old.Seq, old.Chunks
+	}
+	r.apply(g)
+	return s.save(r)
+}
+
+func (c *Client) login(ctx context.Context, ui UI, o LoginOptions) (*grant, error) {
+	if !c.conf.Flow.person() {
+		return c.unattended(ctx)
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Minute
+	}
+	g, err := c.ask(ctx, ui, o)
+	if err != nil {
+		return nil, err
+	}
+	return g, c.durable(g)
+}
+
+func (c *Client) ask(ctx context.Context, ui UI, o LoginOptions) (*grant, error) {
+	switch {
+	case o.Way == WayDevice, o.Way == WayConfigured && c.conf.Flow == FlowDevice:
+		return c.loginDevice(ctx, ui, o.Timeout)
+	case c.conf.AuthURL == "":
+		return nil, configError(c.preset.Name, errors.New("auth_url is needed for a login by browser"))
+	case o.Way == WayPaste:
+		return c.loginPaste(ctx, ui, o.Timeout)
+	}
+	return c.loginBrowser(ctx, ui, o)
+}
+
+// request is one authorisation request that awaits its code.
+type request struct {
+	lib             *oauth2.Config
+	state, verifier string
+	url             string
+}
+
+// authorise makes the request (RFC 6749 section 4.1.1, RFC 7636).
+func (c *Client) authorise(ctx context.Context, redirect string) (*request, error) {
+	secret, err := c.secret(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &request{lib: c.library(secret, redirect), state: rand.Text(), verifier: oauth2.GenerateVerifier()}
+	opts := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(r.verifier)}
+	for name, value := range c.preset.AuthParams {
+		opts = append(opts, oauth2.SetAuthURLParam(name, value))
+	}
+	if c.conf.LoginHint != "" {
+		opts = append(opts, oauth2.SetAuthURLParam("login_hint", c.conf.LoginHint))
+	}
+	r.url = r.lib.AuthCodeURL(r.state, opts...)
+	return r, nil
+}
+
+// redeem exchanges the code for tokens (RFC 6749 section 4.1.3). It is not
+// cancelled: a code is good once.
+func (c *Client) redeem(ctx context.Context, r *request, code string) (*grant, error) {
+	params := map[string][]string{}
+	if err := c.addAssertion(params); err != nil {
+		return nil, err
+	}
+	opts := []oauth2.AuthCodeOption{oauth2.VerifierOption(r.verifier)}
+	hide := secrets{code, r.verifier, r.state, r.lib.ClientSecret}
+	for name, value := range params {
+		opts = append(opts, oauth2.SetAuthURLParam(name, value[0]))
+		hide = append(hide, value[0])
+	}
+	return c.grant(context.WithoutCancel(ctx), opLogin, hide, func(ctx context.Context) (*oauth2.Token, error) {
+		return r.lib.Exchange(ctx, code, opts...)
+	})
+}
+
+// tooLate is the error of a person who did not answer in time.
+func (c *Client) tooLate() *Error {
+	return &Error{Kind: KindExpired, Op: opLogin, Provider: c.preset.Name, Err: errors.New("nobody answered in time")}
+}

@@ -1,0 +1,108 @@
+package oauth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// recordFormat is the version of the JSON in a token file.
+const recordFormat = 1
+
+// clockStep is how far in the future a token may seem to have been issued
+// before our clock is taken to have been set back since.
+const clockStep = time.Minute
+
+// record is one account's entry in the store.
+type record struct {
+	Format int `json:"format"`
+	// Seq grows with each save; of two copies the higher is the newer.
+	Seq uint64 `json:"seq"`
+	// Provider, ClientID and TokenURL are what the tokens are good for. They
+	// are never sent elsewhere.
+	Provider string `json:"provider"`
+	ClientID string `json:"client_id,omitempty"`
+	TokenURL string `json:"token_url"`
+
+	LoggedIn time.Time `json:"logged_in"`
+	Issued   time.Time `json:"issued"`
+	Expiry   time.Time `json:"expiry"`
+	// RefreshExpiry is zero if the provider does not say.
+	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
+	Scopes        []string  `json:"scopes,omitempty"`
+	// Refreshing is when a refresh was begun whose outcome is not in here.
+	Refreshing time.Time `json:"refreshing,omitzero"`
+	// Refused is the verdict on the refresh token in here.
+	Refused *verdict `json:"refused,omitempty"`
+
+	// Chunks is the number of keyring items that hold Tokens; zero if they
+	// are in here.
+	Chunks int     `json:"chunks,omitempty"`
+	Tokens *tokens `json:"tokens,omitempty"`
+}
+
+type tokens struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token,omitempty"`
+}
+
+// verdict is a refusal that only a login can cure.
+type verdict struct {
+	At   time.Time `json:"at"`
+	Code string    `json:"code"`
+	Text string    `json:"text,omitempty"`
+	Hint string    `json:"hint,omitempty"`
+}
+
+// apply takes a grant over. A provider that sends no refresh token leaves the
+// old one valid (RFC 6749 section 6).
+func (r *record) apply(g *grant) {
+	old := r.Tokens
+	r.Tokens = &tokens{Access: g.access, Refresh: g.refresh}
+	if g.refresh == "" && old != nil {
+		r.Tokens.Refresh = old.Refresh
+	}
+	if old == nil || r.Tokens.Refresh != old.Refresh || !g.refreshExpiry.IsZero() {
+		r.RefreshExpiry = g.refreshExpiry
+	}
+	r.Issued, r.Expiry, r.Scopes = g.issued, g.expiry, g.scopes
+	r.Refreshing, r.Refused = time.Time{}, nil
+}
+
+// fresh reports whether the access token can be used at now and for a time
+// ahead. Of a token that lives shorter than ahead, three quarters of its life
+// are asked for: else each run would get a new one.
+func (r *record) fresh(now time.Time, ahead time.Duration) bool {
+	if r.Tokens == nil || r.Tokens.Access == "" || now.Before(r.Issued.Add(-clockStep)) {
+		return false
+	}
+	ahead = min(ahead, r.Expiry.Sub(r.Issued)*3/4)
+	return r.Expiry.Sub(now) > ahead
+}
+
+// encode is the record as JSON, with or without the tokens.
+func (r *record) encode(withTokens bool) ([]byte, error) {
+	out := *r
+	out.Format = recordFormat
+	if !withTokens {
+		out.Tokens = nil
+	}
+	data, err := json.MarshalIndent(&out, "", "\t")
+	return append(data, '\n'), err
+}
+
+// decodeRecord reads what encode wrote, whole or not at all.
+func decodeRecord(data []byte) (*record, error) {
+	var r record
+	if json.Unmarshal(data, &r) != nil { // its words may quote a token
+		return nil, errors.New("damaged: not the JSON that was written")
+	}
+	if r.Format > recordFormat {
+		return nil, fmt.Errorf("format %d is of a newer mailhaul", r.Format)
+	}
+	if r.Format < 1 || r.Seq < 1 || r.Tokens == nil && r.Chunks == 0 {
+		return nil, errors.New("damaged: it lacks what every token file has")
+	}
+	return &r, nil
+}

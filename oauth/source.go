@@ -1,0 +1,282 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// defaultAhead is how long a token that is handed out must be valid.
+	defaultAhead = 5 * time.Minute
+	// verdictLife is how long a refusal is believed without asking again: it
+	// spares the provider a request at each run, and heals if the refusal was
+	// its mistake.
+	verdictLife = time.Hour
+	// lastGasp is how long a token must still be valid to be handed out when
+	// the provider cannot be reached for a new one.
+	lastGasp = time.Minute
+)
+
+// Source yields an account's access tokens. It may be used by several
+// goroutines and, through its Store, by several processes at once.
+type Source struct {
+	// Ahead is how long a token that is handed out shall at least be valid,
+	// where the provider's tokens live longer than that; zero: 5 minutes.
+	// Set it before the first use, longer for long runs.
+	Ahead time.Duration
+
+	client  *Client
+	store   *Store
+	account string
+
+	mu sync.Mutex
+	// unsaved is a record that could not be saved: a full disk must not cost
+	// a refresh token while this process lives.
+	unsaved *record
+}
+
+// NewSource joins a client with the account's entry in the store.
+func NewSource(c *Client, s *Store, account string) *Source {
+	return &Source{client: c, store: s, account: account}
+}
+
+// Client returns what NewSource was given.
+func (s *Source) Client() *Client { return s.client }
+
+// Token returns an access token that is valid for a while. It asks the provider
+// only if the stored one is not. An *Error says what a person has to do. A
+// token that ends soon is better than none: it is returned if the provider
+// cannot be reached now.
+func (s *Source) Token(ctx context.Context) (string, error) {
+	good := func(r *record) bool { return r.fresh(time.Now(), s.ahead()) }
+	r, err := s.store.load(s.account)
+	if err == nil && s.belongs(r) == nil && good(r) {
+		return r.Tokens.Access, nil
+	}
+	r, err = s.renew(ctx, good)
+	var e *Error
+	if errors.As(err, &e) && e.Temporary() && r != nil && r.fresh(time.Now(), 0) && time.Until(r.Expiry) > lastGasp {
+		return r.Tokens.Access, nil
+	}
+	if err != nil {
+		return "", s.named(err)
+	}
+	return r.Tokens.Access, nil
+}
+
+// Refresh returns another access token than the one that a server refused: that
+// of another process, if it has got one since, else a new one.
+func (s *Source) Refresh(ctx context.Context, refused string) (string, error) {
+	r, err := s.renew(ctx, func(r *record) bool {
+		return r.Tokens.Access != refused && r.fresh(time.Now(), s.ahead())
+	})
+	if err != nil {
+		return "", s.named(err)
+	}
+	return r.Tokens.Access, nil
+}
+
+func (s *Source) ahead() time.Duration {
+	if s.Ahead > 0 {
+		return s.Ahead
+	}
+	return defaultAhead
+}
+
+// renew returns the account's record once good, under the lock. With an error,
+// the record is what is there, or nil.
+func (s *Source) renew(ctx context.Context, good func(*record) bool) (*record, error) {
+	unlock, err := s.store.lock(ctx, s.account)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	r, err := s.current()
+	switch {
+	case errors.Is(err, ErrNoTokens) && !s.client.conf.Flow.person():
+		r = s.newRecord()
+	case errors.Is(err, ErrNoTokens):
+		return nil, s.needsLogin(err)
+	case err != nil:
+		return nil, err
+	case good(r):
+		return r, nil
+	}
+	// From here on ctx does not count: see the package's comment.
+	ctx = context.WithoutCancel(ctx)
+	if s.client.conf.Flow.person() {
+		return s.refresh(ctx, r)
+	}
+	g, err := s.client.unattended(ctx)
+	if err != nil {
+		return r, err
+	}
+	r.apply(g)
+	return r, s.save(r)
+}
+
+// current loads the record that this client may use.
+func (s *Source) current() (*record, error) {
+	if err := s.saveUnsaved(); err != nil {
+		return nil, err
+	}
+	r, err := s.store.load(s.account)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.belongs(r); err != nil {
+		if !s.client.conf.Flow.person() {
+			return nil, ErrNoTokens // nothing is lost by getting a new one
+		}
+		return nil, s.needsLogin(err)
+	}
+	return r, nil
+}
+
+// belongs reports whether the tokens are those of this registration: they must
+// not be sent to anyone else.
+func (s *Source) belongs(r *record) error {
+	c := &s.client.conf
+	if r.ClientID != c.ClientID || r.TokenURL != c.TokenURL {
+		return errors.New("the tokens were issued to another client_id, or by another provider, than the configuration has now")
+	}
+	return nil
+}
+
+func (s *Source) newRecord() *record {
+	c := &s.client.conf
+	return &record{Provider: s.client.preset.Name, ClientID: c.ClientID, TokenURL: c.TokenURL, LoggedIn: time.Now()}
+}
+
+// refresh renews r. A refusal is tried once more if the store has changed
+// meanwhile, which a lock on a network file system may have failed to prevent.
+func (s *Source) refresh(ctx context.Context, r *record) (*record, error) {
+	for range 2 {
+		next, err := s.refreshOnce(ctx, r)
+		var e *Error
+		if !errors.As(err, &e) || !e.NeedsLogin() {
+			return next, err
+		}
+		newer, lerr := s.store.load(s.account)
+		if lerr != nil || newer.Tokens.Refresh == r.Tokens.Refresh || s.belongs(newer) != nil {
+			s.condemn(r, e)
+			return r, e
+		}
+		r = newer
+	}
+	return r, s.needsLogin(errors.New("the store changes faster than it can be used"))
+}
+
+func (s *Source) refreshOnce(ctx context.Context, r *record) (*record, error) {
+	if v := r.Refused; v != nil && time.Since(v.At).Abs() < verdictLife {
+		return r, s.verdictError(v, r.Refreshing)
+	}
+	if r.Tokens.Refresh == "" {
+		return r, s.needsLogin(errors.New("the access token has expired, and there is no refresh token"))
+	}
+	next := *r
+	interrupted := r.Refreshing
+	next.Refreshing = time.Now()
+	if err := s.store.save(s.account, &next); err != nil {
+		return r, err // better now than with an answer that cannot be kept
+	}
+	s.store.at("request")
+	g, err := s.client.refresh(ctx, r.Tokens.Refresh)
+	s.store.at("answered")
+	if err != nil {
+		next.Refreshing = s.unsettled(&next, interrupted, err)
+		return &next, err
+	}
+	next.apply(g)
+	return &next, s.save(&next)
+}
+
+// unsettled returns what is to be kept as the beginning of a refresh whose
+// outcome is not known, after one that failed.
+func (s *Source) unsettled(r *record, before time.Time, err error) time.Time {
+	var e *Error
+	if !errors.As(err, &e) || e.Code == "" || e.Temporary() {
+		return r.Refreshing // it may have been used up all the same
+	}
+	if e.NeedsLogin() {
+		e.Interrupted = before
+		return before // condemn saves it
+	}
+	settled := *r
+	settled.Refreshing = before
+	_ = s.store.save(s.account, &settled) // it only serves a later hint
+	return before
+}
+
+// save stores the record, or keeps it for the next call.
+func (s *Source) save(r *record) error {
+	err := s.store.save(s.account, r)
+	if err != nil {
+		kept := *r
+		s.keep(&kept)
+		return err
+	}
+	s.keep(nil)
+	return nil
+}
+
+func (s *Source) keep(r *record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsaved = r
+}
+
+func (s *Source) saveUnsaved() error {
+	s.mu.Lock()
+	r := s.unsaved
+	s.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	if there, err := s.store.load(s.account); err == nil && there.Seq > r.Seq {
+		s.keep(nil) // another process has logged in or refreshed since
+		return nil
+	}
+	return s.save(r)
+}
+
+// condemn notes that the provider refused the refresh token.
+func (s *Source) condemn(r *record, e *Error) {
+	if r.Refused != nil && time.Since(r.Refused.At).Abs() < verdictLife {
+		return // known already
+	}
+	next, err := s.store.load(s.account)
+	if err != nil {
+		return
+	}
+	next.Refreshing = e.Interrupted
+	next.Refused = &verdict{At: time.Now(), Code: e.Code, Text: e.Text, Hint: e.hint}
+	_ = s.store.save(s.account, next) // it only spares the provider a request
+}
+
+func (s *Source) verdictError(v *verdict, interrupted time.Time) *Error {
+	return &Error{
+		Kind: KindNeedsLogin, Op: "refresh", Provider: s.client.preset.Name,
+		Code: v.Code, Text: v.Text, Interrupted: interrupted, hint: v.Hint,
+	}
+}
+
+func (s *Source) needsLogin(err error) *Error {
+	return &Error{Kind: KindNeedsLogin, Op: "token", Provider: s.client.preset.Name, Err: err}
+}
+
+// named adds the account to an error of this package.
+func (s *Source) named(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.Account = s.account
+		return err
+	}
+	if errors.Is(err, ErrNoTokens) {
+		return fmt.Errorf("%s: %w", s.account, err)
+	}
+	return err
+}

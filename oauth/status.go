@@ -1,0 +1,93 @@
+package oauth
+
+import (
+	"errors"
+	"time"
+)
+
+// Status is what is known of an account's tokens without asking the provider.
+type Status struct {
+	// Flow and Provider are those of the configuration.
+	Flow     Flow
+	Provider string
+	// LoggedIn is when a person last logged in, Refreshed when the access
+	// token was issued, ValidUntil when it ends; zero if there is none.
+	LoggedIn, Refreshed, ValidUntil time.Time
+	Scopes                          []string
+	// LoginUntil is when the login itself ends if nothing is done: at the
+	// time the provider named, or from lack of use. Zero: not known. A run
+	// before then may move it.
+	LoginUntil time.Time
+	// NeedsLogin means that the next run will fail; Reason says why.
+	NeedsLogin bool
+	Reason     string
+	// Warning is what will go wrong soon, or what a person should know; may
+	// be empty.
+	Warning string
+}
+
+// Status reads the store only. An account without tokens is no error.
+func (s *Source) Status() (Status, error) {
+	c := s.client
+	st := Status{Flow: c.conf.Flow, Provider: c.preset.Name}
+	r, err := s.store.load(s.account)
+	switch {
+	case errors.Is(err, ErrNoTokens):
+		st.NeedsLogin = c.conf.Flow.person()
+		if st.NeedsLogin {
+			st.Reason = "never logged in, or logged out"
+		}
+		return st, nil
+	case err != nil:
+		return st, s.named(err)
+	}
+	if err := s.belongs(r); err != nil {
+		st.NeedsLogin, st.Reason = c.conf.Flow.person(), err.Error()
+		return st, nil
+	}
+	st.LoggedIn, st.Refreshed, st.ValidUntil, st.Scopes = r.LoggedIn, r.Issued, r.Expiry, r.Scopes
+	if c.conf.Flow.person() {
+		s.judge(&st, r, time.Now())
+	}
+	return st, nil
+}
+
+// warnAhead is how long before a login's end status warns.
+const warnAhead = 14 * day
+
+// judge fills in how the login of a person stands.
+func (s *Source) judge(st *Status, r *record, now time.Time) {
+	st.LoginUntil = loginUntil(s.client.preset, r)
+	switch {
+	case r.Refused != nil:
+		st.NeedsLogin, st.Reason = true, s.verdictError(r.Refused, r.Refreshing).Error()
+	case r.Tokens.Refresh == "" && !now.Before(r.Expiry):
+		st.NeedsLogin, st.Reason = true, "the access token has expired, and there is no refresh token"
+	case st.LoginUntil.IsZero():
+	case !now.Before(st.LoginUntil):
+		st.Warning = "the login has probably expired: log in again"
+	case st.LoginUntil.Sub(now) < warnAhead:
+		st.Warning = "the login ends soon"
+	}
+	if st.Warning != "" && s.testing(r) {
+		st.Warning += "; the registration seems to be in \"Testing\", where a login lasts 7 days: publish it"
+	}
+}
+
+// testing reports whether the refresh token was given the short life of a
+// registration that is not published.
+func (s *Source) testing(r *record) bool {
+	life := s.client.preset.TestingLifetime
+	return life > 0 && !r.RefreshExpiry.IsZero() && r.RefreshExpiry.Sub(r.LoggedIn) < life+day
+}
+
+// loginUntil is the earlier of what the provider said and the end by disuse.
+func loginUntil(p Preset, r *record) time.Time {
+	until := r.RefreshExpiry
+	if p.RefreshIdle > 0 && r.Tokens.Refresh != "" {
+		if idle := r.Issued.Add(p.RefreshIdle); until.IsZero() || idle.Before(until) {
+			until = idle
+		}
+	}
+	return until
+}

@@ -1,0 +1,178 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// maxFile bounds a token file.
+const maxFile = 1 << 20
+
+// lockPoll is how often a lock that another process holds is tried again.
+const lockPoll = 50 * time.Millisecond
+
+// ErrNoTokens means that an account has none in the store.
+var ErrNoTokens = errors.New("no tokens kept: never logged in, or logged out")
+
+// Store keeps accounts' tokens in a directory, one file each, 0600, or with
+// their secret parts in the operating system's keyring. It may be used by
+// several goroutines and processes at once.
+type Store struct {
+	dir     string
+	keyring bool
+	// step, if set, is called at each step of a refresh and a save: nil,
+	// except for tests.
+	step func(name string)
+}
+
+// NewStore returns the store in dir, which is created when first written to.
+func NewStore(dir string) *Store { return &Store{dir: dir} }
+
+// NewKeyringStore keeps times and scopes in dir, and the tokens in the
+// keyring of the user who runs it: it must be unlocked, also under cron.
+func NewKeyringStore(dir string) *Store { return &Store{dir: dir, keyring: true} }
+
+// Path returns the file of an account. Bytes other than letters, digits and
+// "@._+=,-", and a leading dot, are written %XX.
+func (s *Store) Path(account string) string { return filepath.Join(s.dir, escapeName(account)+".json") }
+
+func escapeName(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if letter || strings.IndexByte("@._+=,-", c) >= 0 && (i > 0 || c != '.') {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+func (s *Store) at(step string) {
+	if s.step != nil {
+		s.step(step)
+	}
+}
+
+// lock waits until this process alone may change the account's tokens.
+func (s *Store) lock(ctx context.Context, account string) (unlock func(), err error) {
+	if err := makeDir(s.dir); err != nil {
+		return nil, storeError(err)
+	}
+	tick := time.NewTicker(lockPoll)
+	defer tick.Stop()
+	for {
+		f, err := tryLock(strings.TrimSuffix(s.Path(account), ".json") + ".lock")
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, errLocked) {
+			return nil, storeError(err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("token store: waiting for another process: %w", context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+}
+
+// load returns the account's newest record; ErrNoTokens if there is none.
+// Without the lock a record may be outdated, but is whole.
+func (s *Store) load(account string) (*record, error) {
+	r, err := readRecord(s.Path(account))
+	// A process that was killed between writing and renaming has left the
+	// newer record beside: it may hold the only refresh token that is good.
+	if newer, nerr := readRecord(s.Path(account) + newSuffix); nerr == nil && (err != nil || newer.Seq > r.Seq) {
+		r, err = newer, nil
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ErrNoTokens
+	case err != nil:
+		return nil, storeError(fmt.Errorf("%s: %w", s.Path(account), cause(err)))
+	}
+	if r.Chunks > 0 {
+		if err := loadSecrets(account, r); err != nil {
+			return nil, keyringError(err)
+		}
+	}
+	return r, nil
+}
+
+// save makes the record durable; only under the lock. The one before stays
+// until then.
+func (s *Store) save(account string, r *record) error {
+	old, chunks := r.Seq, r.Chunks
+	r.Seq, r.Chunks = old+1, 0
+	if s.keyring {
+		if err := saveSecrets(account, r); err != nil {
+			r.Seq, r.Chunks = old, chunks
+			return keyringError(err)
+		}
+	}
+	data, err := r.encode(!s.keyring)
+	if err == nil {
+		err = s.replace(s.Path(account), data)
+	}
+	if err != nil {
+		return storeError(err)
+	}
+	dropSecrets(account, old, chunks)
+	return nil
+}
+
+// forget removes the account's tokens; only under the lock. The lock's file
+// stays: removing it would let two processes hold "the" lock.
+func (s *Store) forget(account string) error {
+	if r, err := readRecord(s.Path(account)); err == nil {
+		dropSecrets(account, r.Seq, r.Chunks)
+	}
+	var errs []error
+	for _, path := range []string{s.Path(account) + newSuffix, s.Path(account)} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(append(errs, syncDir(s.dir))...); err != nil {
+		return storeError(err)
+	}
+	return nil
+}
+
+func readRecord(path string) (*record, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkMode(info); err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return nil, err
+	}
+	return decodeRecord(data)
+}
+
+func storeError(err error) *Error {
+	e := &Error{Kind: KindStorage, Op: "token store", Err: err}
+	if errors.Is(err, fs.ErrPermission) {
+		e.hint = "is it run by the user who logged in?"
+	}
+	return e
+}
