@@ -134,6 +134,7 @@ func commands() []*cli.Command {
 		stateCommand(),
 		verifyCommand(),
 		purgeCommand(),
+		reportCommand(),
 		completionCommand(),
 		versionCommand(),
 	}

@@ -35,7 +35,8 @@ func stateCommand() *cli.Command {
 				&cli.BoolFlag{Name: "all", Usage: "all that are on the server now"},
 				&cli.StringFlag{Name: "before", Usage: "those received before `DATE` (2006-01-02)"},
 				&cli.IntFlag{Name: "all-but-newest", Usage: "all but the newest `N`", Value: -1}),
-			sub("export", "ACCOUNT", "print every entry as a JSON line", stateExport),
+			sub("export", "ACCOUNT", "print every entry as a JSON line", stateExport,
+				&cli.BoolFlag{Name: "manifest", Usage: "print the manifest of what was delivered instead: hash-chained, with paths and Message-IDs"}),
 			sub("import", "ACCOUNT [FILE]", "add the entries that export printed, or lines with a uid each", stateImport),
 		},
 		Action: func(c *cli.Context) error {
@@ -297,6 +298,9 @@ func markRule(c *cli.Context) (fetch.MarkRule, error) {
 }
 
 func stateExport(c *cli.Context) error {
+	if c.Bool("manifest") {
+		return exportManifest(c)
+	}
 	return viewState(c, func(e *env, _ *config.Account, v *state.View) error { return v.Export(e.std.Out) })
 }
 

@@ -17,6 +17,7 @@ func verifyCommand() *cli.Command {
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "manifest", Usage: "check the hash chain of a manifest in `FILE`, no more", TakesFile: true},
 			&cli.BoolFlag{Name: "server", Usage: "retrieve what is still on the server once more and compare that"},
 			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
 		},
@@ -25,6 +26,9 @@ func verifyCommand() *cli.Command {
 }
 
 func runVerify(c *cli.Context) error {
+	if file := c.String("manifest"); file != "" {
+		return checkManifest(c, file)
+	}
 	e, err := withConfig(c)
 	if err != nil {
 		return err

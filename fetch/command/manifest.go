@@ -1,0 +1,59 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// oneForReading prepares a command that reads one account's state and what its
+// targets hold.
+func oneForReading(c *cli.Context) (*env, *fetch.Fetcher, *fetch.Account, error) {
+	e, err := withConfig(c)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	a, err := e.oneAccount(c.Args().Slice())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	accounts := []*config.Account{a}
+	list, err := e.build(accounts, func(fa *fetch.Account) { fa.Wait = c.Duration("wait") })
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	f := e.fetcher()
+	f.ReadBack = e.readBack(accounts)
+	return e, f, list[0], nil
+}
+
+func exportManifest(c *cli.Context) error {
+	e, f, a, err := oneForReading(c)
+	if err != nil {
+		return err
+	}
+	return f.Manifest(c.Context, a, e.std.Out)
+}
+
+// checkManifest follows a manifest's chain; it needs no configuration.
+func checkManifest(c *cli.Context, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return usageError{err}
+	}
+	defer f.Close()
+	n, last, err := fetch.CheckManifest(f)
+	if err != nil {
+		return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %w", path, err)}
+	}
+	if c.Bool("json") {
+		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"messages": n, "sha256": last})
+	}
+	fmt.Fprintf(c.App.Writer, "%s: intact, %s; last line %s\n", path, plural(n, "message"), last)
+	return nil
+}

@@ -1,0 +1,215 @@
+package command
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"os"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch"
+)
+
+func reportCommand() *cli.Command {
+	return &cli.Command{
+		Name:         "report",
+		Usage:        "say what came over from an account, and whether it can be closed",
+		ArgsUsage:    "ACCOUNT",
+		BashComplete: completeAccounts,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "html", Usage: "write one self-contained page to `FILE`", TakesFile: true},
+			&cli.BoolFlag{Name: "offline", Usage: "do not ask the server what it holds (the answer is then no)"},
+			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
+		},
+		Action: runReport,
+	}
+}
+
+func runReport(c *cli.Context) error {
+	e, f, a, err := oneForReading(c)
+	if err != nil {
+		return err
+	}
+	rep, err := f.Report(c.Context, a, !c.Bool("offline"))
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	if path := c.String("html"); path != "" {
+		if err := writeHTMLFile(path, rep); err != nil {
+			return err
+		}
+	}
+	if e.json {
+		return json.NewEncoder(e.std.Out).Encode(reportJSONOf(rep))
+	}
+	writeReport(e.std.Out, rep)
+	return nil
+}
+
+// notMoved is what POP3 cannot carry: a report must say so.
+var notMoved = []string{
+	"folders: POP3 shows the inbox alone",
+	"flags: read, answered and starred are not known to POP3",
+	"sent mail, drafts, and what rules moved out of the inbox",
+	"contacts, calendars, filters and settings",
+}
+
+func writeReport(out io.Writer, r *fetch.Report) {
+	w := columns(out)
+	row := func(k string, v any) { fmt.Fprintf(w, "%s\t%v\n", k, v) }
+	row("account", printable(r.Account)+" ("+printable(r.ID)+")")
+	row("report of", r.At.Local().Format(time.DateTime))
+	row("delivered here", fmt.Sprintf("%s, %s", plural(r.Delivered, "message"), humanize.IBytes(uint64(r.Bytes))))
+	if !r.First.IsZero() {
+		row("dated", r.First.Format(time.DateOnly)+" to "+r.Last.Format(time.DateOnly))
+	}
+	row("verified", r.Verified)
+	row("deleted from the server", r.Deleted)
+	row("set aside", r.SetAside)
+	row("incomplete", r.Incomplete)
+	row("seen elsewhere", r.Elsewhere)
+	if s := r.Server; s != nil {
+		row("on the server now", fmt.Sprintf("%s, %s: %d here and verified, %d not verified, %d never fetched, %d other",
+			plural(s.Listed, "message"), humanize.IBytes(uint64(s.Size)), s.Here, s.Unverified, s.New, s.Other))
+	}
+	for _, f := range r.Failures {
+		row("failed", fmt.Sprintf("%s: %d times, %s", uidText(f.Key), f.Count, printable(f.Err)))
+	}
+	for i := range r.Aside {
+		row("set aside", fmt.Sprintf("%s %s", uidText(r.Aside[i].Key), printable(asideWhere(&r.Aside[i]))))
+	}
+	_ = w.Flush()
+	fmt.Fprintln(out, "\nWhat POP3 cannot carry:")
+	for _, s := range notMoved {
+		fmt.Fprintln(out, "  - "+s)
+	}
+	if r.Safe() {
+		fmt.Fprintln(out, "\nSafe to close this account: yes, every message on the server is here, read back and intact.")
+		return
+	}
+	fmt.Fprintln(out, "\nSafe to close this account: no, because")
+	for _, s := range r.Reasons {
+		fmt.Fprintln(out, "  - "+s)
+	}
+}
+
+func asideWhere(in *fetch.Inspected) string {
+	for _, c := range in.Copies {
+		if c.Where != "" {
+			return c.Where
+		}
+	}
+	return ""
+}
+
+// reportJSON is the report on stdout of `report --json`.
+type reportJSON struct {
+	Account    string            `json:"account"`
+	ID         string            `json:"id"`
+	At         time.Time         `json:"at"`
+	Known      int               `json:"known"`
+	Delivered  int               `json:"delivered"`
+	Verified   int               `json:"verified"`
+	SetAside   int               `json:"set_aside"`
+	Incomplete int               `json:"incomplete"`
+	Elsewhere  int               `json:"elsewhere"`
+	Deleted    int               `json:"deleted"`
+	Bytes      int64             `json:"bytes"`
+	Months     []fetch.Month     `json:"months"`
+	Failed     int               `json:"failed"`
+	Server     *fetch.ServerSide `json:"server,omitempty"`
+	Safe       bool              `json:"safe"`
+	Reasons    []string          `json:"reasons"`
+	NotMoved   []string          `json:"not_moved"`
+}
+
+func reportJSONOf(r *fetch.Report) reportJSON {
+	return reportJSON{Account: r.Account, ID: r.ID, At: r.At, Known: r.Known, Delivered: r.Delivered, Verified: r.Verified,
+		SetAside: r.SetAside, Incomplete: r.Incomplete, Elsewhere: r.Elsewhere, Deleted: r.Deleted, Bytes: r.Bytes, Months: r.Months,
+		Failed: len(r.Failures), Server: r.Server, Safe: r.Safe(), Reasons: r.Reasons, NotMoved: notMoved}
+}
+
+//go:embed report.html
+var reportHTML string
+
+// page is what the template of the HTML report sees.
+type page struct {
+	*fetch.Report
+	NotMoved []string
+	Bars     []bar
+	Width    int
+}
+
+// bar is one month of the chart, in the units of its viewBox.
+type bar struct {
+	fetch.Month
+	X, Y, W, H float64
+	Label      string // the year, on its first bar
+}
+
+// The chart's size in the units of its viewBox.
+const (
+	chartWidth  = 1000
+	chartHeight = 200
+)
+
+func barsOf(months []fetch.Month) []bar {
+	most := 1
+	for _, m := range months {
+		most = max(most, m.Messages)
+	}
+	step := float64(chartWidth) / float64(max(len(months), 1))
+	var out []bar
+	for i, m := range months {
+		h := float64(m.Messages) / float64(most) * chartHeight
+		b := bar{Month: m, X: float64(i) * step, Y: chartHeight - h, W: max(min(step*0.85, 40), 0.5), H: h}
+		if i == 0 || months[i-1].Month[:4] != m.Month[:4] {
+			b.Label = m.Month[:4]
+		}
+		out = append(out, b)
+	}
+	return thinLabels(out)
+}
+
+// thinLabels drops years that would run into each other.
+func thinLabels(bars []bar) []bar {
+	last := -100.0
+	for i := range bars {
+		if bars[i].Label == "" {
+			continue
+		}
+		if bars[i].X-last < 45 {
+			bars[i].Label = ""
+			continue
+		}
+		last = bars[i].X
+	}
+	return bars
+}
+
+func writeHTML(w io.Writer, r *fetch.Report) error {
+	t, err := template.New("report").Funcs(template.FuncMap{
+		"bytes": func(n int64) string { return humanize.IBytes(uint64(max(n, 0))) },
+		"count": func(n int) string { return humanize.Comma(int64(n)) },
+		"date":  func(t time.Time) string { return t.Format(time.DateOnly) },
+		"uid":   uidText,
+	}).Parse(reportHTML)
+	if err != nil {
+		return err
+	}
+	return t.Execute(w, page{Report: r, NotMoved: notMoved, Bars: barsOf(r.Months), Width: chartWidth})
+}
+
+func writeHTMLFile(path string, r *fetch.Report) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err}
+	}
+	return errors.Join(writeHTML(f, r), f.Close())
+}

@@ -1,0 +1,106 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// Copy is one delivered message as it can be shown to a person.
+type Copy struct {
+	Target    string
+	Status    state.Status
+	Where     string // empty if it cannot be read back
+	Delivered time.Time
+}
+
+// Inspected is an entry with what its delivered copy tells of it.
+type Inspected struct {
+	state.Entry
+	// MessageID and Date are from the header; empty and zero without a
+	// readable copy.
+	MessageID string
+	Date      time.Time
+	Copies    []Copy
+}
+
+// Inspect calls fn for each entry, with the header of a copy that can be read
+// back. The state is held for reading while it works.
+func (f *Fetcher) Inspect(ctx context.Context, a *Account, fn func(Inspected) error) error {
+	r := f.newRun(a)
+	return r.holding(func() error {
+		return r.inspect(ctx, fn)
+	})
+}
+
+func (r *run) inspect(ctx context.Context, fn func(Inspected) error) error {
+	readers := make(map[string]Copies)
+	defer func() {
+		for _, c := range readers {
+			if c != nil {
+				_ = c.Close()
+			}
+		}
+	}()
+	return r.db.View(func(v *state.View) error {
+		for k, rec := range v.Records() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := fn(r.inspectEntry(ctx, readers, v.Entry(k, rec))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (r *run) inspectEntry(ctx context.Context, readers map[string]Copies, e state.Entry) Inspected {
+	in := Inspected{Entry: e}
+	for _, o := range e.Outcomes {
+		c := Copy{Target: o.Target, Status: o.Status, Delivered: o.At}
+		reader, err := r.copies(ctx, readers, o)
+		if err == nil && reader != nil && o.Status != state.Skipped {
+			var start headWriter
+			where, err := reader.Copy(ctx, &start, o.Receipt, e.SHA256)
+			if err == nil || errors.Is(err, errEnough) {
+				c.Where = where
+				in.read(start.header())
+			}
+		}
+		in.Copies = append(in.Copies, c)
+	}
+	return in
+}
+
+func (in *Inspected) read(h header) {
+	in.MessageID, _ = h.get("Message-ID", 1)
+	in.Date = h.date(time.Time{})
+}
+
+// errEnough ends a copy whose header has been seen.
+var errEnough = errors.New("header is complete")
+
+// headWriter keeps the header of what is written to it and then stops the
+// writer.
+type headWriter struct{ b []byte }
+
+func (w *headWriter) Write(p []byte) (int, error) {
+	w.b = append(w.b, p[:min(len(p), maxHeader-len(w.b))]...)
+	if headerEnd(w.b) >= 0 || len(w.b) >= maxHeader {
+		return 0, errEnough
+	}
+	return len(p), nil
+}
+
+func (w *headWriter) header() header {
+	if end := headerEnd(w.b); end >= 0 {
+		return header(w.b[:end])
+	}
+	return header(w.b)
+}
+
+var _ io.Writer = (*headWriter)(nil)

@@ -1,0 +1,156 @@
+package fetch
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// A manifest is a list of what was delivered, as JSON, a line a message. Each
+// line holds in prev the SHA-256 of the line before, so that none can be
+// changed, added or removed without changing all that follow; the last line
+// holds the count. Whoever keeps the last line's hash can check the rest.
+
+// manifestLine is one message in one target, the head (kind "manifest") or the
+// end (kind "end").
+type manifestLine struct {
+	Kind      string     `json:"kind"`
+	Account   string     `json:"account,omitempty"`
+	ID        string     `json:"id,omitempty"`
+	UID       string     `json:"uid,omitempty"`
+	Nth       int        `json:"nth,omitempty"`
+	Size      int64      `json:"size,omitempty"`
+	SHA256    string     `json:"sha256,omitempty"`
+	MessageID string     `json:"message_id,omitempty"`
+	Date      *time.Time `json:"date,omitempty"`
+	Target    string     `json:"target,omitempty"`
+	Path      string     `json:"path,omitempty"`
+	Status    string     `json:"status,omitempty"`
+	Delivered *time.Time `json:"delivered,omitempty"`
+	Verified  *time.Time `json:"verified,omitempty"`
+	Deleted   *time.Time `json:"deleted,omitempty"`
+	Created   *time.Time `json:"created,omitempty"`
+	Count     *int       `json:"count,omitempty"`
+	Prev      string     `json:"prev"`
+}
+
+// chain writes manifest lines.
+type chain struct {
+	w    *bufio.Writer
+	prev string
+	n    int
+}
+
+func (c *chain) write(l manifestLine) error {
+	l.Prev = c.prev
+	text, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(text)
+	c.prev = hex.EncodeToString(sum[:])
+	_, err = c.w.Write(append(text, '\n'))
+	return err
+}
+
+// Manifest writes the account's manifest.
+func (f *Fetcher) Manifest(ctx context.Context, a *Account, w io.Writer) error {
+	c := &chain{w: bufio.NewWriter(w)}
+	now := f.now().UTC()
+	if err := c.write(manifestLine{Kind: "manifest", Account: a.Name, ID: a.ID, Created: &now}); err != nil {
+		return err
+	}
+	err := f.Inspect(ctx, a, func(in Inspected) error {
+		for _, cp := range in.Copies {
+			c.n++
+			if err := c.write(lineOf(a, &in, cp)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.write(manifestLine{Kind: "end", Count: &c.n}); err != nil {
+		return err
+	}
+	return c.w.Flush()
+}
+
+func lineOf(a *Account, in *Inspected, cp Copy) manifestLine {
+	l := manifestLine{
+		Kind:      "message",
+		Account:   a.Name,
+		UID:       in.Key.UID(),
+		Nth:       in.Key.Nth(),
+		Size:      max(in.Size, 0),
+		MessageID: in.MessageID,
+		Date:      stamped(in.Date),
+		Target:    cp.Target,
+		Path:      cp.Where,
+		Status:    cp.Status.String(),
+		Delivered: stamped(cp.Delivered),
+		Verified:  stamped(in.Verified),
+		Deleted:   stamped(in.Deleted),
+	}
+	if in.SHA256 != ([sha256.Size]byte{}) {
+		l.SHA256 = hex.EncodeToString(in.SHA256[:])
+	}
+	return l
+}
+
+func stamped(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// CheckManifest follows the chain of a manifest and returns how many messages
+// it lists and the hash of its last line. The error names the first line that
+// does not fit.
+func CheckManifest(r io.Reader) (messages int, last string, err error) {
+	s := bufio.NewScanner(r)
+	s.Buffer(nil, 1<<20)
+	prev, ended, n := "", false, 0
+	for s.Scan() {
+		n++
+		text := bytes.TrimSuffix(s.Bytes(), []byte("\r"))
+		var l manifestLine
+		switch err := json.Unmarshal(text, &l); {
+		case err != nil:
+			return 0, "", fmt.Errorf("line %d: %w", n, err)
+		case l.Prev != prev:
+			return 0, "", fmt.Errorf("line %d does not follow the line before it: one of them was changed, added or removed", n)
+		case ended, (n == 1) != (l.Kind == "manifest"):
+			return 0, "", fmt.Errorf("line %d: out of place", n)
+		}
+		if l.Kind == "message" {
+			messages++
+		}
+		if l.Kind == "end" {
+			ended = true
+			if l.Count == nil || *l.Count != messages {
+				return 0, "", fmt.Errorf("line %d: the count does not fit", n)
+			}
+		}
+		sum := sha256.Sum256(text)
+		prev = hex.EncodeToString(sum[:])
+	}
+	if err := s.Err(); err != nil {
+		return 0, "", err
+	}
+	if !ended {
+		return 0, "", errors.New("the end is missing")
+	}
+	return messages, prev, nil
+}

@@ -1,0 +1,219 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// Report is the account of a migration: what is here, what is there, and
+// whether the maildrop can be closed.
+type Report struct {
+	Account, ID string
+	At          time.Time
+	// Known is how many messages the state holds; Delivered are in every
+	// target, Verified were read back intact, SetAside were refused by a
+	// target and put aside, Incomplete lack a target. Elsewhere were marked
+	// as seen or taken over from another program: not delivered here.
+	Known, Delivered, Verified, SetAside, Incomplete, Elsewhere int
+	// Bytes is what was delivered here; Deleted is how many of it were
+	// deleted from the server.
+	Bytes   int64
+	Deleted int
+	// First and Last are the dates of the oldest and newest message.
+	First, Last time.Time
+	// Months are in order, without those that have no message.
+	Months []Month
+	// Largest are the largest messages.
+	Largest []Inspected
+	// Failures are what failed and was not delivered since; Aside are the
+	// messages set aside.
+	Failures []state.Failure
+	Aside    []Inspected
+	// Server is what the server holds now; nil if it was not asked.
+	Server *ServerSide
+	// Reasons say why the account cannot be closed safely; none: it can.
+	Reasons []string
+}
+
+// ServerSide compares the maildrop with the state.
+type ServerSide struct {
+	// Listed is how many messages there are; Here of them are delivered and
+	// verified, Unverified only delivered, New never fetched, Other the rest
+	// (set aside, incomplete, marked as seen).
+	Listed     int   `json:"listed"`
+	Here       int   `json:"here"`
+	Unverified int   `json:"unverified"`
+	New        int   `json:"new"`
+	Other      int   `json:"other"`
+	Size       int64 `json:"size"`
+}
+
+// Month counts the messages of one month.
+type Month struct {
+	Month    string `json:"month"` // 2006-01
+	Messages int    `json:"messages"`
+	Bytes    int64  `json:"bytes"`
+}
+
+// Safe reports whether everything on the server is here, read back and intact.
+func (r *Report) Safe() bool { return len(r.Reasons) == 0 }
+
+// largest is how many of the largest messages a report names.
+const largest = 10
+
+// Report gathers the report of an account. With online set it lists the
+// maildrop, without which it cannot be called safe.
+func (f *Fetcher) Report(ctx context.Context, a *Account, online bool) (*Report, error) {
+	r := f.newRun(a)
+	rep := &Report{Account: a.Name, ID: a.ID, At: f.now()}
+	err := r.holding(func() error {
+		months := make(map[string]*Month)
+		if err := r.inspect(ctx, func(in Inspected) error { rep.add(&in, months); return nil }); err != nil {
+			return err
+		}
+		rep.finish(months, r.failures)
+		if !online {
+			rep.Reasons = append(rep.Reasons, "the server was not asked what it holds")
+			return nil
+		}
+		side, err := r.serverSide(ctx)
+		if err != nil {
+			return err
+		}
+		rep.Server = side
+		rep.judgeServer()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	rep.judge()
+	return rep, nil
+}
+
+// add counts one entry.
+func (rep *Report) add(in *Inspected, months map[string]*Month) {
+	rep.Known++
+	if !in.Deleted.IsZero() {
+		rep.Deleted++
+	}
+	aside := false
+	for _, c := range in.Copies {
+		aside = aside || c.Status == state.SetAside
+	}
+	switch {
+	case in.Source != state.Fetched:
+		rep.Elsewhere++
+		return
+	case !in.Done:
+		rep.Incomplete++
+	case aside:
+		rep.SetAside++
+		rep.Aside = append(rep.Aside, *in)
+	default:
+		rep.Delivered++
+		if !in.Verified.IsZero() {
+			rep.Verified++
+		}
+	}
+	rep.Bytes += max(in.Size, 0)
+	rep.date(in, months)
+	rep.Largest = append(rep.Largest, *in)
+	if len(rep.Largest) >= 10*largest {
+		rep.trimLargest()
+	}
+}
+
+func (rep *Report) trimLargest() {
+	sort.Slice(rep.Largest, func(i, j int) bool { return rep.Largest[i].Size > rep.Largest[j].Size })
+	rep.Largest = rep.Largest[:min(len(rep.Largest), largest)]
+}
+
+func (rep *Report) date(in *Inspected, months map[string]*Month) {
+	if in.Date.IsZero() {
+		return
+	}
+	if rep.First.IsZero() || in.Date.Before(rep.First) {
+		rep.First = in.Date
+	}
+	if in.Date.After(rep.Last) {
+		rep.Last = in.Date
+	}
+	name := in.Date.UTC().Format("2006-01")
+	m := months[name]
+	if m == nil {
+		m = &Month{Month: name}
+		months[name] = m
+	}
+	m.Messages++
+	m.Bytes += max(in.Size, 0)
+}
+
+func (rep *Report) finish(months map[string]*Month, failures map[state.Key][]state.Failure) {
+	rep.trimLargest()
+	for _, m := range months {
+		rep.Months = append(rep.Months, *m)
+	}
+	sort.Slice(rep.Months, func(i, j int) bool { return rep.Months[i].Month < rep.Months[j].Month })
+	for _, fs := range failures {
+		rep.Failures = append(rep.Failures, fs...)
+	}
+	sort.Slice(rep.Failures, func(i, j int) bool { return rep.Failures[i].Key < rep.Failures[j].Key })
+}
+
+// serverSide lists the maildrop and looks each message up.
+func (r *run) serverSide(ctx context.Context) (*ServerSide, error) {
+	c, items, err := r.listRows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.leave(c)
+	if gmail(c) {
+		r.addNote("Gmail lists only messages that were not fetched before")
+	}
+	side := &ServerSide{Listed: len(items)}
+	for i := range items {
+		side.Size += max(items[i].Size, 0)
+		e, ok := r.entry(items[i].Key)
+		switch {
+		case !ok:
+			side.New++
+		case !delivered(&e):
+			side.Other++
+		case e.Verified.IsZero():
+			side.Unverified++
+		default:
+			side.Here++
+		}
+	}
+	return side, errors.Join(r.db.Apply(&state.Change{Facts: &r.facts}), c.Quit(ctx))
+}
+
+func (rep *Report) judgeServer() {
+	s := rep.Server
+	rep.because(s.New, "on the server %s never fetched: run `mailhaul fetch`")
+	rep.because(s.Unverified, "on the server %s delivered but not verified: run `mailhaul verify`")
+	rep.because(s.Other, "on the server %s not in every target (set aside, incomplete, or marked as seen without fetching)")
+}
+
+// judge collects what else speaks against closing the account.
+func (rep *Report) judge() {
+	rep.because(rep.Incomplete, "%s missing in a target")
+	rep.because(rep.SetAside, "%s refused by a target and set aside: look at them")
+	rep.because(rep.Delivered-rep.Verified, "%s delivered but not verified: run `mailhaul verify` (a relay or a command cannot be read back)")
+	rep.because(len(rep.Failures), "%s failed and not delivered since")
+}
+
+func (rep *Report) because(n int, format string) {
+	switch {
+	case n == 1:
+		rep.Reasons = append(rep.Reasons, fmt.Sprintf(format, "1 message is"))
+	case n > 1:
+		rep.Reasons = append(rep.Reasons, fmt.Sprintf(format, fmt.Sprintf("%d messages are", n)))
+	}
+}
