@@ -1,0 +1,522 @@
+package command
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// The manual pages are written by hand, in a form that these tests can read:
+// what is in the program must be in them, and the other way round. The
+// comments at their heads say what form that is.
+
+const treeRoot = "../.."
+
+// manPage is a manual page: lines by section, "COMMANDS/fetch" for .Ss fetch.
+type manPage struct {
+	sections map[string][]string
+	all      []string
+}
+
+func readPage(t *testing.T, name string) manPage {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(treeRoot, "docs", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := manPage{sections: make(map[string][]string)}
+	section, sub := "", ""
+	for _, line := range strings.Split(string(text), "\n") {
+		switch macro, arg, _ := strings.Cut(line, " "); macro {
+		case `.\"`:
+			continue
+		case ".Sh":
+			section, sub = arg, ""
+		case ".Ss":
+			sub = "/" + arg
+			p.sections[section+sub] = nil
+		default:
+			p.sections[section+sub] = append(p.sections[section+sub], line)
+		}
+		p.all = append(p.all, line)
+	}
+	return p
+}
+
+// under returns the lines of a section with all its subsections.
+func (p manPage) under(section string) (lines []string) {
+	for _, name := range slices.Sorted(maps.Keys(p.sections)) {
+		if name == section || strings.HasPrefix(name, section+"/") {
+			lines = append(lines, p.sections[name]...)
+		}
+	}
+	return lines
+}
+
+// manItems are the words of the .It lines that stand behind the macro, each with
+// the text up to the next .It: ".It Fl c , Fl -config Ar file" has c and
+// -config for Fl.
+func manItems(lines []string, macro string) map[string]string {
+	out := make(map[string]string)
+	var open []string
+	for _, line := range lines {
+		head, ok := strings.CutPrefix(line, ".It ")
+		if !ok {
+			for _, name := range open {
+				out[name] += line + "\n"
+			}
+			continue
+		}
+		open = nil
+		for _, name := range wordsBehind(head, macro) {
+			open = append(open, name)
+			out[name] += ""
+		}
+	}
+	return out
+}
+
+// wordsBehind are the words behind a macro in one line. A macro holds until the next
+// one; commas stand between.
+func wordsBehind(line, macro string) (names []string) {
+	on := false
+	for _, word := range strings.Fields(line) {
+		switch {
+		case isMdocMacro(word):
+			on = word == macro
+		case on && word != "," && word != "|":
+			names = append(names, word)
+		}
+	}
+	return names
+}
+
+func isMdocMacro(word string) bool {
+	return slices.Contains(strings.Fields("Fl Ar Cm Va Ev Pa Ic Li Ns Op Oo Oc Xr"), word)
+}
+
+// sameNames reports what is in one of two lists and not in the other.
+func sameNames(t *testing.T, what string, program, manual []string) {
+	t.Helper()
+	if len(program) == 0 {
+		t.Fatalf("%s: none found in the program", what)
+	}
+	for _, s := range program {
+		if !slices.Contains(manual, s) {
+			t.Errorf("%s %s is not in the manual", what, s)
+		}
+	}
+	for _, s := range manual {
+		if !slices.Contains(program, s) {
+			t.Errorf("%s %s is in the manual, but does not exist", what, s)
+		}
+	}
+}
+
+func keysOfMap[V any](m map[string]V) []string { return slices.Collect(maps.Keys(m)) }
+
+// walkCommands calls fn for each command with its path, "state ls".
+func walkCommands(list []*cli.Command, above string, fn func(path string, c *cli.Command)) {
+	for _, c := range list {
+		path := strings.TrimSpace(above + " " + c.Name)
+		fn(path, c)
+		walkCommands(c.Subcommands, path, fn)
+	}
+}
+
+// optionNames are the names of flags as mdoc writes them: c, -config.
+func optionNames(flags []cli.Flag) (names []string) {
+	for _, f := range flags {
+		for _, n := range f.Names() {
+			if len(n) > 1 {
+				n = "-" + n
+			}
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+func TestManualHasEveryCommandAndOption(t *testing.T) {
+	p := readPage(t, "mailhaul.1")
+	app := newApp(Streams{Out: io.Discard, Err: io.Discard})
+	var commands []string
+	walkCommands(app.Commands, "", func(path string, c *cli.Command) {
+		commands = append(commands, path)
+		section := "COMMANDS/" + path
+		if len(c.Flags) > 0 {
+			sameNames(t, path+": option", optionNames(c.Flags), keysOfMap(manItems(p.sections[section], "Fl")))
+		} else if extra := manItems(p.sections[section], "Fl"); len(extra) > 0 {
+			t.Errorf("%s has no options, the manual names %v", path, keysOfMap(extra))
+		}
+	})
+	var sections []string
+	for name := range p.sections {
+		if path, ok := strings.CutPrefix(name, "COMMANDS/"); ok {
+			sections = append(sections, path)
+		}
+	}
+	sameNames(t, "command", commands, sections)
+	global := append(optionNames(app.Flags), "h", "-help") // the library's own
+	sameNames(t, "global option", global, keysOfMap(manItems(p.sections["DESCRIPTION/Global options"], "Fl")))
+}
+
+// everyOption is the set of all options of the program.
+func everyOption() map[string]bool {
+	all := map[string]bool{"h": true, "-help": true, "-": true, "vv": true}
+	app := newApp(Streams{Out: io.Discard, Err: io.Discard})
+	add := func(flags []cli.Flag) {
+		for _, n := range optionNames(flags) {
+			all[n] = true
+		}
+	}
+	add(app.Flags)
+	walkCommands(app.Commands, "", func(_ string, c *cli.Command) { add(c.Flags) })
+	return all
+}
+
+func TestDocumentsNameNoOptionThatDoesNotExist(t *testing.T) {
+	all := everyOption()
+	for _, name := range []string{"mailhaul.1", "mailhaul.yaml.5"} {
+		for _, line := range readPage(t, name).all {
+			for _, o := range wordsBehind(line, "Fl") {
+				if o = strings.Trim(o, ".,;:()"); o != "" && !all[o] {
+					t.Errorf("%s: there is no option -%s", name, o)
+				}
+			}
+		}
+	}
+	option := regexp.MustCompile(`(?:^|[\s` + "`" + `(\[])-(-[a-z][a-z-]+)`)
+	pages, _ := filepath.Glob(filepath.Join(treeRoot, "docs", "*.md"))
+	for _, name := range append(pages, filepath.Join(treeRoot, "README.md")) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if !strings.Contains(line, "mailhaul") && !strings.Contains(line, "`--") || strings.Contains(line, "systemctl") {
+				continue // other programs' options
+			}
+			for _, m := range option.FindAllStringSubmatch(line, -1) {
+				if !all[m[1]] {
+					t.Errorf("%s:%d: there is no option -%s", name, i+1, m[1])
+				}
+			}
+		}
+	}
+}
+
+// manualKey is where the manual has a key: its section, and its name there.
+// Secrets are described once.
+func manualKey(path string, secrets map[string]bool) (section, name string) {
+	if i := strings.LastIndexByte(path, '.'); i >= 0 && secrets[path[:i]] {
+		return "SECRETS", path[i+1:]
+	}
+	if name, ok := strings.CutPrefix(path, "accounts.NAME.deliver[]."); ok {
+		return "TARGETS", name
+	}
+	if name, ok := strings.CutPrefix(path, "accounts.NAME."); ok {
+		return "ACCOUNT KEYS", name
+	}
+	return "TOP-LEVEL KEYS", path
+}
+
+func TestManualHasEveryKey(t *testing.T) {
+	p := readPage(t, "mailhaul.yaml.5")
+	program, secrets := make(map[string]map[string]string), make(map[string]bool)
+	for _, k := range config.Keys() {
+		if strings.Contains(k.Type, "credential, keyring, netrc") {
+			secrets[k.Path] = true
+		}
+		section, name := manualKey(k.Path, secrets)
+		if program[section] == nil {
+			program[section] = make(map[string]string)
+		}
+		program[section][name] = k.Default
+	}
+	if len(secrets) == 0 {
+		t.Fatal("no secret found among the keys")
+	}
+	for section, keys := range program {
+		manual := manItems(p.under(section), "Cm")
+		sameNames(t, section+": key", keysOfMap(keys), keysOfMap(manual))
+		for name, def := range keys {
+			if def != "" && !strings.Contains(plainText(manual[name]), "Default: "+def) {
+				t.Errorf("%s: key %s: the manual does not say \"Default: %s\"", section, name, def)
+			}
+		}
+	}
+}
+
+// plainText is mdoc text without macros, on one line.
+func plainText(text string) string {
+	var words []string
+	for _, w := range strings.Fields(text) {
+		if !strings.HasPrefix(w, ".") || len(w) != 3 {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// TestExamplesAreValid reads each configuration that a document shows in full.
+func TestExamplesAreValid(t *testing.T) {
+	var examples []string
+	block := regexp.MustCompile(`(?ms)^\.Bd .*?\n(.*?)^\.Ed`)
+	fence := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
+	pages, _ := filepath.Glob(filepath.Join(treeRoot, "docs", "*"))
+	for _, name := range append(pages, filepath.Join(treeRoot, "README.md")) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // a directory
+		}
+		for _, m := range append(block.FindAllSubmatch(text, -1), fence.FindAllSubmatch(text, -1)...) {
+			if regexp.MustCompile(`(?m)^accounts:`).Match(m[1]) {
+				examples = append(examples, string(m[1]))
+			}
+		}
+	}
+	if len(examples) < 3 {
+		t.Fatalf("only %d examples found", len(examples))
+	}
+	for _, text := range examples {
+		if _, err := config.Parse("example.yaml", []byte(text), config.Options{}); err != nil && !missesFile(err) {
+			t.Errorf("%v in\n%s", err, text)
+		}
+	}
+}
+
+// missesFile: what an example names is not on this machine.
+func missesFile(err error) bool {
+	for _, line := range strings.Split(err.Error(), "\n") {
+		if !strings.Contains(line, "no such file") && !strings.Contains(line, "is not set") {
+			return false
+		}
+	}
+	return true
+}
+
+func TestManualHasEveryExitStatus(t *testing.T) {
+	var codes []string
+	for _, f := range parseDir(t, filepath.Join(treeRoot, "fetch")) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			v, ok := n.(*ast.ValueSpec)
+			if ok && len(v.Values) == 1 && isIdent(v.Type, "Exit") {
+				codes = append(codes, v.Values[0].(*ast.BasicLit).Value)
+			}
+			return true
+		})
+	}
+	var manual []string
+	for _, line := range readPage(t, "mailhaul.1").sections["EXIT STATUS"] {
+		if code, ok := strings.CutPrefix(line, ".It "); ok {
+			manual = append(manual, code)
+		}
+	}
+	sameNames(t, "exit status", codes, manual)
+}
+
+func isIdent(e ast.Expr, name string) bool {
+	id, ok := e.(*ast.Ident)
+	return ok && id.Name == name
+}
+
+// parseDir parses the files of a directory that are not tests.
+func parseDir(t *testing.T, dir string) (files []*ast.File) {
+	t.Helper()
+	names, _ := filepath.Glob(filepath.Join(dir, "*.go"))
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	return files
+}
+
+func TestManualHasEveryLogKey(t *testing.T) {
+	found := make(map[string]bool)
+	for _, top := range []string{"fetch", "deliver", "state", "oauth"} {
+		err := filepath.WalkDir(filepath.Join(treeRoot, top), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.IsDir() || strings.HasSuffix(path, "test") {
+				return err
+			}
+			for _, f := range parseDir(t, path) {
+				ast.Inspect(f, func(n ast.Node) bool {
+					if c, ok := n.(*ast.CallExpr); ok {
+						for _, key := range logKeys(c) {
+							found[key] = true
+						}
+					}
+					return true
+				})
+			}
+			return nil
+		})
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	sameNames(t, "log key", keysOfMap(found), keysOfMap(manItems(readPage(t, "mailhaul.1").under("LOGGING"), "Va")))
+}
+
+// logKeys are the keys that a call hands to slog: in a slog.String and its
+// like, or as every second argument of a method of a logger.
+func logKeys(c *ast.CallExpr) (keys []string) {
+	sel, ok := c.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return nil
+	}
+	if isIdent(sel.X, "slog") && slices.Contains(strings.Fields("String Int Int64 Bool Any Duration Time Float64 Uint64 Group"), sel.Sel.Name) {
+		if key, ok := stringLiteral(c.Args[0]); ok {
+			keys = append(keys, key)
+		}
+		return keys
+	}
+	first := map[string]int{"Debug": 1, "Info": 1, "Warn": 1, "Error": 1, "With": 0,
+		"DebugContext": 2, "InfoContext": 2, "WarnContext": 2, "ErrorContext": 2}
+	from, ok := first[sel.Sel.Name]
+	if !ok || !strings.Contains(strings.ToLower(exprText(sel.X)), "log") {
+		return nil
+	}
+	for i := from; i < len(c.Args); i += 2 {
+		key, ok := stringLiteral(c.Args[i])
+		if !ok {
+			i-- // a slog.Attr takes one place
+			continue
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// exprText is enough of an expression's text to know a logger by its name.
+func exprText(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return exprText(e.X) + "." + e.Sel.Name
+	case *ast.CallExpr:
+		return exprText(e.Fun) + "()"
+	}
+	return ""
+}
+
+func stringLiteral(e ast.Expr) (string, bool) {
+	lit, ok := e.(*ast.BasicLit)
+	if !ok || lit.Kind != token.STRING {
+		return "", false
+	}
+	s, err := strconv.Unquote(lit.Value)
+	return s, err == nil
+}
+
+func TestManualHasEveryJSONField(t *testing.T) {
+	manual := make(map[string]bool)
+	for _, line := range readPage(t, "mailhaul.1").sections["JSON OUTPUT"] {
+		if strings.HasPrefix(line, ".It ") || strings.HasPrefix(line, ".Va ") {
+			for _, name := range wordsBehind(line[1:], "Va") {
+				manual[strings.Trim(name, ".,;")] = true
+			}
+		}
+	}
+	for _, v := range []any{summaryJSON{}, planJSON{}, statusJSON{}, checkJSON{}} {
+		for _, name := range jsonFields(reflect.TypeOf(v)) {
+			if !manual[name] {
+				t.Errorf("field %s of %T is not in the manual", name, v)
+			}
+		}
+	}
+}
+
+// jsonFields are the names of a struct's fields in JSON, embedded and nested
+// ones included.
+func jsonFields(typ reflect.Type) (names []string) {
+	for f := range fieldsOf(typ) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" {
+			names = append(names, name)
+		}
+		inner := f.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		if inner.Kind() == reflect.Struct && strings.HasPrefix(inner.PkgPath(), module) {
+			names = append(names, jsonFields(inner)...)
+		}
+	}
+	return names
+}
+
+func fieldsOf(typ reflect.Type) func(yield func(reflect.StructField) bool) {
+	return func(yield func(reflect.StructField) bool) {
+		for i := range typ.NumField() {
+			if !yield(typ.Field(i)) {
+				return
+			}
+		}
+	}
+}
+
+// TestDesignHasEveryFaultPoint compares the list in docs/design.md with the
+// names in the source.
+func TestDesignHasEveryFaultPoint(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(treeRoot, "docs", "design.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "### Fault points\n")
+	list, _, _ = strings.Cut(list, "\n#")
+	var manual, program []string
+	for _, m := range regexp.MustCompile("`([a-z]+\\.[a-z]+)`").FindAllStringSubmatch(list, -1) {
+		manual = append(manual, m[1])
+	}
+	point := regexp.MustCompile(`"((?:durable|maildir|mbox|smtp|pipe|commit|recover|poll|purge)\.[a-z]+)"`)
+	for _, pattern := range []string{"fetch/*.go", "deliver/*/*.go"} {
+		names, _ := filepath.Glob(filepath.Join(treeRoot, filepath.FromSlash(pattern)))
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			if err != nil || strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			for _, m := range point.FindAllStringSubmatch(string(text), -1) {
+				program = append(program, m[1])
+			}
+		}
+	}
+	sameNames(t, "fault point", program, manual)
+}
+
+// TestItemsAreRead proves that the reader of manual pages sees what it should.
+func TestItemsAreRead(t *testing.T) {
+	lines := []string{".It Fl c Ar file , Fl -config Ar file", "Read it.", ".It Cm tls , ca_file", "Default: x.", ".It Va uid , num"}
+	for macro, want := range map[string]string{"Fl": "[-config c]", "Cm": "[ca_file tls]", "Va": "[num uid]", "Ev": "[]"} {
+		if got := fmt.Sprint(slices.Sorted(maps.Keys(manItems(lines, macro)))); got != want {
+			t.Errorf("%s: %s, want %s", macro, got, want)
+		}
+	}
+	if got := manItems(lines, "Cm")["tls"]; got != "Default: x.\n" {
+		t.Errorf("text of tls: %q", got)
+	}
+}
