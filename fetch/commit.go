@@ -1,9 +1,11 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
@@ -25,6 +27,7 @@ type committer struct {
 	cancel  context.CancelCauseFunc
 	settle  []state.Settlement
 	closing []*message // complete once settle is applied
+	aside   []*message // set aside once settle is applied
 	err     error      // read after done
 }
 
@@ -85,6 +88,7 @@ func (c *committer) commit(ctx context.Context, b *batch) error {
 	next := 0
 	for _, p := range b.parts {
 		if len(p.intents) == 0 {
+			_ = p.batch.Abort() // refused or empty: nothing of it is on record
 			continue
 		}
 		n := copy(p.intents, intents[next:]) // Apply has filled in the IDs
@@ -102,6 +106,7 @@ func (c *committer) commit(ctx context.Context, b *batch) error {
 // prepare makes every part durable and returns all intents, part after part.
 // A part that fails is aborted and its target is out for this run.
 func (c *committer) prepare(ctx context.Context, b *batch) (all []state.Intent) {
+	slices.SortStableFunc(b.parts, inOrder)
 	for _, p := range b.parts {
 		fault.Point("commit.prepare")
 		intents, err := p.batch.Prepare(ctx)
@@ -117,6 +122,16 @@ func (c *committer) prepare(ctx context.Context, b *batch) (all []state.Intent) 
 		all = append(all, p.intents...)
 	}
 	return all
+}
+
+// inOrder sorts the parts of a batch. An mbox is locked from Prepare to the end
+// of Publish: in one order for all accounts, so that two of them with the same
+// two files do not wait for each other, and before a relay or a command, which
+// may take its time.
+func inOrder(a, b *part) int {
+	_, slowA := a.target.Deliverer.(deliver.BatchLimiter)
+	_, slowB := b.target.Deliverer.(deliver.BatchLimiter)
+	return cmp.Or(cmp.Compare(b2i(slowA), b2i(slowB)), cmp.Compare(a.target.ID, b.target.ID))
 }
 
 // intentsOf joins what the deliverer promises with what we know of the message.
@@ -165,10 +180,13 @@ func (c *committer) apply(intents []state.Intent) error {
 	}
 	fault.Point("commit.applied")
 	c.settle = nil
+	for _, m := range c.aside {
+		c.setAside(m)
+	}
 	for _, m := range c.closing {
 		c.settled(m)
 	}
-	c.closing = nil
+	c.aside, c.closing = nil, nil
 	return nil
 }
 
@@ -187,6 +205,9 @@ func (c *committer) publish(ctx context.Context, p *part) {
 			c.note(p, d, p.intents[id], res)
 			id++
 		}
+		if res.Err == nil && p.status == state.SetAside {
+			c.aside = append(c.aside, d.msg)
+		}
 	}
 }
 
@@ -201,10 +222,14 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 		return // staged still: the next run's Recover finishes it
 	}
 	var de *deliver.Error
-	if !errors.As(res.Err, &de) || de.Stops() {
+	known := errors.As(res.Err, &de)
+	if !known || de.Stops() || p.target == c.a.SetAside {
 		c.breakTarget(p.target, res.Err)
+	}
+	if !known || de.Stops() && len(de.Done) == 0 || p.target == c.a.SetAside {
 		return
 	}
+	// Also of a target that stopped: who has the message must be on record.
 	c.settle = append(c.settle, state.Settlement{Intent: in.ID, Drop: true})
 	c.failMessage(&d.msg.Item, in.Target, res.Err)
 }

@@ -104,7 +104,9 @@ func (f *Fetcher) Plan(ctx context.Context, a *Account) (Plan, error) {
 	var failed error // not the state's: View would put the file's name before it
 	err = db.View(func(v *state.View) error {
 		r.db, r.facts = db, v.Facts()
-		plan, failed = r.planFrom(ctx, KnownOf(v))
+		known := KnownOf(v)
+		known.Targets = r.targetIDs()
+		plan, failed = r.planFrom(ctx, known)
 		return nil
 	})
 	return plan, cmp.Or(failed, err)

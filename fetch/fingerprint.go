@@ -109,7 +109,7 @@ func (r *run) nameByHeader(ctx context.Context, c *pop3.Client, list []pop3.Mess
 // identify names a message that has no name yet and reports whether it is to
 // be delivered. One that is seen already is only deleted.
 func (r *run) identify(m *message) bool {
-	if !r.prints.late {
+	if !r.prints.late || m.rejected { // a second look would count as a second message
 		return true
 	}
 	m.UID = printedUID(m.print)
@@ -121,6 +121,7 @@ func (r *run) identify(m *message) bool {
 	}
 	for _, o := range e.Outcomes {
 		m.Have = append(m.Have, o.Target)
+		m.Delete = m.Delete && o.Status == state.Delivered
 	}
 	if !e.Done {
 		return true

@@ -38,6 +38,8 @@ type Item struct {
 	// SetAside are targets that refused it for good: the account's SetAside
 	// target stands in for them.
 	SetAside []string
+	// Paused are targets that failed before and whose next try is not due.
+	Paused []string
 	// Served are recipients, by target, that already have the message.
 	Served map[string][]string
 	// Delete says that it is to be deleted from the server once delivered.
@@ -46,6 +48,8 @@ type Item struct {
 	Why Reason
 	// Until is when a pausing item is due.
 	Until time.Time
+	// rejected: it is retrieved a second time, for the SetAside target alone.
+	rejected bool
 }
 
 // messagesOf are the items as package pop3 asks for them.
@@ -87,6 +91,9 @@ type Known struct {
 	Gone map[state.Key]time.Time
 	// Failures are the failed deliveries on record.
 	Failures map[state.Key][]state.Failure
+	// Targets are the account's: a message of which one pauses is retrieved
+	// for the others.
+	Targets []string
 }
 
 // listed is one message of the listing while Diff works on it.
@@ -112,7 +119,7 @@ func Diff(list []pop3.Message, k Known, p Policy, l Limits, now time.Time) Plan 
 	}
 	doomed := retention(rows, list, p, plan.Size, now)
 	for i := range rows {
-		plan.place(&rows[i], list[i], doomed(i), k.Failures, p, l, now)
+		plan.place(&rows[i], list[i], doomed(i), k, p, l, now)
 	}
 	return plan
 }
@@ -189,7 +196,7 @@ func (r *listed) meet(key []byte, rec state.Record, k Known, p Policy) {
 }
 
 // place decides about one message.
-func (plan *Plan) place(r *listed, m pop3.Message, doomed bool, failures map[state.Key][]state.Failure, p Policy, l Limits, now time.Time) {
+func (plan *Plan) place(r *listed, m pop3.Message, doomed bool, k Known, p Policy, l Limits, now time.Time) {
 	it := Item{Message: m, Key: state.Key(r.key), Delete: doomed}
 	if r.done && !p.All {
 		plan.Known++
@@ -198,8 +205,9 @@ func (plan *Plan) place(r *listed, m pop3.Message, doomed bool, failures map[sta
 		}
 		return
 	}
-	if !p.All {
+	if !p.All && r.known {
 		it.Have = r.have
+		it.Delete = doomed && r.mayDel // one target may have refused it
 	}
 	skip := func(why Reason) {
 		it.Why, it.Delete = why, false
@@ -209,7 +217,7 @@ func (plan *Plan) place(r *listed, m pop3.Message, doomed bool, failures map[sta
 		skip(TooBig)
 		return
 	}
-	if it.heed(failures[it.Key], p, now) {
+	if it.heed(k.Failures[it.Key], k.Targets, p, now) {
 		skip(Pausing)
 		return
 	}
@@ -223,8 +231,9 @@ func (plan *Plan) place(r *listed, m pop3.Message, doomed bool, failures map[sta
 }
 
 // heed applies the failures on record and reports whether the message has to
-// wait.
-func (it *Item) heed(failures []state.Failure, p Policy, now time.Time) (wait bool) {
+// wait: because the server refused to send it, or because every target that
+// lacks it pauses.
+func (it *Item) heed(failures []state.Failure, targets []string, p Policy, now time.Time) (wait bool) {
 	poison := cmp.Or(p.Poison, DefaultPoison)
 	for _, f := range failures {
 		if len(f.Served) > 0 {
@@ -237,9 +246,22 @@ func (it *Item) heed(failures []state.Failure, p Policy, now time.Time) (wait bo
 			it.SetAside = append(it.SetAside, f.Target)
 			continue
 		}
-		if now.Before(f.Next) {
-			wait, it.Until = true, f.Next
+		if !now.Before(f.Next) {
+			continue
 		}
+		if it.Until.IsZero() || f.Next.Before(it.Until) {
+			it.Until = f.Next
+		}
+		if f.Target == "" {
+			wait = true
+			continue
+		}
+		it.Paused = append(it.Paused, f.Target)
 	}
-	return wait && len(it.SetAside) == 0
+	return wait || len(it.Paused) > 0 && len(it.SetAside) == 0 && !slices.ContainsFunc(targets, it.due)
+}
+
+// due reports whether a target lacks the message and does not pause.
+func (it *Item) due(target string) bool {
+	return !slices.Contains(it.Have, target) && !slices.Contains(it.Paused, target)
 }

@@ -22,6 +22,7 @@ func (f *Fetcher) poll(ctx context.Context, a *Account) Summary {
 		}
 	}
 	r.sum.Err = r.verdict(ctx, err)
+	r.noteAside()
 	r.sum.Seconds = time.Since(began).Seconds()
 	r.after(ctx)
 	r.event.Stage, r.event.Summary = Finished, &r.sum
@@ -129,7 +130,7 @@ func (r *run) verdict(ctx context.Context, err error) error {
 		return err
 	}
 	if r.sum.Failed > 0 {
-		return &PartialError{Failed: r.sum.Failed, First: r.firstFail}
+		return &PartialError{Failed: r.sum.Failed, First: r.firstFailed()}
 	}
 	return nil
 }

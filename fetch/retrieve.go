@@ -132,7 +132,7 @@ func (rt *retriever) open(ctx context.Context, msg *message) (parts []*part, ids
 			continue
 		}
 		msg.pending++
-		if rt.broken(t) || slices.Contains(msg.SetAside, t.ID) {
+		if msg.rejected || rt.broken(t) || slices.Contains(msg.SetAside, t.ID) || slices.Contains(msg.Paused, t.ID) {
 			continue
 		}
 		p, err := rt.cur.part(ctx, t, state.Delivered)
@@ -142,7 +142,7 @@ func (rt *retriever) open(ctx context.Context, msg *message) (parts []*part, ids
 		}
 		parts, ids = append(parts, p), append(ids, []string{t.ID})
 	}
-	if len(msg.SetAside) > 0 && rt.a.SetAside != nil {
+	if len(msg.SetAside) > 0 && rt.a.SetAside != nil && !rt.broken(rt.a.SetAside) {
 		p, err := rt.cur.part(ctx, rt.a.SetAside, state.SetAside)
 		if err != nil {
 			rt.breakTarget(rt.a.SetAside, err)
@@ -210,15 +210,6 @@ func envelopeFor(e deliver.Envelope, msg *message, ids []string) deliver.Envelop
 		e.Served = msg.Served[ids[0]]
 	}
 	return e
-}
-
-// trace is the one field that a run may add, by option.
-func (rt *retriever) trace(e deliver.Envelope) string {
-	if !rt.a.Policy.Received {
-		return ""
-	}
-	return fmt.Sprintf("Received: from %s by mailhaul with POP3 for <%s>;\n\t%s\n",
-		rt.a.Server.Host, strings.Join(e.Recipients, ">, <"), rt.now().Format(time.RFC1123Z))
 }
 
 // source counts what arrives, holds to the rate, and remembers a broken

@@ -26,26 +26,27 @@ type run struct {
 	again    bool     // another session is wanted: it has what this one lacked
 	budgeted int64    // octets of this run that are in the day's budget already
 
-	mu        sync.Mutex // guards what follows
-	sum       Summary
-	event     Event
-	reported  time.Time
-	out       map[*Target]error             // targets that take nothing more in this run
-	fails     map[state.Key][]state.Failure // to be recorded with the next transaction
-	firstFail error
-	rejected  []Item // refused for good in this pass, to be set aside
-	doomed    []Item // settled, to be deleted from the server
+	mu       sync.Mutex // guards what follows
+	sum      Summary
+	event    Event
+	reported time.Time
+	out      map[*Target]error             // targets that take nothing more in this run
+	fails    map[state.Key][]state.Failure // to be recorded with the next transaction
+	failed   map[state.Key]failed          // by this run, and not set aside
+	rejected []Item                        // refused for good in this pass, to be set aside
+	doomed   []Item                        // settled, to be deleted from the server
 }
 
 func (f *Fetcher) newRun(a *Account) *run {
 	return &run{
-		f:     f,
-		a:     a,
-		log:   f.log().With(slog.String("account", a.Name)),
-		out:   make(map[*Target]error),
-		fails: make(map[state.Key][]state.Failure),
-		sum:   Summary{Account: a.Name, Started: f.now()},
-		event: Event{Account: a.Name},
+		f:      f,
+		a:      a,
+		log:    f.log().With(slog.String("account", a.Name)),
+		out:    make(map[*Target]error),
+		fails:  make(map[state.Key][]state.Failure),
+		failed: make(map[state.Key]failed),
+		sum:    Summary{Account: a.Name, Started: f.now()},
+		event:  Event{Account: a.Name},
 	}
 }
 
@@ -104,7 +105,6 @@ func (r *run) settled(m *message) {
 	defer r.mu.Unlock()
 	r.event.Messages++
 	if len(m.SetAside) > 0 {
-		r.sum.SetAside++
 		return // refused somewhere: it stays on the server
 	}
 	r.sum.Fetched++
@@ -160,7 +160,7 @@ func (r *run) targetError() error {
 // failDelivery sorts the failure of one target: the target's or the message's.
 func (r *run) failDelivery(it *Item, t *Target, err error) {
 	var de *deliver.Error
-	if !errors.As(err, &de) || de.Stops() {
+	if !errors.As(err, &de) || de.Stops() || t == r.a.SetAside {
 		r.breakTarget(t, err)
 		return
 	}
@@ -170,23 +170,16 @@ func (r *run) failDelivery(it *Item, t *Target, err error) {
 // failMessage notes that a message could not be retrieved (no target) or
 // delivered. It stays on the server.
 func (r *run) failMessage(it *Item, target string, err error) {
+	if errors.Is(err, context.Canceled) {
+		return // the run was stopped: that is no failure of the message
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fail := r.nextFailure(it, target, err)
-	if r.firstFail == nil {
-		r.firstFail = err
-	}
-	if _, again := r.fails[it.Key]; !again {
-		r.sum.Failed++
-	}
+	r.countFailed(it.Key, target, err)
 	r.fails[it.Key] = append(r.fails[it.Key], fail)
 	r.log.Warn("message failed", "uid", it.UID, "num", it.Num, "target", target, "err", err)
-	if target != "" && r.a.Policy.OnReject == Quarantine && r.a.SetAside != nil && target != r.a.SetAside.ID &&
-		(fail.Permanent || fail.Count >= cmp.Or(r.a.Policy.Poison, DefaultPoison)) {
-		again := *it
-		again.SetAside = append(again.SetAside[:len(again.SetAside):len(again.SetAside)], target)
-		r.rejected = append(r.rejected, again)
-	}
+	r.reject(it, fail)
 }
 
 // nextFailure is what to put on record: the count goes on from the last run's.
@@ -198,10 +191,13 @@ func (r *run) nextFailure(it *Item, target string, err error) state.Failure {
 			fail = old
 		}
 	}
-	fail.Count++
 	fail.Last, fail.Err = now, err.Error()
 	var de *deliver.Error
-	if errors.As(err, &de) {
+	stops := errors.As(err, &de) && de.Stops()
+	if !stops { // else it says nothing of the message
+		fail.Count++
+	}
+	if de != nil {
 		fail.Permanent = de.Class == deliver.Never
 		if len(de.Done) > 0 {
 			fail.Served = de.Done

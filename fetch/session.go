@@ -61,15 +61,6 @@ func (r *run) retrieveAll(ctx context.Context, c *pop3.Client, items []Item) err
 	return r.pass(ctx, c, rejected)
 }
 
-func (r *run) takeRejected() []Item {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	out := r.rejected
-	r.rejected = nil
-	r.sum.Failed -= len(out) // counted anew if setting aside fails
-	return out
-}
-
 func (r *run) connectOnce(ctx context.Context) (*pop3.Client, []pop3.Message, error) {
 	r.enter(Connecting)
 	server := *r.a.Server
@@ -170,6 +161,7 @@ func (r *run) name(ctx context.Context, c *pop3.Client, list []pop3.Message) err
 func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
 	err = r.db.View(func(v *state.View) error {
 		known := KnownOf(v)
+		known.Targets = r.targetIDs()
 		if r.prints.late {
 			known.Records = none
 		}

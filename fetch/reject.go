@@ -1,0 +1,108 @@
+package fetch
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// reject notes a message that is to be set aside for a target: refused for
+// good, or failed too often. Called with r.mu held.
+func (r *run) reject(it *Item, f state.Failure) {
+	forGood := f.Permanent || f.Count >= cmp.Or(r.a.Policy.Poison, DefaultPoison)
+	if f.Target == "" || !forGood || r.a.Policy.OnReject != Quarantine || r.a.SetAside == nil {
+		return
+	}
+	again := *it
+	again.SetAside = []string{f.Target}
+	again.rejected = true
+	r.rejected = append(r.rejected, again)
+}
+
+// takeRejected returns the messages to set aside, each once whatever number of
+// targets refused it. To set them aside is all that is left to do for them in
+// this run: their other targets have them, or are tried again by the next.
+func (r *run) takeRejected() []Item {
+	r.mu.Lock()
+	list := r.rejected
+	r.rejected = nil
+	r.mu.Unlock()
+	var out []Item
+	at := make(map[state.Key]int)
+	for _, it := range list {
+		if i, known := at[it.Key]; known {
+			out[i].SetAside = append(out[i].SetAside, it.SetAside...)
+			continue
+		}
+		at[it.Key] = len(out)
+		out = append(out, it)
+	}
+	for i := range out {
+		r.refreshHave(&out[i])
+	}
+	return out
+}
+
+// refreshHave asks the state which targets have the message by now.
+func (r *run) refreshHave(it *Item) {
+	it.Have = nil
+	e, _ := r.entry(it.Key)
+	for _, o := range e.Outcomes {
+		if !slices.Contains(it.SetAside, o.Target) {
+			it.Have = append(it.Have, o.Target)
+		}
+	}
+}
+
+// failed is a message that this run could not retrieve (target "") or deliver.
+type failed struct {
+	targets []string
+	nth     int // in the order of failing
+	err     error
+}
+
+// countFailed is called with r.mu held.
+func (r *run) countFailed(k state.Key, target string, err error) {
+	f, again := r.failed[k]
+	if !again {
+		f.nth, f.err = len(r.failed), err
+	}
+	if !slices.Contains(f.targets, target) {
+		f.targets = append(f.targets, target)
+	}
+	r.failed[k] = f
+	r.sum.Failed = len(r.failed)
+}
+
+// firstFailed is the error of the first message that failed.
+func (r *run) firstFailed() error {
+	var first failed
+	for _, f := range r.failed {
+		if first.err == nil || f.nth < first.nth {
+			first = f
+		}
+	}
+	return first.err
+}
+
+// setAside counts a message that is in the SetAside target, durably.
+func (r *run) setAside(m *message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sum.SetAside++
+	f := r.failed[m.Key]
+	f.targets = slices.DeleteFunc(f.targets, func(t string) bool { return slices.Contains(m.SetAside, t) })
+	if len(f.targets) == 0 {
+		delete(r.failed, m.Key)
+	}
+	r.sum.Failed = len(r.failed)
+}
+
+// noteAside tells where the messages are that were set aside.
+func (r *run) noteAside() {
+	if n := r.sum.SetAside; n > 0 {
+		r.addNote(fmt.Sprintf("refused for good: %d, set aside in %s; still on the server, not tried again", n, r.a.SetAside.ID))
+	}
+}
