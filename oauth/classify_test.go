@@ -1,0 +1,133 @@
+package oauth
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestKnownRefusals are the dialogues that Google and Microsoft are known to
+// speak.
+func TestKnownRefusals(t *testing.T) {
+	const trailer = " Trace ID: 0d1c2b3a-0000-4000-8000-000000000000 Correlation ID: 1 Timestamp: 2026-01-01 00:00:00Z"
+	for _, c := range []struct {
+		provider   string
+		flow       Flow
+		code, text string
+		kind       Kind
+		hint       string
+	}{
+		{"google", FlowBrowser, "invalid_grant", "Token has been expired or revoked.", KindNeedsLogin, "7 days"},
+		{"google", FlowBrowser, "invalid_client", "Unauthorized", KindConfig, "Desktop app"},
+		{"google", FlowBrowser, "invalid_request", "client_secret is missing.", KindConfig, "client_secret"},
+		{"google", FlowBrowser, "access_denied", "", KindDenied, "test users"},
+		{"google", FlowBrowser, "admin_policy_enforced", "", KindDenied, "administrator"},
+		{"google", FlowServiceAccount, "invalid_grant", "Invalid JWT: Token must be a short-lived token", KindConfig, "clock"},
+		{"google", FlowServiceAccount, "invalid_grant", "Invalid email or User ID", KindConfig, "subject"},
+		{"google", FlowServiceAccount, "unauthorized_client", "Client is unauthorized to retrieve access tokens", KindConfig, "delegation"},
+		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS50034: The user account does not exist." + trailer, KindConfig, "tenant"},
+		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS50076: Due to a configuration change" + trailer, KindNeedsLogin, "multi-factor"},
+		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS53003: Access has been blocked" + trailer, KindDenied, "conditional access"},
+		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS65001: The user or administrator has not consented" + trailer, KindNeedsLogin, "consent"},
+		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS70000: The request was denied" + trailer, KindNeedsLogin, "revoked"},
+		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS70008: The refresh token has expired" + trailer, KindNeedsLogin, "inactivity"},
+		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS700082: The refresh token has expired due to inactivity" + trailer, KindNeedsLogin, "90 days"},
+		{"microsoft", FlowBrowser, "invalid_client", "AADSTS7000215: Invalid client secret provided" + trailer, KindConfig, "not its id"},
+		{"microsoft", FlowBrowser, "invalid_client", "AADSTS7000218: The request body must contain" + trailer, KindConfig, "public client"},
+		{"microsoft", FlowBrowser, "unauthorized_client", "AADSTS700016: Application not found" + trailer, KindConfig, "client_id"},
+		{"microsoft", FlowBrowser, "access_denied", "AADSTS90094: admin consent" + trailer, KindDenied, "administrator"},
+		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS99999: new" + trailer, KindNeedsLogin, "code=99999"},
+		{"microsoft-app", FlowClientCredentials, "invalid_client", "AADSTS700027: Client assertion" + trailer, KindConfig, "certificate"},
+		{"microsoft-app", FlowClientCredentials, "invalid_grant", "AADSTS7000012: other tenant" + trailer, KindConfig, "tenant"},
+		{"yahoo", FlowBrowser, "invalid_grant", "", KindNeedsLogin, "revoked"},
+	} {
+		t.Run(c.provider+"/"+c.code+"/"+entraCode(c.text), func(t *testing.T) {
+			p, _ := Find(c.provider)
+			e := &Error{Op: "refresh", Status: 400}
+			(&Client{conf: Config{Flow: c.flow}, preset: p}).refusal(e, c.code, c.text, nil)
+			if e.Kind != c.kind || !strings.Contains(e.Hint(), c.hint) {
+				t.Errorf("kind %v, hint %q; want %v, %q", e.Kind, e.Hint(), c.kind, c.hint)
+			}
+			if strings.Contains(e.Error(), "Trace") {
+				t.Errorf("%q", e.Error())
+			}
+		})
+	}
+}
+
+func TestRedact(t *testing.T) {
+	jwt := "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
+	for _, c := range []struct{ in, want string }{
+		{"token 1//0gAB-cd is bad", "token [redacted] is bad"},
+		{"token 1%2F%2F0gAB-cd is bad", "token [redacted] is bad"},
+		{"got " + jwt + ".", "got [redacted]"},
+		{"id 0d1c2b3a-0000-4000-8000-000000000000, ok", "id 0d1c2b3a-0000-4000-8000-000000000000, ok"},
+		{"see https://login.microsoftonline.com/error", "see https://login.microsoftonline.com/error"},
+		{"é\xff" + strings.Repeat("a", 50) + "ü", "é\xff[redacted]ü"},
+	} {
+		if got := Redact(c.in, "1//0gAB-cd", ""); got != c.want {
+			t.Errorf("%q: got %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+func FuzzTold(f *testing.F) {
+	f.Add("AADSTS1: \x1b[2J tok-SECRET-1 \"\\\r\n", "tok-SECRET-1")
+	f.Fuzz(func(t *testing.T, text, secret string) {
+		got := secrets{secret}.told(text)
+		if strings.ContainsFunc(got, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '"' }) || len(got) > maxTold+3 {
+			t.Errorf("%q", got)
+		}
+		if len(secret) >= 12 && !strings.ContainsAny(secret, " \t\r\n") && strings.Contains(got, secret) && !strings.Contains(redacted, secret) {
+			t.Errorf("%q holds %q", got, secret)
+		}
+	})
+}
+
+func TestNetworkFailures(t *testing.T) {
+	f := newFake(t)
+	srv := httptest.NewUnstartedServer(f)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	srv.StartTLS()
+	defer srv.Close()
+	conf := f.config()
+	conf.Transport, conf.TokenURL = nil, srv.URL+"/token"
+	src := loggedIn(t, f, mustNew(t, conf), NewStore(t.TempDir()))
+	_, err := src.Refresh(t.Context(), "at-SECRET-0")
+	wantError(t, err, KindUntrusted)
+
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
+	if err := os.WriteFile(ca, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conf.CAFile = ca
+	src = NewSource(mustNew(t, conf), src.store, "work")
+	wantToken(t, "at-SECRET-1")(src.Refresh(t.Context(), "at-SECRET-0"))
+
+	srv.Close()
+	_, err = src.Refresh(t.Context(), "at-SECRET-1")
+	wantError(t, err, KindTemporary)
+}
+
+func TestSecretThatCannotBeHad(t *testing.T) {
+	f := newFake(t)
+	conf := f.config()
+	cause := errors.New("pass: no such entry")
+	conf.Secret = func(context.Context) (string, error) { return "", cause }
+	src := loggedIn(t, f, mustNew(t, conf), NewStore(t.TempDir()))
+	_, err := src.Refresh(t.Context(), "at-SECRET-0")
+	wantError(t, err, KindConfig)
+	if !errors.Is(err, cause) {
+		t.Errorf("%v", err)
+	}
+}
