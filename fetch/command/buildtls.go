@@ -54,3 +54,7 @@ func rootsFrom(path string) (*x509.CertPool, error) {
 	}
 	return pool, nil
 }
+
+// tlsVersion and tlsCipher name what was negotiated.
+func tlsVersion(cs *tls.ConnectionState) string { return tls.VersionName(cs.Version) }
+func tlsCipher(cs *tls.ConnectionState) string  { return tls.CipherSuiteName(cs.CipherSuite) }

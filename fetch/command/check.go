@@ -1,21 +1,26 @@
 package command
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
 func checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "check",
-		Usage:        "check the configuration, all mistakes at once",
+		Usage:        "check the configuration, all mistakes at once; with --connect also the way to the mail",
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
-		Action:       runCheck,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "connect", Usage: "walk through DNS, TCP, TLS, login, list and targets, and explain what fails"},
+		},
+		Action: runCheck,
 	}
 }
 
@@ -31,14 +36,29 @@ func runCheck(c *cli.Context) error {
 	if _, err := e.build(accounts, func(*fetch.Account) {}); err != nil {
 		return err
 	}
+	if c.Bool("connect") {
+		return e.checkConnections(c.Context, accounts)
+	}
 	for _, a := range accounts {
-		var to []string
-		for _, t := range a.Deliver {
-			to = append(to, printable(t.ID()))
+		if err := e.reportChecked(a); err != nil {
+			return err
 		}
-		if !e.quiet {
-			fmt.Fprintf(e.std.Out, "%s: ok: %s at %s, %s, to %s\n", a.Name, printable(a.User), a.Server, a.TLS, strings.Join(to, ", "))
-		}
+	}
+	return nil
+}
+
+// reportChecked says that an account's configuration is fine.
+func (e *env) reportChecked(a *config.Account) error {
+	var to []string
+	for _, t := range a.Deliver {
+		to = append(to, t.ID())
+	}
+	switch {
+	case e.json:
+		return json.NewEncoder(e.std.Out).Encode(map[string]any{"account": a.Name, "ok": true, "user": a.User,
+			"server": a.Server.String(), "tls": a.TLS.String(), "deliver": to})
+	case !e.quiet:
+		fmt.Fprintf(e.std.Out, "%s: ok: %s at %s, %s, to %s\n", a.Name, printable(a.User), a.Server, a.TLS, printable(strings.Join(to, ", ")))
 	}
 	return nil
 }

@@ -1,0 +1,360 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// stepMark says how a step of check --connect ended.
+type stepMark string
+
+const (
+	markOK   stepMark = "ok"
+	markWarn stepMark = "warn"
+	markFail stepMark = "fail"
+)
+
+// checkStep is one line of the report.
+type checkStep struct {
+	Account string   `json:"account"`
+	Step    string   `json:"step"`
+	Mark    stepMark `json:"mark"`
+	Detail  string   `json:"detail,omitempty"`
+	Advice  string   `json:"advice,omitempty"`
+	Millis  int64    `json:"ms"`
+}
+
+// walk is the check of one account.
+type walk struct {
+	*env
+	a     *config.Account
+	steps []checkStep
+	err   error // of the first step that failed
+}
+
+// checkConnections walks each account and ends with the worst exit code.
+func (e *env) checkConnections(ctx context.Context, accounts []*config.Account) error {
+	var codes []fetch.Exit
+	for _, a := range accounts {
+		w := &walk{env: e, a: a}
+		w.run(ctx)
+		codes = append(codes, fetch.ExitOf(w.err))
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
+		return silent{worst}
+	}
+	return nil
+}
+
+// run takes the steps in their order. What does not depend on the connection
+// is looked at even if that fails.
+func (w *walk) run(ctx context.Context) {
+	if !w.json {
+		fmt.Fprintf(w.std.Out, "%s: %s at %s, %s\n", printable(w.a.Name), printable(w.a.User), w.a.Server, w.a.TLS)
+	}
+	w.checkState()
+	w.checkTargets(ctx)
+	if len(w.a.Tunnel) == 0 && w.a.Proxy == nil {
+		w.checkAddresses(ctx)
+	}
+	w.checkSession(ctx)
+	if w.json {
+		return
+	}
+	if w.err == nil {
+		fmt.Fprintf(w.std.Out, "%s: everything works\n", printable(w.a.Name))
+	}
+}
+
+// add reports a step.
+func (w *walk) add(s checkStep, began time.Time) {
+	s.Account, s.Millis = w.a.Name, time.Since(began).Milliseconds()
+	if w.json {
+		_ = json.NewEncoder(w.std.Out).Encode(s)
+		return
+	}
+	mark := map[stepMark]string{markOK: "ok  ", markWarn: "warn", markFail: "FAIL"}[s.Mark]
+	fmt.Fprintf(w.std.Out, "  %s  %-10s %s  (%d ms)\n", mark, s.Step, printable(s.Detail), s.Millis)
+	if s.Advice != "" {
+		for _, line := range strings.Split(s.Advice, "\n") {
+			fmt.Fprintf(w.std.Out, "        %s\n", printable(line))
+		}
+	}
+}
+
+func (w *walk) ok(step, detail string, began time.Time) {
+	w.add(checkStep{Step: step, Mark: markOK, Detail: detail}, began)
+}
+
+func (w *walk) warn(step, detail, advice string, began time.Time) {
+	w.add(checkStep{Step: step, Mark: markWarn, Detail: detail, Advice: advice}, began)
+}
+
+// fail reports a step that failed; only the first decides the exit code.
+func (w *walk) fail(step string, err error, began time.Time) {
+	if w.err == nil {
+		w.err = err
+	}
+	w.add(checkStep{Step: step, Mark: markFail, Detail: err.Error(), Advice: explain(w.a, err)}, began)
+}
+
+func (w *walk) checkState() {
+	began := time.Now()
+	db, err := state.Open(state.Path(w.stateDir, w.a.ID), state.Options{ReadOnly: true})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		w.ok("state", "none yet: the first fetch takes everything that is on the server", began)
+	case errors.Is(err, state.ErrLocked):
+		w.warn("state", "a run is working on this maildrop now", "", began)
+	case err != nil:
+		w.fail("state", err, began)
+	default:
+		defer db.Close()
+		_ = db.View(func(v *state.View) error {
+			w.ok("state", fmt.Sprintf("%d messages known", v.Len()), began)
+			return nil
+		})
+	}
+}
+
+// checkTargets opens a batch in each target and gives it up again: a Maildir
+// is made and written to, a relay is connected to.
+func (w *walk) checkTargets(ctx context.Context) {
+	for _, t := range w.a.Deliver {
+		began := time.Now()
+		d, err := w.deliverer(w.a, t)
+		if err == nil {
+			err = tryTarget(ctx, d)
+		}
+		if err != nil {
+			w.fail("target", fmt.Errorf("%s: %w", t.ID(), err), began)
+			continue
+		}
+		w.ok("target", t.ID(), began)
+	}
+}
+
+func tryTarget(ctx context.Context, d deliver.Deliverer) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	defer d.Close()
+	b, err := d.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	return b.Abort()
+}
+
+// addressTimeout is how long each single address may take to connect.
+const addressTimeout = 5 * time.Second
+
+// checkAddresses resolves the server's name and connects to each address: a
+// client that picks the best one hides that another is broken.
+func (w *walk) checkAddresses(ctx context.Context) {
+	began := time.Now()
+	addrs, err := net.DefaultResolver.LookupHost(ctx, w.a.Server.Host)
+	if err != nil {
+		return // the session says so, with a hint
+	}
+	w.ok("dns", strings.Join(addrs, ", "), began)
+	if len(addrs) < 2 {
+		return
+	}
+	reached := 0
+	for _, addr := range addrs {
+		began := time.Now()
+		dialer := net.Dialer{Timeout: addressTimeout}
+		conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(addr, strconv.Itoa(w.a.Server.Port)))
+		if err != nil {
+			w.warn("address", err.Error(), brokenAddress(addr), began)
+			continue
+		}
+		_ = conn.Close()
+		reached++
+		w.ok("address", addr, began)
+	}
+}
+
+func brokenAddress(addr string) string {
+	if strings.Contains(addr, ":") {
+		return "this IPv6 address does not answer; mailhaul uses another one, but each connection may take longer: is IPv6 set up right on this network?"
+	}
+	return "this address does not answer; mailhaul uses another one"
+}
+
+// checkSession logs in twice and looks at what the server shows.
+func (w *walk) checkSession(ctx context.Context) {
+	server, err := w.server(w.a)
+	if err != nil {
+		w.fail("config", configError{err}, time.Now())
+		return
+	}
+	first, delay, ok := w.session(ctx, server, true)
+	if !ok || delay > 0 {
+		if delay > 0 {
+			w.warn("uidl twice", fmt.Sprintf("not tried: the server allows one login every %s", delay), "", time.Now())
+		}
+		return
+	}
+	quiet := *server
+	quiet.Step = nil
+	second, _, ok := w.session(ctx, &quiet, false)
+	if ok {
+		w.compareLists(first, second)
+	}
+}
+
+// session is one walk from DNS to QUIT.
+func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (list []pop3.Message, delay time.Duration, ok bool) {
+	began := time.Now()
+	step := "connect"
+	s := *server
+	if loud {
+		s.Step = func(name string, err error, d time.Duration) {
+			step = name
+			if err == nil && name != "dns" && name != "list" && name != "tls" {
+				w.ok(name, "", time.Now().Add(-d))
+			}
+		}
+	}
+	c, err := pop3.Dial(ctx, &s)
+	if err != nil {
+		w.fail(step, err, began)
+		return nil, 0, false
+	}
+	defer c.Close()
+	if loud {
+		w.tellTLS(c, began)
+		w.ok("offered", strings.Join(c.Capabilities().Mechanisms(), " ")+capabilities(c), began)
+	}
+	began = time.Now()
+	if err := c.Login(ctx); err != nil {
+		w.fail("login", err, began)
+		return nil, 0, false
+	}
+	list, err = c.List(ctx)
+	if err != nil {
+		w.fail(step, err, began)
+		return nil, 0, false
+	}
+	if loud {
+		w.tellList(ctx, c, list, began)
+	}
+	delay, _ = c.Capabilities().LoginDelay()
+	if err := c.Quit(ctx); err != nil {
+		w.fail("quit", err, began)
+		return nil, delay, false
+	}
+	return list, delay, true
+}
+
+// capabilities names those that matter.
+func capabilities(c *pop3.Client) string {
+	var have []string
+	for _, name := range []string{"UIDL", "TOP", "PIPELINING", "STLS", "UTF8"} {
+		if c.Capabilities().Has(name) {
+			have = append(have, name)
+		}
+	}
+	if d, _ := c.Capabilities().LoginDelay(); d > 0 {
+		have = append(have, fmt.Sprintf("LOGIN-DELAY %s", d))
+	}
+	if days, ok := c.Capabilities().Expire(); ok {
+		have = append(have, fmt.Sprintf("EXPIRE %d", days))
+	}
+	return " | " + strings.Join(have, " ")
+}
+
+// soonExpired is how many days before its end a certificate is worth a word.
+const soonExpired = 14
+
+func (w *walk) tellTLS(c *pop3.Client, began time.Time) {
+	cs := c.TLS()
+	if cs == nil || len(cs.PeerCertificates) == 0 {
+		w.warn("tls", "none: anyone on the way can read password and mail", "", began)
+		return
+	}
+	cert := cs.PeerCertificates[0]
+	left := int(time.Until(cert.NotAfter).Hours() / 24)
+	detail := fmt.Sprintf("%s, %s, for %s, by %s, %d days left, %s", tlsVersion(cs), tlsCipher(cs),
+		strings.Join(cert.DNSNames, " "), cert.Issuer, left, pop3.Pin(cert))
+	if left < soonExpired {
+		w.warn("tls", detail, "the certificate ends soon; its owner has to renew it", began)
+		return
+	}
+	w.ok("tls", detail, began)
+}
+
+// tellList looks at the listing and whether a header can be read.
+func (w *walk) tellList(ctx context.Context, c *pop3.Client, list []pop3.Message, began time.Time) {
+	var size int64
+	for i := range list {
+		size += max(list[i].Size, 0)
+	}
+	w.ok("list", fmt.Sprintf("%s, %d bytes, by %s", plural(len(list), "message"), size, c.LoginName()), began)
+	rep := c.ListReport()
+	if rep.Malformed > 0 {
+		w.warn("list", fmt.Sprintf("%d malformed lines, the first: %s", rep.Malformed, rep.Example), "these messages are left alone", began)
+	}
+	if !c.HasUIDL() {
+		w.warn("uidl", "the server has none", "messages are told apart by their headers (TOP), which takes longer; with keep: none it does not matter", began)
+	}
+	if len(list) == 0 {
+		return
+	}
+	began = time.Now()
+	var refused error
+	var n int64
+	err := c.Top(ctx, list[:1], 0, func(_ pop3.Message, body io.Reader, r error) (err error) {
+		if refused = r; r == nil {
+			n, err = io.Copy(io.Discard, body)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		w.fail("top", err, began)
+	case refused != nil:
+		w.warn("top", refused.Error(), "state mark-seen --before and a change of UIDs cannot be handled without TOP", began)
+	default:
+		w.ok("top", fmt.Sprintf("%d bytes of header", n), began)
+	}
+}
+
+// compareLists tells whether UIDs stay the same from session to session: if
+// not, every run would fetch everything again.
+func (w *walk) compareLists(first, second []pop3.Message) {
+	began := time.Now()
+	have := make(map[string]bool, len(second))
+	for i := range second {
+		have[second[i].UID] = true
+	}
+	same := 0
+	for i := range first {
+		if have[first[i].UID] {
+			same++
+		}
+	}
+	if len(first) > 0 && same == 0 && len(second) > 0 {
+		w.warn("uidl twice", "a second session shows other UIDs for all messages", "each fetch would take everything again: this server cannot be used with keep: all", began)
+		return
+	}
+	w.ok("uidl twice", fmt.Sprintf("%d of %d UIDs the same in a second session", same, len(first)), began)
+}

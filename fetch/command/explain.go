@@ -1,0 +1,152 @@
+package command
+
+import (
+	"crypto/tls"
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+)
+
+// failure is one thing that goes wrong for people, and what to do about it.
+type failure struct {
+	name   string
+	is     func(a *config.Account, err error) bool
+	advice string
+}
+
+// explain says in plain words what is behind an error: the first row that
+// fits, else the error's own hint.
+func explain(a *config.Account, err error) string {
+	for _, f := range failures() {
+		if f.is(a, err) {
+			return f.advice
+		}
+	}
+	return fetch.HintOf(err)
+}
+
+// failures are what people meet, the most telling first.
+func failures() []failure {
+	return []failure{
+		{"app password", said("application-specific password", "app password", "app-specific password", "invalidsecondfactor"),
+			"The provider wants an app password: a password made for one program, in the account's security settings.\nThe password of the web mail does not work here, even if it is right."},
+		{"multi-factor", said("two-factor", "2-step", "2fa", "multi-factor", "mfa"),
+			"The account has two-factor login: make an app password in its security settings, or use OAuth2 (auth: xoauth2)."},
+		{"web login required", said("web login required", "log in via your web browser", "please log in via"),
+			"The provider blocked the login as unusual: log in to the web mail once from this network and confirm that it was you, then try again."},
+		{"pop disabled", said("not enabled for pop", "pop access is disabled", "pop3 is disabled", "pop is disabled", "pop3 access is disabled",
+			"enable pop", "pop3 not enabled", "pop not allowed", "protocol disabled", "pop3 service is disabled", "not permitted to use pop"),
+			"POP3 is switched off for this mailbox: switch it on in the provider's web mail settings (forwarding and POP/IMAP), then wait a few minutes."},
+		{"basic authentication off", said("basic authentication is disabled", "basic auth", "logon denied", "authentication failed for legacy"),
+			"The provider no longer takes passwords over POP3: use OAuth2 (auth: xoauth2 with oauth: ...)."},
+		{"too many logins", said("too many", "rate limit", "login rate", "try again later", "exceeded", "frequent"),
+			"The provider limits how often one may log in: wait, then run less often (every:)."},
+		{"maildrop in use", code(pop3.InUse),
+			"Another program holds the mailbox, or a broken connection left it locked: that ends by itself after about ten minutes."},
+		{"bearer token refused", func(_ *config.Account, err error) bool {
+			var l *pop3.LoginError
+			return errors.As(err, &l) && (l.Login == "XOAUTH2" || l.Login == "OAUTHBEARER")
+		}, "The access token was refused. Log in anew (mailhaul login ACCOUNT); check that user: is the mailbox that you gave consent for, and that the scope is that of POP."},
+		{"wrong password", func(_ *config.Account, err error) bool { return errors.As(err, new(*pop3.LoginError)) },
+			"User name or password is wrong, or the provider wants an app password, or POP3 is off for this mailbox.\nMost providers want the whole address as the user name. Too many wrong tries lock an account: check before you try again."},
+		{"name unknown", dial(pop3.DialDNS),
+			"The server's name does not exist, or this machine has no DNS. Check server: for a typing mistake (often pop.DOMAIN, pop3.DOMAIN or mail.DOMAIN)."},
+		{"wrong port", dial(pop3.DialRefused),
+			"The machine answers, but nothing listens on that port. 995 is for tls: implicit, 110 for tls: stls. Some providers have no POP3 at all (iCloud)."},
+		{"firewall", dial(pop3.DialTimeout),
+			"No answer at all: a firewall in between (of this network or the provider's), or a wrong address. Try from another network."},
+		{"network down", dial(pop3.DialUnreachable),
+			"There is no way to that network from here: is this machine online? If only IPv6 is broken, fix or switch off IPv6."},
+		{"clock wrong", func(_ *config.Account, err error) bool {
+			var t *pop3.TLSError
+			return errors.As(err, &t) && t.Kind == pop3.TLSExpired && t.Cert != nil && clockOff(t.Cert.NotBefore)
+		}, "The certificate is from the future: the clock of this machine is wrong. Set it (timedatectl set-ntp true) and try again."},
+		{"proxy certificate", func(_ *config.Account, err error) bool {
+			var t *pop3.TLSError
+			return errors.As(err, &t) && t.Kind == pop3.TLSUnknownAuthority && t.Cert != nil && inspected(t.Cert.Issuer.String())
+		}, "The certificate was made by a firewall or virus scanner that reads encrypted traffic. Ask for its root certificate and set ca_file, or have it leave this server alone."},
+		{"plain server on TLS port", tlsKind(pop3.TLSNotSpoken),
+			"The server does not speak TLS on this port: use tls: stls on port 110, or tls: implicit on port 995."},
+		{"TLS server on plain port", func(a *config.Account, err error) bool {
+			var c *pop3.ConnError
+			var p *pop3.ProtocolError
+			return a.TLS != config.TLSImplicit && (errors.As(err, &c) && c.Command == "" && a.Server.Port == 995 || errors.As(err, &p) && strings.HasPrefix(p.Text, `\x1`))
+		}, "The server speaks TLS from the first byte on this port: use tls: implicit."},
+		{"old TLS", func(_ *config.Account, err error) bool {
+			var t *pop3.TLSError
+			var alert tls.AlertError
+			return errors.As(err, &t) && (errors.As(err, &alert) || strings.Contains(t.Error(), "protocol version"))
+		}, "Server and client have no version of TLS or no cipher in common: an old server may need min_version: 1.0, or legacy: true, which is weak."},
+		{"access denied by policy", func(_ *config.Account, err error) bool {
+			return errors.Is(err, syscall.EACCES) && os.Geteuid() == 0
+		}, "The file system refuses even root: SELinux or AppArmor (see journalctl for a denial), or a read-only or network mount."},
+		{"not writable", func(_ *config.Account, err error) bool {
+			return errors.Is(err, os.ErrPermission)
+		}, "This user may not write there: check the owner and mode of the path and of the directories above it."},
+		{"disk full", func(_ *config.Account, err error) bool {
+			return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+		}, "The disk is full, or the quota is used up. Nothing is lost: messages stay on the server until there is room."},
+		{"read-only", func(_ *config.Account, err error) bool { return errors.Is(err, syscall.EROFS) },
+			"The file system is mounted read-only."},
+	}
+}
+
+// said fits an error whose text holds one of the words.
+func said(words ...string) func(*config.Account, error) bool {
+	return func(_ *config.Account, err error) bool {
+		var refused *pop3.Error
+		if !errors.As(err, &refused) {
+			return false
+		}
+		text := strings.ToLower(refused.Raw + " " + refused.Text)
+		for _, w := range words {
+			if strings.Contains(text, w) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func code(c pop3.RespCode) func(*config.Account, error) bool {
+	return func(_ *config.Account, err error) bool {
+		var refused *pop3.Error
+		return errors.As(err, &refused) && refused.Code == c
+	}
+}
+
+func dial(k pop3.DialKind) func(*config.Account, error) bool {
+	return func(_ *config.Account, err error) bool {
+		var d *pop3.DialError
+		return errors.As(err, &d) && d.Kind == k
+	}
+}
+
+func tlsKind(k pop3.TLSKind) func(*config.Account, error) bool {
+	return func(_ *config.Account, err error) bool {
+		var t *pop3.TLSError
+		return errors.As(err, &t) && t.Kind == k
+	}
+}
+
+// clockOff reports whether a certificate's first day is still to come.
+func clockOff(notBefore time.Time) bool { return time.Now().Before(notBefore) }
+
+// inspected reports whether an issuer is one of the products that decrypt the
+// traffic of a network or a machine.
+func inspected(issuer string) bool {
+	issuer = strings.ToLower(issuer)
+	for _, w := range []string{"fortinet", "fortigate", "zscaler", "sophos", "kaspersky", "avast", "avg ", "eset", "bitdefender", "palo alto",
+		"checkpoint", "check point", "netskope", "blue coat", "bluecoat", "cisco umbrella", "watchguard", "untangle", "sonicwall", "barracuda", "proxy", "firewall", "mitm"} {
+		if strings.Contains(issuer, w) {
+			return true
+		}
+	}
+	return false
+}
