@@ -36,7 +36,7 @@ fuzz:
 	sh docs/fuzz.sh $(FUZZTIME)
 
 bench: build
-	sh docs/bench.sh
+	$(GO) run ./docs/bench ./mailhaul
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }

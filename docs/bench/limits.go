@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// box is a maildrop as a client reaches it.
+type box struct {
+	host string
+	port int
+	tls  bool
+	user string
+	pem  string // file with the root certificate
+}
+
+func (l *lab) box(user string, tls bool) box {
+	b := box{host: l.dovecot.Host, port: l.dovecot.Port, user: user, pem: l.ca}
+	if tls {
+		b.host, b.port, b.tls = "localhost", l.dovecot.TLSPort, true
+	}
+	return b
+}
+
+func (b box) addr() string { return net.JoinHostPort(b.host, strconv.Itoa(b.port)) }
+
+// bare is the least that a POP3 client can be. It trusts the server.
+type bare struct {
+	conn net.Conn
+	r    *bufio.Reader
+}
+
+func (b box) login() (*bare, error) {
+	conn, err := net.Dial("tcp", b.addr())
+	if err != nil {
+		return nil, err
+	}
+	if b.tls {
+		pem, err := os.ReadFile(b.pem)
+		if err != nil {
+			return nil, err
+		}
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(pem)
+		conn = tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: b.host})
+	}
+	c := &bare{conn: conn, r: bufio.NewReaderSize(conn, 64<<10)}
+	if _, err := c.line(); err != nil {
+		return nil, err
+	}
+	for _, cmd := range []string{"USER " + b.user, "PASS " + password} {
+		if _, err := c.do(cmd); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *bare) do(cmd string) (string, error) {
+	if _, err := c.conn.Write([]byte(cmd + "\r\n")); err != nil {
+		return "", err
+	}
+	return c.line()
+}
+
+// line reads a status line; the server is ours, and a refusal ends the run.
+func (c *bare) line() (string, error) {
+	s, err := c.r.ReadString('\n')
+	if err == nil && !strings.HasPrefix(s, "+OK") {
+		err = fmt.Errorf("server said %q", s)
+	}
+	return s, err
+}
+
+// skip reads a multi-line reply and throws it away.
+func (c *bare) skip(each func(line []byte)) error {
+	for full := true; ; {
+		s, err := c.r.ReadSlice('\n')
+		if err != nil && err != bufio.ErrBufferFull {
+			return err
+		}
+		if full && (bytes.Equal(s, []byte(".\r\n"))) {
+			return nil
+		}
+		full = err == nil
+		if each != nil {
+			each(s)
+		}
+	}
+}
+
+// readLimit is how fast the messages can be read at best: window commands in
+// flight, and the bytes thrown away.
+func (l *lab) readLimit(b box, window int) (sample, error) {
+	return timed(func() error {
+		c, err := b.login()
+		if err != nil {
+			return err
+		}
+		defer c.conn.Close()
+		stat, err := c.do("STAT")
+		if err != nil {
+			return err
+		}
+		n, _ := strconv.Atoi(strings.Fields(stat)[1])
+		sent := 0
+		for i := range n {
+			if sent <= i+window/2 && sent < n {
+				var cmds []byte
+				for ; sent < min(i+window, n); sent++ {
+					cmds = fmt.Appendf(cmds, "RETR %d\r\n", sent+1)
+				}
+				if _, err := c.conn.Write(cmds); err != nil {
+					return err
+				}
+			}
+			if _, err := c.line(); err != nil {
+				return err
+			}
+			if err := c.skip(nil); err != nil {
+				return err
+			}
+		}
+		_, err = c.do("QUIT")
+		return err
+	})
+}
+
+// listLimit is how fast the listing can be had at best.
+func (l *lab) listLimit(b box) (sample, error) {
+	return timed(func() error { return b.list(nil) })
+}
+
+// list calls each for the lines of UIDL, if it is not nil.
+func (b box) list(each func(line []byte)) error {
+	c, err := b.login()
+	if err != nil {
+		return err
+	}
+	defer c.conn.Close()
+	if _, err := c.conn.Write([]byte("STAT\r\nUIDL\r\nLIST\r\n")); err != nil {
+		return err
+	}
+	if _, err := c.line(); err != nil {
+		return err
+	}
+	for _, f := range []func([]byte){each, nil} {
+		if _, err := c.line(); err != nil {
+			return err
+		}
+		if err := c.skip(f); err != nil {
+			return err
+		}
+	}
+	_, err = c.do("QUIT")
+	return err
+}
+
+// writeLimit is how fast the messages of a mailbox can be written into one
+// directory and made durable, 16 in parallel, each with an fsync.
+func (l *lab) writeLimit(user string) (sample, error) {
+	dir, err := l.fresh()
+	if err != nil {
+		return sample{}, err
+	}
+	defer os.RemoveAll(dir)
+	files, err := filepath.Glob(filepath.Join(l.dovecot.Maildir(user), "[cn][ue][rw]", "*"))
+	if err != nil {
+		return sample{}, err
+	}
+	bodies := make(chan []byte, 64)
+	go func() { // reading is not what is measured, and it is from memory
+		defer close(bodies)
+		for _, f := range files {
+			b, _ := os.ReadFile(f)
+			bodies <- b
+		}
+	}()
+	return timed(func() error {
+		var wg sync.WaitGroup
+		errs := make([]error, 16)
+		for w := range errs {
+			wg.Go(func() {
+				i := 0
+				for b := range bodies {
+					i++
+					if err := writeDurably(filepath.Join(dir, fmt.Sprint(w, ".", i)), b); err != nil {
+						errs[w] = err
+					}
+				}
+			})
+		}
+		wg.Wait()
+		for _, err := range errs {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func writeDurably(name string, b []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Write(b); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+func timed(f func() error) (sample, error) {
+	begun := time.Now()
+	err := f()
+	return sample{Wall: time.Since(begun)}, err
+}

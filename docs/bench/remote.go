@@ -1,0 +1,221 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+)
+
+// latency is target 3.
+func latency(l *lab) (*table, error) {
+	n, few := l.size(1_000), l.size(100)
+	if err := l.fill("latency", n, smallMail); err != nil {
+		return nil, err
+	}
+	if err := l.link("latency", "few", few); err != nil {
+		return nil, err
+	}
+	t := &table{title: "Round trips of 20 and 80 ms"}
+	walls := make(map[time.Duration]map[string]*result)
+	var all []*result
+	for _, rtt := range []time.Duration{20 * time.Millisecond, 80 * time.Millisecond} {
+		res, err := l.distant(rtt, n, few)
+		if err != nil {
+			return nil, err
+		}
+		walls[rtt] = make(map[string]*result)
+		for _, r := range res {
+			walls[rtt][r.name] = r
+			named := *r
+			named.name = fmt.Sprintf("%s, %d ms", r.name, rtt.Milliseconds())
+			all = append(all, &named)
+		}
+		t.distances(rtt, res)
+	}
+	t.runs(all)
+	t.head = append(t.head, "round trips")
+	for i, r := range all {
+		name := strings.Split(r.name, ", ")
+		key := strings.Join(name[:len(name)-1], ", ")
+		near, far := walls[20*time.Millisecond][key], walls[80*time.Millisecond][key]
+		t.rows[i] = append(t.rows[i], figure((far.wall()-near.wall())/0.06))
+	}
+	t.note("Round trips are the difference of the two times, divided by 60 ms; TCP's handshake and its slow start count.")
+	return t, nil
+}
+
+// distant lets the tools fetch through a proxy that delays.
+func (l *lab) distant(rtt time.Duration, n, few int) ([]*result, error) {
+	proxy := pop3test.NewDelayProxy(l.dovecot.Addr(), rtt)
+	defer proxy.Close()
+	via := &box{host: proxy.Host, port: proxy.Port}
+	entrants := l.entrants(
+		fetch{tool: "mailhaul", box: "latency", n: n, via: via},
+		fetch{tool: "mpop", box: "latency", n: n, via: via},
+		fetch{tool: "fdm", box: "few", n: few, via: via, rounds: 1},
+		fetch{tool: "fetchmail", box: "few", n: few, via: via, rounds: 1},
+		fetch{tool: "getmail", box: "few", n: few, via: via, rounds: 1},
+	)
+	for _, del := range []bool{false, true} {
+		entrants = append(entrants, l.lockStep(via, few, del))
+	}
+	reader := l.box("latency", false)
+	reader.host, reader.port = via.host, via.port
+	entrants = append(entrants, entrant{name: "bare reader, 1000 in flight", messages: n, run: func() (sample, error) {
+		return l.readLimit(reader, 1000)
+	}})
+	return l.contest(entrants)
+}
+
+// lockStep is mailhaul with a server that does not announce PIPELINING.
+func (l *lab) lockStep(via *box, n int, del bool) entrant {
+	name, keep, user := "mailhaul without pipelining", "all", "few"
+	if del {
+		name, keep, user = name+" and delete", "none", "doomed"
+	}
+	return entrant{name: name, messages: n, rounds: 1, run: func() (sample, error) {
+		if del {
+			if err := l.refill("few", user, n); err != nil {
+				return sample{}, err
+			}
+		}
+		dir, err := l.fresh()
+		if err != nil {
+			return sample{}, err
+		}
+		defer os.RemoveAll(dir)
+		ours, _ := l.tool("mailhaul")
+		j := job{dir: dir, to: dest{maildir: filepath.Join(dir, "Maildir")}}
+		c, err := writeFile(j, "config.yaml", `state: %[1]s/state
+accounts:
+  far:
+    server: %[2]s
+    tls: none
+    user: %[3]s
+    password: {env: MAILHAUL_PASSWORD}
+    keep: %[4]s
+    pipelining: "off"
+    deliver: [{maildir: %[1]s/Maildir}]
+`, dir, via.addr(), user, keep)
+		if err != nil {
+			return sample{}, err
+		}
+		s, err := l.measure(with(exec.Command(ours.program, "-c", c, "-q", "fetch"), j))
+		if err != nil {
+			return s, err
+		}
+		return s, arrived(j, n)
+	}}
+}
+
+// distances are the promises about one round trip time.
+func (t *table) distances(rtt time.Duration, res []*result) {
+	ours, ms := find(res, "mailhaul"), rtt.Milliseconds()
+	bare := find(res, "bare reader, 1000 in flight")
+	t.atMost(fmt.Sprintf("mailhaul against the bare reader at %d ms, time", ms), ours.wall()/bare.wall(), 1.4, " x")
+	if rtt == 80*time.Millisecond {
+		if peer := find(res, "mpop"); peer != nil {
+			t.atLeast("mailhaul against mpop at 80 ms", ours.rate()/peer.rate(), 2)
+		}
+	}
+	for _, name := range []string{"fdm", "fetchmail"} {
+		if peer := find(res, name); peer != nil {
+			t.atLeast(fmt.Sprintf("mailhaul against %s at %d ms, messages/s", name, ms), ours.rate()/peer.rate(), 40)
+		}
+	}
+	far := float64(rtt) / float64(time.Second)
+	keep, del := find(res, "mailhaul without pipelining"), find(res, "mailhaul without pipelining and delete")
+	t.atMost(fmt.Sprintf("without pipelining at %d ms, time over round trips, keep", ms), keep.wall()/far/float64(keep.messages), 1.2, " a message")
+	t.atMost(fmt.Sprintf("without pipelining at %d ms, time over round trips, delete", ms), del.wall()/far/float64(del.messages), 2.2, " a message")
+}
+
+// accounts is target 6.
+func accounts(l *lab) (*table, error) {
+	n, per := manyAccounts, l.size(perAccount)
+	if l.quick {
+		n = 10
+	}
+	if err := l.fill("latency", l.size(1_000), smallMail); err != nil {
+		return nil, err
+	}
+	for i := range n {
+		if err := l.link("latency", accountName(i), per); err != nil {
+			return nil, err
+		}
+	}
+	const rtt = 80 * time.Millisecond
+	proxy := pop3test.NewDelayProxy(l.dovecot.Addr(), rtt)
+	defer proxy.Close()
+	res, err := l.contest([]entrant{
+		{name: "one account", messages: per, run: func() (sample, error) { return l.runAccounts(proxy.Addr(), 1, per) }},
+		{name: fmt.Sprintf("%d accounts, parallel: 16", n), messages: n * per, run: func() (sample, error) {
+			return l.runAccounts(proxy.Addr(), n, per)
+		}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	t := &table{title: fmt.Sprintf("%d accounts of %d messages, 16 at a time, round trip of 80 ms", n, per)}
+	t.runs(res)
+	t.atMost("time against 100/16 times one account's", res[1].wall()/(res[0].wall()*float64(n)/16), 1.3, " x")
+	return t, nil
+}
+
+func (l *lab) runAccounts(server string, n, per int) (sample, error) {
+	dir, err := l.fresh()
+	if err != nil {
+		return sample{}, err
+	}
+	defer os.RemoveAll(dir)
+	var b strings.Builder
+	fmt.Fprintf(&b, "state: %s/state\nparallel: 16\naccounts:\n", dir)
+	for i := range n {
+		name := accountName(i)
+		fmt.Fprintf(&b, "  %[1]s:\n    server: %[2]s\n    tls: none\n    user: %[1]s\n    password: {env: MAILHAUL_PASSWORD}\n"+
+			"    deliver: [{maildir: %[3]s/%[1]s}]\n", name, server, dir)
+	}
+	j := job{dir: dir}
+	c, err := writeFile(j, "config.yaml", "%s", b.String())
+	if err != nil {
+		return sample{}, err
+	}
+	ours, _ := l.tool("mailhaul")
+	s, err := l.measure(with(exec.Command(ours.program, "-c", c, "-q", "fetch"), j))
+	if err != nil {
+		return s, err
+	}
+	for i := range n {
+		if err := arrived(job{to: dest{maildir: filepath.Join(dir, accountName(i))}}, per); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func freePort() (int, error) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer lis.Close()
+	return lis.Addr().(*net.TCPAddr).Port, nil
+}
+
+// waitFor waits until something listens on a port.
+func waitFor(port int, patience time.Duration) error {
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			return conn.Close()
+		}
+		if time.Now().After(end) {
+			return err
+		}
+	}
+}
