@@ -2,8 +2,10 @@ package state
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -193,8 +195,15 @@ func (a *applier) putEntry(e *Entry, known bool) error {
 	return nil
 }
 
+// put stores in the order of the keys: a page takes many insertions at its end
+// in no time, and in its middle, before it is split, in quadratic time.
 func (a *applier) put() error {
-	for i := range a.Put {
+	order := make([]int, len(a.Put))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(a.Put[x].Key, a.Put[y].Key) })
+	for _, i := range order {
 		known := a.entries.Get([]byte(a.Put[i].Key)) != nil
 		if err := a.putEntry(&a.Put[i], known); err != nil {
 			return err
