@@ -53,6 +53,11 @@ type Summary struct {
 	// Sessions is how many times we logged in, RoundTrips how often the run
 	// had to wait for the network.
 	Sessions, RoundTrips int
+	// Known is how many entries the state holds, done or not.
+	Known int
+	// NextLogin is when the server's LOGIN-DELAY allows the next login; zero:
+	// at any time.
+	NextLogin time.Time
 	// Skips counts the skipped messages by reason.
 	Skips map[Reason]int
 	// Notes are facts that a person should know: odd answers of the server,

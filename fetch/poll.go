@@ -23,6 +23,9 @@ func (f *Fetcher) poll(ctx context.Context, a *Account) Summary {
 	}
 	r.sum.Err = r.verdict(ctx, err)
 	r.noteAside()
+	if wait := r.loginPause(); wait > 0 {
+		r.sum.NextLogin = r.now().Add(wait)
+	}
 	r.sum.Seconds = time.Since(began).Seconds()
 	r.after(ctx)
 	r.event.Stage, r.event.Summary = Finished, &r.sum
@@ -74,12 +77,18 @@ func (r *run) work(ctx context.Context) error {
 	}
 	change := &state.Change{}
 	err := r.sessions(ctx, change)
-	return r.record(ctx, change, err)
+	err = r.record(ctx, change, err)
+	_ = r.db.View(func(v *state.View) error { // a figure: not worth an error
+		r.sum.Known = v.Len()
+		return nil
+	})
+	return err
 }
 
 func (r *run) load() error {
 	return r.db.View(func(v *state.View) error {
 		r.facts, r.failures = v.Facts(), v.Failures()
+		r.sum.Known = v.Len()
 		return nil
 	})
 }

@@ -1,0 +1,174 @@
+package fetch
+
+import (
+	"time"
+)
+
+// Schedule says when an account is fetched. Times of day are those of the
+// location that the times passed in carry.
+type Schedule struct {
+	// Every is the time from the start of one run to the start of the next.
+	Every time.Duration
+	// Cron returns the first time after a given one; it replaces Every. The
+	// zero time means never.
+	Cron func(after time.Time) time.Time
+	// Jitter is the most that is added to a start at random.
+	Jitter time.Duration
+	// Quiet is a time of day at which no run starts.
+	Quiet Window
+}
+
+// Window is a time of day, from midnight, that may reach over midnight. To is
+// outside. The zero value is no time at all. Both are whole minutes.
+type Window struct{ From, To time.Duration }
+
+// Contains reports whether t's wall clock is in the window.
+func (w Window) Contains(t time.Time) bool {
+	at := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
+	if w.From <= w.To {
+		return w.From <= at && at < w.To
+	}
+	return at >= w.From || at < w.To
+}
+
+// after returns t, or the first minute after it that is outside the window. It
+// goes minute by minute: on the days that are 23 or 25 hours long a clock time
+// may not exist or exist twice, and this is right on all of them.
+func (w Window) after(t time.Time) time.Time {
+	if !w.Contains(t) {
+		return t
+	}
+	t = t.Truncate(time.Minute)
+	for range 25 * 60 {
+		t = t.Add(time.Minute)
+		if !w.Contains(t) {
+			break
+		}
+	}
+	return t
+}
+
+// draw returns a random duration in [0, most); 0 if most is not positive.
+type draw func(most time.Duration) time.Duration
+
+// regular is when the schedule wants an account that was last started at a
+// given time; the zero time if it never was.
+func (s Schedule) regular(started, now time.Time, random draw) time.Time {
+	at := now
+	switch {
+	case s.Cron != nil:
+		if at = s.Cron(now); at.IsZero() {
+			return never(now)
+		}
+	case !started.IsZero():
+		at = later(started.Add(s.Every), now)
+	}
+	return s.awake(at, random)
+}
+
+// awake adds the jitter, and moves a start out of the quiet time.
+func (s Schedule) awake(at time.Time, random draw) time.Time {
+	at = at.Add(random(s.Jitter))
+	if end := s.Quiet.after(at); end.After(at) {
+		return end.Add(random(s.Jitter))
+	}
+	return at
+}
+
+// never is far enough not to come.
+func never(now time.Time) time.Time { return now.AddDate(10, 0, 0) }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func sooner(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// past is what an account's last runs came to.
+type past struct {
+	started  time.Time // the last run
+	exit     Exit
+	failures int       // in a row
+	login    time.Time // not before: the server's LOGIN-DELAY
+	rest     time.Duration
+}
+
+// next is when an account is due again, now that its run is over.
+func (s Schedule) next(p past, now time.Time, random draw) time.Time {
+	at := s.regular(p.started, now, random)
+	if p.failures > 0 {
+		pause := s.pause(p.exit, p.failures)
+		retry := s.awake(now.Add(pause), func(time.Duration) time.Duration { return random(pause / 10) })
+		switch classOf(p.exit) {
+		case passing:
+			at = sooner(at, retry)
+		case refused:
+			at = later(at, retry)
+		case odd:
+			at = retry
+		}
+	}
+	if floor := later(p.login, p.started.Add(p.rest)); floor.After(at) {
+		at = s.Quiet.after(floor)
+	}
+	return at
+}
+
+// first is when an account is due that this process has not fetched yet. What
+// is known of earlier processes counts: a service that is started again and
+// again must not hammer a server that refused it.
+func (s Schedule) first(p past, now time.Time, random draw) time.Time {
+	if p.failures == 0 || p.started.IsZero() {
+		return s.regular(p.started, now, random)
+	}
+	pause := s.pause(p.exit, 1)
+	return s.awake(later(p.started.Add(pause), now), random)
+}
+
+// class sorts failures by how soon another try makes sense.
+type class uint8
+
+const (
+	usual   class = iota // some messages failed: at the usual time
+	passing              // the network, a busy server: soon
+	refused              // login or certificate refused: a try may lock the account
+	odd                  // the server or this machine is not as it should be
+)
+
+func classOf(e Exit) class {
+	switch e {
+	case ExitOK, ExitData:
+		return usual
+	case ExitTemp, ExitUnavailable, ExitInterrupted, ExitTerminated:
+		return passing
+	case ExitAuth:
+		return refused
+	}
+	return odd
+}
+
+// pause is the wait after so many failures in a row.
+func (s Schedule) pause(e Exit, failures int) time.Duration {
+	n := min(failures-1, 10)
+	switch classOf(e) {
+	case passing:
+		most := time.Hour
+		if s.Cron == nil {
+			most = min(most, max(s.Every, time.Second))
+		}
+		return min(30*time.Second<<n, most)
+	case refused:
+		return min(15*time.Minute<<(2*n), 4*time.Hour)
+	case odd:
+		return min(5*time.Minute<<n, time.Hour)
+	}
+	return 0
+}
