@@ -1,0 +1,171 @@
+package command
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patience bounds the life of a program in a script.
+const patience = 60 * time.Second
+
+// cmdExits runs a program and writes what it said to the file got, with
+// prefixes and without what changes from run to run.
+func cmdExits(ts *testscript.TestScript, _ bool, args []string) {
+	runProgram(ts, number(ts, args[0]), args[1:], func(*exec.Cmd) {})
+}
+
+// cmdSignalled sends a signal in mid-run.
+func cmdSignalled(ts *testscript.TestScript, _ bool, args []string) {
+	sig := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[0]]
+	reached := awaitEvent(ts, args[2])
+	runProgram(ts, number(ts, args[1]), args[3:], func(cmd *exec.Cmd) {
+		reached()
+		ts.Check(cmd.Process.Signal(sig))
+	})
+}
+
+// cmdUnderWay starts a program that is in the middle of something when the
+// script goes on.
+func cmdUnderWay(ts *testscript.TestScript, _ bool, args []string) {
+	reached := awaitEvent(ts, args[0])
+	cmd := command(ts, args[1:])
+	ts.Check(cmd.Start())
+	w := worldOf(ts)
+	w.running = cmd
+	ts.Defer(func() {
+		if w.running != nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	})
+	reached()
+}
+
+func cmdInterrupt(ts *testscript.TestScript, _ bool, _ []string) {
+	w := worldOf(ts)
+	ts.Check(w.running.Process.Signal(os.Interrupt))
+	_ = w.running.Wait()
+	w.running = nil
+}
+
+// awaitEvent returns a function that waits until the server has received the
+// command once more than now. Another process is watched: there is nothing to
+// wait on, so it is asked every few milliseconds.
+func awaitEvent(ts *testscript.TestScript, event string) func() {
+	s := worldOf(ts).servers[""]
+	before := s.Count(event)
+	return func() {
+		for deadline := time.Now().Add(patience); s.Count(event) == before; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				ts.Fatalf("the server never received %s", event)
+			}
+		}
+	}
+}
+
+func command(ts *testscript.TestScript, args []string) *exec.Cmd {
+	path, err := lookPath(ts, args[0])
+	ts.Check(err)
+	cmd := exec.Command(path, args[1:]...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = environ(ts)
+	return cmd
+}
+
+func runProgram(ts *testscript.TestScript, want int, args []string, during func(*exec.Cmd)) {
+	cmd := command(ts, args)
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	ts.Check(cmd.Start())
+	kill := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	defer kill.Stop()
+	during(cmd)
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		ts.Check(err)
+	}
+	_, _ = io.WriteString(ts.Stdout(), out.String())
+	_, _ = io.WriteString(ts.Stderr(), stderr.String())
+	got := steady(ts, prefixed("out| ", out.String())+prefixed("err| ", stderr.String()))
+	ts.Check(os.WriteFile(ts.MkAbs("got"), []byte(got), 0o600))
+	if code := cmd.ProcessState.ExitCode(); code != want {
+		ts.Fatalf("exit %d, want %d\n%s", code, want, got)
+	}
+}
+
+func prefixed(prefix, s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		b.WriteString(prefix + strings.TrimRight(line, " \n") + "\n")
+	}
+	return b.String()
+}
+
+var unsteady = []struct {
+	re *regexp.Regexp
+	to string
+}{
+	{regexp.MustCompile(`in \d+\.\ds`), "in N.Ns"},
+	{regexp.MustCompile(`for \d+s `), "for Ns "},
+	{regexp.MustCompile(`"seconds":[0-9.e-]+`), `"seconds":N`},
+	{regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:.]+(Z|[+-][0-9:]+)`), "TIME"},
+	{regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\d`), "DATE AND TIME"},
+	{regexp.MustCompile(`20\d\d-\d\d-\d\d`), "DATE"},
+	{regexp.MustCompile(`sha256/[A-Za-z0-9+/=]+`), "sha256/PIN"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d+->`), "127.0.0.1:OURS->"},
+	{regexp.MustCompile(`pid \d+`), "pid N"},
+	{regexp.MustCompile(`"pid":\d+`), `"pid":N`},
+	{regexp.MustCompile(`\d{10}\.R[0-9a-f]+Q\d+(\.[\w-]+)*`), "NAME"},
+}
+
+// steady replaces what changes from run to run.
+func steady(ts *testscript.TestScript, s string) string {
+	s = strings.ReplaceAll(s, ts.Getenv("WORK"), "$WORK")
+	for name, srv := range worldOf(ts).servers {
+		port := srv.Addr()[strings.LastIndexByte(srv.Addr(), ':')+1:]
+		to := "PORT"
+		if name != "" {
+			to = name + "_PORT"
+		}
+		s = strings.ReplaceAll(s, port, to)
+	}
+	for _, u := range unsteady {
+		s = u.re.ReplaceAllString(s, u.to)
+	}
+	return s
+}
+
+// environ is the script's environment, without what the parent's could add.
+func environ(ts *testscript.TestScript) (env []string) {
+	for _, k := range []string{
+		"PATH", "HOME", "WORK", "TMPDIR", "TZ", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "SECRET",
+		"MAILHAUL_PASSWORD", "MAILHAUL_CONFIG", "MAILHAUL_STATE", "NO_COLOR", "GOCOVERDIR", "ADDR", "PORT", "CA", "two_PORT", "two_CA",
+	} {
+		if v := ts.Getenv(k); v != "" {
+			env = append(env, k+"="+v)
+		}
+	}
+	return env
+}
+
+func lookPath(ts *testscript.TestScript, name string) (string, error) {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("no program %q", name)
+}
