@@ -1,0 +1,300 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// world is 500 accounts on 25 hosts, simulated for a week: what polls did and
+// what they came to.
+type world struct {
+	t         *testing.T
+	rng       *rand.Rand
+	perHost   int
+	parallel  int
+	mu        sync.Mutex
+	on        map[string]bool // maildrops
+	hosts     map[string]int
+	all       int
+	most      int // runs at a time
+	mostHost  int
+	ends      map[string][]simRun
+	quiet     map[string]Window
+	plannedAt map[string]time.Time
+}
+
+type simRun struct {
+	start, end time.Time
+	exit       Exit
+}
+
+func (w *world) poll(ctx context.Context, a *Account) Summary {
+	start := time.Now()
+	host := a.Name[strings.LastIndex(a.Name, "@")+1:]
+	w.mu.Lock()
+	if w.on[a.ID] {
+		w.t.Errorf("two sessions on %s", a.ID)
+	}
+	if w.quiet[a.ID].Contains(start) {
+		w.t.Errorf("%s started at %v, in its quiet time", a.ID, start)
+	}
+	w.on[a.ID] = true
+	w.all++
+	w.hosts[host]++
+	w.most, w.mostHost = max(w.most, w.all), max(w.mostHost, w.hosts[host])
+	if w.hosts[host] > w.perHost || w.all > w.parallel {
+		w.t.Errorf("%d runs on %s, %d in all", w.hosts[host], host, w.all)
+	}
+	err := w.fate(a)
+	took := time.Duration(1+w.rng.Int64N(10_000)) * time.Millisecond
+	w.mu.Unlock()
+	time.Sleep(took)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.on[a.ID] = false
+	w.all--
+	w.hosts[host]--
+	w.ends[a.ID] = append(w.ends[a.ID], simRun{start, time.Now(), ExitOf(err)})
+	return Summary{Account: a.Name, Started: start, Err: err}
+}
+
+// fate: every tenth account has a wrong password, every tenth a server that is
+// down on Wednesday, and one run in fifty fails.
+func (w *world) fate(a *Account) error {
+	n := w.number(a.ID)
+	switch {
+	case n%10 == 3:
+		return &Error{Exit: ExitAuth, Err: errors.New("refused")}
+	case n%10 == 4 && time.Now().Weekday() == time.Wednesday:
+		return &Error{Exit: ExitUnavailable, Err: errors.New("down")}
+	case w.rng.IntN(50) == 0:
+		return &Error{Exit: []Exit{ExitTemp, ExitUnavailable, ExitProtocol, ExitData}[w.rng.IntN(4)], Err: errors.New("x")}
+	}
+	return nil
+}
+
+func (w *world) number(id string) (n int) {
+	fmt.Sscanf(id, "a%d", &n)
+	return n
+}
+
+// TestWeek runs a week of 500 accounts with failures: each is polled as its
+// schedule and the pauses of its failures promise, no host is above its limit,
+// and no two sessions are on one maildrop.
+func TestWeek(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, rng: rand.New(rand.NewPCG(1, 2)), parallel: 16, perHost: 3,
+			on: make(map[string]bool), hosts: make(map[string]int), ends: make(map[string][]simRun),
+			quiet: make(map[string]Window), plannedAt: make(map[string]time.Time)}
+		r := Roster{Parallel: w.parallel, PerHost: w.perHost}
+		for i := range 500 {
+			r.Jobs = append(r.Jobs, w.job(i))
+		}
+		random := rand.New(rand.NewPCG(3, 4))
+		l := &Loop{
+			Fetcher: &Fetcher{},
+			Planned: func(j *Job, at time.Time) { w.plannedAt[j.ID] = at },
+			poll:    w.poll,
+			random: func(d time.Duration) time.Duration {
+				if d <= 0 {
+					return 0
+				}
+				return time.Duration(random.Int64N(int64(d)))
+			},
+		}
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 7*24*time.Hour)
+		defer cancel()
+		if err := l.Run(ctx, r); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Run: %v", err)
+		}
+		for _, j := range r.Jobs {
+			w.judge(j, began, time.Now())
+		}
+		if w.mostHost != w.perHost || w.most < 8 {
+			t.Errorf("at most %d runs, %d on a host: the limits were not put to the test", w.most, w.mostHost)
+		}
+	})
+}
+
+func (w *world) job(i int) Job {
+	every := []time.Duration{5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour}[i%4]
+	host := fmt.Sprintf("host%d", i%25)
+	j := Job{Name: fmt.Sprintf("a%d@%s", i, host), ID: fmt.Sprintf("a%d", i), Host: host,
+		Schedule: Schedule{Every: every, Jitter: every / 10}}
+	if i%5 == 0 {
+		j.Schedule.Quiet = Window{23 * time.Hour, 6 * time.Hour}
+		w.quiet[j.ID] = j.Schedule.Quiet
+	}
+	j.Open = func() (*Account, error) { return &Account{Name: j.Name, ID: j.ID}, nil }
+	return j
+}
+
+// slack is what waiting for a slot may take in this simulation.
+const slack = 5 * time.Minute
+
+// judge holds each run of an account against what was promised.
+func (w *world) judge(j Job, began, ended time.Time) {
+	runs := w.ends[j.ID]
+	if len(runs) == 0 {
+		w.t.Errorf("%s never ran", j.ID)
+		return
+	}
+	if late := runs[0].start.Sub(j.Schedule.Quiet.after(began)); late > j.Schedule.Jitter*2+slack {
+		w.t.Errorf("%s first ran after %v", j.ID, late)
+	}
+	failures := 0
+	for i, r := range runs {
+		if classOf(r.exit) == usual {
+			failures = 0
+		} else {
+			failures++
+		}
+		earliest := r.start.Add(j.Schedule.Every)
+		if failures > 0 {
+			pause := r.end.Add(j.Schedule.pause(r.exit, failures))
+			switch classOf(r.exit) {
+			case refused:
+				earliest = later(earliest, pause)
+			case passing:
+				earliest = sooner(earliest, pause)
+			default:
+				earliest = pause
+			}
+		}
+		latest := j.Schedule.Quiet.after(earliest.Add(j.Schedule.Jitter + 30*time.Minute)).Add(j.Schedule.Jitter + slack)
+		if failures == 0 {
+			latest = j.Schedule.Quiet.after(earliest.Add(j.Schedule.Jitter)).Add(j.Schedule.Jitter + slack)
+		}
+		next := ended
+		if i+1 < len(runs) {
+			next = runs[i+1].start
+			if next.Before(earliest) {
+				w.t.Errorf("%s: run %d came %v too early after exit %d", j.ID, i+1, earliest.Sub(next), r.exit)
+			}
+		}
+		if next.After(latest) {
+			w.t.Errorf("%s: run %d came %v too late after exit %d at %v", j.ID, i+1, next.Sub(latest), r.exit, r.end)
+		}
+	}
+	if w.number(j.ID)%10 == 3 && len(runs) > 2+7*24/4 {
+		w.t.Errorf("%s: %d logins in a week with a password that is refused", j.ID, len(runs))
+	}
+}
+
+// TestFairness lets accounts with endless mail share two slots with a small
+// one: the small one has its turn after one turn of each.
+func TestFairness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var waits []time.Duration
+		var turns int
+		began := time.Now()
+		l := &Loop{Fetcher: &Fetcher{}, random: noJitter, poll: func(ctx context.Context, a *Account) Summary {
+			start := time.Now()
+			if a.ID == "small" {
+				waits = append(waits, start.Sub(began))
+				return Summary{Started: start, Fetched: 1}
+			}
+			if a.Limits.Messages != turnMessages || a.Limits.Bytes != turnBytes {
+				t.Errorf("a turn without bounds: %+v", a.Limits)
+			}
+			time.Sleep(time.Minute)
+			turns++
+			return Summary{Started: start, Fetched: a.Limits.Messages, Bytes: 1, Skips: map[Reason]int{OverLimit: 1}}
+		}}
+		r := Roster{Parallel: 2}
+		for _, id := range []string{"huge1", "huge2", "huge3", "small"} {
+			r.Jobs = append(r.Jobs, Job{Name: id, ID: id, Schedule: Schedule{Every: 10 * time.Minute},
+				Open: func() (*Account, error) { return &Account{Name: id, ID: id}, nil }})
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour+30*time.Second)
+		defer cancel()
+		_ = l.Run(ctx, r)
+		for i, at := range waits {
+			if late := at - time.Duration(i)*10*time.Minute; late < 0 || late > 4*time.Minute {
+				t.Errorf("small had its turn %d after %v", i, at)
+			}
+		}
+		if len(waits) < 6 || turns < 100 {
+			t.Errorf("%d turns of the small one, %d of the huge ones", len(waits), turns)
+		}
+	})
+}
+
+// TestReload changes the roster while runs are under way.
+func TestReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		count := make(map[string]int)
+		on := make(map[string]bool)
+		l := &Loop{Fetcher: &Fetcher{Log: slog.New(slog.DiscardHandler)}, random: noJitter,
+			poll: func(ctx context.Context, a *Account) Summary {
+				s := Summary{Started: time.Now()}
+				mu.Lock()
+				if on[a.ID] {
+					t.Errorf("two sessions on %s", a.ID)
+				}
+				on[a.ID] = true
+				count[a.Name]++
+				mu.Unlock()
+				time.Sleep(10 * time.Second)
+				mu.Lock()
+				on[a.ID] = false
+				mu.Unlock()
+				return s
+			}}
+		job := func(name, id string) Job {
+			return Job{Name: name, ID: id, Schedule: Schedule{Every: time.Minute},
+				Open: func() (*Account, error) { return &Account{Name: name, ID: id}, nil }}
+		}
+		reload, now := make(chan Roster), make(chan struct{})
+		l.Reload, l.Now = reload, now
+		ctx, cancel := context.WithCancel(t.Context())
+		over := make(chan error)
+		go func() { over <- l.Run(ctx, Roster{Jobs: []Job{job("stays", "1"), job("goes", "2"), job("old", "3")}}) }()
+		time.Sleep(5 * time.Second) // all three are busy
+		reload <- Roster{Jobs: []Job{job("stays", "1"), job("new", "3"), job("comes", "4")}}
+		time.Sleep(55*time.Second + 5*time.Second)
+		now <- struct{}{} // everybody sleeps or is busy since 5 s
+		time.Sleep(20 * time.Second)
+		cancel()
+		if err := <-over; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+		want := map[string]int{"stays": 2, "goes": 1, "old": 1, "new": 1, "comes": 2}
+		for name, n := range want {
+			if count[name] != n {
+				t.Errorf("%s ran %d times, want %d: %v", name, count[name], n, count)
+			}
+		}
+	})
+}
+
+// TestBeat asks for a sign of life while nothing is to be done, and for the
+// end of the runs under way before Run returns.
+func TestBeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		beats, finished := 0, false
+		l := &Loop{Fetcher: &Fetcher{}, random: noJitter, Beat: func() { beats++ }, BeatEvery: 10 * time.Second,
+			poll: func(ctx context.Context, a *Account) Summary {
+				<-ctx.Done()
+				time.Sleep(time.Second)
+				finished = true
+				return Summary{Started: time.Now(), Err: stoppedError{context.Cause(ctx)}}
+			}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Second)
+		defer cancel()
+		_ = l.Run(ctx, Roster{Jobs: []Job{{Name: "a", ID: "a", Open: func() (*Account, error) { return &Account{}, nil }}}})
+		if beats != 7 || !finished {
+			t.Errorf("%d beats in 61 s, run finished: %v", beats, finished)
+		}
+	})
+}
