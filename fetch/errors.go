@@ -85,9 +85,12 @@ func ExitOf(err error) Exit {
 	var partial *PartialError
 	var own *Error
 	var target *deliver.Error
+	var several severalError
 	switch {
 	case err == nil:
 		return ExitOK
+	case errors.As(err, &several) && !errors.Is(err, context.Canceled):
+		return several.exit()
 	case errors.As(err, &partial):
 		return ExitData
 	case errors.As(err, &own):
@@ -202,6 +205,9 @@ func HintOf(err error) string {
 				}
 			}
 		}
+	}
+	if errors.Is(err, state.ErrNotState) {
+		return "restore it from a backup, or move it away: everything that is on the server is then fetched again"
 	}
 	return ""
 }

@@ -130,16 +130,21 @@ func (r *run) record(ctx context.Context, change *state.Change, err error) error
 // verdict is the error that the run as a whole comes to.
 func (r *run) verdict(ctx context.Context, err error) error {
 	if err == nil {
-		err = r.targetError()
+		return joined(append(r.targetErrors(), r.partial())...)
 	}
-	if err != nil {
-		if ctx.Err() != nil && !errors.Is(err, context.Canceled) {
-			return stoppedError{err}
-		}
+	switch {
+	case errors.Is(err, context.Canceled):
 		return err
+	case ctx.Err() != nil:
+		return stoppedError{err}
 	}
-	if r.sum.Failed > 0 {
-		return &PartialError{Failed: r.sum.Failed, First: r.firstFailed()}
+	return joined(err, r.partial())
+}
+
+// partial is the error of the messages that failed, nil if none did.
+func (r *run) partial() error {
+	if r.sum.Failed == 0 {
+		return nil
 	}
-	return nil
+	return &PartialError{Failed: r.sum.Failed, First: r.firstFailed()}
 }

@@ -135,26 +135,23 @@ func (r *run) breakTarget(t *Target, err error) {
 
 // stopIfBroken returns the error to end with once no target is left.
 func (r *run) stopIfBroken() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	errs := r.targetErrors()
 	for i := range r.a.Targets {
-		if r.out[&r.a.Targets[i]] == nil {
+		if !r.broken(&r.a.Targets[i]) {
 			return nil
 		}
 	}
-	return r.out[&r.a.Targets[0]]
+	return joined(errs...)
 }
 
-// targetError is the error of the first target that went out.
-func (r *run) targetError() error {
+// targetErrors are the errors of the targets that went out.
+func (r *run) targetErrors() (errs []error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.a.Targets {
-		if err := r.out[&r.a.Targets[i]]; err != nil {
-			return err
-		}
+		errs = append(errs, r.out[&r.a.Targets[i]])
 	}
-	return r.out[r.a.SetAside]
+	return append(errs, r.out[r.a.SetAside])
 }
 
 // failDelivery sorts the failure of one target: the target's or the message's.
