@@ -284,35 +284,44 @@ func (t *transaction) sendFile() error {
 
 // finalAll reads SMTP's one reply for all recipients.
 func (t *transaction) finalAll(accepted []int) {
-	o := t.finalReply("")
+	o, _ := t.finalReply("")
 	for _, i := range accepted {
 		t.out[i] = o
 	}
 }
 
 // finalEach reads LMTP's reply for each recipient, in the order of the
-// accepted RCPTs (RFC 2033 section 4.2).
+// accepted RCPTs (RFC 2033 section 4.2). A 421 ends the session, but a server
+// that has delivered to others by then may still say so: not to hear it would
+// give these the message twice.
 func (t *transaction) finalEach(accepted []int) {
 	for n, i := range accepted {
-		t.out[i] = t.finalReply(" for <" + clean(t.to[i]) + ">")
-		if t.dead && t.out[i].err != nil {
-			for _, rest := range accepted[n+1:] {
-				t.out[rest].err = t.lost(phaseDot, io.EOF)
-			}
-			return
+		var lost bool
+		t.out[i], lost = t.finalReply(" for <" + clean(t.to[i]) + ">")
+		if !lost {
+			continue
 		}
+		for _, rest := range accepted[n+1:] {
+			t.out[rest].err = t.lost(phaseDot, io.EOF)
+		}
+		return
 	}
 }
 
-func (t *transaction) finalReply(what string) outcome {
-	t.awaitFinal(true)
+// finalReply reads one reply to the message; lost means that none came.
+func (t *transaction) finalReply(what string) (o outcome, lost bool) {
+	if t.closed {
+		t.arm(earlyReply)
+	} else {
+		t.awaitFinal(true)
+	}
 	r, err := t.read(phaseDot)
 	if err != nil {
-		return outcome{err: err}
+		return outcome{err: err}, true
 	}
 	t.open = false
 	if !r.positive() {
-		return outcome{err: t.refused(phaseDot, what, r)}
+		return outcome{err: t.refused(phaseDot, what, r)}, false
 	}
-	return outcome{taken: true, text: r.String()}
+	return outcome{taken: true, text: r.String()}, false
 }
