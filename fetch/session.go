@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -220,7 +221,13 @@ func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, ch
 		deleted = append(deleted, it.Key)
 		return nil
 	})
-	if err != nil {
+	var refused *pop3.QuitError
+	switch {
+	case errors.As(err, &refused) && len(doomed) == 0:
+		r.addNote(fmt.Sprintf("server refused QUIT: %v", refused.Err))
+	case errors.As(err, &refused):
+		return 0, &Error{Exit: ExitTemp, Err: fmt.Errorf("delivered, but deletions are tried again next time: %w", err)}
+	case err != nil:
 		return 0, fmt.Errorf("delivered, but the session did not end well; deletions are tried again next time: %w", err)
 	}
 	change.Deleted, change.DeletedAt = deleted, r.now()
