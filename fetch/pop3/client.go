@@ -110,7 +110,7 @@ func (c *Client) failed(command string, err error) error {
 	switch {
 	case c.err != nil:
 		return c.err
-	case errors.Is(err, errLineTooLong), errors.Is(err, errBodyTooLong):
+	case errors.Is(err, errLineTooLong), errors.Is(err, errBodyTooLong), errors.Is(err, errUnsolicited):
 		return c.broken(&ProtocolError{Command: command, Problem: err.Error()})
 	}
 	return c.broken(&ConnError{Command: command, Err: err})

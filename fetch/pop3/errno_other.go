@@ -8,4 +8,6 @@ const (
 	errnoRefused = syscall.ECONNREFUSED
 	errnoNoHost  = syscall.EHOSTUNREACH
 	errnoNoNet   = syscall.ENETUNREACH
+	errnoReset   = syscall.ECONNRESET
+	errnoPipe    = syscall.EPIPE
 )

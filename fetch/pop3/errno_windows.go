@@ -7,4 +7,6 @@ const (
 	errnoRefused syscall.Errno = 10061
 	errnoNoHost  syscall.Errno = 10065
 	errnoNoNet   syscall.Errno = 10051
+	errnoReset   syscall.Errno = 10054
+	errnoPipe    syscall.Errno = 10053
 )

@@ -3,7 +3,6 @@ package pop3
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 )
@@ -61,6 +60,8 @@ func (e *Error) Hint() string {
 		return "another session holds the maildrop; after a broken connection servers keep it locked for some minutes"
 	case LoginDelay:
 		return "the server wants a pause between logins; run less often"
+	case SysPerm:
+		return "the provider has to put this right: ask its support"
 	case UTF8:
 		return "the message needs the UTF8 extension"
 	}
@@ -130,7 +131,7 @@ type ConnError struct {
 // Error implements error.
 func (e *ConnError) Error() string {
 	text := e.Err.Error()
-	if errors.Is(e.Err, io.ErrUnexpectedEOF) {
+	if hungUp(e.Err) {
 		text = "server closed the connection"
 	}
 	return strings.ToLower(e.Command) + ": " + text

@@ -80,7 +80,8 @@ func TestSlowBodies(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				conn, wait := serve(func(s net.Conn) {
-					_, _ = s.Write([]byte("+OK\r\n+OK\r\n"))
+					_, _ = s.Write([]byte("+OK\r\n"))
+					_, _ = s.Write([]byte("+OK\r\n"))
 					for range tt.chunks {
 						time.Sleep(tt.every)
 						_, _ = s.Write([]byte(strings.Repeat("x", tt.chunk)))
@@ -113,7 +114,8 @@ func TestSlowBodies(t *testing.T) {
 func TestCancelUnblocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn, wait := serve(func(s net.Conn) {
-			_, _ = s.Write([]byte("+OK\r\n+OK\r\nhalf a mess"))
+			_, _ = s.Write([]byte("+OK\r\n"))
+			_, _ = s.Write([]byte("+OK\r\nhalf a mess"))
 			time.Sleep(time.Hour)
 		})
 		defer wait()

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 )
@@ -54,17 +53,24 @@ func (e *TLSError) Error() string {
 		return prefix + "the server does not speak TLS on this port"
 	case e.Kind == TLSTimeout:
 		return prefix + "timeout in the handshake"
-	case errors.Is(e.Err, io.ErrUnexpectedEOF):
+	case hungUp(e.Err):
 		return prefix + "server closed the connection in the handshake"
 	case e.Cert == nil:
 		return prefix + escape(e.Err.Error())
 	case e.Kind == TLSExpired:
-		return prefix + fmt.Sprintf("certificate is not valid now: it is valid from %s to %s (issuer %s)",
-			date(e.Cert.NotBefore), date(e.Cert.NotAfter), issuer(e.Cert))
+		which := "certificate"
+		bad := e.Cert
+		var invalid x509.CertificateInvalidError
+		if errors.As(e.Err, &invalid) && invalid.Cert != nil && !invalid.Cert.Equal(e.Cert) {
+			bad, which = invalid.Cert, fmt.Sprintf("certificate of its authority %q", escape(invalid.Cert.Subject.String()))
+		}
+		return prefix + fmt.Sprintf("%s is not valid now: it is valid from %s to %s (for %s, issuer %s)",
+			which, date(bad.NotBefore), date(bad.NotAfter), names(e.Cert), issuer(bad))
 	case e.Kind == TLSWrongHost:
 		return prefix + fmt.Sprintf("certificate is for other names: %s (issuer %s)", names(e.Cert), issuer(e.Cert))
 	case e.Kind == TLSUnknownAuthority:
-		return prefix + fmt.Sprintf("certificate is not trusted: it is for %s, signed by %s", names(e.Cert), issuer(e.Cert))
+		return prefix + fmt.Sprintf("certificate is not trusted: it is for %s, signed by %s, valid from %s to %s",
+			names(e.Cert), issuer(e.Cert), date(e.Cert.NotBefore), date(e.Cert.NotAfter))
 	case e.Kind == TLSPinMismatch:
 		return prefix + fmt.Sprintf("server's key is not the pinned one: it is %s (issuer %s)", Pin(e.Cert), issuer(e.Cert))
 	}
@@ -76,7 +82,7 @@ func (e *TLSError) Unwrap() error { return e.Err }
 
 // Temporary reports whether a later run may fare better without anyone's help.
 func (e *TLSError) Temporary() bool {
-	return e.Kind == TLSTimeout || errors.Is(e.Err, io.ErrUnexpectedEOF)
+	return e.Kind == TLSTimeout || hungUp(e.Err)
 }
 
 // Hint says what to do.
@@ -166,5 +172,5 @@ func (e *TLSError) Untrusted() bool {
 	case TLSUnknownAuthority, TLSExpired, TLSWrongHost, TLSPinMismatch:
 		return true
 	}
-	return false
+	return e.Cert != nil // refused for a rarer reason
 }

@@ -22,6 +22,7 @@ const (
 var (
 	errLineTooLong = errors.New("line too long")
 	errNoProgress  = errors.New("too slow")
+	errUnsolicited = errors.New("sent what no command asked for")
 )
 
 // wire is the connection: one read buffer, one queue of commands that are not
