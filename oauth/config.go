@@ -110,6 +110,14 @@ func (c *Client) Preset() Preset { return c.preset }
 // Flow returns the flow that was configured.
 func (c *Client) Flow() Flow { return c.conf.Flow }
 
+// subject is whom a token without a login is for: of another one it is useless.
+func (c *Config) subject() string {
+	if c.Flow != FlowServiceAccount {
+		return ""
+	}
+	return c.Subject + " by " + c.ServiceAccount
+}
+
 func configError(provider string, err error) *Error {
 	return &Error{Kind: KindConfig, Op: "oauth", Provider: provider, Err: err}
 }

@@ -39,15 +39,22 @@ func (c *Client) secret(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	s, err := c.conf.Secret(ctx)
+	if ctx.Err() != nil {
+		return "", fmt.Errorf("client secret: %w", context.Cause(ctx))
+	}
 	if err != nil {
 		return "", &Error{Kind: KindConfig, Op: "client secret", Provider: c.preset.Name, Err: err}
 	}
 	return s, nil
 }
 
-// tokenRequest asks the token endpoint for what params say; grant_type is one
-// of them.
-func (c *Client) tokenRequest(ctx context.Context, op string, params url.Values, scopes []string) (*grant, error) {
+// sender sends a request that is ready, once.
+type sender func() (*grant, error)
+
+// tokenRequest prepares to ask the token endpoint for what params say;
+// grant_type is one of them. What is sent is not cancelled any more, but bounded
+// by the timeout: the answer may hold the only good refresh token.
+func (c *Client) tokenRequest(ctx context.Context, op string, params url.Values, scopes []string) (sender, error) {
 	secret, err := c.secret(ctx)
 	if err != nil {
 		return nil, err
@@ -60,7 +67,7 @@ func (c *Client) tokenRequest(ctx context.Context, op string, params url.Values,
 		Scopes: scopes, EndpointParams: params, AuthStyle: c.style(secret),
 	}
 	hide := secrets{secret, params.Get("refresh_token"), params.Get("client_assertion"), params.Get("assertion")}
-	return c.grant(ctx, op, hide, lib.Token)
+	return func() (*grant, error) { return c.grant(context.WithoutCancel(ctx), op, hide, lib.Token) }, nil
 }
 
 // grant runs an exchange whose answer is a token.
@@ -142,8 +149,8 @@ func seconds(v any) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// refresh uses a refresh token (RFC 6749 section 6).
-func (c *Client) refresh(ctx context.Context, token string) (*grant, error) {
+// refresh prepares to use a refresh token (RFC 6749 section 6).
+func (c *Client) refresh(ctx context.Context, token string) (sender, error) {
 	params := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
 	var scopes []string
 	if c.preset.RefreshScope {
@@ -154,10 +161,17 @@ func (c *Client) refresh(ctx context.Context, token string) (*grant, error) {
 
 // unattended gets a token in the flows that need no person.
 func (c *Client) unattended(ctx context.Context) (*grant, error) {
+	var send sender
+	var err error
 	if c.conf.Flow == FlowServiceAccount {
-		return c.serviceAccount(ctx)
+		send, err = c.serviceAccount(ctx)
+	} else {
+		send, err = c.tokenRequest(ctx, "client credentials", url.Values{"grant_type": {"client_credentials"}}, c.conf.Scopes)
 	}
-	return c.tokenRequest(ctx, "client credentials", url.Values{"grant_type": {"client_credentials"}}, c.conf.Scopes)
+	if err != nil {
+		return nil, err
+	}
+	return send()
 }
 
 // durable reports an error if a login would not last: no refresh token, and an

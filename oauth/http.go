@@ -61,7 +61,6 @@ func newTransport(c *Config) (http.RoundTripper, error) {
 type receipt struct {
 	status      int
 	contentType string
-	retryAfter  string
 	// skew is how far the provider's clock is ahead of ours; zero if small.
 	skew time.Duration
 }
@@ -110,7 +109,7 @@ func answer(resp *http.Response, body []byte) *http.Response {
 }
 
 func receiptOf(resp *http.Response, now time.Time) receipt {
-	rec := receipt{status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"), retryAfter: resp.Header.Get("Retry-After")}
+	rec := receipt{status: resp.StatusCode, contentType: resp.Header.Get("Content-Type")}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		if skew := date.Sub(now); skew.Abs() > largeSkew {
 			rec.skew = skew

@@ -19,11 +19,12 @@ type record struct {
 	Format int `json:"format"`
 	// Seq grows with each save; of two copies the higher is the newer.
 	Seq uint64 `json:"seq"`
-	// Provider, ClientID and TokenURL are what the tokens are good for. They
-	// are never sent elsewhere.
+	// Provider, ClientID, TokenURL and Subject are what the tokens are good
+	// for. They are never sent elsewhere.
 	Provider string `json:"provider"`
 	ClientID string `json:"client_id,omitempty"`
 	TokenURL string `json:"token_url"`
+	Subject  string `json:"subject,omitempty"`
 
 	LoggedIn time.Time `json:"logged_in"`
 	Issued   time.Time `json:"issued"`

@@ -36,11 +36,11 @@ func readAccountKey(path string) (*accountKey, error) {
 	return &k, nil
 }
 
-// serviceAccount signs for the subject and exchanges that for a token (RFC 7523
+// serviceAccount signs for the subject, to exchange that for a token (RFC 7523
 // section 2.1).
-func (c *Client) serviceAccount(ctx context.Context) (*grant, error) {
+func (c *Client) serviceAccount(ctx context.Context) (sender, error) {
 	const op = "service account"
-	fail := func(err error) (*grant, error) {
+	fail := func(err error) (sender, error) {
 		return nil, &Error{Kind: KindConfig, Op: op, Provider: c.preset.Name, Err: fmt.Errorf("%s: %w", c.conf.ServiceAccount, err)}
 	}
 	k, err := readAccountKey(c.conf.ServiceAccount)

@@ -105,8 +105,6 @@ func (s *Source) renew(ctx context.Context, good func(*record) bool) (*record, e
 	case good(r):
 		return r, nil
 	}
-	// From here on ctx does not count: see the package's comment.
-	ctx = context.WithoutCancel(ctx)
 	if s.client.conf.Flow.person() {
 		return s.refresh(ctx, r)
 	}
@@ -140,7 +138,7 @@ func (s *Source) current() (*record, error) {
 // not be sent to anyone else.
 func (s *Source) belongs(r *record) error {
 	c := &s.client.conf
-	if r.ClientID != c.ClientID || r.TokenURL != c.TokenURL {
+	if r.ClientID != c.ClientID || r.TokenURL != c.TokenURL || r.Subject != c.subject() {
 		return errors.New("the tokens were issued to another client_id, or by another provider, than the configuration has now")
 	}
 	return nil
@@ -148,7 +146,7 @@ func (s *Source) belongs(r *record) error {
 
 func (s *Source) newRecord() *record {
 	c := &s.client.conf
-	return &record{Provider: s.client.preset.Name, ClientID: c.ClientID, TokenURL: c.TokenURL, LoggedIn: time.Now()}
+	return &record{Provider: s.client.preset.Name, ClientID: c.ClientID, TokenURL: c.TokenURL, Subject: c.subject(), LoggedIn: time.Now()}
 }
 
 // refresh renews r. A refusal is tried once more if the store has changed
@@ -177,6 +175,10 @@ func (s *Source) refreshOnce(ctx context.Context, r *record) (*record, error) {
 	if r.Tokens.Refresh == "" {
 		return r, s.needsLogin(errors.New("the access token has expired, and there is no refresh token"))
 	}
+	send, err := s.client.refresh(ctx, r.Tokens.Refresh)
+	if err != nil {
+		return r, err
+	}
 	next := *r
 	interrupted := r.Refreshing
 	next.Refreshing = time.Now()
@@ -184,7 +186,7 @@ func (s *Source) refreshOnce(ctx context.Context, r *record) (*record, error) {
 		return r, err // better now than with an answer that cannot be kept
 	}
 	s.store.at("request")
-	g, err := s.client.refresh(ctx, r.Tokens.Refresh)
+	g, err := send()
 	s.store.at("answered")
 	if err != nil {
 		next.Refreshing = s.unsettled(&next, interrupted, err)

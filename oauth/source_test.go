@@ -323,3 +323,18 @@ func TestNeverLoggedIn(t *testing.T) {
 		t.Errorf("status %+v, %v", st, err)
 	}
 }
+
+func TestSecretIsWaitedForOnlyAsLongAsWanted(t *testing.T) {
+	f := newFake(t)
+	conf := f.config()
+	conf.Secret = func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }
+	src := loggedIn(t, f, mustNew(t, conf), NewStore(t.TempDir()))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := src.Refresh(ctx, "at-SECRET-0"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if r, err := src.store.load("work"); err != nil || !r.Refreshing.IsZero() {
+		t.Errorf("a refresh is noted that was never sent: %+v, %v", r, err)
+	}
+}

@@ -211,6 +211,9 @@ func TestServiceAccount(t *testing.T) {
 		claims["aud"] != tokenURL || claims["scope"] != "mail" || req.Has("client_id") || req.Has("scope") {
 		t.Errorf("header %v, claims %v, request %v", header, claims, req)
 	}
+	conf.Subject = "bob@example.org" // the stored token is not his
+	src = NewSource(mustNew(t, conf), src.store, "work")
+	wantToken(t, "at-SECRET-2")(src.Token(t.Context()))
 	for name, change := range map[string]map[string]string{
 		"type": {"type": "authorized_user"}, "key": {"private_key": "-----SECRET"}, "http": {"token_uri": "http://example.org/"},
 	} {

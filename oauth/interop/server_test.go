@@ -1,0 +1,188 @@
+// Package interop tests package oauth with real parts: tokens of an OpenID
+// provider (zitadel/oidc), checked by Dovecot. It is a module of its own, so
+// that the provider's many modules are not mailhaul's.
+package interop
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zitadel/oidc/v3/example/server/exampleop"
+	"github.com/zitadel/oidc/v3/example/server/storage"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"github.com/mailhaul/mailhaul/oauth"
+)
+
+const (
+	native        = "mailhaul"
+	machine       = "sid1" // the example storage's service user
+	machineSecret = "verysecret"
+	password      = "a password"
+	user          = "alice"
+)
+
+// users has one user, whose id is the mailbox's name.
+type users struct{}
+
+func (users) GetUserByID(id string) *storage.User {
+	if id != user {
+		return nil
+	}
+	return &storage.User{ID: user, Username: user, Password: password}
+}
+
+func (u users) GetUserByUsername(name string) *storage.User { return u.GetUserByID(name) }
+func (users) ExampleClientID() string                       { return "none" }
+
+// store changes the example storage where it is only an example.
+type store struct {
+	*storage.Storage
+	mu        sync.Mutex
+	refreshes int
+}
+
+// client is a registration that may do all that mailhaul does, with JWTs.
+type client struct{ op.Client }
+
+func (client) GrantTypes() []oidc.GrantType {
+	return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeDeviceCode, oidc.GrantTypeClientCredentials}
+}
+func (client) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeJWT }
+func (client) IsScopeAllowed(scope string) bool    { return strings.HasPrefix(scope, "https://") }
+
+func (s *store) GetClientByClientID(ctx context.Context, id string) (op.Client, error) {
+	c, err := s.Storage.GetClientByClientID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return client{c}, nil
+}
+
+func (s *store) ClientCredentials(ctx context.Context, id, secret string) (op.Client, error) {
+	c, err := s.Storage.ClientCredentials(ctx, id, secret)
+	if err != nil {
+		return nil, err
+	}
+	return client{c}, nil
+}
+
+// ClientCredentialsTokenRequest lets the machine act for the mailbox.
+func (s *store) ClientCredentialsTokenRequest(_ context.Context, id string, scopes []string) (op.TokenRequest, error) {
+	return &oidc.JWTTokenRequest{Subject: user, Audience: []string{id}, Scopes: scopes}, nil
+}
+
+func (s *store) CreateAccessAndRefreshTokens(ctx context.Context, r op.TokenRequest, current string) (string, string, time.Time, error) {
+	if current != "" {
+		s.mu.Lock()
+		s.refreshes++
+		s.mu.Unlock()
+	}
+	if state, ok := r.(*op.DeviceAuthorizationState); ok {
+		r = &storage.RefreshTokenRequest{RefreshToken: &storage.RefreshToken{
+			ApplicationID: state.ClientID, UserID: state.Subject, Audience: state.Audience, Scopes: state.Scopes, AuthTime: time.Now(),
+		}}
+	}
+	return s.Storage.CreateAccessAndRefreshTokens(ctx, r, current)
+}
+
+// provider is a running OpenID provider.
+type provider struct {
+	url   string
+	store *store
+}
+
+func startProvider(t *testing.T) *provider {
+	t.Helper()
+	clients := map[string]*storage.Client{native: storage.NativeClient(native, "http://localhost/back")}
+	p := &provider{store: &store{Storage: storage.NewStorageWithClients(users{}, clients)}}
+	srv := httptest.NewUnstartedServer(nil)
+	_, port, _ := strings.Cut(srv.Listener.Addr().String(), ":")
+	p.url = "http://localhost:" + port + "/"
+	srv.Config.Handler = exampleop.SetupServer(p.url, p.store, slog.New(slog.NewTextHandler(io.Discard, nil)), false)
+	srv.Start()
+	t.Cleanup(srv.Close)
+	return p
+}
+
+// keys are the provider's public keys as Dovecot wants them.
+func (p *provider) keys(t *testing.T) map[string][]byte {
+	t.Helper()
+	set, err := p.store.KeySet(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]byte{}
+	for _, k := range set {
+		der, err := x509.MarshalPKIXPublicKey(k.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out["default/"+string(k.Algorithm())+"/"+k.ID()] = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	}
+	return out
+}
+
+func (p *provider) config() oauth.Config {
+	return oauth.Config{
+		Provider: "custom", ClientID: native, Redirect: "http://localhost/back",
+		AuthURL: p.url + "auth", TokenURL: p.url + "oauth/token", DeviceURL: p.url + "device_authorization", RevokeURL: p.url + "revoke",
+		Scopes: []string{"openid", "offline_access", "https://mail.example/pop"},
+	}
+}
+
+// person consents to everything, in a browser without a screen.
+type person struct {
+	t     *testing.T
+	p     *provider
+	ended string // where the browser ended, if nobody answers there
+}
+
+func (h *person) ShowURL(u string, _ bool) {
+	h.browse(u)
+}
+
+// browse logs in at the provider and follows it back.
+func (h *person) browse(u string) {
+	h.t.Helper()
+	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Path == "/back" {
+			h.ended = r.URL.String()
+		}
+		return nil
+	}}
+	resp, err := c.Get(u)
+	if err != nil {
+		h.t.Error(err)
+		return
+	}
+	resp.Body.Close()
+	form := url.Values{"username": {user}, "password": {password}, "id": {resp.Request.URL.Query().Get("authRequestID")}}
+	resp, err = c.PostForm(h.p.url+"login/username", form)
+	if err != nil {
+		return // nobody listens: the person pastes
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		h.t.Errorf("the browser ended with status %d", resp.StatusCode)
+	}
+}
+
+func (h *person) ShowDeviceCode(d oauth.DeviceCode) {
+	if err := h.p.store.CompleteDeviceAuthorization(h.t.Context(), d.Code, user); err != nil {
+		h.t.Error(err)
+	}
+}
+
+func (h *person) ReadPasted(context.Context) (string, error) { return h.ended, nil }
