@@ -1,0 +1,247 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// lab is one account of one configuration file: what the tests of servers work
+// with. Its state is named "lab", so that another server may take the place of
+// the first with what is known of its messages.
+type lab struct {
+	t   *testing.T
+	dir string
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	return &lab{t: t, dir: t.TempDir()}
+}
+
+func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
+
+// write puts a file into the lab and returns its path.
+func (l *lab) write(name string, data []byte) string {
+	l.t.Helper()
+	if err := os.WriteFile(l.path(name), data, 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	return l.path(name)
+}
+
+// account writes the configuration: user alice with the Maildir of the lab,
+// and the given lines, "key: value" each.
+func (l *lab) account(lines ...string) {
+	l.t.Helper()
+	var b strings.Builder
+	b.WriteString("accounts:\n  lab:\n    id: lab\n    user: alice\n")
+	for _, line := range lines {
+		for part := range strings.Lines(line) {
+			b.WriteString("    " + strings.TrimRight(part, "\n") + "\n")
+		}
+	}
+	fmt.Fprintf(&b, "    deliver:\n      - maildir: %s\n", l.path("Maildir"))
+	l.write("config.yaml", []byte(b.String()))
+}
+
+const password = "Pa55-of-alice"
+
+// to are the lines of an account at a pop3test server.
+func (l *lab) to(s *pop3test.Server, o pop3test.Options) []string {
+	l.t.Helper()
+	word := [...]string{pop3test.ImplicitTLS: "implicit", pop3test.STLS: "stls", pop3test.Plain: "none"}[o.Security]
+	lines := []string{"server: " + s.Addr(), "tls: " + word}
+	if o.Security != pop3test.Plain {
+		lines = append(lines, "ca_file: "+l.write("ca.pem", s.RootPEM()))
+	}
+	return lines
+}
+
+// outcome is what one command came to.
+type outcome struct {
+	code     int
+	out, err string
+	took     time.Duration
+	cpu      time.Duration // of a child only
+	rss      int64         // of a child only, in bytes
+}
+
+func (o outcome) String() string {
+	return fmt.Sprintf("exit %d in %s\nout: %s\nerr: %s", o.code, o.took.Round(time.Millisecond), o.out, o.err)
+}
+
+func (l *lab) args(args []string) []string {
+	return append([]string{"mailhaul", "--config", l.path("config.yaml"), "--state", l.path("state")}, args...)
+}
+
+// run runs a command in this process.
+func (l *lab) run(args ...string) outcome {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var out, stderr bytes.Buffer
+	began := time.Now()
+	code := Main(ctx, l.args(args), Streams{Out: &out, Err: &stderr})
+	o := outcome{code: code, out: out.String(), err: stderr.String(), took: time.Since(began)}
+	if ctx.Err() != nil {
+		l.t.Errorf("mailhaul did not end by itself: %s", o)
+	}
+	return o
+}
+
+// child runs a command in a process of its own, whose memory and CPU time are
+// measured: this test binary under the program's name (see TestMain).
+func (l *lab) child(args ...string) outcome {
+	l.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if err := os.Symlink(self, l.path("mailhaul")); err != nil && !errors.Is(err, os.ErrExist) {
+		l.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, l.path("mailhaul"), l.args(args)[1:]...)
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	began := time.Now()
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		l.t.Fatal(err)
+	}
+	o := outcome{code: cmd.ProcessState.ExitCode(), out: out.String(), err: stderr.String(), took: time.Since(began)}
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	o.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	o.rss = usage.Maxrss << 10 // KiB on Linux
+	return o
+}
+
+// want checks the exit code and that stderr holds each of the texts.
+func (l *lab) want(o outcome, code int, texts ...string) {
+	l.t.Helper()
+	if o.code != code {
+		l.t.Errorf("want exit %d: %s", code, o)
+	}
+	for _, text := range texts {
+		if !strings.Contains(o.err, text) {
+			l.t.Errorf("stderr lacks %q: %s", text, o)
+		}
+	}
+	wantClean(l.t, o)
+}
+
+// wantClean checks that nothing that steers a terminal was printed.
+func wantClean(t *testing.T, o outcome) {
+	t.Helper()
+	for _, text := range []string{o.out, o.err} {
+		for i, r := range text {
+			if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
+				t.Errorf("byte 0x%02x reaches the terminal: %q", r, text[max(0, i-40):min(len(text), i+40)])
+				return
+			}
+		}
+	}
+}
+
+// mail is what the Maildir holds, by content.
+func (l *lab) mail() map[[32]byte]int {
+	l.t.Helper()
+	got := make(map[[32]byte]int)
+	for _, sub := range []string{"new", "cur"} {
+		names, _ := filepath.Glob(filepath.Join(l.path("Maildir"), sub, "*"))
+		for _, n := range names {
+			b, err := os.ReadFile(n)
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			got[sha256.Sum256(b)]++
+		}
+	}
+	return got
+}
+
+// wantMail checks that each of the messages was delivered, once, and nothing
+// else, and that nothing half done is left.
+func (l *lab) wantMail(messages [][]byte) {
+	l.t.Helper()
+	want := make(map[[32]byte]int)
+	for _, m := range messages {
+		want[pop3test.Sum(m)]++
+	}
+	if got := l.mail(); !maps.Equal(got, want) {
+		l.t.Errorf("%d different messages delivered, want %d: %v", len(got), len(want), diffSums(got, want))
+	}
+	if left, _ := filepath.Glob(filepath.Join(l.path("Maildir"), "tmp", "*")); len(left) > 0 {
+		l.t.Errorf("left in tmp: %v", left)
+	}
+}
+
+// wantCount checks how many messages were delivered, none of them twice.
+func (l *lab) wantCount(n int) {
+	l.t.Helper()
+	got := l.mail()
+	if len(got) != n {
+		l.t.Errorf("%d different messages delivered, want %d", len(got), n)
+	}
+	for _, times := range got {
+		if times != 1 {
+			l.t.Errorf("a message was delivered %d times", times)
+		}
+	}
+}
+
+// facts are what the state has learnt of the server.
+func (l *lab) facts() (f state.Facts) {
+	l.t.Helper()
+	db, err := state.Open(state.Path(l.path("state"), "lab"), state.Options{ReadOnly: true})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.View(func(v *state.View) error { f = v.Facts(); return nil }); err != nil {
+		l.t.Fatal(err)
+	}
+	return f
+}
+
+// letters are n small messages, all different.
+func letters(n int) (out [][]byte) {
+	for k := 1; k <= n; k++ {
+		out = append(out, fmt.Appendf(nil, "Message-ID: <%d@example.org>\r\nDate: Mon, 1 Jun 2020 10:00:00 +0000\r\nSubject: number %d\r\n\r\n.dot\r\nbody %d\r\n", k, k, k))
+	}
+	return out
+}
+
+// dropOf is a maildrop that holds the messages under the UIDs uid-1, uid-2...
+func dropOf(messages [][]byte) *pop3test.Maildrop {
+	d := &pop3test.Maildrop{}
+	for i, m := range messages {
+		d.Add(fmt.Sprintf("uid-%d", i+1), m)
+	}
+	return d
+}
+
+// serve starts a server that ends with the test.
+func serve(t *testing.T, d *pop3test.Maildrop, o pop3test.Options) *pop3test.Server {
+	t.Helper()
+	if o.Password == "" {
+		o.Password = password
+	}
+	s := pop3test.NewServer(d, o)
+	t.Cleanup(s.Close)
+	return s
+}
