@@ -35,6 +35,9 @@ type Account struct {
 	// Wait is how long to wait for a state file that another run holds, and
 	// for a server's LOGIN-DELAY. Zero: not at all.
 	Wait time.Duration
+	// Renew gets a new secret after a refused login; nil if there is no other.
+	// It is called at most once in a run.
+	Renew func(ctx context.Context) error
 	// Exactly is a saved plan: a run does just that, or nothing.
 	Exactly *SavedPlan
 }

@@ -19,7 +19,7 @@ type lesson struct {
 // something that it announced gets another session without that.
 func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error) {
 	c, list, err := r.connectOnce(ctx)
-	for err != nil && r.learnFrom(err) {
+	for err != nil && (r.learnFrom(err) || r.renew(ctx, err)) {
 		first := err
 		if c, list, err = r.connectOnce(ctx); errors.As(err, new(*pop3.NoLoginError)) {
 			err = first // without CAPA there is nothing to log in with

@@ -19,12 +19,13 @@ type run struct {
 	db  *state.DB
 	log *slog.Logger
 
-	facts    state.Facts
-	failures map[state.Key][]state.Failure // as on record when the run began
-	prints   printed
-	lessons  []lesson // not confirmed yet
-	again    bool     // another session is wanted: it has what this one lacked
-	budgeted int64    // octets of this run that are in the day's budget already
+	facts      state.Facts
+	failures   map[state.Key][]state.Failure // as on record when the run began
+	prints     printed
+	lessons    []lesson // not confirmed yet
+	again      bool     // another session is wanted: it has what this one lacked
+	triedRenew bool     // a refused login was tried again with a new secret
+	budgeted   int64    // octets of this run that are in the day's budget already
 
 	mu       sync.Mutex // guards what follows
 	sum      Summary

@@ -49,6 +49,13 @@ func (e *env) account(a *config.Account) (*fetch.Account, error) {
 	}
 	e.hooks(a, out)
 	e.warnOf(a)
+	if a.OAuth != nil {
+		t, err := e.tokens(a)
+		if err != nil {
+			return nil, err
+		}
+		out.Renew = t.renew
+	}
 	for _, t := range a.Deliver {
 		d, err := e.deliverer(a, t)
 		if err != nil {

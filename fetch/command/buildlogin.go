@@ -19,7 +19,11 @@ func (e *env) logins(a *config.Account) ([]pop3.Login, error) {
 	if a.Gmail == config.GmailRecent {
 		user = "recent:" + user
 	}
-	b := loginBuilder{a: a, user: user, password: a.Password.Resolve, token: e.token(a)}
+	token, err := e.token(a)
+	if err != nil {
+		return nil, err
+	}
+	b := loginBuilder{a: a, user: user, password: a.Password.Resolve, token: token}
 	if a.Auth != config.AuthAuto {
 		m, ok := sasl.ParseMethod(a.Auth.String())
 		if !ok {
@@ -51,11 +55,18 @@ func (e *env) ask(a *config.Account) secretFunc {
 }
 
 // token is where the account's access tokens come from; nil: from nowhere.
-func (e *env) token(a *config.Account) secretFunc {
-	if !a.Token.IsZero() {
-		return a.Token.Resolve
+func (e *env) token(a *config.Account) (secretFunc, error) {
+	switch {
+	case !a.Token.IsZero():
+		return a.Token.Resolve, nil
+	case a.OAuth != nil:
+		t, err := e.tokens(a)
+		if err != nil {
+			return nil, err
+		}
+		return t.get, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // loginBuilder makes the logins of one account.

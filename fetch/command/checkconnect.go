@@ -71,6 +71,7 @@ func (w *walk) run(ctx context.Context) {
 	}
 	w.checkState()
 	w.checkTargets(ctx)
+	w.checkToken()
 	if len(w.a.Tunnel) == 0 && w.a.Proxy == nil {
 		w.checkAddresses(ctx)
 	}
@@ -148,6 +149,31 @@ func (w *walk) checkTargets(ctx context.Context) {
 			continue
 		}
 		w.ok("target", t.ID(), began)
+	}
+}
+
+// checkToken says before it happens that a login is about to end.
+func (w *walk) checkToken() {
+	if w.a.OAuth == nil {
+		return
+	}
+	began := time.Now()
+	t, err := w.tokens(w.a)
+	if err != nil {
+		w.fail("token", oauthError(w.a.Name, err), began)
+		return
+	}
+	st, err := t.source.Status()
+	switch {
+	case err != nil:
+		w.fail("token", oauthError(w.a.Name, err), began)
+	case st.NeedsLogin:
+		w.fail("token", &fetch.Error{Exit: fetch.ExitAuth, Err: errors.New(st.Reason),
+			Hint: fmt.Sprintf("run `mailhaul login %s`", w.a.Name)}, began)
+	case st.Warning != "":
+		w.warn("token", st.Warning, "", began)
+	default:
+		w.ok("token", "valid until "+stamp(st.ValidUntil), began)
 	}
 }
 

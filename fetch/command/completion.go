@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
+	"github.com/zalando/go-keyring"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/oauth"
 )
 
 //go:embed completion.bash
@@ -58,7 +60,13 @@ func completeAccounts(c *cli.Context) {
 }
 
 // configOptions are how this program reads a configuration.
-func configOptions() config.Options { return config.Options{} }
+func configOptions() config.Options {
+	return config.Options{
+		Providers: oauth.Names(),
+		Keyring:   keyring.Get,
+		Cron:      checkCron,
+	}
+}
 
 // countMaildir counts the messages in a Maildir; 0 if there is none.
 func countMaildir(path string) (n int) {

@@ -27,7 +27,8 @@ type env struct {
 	json     bool
 	quiet    bool
 	verbose  int
-	bars     bool // progress bars are wanted and possible
+	bars     bool               // progress bars are wanted and possible
+	sources  map[string]*tokens // by account name; one source an account
 }
 
 func streams(c *cli.Context) Streams { return c.App.Metadata["std"].(Streams) }

@@ -28,10 +28,11 @@ func statusCommand() *cli.Command {
 // statusJSON is one account on stdout of `status --json`.
 type statusJSON struct {
 	state.StatusFile
-	Running  bool `json:"running"`
-	Known    int  `json:"known"` // entries in the state; -1 while a run holds it
-	SetAside int  `json:"set_aside"`
-	Failing  int  `json:"failing"` // messages that failed and wait for another try
+	Running  bool       `json:"running"`
+	Token    *tokenJSON `json:"token,omitempty"`
+	Known    int        `json:"known"` // entries in the state; -1 while a run holds it
+	SetAside int        `json:"set_aside"`
+	Failing  int        `json:"failing"` // messages that failed and wait for another try
 }
 
 func runStatus(c *cli.Context) error {
@@ -68,6 +69,11 @@ func (e *env) status(a *config.Account) statusJSON {
 	s.StatusFile, _ = state.ReadStatus(state.StatusPath(e.stateDir, a.ID))
 	s.Account, s.ID = a.Name, a.ID
 	s.Running = s.StatusFile.Running()
+	if a.OAuth != nil {
+		if t, err := e.tokens(a); err == nil {
+			s.Token = e.tokenState(t)
+		}
+	}
 	if !s.Running {
 		s.State = state.StateIdle
 	}
@@ -106,6 +112,9 @@ func writeStatus(w io.Writer, s *statusJSON) {
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", printable(s.Account), last, result, fetched, known, s.SetAside, stamp(s.LastSuccess), now(s))
 	if s.LastRun != nil && s.LastRun.Error != "" {
 		fmt.Fprintf(w, "  %s\n", printable(s.LastRun.Error))
+	}
+	if s.Token != nil {
+		writeTokenState(w, s.Token)
 	}
 }
 

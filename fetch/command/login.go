@@ -1,0 +1,248 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/oauth"
+)
+
+func loginCommand() *cli.Command {
+	return &cli.Command{
+		Name:         "login",
+		Usage:        "authorise an account with OAuth2, once",
+		ArgsUsage:    "ACCOUNT",
+		BashComplete: completeAccounts,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "device", Usage: "show a code to enter on another device"},
+			&cli.BoolFlag{Name: "paste", Usage: "no browser here: paste the address that a browser elsewhere ends at"},
+			&cli.BoolFlag{Name: "no-browser", Usage: "only print the address, start no browser"},
+		},
+		Action: runLogin,
+	}
+}
+
+func logoutCommand() *cli.Command {
+	return &cli.Command{
+		Name:         "logout",
+		Usage:        "end an OAuth2 login: tell the provider where it can be told, and remove the tokens here",
+		ArgsUsage:    "ACCOUNT",
+		BashComplete: completeAccounts,
+		Action:       runLogout,
+	}
+}
+
+func tokenCommand() *cli.Command {
+	return &cli.Command{
+		Name:         "token",
+		Usage:        "print a fresh access token, for other programs (msmtp, mutt)",
+		ArgsUsage:    "ACCOUNT",
+		BashComplete: completeAccounts,
+		Action:       runToken,
+	}
+}
+
+// oauthAccount prepares a command that works on one account's tokens.
+func oauthAccount(c *cli.Context) (*env, *tokens, error) {
+	e, err := withConfig(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := e.oneAccount(c.Args().Slice())
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.OAuth == nil {
+		return nil, nil, configError{hinted{fmt.Errorf("%s: no oauth: in the configuration", a.Name),
+			"see docs/oauth.md, or mailhaul.yaml(5) under oauth"}}
+	}
+	t, err := e.tokens(a)
+	if err != nil {
+		return nil, nil, configError{fmt.Errorf("%s: %w", a.Name, err)}
+	}
+	return e, t, nil
+}
+
+func runLogin(c *cli.Context) error {
+	if c.Bool("device") && c.Bool("paste") {
+		return usagef("--device and --paste exclude each other")
+	}
+	e, t, err := oauthAccount(c)
+	if err != nil {
+		return err
+	}
+	o := oauth.LoginOptions{}
+	switch {
+	case c.Bool("device"):
+		o.Way = oauth.WayDevice
+	case c.Bool("paste"):
+		o.Way = oauth.WayPaste
+	}
+	if c.Bool("no-browser") || c.Bool("paste") {
+		o.Open = func(context.Context, string) error { return errors.New("not wanted") }
+	}
+	if err := t.source.Login(c.Context, &loginUI{in: e.std.In, out: e.std.Out, json: e.json}, o); err != nil {
+		return oauthError(t.account, err)
+	}
+	st, err := t.source.Status()
+	if err != nil {
+		return oauthError(t.account, err)
+	}
+	if e.json {
+		return json.NewEncoder(e.std.Out).Encode(tokenJSONOf(t.account, &st))
+	}
+	fmt.Fprintf(e.std.Out, "%s: logged in; next: mailhaul check --connect %s\n", t.account, t.account)
+	return nil
+}
+
+func runLogout(c *cli.Context) error {
+	e, t, err := oauthAccount(c)
+	if err != nil {
+		return err
+	}
+	told, err := t.source.Revoke(c.Context)
+	switch {
+	case errors.Is(err, oauth.ErrNoTokens):
+		fmt.Fprintf(e.std.Out, "%s: was not logged in\n", t.account)
+		return nil
+	case err != nil:
+		return oauthError(t.account, err)
+	case told:
+		fmt.Fprintf(e.std.Out, "%s: logged out, and the provider was told\n", t.account)
+	default:
+		fmt.Fprintf(e.std.Out, "%s: tokens removed here; the provider cannot be told by this way: withdraw consent in the account's security settings\n", t.account)
+	}
+	return nil
+}
+
+func runToken(c *cli.Context) error {
+	e, t, err := oauthAccount(c)
+	if err != nil {
+		return err
+	}
+	token, err := t.get(c.Context)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(e.std.Out, token)
+	return err
+}
+
+// loginUI tells the person what to do next. It implements oauth.UI.
+type loginUI struct {
+	in   io.Reader
+	out  io.Writer
+	json bool
+}
+
+// ShowURL implements oauth.UI.
+func (u *loginUI) ShowURL(url string, opened bool) {
+	switch {
+	case u.json:
+		_ = json.NewEncoder(u.out).Encode(map[string]any{"url": url, "opened": opened})
+	case opened:
+		fmt.Fprintf(u.out, "A browser was opened. If it was not, open this address:\n\n%s\n\nWaiting for the browser ...\n", url)
+	default:
+		fmt.Fprintf(u.out, "Open this address in a browser and log in:\n\n%s\n\n", url)
+	}
+}
+
+// ShowDeviceCode implements oauth.UI.
+func (u *loginUI) ShowDeviceCode(d oauth.DeviceCode) {
+	if u.json {
+		_ = json.NewEncoder(u.out).Encode(map[string]any{"url": d.URL, "code": d.Code, "complete": d.Complete, "expires": d.Expires})
+		return
+	}
+	fmt.Fprintf(u.out, "On any device open %s and enter the code\n\n    %s\n\n", d.URL, d.Code)
+	if d.Complete != "" {
+		fmt.Fprintf(u.out, "or open %s\n", d.Complete)
+	}
+	fmt.Fprintf(u.out, "Waiting until %s ...\n", d.Expires.Local().Format(time.TimeOnly))
+}
+
+// ReadPasted implements oauth.UI.
+func (u *loginUI) ReadPasted(ctx context.Context) (string, error) {
+	if !u.json {
+		fmt.Fprint(u.out, "After the login the browser ends at an address that cannot be shown. Paste that address (or the code in it) here:\n> ")
+	}
+	type answer struct {
+		line string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() { // a read from a terminal cannot be interrupted: it ends with the process
+		line, err := bufio.NewReader(u.in).ReadString('\n')
+		got <- answer{line, err}
+	}()
+	select {
+	case a := <-got:
+		if a.line = strings.TrimSpace(a.line); a.line != "" {
+			return a.line, nil
+		}
+		return "", a.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// tokenJSON is an account's token state in `status --json`.
+type tokenJSON struct {
+	Account    string     `json:"account,omitempty"`
+	Provider   string     `json:"provider"`
+	Flow       string     `json:"flow"`
+	LoggedIn   *time.Time `json:"logged_in,omitempty"`
+	Refreshed  *time.Time `json:"refreshed,omitempty"`
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+	LoginUntil *time.Time `json:"login_until,omitempty"`
+	Scopes     []string   `json:"scopes,omitempty"`
+	NeedsLogin bool       `json:"needs_login"`
+	Reason     string     `json:"reason,omitempty"`
+	Warning    string     `json:"warning,omitempty"`
+}
+
+func tokenJSONOf(account string, st *oauth.Status) *tokenJSON {
+	set := func(t time.Time) *time.Time {
+		if t.IsZero() {
+			return nil
+		}
+		return &t
+	}
+	return &tokenJSON{Account: account, Provider: st.Provider, Flow: st.Flow.String(), LoggedIn: set(st.LoggedIn),
+		Refreshed: set(st.Refreshed), ValidUntil: set(st.ValidUntil), LoginUntil: set(st.LoginUntil), Scopes: st.Scopes,
+		NeedsLogin: st.NeedsLogin, Reason: st.Reason, Warning: st.Warning}
+}
+
+// tokenState is what status shows of an account's tokens; nil without OAuth2.
+func (e *env) tokenState(t *tokens) *tokenJSON {
+	st, err := t.source.Status()
+	if err != nil {
+		return &tokenJSON{NeedsLogin: true, Reason: err.Error()}
+	}
+	return tokenJSONOf("", &st)
+}
+
+// writeTokenState prints it below the account's line.
+func writeTokenState(w io.Writer, t *tokenJSON) {
+	switch {
+	case t.NeedsLogin:
+		fmt.Fprintf(w, "  needs login: %s\n", printable(t.Reason))
+		return
+	case t.ValidUntil != nil:
+		fmt.Fprintf(w, "  token valid until %s", stamp(*t.ValidUntil))
+		if t.Refreshed != nil {
+			fmt.Fprintf(w, ", refreshed %s", stamp(*t.Refreshed))
+		}
+		fmt.Fprintf(w, ", scopes %s\n", printable(strings.Join(t.Scopes, " ")))
+	}
+	if t.Warning != "" {
+		fmt.Fprintf(w, "  %s\n", printable(t.Warning))
+	}
+}

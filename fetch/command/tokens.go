@@ -1,0 +1,123 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/oauth"
+)
+
+// tokens are an account's access tokens, as this process uses them.
+type tokens struct {
+	account string
+	source  *oauth.Source
+	mu      sync.Mutex
+	last    string // what was handed out
+}
+
+// tokens returns the account's tokens, the same for each caller.
+func (e *env) tokens(a *config.Account) (*tokens, error) {
+	if t := e.sources[a.Name]; t != nil {
+		return t, nil
+	}
+	o := a.OAuth
+	conf := oauth.Config{
+		Provider:       o.Provider,
+		ClientID:       o.ClientID,
+		Tenant:         o.Tenant,
+		AuthURL:        o.AuthURL,
+		TokenURL:       o.TokenURL,
+		DeviceURL:      o.DeviceURL,
+		RevokeURL:      o.RevokeURL,
+		Scopes:         o.Scopes,
+		Flow:           oauth.Flow(o.Flow),
+		RedirectPort:   o.RedirectPort,
+		Certificate:    o.Certificate,
+		Key:            o.Key,
+		ServiceAccount: o.ServiceAccount,
+		Subject:        o.Subject,
+		LoginHint:      a.User,
+		CAFile:         a.CAFile,
+	}
+	if !o.ClientSecret.IsZero() {
+		conf.Secret = o.ClientSecret.Resolve
+	}
+	client, err := oauth.New(conf)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(e.stateDir, "tokens")
+	store := oauth.NewStore(dir)
+	if o.Tokens == config.TokensKeyring {
+		store = oauth.NewKeyringStore(dir)
+	}
+	t := &tokens{account: a.Name, source: oauth.NewSource(client, store, a.Name)}
+	if e.sources == nil {
+		e.sources = make(map[string]*tokens)
+	}
+	e.sources[a.Name] = t
+	return t, nil
+}
+
+// get returns a token that is valid for a while.
+func (t *tokens) get(ctx context.Context) (string, error) {
+	token, err := t.source.Token(ctx)
+	return t.keep(token, err)
+}
+
+// renew replaces the token that a server refused.
+func (t *tokens) renew(ctx context.Context) error {
+	t.mu.Lock()
+	last := t.last
+	t.mu.Unlock()
+	if last == "" {
+		return errors.New("no token was used")
+	}
+	_, err := t.keep(t.source.Refresh(ctx, last))
+	return err
+}
+
+func (t *tokens) keep(token string, err error) (string, error) {
+	if err != nil {
+		return "", oauthError(t.account, err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = token
+	return token, nil
+}
+
+// oauthExits are the exit codes of what goes wrong with tokens.
+var oauthExits = map[oauth.Kind]fetch.Exit{
+	oauth.KindTemporary: fetch.ExitTemp,
+	oauth.KindConfig:    fetch.ExitConfig,
+	oauth.KindProtocol:  fetch.ExitProtocol,
+	oauth.KindStorage:   fetch.ExitIO,
+}
+
+// oauthError gives an error of package oauth its exit code and advice.
+func oauthError(account string, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	var e *oauth.Error
+	out := &fetch.Error{Exit: fetch.ExitAuth, Err: err}
+	if errors.As(err, &e) {
+		if exit, ok := oauthExits[e.Kind]; ok {
+			out.Exit = exit
+		}
+		out.Hint = e.Hint()
+		if e.NeedsLogin() && out.Hint == "" {
+			out.Hint = fmt.Sprintf("run `mailhaul login %s`", account)
+		}
+	}
+	if errors.Is(err, oauth.ErrNoTokens) {
+		out.Hint = fmt.Sprintf("run `mailhaul login %s`", account)
+	}
+	return out
+}
