@@ -45,7 +45,10 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 		return w, err
 	}
 	w.deleted, err = r.deleteAndQuit(ctx, c, plan.Delete, change)
-	return w, err
+	if err != nil {
+		return w, err
+	}
+	return w, r.keepDigest(list, &plan)
 }
 
 // retrieveAll takes the planned messages, and then once more those that a
@@ -166,7 +169,12 @@ func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
 		if r.prints.late {
 			known.Records = none
 		}
-		plan = Diff(list, known, r.a.Policy, r.limitsLeft(v.Budget(day(r.now()))), r.now())
+		limits := r.limitsLeft(v.Budget(day(r.now())))
+		if n := r.unchanged(list); n > 0 && restOf(list, n, v, &known) {
+			plan = diffFrom(n, list, known, r.a.Policy, limits, r.now())
+			return nil
+		}
+		plan = Diff(list, known, r.a.Policy, limits, r.now())
 		return nil
 	})
 	return plan, err

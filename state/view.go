@@ -136,6 +136,10 @@ func (v *View) Get(k Key) (Entry, bool) {
 	return e, err == nil
 }
 
+// Record returns the encoded entry of k, nil if there is none. Like a slice of
+// Records it is the file's memory.
+func (v *View) Record(k Key) Record { return v.value(bucketEntries, []byte(k)) }
+
 // Entry decodes what Records yielded. The result is a copy. Of a damaged
 // record only the key remains: not Done, Imported, of unknown size.
 func (v *View) Entry(k []byte, r Record) Entry {

@@ -1,0 +1,127 @@
+package fetch
+
+import (
+	"crypto/sha256"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// Most polls find the list of last time, perhaps with some messages at its
+// end. The state then holds a digest of what came first in that list and needs
+// nothing more (state.ListDigest), and only what follows is looked up: the time
+// and the memory of a poll do not grow with what the state knows.
+
+// digest is the sum over the UIDs of messages and over the targets that hold
+// them.
+func digest(list []pop3.Message, targets []string) state.Sum {
+	sum := sha256.New()
+	buf := make([]byte, 0, 32<<10)
+	add := func(s string) {
+		if len(buf)+len(s) >= cap(buf) {
+			_, _ = sum.Write(buf)
+			buf = buf[:0]
+		}
+		buf = append(append(buf, s...), '\n') // no UID holds one
+	}
+	for _, t := range targets {
+		add(t)
+	}
+	add("")
+	for i := range list {
+		add(list[i].UID)
+	}
+	_, _ = sum.Write(buf)
+	return state.Sum(sum.Sum(nil))
+}
+
+// digestible reports whether a poll looks only for what is new.
+func (r *run) digestible() bool {
+	return r.a.Policy.Keep.All() && !r.a.Policy.All && !r.prints.late
+}
+
+// unchanged is how many messages at the head of a listing are as they were
+// when they needed nothing.
+func (r *run) unchanged(list []pop3.Message) int {
+	d := r.facts.List
+	if !r.digestible() || d.Count <= 0 || d.Count > len(list) || digest(list[:d.Count], r.targetIDs()) != d.Sum {
+		return 0
+	}
+	return d.Count
+}
+
+// diffFrom is Diff for a listing whose first n messages need nothing.
+func diffFrom(n int, list []pop3.Message, k Known, p Policy, l Limits, now time.Time) Plan {
+	plan := Diff(list[n:], k, p, l, now)
+	plan.Listed += n
+	plan.Known += n
+	for _, m := range list[:n] {
+		plan.Size += max(m.Size, 0)
+	}
+	return plan
+}
+
+// restOf narrows what is known to the messages behind the first n and to those
+// that are gone, and reports whether that accounts for every entry.
+func restOf(list []pop3.Message, n int, v *state.View, k *Known) bool {
+	apart := make(map[string]bool, len(list)-n+len(k.Gone))
+	for _, m := range list[n:] {
+		apart[m.UID] = true // listed twice, its key depends on those before
+	}
+	for key := range k.Gone {
+		apart[key.UID()] = true // listed again, it would count twice below
+	}
+	if len(apart) > 0 && slices.ContainsFunc(list[:n], func(m pop3.Message) bool { return apart[m.UID] }) {
+		return false
+	}
+	records := make(map[state.Key]state.Record, len(k.Gone))
+	look := func(key state.Key) {
+		if rec := v.Record(key); rec != nil {
+			records[key] = rec
+		}
+	}
+	for key := range k.Gone {
+		look(key)
+	}
+	for _, row := range sortedKeys(list[n:]) {
+		look(state.Key(row.key))
+	}
+	k.Records = func(yield func([]byte, state.Record) bool) {
+		for _, key := range slices.Sorted(maps.Keys(records)) {
+			if !yield([]byte(key), records[key]) {
+				return
+			}
+		}
+	}
+	return v.Len() == n+len(records)
+}
+
+// keepDigest notes how much of a listing needs nothing next time: what comes
+// before the first message that is not done. It is called once the session's
+// work is applied.
+func (r *run) keepDigest(list []pop3.Message, plan *Plan) error {
+	if !r.digestible() {
+		return nil
+	}
+	open := make(map[int]bool, len(plan.Skip))
+	for i := range plan.Skip {
+		open[plan.Skip[i].Num] = true
+	}
+	err := r.db.View(func(v *state.View) error {
+		for i := range plan.Retrieve {
+			if !v.Record(plan.Retrieve[i].Key).Done() {
+				open[plan.Retrieve[i].Num] = true
+			}
+		}
+		return nil
+	})
+	n := len(list)
+	if i := slices.IndexFunc(list, func(m pop3.Message) bool { return open[m.Num] }); i >= 0 {
+		n = i
+	}
+	r.facts.List = state.ListDigest{Count: n, Sum: digest(list[:n], r.targetIDs())}
+	return err
+}
