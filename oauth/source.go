@@ -163,6 +163,9 @@ func (s *Source) refresh(ctx context.Context, r *record) (*record, error) {
 			s.condemn(r, e)
 			return r, e
 		}
+		if newer.fresh(time.Now(), s.ahead()) {
+			return newer, nil
+		}
 		r = newer
 	}
 	return r, s.needsLogin(errors.New("the store changes faster than it can be used"))

@@ -338,3 +338,33 @@ func TestSecretIsWaitedForOnlyAsLongAsWanted(t *testing.T) {
 		t.Errorf("a refresh is noted that was never sent: %+v, %v", r, err)
 	}
 }
+
+// TestLockThatDoesNotLock is a network file system whose locks are local: the
+// other machine refreshes at the same moment, and ours is the reused token.
+func TestLockThatDoesNotLock(t *testing.T) {
+	for name, life := range map[string]time.Duration{"fresh": time.Hour, "stale": 0} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			src := newSource(t, f)
+			clear(f.refresh)
+			f.seed("rt-SECRET-other")
+			src.store.step = func(step string) {
+				if step != "answered" {
+					return
+				}
+				src.store.step = nil
+				r, err := src.store.load("work")
+				if err != nil {
+					t.Error(err)
+				}
+				now := time.Now()
+				r.apply(&grant{access: "at-SECRET-other", refresh: "rt-SECRET-other", issued: now, expiry: now.Add(life)})
+				if err := src.store.save("work", r); err != nil {
+					t.Error(err)
+				}
+			}
+			want := map[string]string{"fresh": "at-SECRET-other", "stale": "at-SECRET-1"}[name]
+			wantToken(t, want)(src.Token(t.Context()))
+		})
+	}
+}

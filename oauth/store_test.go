@@ -143,11 +143,17 @@ func TestNewerVersionLeftByACrashCounts(t *testing.T) {
 		}
 	}
 	// The next save goes over it, whatever it is.
+	if err := os.Chmod(left, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.save("work", &next); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("still there: %v", err)
+	}
+	if _, err := s.load("work"); err != nil { // not readable by others
+		t.Error(err)
 	}
 }
 
