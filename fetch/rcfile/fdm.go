@@ -1,0 +1,165 @@
+package rcfile
+
+func findFdm(o Options) (string, error) {
+	return first(under(o.Home, ".fdm.conf"), "/etc/fdm.conf")
+}
+
+// fdmConf is what an fdm.conf says apart from its accounts.
+type fdmConf struct {
+	r       *Result
+	actions map[string][]fdmToken // what stands behind the name
+	rules   []fdmRule
+	maxSize fdmStatement
+	verify  bool
+	proxy   fdmStatement
+	lock    string
+	many    bool
+}
+
+// fdmRule is a match without conditions beyond the account.
+type fdmRule struct {
+	option
+	accounts []string // globs; nil for all
+	actions  []fdmToken
+	more     bool // continue
+}
+
+func readFdm(r *Result, file string) error {
+	statements, err := parseFdm(r, file)
+	if err != nil {
+		return err
+	}
+	c := &fdmConf{r: r, actions: map[string][]fdmToken{}}
+	for _, s := range statements {
+		switch s.word {
+		case "set":
+			c.set(s)
+		case "action":
+			if len(s.tokens) > 2 {
+				c.actions[s.tokens[1].text] = s.tokens[2:]
+			}
+		case "match":
+			c.match(s)
+		case "account":
+		case "cache":
+			r.note(Dropped, s.file, s.line, s.text, "is a list of the user's own, not of messages seen")
+		default:
+			return syntax(s.file, s.line, "unexpected %q", s.word)
+		}
+	}
+	for _, s := range statements {
+		if s.word == "account" {
+			c.account(s)
+		}
+	}
+	c.locks()
+	return nil
+}
+
+func (c *fdmConf) locks() {
+	switch {
+	case c.many:
+		c.r.nolock = "fdm runs without a lock here (allow-multiple): make sure that it does not run"
+	case c.lock != "":
+		c.r.locks = []string{c.lock}
+	case c.r.opts.Root:
+		c.r.locks = []string{"/var/db/fdm.lock"}
+	default:
+		c.r.locks = nonEmpty([]string{under(c.r.opts.Home, ".fdm.lock")})
+	}
+}
+
+// set handles the global options.
+func (c *fdmConf) set(s fdmStatement) {
+	if len(s.tokens) < 2 {
+		return
+	}
+	arg := ""
+	if len(s.tokens) > 2 {
+		arg, _ = fdmTags(c.r.opts, s.tokens[2].text)
+	}
+	why := "has no counterpart"
+	switch s.tokens[1].text {
+	case "maximum-size":
+		c.maxSize = s
+		return
+	case "proxy":
+		c.proxy = s
+		return
+	case "verify-certificates":
+		c.verify = true
+		c.r.note(Carried, s.file, s.line, s.text, "certificates are always checked")
+		return
+	case "lock-file":
+		c.lock = arg
+		c.r.note(Carried, s.file, s.line, s.text, "used to see whether fdm runs")
+		return
+	case "allow-multiple":
+		c.many = true
+		why = "two runs never work on one maildrop"
+	case "no-received":
+		c.r.note(Carried, s.file, s.line, s.text, "is so anyway")
+		return
+	case "delete-oversized":
+		why = "nothing is deleted that was not delivered: max_size skips large messages"
+	case "unmatched-mail":
+		why = "all mail of an account goes to its targets"
+	case "timeout":
+		why = "see timeout of each account"
+	case "queue-high", "queue-low", "purge-after", "strip-characters", "file-umask", "lock-types", "lock-wait", "lock-timeout":
+		why = "is not needed"
+	case "default-user", "command-user", "file-group", "lookup-order":
+		why = "mailhaul delivers as the user who runs it"
+	case "parallel-accounts":
+		why = "see parallel"
+	}
+	c.r.note(Dropped, s.file, s.line, s.text, why)
+}
+
+// match keeps the rules that hold for all mail or all mail of accounts.
+func (c *fdmConf) match(s fdmStatement) {
+	rule := fdmRule{option: s.option}
+	t := s.tokens[1:]
+	ok := len(t) > 0
+	switch {
+	case !ok:
+	case t[0].text == "all":
+		t = t[1:]
+	case (t[0].text == "account" || t[0].text == "accounts") && t[0].kind == fdmWord && len(t) > 1:
+		rule.accounts, t = fdmNames(t[1:])
+	default:
+		ok = false
+	}
+	if n := len(t); n > 0 && t[n-1].kind == fdmWord && t[n-1].text == "continue" {
+		rule.more, t = true, t[:n-1]
+	}
+	if !ok || len(t) < 2 || t[0].kind != fdmWord || t[0].text != "action" && t[0].text != "actions" {
+		c.r.note(Dropped, s.file, s.line, s.text, "mailhaul does not sort mail: let the target do it (a pipe to a filter, or the reader's Sieve)")
+		return
+	}
+	rule.actions = t[1:]
+	if t[1].kind == fdmString || t[1].text == "{" && len(t) > 2 && t[2].kind == fdmString {
+		names, _ := fdmNames(t[1:])
+		rule.actions = nil
+		for _, name := range names {
+			rule.actions = append(rule.actions, fdmToken{fdmWord, "action", s.file, s.line}, fdmToken{fdmString, name, s.file, s.line})
+		}
+	}
+	c.rules = append(c.rules, rule)
+}
+
+// fdmNames reads "NAME" or { "NAME" ... } and returns what follows.
+func fdmNames(t []fdmToken) (names []string, rest []fdmToken) {
+	if len(t) > 0 && t[0].text == "{" && t[0].kind == fdmSymbol {
+		for t = t[1:]; len(t) > 0 && t[0].text != "}"; t = t[1:] {
+			if t[0].kind == fdmString {
+				names = append(names, t[0].text)
+			}
+		}
+		return names, t[min(1, len(t)):]
+	}
+	if len(t) == 0 {
+		return nil, nil
+	}
+	return []string{t[0].text}, t[1:]
+}

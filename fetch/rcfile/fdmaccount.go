@@ -1,0 +1,237 @@
+package rcfile
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// fdmMerge is one account in the making.
+type fdmMerge struct {
+	c          *fdmConf
+	a          *Account
+	s          fdmStatement
+	port       string
+	pass       *fdmToken
+	user       bool
+	starttls   bool
+	keep, only bool
+}
+
+func (c *fdmConf) account(s fdmStatement) {
+	t := s.tokens[1:]
+	if len(t) == 0 {
+		return
+	}
+	kind := slices.IndexFunc(t, func(k fdmToken) bool { return k.kind == fdmWord && fdmFetchType(k.text) })
+	if kind < 0 || t[kind].text != "pop3" && t[kind].text != "pop3s" {
+		c.r.note(Dropped, s.file, s.line, s.text, "mailhaul fetches by POP3 only")
+		return
+	}
+	a := c.r.account(t[0].text, s.file, s.line)
+	m := &fdmMerge{c: c, a: a, s: s}
+	for _, k := range t[1:kind] {
+		switch {
+		case k.kind == fdmWord && k.text == "disabled":
+			a.Enabled = false
+		case k.kind == fdmWord && (k.text == "user" || k.text == "users"):
+			a.drop(option{k.file, k.line, "users"}, "mailhaul delivers as the user who runs it")
+		}
+	}
+	a.TLS = config.TLSNone
+	if t[kind].text == "pop3s" {
+		a.TLS = config.TLSImplicit
+	}
+	for rest := t[kind+1:]; len(rest) > 0; {
+		rest = rest[m.option(rest):]
+	}
+	m.finish()
+}
+
+func fdmFetchType(s string) bool {
+	switch s {
+	case "pop3", "pop3s", "imap", "imaps", "nntp", "nntps", "stdin", "maildir", "maildirs", "mbox", "mboxes":
+		return true
+	}
+	return false
+}
+
+// option handles the option that starts t and returns how many tokens it has.
+func (m *fdmMerge) option(t []fdmToken) int {
+	a, o := m.a, option{t[0].file, t[0].line, fdmShown(t[:min(2, len(t))])}
+	one := option{o.file, o.line, t[0].text}
+	n := 1
+	switch t[0].text {
+	case "server", "port", "user", "pass", "pipe", "cache":
+		if len(t) < 2 {
+			a.drop(one, "wants a value")
+			return 1
+		}
+		n = 2
+		m.value(o, t[0].text, t[1])
+	case "new-only":
+		a.carry(one, "each message is fetched once")
+	case "old-only":
+		a.drop(one, "fetches only what was seen before")
+		a.unsure = "old-only fetches what was seen before"
+	case "keep":
+		m.keep = true
+		a.carry(one, "keep")
+	case "starttls":
+		a.TLS = config.TLSSTLS
+		a.carry(one, "tls")
+	case "no-verify":
+		a.drop(one, "certificates are always checked: give ca_file or pin if the server has one of its own")
+	case "insecure":
+		a.drop(one, "TLS 1.2 is the oldest accepted: if the server has only an older one, set min_version or legacy")
+	case "no-apop":
+		a.carry(one, "APOP is never used unless auth: apop")
+	case "no-uidl":
+		a.drop(one, "without UIDL messages are told apart by their headers")
+	default:
+		a.drop(one, "is not known here")
+	}
+	return n
+}
+
+func (m *fdmMerge) value(o option, name string, v fdmToken) {
+	a := m.a
+	text, tagged := v.text, true
+	if v.kind != fdmCommand && name != "server" {
+		text, tagged = fdmTags(m.c.r.opts, v.text)
+	}
+	if v.kind == fdmCommand && name != "pass" {
+		a.drop(o, "was not run: write out what it prints")
+		return
+	}
+	if !tagged && (name == "user" || name == "pass") {
+		a.change(o, "contains % and a letter, which fdm replaces by a tag: check the value (%% is a percent sign)")
+	}
+	switch name {
+	case "server":
+		a.Host = text
+		a.carry(o, "server")
+	case "port":
+		if a.Port = servicePort(text); a.Port == 0 {
+			a.drop(o, "is no port of POP3: write server: HOST:PORT")
+		} else {
+			a.carry(o, "server")
+		}
+	case "user":
+		a.User, m.user = text, true
+		a.carry(o, "user")
+	case "pass":
+		v.text = text
+		m.pass = &v
+		m.password(o)
+	case "pipe":
+		argv, err := command(text)
+		if err != nil {
+			a.drop(o, err.Error())
+			return
+		}
+		a.put(o, "tunnel", argv)
+		a.Host = "localhost"
+	case "cache":
+		m.cache(o, text, tagged)
+	}
+}
+
+func (m *fdmMerge) cache(o option, text string, ok bool) {
+	switch {
+	case m.a.state.file != "":
+		return // a statement of its own that follows
+	case !ok:
+		m.a.drop(o, "the path contains a tag that is not known here: give the file to import --state")
+		return
+	}
+	m.a.state.file = absolute(text, m.s.file)
+	m.a.carry(o, "the list of seen messages is read from there")
+}
+
+func (m *fdmMerge) password(o option) {
+	if m.pass.kind == fdmCommand {
+		argv, plain := splitCommand(m.pass.text)
+		m.a.passwordCommand(option{o.file, o.line, "pass $(...)"}, "password", argv, plain)
+		return
+	}
+	m.c.r.password(m.a, o, "password", m.pass.text)
+}
+
+func (m *fdmMerge) finish() {
+	a, start := m.a, option{m.a.File, m.a.Line, ""}
+	if !m.user {
+		a.drop(start, "fdm takes the user from .netrc: write user into fdm.conf, or edit this")
+	}
+	if m.pass == nil {
+		a.set("password", []field{{"netrc", true}})
+	}
+	if a.TLS != config.TLSNone && !m.c.verify {
+		a.change(start, "fdm does not check certificates unless told to; mailhaul always does")
+	}
+	a.set("keep", token("none"))
+	if m.keep {
+		a.set("keep", token("all"))
+	}
+	a.state.host, a.state.user = a.Host, a.User
+	if s := m.c.maxSize; len(s.tokens) > 2 {
+		unit := ""
+		if len(s.tokens) > 3 {
+			unit = s.tokens[3].text
+		}
+		if n, ok := fdmSize(s.tokens[2].text, unit); ok {
+			a.put(s.option, "max_size", size(n))
+		}
+	}
+	if s := m.c.proxy; len(s.tokens) > 2 {
+		m.proxy(s)
+	}
+	m.deliver()
+}
+
+func (m *fdmMerge) proxy(s fdmStatement) {
+	scheme, rest, _ := strings.Cut(s.tokens[2].text, "://")
+	host, port, _ := strings.Cut(strings.TrimSuffix(rest, "/"), ":")
+	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) || !validHost(host) || scheme != "http" && scheme != "socks" || m.a.has("tunnel") {
+		m.a.drop(option{s.file, s.line, "set proxy ***"}, "write proxy: socks5://HOST:PORT, or a mapping with user and password")
+		return
+	}
+	url := map[string]string{"http": "http", "socks": "socks5"}[scheme] + "://" + host
+	if port != "" {
+		url += ":" + port
+	}
+	m.a.put(s.option, "proxy", url)
+}
+
+// deliver follows the rules for this account until one does not continue.
+func (m *fdmMerge) deliver() {
+	for _, rule := range m.c.rules {
+		ok := rule.accounts == nil
+		for _, glob := range rule.accounts {
+			hit, err := path.Match(glob, m.a.Label)
+			ok = ok || err == nil && hit
+		}
+		if !ok {
+			continue
+		}
+		m.action(rule.option, rule.actions, 0)
+		if !rule.more {
+			return
+		}
+	}
+}
+
+// home is where relative paths of fdm start.
+func (m *fdmMerge) home() string {
+	if m.c.r.opts.Home != "" {
+		return m.c.r.opts.Home
+	}
+	return filepath.Dir(m.s.file)
+}
+
+func fdmActionText(t []fdmToken, n int) string { return fmt.Sprintf("action %s", fdmShown(t[:n])) }

@@ -1,0 +1,139 @@
+package rcfile
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// action turns the actions in t into targets. depth bounds actions that call
+// others, as fdm does.
+func (m *fdmMerge) action(at option, t []fdmToken, depth int) {
+	if depth > 5 || len(m.a.targets) > 100 || len(m.a.Notes) > 1000 {
+		m.a.drop(at, "calls too many actions")
+		return
+	}
+	for len(t) > 0 {
+		n := m.oneAction(t, depth)
+		t = t[min(max(n, 1), len(t)):]
+	}
+}
+
+// oneAction handles the action that starts t and returns its length.
+func (m *fdmMerge) oneAction(t []fdmToken, depth int) int {
+	a := m.a
+	n := 1
+	if len(t) > 1 && t[1].kind != fdmSymbol {
+		n = 2
+	}
+	o := option{t[0].file, t[0].line, fdmActionText(t, n)}
+	arg, known := "", true
+	if n == 2 {
+		arg, known = fdmTags(m.c.r.opts, t[1].text)
+	}
+	switch t[0].text {
+	case "{", "}":
+		return 1
+	case "drop":
+		a.drop(option{o.file, o.line, "action drop"}, "mail is never thrown away: enabled is false")
+		a.unsure = "fdm drops this account's mail"
+		return 1
+	case "keep":
+		a.put(option{o.file, o.line, "action keep"}, "keep", token("all"))
+		return 1
+	case "action", "actions":
+		names, rest := fdmNames(t[1:])
+		for _, name := range names {
+			if body, ok := m.c.actions[name]; ok {
+				m.action(option{o.file, o.line, name}, body, depth+1)
+			} else {
+				a.drop(option{o.file, o.line, `action "` + name + `"`}, "is not defined")
+			}
+		}
+		return len(t) - len(rest)
+	case "maildir", "mbox":
+		if known {
+			a.deliverPath(o, t[0].text, arg, m.home(), false)
+		} else {
+			a.drop(o, "the path changes with each message (%): write one target")
+		}
+	case "pipe":
+		m.pipe(o, arg, known)
+	case "smtp", "lmtp":
+		return m.relay(t)
+	case "compress":
+		a.drop(option{o.file, o.line, "compress"}, "an mbox is not compressed")
+		return 1
+	case "user", "users":
+		a.drop(o, "mailhaul delivers as the user who runs it")
+	case "tag", "add-header", "remove-header", "remove-headers", "rewrite", "exec", "write", "append", "stdout",
+		"add-to-cache", "remove-from-cache", "imap", "imaps":
+		a.drop(o, "has no counterpart: a pipe to a filter can do it")
+		return fdmActionLength(t)
+	default:
+		return 1
+	}
+	return n
+}
+
+// fdmActionLength finds where the next action of a list starts.
+func fdmActionLength(t []fdmToken) int {
+	for i := 1; i < len(t); i++ {
+		switch t[i].text {
+		case "drop", "keep", "maildir", "mbox", "pipe", "smtp", "lmtp", "tag", "rewrite", "exec", "write", "append", "action", "stdout":
+			if t[i].kind == fdmWord {
+				return i
+			}
+		}
+	}
+	return len(t)
+}
+
+func (m *fdmMerge) pipe(o option, line string, known bool) {
+	argv, err := command(line)
+	if err == nil && known {
+		m.a.deliver(o, "pipe", []field{{"command", argv}})
+		return
+	}
+	m.a.drop(o, "contains a tag (%) that is not known here: see pipe: command")
+}
+
+// relay reads smtp and lmtp: server HOST [port P] [from F] [to T].
+func (m *fdmMerge) relay(t []fdmToken) int {
+	kind, n := t[0].text, 1
+	args := map[string]string{}
+	for n+1 < len(t) {
+		key := t[n].text
+		if t[n].kind != fdmWord || key != "server" && key != "port" && key != "from" && key != "to" {
+			break
+		}
+		args[key], _ = fdmTags(m.c.r.opts, t[n+1].text)
+		n += 2
+	}
+	o := option{t[0].file, t[0].line, fdmActionText(t, n)}
+	host, port := args["server"], args["port"]
+	p, _ := strconv.Atoi(port)
+	if !validHost(host) || port != "" && (p < 1 || p > 65535) || kind == "lmtp" && (p == 0 || p == 25) {
+		m.a.drop(o, "wants a host, and a port of its own for LMTP")
+		return n
+	}
+	to := args["to"]
+	if to == "" {
+		to = m.c.r.opts.User + "@" + host
+	}
+	if !goodAddress(to) {
+		m.a.drop(o, "the recipient is no address")
+		return n
+	}
+	relay := []field{{"server", hostPort(host, p, 25)}, {"to", []string{to}}}
+	if from := args["from"]; goodAddress(from) {
+		relay = append(relay, field{"from", from})
+	}
+	if !config.Loopback(strings.ToLower(host)) {
+		relay = append(relay, field{"tls", token("none")}, field{"insecure", true})
+		m.a.change(o, "mail goes there in the clear, as before: take tls and insecure out if it has STARTTLS")
+	}
+	m.a.deliver(o, kind, relay)
+	return n
+}

@@ -1,0 +1,44 @@
+package rcfile
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// seenFdm reads the cache of one account. It names neither host nor user.
+func seenFdm(r *Result, file string, a *Account) ([]SeenList, error) {
+	data, err := load(file, maxState)
+	if err != nil {
+		return nil, err
+	}
+	l := parseFdmCache(data)
+	l.Source, l.Account = file, nameOf(a)
+	if a != nil {
+		l.Host, l.User = a.Host, a.User
+	}
+	return []SeenList{l}, nil
+}
+
+// parseFdmCache reads "LENGTH UID" again and again; a UID may hold any byte.
+// What follows a mistake cannot be read: fdm itself gives up there.
+func parseFdmCache(data []byte) SeenList {
+	l := SeenList{Line: 1}
+	for {
+		data = bytes.TrimLeft(data, " \t\r\n\v\f")
+		digits := 0
+		for digits < len(data) && digits < 10 && data[digits] >= '0' && data[digits] <= '9' {
+			digits++
+		}
+		n, err := strconv.Atoi(string(data[:digits]))
+		if len(data) == 0 {
+			return l
+		}
+		rest := bytes.TrimPrefix(data[digits:], []byte(" "))
+		if err != nil || len(rest) == len(data)-digits || n < 1 || n > len(rest) {
+			l.Skipped = 1
+			return l
+		}
+		l.UIDs = append(l.UIDs, SeenUID{UID: string(rest[:n])})
+		data = rest[n:]
+	}
+}

@@ -1,0 +1,79 @@
+package rcfile
+
+import (
+	"bytes"
+	"strings"
+)
+
+// fetchmailIDLen is where fetchmail cuts UIDs.
+const fetchmailIDLen = 128
+
+// seenFetchmail reads a .fetchids: one line a message, for all accounts.
+func seenFetchmail(r *Result, file string, _ *Account) ([]SeenList, error) {
+	data, err := load(file, maxState)
+	if err != nil {
+		return nil, err
+	}
+	lists := parseFetchids(data)
+	for i := range lists {
+		lists[i].Source = file
+		lists[i].Account = r.claim(lists[i].Host, lists[i].User, true)
+	}
+	return lists, nil
+}
+
+// parseFetchids groups lines by user and host without regard to case, in the
+// order of the first line of each.
+func parseFetchids(data []byte) []SeenList {
+	var lists []SeenList
+	at := map[string]int{}
+	bad, line := 0, 0
+	for raw := range bytes.Lines(data) {
+		line++
+		user, host, uid, ok := fetchidsLine(strings.TrimRight(string(raw), "\r\n"))
+		if !ok {
+			bad++
+			continue
+		}
+		key := strings.ToLower(user) + "\x00" + strings.ToLower(host)
+		i, known := at[key]
+		if !known {
+			i = len(lists)
+			at[key] = i
+			lists = append(lists, SeenList{Host: host, User: user, Rule: RuleCut, Line: line})
+		}
+		lists[i].UIDs = append(lists[i].UIDs, SeenUID{UID: uid, Truncated: len(uid) == fetchmailIDLen, MessageID: isMessageID(uid)})
+	}
+	if len(lists) > 0 {
+		lists[0].Skipped = bad
+	}
+	return lists
+}
+
+// fetchidsLine splits USER@HOST UID. UIDs may contain @ and users blanks, so:
+// the first blank behind the first @ ends the host, which the last @ before
+// it starts.
+func fetchidsLine(s string) (user, host, uid string, ok bool) {
+	s = strings.TrimLeft(s, " \t")
+	at := strings.IndexByte(s, '@')
+	if at < 0 {
+		return "", "", "", false
+	}
+	blank := strings.IndexByte(s[at:], ' ')
+	if blank < 0 {
+		return "", "", "", false
+	}
+	blank += at
+	at = strings.LastIndexByte(s[:blank], '@')
+	uid = strings.TrimLeft(s[blank:], " \t")
+	if end := strings.IndexAny(uid, " \t"); end >= 0 {
+		uid = uid[:end]
+	}
+	return s[:at], s[at+1 : blank], uid, at > 0 && at+1 < blank && uid != ""
+}
+
+// isMessageID recognises what fetchmail stored until 6.3 for servers without
+// UIDL.
+func isMessageID(s string) bool {
+	return len(s) > 4 && s[0] == '<' && s[len(s)-1] == '>' && strings.Contains(s, "@")
+}

@@ -1,0 +1,269 @@
+package rcfile
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// findFetchmail returns the first fetchmailrc that fetchmail would read.
+func findFetchmail(o Options) (string, error) {
+	return first(under(o.env("FETCHMAILHOME"), "fetchmailrc"), under(o.env("HOME_ETC"), ".fetchmailrc"),
+		under(o.Home, ".fetchmailrc"), "/etc/fetchmailrc")
+}
+
+func readFetchmail(r *Result, file string) error {
+	text, err := r.config(file)
+	if err != nil {
+		return err
+	}
+	f, err := parseFetchmail(file, text)
+	if err != nil {
+		return err
+	}
+	every := r.fmGlobals(f.globals)
+	var base *fmEntry
+	for _, e := range f.entries {
+		if e.kind == "defaults" {
+			base = e
+			continue
+		}
+		users := e.users
+		if len(users) == 0 {
+			users = []fmUser{{line: e.line}}
+			if base != nil && len(base.users) > 0 {
+				users[0].line = e.line
+			}
+		}
+		for _, u := range users {
+			r.fmAccount(file, e, u, base, every)
+		}
+	}
+	if len(r.Accounts) > 0 {
+		r.note(Changed, file, 0, "", "fetchmail rewrites addresses in headers unless told no rewrite; mailhaul delivers each message byte for byte")
+	}
+	return nil
+}
+
+// fmGlobals handles set; it returns the daemon's interval in seconds.
+func (r *Result) fmGlobals(list []fmOption) (every int64) {
+	home := r.opts.env("FETCHMAILHOME")
+	state := under(home, ".fetchids")
+	if home == "" {
+		state = under(r.opts.env("HOME_ETC"), ".fetchids")
+		if state == "" {
+			state = under(r.opts.Home, ".fetchids")
+		}
+	}
+	var pid string
+	for _, o := range list {
+		switch o.name {
+		case "idfile":
+			state = absolute(o.args[0], o.file)
+			r.note(Carried, o.file, o.line, o.text, "the list of seen messages is read from there")
+		case "pidfile":
+			pid = absolute(o.args[0], o.file)
+			r.note(Carried, o.file, o.line, o.text, "used to see whether fetchmail runs")
+		case "daemon":
+			every = o.num
+			r.note(Carried, o.file, o.line, o.text, "every")
+		default:
+			r.note(Dropped, o.file, o.line, o.text, fmGlobalWhy(o.name))
+		}
+	}
+	r.states = nonEmpty([]string{state})
+	r.locks = fmPidFiles(r.opts, pid)
+	return every
+}
+
+func fmGlobalWhy(name string) string {
+	switch strings.TrimPrefix(name, "no") {
+	case "postmaster":
+		return "mail that a target refuses is set aside and reported, not sent to someone else"
+	case "bouncemail", "spambounce", "softbounce":
+		return "mailhaul never sends bounces: see on_reject"
+	case "logfile", "syslog", "showdots":
+		return "the log goes to stderr: see log, or let systemd or cron keep it"
+	case "invisible":
+		return "no Received field is added unless headers: {received: true}"
+	}
+	return "has no counterpart"
+}
+
+// fmAccount makes one account of an entry's user, with defaults beneath.
+func (r *Result) fmAccount(file string, e *fmEntry, u fmUser, base *fmEntry, every int64) {
+	m := &fmMerge{r: r, every: every, interval: 1, tlsProto: "auto"}
+	if base != nil {
+		m.opts = append(m.opts, base.opts...)
+		if len(base.users) > 0 {
+			m.under(base.users[0].opts, u.opts)
+		}
+	}
+	m.opts = append(m.opts, e.opts...)
+	m.opts = append(m.opts, u.opts...)
+	m.host, m.user = e.name, r.opts.User
+	for _, o := range m.opts {
+		if o.name == "via" {
+			m.host = o.args[0]
+		}
+	}
+	a := r.account(e.name, file, e.line)
+	if len(e.users) > 1 {
+		a.Line = u.line
+	}
+	m.a, a.Host, a.Enabled = a, m.host, e.kind != "skip"
+	for _, o := range m.opts {
+		m.option(o)
+	}
+	if m.reject != "" {
+		r.Accounts = r.Accounts[:len(r.Accounts)-1]
+		r.note(Dropped, file, a.Line, e.kind+" "+e.name, m.reject)
+		return
+	}
+	if len(e.users) > 1 {
+		a.Name = ""
+		a.Name = r.freeName(m.user + "@" + e.name)
+	}
+	a.User = m.user
+	a.state = stateKey{host: m.host, user: m.user}
+	m.finish(e)
+}
+
+// freeName returns a name that no account has.
+func (r *Result) freeName(label string) string {
+	probe := r.account(label, "", 0)
+	r.Accounts = r.Accounts[:len(r.Accounts)-1]
+	return probe.Name
+}
+
+// fmMerge collects what the options of one user say together.
+type fmMerge struct {
+	r      *Result
+	a      *Account
+	opts   []fmOption
+	reject string
+
+	host, user      string
+	every, interval int64
+	locals          []string
+	wild, renamed   bool
+	keep, uidl      bool
+	ssl             bool
+	tlsProto        string
+	proto           string
+	envelope        string
+	skip            int64
+	password        *fmOption
+	last            map[string]fmOption
+}
+
+// under adds the user options of defaults. Names given by the user replace
+// those of defaults; other options do so by coming later.
+func (m *fmMerge) under(base, own []fmOption) {
+	names := false
+	for _, o := range own {
+		names = names || o.name == "is" || o.name == "to"
+	}
+	for _, o := range base {
+		if names && (o.name == "is" || o.name == "to") && !o.there {
+			continue
+		}
+		m.opts = append(m.opts, o)
+	}
+}
+
+// seen remembers the last of each option for finish.
+func (m *fmMerge) remember(o fmOption) {
+	if m.last == nil {
+		m.last = map[string]fmOption{}
+	}
+	m.last[o.name] = o
+}
+
+// finish sets what depends on several options.
+func (m *fmMerge) finish(e *fmEntry) {
+	a, start := m.a, option{m.a.File, m.a.Line, ""}
+	m.tls()
+	switch {
+	case m.proto == "apop":
+		a.set("auth", token("apop"))
+	case m.proto == "":
+		a.change(start, "no protocol was named: fetchmail tries IMAP first; this is POP3")
+	}
+	m.passwords()
+	if m.keep {
+		a.set("keep", token("all"))
+		if !m.uidl {
+			a.change(start, "keep without uidl relied on LAST where the server has it: then fetchmail has no list of what it fetched; see import --verify")
+		}
+	} else {
+		a.set("keep", token("none"))
+	}
+	if m.every > 0 {
+		a.set("every", duration(min(m.every*max(m.interval, 1), 366*86400)))
+	} else if m.interval > 1 {
+		a.drop(m.last["interval"].option, "counts polls of a daemon, but there is no set daemon: see every")
+	}
+	m.deliver()
+	if e.kind == "skip" {
+		a.carry(option{a.File, a.Line, "skip " + e.name}, "enabled: false")
+	}
+}
+
+// tls decides the mode: ssl is implicit TLS, else STLS, which fetchmail
+// requires because it checks certificates by default.
+func (m *fmMerge) tls() {
+	a := m.a
+	switch {
+	case m.ssl:
+		a.TLS = config.TLSImplicit
+	case m.tlsProto == "" || m.tlsProto == "ssl2":
+		a.TLS = config.TLSNone
+	default:
+		a.TLS = config.TLSSTLS
+		if _, tunnel := m.last["plugin"]; tunnel || config.Loopback(strings.ToLower(a.Host)) {
+			a.change(option{a.File, a.Line, ""}, "fetchmail uses STLS here if the server offers it; if it does not, set tls: none")
+		}
+	}
+	if a.TLS != config.TLSNone {
+		m.minVersion()
+	}
+}
+
+func (m *fmMerge) minVersion() {
+	o := m.last["sslproto"]
+	switch strings.ToLower(m.tlsProto) {
+	case "tls1.3", "tls1.3+":
+		m.a.put(o.option, "min_version", token("1.3"))
+	case "", "auto", "tls1.2", "tls1.2+":
+		if o.name != "" {
+			m.a.carry(o.option, "min_version")
+		}
+	default:
+		m.a.drop(o.option, "TLS 1.2 is the oldest accepted: if the server has only an older one, set min_version or legacy")
+	}
+}
+
+// passwords takes the password, or leaves it to netrc, as fetchmail does.
+func (m *fmMerge) passwords() {
+	a := m.a
+	if m.password == nil {
+		a.set("password", []field{{"netrc", true}})
+		if a.Label != m.host {
+			a.change(option{a.File, a.Line, ""}, fmt.Sprintf("fetchmail looks in .netrc for machine %s and then %s, mailhaul only for %s", a.Label, m.host, m.host))
+		}
+		return
+	}
+	o := m.password
+	m.r.password(a, o.option, "password", o.args[0])
+	if o.backslash {
+		a.change(o.option, "contains a backslash: fetchmail 6.6.7 reads some escapes in another way than older ones; check the file")
+	}
+}
+
+// absolutePath is for files that fetchmail looks for beside its rc file.
+func (m *fmMerge) file(o fmOption, key string) {
+	m.r.file(m.a, o.option, key, o.args[0], filepath.Dir(o.file))
+}

@@ -1,0 +1,203 @@
+package rcfile
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+func atoi(s string) (int64, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
+}
+
+// deliver decides the target: a command, or SMTP to this machine by default.
+func (m *fmMerge) deliver() {
+	m.a.multi = m.wild || m.renamed || len(m.locals) > 1
+	if m.a.multi {
+		m.multidrop()
+	}
+	if o, ok := m.last["mda"]; ok {
+		m.mda(o)
+		for _, name := range []string{"smtphost", "lmtp", "smtpaddress", "smtpname"} {
+			if o, ok := m.last[name]; ok {
+				m.a.drop(o.option, "has no use beside mda")
+			}
+		}
+		return
+	}
+	if o, ok := m.last["bsmtp"]; ok {
+		m.a.unsure = "mail went to a batch file (" + o.text + ")"
+		return
+	}
+	m.relay()
+}
+
+// multidrop takes recipients from the envelope field. Where fetchmail guesses
+// them, a person has to name the field.
+func (m *fmMerge) multidrop() {
+	a, start := m.a, option{m.a.File, m.a.Line, ""}
+	header := m.envelope
+	if header == "" || strings.EqualFold(header, "Received") || !validField(header) {
+		header = "Delivered-To"
+		a.unsure = "fetchmail guesses the recipients of this shared mailbox; name the field that holds them under to: header"
+	} else {
+		a.carry(m.last["envelope"].option, "to")
+	}
+	to := []field{{"header", strings.TrimSuffix(header, ":")}}
+	if o, ok := m.last["qvirtual"]; ok {
+		if why := badText(o.args[0]); why != "" {
+			a.drop(o.option, why)
+		} else {
+			to = append(to, field{"strip", o.args[0]})
+			a.carry(o.option, "to")
+		}
+	}
+	if m.skip > 0 && m.skip < 1000 {
+		to = append(to, field{"occurrence", token(strconv.FormatInt(m.skip+1, 10))})
+	}
+	a.set("to", to)
+	if m.renamed || len(m.locals) > 0 {
+		a.change(start, fmt.Sprintf("local names (%s) are not mapped: each message goes to the address in the field; let the target's aliases map it", strings.Join(m.locals, ", ")))
+	}
+}
+
+func validField(s string) bool {
+	s = strings.TrimSuffix(s, ":")
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' })
+}
+
+// local is the one name that mail goes to.
+func (m *fmMerge) local() string {
+	if len(m.locals) == 1 {
+		return m.locals[0]
+	}
+	return m.r.opts.User
+}
+
+// mda makes a pipe. fetchmail runs it by a shell and replaces %T and %F by
+// quoted addresses; the sender is in $SENDER here.
+func (m *fmMerge) mda(o fmOption) {
+	line := o.args[0]
+	to := shellQuote(m.local())
+	if m.a.multi {
+		to = `"$RECIPIENT"`
+	}
+	if strings.Contains(line, "%F") {
+		m.a.change(o.option, "%F is $SENDER now, which is empty for a message without a Return-Path")
+	}
+	for _, p := range [][2]string{{"%T", to}, {"%F", `"$SENDER"`}} {
+		for _, q := range []string{"'" + p[0] + "'", `"` + p[0] + `"`, p[0]} {
+			line = strings.ReplaceAll(line, q, p[1])
+		}
+	}
+	argv, err := command(line)
+	if err != nil {
+		m.a.drop(o.option, err.Error())
+		return
+	}
+	m.a.deliver(o.option, "pipe", []field{{"command", argv}})
+}
+
+// relay makes an SMTP or LMTP target.
+func (m *fmMerge) relay() {
+	a, start := m.a, option{m.a.File, m.a.Line, ""}
+	o, given := m.last["smtphost"]
+	host := "localhost"
+	if given {
+		host = o.args[0]
+		if len(o.args) > 1 {
+			a.drop(o.option, "only the first host is used: mailhaul does not hunt")
+		}
+		start = o.option
+	}
+	kind := "smtp"
+	if l, ok := m.last["lmtp"]; ok {
+		kind = "lmtp"
+		a.carry(l.option, "deliver")
+	} else if strings.HasPrefix(host, "/") {
+		kind = "lmtp" // fetchmail speaks LMTP to a socket
+	}
+	server, name, err := fmRelayServer(host, kind)
+	if err != nil {
+		a.drop(start, err.Error())
+		return
+	}
+	relay := []field{{"server", server}}
+	if !a.multi {
+		relay = append(relay, field{"to", []string{m.recipient(name)}})
+	}
+	if name != "localhost" && !config.Loopback(strings.ToLower(name)) {
+		relay = append(relay, field{"tls", token("none")}, field{"insecure", true})
+		a.change(start, "mail goes to "+name+" in the clear, as before: take tls and insecure out if it has STARTTLS")
+	}
+	relay = m.relayLogin(relay)
+	if a.deliver(start, kind, relay); !given {
+		a.Notes[len(a.Notes)-1] = Note{Changed, a.File, a.Line, "", "without mda or smtphost, fetchmail hands mail to the SMTP server on this machine"}
+	}
+}
+
+// recipient is the address that a single-drop mailbox is delivered to.
+func (m *fmMerge) recipient(domain string) string {
+	if o, ok := m.last["smtpname"]; ok && goodAddress(o.args[0]) {
+		m.a.carry(o.option, "deliver")
+		return o.args[0]
+	}
+	if o, ok := m.last["smtpaddress"]; ok && goodAddress(o.args[0]) {
+		m.a.carry(o.option, "deliver")
+		domain = o.args[0]
+	}
+	local := m.local()
+	if !strings.Contains(local, "@") {
+		local += "@" + domain
+	}
+	if !goodAddress(local) {
+		m.a.unsure = "the local user's name is no address"
+		return "postmaster"
+	}
+	return local
+}
+
+func goodAddress(s string) bool {
+	return badText(s) == "" && len(s) <= 320 && !strings.ContainsAny(s, " <>")
+}
+
+// relayLogin adds the login at the relay.
+func (m *fmMerge) relayLogin(relay []field) []field {
+	name, ok1 := m.last["esmtpname"]
+	pass, ok2 := m.last["esmtppassword"]
+	if !ok1 || !ok2 || badText(name.args[0]) != "" || badText(pass.args[0]) != "" {
+		for _, o := range []fmOption{name, pass} {
+			if o.name != "" {
+				m.a.drop(o.option, "a login at the relay wants both esmtpname and esmtppassword")
+			}
+		}
+		return relay
+	}
+	m.a.carry(name.option, "deliver")
+	m.a.carry(pass.option, "deliver")
+	return append(relay, field{"user", name.args[0]}, field{"password", m.r.secret(m.a, "smtp-password", pass.args[0])})
+}
+
+// fmRelayServer reads HOST[/PORT] or a socket's path. name is the domain of
+// recipients.
+func fmRelayServer(s, kind string) (server, name string, err error) {
+	if strings.HasPrefix(s, "/") {
+		p, err := yamlPath(s, "/", false)
+		return p, "localhost", err
+	}
+	host, port, _ := strings.Cut(s, "/")
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	n, _ := strconv.Atoi(port)
+	switch {
+	case !validHost(host):
+		return "", "", fmt.Errorf("is not a host name")
+	case port != "" && (n < 1 || n > 65535):
+		return "", "", fmt.Errorf("names no port")
+	case kind == "lmtp" && (n == 0 || n == 25):
+		return "", "", fmt.Errorf("LMTP wants a port of its own, or a socket: write deliver: - lmtp: {server: ...}")
+	}
+	return hostPort(host, n, 25), host, nil
+}

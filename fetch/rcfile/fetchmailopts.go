@@ -1,0 +1,263 @@
+package rcfile
+
+import (
+	"fmt"
+	"strings"
+)
+
+// option handles one option of an account; what needs several is left to
+// finish.
+func (m *fmMerge) option(o fmOption) {
+	m.remember(o)
+	if m.server(o) || m.mailOptions(o) || m.tlsOptions(o) {
+		return
+	}
+	m.a.drop(o.option, fmWhy(o.name))
+}
+
+// server handles how and where to log in.
+func (m *fmMerge) server(o fmOption) bool {
+	a := m.a
+	switch o.name {
+	case "user":
+		m.names(o)
+	case "via":
+		a.carry(o.option, "server")
+	case "protocol":
+		m.protocol(o)
+	case "port":
+		if p := servicePort(o.args[0]); p > 0 {
+			a.Port = p
+			a.carry(o.option, "server")
+		} else {
+			a.drop(o.option, "is no port of POP3: write server: HOST:PORT")
+		}
+	case "auth":
+		m.auth(o)
+	case "timeout":
+		a.seconds(o.option, "timeout", o.num)
+	case "interval":
+		m.interval = o.num
+		if m.every > 0 {
+			a.carry(o.option, "every")
+		}
+	case "uidl", "nouidl":
+		m.uidl = o.name == "uidl"
+		if m.uidl {
+			a.carry(o.option, "UIDL is always used")
+		} else {
+			a.change(o.option, "UIDL is always used")
+		}
+	case "password":
+		m.password = &o
+	case "plugin":
+		line := strings.NewReplacer("%h", shellQuote(m.host), "%p", shellQuote(m.port())).Replace(o.args[0])
+		m.argv(o, "tunnel", line)
+	case "preconnect":
+		m.argv(o, "before", o.args[0])
+	case "postconnect":
+		m.argv(o, "after", o.args[0])
+	default:
+		return false
+	}
+	return true
+}
+
+func (m *fmMerge) port() string {
+	if m.a.Port > 0 {
+		return fmt.Sprint(m.a.Port)
+	}
+	if m.ssl {
+		return "995"
+	}
+	return "110"
+}
+
+func (m *fmMerge) argv(o fmOption, key, line string) {
+	argv, err := command(line)
+	if err != nil {
+		m.a.drop(o.option, err.Error())
+		return
+	}
+	m.a.put(o.option, key, argv)
+}
+
+func (m *fmMerge) protocol(o fmOption) {
+	switch p := strings.ToLower(o.args[0]); p {
+	case "pop3", "apop", "auto":
+		if m.proto = p; p == "auto" {
+			m.a.change(o.option, "fetchmail tries IMAP first; this is POP3")
+		} else {
+			m.a.carry(o.option, "server")
+		}
+	default:
+		m.reject = "protocol " + p + ": mailhaul fetches by POP3 only"
+	}
+}
+
+func (m *fmMerge) auth(o fmOption) {
+	word := ""
+	switch strings.ToLower(o.args[0]) {
+	case "any":
+		m.a.carry(o.option, "auth")
+		return
+	case "password":
+		word = "password"
+	case "cram", "cram-md5":
+		word = "cram-md5"
+	case "gssapi", "kerberos", "kerberos5", "kerberos_v5":
+		word = "gssapi"
+	case "external":
+		word = "external"
+	case "ssh", "implicit":
+		m.a.drop(o.option, "mailhaul always logs in: a server that trusts the connection needs no mailhaul")
+		return
+	default:
+		m.a.drop(o.option, "is not supported; auto takes the strongest that the server offers")
+		return
+	}
+	m.a.put(o.option, "auth", token(word))
+}
+
+// mailOptions handles what is fetched, kept and delivered.
+func (m *fmMerge) mailOptions(o fmOption) bool {
+	a := m.a
+	switch o.name {
+	case "is", "to":
+		m.names(o)
+	case "keep", "nokeep":
+		m.keep = o.name == "keep"
+		a.carry(o.option, "keep")
+	case "limit":
+		m.bound(o, "max_size")
+	case "fetchlimit":
+		m.bound(o, "limit")
+	case "fetchall":
+		a.change(o.option, "each message is fetched once; mailhaul fetch --all fetches those already seen, too")
+	case "envelope":
+		m.envelope = o.args[len(o.args)-1]
+		if m.skip = 0; len(o.args) == 2 {
+			m.skip = o.num
+			if n, ok := atoi(o.args[0]); ok {
+				m.skip = n
+			}
+		}
+	case "noenvelope":
+		m.envelope = ""
+	case "smtphost", "mda", "lmtp", "smtpaddress", "smtpname", "qvirtual", "esmtpname", "esmtppassword":
+		// see deliver
+	case "nofetchall", "noflush", "nolimitflush", "norewrite", "nostripcr", "noforcecr", "nopass8bits", "nodropstatus",
+		"nodropdelivered", "nomimedecode", "noidle", "noforceidle", "nocheckalias", "nodns", "notracepolls":
+		a.carry(o.option, "is so anyway")
+	default:
+		return false
+	}
+	return true
+}
+
+// bound sets a limit that fetchmail knows 0 for.
+func (m *fmMerge) bound(o fmOption, key string) {
+	switch {
+	case o.num <= 0:
+		m.a.unset(key)
+		m.a.carry(o.option, "no limit, as by default")
+	case key == "limit" && o.num > 100_000_000:
+		m.a.drop(o.option, "is out of range")
+	case key == "limit":
+		m.a.put(o.option, key, []field{{"messages", token(fmt.Sprint(o.num))}})
+	default:
+		m.a.put(o.option, key, size(o.num))
+	}
+}
+
+// tlsOptions handles TLS.
+func (m *fmMerge) tlsOptions(o fmOption) bool {
+	a := m.a
+	switch o.name {
+	case "ssl", "nossl":
+		m.ssl = o.name == "ssl"
+		a.carry(o.option, "tls")
+	case "sslproto":
+		m.tlsProto = o.args[0]
+		if m.tlsProto == "" {
+			a.carry(o.option, "tls")
+		}
+	case "sslcertck":
+		a.carry(o.option, "certificates are always checked")
+	case "nosslcertck":
+		a.drop(o.option, "certificates are always checked: give ca_file or pin if the server has one of its own")
+	case "sslcertfile":
+		m.file(o, "ca_file")
+	case "sslcertpath":
+		a.drop(o.option, "wants one file with the authorities: ca_file")
+	case "sslcommonname":
+		if !validHost(o.args[0]) {
+			a.drop(o.option, "is not a host name")
+		} else {
+			a.put(o.option, "server_name", o.args[0])
+		}
+	case "sslfingerprint":
+		a.drop(o.option, "is the hash of a whole certificate, which changes at each renewal; pin wants that of its public key: mailhaul check --connect shows it")
+	case "sslcert":
+		m.file(o, "client_cert")
+	case "sslkey":
+		m.file(o, "client_key")
+	default:
+		return false
+	}
+	return true
+}
+
+// names handles user, is and to.
+func (m *fmMerge) names(o fmOption) {
+	if o.there || o.name == "user" && !o.here {
+		m.user = o.maps[0][0]
+		m.a.carry(o.option, "user")
+		return
+	}
+	for _, p := range o.maps {
+		local := p[0]
+		if p[1] != "" {
+			local, m.renamed = p[1], true
+		}
+		if p[0] == "*" && p[1] == "" {
+			m.wild = true
+			continue
+		}
+		m.locals = append(m.locals, local)
+	}
+	m.a.carry(o.option, "deliver")
+}
+
+// fmWhy says why an option has no counterpart.
+func fmWhy(name string) string {
+	switch strings.TrimPrefix(name, "no") {
+	case "flush", "limitflush":
+		return "deletes mail that was not fetched in this run: mailhaul deletes only what it has delivered (keep)"
+	case "rewrite", "stripcr", "forcecr", "pass8bits", "dropstatus", "dropdelivered", "mimedecode", "bad-header":
+		return "messages are delivered byte for byte"
+	case "idle", "forceidle", "idletimeout":
+		return "POP3 has no IDLE: see every"
+	case "folder", "moveto":
+		return "POP3 has only the INBOX"
+	case "expunge", "batchlimit", "fetchsizelimit", "fastuidl", "checkalias", "dns":
+		return "is not needed"
+	case "warnings":
+		return "messages over max_size are reported by each run"
+	case "aka", "localdomains":
+		return "recipients are never guessed from To and Cc: see to"
+	case "antispam":
+		return "what a target refuses for good is set aside: see on_reject"
+	case "interface", "monitor":
+		return "the network interface is not checked: a before command can"
+	case "tracepolls":
+		return "no Received field is added unless headers: {received: true}"
+	case "principal":
+		return "see krb: {service: ...}"
+	case "bsmtp":
+		return "mail cannot be written as a batch of SMTP: use mbox or maildir"
+	case "fetchdomains":
+		return "is for ETRN and ODMR"
+	}
+	return "has no counterpart"
+}

@@ -1,0 +1,349 @@
+package rcfile
+
+import (
+	"strconv"
+	"strings"
+)
+
+// fmOption is one option of a fetchmailrc with its arguments.
+type fmOption struct {
+	option
+	name string   // the keyword; "no" in front if negated
+	args []string // as strings, escapes replaced
+	num  int64
+	// maps are the names behind is and to, REMOTE=LOCAL as two; here and
+	// there say which word followed.
+	maps        [][2]string
+	here, there bool
+	backslash   bool
+}
+
+// fmUser is one user of an entry, fmEntry one poll, skip or defaults.
+type fmUser struct {
+	line int
+	opts []fmOption
+}
+
+type fmEntry struct {
+	kind, name string
+	line       int
+	opts       []fmOption
+	users      []fmUser
+}
+
+type fmFile struct {
+	globals []fmOption
+	entries []*fmEntry
+}
+
+type fmParser struct {
+	lex  *fmLexer
+	tok  fmToken
+	file string
+}
+
+// parseFetchmail parses a fetchmailrc.
+func parseFetchmail(file, text string) (*fmFile, error) {
+	p := &fmParser{lex: &fmLexer{file: file, rest: text, line: 1}, file: file}
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	out := &fmFile{}
+	for p.tok.kind != fmEOF {
+		if p.tok.kind != fmWord {
+			return nil, p.unexpected("wants set, poll, skip or defaults")
+		}
+		switch p.tok.text {
+		case "set":
+			o, err := p.global()
+			if err != nil {
+				return nil, err
+			}
+			out.globals = append(out.globals, o)
+		case "poll", "skip", "defaults":
+			e, err := p.entry()
+			if err != nil {
+				return nil, err
+			}
+			out.entries = append(out.entries, e)
+		default:
+			if fmIsServer(strings.TrimPrefix(p.tok.text, "no")) {
+				return nil, p.unexpected("a server option must stand before the first user option")
+			}
+			return nil, p.unexpected("wants set, poll, skip or defaults")
+		}
+	}
+	return out, nil
+}
+
+func (p *fmParser) advance() (err error) {
+	p.tok, err = p.lex.next()
+	return err
+}
+
+func (p *fmParser) unexpected(why string) error {
+	what := "end of file"
+	switch p.tok.kind {
+	case fmWord:
+		what = strconv.Quote(p.tok.text)
+	case fmString:
+		what = "a string" // it may be a password
+	case fmNumber:
+		what = "a number"
+	case fmMap:
+		what = "="
+	}
+	return syntax(p.file, p.tok.line, "unexpected %s: %s", what, why)
+}
+
+// global parses set WORD [=] [VALUE].
+func (p *fmParser) global() (fmOption, error) {
+	if err := p.advance(); err != nil {
+		return fmOption{}, err
+	}
+	o := fmOption{option: option{file: p.file, line: p.tok.line}}
+	if p.word("no") {
+		o.name = "no"
+		if err := p.advance(); err != nil {
+			return o, err
+		}
+	}
+	if p.tok.kind != fmWord {
+		return o, p.unexpected("wants an option behind set")
+	}
+	o.name += p.tok.text
+	if err := p.advance(); err != nil {
+		return o, err
+	}
+	switch o.name {
+	case "logfile", "idfile", "pidfile", "daemon", "postmaster", "properties":
+		if p.tok.kind == fmMap {
+			if err := p.advance(); err != nil {
+				return o, err
+			}
+		}
+		if err := p.argument(&o); err != nil {
+			return o, err
+		}
+	}
+	o.text = "set " + o.shown()
+	return o, nil
+}
+
+func (p *fmParser) word(s string) bool { return p.tok.kind == fmWord && p.tok.text == s }
+
+// argument takes one string or number.
+func (p *fmParser) argument(o *fmOption) error {
+	if p.tok.kind != fmString && p.tok.kind != fmNumber {
+		return p.unexpected(o.name + " wants a value (a keyword as a value must be quoted)")
+	}
+	o.backslash = o.backslash || p.tok.backslash
+	if p.tok.kind == fmNumber {
+		o.num = p.tok.num
+		p.tok.text = strconv.FormatInt(p.tok.num, 10)
+	} else if n, err := strconv.ParseInt(p.tok.text, 10, 64); err == nil {
+		o.num = n
+	}
+	o.args = append(o.args, p.tok.text)
+	return p.advance()
+}
+
+// entry parses poll NAME, skip NAME or defaults, with options and users.
+func (p *fmParser) entry() (*fmEntry, error) {
+	e := &fmEntry{kind: p.tok.text, line: p.tok.line}
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	if e.kind != "defaults" {
+		if p.tok.kind != fmString && p.tok.kind != fmNumber {
+			return nil, p.unexpected(e.kind + " wants a server's name")
+		}
+		if e.name = p.tok.text; p.tok.kind == fmNumber {
+			e.name = strconv.FormatInt(p.tok.num, 10)
+		}
+		if err := p.advance(); err != nil {
+			return nil, err
+		}
+	}
+	implicit := false
+	for p.tok.kind == fmWord {
+		name := p.tok.text
+		switch {
+		case name == "set" || name == "poll" || name == "skip" || name == "defaults":
+			return e, nil
+		case name == "user":
+			if implicit {
+				return nil, p.unexpected("user must stand before the options of that user")
+			}
+			if err := p.user(e); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		o, err := p.option()
+		switch {
+		case err != nil:
+			return nil, err
+		case !fmIsServer(strings.TrimPrefix(o.name, "no")):
+			if len(e.users) == 0 {
+				e.users, implicit = []fmUser{{line: o.line}}, true
+			}
+			u := &e.users[len(e.users)-1]
+			u.opts = append(u.opts, o)
+		case len(e.users) > 0:
+			return nil, syntax(p.file, o.line, "%s is a server option: it must stand before the first user option", o.name)
+		default:
+			e.opts = append(e.opts, o)
+		}
+	}
+	if p.tok.kind != fmEOF {
+		return nil, p.unexpected("wants an option")
+	}
+	return e, nil
+}
+
+// user parses user NAME [there], or user LOCAL... here.
+func (p *fmParser) user(e *fmEntry) error {
+	o := fmOption{option: option{file: p.file, line: p.tok.line}, name: "user"}
+	if err := p.mappings(&o); err != nil {
+		return err
+	}
+	o.text = o.shown()
+	if !o.here && (len(o.maps) != 1 || o.maps[0][1] != "") {
+		return syntax(p.file, o.line, "user wants one name, or names followed by here")
+	}
+	e.users = append(e.users, fmUser{line: o.line, opts: []fmOption{o}})
+	return nil
+}
+
+// mappings parses the names behind user, is and to.
+func (p *fmParser) mappings(o *fmOption) error {
+	if err := p.advance(); err != nil {
+		return err
+	}
+	for p.tok.kind == fmString || p.tok.kind == fmNumber {
+		if err := p.argument(o); err != nil {
+			return err
+		}
+		m := [2]string{o.args[len(o.args)-1]}
+		if p.tok.kind == fmMap {
+			if err := p.advance(); err != nil {
+				return err
+			}
+			if err := p.argument(o); err != nil {
+				return err
+			}
+			m[1] = o.args[len(o.args)-1]
+		}
+		o.maps = append(o.maps, m)
+	}
+	if len(o.maps) == 0 {
+		return p.unexpected(o.name + " wants a name")
+	}
+	o.here, o.there = p.word("here"), p.word("there")
+	if o.here || o.there {
+		return p.advance()
+	}
+	return nil
+}
+
+// option parses one server or user option.
+func (p *fmParser) option() (fmOption, error) {
+	o := fmOption{option: option{file: p.file, line: p.tok.line}, name: p.tok.text}
+	if o.name == "is" || o.name == "to" {
+		err := p.mappings(&o)
+		o.text = o.shown()
+		return o, err
+	}
+	if err := p.advance(); err != nil {
+		return o, err
+	}
+	if o.name == "no" {
+		if p.tok.kind != fmWord {
+			return o, p.unexpected("no wants an option")
+		}
+		o.name += p.tok.text
+		if err := p.advance(); err != nil {
+			return o, err
+		}
+	}
+	err := p.arguments(&o)
+	o.text = o.shown()
+	return o, err
+}
+
+// arguments takes as many values as the option wants.
+func (p *fmParser) arguments(o *fmOption) error {
+	switch fmArity(o.name) {
+	case 0:
+		return nil
+	case 1:
+		if p.tok.kind == fmWord && (o.name == "auth" || o.name == "bad-header") {
+			p.tok.kind = fmString // password, accept and reject are values here
+		}
+		return p.argument(o)
+	}
+	if o.name == "envelope" {
+		number := p.tok.kind == fmNumber
+		if err := p.argument(o); err != nil || !number {
+			return err
+		}
+		return p.argument(o)
+	}
+	for first := true; first || p.tok.kind == fmString || p.tok.kind == fmNumber; first = false {
+		if err := p.argument(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shown is the option as a person would write it, secrets as ***.
+func (o *fmOption) shown() string {
+	words := []string{o.name}
+	if rest, ok := strings.CutPrefix(o.name, "no"); ok && rest != "" {
+		words = []string{"no", rest}
+	}
+	for _, a := range o.args {
+		switch {
+		case o.name == "password" || o.name == "esmtppassword":
+			a = "***"
+		case a == "" || strings.ContainsAny(a, "=;:, \t\r\n\"'\\"):
+			a = "'" + a + "'"
+		}
+		words = append(words, a)
+	}
+	if o.here {
+		words = append(words, "here")
+	}
+	if o.there {
+		words = append(words, "there")
+	}
+	return strings.Join(words, " ")
+}
+
+// fmArity is how many values an option takes; 2 for several.
+func fmArity(name string) int {
+	switch name {
+	case "aka", "localdomains", "folder", "smtphost", "fetchdomains", "antispam", "envelope":
+		return 2
+	case "via", "protocol", "port", "interval", "auth", "timeout", "qvirtual", "principal", "esmtpname",
+		"esmtppassword", "plugin", "plugout", "interface", "monitor", "bad-header", "retrieve-error", "password",
+		"smtpaddress", "smtpname", "mda", "bsmtp", "preconnect", "postconnect", "idletimeout", "moveto", "limit",
+		"warnings", "batchlimit", "fetchlimit", "fetchsizelimit", "fastuidl", "expunge", "properties", "sslcert",
+		"sslkey", "sslproto", "sslcertfile", "sslcertpath", "sslcommonname", "sslfingerprint":
+		return 1
+	}
+	return 0
+}
+
+// fmIsServer reports the options that stand before any user.
+func fmIsServer(name string) bool {
+	switch name {
+	case "via", "protocol", "localdomains", "port", "auth", "timeout", "envelope", "qvirtual", "aka", "interface",
+		"monitor", "plugin", "plugout", "dns", "checkalias", "uidl", "interval", "tracepolls", "principal",
+		"esmtpname", "esmtppassword", "bad-header", "retrieve-error":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,347 @@
+package rcfile
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// findGetmail returns the configuration directory.
+func findGetmail(o Options) (string, error) {
+	return first(under(o.xdg(), "getmail"), under(o.Home, ".getmail"))
+}
+
+// readGetmail reads an rc file, or those of a directory: getmailrc alone if it
+// is there, else every file that can be one.
+func readGetmail(r *Result, p string) error {
+	st, err := os.Stat(p)
+	if err != nil {
+		return brief(err)
+	}
+	if !st.IsDir() {
+		return r.getmailFile(p)
+	}
+	main := filepath.Join(p, "getmailrc")
+	if _, err := os.Stat(main); err == nil {
+		return r.getmailFile(main)
+	}
+	entries, err := os.ReadDir(p)
+	if err != nil {
+		return brief(err)
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if !e.Type().IsRegular() || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "oldmail-") || strings.HasSuffix(name, ".json") {
+			continue
+		}
+		if err := r.getmailFile(filepath.Join(p, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// getmailRC is one rc file in the making.
+type getmailRC struct {
+	r        *Result
+	a        *Account
+	file     string
+	sections []*iniSection
+	kind     getmailKind
+}
+
+// getmailKind is what a retriever's type says.
+type getmailKind struct{ tls, multi bool }
+
+func getmailType(s string) (k getmailKind, ok bool) {
+	switch s {
+	case "SimplePOP3Retriever", "BrokenUIDLPOP3Retriever":
+		return getmailKind{}, true
+	case "SimplePOP3SSLRetriever", "BrokenUIDLPOP3SSLRetriever":
+		return getmailKind{tls: true}, true
+	case "MultidropPOP3Retriever":
+		return getmailKind{multi: true}, true
+	case "MultidropPOP3SSLRetriever":
+		return getmailKind{tls: true, multi: true}, true
+	}
+	return k, false
+}
+
+func (g *getmailRC) section(name string) *iniSection {
+	for _, s := range g.sections {
+		if s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+func (r *Result) getmailFile(file string) error {
+	text, err := r.config(file)
+	if err != nil {
+		return err
+	}
+	sections, err := parseINI(file, text)
+	if err != nil {
+		return err
+	}
+	g := &getmailRC{r: r, file: file, sections: sections}
+	ret := g.section("retriever")
+	kind, has := ret.get("type")
+	if !has {
+		r.note(Dropped, file, 0, "", "has no [retriever] with a type")
+		return nil
+	}
+	var ok bool
+	if g.kind, ok = getmailType(kind.value); !ok {
+		r.note(Dropped, file, kind.line, kind.text, "mailhaul fetches by plain POP3 only")
+		return nil
+	}
+	host, _ := ret.get("server")
+	label := strings.TrimSuffix(filepath.Base(file), "rc")
+	if label == "getmail" || label == "" || label == "getmail.conf" {
+		label = host.value
+	}
+	g.a = r.account(label, file, ret.line)
+	g.retriever(ret)
+	g.options(g.section("options"))
+	g.destination("destination", 0)
+	for _, s := range sections {
+		if strings.HasPrefix(s.name, "filter") {
+			g.a.drop(option{file, s.line, "[" + s.name + "]"}, "messages are not filtered: let the target do it")
+			g.a.unsure = "its mail went through a filter ([" + s.name + "])"
+		}
+	}
+	return nil
+}
+
+func (g *getmailRC) retriever(s *iniSection) {
+	a := g.a
+	a.TLS = config.TLSNone
+	if g.kind.tls {
+		a.TLS = config.TLSImplicit
+	}
+	if a.multi = g.kind.multi; g.kind.multi {
+		g.envelope(s)
+	}
+	for _, v := range s.options {
+		if !g.server(v) && !g.login(v, s) {
+			a.drop(v.option, getmailWhy(v.name))
+		}
+	}
+	if g.kind.tls {
+		if v, ok := s.get("ca_certs"); !ok {
+			a.change(option{g.file, s.line, ""}, "getmail does not check certificates without ca_certs; mailhaul always does")
+		} else {
+			g.r.file(a, v.option, "ca_file", g.expand(v.value), filepath.Dir(g.file))
+		}
+	}
+	port := a.Port
+	if port == 0 {
+		port = usualPort(a.TLS)
+	}
+	a.state = stateKey{host: a.Host, user: a.User, port: port}
+	a.state.file = oldmailFile(g.r.opts, g.file, oldmailName(a.Host, port, a.User))
+}
+
+// expand replaces variables that are set, as getmail does in paths.
+func (g *getmailRC) expand(s string) string {
+	return os.Expand(s, func(name string) string {
+		if v := g.r.opts.env(name); v != "" {
+			return v
+		}
+		return "$" + name
+	})
+}
+
+// server handles how the server is reached.
+func (g *getmailRC) server(v iniValue) bool {
+	a := g.a
+	switch v.name {
+	case "type":
+		a.carry(v.option, "tls")
+		if strings.HasPrefix(v.value, "Broken") {
+			a.change(v.option, "without UIDL messages are told apart by their headers")
+		}
+	case "server":
+		a.Host = v.value
+		a.carry(v.option, "server")
+	case "port":
+		n, err := strconv.Atoi(v.value)
+		if err != nil || n < 1 || n > 65535 {
+			a.drop(v.option, "is no port")
+			return true
+		}
+		a.Port = n
+		a.carry(v.option, "server")
+	case "timeout":
+		n, _ := atoi(v.value)
+		a.seconds(v.option, "timeout", n)
+	case "ca_certs", "envelope_recipient":
+		// done with the rest
+	case "certfile":
+		g.r.file(a, v.option, "client_cert", g.expand(v.value), filepath.Dir(g.file))
+	case "keyfile":
+		g.r.file(a, v.option, "client_key", g.expand(v.value), filepath.Dir(g.file))
+	case "ssl_cert_hostname":
+		if validHost(v.value) {
+			a.put(v.option, "server_name", v.value)
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func getmailWhy(name string) string {
+	switch name {
+	case "ssl_fingerprints":
+		return "are hashes of whole certificates, which change at each renewal; pin wants that of the public key: mailhaul check --connect shows it"
+	case "ssl_version", "ssl_ciphers":
+		return "see min_version and legacy"
+	case "delete_dup_msgids":
+		return "messages with the same UID are each delivered"
+	case "record_mailbox", "mailboxes":
+		return "is for IMAP"
+	}
+	return "is not known here"
+}
+
+// login handles user, password and method.
+func (g *getmailRC) login(v iniValue, s *iniSection) bool {
+	a := g.a
+	key := "password"
+	if x, ok := s.get("use_xoauth2"); ok && pyBool(x.value) {
+		key = "token"
+	}
+	switch v.name {
+	case "username":
+		a.User = v.value
+		a.carry(v.option, "user")
+	case "password":
+		g.r.password(a, v.option, key, v.value)
+	case "password_command":
+		t, ok := parseTuple(v.value)
+		argv, plain := t.strings()
+		if _, has := s.get("password"); has {
+			a.drop(v.option, "has no use beside password")
+		} else if len(argv) > 0 || !ok {
+			a.passwordCommand(v.option, key, argv, ok && plain)
+		}
+	case "use_apop":
+		if pyBool(v.value) {
+			a.put(v.option, "auth", token("apop"))
+		}
+	case "use_xoauth2":
+		if pyBool(v.value) {
+			a.put(v.option, "auth", token("xoauth2"))
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func pyBool(s string) bool {
+	return slices.Contains([]string{"1", "yes", "true", "on"}, strings.ToLower(s))
+}
+
+// envelope reads envelope_recipient, FIELD:N.
+func (g *getmailRC) envelope(s *iniSection) {
+	v, ok := s.get("envelope_recipient")
+	header, nth, _ := strings.Cut(v.value, ":")
+	n, err := strconv.Atoi(strings.TrimSpace(nth))
+	header = strings.TrimSpace(header)
+	if !ok || err != nil || n < 1 || n > 1000 || !validField(header) {
+		g.a.drop(v.option, "wants FIELD:NUMBER, from 1")
+		g.a.unsure = "name the field that holds the recipients under to: header"
+		header, n = "Delivered-To", 1
+	} else {
+		g.a.carry(v.option, "to")
+	}
+	to := []field{{"header", header}}
+	if n > 1 {
+		to = append(to, field{"occurrence", token(strconv.Itoa(n))})
+	}
+	g.a.set("to", to)
+}
+
+// options handles what is fetched and kept; getmail keeps all by default.
+func (g *getmailRC) options(s *iniSection) {
+	a := g.a
+	del, _ := s.get("delete")
+	after, _ := s.get("delete_after")
+	days, _ := atoi(after.value)
+	switch {
+	case pyBool(del.value):
+		a.put(del.option, "keep", token("none"))
+	case days > 0 && days <= 36500:
+		a.put(after.option, "keep", []field{{"days", token(strconv.FormatInt(days, 10))}})
+	default:
+		a.set("keep", token("all"))
+	}
+	all, given := s.get("read_all")
+	switch {
+	case !given:
+		a.change(option{g.file, a.Line, ""}, "getmail fetches all mail again on each run unless read_all = false; mailhaul fetches each message once")
+	case pyBool(all.value):
+		a.change(all.option, "each message is fetched once; mailhaul fetch --all fetches those already seen, too")
+	default:
+		a.carry(all.option, "each message is fetched once")
+	}
+	if s == nil {
+		return
+	}
+	for _, v := range s.options {
+		g.option(v)
+	}
+}
+
+func (g *getmailRC) option(v iniValue) {
+	a := g.a
+	n, _ := atoi(v.value)
+	switch v.name {
+	case "read_all", "delete", "delete_after":
+		// done with the rest
+	case "max_message_size":
+		if n > 0 {
+			a.put(v.option, "max_size", size(n))
+		}
+	case "max_messages_per_session":
+		if n > 0 && n <= 100_000_000 {
+			a.limit(v.option, "messages", token(strconv.FormatInt(n, 10)))
+		}
+	case "max_bytes_per_session":
+		if n > 0 {
+			a.limit(v.option, "bytes", size(n))
+		}
+	case "delete_bigger_than":
+		if n > 0 {
+			a.drop(v.option, "mail is not deleted for its size: see keep")
+		}
+	case "received":
+		if pyBool(v.value) {
+			a.put(v.option, "headers", []field{{"received", true}})
+		}
+	case "delivered_to":
+		if pyBool(v.value) {
+			a.drop(v.option, "messages are delivered byte for byte")
+		}
+	case "to_oldmail_on_each_mail":
+		a.carry(v.option, "each batch is recorded as it is delivered")
+	case "use_netrc":
+		if pyBool(v.value) && !a.has("password") && !a.has("token") {
+			a.put(v.option, "password", []field{{"netrc", true}})
+		}
+	case "netrc_file":
+		a.drop(v.option, "set NETRC in the environment")
+	case "verbose", "message_log", "message_log_syslog", "message_log_verbose", "logfile", "fingerprint":
+		a.drop(v.option, "the log goes to stderr: see log")
+	default:
+		a.drop(v.option, "is not known here")
+	}
+}

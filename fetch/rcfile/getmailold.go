@@ -1,0 +1,69 @@
+package rcfile
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// oldmailName is the file of the list of an account.
+func oldmailName(server string, port int, user string) string {
+	s := fmt.Sprintf("oldmail-%s-%d-%s", server, port, user)
+	return regexp.MustCompile(`[/:;<>|]+`).ReplaceAllString(s, "-")
+}
+
+// oldmailFile finds that file: beside the rc file, or in the default
+// directories if the rc file was given by a path.
+func oldmailFile(o Options, rc, name string) string {
+	beside := filepath.Join(filepath.Dir(rc), name)
+	for _, p := range []string{beside, under(o.xdg(), "getmail", name), under(o.Home, ".getmail", name)} {
+		if p == "" {
+			continue
+		}
+		if _, err := os.Stat(p); err == nil {
+			return p
+		}
+	}
+	return beside
+}
+
+// seenGetmail reads an oldmail file: one account's list.
+func seenGetmail(r *Result, file string, a *Account) ([]SeenList, error) {
+	data, err := load(file, maxState)
+	if err != nil {
+		return nil, err
+	}
+	l := parseOldmail(data)
+	for _, b := range r.Accounts {
+		if filepath.Base(file) == filepath.Base(b.state.file) {
+			a = b
+		}
+	}
+	l.Source, l.Account = file, nameOf(a)
+	if a != nil {
+		l.Host, l.User = a.state.host, a.state.user
+	}
+	return []SeenList{l}, nil
+}
+
+// parseOldmail reads lines of UID, NUL, time. Other lines are skipped.
+func parseOldmail(data []byte) SeenList {
+	l := SeenList{Rule: RuleSlash, Line: 1}
+	for raw := range bytes.Lines(data) {
+		line := strings.Trim(string(raw), " \t\r\n\v\f")
+		uid, at, ok := strings.Cut(line, "\x00")
+		n, err := strconv.ParseInt(strings.TrimSpace(at), 10, 64)
+		if !ok || err != nil || uid == "" || strings.Count(uid, "/") == 2 {
+			if line != "" {
+				l.Skipped++
+			}
+			continue
+		}
+		l.UIDs = append(l.UIDs, SeenUID{UID: uid, FirstSeen: unixTime(n), Ambiguous: strings.Contains(uid, "-")})
+	}
+	return l
+}

@@ -1,0 +1,192 @@
+package rcfile
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Matched is how a list and a server's listing fit together.
+type Matched struct {
+	// Known are the server's UIDs that the list remembers.
+	Known map[string]SeenUID
+	// Unknown are those that it does not, in the server's order. One that only
+	// might be remembered, because another UID fits the same entry, is
+	// unknown: fetching twice is better than not at all.
+	Unknown []string
+	// Unmatched are the entries that no UID of the server fits.
+	Unmatched []SeenUID
+	// Ambiguous are the Unknown that another UID kept from being known.
+	Ambiguous []string
+
+	server int
+	list   SeenList
+}
+
+// Match compares the UIDs that a server lists with what a program remembers.
+func Match(server []string, list SeenList) Matched {
+	m := Matched{Known: map[string]SeenUID{}, server: len(server), list: list}
+	exact, loose := map[string]int{}, map[string]int{}
+	for i, u := range list.UIDs {
+		if u.MessageID {
+			continue
+		}
+		exact[u.UID] = i
+		if list.Rule == RuleSlash || list.Rule == RuleCut && u.Truncated {
+			loose[u.UID] = i
+		}
+	}
+	used := make([]bool, len(list.UIDs))
+	claims := map[string]map[string]bool{} // loose form: the UIDs that have it
+	for _, uid := range server {
+		if i, ok := exact[uid]; ok {
+			m.Known[uid], used[i] = list.UIDs[i], true
+		} else if form := list.Rule.form(uid); form != uid {
+			if claims[form] == nil {
+				claims[form] = map[string]bool{}
+			}
+			claims[form][uid] = true
+		}
+	}
+	told := map[string]bool{}
+	for _, uid := range server {
+		if _, ok := m.Known[uid]; ok || told[uid] {
+			continue
+		}
+		told[uid] = true
+		form := list.Rule.form(uid)
+		i, ok := loose[form]
+		switch {
+		case !ok || form == uid:
+			m.Unknown = append(m.Unknown, uid)
+		case used[i] || len(claims[form]) > 1:
+			m.Unknown, m.Ambiguous = append(m.Unknown, uid), append(m.Ambiguous, uid)
+		default:
+			m.Known[uid], used[i] = list.UIDs[i], true
+		}
+	}
+	for i, u := range list.UIDs {
+		if !used[i] && exact[u.UID] == i || u.MessageID {
+			m.Unmatched = append(m.Unmatched, u)
+		}
+	}
+	return m
+}
+
+// form is how the program would have stored a UID.
+func (r Rule) form(uid string) string {
+	switch {
+	case r == RuleCut && len(uid) > fetchmailIDLen:
+		return uid[:fetchmailIDLen]
+	case r == RuleSlash:
+		return strings.Trim(strings.ReplaceAll(uid, "/", "-"), " \t")
+	}
+	return uid
+}
+
+// Diagnosis says whether a list can be trusted to be that of a maildrop.
+type Diagnosis struct {
+	// Bad means that taking the list over would fetch mail twice, or that it
+	// is most likely not the list of this maildrop.
+	Bad bool
+	// Summary is "N on the server, M known, K unknown".
+	Summary string
+	// Causes are what is likely wrong, or worth knowing, likeliest first.
+	Causes []string
+}
+
+// Diagnose judges a comparison. format is the format the list came from.
+func (m Matched) Diagnose(format string) Diagnosis {
+	d := Diagnosis{Summary: fmt.Sprintf("%d on the server, %d known, %d unknown", m.server, len(m.Known), len(m.Unknown))}
+	remembered, ids := 0, 0
+	for _, u := range m.list.UIDs {
+		if remembered++; u.MessageID {
+			ids++
+		}
+	}
+	add := func(format string, args ...any) { d.Causes = append(d.Causes, fmt.Sprintf(format, args...)) }
+	switch {
+	case m.server == 0:
+	case remembered == 0:
+		d.Bad = true
+		add("the list is empty: everything on the server would be fetched again")
+		if format == "fetchmail" {
+			add("fetchmail without uidl relies on LAST and keeps no list, and it deletes the file when it remembers nothing")
+		}
+		if format == "getmail" {
+			add("getmail does not write its list after a timeout or a lost connection")
+		}
+	case ids == remembered:
+		d.Bad = true
+		add("the list holds Message-IDs, from a server without UIDL: match them against the delivered mail")
+	case len(m.Known) == 0:
+		d.Bad = true
+		m.foreign(&d, add)
+	case len(m.Unknown) > len(m.Known) && len(m.Unmatched)*2 > remembered:
+		d.Bad = true
+		m.foreign(&d, add)
+	case len(m.Unknown)*4 > m.server*3 && m.server > 4:
+		d.Bad = true
+		add("most of what is on the server is unknown: has %s not run for long, or is this its newest list?", format)
+	}
+	if n := len(m.Ambiguous); n > 0 {
+		add("%d UIDs fit an entry that another UID fits, too: they count as unknown", n)
+	}
+	if m.list.Skipped > 0 {
+		add("%d lines of %s could not be read", m.list.Skipped, m.list.Source)
+	}
+	return d
+}
+
+// foreign explains a list of which nothing, or hardly anything, is there.
+func (m Matched) foreign(d *Diagnosis, add func(string, ...any)) {
+	var ours, theirs string
+	for _, u := range m.Unmatched {
+		if !u.MessageID {
+			ours = u.UID
+		}
+	}
+	if len(m.Unknown) > 0 {
+		theirs = m.Unknown[len(m.Unknown)-1]
+	}
+	if ours != "" && theirs != "" && shape(ours) != shape(theirs) {
+		add("the server's UIDs have another form (%q) than those remembered (%q): it was replaced or migrated", theirs, ours)
+	}
+	add("the list is for %s@%s: is that this maildrop, or another name of the server or user?", printable(m.list.User), printable(m.list.Host))
+	if m.list.Rule == RuleCut {
+		for _, u := range m.list.UIDs {
+			if u.Truncated {
+				add("fetchmail cuts UIDs at %d bytes, and some were", fetchmailIDLen)
+				break
+			}
+		}
+	}
+}
+
+// shape is the form of a UID: runs of digits, letters and other bytes.
+func shape(s string) string {
+	var b strings.Builder
+	last, n := byte(0), 0
+	for i := 0; i <= len(s); i++ {
+		kind := byte(0)
+		if i < len(s) {
+			switch c := s[i]; {
+			case c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F':
+				kind = 'x'
+			case c >= 'g' && c <= 'z' || c >= 'G' && c <= 'Z':
+				kind = 'a'
+			default:
+				kind = c
+			}
+		}
+		if kind != last && last != 0 {
+			b.WriteByte(last)
+			if n > 12 {
+				b.WriteByte('+')
+			}
+			n = 0
+		}
+		last = kind
+		n++
+	}
+	return b.String()
+}

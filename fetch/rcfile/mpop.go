@@ -1,0 +1,278 @@
+package rcfile
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+func findMpop(o Options) (string, error) {
+	return first(under(o.Home, ".mpoprc"), under(o.xdg(), "mpop", "config"), under(o.env("APPDATA"), "mpoprc.txt"))
+}
+
+// mpopOption is one line of an mpoprc.
+type mpopOption struct {
+	option
+	name, arg string
+}
+
+// mpopAccount is the lines that hold for an account, inherited ones first.
+type mpopAccount struct {
+	name string
+	line int
+	opts []mpopOption
+}
+
+func readMpop(r *Result, file string) error {
+	text, err := r.config(file)
+	if err != nil {
+		return err
+	}
+	accounts, err := parseMpop(file, text)
+	if err != nil {
+		return err
+	}
+	for _, acc := range accounts {
+		r.mpopAccount(file, acc)
+	}
+	return nil
+}
+
+// parseMpop reads the lines of an mpoprc. A defaults line starts new defaults;
+// an account starts from them, then takes what it inherits.
+func parseMpop(file, text string) ([]mpopAccount, error) {
+	var accounts []mpopAccount
+	var defaults []mpopOption
+	var cur *mpopAccount
+	started := false
+	for i, raw := range strings.Split(text, "\n") {
+		name, arg := mpopLine(raw)
+		o := mpopOption{option{file, i + 1, strings.TrimSpace(name + " " + arg)}, name, arg}
+		switch {
+		case name == "":
+		case name == "defaults":
+			cur, defaults, started = nil, nil, true
+		case name == "account":
+			acc, err := mpopHeader(o, defaults, accounts)
+			if err != nil {
+				return nil, err
+			}
+			accounts, started = append(accounts, acc), true
+			cur = &accounts[len(accounts)-1]
+		case !started:
+			return nil, syntax(file, i+1, "the first command must be account or defaults")
+		default:
+			if name == "password" || name == "passwordeval" && arg == "" {
+				o.text = name + " ***"
+			}
+			if cur == nil {
+				defaults = append(defaults, o)
+			} else {
+				cur.opts = append(cur.opts, o)
+			}
+		}
+		if total := len(accounts); total > 10000 {
+			return nil, syntax(file, i+1, "too many accounts")
+		}
+	}
+	return accounts, nil
+}
+
+// mpopLine splits a line; the argument loses one pair of quotes around it.
+func mpopLine(raw string) (name, arg string) {
+	s := strings.Trim(raw, " \t\r")
+	if s == "" || s[0] == '#' {
+		return "", ""
+	}
+	end := strings.IndexAny(s, " \t")
+	if end < 0 {
+		return s, ""
+	}
+	arg = strings.Trim(s[end:], " \t")
+	if len(arg) >= 2 && arg[0] == '"' && arg[len(arg)-1] == '"' {
+		arg = arg[1 : len(arg)-1]
+	}
+	return s[:end], arg
+}
+
+// mpopHeader starts an account: NAME [: A,B,...].
+func mpopHeader(o mpopOption, defaults []mpopOption, have []mpopAccount) (mpopAccount, error) {
+	name, parents, inherits := strings.Cut(o.arg, ":")
+	acc := mpopAccount{strings.TrimSpace(name), o.line, slices.Clone(defaults)}
+	switch {
+	case acc.name == "":
+		return acc, syntax(o.file, o.line, "account wants a name")
+	case slices.ContainsFunc(have, func(b mpopAccount) bool { return b.name == acc.name }):
+		return acc, syntax(o.file, o.line, "account %q was defined before", acc.name)
+	}
+	if !inherits {
+		return acc, nil
+	}
+	for _, parent := range strings.Split(parents, ",") {
+		i := slices.IndexFunc(have, func(b mpopAccount) bool { return b.name == strings.TrimSpace(parent) })
+		if i < 0 {
+			return acc, syntax(o.file, o.line, "account %q was not defined before", strings.TrimSpace(parent))
+		}
+		if acc.opts = append(acc.opts, have[i].opts...); len(acc.opts) > 10000 {
+			return acc, syntax(o.file, o.line, "inherits too much")
+		}
+	}
+	return acc, nil
+}
+
+// mpopMerge is what the commands of one account say; the last of each holds.
+type mpopMerge struct {
+	r    *Result
+	a    *Account
+	last map[string]mpopOption
+}
+
+func (r *Result) mpopAccount(file string, acc mpopAccount) {
+	m := &mpopMerge{r: r, a: r.account(acc.name, file, acc.line), last: map[string]mpopOption{}}
+	for _, o := range acc.opts {
+		m.last[o.name] = o
+	}
+	a := m.a
+	a.Host, a.User = m.arg("host"), m.arg("user")
+	m.tls()
+	for i, o := range acc.opts {
+		if o.name == "eval" {
+			a.drop(o.option, "was not run: write out what it prints")
+		} else if !slices.ContainsFunc(acc.opts[i+1:], func(later mpopOption) bool { return later.name == o.name }) {
+			m.option(o)
+		}
+	}
+	m.finish()
+}
+
+func (m *mpopMerge) arg(name string) string { return m.last[name].arg }
+
+func (m *mpopMerge) on(name string, def bool) bool {
+	o, ok := m.last[name]
+	if !ok {
+		return def
+	}
+	return o.arg != "off"
+}
+
+// tls: off by default, and then STARTTLS by default.
+func (m *mpopMerge) tls() {
+	switch {
+	case !m.on("tls", false):
+		m.a.TLS = config.TLSNone
+	case m.on("tls_starttls", true):
+		m.a.TLS = config.TLSSTLS
+	default:
+		m.a.TLS = config.TLSImplicit
+	}
+}
+
+func (m *mpopMerge) finish() {
+	a, r, start := m.a, m.r, option{m.a.File, m.a.Line, ""}
+	if !a.has("keep") {
+		a.set("keep", token("none")) // mpop's default
+	}
+	if !a.has("password") && !a.has("token") && !m.given("password", "passwordeval") {
+		a.set("password", []field{{"netrc", true}})
+		a.change(start, "mpop looks for the password in the keyring, then in .netrc, then asks: see password")
+	}
+	file := m.arg("uidls_file")
+	if file == "" {
+		file = "~/.mpop_uidls/%U_at_%H"
+	}
+	file = strings.NewReplacer("%U", a.User, "%H", a.Host).Replace(file)
+	a.state = stateKey{host: a.Host, user: a.User, file: absolute(r.opts.tilde(file), a.File)}
+}
+
+func (m *mpopMerge) given(names ...string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { _, ok := m.last[n]; return ok })
+}
+
+// option handles one command.
+func (m *mpopMerge) option(o mpopOption) {
+	if m.reach(o) || m.login(o) || m.mail(o) {
+		return
+	}
+	m.a.drop(o.option, mpopWhy(o.name))
+}
+
+// reach handles how the server is reached.
+func (m *mpopMerge) reach(o mpopOption) bool {
+	a := m.a
+	switch o.name {
+	case "host":
+		a.carry(o.option, "server")
+	case "port":
+		if a.Port = servicePort(o.arg); a.Port == 0 {
+			a.drop(o.option, "is no port of POP3: write server: HOST:PORT")
+		} else {
+			a.carry(o.option, "server")
+		}
+	case "tls", "tls_starttls":
+		a.carry(o.option, "tls")
+	case "timeout", "connect_timeout":
+		m.timeout(o)
+	case "pipelining":
+		if o.arg == "auto" || o.arg == "on" || o.arg == "off" {
+			a.put(o.option, "pipelining", token(o.arg))
+		}
+	case "proxy_host":
+		m.proxy(o)
+	case "proxy_port":
+	case "source_ip":
+		if ip, err := netip.ParseAddr(o.arg); err == nil && ip.Zone() == "" {
+			a.put(o.option, "bind", ip.String())
+		} else if o.arg != "" {
+			a.drop(o.option, "is no address")
+		}
+	case "socket":
+		if o.arg != "" {
+			a.drop(o.option, "mailhaul connects by TCP: tunnel: [socat, -, UNIX:PATH] does the same")
+			a.unsure = "the server is a unix socket: see tunnel"
+		}
+	case "tls_trust_file":
+		if o.arg == "" || o.arg == "system" {
+			a.carry(o.option, "ca_file")
+		} else {
+			m.r.file(a, o.option, "ca_file", o.arg, m.r.opts.Home)
+		}
+	case "tls_cert_file", "tls_key_file":
+		if o.arg != "" {
+			m.r.file(a, o.option, map[string]string{"tls_cert_file": "client_cert", "tls_key_file": "client_key"}[o.name], o.arg, m.r.opts.Home)
+		}
+	case "tls_host_override":
+		if validHost(o.arg) {
+			a.put(o.option, "server_name", o.arg)
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func (m *mpopMerge) timeout(o mpopOption) {
+	if n, ok := atoi(o.arg); ok {
+		m.a.seconds(o.option, "timeout", n)
+		return
+	}
+	m.a.drop(o.option, "mailhaul never waits for ever: see timeout")
+}
+
+func (m *mpopMerge) proxy(o mpopOption) {
+	port := m.arg("proxy_port")
+	n, err := strconv.Atoi(port)
+	switch {
+	case o.arg == "":
+	case !validHost(o.arg) || port != "" && (err != nil || n < 1 || n > 65535):
+		m.a.drop(o.option, "is not a host and port")
+	default:
+		if port == "" {
+			port = "1080"
+		}
+		m.a.put(o.option, "proxy", "socks5://"+net.JoinHostPort(o.arg, port))
+	}
+}

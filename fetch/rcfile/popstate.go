@@ -1,0 +1,69 @@
+package rcfile
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// seenThunderbird reads a popstate.dat, which has a section for each account.
+func seenThunderbird(r *Result, file string, a *Account) ([]SeenList, error) {
+	data, err := load(file, maxState)
+	if err != nil {
+		return nil, err
+	}
+	lists := parsePopstate(data)
+	for i := range lists {
+		l := &lists[i]
+		l.Source = file
+		if l.Account = r.claim(l.Host, l.User, true); l.Account == "" && len(lists) == 1 {
+			l.Account = nameOf(a)
+		}
+	}
+	return lists, nil
+}
+
+// parsePopstate reads "*HOST USER" and, below, "F UIDL TIME": k is kept and d
+// to be deleted, both fetched; f and b are not fetched, or not whole.
+func parsePopstate(data []byte) []SeenList {
+	var lists []SeenList
+	line, bad := 0, 0
+	for raw := range bytes.Lines(data) {
+		line++
+		s := strings.TrimRight(string(raw), "\r\n")
+		switch {
+		case s == "" || s[0] == '#':
+		case s[0] == '*':
+			host, user, _ := strings.Cut(strings.TrimSpace(s[1:]), " ")
+			lists = append(lists, SeenList{Host: host, User: strings.TrimSpace(user), Line: line})
+		case len(lists) == 0:
+			bad++
+		default:
+			l := &lists[len(lists)-1]
+			u, seen, ok := popstateLine(s)
+			if !ok {
+				l.Skipped++
+			} else if seen {
+				l.UIDs = append(l.UIDs, u)
+			}
+		}
+	}
+	if len(lists) > 0 {
+		lists[0].Skipped += bad
+	}
+	return lists
+}
+
+func popstateLine(s string) (u SeenUID, seen, ok bool) {
+	if len(s) < 3 || s[1] != ' ' {
+		return u, false, false
+	}
+	u = SeenUID{UID: s[2:], Delete: s[0] == 'd'}
+	if uid, at, stamped := stamp(s[2:]); stamped {
+		u.UID, u.FirstSeen = uid, unixTime(at)
+	}
+	if n, err := strconv.Atoi(u.UID); err == nil && n < 0 || u.UID == "" {
+		return u, false, false
+	}
+	return u, s[0] == 'k' || s[0] == 'd', strings.IndexByte("kdfb", s[0]) >= 0
+}

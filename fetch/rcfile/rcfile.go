@@ -1,0 +1,258 @@
+package rcfile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// Options are what reading depends on besides files. The package looks at no
+// global state.
+type Options struct {
+	// Home is the home directory of the user who ran the other program.
+	Home string
+	// User is that user's login name: fetchmail delivers to it by default.
+	User string
+	// Root says that the other program ran as root, which moves some files.
+	Root bool
+	// LookupEnv is as os.LookupEnv; nil means an empty environment.
+	LookupEnv func(name string) (string, bool)
+	// SecretDir is the directory that the caller will put Result.Secrets in;
+	// an absolute path, as it goes into the YAML.
+	SecretDir string
+}
+
+func (o Options) env(name string) string {
+	if o.LookupEnv == nil {
+		return ""
+	}
+	v, _ := o.LookupEnv(name)
+	return v
+}
+
+// NoteKind says what became of an option.
+type NoteKind uint8
+
+// The kinds of note. Dropped has no counterpart here or could not be carried
+// over; Changed has one that is not quite the same, or needs a look; Carried
+// is in the YAML.
+const (
+	Dropped NoteKind = iota
+	Changed
+	Carried
+)
+
+// String returns the words used in the YAML's comments.
+func (k NoteKind) String() string {
+	switch k {
+	case Changed:
+		return "note"
+	case Carried:
+		return "carried over"
+	}
+	return "not carried over"
+}
+
+// Note is about one option of the other program's configuration.
+type Note struct {
+	Kind NoteKind
+	// File and Line are where it stands; Line is 0 for what stands nowhere (a
+	// default).
+	File string
+	Line int
+	// Option is what was written, with secrets as ***; it may hold any bytes.
+	Option string
+	// Why says why it was left out, what to do instead, or, if Carried, the
+	// key that took it.
+	Why string
+}
+
+// String returns "KIND: OPTION (FILE:LINE): WHY", with control characters
+// escaped.
+func (n Note) String() string {
+	var b strings.Builder
+	b.WriteString(n.Kind.String())
+	if n.Option != "" {
+		b.WriteString(": " + printable(n.Option))
+	}
+	switch {
+	case n.Line > 0:
+		fmt.Fprintf(&b, " (%s:%d)", printable(n.File), n.Line)
+	case n.File != "":
+		fmt.Fprintf(&b, " (%s)", printable(n.File))
+	}
+	return b.String() + ": " + printable(n.Why)
+}
+
+// SecretFile is a secret that the YAML refers to as {file: Path}. The caller
+// writes Value to Path, readable by its owner only.
+type SecretFile struct {
+	Path string
+	// Value is the secret, without a newline.
+	Value string
+}
+
+// String returns the path only.
+func (s SecretFile) String() string { return s.Path }
+
+// GoString returns the path only.
+func (s SecretFile) GoString() string { return s.Path }
+
+// Account is one account of the other program.
+type Account struct {
+	// Name is its key in the YAML, Label what the other program calls it.
+	Name, Label string
+	// File and Line are where it starts.
+	File string
+	Line int
+	// Host, Port, User and TLS are what the YAML says.
+	Host string
+	Port int
+	User string
+	TLS  config.TLS
+	// Enabled is false for one that was off, or that cannot work as it is.
+	Enabled bool
+	// Notes are in the order of the file.
+	Notes []Note
+
+	fields   []field  // in the order in which they were set
+	targets  []any    // elements of deliver
+	multi    bool     // recipients come from each message
+	insecure bool     // no TLS to another machine, as before
+	unsure   string   // why the account is not enabled
+	state    stateKey // how the other program names its seen-list
+}
+
+// stateKey is how a program tells apart the lists of its accounts.
+type stateKey struct {
+	host, user string
+	port       int
+	file       string // the account's own file, if it has one
+}
+
+// Result is what a configuration yields.
+type Result struct {
+	Format string
+	// Files were read.
+	Files []string
+	// Accounts are in the order of the files; there may be none.
+	Accounts []*Account
+	// Notes are about no single account.
+	Notes []Note
+	// Secrets are what the YAML refers to by file.
+	Secrets []SecretFile
+
+	opts   Options
+	states []string // files of seen-lists shared by accounts
+	locks  []string // files that tell that the program runs
+	nolock string   // why there is no lock to look at
+}
+
+// reader is one format.
+type reader struct {
+	name string
+	// find returns the default configuration files' path.
+	find func(o Options) (string, error)
+	// read parses the file or directory at path into r.
+	read func(r *Result, path string) error
+	// seen reads one file of seen messages; an account or nil.
+	seen func(r *Result, file string, a *Account) ([]SeenList, error)
+	busy func(r *Result) (string, bool)
+}
+
+// formats is the table of what can be read.
+func formats() []reader {
+	return []reader{
+		{"fetchmail", findFetchmail, readFetchmail, seenFetchmail, busyFetchmail},
+		{"getmail", findGetmail, readGetmail, seenGetmail, busyGetmail},
+		{"mpop", findMpop, readMpop, seenMpop, busyMpop},
+		{"fdm", findFdm, readFdm, seenFdm, busyFdm},
+		{"thunderbird", findThunderbird, readThunderbird, seenThunderbird, busyThunderbird},
+	}
+}
+
+// Formats returns the names that Read accepts.
+func Formats() []string {
+	var names []string
+	for _, f := range formats() {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+func format(name string) (reader, error) {
+	for _, f := range formats() {
+		if f.name == name {
+			return f, nil
+		}
+	}
+	return reader{}, fmt.Errorf("unknown format %q: wants one of %s", name, strings.Join(Formats(), ", "))
+}
+
+// Read parses the configuration at path, or where the program itself looks
+// for it if path is empty. The error is about a file that cannot be read or
+// understood, as FILE:LINE: MESSAGE; options that have no counterpart are
+// notes.
+func Read(name, path string, o Options) (*Result, error) {
+	f, err := format(name)
+	if err != nil {
+		return nil, err
+	}
+	if path == "" {
+		if path, err = f.find(o); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	r := &Result{Format: name, opts: o}
+	if err := f.read(r, path); err != nil {
+		return nil, err
+	}
+	r.finish()
+	return r, nil
+}
+
+// Busy reports whether the program whose configuration r is runs now, and
+// why that is thought. If there is no way to tell, why says so and busy is
+// false.
+func Busy(r *Result) (why string, busy bool) {
+	f, err := format(r.Format)
+	if err != nil {
+		return "", false
+	}
+	return f.busy(r)
+}
+
+// account adds an account under a name that is free and that config accepts.
+func (r *Result) account(label, file string, line int) *Account {
+	name := accountName(label)
+	for n := 2; slices.ContainsFunc(r.Accounts, func(a *Account) bool { return a.Name == name }); n++ {
+		name = fmt.Sprintf("%s-%d", accountName(label), n)
+	}
+	a := &Account{Name: name, Label: label, File: file, Line: line, Enabled: true}
+	r.Accounts = append(r.Accounts, a)
+	return a
+}
+
+// accountName makes a key under accounts: letters, digits and . _ - + @, the
+// first a letter or digit.
+func accountName(label string) string {
+	s := strings.Map(func(c rune) rune {
+		if c < 0x80 && (c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.ContainsRune("._-+@", c)) {
+			return c
+		}
+		return '-'
+	}, label)
+	if s = strings.TrimLeft(s, "._-+@"); len(s) > 60 {
+		s = s[:60]
+	}
+	if s == "" {
+		return "account"
+	}
+	return s
+}
+
+func (r *Result) note(kind NoteKind, file string, line int, option, why string) {
+	r.Notes = append(r.Notes, Note{kind, file, line, option, why})
+}

@@ -1,0 +1,269 @@
+package rcfile
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// findThunderbird returns the default profile.
+func findThunderbird(o Options) (string, error) {
+	ini, err := first(under(o.Home, ".thunderbird", "profiles.ini"), under(o.Home, "snap", "thunderbird", "common", ".thunderbird", "profiles.ini"),
+		under(o.Home, ".var", "app", "org.mozilla.Thunderbird", ".thunderbird", "profiles.ini"),
+		under(o.Home, "Library", "Thunderbird", "profiles.ini"), under(o.env("APPDATA"), "Thunderbird", "profiles.ini"))
+	if err != nil {
+		return "", err
+	}
+	data, err := load(ini, maxConfig)
+	if err != nil {
+		return "", err
+	}
+	return defaultProfile(ini, string(data))
+}
+
+// defaultProfile reads profiles.ini: an [Install...] section names the profile
+// in use; older files mark it with Default=1.
+func defaultProfile(ini, text string) (string, error) {
+	sections, err := parseINI(ini, text)
+	if err != nil {
+		return "", err
+	}
+	dir := ""
+	for _, s := range sections {
+		p, has := s.get("path")
+		def, _ := s.get("default")
+		switch {
+		case strings.HasPrefix(s.name, "Install") && def.value != "":
+			return absolute(filepath.FromSlash(def.value), ini), nil
+		case has && (dir == "" || def.value == "1"):
+			dir = absolute(filepath.FromSlash(p.value), ini)
+		}
+	}
+	if dir == "" {
+		return "", syntax(ini, 1, "names no profile")
+	}
+	return dir, nil
+}
+
+// pref is one user_pref line.
+type pref struct {
+	value string
+	line  int
+}
+
+// readThunderbird reads a profile, given as its directory or its prefs.js.
+func readThunderbird(r *Result, p string) error {
+	file := p
+	if st, err := os.Stat(p); err == nil && st.IsDir() {
+		file = filepath.Join(p, "prefs.js")
+	}
+	text, err := r.config(file)
+	if err != nil {
+		return err
+	}
+	prefs := parsePrefs(text)
+	r.locks = []string{filepath.Join(filepath.Dir(file), "lock"), filepath.Join(filepath.Dir(file), ".parentlock"), filepath.Join(filepath.Dir(file), "parent.lock")}
+	for _, acc := range strings.Split(prefs["mail.accountmanager.accounts"].value, ",") {
+		server := prefs["mail.account."+strings.TrimSpace(acc)+".server"].value
+		if server != "" {
+			(&tbServer{r: r, file: file, prefs: prefs, prefix: "mail.server." + server + "."}).read()
+		}
+	}
+	return nil
+}
+
+// parsePrefs reads user_pref("NAME", VALUE); lines. Strings lose their quotes.
+func parsePrefs(text string) map[string]pref {
+	prefs := map[string]pref{}
+	for i, line := range strings.Split(text, "\n") {
+		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "user_pref(")
+		name, n := jsString(rest)
+		if !ok || n == 0 {
+			continue
+		}
+		rest = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(rest[n:]), ","))
+		value, n := jsString(rest)
+		if n == 0 {
+			value, _, _ = strings.Cut(rest, ")")
+			value = strings.TrimSpace(value)
+		}
+		prefs[name] = pref{value, i + 1}
+	}
+	return prefs
+}
+
+// jsString reads a string literal at the start of s and returns its length.
+func jsString(s string) (string, int) {
+	if s == "" || s[0] != '"' && s[0] != '\'' {
+		return "", 0
+	}
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == s[0]:
+			return b.String(), i + 1
+		case s[i] == '\\' && i+1 < len(s):
+			i++
+			digits := map[byte]int{'x': 2, 'u': 4}[s[i]]
+			if digits > 0 && i+digits < len(s) {
+				if v, err := strconv.ParseUint(s[i+1:i+1+digits], 16, 32); err == nil {
+					b.WriteRune(rune(v))
+					i += digits
+					continue
+				}
+			}
+			if j := strings.IndexByte("nrt", s[i]); j >= 0 {
+				b.WriteByte("\n\r\t"[j])
+			} else {
+				b.WriteByte(s[i])
+			}
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return "", 0
+}
+
+// tbServer is one incoming server of a profile.
+type tbServer struct {
+	r      *Result
+	a      *Account
+	file   string
+	prefs  map[string]pref
+	prefix string
+}
+
+func (s *tbServer) get(names ...string) (string, option) {
+	for _, n := range names {
+		if p, ok := s.prefs[s.prefix+n]; ok && p.value != "" {
+			return p.value, option{s.file, p.line, s.prefix + n + " = " + p.value}
+		}
+	}
+	return "", option{s.file, 0, s.prefix + names[0]}
+}
+
+func (s *tbServer) read() {
+	kind, o := s.get("type")
+	host, at := s.get("realhostname", "hostname")
+	if kind != "pop3" {
+		if kind != "none" && kind != "" {
+			s.r.note(Dropped, o.file, o.line, o.text, host+": mailhaul fetches by POP3 only")
+		}
+		return
+	}
+	label, _ := s.get("name")
+	if label == "" {
+		label = host
+	}
+	s.a = s.r.account(label, s.file, at.line)
+	a := s.a
+	a.Host = host
+	a.carry(at, "server")
+	a.User, o = s.get("realuserName", "userName")
+	a.carry(o, "user")
+	if v, o := s.get("port"); v != "" {
+		a.Port = servicePort(v)
+		a.carry(o, "server")
+	}
+	s.tls()
+	s.auth()
+	s.keep()
+	s.times()
+	a.change(option{s.file, a.Line, ""}, "the password is in Thunderbird's own store, which is not read: set password")
+	a.change(option{s.file, a.Line, ""}, "Thunderbird's own folders are not written to: mail goes to a Maildir (deliver)")
+	a.state = stateKey{host: host, user: a.User, file: s.stateFile(host)}
+}
+
+// tls reads socketType: 0 none, 1 STARTTLS if offered, 2 STARTTLS, 3 TLS.
+func (s *tbServer) tls() {
+	v, o := s.get("socketType")
+	switch v {
+	case "3":
+		s.a.TLS = config.TLSImplicit
+	case "1", "2":
+		s.a.TLS = config.TLSSTLS
+	default:
+		s.a.TLS = config.TLSNone
+		if ssl, _ := s.get("isSecure"); v == "" && ssl == "true" {
+			s.a.TLS = config.TLSImplicit
+		}
+	}
+	if v != "" {
+		s.a.carry(o, "tls")
+	}
+}
+
+// auth reads authMethod.
+func (s *tbServer) auth() {
+	switch v, o := s.get("authMethod"); v {
+	case "", "2", "3", "4", "8", "9":
+		if v != "" {
+			s.a.carry(o, "auth")
+		}
+	case "5":
+		s.a.put(o, "auth", token("gssapi"))
+	case "7":
+		s.a.drop(o, "auth: external wants client_cert")
+	case "10":
+		s.a.drop(o, "OAuth2: set oauth: {provider: ...} and run mailhaul login")
+		s.a.unsure = "it logs in by OAuth2: see oauth and mailhaul login"
+	default:
+		s.a.drop(o, "is not supported; auto takes the strongest that the server offers")
+	}
+}
+
+// keep reads what stays on the server: nothing, by Thunderbird's default.
+func (s *tbServer) keep() {
+	stay, o := s.get("leave_on_server")
+	byAge, oAge := s.get("delete_by_age_from_server")
+	days, _ := s.get("num_days_to_leave_on_server")
+	n, ok := atoi(days)
+	switch {
+	case stay != "true":
+		s.a.set("keep", token("none"))
+	case byAge == "true" && (ok && n > 0 && n <= 36500 || days == ""):
+		if days == "" {
+			n = 7
+		}
+		s.a.put(oAge, "keep", []field{{"days", token(strconv.FormatInt(n, 10))}})
+	default:
+		s.a.put(o, "keep", token("all"))
+	}
+	if v, o := s.get("delete_mail_left_on_server"); v == "true" && stay == "true" {
+		s.a.drop(o, "mailhaul does not see that a message is deleted in a mail reader: see keep")
+	}
+	if v, o := s.get("headers_only"); v == "true" {
+		s.a.drop(o, "messages are fetched whole")
+	}
+	size1, o := s.get("max_size")
+	if on, _ := s.get("limit_offline_message_size"); on == "true" {
+		if n, ok := atoi(size1); ok && n > 0 && n < 1<<30 {
+			s.a.put(o, "max_size", size(n*1024))
+		}
+	}
+}
+
+// times reads how often mail is checked.
+func (s *tbServer) times() {
+	if v, o := s.get("check_time"); v != "" {
+		if n, ok := atoi(v); ok && n < 1<<30 {
+			s.a.seconds(o, "every", n*60)
+		}
+	}
+}
+
+// stateFile finds popstate.dat: directory may be from another machine, so the
+// path from the profile comes first.
+func (s *tbServer) stateFile(host string) string {
+	profile := filepath.Dir(s.file)
+	dir := filepath.Join(profile, "Mail", host)
+	if v, _ := s.get("directory-rel"); strings.HasPrefix(v, "[ProfD]") {
+		dir = filepath.Join(profile, filepath.FromSlash(strings.TrimPrefix(v, "[ProfD]")))
+	} else if v, _ := s.get("directory"); v != "" {
+		dir = v
+	}
+	return filepath.Join(dir, "popstate.dat")
+}
