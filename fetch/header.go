@@ -169,7 +169,10 @@ func (h header) recipient(e Envelope) (string, bool) {
 // Anything that could not stand in an SMTP command is no address.
 func address(v string) string {
 	v = strings.TrimSpace(v)
-	if i := strings.LastIndexByte(v, '<'); i >= 0 {
+	if strings.Count(v, "<") > 1 {
+		return "" // which one is meant cannot be told
+	}
+	if i := strings.IndexByte(v, '<'); i >= 0 {
 		v, _, _ = strings.Cut(v[i+1:], ">")
 	}
 	if strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
