@@ -1,11 +1,13 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
 )
 
 // Account is one maildrop and where its messages go. It is what runs: the
@@ -66,7 +68,7 @@ type Policy struct {
 	// OnReject says what becomes of a message that a target refuses for good.
 	OnReject OnReject
 	// Poison is after how many failures in a row a message is treated as
-	// refused for good. Zero: DefaultPoison.
+	// refused for good. Zero: DefaultPoison; negative: never.
 	Poison int
 	// TrustImported lets Keep delete messages whose delivery was done by
 	// another program, as imported state says.
@@ -84,6 +86,12 @@ const (
 	DefaultForgetAfter = 90 * 24 * time.Hour
 	DefaultPoison      = 3
 )
+
+// refused reports whether a failure counts as a refusal for good.
+func (p *Policy) refused(f state.Failure) bool {
+	poison := cmp.Or(p.Poison, DefaultPoison)
+	return f.Permanent || poison > 0 && f.Count >= poison
+}
 
 // Keep says which delivered messages stay on the server. The zero value keeps
 // all. Of the composite rules each that is not zero can order a deletion.

@@ -92,7 +92,7 @@ func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
 // or on the server.
 func (f *Fetcher) Plan(ctx context.Context, a *Account) (Plan, error) {
 	r := f.newRun(a)
-	db, err := state.Open(state.Path(f.StateDir, a.ID), state.Options{Wait: a.Wait, ReadOnly: true})
+	db, err := state.OpenContext(ctx, state.Path(f.StateDir, a.ID), state.Options{Wait: a.Wait, ReadOnly: true})
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return r.planFrom(ctx, Known{Records: none})

@@ -31,7 +31,7 @@ type Inspected struct {
 // back. The state is held for reading while it works.
 func (f *Fetcher) Inspect(ctx context.Context, a *Account, fn func(Inspected) error) error {
 	r := f.newRun(a)
-	return r.holding(func() error {
+	return r.holding(ctx, func() error {
 		return r.inspect(ctx, fn)
 	})
 }

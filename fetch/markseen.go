@@ -26,7 +26,7 @@ type MarkRule struct {
 // marked so are never deleted from the server: they were not delivered.
 func (f *Fetcher) MarkSeen(ctx context.Context, a *Account, rule MarkRule) (marked, listed int, err error) {
 	r := f.newRun(a)
-	err = r.holding(func() error {
+	err = r.holding(ctx, func() error {
 		c, list, err := r.connect(ctx)
 		if err != nil {
 			return err

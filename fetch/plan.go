@@ -234,7 +234,6 @@ func (plan *Plan) place(r *listed, m pop3.Message, doomed bool, k Known, p Polic
 // wait: because the server refused to send it, or because every target that
 // lacks it pauses.
 func (it *Item) heed(failures []state.Failure, targets []string, p Policy, now time.Time) (wait bool) {
-	poison := cmp.Or(p.Poison, DefaultPoison)
 	for _, f := range failures {
 		if len(f.Served) > 0 {
 			if it.Served == nil {
@@ -242,7 +241,7 @@ func (it *Item) heed(failures []state.Failure, targets []string, p Policy, now t
 			}
 			it.Served[f.Target] = f.Served
 		}
-		if f.Target != "" && p.OnReject == Quarantine && (f.Permanent || f.Count >= poison) {
+		if f.Target != "" && p.OnReject == Quarantine && p.refused(f) {
 			it.SetAside = append(it.SetAside, f.Target)
 			continue
 		}

@@ -15,7 +15,7 @@ func (f *Fetcher) poll(ctx context.Context, a *Account) Summary {
 	r := f.newRun(a)
 	began := time.Now()
 	r.enter(Waiting)
-	err := r.holding(func() error { return r.work(ctx) })
+	err := r.holding(ctx, func() error { return r.work(ctx) })
 	for i := range a.Targets {
 		if cerr := a.Targets[i].Close(); cerr != nil && err == nil {
 			err = cerr
@@ -45,8 +45,8 @@ func (r *run) after(ctx context.Context) {
 }
 
 // holding calls fn while it holds the maildrop's state, and so the maildrop.
-func (r *run) holding(fn func() error) (err error) {
-	r.db, err = state.Open(state.Path(r.f.StateDir, r.a.ID), state.Options{Wait: r.a.Wait})
+func (r *run) holding(ctx context.Context, fn func() error) (err error) {
+	r.db, err = state.OpenContext(ctx, state.Path(r.f.StateDir, r.a.ID), state.Options{Wait: r.a.Wait})
 	if err != nil {
 		return inUse(err)
 	}

@@ -33,7 +33,7 @@ type PurgeReport struct {
 // again, to prove that it is gone. With dry set it stops before deleting.
 func (f *Fetcher) Purge(ctx context.Context, a *Account, older time.Duration, dry bool, tell func(Check)) (rep PurgeReport, err error) {
 	r := f.newRun(a)
-	err = r.holding(func() error {
+	err = r.holding(ctx, func() error {
 		if err := r.settleIntents(ctx); err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -11,8 +10,7 @@ import (
 // reject notes a message that is to be set aside for a target: refused for
 // good, or failed too often. Called with r.mu held.
 func (r *run) reject(it *Item, f state.Failure) {
-	forGood := f.Permanent || f.Count >= cmp.Or(r.a.Policy.Poison, DefaultPoison)
-	if f.Target == "" || !forGood || r.a.Policy.OnReject != Quarantine || r.a.SetAside == nil {
+	if f.Target == "" || !r.a.Policy.refused(f) || r.a.Policy.OnReject != Quarantine || r.a.SetAside == nil {
 		return
 	}
 	again := *it

@@ -71,7 +71,7 @@ const largest = 10
 func (f *Fetcher) Report(ctx context.Context, a *Account, online bool) (*Report, error) {
 	r := f.newRun(a)
 	rep := &Report{Account: a.Name, ID: a.ID, At: f.now()}
-	err := r.holding(func() error {
+	err := r.holding(ctx, func() error {
 		months := make(map[string]*Month)
 		if err := r.inspect(ctx, func(in Inspected) error { rep.add(&in, months); return nil }); err != nil {
 			return err

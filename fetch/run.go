@@ -201,7 +201,7 @@ func (r *run) nextFailure(it *Item, target string, err error) state.Failure {
 			fail.Served = de.Done
 		}
 	}
-	fail.Next = now.Add(pause(fail, cmp.Or(r.a.Policy.Poison, DefaultPoison)))
+	fail.Next = now.Add(pause(fail, max(cmp.Or(r.a.Policy.Poison, DefaultPoison), 1)))
 	return fail
 }
 

@@ -23,7 +23,7 @@ type ServerReport struct {
 // and cannot be compared.
 func (f *Fetcher) VerifyServer(ctx context.Context, a *Account, tell func(uid string, same bool)) (rep ServerReport, err error) {
 	r := f.newRun(a)
-	err = r.holding(func() error {
+	err = r.holding(ctx, func() error {
 		c, items, err := r.listRows(ctx)
 		if err != nil {
 			return err

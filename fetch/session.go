@@ -97,6 +97,7 @@ func (r *run) open(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) 
 		return nil, err
 	}
 	r.learn(c)
+	r.log.Info("listed", "login", c.LoginName(), "messages", len(list))
 	r.noteList(c.ListReport())
 	return list, nil
 }
@@ -196,6 +197,7 @@ var _ iter.Seq2[[]byte, state.Record] = none
 
 // planned tells the summary and the reporter of a plan.
 func (r *run) planned(p *Plan) {
+	r.log.Info("planned", "retrieve", len(p.Retrieve), "bytes", p.Bytes, "delete", len(p.Delete), "skip", len(p.Skip), "seen", p.Known)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sum.Listed = max(r.sum.Listed, p.Listed) // of several sessions, the largest

@@ -75,7 +75,7 @@ const verifyBatch = 1000
 // is not intact is told to tell.
 func (f *Fetcher) Verify(ctx context.Context, a *Account, tell func(Check)) (rep VerifyReport, err error) {
 	r := f.newRun(a)
-	err = r.holding(func() error {
+	err = r.holding(ctx, func() error {
 		entries, err := r.entries(func(e *state.Entry) bool { return e.Source == state.Fetched })
 		if err != nil {
 			return err

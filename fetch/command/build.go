@@ -105,6 +105,9 @@ func policy(a *config.Account) fetch.Policy {
 		Poison:      a.Poison,
 		Received:    a.Headers.Received,
 	}
+	if a.Poison == 0 {
+		p.Poison = -1 // never
+	}
 	if a.OnReject == config.RejectKeep {
 		p.OnReject = fetch.KeepOnServer
 	}

@@ -27,6 +27,7 @@ type env struct {
 	json     bool
 	quiet    bool
 	verbose  int
+	screen   *screen            // the terminal behind the streams; nil if there is none
 	bars     bool               // progress bars are wanted and possible
 	sources  map[string]*tokens // by account name; one source an account
 }
@@ -41,12 +42,17 @@ func newEnv(c *cli.Context) (*env, error) {
 		quiet:   c.Bool("quiet"),
 		verbose: c.Count("verbose"),
 	}
-	var err error
-	if e.log, err = newLogger(c, e.std.Err); err != nil {
-		return nil, err
+	if isTerminal(e.std.Err) {
+		e.screen = &screen{w: e.std.Err}
+		e.std.Err = e.screen
+		if isTerminal(e.std.Out) {
+			e.std.Out = e.screen
+		}
 	}
-	e.bars = !e.quiet && e.verbose == 0 && !c.Bool("no-progress") && isTerminal(e.std.Err)
-	return e, nil
+	e.bars = e.screen != nil && !e.quiet && e.verbose == 0 && !c.Bool("no-progress")
+	var err error
+	e.log, err = newLogger(c, e.std.Err, e.screen != nil)
+	return e, err
 }
 
 // configError marks mistakes in the configuration: exit 78.

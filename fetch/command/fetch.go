@@ -196,7 +196,7 @@ func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary 
 	reps := reporters{newStatusWriter(e.stateDir, list)}
 	done := func() {}
 	if e.bars {
-		b := newBars(e.std.Err)
+		b := newBars(e.screen)
 		reps, done = append(reps, b), b.Close
 	} else if !e.quiet {
 		reps = append(reps, newLines(e.std.Err))

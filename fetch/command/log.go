@@ -9,7 +9,7 @@ import (
 
 // newLogger makes the log on stderr. Without -v only warnings show; -vv also
 // shows the dialogue with the server, which package pop3 has already redacted.
-func newLogger(c *cli.Context, w io.Writer) (*slog.Logger, error) {
+func newLogger(c *cli.Context, w io.Writer, onTerminal bool) (*slog.Logger, error) {
 	level := slog.LevelWarn
 	switch n := c.Count("verbose"); {
 	case c.Bool("quiet"):
@@ -19,7 +19,7 @@ func newLogger(c *cli.Context, w io.Writer) (*slog.Logger, error) {
 	case n > 1:
 		level = slog.LevelDebug
 	}
-	o := &slog.HandlerOptions{Level: level, ReplaceAttr: cleanAttr(isTerminal(w))}
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: cleanAttr(onTerminal)}
 	switch f := c.String("log-format"); f {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, o)), nil

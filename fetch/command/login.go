@@ -229,20 +229,21 @@ func (e *env) tokenState(t *tokens) *tokenJSON {
 	return tokenJSONOf("", &st)
 }
 
-// writeTokenState prints it below the account's line.
-func writeTokenState(w io.Writer, t *tokenJSON) {
-	switch {
-	case t.NeedsLogin:
-		fmt.Fprintf(w, "  needs login: %s\n", printable(t.Reason))
+// writeTokenState prints it below the table.
+func writeTokenState(w io.Writer, account string, t *tokenJSON) {
+	account = printable(account)
+	if t.NeedsLogin {
+		fmt.Fprintf(w, "%s: needs `mailhaul login %s`: %s\n", account, account, printable(t.Reason))
 		return
-	case t.ValidUntil != nil:
-		fmt.Fprintf(w, "  token valid until %s", stamp(*t.ValidUntil))
+	}
+	if t.ValidUntil != nil {
+		fmt.Fprintf(w, "%s: token valid until %s", account, stamp(*t.ValidUntil))
 		if t.Refreshed != nil {
 			fmt.Fprintf(w, ", refreshed %s", stamp(*t.Refreshed))
 		}
 		fmt.Fprintf(w, ", scopes %s\n", printable(strings.Join(t.Scopes, " ")))
 	}
 	if t.Warning != "" {
-		fmt.Fprintf(w, "  %s\n", printable(t.Warning))
+		fmt.Fprintf(w, "%s: %s\n", account, printable(t.Warning))
 	}
 }

@@ -105,8 +105,16 @@ func writePlan(out io.Writer, account string, p *fetch.Plan, rows int) error {
 	for i := range p.Delete {
 		row("delete", "delivered before", &p.Delete[i])
 	}
+	over := 0
 	for i := range p.Skip {
+		if p.Skip[i].Why == fetch.OverLimit {
+			over++ // the sum says it
+			continue
+		}
 		row("skip", whySkip(&p.Skip[i]), &p.Skip[i])
+	}
+	if over > 0 {
+		fmt.Fprintf(w, "  skip\t\t\t\t%d over limit: a later run takes them\n", over)
 	}
 	if shown > rows {
 		fmt.Fprintf(w, "  ... and %d more (-v shows all)\n", shown-rows)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -23,21 +24,55 @@ func (rs reporters) Report(e fetch.Event) {
 	}
 }
 
+// screen is a terminal that bars may be on: what is written to it goes above
+// them.
+type screen struct {
+	w     io.Writer
+	mu    sync.Mutex
+	above io.Writer // nil without bars
+}
+
+// Write implements io.Writer. Text comes in whole lines.
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.above != nil {
+		if n, err := s.above.Write(p); err == nil {
+			return n, nil
+		}
+	}
+	return s.w.Write(p)
+}
+
+func (s *screen) put(above io.Writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.above = above
+}
+
 // bars shows one bar an account on a terminal, with bytes, rate and ETA. An
 // account gets its bar when there is something to retrieve.
 type bars struct {
-	mu    sync.Mutex
-	pool  *mpb.Progress
-	bars  map[string]*mpb.Bar
-	began map[string]time.Time
+	screen *screen
+	mu     sync.Mutex
+	pool   *mpb.Progress
+	bars   map[string]*accountBar
 }
 
-func newBars(w io.Writer) *bars {
-	return &bars{
-		pool:  mpb.New(mpb.WithOutput(w), mpb.WithWidth(28), mpb.WithRefreshRate(150*time.Millisecond)),
-		bars:  make(map[string]*mpb.Bar),
-		began: make(map[string]time.Time),
+type accountBar struct {
+	*mpb.Bar
+	began time.Time
+	stage atomic.Uint32 // a fetch.Stage
+}
+
+func newBars(s *screen) *bars {
+	b := &bars{
+		screen: s,
+		pool:   mpb.New(mpb.WithOutput(s.w), mpb.WithWidth(28), mpb.WithRefreshRate(150*time.Millisecond)),
+		bars:   make(map[string]*accountBar),
 	}
+	s.put(b.pool)
+	return b
 }
 
 // Report implements fetch.Reporter.
@@ -47,7 +82,8 @@ func (b *bars) Report(e fetch.Event) {
 	bar := b.bars[e.Account]
 	if e.Stage == fetch.Finished {
 		if bar != nil {
-			bar.SetTotal(-1, true) // complete with what there is
+			bar.Abort(true) // off the screen: the summary line says the rest
+			delete(b.bars, e.Account)
 		}
 		return
 	}
@@ -57,18 +93,23 @@ func (b *bars) Report(e fetch.Event) {
 	if bar == nil {
 		bar = b.add(e)
 	}
-	bar.SetTotal(max(e.TotalBytes, e.Bytes), false) // sizes are estimates
+	bar.stage.Store(uint32(e.Stage))
+	bar.SetTotal(max(e.TotalBytes, e.Bytes)+1, false) // sizes are estimates; never full before the end
 	bar.SetCurrent(e.Bytes)
 }
 
-func (b *bars) add(e fetch.Event) *mpb.Bar {
-	began := time.Now()
+func (b *bars) add(e fetch.Event) *accountBar {
+	bar := &accountBar{began: time.Now()}
+	stage := func(decor.Statistics) string { return fetch.Stage(bar.stage.Load()).String() }
 	rate := func(s decor.Statistics) string {
-		return humanize.IBytes(uint64(float64(s.Current)/max(time.Since(began).Seconds(), 0.001))) + "/s"
+		return humanize.IBytes(uint64(float64(s.Current)/max(time.Since(bar.began).Seconds(), 0.001))) + "/s"
 	}
-	bar := b.pool.AddBar(e.TotalBytes,
+	bar.Bar = b.pool.AddBar(e.TotalBytes,
 		mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.Name(printable(e.Account), decor.WCSyncSpaceR)),
+		mpb.PrependDecorators(
+			decor.Name(printable(e.Account), decor.WCSyncSpaceR),
+			decor.Any(stage, decor.WCSyncSpaceR),
+		),
 		mpb.AppendDecorators(
 			decor.CountersKibiByte("% .1f / % .1f", decor.WCSyncSpace),
 			decor.Any(rate, decor.WCSyncSpace),
@@ -80,7 +121,15 @@ func (b *bars) add(e fetch.Event) *mpb.Bar {
 }
 
 // Close takes the bars off the screen.
-func (b *bars) Close() { b.pool.Shutdown() }
+func (b *bars) Close() {
+	b.mu.Lock()
+	for _, bar := range b.bars {
+		bar.Abort(true)
+	}
+	b.mu.Unlock()
+	b.pool.Wait()
+	b.screen.put(nil)
+}
 
 // lines prints a line every so often on long work, for logs and pipes.
 type lines struct {

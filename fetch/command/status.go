@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -49,6 +50,7 @@ func runStatus(c *cli.Context) error {
 	if !e.json {
 		fmt.Fprintln(w, "ACCOUNT\tLAST RUN\tRESULT\tNEW\tKNOWN\tASIDE\tLAST SUCCESS\tNOW")
 	}
+	var details strings.Builder
 	for _, a := range accounts {
 		s := e.status(a)
 		if e.json {
@@ -58,8 +60,13 @@ func runStatus(c *cli.Context) error {
 			continue
 		}
 		writeStatus(w, &s)
+		writeDetails(&details, &s)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err = io.WriteString(e.std.Out, details.String())
+	return err
 }
 
 // status gathers what is known of an account without waiting for a run that
@@ -110,11 +117,15 @@ func writeStatus(w io.Writer, s *statusJSON) {
 		known = fmt.Sprint(s.Known)
 	}
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", printable(s.Account), last, result, fetched, known, s.SetAside, stamp(s.LastSuccess), now(s))
+}
+
+// writeDetails prints what does not fit into the table.
+func writeDetails(w io.Writer, s *statusJSON) {
 	if s.LastRun != nil && s.LastRun.Error != "" {
-		fmt.Fprintf(w, "  %s\n", printable(s.LastRun.Error))
+		fmt.Fprintf(w, "%s: last run: %s\n", printable(s.Account), printable(s.LastRun.Error))
 	}
 	if s.Token != nil {
-		writeTokenState(w, s.Token)
+		writeTokenState(w, s.Account, s.Token)
 	}
 }
 
