@@ -169,11 +169,11 @@ func (h header) recipient(e Envelope) (string, bool) {
 // Anything that could not stand in an SMTP command is no address.
 func address(v string) string {
 	v = strings.TrimSpace(v)
-	if strings.Count(v, "<") > 1 {
-		return "" // which one is meant cannot be told
-	}
-	if i := strings.IndexByte(v, '<'); i >= 0 {
-		v, _, _ = strings.Cut(v[i+1:], ">")
+	if before, rest, ok := strings.Cut(v, "<"); ok {
+		if strings.Contains(before, ">") || strings.Contains(rest, "<") {
+			return "" // what is meant cannot be told
+		}
+		v, _, _ = strings.Cut(rest, ">")
 	}
 	if strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return ""
