@@ -39,6 +39,39 @@ type StatusFile struct {
 	LastSuccess time.Time `json:"last_success,omitzero"`
 	NextRun     time.Time `json:"next_run,omitzero"`
 	Error       string    `json:"error,omitempty"`
+	// Since is when the first run wrote a status, Alerted when people were told
+	// that there is no success; zero: they were not, or it is over.
+	Since   time.Time `json:"since,omitzero"`
+	Alerted time.Time `json:"alerted,omitzero"`
+	// Known is how many entries the state had after the last run.
+	Known int `json:"known"`
+	// TokenExpiry is when the OAuth token ends without renewal, if there is one.
+	TokenExpiry time.Time `json:"token_expiry,omitzero"`
+	Totals      Totals    `json:"totals,omitzero"`
+}
+
+// Totals add up all runs since the status file was first written.
+type Totals struct {
+	// Runs counts by exit code.
+	Runs     map[int]int64 `json:"runs,omitempty"`
+	Fetched  int64         `json:"fetched"`
+	Deleted  int64         `json:"deleted"`
+	Failed   int64         `json:"failed"`
+	SetAside int64         `json:"set_aside"`
+	Bytes    int64         `json:"bytes"`
+	Seconds  float64       `json:"seconds"`
+}
+
+// Failing returns since when there is no success; the zero time if the last
+// run was one, or there was none at all.
+func (s StatusFile) Failing() time.Time {
+	if s.LastRun == nil || s.LastRun.OK() {
+		return time.Time{}
+	}
+	if s.LastSuccess.IsZero() {
+		return s.Since
+	}
+	return s.LastSuccess
 }
 
 // Running reports whether the run that wrote this is still under way: a

@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/adhocore/gronx"
@@ -35,34 +36,40 @@ func checkCron(expr string) error {
 }
 
 // nextCron returns the first time after t that the expression names, by the
-// clock of t's location; the zero time if there is none. A time that the clock
-// skips in spring comes where the clock goes on, as cron does it.
+// clock of t's location; the zero time if there is none. As cron does it, a
+// time that the clock skips in spring comes where the clock goes on, and of the
+// hour that comes twice in autumn both are meant by an hour of "*", and else
+// the first.
+//
+// The library's own search goes astray at such hours; so it is only asked
+// about clocks that never change, one after the other.
 func nextCron(expr string, t time.Time) time.Time {
-	next, err := gronx.NextTickAfter(expr, t, false)
-	if err != nil {
-		next = time.Time{}
+	from, zone := t, t // from is not included; its clock is read as zone's is
+	for range 100 {
+		_, offset := zone.Zone()
+		next, err := gronx.NextTickAfter(expr, from.In(time.FixedZone("", offset)), false)
+		if err != nil {
+			return time.Time{}
+		}
+		_, end := zone.ZoneBounds()
+		if end.IsZero() || next.Before(end) {
+			return next.In(t.Location())
+		}
+		_, changed := end.Zone()
+		shift := time.Duration(changed-offset) * time.Second
+		from, zone = end.Add(-time.Second), end
+		switch {
+		case shift > 0 && next.Before(end.Add(shift)):
+			return end.In(t.Location()) // the clock skips it
+		case shift < 0 && !everyHour(expr):
+			from = from.Add(-shift) // what is repeated is over
+		}
 	}
-	if skipped := nextSkipped(expr, t); !skipped.IsZero() && (next.IsZero() || skipped.Before(next)) {
-		return skipped
-	}
-	return next
+	return time.Time{}
 }
 
-// nextSkipped returns the end of the first gap of the clock after t, if the
-// next time named falls into it on a clock without gaps.
-func nextSkipped(expr string, t time.Time) time.Time {
-	plain := time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, time.UTC)
-	named, err := gronx.NextTickAfter(expr, plain, false)
-	if err != nil {
-		return time.Time{}
-	}
-	real := time.Date(named.Year(), named.Month(), named.Day(), named.Hour(), named.Minute(), 0, 0, t.Location())
-	if real.Hour() == named.Hour() && real.Minute() == named.Minute() {
-		return time.Time{}
-	}
-	_, end := real.Add(-12 * time.Hour).ZoneBounds()
-	if end.IsZero() || !end.After(t) {
-		return time.Time{}
-	}
-	return end
+// everyHour reports whether the expression names no certain hour.
+func everyHour(expr string) bool {
+	fields := strings.Fields(expr)
+	return strings.HasPrefix(expr, "@") || len(fields) > 1 && strings.HasPrefix(fields[1], "*")
 }
