@@ -16,8 +16,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/mailhaul/mailhaul/deliver"
-	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -46,11 +44,11 @@ func crashChild(dir string) int {
 				Password: func(context.Context) (string, error) { return "secret", nil }}}},
 		Policy: Policy{Keep: Keep{None: os.Getenv("MAILHAUL_CRASH_KEEP") == "none"}},
 	}
-	a.Targets = []Target{{ID: "maildir", Deliverer: maildir.New(maildir.Options{Path: filepath.Join(dir, "Maildir")})}}
+	a.Targets = []Target{{ID: "target", Deliverer: crashTarget(dir)}}
 	f := &Fetcher{
 		StateDir: filepath.Join(dir, "state"),
 		Batch:    3,
-		Recover:  map[string]deliver.RecoverFunc{maildir.Kind: maildir.Recover},
+		Recover:  recoverFuncs(),
 		Log:      slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
 	sums := f.Run(context.Background(), []*Account{a})
@@ -69,12 +67,16 @@ type crash struct {
 	keep   string
 	mutate string
 	want   map[[32]byte]int
+	target *crashKind // nil: a Maildir
+	kills  int
 }
 
-func newCrash(t *testing.T, keep, mutate string) *crash {
+func newCrash(t *testing.T, keep, mutate string) *crash { return newCrashOf(t, 7, keep, mutate) }
+
+func newCrashOf(t *testing.T, messages int, keep, mutate string) *crash {
 	drop := &pop3test.Maildrop{}
 	c := &crash{t: t, dir: t.TempDir(), keep: keep, mutate: mutate, want: make(map[[32]byte]int)}
-	for i := range 7 {
+	for i := range messages {
 		msg := fmt.Appendf(nil, "Message-ID: <%d@test>\r\nSubject: n%d\r\n\r\n.dot\r\nbody %d\r\n", i, i, i)
 		drop.Add(fmt.Sprintf("uid%d", i), msg)
 		c.want[pop3test.Sum(msg)] = 1
@@ -93,6 +95,7 @@ func (c *crash) run(killAt int) (steps []string, killed bool) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+c.dir,
 		"MAILHAUL_CRASH_SERVER="+c.server.Addr(), "MAILHAUL_CRASH_KEEP="+c.keep,
+		targetEnv+"="+c.target.env(),
 		"MAILHAUL_FAULT_KILL="+strconv.Itoa(killAt), "MAILHAUL_FAULT_LOG="+log, "MAILHAUL_FAULT_MUTATE="+c.mutate)
 	out, err := cmd.CombinedOutput()
 	if os.Getenv("MAILHAUL_CRASH_VERBOSE") != "" {
@@ -104,6 +107,7 @@ func (c *crash) run(killAt int) (steps []string, killed bool) {
 		if !killed {
 			c.t.Fatalf("child failed: %v\n%s", err, out)
 		}
+		c.kills++
 	}
 	b, err := os.ReadFile(log)
 	if err != nil {
@@ -151,7 +155,7 @@ func (c *crash) verdict() error {
 // rest runs to the end, then once more: that run must change nothing.
 func (c *crash) rest() error {
 	c.run(0)
-	if err := c.verdict(); err != nil {
+	if err := c.judge(); err != nil {
 		return err
 	}
 	before := c.server.Count("RETR")
@@ -160,6 +164,13 @@ func (c *crash) rest() error {
 	}
 	if n := c.server.Count("RETR"); n != before {
 		return fmt.Errorf("the last run retrieved %d messages", n-before)
+	}
+	return c.judge()
+}
+
+func (c *crash) judge() error {
+	if c.target != nil {
+		return c.target.verdict(c)
 	}
 	return c.verdict()
 }

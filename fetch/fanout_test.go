@@ -44,6 +44,7 @@ type relay struct {
 	rcpt   func(to string) error                 // nil: everybody is welcome
 	data   func(to string, message string) error // nil: everything is
 	copies map[string]int
+	taken  []string // with LF line ends
 }
 
 func startRelay(t testing.TB, lmtp bool) *relay {
@@ -83,6 +84,13 @@ func (r *relay) got() map[string]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return maps.Clone(r.copies)
+}
+
+// bodies are the messages that it took.
+func (r *relay) bodies() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.taken)
 }
 
 func (r *relay) NewSession(*gosmtp.Conn) (gosmtp.Session, error) { return &relaySession{relay: r}, nil }
@@ -148,6 +156,7 @@ func (s *relaySession) keep(to, body string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.copies[to+" "+subjectOf(body)]++
+	s.taken = append(s.taken, strings.ReplaceAll(body, "\r\n", "\n"))
 }
 
 // subjectOf finds the Subject of a message with any line ends.
