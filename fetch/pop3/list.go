@@ -89,8 +89,8 @@ func (l *lister) reply(command string, pipelined bool) error {
 	case "STAT":
 		err = l.readStat()
 		l.stat = err
-		if err != nil && !pipelined {
-			return l.loginError() // nothing else is under way
+		if err != nil && !pipelined && c.err == nil {
+			return l.loginError() // a refusal, and nothing else is under way
 		}
 	case "UIDL":
 		if _, err = c.status("UIDL", 0); err == nil {

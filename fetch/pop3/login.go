@@ -25,26 +25,35 @@ func (c *Client) Login(ctx context.Context) error {
 }
 
 func (c *Client) doLogin(ctx context.Context) error {
-	i, skipped := pickLogin(c.s.Logins, c.caps, c.greeting, c.tls != nil, c.s.Insecure)
-	if i < 0 {
-		return &NoLoginError{Offered: offered(c.caps), Skipped: skipped}
-	}
-	l := c.s.Logins[i]
 	defer func() { c.hide = nil }()
-	var err error
-	switch l.Name {
-	case "USER":
-		err = c.userPass(ctx, l)
-	case "APOP":
-		err = c.apop(ctx, l)
-	default:
-		err = c.sasl(ctx, l)
+	logins, l, err := c.s.Logins, Login{}, error(sasl.ErrNoBinding)
+	var skipped []SkippedLogin
+	for errors.Is(err, sasl.ErrNoBinding) { // a -PLUS form that this TLS cannot have: nothing was sent
+		i, why := pickLogin(logins, c.caps, c.greeting, c.tls != nil, c.s.Insecure)
+		skipped = append(skipped, why...)
+		if i < 0 {
+			return &NoLoginError{Offered: offered(c.caps), Skipped: skipped}
+		}
+		l, logins = logins[i], logins[i+1:]
+		if err = c.tryLogin(ctx, l); errors.Is(err, sasl.ErrNoBinding) {
+			skipped = append(skipped, SkippedLogin{Login: l.Name, Why: sasl.ErrNoBinding})
+		}
 	}
 	if err != nil {
 		return c.loginFailed(l.Name, err)
 	}
 	c.login, c.strength = l.Name, l.Strength
 	return nil
+}
+
+func (c *Client) tryLogin(ctx context.Context, l Login) error {
+	switch l.Name {
+	case "USER":
+		return c.userPass(ctx, l)
+	case "APOP":
+		return c.apop(ctx, l)
+	}
+	return c.sasl(ctx, l)
 }
 
 // loginFailed wraps what is about the login; a broken session stays what it is.
