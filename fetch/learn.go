@@ -18,6 +18,7 @@ type lesson struct {
 // connect opens a session and lists the maildrop. A server that hangs up on
 // something that it announced gets another session without that.
 func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error) {
+	earlier := len(r.lessons) // those are proven by the end of the session
 	c, list, err := r.connectOnce(ctx)
 	for err != nil && (r.learnFrom(err) || r.renew(ctx, err)) {
 		first := err
@@ -26,7 +27,7 @@ func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error)
 		}
 	}
 	if err == nil || errors.As(err, new(*pop3.LoginError)) {
-		r.keepLessons()
+		r.keepLessons(earlier)
 	}
 	return c, list, err
 }
@@ -51,12 +52,13 @@ func (r *run) learnt(fact *bool, note string) {
 	r.lessons = append(r.lessons, lesson{fact, note})
 }
 
-// keepLessons is for a session that went better: the facts outlive the run.
-func (r *run) keepLessons() {
-	for _, l := range r.lessons {
+// keepLessons is for a session that went better: the facts from the given one
+// on outlive the run.
+func (r *run) keepLessons(from int) {
+	for _, l := range r.lessons[from:] {
 		r.addNote(l.note)
 	}
-	r.lessons = nil
+	r.lessons = r.lessons[:from]
 }
 
 // dropLessons forgets what no session has confirmed.

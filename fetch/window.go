@@ -70,6 +70,7 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 		w, err := r.session(ctx, change)
 		again := err != nil && r.learnFrom(err)
 		if err == nil {
+			r.keepLessons(0)
 			w.learnWindow(&r.facts, before)
 			again = r.again || w.moreExpected(&r.facts) && !r.limitReached() && r.sum.Failed == 0
 		}
