@@ -28,6 +28,8 @@ type hostile struct {
 	messages [][]byte
 	// uids replaces uid-1 and so on.
 	uids []string
+	// slow servers get impatient clients.
+	slow bool
 	// conf are more lines of the account.
 	conf []string
 	// exit and says are what the run comes to; says is a part of stderr.
@@ -43,8 +45,12 @@ type hostile struct {
 	left int
 }
 
-// limits make the silence of a server a matter of a second.
-var limits = []string{"timeouts: {connect: 1s, idle: 1s}", "password: " + password}
+// Lines of an account. Impatient makes the silence of a server a matter of a
+// second.
+const (
+	impatient = "timeouts: {connect: 1s, idle: 1s}"
+	secret    = "password: " + password
+)
 
 const deleting = "keep: none"
 
@@ -89,12 +95,11 @@ func sized(n int64) pop3test.Options {
 // over the maildrop: whatever happened, each message is there exactly once.
 func TestHostileServers(t *testing.T) {
 	t.Parallel()
+	var cases []subtest
 	for _, h := range hostiles() {
-		t.Run(h.does, func(t *testing.T) {
-			t.Parallel()
-			h.play(t)
-		})
+		cases = append(cases, subtest{h.does, h.play})
 	}
+	together(t, cases)
 }
 
 func (h hostile) play(t *testing.T) {
@@ -123,7 +128,11 @@ func (h hostile) play(t *testing.T) {
 	} else {
 		lines = l.to(serve(t, drop, o), o)
 	}
-	l.account(append(append(lines, limits...), h.conf...)...)
+	lines = append(lines, secret)
+	if h.slow {
+		lines = append(lines, impatient)
+	}
+	l.account(append(lines, h.conf...)...)
 	first := l.run
 	if h.measured {
 		first = l.child
@@ -154,7 +163,7 @@ func (h hostile) play(t *testing.T) {
 func (h hostile) recover(t *testing.T, l *lab, drop *pop3test.Maildrop, messages [][]byte) {
 	good := pop3test.Options{Security: pop3test.Plain}
 	s := serve(t, drop, good)
-	l.account(append(l.to(s, good), limits...)...)
+	l.account(append(l.to(s, good), secret)...)
 	if out := l.run("fetch"); out.code != 0 {
 		t.Errorf("a server in order: %s", out)
 	}

@@ -84,14 +84,14 @@ func greetingRows() []hostile {
 		{does: "is an IMAP server", then: "names it", raw: says("* OK IMAP4rev1 ready\r\n"), exit: 76, says: "looks like an IMAP server"},
 		{does: "is an SMTP server", then: "names it", raw: says("220 mail.example ESMTP\r\n"), exit: 76, says: "looks like an SMTP"},
 		{does: "is a web server", then: "names it", raw: says("HTTP/1.1 400 Bad Request\r\n\r\n"), exit: 76, says: "looks like a web server"},
-		{does: "speaks TLS on a plain port", then: "gives up and says what the port may want", raw: speaksTLS, exit: 69, says: "tls: implicit"},
-		{does: "never greets", then: "waits for timeouts.connect", raw: func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, exit: 69, says: "perhaps this port wants TLS"},
+		{does: "speaks TLS on a plain port", then: "gives up and says what the port may want", raw: speaksTLS, slow: true, exit: 69, says: "tls: implicit"},
+		{does: "never greets", then: "waits for timeouts.connect", raw: func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, slow: true, exit: 69, says: "perhaps this port wants TLS"},
 		{does: "closes at once", then: "says so", raw: func(net.Conn) {}, exit: 69, says: "server closed the connection"},
 		{does: "greets with 9,000 characters", then: "refuses the line", o: always("greeting", pop3test.Raw("+OK "+strings.Repeat("x", 9000)+"\r\n")), exit: 76, says: "line too long"},
 		{does: "greets with escape sequences, NUL and DEL", then: "shows them escaped", o: always("greeting", pop3test.Err(injected)), exit: 76, says: `\x1b]0;title\a`},
 		{does: "answers CAPA with garbage", then: "ignores what is no capability", o: pop3test.Options{Capa: []string{"\x00\x01\x02", esc("x"), strings.Repeat("A", 2000), "SASL", "USER", "", " ", "LOGIN-DELAY -5", "EXPIRE x"}}, exit: 0, got: 5},
 		{does: "hangs up on CAPA", then: "goes on without, and remembers", o: always("CAPA", pop3test.Cut()), exit: 0, got: 5, says: "server hangs up on CAPA"},
-		{does: "falls silent at CAPA", then: "goes on without, and remembers", o: always("CAPA", pop3test.Stall()), exit: 0, got: 5, says: "server hangs up on CAPA"},
+		{does: "falls silent at CAPA", then: "goes on without, and remembers", o: always("CAPA", pop3test.Stall()), slow: true, exit: 0, got: 5, says: "server hangs up on CAPA"},
 		{does: "refuses CAPA", then: "does without", o: pop3test.Options{NoCAPA: true}, exit: 0, got: 5},
 	}
 }
@@ -99,12 +99,12 @@ func greetingRows() []hostile {
 func tlsRows() []hostile {
 	return []hostile{
 		{does: "speaks no TLS on the TLS port", then: "never goes on in plain", raw: says("+OK plain\r\n"), tls: true, exit: 69, says: "does not speak TLS on this port"},
-		{does: "falls silent in the TLS handshake", then: "waits for timeouts.connect", raw: func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, tls: true, exit: 69, says: "timeout in the handshake"},
+		{does: "falls silent in the TLS handshake", then: "waits for timeouts.connect", raw: func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, tls: true, slow: true, exit: 69, says: "timeout in the handshake"},
 		{does: "closes in the TLS handshake", then: "says so", tls: true, o: always("tls", pop3test.Cut()), exit: 69, says: "closed the connection in the handshake"},
 		{does: "injects plaintext behind +OK to STLS", then: "throws the session away", o: stls(faults(pop3test.InjectAfterSTLS("+OK injected\r\n"))), exit: 76, says: "data before the TLS handshake"},
 		{does: "does not offer STLS (stripped)", then: "never goes on in plain", o: stls(pop3test.Options{Capa: []string{"USER", "UIDL"}}), exit: 69, says: "server does not offer STLS"},
 		{does: "refuses STLS", then: "never goes on in plain", o: stls(always("STLS", pop3test.Err("no"))), exit: 69, says: "stls: server refused"},
-		{does: "says +OK to STLS and falls silent", then: "waits for timeouts.connect", o: stls(always("tls", pop3test.Stall())), exit: 69, says: "timeout in the handshake"},
+		{does: "says +OK to STLS and falls silent", then: "waits for timeouts.connect", o: stls(always("tls", pop3test.Stall())), slow: true, exit: 69, says: "timeout in the handshake"},
 		{does: "says +OK to STLS and goes on in plain", then: "never goes on in plain", o: stls(faults(pop3test.Fault{On: "tls", Always: true, Do: pop3test.Pause(50 * time.Millisecond)}, pop3test.Fault{On: "tls", Always: true, Do: pop3test.Raw("+OK plain text in place of a handshake\r\n")})), exit: 69, says: "does not speak TLS"},
 	}
 }
@@ -207,9 +207,9 @@ func bodyRows() []hostile {
 		{does: "breaks off in the middle of a message", then: "keeps what came before, no half message", o: faults(pop3test.Fault{On: "RETR 3", Always: true, After: 60, Do: pop3test.Cut()}), exit: 69, got: 2, says: "retr 3: server closed the connection", measured: true},
 		{does: "breaks off a TLS session in the middle of a message", then: "keeps what came before, no half message", tls: true, o: faults(pop3test.Fault{On: "RETR 3", Always: true, After: 60, Do: pop3test.Cut()}), exit: 69, got: 2, says: "retr 3: server closed the connection", measured: true},
 		{does: "resets the connection in the middle of a message", then: "keeps what came before, no half message", o: faults(pop3test.Fault{On: "RETR 3", Always: true, After: 60, Do: pop3test.Reset()}), exit: 69, got: 2, says: "retr 3: ", measured: true},
-		{does: "falls silent in the middle of a message", then: "waits for timeouts.idle", o: faults(pop3test.Fault{On: "RETR 3", Always: true, After: 60, Do: pop3test.Stall()}), exit: 69, got: 2, says: "retr 3: timeout", measured: true},
-		{does: "drips one byte of a message at a time", then: "waits for timeouts.idle: it asks for 1 KiB in that time", o: faults(pop3test.Fault{On: "RETR 3", Always: true, After: 60, Do: pop3test.Drip(50 * time.Millisecond)}), messages: [][]byte{letters(1)[0], letters(2)[1], long(4000)}, exit: 69, got: 2, says: "retr 3: timeout"},
-		{does: "drips one byte of a status line at a time", then: "waits for timeouts.idle: it asks for a whole line in that time", o: noPipelining(always("RETR 1", pop3test.Drip(200*time.Millisecond))), exit: 69, says: "retr 1: timeout"},
+		{does: "falls silent in the middle of a message", then: "waits for timeouts.idle", o: faults(pop3test.Fault{On: "RETR 3", Always: true, After: 60, Do: pop3test.Stall()}), slow: true, exit: 69, got: 2, says: "retr 3: timeout", measured: true},
+		{does: "drips one byte of a message at a time", then: "waits for timeouts.idle: it asks for 1 KiB in that time", o: faults(pop3test.Fault{On: "RETR 3", Always: true, After: 60, Do: pop3test.Drip(50 * time.Millisecond)}), messages: [][]byte{letters(1)[0], letters(2)[1], long(4000)}, slow: true, exit: 69, got: 2, says: "retr 3: timeout"},
+		{does: "drips one byte of a status line at a time", then: "waits for timeouts.idle: it asks for a whole line in that time", o: noPipelining(always("RETR 1", pop3test.Drip(200*time.Millisecond))), slow: true, exit: 69, says: "retr 1: timeout"},
 		{does: "breaks off between the last line and the dot", then: "delivers nothing that has no end", o: faults(pop3test.Fault{On: "RETR 5", Always: true, After: int64(len("+OK 127 octets\r\n") + wire(5)), Do: pop3test.Cut()}), exit: 69, got: 4, says: "retr 5: server closed the connection"},
 	}
 }
@@ -225,7 +225,7 @@ func endRows() []hostile {
 	return []hostile{
 		{does: "sends more after the reply to QUIT", then: "does not care", o: always("QUIT", pop3test.Append("+OK more\r\n"+esc("x"))), exit: 0, got: 5},
 		{does: "closes at QUIT", then: "has delivered, deletes the next time", o: always("QUIT", pop3test.Cut()), conf: del, left: 5, exit: 69, got: 5, says: "deletions are tried again next time"},
-		{does: "falls silent at QUIT", then: "has delivered, deletes the next time", o: always("QUIT", pop3test.Stall()), conf: del, left: 5, exit: 69, got: 5, says: "deletions are tried again next time"},
+		{does: "falls silent at QUIT", then: "has delivered, deletes the next time", o: always("QUIT", pop3test.Stall()), conf: del, left: 5, slow: true, exit: 69, got: 5, says: "deletions are tried again next time"},
 		{does: "refuses QUIT after deletions", then: "has delivered, looks again the next time", o: always("QUIT", pop3test.Err("some deleted messages not removed")), conf: del, left: 5, exit: 75, got: 5, says: "deletions are tried again next time"},
 		{does: "refuses QUIT, with nothing deleted", then: "notes it", o: always("QUIT", pop3test.Err("no")), exit: 0, got: 5, says: "refused QUIT"},
 		{does: "refuses one DELE", then: "deletes the others, the one the next time", o: always("DELE 3", pop3test.Err("cannot")), conf: del, left: 1, exit: 0, got: 5, says: "would not delete message 3"},
@@ -244,4 +244,3 @@ func endlessRows() []hostile {
 		{does: "sends a message as one line that never ends", then: "refuses it at 4 times its size and 64 MiB; nothing of it is delivered", o: faults(pop3test.Fault{On: "RETR 3", Always: true, After: 40, Do: pop3test.EndlessLine()}), exit: 76, got: 2, says: "message is endless", measured: true},
 	}
 }
-

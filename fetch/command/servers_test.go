@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -244,4 +245,26 @@ func serve(t *testing.T, d *pop3test.Maildrop, o pop3test.Options) *pop3test.Ser
 	s := pop3test.NewServer(d, o)
 	t.Cleanup(s.Close)
 	return s
+}
+
+// subtest is one of many that mostly wait.
+type subtest struct {
+	name string
+	run  func(*testing.T)
+}
+
+// together runs subtests beside each other, far more of them than there are
+// processors: their time goes into waiting for silent servers.
+func together(t *testing.T, cases []subtest) {
+	t.Helper()
+	slots := make(chan struct{}, 24)
+	var wg sync.WaitGroup
+	for _, c := range cases {
+		slots <- struct{}{}
+		wg.Go(func() {
+			t.Run(c.name, c.run)
+			<-slots
+		})
+	}
+	wg.Wait()
 }
