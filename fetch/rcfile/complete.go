@@ -27,6 +27,11 @@ func (r *Result) finish() {
 			return false
 		}
 		r.note(Dropped, a.File, a.Line, "account "+a.Label, why)
+		for _, n := range a.Notes {
+			if n.Kind == Dropped && n.Option == "" {
+				r.Notes = append(r.Notes, n) // it says what is missing
+			}
+		}
 		r.Secrets = slices.DeleteFunc(r.Secrets, func(s SecretFile) bool {
 			return strings.HasPrefix(s.Path, filepath.Join(r.opts.SecretDir, a.Name+"."))
 		})

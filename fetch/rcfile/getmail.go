@@ -154,6 +154,9 @@ func (g *getmailRC) expand(s string) string {
 		if v := g.r.opts.env(name); v != "" {
 			return v
 		}
+		if name == "HOME" {
+			return g.r.opts.Home
+		}
 		return "$" + name
 	})
 }

@@ -247,6 +247,7 @@ func accountName(label string) string {
 	if s = strings.TrimLeft(s, "._-+@"); len(s) > 60 {
 		s = s[:60]
 	}
+	s = strings.TrimRight(s, "-")
 	if s == "" {
 		return "account"
 	}

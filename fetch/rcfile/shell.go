@@ -61,7 +61,8 @@ func shellSpecial(c byte, in bool, words int) bool {
 
 // shellQuote quotes a word for sh.
 func shellQuote(s string) string {
-	if plainScalar(s) && !strings.HasPrefix(s, "~") {
+	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._@+-,:"
+	if s != "" && strings.Trim(s, safe) == "" {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
