@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -102,38 +103,61 @@ func (c *bare) skip(each func(line []byte)) error {
 // readLimit is how fast the messages can be read at best: window commands in
 // flight, and the bytes thrown away.
 func (l *lab) readLimit(b box, window int) (sample, error) {
-	return timed(func() error {
-		c, err := b.login()
-		if err != nil {
-			return err
-		}
-		defer c.conn.Close()
-		stat, err := c.do("STAT")
-		if err != nil {
-			return err
-		}
-		n, _ := strconv.Atoi(strings.Fields(stat)[1])
-		sent := 0
-		for i := range n {
-			if sent <= i+window/2 && sent < n {
-				var cmds []byte
-				for ; sent < min(i+window, n); sent++ {
-					cmds = fmt.Appendf(cmds, "RETR %d\r\n", sent+1)
-				}
-				if _, err := c.conn.Write(cmds); err != nil {
-					return err
-				}
-			}
-			if _, err := c.line(); err != nil {
-				return err
-			}
-			if err := c.skip(nil); err != nil {
-				return err
-			}
-		}
-		_, err = c.do("QUIT")
+	return timed(func() error { return b.read(window, false) })
+}
+
+// deleteLimit is readLimit, and DELE for all of them before QUIT.
+func (l *lab) deleteLimit(b box, window int) (sample, error) {
+	return timed(func() error { return b.read(window, true) })
+}
+
+func (b box) read(window int, del bool) error {
+	c, err := b.login()
+	if err != nil {
 		return err
-	})
+	}
+	defer c.conn.Close()
+	stat, err := c.do("STAT")
+	if err != nil {
+		return err
+	}
+	n, _ := strconv.Atoi(strings.Fields(stat)[1])
+	if err := c.each("RETR", n, window, true); err != nil {
+		return err
+	}
+	if del {
+		if err := c.each("DELE", n, window, false); err != nil {
+			return err
+		}
+	}
+	_, err = c.do("QUIT")
+	return err
+}
+
+// each sends a command for each of n messages, window of them ahead.
+func (c *bare) each(command string, n, window int, body bool) error {
+	sent := 0
+	for i := range n {
+		if sent <= i+window/2 && sent < n {
+			var cmds []byte
+			for ; sent < min(i+window, n); sent++ {
+				cmds = fmt.Appendf(cmds, "%s %d\r\n", command, sent+1)
+			}
+			if _, err := c.conn.Write(cmds); err != nil {
+				return err
+			}
+		}
+		if _, err := c.line(); err != nil {
+			return err
+		}
+		if !body {
+			continue
+		}
+		if err := c.skip(nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // listLimit is how fast the listing can be had at best.
@@ -223,6 +247,7 @@ func writeDurably(name string, b []byte) error {
 }
 
 func timed(f func() error) (sample, error) {
+	syscall.Sync() // as in measure
 	begun := time.Now()
 	err := f()
 	return sample{Wall: time.Since(begun)}, err

@@ -36,6 +36,12 @@ func localhost(l *lab) (*table, error) {
 	)
 	entrants = append(entrants,
 		entrant{name: "read limit", messages: n, run: func() (sample, error) { return l.readLimit(l.box("mixed", false), 1000) }},
+		entrant{name: "read and delete limit", messages: n, run: func() (sample, error) {
+			if err := refill(); err != nil {
+				return sample{}, err
+			}
+			return l.deleteLimit(l.box("doomed", false), 1000)
+		}},
 		entrant{name: "read limit, TLS", messages: n, run: func() (sample, error) { return l.readLimit(l.box("mixed", true), 1000) }},
 		entrant{name: "write limit", messages: n, run: func() (sample, error) { return l.writeLimit("mixed") }},
 	)

@@ -6,6 +6,7 @@
 //	make bench              every target
 //	make bench T=1,4        some of them
 //	make bench Q=1          small mailboxes, one round: does it still work?
+//	make bench P=mpop       some of the peers
 //	make bench R=5          more rounds (3 is the default)
 //
 // It wants Linux, Dovecot's POP3 server, and whichever peers are installed.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -19,7 +20,7 @@ import (
 const measureArg = "-measure"
 
 // patience bounds one run.
-const patience = 10 * time.Minute
+const patience = 5 * time.Minute
 
 // sample is the cost of one run.
 type sample struct {
@@ -57,6 +58,7 @@ func (l *lab) measure(cmd *exec.Cmd, codes ...int) (sample, error) {
 	defer r.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	syscall.Sync() // what was prepared or removed before is not this run's to write
 	outer := exec.CommandContext(ctx, l.self, append([]string{measureArg, cmd.Path}, cmd.Args[1:]...)...)
 	outer.Env, outer.Dir = cmd.Env, cmd.Dir
 	var out bytes.Buffer
@@ -95,7 +97,8 @@ type result struct {
 }
 
 // contest lets the entrants take turns, so that a slow minute of the machine
-// hits all of them.
+// hits all of them. A peer may fail now and then (getmail hangs once in some
+// thousand deliveries); we may not.
 func (l *lab) contest(entrants []entrant) ([]*result, error) {
 	results := make([]*result, len(entrants))
 	for i, e := range entrants {
@@ -108,7 +111,11 @@ func (l *lab) contest(entrants []entrant) ([]*result, error) {
 			}
 			s, err := r.run()
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", r.name, err)
+				if strings.HasPrefix(r.name, "mailhaul") || round == l.rounds-1 && len(r.samples) == 0 {
+					return nil, fmt.Errorf("%s: %w", r.name, err)
+				}
+				l.Logf("%s failed, the run does not count: %v", r.name, err)
+				continue
 			}
 			l.Logf("%-34s %8.2f s", r.name, s.Wall.Seconds())
 			r.samples = append(r.samples, s)

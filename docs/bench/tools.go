@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -40,6 +41,9 @@ func (l *lab) peers() []tool {
 	}
 	var have []tool
 	for _, t := range all {
+		if p := os.Getenv("P"); p != "" && !slices.Contains(strings.Split(p, ","), t.name) {
+			continue
+		}
 		path, err := exec.LookPath(t.name)
 		if err != nil {
 			l.Logf("%s is not installed: not measured", t.name)
@@ -212,6 +216,7 @@ server = %s
 port = %d
 username = %s
 password = %s
+timeout = 60
 %s
 [destination]
 type = Maildir
