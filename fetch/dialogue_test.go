@@ -1,0 +1,139 @@
+package fetch
+
+import (
+	"net"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+)
+
+// talk runs an account against an exact dialogue.
+func talk(t *testing.T, keepNone bool, script string) (Summary, *rig) {
+	t.Helper()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	host, port, err := net.SplitHostPort(pop3test.ScriptServer(t, script))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.account.Server.Host = host
+	g.account.Server.Port, _ = strconv.Atoi(port)
+	g.account.Policy.Keep.None = keepNone
+	return g.run(), g
+}
+
+const login = `
+	S: +OK ready
+	C: CAPA
+	S: -ERR what
+	C: USER alice
+	S: +OK
+	C: PASS secret
+	S: +OK
+`
+
+func TestDialogues(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		keepNone bool
+		script   string
+		exit     Exit
+		fetched  int
+		deleted  int
+		text     string // of the error
+	}{
+		{name: "one command at a time", keepNone: true, fetched: 2, deleted: 2, script: login + `
+			C: STAT
+			S: +OK 2 40
+			C: UIDL
+			S: +OK
+			S: 1 a
+			S: 2 b
+			S: .
+			C: LIST
+			S: +OK
+			S: 1 20
+			S: 2 20
+			S: .
+			C: RETR 1
+			S" +OK\r\nSubject: 1\r\n\r\n..\r\n.\r\n"
+			C: RETR 2
+			S" +OK\r\nSubject: 2\r\n\r\n.\r\n"
+			C: DELE 1
+			S: +OK
+			C: DELE 2
+			S: +OK
+			C: QUIT
+			S: +OK
+			C! close`},
+		{name: "a refused message is not deleted", keepNone: true, fetched: 1, deleted: 1, exit: ExitData,
+			text: `1 message failed and stays on the server: retr 1: server refused: gone\x1b[2J`, script: login + `
+			C: STAT
+			S: +OK 2 40
+			C: UIDL
+			S: +OK
+			S: 1 a
+			S: 2 b
+			S: .
+			C: LIST
+			S: +OK
+			S: 1 20
+			S: 2 20
+			S: .
+			C: RETR 1
+			S" -ERR gone\x1b[2J\r\n"
+			C: RETR 2
+			S" +OK\r\nSubject: 2\r\n\r\n.\r\n"
+			C: DELE 2
+			S: +OK
+			C: QUIT
+			S: +OK
+			C! close`},
+		{name: "an empty maildrop", script: login + `
+			C: STAT
+			S: +OK 0 0
+			C: UIDL
+			S: +OK
+			S: .
+			C: LIST
+			S: +OK
+			S: .
+			C: QUIT
+			S: +OK
+			C! close`},
+		{name: "no QUIT after a broken reply", keepNone: true, exit: ExitProtocol,
+			text: `retr 1: server broke the protocol: neither +OK nor -ERR: "what?"`, script: login + `
+			C: STAT
+			S: +OK 1 20
+			C: UIDL
+			S: +OK
+			S: 1 a
+			S: .
+			C: LIST
+			S: +OK
+			S: 1 20
+			S: .
+			C: RETR 1
+			S: what?
+			C! close`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s, g := talk(t, tt.keepNone, tt.script)
+			text := ""
+			if s.Err != nil {
+				text = s.Err.Error()
+			}
+			if d := cmp.Diff(tt.text, text); d != "" {
+				t.Error("error: want -, got +\n" + d)
+			}
+			if ExitOf(s.Err) != tt.exit || s.Fetched != tt.fetched || s.Deleted != tt.deleted || g.delivered() != tt.fetched {
+				t.Errorf("exit %d, fetched %d, deleted %d, %d files", ExitOf(s.Err), s.Fetched, s.Deleted, g.delivered())
+			}
+		})
+	}
+}
