@@ -113,6 +113,9 @@ func (c *Client) failed(command string, err error) error {
 	case errors.Is(err, errLineTooLong), errors.Is(err, errBodyTooLong), errors.Is(err, errUnsolicited):
 		return c.broken(&ProtocolError{Command: command, Problem: err.Error()})
 	}
+	if isAlert(err) {
+		return c.broken(newTLSError(c.s.clientTLS().ServerName, err))
+	}
 	return c.broken(&ConnError{Command: command, Err: err})
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 )
@@ -31,6 +32,9 @@ const (
 	TLSNotOffered
 	// TLSTimeout means that the handshake took too long.
 	TLSTimeout
+	// TLSClientCert means that the server wants a certificate of ours, or
+	// another one.
+	TLSClientCert
 )
 
 // TLSError means that a secure connection could not be made. There is never
@@ -89,7 +93,9 @@ func (e *TLSError) Temporary() bool {
 func (e *TLSError) Hint() string {
 	switch {
 	case strings.Contains(e.Err.Error(), "protocol version"):
-		return "the server is too old, or too new, for the TLS versions allowed here: see min_version"
+		return "the server is too old, or too new, for the TLS versions allowed here: see min_version, or legacy: true for a very old one"
+	case e.Kind == TLSClientCert:
+		return "the server wants a certificate from us that it knows: see client_cert and client_key"
 	case e.Kind == TLSNotSpoken:
 		return "use tls: stls on this port, or tls: implicit on port 995"
 	case e.Kind == TLSNotOffered:
@@ -121,6 +127,8 @@ func newTLSError(host string, err error) *TLSError {
 		name    x509.HostnameError
 	)
 	switch {
+	case isAlert(err) && strings.Contains(err.Error(), "certificate"):
+		e.Kind = TLSClientCert
 	case errors.As(err, &record):
 		e.Kind = TLSNotSpoken
 	case errors.Is(err, errPin):
@@ -166,10 +174,18 @@ func names(cert *x509.Certificate) string {
 	return strings.Join(all, ", ")
 }
 
-// Untrusted reports whether the server was reached but is not trusted.
+// isAlert reports whether the server ended TLS with an alert, which in TLS 1.3
+// may come after our side of the handshake is done.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
+}
+
+// Untrusted reports whether the server was reached but one side does not trust
+// the other.
 func (e *TLSError) Untrusted() bool {
 	switch e.Kind {
-	case TLSUnknownAuthority, TLSExpired, TLSWrongHost, TLSPinMismatch:
+	case TLSUnknownAuthority, TLSExpired, TLSWrongHost, TLSPinMismatch, TLSClientCert:
 		return true
 	}
 	return e.Cert != nil // refused for a rarer reason
