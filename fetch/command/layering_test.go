@@ -24,6 +24,7 @@ var layers = map[string][]string{
 	"fetch/sasl":          {},
 	"fetch/config":        {},
 	"fetch/rcfile":        {"fetch/config"},
+	"fetch/autoconf":      {},
 	"fetch/pop3/pop3test": {},
 	"deliver":             {},
 	"deliver/durable":     {"deliver/fault"},
