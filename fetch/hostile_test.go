@@ -247,3 +247,19 @@ func TestSilentServerIsLeftInTime(t *testing.T) {
 		})
 	}
 }
+
+// TestWorst: of several accounts' codes the first of this order counts.
+func TestWorst(t *testing.T) {
+	t.Parallel()
+	order := []Exit{78, 77, 76, 74, 73, 70, 69, 65, 75, 0}
+	for i, a := range order {
+		for _, b := range order[i:] {
+			if got := Worst([]Exit{b, 0, a}); got != a {
+				t.Errorf("of %d and %d: %d", b, a, got)
+			}
+		}
+	}
+	if got := Worst(nil); got != ExitOK {
+		t.Errorf("of none: %d", got)
+	}
+}

@@ -120,6 +120,7 @@ var unsteady = []struct {
 	{regexp.MustCompile(`in \d+\.\ds`), "in N.Ns"},
 	{regexp.MustCompile(`for \d+s `), "for Ns "},
 	{regexp.MustCompile(`"seconds":[0-9.e-]+`), `"seconds":N`},
+	{regexp.MustCompile(`seconds=[0-9.e-]+`), "seconds=N"},
 	{regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:.]+(Z|[+-][0-9:]+)`), "TIME"},
 	{regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\d`), "DATE AND TIME"},
 	{regexp.MustCompile(`20\d\d-\d\d-\d\d`), "DATE"},

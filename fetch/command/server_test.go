@@ -103,6 +103,9 @@ func cmdPOP3(ts *testscript.TestScript, _ bool, args []string) {
 			option(ts, &o, key, val)
 		}
 	}
+	if old := worldOf(ts).servers[name]; old != nil {
+		old.Close()
+	}
 	s.Server = pop3test.NewServer(s.drop, o)
 	s.fill(n, uids)
 	worldOf(ts).servers[name] = s
