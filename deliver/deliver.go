@@ -29,6 +29,8 @@ type Envelope struct {
 	// Size is the size that LIST announced, in octets. It is advice: servers
 	// estimate. Negative when unknown.
 	Size int64
+	// MessageID is the value of its Message-ID field; empty if it has none.
+	MessageID string
 	// Date is when the message was received, from its topmost Received field,
 	// else its Date field, else now; never zero, within sane bounds.
 	Date time.Time
@@ -93,6 +95,16 @@ type Intent struct {
 	Data []byte
 	// Receipt is where the message will be once visible, as Result.Receipt.
 	Receipt string
+	// Skipped means that the target has the message already: Publish will add
+	// nothing, and Receipt is where it is.
+	Skipped bool
+}
+
+// Tagger is implemented by a Deliverer that may want a field at the top of a
+// message. The engine asks before Add and puts the text, whole lines with LF,
+// in front of the body, so that it is part of what was delivered.
+type Tagger interface {
+	Tag(ctx context.Context, e Envelope) (string, error)
 }
 
 // Result is the outcome of one message in one target. A nil Err means that it

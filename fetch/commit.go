@@ -138,11 +138,15 @@ func inOrder(a, b *part) int {
 func (c *committer) intentsOf(p *part, intents []deliver.Intent) []state.Intent {
 	out := make([]state.Intent, 0, len(intents))
 	for i, d := range p.deliveries {
+		status := p.status
+		if intents[i].Skipped {
+			status = state.Skipped
+		}
 		for _, id := range d.ids {
 			out = append(out, state.Intent{
 				Key:         d.msg.Key,
 				Target:      id,
-				Status:      p.status,
+				Status:      status,
 				Size:        d.msg.size,
 				SHA256:      d.msg.sum,
 				Fingerprint: d.msg.print,
@@ -214,7 +218,7 @@ func (c *committer) publish(ctx context.Context, p *part) {
 // note turns one result into a settlement or a failure.
 func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Result) {
 	if res.Err == nil {
-		c.settle = append(c.settle, state.Settlement{Intent: in.ID, Status: p.status, Receipt: res.Receipt})
+		c.settle = append(c.settle, state.Settlement{Intent: in.ID, Status: in.Status, Receipt: res.Receipt})
 		d.msg.pending--
 		return
 	}

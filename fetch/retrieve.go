@@ -47,6 +47,7 @@ func (r *run) pass(ctx context.Context, c *pop3.Client, items []Item) error {
 		sum:    sha256.New(),
 	}
 	rt.limit = min(firstBatch, rt.most)
+	items = rt.wanted(ctx, items)
 	next := 0
 	err := c.Retrieve(ctx, messagesOf(items), func(m pop3.Message, body io.Reader, refused error) error {
 		it := items[next]
@@ -85,7 +86,7 @@ func (r *run) batchLimit() int {
 // it. Its error ends the session; what is wrong with the message or with one
 // target alone is noted, and the run goes on.
 func (rt *retriever) stage(ctx context.Context, it Item, body io.Reader) error {
-	src := &source{r: body, run: rt.run}
+	src := &source{r: body, run: rt.run, wait: rt.pace(ctx)}
 	rt.in.Reset(src)
 	h, err := readHeader(rt.in)
 	if err != nil {
@@ -107,8 +108,13 @@ func (rt *retriever) stage(ctx context.Context, it Item, body io.Reader) error {
 	if len(parts) == 0 {
 		return rt.stopIfBroken()
 	}
+	tag, err := rt.tag(ctx, env, parts)
+	if err != nil {
+		rt.failMessage(&msg.Item, "", err)
+		return rt.stopIfBroken()
+	}
 	rt.sum.Reset()
-	content := io.TeeReader(io.MultiReader(strings.NewReader(rt.trace(env)), rt.in), rt.sum)
+	content := io.TeeReader(io.MultiReader(strings.NewReader(rt.trace(env)+tag), rt.in), rt.sum)
 	count := &counter{r: content}
 	errs := tee(ctx, func(i int) deliver.Envelope { return envelopeFor(env, msg, ids[i]) }, parts, count)
 	if src.err != nil {
@@ -188,6 +194,7 @@ func (rt *retriever) envelope(h header, msg *message) (deliver.Envelope, error) 
 		Date:    h.date(rt.now()),
 	}
 	e.Sender, e.HasSender = h.sender()
+	e.MessageID, _ = h.get("Message-ID", 1)
 	rule := rt.a.Policy.Envelope
 	if rule.Header == "" {
 		return e, nil
@@ -212,17 +219,39 @@ func envelopeFor(e deliver.Envelope, msg *message, ids []string) deliver.Envelop
 	return e
 }
 
+// tag is the field that a target wants at the top of this message. With several
+// targets all of them get it.
+func (rt *retriever) tag(ctx context.Context, e deliver.Envelope, parts []*part) (string, error) {
+	var tags strings.Builder
+	for _, p := range parts {
+		t, ok := p.target.Deliverer.(deliver.Tagger)
+		if !ok {
+			continue
+		}
+		text, err := t.Tag(ctx, e)
+		if err != nil {
+			return "", err
+		}
+		tags.WriteString(text)
+	}
+	return tags.String(), nil
+}
+
 // source counts what arrives, holds to the rate, and remembers a broken
 // connection, so that it is told apart from a target's failure.
 type source struct {
-	r   io.Reader
-	run *run
-	err error
+	r    io.Reader
+	run  *run
+	wait func(n int) error // holds to Limits.Rate
+	err  error
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.run.progress(n)
+	if werr := s.wait(n); werr != nil && err == nil {
+		err = werr
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		s.err = err
 	}

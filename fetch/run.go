@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -22,10 +24,11 @@ type run struct {
 	facts      state.Facts
 	failures   map[state.Key][]state.Failure // as on record when the run began
 	prints     printed
-	lessons    []lesson // not confirmed yet
-	again      bool     // another session is wanted: it has what this one lacked
-	triedRenew bool     // a refused login was tried again with a new secret
-	budgeted   int64    // octets of this run that are in the day's budget already
+	lessons    []lesson      // not confirmed yet
+	again      bool          // another session is wanted: it has what this one lacked
+	limiter    *rate.Limiter // nil: as fast as it goes
+	triedRenew bool          // a refused login was tried again with a new secret
+	budgeted   int64         // octets of this run that are in the day's budget already
 
 	mu       sync.Mutex // guards what follows
 	sum      Summary
@@ -40,14 +43,15 @@ type run struct {
 
 func (f *Fetcher) newRun(a *Account) *run {
 	return &run{
-		f:      f,
-		a:      a,
-		log:    f.log().With(slog.String("account", a.Name)),
-		out:    make(map[*Target]error),
-		fails:  make(map[state.Key][]state.Failure),
-		failed: make(map[state.Key]failed),
-		sum:    Summary{Account: a.Name, Started: f.now()},
-		event:  Event{Account: a.Name},
+		f:       f,
+		a:       a,
+		log:     f.log().With(slog.String("account", a.Name)),
+		out:     make(map[*Target]error),
+		fails:   make(map[state.Key][]state.Failure),
+		failed:  make(map[state.Key]failed),
+		sum:     Summary{Account: a.Name, Started: f.now()},
+		event:   Event{Account: a.Name},
+		limiter: newLimiter(a.Limits.Rate),
 	}
 }
 

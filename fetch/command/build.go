@@ -21,10 +21,11 @@ import (
 // recoverers settle what a crash left, by the kind of the intent.
 func recoverers() map[string]deliver.RecoverFunc {
 	return map[string]deliver.RecoverFunc{
-		maildir.Kind: maildir.Recover,
-		mbox.Kind:    mbox.Recover,
-		smtp.Kind:    smtp.Recover,
-		pipe.Kind:    pipe.Recover,
+		maildir.Kind:     maildir.Recover,
+		maildir.SkipKind: maildir.RecoverSkip,
+		mbox.Kind:        mbox.Recover,
+		smtp.Kind:        smtp.Recover,
+		pipe.Kind:        pipe.Recover,
 	}
 }
 
@@ -125,7 +126,7 @@ func (e *env) deliverer(a *config.Account, t config.Target) (deliver.Deliverer, 
 	log := e.log.With(slog.String("account", a.Name), slog.String("target", t.ID()))
 	switch t.Kind {
 	case config.TargetMaildir:
-		return maildir.New(maildir.Options{Path: t.Maildir.Path}), nil
+		return e.maildir(a, t.Maildir.Path), nil
 	case config.TargetMbox:
 		return mbox.New(mbox.Options{
 			Path:        t.Mbox.Path,
@@ -146,6 +147,20 @@ func (e *env) deliverer(a *config.Account, t config.Target) (deliver.Deliverer, 
 		}), nil
 	}
 	return nil, fmt.Errorf("no such kind of target: %v", t.Kind)
+}
+
+// maildir makes a Maildir target, which looks for duplicates if that is wanted.
+func (e *env) maildir(a *config.Account, path string) deliver.Deliverer {
+	d := maildir.New(maildir.Options{Path: path})
+	if a.Dedupe.By == config.DedupeOff || a.Dedupe.Action == config.DuplicateDeliver {
+		return d
+	}
+	cache := filepath.Join(e.stateDir, "dedupe", filepath.Base(state.Path("", path)))
+	by := maildir.SameContent
+	if a.Dedupe.By == config.DedupeMessageID {
+		by = maildir.SameMessageID
+	}
+	return maildir.NewDedupe(d, maildir.NewExisting(path, cache), by, a.Dedupe.Action == config.DuplicateTag)
 }
 
 func relay(t config.Target, log *slog.Logger) (deliver.Deliverer, error) {

@@ -30,6 +30,7 @@ type env struct {
 	screen   *screen            // the terminal behind the streams; nil if there is none
 	bars     bool               // progress bars are wanted and possible
 	sources  map[string]*tokens // by account name; one source an account
+	built    []*config.Account  // what build was given last
 }
 
 func streams(c *cli.Context) Streams { return c.App.Metadata["std"].(Streams) }
@@ -83,9 +84,20 @@ func withConfig(c *cli.Context) (*env, error) {
 	return e, e.findState(c)
 }
 
+// global is the context of the options before the command.
+func global(c *cli.Context) *cli.Context {
+	lineage := c.Lineage()
+	for i := len(lineage) - 1; i >= 0; i-- {
+		if lineage[i] != nil && lineage[i].Command != nil {
+			return lineage[i]
+		}
+	}
+	return c
+}
+
 // findState decides where the state is: the option, the configuration, XDG.
 func (e *env) findState(c *cli.Context) (err error) {
-	e.stateDir = c.String("state")
+	e.stateDir = global(c).String("state") // import has a --state of its own
 	if e.stateDir == "" && e.conf != nil {
 		e.stateDir = e.conf.State
 	}

@@ -128,6 +128,7 @@ func unknownCommand(c *cli.Context) error {
 func commands() []*cli.Command {
 	list := []*cli.Command{
 		fetchCommand(),
+		loopCommand(),
 		planCommand(),
 		checkCommand(),
 		statusCommand(),
@@ -138,6 +139,7 @@ func commands() []*cli.Command {
 		verifyCommand(),
 		purgeCommand(),
 		reportCommand(),
+		importCommand(),
 		completionCommand(),
 		versionCommand(),
 	}

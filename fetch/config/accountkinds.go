@@ -67,9 +67,12 @@ func limitPreset() kind[Limit] {
 func dedupe() kind[Dedupe] {
 	short := choiceOf("off, message-id, content, or a mapping of by, action", dedupeNames, Dedupe{}, Dedupe{By: DedupeMessageID}, Dedupe{By: DedupeContent})
 	return either(short, mapping("a mapping of by, action", zero[Dedupe], dedupeKeys,
-		func(w *walker, path string, n *yaml.Node, _ *Dedupe) {
+		func(w *walker, path string, n *yaml.Node, d *Dedupe) {
 			if !w.has(path, "by") {
 				w.errorf(n, path, "wants by: message-id or content")
+			}
+			if d.By == DedupeContent && d.Action == DuplicateTag {
+				w.errorf(n, path, "action: tag wants by: message-id (the content is known only when the message is there)")
 			}
 		}))
 }

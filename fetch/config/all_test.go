@@ -35,7 +35,7 @@ accounts:
     on_reject: keep
     poison: 0
     headers: {received: true}
-    dedupe: {by: content, action: tag}
+    dedupe: {by: message-id, action: tag}
     remember: 26w
     quiet: 23:00-06:00
     jitter: 0s
@@ -58,7 +58,7 @@ accounts:
 		"reach":    a.Bind == netip.MustParseAddr("::1") && a.Proxy.Kind == ProxyHTTP && a.Proxy.Server.Port == 8080 && a.Proxy.User == "u",
 		"oauth":    a.Auth.Bearer() && a.OAuth.Custom() && len(a.OAuth.Scopes) == 2 && a.OAuth.Subject == "u" && a.OAuth.RedirectPort == 8400 && a.OAuth.Tokens == TokensKeyring,
 		"mail":     a.Keep.None && a.Limit.Rate == 1<<20 && *a.To == Multidrop{"Delivered-To", 2, "p-"} && a.OnReject == RejectKeep && a.Poison == 0 && a.Headers.Received,
-		"dedupe":   a.Dedupe == Dedupe{DedupeContent, DuplicateTag} && a.Remember == 182*day && a.UTF8 == UTF8On && a.Lang == "de",
+		"dedupe":   a.Dedupe == Dedupe{DedupeMessageID, DuplicateTag} && a.Remember == 182*day && a.UTF8 == UTF8On && a.Lang == "de",
 		"run":      a.Quiet.From == 23*time.Hour && a.Jitter == 0 && a.After[1] == "true" && a.Alert.After == 2*day && a.Alert.Ping != "",
 		"mbox":     *a.Deliver[0].Mbox == Mbox{"/etc/x", MboxO, 5 * time.Second},
 		"maildir":  a.Deliver[1].Maildir.Path == "/etc/y",

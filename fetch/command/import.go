@@ -1,0 +1,266 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
+)
+
+func importCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "import",
+		Usage:     "turn another program's configuration and seen-list into ours",
+		ArgsUsage: strings.Join(rcfile.Formats(), " | ") + " [FILE]",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "only", Usage: "only the account `NAME`, as it is named in the YAML"},
+			&cli.BoolFlag{Name: "state", Usage: "take over the seen-list: what the other program has fetched is not fetched again"},
+			&cli.StringSliceFlag{Name: "state-file", Usage: "read the seen-list from `FILE` instead of where the program keeps it", TakesFile: true},
+			&cli.BoolFlag{Name: "verify", Usage: "list the maildrops and prove that nothing would be fetched twice"},
+			&cli.BoolFlag{Name: "force", Usage: "go on although the other program runs or its list does not fit"},
+		},
+		BashComplete: func(c *cli.Context) {
+			fmt.Fprintln(c.App.Writer, strings.Join(rcfile.Formats(), "\n"))
+		},
+		Action: runImport,
+	}
+}
+
+// importRun is one import: what the other program has, and what of it becomes
+// ours.
+type importRun struct {
+	*env
+	c      *cli.Context
+	result *rcfile.Result
+	list   []*fetch.Account // in the order of the result, those that parse
+	bad    bool             // a list did not fit
+}
+
+func runImport(c *cli.Context) error {
+	if c.NArg() < 1 || c.NArg() > 2 {
+		return usagef("import wants a format (%s) and at most one file", strings.Join(rcfile.Formats(), ", "))
+	}
+	e, err := newEnv(c)
+	if err != nil {
+		return err
+	}
+	if err := e.findState(c); err != nil {
+		return err
+	}
+	secrets, err := secretDir()
+	if err != nil {
+		return err
+	}
+	r := &importRun{env: e, c: c}
+	r.result, err = rcfile.Read(c.Args().Get(0), c.Args().Get(1), importOptions(secrets))
+	if err != nil {
+		return importError(err)
+	}
+	if len(r.result.Accounts) == 0 {
+		return &fetch.Error{Exit: fetch.ExitConfig, Err: fmt.Errorf("no POP3 account in %s", strings.Join(r.result.Files, ", "))}
+	}
+	takeOver := c.Bool("state") || len(c.StringSlice("state-file")) > 0
+	if takeOver || c.Bool("verify") {
+		return r.lists(takeOver)
+	}
+	if why, busy := rcfile.Busy(r.result); busy {
+		fmt.Fprintf(e.std.Err, "mailhaul: note: %s; stop it before its seen-list is taken over\n", printable(why))
+	}
+	if err := r.writeSecrets(); err != nil {
+		return err
+	}
+	_, err = e.std.Out.Write(r.result.YAML())
+	return err
+}
+
+func importError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return usageError{err}
+	}
+	return configError{err}
+}
+
+func importOptions(secrets string) rcfile.Options {
+	o := rcfile.Options{Root: os.Geteuid() == 0, LookupEnv: os.LookupEnv, SecretDir: secrets}
+	o.Home, _ = os.UserHomeDir()
+	if u, err := user.Current(); err == nil {
+		o.User = u.Username
+	}
+	return o
+}
+
+// secretDir is where imported passwords go: beside the configuration.
+func secretDir() (string, error) {
+	dir, err := filepath.Abs(filepath.Dir(config.DefaultPath()))
+	return filepath.Join(dir, "secrets"), err
+}
+
+// writeSecrets puts passwords that stood in the other configuration into files
+// of their own, readable by their owner only.
+func (r *importRun) writeSecrets() error {
+	for _, s := range r.result.Secrets {
+		if err := durable.MkdirAll(filepath.Dir(s.Path), 0o700); err != nil {
+			return err
+		}
+		if old, err := os.ReadFile(s.Path); err == nil {
+			if strings.TrimRight(string(old), "\n") == s.Value {
+				continue
+			}
+			return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s holds another password already", s.Path),
+				Hint: "move it away and run the import again"}
+		}
+		if err := durable.WriteFile(s.Path, []byte(s.Value+"\n")); err != nil {
+			return err
+		}
+		fmt.Fprintf(r.std.Err, "mailhaul: wrote the password to %s (0600)\n", s.Path)
+	}
+	return nil
+}
+
+// lists takes over or checks the seen-lists, account by account.
+func (r *importRun) lists(takeOver bool) error {
+	if why, busy := rcfile.Busy(r.result); busy && !r.c.Bool("force") {
+		return &fetch.Error{Exit: fetch.ExitTemp, Err: errors.New(why),
+			Hint: "stop it first: it writes its list when it ends, and what it fetches meanwhile would come twice"}
+	}
+	if err := r.writeSecrets(); err != nil {
+		return err
+	}
+	conf, err := config.Parse("imported", r.result.YAML(), configOptions())
+	if err != nil {
+		return configError{fmt.Errorf("the imported configuration is not complete: print it, complete it, and then take over its list:\n%w", err)}
+	}
+	seen, err := r.result.Seen(r.c.StringSlice("state-file")...)
+	if err != nil {
+		return importError(err)
+	}
+	var codes []fetch.Exit
+	for _, a := range conf.Accounts {
+		if only := r.c.String("only"); only != "" && only != a.Name {
+			continue
+		}
+		err := r.account(r.c.Context, a, seen, takeOver)
+		if err != nil {
+			printError(r.std.Err, a.Name, err)
+		}
+		codes = append(codes, fetch.ExitOf(err))
+	}
+	for i := range seen {
+		if seen[i].Account == "" {
+			fmt.Fprintf(r.std.Err, "mailhaul: note: %s:%d: a list for %s@%s belongs to no account here\n",
+				seen[i].Source, seen[i].Line, printable(seen[i].User), printable(seen[i].Host))
+		}
+	}
+	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
+		return silent{worst}
+	}
+	return nil
+}
+
+// account handles the lists of one account.
+func (r *importRun) account(ctx context.Context, a *config.Account, seen []rcfile.SeenList, takeOver bool) error {
+	var list rcfile.SeenList
+	for _, l := range seen {
+		if l.Account == a.Name {
+			uids := append(list.UIDs, l.UIDs...)
+			list = l
+			list.UIDs = uids
+		}
+	}
+	fa, err := r.env.account(a)
+	if err != nil {
+		return err
+	}
+	online := r.c.Bool("verify")
+	var verdict error
+	added, err := r.fetcher().TakeOver(ctx, fa, online, func(server []string) ([]fetch.SeenElsewhere, error) {
+		chosen, err := r.choose(a.Name, server, list, online)
+		if !takeOver {
+			verdict, err = err, nil
+			chosen = nil
+		}
+		return chosen, err
+	})
+	if err != nil || verdict != nil {
+		return cmp.Or(err, verdict)
+	}
+	if takeOver {
+		return r.tell(map[string]any{"account": a.Name, "taken_over": added},
+			fmt.Sprintf("%s: %s taken over as seen", a.Name, plural(added, "message")))
+	}
+	return nil
+}
+
+// choose compares the list with the server, if that was asked, and returns what
+// to record.
+func (r *importRun) choose(account string, server []string, list rcfile.SeenList, online bool) ([]fetch.SeenElsewhere, error) {
+	if !online {
+		return r.offline(account, list), nil
+	}
+	m := rcfile.Match(server, list)
+	d := m.Diagnose(r.result.Format)
+	err := r.tell(map[string]any{"account": account, "listed": len(server), "known": len(m.Known), "unknown": len(m.Unknown), "ok": !d.Bad, "causes": d.Causes},
+		account+": "+d.Summary)
+	for _, cause := range d.Causes {
+		if !r.json {
+			fmt.Fprintf(r.std.Out, "%s:   %s\n", account, printable(cause))
+		}
+	}
+	if d.Bad && !r.c.Bool("force") {
+		return nil, &fetch.Error{Exit: fetch.ExitData, Err: errors.New("the seen-list does not fit the server; nothing was taken over"),
+			Hint: "find the cause above; --force takes it over all the same"}
+	}
+	var out []fetch.SeenElsewhere
+	for uid, s := range m.Known {
+		out = append(out, fetch.SeenElsewhere{UID: uid, FirstSeen: s.FirstSeen})
+	}
+	for _, s := range m.Unmatched { // a windowed list may show them again
+		if !s.MessageID && !s.Truncated {
+			out = append(out, fetch.SeenElsewhere{UID: s.UID, FirstSeen: s.FirstSeen})
+		}
+	}
+	return out, err
+}
+
+// offline takes what is exact; the rest needs the server's listing.
+func (r *importRun) offline(account string, list rcfile.SeenList) []fetch.SeenElsewhere {
+	var out []fetch.SeenElsewhere
+	inexact := 0
+	for _, s := range list.UIDs {
+		if s.MessageID || s.Truncated {
+			inexact++
+			continue
+		}
+		if s.Ambiguous {
+			inexact++
+		}
+		out = append(out, fetch.SeenElsewhere{UID: s.UID, FirstSeen: s.FirstSeen})
+	}
+	if inexact > 0 {
+		fmt.Fprintf(r.std.Err, "mailhaul: %s: %d of %d entries are not stored exactly by %s: use --verify, which compares them with the server\n",
+			printable(account), inexact, len(list.UIDs), r.result.Format)
+	}
+	return out
+}
+
+// tell prints a result for a person or a program.
+func (r *importRun) tell(row map[string]any, text string) error {
+	if r.json {
+		return json.NewEncoder(r.std.Out).Encode(row)
+	}
+	_, err := fmt.Fprintln(r.std.Out, printable(text))
+	return err
+}

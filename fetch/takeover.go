@@ -1,0 +1,68 @@
+package fetch
+
+import (
+	"context"
+	"time"
+
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// SeenElsewhere is a message that another program has fetched.
+type SeenElsewhere struct {
+	UID       string
+	FirstSeen time.Time // zero: not known
+}
+
+// TakeOver records what another program has fetched as seen, so that it is not
+// fetched again. With online set it lists the maildrop first; choose gets the
+// server's UIDs (nil if offline) and returns what to record. Entries that the
+// state has already stay as they are. It returns how many are new.
+func (f *Fetcher) TakeOver(ctx context.Context, a *Account, online bool, choose func(server []string) ([]SeenElsewhere, error)) (added int, err error) {
+	r := f.newRun(a)
+	err = r.holding(ctx, func() error {
+		var uids []string
+		if online {
+			if uids, err = r.serverUIDs(ctx); err != nil {
+				return err
+			}
+		}
+		seen, err := choose(uids)
+		if err != nil || len(seen) == 0 {
+			return err
+		}
+		change := &state.Change{Put: r.imported(seen), Facts: &r.facts}
+		added = len(change.Put)
+		return r.db.Apply(change)
+	})
+	return added, err
+}
+
+func (r *run) serverUIDs(ctx context.Context) ([]string, error) {
+	c, items, err := r.listRows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.leave(c)
+	uids := make([]string, len(items))
+	for i := range items {
+		uids[i] = items[i].UID
+	}
+	return uids, c.Quit(ctx)
+}
+
+// imported turns what is not known yet into entries.
+func (r *run) imported(seen []SeenElsewhere) []state.Entry {
+	var out []state.Entry
+	for _, s := range seen {
+		k := state.NewKey(s.UID, 0)
+		if _, known := r.entry(k); known {
+			continue
+		}
+		e := state.Entry{Key: k, Size: -1, FirstSeen: s.FirstSeen, Source: state.Imported, Done: true}
+		if e.FirstSeen.IsZero() {
+			e.FirstSeen = r.now()
+		}
+		out = append(out, e)
+	}
+	return out
+}
