@@ -143,26 +143,33 @@ func tunnel(argv []string, s config.Server) dialFunc {
 		cmd.Stdin, cmd.Stdout = theirs, theirs
 		tail := &tailBuffer{}
 		cmd.Stderr = tail
+		cmd.WaitDelay = 2 * time.Second // a child of its own may hold the pipe
 		if err := cmd.Start(); err != nil {
 			_ = ours.Close()
 			return nil, fmt.Errorf("tunnel: %w", err)
 		}
-		return &tunnelConn{Conn: ours, cmd: cmd, stderr: tail}, nil
+		c := &tunnelConn{Conn: ours, stderr: tail}
+		c.end = sync.OnceFunc(func() {
+			kill := time.AfterFunc(2*time.Second, func() { _ = cmd.Process.Kill() })
+			_ = cmd.Wait()
+			kill.Stop()
+		})
+		return c, nil
 	}
 }
 
 // tunnelConn is our end of a tunnel; closing it ends the command.
 type tunnelConn struct {
 	net.Conn
-	cmd    *exec.Cmd
 	stderr *tailBuffer
-	once   sync.Once
+	end    func() // waits for the command, not for long
 }
 
 // Read adds what the command complained of to the end of the connection.
 func (c *tunnelConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if errors.Is(err, io.EOF) && n == 0 {
+		c.end() // then all that it had to say is there
 		if said := c.stderr.text(); said != "" {
 			return 0, fmt.Errorf("tunnel: %s", said)
 		}
@@ -173,11 +180,7 @@ func (c *tunnelConn) Read(p []byte) (int, error) {
 // Close ends the connection and the command, and waits for it.
 func (c *tunnelConn) Close() error {
 	err := c.Conn.Close()
-	c.once.Do(func() {
-		kill := time.AfterFunc(2*time.Second, func() { _ = c.cmd.Process.Kill() })
-		_ = c.cmd.Wait()
-		kill.Stop()
-	})
+	c.end()
 	return err
 }
 
