@@ -55,8 +55,10 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 // target refused for good, for the SetAside target.
 func (r *run) retrieveAll(ctx context.Context, c *pop3.Client, items []Item) error {
 	r.enter(Retrieving)
-	if err := r.pass(ctx, c, items); err != nil {
-		return err
+	for _, some := range retriesFirst(items) {
+		if err := r.pass(ctx, c, some); err != nil {
+			return err
+		}
 	}
 	rejected := r.takeRejected()
 	if len(rejected) > 0 {

@@ -1,0 +1,82 @@
+package fetch
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// retryChunk is how many messages that some target has already are retrieved
+// before we look again whether the others take anything.
+const retryChunk = 100
+
+// retriesFirst splits a plan's messages: those that some target has already, in
+// chunks, then the rest.
+func retriesFirst(items []Item) (chunks [][]Item) {
+	var retries, fresh []Item
+	for i := range items {
+		if len(items[i].Have) > 0 {
+			retries = append(retries, items[i])
+			continue
+		}
+		fresh = append(fresh, items[i])
+	}
+	for c := range slices.Chunk(retries, retryChunk) {
+		chunks = append(chunks, c)
+	}
+	return append(chunks, fresh)
+}
+
+// wanted opens the first batch of each target that lacks one of the messages,
+// and drops the messages that no working target wants: they would be retrieved
+// for nothing, again in each run until a relay is back.
+func (rt *retriever) wanted(ctx context.Context, items []Item) []Item {
+	rt.cur = &batch{opened: time.Now()}
+	for i := range rt.a.Targets {
+		t := &rt.a.Targets[i]
+		if !rt.broken(t) && slices.ContainsFunc(items, func(it Item) bool { return it.wants(t.ID) }) {
+			rt.probe(ctx, t, state.Delivered)
+		}
+	}
+	aside := rt.a.SetAside
+	if aside != nil && !rt.broken(aside) && slices.ContainsFunc(items, func(it Item) bool { return len(it.SetAside) > 0 }) {
+		rt.probe(ctx, aside, state.SetAside)
+	}
+	out := make([]Item, 0, len(items))
+	for _, it := range items {
+		if rt.live(&it) {
+			out = append(out, it)
+		}
+	}
+	if len(out) == 0 {
+		_ = rt.cur.abort() // nothing was added
+		rt.cur = nil
+	}
+	return out
+}
+
+func (rt *retriever) probe(ctx context.Context, t *Target, s state.Status) {
+	if _, err := rt.cur.part(ctx, t, s); err != nil {
+		rt.breakTarget(t, err)
+	}
+}
+
+// live reports whether a working target wants the message.
+func (rt *retriever) live(it *Item) bool {
+	if len(it.SetAside) > 0 && rt.a.SetAside != nil && !rt.broken(rt.a.SetAside) {
+		return true
+	}
+	for i := range rt.a.Targets {
+		if t := &rt.a.Targets[i]; it.wants(t.ID) && !rt.broken(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// wants reports whether the message is to be delivered to a target now.
+func (it *Item) wants(target string) bool {
+	return !it.rejected && it.due(target) && !slices.Contains(it.SetAside, target)
+}
