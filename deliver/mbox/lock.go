@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
@@ -50,7 +51,7 @@ func lockFile(ctx context.Context, l locker) (*target, error) {
 		if left <= 0 {
 			return nil, &deliver.Error{Class: deliver.Unavailable,
 				Err:  fmt.Errorf("%s: locked by %s for %s", l.path, holder, l.timeout),
-				Hint: "another mail program is busy with this mbox, or left a lock behind"}
+				Hint: lockHint(l.path, holder)}
 		}
 		// Half of it at random, so that two who collided do not collide again.
 		if err := sleep(ctx, min(left, pause/2+rand.N(pause/2))); err != nil {
@@ -101,6 +102,8 @@ func (t *target) lockBoth(warn func(error)) (holder string, err error) {
 		if warn != nil {
 			warn(err)
 		}
+	case full(err):
+		return "", ioError(fmt.Errorf("dotlock: %w", err))
 	case err != nil:
 		return "", &deliver.Error{Class: deliver.CannotCreate, Err: fmt.Errorf("dotlock: %w", err)}
 	}
@@ -112,6 +115,15 @@ func (t *target) lockBoth(warn func(error)) (holder string, err error) {
 		return "a program that replaces the file", errHeld
 	}
 	return "", nil
+}
+
+// lockHint tells what to do about a lock that stays.
+func lockHint(path, holder string) string {
+	const hint = "another mail program is busy with this mbox"
+	if strings.HasPrefix(holder, path+".lock") {
+		return hint + "; if none is running, remove " + path + ".lock"
+	}
+	return hint
 }
 
 func withHolder(lock, holder string) string {

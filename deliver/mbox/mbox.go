@@ -135,5 +135,9 @@ func cannotCreate(err error, hint string) *deliver.Error {
 }
 
 func ioError(err error) *deliver.Error {
-	return &deliver.Error{Class: deliver.IOError, Err: err}
+	e := &deliver.Error{Class: deliver.IOError, Err: err}
+	if full(err) {
+		e.Hint = "the disk or the quota is full: make room and run again; nothing was lost"
+	}
+	return e
 }

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"golang.org/x/sys/windows"
 )
 
 const openFlags = 0
@@ -21,3 +23,6 @@ func notWritable(err error) bool { return errors.Is(err, fs.ErrPermission) }
 func fcntlLock(*os.File) (holder string, err error) { return "", nil }
 
 func fcntlUnlock(*os.File) error { return nil }
+
+// full reports whether there is no room left on the file system.
+func full(err error) bool { return errors.Is(err, windows.ERROR_DISK_FULL) }
