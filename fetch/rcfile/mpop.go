@@ -20,11 +20,12 @@ type mpopOption struct {
 	name, arg string
 }
 
-// mpopAccount is the lines that hold for an account, inherited ones first.
+// mpopAccount is the lines that hold for an account: the defaults when it was
+// defined, and its own, inherited ones first.
 type mpopAccount struct {
-	name string
-	line int
-	opts []mpopOption
+	name           string
+	line           int
+	defaults, opts []mpopOption
 }
 
 func readMpop(r *Result, file string) error {
@@ -42,8 +43,8 @@ func readMpop(r *Result, file string) error {
 	return nil
 }
 
-// parseMpop reads the lines of an mpoprc. A defaults line starts new defaults;
-// an account starts from them, then takes what it inherits.
+// parseMpop reads the lines of an mpoprc. Another defaults line adds to those
+// before; what an account inherits is not the defaults of the other account.
 func parseMpop(file, text string) ([]mpopAccount, error) {
 	var accounts []mpopAccount
 	var defaults []mpopOption
@@ -55,7 +56,7 @@ func parseMpop(file, text string) ([]mpopAccount, error) {
 		switch {
 		case name == "":
 		case name == "defaults":
-			cur, defaults, started = nil, nil, true
+			cur, started = nil, true
 		case name == "account":
 			acc, err := mpopHeader(o, defaults, accounts)
 			if err != nil {
@@ -102,7 +103,7 @@ func mpopLine(raw string) (name, arg string) {
 // mpopHeader starts an account: NAME [: A,B,...].
 func mpopHeader(o mpopOption, defaults []mpopOption, have []mpopAccount) (mpopAccount, error) {
 	name, parents, inherits := strings.Cut(o.arg, ":")
-	acc := mpopAccount{strings.TrimSpace(name), o.line, slices.Clone(defaults)}
+	acc := mpopAccount{name: strings.TrimSpace(name), line: o.line, defaults: slices.Clone(defaults)}
 	switch {
 	case acc.name == "":
 		return acc, syntax(o.file, o.line, "account wants a name")
@@ -133,16 +134,17 @@ type mpopMerge struct {
 
 func (r *Result) mpopAccount(file string, acc mpopAccount) {
 	m := &mpopMerge{r: r, a: r.account(acc.name, file, acc.line), last: map[string]mpopOption{}}
-	for _, o := range acc.opts {
+	opts := append(acc.defaults, acc.opts...)
+	for _, o := range opts {
 		m.last[o.name] = o
 	}
 	a := m.a
 	a.Host, a.User = m.arg("host"), m.arg("user")
 	m.tls()
-	for i, o := range acc.opts {
+	for i, o := range opts {
 		if o.name == "eval" {
 			a.drop(o.option, "was not run: write out what it prints")
-		} else if !slices.ContainsFunc(acc.opts[i+1:], func(later mpopOption) bool { return later.name == o.name }) {
+		} else if !slices.ContainsFunc(opts[i+1:], func(later mpopOption) bool { return later.name == o.name }) {
 			m.option(o)
 		}
 	}

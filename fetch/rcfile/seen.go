@@ -82,10 +82,12 @@ func (r *Result) Seen(files ...string) ([]SeenList, error) {
 			return lists, err
 		}
 	}
+	done := map[string]bool{} // accounts may share a file
 	for _, a := range r.Accounts {
-		if a.state.file == "" {
+		if a.state.file == "" || done[a.state.file] {
 			continue
 		}
+		done[a.state.file] = true
 		if err := read(a.state.file, a, false); err != nil {
 			return lists, err
 		}
