@@ -11,9 +11,12 @@ import (
 // secret can be renewed (an access token may have been revoked early), and
 // reports whether another login is worth a try.
 func (r *run) renew(ctx context.Context, err error) bool {
-	var refused *pop3.LoginError
-	if r.a.Renew == nil || r.triedRenew || !errors.As(err, &refused) || refused.Temporary() {
+	var login *pop3.LoginError
+	if r.a.Renew == nil || r.triedRenew || !errors.As(err, &login) || login.Temporary() {
 		return false
+	}
+	if !errors.As(login.Err, new(*pop3.Error)) {
+		return false // not the server's: there was no secret to send
 	}
 	r.triedRenew = true
 	if err := r.a.Renew(ctx); err != nil {

@@ -53,12 +53,20 @@ func (e *env) reportChecked(a *config.Account) error {
 	for _, t := range a.Deliver {
 		to = append(to, t.ID())
 	}
-	switch {
-	case e.json:
-		return json.NewEncoder(e.std.Out).Encode(map[string]any{"account": a.Name, "ok": true, "user": a.User,
-			"server": a.Server.String(), "tls": a.TLS.String(), "deliver": to})
-	case !e.quiet:
+	token := e.tokenState(a)
+	if e.json {
+		row := map[string]any{"account": a.Name, "ok": true, "user": a.User,
+			"server": a.Server.String(), "tls": a.TLS.String(), "deliver": to}
+		if token != nil {
+			row["token"] = token
+		}
+		return json.NewEncoder(e.std.Out).Encode(row)
+	}
+	if !e.quiet {
 		fmt.Fprintf(e.std.Out, "%s: ok: %s at %s, %s, to %s\n", a.Name, printable(a.User), a.Server, a.TLS, printable(strings.Join(to, ", ")))
+	}
+	if token != nil && (!e.quiet || token.NeedsLogin || token.Warning != "") {
+		writeTokenState(e.std.Out, a.Name, token)
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/oauth"
 )
 
 // failure is one thing that goes wrong for people, and what to do about it.
@@ -25,10 +27,21 @@ type failure struct {
 func explain(a *config.Account, err error) string {
 	for _, f := range failures() {
 		if f.is(a, err) {
-			return f.advice
+			return f.advice + passwordAdvice(a, err)
 		}
 	}
 	return fetch.HintOf(err)
+}
+
+// passwordAdvice says where the server's provider has app passwords, if a
+// password was refused.
+func passwordAdvice(a *config.Account, err error) string {
+	p, ok := oauth.Match(a.Server.Host)
+	login := refusedLogin(err)
+	if !ok || p.AppPassword == "" || a.OAuth != nil || login == nil || login.Temporary() {
+		return ""
+	}
+	return "\n" + p.Title + ": " + p.AppPassword + "."
 }
 
 // failures are what people meet, the most telling first.
@@ -49,11 +62,17 @@ func failures() []failure {
 			"The provider limits how often one may log in: wait, then run less often (every:)."},
 		{"maildrop in use", code(pop3.InUse),
 			"Another program holds the mailbox, or a broken connection left it locked: that ends by itself after about ten minutes."},
-		{"bearer token refused", func(_ *config.Account, err error) bool {
-			var l *pop3.LoginError
-			return errors.As(err, &l) && (l.Login == "XOAUTH2" || l.Login == "OAUTHBEARER")
-		}, "The access token was refused. Log in anew (mailhaul login ACCOUNT); check that user: is the mailbox that you gave consent for, and that the scope is that of POP."},
-		{"wrong password", func(_ *config.Account, err error) bool { return errors.As(err, new(*pop3.LoginError)) },
+		{"token too long", func(_ *config.Account, err error) bool {
+			var t *sasl.TokenError
+			return errors.As(err, &t) && t.TokenTooLong
+		}, "The access token is longer than the 4096 characters that Exchange Online takes. It grows with the scopes: ask for that of POP alone (oauth.scopes), or have the administrator leave out group claims."},
+		{"token for another mailbox", func(_ *config.Account, err error) bool {
+			l := refusedLogin(err)
+			return bearer(l) && l.AfterLogin
+		}, "The token is good, but not for this mailbox. Is user: the mailbox that consent was given for (a shared mailbox has its own name)?\nWith Microsoft's app-only access the mailbox must grant it: New-ServicePrincipal with the enterprise application's object id, then Add-MailboxPermission (docs/oauth.md)."},
+		{"bearer token refused", func(_ *config.Account, err error) bool { return bearer(refusedLogin(err)) },
+			"The access token was refused. Log in anew (mailhaul login ACCOUNT); check that user: is the mailbox that you gave consent for, and that the scope is that of POP."},
+		{"wrong password", func(_ *config.Account, err error) bool { return refusedLogin(err) != nil },
 			"User name or password is wrong, or the provider wants an app password, or POP3 is off for this mailbox.\nMost providers want the whole address as the user name. Too many wrong tries lock an account: check before you try again."},
 		{"name unknown", dial(pop3.DialDNS),
 			"The server's name does not exist, or this machine has no DNS. Check server: for a typing mistake (often pop.DOMAIN, pop3.DOMAIN or mail.DOMAIN)."},
@@ -95,6 +114,21 @@ func failures() []failure {
 		{"read-only", func(_ *config.Account, err error) bool { return errors.Is(err, syscall.EROFS) },
 			"The file system is mounted read-only."},
 	}
+}
+
+// refusedLogin is the login that the server refused; nil if it was not asked,
+// for want of a password or a token.
+func refusedLogin(err error) *pop3.LoginError {
+	var l *pop3.LoginError
+	if errors.As(err, &l) && errors.As(l.Err, new(*pop3.Error)) {
+		return l
+	}
+	return nil
+}
+
+// bearer reports whether a login was one with a token.
+func bearer(l *pop3.LoginError) bool {
+	return l != nil && (l.Login == "XOAUTH2" || l.Login == "OAUTHBEARER")
 }
 
 // said fits an error whose text holds one of the words.

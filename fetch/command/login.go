@@ -12,6 +12,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
 )
 
@@ -90,7 +92,7 @@ func runLogin(c *cli.Context) error {
 		o.Open = func(context.Context, string) error { return errors.New("not wanted") }
 	}
 	if err := t.source.Login(c.Context, &loginUI{in: e.std.In, out: e.std.Out, json: e.json}, o); err != nil {
-		return oauthError(t.account, err)
+		return closedProvider(t, oauthError(t.account, err))
 	}
 	st, err := t.source.Status()
 	if err != nil {
@@ -99,8 +101,25 @@ func runLogin(c *cli.Context) error {
 	if e.json {
 		return json.NewEncoder(e.std.Out).Encode(tokenJSONOf(t.account, &st))
 	}
-	fmt.Fprintf(e.std.Out, "%s: logged in; next: mailhaul check --connect %s\n", t.account, t.account)
+	done := "logged in"
+	if st.Flow == oauth.FlowClientCredentials || st.Flow == oauth.FlowServiceAccount {
+		done = fmt.Sprintf("flow %s works, and needs no login", st.Flow)
+	}
+	fmt.Fprintf(e.std.Out, "%s: %s; next: mailhaul check --connect %s\n", t.account, done, t.account)
 	return nil
+}
+
+// closedProvider adds to a failed login that the provider may not want it.
+func closedProvider(t *tokens, err error) error {
+	p := t.source.Client().Preset()
+	if !p.Closed {
+		return err
+	}
+	advice := p.Title + " registers no new clients; instead of OAuth2, an app password: " + p.AppPassword
+	if h := fetch.HintOf(err); h != "" {
+		advice = h + "; " + advice
+	}
+	return &fetch.Error{Exit: fetch.ExitOf(err), Err: err, Hint: advice}
 }
 
 func runLogout(c *cli.Context) error {
@@ -109,8 +128,12 @@ func runLogout(c *cli.Context) error {
 		return err
 	}
 	told, err := t.source.Revoke(c.Context)
+	none := errors.Is(err, oauth.ErrNoTokens)
+	if e.json && (err == nil || none) {
+		return json.NewEncoder(e.std.Out).Encode(map[string]any{"account": t.account, "was_logged_in": !none, "provider_told": told})
+	}
 	switch {
-	case errors.Is(err, oauth.ErrNoTokens):
+	case none:
 		fmt.Fprintf(e.std.Out, "%s: was not logged in\n", t.account)
 		return nil
 	case err != nil:
@@ -128,9 +151,14 @@ func runToken(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	t.source.Ahead = 0 // the default: it is used at once
 	token, err := t.get(c.Context)
 	if err != nil {
 		return err
+	}
+	if e.json {
+		st, _ := t.source.Status()
+		return json.NewEncoder(e.std.Out).Encode(map[string]any{"account": t.account, "access_token": token, "valid_until": st.ValidUntil})
 	}
 	_, err = fmt.Fprintln(e.std.Out, token)
 	return err
@@ -220,11 +248,22 @@ func tokenJSONOf(account string, st *oauth.Status) *tokenJSON {
 		NeedsLogin: st.NeedsLogin, Reason: st.Reason, Warning: st.Warning}
 }
 
-// tokenState is what status shows of an account's tokens; nil without OAuth2.
-func (e *env) tokenState(t *tokens) *tokenJSON {
+// tokenState is what status and check show of an account's tokens; nil without
+// OAuth2. Tokens that cannot be read are a warning: a login may not cure that.
+func (e *env) tokenState(a *config.Account) *tokenJSON {
+	if a.OAuth == nil {
+		return nil
+	}
+	t, err := e.tokens(a)
+	if err != nil {
+		return &tokenJSON{Provider: a.OAuth.Provider, Flow: a.OAuth.Flow.String(), Warning: err.Error()}
+	}
 	st, err := t.source.Status()
 	if err != nil {
-		return &tokenJSON{NeedsLogin: true, Reason: err.Error()}
+		st.Warning = err.Error()
+		if h := fetch.HintOf(oauthError(a.Name, err)); h != "" {
+			st.Warning += ": " + h
+		}
 	}
 	return tokenJSONOf("", &st)
 }
@@ -241,7 +280,13 @@ func writeTokenState(w io.Writer, account string, t *tokenJSON) {
 		if t.Refreshed != nil {
 			fmt.Fprintf(w, ", refreshed %s", stamp(*t.Refreshed))
 		}
-		fmt.Fprintf(w, ", scopes %s\n", printable(strings.Join(t.Scopes, " ")))
+		if len(t.Scopes) > 0 {
+			fmt.Fprintf(w, ", scopes %s", printable(strings.Join(t.Scopes, " ")))
+		}
+		if t.LoginUntil != nil {
+			fmt.Fprintf(w, ", login lasts until %s", stamp(*t.LoginUntil))
+		}
+		fmt.Fprintln(w)
 	}
 	if t.Warning != "" {
 		fmt.Fprintf(w, "%s: %s\n", account, printable(t.Warning))

@@ -76,11 +76,7 @@ func (e *env) status(a *config.Account) statusJSON {
 	s.StatusFile, _ = state.ReadStatus(state.StatusPath(e.stateDir, a.ID))
 	s.Account, s.ID = a.Name, a.ID
 	s.Running = s.StatusFile.Running()
-	if a.OAuth != nil {
-		if t, err := e.tokens(a); err == nil {
-			s.Token = e.tokenState(t)
-		}
-	}
+	s.Token = e.tokenState(a)
 	if !s.Running {
 		s.State = state.StateIdle
 	}

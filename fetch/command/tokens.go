@@ -6,25 +6,53 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
 )
 
+// runAhead is how long a token must still be valid when a session begins: some
+// servers end the session with it, and how long a run takes is not known
+// before. Providers' tokens live for an hour or more.
+const runAhead = 30 * time.Minute
+
 // tokens are an account's access tokens, as this process uses them.
 type tokens struct {
 	account string
+	conf    *config.OAuth // what they were made from
 	source  *oauth.Source
 	mu      sync.Mutex
 	last    string // what was handed out
 }
 
-// tokens returns the account's tokens, the same for each caller.
+// tokens returns the account's tokens, the same for each caller until the
+// configuration is read again.
 func (e *env) tokens(a *config.Account) (*tokens, error) {
-	if t := e.sources[a.Name]; t != nil {
+	if t := e.sources[a.Name]; t != nil && t.conf == a.OAuth {
 		return t, nil
 	}
+	client, err := oauth.New(oauthConfig(a))
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(e.stateDir, "tokens")
+	store := oauth.NewStore(dir)
+	if a.OAuth.Tokens == config.TokensKeyring {
+		store = oauth.NewKeyringStore(dir)
+	}
+	t := &tokens{account: a.Name, conf: a.OAuth, source: oauth.NewSource(client, store, a.Name)}
+	t.source.Ahead = runAhead
+	if e.sources == nil {
+		e.sources = make(map[string]*tokens)
+	}
+	e.sources[a.Name] = t
+	return t, nil
+}
+
+// oauthConfig is what the user wrote, as package oauth reads it.
+func oauthConfig(a *config.Account) oauth.Config {
 	o := a.OAuth
 	conf := oauth.Config{
 		Provider:       o.Provider,
@@ -42,26 +70,16 @@ func (e *env) tokens(a *config.Account) (*tokens, error) {
 		ServiceAccount: o.ServiceAccount,
 		Subject:        o.Subject,
 		LoginHint:      a.User,
-		CAFile:         a.CAFile,
+	}
+	// An authority that was meant for one's own mail server must not vouch for
+	// Google; whoever runs their own provider has one authority for both.
+	if o.Custom() {
+		conf.CAFile = a.CAFile
 	}
 	if !o.ClientSecret.IsZero() {
 		conf.Secret = o.ClientSecret.Resolve
 	}
-	client, err := oauth.New(conf)
-	if err != nil {
-		return nil, err
-	}
-	dir := filepath.Join(e.stateDir, "tokens")
-	store := oauth.NewStore(dir)
-	if o.Tokens == config.TokensKeyring {
-		store = oauth.NewKeyringStore(dir)
-	}
-	t := &tokens{account: a.Name, source: oauth.NewSource(client, store, a.Name)}
-	if e.sources == nil {
-		e.sources = make(map[string]*tokens)
-	}
-	e.sources[a.Name] = t
-	return t, nil
+	return conf
 }
 
 // get returns a token that is valid for a while.
