@@ -89,30 +89,26 @@ func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
 }
 
 // Plan lists the maildrop and says what Run would do. It changes nothing, here
-// or on the server.
-func (f *Fetcher) Plan(ctx context.Context, a *Account) (Plan, error) {
+// or on the server. Notes are facts that a person should know.
+func (f *Fetcher) Plan(ctx context.Context, a *Account) (plan Plan, notes []string, err error) {
 	r := f.newRun(a)
-	db, err := state.OpenContext(ctx, state.Path(f.StateDir, a.ID), state.Options{Wait: a.Wait, ReadOnly: true})
+	r.db, err = state.OpenContext(ctx, state.Path(f.StateDir, a.ID), state.Options{Wait: a.Wait, ReadOnly: true})
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return r.planFrom(ctx, Known{Records: none})
+		r.db = nil
 	case err != nil:
-		return Plan{}, inUse(err)
+		return Plan{}, nil, inUse(err)
+	default:
+		defer r.db.Close()
+		if err := r.load(); err != nil {
+			return Plan{}, nil, err
+		}
 	}
-	defer db.Close()
-	var plan Plan
-	var failed error // not the state's: View would put the file's name before it
-	err = db.View(func(v *state.View) error {
-		r.db, r.facts = db, v.Facts()
-		known := KnownOf(v)
-		known.Targets = r.targetIDs()
-		plan, failed = r.planFrom(ctx, known)
-		return nil
-	})
-	return plan, cmp.Or(failed, err)
+	plan, err = r.plan(ctx)
+	return plan, r.sum.Notes, err
 }
 
-func (r *run) planFrom(ctx context.Context, known Known) (Plan, error) {
+func (r *run) plan(ctx context.Context) (Plan, error) {
 	c, list, err := r.connect(ctx)
 	if err != nil {
 		return Plan{}, err
@@ -121,10 +117,17 @@ func (r *run) planFrom(ctx context.Context, known Known) (Plan, error) {
 	if err := r.name(ctx, c, list); err != nil {
 		return Plan{}, err
 	}
-	if r.prints.late {
-		known.Records = none
+	plan, err := r.diff(list)
+	if err != nil {
+		return Plan{}, err
 	}
-	plan := Diff(list, known, r.a.Policy, r.a.Limits, r.now())
+	if r.db != nil {
+		found, err := r.recognise(ctx, c, &plan)
+		if err != nil {
+			return Plan{}, err
+		}
+		plan.recognised(found)
+	}
 	return plan, c.Quit(ctx)
 }
 

@@ -14,7 +14,7 @@ func TestSavedPlanIsDoneExactlyOrNotAtAll(t *testing.T) {
 	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
 	g.add(5)
 	g.account.Limits.Messages = 3
-	plan, err := g.fetcher.Plan(context.Background(), g.account)
+	plan, _, err := g.fetcher.Plan(context.Background(), g.account)
 	if err != nil {
 		t.Fatal(err)
 	}

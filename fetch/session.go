@@ -27,10 +27,8 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 		return w, err
 	}
 	w = seenWindow{listed: plan.Listed, gmail: gmail(c)}
-	if !w.gmail {
-		if err := r.matchReset(ctx, c, list, &plan); err != nil {
-			return w, err
-		}
+	if err := r.matchReset(ctx, c, list, &plan); err != nil {
+		return w, err
 	}
 	if err := plan.exactly(r.a.Exactly); err != nil {
 		return w, err
@@ -166,6 +164,9 @@ func (r *run) name(ctx context.Context, c *pop3.Client, list []pop3.Message) err
 
 // diff reads the state and decides.
 func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
+	if r.db == nil { // a plan before the first run
+		return Diff(list, Known{Records: none}, r.a.Policy, r.a.Limits, r.now()), nil
+	}
 	err = r.db.View(func(v *state.View) error {
 		known := KnownOf(v)
 		known.Targets = r.targetIDs()

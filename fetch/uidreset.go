@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
@@ -19,32 +20,62 @@ func resetSuspected(expected, present, unknown int) bool {
 	return expected >= minReset && present*2 < expected && unknown*2 >= expected
 }
 
-// matchReset looks for the known messages behind the new UIDs of a listing, by
-// the fingerprint of their headers, before anything is retrieved. Those found
-// are seen under their new UIDs; the plan is then made anew.
+// matchReset looks for the known messages behind the new UIDs of a listing,
+// before anything is retrieved. Those found are seen under their new UIDs; the
+// plan is then made anew.
 func (r *run) matchReset(ctx context.Context, c *pop3.Client, list []pop3.Message, plan *Plan) error {
-	lost, err := r.lost(plan)
-	if err != nil {
+	found, err := r.recognise(ctx, c, plan)
+	if err != nil || len(found) == 0 {
 		return err
 	}
-	unknown := append(append([]Item(nil), plan.Retrieve...), plan.Skip...)
-	if !resetSuspected(lost.count+plan.Known, plan.Known, len(unknown)) {
-		return nil
-	}
-	r.log.Warn("most known messages are gone and others have come: comparing headers", "gone", lost.count, "unknown", len(unknown))
-	found, err := r.matchHeaders(ctx, c, unknown, lost)
-	if err != nil {
-		return err
-	}
-	if len(found) == 0 {
-		return r.trustUnknown(lost)
-	}
-	r.addNote(fmt.Sprintf("the server gave its messages new unique-ids: %d of %d were recognised by their headers and are not fetched again", len(found), len(unknown)))
 	if err := r.db.Apply(&state.Change{Put: found}); err != nil {
 		return &Error{Exit: ExitIO, Err: fmt.Errorf("state: %w", err)}
 	}
 	*plan, err = r.diff(list)
 	return err
+}
+
+// recognise compares the headers of a listing that looks like a change of UIDs
+// with what is known, and returns the entries that the known messages have
+// under their new UIDs. It changes nothing.
+func (r *run) recognise(ctx context.Context, c *pop3.Client, plan *Plan) ([]state.Entry, error) {
+	if gmail(c) {
+		return nil, nil // its list changes all the time
+	}
+	lost, err := r.lost(plan)
+	if err != nil {
+		return nil, err
+	}
+	unknown := append(append([]Item(nil), plan.Retrieve...), plan.Skip...)
+	if !resetSuspected(lost.count+plan.Known, plan.Known, len(unknown)) {
+		return nil, nil
+	}
+	r.log.Warn("most known messages are gone and others have come: comparing headers", "gone", lost.count, "unknown", len(unknown))
+	found, err := r.matchHeaders(ctx, c, unknown, lost)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, r.trustUnknown(lost)
+	}
+	r.addNote(fmt.Sprintf("the server gave its messages new unique-ids: %d of %d were recognised by their headers and are not fetched again", len(found), len(unknown)))
+	return found, nil
+}
+
+// recognised takes messages out of a plan that are known after all.
+func (p *Plan) recognised(found []state.Entry) {
+	known := make(map[state.Key]bool, len(found))
+	for i := range found {
+		known[found[i].Key] = true
+	}
+	isKnown := func(it Item) bool { return known[it.Key] }
+	p.Retrieve = slices.DeleteFunc(p.Retrieve, isKnown)
+	p.Skip = slices.DeleteFunc(p.Skip, isKnown)
+	p.Known += len(found)
+	p.Bytes = 0
+	for i := range p.Retrieve {
+		p.Bytes += max(p.Retrieve[i].Size, 0)
+	}
 }
 
 // lostEntries are the entries that the last listing held and this one does not.

@@ -125,6 +125,10 @@ func TestNewUIDsAreRecognisedByHeaders(t *testing.T) {
 	}
 	g.drop.Rename(func(uid string) string { return "moved-" + uid })
 	g.add(3)
+	plan, notes, err := g.fetcher.Plan(context.Background(), g.account)
+	if err != nil || len(plan.Retrieve) != 3 || plan.Known != 50 || len(notes) != 1 {
+		t.Errorf("plan: %d to fetch, %d known, notes %q, err %v", len(plan.Retrieve), plan.Known, notes, err)
+	}
 	s := g.run()
 	if s.Err != nil || s.Fetched != 3 || g.delivered() != 53 {
 		t.Fatalf("fetched %d, err %v", s.Fetched, s.Err)

@@ -28,6 +28,7 @@ func fetchCommand() *cli.Command {
 			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
 			&cli.StringFlag{Name: "plan", Usage: "do exactly what plan --save wrote to `FILE`, or nothing", TakesFile: true},
 			&cli.StringFlag{Name: "exit-style", Usage: "`STYLE` of the exit code: mailhaul or fetchmail", Value: "mailhaul"},
+			shardFlag(),
 		),
 		Action: runFetch,
 	}
@@ -90,8 +91,12 @@ func source(c *cli.Context) (*env, []*config.Account, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	part, err := parseShard(c.String("shard"))
+	if err != nil {
+		return nil, nil, err
+	}
 	accounts, err := e.accounts(c.Args().Slice())
-	return e, accounts, err
+	return e, part.pick(accounts), err
 }
 
 func fromURL(c *cli.Context) (*env, []*config.Account, error) {
@@ -100,6 +105,8 @@ func fromURL(c *cli.Context) (*env, []*config.Account, error) {
 		return nil, nil, usagef("--from and account names exclude each other")
 	case !c.IsSet("from"):
 		return nil, nil, usagef("--to goes with --from")
+	case c.IsSet("shard"):
+		return nil, nil, usagef("--from and --shard exclude each other")
 	}
 	e, err := newEnv(c)
 	if err != nil {
@@ -173,6 +180,7 @@ func shape(a *fetch.Account, o fetch.SavedOptions) {
 
 // build makes the engine's accounts; all mistakes are found before any work.
 func (e *env) build(accounts []*config.Account, change func(*fetch.Account)) ([]*fetch.Account, error) {
+	e.built = accounts
 	var list []*fetch.Account
 	var errs []error
 	for _, a := range accounts {
@@ -193,7 +201,10 @@ func (e *env) build(accounts []*config.Account, change func(*fetch.Account)) ([]
 
 // fetch runs the accounts and prints each as it finishes.
 func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary {
-	reps := reporters{newStatusWriter(e.stateDir, list)}
+	e.confine(e.built)
+	status := e.statuses(list)
+	watch := e.watch(status)
+	reps := reporters{status, watch}
 	done := func() {}
 	if e.bars {
 		b := newBars(e.screen)
@@ -205,6 +216,7 @@ func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary 
 	f.Reporter = append(reps, &printer{env: e})
 	sums := f.Run(ctx, list)
 	done()
+	watch.finish()
 	if errors.As(context.Cause(ctx), new(Signal)) && !e.quiet {
 		fmt.Fprintln(e.std.Err, "mailhaul: stopped; what was fetched is delivered and recorded, nothing else was deleted from the server")
 	}
@@ -242,11 +254,7 @@ func (p *printer) Report(e fetch.Event) {
 	if s.Err != nil && !errors.Is(s.Err, context.Canceled) {
 		printError(p.std.Err, s.Account, s.Err)
 	}
-	for _, n := range s.Notes {
-		if !p.quiet {
-			fmt.Fprintf(p.std.Err, "mailhaul: %s: note: %s\n", printable(s.Account), printable(n))
-		}
-	}
+	p.printNotes(s.Account, s.Notes)
 }
 
 // verdict is the exit code of several accounts' runs; their stories are told.

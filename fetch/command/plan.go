@@ -47,8 +47,9 @@ func runPlan(c *cli.Context) error {
 	var saved []fetch.SavedPlan
 	f := e.fetcher()
 	for _, a := range list {
-		plan, err := f.Plan(c.Context, a)
+		plan, notes, err := f.Plan(c.Context, a)
 		codes = append(codes, fetch.ExitOf(err))
+		e.printNotes(a.Name, notes)
 		saved = append(saved, plan.Saved(a, savedOptions(c)))
 		switch {
 		case err != nil:

@@ -32,6 +32,16 @@ func printError(w io.Writer, account string, err error) {
 	}
 }
 
+// printNotes tells what a person should know of a run.
+func (e *env) printNotes(account string, notes []string) {
+	if e.quiet {
+		return
+	}
+	for _, n := range notes {
+		fmt.Fprintf(e.std.Err, "mailhaul: %s: note: %s\n", printable(account), printable(n))
+	}
+}
+
 // printable replaces what could steer a terminal or break a line: control
 // characters, direction marks and broken UTF-8 become visible escapes.
 func printable(s string) string {
