@@ -49,6 +49,10 @@ func parseUidls(file string, data []byte) ([]SeenList, error) {
 			if uid, at, ok := stamp(s); stamps && ok {
 				u = SeenUID{UID: uid, FirstSeen: unixTime(at)}
 			}
+			if u.UID == "" {
+				l.Skipped++
+				continue
+			}
 			l.UIDs = append(l.UIDs, u)
 		}
 		lists = append(lists, l)
