@@ -28,7 +28,8 @@ type message struct {
 	size    int64
 	sum     [32]byte
 	print   state.Fingerprint
-	pending int // targets that do not have it yet
+	pending int  // targets that do not have it yet
+	landed  bool // in a target, in this run
 	failed  bool
 }
 

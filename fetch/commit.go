@@ -96,8 +96,11 @@ func (c *committer) commit(ctx context.Context, b *batch) error {
 		c.publish(ctx, p)
 	}
 	for _, m := range b.msgs {
-		if m.pending == 0 {
+		switch {
+		case m.pending == 0:
 			c.closing = append(c.closing, m)
+		case m.landed || len(m.Have) > 0:
+			c.inSome(m.Key)
 		}
 	}
 	return nil
@@ -220,6 +223,7 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 	if res.Err == nil {
 		c.settle = append(c.settle, state.Settlement{Intent: in.ID, Status: in.Status, Receipt: res.Receipt})
 		d.msg.pending--
+		d.msg.landed = true
 		return
 	}
 	if errors.Is(res.Err, context.Canceled) {

@@ -348,6 +348,15 @@ func TestRelayDown(t *testing.T) {
 	if got := outcomes(e); e.Done || got != "maildir delivered, mbox delivered" {
 		t.Errorf("done %v: %s", e.Done, got)
 	}
+	asked := g.server.Count("RETR")
+	s = g.fetch()
+	g.wantExit(s, ExitTemp, "smtp "+addr)
+	if n := g.server.Count("RETR") - asked; n != 0 {
+		t.Errorf("%d messages were retrieved although nothing wants them", n)
+	}
+	if len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "4 messages are in some targets only") {
+		t.Errorf("notes: %q", s.Notes)
+	}
 	addr = up.addr
 	g.wantExit(g.fetch(), ExitOK, "")
 	g.wantCopies("relay", up.got(), each("a@b ", all...))
@@ -415,15 +424,16 @@ func TestMboxLocked(t *testing.T) {
 // TestAllTargetsBroken: each is named in the error; nothing is lost.
 func TestAllTargetsBroken(t *testing.T) {
 	t.Parallel()
+	addr := closedPort(t)
 	g := newFan(t, 3, pop3test.Options{}, func(g *fan) []Target {
 		return []Target{
-			relayTarget("127.0.0.1:1", false, "a@b"),
+			relayTarget(addr, false, "a@b"),
 			{ID: "pipe:missing", Deliverer: pipe.New(pipe.Options{Command: []string{"/nonexistent/mda"}})},
 		}
 	})
 	s := g.fetch()
 	g.wantExit(s, ExitCannotWrite, "/nonexistent/mda")
-	g.wantExit(s, ExitCannotWrite, "127.0.0.1:1")
+	g.wantExit(s, ExitCannotWrite, "smtp "+addr)
 	if s.Fetched != 0 || g.drop.Len() != 3 {
 		t.Errorf("%+v", s)
 	}

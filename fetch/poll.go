@@ -22,7 +22,7 @@ func (f *Fetcher) poll(ctx context.Context, a *Account) Summary {
 		}
 	}
 	r.sum.Err = r.verdict(ctx, err)
-	r.noteAside()
+	r.noteTargets()
 	if wait := r.loginPause(); wait > 0 {
 		r.sum.NextLogin = r.now().Add(wait)
 	}

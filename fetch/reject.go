@@ -98,9 +98,27 @@ func (r *run) setAside(m *message) {
 	r.sum.Failed = len(r.failed)
 }
 
-// noteAside tells where the messages are that were set aside.
-func (r *run) noteAside() {
+// inSome notes a message that some targets have and others lack.
+func (r *run) inSome(k state.Key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.partly[k] = true
+}
+
+// noteTargets tells what the numbers of the summary do not: where the messages
+// are that not every target took.
+func (r *run) noteTargets() {
 	if n := r.sum.SetAside; n > 0 {
-		r.addNote(fmt.Sprintf("refused for good: %d, set aside in %s; still on the server, not tried again", n, r.a.SetAside.ID))
+		r.addNote(fmt.Sprintf("%s refused for good and now in the quarantine, %s; still on the server, not tried again", messages(n), r.a.SetAside.ID))
 	}
+	if n := len(r.partly); n > 0 {
+		r.addNote(fmt.Sprintf("%s in some targets only; a later run delivers to the rest", messages(n)))
+	}
+}
+
+func messages(n int) string {
+	if n == 1 {
+		return "1 message is"
+	}
+	return fmt.Sprintf("%d messages are", n)
 }

@@ -36,7 +36,7 @@ func TestRefusedIsSetAside(t *testing.T) {
 	if s.Err != nil || s.Fetched != 2 || s.SetAside != 1 || s.Failed != 0 || s.Deleted != 2 {
 		t.Errorf("%+v", s)
 	}
-	if len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "refused for good: 1") {
+	if len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "1 message is refused for good") {
 		t.Errorf("notes: %q", s.Notes)
 	}
 	check := func() {

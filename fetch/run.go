@@ -38,6 +38,7 @@ type run struct {
 	fails    map[state.Key][]state.Failure // to be recorded with the next transaction
 	failed   map[state.Key]failed          // by this run, and not set aside
 	rejected []Item                        // refused for good in this pass, to be set aside
+	partly   map[state.Key]bool            // in some targets, but not in all
 	doomed   []Item                        // settled, to be deleted from the server
 }
 
@@ -49,6 +50,7 @@ func (f *Fetcher) newRun(a *Account) *run {
 		out:     make(map[*Target]error),
 		fails:   make(map[state.Key][]state.Failure),
 		failed:  make(map[state.Key]failed),
+		partly:  make(map[state.Key]bool),
 		sum:     Summary{Account: a.Name, Started: f.now()},
 		event:   Event{Account: a.Name},
 		limiter: newLimiter(a.Limits.Rate),
@@ -109,6 +111,7 @@ func (r *run) settled(m *message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.event.Messages++
+	delete(r.partly, m.Key)
 	if len(m.SetAside) > 0 {
 		return // refused somewhere: it stays on the server
 	}

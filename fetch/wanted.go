@@ -46,8 +46,11 @@ func (rt *retriever) wanted(ctx context.Context, items []Item) []Item {
 	}
 	out := make([]Item, 0, len(items))
 	for _, it := range items {
-		if rt.live(&it) {
+		switch {
+		case rt.live(&it):
 			out = append(out, it)
+		case len(it.Have) > 0:
+			rt.inSome(it.Key)
 		}
 	}
 	if len(out) == 0 {

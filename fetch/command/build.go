@@ -65,9 +65,10 @@ func (e *env) account(a *config.Account) (*fetch.Account, error) {
 		out.Targets = append(out.Targets, fetch.Target{ID: t.ID(), Deliverer: d})
 	}
 	if a.OnReject == config.RejectQuarantine {
+		path := e.quarantine(a.ID)
 		out.SetAside = &fetch.Target{
-			ID:        "quarantine",
-			Deliverer: maildir.New(maildir.Options{Path: e.quarantine(a.ID)}),
+			ID:        "maildir:" + path, // for people; the state has the target that refused
+			Deliverer: maildir.New(maildir.Options{Path: path}),
 		}
 	}
 	return out, nil
