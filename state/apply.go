@@ -59,24 +59,30 @@ func (db *DB) update(fn func(*bbolt.Tx) error) (err error) {
 	if db.broken.Load() {
 		return ErrNotState
 	}
-	return db.bolt.Update(fn)
+	return db.bolt.Update(func(tx *bbolt.Tx) error {
+		if db.closing.Load() {
+			return errReplaced
+		}
+		return fn(tx)
+	})
 }
 
 // applier is a Change on its way into a transaction.
 type applier struct {
 	*Change
-	tx       *bbolt.Tx
-	targets  *targets
-	entries  *bbolt.Bucket
-	intents  *bbolt.Bucket
-	failures *bbolt.Bucket
-	gone     *bbolt.Bucket
-	meta     *bbolt.Bucket
-	added    int64  // entries, net
-	last     []byte // the greatest key before
-	behind   int    // new entries that sort before it
-	ahead    int
-	ids      []uint64
+	tx        *bbolt.Tx
+	targets   *targets
+	entries   *bbolt.Bucket
+	intents   *bbolt.Bucket
+	failures  *bbolt.Bucket
+	gone      *bbolt.Bucket
+	meta      *bbolt.Bucket
+	added     int64  // entries, net
+	last      []byte // the greatest key before
+	behind    int    // new entries that sort before it
+	ahead     int
+	forgotten int
+	ids       []uint64
 }
 
 func newApplier(tx *bbolt.Tx, c *Change) (*applier, error) {
@@ -95,7 +101,7 @@ func newApplier(tx *bbolt.Tx, c *Change) (*applier, error) {
 
 func (a *applier) run() error {
 	for _, step := range []func() error{a.settle, a.put, a.forget, a.fail, a.relist, a.markDeleted,
-		a.intend, a.putFacts, a.putCount, a.putRun, a.putBudget} {
+		a.intend, a.putFacts, a.putCount, a.putScattered, a.putRun, a.putBudget} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -216,6 +222,7 @@ func (a *applier) forget() error {
 	for _, k := range a.Forget {
 		if a.entries.Get([]byte(k)) != nil {
 			a.added--
+			a.forgotten++
 		}
 		for _, b := range []*bbolt.Bucket{a.entries, a.failures, a.gone} {
 			if err := b.Delete([]byte(k)); err != nil {

@@ -32,7 +32,7 @@ func (a *applier) putCount() error {
 		return nil
 	}
 	n := int64(readCount(a.meta.Get([]byte(metaCount)))) + a.added
-	return a.meta.Put([]byte(metaCount), binary.BigEndian.AppendUint64(nil, uint64(max(n, 0))))
+	return a.meta.Put([]byte(metaCount), appendCount(uint64(max(n, 0))))
 }
 
 func (a *applier) putRun() error {
@@ -112,6 +112,8 @@ func readFacts(v []byte) Facts {
 	}
 	return f
 }
+
+func appendCount(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 func readCount(v []byte) uint64 {
 	if len(v) != 8 {

@@ -29,6 +29,7 @@ const (
 	metaMagic       = "magic"
 	metaVersion     = "version"
 	metaCount       = "count"
+	metaScattered   = "scattered"
 	metaFacts       = "facts"
 	metaLastSuccess = "last_success"
 )

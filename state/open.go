@@ -39,6 +39,8 @@ type DB struct {
 	// broken: bbolt met damage and panicked, maybe with its locks held. It is
 	// not called again.
 	broken atomic.Bool
+	// closing: the file may have been replaced by a dense copy.
+	closing atomic.Bool
 }
 
 // Open is OpenContext without a context.
@@ -164,6 +166,9 @@ func wrapPath(path string, err error) error {
 // transactions, but not in a file that turned out to be damaged: there only
 // the lock is given up, and bbolt's mapping stays until the process ends.
 func (db *DB) Close() error {
+	if !db.broken.Load() && !db.bolt.IsReadOnly() {
+		_ = db.compact() // the old file is as good
+	}
 	if !db.broken.Load() {
 		return db.bolt.Close()
 	}

@@ -1,0 +1,88 @@
+package state
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.etcd.io/bbolt"
+)
+
+// A key that arrives between others splits a full page into two half empty
+// ones. Where a server's UIDs have no order, the file would grow to twice its
+// content. So it is written anew, without gaps, when enough keys came that way
+// or went: at least scatteredMin, and one in scatteredShare entries.
+const (
+	scatteredMin   = 1000
+	scatteredShare = 64
+	// compactTx bounds the memory that it takes.
+	compactTx = 1 << 20
+)
+
+// errReplaced is for an Apply that comes while the file is being closed.
+var errReplaced = errors.New("state file is being closed")
+
+// putScattered counts the keys that left a gap.
+func (a *applier) putScattered() error {
+	if a.behind+a.forgotten == 0 {
+		return nil
+	}
+	n := readCount(a.meta.Get([]byte(metaScattered))) + uint64(a.behind+a.forgotten)
+	return a.meta.Put([]byte(metaScattered), appendCount(n))
+}
+
+// scattered reports whether a new file is worth its writing.
+func scattered(tx *bbolt.Tx) bool {
+	meta := tx.Bucket([]byte(bucketMeta))
+	n := readCount(meta.Get([]byte(metaScattered)))
+	return n >= scatteredMin && n >= readCount(meta.Get([]byte(metaCount)))/scatteredShare
+}
+
+// compact replaces the file by a dense copy if that is worth while. It holds
+// the writer's place until the end, so that nothing is applied to the old file
+// once the copy has begun. If it fails, the old file stays: it is as good.
+func (db *DB) compact() (err error) {
+	defer faultsPanic()()
+	defer db.contain(&err)
+	tx, err := db.bolt.Begin(true)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	if !scattered(tx) || !stillAt(db.path, db.file) {
+		return nil
+	}
+	db.closing.Store(true)
+	tmp := db.path + ".compact" // the lock on the old file makes it ours
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	defer os.Remove(tmp) // gone already, if all went well
+	if err := copyDense(tmp, db.bolt); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, db.path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(db.path))
+}
+
+// copyDense writes all of src to a new, durable file.
+func copyDense(path string, src *bbolt.DB) error {
+	dst, err := openBolt(path, false)
+	if err != nil {
+		return err
+	}
+	dst.bolt.NoSync = true // once, at the end
+	err = bbolt.Compact(dst.bolt, src, compactTx)
+	if err == nil {
+		err = dst.bolt.Update(func(tx *bbolt.Tx) error {
+			return tx.Bucket([]byte(bucketMeta)).Delete([]byte(metaScattered))
+		})
+	}
+	if err == nil {
+		err = dst.bolt.Sync()
+	}
+	return errors.Join(err, dst.bolt.Close())
+}
