@@ -22,5 +22,5 @@ func run() int {
 		signal.Stop(signals) // a second signal ends the process: safe, because a crash is
 		cancel(command.Signal{Signal: sig})
 	}()
-	return command.Main(ctx, os.Args, command.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	return command.Main(ctx, os.Args, command.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Alone: true})
 }

@@ -21,10 +21,8 @@ func newLogger(c *cli.Context, w io.Writer, onTerminal bool) (*slog.Logger, erro
 	}
 	o := &slog.HandlerOptions{Level: level, ReplaceAttr: cleanAttr(onTerminal)}
 	switch f := c.String("log-format"); f {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, o)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, o)), nil
+	case "text", "json":
+		return slog.New(logHandler(w, f == "json", o)), nil
 	default:
 		return nil, usagef("--log-format is text or json, not %q", f)
 	}

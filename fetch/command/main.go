@@ -20,6 +20,9 @@ type Streams struct {
 	In  *os.File
 	Out io.Writer
 	Err io.Writer
+	// Alone means that the process has no other purpose than this command: it
+	// may be confined for the rest of its life.
+	Alone bool
 }
 
 // Signal is the cause of a context that a signal ended.

@@ -40,7 +40,7 @@ func mainLike() int {
 		signal.Stop(signals)
 		cancel(Signal{Signal: sig})
 	}()
-	return Main(ctx, os.Args, Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	return Main(ctx, os.Args, Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Alone: true})
 }
 
 // TestScripts plays testdata/script/*.txtar, one behaviour each. With

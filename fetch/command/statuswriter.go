@@ -1,7 +1,10 @@
 package command
 
 import (
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,9 +18,10 @@ const statusEvery = time.Second
 // statusWriter keeps one status file a maildrop, so that `status` can answer
 // while a run holds the state. It is advice: errors are not reported.
 type statusWriter struct {
-	dir   string
-	mu    sync.Mutex
-	files map[string]*statusFile // by account name
+	dir    string
+	expiry func(account string) time.Time // of an OAuth token; nil: not known
+	mu     sync.Mutex
+	files  map[string]*statusFile // by account name
 }
 
 type statusFile struct {
@@ -27,20 +31,37 @@ type statusFile struct {
 	wrote time.Time
 }
 
-func newStatusWriter(dir string, list []*fetch.Account) *statusWriter {
-	w := &statusWriter{dir: dir, files: make(map[string]*statusFile)}
-	for _, a := range list {
-		path := state.StatusPath(dir, a.ID)
-		old, _ := state.ReadStatus(path)
-		w.files[a.Name] = &statusFile{path: path, s: state.StatusFile{
-			Account:     a.Name,
-			ID:          a.ID,
-			PID:         os.Getpid(),
-			LastRun:     old.LastRun,
-			LastSuccess: old.LastSuccess,
-		}}
+func newStatusWriter(dir string) *statusWriter {
+	return &statusWriter{dir: dir, files: make(map[string]*statusFile)}
+}
+
+// follow replaces the accounts (IDs by name) that the writer keeps files for.
+func (w *statusWriter) follow(ids map[string]string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.files, func(name string, f *statusFile) bool { return ids[name] != f.s.ID && !f.ours })
+	for name, id := range ids {
+		if w.files[name] == nil {
+			f := &statusFile{path: state.StatusPath(w.dir, id), s: state.StatusFile{Account: name, ID: id}}
+			f.reread()
+			w.files[name] = f
+		}
 	}
-	return w
+}
+
+// reread takes over what other processes have written. It is called when none
+// of them can be at work, or when it does not matter.
+func (f *statusFile) reread() {
+	if s, err := state.ReadStatus(f.path); err == nil && s.ID == f.s.ID {
+		s.Account = f.s.Account
+		f.s = s
+	}
+}
+
+func (f *statusFile) write() {
+	f.wrote = time.Now()
+	f.s.Updated, f.s.PID = f.wrote, os.Getpid()
+	_ = state.WriteStatus(f.path, f.s)
 }
 
 // Report implements fetch.Reporter.
@@ -51,17 +72,32 @@ func (w *statusWriter) Report(e fetch.Event) {
 	if f == nil || e.Stage == fetch.Waiting {
 		return // another run may hold the maildrop: its status stands
 	}
-	if e.Stage == fetch.Finished && !f.ours {
+	if !f.ours && !f.take(e) {
 		return
 	}
-	f.ours = true
 	// A new stage shows at once: the server may fall silent in it.
 	entered := f.s.Stage != e.Stage.String()
 	f.follow(e)
-	if now := time.Now(); entered || now.Sub(f.wrote) >= statusEvery {
-		f.wrote, f.s.Updated = now, now
-		_ = state.WriteStatus(f.path, f.s)
+	if e.Summary != nil && w.expiry != nil {
+		f.s.TokenExpiry = w.expiry(e.Account)
 	}
+	if entered || time.Since(f.wrote) >= statusEvery {
+		f.write()
+	}
+}
+
+// take begins a run's status. False: it is another run's.
+func (f *statusFile) take(e fetch.Event) bool {
+	f.reread()
+	if e.Stage == fetch.Finished && (fetch.ExitOf(e.Summary.Err) == fetch.ExitTemp || f.s.Running()) {
+		return false
+	}
+	f.ours = true
+	f.s.NextRun, f.s.Started = time.Time{}, time.Now()
+	if f.s.Since.IsZero() {
+		f.s.Since = f.s.Started
+	}
+	return true
 }
 
 // follow takes over what an event says.
@@ -69,20 +105,102 @@ func (f *statusFile) follow(e fetch.Event) {
 	f.s.State, f.s.Stage = state.StateRunning, e.Stage.String()
 	f.s.Total, f.s.Fetched = e.Total, e.Messages
 	f.s.Bytes, f.s.BytesTotal = e.Bytes, e.TotalBytes
-	if f.s.Started.IsZero() {
-		f.s.Started = time.Now()
-	}
 	sum := e.Summary
 	if sum == nil {
 		return
 	}
-	f.s.State, f.s.Stage = state.StateIdle, ""
+	f.s.State, f.s.Stage, f.ours = state.StateIdle, "", false
 	f.s.Listed = sum.Listed
+	if sum.Known > 0 {
+		f.s.Known = sum.Known
+	}
 	run := runOf(sum)
 	f.s.LastRun, f.s.Error = &run, run.Error
+	addRun(&f.s.Totals, run, sum.SetAside)
 	if run.OK() {
 		f.s.LastSuccess = sum.Started
 	}
+}
+
+// planned notes when an account is due, unless another process is at work on
+// its maildrop.
+func (w *statusWriter) planned(account string, next time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.files[account]
+	if f == nil || f.ours {
+		return
+	}
+	if f.reread(); f.s.Running() || f.s.NextRun.Equal(next) {
+		return
+	}
+	if f.s.State == "" {
+		f.s.State = state.StateIdle
+	}
+	f.s.NextRun = next
+	f.write()
+}
+
+// alerted notes that people were told, or with the zero time that it is over.
+func (w *statusWriter) alerted(account string, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f := w.files[account]; f != nil {
+		f.s.Alerted = at
+		f.write()
+	}
+}
+
+// get returns an account's status as this process knows it.
+func (w *statusWriter) get(account string) (state.StatusFile, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.files[account]
+	if f == nil {
+		return state.StatusFile{}, false
+	}
+	return f.s, true
+}
+
+// fresh returns an account's status as it is on disk.
+func (w *statusWriter) fresh(account string) (state.StatusFile, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.files[account]
+	if f == nil {
+		return state.StatusFile{}, false
+	}
+	if !f.ours {
+		f.reread()
+	}
+	return f.s, true
+}
+
+// all returns what is known of all accounts, by name.
+func (w *statusWriter) all() []state.StatusFile {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := make([]state.StatusFile, 0, len(w.files))
+	for _, f := range w.files {
+		s := f.s
+		s.Totals.Runs = maps.Clone(s.Totals.Runs)
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b state.StatusFile) int { return strings.Compare(a.Account, b.Account) })
+	return list
+}
+
+func addRun(t *state.Totals, r state.Run, setAside int) {
+	if t.Runs == nil {
+		t.Runs = make(map[int]int64)
+	}
+	t.Runs[r.Exit]++
+	t.Fetched += int64(r.Fetched)
+	t.Deleted += int64(r.Deleted)
+	t.Failed += int64(r.Failed)
+	t.SetAside += int64(setAside)
+	t.Bytes += r.Bytes
+	t.Seconds += r.Seconds
 }
 
 // runOf is a summary as the state keeps it.

@@ -1,0 +1,158 @@
+package command
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// notice is one message to people: by a command, a webhook or a ping.
+type notice struct {
+	Event       string    `json:"event"` // no_success, recovered
+	Account     string    `json:"account"`
+	Text        string    `json:"text"` // one line; chat services show it
+	Since       time.Time `json:"since,omitzero"`
+	LastSuccess time.Time `json:"last_success,omitzero"`
+	LastRun     time.Time `json:"last_run,omitzero"`
+	Exit        int       `json:"exit"`
+	Error       string    `json:"error,omitempty"`
+}
+
+// The values of notice.Event.
+const (
+	eventNoSuccess = "no_success"
+	eventRecovered = "recovered"
+)
+
+// alertDue decides whether people are to be told of an account: once when it
+// has had no success for so long, and once when it has one again.
+func alertDue(s *state.StatusFile, after time.Duration, now time.Time) (event string, due bool) {
+	since := s.Failing()
+	switch {
+	case since.IsZero() && !s.Alerted.IsZero() && s.LastRun != nil:
+		return eventRecovered, true
+	case since.IsZero() || !s.Alerted.IsZero() || now.Sub(since) < after:
+		return "", false
+	}
+	return eventNoSuccess, true
+}
+
+// overdue reports whether an account has had no success for too long, told or
+// not.
+func overdue(s *state.StatusFile, after time.Duration, now time.Time) bool {
+	since := s.Failing()
+	return !since.IsZero() && now.Sub(since) >= after
+}
+
+func newNotice(event string, s *state.StatusFile, now time.Time) notice {
+	n := notice{Event: event, Account: s.Account, LastSuccess: s.LastSuccess}
+	if s.LastRun != nil {
+		n.LastRun, n.Exit, n.Error = s.LastRun.Started, s.LastRun.Exit, s.LastRun.Error
+	}
+	if event == eventRecovered {
+		n.Text = fmt.Sprintf("mailhaul: %s works again", s.Account)
+		return n
+	}
+	n.Since = s.Failing()
+	n.Text = fmt.Sprintf("mailhaul: %s has had no success for %s: %s", s.Account,
+		now.Sub(n.Since).Round(time.Minute), printable(n.Error))
+	return n
+}
+
+// alerts watches the outcomes of runs and tells people. It sends in the
+// background: no run waits for a webhook.
+type alerts struct {
+	log    *slog.Logger
+	status *statusWriter
+	post   *postman
+
+	mu       sync.Mutex
+	accounts map[string]*config.Account
+}
+
+// newAlerts watches nothing yet. Close must be called.
+func newAlerts(log *slog.Logger, w *statusWriter) *alerts {
+	return &alerts{log: log, status: w, post: newPostman(log)}
+}
+
+// configure replaces the accounts that are watched.
+func (a *alerts) configure(accounts []*config.Account) {
+	m := make(map[string]*config.Account, len(accounts))
+	for _, c := range accounts {
+		m[c.Name] = c
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.accounts = m
+}
+
+func (a *alerts) watched() map[string]*config.Account {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.accounts // replaced as a whole, never changed
+}
+
+// started pings that a run begins.
+func (a *alerts) started(account string) {
+	if c := a.watched()[account]; c != nil && c.Alert.Ping != "" {
+		a.post.send(account, func() error { return a.post.ping(c.Alert.Ping, "start", "") })
+	}
+}
+
+// finished pings what a run came to.
+func (a *alerts) finished(s *fetch.Summary) {
+	c := a.watched()[s.Account]
+	if c == nil || c.Alert.Ping == "" {
+		return
+	}
+	how, reason := "", fmt.Sprintf("%d fetched, %d failed", s.Fetched, s.Failed)
+	if s.Err != nil {
+		how, reason = "fail", printable(s.Err.Error())
+		if hint := fetch.HintOf(s.Err); hint != "" {
+			reason += "\nhint: " + printable(hint)
+		}
+	}
+	a.post.send(s.Account, func() error { return a.post.ping(c.Alert.Ping, how, reason) })
+}
+
+// check tells people of each account for which that is due.
+func (a *alerts) check(now time.Time) {
+	for name, c := range a.watched() {
+		if len(c.Alert.Command) == 0 && c.Alert.Webhook == "" {
+			continue
+		}
+		s, ok := a.status.get(name)
+		if _, due := alertDue(&s, c.Alert.After, now); !ok || !due {
+			continue
+		}
+		s, _ = a.status.fresh(name) // another process may have had a success, or told
+		event, due := alertDue(&s, c.Alert.After, now)
+		if !due {
+			continue
+		}
+		told := now
+		if event == eventRecovered {
+			told = time.Time{}
+		}
+		a.status.alerted(name, told)
+		a.log.Warn("alert", "account", name, "event", event)
+		a.tell(c, newNotice(event, &s, now))
+	}
+}
+
+func (a *alerts) tell(c *config.Account, n notice) {
+	if len(c.Alert.Command) > 0 {
+		a.post.send(c.Name, func() error { return runAlert(c.Alert.Command, n) })
+	}
+	if c.Alert.Webhook != "" {
+		a.post.send(c.Name, func() error { return a.post.webhook(c.Alert.Webhook, n) })
+	}
+}
+
+// Close waits until all is sent, or given up on.
+func (a *alerts) Close() { a.post.Close() }

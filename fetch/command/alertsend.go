@@ -1,0 +1,174 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Bounds of telling people.
+const (
+	alertTimeout = 20 * time.Second
+	alertQueue   = 256 // messages that wait, of all accounts
+	alertSenders = 4
+)
+
+// postman sends in the background: what is about one account in order, and
+// nothing that has waited too long in a full queue.
+type postman struct {
+	log    *slog.Logger
+	client *http.Client
+	begin  sync.Once
+	queues [alertSenders]chan errand
+	wg     sync.WaitGroup
+}
+
+type errand struct {
+	account string
+	do      func() error
+}
+
+func newPostman(log *slog.Logger) *postman {
+	return &postman{log: log, client: &http.Client{
+		Timeout: alertTimeout,
+		// A redirect would carry the token in the URL's path somewhere else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// send has an errand done. The senders start with the first one.
+func (p *postman) send(account string, do func() error) {
+	p.begin.Do(p.start)
+	n := 0
+	for _, c := range []byte(account) {
+		n = (n*31 + int(c)) % alertSenders
+	}
+	select {
+	case p.queues[n] <- errand{account, do}:
+	default:
+		p.log.Warn("alert dropped: too many are waiting", "account", account)
+	}
+}
+
+func (p *postman) start() {
+	for i := range p.queues {
+		q := make(chan errand, alertQueue/alertSenders)
+		p.queues[i] = q
+		p.wg.Go(func() {
+			for e := range q {
+				if err := e.do(); err != nil {
+					p.log.Warn("alert not sent", "account", e.account, "err", err)
+				}
+			}
+		})
+	}
+}
+
+// Close waits for what is queued. Nothing may be sent afterwards.
+func (p *postman) Close() {
+	for _, q := range p.queues {
+		if q != nil {
+			close(q)
+		}
+	}
+	p.wg.Wait()
+	p.client.CloseIdleConnections()
+}
+
+// ping tells a healthcheck service: how is "start", "fail" or, for a success,
+// "". It goes to the end of the URL's path, as healthchecks.io and those like
+// it have it.
+func (p *postman) ping(to, how, reason string) error {
+	u, err := url.Parse(to)
+	if err != nil {
+		return errors.New("the ping's URL is wrong")
+	}
+	if how != "" {
+		u = u.JoinPath(how)
+	}
+	return p.submit("ping", u, "text/plain; charset=utf-8", []byte(reason))
+}
+
+func (p *postman) webhook(to string, n notice) error {
+	u, err := url.Parse(to)
+	if err != nil {
+		return errors.New("the webhook's URL is wrong")
+	}
+	body, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	return p.submit("webhook", u, "application/json", body)
+}
+
+// submit does one POST. No error contains more of the URL than its host: the
+// rest is as good as a password.
+func (p *postman) submit(what string, u *url.URL, kind string, body []byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), alertTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%s to %s: not a request", what, u.Host)
+	}
+	req.Header.Set("Content-Type", kind)
+	req.Header.Set("User-Agent", "mailhaul/"+version())
+	resp, err := p.client.Do(req)
+	if err != nil {
+		var inner *url.Error
+		if errors.As(err, &inner) {
+			err = inner.Err
+		}
+		return fmt.Errorf("%s to %s: %w", what, u.Host, err)
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("%s to %s: HTTP %d", what, u.Host, resp.StatusCode)
+	}
+	return nil
+}
+
+// runAlert runs a command with the notice in its environment, and as JSON on
+// its standard input.
+func runAlert(argv []string, n notice) error {
+	ctx, cancel := context.WithTimeout(context.Background(), alertTimeout)
+	defer cancel()
+	body, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Stdin = bytes.NewReader(append(body, '\n'))
+	cmd.WaitDelay = time.Second
+	cmd.Env = append(os.Environ(),
+		"MAILHAUL_EVENT="+n.Event,
+		"MAILHAUL_ACCOUNT="+n.Account,
+		"MAILHAUL_TEXT="+n.Text,
+		"MAILHAUL_ERROR="+strings.ReplaceAll(n.Error, "\x00", ""),
+		fmt.Sprintf("MAILHAUL_EXIT=%d", n.Exit),
+		"MAILHAUL_SINCE="+stampOrEmpty(n.Since),
+		"MAILHAUL_LAST_SUCCESS="+stampOrEmpty(n.LastSuccess),
+	)
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("alert command %s: %w", argv[0], err)
+	}
+	return nil
+}
+
+func stampOrEmpty(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}

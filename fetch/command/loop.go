@@ -1,0 +1,239 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+func loopCommand() *cli.Command {
+	return &cli.Command{
+		Name:         "loop",
+		Usage:        "fetch by schedule until stopped: for systemd, containers, daemons",
+		ArgsUsage:    "[ACCOUNT...]",
+		BashComplete: completeAccounts,
+		Flags:        []cli.Flag{shardFlag()},
+		Action:       runLoop,
+	}
+}
+
+// loopRun is a loop and what is around it. Each configuration has an env of its
+// own, which never changes.
+type loopRun struct {
+	cli      *cli.Context
+	shard    shard
+	first    *env // of the start
+	confined *confinement
+	status   *statusWriter
+	watch    *watcher
+	manager  manager
+}
+
+func runLoop(c *cli.Context) error {
+	part, err := parseShard(c.String("shard"))
+	if err != nil {
+		return err
+	}
+	e, err := withConfig(c)
+	if err != nil {
+		return err
+	}
+	e.log = loopLogger(c, e.std.Err, e.screen != nil, e.conf.Log)
+	l := &loopRun{cli: c, shard: part, first: e, status: newStatusWriter(e.stateDir)}
+	roster, accounts, err := l.roster(e)
+	if err != nil {
+		return err
+	}
+	l.status.follow(idsOf(accounts))
+	l.fill(&roster)
+	l.confined = e.confine(accounts)
+	return l.run(c.Context, roster)
+}
+
+// run works until ctx is done.
+func (l *loopRun) run(ctx context.Context, roster fetch.Roster) error {
+	e := l.first
+	hup, usr1, stop := loopSignals()
+	defer stop()
+	l.watch = e.watch(l.status)
+	l.watch.loop = true
+	defer l.watch.finish()
+	around, cancel := context.WithCancel(context.WithoutCancel(ctx)) // outlives the runs
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	if e.conf.Metrics != "" {
+		wait, err := e.serveMetrics(around, e.conf.Metrics, l.status)
+		if err != nil {
+			return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("metrics: %w", err)}
+		}
+		wg.Go(wait)
+	}
+	reload, now := make(chan fetch.Roster), make(chan struct{})
+	wg.Go(func() { l.watch.keep(around, l.tellStatus) })
+	wg.Go(func() { l.obey(around, hup, usr1, reload, now) })
+
+	f := e.fetcher()
+	f.Reporter = reporters{l.status, l.watch}
+	if e.json {
+		f.Reporter = reporters{l.status, l.watch, &jsonLines{env: e}}
+	}
+	loop := &fetch.Loop{Fetcher: f, Reload: reload, Now: now,
+		Planned:   func(j *fetch.Job, next time.Time) { l.status.planned(j.Name, next) },
+		Beat:      l.manager.alive,
+		BeatEvery: watchdogEvery(),
+	}
+	e.log.Info("loop begins", "accounts", len(roster.Jobs), "shard", l.shard.String(), "version", version())
+	l.manager.ready()
+	stopped := context.AfterFunc(ctx, l.manager.stopping)
+	defer stopped()
+	err := loop.Run(ctx, roster)
+	e.log.Info("loop ends", "reason", err)
+	return silent{fetch.ExitInterrupted} // the signal decides
+}
+
+// roster makes what the engine works on, and the accounts in it. All mistakes
+// are found before any work.
+func (l *loopRun) roster(e *env) (fetch.Roster, []*config.Account, error) {
+	r := fetch.Roster{Parallel: e.conf.Parallel, PerHost: e.conf.PerHost}
+	accounts, err := e.accounts(l.cli.Args().Slice())
+	if err != nil {
+		return r, nil, err
+	}
+	accounts = l.shard.pick(accounts)
+	if _, err := e.build(accounts, func(*fetch.Account) {}); err != nil {
+		return r, nil, err
+	}
+	for _, a := range accounts {
+		r.Jobs = append(r.Jobs, fetch.Job{
+			Name:     a.Name,
+			ID:       a.ID,
+			Host:     a.Server.Host,
+			Schedule: schedule(a),
+			Open:     func() (*fetch.Account, error) { return e.account(a) },
+		})
+	}
+	return r, accounts, nil
+}
+
+// fill adds what is known of earlier runs.
+func (l *loopRun) fill(r *fetch.Roster) {
+	for i := range r.Jobs {
+		if s, ok := l.status.get(r.Jobs[i].Name); ok && s.LastRun != nil {
+			r.Jobs[i].Started, r.Jobs[i].Exit = s.LastRun.Started, fetch.Exit(s.LastRun.Exit)
+		}
+	}
+}
+
+// obey does what signals ask for until ctx is done.
+func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload chan<- fetch.Roster, now chan<- struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-usr1:
+			select {
+			case now <- struct{}{}:
+			case <-ctx.Done():
+			}
+		case <-hup:
+			l.manager.reloading()
+			r, err := l.reread()
+			if err != nil {
+				l.first.log.Error("configuration not taken over; the old one stays", "err", err)
+			} else {
+				select {
+				case reload <- r:
+					l.first.log.Info("configuration read again", "accounts", len(r.Jobs))
+				case <-ctx.Done():
+				}
+			}
+			l.manager.ready()
+		}
+	}
+}
+
+// reread reads the configuration again. On an error nothing has changed.
+func (l *loopRun) reread() (fetch.Roster, error) {
+	e := *l.first
+	e.sources = nil // they belong to a configuration, and runs read them
+	conf, err := config.Load(e.conf.Path, configOptions())
+	if err != nil {
+		return fetch.Roster{}, err
+	}
+	e.conf = conf
+	if err := e.findState(l.cli); err != nil {
+		return fetch.Roster{}, err
+	}
+	if e.stateDir != l.first.stateDir || conf.Metrics != l.first.conf.Metrics {
+		return fetch.Roster{}, errors.New("state and metrics cannot change while loop runs: restart it")
+	}
+	r, accounts, err := l.roster(&e)
+	if err != nil {
+		return r, err
+	}
+	if l.confined != nil {
+		wanted, reason := e.confinement(accounts)
+		missing, ok := l.confined.covers(wanted)
+		if reason != "" || !ok {
+			return r, fmt.Errorf("the sandbox of this process does not allow it (%s): restart loop", cmp.Or(reason, missing))
+		}
+	}
+	l.status.follow(idsOf(accounts))
+	l.watch.configure(conf)
+	l.fill(&r)
+	return r, nil
+}
+
+// tellStatus gives systemd a line for `systemctl status`.
+func (l *loopRun) tellStatus() {
+	l.manager.status(statusLine(l.status.all()))
+}
+
+func statusLine(list []state.StatusFile) string {
+	running, failing := 0, 0
+	var next []time.Time
+	for i := range list {
+		if list[i].State == state.StateRunning {
+			running++
+		}
+		if !list[i].Failing().IsZero() {
+			failing++
+		}
+		if !list[i].NextRun.IsZero() {
+			next = append(next, list[i].NextRun)
+		}
+	}
+	line := fmt.Sprintf("%s, %d running, %d failing", plural(len(list), "account"), running, failing)
+	if len(next) > 0 {
+		line += ", next run at " + slices.MinFunc(next, time.Time.Compare).Local().Format(time.TimeOnly)
+	}
+	return line
+}
+
+// jsonLines prints an object for each run that ends.
+type jsonLines struct {
+	*env
+	mu sync.Mutex
+}
+
+// Report implements fetch.Reporter.
+func (p *jsonLines) Report(e fetch.Event) {
+	if e.Summary == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = writeJSON(p.std.Out, e.Summary, fetch.ExitOf(e.Summary.Err))
+}

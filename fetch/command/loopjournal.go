@@ -1,0 +1,110 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// loopLogger is the log of loop: its form and level are the configuration's,
+// which the options of the command line override.
+func loopLogger(c *cli.Context, w io.Writer, onTerminal bool, conf config.Log) *slog.Logger {
+	level := conf.Level
+	switch n := c.Count("verbose"); {
+	case c.Bool("quiet"):
+		level = slog.LevelError
+	case n == 1:
+		level = min(level, slog.LevelInfo)
+	case n > 1:
+		level = slog.LevelDebug
+	}
+	json := conf.Format == config.LogJSON
+	if c.IsSet("log-format") {
+		json = c.String("log-format") == "json"
+	}
+	return slog.New(logHandler(w, json, &slog.HandlerOptions{Level: level, ReplaceAttr: cleanAttr(onTerminal)}))
+}
+
+// logHandler writes JSON, or text, which the systemd journal gets with the
+// priorities that it reads from the start of a line (sd-daemon(3)) and without
+// the time, which it has itself.
+func logHandler(w io.Writer, json bool, o *slog.HandlerOptions) slog.Handler {
+	switch {
+	case json:
+		return slog.NewJSONHandler(w, o)
+	case !onJournal(w, os.Getenv("JOURNAL_STREAM")):
+		return slog.NewTextHandler(w, o)
+	}
+	return newJournal(w, o)
+}
+
+// journal is a slog.Handler that puts "<6>" and the like before each line.
+type journal struct {
+	*journalOut
+	text slog.Handler // writes to line
+}
+
+type journalOut struct {
+	mu   sync.Mutex
+	w    io.Writer
+	line bytes.Buffer
+}
+
+func newJournal(w io.Writer, o *slog.HandlerOptions) journal {
+	timeless := *o
+	timeless.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
+			return slog.Attr{}
+		}
+		return o.ReplaceAttr(groups, a)
+	}
+	out := &journalOut{w: w}
+	return journal{out, slog.NewTextHandler(&out.line, &timeless)}
+}
+
+// Enabled implements slog.Handler.
+func (j journal) Enabled(ctx context.Context, l slog.Level) bool { return j.text.Enabled(ctx, l) }
+
+// Handle implements slog.Handler.
+func (j journal) Handle(ctx context.Context, r slog.Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.line.Reset()
+	fmt.Fprintf(&j.line, "<%d>", priority(r.Level))
+	if err := j.text.Handle(ctx, r); err != nil {
+		return err
+	}
+	_, err := j.w.Write(j.line.Bytes())
+	return err
+}
+
+// WithAttrs implements slog.Handler.
+func (j journal) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return journal{j.journalOut, j.text.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (j journal) WithGroup(name string) slog.Handler {
+	return journal{j.journalOut, j.text.WithGroup(name)}
+}
+
+// priority is a level in syslog's numbers.
+func priority(l slog.Level) int {
+	switch {
+	case l >= slog.LevelError:
+		return 3
+	case l >= slog.LevelWarn:
+		return 4
+	case l >= slog.LevelInfo:
+		return 6
+	}
+	return 7
+}

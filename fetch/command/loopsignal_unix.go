@@ -1,0 +1,21 @@
+//go:build unix
+
+package command
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// loopSignals delivers SIGHUP (read the configuration again) and SIGUSR1
+// (fetch now) until stop is called.
+func loopSignals() (hup, usr1 chan os.Signal, stop func()) {
+	hup, usr1 = make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	signal.Notify(usr1, syscall.SIGUSR1)
+	return hup, usr1, func() {
+		signal.Stop(hup)
+		signal.Stop(usr1)
+	}
+}

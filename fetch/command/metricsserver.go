@@ -1,0 +1,43 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+)
+
+// serveMetrics answers GET /metrics on a loopback address until ctx is done.
+// The returned function waits for its end.
+func (e *env) serveMetrics(ctx context.Context, address string, w *statusWriter) (wait func(), err error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		_ = writeMetrics(rw, w.all())
+	})
+	s := &http.Server{
+		Handler:        mux,
+		ReadTimeout:    5 * time.Second,
+		WriteTimeout:   10 * time.Second,
+		IdleTimeout:    time.Minute,
+		MaxHeaderBytes: 16 << 10,
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			e.log.Error("metrics listener", "err", err)
+		}
+	}()
+	e.log.Info("metrics", "url", "http://"+l.Addr().String()+"/metrics")
+	return func() {
+		<-ctx.Done()
+		_ = s.Close()
+		<-done
+	}, nil
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package command
+
+func landlocked(confinement) (bool, error) { return false, nil }
