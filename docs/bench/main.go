@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command bench measures mailhaul beside the other retrievers that Debian has,
 // and beside the limits of the machine: the same mailboxes, the same server,
 // one run, taking turns, whole processes. It prints one Markdown table a
