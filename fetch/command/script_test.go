@@ -64,6 +64,7 @@ func mainLike() int {
 //	asked [-n NAME] COMMAND N    the server received the command N times
 //	hold ID                      hold the maildrop's state as another run does; release ends it, release-soon
 //	                             while the next command runs
+//	closed-port                  sets CLOSED to a port on which nothing listens
 //	mount DIR SIZE [MODE]        a small disk; see mount_linux_test.go
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -84,7 +85,9 @@ func TestScripts(t *testing.T) {
 			"onserver":  cmdOnServer,
 			"asked":     cmdAsked,
 			"hold":      cmdHold,
-			"release":   cmdRelease,
+
+			"closed-port": cmdClosedPort,
+			"release":     cmdRelease,
 
 			"release-soon": cmdReleaseSoon,
 			"mount":        cmdMount,

@@ -307,6 +307,16 @@ func which(ts *testscript.TestScript, s string, n int) (out []int) {
 	return out
 }
 
+// cmdClosedPort sets CLOSED to a port on which nothing listens: it was free a
+// moment ago.
+func cmdClosedPort(ts *testscript.TestScript, _ bool, _ []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	ts.Check(l.Close())
+	ts.Setenv("CLOSED", port)
+}
+
 func cmdHold(ts *testscript.TestScript, _ bool, args []string) {
 	db, err := state.Open(state.Path(ts.MkAbs(args[0]), os.Expand(args[1], ts.Getenv)), state.Options{})
 	ts.Check(err)
