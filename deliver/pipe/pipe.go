@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/spool"
 )
 
 // Deliverer delivers to one command. It implements deliver.Deliverer and
@@ -62,7 +63,7 @@ func (d *Deliverer) buffers() *buffers {
 	case b := <-d.free:
 		return b
 	default:
-		return &buffers{chunk: make([]byte, readChunk)}
+		return &buffers{chunk: make([]byte, spool.Chunk)}
 	}
 }
 
@@ -83,17 +84,17 @@ type batch struct {
 }
 
 type staged struct {
-	env   deliver.Envelope
-	spool *spool
-	buf   *buffers
+	env deliver.Envelope
+	msg *staging
+	buf *buffers
 }
 
 // Add stages one message in memory or, over 256 KiB, in an unlinked file.
 func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) error {
 	m := staged{env: e, buf: b.d.buffers()}
 	m.env.Recipients = slices.Clone(e.Recipients)
-	m.spool = &spool{dir: b.d.o.SpoolDir, crlf: b.d.o.LineEnds == CRLF, tail: m.buf.tail[:0]}
-	if err := m.spool.fill(ctx, body, m.buf.chunk); err != nil {
+	m.msg = &staging{Spool: spool.Spool{Dir: b.d.o.SpoolDir, Tail: m.buf.tail[:0]}, crlf: b.d.o.LineEnds == CRLF}
+	if err := m.msg.fill(ctx, body, m.buf.chunk); err != nil {
 		_ = m.discard(b.d)
 		return err
 	}
@@ -106,10 +107,10 @@ func (m *staged) discard(d *Deliverer) error {
 	if m.buf == nil {
 		return nil
 	}
-	m.buf.tail = m.spool.tail
+	m.buf.tail = m.msg.Tail
 	d.recycle(m.buf)
 	m.buf = nil
-	return m.spool.discard()
+	return m.msg.Discard()
 }
 
 // Prepare returns the intents.

@@ -24,6 +24,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/delivertest"
+	"github.com/mailhaul/mailhaul/deliver/spool"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -272,7 +273,7 @@ func TestNoSpool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = b.Add(t.Context(), deliver.Envelope{}, iotest.HalfReader(strings.NewReader(strings.Repeat("x\n", spoolMemory))))
+	err = b.Add(t.Context(), deliver.Envelope{}, iotest.HalfReader(strings.NewReader(strings.Repeat("x\n", spool.Memory))))
 	var e *deliver.Error
 	if !errors.As(err, &e) || e.Class != deliver.IOError || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %#v", err)

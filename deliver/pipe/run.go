@@ -32,7 +32,7 @@ func (in *input) Read(p []byte) (int, error) {
 
 // run gives one message to the command and waits for its end.
 func (d *Deliverer) run(ctx context.Context, path string, m *staged) error {
-	in := &input{Reader: m.spool.reader()}
+	in := &input{Reader: m.msg.Reader()}
 	out := &capped{max: d.o.OutputCap}
 	cmd := &exec.Cmd{
 		Path: path, Args: d.o.Command, Dir: d.o.Dir,

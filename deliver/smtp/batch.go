@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/spool"
 )
 
 // maxReceipt is what deliver.Result allows.
@@ -22,10 +23,10 @@ type batch struct {
 }
 
 type staged struct {
-	env   deliver.Envelope
-	to    []string
-	spool *spool
-	buf   *buffers
+	env deliver.Envelope
+	to  []string
+	msg *wire
+	buf *buffers
 }
 
 // Add stages one message in memory or, over 256 KiB, in an unlinked file.
@@ -36,8 +37,8 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 	}
 	m := staged{env: e, to: to, buf: b.d.buffers()}
 	m.env.Recipients, m.env.Served = nil, slices.Clone(e.Served)
-	m.spool = &spool{dir: b.d.o.SpoolDir, tail: m.buf.tail[:0]}
-	if err := m.spool.fill(ctx, body, m.buf.chunk); err != nil {
+	m.msg = &wire{Spool: spool.Spool{Dir: b.d.o.SpoolDir, Tail: m.buf.tail[:0]}}
+	if err := m.msg.fill(ctx, body, m.buf.chunk); err != nil {
 		_ = m.discard(b.d)
 		return err
 	}
@@ -50,10 +51,10 @@ func (m *staged) discard(d *Deliverer) error {
 	if m.buf == nil {
 		return nil
 	}
-	m.buf.tail = m.spool.tail
+	m.buf.tail = m.msg.Tail
 	d.recycle(m.buf)
 	m.buf = nil
-	return m.spool.discard()
+	return m.msg.Discard()
 }
 
 // Prepare returns the intents.
@@ -114,7 +115,7 @@ func (d *Deliverer) send(ctx context.Context, m *staged) deliver.Result {
 			return failed(err, m.env.Served)
 		}
 		stop := context.AfterFunc(ctx, c.cancel)
-		t = transaction{conn: c, kept: c == old, msg: m.spool, from: sender(&m.env, d.o.From), to: m.to}
+		t = transaction{conn: c, kept: c == old, msg: m.msg, from: sender(&m.env, d.o.From), to: m.to}
 		stale := t.run()
 		if !stop() {
 			c.dead = true // its deadline is spoilt

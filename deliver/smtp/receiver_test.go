@@ -172,10 +172,10 @@ func selfSigned(t testing.TB) (tls.Certificate, *x509.CertPool) {
 
 // canon is what a relay makes of a message with LF line ends.
 func canon(sent []byte) []byte {
-	s := &spool{}
+	s := &wire{}
 	s.encode(sent)
 	s.finish()
-	out, _ := bytes.CutSuffix(s.tail, []byte(".\r\n"))
+	out, _ := bytes.CutSuffix(s.Tail, []byte(".\r\n"))
 	out = bytes.ReplaceAll(out, []byte("\r\n.."), []byte("\r\n."))
 	if bytes.HasPrefix(out, []byte("..")) {
 		out = out[1:]

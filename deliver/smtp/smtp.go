@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/spool"
 )
 
 // Deliverer delivers to one relay. It implements deliver.Deliverer and
@@ -75,7 +76,7 @@ func (d *Deliverer) buffers() *buffers {
 	case b := <-d.free:
 		return b
 	default:
-		return &buffers{chunk: make([]byte, readChunk)}
+		return &buffers{chunk: make([]byte, spool.Chunk)}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/spool"
 )
 
 // maxFlight is how many commands are sent before their replies are read. It
@@ -25,7 +26,7 @@ const earlyReply = time.Second
 type transaction struct {
 	*conn
 	kept bool // the connection is older than this attempt
-	msg  *spool
+	msg  *wire
 	from string
 	to   []string
 	out  []outcome // one a recipient
@@ -241,7 +242,7 @@ func (t *transaction) send() *deliver.Error {
 	if err == nil {
 		fault.Point("smtp.dot")
 		t.arm(t.o.Timeout)
-		_, err = t.nc.Write(t.msg.tail)
+		_, err = t.nc.Write(t.msg.Tail)
 	}
 	if err == nil {
 		return nil
@@ -261,15 +262,19 @@ func (t *transaction) send() *deliver.Error {
 	return lost
 }
 
-// sendFile writes the part of the message that is in the spool file.
+// sendFile writes the part of the message that is in the spool's file.
 func (t *transaction) sendFile() error {
-	if t.msg.file == nil {
+	front := t.msg.Front()
+	if front == nil {
 		return nil
 	}
-	chunk := make([]byte, readChunk)
-	for off := int64(0); off < t.msg.inf; {
-		n, err := t.msg.file.ReadAt(chunk[:min(readChunk, t.msg.inf-off)], off)
-		if err != nil && !(errors.Is(err, io.EOF) && n > 0) {
+	chunk := make([]byte, spool.Chunk)
+	for {
+		n, err := front.Read(chunk)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
 			t.dead = true
 			return t.o.failure(deliver.IOError, "spool", err, "")
 		}
@@ -277,9 +282,7 @@ func (t *transaction) sendFile() error {
 		if _, err := t.nc.Write(chunk[:n]); err != nil {
 			return err
 		}
-		off += int64(n)
 	}
-	return nil
 }
 
 // finalAll reads SMTP's one reply for all recipients.

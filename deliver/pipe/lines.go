@@ -1,0 +1,34 @@
+package pipe
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"github.com/mailhaul/mailhaul/deliver/spool"
+)
+
+// staging is one message with the line ends that the command wants. It is staged
+// whole: a command must not be started for a message that the server fails to
+// send to its end.
+type staging struct {
+	spool.Spool
+	crlf bool
+}
+
+// fill stages body to its end. chunk is scratch space.
+func (s *staging) fill(ctx context.Context, body io.Reader, chunk []byte) error {
+	return s.Fill(ctx, body, chunk, s.put)
+}
+
+func (s *staging) put(p []byte) {
+	for s.crlf && len(p) > 0 {
+		line, rest, found := bytes.Cut(p, []byte("\n"))
+		s.Tail = append(s.Tail, line...)
+		if found {
+			s.Tail = append(s.Tail, '\r', '\n')
+		}
+		p = rest
+	}
+	s.Tail = append(s.Tail, p...)
+}

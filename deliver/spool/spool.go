@@ -1,0 +1,104 @@
+// Package spool stages one message for a target that must not be started for a
+// message that may not come to its end: a relay, a command. What is small stays
+// in memory; the front of what is large goes to a file that has no name.
+package spool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/mailhaul/mailhaul/deliver"
+)
+
+const (
+	// Memory is how much of a message is kept in memory.
+	Memory = 256 << 10
+	// Chunk is a good size for the scratch space of Fill.
+	Chunk = 32 << 10
+)
+
+// Spool holds one message. The zero value with Dir set is ready for Fill.
+type Spool struct {
+	// Dir is where a large message goes; empty: os.TempDir.
+	Dir string
+	// Tail is what is in memory: it follows what is in the file.
+	Tail []byte
+
+	file *os.File
+	path string // set while the file has a name (Windows)
+	inf  int64  // bytes in file
+}
+
+// Fill reads body to its end. put appends to Tail what stands for the bytes
+// that were read. A failing body's error is returned as it is; that of the
+// file is a *deliver.Error. chunk is scratch space.
+func (s *Spool) Fill(ctx context.Context, body io.Reader, chunk []byte, put func([]byte)) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := body.Read(chunk)
+		put(chunk[:n])
+		if len(s.Tail) >= Memory {
+			if werr := s.flush(); werr != nil {
+				return &deliver.Error{Class: deliver.IOError, Err: werr}
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// flush moves what is in memory to the file.
+func (s *Spool) flush() error {
+	if s.file == nil {
+		f, err := os.CreateTemp(s.Dir, "mailhaul-spool-*")
+		if err != nil {
+			return err
+		}
+		s.file = f
+		if os.Remove(f.Name()) != nil { // Windows removes no open file
+			s.path = f.Name()
+		}
+	}
+	n, err := s.file.Write(s.Tail)
+	s.inf += int64(n)
+	s.Tail = s.Tail[:0]
+	return err
+}
+
+// Front reads the part that is in the file; nil if all is in Tail.
+func (s *Spool) Front() *io.SectionReader {
+	if s.file == nil {
+		return nil
+	}
+	return io.NewSectionReader(s.file, 0, s.inf)
+}
+
+// Reader reads the message from its start.
+func (s *Spool) Reader() io.Reader {
+	if s.file == nil {
+		return bytes.NewReader(s.Tail)
+	}
+	return io.MultiReader(s.Front(), bytes.NewReader(s.Tail))
+}
+
+// Discard releases the file. Idempotent.
+func (s *Spool) Discard() error {
+	if s.file == nil {
+		return nil
+	}
+	err := s.file.Close()
+	if s.path != "" {
+		err = errors.Join(err, os.Remove(s.path))
+	}
+	s.file = nil
+	return err
+}
