@@ -49,8 +49,8 @@ func (e *env) logins(a *config.Account) ([]pop3.Login, error) {
 
 // ask takes the password from the terminal, for an account that names none.
 func (e *env) ask(a *config.Account) secretFunc {
-	return func(context.Context) (string, error) {
-		return e.std.password(fmt.Sprintf("Password for %s at %s: ", printable(a.User), a.Server.Host))
+	return func(ctx context.Context) (string, error) {
+		return e.std.password(ctx, fmt.Sprintf("Password for %s at %s: ", printable(a.User), a.Server.Host))
 	}
 }
 

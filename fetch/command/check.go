@@ -19,12 +19,16 @@ func checkCommand() *cli.Command {
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "connect", Usage: "walk through DNS, TCP, TLS, login, list and targets, and explain what fails"},
+			&cli.BoolFlag{Name: "schema", Usage: "print the JSON Schema of the configuration, for editors"},
 		},
 		Action: runCheck,
 	}
 }
 
 func runCheck(c *cli.Context) error {
+	if c.Bool("schema") {
+		return printSchema(c)
+	}
 	e, err := withConfig(c)
 	if err != nil {
 		return err

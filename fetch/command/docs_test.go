@@ -441,7 +441,7 @@ func TestManualHasEveryJSONField(t *testing.T) {
 			}
 		}
 	}
-	for _, v := range []any{summaryJSON{}, planJSON{}, statusJSON{}, checkJSON{}, checkStep{}, reportJSON{}} {
+	for _, v := range []any{summaryJSON{}, planJSON{}, statusJSON{}, checkJSON{}, checkStep{}, initJSON{}, reportJSON{}} {
 		for _, name := range jsonFields(reflect.TypeOf(v)) {
 			if !manual[name] {
 				t.Errorf("field %s of %T is not in the manual", name, v)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 
@@ -169,10 +170,10 @@ func (e *env) oneAccount(names []string) (*config.Account, error) {
 }
 
 // password asks on the terminal; nothing is echoed.
-func (s Streams) password(prompt string) (string, error) {
+func (s Streams) password(ctx context.Context, prompt string) (string, error) {
 	if s.In == nil || !isTerminal(s.In) {
 		return "", configError{hinted{errors.New("no password given, and no terminal to ask on"),
 			"set MAILHAUL_PASSWORD or use --password-command"}}
 	}
-	return readPassword(s.In, s.Err, prompt)
+	return readPassword(ctx, s.In, s.Err, prompt)
 }

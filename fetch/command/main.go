@@ -144,6 +144,7 @@ func commands() []*cli.Command {
 		reportCommand(),
 		importCommand(),
 		completionCommand(),
+		initCommand(),
 		versionCommand(),
 	}
 	for _, c := range list {

@@ -1,0 +1,99 @@
+package command
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// try logs in, walks the way to the mail and shows what the first fetch would
+// do. Nothing is stored yet but tokens.
+func (s *setup) try(ctx context.Context) error {
+	for {
+		a, err := s.account()
+		if err != nil {
+			return err
+		}
+		if s.oauth != "" {
+			if err := s.login(ctx, a); err != nil {
+				return err
+			}
+		}
+		s.say("")
+		w := &walk{env: s.quietJSON(), a: a}
+		w.run(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if w.err == nil {
+			return s.preview(ctx, a)
+		}
+		again, err := s.afterFailure(ctx, w.err)
+		if !again || err != nil {
+			return err
+		}
+	}
+}
+
+// quietJSON: the steps of the check are not part of init's one result.
+func (s *setup) quietJSON() *env {
+	if !s.json && !s.quiet {
+		return s.env
+	}
+	e := *s.env
+	e.json = false
+	e.std.Out = e.std.Err
+	return &e
+}
+
+// afterFailure asks what to do about a connection that does not work.
+func (s *setup) afterFailure(ctx context.Context, failed error) (again bool, err error) {
+	stop := silent{fetch.ExitOf(failed)}
+	if s.mute {
+		return false, stop
+	}
+	list := []string{"try again", "write the configuration all the same", "stop"}
+	if s.secret.value != "" {
+		list[0] = "try another password"
+	}
+	n, err := s.choose(ctx, "What now?", list)
+	switch {
+	case err != nil:
+		return false, err
+	case n == 2:
+		return false, stop
+	case n == 1:
+		return false, nil
+	}
+	if s.secret.value != "" {
+		s.secret.value, err = s.dialogue.secret(ctx, "Password for "+printable(s.user))
+	}
+	return true, err
+}
+
+// preview shows what the first fetch would do.
+func (s *setup) preview(ctx context.Context, a *config.Account) error {
+	const rows = 5
+	list, err := s.build([]*config.Account{a}, func(*fetch.Account) {})
+	if err != nil {
+		return err
+	}
+	plan, _, err := s.fetcher().Plan(ctx, list[0])
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		var temp interface{ Temporary() bool }
+		if errors.As(err, &temp) && temp.Temporary() {
+			s.say("The plan of the first fetch cannot be shown now: %s", printable(err.Error()))
+			return nil
+		}
+		return err
+	case s.json || s.quiet:
+		return nil
+	}
+	s.say("\nThe first fetch would do this; nothing is deleted from the server (keep: all):")
+	return writePlan(s.std.Out, a.Name, &plan, rows)
+}

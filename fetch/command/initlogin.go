@@ -1,0 +1,233 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/zalando/go-keyring"
+
+	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/autoconf"
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/oauth"
+)
+
+// secretPlan says where the password will be kept. Until the connection was
+// tested it is only here.
+type secretPlan struct {
+	line  string // the value of password: in the configuration; empty: ask each time
+	value string // the password, if it was given here
+	keep  func() error
+	undo  func()
+}
+
+// askLogin asks how to log in, and for the password or the registration.
+func (s *setup) askLogin(ctx context.Context) error {
+	preset, tokenOnly := s.tokenWay()
+	switch {
+	case s.c.IsSet("client-id"):
+		return s.setOAuth(preset, s.c.String("client-id"), s.c.String("client-secret-file"))
+	case tokenOnly && s.mute:
+		return &fetch.Error{Exit: fetch.ExitUsage, Err: errors.New("this provider takes no passwords: it wants OAuth2, and so init needs --client-id"),
+			Hint: "register a client of your own with the provider: docs/oauth.md"}
+	case tokenOnly:
+		s.say("This provider takes no passwords over POP3: it wants OAuth2.")
+		return s.askOAuth(ctx, preset)
+	case preset != "" && !s.mute && !s.passwordGiven():
+		n, err := s.choose(ctx, "How do you log in?", []string{"with an app password", "with OAuth2 (you need a registration of your own, docs/oauth.md)"})
+		if err != nil {
+			return err
+		}
+		if n == 1 {
+			return s.askOAuth(ctx, preset)
+		}
+	}
+	return s.askPassword(ctx)
+}
+
+// tokenWay tells the OAuth preset of the provider, or "custom" with what the
+// provider published, and whether there is no other way.
+func (s *setup) tokenWay() (preset string, only bool) {
+	if s.known.oauth != "" {
+		return s.known.oauth, s.known.tokenOnly
+	}
+	if p, ok := oauth.Match(s.host); ok && !p.Closed {
+		return p.Name, false
+	}
+	if s.found == nil || s.found.OAuth == nil {
+		return "", false
+	}
+	only = len(s.found.Auth) > 0
+	for _, a := range s.found.Auth {
+		only = only && a == autoconf.OAuth2
+	}
+	return "custom", only
+}
+
+func (s *setup) askOAuth(ctx context.Context, preset string) error {
+	if p, ok := oauth.Find(preset); ok {
+		for _, n := range p.Notes {
+			s.say("  - %s", n)
+		}
+	}
+	id, err := s.line(ctx, "Client id of your registration", "", "--client-id")
+	if err != nil {
+		return err
+	}
+	file := ""
+	if preset == "google" || preset == "custom" {
+		if file, err = s.line(ctx, "File with its client secret (- for none)", "-", "--client-secret-file"); err != nil {
+			return err
+		}
+	}
+	return s.setOAuth(preset, id, strings.TrimPrefix(file, "-"))
+}
+
+func (s *setup) setOAuth(preset, id, secretFile string) error {
+	if preset == "" {
+		return usagef("--client-id: nothing is known of OAuth2 at %s: write oauth: with provider: custom by hand, see mailhaul.yaml(5)", s.host)
+	}
+	b := &strings.Builder{}
+	fmt.Fprintf(b, "    oauth:\n      provider: %s\n      client_id: %s\n", preset, scalar(id))
+	if secretFile != "" {
+		abs, err := filepath.Abs(secretFile)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b, "      client_secret: {file: %s}\n", pathScalar(abs))
+	}
+	if preset == "custom" {
+		fmt.Fprintf(b, "      auth_url: %s\n      token_url: %s\n", scalar(s.found.OAuth.AuthURL), scalar(s.found.OAuth.TokenURL))
+		for i, scope := range s.found.OAuth.Scopes {
+			if i == 0 {
+				b.WriteString("      scopes:\n")
+			}
+			fmt.Fprintf(b, "        - %s\n", scalar(scope))
+		}
+	}
+	s.oauth = b.String()
+	return nil
+}
+
+func (s *setup) passwordGiven() bool {
+	return s.c.IsSet("password-command") || s.c.IsSet("password-file") || os.Getenv("MAILHAUL_PASSWORD") != ""
+}
+
+// askPassword settles where the password is kept, and gets it.
+func (s *setup) askPassword(ctx context.Context) (err error) {
+	if cmd := s.c.String("password-command"); cmd != "" {
+		s.secret.line = commandLine(strings.Fields(cmd))
+		return nil
+	}
+	if file := s.c.String("password-file"); file != "" {
+		if _, err := os.Stat(file); err == nil {
+			return s.keepInFile(file)
+		}
+	}
+	const (
+		inFile = iota
+		byCommand
+		inKeyring
+		never
+	)
+	where := inFile
+	if s.c.Bool("keyring") {
+		where = inKeyring
+	} else if !s.c.IsSet("password-file") {
+		where, err = s.choose(ctx, "Where is the password kept?", []string{
+			"in a file that only you can read", "a command prints it (pass, secret-tool, gpg, ...)",
+			"in the system's keyring", "nowhere: ask each time (not for cron)"})
+		if err != nil {
+			return err
+		}
+	}
+	if where == byCommand {
+		cmd, err := s.line(ctx, "Command", "", "--password-command")
+		s.secret.line = commandLine(strings.Fields(cmd))
+		return err
+	}
+	if s.secret.value = os.Getenv("MAILHAUL_PASSWORD"); s.secret.value == "" {
+		if s.secret.value, err = s.dialogue.secret(ctx, "Password for "+printable(s.user)); err != nil {
+			return err
+		}
+	}
+	switch where {
+	case inKeyring:
+		s.keepInKeyring()
+	case inFile:
+		file := s.c.String("password-file")
+		if file == "" {
+			file = filepath.Join(filepath.Dir(s.path), "passwords", s.name)
+		}
+		return s.keepInFile(file)
+	}
+	return nil
+}
+
+func commandLine(argv []string) string {
+	words := make([]string, len(argv))
+	for i, w := range argv {
+		words[i] = scalar(w)
+	}
+	return "{command: [" + strings.Join(words, ", ") + "]}"
+}
+
+// keepInFile writes a new file; one that exists is used as it is.
+func (s *setup) keepInFile(file string) error {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	s.secret.line = "{file: " + pathScalar(abs) + "}"
+	_, err = os.Stat(abs)
+	if err == nil && s.secret.value != "" {
+		return usagef("%s exists already: name another with --password-file, or leave MAILHAUL_PASSWORD away to use it", abs)
+	}
+	if err == nil {
+		return nil
+	}
+	s.secret.keep = func() error {
+		if err := durable.MkdirAll(filepath.Dir(abs), 0o700); err != nil {
+			return err
+		}
+		return durable.WriteFile(abs, []byte(s.secret.value+"\n"))
+	}
+	s.secret.undo = func() { _ = os.Remove(abs) }
+	return nil
+}
+
+func (s *setup) keepInKeyring() {
+	service := "mailhaul-" + s.name
+	s.secret.line = "{keyring: " + scalar(service) + "}"
+	s.secret.keep = func() error {
+		if err := keyring.Set(service, s.user, s.secret.value); err != nil {
+			return hinted{fmt.Errorf("keyring: %w", err), "keep the password in a file or have a command print it instead"}
+		}
+		return nil
+	}
+	s.secret.undo = func() { _ = keyring.Delete(service, s.user) }
+}
+
+// login authorises the account with OAuth2, unless a login from before holds.
+func (s *setup) login(ctx context.Context, a *config.Account) error {
+	t, err := s.tokens(a)
+	if err != nil {
+		return configError{err}
+	}
+	if st, err := t.source.Status(); err == nil && !st.NeedsLogin {
+		return nil
+	}
+	o := oauth.LoginOptions{}
+	if s.mute {
+		o.Open = func(context.Context, string) error { return errors.New("not wanted") }
+	}
+	if err := t.source.Login(ctx, &loginUI{in: s.std.In, out: s.std.Out, json: s.json}, o); err != nil {
+		return oauthError(a.Name, err)
+	}
+	return nil
+}

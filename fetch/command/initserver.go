@@ -1,0 +1,208 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/autoconf"
+)
+
+// askServer finds the server: as the person says, by the own table, or by what
+// the provider publishes; and has it confirmed.
+func (s *setup) askServer(ctx context.Context) error {
+	if s.c.IsSet("server") {
+		if err := s.setServer(s.c.String("server"), s.c.String("tls")); err != nil {
+			return usagef("--server: %w", err)
+		}
+		s.via = "as you said"
+		s.known, _ = providerOfHost(s.host)
+		s.tell()
+		return nil
+	}
+	if err := s.find(ctx); err != nil {
+		return err
+	}
+	if s.known.noPOP != "" {
+		return &fetch.Error{Exit: fetch.ExitUnavailable, Err: errors.New(s.known.noPOP)}
+	}
+	if s.host == "" {
+		s.say("No settings were found for %s.", s.address)
+		return s.askOther(ctx)
+	}
+	s.tell()
+	if s.mute && s.found != nil && s.found.Foreign {
+		return &fetch.Error{Exit: fetch.ExitUsage, Err: errors.New(s.host + " is of another domain than the address, and only the unsigned DNS names it"),
+			Hint: "if it is the right server, say so: --server " + s.server()}
+	}
+	switch ok, err := s.yes(ctx, "Use this server?"); {
+	case err != nil:
+		return err
+	case !ok:
+		return s.askOther(ctx)
+	}
+	return nil
+}
+
+// askOther has the person name the server.
+func (s *setup) askOther(ctx context.Context) error {
+	_, domain, _ := autoconf.Split(s.address)
+	for {
+		host, err := s.line(ctx, "POP3 server (host or host:port)", "", "--server (no settings were found for this address)")
+		if err != nil {
+			return err
+		}
+		if err := s.setServer(host, s.c.String("tls")); err != nil {
+			s.say("%s: %v (such as pop.%s)", printable(host), err, domain)
+			continue
+		}
+		s.via, s.found = "as you said", nil
+		s.known, _ = providerOfHost(s.host)
+		s.user, err = s.line(ctx, "User name", s.user, "--user")
+		return err
+	}
+}
+
+// setServer takes the server from the person: host or host:port.
+func (s *setup) setServer(server, mode string) error {
+	host, port := server, ""
+	if h, p, err := net.SplitHostPort(server); err == nil {
+		host, port = h, p
+	}
+	s.host, s.tls = strings.ToLower(strings.Trim(host, "[]")), mode
+	n, err := strconv.Atoi(port)
+	switch {
+	case s.host == "" || strings.ContainsAny(s.host, " /@\\"):
+		return errors.New("is not a host name")
+	case port != "" && (err != nil || n < 1 || n > 65535):
+		return errors.New("the port must be a number from 1 to 65535")
+	}
+	if s.tls == "" {
+		s.tls = "implicit"
+		if n == 110 {
+			s.tls = "stls"
+		}
+	}
+	if s.port = n; n == 0 {
+		s.port = usualPort(s.tls)
+	}
+	s.setUser(s.address)
+	return nil
+}
+
+func (s *setup) setUser(user string) {
+	if s.user = user; s.c.IsSet("user") {
+		s.user = s.c.String("user")
+	}
+}
+
+func usualPort(mode string) int {
+	if mode == "implicit" {
+		return 995
+	}
+	return 110
+}
+
+// server is host, or host:port if the port is not the usual one.
+func (s *setup) server() string {
+	if s.port == usualPort(s.tls) {
+		return s.host
+	}
+	return net.JoinHostPort(s.host, strconv.Itoa(s.port))
+}
+
+// find looks the provider up, nearest first: what is known here needs no
+// network, the mail exchanger one question to the DNS.
+func (s *setup) find(ctx context.Context) error {
+	_, domain, _ := autoconf.Split(s.address)
+	if p, ok := providerOf(domain); ok {
+		s.useProvider(p, "known to mailhaul")
+		return nil
+	}
+	if s.c.Bool("offline") {
+		return nil
+	}
+	client, err := s.lookupClient()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if client.Database == "" {
+		if mx, err := client.Exchanger(ctx, domain); err == nil {
+			if p, ok := providerOfExchanger(mx); ok {
+				s.useProvider(p, "the domain's mail goes to "+mx)
+				return nil
+			}
+		}
+	}
+	s.say("Looking up %s ...", domain)
+	p, err := client.Lookup(ctx, s.address)
+	if errors.Is(err, autoconf.ErrNotFound) && client.Database == "" && ctx.Err() == nil {
+		p, err = client.Guess(ctx, s.address)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		s.say("%s", printable(strings.ReplaceAll(err.Error(), "\n", "; ")))
+		return nil
+	}
+	s.found, s.via = p, p.Source
+	s.host, s.port, s.tls = p.Host, p.Port, "implicit"
+	if p.TLS == autoconf.STLS {
+		s.tls = "stls"
+	}
+	s.known, _ = providerOfHost(p.Host)
+	s.setUser(p.User)
+	return nil
+}
+
+func (s *setup) useProvider(p mailProvider, via string) {
+	s.known, s.via, s.host, s.port, s.tls = p, p.name+", "+via, p.host, 995, "implicit"
+	s.setUser(p.user(s.address))
+}
+
+// lookupClient asks by the private authority too, if there is one.
+func (s *setup) lookupClient() (*autoconf.Client, error) {
+	c := &autoconf.Client{Database: s.c.String("ispdb")}
+	if s.verbose > 0 {
+		c.Progress = func(place string) { s.say("  asking %s", place) }
+	}
+	if c.Database != "" && !strings.HasSuffix(c.Database, "/") {
+		c.Database += "/"
+	}
+	if s.caFile == "" {
+		return c, nil
+	}
+	roots, err := rootsFrom(s.caFile)
+	if err != nil {
+		return nil, err
+	}
+	tr := http.DefaultTransport.(*http.Transport).Clone()
+	tr.TLSClientConfig = tlsWithRoots(roots)
+	c.HTTP = &http.Client{Transport: tr}
+	return c, nil
+}
+
+// tell shows what was found, and what the provider wants of people.
+func (s *setup) tell() {
+	way := map[string]string{"implicit": "TLS from the start", "stls": "TLS by STLS", "none": "no TLS"}[s.tls]
+	s.say("Server: %s, port %d, %s, user %s", printable(s.host), s.port, way, printable(s.user))
+	s.say("  (%s)", printable(s.via))
+	for _, line := range s.known.advice() {
+		s.say("  %s", line)
+	}
+	if s.found == nil {
+		return
+	}
+	for _, l := range s.found.Links {
+		s.say("  %s %s", printable(l.Text), l.URL)
+	}
+	if s.found.Foreign {
+		s.say("  Take care: this server is of another domain than the address, and only the unsigned DNS names it.")
+	}
+}
