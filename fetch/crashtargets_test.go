@@ -134,7 +134,11 @@ func newCrashKind(t *testing.T, kind, mutate string) *crash {
 		r := startRelay(t, kind == "lmtp")
 		k.arg, k.copies = r.addr, func(*crash) []string { return r.bodies() }
 	}
-	c := newCrashOf(t, 4, "none", mutate) // one more than a batch
+	messages := 2
+	if kind == "mbox" {
+		messages = 4 // one more than a batch
+	}
+	c := newCrashOf(t, messages, "none", mutate)
 	c.target = k
 	return c
 }

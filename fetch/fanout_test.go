@@ -529,3 +529,24 @@ func TestTraceField(t *testing.T) {
 		t.Errorf("the state has another sum or size: %d, want %d", e.Size, len(text))
 	}
 }
+
+// TestOrderOfParts: one order for all accounts, and files that are locked
+// before what may take its time.
+func TestOrderOfParts(t *testing.T) {
+	t.Parallel()
+	g := newFan(t, 0, pop3test.Options{}, nil)
+	targets := []Target{relayTarget("a:1", true, "x"), g.mboxTarget("two"), pipeTarget("true"), g.mboxTarget("one")}
+	var got []string
+	parts := make([]*part, len(targets))
+	for i := range targets {
+		parts[i] = &part{target: &targets[i]}
+	}
+	slices.SortStableFunc(parts, inOrder)
+	for _, p := range parts {
+		got = append(got, p.target.ID)
+	}
+	want := []string{"mbox:" + g.path("one"), "mbox:" + g.path("two"), "lmtp:a:1", "pipe:sh"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -87,6 +87,36 @@ func TestRefusedByTwo(t *testing.T) {
 	}
 }
 
+// TestRefusedByOneAndPutOffByAnother: to set a message aside it is retrieved a
+// second time in the same run; who has it by then does not get it again.
+func TestRefusedByOneAndPutOffByAnother(t *testing.T) {
+	t.Parallel()
+	r, partly := startRelay(t, false), startRelay(t, true)
+	r.says(nil, onSubject(reply(554, "spam"), "1"))
+	partly.says(nil, func(to, _ string) error {
+		if to == "bob@b" {
+			return reply(452, "mailbox full")
+		}
+		return nil
+	})
+	g := newFan(t, 1, pop3test.Options{}, func(*fan) []Target {
+		return []Target{r.target("a@b"), partly.target("alice@b", "bob@b")}
+	})
+	s := g.fetch()
+	g.wantExit(s, ExitData, "mailbox full (1 of 2 recipients)")
+	if s.SetAside != 1 || s.Failed != 1 {
+		t.Errorf("%+v", s)
+	}
+	g.wantCopies("lmtp", partly.got(), map[string]int{"alice@b 1": 1})
+	partly.says(nil, nil)
+	g.wantExit(g.fetch(), ExitOK, "")
+	g.wantCopies("lmtp", partly.got(), map[string]int{"alice@b 1": 1, "bob@b 1": 1})
+	g.wantCopies("quarantine", g.inMaildir("aside"), each("", "1"))
+	if g.drop.Len() != 1 {
+		t.Errorf("%d on the server", g.drop.Len())
+	}
+}
+
 // TestRefusedByOneAndMissingInAnother: the last target gets it in a later run;
 // nor may that run delete what the first refused.
 func TestRefusedByOneAndMissingInAnother(t *testing.T) {
