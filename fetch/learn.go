@@ -20,8 +20,14 @@ type lesson struct {
 func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error) {
 	earlier := len(r.lessons) // those are proven by the end of the session
 	c, list, err := r.connectOnce(ctx)
-	for err != nil && (r.learnFrom(err) || r.renew(ctx, err)) {
-		first := err
+	for err != nil {
+		first, again := err, r.learnFrom(err)
+		if !again {
+			again, err = r.renew(ctx, err)
+		}
+		if !again {
+			break
+		}
 		if c, list, err = r.connectOnce(ctx); errors.As(err, new(*pop3.NoLoginError)) {
 			err = first // without CAPA there is nothing to log in with
 		}
