@@ -27,6 +27,8 @@ func (s Stage) String() string { return stageWords[s] }
 type Event struct {
 	Account string
 	Stage   Stage
+	// Listed is what the server holds, once that is known.
+	Listed int
 	// Total and TotalBytes are what is to be retrieved, once that is known;
 	// sizes are the server's estimates.
 	Total      int

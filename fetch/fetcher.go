@@ -89,23 +89,34 @@ func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
 }
 
 // Plan lists the maildrop and says what Run would do. It changes nothing, here
-// or on the server. Notes are facts that a person should know.
+// or on the server, and holds the state only while it compares: a run that
+// starts meanwhile is not kept waiting by the network. Notes are facts that a
+// person should know.
 func (f *Fetcher) Plan(ctx context.Context, a *Account) (plan Plan, notes []string, err error) {
 	r := f.newRun(a)
-	r.db, err = state.OpenContext(ctx, state.Path(f.StateDir, a.ID), state.Options{Wait: a.Wait, ReadOnly: true})
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		r.db = nil
-	case err != nil:
-		return Plan{}, nil, inUse(err)
-	default:
-		defer r.db.Close()
-		if err := r.load(); err != nil {
-			return Plan{}, nil, err
-		}
+	if err := r.reading(ctx, r.load); err != nil {
+		return Plan{}, nil, err
 	}
 	plan, err = r.plan(ctx)
 	return plan, r.sum.Notes, err
+}
+
+// reading calls fn with the state open for reading; db is nil before the first
+// run.
+func (r *run) reading(ctx context.Context, fn func() error) (err error) {
+	r.db, err = state.OpenContext(ctx, state.Path(r.f.StateDir, r.a.ID), state.Options{Wait: r.a.Wait, ReadOnly: true})
+	if errors.Is(err, os.ErrNotExist) {
+		r.db = nil
+		return fn()
+	}
+	if err != nil {
+		return inUse(err)
+	}
+	defer func() {
+		_ = r.db.Close()
+		r.db = nil
+	}()
+	return fn()
 }
 
 func (r *run) plan(ctx context.Context) (Plan, error) {
@@ -117,16 +128,17 @@ func (r *run) plan(ctx context.Context) (Plan, error) {
 	if err := r.name(ctx, c, list); err != nil {
 		return Plan{}, err
 	}
-	plan, err := r.diff(list)
+	var plan Plan
+	err = r.reading(ctx, func() (err error) {
+		if plan, err = r.diff(list); err != nil || r.db == nil {
+			return err
+		}
+		found, err := r.recognise(ctx, c, &plan)
+		plan.recognised(found)
+		return err
+	})
 	if err != nil {
 		return Plan{}, err
-	}
-	if r.db != nil {
-		found, err := r.recognise(ctx, c, &plan)
-		if err != nil {
-			return Plan{}, err
-		}
-		plan.recognised(found)
 	}
 	return plan, c.Quit(ctx)
 }

@@ -86,6 +86,9 @@ func (r *run) work(ctx context.Context) error {
 }
 
 func (r *run) load() error {
+	if r.db == nil {
+		return nil
+	}
 	return r.db.View(func(v *state.View) error {
 		r.facts, r.failures = v.Facts(), v.Failures()
 		r.sum.Known = v.Len()

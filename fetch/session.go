@@ -209,6 +209,7 @@ func (r *run) planned(p *Plan) {
 	for i := range p.Skip {
 		r.sum.Skips[p.Skip[i].Why]++
 	}
+	r.event.Listed = r.sum.Listed
 	r.event.Total += len(p.Retrieve)
 	r.event.TotalBytes += p.Bytes
 }

@@ -103,7 +103,7 @@ func (f *statusFile) take(e fetch.Event) bool {
 // follow takes over what an event says.
 func (f *statusFile) follow(e fetch.Event) {
 	f.s.State, f.s.Stage = state.StateRunning, e.Stage.String()
-	f.s.Total, f.s.Fetched = e.Total, e.Messages
+	f.s.Listed, f.s.Total, f.s.Fetched = e.Listed, e.Total, e.Messages
 	f.s.Bytes, f.s.BytesTotal = e.Bytes, e.TotalBytes
 	sum := e.Summary
 	if sum == nil {

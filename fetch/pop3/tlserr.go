@@ -148,7 +148,10 @@ func newTLSError(host string, err error) *TLSError {
 func date(t time.Time) string { return t.UTC().Format("2006-01-02") }
 
 func issuer(cert *x509.Certificate) string {
-	if cert.Issuer.String() == cert.Subject.String() {
+	if name := cert.Issuer.String(); name == cert.Subject.String() {
+		if name == "" {
+			return "itself, without a name"
+		}
 		return "itself, " + fmt.Sprintf("%q", escape(cert.Issuer.String()))
 	}
 	return fmt.Sprintf("%q", escape(cert.Issuer.String()))
