@@ -39,6 +39,17 @@ func listen(t *testing.T, serve func(net.Conn)) (addr string) {
 	return l.Addr().String()
 }
 
+// closedPort is an address at which nobody listens.
+func closedPort(t *testing.T) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
 // join copies between two connections until one ends.
 func join(a, b net.Conn, early io.Reader) {
 	done := make(chan struct{})
@@ -155,10 +166,10 @@ func TestProxies(t *testing.T) {
 		{"connect", "proxy: http://" + connectProxy(t, s.Addr()), 0, ""},
 		{"connect with password", proxy("http", connectProxy(t, s.Addr()), "proxy-secret"), 0, ""},
 		{"connect wrong password", proxy("http", connectProxy(t, s.Addr()), "wrong-secret"), 69, "407 Proxy Authentication Required"},
-		{"connect bad gateway", "proxy: http://" + connectProxy(t, "127.0.0.1:1"), 69, "502 Bad Gateway"},
+		{"connect bad gateway", "proxy: http://" + connectProxy(t, closedPort(t)), 69, "502 Bad Gateway"},
 		{"connect closes", "proxy: http://" + dead, 69, "through proxy " + dead},
 		{"connect silent", "proxy: http://" + silent + "\n" + impatient, 69, "no answer in time"},
-		{"no proxy there", "proxy: http://127.0.0.1:1", 69, "connection refused"},
+		{"no proxy there", "proxy: http://" + closedPort(t), 69, "connection refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newLab(t)
@@ -269,7 +280,7 @@ func TestTimeouts(t *testing.T) {
 	if out.took > 5*time.Second {
 		t.Errorf("took %s", out.took)
 	}
-	l.account("server: 127.0.0.1:1", "tls: none", secret)
+	l.account("server: "+closedPort(t), "tls: none", secret)
 	l.want(l.run("fetch"), 69, "connection refused", "is the port right")
 	l.account("server: no-such-host.invalid", "insecure: true", secret)
 	l.want(l.run("fetch"), 69, "name cannot be resolved", "is the server's name right")
