@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -29,6 +30,7 @@ type authServer struct {
 	*httptest.Server
 	pad    int    // characters added to access tokens
 	refuse string // error code that answers each refresh; empty: none
+	words  string // its description
 	scope  string
 
 	mu       sync.Mutex
@@ -89,7 +91,7 @@ func (p *authServer) token(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	if code != "" {
 		w.WriteHeader(http.StatusBadRequest)
-		_ = json.NewEncoder(w).Encode(map[string]any{"error": code, "error_description": "Token has been expired or revoked."})
+		_ = json.NewEncoder(w).Encode(map[string]any{"error": code, "error_description": cmp.Or(p.words, "Token has been expired or revoked.")})
 		return
 	}
 	p.n++
@@ -150,6 +152,13 @@ func (p *authServer) refusing(code string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refuse = code
+}
+
+// saying sets the description of an error.
+func (p *authServer) saying(words string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.words = words
 }
 
 // asked counts the requests of one grant type.
