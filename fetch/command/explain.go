@@ -95,13 +95,23 @@ func failures() []failure {
 		{"TLS server on plain port", func(a *config.Account, err error) bool {
 			var c *pop3.ConnError
 			var p *pop3.ProtocolError
-			return a.TLS != config.TLSImplicit && (errors.As(err, &c) && c.Command == "" && a.Server.Port == 995 || errors.As(err, &p) && strings.HasPrefix(p.Text, `\x1`))
-		}, "The server speaks TLS from the first byte on this port: use tls: implicit."},
+			silent := errors.As(err, &c) && c.Command == "greeting" && c.Timeout()
+			return a.TLS != config.TLSImplicit && (silent || errors.As(err, &p) && strings.HasPrefix(p.Text, `\x1`))
+		}, "The server says nothing, as one does that speaks TLS from the first byte on this port: use tls: implicit. Else it is overloaded: try again later."},
+		{"hung up", func(_ *config.Account, err error) bool {
+			var c *pop3.ConnError
+			var t *pop3.TLSError
+			return errors.As(err, &c) && c.Command == "greeting" && !c.Timeout() || errors.As(err, &t) && t.Temporary() && t.Kind != pop3.TLSTimeout
+		}, "The server hangs up before it says anything: it blocks this address (after too many failed logins?), allows no more connections, or is being restarted. Try again later, or from another network."},
 		{"old TLS", func(_ *config.Account, err error) bool {
 			var t *pop3.TLSError
 			var alert tls.AlertError
 			return errors.As(err, &t) && (errors.As(err, &alert) || strings.Contains(t.Error(), "protocol version"))
 		}, "Server and client have no version of TLS or no cipher in common: an old server may need min_version: 1.0, or legacy: true, which is weak."},
+		{"relay down", func(_ *config.Account, err error) bool { return errors.Is(err, syscall.ECONNREFUSED) },
+			"The mail server that is the target takes no connections: is it running, and are server: and port right? Messages stay where they are until it does."},
+		{"not a directory", func(_ *config.Account, err error) bool { return errors.Is(err, syscall.ENOTDIR) },
+			"A part of that path is a file, not a directory: name another path, or move the file away. An mbox file is named with mbox:, not with maildir:."},
 		{"access denied by policy", func(_ *config.Account, err error) bool {
 			return errors.Is(err, syscall.EACCES) && os.Geteuid() == 0
 		}, "The file system refuses even root: SELinux or AppArmor (see journalctl for a denial), or a read-only or network mount."},

@@ -1,0 +1,95 @@
+package command
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// deafPort is a port whose queue is full: the kernel drops what comes, as a
+// firewall does.
+func deafPort(t *testing.T, vars map[string]string) {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	sa, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vars["DEAF"] = strconv.Itoa(sa.(*syscall.SockaddrInet4).Port)
+	conn, err := net.Dial("tcp", "127.0.0.1:"+vars["DEAF"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+}
+
+// onLinux: Linux refuses a connection to a multicast address as it does one to a
+// network without a route, and root may not make a directory in /sys.
+func onLinux(*testing.T, map[string]string) {}
+
+func disk(t *testing.T, vars map[string]string, flags uintptr, options string) {
+	if !canMount() {
+		if os.Getenv("MAILHAUL_REQUIRE_ALL") == "1" {
+			t.Fatal("cannot mount a tmpfs")
+		}
+		t.Skip("cannot mount a tmpfs")
+	}
+	vars["DISK"] = t.TempDir()
+	if err := syscall.Mount("mailhaul", vars["DISK"], "tmpfs", flags, options); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(vars["DISK"], syscall.MNT_DETACH) })
+}
+
+func fullDisk(t *testing.T, vars map[string]string)     { disk(t, vars, 0, "nr_inodes=2") }
+func readOnlyDisk(t *testing.T, vars map[string]string) { disk(t, vars, syscall.MS_RDONLY, "") }
+
+// TestExplainsDenialOfRoot has a security module (Landlock) deny what the file
+// modes allow, on one thread that ends with the test.
+func TestExplainsDenialOfRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("not root: a denial looks like a missing permission")
+	}
+	dir, got := t.TempDir(), make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends here
+		attr := struct{ fs uint64 }{unix.LANDLOCK_ACCESS_FS_MAKE_DIR}
+		fd, _, no := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
+		if no != 0 {
+			got <- nil
+			return
+		}
+		_, _, no1 := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
+		_, _, no2 := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0)
+		_ = unix.Close(int(fd))
+		if no1 != 0 || no2 != 0 {
+			got <- nil
+			return
+		}
+		got <- os.Mkdir(filepath.Join(dir, "Mail"), 0o700)
+	}()
+	err := <-got
+	if err == nil {
+		t.Skip("no Landlock here")
+	}
+	m := meeting{row: "access denied by policy"}
+	if advice := explain(&config.Account{}, err); !m.explains(advice) {
+		t.Errorf("%v is explained as %q", err, advice)
+	}
+}
