@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 
+	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/spool"
 )
 
@@ -16,9 +17,15 @@ type staging struct {
 	crlf bool
 }
 
-// fill stages body to its end. chunk is scratch space.
+// fill stages body to its end, in a file. chunk is scratch space.
 func (s *staging) fill(ctx context.Context, body io.Reader, chunk []byte) error {
-	return s.Fill(ctx, body, chunk, s.put)
+	if err := s.Fill(ctx, body, chunk, s.put); err != nil {
+		return err
+	}
+	if _, _, err := s.File(); err != nil {
+		return &deliver.Error{Class: deliver.IOError, Err: err}
+	}
+	return nil
 }
 
 func (s *staging) put(p []byte) {

@@ -42,7 +42,7 @@ type Options struct {
 	// OutputCap is how many bytes of standard output and error are kept for
 	// the error text; zero: 4 KiB. The rest is read and dropped.
 	OutputCap int
-	// SpoolDir is where messages over 256 KiB are staged; empty: os.TempDir.
+	// SpoolDir is where messages are staged; empty: os.TempDir.
 	SpoolDir string
 	// Logger gets warnings. Nil: none.
 	Logger *slog.Logger

@@ -89,7 +89,7 @@ type staged struct {
 	buf *buffers
 }
 
-// Add stages one message in memory or, over 256 KiB, in an unlinked file.
+// Add stages one message in an unlinked file.
 func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) error {
 	m := staged{env: e, buf: b.d.buffers()}
 	m.env.Recipients = slices.Clone(e.Recipients)

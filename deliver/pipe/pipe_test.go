@@ -273,16 +273,31 @@ func TestNoSpool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = b.Add(t.Context(), deliver.Envelope{}, iotest.HalfReader(strings.NewReader(strings.Repeat("x\n", spool.Memory))))
-	var e *deliver.Error
-	if !errors.As(err, &e) || e.Class != deliver.IOError || !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("got %#v", err)
+	for _, body := range []string{"x\n", strings.Repeat("x\n", spool.Memory)} {
+		err = b.Add(t.Context(), deliver.Envelope{}, iotest.HalfReader(strings.NewReader(body)))
+		var e *deliver.Error
+		if !errors.As(err, &e) || e.Class != deliver.IOError || !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%d bytes: got %#v", len(body), err)
+		}
 	}
-	if err := b.Add(t.Context(), deliver.Envelope{}, strings.NewReader("x\n")); err != nil {
-		t.Error(err)
-	}
-	if res := b.Publish(t.Context()); len(res) != 1 || res[0].Err != nil {
+	if res := b.Publish(t.Context()); len(res) != 0 {
 		t.Errorf("%+v", res)
+	}
+}
+
+// TestInputIsAFile: a pipe would end early if we were killed, and the command
+// would deliver half a message.
+func TestInputIsAFile(t *testing.T) {
+	d := New(Options{Command: []string{program(t, "sh"), "-c", `test -f /dev/stdin && test "$(wc -c)" -eq 200000`}})
+	b, err := d.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Add(t.Context(), deliver.Envelope{}, strings.NewReader(strings.Repeat("x\n", 100000))); err != nil {
+		t.Fatal(err)
+	}
+	if res := b.Publish(t.Context()); res[0].Err != nil {
+		t.Error(res[0].Err)
 	}
 }
 

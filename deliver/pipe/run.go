@@ -17,22 +17,14 @@ import (
 // cannotRun is the hint for a command that is missing.
 const cannotRun = "check `command`: a path, or a program in PATH, that may be executed; it is not run by a shell"
 
-// input is the message on its way into the command. It notes whether the
-// command's pipe took all of it.
-type input struct {
-	io.Reader
-	ended bool
-}
-
-func (in *input) Read(p []byte) (int, error) {
-	n, err := in.Reader.Read(p)
-	in.ended = errors.Is(err, io.EOF)
-	return n, err
-}
-
-// run gives one message to the command and waits for its end.
+// run gives one message to the command and waits for its end. The command's
+// input is a file and no pipe: if we are killed while it reads, it still sees
+// the whole message, and delivers no half of it.
 func (d *Deliverer) run(ctx context.Context, path string, m *staged) error {
-	in := &input{Reader: m.msg.Reader()}
+	in, size, err := m.msg.File()
+	if err != nil {
+		return d.failure(deliver.IOError, fmt.Errorf("spool: %w", err), "")
+	}
 	out := &capped{max: d.o.OutputCap}
 	cmd := &exec.Cmd{
 		Path: path, Args: d.o.Command, Dir: d.o.Dir,
@@ -53,7 +45,16 @@ func (d *Deliverer) run(ctx context.Context, path string, m *staged) error {
 	if why != nil {
 		return d.failure(deliver.Later, fmt.Errorf("%w; the message may have been delivered%s", why, said(out)), "")
 	}
-	return d.judge(cmd, err, in.ended, out)
+	return d.judge(cmd, err, readTo(in) >= size, out)
+}
+
+// readTo is how far the command has read: it shares the file's position.
+func readTo(f *os.File) int64 {
+	at, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0
+	}
+	return at
 }
 
 // await waits for the command and ends it when its time is over: why says
@@ -95,8 +96,8 @@ func (d *Deliverer) judge(cmd *exec.Cmd, err error, whole bool, out *capped) err
 		}
 		return nil
 	}
-	if status == 0 { // reading the spool failed
-		return d.failure(deliver.IOError, fmt.Errorf("spool: %w", err), "")
+	if status == 0 { // its output could not be read
+		return d.failure(deliver.Later, err, "")
 	}
 	class, hint := verdict(status)
 	return d.failure(class, fmt.Errorf("%s%s%s", cmd.ProcessState, statusName(status), said(out)), hint)

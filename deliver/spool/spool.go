@@ -90,6 +90,16 @@ func (s *Spool) Reader() io.Reader {
 	return io.MultiReader(s.Front(), bytes.NewReader(s.Tail))
 }
 
+// File puts all of the message into the file, at whose start the next read
+// begins, and returns it with its size. It belongs to the Spool.
+func (s *Spool) File() (f *os.File, size int64, err error) {
+	if err := s.flush(); err != nil {
+		return nil, 0, err
+	}
+	_, err = s.file.Seek(0, io.SeekStart)
+	return s.file, s.inf, err
+}
+
 // Discard releases the file. Idempotent.
 func (s *Spool) Discard() error {
 	if s.file == nil {
