@@ -6,6 +6,8 @@ package interop
 import (
 	"context"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"io"
 	"log/slog"
@@ -51,6 +53,29 @@ type store struct {
 	*storage.Storage
 	mu        sync.Mutex
 	refreshes int
+	life      time.Duration // of access tokens; 0 for the example's 5 minutes
+}
+
+// live sets the life of access tokens to come.
+func (s *store) live(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.life = d
+}
+
+// end is when a token ends that the storage says ends at t.
+func (s *store) end(t time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life == 0 {
+		return t
+	}
+	return time.Now().Add(s.life)
+}
+
+func (s *store) CreateAccessToken(ctx context.Context, r op.TokenRequest) (string, time.Time, error) {
+	id, end, err := s.Storage.CreateAccessToken(ctx, r)
+	return id, s.end(end), err
 }
 
 // client is a registration that may do all that mailhaul does, with JWTs.
@@ -94,7 +119,20 @@ func (s *store) CreateAccessAndRefreshTokens(ctx context.Context, r op.TokenRequ
 			ApplicationID: state.ClientID, UserID: state.Subject, Audience: state.Audience, Scopes: state.Scopes, AuthTime: time.Now(),
 		}}
 	}
-	return s.Storage.CreateAccessAndRefreshTokens(ctx, r, current)
+	id, refresh, end, err := s.Storage.CreateAccessAndRefreshTokens(ctx, r, current)
+	return id, refresh, s.end(end), err
+}
+
+// expiryOf reads the end of a JWT; nothing is verified.
+func expiryOf(jwt string) (time.Time, bool) {
+	parts := strings.Split(jwt, ".")
+	var claims struct{ Exp int64 }
+	if len(parts) != 3 {
+		return time.Time{}, false
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	ok := err == nil && json.Unmarshal(raw, &claims) == nil
+	return time.Unix(claims.Exp, 0), ok && claims.Exp > 0
 }
 
 // provider is a running OpenID provider.
@@ -105,7 +143,7 @@ type provider struct {
 
 func startProvider(t *testing.T) *provider {
 	t.Helper()
-	clients := map[string]*storage.Client{native: storage.NativeClient(native, "http://localhost/back")}
+	clients := map[string]*storage.Client{native: storage.NativeClient(native, "http://localhost/back", "http://127.0.0.1")}
 	p := &provider{store: &store{Storage: storage.NewStorageWithClients(users{}, clients)}}
 	srv := httptest.NewUnstartedServer(nil)
 	_, port, _ := strings.Cut(srv.Listener.Addr().String(), ":")
@@ -157,7 +195,7 @@ func (h *person) ShowURL(u string, _ bool) {
 func (h *person) browse(u string) {
 	h.t.Helper()
 	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if r.URL.Path == "/back" {
+		if r.URL.Query().Has("code") {
 			h.ended = r.URL.String()
 		}
 		return nil
