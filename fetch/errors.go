@@ -91,7 +91,7 @@ func ExitOf(err error) Exit {
 		return ExitOK
 	case errors.As(err, &several) && !errors.Is(err, context.Canceled):
 		return several.exit()
-	case errors.As(err, &partial):
+	case errors.As(err, &partial), errors.As(err, new(*AsideError)):
 		return ExitData
 	case errors.As(err, &own):
 		return own.Exit

@@ -133,7 +133,7 @@ func (r *run) record(ctx context.Context, change *state.Change, err error) error
 // verdict is the error that the run as a whole comes to.
 func (r *run) verdict(ctx context.Context, err error) error {
 	if err == nil {
-		return joined(append(r.targetErrors(), r.partial())...)
+		return joined(append(r.targetErrors(), r.partial(), r.aside())...)
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -141,7 +141,7 @@ func (r *run) verdict(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return stoppedError{err}
 	}
-	return joined(err, r.partial())
+	return joined(err, r.partial(), r.aside())
 }
 
 // partial is the error of the messages that failed, nil if none did.

@@ -91,6 +91,9 @@ func (r *run) setAside(m *message) {
 	defer r.mu.Unlock()
 	r.sum.SetAside++
 	f := r.failed[m.Key]
+	if r.asideFor == nil {
+		r.asideFor = f.err // nil if an earlier run was refused
+	}
 	f.targets = slices.DeleteFunc(f.targets, func(t string) bool { return slices.Contains(m.SetAside, t) })
 	if len(f.targets) == 0 {
 		delete(r.failed, m.Key)
@@ -108,12 +111,36 @@ func (r *run) inSome(k state.Key) {
 // noteTargets tells what the numbers of the summary do not: where the messages
 // are that not every target took.
 func (r *run) noteTargets() {
-	if n := r.sum.SetAside; n > 0 {
-		r.addNote(fmt.Sprintf("%s refused for good and now in the quarantine, %s; still on the server, not tried again", messages(n), r.a.SetAside.ID))
-	}
 	if n := len(r.partly); n > 0 {
 		r.addNote(fmt.Sprintf("%s in some targets only; a later run delivers to the rest", messages(n)))
 	}
+}
+
+// AsideError says that messages were refused for good and put aside. They are
+// still on the server and are not tried again: a person has to look.
+type AsideError struct {
+	Messages int
+	Where    string // the SetAside target
+	First    error  // why the first was refused; nil if an earlier run heard it
+}
+
+func (e *AsideError) Error() string {
+	text := fmt.Sprintf("%s refused for good and now in the quarantine, %s; still on the server, not tried again", messages(e.Messages), e.Where)
+	if e.First != nil {
+		text += fmt.Sprintf("; the first: %v", e.First)
+	}
+	return text
+}
+
+// Unwrap returns why the first message was refused.
+func (e *AsideError) Unwrap() error { return e.First }
+
+// aside is the error of a run that put messages aside; nil if it did not.
+func (r *run) aside() error {
+	if r.sum.SetAside == 0 {
+		return nil
+	}
+	return &AsideError{Messages: r.sum.SetAside, Where: r.a.SetAside.ID, First: r.asideFor}
 }
 
 func messages(n int) string {

@@ -33,12 +33,10 @@ func TestRefusedIsSetAside(t *testing.T) {
 		return []Target{g.maildirTarget("Mail"), g.mboxTarget("box"), r.target("a@b")}
 	})
 	s := g.fetch()
-	if s.Err != nil || s.Fetched != 2 || s.SetAside != 1 || s.Failed != 0 || s.Deleted != 2 {
+	if s.Fetched != 2 || s.SetAside != 1 || s.Failed != 0 || s.Deleted != 2 {
 		t.Errorf("%+v", s)
 	}
-	if len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "1 message is refused for good") {
-		t.Errorf("notes: %q", s.Notes)
-	}
+	g.wantExit(s, ExitData, "1 message is refused for good")
 	check := func() {
 		t.Helper()
 		g.wantCopies("maildir", g.inMaildir("Mail"), each("", "1", "2", "3"))
@@ -71,9 +69,10 @@ func TestRefusedByTwo(t *testing.T) {
 		return []Target{one.target("a@b"), g.maildirTarget("Mail"), two.target("c@d")}
 	})
 	s := g.fetch()
-	if s.Err != nil || s.SetAside != 2 || s.Failed != 0 || s.Deleted != 0 {
+	if s.SetAside != 2 || s.Failed != 0 || s.Deleted != 0 {
 		t.Errorf("%+v", s)
 	}
+	g.wantExit(s, ExitData, "2 messages are refused for good")
 	g.wantCopies("quarantine", g.inMaildir("aside"), each("", "1", "2"))
 	g.wantCopies("maildir", g.inMaildir("Mail"), each("", "1", "2"))
 	g.wantCopies("lmtp", two.got(), each("c@d ", "2"))
@@ -130,7 +129,7 @@ func TestRefusedByOneAndMissingInAnother(t *testing.T) {
 		return []Target{r.target("a@b"), last}
 	})
 	s := g.fetch()
-	g.wantExit(s, ExitTemp, "lmtp "+addr)
+	g.wantExit(s, ExitData, "lmtp "+addr)
 	if s.SetAside != 1 || s.Failed != 0 {
 		t.Errorf("%+v", s)
 	}
@@ -200,7 +199,7 @@ func TestPoison(t *testing.T) {
 		s := g.fetch()
 		if n < 3 {
 			g.wantExit(s, ExitData, "exit status 75 (EX_TEMPFAIL): cannot")
-		} else if s.Err != nil || s.SetAside != 1 || s.Failed != 0 {
+		} else if ExitOf(s.Err) != ExitData || s.SetAside != 1 || s.Failed != 0 {
 			t.Errorf("third run: %+v", s)
 		}
 		if g.drop.Len() != 1 {
@@ -259,7 +258,7 @@ func TestQuarantineFails(t *testing.T) {
 	asked := 0
 	r.says(nil, func(string, string) error { asked++; return nil })
 	g.account.SetAside.Deliverer = maildir.New(maildir.Options{Path: g.path("aside")})
-	if s := g.fetch(); s.Err != nil || s.SetAside != 2 || g.drop.Len() != 2 || asked != 0 {
+	if s := g.fetch(); ExitOf(s.Err) != ExitData || s.SetAside != 2 || g.drop.Len() != 2 || asked != 0 {
 		t.Errorf("%+v, %d on the server, relay asked %d times", s, g.drop.Len(), asked)
 	}
 	g.wantCopies("quarantine", g.inMaildir("aside"), each("", "1", "2"))

@@ -37,6 +37,7 @@ type run struct {
 	out      map[*Target]error             // targets that take nothing more in this run
 	fails    map[state.Key][]state.Failure // to be recorded with the next transaction
 	failed   map[state.Key]failed          // by this run, and not set aside
+	asideFor error                         // why the first message that was set aside was refused
 	rejected []Item                        // refused for good in this pass, to be set aside
 	partly   map[state.Key]bool            // in some targets, but not in all
 	doomed   []Item                        // settled, to be deleted from the server
