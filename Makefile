@@ -27,6 +27,13 @@ test: deps build
 	$(GO) vet ./...
 	$(GO) test -timeout 10m ./...
 	$(GO) test -timeout 10m -tags faults -run 'Crash|Order|Mutation|Fault' ./fetch ./deliver/...
+	@$(INTEROP)
+
+# OAuth2 with a real provider, in a module of its own.
+INTEROP = cd oauth/interop; \
+	if $(GO) list -deps -test ./... >/dev/null; then $(GO) vet ./... && $(GO) test -timeout 5m ./...; \
+	elif [ "$$MAILHAUL_REQUIRE_ALL" = 1 ]; then echo "FAIL oauth/interop: its modules cannot be had"; exit 1; \
+	else echo "SKIPPED oauth/interop: its modules cannot be downloaded"; fi
 
 # Every fault point, and every fault point of the recovery after it.
 crash:
