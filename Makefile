@@ -11,7 +11,7 @@ export CGO_ENABLED = 0
 LDFLAGS = -s -w -X github.com/mailhaul/mailhaul/fetch/command.buildVersion=$(VERSION)
 PACKAGES = dovecot-pop3d dovecot-lmtpd dovecot-gssapi postfix procmail maildrop mandoc krb5-kdc krb5-admin-server
 
-.PHONY: build demo test crash fuzz bench lint install clean deps
+.PHONY: build demo test crash fuzz bench lint install dist deb clean deps
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -ldflags "$(LDFLAGS)" -o mailhaul .
@@ -57,6 +57,22 @@ install: build
 	install -m 755 mailhaul $(DESTDIR)$(PREFIX)/bin/mailhaul
 	install -m 644 docs/mailhaul.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 docs/mailhaul.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -m 644 fetch/command/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/mailhaul
+	install -m 644 fetch/command/completion.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_mailhaul
+	install -m 644 fetch/command/completion.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/mailhaul.fish
+
+# Static binaries for each system, with checksums: the same bytes each time.
+DIST = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64 windows/arm64
+dist:
+	GO="$(GO)" sh docs/packaging/dist.sh $(VERSION) dist $(DIST)
+
+# A Debian package of this machine's architecture; DEB_ARCH=arm64 for the other.
+DEB_ARCH ?= $(shell $(GO) env GOARCH)
+deb:
+	GOOS=linux GOARCH=$(DEB_ARCH) $(GO) build -trimpath -buildvcs=false -tags urfave_cli_no_docs -ldflags "$(LDFLAGS) -buildid=" -o dist/mailhaul-$(DEB_ARCH) .
+	sh docs/packaging/deb.sh $(VERSION) dist/mailhaul-$(DEB_ARCH) $(DEB_ARCH) dist
 
 clean:
 	rm -rf mailhaul dist

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Builds the archives of a release: dist.sh VERSION OUT OS/ARCH...
+# Static binaries with manual pages and completion scripts. The bytes depend on
+# the source, the version and the Go release alone; SOURCE_DATE_EPOCH is the
+# time of the files (default: that of the last commit).
+set -eu
+version=$1 out=$2
+shift 2
+: "${GO:=go}" "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || echo 0)}"
+export CGO_ENABLED=0 LC_ALL=C TZ=UTC
+umask 022
+mkdir -p "$out"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+build() { # OS ARCH FILE
+	GOOS=$1 GOARCH=$2 GOAMD64=v1 "$GO" build -trimpath -buildvcs=false -tags urfave_cli_no_docs \
+		-ldflags "-s -w -buildid= -X github.com/mailhaul/mailhaul/fetch/command.buildVersion=$version" -o "$3" .
+}
+
+for target in "$@"; do
+	os=${target%/*} arch=${target#*/}
+	name=mailhaul-$version-$os-$arch
+	dir=$work/$name
+	exe=mailhaul
+	[ "$os" != windows ] || exe=mailhaul.exe
+	mkdir -p "$dir/completion"
+	build "$os" "$arch" "$dir/$exe"
+	cp LICENSE README.md CHANGELOG.md docs/mailhaul.1 docs/mailhaul.yaml.5 docs/config.schema.json "$dir/"
+	for shell in bash zsh fish; do
+		cp "fetch/command/completion.$shell" "$dir/completion/mailhaul.$shell"
+	done
+	chmod 755 "$dir/$exe"
+	(cd "$work" && tar --format=ustar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
+		-cf - "$name") | gzip -9n >"$out/$name.tar.gz"
+	echo "$out/$name.tar.gz"
+done
+(cd "$out" && sha256sum -- mailhaul-"$version"-*.tar.gz >SHA256SUMS)
