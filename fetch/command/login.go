@@ -91,7 +91,7 @@ func runLogin(c *cli.Context) error {
 	if c.Bool("no-browser") || c.Bool("paste") {
 		o.Open = func(context.Context, string) error { return errors.New("not wanted") }
 	}
-	if err := t.source.Login(c.Context, &loginUI{in: e.std.In, out: e.std.Out, json: e.json}, o); err != nil {
+	if err := t.source.Login(c.Context, &loginUI{in: e.std.In, out: e.std.Out, json: e.json, paste: c.Bool("paste")}, o); err != nil {
 		return closedProvider(t, oauthError(t.account, err))
 	}
 	st, err := t.source.Status()
@@ -166,9 +166,10 @@ func runToken(c *cli.Context) error {
 
 // loginUI tells the person what to do next. It implements oauth.UI.
 type loginUI struct {
-	in   io.Reader
-	out  io.Writer
-	json bool
+	in    io.Reader
+	out   io.Writer
+	json  bool
+	paste bool // the address is to be pasted, nobody waits for a browser
 }
 
 // ShowURL implements oauth.UI.
@@ -180,6 +181,9 @@ func (u *loginUI) ShowURL(url string, opened bool) {
 		fmt.Fprintf(u.out, "A browser was opened. If it was not, open this address:\n\n%s\n\nWaiting for the browser ...\n", url)
 	default:
 		fmt.Fprintf(u.out, "Open this address in a browser and log in:\n\n%s\n\n", url)
+		if !u.paste {
+			fmt.Fprint(u.out, "Waiting for a browser on this machine; for one elsewhere use --paste ...\n")
+		}
 	}
 }
 

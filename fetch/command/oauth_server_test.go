@@ -33,14 +33,13 @@ type authServer struct {
 	words  string // its description
 	scope  string
 
-	mu       sync.Mutex
-	n        int
-	grants   []url.Values // requests to the token endpoint
-	codes    map[string]string
-	refresh  string
-	good     map[string]bool
-	revoked  []string
-	consents int
+	mu      sync.Mutex
+	n       int
+	grants  []url.Values // requests to the token endpoint
+	codes   map[string]string
+	refresh string
+	good    map[string]bool
+	revoked []string
 }
 
 const clientSecret = "client-SECRET-0123456789"
@@ -58,7 +57,6 @@ func newAuthServer(t *testing.T) *authServer {
 	return p
 }
 
-// auth is the consent page of a person who always consents.
 func (p *authServer) auth(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,7 +113,6 @@ func (p *authServer) judge(f url.Values) (person bool, refused string) {
 		if !ok || challenge != base64.RawURLEncoding.EncodeToString(sum[:]) {
 			return false, "invalid_grant"
 		}
-		p.consents++
 		return true, ""
 	case "refresh_token":
 		if p.refuse != "" {

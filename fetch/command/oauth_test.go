@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -379,4 +380,35 @@ func TestClosedProvider(t *testing.T) {
 	l := newLab(t)
 	l.account("server: pop.mail.yahoo.com", "oauth:\n  provider: yahoo\n  client_id: x\n  token_url: "+p.URL+"/token\n  auth_url: "+p.URL+"/nowhere")
 	l.want(l.child("login", "lab", "--paste"), 77, "Yahoo registers no new clients", "https://login.yahoo.com/account/security")
+}
+
+// TestRunsRefreshAhead: a run may last, so it begins with a token that is good
+// for half an hour; one that is printed is used at once.
+func TestRunsRefreshAhead(t *testing.T) {
+	p := newAuthServer(t)
+	l, _ := oauthLab(t, p, pop3test.Options{})
+	l.want(l.login("--no-browser"), 0)
+	file := filepath.Join("state", "tokens", "lab.json")
+	data, err := os.ReadFile(l.path(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v map[string]any
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	v["issued"], v["expiry"] = time.Now().Add(-40*time.Minute), time.Now().Add(20*time.Minute)
+	if data, err = json.Marshal(v); err != nil {
+		t.Fatal(err)
+	}
+	l.write(file, data)
+	for _, tt := range []struct {
+		args      []string
+		refreshes int
+	}{{[]string{"token", "lab"}, 0}, {[]string{"status"}, 0}, {[]string{"fetch"}, 1}, {[]string{"fetch"}, 1}} {
+		l.want(l.child(tt.args...), 0)
+		if n := p.asked("refresh_token"); n != tt.refreshes {
+			t.Errorf("after %v: %d refreshes, want %d", tt.args, n, tt.refreshes)
+		}
+	}
 }
