@@ -52,23 +52,24 @@ func (w Window) after(t time.Time) time.Time {
 type draw func(most time.Duration) time.Duration
 
 // regular is when the schedule wants an account that was last started at a
-// given time; the zero time if it never was.
+// given time; the zero time if it never was, which is now. Of several accounts
+// that are late none waits for its jitter: the slots spread them.
 func (s Schedule) regular(started, now time.Time, random draw) time.Time {
-	at := now
 	switch {
 	case s.Cron != nil:
-		if at = s.Cron(now); at.IsZero() {
+		at := s.Cron(now)
+		if at.IsZero() {
 			return never(now)
 		}
-	case !started.IsZero():
-		at = later(started.Add(s.Every), now)
+		return s.awake(at.Add(random(s.Jitter)), random)
+	case started.IsZero():
+		return s.awake(now, random)
 	}
-	return s.awake(at, random)
+	return s.awake(later(started.Add(s.Every+random(s.Jitter)), now), random)
 }
 
-// awake adds the jitter, and moves a start out of the quiet time.
+// awake moves a start out of the quiet time, and not all to its very end.
 func (s Schedule) awake(at time.Time, random draw) time.Time {
-	at = at.Add(random(s.Jitter))
 	if end := s.Quiet.after(at); end.After(at) {
 		return end.Add(random(s.Jitter))
 	}
@@ -106,7 +107,7 @@ func (s Schedule) next(p past, now time.Time, random draw) time.Time {
 	at := s.regular(p.started, now, random)
 	if p.failures > 0 {
 		pause := s.pause(p.exit, p.failures)
-		retry := s.awake(now.Add(pause), func(time.Duration) time.Duration { return random(pause / 10) })
+		retry := s.awake(now.Add(pause+random(pause/10)), random)
 		switch classOf(p.exit) {
 		case passing:
 			at = sooner(at, retry)

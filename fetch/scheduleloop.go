@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -225,7 +224,6 @@ func (s *loop) plan(t *task, at time.Time) {
 // wakeAll makes every sleeping task due, save for a server's LOGIN-DELAY.
 func (s *loop) wakeAll() {
 	now := s.now()
-	s.Fetcher.log().Info("fetching all accounts now", "accounts", len(s.tasks))
 	for _, t := range s.tasks {
 		if t.phase == busy {
 			continue
@@ -272,5 +270,4 @@ func (s *loop) reload(r Roster) {
 			delete(s.tasks, id)
 		}
 	}
-	s.Fetcher.log().Debug("schedule", slog.Int("accounts", len(s.tasks)))
 }

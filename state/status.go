@@ -45,8 +45,10 @@ type StatusFile struct {
 	Alerted time.Time `json:"alerted,omitzero"`
 	// Known is how many entries the state had after the last run.
 	Known int `json:"known"`
-	// TokenExpiry is when the OAuth token ends without renewal, if there is one.
+	// TokenExpiry is when the OAuth access token ends, which is then renewed,
+	// and LoginExpiry when a person must log in again; zero: not known.
 	TokenExpiry time.Time `json:"token_expiry,omitzero"`
+	LoginExpiry time.Time `json:"login_expiry,omitzero"`
 	Totals      Totals    `json:"totals,omitzero"`
 }
 

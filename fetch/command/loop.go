@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"sync"
@@ -56,6 +57,7 @@ func runLoop(c *cli.Context) error {
 		return err
 	}
 	l.status.follow(idsOf(accounts))
+	l.status.expireBy(e.expiries(accounts))
 	l.fill(&roster)
 	l.confined = e.confine(accounts)
 	return l.run(c.Context, roster)
@@ -85,6 +87,9 @@ func (l *loopRun) run(ctx context.Context, roster fetch.Roster) error {
 	wg.Go(func() { l.obey(around, hup, usr1, reload, now) })
 
 	f := e.fetcher()
+	if e.verbose == 0 && e.conf.Log.Level > slog.LevelDebug {
+		f.Log = slog.New(onlyWarnings{e.log.Handler()}) // the watcher has a line for each run
+	}
 	f.Reporter = reporters{l.status, l.watch}
 	if e.json {
 		f.Reporter = reporters{l.status, l.watch, &jsonLines{env: e}}
@@ -121,10 +126,21 @@ func (l *loopRun) roster(e *env) (fetch.Roster, []*config.Account, error) {
 			ID:       a.ID,
 			Host:     a.Server.Host,
 			Schedule: schedule(a),
-			Open:     func() (*fetch.Account, error) { return e.account(a) },
+			Open:     func() (*fetch.Account, error) { return e.open(a) },
 		})
 	}
 	return r, accounts, nil
+}
+
+// lookWait is how long a run waits for a command that only looks at the state.
+const lookWait = 5 * time.Second
+
+func (e *env) open(a *config.Account) (*fetch.Account, error) {
+	fa, err := e.account(a)
+	if err == nil {
+		fa.Wait = lookWait
+	}
+	return fa, err
 }
 
 // fill adds what is known of earlier runs.
@@ -143,6 +159,7 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 		case <-ctx.Done():
 			return
 		case <-usr1:
+			l.first.log.Info("fetching all accounts now")
 			select {
 			case now <- struct{}{}:
 			case <-ctx.Done():
@@ -191,6 +208,7 @@ func (l *loopRun) reread() (fetch.Roster, error) {
 		}
 	}
 	l.status.follow(idsOf(accounts))
+	l.status.expireBy(e.expiries(accounts))
 	l.watch.configure(conf)
 	l.fill(&r)
 	return r, nil

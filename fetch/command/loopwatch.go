@@ -38,7 +38,32 @@ func (e *env) statuses(list []*fetch.Account) *statusWriter {
 		ids[a.Name] = a.ID
 	}
 	w.follow(ids)
+	w.expireBy(e.expiries(e.built))
 	return w
+}
+
+// expiries answers when the OAuth tokens and logins of accounts end.
+func (e *env) expiries(accounts []*config.Account) func(string) (token, login time.Time) {
+	with := make(map[string]*tokens)
+	for _, a := range accounts {
+		if a.OAuth == nil {
+			continue
+		}
+		if t, err := e.tokens(a); err == nil {
+			with[a.Name] = t
+		}
+	}
+	return func(account string) (token, login time.Time) {
+		t := with[account]
+		if t == nil {
+			return token, login
+		}
+		st, err := t.source.Status()
+		if err != nil {
+			return token, login
+		}
+		return st.ValidUntil, st.LoginUntil
+	}
 }
 
 // idsOf are the IDs of accounts by name.

@@ -79,8 +79,10 @@ func metrics() []metric {
 		{"mailhaul_known_uids", "gauge", "Messages that the state knows.", count(func(s *state.StatusFile) int64 { return int64(s.Known) })},
 		{"mailhaul_server_messages", "gauge", "Messages on the server at the last listing.",
 			count(func(s *state.StatusFile) int64 { return int64(s.Listed) })},
-		{"mailhaul_token_expiry_timestamp_seconds", "gauge", "When the OAuth token ends unless it is renewed.",
+		{"mailhaul_token_expiry_timestamp_seconds", "gauge", "When the OAuth access token ends; mailhaul renews it.",
 			stamp(func(s *state.StatusFile) time.Time { return s.TokenExpiry })},
+		{"mailhaul_login_expiry_timestamp_seconds", "gauge", "When a person must log in to OAuth again.",
+			stamp(func(s *state.StatusFile) time.Time { return s.LoginExpiry })},
 	}
 }
 

@@ -17,11 +17,17 @@ const (
 	writeDir  = readDir | writeFile | landlock.AccessFSSet(ll.AccessFSMakeDir|ll.AccessFSMakeReg|ll.AccessFSMakeSym|ll.AccessFSRemoveDir|ll.AccessFSRemoveFile|ll.AccessFSRefer)
 )
 
+// confines reports whether the kernel can confine us.
+func confines() bool {
+	abi, err := ll.LandlockGetABIVersion()
+	return err == nil && abi >= 2
+}
+
 // landlocked confines this process, and reports whether the kernel could. A
 // kernel before 5.19 cannot: there, no confined process may move a file to
 // another directory, and that is how Maildirs are written.
 func landlocked(c confinement) (bool, error) {
-	if abi, err := ll.LandlockGetABIVersion(); err != nil || abi < 2 {
+	if !confines() {
 		return false, nil
 	}
 	var rules []landlock.Rule

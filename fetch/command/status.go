@@ -1,17 +1,21 @@
 package command
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -22,7 +26,11 @@ func statusCommand() *cli.Command {
 		Usage:        "show each account's last run, errors, and a run under way",
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
-		Action:       runStatus,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "watch", Usage: "show it again every two seconds"},
+			&cli.BoolFlag{Name: "check", Usage: "exit 75 if an account has had no success for its alert.after: for health checks"},
+		},
+		Action: runStatus,
 	}
 }
 
@@ -34,6 +42,10 @@ type statusJSON struct {
 	Known    int        `json:"known"` // entries in the state; -1 while a run holds it
 	SetAside int        `json:"set_aside"`
 	Failing  int        `json:"failing"` // messages that failed and wait for another try
+	// Overdue: no success for alert.after. NoSuccessSince is set as soon as a
+	// run fails.
+	Overdue        bool      `json:"overdue"`
+	NoSuccessSince time.Time `json:"no_success_since,omitzero"`
 }
 
 func runStatus(c *cli.Context) error {
@@ -45,33 +57,91 @@ func runStatus(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(e.std.Out)
-	w := columns(e.std.Out)
-	if !e.json {
-		fmt.Fprintln(w, "ACCOUNT\tLAST RUN\tRESULT\tNEW\tKNOWN\tASIDE\tLAST SUCCESS\tNOW")
+	if c.Bool("watch") {
+		return e.watchStatus(c.Context, accounts)
 	}
-	var details strings.Builder
-	for _, a := range accounts {
-		s := e.status(a)
-		if e.json {
-			if err := enc.Encode(s); err != nil {
+	list := e.statusOf(accounts, true)
+	if !c.Bool("check") {
+		return e.writeStatuses(e.std.Out, list)
+	}
+	list = slices.DeleteFunc(list, func(s statusJSON) bool { return !s.Overdue })
+	if len(list) == 0 {
+		return nil
+	}
+	if err := e.writeStatuses(e.std.Out, list); err != nil {
+		return err
+	}
+	return silent{fetch.ExitTemp}
+}
+
+// statusOf gathers what is known of accounts, those first that need a person.
+func (e *env) statusOf(accounts []*config.Account, all bool) []statusJSON {
+	list := make([]statusJSON, len(accounts))
+	for i, a := range accounts {
+		list[i] = e.status(a, all)
+	}
+	slices.SortStableFunc(list, func(a, b statusJSON) int { return b2i(b.Overdue) - b2i(a.Overdue) })
+	return list
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (e *env) writeStatuses(out io.Writer, list []statusJSON) error {
+	if e.json {
+		enc := json.NewEncoder(out)
+		for i := range list {
+			if err := enc.Encode(list[i]); err != nil {
 				return err
 			}
-			continue
 		}
-		writeStatus(w, &s)
-		writeDetails(&details, &s)
+		return nil
+	}
+	w := columns(out)
+	fmt.Fprintln(w, "ACCOUNT\tLAST RUN\tRESULT\tNEW\tKNOWN\tASIDE\tLAST SUCCESS\tNOW")
+	var details strings.Builder
+	for i := range list {
+		writeStatus(w, &list[i])
+		writeDetails(&details, &list[i])
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err = io.WriteString(e.std.Out, details.String())
+	_, err := io.WriteString(out, details.String())
 	return err
 }
 
+// watchStatus shows the status until ctx is done. It leaves the databases
+// alone, which runs need for themselves.
+func (e *env) watchStatus(ctx context.Context, accounts []*config.Account) error {
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	for {
+		var frame bytes.Buffer
+		if e.screen != nil && e.std.Out == io.Writer(e.screen) && !e.json {
+			frame.WriteString("\x1b[H\x1b[2J") // home, clear
+		}
+		if err := e.writeStatuses(&frame, e.statusOf(accounts, false)); err != nil {
+			return err
+		}
+		if _, err := e.std.Out.Write(frame.Bytes()); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
 // status gathers what is known of an account without waiting for a run that
-// holds its state.
-func (e *env) status(a *config.Account) statusJSON {
+// holds its state; without all, from the status file alone.
+func (e *env) status(a *config.Account, all bool) statusJSON {
 	s := statusJSON{Known: -1}
 	s.StatusFile, _ = state.ReadStatus(state.StatusPath(e.stateDir, a.ID))
 	s.Account, s.ID = a.Name, a.ID
@@ -79,6 +149,14 @@ func (e *env) status(a *config.Account) statusJSON {
 	s.Token = e.tokenState(a)
 	if !s.Running {
 		s.State = state.StateIdle
+	}
+	s.NoSuccessSince = s.StatusFile.Failing()
+	s.Overdue = overdue(&s.StatusFile, a.Alert.After, time.Now())
+	if !s.Updated.IsZero() {
+		s.Known = s.StatusFile.Known
+	}
+	if !all {
+		return s
 	}
 	db, err := state.Open(state.Path(e.stateDir, a.ID), state.Options{ReadOnly: true})
 	if errors.Is(err, fs.ErrNotExist) {
@@ -117,6 +195,9 @@ func writeStatus(w io.Writer, s *statusJSON) {
 
 // writeDetails prints what does not fit into the table.
 func writeDetails(w io.Writer, s *statusJSON) {
+	if s.Overdue {
+		fmt.Fprintf(w, "%s: NO SUCCESS since %s\n", printable(s.Account), stamp(s.NoSuccessSince))
+	}
 	if s.LastRun != nil && s.LastRun.Error != "" {
 		fmt.Fprintf(w, "%s: last run: %s\n", printable(s.Account), printable(s.LastRun.Error))
 	}
@@ -127,7 +208,10 @@ func writeDetails(w io.Writer, s *statusJSON) {
 
 // now is what a run under way is doing.
 func now(s *statusJSON) string {
-	if !s.Running {
+	switch {
+	case !s.Running && s.NextRun.After(time.Now()):
+		return "next " + stamp(s.NextRun)
+	case !s.Running:
 		return "idle"
 	}
 	if s.Total == 0 {

@@ -19,9 +19,9 @@ const statusEvery = time.Second
 // while a run holds the state. It is advice: errors are not reported.
 type statusWriter struct {
 	dir    string
-	expiry func(account string) time.Time // of an OAuth token; nil: not known
 	mu     sync.Mutex
-	files  map[string]*statusFile // by account name
+	expiry func(account string) (token, login time.Time) // of OAuth; may be nil
+	files  map[string]*statusFile                        // by account name
 }
 
 type statusFile struct {
@@ -47,6 +47,13 @@ func (w *statusWriter) follow(ids map[string]string) {
 			w.files[name] = f
 		}
 	}
+}
+
+// expireBy sets where the ends of OAuth tokens and logins are known.
+func (w *statusWriter) expireBy(of func(account string) (token, login time.Time)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.expiry = of
 }
 
 // reread takes over what other processes have written. It is called when none
@@ -79,7 +86,7 @@ func (w *statusWriter) Report(e fetch.Event) {
 	entered := f.s.Stage != e.Stage.String()
 	f.follow(e)
 	if e.Summary != nil && w.expiry != nil {
-		f.s.TokenExpiry = w.expiry(e.Account)
+		f.s.TokenExpiry, f.s.LoginExpiry = w.expiry(e.Account)
 	}
 	if entered || time.Since(f.wrote) >= statusEvery {
 		f.write()

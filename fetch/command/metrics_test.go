@@ -1,0 +1,53 @@
+package command
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// TestMetricsFormat gives promtool accounts of every kind, with a name that
+// must be quoted.
+func TestMetricsFormat(t *testing.T) {
+	now := time.Now()
+	list := []state.StatusFile{
+		{Account: "new"},
+		{Account: `we"ird\` + "\n", PID: os.Getpid(), State: state.StateRunning, LastRun: &state.Run{Started: now, Exit: 77, Error: "x"},
+			LastSuccess: now, NextRun: now, TokenExpiry: now, LoginExpiry: now, Known: 12, Listed: 3,
+			Totals: state.Totals{Runs: map[int]int64{0: 5, 77: 2, 99: 1}, Fetched: 1 << 40, Bytes: 1 << 50, Seconds: 0.25}},
+	}
+	var b bytes.Buffer
+	if err := writeMetrics(&b, list); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`mailhaul_fetched_messages_total{account="we\"ird\\\n"} 1099511627776`,
+		`mailhaul_runs_total{account="we\"ird\\\n",result="login_refused"} 2`,
+		`mailhaul_runs_total{account="new",result="login_refused"} 0`,
+		`mailhaul_runs_total{account="we\"ird\\\n",result="exit_99"} 1`,
+		`mailhaul_run_duration_seconds_sum{account="we\"ird\\\n"} 0.25`,
+		`mailhaul_run_duration_seconds_count{account="we\"ird\\\n"} 8`,
+		`mailhaul_running{account="we\"ird\\\n"} 1`,
+	} {
+		if !bytes.Contains(b.Bytes(), []byte(want+"\n")) {
+			t.Errorf("lacks %s", want)
+		}
+	}
+	checkWithPromtool(t, b.Bytes())
+	dir := t.TempDir()
+	if err := writeMetricsFile(filepath.Join(dir, "none", "x"), list); err == nil {
+		t.Error("no error for a missing directory")
+	}
+	for range 2 {
+		if err := writeMetricsFile(filepath.Join(dir, "x.prom"), list); err != nil {
+			t.Error(err)
+		}
+	}
+	if names, _ := os.ReadDir(dir); len(names) != 1 {
+		t.Errorf("left behind: %v", names)
+	}
+}

@@ -1,0 +1,128 @@
+package command
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// TestSandbox runs itself as a child, since confinement is for life: there,
+// what the accounts need can be read and written, and nothing else.
+func TestSandbox(t *testing.T) {
+	if !confines() {
+		t.Skip("this system has no Landlock")
+	}
+	dir := t.TempDir()
+	for _, d := range []string{"Mail", "home", "tmp", "conf", "box"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []string{"home/secret", "conf/config.yaml"} {
+		if err := os.WriteFile(filepath.Join(dir, f), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestSandboxChild$", "-test.v")
+	cmd.Env = append(os.Environ(), "MAILHAUL_TEST_SANDBOX="+dir, "TMPDIR="+filepath.Join(dir, "tmp"), "HOME="+filepath.Join(dir, "home"))
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: TestSandboxChild") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestSandboxChild(t *testing.T) {
+	dir := os.Getenv("MAILHAUL_TEST_SANDBOX")
+	if dir == "" {
+		t.Skip("only as the child of TestSandbox")
+	}
+	in := func(name string) string { return filepath.Join(dir, name) }
+	e := &env{std: Streams{Alone: true}, log: slog.New(slog.DiscardHandler), stateDir: in("state"),
+		conf: &config.Config{Path: in("conf/config.yaml")}}
+	if e.confine([]*config.Account{{Name: "a", Deliver: []config.Target{
+		{Maildir: &config.Maildir{Path: in("Mail")}}, {Kind: config.TargetMbox, Mbox: &config.Mbox{Path: in("box/mail")}},
+	}}}) == nil {
+		t.Fatal("not confined")
+	}
+	write := func(name string) error { return os.WriteFile(in(name), []byte("x"), 0o600) }
+	read := func(name string) error { _, err := os.ReadFile(in(name)); return err }
+	for what, err := range map[string]error{
+		"make a Maildir's tmp": errors.Join(os.Mkdir(in("Mail/tmp"), 0o700), os.Mkdir(in("Mail/new"), 0o700)),
+		"stage a message":      write("Mail/tmp/1"),
+		"publish it":           os.Rename(in("Mail/tmp/1"), in("Mail/new/1")),
+		"write an mbox":        write("box/mail"),
+		"lock it":              write("box/mail.lock"),
+		"write the state":      write("state/a.db"),
+		"read the config":      read("conf/config.yaml"),
+		"write a temp file":    write("tmp/x"),
+		"read /etc/hosts":      func() error { _, err := os.ReadFile("/etc/hosts"); return err }(),
+	} {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for what, err := range map[string]error{
+		"write outside":        write("home/x"),
+		"overwrite the secret": write("home/secret"),
+		"read the secret":      read("home/secret"),
+		"write the config":     write("conf/config.yaml"),
+		"write beside a mbox":  write("x"),
+		"take mail out":        os.Rename(in("Mail/new/1"), in("home/1")),
+		"run a program":        exec.Command("/bin/true").Run(),
+	} {
+		if !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestConfinement(t *testing.T) {
+	e := &env{log: slog.New(slog.DiscardHandler), stateDir: "/var/lib/mailhaul"}
+	plain := &config.Account{Name: "a", CAFile: "/srv/ca/ca.pem", Password: config.FileSecret("/srv/secrets/a"),
+		Deliver: []config.Target{{Maildir: &config.Maildir{Path: "/"}}}}
+	c, reason := e.confinement([]*config.Account{plain})
+	if reason != "" || !slices.Contains(c.read, "/srv/ca") || !slices.Contains(c.read, "/srv/secrets") {
+		t.Errorf("%q %+v", reason, c)
+	}
+	for name, a := range map[string]*config.Account{
+		"pipe":             {Deliver: []config.Target{{Pipe: &config.Pipe{Command: []string{"procmail"}}}}},
+		"password command": {Password: config.CommandSecret([]string{"pass", "x"})},
+		"tunnel":           {Tunnel: []string{"ssh"}},
+		"before":           {Before: []string{"true"}},
+		"after":            {After: []string{"true"}},
+		"alert":            {Alert: config.Alert{Command: []string{"mail"}}},
+	} {
+		if _, reason := e.confinement([]*config.Account{plain, a}); reason == "" {
+			t.Errorf("%s: a command would be confined", name)
+		}
+	}
+}
+
+func TestCovers(t *testing.T) {
+	c := confinement{read: []string{"/etc", "/srv/ca"}, write: []string{"/var/mail"}}
+	for _, tc := range []struct {
+		o  confinement
+		ok bool
+	}{
+		{confinement{}, true},
+		{confinement{read: []string{"/etc/ssl", "/var/mail/x"}, write: []string{"/var/mail/alice"}}, true},
+		{confinement{write: []string{"/etc/x"}}, false},
+		{confinement{write: []string{"/var/mailbox"}}, false},
+		{confinement{read: []string{"/srv"}}, false},
+	} {
+		if _, ok := c.covers(tc.o); ok != tc.ok {
+			t.Errorf("%+v: %v", tc.o, ok)
+		}
+	}
+	if got := tidyPaths([]string{"/b/c", "", "/a", "/b", "/bc", "/a"}); !slices.Equal(got, []string{"/a", "/b", "/bc"}) {
+		t.Errorf("%q", got)
+	}
+}
