@@ -63,7 +63,7 @@ func (r *run) inspectEntry(ctx context.Context, readers map[string]Copies, e sta
 	for _, o := range e.Outcomes {
 		c := Copy{Target: o.Target, Status: o.Status, Delivered: o.At}
 		reader, err := r.copies(ctx, readers, o)
-		if err == nil && reader != nil && o.Status != state.Skipped {
+		if err == nil && reader != nil {
 			var start headWriter
 			where, err := reader.Copy(ctx, &start, o.Receipt, e.SHA256)
 			if err == nil || errors.Is(err, errEnough) {

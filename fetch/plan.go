@@ -44,6 +44,8 @@ type Item struct {
 	Served map[string][]string
 	// Delete says that it is to be deleted from the server once delivered.
 	Delete bool
+	// Rule is why; NoRule if it stays.
+	Rule Rule
 	// Why is the reason of a skipped item.
 	Why Reason
 	// Until is when a pausing item is due.
@@ -63,6 +65,8 @@ func messagesOf(items []Item) []pop3.Message {
 
 // Plan is what a run would do with a listing.
 type Plan struct {
+	// Keep is the policy that orders its deletions.
+	Keep Keep
 	// Listed is the number of messages on the server and Size their sum.
 	Listed int
 	Size   int64
@@ -111,7 +115,7 @@ type listed struct {
 // code answers plan and fetch.
 func Diff(list []pop3.Message, k Known, p Policy, l Limits, now time.Time) Plan {
 	rows := sortedKeys(list)
-	plan := Plan{Listed: len(list)}
+	plan := Plan{Listed: len(list), Keep: p.Keep}
 	merge(rows, k, p, now, &plan)
 	slices.SortFunc(rows, func(a, b listed) int { return cmp.Compare(a.pos, b.pos) })
 	for _, m := range list {
@@ -196,8 +200,9 @@ func (r *listed) meet(key []byte, rec state.Record, k Known, p Policy) {
 }
 
 // place decides about one message.
-func (plan *Plan) place(r *listed, m pop3.Message, doomed bool, k Known, p Policy, l Limits, now time.Time) {
-	it := Item{Message: m, Key: state.Key(r.key), Delete: doomed}
+func (plan *Plan) place(r *listed, m pop3.Message, rule Rule, k Known, p Policy, l Limits, now time.Time) {
+	doomed := rule != NoRule
+	it := Item{Message: m, Key: state.Key(r.key), Delete: doomed, Rule: rule}
 	if r.done && !p.All {
 		plan.Known++
 		if doomed && r.mayDel {
@@ -209,8 +214,11 @@ func (plan *Plan) place(r *listed, m pop3.Message, doomed bool, k Known, p Polic
 		it.Have = r.have
 		it.Delete = doomed && r.mayDel // one target may have refused it
 	}
+	if !it.Delete {
+		it.Rule = NoRule
+	}
 	skip := func(why Reason) {
-		it.Why, it.Delete = why, false
+		it.Why, it.Delete, it.Rule = why, false, NoRule
 		plan.Skip = append(plan.Skip, it)
 	}
 	if p.MaxSize > 0 && m.Size > p.MaxSize {

@@ -24,6 +24,8 @@ type SavedOptions struct {
 	Delete bool `json:"delete,omitempty"`
 	All    bool `json:"all,omitempty"`
 	Limit  int  `json:"limit,omitempty"`
+	// TrustImported is Policy.TrustImported.
+	TrustImported bool `json:"trust_imported,omitempty"`
 }
 
 // SavedItem is one message of a saved plan.

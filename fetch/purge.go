@@ -70,10 +70,12 @@ func (r *run) purgeable(ctx context.Context, older time.Duration, rep *PurgeRepo
 	return doomed, err
 }
 
-// delivered reports whether we delivered the message to each of its targets.
+// delivered reports whether each target of the message has it: by our delivery,
+// or because it had the message already, which verify has to confirm. What was
+// set aside is not there.
 func delivered(e *state.Entry) bool {
 	for _, o := range e.Outcomes {
-		if o.Status != state.Delivered {
+		if o.Status == state.SetAside {
 			return false
 		}
 	}
@@ -98,6 +100,12 @@ func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeRe
 		return fmt.Errorf("%d deleted and confirmed, but the proof is missing: %w", rep.Deleted, err)
 	}
 	rep.Remaining = len(listed)
+	if rep.Deleted >= rep.Listed && rep.Remaining > 0 {
+		r.facts.Window = max(r.facts.Window, rep.Listed) // emptied, and it filled up again at once
+		if err := r.db.Apply(&state.Change{Facts: &r.facts}); err != nil {
+			return err
+		}
+	}
 	for k := range gone {
 		if listed[k] {
 			rep.Left++

@@ -16,10 +16,11 @@ type Report struct {
 	Account, ID string
 	At          time.Time
 	// Known is how many messages the state holds; Delivered are in every
-	// target, Verified were read back intact, SetAside were refused by a
-	// target and put aside, Incomplete lack a target. Elsewhere were marked
-	// as seen or taken over from another program: not delivered here.
-	Known, Delivered, Verified, SetAside, Incomplete, Elsewhere int
+	// target, Verified of them were read back intact, SetAside were refused by
+	// a target and put aside, AsideVerified of them read back intact from
+	// there, Incomplete lack a target. Elsewhere were marked as seen or taken
+	// over from another program: not delivered here.
+	Known, Delivered, Verified, SetAside, AsideVerified, Incomplete, Elsewhere int
 	// Bytes is what was delivered here; Deleted is how many of it were
 	// deleted from the server.
 	Bytes   int64
@@ -38,13 +39,17 @@ type Report struct {
 	Server *ServerSide
 	// Reasons say why the account cannot be closed safely; none: it can.
 	Reasons []string
+	// Notes are what a person should know even if it can be closed.
+	Notes []string
+	// windowed: the server lists only a part of the maildrop.
+	windowed bool
 }
 
 // ServerSide compares the maildrop with the state.
 type ServerSide struct {
-	// Listed is how many messages there are; Here of them are delivered and
-	// verified, Unverified only delivered, New never fetched, Other the rest
-	// (set aside, incomplete, marked as seen).
+	// Listed is how many messages there are; Here of them are delivered or set
+	// aside, and verified, Unverified not verified, New never fetched, Other
+	// the rest (incomplete, or marked as seen).
 	Listed     int   `json:"listed"`
 	Here       int   `json:"here"`
 	Unverified int   `json:"unverified"`
@@ -81,7 +86,7 @@ func (f *Fetcher) Report(ctx context.Context, a *Account, online bool) (*Report,
 			rep.Reasons = append(rep.Reasons, "the server was not asked what it holds")
 			return nil
 		}
-		side, err := r.serverSide(ctx)
+		side, err := r.serverSide(ctx, rep)
 		if err != nil {
 			return err
 		}
@@ -115,6 +120,9 @@ func (rep *Report) add(in *Inspected, months map[string]*Month) {
 	case aside:
 		rep.SetAside++
 		rep.Aside = append(rep.Aside, *in)
+		if !in.Verified.IsZero() {
+			rep.AsideVerified++
+		}
 	default:
 		rep.Delivered++
 		if !in.Verified.IsZero() {
@@ -167,23 +175,24 @@ func (rep *Report) finish(months map[string]*Month, failures map[state.Key][]sta
 }
 
 // serverSide lists the maildrop and looks each message up.
-func (r *run) serverSide(ctx context.Context) (*ServerSide, error) {
+func (r *run) serverSide(ctx context.Context, rep *Report) (*ServerSide, error) {
 	c, items, err := r.listRows(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer r.leave(c)
-	if gmail(c) {
-		r.addNote("Gmail lists only messages that were not fetched before")
-	}
 	side := &ServerSide{Listed: len(items)}
+	if gmail(c) {
+		rep.Notes = append(rep.Notes, "Gmail lists only what was not fetched by POP before, by its settings: see docs/switching.md")
+	}
+	rep.windowed = r.facts.Window > 0 && side.Listed >= r.facts.Window
 	for i := range items {
 		side.Size += max(items[i].Size, 0)
 		e, ok := r.entry(items[i].Key)
 		switch {
 		case !ok:
 			side.New++
-		case !delivered(&e):
+		case !e.Done || e.Source != state.Fetched:
 			side.Other++
 		case e.Verified.IsZero():
 			side.Unverified++
@@ -197,23 +206,38 @@ func (r *run) serverSide(ctx context.Context) (*ServerSide, error) {
 func (rep *Report) judgeServer() {
 	s := rep.Server
 	rep.because(s.New, "on the server %s never fetched: run `mailhaul fetch`")
-	rep.because(s.Unverified, "on the server %s delivered but not verified: run `mailhaul verify`")
-	rep.because(s.Other, "on the server %s not in every target (set aside, incomplete, or marked as seen without fetching)")
+	rep.because(s.Unverified, "on the server %s not verified: run `mailhaul verify`")
+	rep.because(s.Other, "on the server %s not in every target (incomplete, or seen without being fetched here)")
+	switch {
+	case rep.windowed:
+		rep.Reasons = append(rep.Reasons, fmt.Sprintf("the server lists only %d messages at a time: run `mailhaul purge` and `mailhaul fetch` until it lists none", s.Listed))
+	case s.Listed >= windowSuspect:
+		rep.Notes = append(rep.Notes, "some servers list only a part of the mailbox: after `mailhaul purge`, a new report shows whether more comes")
+	}
 }
 
-// judge collects what else speaks against closing the account.
+// judge collects what else speaks against closing the account. A message that
+// a target refused is here all the same if its copy in the quarantine was read
+// back; a person should know of it.
 func (rep *Report) judge() {
-	rep.because(rep.Incomplete, "%s missing in a target")
-	rep.because(rep.SetAside, "%s refused by a target and set aside: look at them")
-	rep.because(rep.Delivered-rep.Verified, "%s delivered but not verified: run `mailhaul verify` (a relay or a command cannot be read back)")
-	rep.because(len(rep.Failures), "%s failed and not delivered since")
+	rep.because(rep.Incomplete, "%s missing in a target: run `mailhaul fetch`")
+	rep.because(rep.SetAside-rep.AsideVerified, "%s refused by a target, and not verified in the quarantine: run `mailhaul verify`")
+	rep.because(rep.Delivered-rep.Verified, "%s delivered but not verified: run `mailhaul verify` (a relay, a command, and another message that a duplicate was skipped for do not count)")
+	rep.because(len(rep.Failures), "%s on record as failed and not delivered since")
+	if n := rep.AsideVerified; n > 0 {
+		rep.Notes = append(rep.Notes, sentence(n, "%s in the quarantine only, which a target refused: look there before the state directory is removed"))
+	}
 }
 
 func (rep *Report) because(n int, format string) {
-	switch {
-	case n == 1:
-		rep.Reasons = append(rep.Reasons, fmt.Sprintf(format, "1 message is"))
-	case n > 1:
-		rep.Reasons = append(rep.Reasons, fmt.Sprintf(format, fmt.Sprintf("%d messages are", n)))
+	if n > 0 {
+		rep.Reasons = append(rep.Reasons, sentence(n, format))
 	}
+}
+
+func sentence(n int, format string) string {
+	if n == 1 {
+		return fmt.Sprintf(format, "1 message is")
+	}
+	return fmt.Sprintf(format, fmt.Sprintf("%d messages are", n))
 }

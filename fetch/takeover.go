@@ -53,11 +53,13 @@ func (r *run) serverUIDs(ctx context.Context) ([]string, error) {
 // imported turns what is not known yet into entries.
 func (r *run) imported(seen []SeenElsewhere) []state.Entry {
 	var out []state.Entry
+	twice := make(map[state.Key]bool)
 	for _, s := range seen {
 		k := state.NewKey(s.UID, 0)
-		if _, known := r.entry(k); known {
+		if _, known := r.entry(k); known || twice[k] {
 			continue
 		}
+		twice[k] = true
 		e := state.Entry{Key: k, Size: -1, FirstSeen: s.FirstSeen, Source: state.Imported, Done: true}
 		if e.FirstSeen.IsZero() {
 			e.FirstSeen = r.now()

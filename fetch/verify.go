@@ -38,9 +38,12 @@ const (
 	NoReadBack
 	// NoSum: the message was not delivered by us, nothing is known of it.
 	NoSum
+	// StandIn: it was skipped as a duplicate of a message that differs from it.
+	StandIn
 )
 
-var findingWords = [...]string{"intact", "missing", "altered", "unreadable", "cannot be read back", "not delivered here"}
+var findingWords = [...]string{"intact", "missing", "altered", "unreadable", "cannot be read back", "not delivered here",
+	"skipped for a message that differs"}
 
 func (f Finding) String() string { return findingWords[f] }
 
@@ -59,7 +62,7 @@ type VerifyReport struct {
 	// every readable copy intact, and at least one.
 	Messages, Verified int
 	// Counts are copies by finding.
-	Counts [NoSum + 1]int
+	Counts [StandIn + 1]int
 }
 
 // OK reports whether no copy is missing, altered or unreadable.
@@ -139,7 +142,7 @@ func (r *run) verify(ctx context.Context, entries []state.Entry, rep *VerifyRepo
 // that can be read back is intact, and one can.
 func (r *run) verifyEntry(ctx context.Context, readers map[string]Copies, e *state.Entry, rep *VerifyReport, tell func(Check)) bool {
 	rep.Messages++
-	intact, bad := 0, 0
+	intact, bad := 0, false
 	for _, o := range e.Outcomes {
 		c := Check{Key: e.Key, Target: o.Target}
 		c.Finding, c.Where, c.Err = r.checkCopy(ctx, readers, e, o)
@@ -148,12 +151,14 @@ func (r *run) verifyEntry(ctx context.Context, readers map[string]Copies, e *sta
 		case Intact:
 			intact++
 		case NoReadBack, NoSum:
+		case StandIn:
+			bad = true // nothing is wrong with what is there, but it is not this one
 		default:
-			bad++
+			bad = true
 			tell(c)
 		}
 	}
-	if bad == 0 && intact > 0 {
+	if !bad && intact > 0 {
 		rep.Verified++
 		return true
 	}
@@ -163,9 +168,6 @@ func (r *run) verifyEntry(ctx context.Context, readers map[string]Copies, e *sta
 func (r *run) checkCopy(ctx context.Context, readers map[string]Copies, e *state.Entry, o state.Outcome) (Finding, string, error) {
 	if e.SHA256 == ([sha256.Size]byte{}) {
 		return NoSum, "", nil
-	}
-	if o.Status == state.Skipped {
-		return NoReadBack, "", nil
 	}
 	copies, err := r.copies(ctx, readers, o)
 	switch {
@@ -183,10 +185,12 @@ func (r *run) checkCopy(ctx context.Context, readers map[string]Copies, e *state
 		return Missing, where, nil
 	case err != nil:
 		return Unreadable, where, err
-	case [sha256.Size]byte(sum.Sum(nil)) != e.SHA256:
-		return Altered, where, nil
+	case [sha256.Size]byte(sum.Sum(nil)) == e.SHA256:
+		return Intact, where, nil
+	case o.Status == state.Skipped:
+		return StandIn, where, nil
 	}
-	return Intact, where, nil
+	return Altered, where, nil
 }
 
 // copies returns the reader of an outcome's target, nil if there is none.

@@ -108,21 +108,23 @@ func (b *dedupeBatch) Add(ctx context.Context, e deliver.Envelope, body io.Reade
 // settle keeps the message that was just staged, or takes it back if its bytes
 // are in the Maildir already.
 func (b *dedupeBatch) settle(e deliver.Envelope, sum [sha256.Size]byte) error {
-	last := len(b.inner.staged) - 1
-	m := b.inner.staged[last]
+	m := b.inner.staged[len(b.inner.staged)-1]
+	base := ""
+	var err error
 	if b.d.by == SameContent {
-		base, ok, err := b.d.have.ByContent(sum)
-		if err != nil || ok {
-			b.inner.staged = b.inner.staged[:last]
-			_ = os.Remove(filepath.Join(b.inner.path, "tmp", m.tmp)) // else it is swept
-			if err == nil {
-				b.has = append(b.has, base)
-			}
-			return b.d.failed(err)
-		}
+		base, _, err = b.d.have.ByContent(sum)
 	}
-	b.d.have.add(m.new, e.MessageID, sum)
-	b.has = append(b.has, "")
+	if err == nil && base == "" {
+		err = b.d.have.add(m.new, e.MessageID, sum)
+	}
+	if err != nil || base != "" {
+		b.inner.staged = b.inner.staged[:len(b.inner.staged)-1]
+		_ = os.Remove(filepath.Join(b.inner.path, "tmp", m.tmp)) // else it is swept
+	}
+	if err != nil {
+		return b.d.failed(err)
+	}
+	b.has = append(b.has, base)
 	return nil
 }
 
@@ -143,12 +145,13 @@ func (b *dedupeBatch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
 	return intents, nil
 }
 
-// receiptOf is how a file is found again: by its receipt if we delivered it.
-func receiptOf(base string) string {
-	if n, ok := parseName(base); ok {
-		return n.receipt
+// Abort implements deliver.Batch. What was staged is not in the Maildir after
+// all: the same message is no duplicate when it comes again.
+func (b *dedupeBatch) Abort() error {
+	for _, m := range b.inner.staged {
+		b.d.have.remove(m.new)
 	}
-	return base[:min(len(base), 200)]
+	return b.inner.Abort()
 }
 
 // Publish implements deliver.Batch.

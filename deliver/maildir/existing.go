@@ -77,10 +77,31 @@ func (x *Existing) find(look func() (string, bool)) (string, bool, error) {
 }
 
 // add notes a message that is about to be delivered.
-func (x *Existing) add(base, id string, sum [sha256.Size]byte) {
+func (x *Existing) add(base, id string, sum [sha256.Size]byte) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if err := x.load(); err != nil {
+		return err
+	}
 	x.put(base, identity{idDigest(id), digest(sum[:16])})
+	return nil
+}
+
+// remove takes back what add noted.
+func (x *Existing) remove(base string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	i, ok := x.known[base]
+	if !ok {
+		return
+	}
+	delete(x.known, base)
+	if x.ids[i.id] == base {
+		delete(x.ids, i.id)
+	}
+	if x.contents[i.content] == base {
+		delete(x.contents, i.content)
+	}
 }
 
 func (x *Existing) put(base string, i identity) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Index finds delivered messages by receipt. It reads the directories once,
@@ -22,7 +23,7 @@ type place struct{ dir, base string }
 func (p place) String() string { return filepath.Join(p.dir, p.base) }
 
 // NewIndex reads the Maildir at path. Files that this program did not deliver
-// are left out.
+// are found by their names without flags, as Dedupe notes them.
 func NewIndex(path string) (*Index, error) {
 	x := &Index{path: path}
 	if err := x.read(); err != nil {
@@ -112,13 +113,22 @@ func find(path, receipt string) (where string, err error) {
 	return "", nil
 }
 
-// scan calls fn for each message of ours until it returns false. new/ comes
+// receiptOf is how a file is found again: by its receipt if we delivered it,
+// else by its name less the flags.
+func receiptOf(base string) string {
+	if n, ok := parseName(base); ok {
+		return n.receipt
+	}
+	base, _, _ = strings.Cut(base, ":")
+	return base
+}
+
+// scan calls fn for each message until it returns false. new/ comes
 // before cur/, the way that messages move.
 func scan(path string, fn func(receipt string, at place) bool) error {
 	for _, dir := range []string{"new", "cur"} {
 		more, err := scanDir(filepath.Join(path, dir), func(base string) bool {
-			n, ok := parseName(base)
-			return !ok || fn(n.receipt, place{dir, base})
+			return fn(receiptOf(base), place{dir, base})
 		})
 		if err != nil || !more {
 			return err

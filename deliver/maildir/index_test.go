@@ -17,8 +17,11 @@ func TestIndex(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(path, "cur", "1.M2P3.foreign:2,S"), nil, 0o600))
 	x, err := NewIndex(path)
 	must(t, err)
-	if x.Len() != 3 {
-		t.Fatalf("%d messages, want 3", x.Len())
+	if where, ok := x.Find("1.M2P3.foreign"); !ok || where != "cur/1.M2P3.foreign:2,S" {
+		t.Errorf("the foreign message is at %q", where)
+	}
+	if x.Len() != 4 {
+		t.Fatalf("%d messages, want 4", x.Len())
 	}
 	// A mail reader moves everything after the index was made, and deletes one.
 	moveToCur(t, path)

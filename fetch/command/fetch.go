@@ -25,6 +25,7 @@ func fetchCommand() *cli.Command {
 			&cli.BoolFlag{Name: "delete", Usage: "delete from the server what is delivered, in this run"},
 			&cli.IntFlag{Name: "limit", Usage: "fetch at most `N` messages an account"},
 			&cli.BoolFlag{Name: "all", Usage: "fetch also what was fetched before"},
+			trustImportedFlag(),
 			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
 			&cli.StringFlag{Name: "plan", Usage: "do exactly what plan --save wrote to `FILE`, or nothing", TakesFile: true},
 			&cli.StringFlag{Name: "exit-style", Usage: "`STYLE` of the exit code: mailhaul or fetchmail", Value: "mailhaul"},
@@ -32,6 +33,11 @@ func fetchCommand() *cli.Command {
 		),
 		Action: runFetch,
 	}
+}
+
+// trustImportedFlag makes keep and --delete hold for imported entries, too.
+func trustImportedFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "trust-imported", Usage: "delete also what only another program has fetched, as its imported list says"}
 }
 
 // sourceFlags name an account on the command line instead of in a file.
@@ -176,6 +182,7 @@ func shape(a *fetch.Account, o fetch.SavedOptions) {
 		a.Limits.Messages = o.Limit
 	}
 	a.Policy.All = o.All
+	a.Policy.TrustImported = o.TrustImported
 }
 
 // build makes the engine's accounts; all mistakes are found before any work.

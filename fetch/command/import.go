@@ -24,7 +24,7 @@ func importCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "import",
 		Usage:     "turn another program's configuration and seen-list into ours",
-		ArgsUsage: strings.Join(rcfile.Formats(), " | ") + " [FILE]",
+		ArgsUsage: strings.Join(rcfile.Formats(), " | ") + " [FILE|DIRECTORY|-]",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "only", Usage: "only the account `NAME`, as it is named in the YAML"},
 			&cli.BoolFlag{Name: "state", Usage: "take over the seen-list: what the other program has fetched is not fetched again"},
@@ -60,12 +60,16 @@ func runImport(c *cli.Context) error {
 	if err := e.findState(c); err != nil {
 		return err
 	}
-	secrets, err := secretDir()
+	secrets, err := secretDir(c)
 	if err != nil {
 		return err
 	}
+	o := importOptions(secrets)
+	if e.std.In != nil {
+		o.Stdin = e.std.In
+	}
 	r := &importRun{env: e, c: c}
-	r.result, err = rcfile.Read(c.Args().Get(0), c.Args().Get(1), importOptions(secrets))
+	r.result, err = rcfile.Read(c.Args().Get(0), c.Args().Get(1), o)
 	if err != nil {
 		return importError(err)
 	}
@@ -103,8 +107,8 @@ func importOptions(secrets string) rcfile.Options {
 }
 
 // secretDir is where imported passwords go: beside the configuration.
-func secretDir() (string, error) {
-	dir, err := filepath.Abs(filepath.Dir(config.DefaultPath()))
+func secretDir(c *cli.Context) (string, error) {
+	dir, err := filepath.Abs(filepath.Dir(cmp.Or(c.String("config"), config.DefaultPath())))
 	return filepath.Join(dir, "secrets"), err
 }
 

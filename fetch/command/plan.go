@@ -24,6 +24,7 @@ func planCommand() *cli.Command {
 			&cli.BoolFlag{Name: "delete", Usage: "plan as with fetch --delete"},
 			&cli.IntFlag{Name: "limit", Usage: "plan as with fetch --limit `N`"},
 			&cli.BoolFlag{Name: "all", Usage: "plan as with fetch --all"},
+			trustImportedFlag(),
 			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
 			&cli.StringFlag{Name: "save", Usage: "write the plan to `FILE`, for fetch --plan", TakesFile: true},
 		),
@@ -101,10 +102,10 @@ func writePlan(out io.Writer, account string, p *fetch.Plan, rows int) error {
 		if p.Retrieve[i].Delete {
 			do = "fetch, delete"
 		}
-		row(do, whyRetrieve(&p.Retrieve[i]), &p.Retrieve[i])
+		row(do, whyRetrieve(&p.Retrieve[i], p.Keep), &p.Retrieve[i])
 	}
 	for i := range p.Delete {
-		row("delete", "delivered before", &p.Delete[i])
+		row("delete", whyDelete(&p.Delete[i], p.Keep), &p.Delete[i])
 	}
 	over := 0
 	for i := range p.Skip {
@@ -142,14 +143,39 @@ func size(n int64) string {
 	return humanize.IBytes(uint64(n))
 }
 
-func whyRetrieve(it *fetch.Item) string {
+func whyRetrieve(it *fetch.Item, k fetch.Keep) string {
+	why := "new"
 	switch {
 	case len(it.SetAside) > 0:
-		return "refused before: to be set aside"
+		why = "refused before: to be set aside"
 	case len(it.Have) > 0:
-		return "missing in a target"
+		why = "missing in a target"
 	}
-	return "new"
+	if rule := whyRule(it.Rule, k); rule != "" {
+		why += "; " + rule
+	}
+	return why
+}
+
+// whyDelete says which rule orders a deletion.
+func whyDelete(it *fetch.Item, k fetch.Keep) string {
+	if rule := whyRule(it.Rule, k); rule != "" {
+		return "delivered before; " + rule
+	}
+	return "delivered before"
+}
+
+// whyRule is the rule of a composite keep; keep: none needs no reason.
+func whyRule(r fetch.Rule, k fetch.Keep) string {
+	switch r {
+	case fetch.RuleDays:
+		return "older than " + plural(k.Days, "day")
+	case fetch.RuleNewest:
+		return fmt.Sprintf("not among the newest %d", k.Newest)
+	case fetch.RuleBelow:
+		return "over " + humanize.IBytes(uint64(k.Below))
+	}
+	return ""
 }
 
 func whySkip(it *fetch.Item) string {
@@ -187,12 +213,12 @@ func writePlanJSON(out io.Writer, account string, p *fetch.Plan) error {
 		return enc.Encode(r)
 	}
 	for i := range p.Retrieve {
-		if err := row("fetch", whyRetrieve(&p.Retrieve[i]), &p.Retrieve[i]); err != nil {
+		if err := row("fetch", whyRetrieve(&p.Retrieve[i], p.Keep), &p.Retrieve[i]); err != nil {
 			return err
 		}
 	}
 	for i := range p.Delete {
-		if err := row("delete", "delivered before", &p.Delete[i]); err != nil {
+		if err := row("delete", whyDelete(&p.Delete[i], p.Keep), &p.Delete[i]); err != nil {
 			return err
 		}
 	}

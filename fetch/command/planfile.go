@@ -24,7 +24,7 @@ type planFile struct {
 const planVersion = 1
 
 func savedOptions(c *cli.Context) fetch.SavedOptions {
-	return fetch.SavedOptions{Keep: c.Bool("keep"), Delete: c.Bool("delete"), All: c.Bool("all"), Limit: c.Int("limit")}
+	return fetch.SavedOptions{Keep: c.Bool("keep"), Delete: c.Bool("delete"), All: c.Bool("all"), Limit: c.Int("limit"), TrustImported: c.Bool("trust-imported")}
 }
 
 func savePlans(path string, plans []fetch.SavedPlan) error {
@@ -59,7 +59,7 @@ func loadPlans(path string) ([]fetch.SavedPlan, error) {
 
 // planned returns the accounts of a saved plan, each bound to it.
 func planned(c *cli.Context) (*env, []*fetch.Account, error) {
-	for _, f := range []string{"keep", "delete", "all", "limit"} {
+	for _, f := range []string{"keep", "delete", "all", "limit", "trust-imported"} {
 		if c.IsSet(f) {
 			return nil, nil, usagef("--%s goes with plan --save: a saved plan is done as it is", f)
 		}

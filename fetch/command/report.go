@@ -1,19 +1,16 @@
 package command
 
 import (
-	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"html/template"
 	"io"
-	"os"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/state"
 )
 
 func reportCommand() *cli.Command {
@@ -78,15 +75,29 @@ func writeReport(out io.Writer, r *fetch.Report) {
 		row("on the server now", fmt.Sprintf("%s, %s: %d here and verified, %d not verified, %d never fetched, %d other",
 			plural(s.Listed, "message"), humanize.IBytes(uint64(s.Size)), s.Here, s.Unverified, s.New, s.Other))
 	}
-	for _, f := range r.Failures {
-		row("failed", fmt.Sprintf("%s: %d times, %s", uidText(f.Key), f.Count, printable(f.Err)))
+	for i, f := range r.Failures {
+		if i == maxNamed {
+			row("failed", fmt.Sprintf("... and %d more", len(r.Failures)-i))
+			break
+		}
+		row("failed", fmt.Sprintf("%s: %s, %s", uidText(f.Key), plural(f.Count, "time"), printable(f.Err)))
 	}
 	for i := range r.Aside {
+		if i == maxNamed {
+			row("set aside", fmt.Sprintf("... and %d more", len(r.Aside)-i))
+			break
+		}
 		row("set aside", fmt.Sprintf("%s %s", uidText(r.Aside[i].Key), printable(asideWhere(&r.Aside[i]))))
 	}
 	_ = w.Flush()
 	fmt.Fprintln(out, "\nWhat POP3 cannot carry:")
 	for _, s := range notMoved {
+		fmt.Fprintln(out, "  - "+s)
+	}
+	for i, s := range r.Notes {
+		if i == 0 {
+			fmt.Fprintln(out, "\nTo know:")
+		}
 		fmt.Fprintln(out, "  - "+s)
 	}
 	if r.Safe() {
@@ -99,9 +110,13 @@ func writeReport(out io.Writer, r *fetch.Report) {
 	}
 }
 
+// maxNamed is how many failed and set-aside messages a report names each; the
+// manifest has them all.
+const maxNamed = 100
+
 func asideWhere(in *fetch.Inspected) string {
 	for _, c := range in.Copies {
-		if c.Where != "" {
+		if c.Status == state.SetAside && c.Where != "" {
 			return c.Where
 		}
 	}
@@ -126,90 +141,12 @@ type reportJSON struct {
 	Server     *fetch.ServerSide `json:"server,omitempty"`
 	Safe       bool              `json:"safe"`
 	Reasons    []string          `json:"reasons"`
+	Notes      []string          `json:"notes"`
 	NotMoved   []string          `json:"not_moved"`
 }
 
 func reportJSONOf(r *fetch.Report) reportJSON {
 	return reportJSON{Account: r.Account, ID: r.ID, At: r.At, Known: r.Known, Delivered: r.Delivered, Verified: r.Verified,
 		SetAside: r.SetAside, Incomplete: r.Incomplete, Elsewhere: r.Elsewhere, Deleted: r.Deleted, Bytes: r.Bytes, Months: r.Months,
-		Failed: len(r.Failures), Server: r.Server, Safe: r.Safe(), Reasons: r.Reasons, NotMoved: notMoved}
-}
-
-//go:embed report.html
-var reportHTML string
-
-// page is what the template of the HTML report sees.
-type page struct {
-	*fetch.Report
-	NotMoved []string
-	Bars     []bar
-	Width    int
-}
-
-// bar is one month of the chart, in the units of its viewBox.
-type bar struct {
-	fetch.Month
-	X, Y, W, H float64
-	Label      string // the year, on its first bar
-}
-
-// The chart's size in the units of its viewBox.
-const (
-	chartWidth  = 1000
-	chartHeight = 200
-)
-
-func barsOf(months []fetch.Month) []bar {
-	most := 1
-	for _, m := range months {
-		most = max(most, m.Messages)
-	}
-	step := float64(chartWidth) / float64(max(len(months), 1))
-	var out []bar
-	for i, m := range months {
-		h := float64(m.Messages) / float64(most) * chartHeight
-		b := bar{Month: m, X: float64(i) * step, Y: chartHeight - h, W: max(min(step*0.85, 40), 0.5), H: h}
-		if i == 0 || months[i-1].Month[:4] != m.Month[:4] {
-			b.Label = m.Month[:4]
-		}
-		out = append(out, b)
-	}
-	return thinLabels(out)
-}
-
-// thinLabels drops years that would run into each other.
-func thinLabels(bars []bar) []bar {
-	last := -100.0
-	for i := range bars {
-		if bars[i].Label == "" {
-			continue
-		}
-		if bars[i].X-last < 45 {
-			bars[i].Label = ""
-			continue
-		}
-		last = bars[i].X
-	}
-	return bars
-}
-
-func writeHTML(w io.Writer, r *fetch.Report) error {
-	t, err := template.New("report").Funcs(template.FuncMap{
-		"bytes": func(n int64) string { return humanize.IBytes(uint64(max(n, 0))) },
-		"count": func(n int) string { return humanize.Comma(int64(n)) },
-		"date":  func(t time.Time) string { return t.Format(time.DateOnly) },
-		"uid":   uidText,
-	}).Parse(reportHTML)
-	if err != nil {
-		return err
-	}
-	return t.Execute(w, page{Report: r, NotMoved: notMoved, Bars: barsOf(r.Months), Width: chartWidth})
-}
-
-func writeHTMLFile(path string, r *fetch.Report) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err}
-	}
-	return errors.Join(writeHTML(f, r), f.Close())
+		Failed: len(r.Failures), Server: r.Server, Safe: r.Safe(), Reasons: r.Reasons, Notes: r.Notes, NotMoved: notMoved}
 }

@@ -18,6 +18,9 @@ func findGetmail(o Options) (string, error) {
 // readGetmail reads an rc file, or those of a directory: getmailrc alone if it
 // is there, else every file that can be one.
 func readGetmail(r *Result, p string) error {
+	if p == stdin {
+		return r.getmailFile(p)
+	}
 	st, err := os.Stat(p)
 	if err != nil {
 		return brief(err)

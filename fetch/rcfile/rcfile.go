@@ -2,6 +2,7 @@ package rcfile
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -22,6 +23,8 @@ type Options struct {
 	// SecretDir is the directory that the caller will put Result.Secrets in;
 	// an absolute path, as it goes into the YAML.
 	SecretDir string
+	// Stdin is what the path "-" reads; nil if there is no such thing.
+	Stdin io.Reader
 }
 
 func (o Options) env(name string) string {
@@ -192,7 +195,7 @@ func format(name string) (reader, error) {
 }
 
 // Read parses the configuration at path, or where the program itself looks
-// for it if path is empty. The error is about a file that cannot be read or
+// for it if path is empty; "-" is Options.Stdin. The error is about a file that cannot be read or
 // understood, as FILE:LINE: MESSAGE; options that have no counterpart are
 // notes.
 func Read(name, path string, o Options) (*Result, error) {

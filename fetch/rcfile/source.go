@@ -29,7 +29,11 @@ func load(name string, limit int64) ([]byte, error) {
 		return nil, brief(err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	return limited(f, name, limit)
+}
+
+func limited(in io.Reader, name string, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(in, limit+1))
 	if err != nil {
 		return nil, brief(err)
 	}
@@ -39,9 +43,18 @@ func load(name string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
+// stdin is the path of standard input.
+const stdin = "-"
+
 // config reads a configuration file and remembers that it was read.
 func (r *Result) config(name string) (string, error) {
-	data, err := load(name, maxConfig)
+	var data []byte
+	var err error
+	if name == stdin && r.opts.Stdin != nil {
+		data, err = limited(r.opts.Stdin, "standard input", maxConfig)
+	} else {
+		data, err = load(name, maxConfig)
+	}
 	if err != nil {
 		return "", err
 	}
