@@ -84,6 +84,9 @@ func (s *setup) blockWith(password string) string {
 	default:
 		b.WriteString("    # no password here: it is asked for at each run\n")
 	}
+	if s.known.config != "" {
+		fmt.Fprintf(b, "    %s\n", s.known.config)
+	}
 	b.WriteString("    keep: all                # nothing is deleted from the server; none: what is delivered is\n")
 	b.WriteString("    deliver:\n")
 	for _, t := range s.to {
@@ -248,12 +251,15 @@ func (s *setup) put(text string) error {
 	if err := durable.WriteFile(part, []byte(text)); err != nil {
 		return err
 	}
-	if err := durable.RenameNew(part, s.path); err != nil {
-		_ = os.Remove(part)
-		if errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("%s: exists now; it is left as it is", s.path)
+	defer os.Remove(part)
+	// A link, since not every system has a rename that never replaces.
+	switch err := os.Link(part, s.path); {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s: exists now; it is left as it is", s.path)
+	case err != nil: // a file system without links
+		if err := durable.RenameNew(part, s.path); err != nil {
+			return err
 		}
-		return err
 	}
 	return durable.SyncDir(filepath.Dir(s.path))
 }

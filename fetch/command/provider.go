@@ -28,8 +28,9 @@ type mailProvider struct {
 	password string
 	// enable says where POP3 is switched on, if it is off at first.
 	enable string
-	// note is what else a person should know.
-	note string
+	// note is what else a person should know, config the lines that its
+	// accounts want.
+	note, config string
 	// noPOP says why mail cannot be fetched, and what to do instead.
 	noPOP string
 }
