@@ -11,7 +11,7 @@ export CGO_ENABLED = 0
 LDFLAGS = -s -w -X github.com/mailhaul/mailhaul/fetch/command.buildVersion=$(VERSION)
 PACKAGES = dovecot-pop3d dovecot-lmtpd dovecot-gssapi postfix procmail maildrop mandoc krb5-kdc krb5-admin-server
 
-.PHONY: build demo test crash fuzz bench lint install dist deb clean deps
+.PHONY: build demo test crash fuzz bench soak lint install dist deb clean deps
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -ldflags "$(LDFLAGS)" -o mailhaul .
@@ -44,6 +44,10 @@ fuzz:
 
 bench: build
 	$(GO) run ./docs/bench ./mailhaul
+
+# Ten minutes of bad luck under loop; Q=1 for one minute.
+soak: deps build
+	$(GO) run ./docs/soak ./mailhaul $(if $(Q),1,10)
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }

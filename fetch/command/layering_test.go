@@ -39,6 +39,7 @@ var layers = map[string][]string{
 	"oauth":               {},
 	"docs/demo":           {"fetch/pop3/pop3test"},
 	"docs/bench":          {"fetch/pop3/pop3test"},
+	"docs/soak":           {"fetch/pop3/pop3test"},
 }
 
 // owners are the packages that alone may import a library.
