@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -53,6 +54,14 @@ func runImport(c *cli.Context) error {
 	if c.NArg() < 1 || c.NArg() > 2 {
 		return usagef("import wants a format (%s) and at most one file", strings.Join(rcfile.Formats(), ", "))
 	}
+	if name := c.Args().Get(0); !slices.Contains(rcfile.Formats(), name) {
+		return usagef("unknown format %q: wants one of %s", name, strings.Join(rcfile.Formats(), ", "))
+	}
+	takeOver := c.Bool("state") || len(c.StringSlice("state-file")) > 0
+	lists := takeOver || c.Bool("verify")
+	if !lists && (c.IsSet("only") || c.IsSet("force")) {
+		return usagef("--only and --force go with --state or --verify: without these the whole YAML is printed")
+	}
 	e, err := newEnv(c)
 	if err != nil {
 		return err
@@ -76,8 +85,7 @@ func runImport(c *cli.Context) error {
 	if len(r.result.Accounts) == 0 {
 		return &fetch.Error{Exit: fetch.ExitConfig, Err: fmt.Errorf("no POP3 account in %s", strings.Join(r.result.Files, ", "))}
 	}
-	takeOver := c.Bool("state") || len(c.StringSlice("state-file")) > 0
-	if takeOver || c.Bool("verify") {
+	if lists {
 		return r.lists(takeOver)
 	}
 	if why, busy := rcfile.Busy(r.result); busy {
@@ -151,11 +159,12 @@ func (r *importRun) lists(takeOver bool) error {
 	if err != nil {
 		return importError(err)
 	}
+	chosen, err := r.only(conf.Accounts)
+	if err != nil {
+		return err
+	}
 	var codes []fetch.Exit
-	for _, a := range conf.Accounts {
-		if only := r.c.String("only"); only != "" && only != a.Name {
-			continue
-		}
+	for _, a := range chosen {
 		err := r.account(r.c.Context, a, seen, takeOver)
 		if err != nil {
 			printError(r.std.Err, a.Name, err)
@@ -174,6 +183,22 @@ func (r *importRun) lists(takeOver bool) error {
 	return nil
 }
 
+// only picks the account that --only names.
+func (r *importRun) only(accounts []*config.Account) ([]*config.Account, error) {
+	name := r.c.String("only")
+	if name == "" {
+		return accounts, nil
+	}
+	var known []string
+	for _, a := range accounts {
+		if a.Name == name {
+			return []*config.Account{a}, nil
+		}
+		known = append(known, a.Name)
+	}
+	return nil, usagef("--only: no account %q in the imported configuration; there is: %s", name, strings.Join(known, ", "))
+}
+
 // account handles the lists of one account.
 func (r *importRun) account(ctx context.Context, a *config.Account, seen []rcfile.SeenList, takeOver bool) error {
 	var list rcfile.SeenList
@@ -183,6 +208,10 @@ func (r *importRun) account(ctx context.Context, a *config.Account, seen []rcfil
 			list = l
 			list.UIDs = uids
 		}
+	}
+	if len(list.UIDs) == 0 && takeOver && !r.c.Bool("force") {
+		return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("no seen-list of this account: looked for %s", strings.Join(r.looked(), ", ")),
+			Hint: "without one everything on the server is fetched; name it with --state-file, or go on with --force"}
 	}
 	fa, err := r.env.account(a)
 	if err != nil {
@@ -206,6 +235,17 @@ func (r *importRun) account(ctx context.Context, a *config.Account, seen []rcfil
 			fmt.Sprintf("%s: %s taken over as seen", a.Name, plural(added, "message")))
 	}
 	return nil
+}
+
+// looked is where the lists were looked for.
+func (r *importRun) looked() []string {
+	if files := r.c.StringSlice("state-file"); len(files) > 0 {
+		return files
+	}
+	if files := r.result.StateFiles(); len(files) > 0 {
+		return files
+	}
+	return []string{"nothing: the configuration names none"}
 }
 
 // choose compares the list with the server, if that was asked, and returns what
