@@ -5,7 +5,6 @@ package command
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -306,16 +305,4 @@ func TestLoopMetrics(t *testing.T) {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
 	checkWithPromtool(t, b)
-}
-
-func checkWithPromtool(t *testing.T, text []byte) {
-	t.Helper()
-	path := pop3test.Require(t, "promtool")
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "check", "metrics")
-	cmd.Stdin = bytes.NewReader(text)
-	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("promtool: %v\n%s\n%s", err, out, text)
-	}
 }
