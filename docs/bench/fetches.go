@@ -52,7 +52,7 @@ func (l *lab) runFetch(t tool, f fetch) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	defer os.RemoveAll(dir)
+	defer l.discard(dir)
 	j := job{from: l.box(f.box, f.tls), delete: f.delete, dir: dir}
 	if f.via != nil {
 		j.from.host, j.from.port = f.via.host, f.via.port

@@ -158,7 +158,7 @@ func (l *lab) pollers(t tool, label string, b box, uids []string) ([]entrant, er
 		if err != nil {
 			return sample{}, err
 		}
-		defer os.RemoveAll(dir)
+		defer l.discard(dir)
 		if err := exec.Command("cp", "-a", most+"/.", dir).Run(); err != nil {
 			return sample{}, err
 		}

@@ -199,7 +199,7 @@ func (l *lab) writeLimit(user string) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	defer os.RemoveAll(dir)
+	defer l.discard(dir)
 	files, err := filepath.Glob(filepath.Join(l.dovecot.Maildir(user), "[cn][ue][rw]", "*"))
 	if err != nil {
 		return sample{}, err
