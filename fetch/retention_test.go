@@ -1,0 +1,216 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+)
+
+// retained is one message in the model of a maildrop.
+type retained struct {
+	uid   string
+	first int // the day of the run that saw it first; -1: not yet
+	size  int64
+}
+
+// obey is what a composite policy leaves of a maildrop, written for reading
+// and not for speed, and by which rule the rest goes.
+func obey(drop []retained, k Keep, today int) (stay []retained, gone map[string]Rule) {
+	gone = make(map[string]Rule)
+	total := int64(0)
+	for i, m := range drop {
+		total += m.size
+		newer := len(drop) - 1 - i // the order of arrival is the order of first sight
+		switch {
+		case k.Days > 0 && m.first >= 0 && today-m.first > k.Days:
+			gone[m.uid] = RuleDays
+		case k.Newest > 0 && newer >= k.Newest:
+			gone[m.uid] = RuleNewest
+		}
+		if gone[m.uid] != NoRule {
+			total -= m.size
+		}
+	}
+	for _, m := range drop {
+		// What is new is not delivered yet when the plan is made.
+		if k.Below > 0 && total > k.Below && gone[m.uid] == NoRule && m.first >= 0 {
+			gone[m.uid] = RuleBelow
+			total -= m.size
+		}
+	}
+	for _, m := range drop {
+		if gone[m.uid] == NoRule {
+			m.first = max(m.first, -1)
+			if m.first < 0 {
+				m.first = today
+			}
+			stay = append(stay, m)
+		}
+	}
+	return stay, gone
+}
+
+// TestRetentionOverMonths runs once a day for two months, with mail coming and
+// going, and compares plan, run and server with the model each day.
+func TestRetentionOverMonths(t *testing.T) {
+	t.Parallel()
+	for name, k := range map[string]Keep{
+		"days":      {Days: 14},
+		"newest":    {Newest: 10},
+		"below":     {Below: 6000},
+		"composite": {Days: 10, Newest: 18, Below: 9500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+			g.account.Policy.Keep = k
+			start := time.Date(2026, 1, 1, 6, 0, 0, 0, time.UTC)
+			var model []retained
+			rules := make(map[Rule]int)
+			arrived := 0
+			for day := range 60 {
+				g.fetcher.Now = func() time.Time { return start.AddDate(0, 0, day) }
+				for range []int{2, 0, 5, 1, 0, 30, 1}[day%7] % 13 {
+					arrived++
+					m := retained{fmt.Sprintf("u%04d", arrived), -1, int64(100 + arrived*37%900)}
+					body := fmt.Appendf(nil, "Message-ID: <%d@x>\r\n\r\n", arrived)
+					body = append(body, bytes.Repeat([]byte("x"), int(m.size)-len(body)-2)...)
+					g.drop.Add(m.uid, append(body, "\r\n"...))
+					model = append(model, m)
+				}
+				var want map[string]Rule
+				model, want = obey(model, k, day)
+				g.wantDeletions(day, want)
+				for _, r := range want {
+					rules[r]++
+				}
+				g.wantLeft(day, model)
+			}
+			if g.delivered() != arrived {
+				t.Errorf("%d delivered of %d", g.delivered(), arrived)
+			}
+			for rule, used := range map[Rule]bool{RuleDays: k.Days > 0, RuleNewest: k.Newest > 0, RuleBelow: k.Below > 0} {
+				if used != (rules[rule] > 0) {
+					t.Errorf("rule %d ordered %d deletions", rule, rules[rule])
+				}
+			}
+		})
+	}
+}
+
+// wantDeletions asks for the plan, which must change nothing, and then runs.
+func (g *rig) wantDeletions(day int, want map[string]Rule) {
+	g.t.Helper()
+	before := g.drop.Len()
+	plan, _, err := g.fetcher.Plan(context.Background(), g.account)
+	if err != nil || g.drop.Len() != before {
+		g.t.Fatalf("day %d: plan: %v, %d of %d left", day, err, g.drop.Len(), before)
+	}
+	got := make(map[string]Rule)
+	for _, items := range [][]Item{plan.Delete, plan.Retrieve} {
+		for i := range items {
+			if items[i].Delete != (items[i].Rule != NoRule) {
+				g.t.Errorf("day %d: %s: delete %v by rule %d", day, items[i].UID, items[i].Delete, items[i].Rule)
+			}
+			if items[i].Delete {
+				got[items[i].UID] = items[i].Rule
+			}
+		}
+	}
+	if !maps.Equal(got, want) {
+		g.t.Fatalf("day %d: the plan deletes %v, want %v", day, got, want)
+	}
+	if s := g.run(); s.Err != nil || s.Deleted != len(want) {
+		g.t.Fatalf("day %d: %d deleted, want %d: %v", day, s.Deleted, len(want), s.Err)
+	}
+}
+
+func (g *rig) wantLeft(day int, model []retained) {
+	g.t.Helper()
+	var got, want []string
+	for _, m := range g.drop.Messages() {
+		got = append(got, m.UID)
+	}
+	for _, m := range model {
+		want = append(want, m.uid)
+	}
+	if !slices.Equal(got, want) {
+		g.t.Fatalf("day %d: left %v, want %v", day, got, want)
+	}
+}
+
+// TestRetentionHeedsImportedAge: the age of an imported entry counts from when
+// the other program saw it, and it is deleted only if that is trusted.
+func TestRetentionHeedsImportedAge(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.account.Policy.Keep = Keep{Days: 14}
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	g.fetcher.Now = func() time.Time { return now }
+	for _, uid := range []string{"old", "young", "undated", "new"} {
+		g.drop.Add(uid, numbered(len(uid)))
+	}
+	added, err := g.fetcher.TakeOver(context.Background(), g.account, false, func(server []string) ([]SeenElsewhere, error) {
+		if server != nil {
+			t.Errorf("offline, but given %q", server)
+		}
+		return []SeenElsewhere{{"old", now.AddDate(0, 0, -15)}, {"young", now.AddDate(0, 0, -3)}, {"undated", time.Time{}}, {"old", now}}, nil
+	})
+	if err != nil || added != 3 {
+		t.Fatalf("%d taken over, %v", added, err)
+	}
+	if s := g.run(); s.Err != nil || s.Fetched != 1 || s.Deleted != 0 {
+		t.Fatalf("%+v", s)
+	}
+	g.account.Policy.TrustImported = true
+	if s := g.run(); s.Err != nil || s.Deleted != 1 || g.drop.Messages()[0].UID != "young" {
+		t.Fatalf("trusted: %+v", s)
+	}
+	now = now.AddDate(0, 0, 13)
+	if s := g.run(); s.Err != nil || s.Deleted != 1 || g.drop.Len() != 2 {
+		t.Fatalf("13 days later: %+v", s)
+	}
+	now = now.AddDate(0, 0, 3)
+	if s := g.run(); s.Err != nil || s.Deleted != 2 || g.drop.Len() != 0 {
+		t.Fatalf("16 days later: %+v", s)
+	}
+}
+
+// TestBudgetOfADayGoesOn: what a day's budget stops, the next day continues.
+func TestBudgetOfADayGoesOn(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	now := time.Date(2026, 6, 1, 20, 0, 0, 0, time.UTC)
+	g.fetcher.Now = func() time.Time { return now }
+	body := append(bytes.Repeat([]byte("x"), 998), "\r\n"...)
+	for i := range 10 {
+		g.drop.Add(fmt.Sprint(i), slices.Concat(fmt.Appendf(nil, "Message-ID: <%d@x>\r\n\r\n", i), body))
+	}
+	g.account.Limits.BytesPerDay = 3600
+	var got []int
+	for range 6 {
+		s := g.run()
+		if s.Err != nil {
+			t.Fatal(s.Err)
+		}
+		got = append(got, s.Fetched)
+		now = now.Add(3 * time.Hour) // 20:00, 23:00, 2:00, 5:00, 8:00, 11:00
+	}
+	if want := []int{3, 0, 3, 0, 0, 0}; !slices.Equal(got, want) {
+		t.Errorf("fetched %v, want %v", got, want)
+	}
+	now = now.Add(24 * time.Hour)
+	if s := g.run(); s.Fetched != 3 {
+		t.Errorf("the third day: %d", s.Fetched)
+	}
+	now = now.Add(24 * time.Hour)
+	if s := g.run(); s.Fetched != 1 || g.delivered() != 10 {
+		t.Errorf("the fourth day: %d, %d in all", s.Fetched, g.delivered())
+	}
+}
