@@ -81,12 +81,12 @@ func TestBadReceivers(t *testing.T) {
 		{"421 after the final dot", "-Q .", ExitTemp, "reply to the message: 421", 0},
 		{"puts off", "-r .", ExitData, "reply to the message: 450", 0},
 		{"puts off the recipient", "-r RCPT", ExitData, "RCPT <a@b>: 450", 0},
-		{"550 on RCPT", "-f RCPT", ExitOK, "", 2},
+		{"550 on RCPT", "-f RCPT", ExitData, "refused for good and now in the quarantine", 2},
 		{"LMTP puts off", "-L -r .", ExitData, "reply to the message for <a@b>: 450", 0},
 		{"no such command", "sh: missing", ExitCannotWrite, "/nonexistent/mda: no such file", 0},
 		{"exits 75", "sh: echo busy; exit 75", ExitData, "exit status 75 (EX_TEMPFAIL): busy", 0},
 		{"exits 1", "sh: exit 1", ExitData, "exit status 1", 0},
-		{"exits 67", "sh: exit 67", ExitOK, "", 2},
+		{"exits 67", "sh: exit 67", ExitData, "exit status 67 (EX_NOUSER)", 2},
 		{"exits 78", "sh: exit 78", ExitCannotWrite, "exit status 78 (EX_CONFIG)", 0},
 		{"hangs", "sh: sleep 60", ExitData, "not done after 300ms; the message may have been delivered", 0},
 	}
@@ -151,8 +151,11 @@ func TestUnknownAmongGood(t *testing.T) {
 		return nil
 	}, nil)
 	g := newFan(t, 2, pop3test.Options{}, func(*fan) []Target { return []Target{r.target("alice@b", "nobody@b", "bob@b")} })
-	for range 2 {
-		g.wantExit(g.fetch(), ExitOK, "")
+	for _, want := range []struct {
+		exit Exit
+		text string
+	}{{ExitData, "550 no such user"}, {ExitOK, ""}} {
+		g.wantExit(g.fetch(), want.exit, want.text)
 		g.wantCopies("lmtp", r.got(), map[string]int{"alice@b 1": 1, "alice@b 2": 1, "bob@b 1": 1, "bob@b 2": 1})
 		g.wantCopies("quarantine", g.inMaildir("aside"), each("", "1", "2"))
 	}
