@@ -102,14 +102,15 @@ func unfold(v []byte) string { return strings.Join(strings.Fields(string(v)), " 
 // session to session and when a provider moves a mailbox.
 var identifying = []string{"message-id", "date", "from", "to", "subject"}
 
-// fingerprint tells messages apart where UIDs cannot. Without any identifying
-// field it is taken over the whole header.
+// fingerprint tells messages apart where UIDs cannot. Without Message-ID and
+// Date, as some devices write, the other fields are the same in many messages:
+// it is then taken over the whole header, which has the times of its way.
 func (h header) fingerprint() state.Fingerprint {
 	sum := sha256.New()
 	found := false
 	for _, name := range identifying {
-		v, ok := h.get(name, 1)
-		found = found || ok
+		v, _ := h.get(name, 1)
+		found = found || v != "" && (name == "message-id" || name == "date")
 		_, _ = io.WriteString(sum, v+"\n")
 	}
 	if !found {
