@@ -224,6 +224,9 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 		c.settle = append(c.settle, state.Settlement{Intent: in.ID, Status: in.Status, Receipt: res.Receipt})
 		d.msg.pending--
 		d.msg.landed = true
+		if in.Status != state.Delivered {
+			d.msg.Delete = false // a duplicate of another message is not proven to be all of it
+		}
 		return
 	}
 	if errors.Is(res.Err, context.Canceled) {
