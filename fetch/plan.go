@@ -72,6 +72,8 @@ type Plan struct {
 	Size   int64
 	// Known is how many of them are seen.
 	Known int
+	// Repeated: there are messages with the same UID.
+	Repeated bool
 	// Retrieve is in the order of the listing; Bytes is the sum of its sizes.
 	Retrieve []Item
 	Bytes    int64
@@ -98,6 +100,24 @@ type Known struct {
 	// Targets are the account's: a message of which one pauses is retrieved
 	// for the others.
 	Targets []string
+}
+
+// without drops what this run has retrieved already: with Policy.All a later
+// session would take it once more.
+func (plan *Plan) without(got map[state.Key]bool) {
+	if len(got) == 0 {
+		return
+	}
+	plan.Retrieve = slices.DeleteFunc(plan.Retrieve, func(it Item) bool { return got[it.Key] })
+	plan.weigh()
+}
+
+// weigh adds up what is to be retrieved.
+func (plan *Plan) weigh() {
+	plan.Bytes = 0
+	for i := range plan.Retrieve {
+		plan.Bytes += max(plan.Retrieve[i].Size, 0)
+	}
 }
 
 // listed is one message of the listing while Diff works on it.
@@ -202,6 +222,7 @@ func (r *listed) meet(key []byte, rec state.Record, k Known, p Policy) {
 // place decides about one message.
 func (plan *Plan) place(r *listed, m pop3.Message, rule Rule, k Known, p Policy, l Limits, now time.Time) {
 	doomed := rule != NoRule
+	plan.Repeated = plan.Repeated || r.key != m.UID
 	it := Item{Message: m, Key: state.Key(r.key), Delete: doomed, Rule: rule}
 	if r.done && !p.All {
 		plan.Known++

@@ -62,6 +62,40 @@ func (*PlanChangedError) Hint() string {
 	return "nothing was fetched or deleted; look at `mailhaul plan` again and save it anew"
 }
 
+// agreed holds a plan to the saved one, if there is one. The first session of a
+// run must find just that to do; a later one does what is left of it.
+func (r *run) agreed(p *Plan) error {
+	want := r.a.Exactly
+	switch {
+	case want == nil:
+		return nil
+	case r.compared:
+		p.within(want)
+		return nil
+	}
+	r.compared = true
+	return p.exactly(want)
+}
+
+// within drops what was not agreed to.
+func (p *Plan) within(want *SavedPlan) {
+	fetch, drop := make(map[savedID]bool), make(map[savedID]bool)
+	for _, it := range want.Retrieve {
+		fetch[it.id()] = true
+		drop[savedID{it.UID, it.Nth, false}] = it.Delete // delivered by now
+	}
+	for _, it := range want.Delete {
+		drop[savedID{it.UID, it.Nth, false}] = true
+	}
+	p.Retrieve = slices.DeleteFunc(p.Retrieve, func(it Item) bool {
+		return !fetch[savedID{it.Key.UID(), it.Key.Nth(), it.Delete}]
+	})
+	p.Delete = slices.DeleteFunc(p.Delete, func(it Item) bool {
+		return !drop[savedID{it.Key.UID(), it.Key.Nth(), false}]
+	})
+	p.weigh()
+}
+
 // exactly compares the plan with the one that was agreed to.
 func (p *Plan) exactly(want *SavedPlan) error {
 	if want == nil {
@@ -102,14 +136,18 @@ func differences(action string, now, then []SavedItem) []string {
 // without returns the items of a that b does not hold. The size is not
 // compared: servers estimate it.
 func without(a, b []SavedItem) []SavedItem {
-	type id struct {
-		uid    string
-		nth    int
-		delete bool
-	}
-	have := make(map[id]bool, len(b))
+	have := make(map[savedID]bool, len(b))
 	for _, it := range b {
-		have[id{it.UID, it.Nth, it.Delete}] = true
+		have[it.id()] = true
 	}
-	return slices.DeleteFunc(slices.Clone(a), func(it SavedItem) bool { return have[id{it.UID, it.Nth, it.Delete}] })
+	return slices.DeleteFunc(slices.Clone(a), func(it SavedItem) bool { return have[it.id()] })
 }
+
+// savedID is what two plans have to agree on for one message.
+type savedID struct {
+	uid    string
+	nth    int
+	delete bool
+}
+
+func (it SavedItem) id() savedID { return savedID{it.UID, it.Nth, it.Delete} }

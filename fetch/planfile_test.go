@@ -32,3 +32,39 @@ func TestSavedPlanIsDoneExactlyOrNotAtAll(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// A maildrop of that size is looked at again once it was emptied. What shows
+// then is not in the plan; and what was done is not missing from it.
+func TestSavedPlanOverSessions(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{Newest: 120}, pop3test.Options{})
+	g.account.Policy.Keep.None = true
+	g.add(300)
+	plan, _, err := g.fetcher.Plan(context.Background(), g.account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := plan.Saved(g.account, SavedOptions{})
+	g.account.Exactly = &saved
+	if s := g.run(); s.Err != nil || s.Fetched != 120 || s.Deleted != 120 || g.drop.Len() != 180 {
+		t.Errorf("%+v, %d left", s, g.drop.Len())
+	}
+}
+
+// A session that breaks is followed by one that does the rest of the plan,
+// deletions included.
+func TestSavedPlanAfterABrokenSession(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 2", Do: pop3test.Cut()}}})
+	g.account.Policy.Keep.None = true
+	g.add(4)
+	plan, _, err := g.fetcher.Plan(context.Background(), g.account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := plan.Saved(g.account, SavedOptions{})
+	g.account.Exactly = &saved
+	if s := g.run(); s.Err != nil || s.Sessions != 2 || s.Fetched != 4 || g.drop.Len() != 0 {
+		t.Errorf("%+v, %d left", s, g.drop.Len())
+	}
+}

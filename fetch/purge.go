@@ -132,7 +132,7 @@ func (r *run) purgeSession(ctx context.Context, doomed, gone map[state.Key]bool)
 		}
 	}
 	change := &state.Change{Facts: &r.facts}
-	n, err := r.deleteAndQuit(ctx, c, items, change)
+	n, err := r.deleteAndQuit(ctx, c, items, messagesOf(rows), change)
 	if err != nil {
 		return 0, err
 	}

@@ -25,6 +25,7 @@ type run struct {
 	failures   map[state.Key][]state.Failure // as on record when the run began
 	prints     printed
 	lessons    []lesson      // not confirmed yet
+	compared   bool          // the saved plan was compared with what there is to do
 	again      bool          // another session is wanted: it has what this one lacked
 	limiter    *rate.Limiter // nil: as fast as it goes
 	triedRenew bool          // a refused login was tried again with a new secret
@@ -41,6 +42,7 @@ type run struct {
 	rejected []Item                        // refused for good in this pass, to be set aside
 	partly   map[state.Key]bool            // in some targets, but not in all
 	doomed   []Item                        // settled, to be deleted from the server
+	got      map[state.Key]bool            // settled in this run, with Policy.All
 }
 
 func (f *Fetcher) newRun(a *Account) *run {
@@ -51,6 +53,7 @@ func (f *Fetcher) newRun(a *Account) *run {
 		out:     make(map[*Target]error),
 		fails:   make(map[state.Key][]state.Failure),
 		failed:  make(map[state.Key]failed),
+		got:     make(map[state.Key]bool),
 		partly:  make(map[state.Key]bool),
 		sum:     Summary{Account: a.Name, Started: f.now()},
 		event:   Event{Account: a.Name},
@@ -113,6 +116,9 @@ func (r *run) settled(m *message) {
 	defer r.mu.Unlock()
 	r.event.Messages++
 	delete(r.partly, m.Key)
+	if r.a.Policy.All {
+		r.got[m.Key] = true
+	}
 	if len(m.SetAside) > 0 {
 		return // refused somewhere: it stays on the server
 	}

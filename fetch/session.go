@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -14,6 +15,7 @@ import (
 // session runs one POP3 session: list, plan, retrieve, delete, quit. It leaves
 // in change what is to be recorded when it ends, however it ends.
 func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, err error) {
+	r.dropNumbers()
 	c, list, err := r.connect(ctx)
 	if err != nil {
 		return w, err
@@ -26,11 +28,11 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 	if err != nil {
 		return w, err
 	}
-	w = seenWindow{listed: plan.Listed, gmail: gmail(c)}
+	w = seenWindow{listed: plan.Listed, gmail: gmail(c), list: list}
 	if err := r.matchReset(ctx, c, list, &plan); err != nil {
 		return w, err
 	}
-	if err := plan.exactly(r.a.Exactly); err != nil {
+	if err := r.agreed(&plan); err != nil {
 		return w, err
 	}
 	r.planned(&plan)
@@ -42,7 +44,10 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 	if err := r.retrieveAll(ctx, c, plan.Retrieve); err != nil {
 		return w, err
 	}
-	w.deleted, err = r.deleteAndQuit(ctx, c, plan.Delete, change)
+	if !plan.Repeated || r.prints.late {
+		list = nil
+	}
+	w.deleted, err = r.deleteAndQuit(ctx, c, plan.Delete, list, change)
 	if err != nil {
 		return w, err
 	}
@@ -179,6 +184,7 @@ func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
 			return nil
 		}
 		plan = Diff(list, known, r.a.Policy, limits, r.now())
+		plan.without(r.got)
 		return nil
 	})
 	return plan, err
@@ -218,8 +224,10 @@ func (r *run) planned(p *Plan) {
 // flight where the server allows it. Only QUIT's +OK makes deletions real
 // (RFC 1939 section 6); without it the messages are still listed next time
 // and are deleted then.
-func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, change *state.Change) (int, error) {
-	doomed := append(seen, r.takeDoomed()...)
+//
+// List, if not nil, is a listing in which UIDs repeat.
+func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, list []pop3.Message, change *state.Change) (int, error) {
+	doomed := spareTwins(append(seen, r.takeDoomed()...), list)
 	if len(doomed) > 0 {
 		r.enter(Deleting)
 	}
@@ -247,6 +255,34 @@ func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, ch
 	change.Deleted, change.DeletedAt = deleted, r.now()
 	r.sum.Deleted += len(deleted)
 	return len(deleted), nil
+}
+
+// spareTwins leaves out messages that share their UID with one that stays. The
+// one that stays would be listed alone next time, under the key of the one that
+// went: it would pass for seen.
+func spareTwins(doomed []Item, list []pop3.Message) []Item {
+	if list == nil {
+		return doomed
+	}
+	staying := make(map[string]int, len(doomed))
+	for i := range doomed {
+		staying[doomed[i].UID]--
+	}
+	for i := range list {
+		if n, ok := staying[list[i].UID]; ok {
+			staying[list[i].UID] = n + 1
+		}
+	}
+	return slices.DeleteFunc(doomed, func(it Item) bool { return staying[it.UID] != 0 })
+}
+
+// dropNumbers forgets what a broken session left to be done with messages: a
+// message number means nothing in the next one (RFC 1939 section 4). The state
+// knows what is seen and what was refused.
+func (r *run) dropNumbers() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.doomed, r.rejected = nil, nil
 }
 
 func (r *run) takeDoomed() []Item {

@@ -72,10 +72,7 @@ func (p *Plan) recognised(found []state.Entry) {
 	p.Retrieve = slices.DeleteFunc(p.Retrieve, isKnown)
 	p.Skip = slices.DeleteFunc(p.Skip, isKnown)
 	p.Known += len(found)
-	p.Bytes = 0
-	for i := range p.Retrieve {
-		p.Bytes += max(p.Retrieve[i].Size, 0)
-	}
+	p.weigh()
 }
 
 // lostEntries are the entries that the last listing held and this one does not.

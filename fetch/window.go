@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -23,6 +24,10 @@ const windowSuspect = 100
 // runs of a schedule with the same interval come a little early now and then.
 const shortPause = 30 * time.Second
 
+// longPause is the most that a run waits for it between two of its sessions: a
+// server may announce many years.
+const longPause = time.Hour
+
 // gmail reports whether the server is Gmail's, by a capability that it alone
 // has.
 func gmail(c *pop3.Client) bool { return c.Capabilities().Has("X-GOOGLE-RICO") }
@@ -31,7 +36,7 @@ func gmail(c *pop3.Client) bool { return c.Capabilities().Has("X-GOOGLE-RICO") }
 type seenWindow struct {
 	listed, retrieved, deleted int
 	gmail                      bool
-	first                      state.Key // of the list
+	list                       []pop3.Message // of a session that ended well
 }
 
 // moreExpected decides whether another session may show other messages.
@@ -43,6 +48,13 @@ func (w seenWindow) moreExpected(f *state.Facts) bool {
 		return false
 	}
 	return w.listed >= windowSuspect || f.Window > 0 && w.listed >= f.Window
+}
+
+// unchanged reports whether the list is the one before, although something was
+// taken off that: the server does not delete what it says it deletes, or shows
+// all of it again. More sessions would go on like that for ever.
+func (w seenWindow) unchanged(before seenWindow) bool {
+	return slices.EqualFunc(w.list, before.list, func(a, b pop3.Message) bool { return a.UID == b.UID })
 }
 
 // learnWindow remembers the size of a window: an emptied list that fills up
@@ -72,7 +84,12 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 		if err == nil {
 			r.keepLessons(0)
 			w.learnWindow(&r.facts, before)
-			again = r.again || w.moreExpected(&r.facts) && !r.limitReached() && r.sum.Failed == 0
+			if before.deleted > 0 && w.unchanged(before) {
+				r.addNote(fmt.Sprintf("the server confirmed %d deletions and still lists these messages", before.deleted))
+			}
+			again = r.again || w.moreExpected(&r.facts) && !w.unchanged(before) && !r.limitReached() && r.sum.Failed == 0
+		} else {
+			w.list = nil
 		}
 		r.again = false
 		if !again {
@@ -104,14 +121,14 @@ func (r *run) limitReached() bool {
 }
 
 // awaitLogin honours the server's LOGIN-DELAY (RFC 2449 section 6.5): a short
-// rest is waited for, and so is a long one between the sessions of one run;
-// otherwise it is for the account's Wait to say.
+// rest is waited for, and so is one up to longPause between the sessions of one
+// run; otherwise it is for the account's Wait to say.
 func (r *run) awaitLogin(ctx context.Context, within bool) error {
 	wait := r.loginPause()
 	if wait <= 0 {
 		return nil
 	}
-	if wait > max(r.a.Wait, shortPause) && !within {
+	if wait > max(r.a.Wait, shortPause) && (!within || wait > longPause) {
 		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server allows one login every %s; the next is due in %s",
 			r.facts.LoginDelay, wait.Round(time.Second)),
 			Hint: fmt.Sprintf("run later, or use --wait %s to wait for it", r.facts.LoginDelay)}
