@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"hash/fnv"
+	"os"
 	"strconv"
 	"strings"
 
@@ -18,16 +19,21 @@ func shardFlag() cli.Flag {
 	return &cli.StringFlag{Name: "shard", Usage: "take only part `N/OF` of the accounts, such as 3/10: the parts share nothing"}
 }
 
-// parseShard reads N/OF, N from 1; "" is all.
+// parseShard reads N/OF, N from 1; "" is all. Without N the part is that of a
+// pod in an indexed Job, which Kubernetes counts from 0.
 func parseShard(s string) (shard, error) {
 	if s == "" {
 		return shard{}, nil
 	}
 	a, b, ok := strings.Cut(s, "/")
 	n, err1 := strconv.Atoi(a)
+	if a == "" {
+		n, err1 = strconv.Atoi(os.Getenv("JOB_COMPLETION_INDEX"))
+		n++
+	}
 	of, err2 := strconv.Atoi(b)
 	if !ok || err1 != nil || err2 != nil || n < 1 || of < n || of > 1_000_000 {
-		return shard{}, usagef("--shard wants N/OF with N from 1 to OF, such as 3/10, not %q", s)
+		return shard{}, usagef("--shard wants N/OF with N from 1 to OF, such as 3/10, or /OF in a Job with JOB_COMPLETION_INDEX, not %q", s)
 	}
 	return shard{n, of}, nil
 }

@@ -49,6 +49,14 @@ func TestParseShard(t *testing.T) {
 			t.Errorf("%q was taken", s)
 		}
 	}
+	t.Setenv("JOB_COMPLETION_INDEX", "")
+	if _, err := parseShard("/10"); err == nil {
+		t.Error("/10 was taken outside of a Job")
+	}
+	t.Setenv("JOB_COMPLETION_INDEX", "9")
+	if got, err := parseShard("/10"); err != nil || got != (shard{10, 10}) {
+		t.Errorf("/10 in the last pod: %v %v", got, err)
+	}
 	if !(shard{}).has("x") {
 		t.Error("no shard does not mean all")
 	}

@@ -1,0 +1,71 @@
+package command
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+)
+
+// TestUnits has systemd read the units and judge the service's sandbox.
+func TestUnits(t *testing.T) {
+	analyze := pop3test.Require(t, "systemd-analyze")
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for from, to := range map[string]string{"mailhaul.service": "mailhaul.service",
+		"mailhaul@.service": "mailhaul@work.service", "mailhaul@.timer": "mailhaul@work.timer"} {
+		b, err := os.ReadFile(filepath.Join(treeRoot, "docs", from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = bytes.ReplaceAll(b, []byte("/usr/local/bin/mailhaul"), []byte(self)) // one that exists
+		files = append(files, filepath.Join(dir, to))
+		if err := os.WriteFile(filepath.Join(dir, to), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command(analyze, append([]string{"verify", "--man=no"}, files...)...).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("verify: %v\n%s", err, out)
+	}
+	out, err = exec.Command(analyze, "security", "--offline=true", "--no-pager", filepath.Join(dir, "mailhaul.service")).Output()
+	m := regexp.MustCompile(`exposure level for mailhaul.service: ([0-9.]+)`).FindSubmatch(out)
+	if m == nil {
+		t.Fatalf("security: %v\n%s", err, out)
+	}
+	if level, _ := strconv.ParseFloat(string(m[1]), 64); level > 1.5 {
+		t.Errorf("exposure %v of 10\n%s", level, out)
+	}
+}
+
+func TestContainerConfig(t *testing.T) {
+	path := filepath.Join(treeRoot, "docs/container/config.example.yaml")
+	if _, err := config.Load(path, configOptions()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestMetricsPage asks that the page has each metric's name.
+func TestMetricsPage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(treeRoot, "docs/metrics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range metrics() {
+		name := strings.TrimPrefix(m.name, "mailhaul_fetched")
+		if !strings.Contains(string(page), name) {
+			t.Errorf("%s is not in docs/metrics.md", m.name)
+		}
+	}
+}
