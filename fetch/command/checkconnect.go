@@ -91,13 +91,23 @@ func (w *walk) add(s checkStep, began time.Time) {
 		_ = json.NewEncoder(w.std.Out).Encode(s)
 		return
 	}
-	mark := map[stepMark]string{markOK: "ok  ", markWarn: "warn", markFail: "FAIL"}[s.Mark]
+	mark := w.mark(s.Mark)
 	fmt.Fprintf(w.std.Out, "  %s  %-10s %s  (%d ms)\n", mark, s.Step, printable(s.Detail), s.Millis)
 	if s.Advice != "" {
 		for _, line := range strings.Split(s.Advice, "\n") {
 			fmt.Fprintf(w.std.Out, "        %s\n", printable(line))
 		}
 	}
+}
+
+// mark is a mark as a person sees it.
+func (w *walk) mark(m stepMark) string {
+	text := map[stepMark]string{markOK: "ok  ", markWarn: "warn", markFail: "FAIL"}[m]
+	if !w.color {
+		return text
+	}
+	colour := map[stepMark]string{markOK: "32", markWarn: "33", markFail: "1;31"}[m]
+	return "\x1b[" + colour + "m" + text + "\x1b[m"
 }
 
 func (w *walk) ok(step, detail string, began time.Time) {

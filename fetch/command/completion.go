@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 	"github.com/zalando/go-keyring"
@@ -42,6 +44,27 @@ func completionCommand() *cli.Command {
 			}
 		},
 	}
+}
+
+// completeOption prints the options that the last word may become, if a shell
+// asks for that: the library gives up at an option that is not whole.
+func completeOption(app *cli.App, args []string) bool {
+	n := len(args)
+	if n < 3 || args[n-1] != completionFlag || !strings.HasPrefix(args[n-2], "-") {
+		return false
+	}
+	flags, list := slices.Clone(app.Flags), app.Commands
+	for _, word := range args[1 : n-2] {
+		if i := slices.IndexFunc(list, func(c *cli.Command) bool { return c.HasName(word) }); i >= 0 {
+			flags, list = append(flags, list[i].Flags...), list[i].Subcommands
+		}
+	}
+	for _, name := range namesOf(flags) {
+		if strings.HasPrefix("--"+name, args[n-2]) {
+			fmt.Fprintln(app.Writer, "--"+name)
+		}
+	}
+	return true
 }
 
 // completeAccounts prints the account names of the configuration, for a shell.

@@ -8,6 +8,7 @@ import (
 
 	"io/fs"
 	"log/slog"
+	"os"
 
 	"path/filepath"
 	"slices"
@@ -30,6 +31,7 @@ type env struct {
 	verbose  int
 	screen   *screen            // the terminal behind the streams; nil if there is none
 	bars     bool               // progress bars are wanted and possible
+	color    bool               // marks on stdout may have colours
 	sources  map[string]*tokens // by account name; one source an account
 	built    []*config.Account  // what build was given last
 }
@@ -44,6 +46,7 @@ func newEnv(c *cli.Context) (*env, error) {
 		quiet:   c.Bool("quiet"),
 		verbose: c.Count("verbose"),
 	}
+	e.color = isTerminal(e.std.Out) && !c.Bool("no-color") && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	if isTerminal(e.std.Err) {
 		e.screen = &screen{w: e.std.Err}
 		e.std.Err = e.screen

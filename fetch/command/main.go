@@ -34,6 +34,9 @@ func (s Signal) Error() string { return s.Signal.String() }
 // everything else to err.
 func Main(ctx context.Context, args []string, std Streams) int {
 	app := newApp(std)
+	if completeOption(app, args) {
+		return 0
+	}
 	ordered, err := permute(app, args)
 	if err == nil {
 		err = app.RunContext(ctx, ordered)
