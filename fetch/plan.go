@@ -143,8 +143,9 @@ func Diff(list []pop3.Message, k Known, p Policy, l Limits, now time.Time) Plan 
 	}
 	doomed := retention(rows, list, p, plan.Size, now)
 	for i := range rows {
-		plan.place(&rows[i], list[i], doomed(i), k, p, l, now)
+		plan.place(&rows[i], list[i], doomed(i), k, p, now)
 	}
+	plan.limit(l)
 	return plan
 }
 
@@ -220,7 +221,7 @@ func (r *listed) meet(key []byte, rec state.Record, k Known, p Policy) {
 }
 
 // place decides about one message.
-func (plan *Plan) place(r *listed, m pop3.Message, rule Rule, k Known, p Policy, l Limits, now time.Time) {
+func (plan *Plan) place(r *listed, m pop3.Message, rule Rule, k Known, p Policy, now time.Time) {
 	doomed := rule != NoRule
 	plan.Repeated = plan.Repeated || r.key != m.UID
 	it := Item{Message: m, Key: state.Key(r.key), Delete: doomed, Rule: rule}
@@ -238,25 +239,60 @@ func (plan *Plan) place(r *listed, m pop3.Message, rule Rule, k Known, p Policy,
 	if !it.Delete {
 		it.Rule = NoRule
 	}
-	skip := func(why Reason) {
-		it.Why, it.Delete, it.Rule = why, false, NoRule
-		plan.Skip = append(plan.Skip, it)
-	}
 	if p.MaxSize > 0 && m.Size > p.MaxSize {
-		skip(TooBig)
+		plan.skip(it, TooBig)
 		return
 	}
 	if it.heed(k.Failures[it.Key], k.Targets, p, now) {
-		skip(Pausing)
-		return
-	}
-	if l.Bytes < 0 || l.Messages > 0 && len(plan.Retrieve) >= l.Messages ||
-		l.Bytes > 0 && plan.Bytes+max(m.Size, 0) > l.Bytes && (l.begun || len(plan.Retrieve) > 0) {
-		skip(OverLimit)
+		plan.skip(it, Pausing)
 		return
 	}
 	plan.Retrieve = append(plan.Retrieve, it)
 	plan.Bytes += max(m.Size, 0)
+}
+
+func (plan *Plan) skip(it Item, why Reason) {
+	it.Why, it.Delete, it.Rule = why, false, NoRule
+	plan.Skip = append(plan.Skip, it)
+}
+
+// limit cuts the plan down to the limits. Messages that no target has come
+// first: else those that wait for a relay that is down would use the limits up,
+// and nothing new would arrive anywhere.
+func (plan *Plan) limit(l Limits) {
+	if l.Messages == 0 && l.Bytes == 0 {
+		return
+	}
+	items := plan.Retrieve
+	taken, n := make([]bool, len(items)), 0
+	plan.Bytes = 0
+	for _, retry := range []bool{false, true} {
+		for i := range items {
+			size := max(items[i].Size, 0)
+			if len(items[i].Have) > 0 == retry && l.allow(n, plan.Bytes, size) {
+				taken[i] = true
+				n++
+				plan.Bytes += size
+			}
+		}
+	}
+	plan.Retrieve = items[:0]
+	for i, it := range items {
+		if taken[i] {
+			plan.Retrieve = append(plan.Retrieve, it)
+			continue
+		}
+		plan.skip(it, OverLimit)
+	}
+}
+
+// allow reports whether one more message of that size may follow n messages.
+func (l Limits) allow(n int, octets, size int64) bool {
+	switch {
+	case l.Bytes < 0, l.Messages > 0 && n >= l.Messages:
+		return false
+	}
+	return l.Bytes == 0 || octets+size <= l.Bytes || !l.begun && n == 0
 }
 
 // heed applies the failures on record and reports whether the message has to

@@ -273,8 +273,22 @@ func naive(w planWorld) (b brief) {
 		nth[m.UID]++
 	}
 	doomed := naiveDoomed(w, keys, entries)
+	room := w.l.Messages // for messages of which no target has a copy
+	if room == 0 {
+		room = len(w.list)
+	}
+	fresh, waiting := room, room
+	for i, m := range w.list {
+		if _, known := entries[keys[i]]; (!known || w.p.All) && (w.p.MaxSize == 0 || m.Size <= w.p.MaxSize) {
+			waiting--
+		}
+	}
 	for i, m := range w.list {
 		e, known := entries[keys[i]]
+		left := &fresh
+		if known && !w.p.All {
+			left = &waiting
+		}
 		mayDelete := e.Outcomes == nil || e.Outcomes[0].Status == state.Delivered
 		if known {
 			mayDelete = mayDelete && (e.Source == state.Fetched || w.p.TrustImported && e.Source == state.Imported)
@@ -288,9 +302,10 @@ func naive(w planWorld) (b brief) {
 			}
 		case w.p.MaxSize > 0 && m.Size > w.p.MaxSize:
 			b.Skip = append(b.Skip, text+" too big")
-		case w.l.Messages > 0 && len(b.Retrieve) >= w.l.Messages:
+		case *left <= 0:
 			b.Skip = append(b.Skip, text+" over limit")
 		default:
+			*left--
 			if doomed[i] && (w.p.All || mayDelete || !known) {
 				text += " then delete"
 			}

@@ -145,3 +145,20 @@ func TestNewMessagesThatLookLikeGoneOnes(t *testing.T) {
 		t.Errorf("%+v, %d delivered", s, g.delivered())
 	}
 }
+
+// Messages that wait for one target do not use up the limit of a run: new ones
+// reach the other target.
+func TestWaitingMessagesLeaveRoom(t *testing.T) {
+	t.Parallel()
+	addr := closedPort(t)
+	g := newFan(t, 6, pop3test.Options{}, func(g *fan) []Target {
+		return []Target{g.maildirTarget("good"), relayTarget(addr, false, "a@b")}
+	})
+	g.account.Limits.Messages = 2
+	for _, want := range []int{2, 4, 6, 6} {
+		g.fetch()
+		if n := len(g.inMaildir("good")); n != want {
+			t.Errorf("%d in the good target, want %d", n, want)
+		}
+	}
+}
