@@ -34,7 +34,7 @@ func (b *batch) Publish(ctx context.Context) []deliver.Result {
 		return results
 	}
 	failure := asDeliverError(fmt.Errorf("%s: %w", b.path, err))
-	if ctx.Err() != nil {
+	if cerr := ctx.Err(); cerr != nil && errors.Is(err, cerr) {
 		failure = &deliver.Error{Class: deliver.Later, Err: err}
 	}
 	for i := range results {
