@@ -30,7 +30,6 @@ type message struct {
 	print   state.Fingerprint
 	pending int  // targets that do not have it yet
 	landed  bool // in a target, in this run
-	failed  bool
 }
 
 // delivery is a message in one part of a batch: the IDs are the configured
