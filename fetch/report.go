@@ -29,6 +29,8 @@ type Report struct {
 	First, Last time.Time
 	// Months are in order, without those that have no message.
 	Months []Month
+	// Sizes count messages by size; nil without a message.
+	Sizes []SizeClass
 	// Largest are the largest messages.
 	Largest []Inspected
 	// Failures are what failed and was not delivered since; Aside are the
@@ -63,6 +65,14 @@ type Month struct {
 	Month    string `json:"month"` // 2006-01
 	Messages int    `json:"messages"`
 	Bytes    int64  `json:"bytes"`
+}
+
+// SizeClass counts the messages that are smaller than Below and not smaller than
+// the Below of the class before.
+type SizeClass struct {
+	Below    int64 `json:"below,omitempty"` // octets; 0 in the last class: any size
+	Messages int   `json:"messages"`
+	Bytes    int64 `json:"bytes"`
 }
 
 // Safe reports whether everything on the server is here, read back and intact.
@@ -130,11 +140,23 @@ func (rep *Report) add(in *Inspected, months map[string]*Month) {
 		}
 	}
 	rep.Bytes += max(in.Size, 0)
+	rep.classify(max(in.Size, 0))
 	rep.date(in, months)
 	rep.Largest = append(rep.Largest, *in)
 	if len(rep.Largest) >= 10*largest {
 		rep.trimLargest()
 	}
+}
+
+func (rep *Report) classify(size int64) {
+	if rep.Sizes == nil {
+		rep.Sizes = []SizeClass{{Below: 10 << 10}, {Below: 100 << 10}, {Below: 1 << 20}, {Below: 10 << 20}, {}}
+	}
+	i := 0
+	for ; rep.Sizes[i].Below > 0 && size >= rep.Sizes[i].Below; i++ {
+	}
+	rep.Sizes[i].Messages++
+	rep.Sizes[i].Bytes += size
 }
 
 func (rep *Report) trimLargest() {

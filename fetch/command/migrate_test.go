@@ -223,6 +223,9 @@ func (l *lab) provesMigration(d *pop3test.Dovecot, r *refuser, old *oldMail) {
 	if diff := cmp.Diff(old.months, got); diff != "" {
 		t.Errorf("months, want - got +\n%s", diff)
 	}
+	if s := after.Sizes; len(s) != 5 || s[0].Messages != n || s[0].Bytes != old.bytes {
+		t.Errorf("sizes: %+v", s)
+	}
 	if after.Known != n || after.Verified != n-1 || after.Deleted != n-1 || after.Bytes != old.bytes || after.Failed != 0 || after.Incomplete != 0 ||
 		after.Server.Listed != 1 || after.Server.Here != 1 {
 		t.Errorf("numbers: %+v", after)

@@ -137,6 +137,7 @@ type reportJSON struct {
 	Deleted    int               `json:"deleted"`
 	Bytes      int64             `json:"bytes"`
 	Months     []fetch.Month     `json:"months"`
+	Sizes      []fetch.SizeClass `json:"sizes"`
 	Failed     int               `json:"failed"`
 	Server     *fetch.ServerSide `json:"server,omitempty"`
 	Safe       bool              `json:"safe"`
@@ -147,6 +148,6 @@ type reportJSON struct {
 
 func reportJSONOf(r *fetch.Report) reportJSON {
 	return reportJSON{Account: r.Account, ID: r.ID, At: r.At, Known: r.Known, Delivered: r.Delivered, Verified: r.Verified,
-		SetAside: r.SetAside, Incomplete: r.Incomplete, Elsewhere: r.Elsewhere, Deleted: r.Deleted, Bytes: r.Bytes, Months: r.Months,
+		SetAside: r.SetAside, Incomplete: r.Incomplete, Elsewhere: r.Elsewhere, Deleted: r.Deleted, Bytes: r.Bytes, Months: r.Months, Sizes: r.Sizes,
 		Failed: len(r.Failures), Server: r.Server, Safe: r.Safe(), Reasons: r.Reasons, Notes: r.Notes, NotMoved: notMoved}
 }

@@ -21,8 +21,7 @@ var reportHTML string
 type page struct {
 	*fetch.Report
 	NotMoved              []string
-	Bars                  []bar
-	Width                 int
+	Charts                []chart
 	Failed                []state.Failure // as many as are named
 	MoreFailed, MoreAside int
 	Refused               []refused
@@ -35,7 +34,7 @@ type refused struct {
 }
 
 func pageOf(r *fetch.Report) page {
-	p := page{Report: r, NotMoved: notMoved, Bars: barsOf(r.Months), Width: chartWidth}
+	p := page{Report: r, NotMoved: notMoved, Charts: charts(r.Months)}
 	p.Failed = r.Failures[:min(len(r.Failures), maxNamed)]
 	p.MoreFailed = len(r.Failures) - len(p.Failed)
 	for i := range r.Aside[:min(len(r.Aside), maxNamed)] {
@@ -45,29 +44,54 @@ func pageOf(r *fetch.Report) page {
 	return p
 }
 
-// bar is one month of the chart, in the units of its viewBox.
+// bar is one month of a chart, in the units of its viewBox.
 type bar struct {
 	fetch.Month
 	X, Y, W, H float64
-	Label      string // the year, on its first bar
+	Label      string // the year, on its first month
 }
 
-// The chart's size in the units of its viewBox.
+// chart shows a figure by month.
+type chart struct {
+	Title, Most string
+	Bars        []bar
+	Width       int
+}
+
+// The size of a chart in the units of its viewBox, and the room of a label.
 const (
 	chartWidth  = 1000
-	chartHeight = 200
+	chartHeight = 150
+	labelWidth  = 45
 )
 
-func barsOf(months []fetch.Month) []bar {
-	most := 1
-	for _, m := range months {
-		most = max(most, m.Messages)
+func charts(months []fetch.Month) []chart {
+	if len(months) == 0 {
+		return nil
 	}
-	step := float64(chartWidth) / float64(max(len(months), 1))
+	var most fetch.Month
+	for _, m := range months {
+		most.Messages, most.Bytes = max(most.Messages, m.Messages), max(most.Bytes, m.Bytes)
+	}
+	return []chart{
+		{"Messages by month", humanize.Comma(int64(most.Messages)), barsOf(months, func(m fetch.Month) float64 { return float64(m.Messages) }), chartWidth},
+		{"Size by month", humanize.IBytes(uint64(most.Bytes)), barsOf(months, func(m fetch.Month) float64 { return float64(m.Bytes) }), chartWidth},
+	}
+}
+
+// barsOf places each month where it is in time: months without a message are
+// gaps.
+func barsOf(months []fetch.Month, figure func(fetch.Month) float64) []bar {
+	most := 1.0
+	for _, m := range months {
+		most = max(most, figure(m))
+	}
+	first := ordinal(months[0].Month)
+	step := chartWidth / float64(ordinal(months[len(months)-1].Month)-first+1)
 	var out []bar
 	for i, m := range months {
-		h := float64(m.Messages) / float64(most) * chartHeight
-		b := bar{Month: m, X: float64(i) * step, Y: chartHeight - h, W: max(min(step*0.85, 40), 0.5), H: h}
+		h := figure(m) / most * chartHeight
+		b := bar{Month: m, X: float64(ordinal(m.Month)-first) * step, Y: chartHeight - h, W: max(min(step*0.85, 40), 0.5), H: h}
 		if i == 0 || months[i-1].Month[:4] != m.Month[:4] {
 			b.Label = m.Month[:4]
 		}
@@ -76,18 +100,26 @@ func barsOf(months []fetch.Month) []bar {
 	return thinLabels(out)
 }
 
-// thinLabels drops years that would run into each other.
+// ordinal counts the months of a "2006-01" since the year 0.
+func ordinal(month string) int {
+	t, err := time.Parse("2006-01", month)
+	if err != nil {
+		return 0
+	}
+	return 12*t.Year() + int(t.Month())
+}
+
+// thinLabels drops years that would run into each other or out of the chart.
 func thinLabels(bars []bar) []bar {
-	last := -100.0
-	for i := range bars {
-		if bars[i].Label == "" {
-			continue
-		}
-		if bars[i].X-last < 45 {
+	next := float64(chartWidth)
+	for i := len(bars) - 1; i >= 0; i-- {
+		switch {
+		case bars[i].Label == "":
+		case bars[i].X+labelWidth > next:
 			bars[i].Label = ""
-			continue
+		default:
+			next = bars[i].X
 		}
-		last = bars[i].X
 	}
 	return bars
 }

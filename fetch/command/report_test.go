@@ -1,0 +1,99 @@
+package command
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// madeUp is the report of a mailbox that grew over the years; trouble of n/100
+// failed and n/100 refused messages.
+func madeUp(n, years int, trouble bool) *fetch.Report {
+	r := rand.New(rand.NewPCG(1, 2))
+	end := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	rep := &fetch.Report{Account: "old-provider", ID: "alice@pop.example.org", At: end, Known: n, Delivered: n, Verified: n, Deleted: n - 12,
+		First: end.AddDate(-years, 0, 0), Last: end, Server: &fetch.ServerSide{Listed: 12, Here: 12, Size: 345678}}
+	for m := range years * 12 {
+		count := n * 2 * (m + 1) / (years * 12 * (years*12 + 1)) * (50 + r.IntN(100)) / 100
+		size := int64(count) * int64(20_000+r.IntN(60_000))
+		rep.Bytes += size
+		rep.Months = append(rep.Months, fetch.Month{Month: end.AddDate(-years, m+1, -19).Format("2006-01"), Messages: count, Bytes: size})
+	}
+	rep.Sizes = []fetch.SizeClass{{Below: 10 << 10, Messages: n / 2, Bytes: int64(n) << 11}, {Below: 100 << 10, Messages: n / 2, Bytes: int64(n) << 14}, {Messages: 0}}
+	for i := range 10 {
+		rep.Largest = append(rep.Largest, fetch.Inspected{Entry: state.Entry{Size: int64(30-i) << 20}, Date: end.AddDate(0, -i, 0),
+			MessageID: fmt.Sprintf("<%d.%s@mail.example.org>", i, strings.Repeat("3fa9", 12))})
+	}
+	if !trouble {
+		return rep
+	}
+	rep.Reasons = []string{"on the server 3 messages are never fetched: run `mailhaul fetch`", "12 messages are on record as failed and not delivered since"}
+	rep.Notes = []string{"7 messages are in the quarantine only, which a target refused: look there before the state directory is removed"}
+	for i := range n / 100 {
+		key := state.NewKey(fmt.Sprintf("%032x<b>&\x1b[31m", i), 0)
+		rep.Failures = append(rep.Failures, state.Failure{Key: key, Count: 3, Err: `smtp: data: 554 5.7.1 <script>alert("x")</script> refused`})
+		rep.Aside = append(rep.Aside, fetch.Inspected{Entry: state.Entry{Key: key}, MessageID: fmt.Sprintf("<%d@spam.example>", i),
+			Copies: []fetch.Copy{{Target: "smtp:relay", Status: state.SetAside, Where: fmt.Sprintf("/home/alice/.local/state/mailhaul/quarantine/alice@pop.example.org/new/1700000000.R0123456789abcdefQ%d.host,S=2345", i)}}})
+	}
+	rep.SetAside = len(rep.Aside)
+	return rep
+}
+
+// TestReportPage: one page that needs nothing else, of bounded size, in which
+// nothing of a message or a server becomes markup. With MAILHAUL_PAGES set to a
+// directory the pages are left there, to be looked at.
+func TestReportPage(t *testing.T) {
+	dir := os.Getenv("MAILHAUL_PAGES")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	outside := regexp.MustCompile(`(?i)(src|href)\s*=|url\(|@import|<script|<link`)
+	for name, rep := range map[string]*fetch.Report{
+		"empty":   {Account: "new", ID: "new", At: time.Now(), Reasons: []string{"the server was not asked what it holds"}},
+		"few":     madeUp(1_000, 3, false),
+		"many":    madeUp(100_000, 24, false),
+		"trouble": madeUp(100_000, 24, true),
+	} {
+		path := filepath.Join(dir, name+".html")
+		if err := writeHTMLFile(path, rep); err != nil {
+			t.Fatal(err)
+		}
+		page, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) > 150<<10 {
+			t.Errorf("%s: %d bytes", name, len(page))
+		}
+		if found := outside.Find(page); found != nil {
+			t.Errorf("%s: %q", name, found)
+		}
+		if bytes.ContainsRune(page, '\x1b') {
+			t.Errorf("%s: a control character", name)
+		}
+		if verdict := fmt.Sprintf("Safe to close this account: %s", map[bool]string{true: "yes", false: "no"}[rep.Safe()]); !bytes.Contains(page, []byte(verdict)) {
+			t.Errorf("%s lacks %q", name, verdict)
+		}
+		if n := bytes.Count(page, []byte("<rect")); n != 2*len(rep.Months) {
+			t.Errorf("%s: %d bars for %d months", name, n, len(rep.Months))
+		}
+		st, err := os.Stat(path)
+		if err != nil || st.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v %v", name, st, err)
+		}
+		var text bytes.Buffer
+		writeReport(&text, rep)
+		if text.Len() > 50<<10 || strings.ContainsRune(text.String(), '\x1b') {
+			t.Errorf("%s as text: %d bytes", name, text.Len())
+		}
+	}
+}
