@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
 
 	"github.com/mailhaul/mailhaul/fetch"
 )
@@ -57,6 +59,7 @@ type bars struct {
 	mu     sync.Mutex
 	pool   *mpb.Progress
 	bars   map[string]*accountBar
+	most   int // bars at a time: what scrolls off the screen cannot be removed
 }
 
 type accountBar struct {
@@ -70,9 +73,23 @@ func newBars(s *screen) *bars {
 		screen: s,
 		pool:   mpb.New(mpb.WithOutput(s.w), mpb.WithWidth(28), mpb.WithRefreshRate(150*time.Millisecond)),
 		bars:   make(map[string]*accountBar),
+		most:   barsFor(s.w),
 	}
 	s.put(b.pool)
 	return b
+}
+
+// barsFor is how many bars a terminal has room for, beside those that are
+// about to go and a few lines of text.
+func barsFor(w io.Writer) int {
+	const usual = 24
+	rows := usual
+	if f, ok := w.(*os.File); ok {
+		if _, h, err := term.GetSize(int(f.Fd())); err == nil && h > 0 {
+			rows = h
+		}
+	}
+	return max(1, rows/2)
 }
 
 // Report implements fetch.Reporter.
@@ -89,6 +106,9 @@ func (b *bars) Report(e fetch.Event) {
 	}
 	if e.Total == 0 || e.TotalBytes == 0 {
 		return
+	}
+	if bar == nil && len(b.bars) >= b.most {
+		return // it gets a bar when another account is done
 	}
 	if bar == nil {
 		bar = b.add(e)

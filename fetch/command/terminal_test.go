@@ -41,7 +41,7 @@ func newTerminal(t *testing.T, width, height int) *terminal {
 	if err := os.Symlink(self, filepath.Join(bin, "mailhaul")); err != nil {
 		t.Fatal(err)
 	}
-	term.command("-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(width), "-y", fmt.Sprint(height), "env", "-i",
+	term.command("-f", "/dev/null", "new-session", "-d", "-c", term.home, "-x", fmt.Sprint(width), "-y", fmt.Sprint(height), "env", "-i",
 		"HOME="+term.home, "PATH="+bin+":/usr/bin:/bin", "TERM=screen", "LANG=C.UTF-8", "TZ=UTC", "PS1=$ ", "HISTFILE=", "sh", "-i")
 	t.Cleanup(func() { _ = exec.Command(term.tmux, "-L", term.name, "kill-server").Run() })
 	term.await("$ ")
@@ -90,7 +90,7 @@ func (term *terminal) until(ok func(string) bool, what string) string {
 	term.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); ; <-tick.C {
+	for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
 		s := term.screen()
 		if ok(s) {
 			term.seen.WriteString(s)
