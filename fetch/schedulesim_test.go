@@ -194,11 +194,14 @@ func (w *world) judge(j Job, began, ended time.Time) {
 // one: the small one has its turn after one turn of each.
 func TestFairness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var waits []time.Duration
 		var turns int
 		began := time.Now()
 		l := &Loop{Fetcher: &Fetcher{}, random: noJitter, poll: func(ctx context.Context, a *Account) Summary {
 			start := time.Now()
+			mu.Lock()
+			defer mu.Unlock()
 			if a.ID == "small" {
 				waits = append(waits, start.Sub(began))
 				return Summary{Started: start, Fetched: 1}
@@ -206,8 +209,10 @@ func TestFairness(t *testing.T) {
 			if a.Limits.Messages != turnMessages || a.Limits.Bytes != turnBytes {
 				t.Errorf("a turn without bounds: %+v", a.Limits)
 			}
-			time.Sleep(time.Minute)
 			turns++
+			mu.Unlock()
+			time.Sleep(time.Minute)
+			mu.Lock()
 			return Summary{Started: start, Fetched: a.Limits.Messages, Bytes: 1, Skips: map[Reason]int{OverLimit: 1}}
 		}}
 		r := Roster{Parallel: 2}
