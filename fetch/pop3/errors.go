@@ -146,10 +146,14 @@ func (e *ConnError) Timeout() bool { return errors.Is(e.Err, os.ErrDeadlineExcee
 // Temporary is true: a later run may fare better.
 func (*ConnError) Temporary() bool { return true }
 
-// Hint knows the silent greeting of a port that wants TLS.
+// Hint knows the silent greeting of a port that wants TLS, and a server that
+// wants no connection from here.
 func (e *ConnError) Hint() string {
-	if e.Command == "greeting" && e.Timeout() {
+	switch {
+	case e.Command == "greeting" && e.Timeout():
 		return "the server says nothing: perhaps this port wants TLS from the start (tls: implicit)"
+	case e.Command == "greeting" && hungUp(e.Err):
+		return "the server wants no connection from here now: too many at a time, or too many failed logins? try again later"
 	}
 	return ""
 }

@@ -1,0 +1,61 @@
+package command
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+)
+
+// TestMessages has a fetch meet each failure: the message names the account
+// and the cause, says what to do, holds no secret, and the mail is where it
+// was.
+func TestMessages(t *testing.T) {
+	for _, m := range meetings() {
+		t.Run(m.name, m.fetch)
+	}
+}
+
+func (m *meeting) fetch(t *testing.T) {
+	drop := &pop3test.Maildrop{Exclusive: true}
+	drop.Add("uid-1", []byte("Subject: x\r\n\r\nbody\r\n"))
+	s := pop3test.NewServer(drop, m.server)
+	defer s.Close()
+	dir := t.TempDir()
+	ca, err := s.CA.WriteRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vars := map[string]string{"ADDR": s.Addr(), "DIR": dir, "CA": ca}
+	if m.ground != nil {
+		m.ground(t, vars)
+	}
+	path := filepath.Join(dir, "config.yaml")
+	if err := os.WriteFile(path, []byte(os.Expand(m.yaml(s), func(k string) string { return vars[k] })), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, log bytes.Buffer
+	code := Main(t.Context(), []string{"mailhaul", "-c", path, "--state", filepath.Join(dir, "state"), "fetch"}, Streams{Out: &out, Err: &log})
+	text := log.String()
+	if code != m.exit {
+		t.Errorf("exit %d, want %d", code, m.exit)
+	}
+	if !strings.HasPrefix(text, "mailhaul: work: ") && !strings.Contains(text, "\nmailhaul: work: ") {
+		t.Errorf("does not name the account: %s", text)
+	}
+	if !strings.Contains(text, "\n  hint: ") {
+		t.Errorf("does not say what to do: %s", text)
+	}
+	if strings.Contains(text, "wrong\n") || strings.Contains(text, "secret") || strings.Contains(text, "0x") || strings.Contains(text, "panic") {
+		t.Errorf("shows what it must not: %s", text)
+	}
+	if !strings.HasPrefix(out.String(), "work: ") {
+		t.Errorf("no summary: %s", &out)
+	}
+	if drop.Len() != 1 {
+		t.Error("the message is gone from the server")
+	}
+}
