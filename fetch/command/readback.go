@@ -36,7 +36,7 @@ func (e *env) readBack(accounts []*config.Account) func(context.Context, *fetch.
 			if err != nil {
 				return nil, err
 			}
-			return mboxCopies{box}, nil
+			return mboxCopies{box, t.Mbox.Path}, nil
 		}
 		return nil, nil
 	}
@@ -70,16 +70,31 @@ func (m maildirCopies) Copy(_ context.Context, w io.Writer, receipt string, _ [s
 // Close implements fetch.Copies.
 func (maildirCopies) Close() error { return nil }
 
-type mboxCopies struct{ *mbox.Mailbox }
+type mboxCopies struct {
+	*mbox.Mailbox
+	path string
+}
 
 // Copy implements fetch.Copies.
 func (m mboxCopies) Copy(ctx context.Context, w io.Writer, receipt string, sum [sha256.Size]byte) (string, error) {
 	place, found, err := m.Find(ctx, receipt, sum)
 	if err != nil {
-		return "", err
+		return m.path, err
 	}
 	if !found {
-		return "", fmt.Errorf("no message with its content: %w", fs.ErrNotExist)
+		return m.path, fmt.Errorf("no message with its content: %w", fs.ErrNotExist)
 	}
-	return fmt.Sprintf("offset %d", place.Offset), m.Mailbox.Copy(w, place)
+	return m.at(place), m.Mailbox.Copy(w, place)
 }
+
+// Holds implements fetch.Holder: Find compares the sum and knows the fields
+// that readers add.
+func (m mboxCopies) Holds(ctx context.Context, receipt string, sum [sha256.Size]byte) (string, bool, error) {
+	place, found, err := m.Find(ctx, receipt, sum)
+	if err != nil || !found {
+		return "no message with its content", false, err
+	}
+	return m.at(place), true, nil
+}
+
+func (m mboxCopies) at(p mbox.Place) string { return fmt.Sprintf("%s at offset %d", m.path, p.Offset) }
