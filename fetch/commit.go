@@ -111,6 +111,10 @@ func (c *committer) commit(ctx context.Context, b *batch) error {
 func (c *committer) prepare(ctx context.Context, b *batch) (all []state.Intent) {
 	slices.SortStableFunc(b.parts, inOrder)
 	for _, p := range b.parts {
+		if c.broken(p.target) { // by the batch before: this one may rest on it
+			_ = p.batch.Abort()
+			continue
+		}
 		fault.Point("commit.prepare")
 		intents, err := p.batch.Prepare(ctx)
 		if err == nil && len(intents) != len(p.deliveries) {
