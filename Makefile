@@ -9,7 +9,8 @@ FUZZTIME ?= 20s
 
 export CGO_ENABLED = 0
 LDFLAGS = -s -w -X github.com/mailhaul/mailhaul/fetch/command.buildVersion=$(VERSION)
-PACKAGES = dovecot-pop3d dovecot-lmtpd dovecot-gssapi postfix procmail maildrop mandoc tmux zsh fish lintian krb5-kdc krb5-admin-server
+PACKAGES = dovecot-pop3d dovecot-lmtpd dovecot-gssapi postfix procmail maildrop krb5-kdc krb5-admin-server krb5-user \
+	fetchmail mpop getmail6 fdm python3 socat tmux zsh fish mandoc lintian systemd prometheus
 
 .PHONY: build demo test crash fuzz bench soak lint install dist deb clean deps
 

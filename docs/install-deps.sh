@@ -18,10 +18,13 @@ if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
 	exit 0
 fi
 echo "installing for the tests:$missing"
-export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -qq >/dev/null 2>&1
+install() {
+	$as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1
+}
+# All at once is quick; if one of them cannot be had, the others are.
+install $missing && exit 0
 for p in $missing; do
-	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$p" >/dev/null 2>&1 ||
-		echo "could not install $p: tests that need it are skipped" >&2
+	install "$p" || echo "could not install $p: tests that need it are skipped" >&2
 done
 exit 0
