@@ -37,7 +37,7 @@ func stateCommand() *cli.Command {
 				&cli.IntFlag{Name: "all-but-newest", Usage: "all but the newest `N`", Value: -1}),
 			sub("export", "ACCOUNT", "print every entry as a JSON line", stateExport,
 				&cli.BoolFlag{Name: "manifest", Usage: "print the manifest of what was delivered instead: hash-chained, with paths and Message-IDs"}),
-			sub("import", "ACCOUNT [FILE]", "add the entries that export printed, or lines with a uid each", stateImport),
+			sub("import", "ACCOUNT [FILE]", "add the entries that export printed, or lines such as {\"uid\":\"...\"}", stateImport),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -141,6 +141,9 @@ func stateShow(c *cli.Context) error {
 	uids := c.Args().Slice()
 	return viewState(c, func(e *env, a *config.Account, v *state.View) error {
 		if len(uids) < 2 {
+			if e.json {
+				return showAccountJSON(e, a, v)
+			}
 			return showAccount(e.std.Out, a, v)
 		}
 		for _, uid := range uids[1:] {
@@ -213,8 +216,8 @@ func stateForget(c *cli.Context) error {
 	if err := db.Apply(&state.Change{Forget: keys}); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.std.Out, "%s: %s forgotten; what of it is on the server is fetched again\n", a.Name, plural(len(keys), "entry"))
-	return nil
+	return e.changed(map[string]any{"account": a.Name, "forgotten": len(keys)},
+		fmt.Sprintf("%s: %s forgotten; what of it is on the server is fetched again", a.Name, plural(len(keys), "entry")))
 }
 
 // keysOf returns the keys of the UIDs, all of them without any, and fails if
@@ -268,8 +271,8 @@ func stateMarkSeen(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
-	fmt.Fprintf(e.std.Out, "%s: %s marked as seen, %d on the server\n", a.Name, plural(marked, "message"), listed)
-	return nil
+	return e.changed(map[string]any{"account": a.Name, "marked": marked, "listed": listed},
+		fmt.Sprintf("%s: %s marked as seen, %d on the server", a.Name, plural(marked, "message"), listed))
 }
 
 // markRule reads which messages to mark; exactly one way must be given.
@@ -330,6 +333,6 @@ func stateImport(c *cli.Context) error {
 	if err := db.Apply(change); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.std.Out, "%s: %s imported\n", a.Name, plural(len(change.Put), "entry"))
-	return nil
+	return e.changed(map[string]any{"account": a.Name, "imported": len(change.Put)},
+		fmt.Sprintf("%s: %s imported", a.Name, plural(len(change.Put), "entry")))
 }
