@@ -34,6 +34,9 @@ func (s Signal) Error() string { return s.Signal.String() }
 // everything else to err.
 func Main(ctx context.Context, args []string, std Streams) int {
 	app := newApp(std)
+	if len(args) == 2 && args[1] == "--version" { // what people try first
+		args = []string{args[0], "version"}
+	}
 	if completeOption(app, args) {
 		return 0
 	}
@@ -76,12 +79,13 @@ func exitCode(ctx context.Context, err error) fetch.Exit {
 	}
 	var quiet silent
 	var usage usageError
+	var help cli.ExitCoder // of the library: no such help topic
 	switch {
 	case err == nil:
 		return fetch.ExitOK
 	case errors.As(err, &quiet):
 		return quiet.code
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &help):
 		return fetch.ExitUsage
 	case isConfigError(err):
 		return fetch.ExitConfig
@@ -109,7 +113,7 @@ func newApp(std Streams) *cli.App {
 		EnableBashCompletion:   true,
 		ExitErrHandler:         func(*cli.Context, error) {},
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
-			return badFlag(err, namesOf(globalFlags()))
+			return badFlag(err, globalFlags())
 		},
 		CommandNotFound: nil,
 		Action: func(c *cli.Context) error {
@@ -157,11 +161,14 @@ func commands() []*cli.Command {
 }
 
 // tellBadFlags makes a command and those below it say what is wrong with an
-// option.
+// option, and leaves them all words that are not options.
 func tellBadFlags(c *cli.Command) {
 	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
-		return badFlag(err, namesOf(append(globalFlags(), c.Flags...)))
+		return badFlag(err, append(globalFlags(), c.Flags...))
 	}
+	// The library gives each command a subcommand help, h: the word after fetch
+	// is the name of an account.
+	c.HideHelpCommand = len(c.Subcommands) == 0
 	for _, sub := range c.Subcommands {
 		tellBadFlags(sub)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/urfave/cli/v2"
 	"github.com/xrash/smetrics"
 )
 
@@ -27,16 +28,27 @@ func didYouMean(got string, words []string) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
-// badFlag says what is wrong with an option, from the library's error.
-func badFlag(err error, names []string) error {
+// badFlag says what is wrong with one of the flags, from the library's error.
+func badFlag(err error, flags []cli.Flag) error {
 	text := err.Error()
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
-		return usagef("no option --%s%s", name, didYouMean(name, names))
+		return usagef("no option --%s%s", name, didYouMean(name, namesOf(flags)))
 	}
 	if rest, ok := strings.CutPrefix(text, "invalid value "); ok {
 		val, rest, _ := strings.Cut(rest, " for flag -")
 		name, _, _ := strings.Cut(rest, ": ")
-		return usagef("--%s: %s is no such value", name, val)
+		return usagef("--%s wants %s, not %s", name, wantedBy(find(flags, name)), val)
 	}
 	return usageError{err}
+}
+
+// wantedBy says which values a flag takes.
+func wantedBy(f cli.Flag) string {
+	switch f.(type) {
+	case *cli.IntFlag:
+		return "a number"
+	case *cli.DurationFlag:
+		return "a duration such as 90s, 10m or 12h"
+	}
+	return "another value"
 }
