@@ -176,7 +176,7 @@ func (e *env) oneAccount(names []string) (*config.Account, error) {
 func (s Streams) password(ctx context.Context, prompt string) (string, error) {
 	if s.In == nil || !isTerminal(s.In) {
 		return "", configError{hinted{errors.New("no password given, and no terminal to ask on"),
-			"set MAILHAUL_PASSWORD or use --password-command"}}
+			"set `password` in the configuration; with --from, set MAILHAUL_PASSWORD or use --password-command"}}
 	}
 	return readPassword(ctx, s.In, s.Err, prompt)
 }

@@ -95,6 +95,7 @@ func (d *dialogue) choose(ctx context.Context, question string, list []string) (
 		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(list) {
 			return n - 1, nil
 		}
+		fmt.Fprintf(d.out, "  a number from 1 to %d, please\n", len(list))
 	}
 }
 
