@@ -26,9 +26,10 @@ type committer struct {
 	done    chan struct{}
 	cancel  context.CancelCauseFunc
 	settle  []state.Settlement
-	closing []*message // complete once settle is applied
-	aside   []*message // set aside once settle is applied
-	err     error      // read after done
+	closing []*message       // complete once settle is applied
+	aside   []*message       // set aside once settle is applied
+	failed  map[*Target]bool // broke while a batch was committed
+	err     error            // read after done
 }
 
 // startCommit starts the commit goroutine; finish ends it. It works with a
@@ -39,6 +40,7 @@ func (r *run) startCommit(ctx context.Context, cancel context.CancelCauseFunc) *
 		batches: make(chan *batch),
 		done:    make(chan struct{}),
 		cancel:  cancel,
+		failed:  map[*Target]bool{},
 	}
 	go c.loop(ctx)
 	return c
@@ -111,7 +113,9 @@ func (c *committer) commit(ctx context.Context, b *batch) error {
 func (c *committer) prepare(ctx context.Context, b *batch) (all []state.Intent) {
 	slices.SortStableFunc(b.parts, inOrder)
 	for _, p := range b.parts {
-		if c.broken(p.target) { // by the batch before: this one may rest on it
+		// Broken by the batch before: this one may rest on it. One that broke
+		// while it was staged, as by a full disk, still takes what was staged.
+		if c.failed[p.target] {
 			_ = p.batch.Abort()
 			continue
 		}
@@ -121,7 +125,7 @@ func (c *committer) prepare(ctx context.Context, b *batch) (all []state.Intent) 
 			err = fmt.Errorf("%d intents for %d messages", len(intents), len(p.deliveries))
 		}
 		if err != nil {
-			c.breakTarget(p.target, err)
+			c.fail(p.target, err)
 			_ = p.batch.Abort() // nothing is visible or recorded; leftovers are swept later
 			continue
 		}
@@ -129,6 +133,12 @@ func (c *committer) prepare(ctx context.Context, b *batch) (all []state.Intent) 
 		all = append(all, p.intents...)
 	}
 	return all
+}
+
+// fail takes a target out that broke while a batch was committed to it.
+func (c *committer) fail(t *Target, err error) {
+	c.failed[t] = true
+	c.breakTarget(t, err)
 }
 
 // inOrder sorts the parts of a batch. An mbox is locked from Prepare to the end
@@ -239,7 +249,7 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 	var de *deliver.Error
 	known := errors.As(res.Err, &de)
 	if !known || de.Stops() || p.target == c.a.SetAside {
-		c.breakTarget(p.target, res.Err)
+		c.fail(p.target, res.Err)
 	}
 	if !known || de.Stops() && len(de.Done) == 0 || p.target == c.a.SetAside {
 		return
