@@ -27,7 +27,8 @@ deps:
 test: deps build
 	$(GO) vet ./...
 	$(GO) test -timeout 10m ./...
-	$(GO) test -timeout 10m -tags faults -run 'Crash|Order|Mutation|Fault' ./fetch ./deliver/...
+	$(GO) test -timeout 10m -tags faults -run 'Crash|Order|Mutation|Fault' ./fetch
+	$(GO) test -timeout 10m -tags faults ./deliver/...
 	@$(INTEROP)
 
 # OAuth2 with a real provider, in a module of its own.
@@ -38,7 +39,8 @@ INTEROP = cd oauth/interop; \
 
 # Every fault point, and every fault point of the recovery after it.
 crash:
-	MAILHAUL_CRASH=full $(GO) test -count=1 -timeout 30m -tags faults -run 'Crash|Order|Mutation|Fault' -v ./fetch ./deliver/...
+	MAILHAUL_CRASH=full $(GO) test -count=1 -timeout 30m -tags faults -run 'Crash|Order|Mutation|Fault' -v ./fetch
+	$(GO) test -count=1 -timeout 30m -tags faults ./deliver/...
 
 fuzz:
 	sh docs/fuzz.sh $(FUZZTIME)
