@@ -83,7 +83,7 @@ type head struct {
 
 func (r Record) head() (head, decoder) {
 	d := decoder{b: r}
-	h := head{flags: d.byte(), size: int64(d.uvarint()) - 1}
+	h := head{flags: d.byte(), size: d.size()}
 	h.firstSeen = d.time(epoch)
 	h.base = base(h.firstSeen)
 	if h.flags&flagVerified != 0 {
@@ -231,6 +231,9 @@ func (d *decoder) bytes(n uint64) []byte {
 }
 
 func (d *decoder) string() string { return string(d.bytes(d.uvarint())) }
+
+// size reads a size plus 1; what no size can be is unknown.
+func (d *decoder) size() int64 { return max(int64(d.uvarint())-1, -1) }
 
 func (d *decoder) time(from int64) time.Time {
 	v := d.uvarint()

@@ -54,7 +54,7 @@ func decodeIntent(id, b []byte, name func(uint64) (string, bool)) (Intent, error
 		i.Status = Status(status[0])
 	}
 	i.Key = Key(d.string())
-	i.Size = int64(d.uvarint()) - 1
+	i.Size = d.size()
 	i.At = d.time(epoch)
 	copy(i.SHA256[:], d.bytes(uint64(len(i.SHA256))))
 	copy(i.Fingerprint[:], d.bytes(uint64(len(i.Fingerprint))))
