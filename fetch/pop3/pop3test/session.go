@@ -197,6 +197,8 @@ func (s *session) dispatch(line string) error {
 func (s *session) quit() error {
 	if s.loggedIn {
 		s.srv.drop.update(s.deleted, s.popped)
+		s.srv.drop.release() // before the reply: who has it may log in again
+		s.loggedIn = false
 	}
 	s.line("+OK bye")
 	return errQuit
