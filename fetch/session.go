@@ -44,10 +44,11 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 	if err := r.retrieveAll(ctx, c, plan.Retrieve); err != nil {
 		return w, err
 	}
-	if !plan.Repeated || r.prints.late {
-		list = nil
+	var twins []pop3.Message // the listing, if it has UIDs twice
+	if plan.Repeated && !r.prints.late {
+		twins = list
 	}
-	w.deleted, err = r.deleteAndQuit(ctx, c, plan.Delete, list, change)
+	w.deleted, err = r.deleteAndQuit(ctx, c, plan.Delete, twins, change)
 	if err != nil {
 		return w, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mailhaul/mailhaul/deliver/fault"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -28,6 +29,7 @@ func (r *run) matchReset(ctx context.Context, c *pop3.Client, list []pop3.Messag
 	if err != nil || len(found) == 0 {
 		return err
 	}
+	fault.Point("uidreset.apply")
 	if err := r.db.Apply(&state.Change{Put: found}); err != nil {
 		return &Error{Exit: ExitIO, Err: fmt.Errorf("state: %w", err)}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deliver/fault"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -107,6 +108,7 @@ func (r *run) between(change *state.Change) error {
 	change.Facts, change.Targets = &r.facts, r.targetIDs()
 	change.Fail = r.takeFailures()
 	r.spend(change)
+	fault.Point("window.apply")
 	if err := r.db.Apply(change); err != nil {
 		return &Error{Exit: ExitIO, Err: fmt.Errorf("state: %w", err)}
 	}

@@ -217,3 +217,23 @@ func TestDailyBudget(t *testing.T) {
 		t.Fatalf("fetched %v", got)
 	}
 }
+
+// TestListingIsRemembered: without the digest each poll would read the whole
+// state.
+func TestListingIsRemembered(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	for _, n := range []int{10, 10, 12} {
+		g.add(n - g.drop.Len())
+		if s := g.run(); s.Err != nil {
+			t.Fatal(s.Err)
+		}
+		r := g.fetcher.newRun(g.account)
+		if err := r.reading(context.Background(), r.load); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.facts.List.Count; got != n {
+			t.Errorf("%d of %d messages in the digest", got, n)
+		}
+	}
+}
