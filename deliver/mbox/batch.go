@@ -92,21 +92,15 @@ func (b *batch) plan() (intent, error) {
 
 func (b *batch) intents() ([]deliver.Intent, error) {
 	list := make([]deliver.Intent, 0, len(b.messages))
-	first := b.region.Start + int64(b.region.Prefix)
 	in := b.region
-	in.Offset = first
+	in.Offset = b.region.Start + int64(b.region.Prefix)
 	for _, m := range b.messages {
-		crc, chain, err := b.spool.checksums(in.Offset-first, m.length, in.Chain)
-		if err != nil {
-			return nil, ioError(fmt.Errorf("temporary file: %w", err))
-		}
-		in.Length, in.CRC, in.Sep, in.Sum, in.Nth, in.Added = m.length, crc, m.sep, m.sum[:], m.nth, m.added
+		in.Length, in.CRC, in.Chain, in.Sep, in.Sum, in.Nth, in.Added = m.length, m.crc, m.chain, m.sep, m.sum[:], m.nth, m.added
 		i, err := in.encode()
 		if err != nil {
 			return nil, ioError(err)
 		}
 		list = append(list, i)
-		in.Chain = chain
 		in.Offset += m.length
 	}
 	return list, nil

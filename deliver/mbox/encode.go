@@ -26,7 +26,8 @@ const (
 )
 
 // encoder turns one message into its form in the file, in one pass and without
-// holding a line of it: a line may be as long as the message.
+// holding a line of it: a line may be as long as the message. The header goes
+// line by line, the body as many lines at a time as are in the buffer.
 type encoder struct {
 	format Format
 	r      *bufio.Reader // the message; its errors must be sticky
@@ -51,7 +52,7 @@ func (e *encoder) run(ctx context.Context) error {
 		} else if err != nil {
 			return err
 		}
-		if err := e.line(); err != nil {
+		if err := e.some(); err != nil {
 			return err
 		}
 	}
@@ -60,6 +61,57 @@ func (e *encoder) run(ctx context.Context) error {
 		return e.put([]byte("\n"), e.inHeader && e.bodyLen == 0)
 	}
 	return nil
+}
+
+// some writes a line of the header, or lines of the body.
+func (e *encoder) some() error {
+	if e.inHeader {
+		return e.line()
+	}
+	have, _ := e.r.Peek(e.r.Buffered())
+	whole := have[:bytes.LastIndexByte(have, '\n')+1]
+	if len(whole) == 0 {
+		return e.line() // it ends beyond the buffer
+	}
+	if err := e.lines(whole); err != nil {
+		return err
+	}
+	_, _ = e.r.Discard(len(whole)) // was peeked at
+	return nil
+}
+
+// lines writes whole lines of the body, with one ">" more before each "From "
+// that is to be quoted.
+func (e *encoder) lines(p []byte) error {
+	done := 0
+	if quoting(e.format, false) {
+		for at := e.quoteAt(p, 0); at >= 0; at = e.quoteAt(p, at+len(from)) {
+			if err := errors.Join(e.put(p[done:at], true), e.put([]byte(">"), false)); err != nil {
+				return err
+			}
+			done = at
+		}
+	}
+	return e.put(p[done:], done == 0)
+}
+
+// quoteAt returns where in p, whole lines, the next "From " is that must be
+// quoted, or -1: one that begins its line or, but for MBOXO, follows only ">".
+func (e *encoder) quoteAt(p []byte, at int) int {
+	for ; ; at += len(from) {
+		i := bytes.Index(p[at:], []byte(from))
+		if i < 0 {
+			return -1
+		}
+		at += i
+		start := at
+		for e.format != MBOXO && start > 0 && p[start-1] == '>' {
+			start--
+		}
+		if start == 0 || p[start-1] == '\n' {
+			return at
+		}
+	}
 }
 
 // line writes one line, quoted where it must be.

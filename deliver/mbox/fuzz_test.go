@@ -19,6 +19,7 @@ func FuzzRoundTrip(f *testing.F) {
 		"Content-Length: 3\n\nabc", "x-mailhaul-content-length: 3\ncontent-length: 7\nFrom a\n\n\n\nFrom b\n",
 		strings.Repeat(">", bufferSize-2) + "From x\n", strings.Repeat("x", bufferSize) + "From y\n>From z\n",
 		"Status: R\n folded\nA: b\n\nStatus: x\n",
+		"A: b\n\nFrom From From x\nx From y\n> >From z\n>>From From \nFrom ", "\n\nFrom \n>>>\nFrom ",
 	} {
 		f.Add([]byte(s), uint8(0))
 		f.Add([]byte(s), uint8(2))

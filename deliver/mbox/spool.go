@@ -19,14 +19,29 @@ import (
 type spool struct {
 	f    *os.File
 	size int64 // of the complete messages
+	sum  sumWriter
 	w    *bufio.Writer
 	r    *bufio.Reader
 	enc  encoder
 }
 
+// sumWriter writes to the spool and keeps the CRC-32C of the message and that
+// of the whole spool.
+type sumWriter struct {
+	f          *os.File
+	crc, chain uint32
+}
+
+func (s *sumWriter) Write(p []byte) (int, error) {
+	s.crc, s.chain = crc32.Update(s.crc, castagnoli(), p), crc32.Update(s.chain, castagnoli(), p)
+	return s.f.Write(p)
+}
+
 // staged is one message in the spool.
 type staged struct {
 	length int64
+	crc    uint32 // CRC-32C
+	chain  uint32 // CRC-32C of the messages before it
 	sep    string
 	sum    [32]byte
 	nth    int
@@ -38,7 +53,8 @@ func newSpool(dir string) (*spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &spool{f: f, w: bufio.NewWriterSize(f, bufferSize), r: bufio.NewReaderSize(nil, bufferSize)}
+	s := &spool{f: f, sum: sumWriter{f: f}, r: bufio.NewReaderSize(nil, bufferSize)}
+	s.w = bufio.NewWriterSize(&s.sum, bufferSize)
 	s.enc = encoder{r: s.r, w: s.w, sum: newContentHash()}
 	return s, nil
 }
@@ -50,12 +66,16 @@ const lengthForm = contentLength + " %15d\n"
 // add appends one message. After an error the spool is as it was before; if
 // that cannot be done, broken is set and the spool is of no use any more.
 func (s *spool) add(ctx context.Context, f Format, e deliver.Envelope, body io.Reader) (m staged, broken, err error) {
-	s.w.Reset(s.f)
+	before := s.sum.chain
+	s.sum.crc = 0
+	s.w.Reset(&s.sum)
 	m, err = s.write(ctx, f, e, body)
+	m.crc, m.chain = s.sum.crc, before
 	if err == nil {
 		s.size += m.length
 		return m, nil, nil
 	}
+	s.sum.chain = before
 	broken = s.f.Truncate(s.size)
 	if _, serr := s.f.Seek(s.size, io.SeekStart); serr != nil {
 		broken = errors.Join(broken, serr)
@@ -69,6 +89,7 @@ func (s *spool) write(ctx context.Context, f Format, e deliver.Envelope, body io
 	s.enc.format = f
 	s.enc.sum.reset()
 	m := staged{sep: separator(e)}
+	chain := s.sum.chain
 	head := m.sep
 	if f == MBOXCL2 {
 		length := fmt.Sprintf(lengthForm, 0)
@@ -95,18 +116,23 @@ func (s *spool) write(ctx context.Context, f Format, e deliver.Envelope, body io
 	}
 	m.length, m.sum, m.added = end-s.size, s.enc.sum.result(), s.enc.added
 	if f == MBOXCL2 {
-		err = s.fillLength(int64(len(m.sep)))
+		err = s.fillLength(int64(len(m.sep)), m.length, chain)
 	}
 	return m, stageError(ctx, err)
 }
 
-// fillLength writes the Content-Length of the last message.
-func (s *spool) fillLength(at int64) error {
+// fillLength writes the Content-Length of the last message and computes the
+// checksums anew; chain is the one before it.
+func (s *spool) fillLength(at, length int64, chain uint32) error {
 	n := s.enc.bodyLen
 	if s.enc.inHeader { // no blank line: there is no body
 		n = 0
 	}
-	_, err := s.f.WriteAt(fmt.Appendf(nil, lengthForm, n), s.size+at)
+	if _, err := s.f.WriteAt(fmt.Appendf(nil, lengthForm, n), s.size+at); err != nil {
+		return err
+	}
+	var err error
+	s.sum.crc, s.sum.chain, err = s.checksums(s.size, length, chain)
 	return err
 }
 
