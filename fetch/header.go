@@ -55,13 +55,13 @@ func headerEnd(b []byte) int {
 
 // fields yields the fields in order: the name as written and the value with
 // its folding (RFC 5322 section 2.2.3) still in it.
-func (h header) fields() iter.Seq2[string, []byte] {
-	return func(yield func(string, []byte) bool) {
+func (h header) fields() iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
 		for rest := []byte(h); len(rest) > 0 && rest[0] != '\n'; {
 			end := fieldEnd(rest)
 			name, value, ok := bytes.Cut(rest[:end], []byte(":"))
 			rest = rest[end:]
-			if ok && !yield(string(bytes.TrimRight(name, " \t")), value) {
+			if ok && !yield(bytes.TrimRight(name, " \t"), value) {
 				return
 			}
 		}
@@ -85,7 +85,7 @@ func fieldEnd(b []byte) int {
 // get returns the nth (from 1) field of a name, unfolded and trimmed.
 func (h header) get(name string, nth int) (string, bool) {
 	for n, v := range h.fields() {
-		if !strings.EqualFold(n, name) {
+		if len(n) != len(name) || !strings.EqualFold(string(n), name) {
 			continue
 		}
 		if nth--; nth == 0 {
@@ -139,8 +139,16 @@ func (h header) date(otherwise time.Time) time.Time {
 	return otherwise
 }
 
+// usualDate is how nearly all dates are written; mail.ParseDate knows all
+// forms, and tries them one after the other.
+const usualDate = "Mon, 2 Jan 2006 15:04:05 -0700"
+
 func sane(s string) (time.Time, bool) {
-	t, err := mail.ParseDate(strings.TrimSpace(s))
+	s = strings.TrimSpace(s)
+	t, err := time.Parse(usualDate, s)
+	if err != nil {
+		t, err = mail.ParseDate(s)
+	}
 	if err != nil || t.Year() < 1980 || time.Until(t) > 24*time.Hour {
 		return time.Time{}, false
 	}
