@@ -20,6 +20,10 @@ const (
 	// allocSize is by how much a larger file grows at a time. bbolt's default
 	// of 16 MiB would be most of the file for most mailboxes.
 	allocSize = 512 << 10
+	// mapSize is how much of a new file is mapped, and so how large it is made
+	// at once (most of it a hole). bbolt begins with 32 KiB and doubles, each
+	// time with an fsync and a new mapping, while a run waits.
+	mapSize = 128 << 10
 )
 
 // Options says how to open a state file.
@@ -110,11 +114,12 @@ func openBolt(path string, readOnly bool) (db *DB, err error) {
 	}()
 	defer contain(&err)
 	b, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:        1, // one attempt: bbolt gives up when less than its retry interval is left
-		ReadOnly:       readOnly,
-		FreelistType:   bbolt.FreelistMapType,
-		NoStatistics:   true,
-		NoFreelistSync: false, // else each open of a large file would scan it
+		Timeout:         1, // one attempt: bbolt gives up when less than its retry interval is left
+		ReadOnly:        readOnly,
+		InitialMmapSize: mapSize,
+		FreelistType:    bbolt.FreelistMapType,
+		NoStatistics:    true,
+		NoFreelistSync:  false, // else each open of a large file would scan it
 		OpenFile: func(name string, flag int, _ os.FileMode) (*os.File, error) {
 			var err error
 			file, err = os.OpenFile(name, flag, 0o600)
@@ -213,7 +218,11 @@ func create(path string, version int) error {
 	if err != nil {
 		return wrapPath(tmp.Name(), err)
 	}
+	db.bolt.NoSync = true // once, at the end
 	err = db.bolt.Update(func(tx *bbolt.Tx) error { return format(tx, version) })
+	if err == nil {
+		err = db.bolt.Sync()
+	}
 	if err := errors.Join(err, db.Close()); err != nil {
 		return wrapPath(path, err)
 	}
