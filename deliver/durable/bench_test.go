@@ -31,10 +31,10 @@ func BenchmarkGroup(b *testing.B) {
 			return SyncDir(g.dir.Name())
 		})
 	})
-	for _, size := range []int{16, 32, 64, 100, 500} {
+	for _, size := range []int{8, 16, 32, 64, 100, 500} {
 		b.Run(fmt.Sprintf("syncfs/%d", size), func(b *testing.B) {
 			benchmarkGroup(b, size, func(ctx context.Context, g *Group, _ []string) error {
-				if !g.whole {
+				if g.volume == nil {
 					b.Skip("not on this file system")
 				}
 				return g.syncWhole(ctx)

@@ -76,10 +76,12 @@ func TestGroup(t *testing.T) {
 	for _, n := range []int{0, 1, manyFiles} {
 		for _, slow := range []bool{false, true} {
 			var s Syncer
-			s.slow.Store(slow)
 			g, err := s.Open(dir)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if g.volume != nil {
+				g.volume.slow = slow
 			}
 			if err := g.Sync(t.Context(), names[:n]); err != nil {
 				t.Errorf("%d files, slow %v: %v", n, slow, err)

@@ -88,7 +88,7 @@ func syncFile(ctx context.Context, path string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	f, err := open(path, os.O_RDWR)
 	if err != nil {
 		return err
 	}

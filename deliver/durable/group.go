@@ -2,45 +2,45 @@ package durable
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync/atomic"
-	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
-const (
-	// manyFiles is the size of a group from which one syncfs is quicker than
-	// an fsync of each file (see BenchmarkGroup and docs/performance.md).
-	manyFiles = 64
-	// slowSyncfs is how long one syncfs may take. It also writes what other
-	// programs have dirtied; if that is much, fsync of our files is quicker.
-	slowSyncfs = 2 * time.Second
-)
-
-// Syncer makes groups of files durable in the way that is quicker here. The
-// zero value is ready; it may be used from several goroutines.
-type Syncer struct{ slow atomic.Bool }
+// manyFiles is the size of a group from which one syncfs is quicker than an
+// fsync of each file (see BenchmarkGroup and docs/performance.md).
+const manyFiles = 16
 
 // Group is a set of files that are written into one directory and become
 // durable together.
 type Group struct {
 	syncer *Syncer
 	dir    *os.File
-	whole  bool // syncfs can be relied on here
+	volume *volume // nil if syncfs cannot be relied on here
+	errs   int     // of the volume when the group was opened
 }
 
 // Open starts a group in the directory dir. Call it before the first file is
 // written: syncfs reports only errors that occurred after the descriptor it is
 // given was opened. Close the group in any case.
 func (s *Syncer) Open(dir string) (*Group, error) {
-	f, err := os.Open(dir)
+	f, err := open(dir, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
-	return &Group{syncer: s, dir: f, whole: canSyncfs(f)}, nil
+	g := &Group{syncer: s, dir: f}
+	device, ok := canSyncfs(f)
+	if !ok {
+		return g, nil
+	}
+	if g.volume, err = s.join(device, dir); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	g.errs, _ = g.volume.failed(0)
+	return g, nil
 }
 
 // Sync makes the named files of the directory durable, data and entries. The
@@ -49,7 +49,7 @@ func (g *Group) Sync(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	if g.whole && len(names) >= manyFiles && !g.syncer.slow.Load() {
+	if g.volume != nil && len(names) >= manyFiles && !g.volume.isSlow() {
 		return g.syncWhole(ctx)
 	}
 	paths := make([]string, len(names))
@@ -63,21 +63,24 @@ func (g *Group) Sync(ctx context.Context, names []string) error {
 }
 
 func (g *Group) syncWhole(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	err := fault.Error("durable.syncfs")
+	if err == nil {
+		err = g.volume.sync(ctx)
 	}
-	if err := fault.Error("durable.syncfs"); err != nil {
+	if err == nil {
+		_, err = g.volume.failed(g.errs)
+	}
+	if err != nil {
 		return fmt.Errorf("syncfs %s: %w", g.dir.Name(), err)
-	}
-	begun := time.Now()
-	if err := syncfs(g.dir); err != nil {
-		return fmt.Errorf("syncfs %s: %w", g.dir.Name(), err)
-	}
-	if time.Since(begun) > slowSyncfs {
-		g.syncer.slow.Store(true)
 	}
 	return nil
 }
 
 // Close releases the directory. It makes nothing durable.
-func (g *Group) Close() error { return g.dir.Close() }
+func (g *Group) Close() error {
+	err := g.dir.Close()
+	if g.volume != nil {
+		err = errors.Join(err, g.syncer.leave(g.volume))
+	}
+	return err
+}

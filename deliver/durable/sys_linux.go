@@ -9,23 +9,24 @@ import (
 )
 
 // canSyncfs reports whether syncfs on the file system of f is as good as an
-// fsync of each file. Before Linux 5.8 it reports no write error, and on file
+// fsync of each file, and its device. Before Linux 5.8 it reports no write error, and on file
 // systems that are not known to be local it may do nothing at all (FUSE), so
 // only the usual ones count.
-func canSyncfs(f *os.File) bool {
+func canSyncfs(f *os.File) (device uint64, ok bool) {
 	var name unix.Utsname
 	if unix.Uname(&name) != nil || !syncfsReports(unix.ByteSliceToString(name.Release[:])) {
-		return false
+		return 0, false
 	}
 	var st unix.Statfs_t
-	if unix.Fstatfs(int(f.Fd()), &st) != nil {
-		return false
+	var file unix.Stat_t
+	if unix.Fstatfs(int(f.Fd()), &st) != nil || unix.Fstat(int(f.Fd()), &file) != nil {
+		return 0, false
 	}
 	switch uint32(st.Type) { // its width differs between architectures
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
-		return true
+		return uint64(file.Dev), true //nolint:unconvert // 32 bits on some architectures
 	}
-	return false
+	return 0, false
 }
 
 // syncfsReports decides from a kernel release ("6.1.0-18-amd64").

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-func canSyncfs(*os.File) bool { return false }
+func canSyncfs(*os.File) (device uint64, ok bool) { return 0, false }
 
 func syncfs(*os.File) error { return errors.ErrUnsupported }
 

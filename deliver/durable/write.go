@@ -41,6 +41,12 @@ func MkdirAll(path string, perm fs.FileMode) error {
 	return SyncDir(parent)
 }
 
+// Create makes a regular file that must not exist yet (fs.ErrExist), mode 0600,
+// for writing. It makes nothing durable; the fault point is the caller's.
+func Create(path string) (*os.File, error) {
+	return open(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+}
+
 // WriteFile replaces or creates a file, mode 0600, such that after a crash
 // either the old or the new content is there, whole. Temporary files of a
 // killed process begin with "." and the name.

@@ -61,7 +61,7 @@ func (b *batch) write(ctx context.Context, path string, body io.Reader) (size in
 	if err := fault.Error("maildir.create"); err != nil {
 		return 0, b.d.failure("create", err)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := durable.Create(path)
 	if err != nil {
 		return 0, b.d.failure("", err)
 	}

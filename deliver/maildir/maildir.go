@@ -46,6 +46,9 @@ type Options struct {
 	Host string
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
+	// Syncer is shared with other deliverers that run at the same time. Nil:
+	// one of its own.
+	Syncer *durable.Syncer
 }
 
 // Deliverer delivers into one Maildir. Several, in one process or in many, may
@@ -56,7 +59,7 @@ type Deliverer struct {
 	now     func() time.Time
 	random  string // "R" and 64 bits in hex
 	counter atomic.Uint64
-	syncer  durable.Syncer
+	syncer  *durable.Syncer
 	buffers sync.Pool // *[bufferSize]byte
 
 	mu    sync.Mutex
@@ -71,10 +74,14 @@ func New(o Options) *Deliverer {
 	if o.Host == "" {
 		o.Host, _ = os.Hostname() // escapeHost has an answer to ""
 	}
+	if o.Syncer == nil {
+		o.Syncer = new(durable.Syncer)
+	}
 	return &Deliverer{
 		path:    o.Path,
 		host:    escapeHost(o.Host),
 		now:     o.Now,
+		syncer:  o.Syncer,
 		random:  newRandom(),
 		buffers: sync.Pool{New: func() any { return new([bufferSize]byte) }},
 	}

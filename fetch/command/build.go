@@ -68,7 +68,7 @@ func (e *env) account(a *config.Account) (*fetch.Account, error) {
 		path := e.quarantine(a.ID)
 		out.SetAside = &fetch.Target{
 			ID:        "maildir:" + path, // for people; the state has the target that refused
-			Deliverer: maildir.New(maildir.Options{Path: path}),
+			Deliverer: maildir.New(maildir.Options{Path: path, Syncer: e.syncer}),
 		}
 	}
 	return out, nil
@@ -152,7 +152,7 @@ func (e *env) deliverer(a *config.Account, t config.Target) (deliver.Deliverer, 
 
 // maildir makes a Maildir target, which looks for duplicates if that is wanted.
 func (e *env) maildir(a *config.Account, path string) deliver.Deliverer {
-	d := maildir.New(maildir.Options{Path: path})
+	d := maildir.New(maildir.Options{Path: path, Syncer: e.syncer})
 	if a.Dedupe.By == config.DedupeOff || a.Dedupe.Action == config.DuplicateDeliver {
 		return d
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -34,6 +35,7 @@ type env struct {
 	color    bool               // marks on stdout may have colours
 	sources  map[string]*tokens // by account name; one source an account
 	built    []*config.Account  // what build was given last
+	syncer   *durable.Syncer    // of all Maildirs: accounts share a syncfs
 }
 
 func streams(c *cli.Context) Streams { return c.App.Metadata["std"].(Streams) }
@@ -45,6 +47,7 @@ func newEnv(c *cli.Context) (*env, error) {
 		json:    c.Bool("json"),
 		quiet:   c.Bool("quiet"),
 		verbose: c.Count("verbose"),
+		syncer:  new(durable.Syncer),
 	}
 	e.color = isTerminal(e.std.Out) && !c.Bool("no-color") && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	if isTerminal(e.std.Err) {

@@ -1,0 +1,131 @@
+package durable
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+)
+
+// slowSyncfs is how long one syncfs may take. It also writes what other
+// programs have dirtied; if that is much, fsync of our files is quicker.
+const slowSyncfs = 2 * time.Second
+
+// Syncer makes groups of files durable in the way that is quicker here. Share
+// one among all that write at the same time: one syncfs serves every group that
+// waited for it. The zero value is ready; it may be used from several
+// goroutines. Do not copy it.
+type Syncer struct {
+	mu      sync.Mutex
+	volumes map[uint64]*volume // by device
+}
+
+// volume is a file system.
+type volume struct {
+	groups int      // open ones; guarded by Syncer.mu
+	dir    *os.File // open while groups are, and longer than any of them
+
+	turn chan struct{} // has room for the one that calls syncfs
+	call func(*os.File) error
+
+	mu    sync.Mutex // guards what follows
+	begun int        // calls of syncfs
+	slow  bool
+	// errs and err count and keep the failures of syncfs. The kernel reports
+	// each once to a descriptor, so every group that is open then has failed.
+	errs int
+	err  error
+}
+
+// join returns the volume with one group more. Its descriptor is then older
+// than any file of that group.
+func (s *Syncer) join(device uint64, dir string) (*volume, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.volumes[device]
+	if v == nil {
+		v = &volume{turn: make(chan struct{}, 1), call: syncfs}
+	}
+	if v.groups == 0 {
+		f, err := open(dir, os.O_RDONLY)
+		if err != nil {
+			return nil, err
+		}
+		v.dir = f
+	}
+	v.groups++
+	if s.volumes == nil {
+		s.volumes = make(map[uint64]*volume)
+	}
+	s.volumes[device] = v
+	return v, nil
+}
+
+// leave gives up a group. After the last one nothing of ours keeps the file
+// system from being unmounted.
+func (s *Syncer) leave(v *volume) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v.groups--; v.groups > 0 {
+		return nil
+	}
+	return v.dir.Close()
+}
+
+// sync returns nil after a syncfs that began after this call: its own or, as
+// several wait for their turn, that of one of them. How that one ended is for
+// failed to say.
+func (v *volume) sync(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	before := v.count()
+	select {
+	case v.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-v.turn }()
+	if v.count() == before {
+		v.syncNow()
+	}
+	return nil
+}
+
+func (v *volume) syncNow() {
+	v.mu.Lock()
+	v.begun++
+	v.mu.Unlock()
+	begun := time.Now()
+	err := v.call(v.dir)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.slow = v.slow || time.Since(begun) > slowSyncfs
+	if err != nil {
+		v.errs++
+		v.err = err
+	}
+}
+
+func (v *volume) count() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.begun
+}
+
+func (v *volume) isSlow() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.slow
+}
+
+// failed returns how often syncfs has failed and, if that is more than since,
+// the last error.
+func (v *volume) failed(since int) (n int, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.errs > since {
+		err = v.err
+	}
+	return v.errs, err
+}
