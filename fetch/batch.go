@@ -17,7 +17,7 @@ import (
 // each one twice the last, so that the commit side is busy from early on.
 const (
 	DefaultBatch = 200
-	firstBatch   = 25
+	firstBatch   = 64
 	batchBytes   = 32 << 20
 	batchAge     = 5 * time.Second
 )
