@@ -59,16 +59,11 @@ lint:
 	for os in windows darwin freebsd; do GOOS=$$os $(GO) vet ./... || exit 1; done
 	! command -v mandoc >/dev/null || mandoc -Tlint -W warning docs/*.1 docs/*.5
 
-install: build
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
-	install -m 755 mailhaul $(DESTDIR)$(PREFIX)/bin/mailhaul
-	install -m 644 docs/mailhaul.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 docs/mailhaul.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/
-	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
-		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-	install -m 644 fetch/command/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/mailhaul
-	install -m 644 fetch/command/completion.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_mailhaul
-	install -m 644 fetch/command/completion.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/mailhaul.fish
+# Builds only what is not there: root, who installs, often has no Go, and git
+# tells root nothing of another user's tree.
+install:
+	@test -x mailhaul || $(MAKE) build
+	sh docs/packaging/install.sh mailhaul "$(PREFIX)" "$(DESTDIR)"
 
 # Static binaries for each system, with checksums: the same bytes each time.
 DIST = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64 windows/arm64

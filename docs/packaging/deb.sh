@@ -18,24 +18,11 @@ esac
 
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
+chmod 755 "$root" # mktemp makes it 0700, and it is the package's /
 doc=$root/usr/share/doc/mailhaul
 man=$root/usr/share/man
-put() { install -D -m 644 "$1" "$2"; }
 
-install -D -m 755 "$binary" "$root/usr/bin/mailhaul"
-put docs/mailhaul.1 "$man/man1/mailhaul.1"
-put docs/mailhaul.yaml.5 "$man/man5/mailhaul.yaml.5"
-put fetch/command/completion.bash "$root/usr/share/bash-completion/completions/mailhaul"
-put fetch/command/completion.zsh "$root/usr/share/zsh/vendor-completions/_mailhaul"
-put fetch/command/completion.fish "$root/usr/share/fish/vendor_completions.d/mailhaul.fish"
-for unit in docs/*.service docs/*.timer docs/systemd/*.service docs/systemd/*.timer; do
-	[ ! -f "$unit" ] || put "$unit" "$root/usr/lib/systemd/system/${unit##*/}"
-done
-put docs/config.schema.json "$doc/config.schema.json"
-for page in docs/*.md; do
-	put "$page" "$doc/${page##*/}"
-done
-put CHANGELOG.md "$doc/CHANGELOG.md"
+ZSH_COMPLETIONS=share/zsh/vendor-completions sh docs/packaging/install.sh "$binary" /usr "$root"
 cat >"$doc/changelog" <<CHANGES
 mailhaul ($deb) unstable; urgency=medium
 
@@ -43,8 +30,8 @@ mailhaul ($deb) unstable; urgency=medium
 
  -- $maintainer  $(date -R -u -d "@$SOURCE_DATE_EPOCH")
 CHANGES
-put docs/packaging/copyright "$doc/copyright"
-put docs/packaging/lintian-overrides "$root/usr/share/lintian/overrides/mailhaul"
+install -m 644 docs/packaging/copyright "$doc/copyright"
+install -D -m 644 docs/packaging/lintian-overrides "$root/usr/share/lintian/overrides/mailhaul"
 gzip -9n "$man"/man?/* "$doc/changelog"
 
 mkdir "$root/DEBIAN"

@@ -2,12 +2,17 @@ package command
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -62,12 +67,22 @@ func TestDebianPackage(t *testing.T) {
 			t.Errorf("the package lacks %s:\n%s", file, list)
 		}
 	}
-	if lintian, err := exec.LookPath("lintian"); err == nil {
+	t.Run("lintian", func(t *testing.T) {
+		lintian := pop3test.Require(t, "lintian")
 		if out := inTree(t, dir, lintian, "--allow-root", "--fail-on", "error", "--tag-display-limit", "0", deb); out != "" {
 			t.Errorf("lintian: %s", out)
 		}
-	}
+	})
 	t.Run("install", func(t *testing.T) { installAndRemove(t, deb) })
+}
+
+// leaveOut skips a test, or fails it if MAILHAUL_REQUIRE_ALL is 1.
+func leaveOut(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("MAILHAUL_REQUIRE_ALL") == "1" {
+		t.Fatalf("%s, and MAILHAUL_REQUIRE_ALL is set", why)
+	}
+	t.Skip(why)
 }
 
 func absTree(t *testing.T) string {
@@ -82,7 +97,7 @@ func absTree(t *testing.T) string {
 // installAndRemove has dpkg install the package into an empty root of its own.
 func installAndRemove(t *testing.T, deb string) {
 	if os.Geteuid() != 0 {
-		t.Skip("dpkg installs as root only")
+		leaveOut(t, "dpkg installs as root only")
 	}
 	dpkg := pop3test.Require(t, "dpkg")
 	root := t.TempDir()
@@ -100,6 +115,7 @@ func installAndRemove(t *testing.T, deb string) {
 	if out := inTree(t, root, filepath.Join(root, "usr/bin/mailhaul"), "version"); !strings.HasPrefix(out, "mailhaul v1.2.3 ") {
 		t.Error(out)
 	}
+	unitsNameBinaries(t, root, "/usr")
 	inTree(t, root, dpkg, "--root="+root, "--purge", "mailhaul")
 	_ = filepath.WalkDir(filepath.Join(root, "usr"), func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
@@ -107,6 +123,132 @@ func installAndRemove(t *testing.T, deb string) {
 		}
 		return nil
 	})
+}
+
+// unitsNameBinaries asks that what the installed units start is installed too.
+func unitsNameBinaries(t *testing.T, root, prefix string) {
+	t.Helper()
+	units, _ := filepath.Glob(filepath.Join(root, prefix, "lib/systemd/system/*.service"))
+	if len(units) < 2 {
+		t.Errorf("only %d services are installed", len(units))
+	}
+	start := regexp.MustCompile(`(?m)^ExecStart=(\S+)`)
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := start.FindSubmatch(text)
+		if m == nil {
+			t.Fatalf("%s starts nothing", unit)
+		}
+		if st, err := os.Stat(filepath.Join(root, string(m[1]))); err != nil || st.Mode()&0o111 == 0 {
+			t.Errorf("%s starts %s, which is no program there: %v", filepath.Base(unit), m[1], err)
+		}
+	}
+}
+
+// copyTree copies what the packages are made from.
+func copyTree(t *testing.T, to string, parts ...string) {
+	t.Helper()
+	tree := absTree(t)
+	for _, part := range parts {
+		from := filepath.Join(tree, part)
+		st, err := os.Stat(from)
+		switch {
+		case err != nil:
+		case st.IsDir():
+			err = os.CopyFS(filepath.Join(to, part), os.DirFS(from))
+		default:
+			var text []byte
+			if text, err = os.ReadFile(from); err == nil {
+				err = errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(to, part)), 0o755),
+					os.WriteFile(filepath.Join(to, part), text, st.Mode()))
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// filesBelow lists the files of a directory: the names below it.
+func filesBelow(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, strings.TrimPrefix(path, dir))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// TestInstall runs `make install` on a copy of the tree in which a build would
+// fail: what is built is not built again.
+func TestInstall(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems get no units")
+	}
+	makeProgram := pop3test.Require(t, "make")
+	tree, dir := t.TempDir(), t.TempDir()
+	copyTree(t, tree, "docs", "Makefile", "CHANGELOG.md", "fetch/command/completion.bash", "fetch/command/completion.zsh", "fetch/command/completion.fish")
+	install := func(args ...string) string {
+		return inTree(t, tree, makeProgram, append([]string{"install", "GO=no-go"}, args...)...)
+	}
+	if out := install("--dry-run"); !strings.Contains(out, "no-go build ") {
+		t.Errorf("without a binary nothing is built:\n%s", out)
+	}
+	if err := os.WriteFile(filepath.Join(tree, "mailhaul"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	install("DESTDIR=" + filepath.Join(dir, "local"))
+	unitsNameBinaries(t, filepath.Join(dir, "local"), "/usr/local")
+	install("DESTDIR="+filepath.Join(dir, "usr"), "PREFIX=/usr")
+	unitsNameBinaries(t, filepath.Join(dir, "usr"), "/usr")
+
+	files := filesBelow(t, filepath.Join(dir, "usr"))
+	want := strings.Fields(`/usr/bin/mailhaul /usr/share/man/man1/mailhaul.1 /usr/share/man/man5/mailhaul.yaml.5
+		/usr/share/bash-completion/completions/mailhaul /usr/share/zsh/site-functions/_mailhaul /usr/share/fish/vendor_completions.d/mailhaul.fish
+		/usr/lib/systemd/system/mailhaul.service /usr/lib/systemd/system/mailhaul@.service /usr/lib/systemd/system/mailhaul@.timer
+		/usr/share/doc/mailhaul/config.schema.json /usr/share/doc/mailhaul/container/Dockerfile`)
+	pages, _ := filepath.Glob(filepath.Join(tree, "docs/*.md"))
+	for _, page := range pages {
+		want = append(want, "/usr/share/doc/mailhaul/"+filepath.Base(page))
+	}
+	for _, name := range want {
+		if !slices.Contains(files, name) {
+			t.Errorf("%s is not installed: %q", name, files)
+		}
+	}
+	t.Run("as the package", func(t *testing.T) { sameAsPackage(t, tree, files) })
+}
+
+// sameAsPackage compares what `make install` put with the Debian package, which
+// has Debian's own papers besides.
+func sameAsPackage(t *testing.T, tree string, files []string) {
+	dpkgDeb, dir := pop3test.Require(t, "dpkg-deb"), t.TempDir()
+	deb := inTree(t, tree, "sh", "docs/packaging/deb.sh", "v1.2.3", filepath.Join(tree, "mailhaul"), runtime.GOARCH, dir)
+	inTree(t, dir, dpkgDeb, "--extract", deb, filepath.Join(dir, "root"))
+	own := strings.Fields("/usr/share/doc/mailhaul/changelog.gz /usr/share/doc/mailhaul/copyright /usr/share/lintian/overrides/mailhaul")
+	var packed []string
+	for _, name := range filesBelow(t, filepath.Join(dir, "root")) {
+		if slices.Contains(own, name) {
+			continue
+		}
+		if strings.Contains(name, "/man/") {
+			name = strings.TrimSuffix(name, ".gz")
+		}
+		packed = append(packed, strings.Replace(name, "/zsh/vendor-completions/", "/zsh/site-functions/", 1))
+	}
+	slices.Sort(packed)
+	slices.Sort(files)
+	if diff := cmp.Diff(files, packed); diff != "" {
+		t.Errorf("make install (-) and the package (+) differ:\n%s", diff)
+	}
 }
 
 func TestDistIsReproducible(t *testing.T) {
@@ -117,20 +259,7 @@ func TestDistIsReproducible(t *testing.T) {
 	script, target := filepath.Join(tree, "docs/packaging/dist.sh"), runtime.GOOS+"/"+runtime.GOARCH
 	a := inTree(t, tree, "sh", script, "v1.2.3", filepath.Join(dir, "a"), target)
 	other := filepath.Join(dir, "elsewhere") // paths must not get into the binary
-	for _, part := range []string{"docs", "fetch", "deliver", "state", "oauth"} {
-		if err := os.CopyFS(filepath.Join(other, part), os.DirFS(filepath.Join(tree, part))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, file := range []string{"main.go", "go.mod", "go.sum", "LICENSE", "README.md", "CHANGELOG.md"} {
-		text, err := os.ReadFile(filepath.Join(tree, file))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(other, file), text, 0o644)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	copyTree(t, other, "docs", "fetch", "deliver", "state", "oauth", "main.go", "go.mod", "go.sum", "LICENSE", "README.md", "CHANGELOG.md")
 	b := inTree(t, other, "sh", script, "v1.2.3", filepath.Join(dir, "b"), target)
 	sameBytes(t, a, b)
 	inTree(t, filepath.Dir(a), "sha256sum", "--check", "SHA256SUMS")
