@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -20,6 +21,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
 // The manual pages are written by hand, in a form that these tests can read:
@@ -153,6 +155,17 @@ func optionNames(flags []cli.Flag) (names []string) {
 	return names
 }
 
+// TestManualLint has mandoc judge the manual pages.
+func TestManualLint(t *testing.T) {
+	mandoc := pop3test.Require(t, "mandoc")
+	for _, name := range []string{"mailhaul.1", "mailhaul.yaml.5"} {
+		out, err := exec.Command(mandoc, "-Tlint", "-W", "warning", filepath.Join(treeRoot, "docs", name)).CombinedOutput()
+		if err != nil || len(out) > 0 {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+}
+
 func TestManualHasEveryCommandAndOption(t *testing.T) {
 	p := readPage(t, "mailhaul.1")
 	app := newApp(Streams{Out: io.Discard, Err: io.Discard})
@@ -191,6 +204,10 @@ func everyOption() map[string]bool {
 	return all
 }
 
+// othersCommand is a line with the command of another program, which may name
+// our things.
+var othersCommand = regexp.MustCompile(`systemctl|^docker |^kubectl |` + "`docker run")
+
 func TestDocumentsNameNoOptionThatDoesNotExist(t *testing.T) {
 	all := everyOption()
 	for _, name := range []string{"mailhaul.1", "mailhaul.yaml.5"} {
@@ -209,8 +226,11 @@ func TestDocumentsNameNoOptionThatDoesNotExist(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		foreign, goesOn := false, false
 		for i, line := range strings.Split(string(text), "\n") {
-			if !strings.Contains(line, "mailhaul") && !strings.Contains(line, "`--") || strings.Contains(line, "systemctl") {
+			foreign = goesOn || othersCommand.MatchString(line)
+			goesOn = foreign && strings.HasSuffix(line, `\`)
+			if foreign || !strings.Contains(line, "mailhaul") && !strings.Contains(line, "`--") {
 				continue // other programs' options
 			}
 			for _, m := range option.FindAllStringSubmatch(line, -1) {
@@ -296,7 +316,7 @@ func TestExamplesAreValid(t *testing.T) {
 		t.Fatalf("only %d examples found", len(examples))
 	}
 	for _, text := range examples {
-		if _, err := config.Parse("example.yaml", []byte(text), config.Options{}); err != nil && !missesFile(err) {
+		if _, err := config.Parse("example.yaml", []byte(text), configOptions()); err != nil && !missesFile(err) {
 			t.Errorf("%v in\n%s", err, text)
 		}
 	}
