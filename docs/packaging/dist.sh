@@ -7,7 +7,7 @@ set -eu
 version=$1 out=$2
 shift 2
 : "${GO:=go}" "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || echo 0)}"
-export CGO_ENABLED=0 LC_ALL=C TZ=UTC
+export CGO_ENABLED=0 LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH
 umask 022
 mkdir -p "$out"
 work=$(mktemp -d)
@@ -18,6 +18,24 @@ build() { # OS ARCH FILE
 		-ldflags "-s -w -buildid= -X github.com/mailhaul/mailhaul/fetch/command.buildVersion=$version" -o "$3" .
 }
 
+# Windows opens .zip by itself; everything else has tar.
+pack() { # NAME
+	case $1 in
+	*-windows-*)
+		file=$1.zip
+		"$GO" run ./docs/packaging/zip "$out/$file" "$work/$1"
+		;;
+	*)
+		file=$1.tar.gz
+		(cd "$work" && tar --format=ustar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
+			-cf - "$1") | gzip -9n >"$out/$file"
+		;;
+	esac
+	made="$made $file"
+	echo "$out/$file"
+}
+
+made=
 for target in "$@"; do
 	os=${target%/*} arch=${target#*/}
 	name=mailhaul-$version-$os-$arch
@@ -31,8 +49,6 @@ for target in "$@"; do
 		cp "fetch/command/completion.$shell" "$dir/completion/mailhaul.$shell"
 	done
 	chmod 755 "$dir/$exe"
-	(cd "$work" && tar --format=ustar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
-		-cf - "$name") | gzip -9n >"$out/$name.tar.gz"
-	echo "$out/$name.tar.gz"
+	pack "$name"
 done
-(cd "$out" && sha256sum -- mailhaul-"$version"-*.tar.gz >SHA256SUMS)
+(cd "$out" && sha256sum -- $made >SHA256SUMS)

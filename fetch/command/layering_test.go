@@ -40,6 +40,7 @@ var layers = map[string][]string{
 	"docs/demo":           {"fetch/pop3/pop3test"},
 	"docs/bench":          {"fetch/pop3/pop3test"},
 	"docs/soak":           {"fetch/pop3/pop3test"},
+	"docs/packaging/zip":  {},
 }
 
 // owners are the packages that alone may import a library.
