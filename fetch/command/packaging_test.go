@@ -224,6 +224,12 @@ func TestInstall(t *testing.T) {
 			t.Errorf("%s is not installed: %q", name, files)
 		}
 	}
+	installed, _ := filepath.Glob(filepath.Join(dir, "usr/usr/share/doc/mailhaul/*.md"))
+	for _, page := range installed {
+		for _, link := range deadLinks(page, readText(t, page)) {
+			t.Errorf("%s: dead link %s where it is installed", filepath.Base(page), link)
+		}
+	}
 	t.Run("as the package", func(t *testing.T) { sameAsPackage(t, tree, files) })
 }
 
