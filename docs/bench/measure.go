@@ -28,6 +28,7 @@ const patience = 5 * time.Minute
 type sample struct {
 	Wall, User, Sys time.Duration
 	RSS             int64 // KiB, at the peak
+	Turns           int64 // that the delay proxy saw, where that was asked for
 }
 
 func (s sample) cpu() time.Duration { return s.User + s.Sys }
@@ -146,6 +147,9 @@ func (r *result) sys() float64  { return r.median(func(s sample) float64 { retur
 func (r *result) cpu() float64  { return r.median(func(s sample) float64 { return s.cpu().Seconds() }) }
 func (r *result) rss() float64 {
 	return r.median(func(s sample) float64 { return float64(s.RSS) / 1024 })
+}
+func (r *result) turns() float64 {
+	return r.median(func(s sample) float64 { return float64(s.Turns) })
 }
 func (r *result) rate() float64 { return float64(r.messages) / r.wall() }
 func (r *result) each() float64 { return r.wall() / float64(r.messages) }

@@ -24,6 +24,7 @@ type DelayProxy struct {
 	up, down atomic.Int64
 	cutAfter atomic.Int64
 	accepted atomic.Int64
+	turns    atomic.Int64
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
@@ -67,6 +68,11 @@ func (p *DelayProxy) Down() int64 { return p.down.Load() }
 
 // Connections is the number of connections accepted so far.
 func (p *DelayProxy) Connections() int { return int(p.accepted.Load()) }
+
+// Turns is how often so far a client has sent something after the server had:
+// the round trips that clients waited for, if they have one command under way
+// at a time.
+func (p *DelayProxy) Turns() int64 { return p.turns.Load() }
 
 // Close cuts all connections and waits. It is called once.
 func (p *DelayProxy) Close() {
@@ -123,9 +129,39 @@ func (p *DelayProxy) forward(client net.Conn) {
 	}
 	defer p.drop(server)
 	var both sync.WaitGroup
-	both.Go(func() { p.copy(server, client, &p.up, nil) })
-	both.Go(func() { p.copy(client, server, &p.down, &p.cutAfter) })
+	var answered atomic.Bool // by the server, since the client last sent
+	both.Go(func() { p.copy(server, &turnReader{client, &answered, &p.turns}, &p.up, nil) })
+	both.Go(func() { p.copy(client, &answerReader{server, &answered}, &p.down, &p.cutAfter) })
 	both.Wait()
+}
+
+// answerReader notes that its side, the server, has sent.
+type answerReader struct {
+	net.Conn
+	answered *atomic.Bool
+}
+
+func (r *answerReader) Read(p []byte) (int, error) {
+	n, err := r.Conn.Read(p)
+	if n > 0 {
+		r.answered.Store(true)
+	}
+	return n, err
+}
+
+// turnReader counts how often its side, the client, sends after the server.
+type turnReader struct {
+	net.Conn
+	answered *atomic.Bool
+	turns    *atomic.Int64
+}
+
+func (r *turnReader) Read(p []byte) (int, error) {
+	n, err := r.Conn.Read(p)
+	if n > 0 && r.answered.CompareAndSwap(true, false) {
+		r.turns.Add(1)
+	}
+	return n, err
 }
 
 // chunk is what one read gave, and when it may leave.

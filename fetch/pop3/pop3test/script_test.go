@@ -102,6 +102,9 @@ func TestDelayProxy(t *testing.T) {
 	if d := time.Since(start); d < 2*rtt {
 		t.Errorf("two round trips took %v", d)
 	}
+	if p.Turns() != 2 {
+		t.Errorf("USER and PASS were %d turns, want 2", p.Turns())
+	}
 	start = time.Now()
 	for i := range 30 {
 		c.send("RETR %d", i+1)
