@@ -133,6 +133,14 @@ func (r *run) plan(ctx context.Context) (Plan, error) {
 		if plan, err = r.diff(list); err != nil || r.db == nil {
 			return err
 		}
+		if _, err := r.compareReused(ctx, c, &plan); err != nil {
+			return err
+		}
+		if len(r.compared) > 0 {
+			if plan, err = r.diff(list); err != nil {
+				return err
+			}
+		}
 		found, err := r.recognise(ctx, c, &plan)
 		plan.recognised(found)
 		return err

@@ -81,6 +81,9 @@ type Plan struct {
 	Delete []Item
 	// Skip are messages that are neither seen nor retrieved.
 	Skip []Item
+	// Reappeared are seen messages whose deletion the server had confirmed, or
+	// new ones under their unique-ids: reused.go tells.
+	Reappeared []Item
 	// Gone are keys that were listed before and are no longer, Back those
 	// that are listed again, and Expire those unlisted for so long that they
 	// are forgotten.
@@ -100,6 +103,9 @@ type Known struct {
 	// Targets are the account's: a message of which one pauses is retrieved
 	// for the others.
 	Targets []string
+	// Compared are messages of an earlier Plan.Reappeared: true for another
+	// message than the one that is known.
+	Compared map[state.Key]bool
 }
 
 // without drops what this run has retrieved already: with Policy.All a later
@@ -126,6 +132,7 @@ type listed struct {
 	pos    int // in the listing
 	known  bool
 	done   bool
+	back   bool // its deletion was confirmed
 	mayDel bool // delivered everywhere by us
 	first  time.Time
 	have   []string
@@ -187,7 +194,9 @@ func merge(rows []listed, k Known, p Policy, now time.Time, plan *Plan) {
 			i++
 		}
 		if i < len(rows) && rows[i].key == string(key) {
-			rows[i].meet(key, rec, k, p)
+			if !k.Compared[state.Key(key)] {
+				rows[i].meet(key, rec, k, p)
+			}
 			if _, gone := k.Gone[state.Key(key)]; gone {
 				plan.Back = append(plan.Back, state.Key(bytes.Clone(key)))
 			}
@@ -206,6 +215,10 @@ func merge(rows []listed, k Known, p Policy, now time.Time, plan *Plan) {
 // meet notes what is known of a listed message.
 func (r *listed) meet(key []byte, rec state.Record, k Known, p Policy) {
 	r.known, r.done = true, rec.Done()
+	if r.done && rec.WasDeleted() {
+		_, compared := k.Compared[state.Key(key)]
+		r.back = !compared
+	}
 	if r.done && p.Keep.All() {
 		return // nothing else is asked: the fast way for large maildrops
 	}
@@ -225,6 +238,11 @@ func (plan *Plan) place(r *listed, m pop3.Message, rule Rule, k Known, p Policy,
 	doomed := rule != NoRule
 	plan.Repeated = plan.Repeated || r.key != m.UID
 	it := Item{Message: m, Key: state.Key(r.key), Delete: doomed, Rule: rule}
+	if r.back && !p.All {
+		plan.Known++
+		plan.Reappeared = append(plan.Reappeared, it)
+		return
+	}
 	if r.done && !p.All {
 		plan.Known++
 		if doomed && r.mayDel {

@@ -69,11 +69,11 @@ func (r *run) agreed(p *Plan) error {
 	switch {
 	case want == nil:
 		return nil
-	case r.compared:
+	case r.agreedOn:
 		p.within(want)
 		return nil
 	}
-	r.compared = true
+	r.agreedOn = true
 	return p.exactly(want)
 }
 

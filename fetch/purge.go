@@ -55,7 +55,8 @@ func (r *run) purgeable(ctx context.Context, older time.Duration, rep *PurgeRepo
 	rep.Listed, rep.Remaining = len(listed), len(listed)
 	before := r.now().Add(-older)
 	entries, err := r.entries(func(e *state.Entry) bool {
-		return listed[e.Key] && delivered(e) && !e.FirstSeen.After(before)
+		// What was deleted and is listed may be another message: fetch tells.
+		return listed[e.Key] && delivered(e) && e.Deleted.IsZero() && !e.FirstSeen.After(before)
 	})
 	if err != nil {
 		return nil, err

@@ -24,8 +24,9 @@ type run struct {
 	facts      state.Facts
 	failures   map[state.Key][]state.Failure // as on record when the run began
 	prints     printed
+	compared   map[state.Key]bool // reappeared messages of this session: see Known.Compared
 	lessons    []lesson      // not confirmed yet
-	compared   bool          // the saved plan was compared with what there is to do
+	agreedOn   bool          // the saved plan was compared with what there is to do
 	again      bool          // another session is wanted: it has what this one lacked
 	limiter    *rate.Limiter // nil: as fast as it goes
 	triedRenew bool          // a refused login was tried again with a new secret

@@ -29,6 +29,9 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 		return w, err
 	}
 	w = seenWindow{listed: plan.Listed, gmail: gmail(c), list: list}
+	if err := r.matchReused(ctx, c, list, &plan); err != nil {
+		return w, err
+	}
 	if err := r.matchReset(ctx, c, list, &plan); err != nil {
 		return w, err
 	}
@@ -175,7 +178,7 @@ func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
 	}
 	err = r.db.View(func(v *state.View) error {
 		known := KnownOf(v)
-		known.Targets = r.targetIDs()
+		known.Targets, known.Compared = r.targetIDs(), r.compared
 		if r.prints.late {
 			known.Records = none
 		}
@@ -283,7 +286,7 @@ func spareTwins(doomed []Item, list []pop3.Message) []Item {
 func (r *run) dropNumbers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.doomed, r.rejected = nil, nil
+	r.doomed, r.rejected, r.compared = nil, nil, nil
 }
 
 func (r *run) takeDoomed() []Item {

@@ -73,6 +73,11 @@ func (r Record) Verified() time.Time { h, _ := r.head(); return h.verified }
 // Deleted is Entry.Deleted.
 func (r Record) Deleted() time.Time { h, _ := r.head(); return h.deleted }
 
+// WasDeleted reports whether Deleted is set; it looks at one byte.
+func (r Record) WasDeleted() bool {
+	return len(r) > 0 && r[0]&flagReserved == 0 && r[0]&flagDeleted != 0
+}
+
 // head is the part of an entry before its sums.
 type head struct {
 	flags                        byte

@@ -1,0 +1,81 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// A unique-id should never be given twice (RFC 1939 section 7), but some
+// servers give it to a new message once the old one is deleted. Others go on to
+// list what they said they deleted. Only the header tells the two apart, so a
+// message that is listed under a unique-id whose deletion was confirmed is
+// neither passed over nor deleted before its header was compared.
+
+// matchReused compares them. A new message under an old unique-id is unknown
+// from then on; an old one counts as never deleted. The plan is then made anew.
+func (r *run) matchReused(ctx context.Context, c *pop3.Client, list []pop3.Message, plan *Plan) error {
+	change, err := r.compareReused(ctx, c, plan)
+	if err != nil || len(r.compared) == 0 {
+		return err
+	}
+	fault.Point("reused.apply")
+	if err := r.db.Apply(change); err != nil {
+		return &Error{Exit: ExitIO, Err: fmt.Errorf("state: %w", err)}
+	}
+	*plan, err = r.diff(list)
+	return err
+}
+
+// compareReused fills r.compared, for the next diff, and returns what is to be
+// recorded of it. It changes nothing.
+func (r *run) compareReused(ctx context.Context, c *pop3.Client, plan *Plan) (*state.Change, error) {
+	r.compared = nil
+	if len(plan.Reappeared) == 0 {
+		return nil, nil
+	}
+	prints, err := r.fingerprints(ctx, c, messagesOf(plan.Reappeared))
+	if err != nil {
+		return nil, err
+	}
+	change := &state.Change{}
+	r.compared = make(map[state.Key]bool)
+	for i, p := range prints {
+		e, ok := r.entry(plan.Reappeared[i].Key)
+		if !ok || p == nil || e.Fingerprint.IsZero() {
+			continue
+		}
+		r.compared[e.Key] = *p != e.Fingerprint
+		if r.compared[e.Key] {
+			change.Forget = append(change.Forget, e.Key)
+			continue
+		}
+		e.Deleted = time.Time{}
+		change.Put = append(change.Put, e)
+	}
+	r.noteReused(len(change.Forget), len(prints)-len(r.compared))
+	return change, nil
+}
+
+// noteReused tells of messages that are others than those known, and of those
+// that could not be compared.
+func (r *run) noteReused(other, unclear int) {
+	if other > 0 {
+		r.addNote("the server uses unique-ids of deleted messages again: " + counted(other, "new message") + " recognised by the header")
+	}
+	if unclear > 0 {
+		r.addNote(counted(unclear, "message") + " under the unique-id of a deleted one, and no header to compare: left alone on the server")
+	}
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

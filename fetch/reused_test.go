@@ -1,0 +1,110 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// put adds a message under a UID of the test's choice.
+func (g *rig) put(uid, id string) {
+	g.drop.Add(uid, fmt.Appendf(nil, "Message-ID: <%s@test>\r\nSubject: %s\r\n\r\nbody\r\n", id, id))
+}
+
+// TestNewMessageUnderAnOldUID: some servers number their messages anew once
+// they were deleted. The new one is fetched, and nothing is deleted unseen.
+func TestNewMessageUnderAnOldUID(t *testing.T) {
+	for _, keep := range []Keep{{}, {None: true}, {Newest: 1}} {
+		t.Run(fmt.Sprintf("%+v", keep), func(t *testing.T) {
+			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+			g.account.Policy.Keep = Keep{None: true}
+			g.put("1", "first")
+			g.put("2", "second")
+			if s := g.run(); s.Err != nil || s.Fetched != 2 || s.Deleted != 2 {
+				t.Fatalf("%+v", s)
+			}
+			g.account.Policy.Keep = keep
+			g.put("1", "other")
+			g.put("2", "another")
+			plan, _, err := g.fetcher.Plan(context.Background(), g.account)
+			if err != nil || len(plan.Retrieve) != 2 || len(plan.Delete) != 0 || plan.Known != 0 {
+				t.Errorf("plan: %d to fetch, %d to delete, %d known, err %v", len(plan.Retrieve), len(plan.Delete), plan.Known, err)
+			}
+			s := g.run()
+			if s.Err != nil || s.Fetched != 2 || g.delivered() != 4 {
+				t.Errorf("fetched %d, %d delivered, err %v", s.Fetched, g.delivered(), s.Err)
+			}
+			if !strings.Contains(fmt.Sprint(s.Notes), "2 new messages recognised") {
+				t.Errorf("notes %q", s.Notes)
+			}
+			if s := g.run(); s.Err != nil || s.Fetched != 0 || len(s.Notes) != 0 {
+				t.Errorf("run after that: %d fetched, notes %q, err %v", s.Fetched, s.Notes, s.Err)
+			}
+		})
+	}
+}
+
+// TestDeletedMessageIsListedAgain: the same message is not fetched twice, it is
+// deleted again if it should be, and its header is asked for once.
+func TestDeletedMessageIsListedAgain(t *testing.T) {
+	for _, none := range []bool{false, true} {
+		t.Run(fmt.Sprint("keep none ", none), func(t *testing.T) {
+			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+			g.account.Policy.Keep.None = true
+			g.put("1", "first")
+			g.run()
+			g.account.Policy.Keep.None = none
+			g.put("1", "first")
+			s := g.run()
+			if s.Err != nil || s.Fetched != 0 || s.Deleted != b2i(none) || g.delivered() != 1 || len(s.Notes) != 0 {
+				t.Errorf("fetched %d, deleted %d, notes %q, err %v", s.Fetched, s.Deleted, s.Notes, s.Err)
+			}
+			if none {
+				return
+			}
+			e := g.entry("1")
+			if !e.Deleted.IsZero() || !e.Done {
+				t.Errorf("entry %+v", e)
+			}
+		})
+	}
+}
+
+// TestReusedUIDThatCannotBeCompared stays on the server.
+func TestReusedUIDThatCannotBeCompared(t *testing.T) {
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "TOP", Always: true, Do: pop3test.Err("what?")}}})
+	g.account.Policy.Keep.None = true
+	g.put("1", "first")
+	if s := g.run(); s.Err != nil || s.Deleted != 1 {
+		t.Fatalf("%+v", s)
+	}
+	g.put("1", "other")
+	s := g.run()
+	if s.Err != nil || s.Fetched != 0 || s.Deleted != 0 || g.drop.Len() != 1 {
+		t.Errorf("fetched %d, deleted %d, %d left, err %v", s.Fetched, s.Deleted, g.drop.Len(), s.Err)
+	}
+	if !strings.Contains(fmt.Sprint(s.Notes), "no header to compare") {
+		t.Errorf("notes %q", s.Notes)
+	}
+}
+
+func (g *rig) entry(uid string) (e state.Entry) {
+	g.t.Helper()
+	db, err := state.Open(state.Path(g.fetcher.StateDir, g.account.ID), state.Options{ReadOnly: true})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.View(func(v *state.View) error {
+		e, _ = v.Get(state.NewKey(uid, 0))
+		return nil
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return e
+}
