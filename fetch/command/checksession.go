@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -24,6 +23,9 @@ func (w *walk) checkSession(ctx context.Context) {
 		}
 		return
 	}
+	if len(first) > 0 && first[0].UID == "" {
+		return // no UIDs to compare
+	}
 	quiet := *server
 	quiet.Step = nil
 	second, _, ok := w.session(ctx, &quiet, false)
@@ -37,13 +39,10 @@ func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (lis
 	began := time.Now()
 	step := "connect"
 	s := *server
+	var heard overheard
 	if loud {
-		s.Step = func(name string, err error, d time.Duration) {
-			step = name
-			if err == nil && name != "dns" && name != "list" && name != "tls" {
-				w.ok(name, "", time.Now().Add(-d))
-			}
-		}
+		heard.listen(&s)
+		s.Step = w.onStep(&step, &heard)
 	}
 	c, err := pop3.Dial(ctx, &s)
 	if err != nil {
@@ -66,14 +65,35 @@ func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (lis
 		return nil, 0, false
 	}
 	if loud {
-		w.tellList(ctx, c, list, began)
+		w.tellList(c, list, &heard, began)
+		w.tellTop(ctx, c, list)
 	}
 	delay, _ = c.Capabilities().LoginDelay()
+	began = time.Now()
 	if err := c.Quit(ctx); err != nil {
 		w.fail("quit", err, began)
 		return nil, delay, false
 	}
+	if loud {
+		w.ok("quit", "", began)
+	}
 	return list, delay, true
+}
+
+// onStep reports the steps of a session as they are done. Of some there is more
+// to say later.
+func (w *walk) onStep(step *string, heard *overheard) func(name string, err error, d time.Duration) {
+	return func(name string, err error, d time.Duration) {
+		*step = name
+		if err != nil || name == "dns" || name == "list" || name == "tls" {
+			return
+		}
+		detail := ""
+		if name == "capa" {
+			detail = heard.capa()
+		}
+		w.ok(name, detail, time.Now().Add(-d))
+	}
 }
 
 // capabilities names those that matter.
@@ -91,81 +111,4 @@ func capabilities(c *pop3.Client) string {
 		have = append(have, fmt.Sprintf("EXPIRE %d", days))
 	}
 	return " | " + strings.Join(have, " ")
-}
-
-// soonExpired is how many days before its end a certificate is worth a word.
-const soonExpired = 14
-
-func (w *walk) tellTLS(c *pop3.Client, began time.Time) {
-	cs := c.TLS()
-	if cs == nil || len(cs.PeerCertificates) == 0 {
-		w.warn("tls", "none: anyone on the way can read password and mail", "", began)
-		return
-	}
-	cert := cs.PeerCertificates[0]
-	left := int(time.Until(cert.NotAfter).Hours() / 24)
-	detail := fmt.Sprintf("%s, %s, for %s, by %s, %d days left, %s", tlsVersion(cs), tlsCipher(cs),
-		strings.Join(cert.DNSNames, " "), cert.Issuer, left, pop3.Pin(cert))
-	if left < soonExpired {
-		w.warn("tls", detail, "the certificate ends soon; its owner has to renew it", began)
-		return
-	}
-	w.ok("tls", detail, began)
-}
-
-// tellList looks at the listing and whether a header can be read.
-func (w *walk) tellList(ctx context.Context, c *pop3.Client, list []pop3.Message, began time.Time) {
-	var size int64
-	for i := range list {
-		size += max(list[i].Size, 0)
-	}
-	w.ok("list", fmt.Sprintf("%s, %d bytes, by %s", plural(len(list), "message"), size, c.LoginName()), began)
-	rep := c.ListReport()
-	if rep.Malformed > 0 {
-		w.warn("list", fmt.Sprintf("%d malformed lines, the first: %s", rep.Malformed, rep.Example), "these messages are left alone", began)
-	}
-	if !c.HasUIDL() {
-		w.warn("uidl", "the server has none", "messages are told apart by their headers (TOP), which takes longer; with keep: none it does not matter", began)
-	}
-	if len(list) == 0 {
-		return
-	}
-	began = time.Now()
-	var refused error
-	var n int64
-	err := c.Top(ctx, list[:1], 0, func(_ pop3.Message, body io.Reader, r error) (err error) {
-		if refused = r; r == nil {
-			n, err = io.Copy(io.Discard, body)
-		}
-		return err
-	})
-	switch {
-	case err != nil:
-		w.fail("top", err, began)
-	case refused != nil:
-		w.warn("top", refused.Error(), "state mark-seen --before and a change of UIDs cannot be handled without TOP", began)
-	default:
-		w.ok("top", fmt.Sprintf("%d bytes of header", n), began)
-	}
-}
-
-// compareLists tells whether UIDs stay the same from session to session: if
-// not, every run would fetch everything again.
-func (w *walk) compareLists(first, second []pop3.Message) {
-	began := time.Now()
-	have := make(map[string]bool, len(second))
-	for i := range second {
-		have[second[i].UID] = true
-	}
-	same := 0
-	for i := range first {
-		if have[first[i].UID] {
-			same++
-		}
-	}
-	if len(first) > 0 && same == 0 && len(second) > 0 {
-		w.warn("uidl twice", "a second session shows other UIDs for all messages", "each fetch would take everything again: this server cannot be used with keep: all", began)
-		return
-	}
-	w.ok("uidl twice", fmt.Sprintf("%d of %d UIDs the same in a second session", same, len(first)), began)
 }

@@ -243,7 +243,7 @@ func TestGoodWalk(t *testing.T) {
 			steps = append(steps, f[1])
 		}
 	}
-	want := "state target dns tcp greeting capa stls capa tls offered login list uidl"
+	want := "state target dns tcp greeting capa stls capa tls chain offered login capa stat list quit uidl"
 	if got := strings.Join(steps, " "); got != want {
 		t.Errorf("steps %s, want %s:\n%s", got, want, &out)
 	}

@@ -22,6 +22,7 @@ import (
 type CA struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
+	via  [][]byte // the certificates from its own up to below the root's
 }
 
 // Leaf says what an issued certificate holds. The zero value is valid for an
@@ -40,13 +41,26 @@ type Leaf struct {
 // NewCA makes an authority with a fresh ECDSA P-256 key.
 func NewCA() *CA {
 	key := newKey()
-	tmpl := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: "pop3test root"},
+	tmpl := authority("pop3test root")
+	return &CA{cert: sign(tmpl, tmpl, key, key), key: key}
+}
+
+// Intermediate makes an authority whose certificate this one signs: what it
+// issues brings that certificate along. A client trusts the root of c.
+func (c *CA) Intermediate(name string) *CA {
+	key := newKey()
+	cert := sign(authority(name), c.cert, key, c.key)
+	return &CA{cert: cert, key: key, via: append([][]byte{cert.Raw}, c.via...)}
+}
+
+// authority is what the certificate of an authority holds.
+func authority(name string) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 		IsCA:     true, BasicConstraintsValid: true,
 	}
-	return &CA{cert: sign(tmpl, tmpl, key, key), key: key}
 }
 
 // Leaf issues a server certificate for DNS names and IP addresses.
@@ -100,12 +114,12 @@ func (c *CA) Issue(l Leaf) tls.Certificate {
 			tmpl.DNSNames = append(tmpl.DNSNames, n)
 		}
 	}
-	parent, signer := c.cert, c.key
+	parent, signer, via := c.cert, c.key, c.via
 	if l.SelfSigned {
-		parent, signer = tmpl, key
+		parent, signer, via = tmpl, key, nil
 	}
 	cert := sign(tmpl, parent, key, signer)
-	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+	return tls.Certificate{Certificate: append([][]byte{cert.Raw}, via...), PrivateKey: key, Leaf: cert}
 }
 
 // RootPEM is the authority's certificate.

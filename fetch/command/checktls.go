@@ -1,0 +1,62 @@
+package command
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509/pkix"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+)
+
+// soonExpired is how many days before its end a certificate is worth a word.
+const soonExpired = 14
+
+func (w *walk) tellTLS(c *pop3.Client, began time.Time) {
+	cs := c.TLS()
+	if cs == nil || len(cs.PeerCertificates) == 0 {
+		w.warn("tls", "none: anyone on the way can read password and mail", "", began)
+		return
+	}
+	cert := cs.PeerCertificates[0]
+	left := int(time.Until(cert.NotAfter).Hours() / 24)
+	detail := fmt.Sprintf("%s, %s, for %s, by %s, %d days left, %s", tlsVersion(cs), tlsCipher(cs),
+		strings.Join(cert.DNSNames, " "), cert.Issuer, left, pop3.Pin(cert))
+	if left < soonExpired {
+		w.warn("tls", detail, "the certificate ends soon; its owner has to renew it", began)
+	} else {
+		w.ok("tls", detail, began)
+	}
+	w.ok("chain", chain(cs), began)
+}
+
+// chain names each certificate and who made it: as it was verified, or, where a
+// pin replaces that, as it was sent.
+func chain(cs *tls.ConnectionState) string {
+	certs := cs.PeerCertificates
+	if len(cs.VerifiedChains) > 0 {
+		certs = cs.VerifiedChains[0]
+	}
+	links := make([]string, len(certs))
+	for i, c := range certs {
+		subject, issuer := shortName(c.Subject), shortName(c.Issuer)
+		if subject == "" && len(c.DNSNames) > 0 {
+			subject = c.DNSNames[0]
+		}
+		if string(c.RawSubject) == string(c.RawIssuer) {
+			issuer = "itself"
+		}
+		links[i] = subject + " by " + issuer
+	}
+	return strings.Join(links, "; ")
+}
+
+// shortName is what people know a certificate by.
+func shortName(n pkix.Name) string {
+	if n.CommonName == "" || len(n.Organization) == 0 || strings.Contains(n.CommonName, n.Organization[0]) {
+		return cmp.Or(n.CommonName, strings.Join(n.Organization, " "))
+	}
+	return n.CommonName + " (" + n.Organization[0] + ")"
+}
