@@ -117,7 +117,7 @@ func failures() []failure {
 		}, "The file system refuses even root: SELinux or AppArmor (see journalctl for a denial), or a read-only or network mount."},
 		{"not writable", func(_ *config.Account, err error) bool {
 			return errors.Is(err, os.ErrPermission)
-		}, "This user may not write there: check the owner and mode of the path and of the directories above it."},
+		}, "This user may not write there: check the owner and mode of the path and of the directories above it. If these are right, SELinux or AppArmor may forbid it: see journalctl for a denial."},
 		{"disk full", func(_ *config.Account, err error) bool {
 			return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 		}, "The disk is full, or the quota is used up. Nothing is lost: messages stay on the server until there is room."},
