@@ -84,26 +84,31 @@ func TestInitWritesFilesForTheirOwner(t *testing.T) {
 }
 
 // TestInitAddsOnlyWhereItIsSure: a file that goes on after its accounts is left
-// alone and the account is shown.
+// alone, the account is shown, and where nobody looks that is a failure.
 func TestInitAddsOnlyWhereItIsSure(t *testing.T) {
 	home := t.TempDir()
 	path := filepath.Join(home, "config.yaml")
 	const account = "accounts:\n  a: {server: pop.example.org, user: a, password: {env: HOME}, deliver: [{maildir: a}]}\n"
 	for text, added := range map[string]bool{account: true, account + "parallel: 2\n": false, account + "# the end": true,
 		strings.ReplaceAll(account, "  a:", "      a:"): false} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		code, out := initAt(t, home, "-c", path, "--address", "b@web.de", "--yes", "--no-connect", "--password-command", "echo x")
-		got, err := os.ReadFile(path)
-		if err != nil || code != 0 {
-			t.Fatal(code, err, out)
-		}
-		if now := string(got) != text; now != added {
-			t.Errorf("%s: added %t\n%s", text, now, out)
-		}
-		if !added && !strings.Contains(out, "server: pop3.web.de") {
-			t.Errorf("the account is not shown:\n%s", out)
+		for _, mode := range []string{"--yes", "--json", "--quiet"} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			secret := filepath.Join(home, "secret")
+			code, out := initAt(t, home, "-c", path, "--address", "b@web.de", mode, "--no-connect", "--password-file", secret)
+			got, err := os.ReadFile(path)
+			_, unkept := os.Stat(secret)
+			if err != nil || (code == 0) != added || code != 0 && code != 73 || (unkept == nil) != added {
+				t.Errorf("%s: exit %d, %v, secret: %v\n%s", mode, code, err, unkept, out)
+			}
+			if now := string(got) != text; now != added {
+				t.Errorf("%s: %s: added %t\n%s", mode, text, now, out)
+			}
+			if !added && (!strings.Contains(out, "server: pop3.web.de") || !strings.Contains(out, "by hand") || strings.Contains(out, `"account"`)) {
+				t.Errorf("%s: the account is not shown, or a success is:\n%s", mode, out)
+			}
+			_ = os.Remove(secret)
 		}
 	}
 }

@@ -173,7 +173,9 @@ func (s *setup) write(ctx context.Context) (bool, error) {
 	text := newFile(s.block())
 	if s.old != nil {
 		var err error
-		if text, err = s.appended(); err != nil {
+		if text, err = s.appended(); err != nil && (s.mute || s.quiet) {
+			return false, s.byHand(err)
+		} else if err != nil {
 			s.say("\n%s\nAdd this under accounts: in %s by hand:\n\n%s", printable(err.Error()), s.path, s.block())
 			return s.keepSecret()
 		}
@@ -198,6 +200,17 @@ func (s *setup) write(ctx context.Context) (bool, error) {
 	}
 	s.say("%s written.", s.path)
 	return true, nil
+}
+
+// byHand is for who is not there to add the account: nothing is kept, not the
+// password either, and that is a failure.
+func (s *setup) byHand(why error) error {
+	fmt.Fprintf(s.std.Err, "%s\n", s.block())
+	hint := "add the account above under accounts: in " + s.path + " by hand"
+	if s.secret.keep != nil {
+		hint += ", and keep the password where it says"
+	}
+	return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: errors.New(why.Error()), Hint: hint} // not a mistake in the configuration
 }
 
 func (s *setup) keepSecret() (bool, error) {
