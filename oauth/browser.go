@@ -171,6 +171,9 @@ func serve(listeners []net.Listener, h http.Handler) (stop func()) {
 // ErrNoBrowser means that there seems to be no screen to open a browser on.
 var ErrNoBrowser = errors.New("no browser to open here")
 
+// HasBrowser reports whether OpenBrowser has a screen to try.
+func HasBrowser() bool { return browserCommand(runtime.GOOS, os.Getenv) != nil }
+
 // OpenBrowser starts the desktop's browser with url. Success means that it was
 // started, not that a person saw it.
 func OpenBrowser(_ context.Context, url string) error {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/oauth"
 )
 
 func initCommand() *cli.Command {
@@ -36,6 +37,8 @@ func initCommand() *cli.Command {
 			&cli.BoolFlag{Name: "keyring", Usage: "keep the password in the system's keyring"},
 			&cli.StringFlag{Name: "client-id", Usage: "log in with OAuth2, by the `ID` of your registration"},
 			&cli.StringFlag{Name: "client-secret-file", Usage: "`FILE` with the secret of the registration, if it has one", TakesFile: true},
+			&cli.BoolFlag{Name: "device", Usage: "log in with OAuth2 by a code to enter on another device"},
+			&cli.BoolFlag{Name: "paste", Usage: "log in with OAuth2 in a browser elsewhere, and paste the address that it ends at"},
 			&cli.BoolFlag{Name: "offline", Usage: "look nothing up on the network"},
 			&cli.StringFlag{Name: "ispdb", Usage: "look up at `URL` only, a database like Thunderbird's"},
 			&cli.BoolFlag{Name: "no-connect", Usage: "do not test the connection"},
@@ -63,6 +66,7 @@ type setup struct {
 	found   *autoconf.Proposal // nil if the server is from the own table or the person
 	caFile  string
 	oauth   string // the block of the configuration; empty without
+	way     oauth.LoginOptions
 	secret  secretPlan
 	to      []config.Target
 }
@@ -71,10 +75,15 @@ func runInit(c *cli.Context) error {
 	if c.Args().Present() {
 		return usagef("init takes no arguments; the address goes with --address")
 	}
+	way, err := loginOptions(c)
+	if err != nil {
+		return err
+	}
 	s, err := newSetup(c)
 	if err != nil {
 		return err
 	}
+	s.way = way
 	written, err := s.run(c.Context)
 	if err != nil && !written {
 		fmt.Fprintln(s.std.Err, "mailhaul: no configuration was written")

@@ -222,12 +222,39 @@ func (s *setup) login(ctx context.Context, a *config.Account) error {
 	if st, err := t.source.Status(); err == nil && !st.NeedsLogin {
 		return nil
 	}
-	o := oauth.LoginOptions{}
-	if s.mute {
-		o.Open = func(context.Context, string) error { return errors.New("not wanted") }
+	o, err := s.loginWay(ctx, t)
+	if err != nil {
+		return err
 	}
-	if err := t.source.Login(ctx, &loginUI{in: s.std.In, out: s.std.Out, json: s.json}, o); err != nil {
+	ui := &loginUI{in: s.std.In, out: s.std.Out, json: s.json, paste: o.Way == oauth.WayPaste}
+	if s.lines != nil {
+		ui.in = s.lines // it may hold what was typed ahead
+	}
+	if err := t.source.Login(ctx, ui, o); err != nil {
 		return oauthError(a.Name, err)
 	}
 	return nil
+}
+
+// loginWay is as the options say. Where no browser can be started, a person is
+// asked: waiting for one helps only who has one on this machine all the same.
+func (s *setup) loginWay(ctx context.Context, t *tokens) (oauth.LoginOptions, error) {
+	o := s.way
+	switch {
+	case o.Way != oauth.WayConfigured:
+		return o, nil
+	case s.mute:
+		o.Open = noBrowser
+		return o, nil
+	case oauth.HasBrowser():
+		return o, nil
+	}
+	ways := []oauth.Way{oauth.WayPaste, oauth.WayBrowser}
+	list := []string{"in a browser elsewhere; paste the address that it ends at", "in a browser of this machine that you start yourself"}
+	if p := t.source.Client().Preset(); p.DeviceURL != "" && p.Allows(oauth.FlowDevice) {
+		ways, list = append(ways, oauth.WayDevice), append(list, "with a code to enter on another device")
+	}
+	n, err := s.choose(ctx, "There is no browser to start here. How do you log in?", list)
+	o.Way = ways[n]
+	return o, err
 }

@@ -74,22 +74,13 @@ func oauthAccount(c *cli.Context) (*env, *tokens, error) {
 }
 
 func runLogin(c *cli.Context) error {
-	if c.Bool("device") && c.Bool("paste") {
-		return usagef("--device and --paste exclude each other")
+	o, err := loginOptions(c)
+	if err != nil {
+		return err
 	}
 	e, t, err := oauthAccount(c)
 	if err != nil {
 		return err
-	}
-	o := oauth.LoginOptions{}
-	switch {
-	case c.Bool("device"):
-		o.Way = oauth.WayDevice
-	case c.Bool("paste"):
-		o.Way = oauth.WayPaste
-	}
-	if c.Bool("no-browser") || c.Bool("paste") {
-		o.Open = func(context.Context, string) error { return errors.New("not wanted") }
 	}
 	if err := t.source.Login(c.Context, &loginUI{in: e.std.In, out: e.std.Out, json: e.json, paste: c.Bool("paste")}, o); err != nil {
 		return closedProvider(t, oauthError(t.account, err))
@@ -108,6 +99,23 @@ func runLogin(c *cli.Context) error {
 	fmt.Fprintf(e.std.Out, "%s: %s; next: mailhaul check --connect %s\n", t.account, done, t.account)
 	return nil
 }
+
+// loginOptions are the ways that login and init have options for.
+func loginOptions(c *cli.Context) (o oauth.LoginOptions, err error) {
+	switch {
+	case c.Bool("device") && c.Bool("paste"):
+		return o, usagef("--device and --paste exclude each other")
+	case c.Bool("device"):
+		o.Way = oauth.WayDevice
+	case c.Bool("paste"):
+		o.Way = oauth.WayPaste
+	case c.Bool("no-browser"):
+		o.Open = noBrowser
+	}
+	return o, nil
+}
+
+func noBrowser(context.Context, string) error { return errors.New("not wanted") }
 
 // closedProvider adds to a failed login that the provider may not want it.
 func closedProvider(t *tokens, err error) error {

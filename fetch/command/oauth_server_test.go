@@ -224,7 +224,7 @@ func (l *lab) login(args ...string) outcome {
 			break
 		}
 		if u := strings.TrimSpace(line); urlLine.MatchString(u) {
-			if ended := browse(l.t, u); ended != "" {
+			if ended := browse(l.t, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, u); ended != "" {
 				fmt.Fprintln(stdin, ended)
 			}
 		}
@@ -235,12 +235,12 @@ func (l *lab) login(args ...string) outcome {
 
 // browse opens the address as a browser does. It returns the one it ended at if
 // nobody answers there.
-func browse(t *testing.T, address string) (ended string) {
+func browse(t *testing.T, c *http.Client, address string) (ended string) {
 	t.Helper()
-	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+	c.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
 		ended = r.URL.String()
 		return nil
-	}}
+	}
 	resp, err := c.Get(address)
 	if err != nil {
 		return ended

@@ -1,15 +1,10 @@
 package command
 
 import (
-	"crypto/tls"
 	"fmt"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -191,66 +186,5 @@ func TestInterruptedInit(t *testing.T) {
 	left, _ := filepath.Glob(filepath.Join(term.home, ".[cl]*"))
 	if len(left) > 0 {
 		t.Errorf("left: %v", left)
-	}
-}
-
-// TestFirstHourWithOAuth: what the provider publishes names its authorisation
-// server; a person logs in with a browser, and the mail comes.
-func TestFirstHourWithOAuth(t *testing.T) {
-	p := newAuthServer(t)
-	pop, o := p.bearerServer(t, pop3test.Options{CA: pop3test.NewCA()})
-	_, port, _ := net.SplitHostPort(pop.Addr())
-	provider := httptest.NewUnstartedServer(nil)
-	provider.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/example.org" {
-			p.Config.Handler.ServeHTTP(w, r)
-			return
-		}
-		_, _ = fmt.Fprintf(w, `<clientConfig><emailProvider><incomingServer type="pop3"><hostname>localhost</hostname><port>%s</port><socketType>SSL</socketType>
-			<username>%%EMAILLOCALPART%%</username><authentication>OAuth2</authentication></incomingServer></emailProvider>
-			<oAuth2><issuer>example.org</issuer><scope>mail</scope><authURL>%[2]s/auth</authURL><tokenURL>%[2]s/token</tokenURL></oAuth2></clientConfig>`, port, provider.URL)
-	})
-	provider.TLS = &tls.Config{Certificates: []tls.Certificate{o.CA.Leaf("127.0.0.1")}}
-	provider.StartTLS()
-	defer provider.Close()
-	term := newTerminal(t, 200, 60)
-	ca, err := o.CA.WriteRoot(term.home)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret := filepath.Join(term.home, "client")
-	if err := os.WriteFile(secret, []byte(clientSecret), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	term.enter("mailhaul init --ispdb " + provider.URL + " --ca-file " + ca)
-	term.await("Mail address:")
-	term.enter("alice@example.org")
-	term.await("Use this server? (y/n) [y]:")
-	term.enter("")
-	term.await("Name of the account [example]:")
-	term.enter("")
-	term.awaitChoice("Where should the mail go?")
-	term.enter("")
-	wantAll(t, term.await("Client id of your registration:"), "takes no passwords")
-	term.enter("mailhaul")
-	term.await("(- for none) [-]:")
-	term.enter(secret)
-	screen := term.until(func(s string) bool { return strings.Contains(s, "code_challenge=") && !strings.HasSuffix(s, "=") }, "the address to log in")
-	browser := provider.Client()
-	browser.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: o.CA.CertPool()}
-	resp, err := browser.Get(regexp.MustCompile(`https://\S+`).FindString(screen[strings.LastIndex(screen, "Open this address"):]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	browser.CloseIdleConnections()
-	wantAll(t, term.await("config.yaml? (y/n) [y]:"), "everything works", "provider: custom", "client_id: mailhaul")
-	term.enter("")
-	term.await("--all\n$ ")
-	term.clear()
-	term.enter("mailhaul fetch")
-	wantAll(t, term.until(func(s string) bool { return strings.Contains(s, "on the server in") }, "a summary"), "messages fetched")
-	if strings.Contains(term.seen.String(), "SECRET") {
-		t.Error("a secret was shown")
 	}
 }
