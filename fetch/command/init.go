@@ -69,6 +69,7 @@ type setup struct {
 	way     oauth.LoginOptions
 	secret  secretPlan
 	to      []config.Target
+	relay   string // where a mail server of this machine would listen
 }
 
 func runInit(c *cli.Context) error {
@@ -96,7 +97,7 @@ func newSetup(c *cli.Context) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &setup{env: e, c: c, dialogue: newDialogue(e.std, c.Bool("yes") || e.json)}
+	s := &setup{env: e, c: c, dialogue: newDialogue(e.std, c.Bool("yes") || e.json), relay: "127.0.0.1:25"}
 	s.path = cmp.Or(c.String("config"), config.DefaultPath())
 	s.old, err = config.Load(s.path, configOptions())
 	switch {

@@ -71,7 +71,7 @@ func (s *setup) proposals(ctx context.Context) []string {
 	default:
 		list = []string{own}
 	}
-	if u, err := user.Current(); err == nil && smtpGreets(ctx, "127.0.0.1:25") {
+	if u, err := user.Current(); err == nil && smtpGreets(ctx, s.relay) {
 		list = append(list, fmt.Sprintf("smtp://localhost:25?rcpt=%s@localhost", filepath.Base(strings.ReplaceAll(u.Username, `\`, "/"))))
 	}
 	return list

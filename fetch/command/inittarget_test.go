@@ -1,0 +1,170 @@
+package command
+
+import (
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/zalando/go-keyring"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+)
+
+// greeter is a mail server of this machine as far as init looks at it.
+func greeter(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	t.Cleanup(func() {
+		_ = l.Close()
+		wg.Wait()
+	})
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte("220 here\r\n"))
+			_ = conn.Close()
+		}
+	})
+	return l.Addr().String()
+}
+
+// TestProposals: what is on the machine is proposed, the likeliest first.
+func TestProposals(t *testing.T) {
+	u, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vars := map[string]string{}
+	noListener(t, vars)
+	nobody, relay := "127.0.0.1:"+vars["CLOSED"], greeter(t)
+	local := "smtp://localhost:25?rcpt=" + filepath.Base(strings.ReplaceAll(u.Username, `\`, "/")) + "@localhost"
+	for _, tt := range []struct {
+		have, relay string
+		want        []string
+	}{
+		{"", nobody, []string{"maildir:~/Mail/work"}},
+		{"", relay, []string{"maildir:~/Mail/work", local}},
+		{"Maildir", nobody, []string{"maildir:~/Maildir", "maildir:~/Mail/work"}},
+		{"Mail", nobody, []string{"maildir:~/Mail", "maildir:~/Maildir/work"}},
+		{"Maildir Mail", nobody, []string{"maildir:~/Maildir", "maildir:~/Mail/work"}},
+		{"Maildir Mail", relay, []string{"maildir:~/Maildir", "maildir:~/Mail/work", local}},
+		{"Mail/work Mail/home", nobody, []string{"maildir:~/Mail/work"}}, // folders, and no Maildir
+	} {
+		home := t.TempDir()
+		t.Setenv("HOME", home)
+		for _, dir := range strings.Fields(tt.have) {
+			for _, sub := range []string{"new", "cur", "tmp"} {
+				if err := os.MkdirAll(filepath.Join(home, dir, sub), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		s := &setup{name: "work", relay: tt.relay}
+		if got := s.proposals(t.Context()); !slices.Equal(got, tt.want) {
+			t.Errorf("with %q, relay %t: %q, want %q", tt.have, tt.relay == relay, got, tt.want)
+		}
+	}
+}
+
+// TestInitKeepsThePasswordInTheKeyring, and fetch finds it there.
+func TestInitKeepsThePasswordInTheKeyring(t *testing.T) {
+	keyring.MockInit()
+	drop := &pop3test.Maildrop{}
+	drop.Add("uid-1", []byte("Subject: x\r\n\r\nbody\r\n"))
+	pop := pop3test.NewServer(drop, pop3test.Options{})
+	defer pop.Close()
+	home := t.TempDir()
+	ca, err := pop.CA.WriteRoot(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(pop.Addr())
+	code, out := initAt(t, home, "--address", "alice@example.org", "--user", "alice", "--server", "localhost:"+port, "--ca-file", ca, "--keyring", "--yes")
+	if code != 0 || !strings.Contains(out, "password: {keyring: mailhaul-example}") {
+		t.Fatalf("exit %d:\n%s", code, out)
+	}
+	if got, err := keyring.Get("mailhaul-example", "alice"); got != "secret" || err != nil {
+		t.Errorf("the keyring has %q, %v", got, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(home, "etc", "mailhaul", "*")); len(left) != 1 {
+		t.Errorf("written: %q", left)
+	}
+	t.Setenv("MAILHAUL_PASSWORD", "")
+	var b strings.Builder
+	if code := Main(t.Context(), []string{"mailhaul", "fetch"}, Streams{Out: &b, Err: &b}); code != 0 || !strings.Contains(b.String(), "1 message fetched") {
+		t.Errorf("exit %d: %s", code, &b)
+	}
+}
+
+// TestInitWithoutAKeyring writes nothing.
+func TestInitWithoutAKeyring(t *testing.T) {
+	keyring.MockInitWithError(keyring.ErrUnsupportedPlatform)
+	t.Cleanup(keyring.MockInit)
+	home := t.TempDir()
+	code, out := initAt(t, home, "--address", "alice@gmail.com", "--keyring", "--yes", "--no-connect")
+	if code != 73 || !strings.Contains(out, "no configuration was written") || !strings.Contains(out, "keep the password in a file") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	if _, err := os.Stat(filepath.Join(home, "etc")); err == nil {
+		t.Error("something is written")
+	}
+}
+
+// TestInitWritesThisFile: the whole of it, with what its comments say.
+func TestInitWritesThisFile(t *testing.T) {
+	home := t.TempDir()
+	code, out := initAt(t, home, "--address", "alice@gmail.com", "--yes", "--no-connect", "--password-command", "pass mail/gmail")
+	if code != 0 {
+		t.Fatal(code, out)
+	}
+	got, err := os.ReadFile(filepath.Join(home, "etc", "mailhaul", "config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `# The configuration of mailhaul: mailhaul.yaml(5) has every key.
+# After a change: mailhaul check
+
+# parallel: 4              # accounts at a time
+
+# defaults:                # any key of an account, for all accounts
+#   timeout: 60s
+
+accounts:
+  gmail:
+    server: pop.gmail.com
+    user: alice@gmail.com
+    password: {command: [pass, mail/gmail]}
+    limit: gmail
+    keep: all                # nothing is deleted from the server; none: what is delivered is
+    deliver:
+      - maildir: ~/Mail/gmail
+    # keep: {days: 30}       # delete from the server what was fetched 30 days ago
+    # max_size: 100MiB       # larger messages stay on the server and are reported
+    # every: 15m             # how often, for mailhaul loop; cron needs no line here
+`
+	if string(got) != want {
+		t.Errorf("written:\n%s\nwant\n%s", got, want)
+	}
+	_, keys, _ := strings.Cut(want, "mailhaul check\n")
+	keys = strings.NewReplacer("    keep: all ", "    # ", "# parallel", "parallel", "# defaults", "defaults", "#   timeout", "  timeout",
+		"# keep:", "keep:", "# max_size", "max_size", "# every", "every").Replace(keys)
+	conf, err := config.Parse("all.yaml", []byte(keys), configOptions())
+	if err != nil {
+		t.Fatalf("what the comments propose is not valid: %v", err)
+	}
+	if a := conf.Accounts[0]; a.Keep.Days != 30 || a.MaxSize != 100<<20 {
+		t.Errorf("%+v", a)
+	}
+}
