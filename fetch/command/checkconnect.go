@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
@@ -89,12 +90,26 @@ func (w *walk) add(s checkStep, began time.Time) {
 		_ = json.NewEncoder(w.std.Out).Encode(s)
 		return
 	}
-	mark := w.mark(s.Mark)
-	fmt.Fprintf(w.std.Out, "  %s  %-10s %s  (%d ms)\n", mark, s.Step, printable(s.Detail), s.Millis)
+	const indent = "        "
+	width := w.width()
+	detail := printable(s.Detail)
+	if text := fmt.Sprintf("  ok    %-10s %s  (%d ms)", s.Step, detail, s.Millis); width > 0 && utf8.RuneCountInString(text) > width {
+		fmt.Fprintf(w.std.Out, "  %s  %s  (%d ms)\n", w.mark(s.Mark), s.Step, s.Millis)
+		w.below(indent, detail, width)
+	} else {
+		fmt.Fprintf(w.std.Out, "  %s  %-10s %s  (%d ms)\n", w.mark(s.Mark), s.Step, detail, s.Millis)
+	}
 	if s.Advice != "" {
 		for _, line := range strings.Split(s.Advice, "\n") {
-			fmt.Fprintf(w.std.Out, "        %s\n", printable(line))
+			w.below(indent, printable(line), width)
 		}
+	}
+}
+
+// below prints text under a step, folded to the terminal.
+func (w *walk) below(indent, text string, width int) {
+	for _, line := range fold(text, width-len(indent)) {
+		fmt.Fprintln(w.std.Out, indent+line)
 	}
 }
 

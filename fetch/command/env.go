@@ -33,6 +33,7 @@ type env struct {
 	screen   *screen            // the terminal behind the streams; nil if there is none
 	bars     bool               // progress bars are wanted and possible
 	color    bool               // marks on stdout may have colours
+	tty      *os.File           // the terminal on stdout; nil if there is none
 	sources  map[string]*tokens // by account name; one source an account
 	built    []*config.Account  // what build was given last
 	syncer   *durable.Syncer    // of all Maildirs: accounts share a syncfs
@@ -49,7 +50,8 @@ func newEnv(c *cli.Context) (*env, error) {
 		verbose: c.Count("verbose"),
 		syncer:  new(durable.Syncer),
 	}
-	e.color = isTerminal(e.std.Out) && !c.Bool("no-color") && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	e.tty = terminalOf(e.std.Out)
+	e.color = e.tty != nil && !c.Bool("no-color") && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	if isTerminal(e.std.Err) {
 		e.screen = &screen{w: e.std.Err}
 		e.std.Err = e.screen

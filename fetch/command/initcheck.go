@@ -44,7 +44,7 @@ func (s *setup) quietJSON() *env {
 	}
 	e := *s.env
 	e.json = false
-	e.std.Out = e.std.Err
+	e.std.Out, e.tty = e.std.Err, nil
 	return &e
 }
 
@@ -95,5 +95,5 @@ func (s *setup) preview(ctx context.Context, a *config.Account) error {
 		return nil
 	}
 	s.say("\nThe first fetch would do this; nothing is deleted from the server (keep: all):")
-	return writePlan(s.std.Out, a.Name, &plan, rows)
+	return writePlan(s.std.Out, a.Name, &plan, rows, s.width())
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -58,7 +59,7 @@ func runPlan(c *cli.Context) error {
 		case e.json:
 			err = writePlanJSON(e.std.Out, a.Name, &plan)
 		default:
-			err = writePlan(e.std.Out, a.Name, &plan, e.planRows())
+			err = writePlan(e.std.Out, a.Name, &plan, e.planRows(), e.width())
 		}
 		if err != nil && c.Context.Err() != nil {
 			return err
@@ -82,20 +83,30 @@ func (e *env) planRows() int {
 }
 
 // writePlan prints the plan as a table: the first messages to act on, then a
-// sum.
-func writePlan(out io.Writer, account string, p *fetch.Plan, rows int) error {
+// sum. Width is that of the terminal, 0 if there is none.
+func writePlan(out io.Writer, account string, p *fetch.Plan, rows, width int) error {
 	fmt.Fprintf(out, "%s: %s on the server (%s), %d seen\n", printable(account),
 		plural(p.Listed, "message"), humanize.IBytes(uint64(p.Size)), p.Known)
-	w := columns(out)
+	t := table{indent: "  ", head: []string{"ACTION", "NUM", "SIZE", "UID", "WHY"}, long: "UID"}
+	more := addPlan(&t, p, rows)
+	if err := t.write(out, width); err != nil {
+		return err
+	}
+	if more > 0 {
+		fmt.Fprintf(out, "  ... and %d more (-v shows all)\n", more)
+	}
+	_, err := fmt.Fprintf(out, "  fetch %d (%s), delete %d, skip %d\n", len(p.Retrieve), humanize.IBytes(uint64(p.Bytes)),
+		len(p.Delete)+deletions(p), len(p.Skip))
+	return err
+}
+
+// addPlan adds the first rows of a plan, and returns how many are left out.
+func addPlan(t *table, p *fetch.Plan, rows int) int {
 	shown := 0
 	row := func(do, why string, it *fetch.Item) {
-		if shown++; shown > rows {
-			return
+		if shown++; shown <= rows {
+			t.add(do, strconv.Itoa(it.Num), size(it.Size), printable(it.UID), why)
 		}
-		fmt.Fprintf(w, "  %s\t%d\t%s\t%s\t%s\n", do, it.Num, size(it.Size), printable(it.UID), why)
-	}
-	if len(p.Retrieve)+len(p.Delete)+len(p.Skip) > 0 {
-		fmt.Fprintln(w, "  ACTION\tNUM\tSIZE\tUID\tWHY")
 	}
 	for i := range p.Retrieve {
 		do := "fetch"
@@ -116,14 +127,9 @@ func writePlan(out io.Writer, account string, p *fetch.Plan, rows int) error {
 		row("skip", whySkip(&p.Skip[i]), &p.Skip[i])
 	}
 	if over > 0 {
-		fmt.Fprintf(w, "  skip\t\t\t\t%d over limit: a later run takes them\n", over)
+		t.add("skip", "", "", "", fmt.Sprintf("%d over limit: a later run takes them", over))
 	}
-	if shown > rows {
-		fmt.Fprintf(w, "  ... and %d more (-v shows all)\n", shown-rows)
-	}
-	fmt.Fprintf(w, "  fetch %d (%s), delete %d, skip %d\n", len(p.Retrieve), humanize.IBytes(uint64(p.Bytes)),
-		len(p.Delete)+deletions(p), len(p.Skip))
-	return w.Flush()
+	return max(0, shown-rows)
 }
 
 // deletions counts what is deleted after it was fetched.

@@ -101,14 +101,13 @@ func (e *env) writeStatuses(out io.Writer, list []statusJSON) error {
 		}
 		return nil
 	}
-	w := columns(out)
-	fmt.Fprintln(w, "ACCOUNT\tLAST RUN\tRESULT\tNEW\tKNOWN\tASIDE\tLAST SUCCESS\tNOW")
+	t := table{head: []string{"ACCOUNT", "LAST RUN", "RESULT", "NEW", "KNOWN", "ASIDE", "LAST SUCCESS", "NOW"}}
 	var details strings.Builder
 	for i := range list {
-		writeStatus(w, &list[i])
+		t.add(statusRow(&list[i])...)
 		writeDetails(&details, &list[i])
 	}
-	if err := w.Flush(); err != nil {
+	if err := t.write(out, e.width()); err != nil {
 		return err
 	}
 	_, err := io.WriteString(out, details.String())
@@ -178,7 +177,7 @@ func (e *env) status(a *config.Account, all bool) statusJSON {
 	return s
 }
 
-func writeStatus(w io.Writer, s *statusJSON) {
+func statusRow(s *statusJSON) []string {
 	last, result, fetched := "never", "-", "-"
 	if r := s.LastRun; r != nil {
 		last, result, fetched = stamp(r.Started), "ok", fmt.Sprint(r.Fetched)
@@ -190,7 +189,7 @@ func writeStatus(w io.Writer, s *statusJSON) {
 	if s.Known >= 0 {
 		known = fmt.Sprint(s.Known)
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", printable(s.Account), last, result, fetched, known, s.SetAside, stamp(s.LastSuccess), now(s))
+	return []string{printable(s.Account), last, result, fetched, known, fmt.Sprint(s.SetAside), stamp(s.LastSuccess), now(s)}
 }
 
 // writeDetails prints what does not fit into the table.
