@@ -22,8 +22,11 @@ type PurgeReport struct {
 	// Deleted were confirmed by QUIT, and Left are those of them that the
 	// last listing still holds: it must be none.
 	Deleted, Left int
-	// Remaining is what the server holds in the end.
+	// Remaining is what the server holds in the end. Proven means that it was
+	// listed again; else Left is not known, and Remaining is what the first
+	// listing has more than was confirmed.
 	Remaining int
+	Proven    bool
 	// Verify are the findings about the eligible messages.
 	Verify VerifyReport
 }
@@ -89,6 +92,7 @@ func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeRe
 	for len(gone) < len(doomed) {
 		n, err := r.purgeSession(ctx, doomed, gone)
 		rep.Deleted += n
+		rep.Remaining -= n
 		if err != nil {
 			return fmt.Errorf("%d deleted and confirmed so far: %w", rep.Deleted, err)
 		}
@@ -100,7 +104,7 @@ func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeRe
 	if err != nil {
 		return fmt.Errorf("%d deleted and confirmed, but the proof is missing: %w", rep.Deleted, err)
 	}
-	rep.Remaining = len(listed)
+	rep.Remaining, rep.Proven = len(listed), true
 	if rep.Deleted >= rep.Listed && rep.Remaining > 0 {
 		r.facts.Window = max(r.facts.Window, rep.Listed) // emptied, and it filled up again at once
 		if err := r.db.Apply(&state.Change{Facts: &r.facts}); err != nil {

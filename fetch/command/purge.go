@@ -63,20 +63,38 @@ func runPurge(c *cli.Context) error {
 	return nil
 }
 
+// purgeJSON is the result of `purge --json`.
+type purgeJSON struct {
+	Account     string `json:"account"`
+	Listed      int    `json:"listed"`
+	Eligible    int    `json:"eligible"`
+	Verified    int    `json:"verified"`
+	Deleted     int    `json:"deleted"`
+	Proven      bool   `json:"proven"`
+	StillListed int    `json:"still_listed"`
+	Remaining   int    `json:"remaining"`
+	DryRun      bool   `json:"dry_run"`
+}
+
 func (e *env) writePurge(account string, rep *fetch.PurgeReport, dry bool) {
 	if e.json {
-		_ = json.NewEncoder(e.std.Out).Encode(map[string]any{"account": account, "listed": rep.Listed, "eligible": rep.Eligible,
-			"verified": rep.Verified, "deleted": rep.Deleted, "still_listed": rep.Left, "remaining": rep.Remaining, "dry_run": dry})
+		_ = json.NewEncoder(e.std.Out).Encode(purgeJSON{Account: account, Listed: rep.Listed, Eligible: rep.Eligible, Verified: rep.Verified,
+			Deleted: rep.Deleted, Proven: rep.Proven, StillListed: rep.Left, Remaining: rep.Remaining, DryRun: dry})
 		return
 	}
 	if e.quiet {
 		return
 	}
 	fmt.Fprintf(e.std.Out, "%s: %d on the server, %d delivered and old enough, %d of these verified\n", printable(account), rep.Listed, rep.Eligible, rep.Verified)
-	if dry {
+	switch {
+	case dry:
 		fmt.Fprintf(e.std.Out, "%s: would delete %s\n", printable(account), plural(rep.Verified, "message"))
-		return
+	case rep.Proven:
+		fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; listed again: %d of them still there, %d messages remain\n",
+			printable(account), rep.Deleted, rep.Left, rep.Remaining)
+	case rep.Deleted > 0:
+		fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; not listed again, so that is not proven yet\n", printable(account), rep.Deleted)
+	default:
+		fmt.Fprintf(e.std.Out, "%s: 0 deleted, as there is nothing to delete\n", printable(account))
 	}
-	fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; listed again: %d of them still there, %d messages remain\n",
-		printable(account), rep.Deleted, rep.Left, rep.Remaining)
 }

@@ -1,0 +1,91 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+)
+
+// TestPurgeSaysOnlyWhatIsProven: one session lists, one or two delete, the last
+// proves. If one of these is cut, or a person stops it, what was deleted is
+// said, and not that it was looked for.
+func TestPurgeSaysOnlyWhatIsProven(t *testing.T) {
+	if testing.Short() {
+		t.Skip("more than 500 messages")
+	}
+	const cut, stop = 0, 1
+	for _, tt := range []struct {
+		name               string
+		messages, how      int
+		session            int32 // of purge, which is hit
+		deleted, remaining int
+		code               int
+		says               string
+	}{
+		{"the proof is cut", 3, cut, 3, 3, 1, 69, "3 deleted and confirmed, but the proof is missing"},
+		{"the second deletion is cut", 501, cut, 3, 500, 2, 69, "500 deleted and confirmed so far"},
+		{"stopped at the proof", 3, stop, 3, 3, 1, 130, "3 deleted and confirmed, but the proof is missing"},
+		{"stopped at the second deletion", 501, stop, 3, 500, 2, 130, "500 deleted and confirmed so far"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			l, drop := newLab(t), dropOf(letters(tt.messages))
+			var sessions atomic.Int32
+			o := pop3test.Options{Security: pop3test.Plain}
+			o.UIDLLine = func(num int, uid string) string {
+				if num == 1 && sessions.Add(1) == 1+tt.session && tt.how == stop { // one was fetch's
+					cancel(Signal{Signal: os.Interrupt})
+				}
+				return fmt.Sprint(num, " ", uid)
+			}
+			if tt.how == cut {
+				o.Faults = []pop3test.Fault{{On: "UIDL", Nth: 1 + int(tt.session), Do: pop3test.Cut(), Always: true}}
+			}
+			s := serve(t, drop, o)
+			l.account(append(l.to(s, o), "password: "+password)...)
+			l.want(l.run("fetch"), 0)
+			drop.Add("later", letters(1)[0]) // one that stays, and is listed
+			var out, log bytes.Buffer
+			code := Main(ctx, l.args([]string{"purge", "lab"}), Streams{Out: &out, Err: &log})
+			if code != tt.code || !strings.Contains(log.String(), tt.says) {
+				t.Errorf("exit %d, want %d and %q: %s", code, tt.code, tt.says, &log)
+			}
+			if !strings.Contains(out.String(), "deleted and confirmed; not listed again") || strings.Contains(out.String(), "remain") {
+				t.Errorf("claims what it does not know: %s", &out)
+			}
+			if drop.Len() != tt.remaining {
+				t.Errorf("%d left on the server, want %d", drop.Len(), tt.remaining)
+			}
+		})
+	}
+}
+
+// TestPurgeJSON: the same for programs.
+func TestPurgeJSON(t *testing.T) {
+	for name, faults := range map[string][]pop3test.Fault{"proven": nil, "cut": {{On: "UIDL", Nth: 4, Do: pop3test.Cut(), Always: true}}} {
+		l := newLab(t)
+		o := pop3test.Options{Security: pop3test.Plain, Faults: faults}
+		s := serve(t, dropOf(letters(3)), o)
+		l.account(append(l.to(s, o), "password: "+password)...)
+		l.want(l.run("fetch"), 0)
+		var got purgeJSON
+		out := l.run("--json", "purge", "lab")
+		if err := json.Unmarshal([]byte(out.out), &got); err != nil {
+			t.Fatal(err, out)
+		}
+		want := purgeJSON{Account: "lab", Listed: 3, Eligible: 3, Verified: 3, Deleted: 3, Proven: faults == nil}
+		if got != want {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
+	l, _ := targetsLab(t, 1)
+	wantOut(t, l.run("purge", "lab", "--older-than", "1d"), "0 deleted, as there is nothing to delete")
+}
