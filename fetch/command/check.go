@@ -59,12 +59,8 @@ func (e *env) reportChecked(a *config.Account) error {
 	}
 	token := e.tokenState(a)
 	if e.json {
-		row := map[string]any{"account": a.Name, "ok": true, "user": a.User,
-			"server": a.Server.String(), "tls": a.TLS.String(), "deliver": to}
-		if token != nil {
-			row["token"] = token
-		}
-		return json.NewEncoder(e.std.Out).Encode(row)
+		return json.NewEncoder(e.std.Out).Encode(accountCheckJSON{Account: a.Name, OK: true, User: a.User,
+			Server: a.Server.String(), TLS: a.TLS.String(), Deliver: to, Token: token})
 	}
 	if !e.quiet {
 		fmt.Fprintf(e.std.Out, "%s: ok: %s at %s, %s, to %s\n", a.Name, printable(a.User), a.Server, a.TLS, printable(strings.Join(to, ", ")))

@@ -6,15 +6,12 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -358,145 +355,25 @@ func isIdent(e ast.Expr, name string) bool {
 }
 
 // parseDir parses the files of a directory that are not tests.
-func parseDir(t *testing.T, dir string) (files []*ast.File) {
+func parseDir(t *testing.T, dir string) []*ast.File {
+	t.Helper()
+	return parseFiles(t, token.NewFileSet(), dir)
+}
+
+func parseFiles(t *testing.T, set *token.FileSet, dir string) (files []*ast.File) {
 	t.Helper()
 	names, _ := filepath.Glob(filepath.Join(dir, "*.go"))
 	for _, name := range names {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		f, err := parser.ParseFile(set, name, nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		files = append(files, f)
 	}
 	return files
-}
-
-func TestManualHasEveryLogKey(t *testing.T) {
-	found := make(map[string]bool)
-	for _, top := range []string{"fetch", "deliver", "state", "oauth"} {
-		err := filepath.WalkDir(filepath.Join(treeRoot, top), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.IsDir() || strings.HasSuffix(path, "test") {
-				return err
-			}
-			for _, f := range parseDir(t, path) {
-				ast.Inspect(f, func(n ast.Node) bool {
-					if c, ok := n.(*ast.CallExpr); ok {
-						for _, key := range logKeys(c) {
-							found[key] = true
-						}
-					}
-					return true
-				})
-			}
-			return nil
-		})
-		if err != nil && !os.IsNotExist(err) {
-			t.Fatal(err)
-		}
-	}
-	sameNames(t, "log key", keysOfMap(found), keysOfMap(manItems(readPage(t, "mailhaul.1").under("LOGGING"), "Va")))
-}
-
-// logKeys are the keys that a call hands to slog: in a slog.String and its
-// like, or as every second argument of a method of a logger.
-func logKeys(c *ast.CallExpr) (keys []string) {
-	sel, ok := c.Fun.(*ast.SelectorExpr)
-	if !ok {
-		return nil
-	}
-	if isIdent(sel.X, "slog") && slices.Contains(strings.Fields("String Int Int64 Bool Any Duration Time Float64 Uint64 Group"), sel.Sel.Name) {
-		if key, ok := stringLiteral(c.Args[0]); ok {
-			keys = append(keys, key)
-		}
-		return keys
-	}
-	first := map[string]int{"Debug": 1, "Info": 1, "Warn": 1, "Error": 1, "With": 0,
-		"DebugContext": 2, "InfoContext": 2, "WarnContext": 2, "ErrorContext": 2}
-	from, ok := first[sel.Sel.Name]
-	if !ok || !strings.Contains(strings.ToLower(exprText(sel.X)), "log") {
-		return nil
-	}
-	for i := from; i < len(c.Args); i += 2 {
-		key, ok := stringLiteral(c.Args[i])
-		if !ok {
-			i-- // a slog.Attr takes one place
-			continue
-		}
-		keys = append(keys, key)
-	}
-	return keys
-}
-
-// exprText is enough of an expression's text to know a logger by its name.
-func exprText(e ast.Expr) string {
-	switch e := e.(type) {
-	case *ast.Ident:
-		return e.Name
-	case *ast.SelectorExpr:
-		return exprText(e.X) + "." + e.Sel.Name
-	case *ast.CallExpr:
-		return exprText(e.Fun) + "()"
-	}
-	return ""
-}
-
-func stringLiteral(e ast.Expr) (string, bool) {
-	lit, ok := e.(*ast.BasicLit)
-	if !ok || lit.Kind != token.STRING {
-		return "", false
-	}
-	s, err := strconv.Unquote(lit.Value)
-	return s, err == nil
-}
-
-func TestManualHasEveryJSONField(t *testing.T) {
-	manual := make(map[string]bool)
-	for _, line := range readPage(t, "mailhaul.1").sections["JSON OUTPUT"] {
-		if strings.HasPrefix(line, ".It ") || strings.HasPrefix(line, ".Va ") {
-			for _, name := range wordsBehind(line[1:], "Va") {
-				manual[strings.Trim(name, ".,;")] = true
-			}
-		}
-	}
-	for _, v := range []any{summaryJSON{}, planJSON{}, statusJSON{}, checkJSON{}, checkStep{}, initJSON{}, reportJSON{}} {
-		for _, name := range jsonFields(reflect.TypeOf(v)) {
-			if !manual[name] {
-				t.Errorf("field %s of %T is not in the manual", name, v)
-			}
-		}
-	}
-}
-
-// jsonFields are the names of a struct's fields in JSON, embedded and nested
-// ones included.
-func jsonFields(typ reflect.Type) (names []string) {
-	for f := range fieldsOf(typ) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if name != "" {
-			names = append(names, name)
-		}
-		inner := f.Type
-		if inner.Kind() == reflect.Pointer {
-			inner = inner.Elem()
-		}
-		if inner.Kind() == reflect.Struct && strings.HasPrefix(inner.PkgPath(), module) {
-			names = append(names, jsonFields(inner)...)
-		}
-	}
-	return names
-}
-
-func fieldsOf(typ reflect.Type) func(yield func(reflect.StructField) bool) {
-	return func(yield func(reflect.StructField) bool) {
-		for i := range typ.NumField() {
-			if !yield(typ.Field(i)) {
-				return
-			}
-		}
-	}
 }
 
 // TestDesignHasEveryFaultPoint compares the list in docs/design.md with the

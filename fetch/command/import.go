@@ -231,7 +231,7 @@ func (r *importRun) account(ctx context.Context, a *config.Account, seen []rcfil
 		return cmp.Or(err, verdict)
 	}
 	if takeOver {
-		return r.tell(map[string]any{"account": a.Name, "taken_over": added},
+		return r.tell(takenJSON{Account: a.Name, TakenOver: added},
 			fmt.Sprintf("%s: %s taken over as seen", a.Name, plural(added, "message")))
 	}
 	return nil
@@ -256,7 +256,7 @@ func (r *importRun) choose(account string, server []string, list rcfile.SeenList
 	}
 	m := rcfile.Match(server, list)
 	d := m.Diagnose(r.result.Format)
-	err := r.tell(map[string]any{"account": account, "listed": len(server), "known": len(m.Known), "unknown": len(m.Unknown), "ok": !d.Bad, "causes": d.Causes},
+	err := r.tell(matchJSON{Account: account, Listed: len(server), Known: len(m.Known), Unknown: len(m.Unknown), OK: !d.Bad, Causes: d.Causes},
 		account+": "+d.Summary)
 	for _, cause := range d.Causes {
 		if !r.json {
@@ -301,7 +301,7 @@ func (r *importRun) offline(account string, list rcfile.SeenList) []fetch.SeenEl
 }
 
 // tell prints a result for a person or a program.
-func (r *importRun) tell(row map[string]any, text string) error {
+func (r *importRun) tell(row any, text string) error {
 	if r.json {
 		return json.NewEncoder(r.std.Out).Encode(row)
 	}

@@ -138,7 +138,7 @@ func runLogout(c *cli.Context) error {
 	told, err := t.source.Revoke(c.Context)
 	none := errors.Is(err, oauth.ErrNoTokens)
 	if e.json && (err == nil || none) {
-		return json.NewEncoder(e.std.Out).Encode(map[string]any{"account": t.account, "was_logged_in": !none, "provider_told": told})
+		return json.NewEncoder(e.std.Out).Encode(logoutJSON{Account: t.account, WasLoggedIn: !none, ProviderTold: told})
 	}
 	switch {
 	case none:
@@ -166,7 +166,7 @@ func runToken(c *cli.Context) error {
 	}
 	if e.json {
 		st, _ := t.source.Status()
-		return json.NewEncoder(e.std.Out).Encode(map[string]any{"account": t.account, "access_token": token, "valid_until": st.ValidUntil})
+		return json.NewEncoder(e.std.Out).Encode(accessJSON{Account: t.account, AccessToken: token, ValidUntil: st.ValidUntil})
 	}
 	_, err = fmt.Fprintln(e.std.Out, token)
 	return err
@@ -184,7 +184,7 @@ type loginUI struct {
 func (u *loginUI) ShowURL(url string, opened bool) {
 	switch {
 	case u.json:
-		_ = json.NewEncoder(u.out).Encode(map[string]any{"url": url, "opened": opened})
+		_ = json.NewEncoder(u.out).Encode(openJSON{URL: url, Opened: opened})
 	case opened:
 		fmt.Fprintf(u.out, "A browser was opened. If it was not, open this address:\n\n%s\n\nWaiting for the browser ...\n", url)
 	default:
@@ -198,7 +198,7 @@ func (u *loginUI) ShowURL(url string, opened bool) {
 // ShowDeviceCode implements oauth.UI.
 func (u *loginUI) ShowDeviceCode(d oauth.DeviceCode) {
 	if u.json {
-		_ = json.NewEncoder(u.out).Encode(map[string]any{"url": d.URL, "code": d.Code, "complete": d.Complete, "expires": d.Expires})
+		_ = json.NewEncoder(u.out).Encode(deviceJSON{URL: d.URL, Code: d.Code, Complete: d.Complete, Expires: d.Expires})
 		return
 	}
 	fmt.Fprintf(u.out, "On any device open %s and enter the code\n\n    %s\n\n", d.URL, d.Code)

@@ -52,7 +52,7 @@ func checkManifest(c *cli.Context, path string) error {
 		return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %w", path, err)}
 	}
 	if c.Bool("json") {
-		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"messages": n, "sha256": last})
+		return json.NewEncoder(c.App.Writer).Encode(chainJSON{Messages: n, SHA256: last})
 	}
 	fmt.Fprintf(c.App.Writer, "%s: intact, %s; last line %s\n", path, plural(n, "message"), last)
 	return nil

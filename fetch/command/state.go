@@ -216,7 +216,7 @@ func stateForget(c *cli.Context) error {
 	if err := db.Apply(&state.Change{Forget: keys}); err != nil {
 		return err
 	}
-	return e.changed(map[string]any{"account": a.Name, "forgotten": len(keys)},
+	return e.changed(forgottenJSON{Account: a.Name, Forgotten: len(keys)},
 		fmt.Sprintf("%s: %s forgotten; what of it is on the server is fetched again", a.Name, plural(len(keys), "entry")))
 }
 
@@ -271,7 +271,7 @@ func stateMarkSeen(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
-	return e.changed(map[string]any{"account": a.Name, "marked": marked, "listed": listed},
+	return e.changed(markedJSON{Account: a.Name, Marked: marked, Listed: listed},
 		fmt.Sprintf("%s: %s marked as seen, %d on the server", a.Name, plural(marked, "message"), listed))
 }
 
@@ -333,6 +333,6 @@ func stateImport(c *cli.Context) error {
 	if err := db.Apply(change); err != nil {
 		return err
 	}
-	return e.changed(map[string]any{"account": a.Name, "imported": len(change.Put)},
+	return e.changed(importedJSON{Account: a.Name, Imported: len(change.Put)},
 		fmt.Sprintf("%s: %s imported", a.Name, plural(len(change.Put), "entry")))
 }

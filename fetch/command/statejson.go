@@ -45,7 +45,7 @@ func showAccountJSON(e *env, a *config.Account, v *state.View) error {
 
 // changed tells what was done to the seen-list: the counts under --json, else
 // the text.
-func (e *env) changed(counts map[string]any, text string) error {
+func (e *env) changed(counts any, text string) error {
 	if e.json {
 		return json.NewEncoder(e.std.Out).Encode(counts)
 	}

@@ -97,9 +97,9 @@ func (e *env) verifyCopies(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (
 		return false, err
 	}
 	if e.json {
-		return rep.OK(), json.NewEncoder(e.std.Out).Encode(map[string]any{"account": a.Name, "messages": rep.Messages,
-			"verified": rep.Verified, "missing": rep.Counts[fetch.Missing], "altered": rep.Counts[fetch.Altered],
-			"unreadable": rep.Counts[fetch.Unreadable], "no_read_back": rep.Counts[fetch.NoReadBack]})
+		return rep.OK(), json.NewEncoder(e.std.Out).Encode(verifiedJSON{Account: a.Name, Messages: rep.Messages,
+			Verified: rep.Verified, Missing: rep.Counts[fetch.Missing], Altered: rep.Counts[fetch.Altered],
+			Unreadable: rep.Counts[fetch.Unreadable], NoReadBack: rep.Counts[fetch.NoReadBack]})
 	}
 	if !e.quiet || !rep.OK() {
 		writeVerify(e.std.Out, a.Name, &rep)
@@ -135,8 +135,8 @@ func (e *env) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (
 	}
 	ok := rep.Differs+rep.Refused == 0
 	if e.json {
-		return ok, json.NewEncoder(e.std.Out).Encode(map[string]any{"account": a.Name, "listed": rep.Listed, "same": rep.Same,
-			"differs": rep.Differs, "unknown": rep.Unknown, "refused": rep.Refused})
+		return ok, json.NewEncoder(e.std.Out).Encode(comparedJSON{Account: a.Name, Listed: rep.Listed, Same: rep.Same,
+			Differs: rep.Differs, Unknown: rep.Unknown, Refused: rep.Refused})
 	}
 	fmt.Fprintf(e.std.Out, "%s: %d on the server: %d the same as delivered, %d differ, %d not delivered here, %d could not be retrieved\n",
 		printable(a.Name), rep.Listed, rep.Same, rep.Differs, rep.Unknown, rep.Refused)
