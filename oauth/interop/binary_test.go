@@ -154,20 +154,25 @@ func (h *home) login(flags ...string) {
 // wantMail checks that each message is in the Maildir once.
 func (h *home) wantMail(messages [][]byte) {
 	h.t.Helper()
+	wantMaildir(h.t, h.path("Maildir"), messages)
+}
+
+func wantMaildir(t *testing.T, dir string, messages [][]byte) {
+	t.Helper()
 	want, got := map[[32]byte]int{}, map[[32]byte]int{}
 	for _, m := range messages {
 		want[pop3test.Sum(m)]++
 	}
-	names, _ := filepath.Glob(filepath.Join(h.path("Maildir"), "new", "*"))
+	names, _ := filepath.Glob(filepath.Join(dir, "new", "*"))
 	for _, n := range names {
 		b, err := os.ReadFile(n)
 		if err != nil {
-			h.t.Fatal(err)
+			t.Fatal(err)
 		}
 		got[sha256.Sum256(b)]++
 	}
 	if !maps.Equal(got, want) {
-		h.t.Errorf("%d messages delivered, want %d", len(got), len(want))
+		t.Errorf("%d messages delivered, want %d", len(got), len(want))
 	}
 }
 

@@ -5,6 +5,7 @@ package interop
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -24,6 +25,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/oauth"
 )
 
@@ -33,6 +35,7 @@ const (
 	machineSecret = "verysecret"
 	password      = "a password"
 	user          = "alice"
+	domain        = "example.org"
 )
 
 // users has one user, whose id is the mailbox's name.
@@ -139,18 +142,40 @@ func expiryOf(jwt string) (time.Time, bool) {
 type provider struct {
 	url   string
 	store *store
+	roots *x509.CertPool // nil without TLS
 }
 
 func startProvider(t *testing.T) *provider {
+	t.Helper()
+	return newProvider(t, nil)
+}
+
+// newProvider starts one; with a ca it speaks TLS, and answers what mail
+// programs look up with settings.
+func newProvider(t *testing.T, ca *pop3test.CA, settings ...func(p *provider) string) *provider {
 	t.Helper()
 	clients := map[string]*storage.Client{native: storage.NativeClient(native, "http://localhost/back", "http://127.0.0.1")}
 	p := &provider{store: &store{Storage: storage.NewStorageWithClients(users{}, clients)}}
 	srv := httptest.NewUnstartedServer(nil)
 	_, port, _ := strings.Cut(srv.Listener.Addr().String(), ":")
 	p.url = "http://localhost:" + port + "/"
-	srv.Config.Handler = exampleop.SetupServer(p.url, p.store, slog.New(slog.NewTextHandler(io.Discard, nil)), false)
-	srv.Start()
+	if ca != nil {
+		p.url = "https://localhost:" + port + "/"
+		p.roots = ca.CertPool()
+		srv.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Leaf("localhost")}}
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", exampleop.SetupServer(p.url, p.store, slog.New(slog.NewTextHandler(io.Discard, nil)), false))
+	for _, text := range settings {
+		mux.HandleFunc("/"+domain, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text(p)) })
+	}
+	srv.Config.Handler = mux
 	t.Cleanup(srv.Close)
+	if ca == nil {
+		srv.Start()
+	} else {
+		srv.StartTLS()
+	}
 	return p
 }
 
@@ -194,7 +219,7 @@ func (h *person) ShowURL(u string, _ bool) {
 // browse logs in at the provider and follows it back.
 func (h *person) browse(u string) {
 	h.t.Helper()
-	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: h.p.roots}}, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 		if r.URL.Query().Has("code") {
 			h.ended = r.URL.String()
 		}
