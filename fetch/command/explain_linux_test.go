@@ -3,7 +3,6 @@ package command
 import (
 	"errors"
 	"net"
-	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
