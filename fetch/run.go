@@ -25,12 +25,12 @@ type run struct {
 	failures   map[state.Key][]state.Failure // as on record when the run began
 	prints     printed
 	compared   map[state.Key]bool // reappeared messages of this session: see Known.Compared
-	lessons    []lesson      // not confirmed yet
-	agreedOn   bool          // the saved plan was compared with what there is to do
-	again      bool          // another session is wanted: it has what this one lacked
-	limiter    *rate.Limiter // nil: as fast as it goes
-	triedRenew bool          // a refused login was tried again with a new secret
-	budgeted   int64         // octets of this run that are in the day's budget already
+	lessons    []lesson           // not confirmed yet
+	agreedOn   bool               // the saved plan was compared with what there is to do
+	again      bool               // another session is wanted: it has what this one lacked
+	limiter    *rate.Limiter      // nil: as fast as it goes
+	triedRenew bool               // a refused login was tried again with a new secret
+	budgeted   int64              // octets of this run that are in the day's budget already
 
 	mu       sync.Mutex // guards what follows
 	sum      Summary
