@@ -30,7 +30,7 @@ func clientTLS(a *config.Account) (*tls.Config, error) {
 	if a.ClientCert != "" {
 		cert, err := tls.LoadX509KeyPair(a.ClientCert, a.ClientKey)
 		if err != nil {
-			return nil, fmt.Errorf("client_cert: %w", err)
+			return nil, hinted{fmt.Errorf("client_cert: %w", err), "nothing was fetched or changed; client_cert and client_key are PEM files that belong together"}
 		}
 		c.Certificates = []tls.Certificate{cert}
 	}

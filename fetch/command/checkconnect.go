@@ -131,9 +131,9 @@ func (w *walk) checkState() {
 	case errors.Is(err, fs.ErrNotExist):
 		w.ok("state", "none yet: the first fetch takes everything that is on the server", began)
 	case errors.Is(err, state.ErrLocked):
-		w.warn("state", "a run is working on this maildrop now", "", began)
+		w.warn("state", "a run is working on this maildrop now", "the server is looked at all the same, and may refuse a second login until that run ends", began)
 	case err != nil:
-		w.fail("state", err, began)
+		w.fail("state", fetch.StateOpen(state.Path(w.stateDir, w.a.ID), err), began)
 	default:
 		defer db.Close()
 		_ = db.View(func(v *state.View) error {

@@ -263,7 +263,7 @@ func TestProviderDown(t *testing.T) {
 	p.forget()
 	p.refusing("temporarily_unavailable")
 	l.want(l.child("token", "lab"), 0) // still good, as far as is known
-	l.want(l.child("fetch"), 75, "new token: refresh: temporarily_unavailable", "token refused")
+	l.want(l.child("fetch"), 75, "there is no new one: refresh: temporarily_unavailable", "token refused", "hint: the provider of the login is busy or down")
 	p.refusing("")
 	l.want(l.child("fetch"), 0)
 }

@@ -53,11 +53,15 @@ func runPurge(c *cli.Context) error {
 	if err == nil || rep.Deleted > 0 {
 		e.writePurge(a.Name, &rep, c.Bool("dry-run"))
 	}
-	if err != nil {
-		printError(e.std.Err, a.Name, err)
+	switch {
+	case isStopped(c.Context, err):
+		return stopped{rep.Mail()}
+	case err != nil:
+		e.failed(a.Name, err, rep.Mail())
 		return silent{fetch.ExitOf(err)}
 	}
 	if !rep.Verify.OK() {
+		e.damaged(a.Name, &rep.Verify, "what is not verified stays on the server")
 		return silent{fetch.ExitData}
 	}
 	return nil
@@ -66,7 +70,8 @@ func runPurge(c *cli.Context) error {
 func (e *env) writePurge(account string, rep *fetch.PurgeReport, dry bool) {
 	if e.json {
 		_ = json.NewEncoder(e.std.Out).Encode(map[string]any{"account": account, "listed": rep.Listed, "eligible": rep.Eligible,
-			"verified": rep.Verified, "deleted": rep.Deleted, "still_listed": rep.Left, "remaining": rep.Remaining, "dry_run": dry})
+			"verified": rep.Verified, "deleted": rep.Deleted, "still_listed": rep.Left, "remaining": rep.Remaining, "dry_run": dry,
+			"proven": rep.Proven})
 		return
 	}
 	if e.quiet {
@@ -75,6 +80,10 @@ func (e *env) writePurge(account string, rep *fetch.PurgeReport, dry bool) {
 	fmt.Fprintf(e.std.Out, "%s: %d on the server, %d delivered and old enough, %d of these verified\n", printable(account), rep.Listed, rep.Eligible, rep.Verified)
 	if dry {
 		fmt.Fprintf(e.std.Out, "%s: would delete %s\n", printable(account), plural(rep.Verified, "message"))
+		return
+	}
+	if !rep.Proven && rep.Deleted > 0 {
+		fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; not listed again\n", printable(account), rep.Deleted)
 		return
 	}
 	fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; listed again: %d of them still there, %d messages remain\n",
