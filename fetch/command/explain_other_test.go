@@ -9,4 +9,5 @@ func onlyLinux(t *testing.T) { t.Skip("made on Linux only") }
 func deafPort(t *testing.T, _ map[string]string)     { onlyLinux(t) }
 func onLinux(t *testing.T, _ map[string]string)      { onlyLinux(t) }
 func fullDisk(t *testing.T, _ map[string]string)     { onlyLinux(t) }
+func smallDisk(t *testing.T, _ map[string]string)    { onlyLinux(t) }
 func readOnlyDisk(t *testing.T, _ map[string]string) { onlyLinux(t) }

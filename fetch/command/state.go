@@ -87,8 +87,8 @@ func viewState(c *cli.Context, fn func(e *env, a *config.Account, v *state.View)
 		failed = fn(e, a, v)
 		return nil
 	})
-	if failed == nil && err != nil {
-		failed = fmt.Errorf("%s: %w", a.Name, fetch.StateOpen(db.Path(), err))
+	if err != nil { // damage, whatever fn made of it
+		return fmt.Errorf("%s: %w", a.Name, fetch.StateOpen(db.Path(), err))
 	}
 	return failed
 }
