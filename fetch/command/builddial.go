@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/proxy"
@@ -171,13 +172,28 @@ type tunnelConn struct {
 // Read adds what the command complained of to the end of the connection.
 func (c *tunnelConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if errors.Is(err, io.EOF) && n == 0 {
-		c.end() // then all that it had to say is there
-		if said := c.stderr.text(); said != "" {
-			return 0, hinted{fmt.Errorf("tunnel: %s", said), tunnelHint}
-		}
+	if n == 0 && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+		err = c.complaint(err)
 	}
 	return n, err
+}
+
+// Write does the same where the command ended before it.
+func (c *tunnelConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		err = c.complaint(err)
+	}
+	return n, err
+}
+
+// complaint is what the command said before it ended, or else err.
+func (c *tunnelConn) complaint(err error) error {
+	c.end() // then all that it had to say is there
+	if said := c.stderr.text(); said != "" {
+		return hinted{fmt.Errorf("tunnel: %s", said), tunnelHint}
+	}
+	return err
 }
 
 // Close ends the connection and the command, and waits for it.

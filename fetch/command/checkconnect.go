@@ -121,6 +121,9 @@ func (w *walk) fail(step string, err error, began time.Time) {
 	if w.err == nil {
 		w.err = err
 	}
+	if errors.Is(err, context.Canceled) {
+		return // a signal: Main says so
+	}
 	w.add(checkStep{Step: step, Mark: markFail, Detail: err.Error(), Advice: explain(w.a, err)}, began)
 }
 

@@ -126,7 +126,11 @@ func (m *meeting) explains(advice string) bool {
 		return strings.HasPrefix(advice, hint)
 	}
 	i := slices.IndexFunc(failures(), func(f failure) bool { return f.name == m.row })
-	return i >= 0 && strings.ReplaceAll(failures()[i].advice, "ACCOUNT", "work") == advice
+	if i < 0 {
+		return false
+	}
+	want := strings.ReplaceAll(failures()[i].advice, "ACCOUNT", "work")
+	return advice == want || advice == asHint(want)
 }
 
 // yaml is a configuration whose account works, with what the meeting changes.

@@ -47,7 +47,7 @@ func exportManifest(c *cli.Context) error {
 func checkManifest(c *cli.Context, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return usageError{hinted{fmt.Errorf("--manifest: %w", err), "nothing was checked; `mailhaul state export --manifest ACCOUNT` prints one"}}
+		return usageError{hinted{fmt.Errorf("--manifest: %w", err), "nothing was checked; `mailhaul state export --manifest` prints one"}}
 	}
 	defer f.Close()
 	n, last, err := fetch.CheckManifest(f)

@@ -31,8 +31,10 @@ type mishap struct {
 	// configuration. It is fetch if empty.
 	args string
 	bare bool
-	// stop is the command at which the server is when a signal comes.
+	// stop is the command at which the server is when a signal comes, and nth
+	// how often it has received it then; 0 is once.
 	stop string
+	nth  int
 	exit int
 	// names is the account or file that must be named; says and hint are
 	// patterns for the error and for a hint line, and mail for the line that
@@ -146,7 +148,7 @@ func (s *scene) mailhaul(args, event string) (code int, out, log string) {
 				return
 			default:
 			}
-			if s.server.Count(event) > before {
+			if s.server.Count(event) >= before+max(s.m.nth, 1) {
 				cancel(Signal{syscall.SIGINT})
 				return
 			}

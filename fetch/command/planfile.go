@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,7 +38,11 @@ func savePlans(path string, plans []fetch.SavedPlan) error {
 		return err
 	}
 	if err := durable.WriteFile(path, append(text, '\n')); err != nil {
-		return hinted{fmt.Errorf("the plan was not saved: %w", err), "name another FILE; " + nothingChanged}
+		var file *os.PathError
+		if errors.As(err, &file) {
+			err = file.Err // what it names is a file in between
+		}
+		return hinted{fmt.Errorf("the plan was not saved to %s: %w", path, err), "name another FILE; " + nothingChanged}
 	}
 	return nil
 }

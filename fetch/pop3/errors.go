@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -161,7 +162,7 @@ func (e *ConnError) Hint() string {
 	case e.Command == "greeting" && hungUp(e.Err):
 		return "the server wants no connection from here now: too many at a time, or too many failed logins? try again later"
 	}
-	return "the network or the server is in trouble; if it stays, `mailhaul check --connect` names the step that fails"
+	return cmp.Or(hintOf(e.Err), "the network or the server is in trouble; if it stays, `mailhaul check --connect` names the step that fails")
 }
 
 // PipelineRejected reports whether err looks like that of a server that

@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -113,7 +114,7 @@ func (e *TLSError) Hint() string {
 	case hungUp(e.Err):
 		return "the server hangs up: does this port speak TLS, and does it take connections from this address?"
 	}
-	return "the server and mailhaul do not agree on TLS: `mailhaul check --connect` shows what the server has"
+	return cmp.Or(hintOf(e.Err), "the server and mailhaul do not agree on TLS: `mailhaul check --connect` shows what the server has")
 }
 
 func newTLSError(host string, err error) *TLSError {
