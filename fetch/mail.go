@@ -51,7 +51,7 @@ func (d deletions) text(who string) string {
 func nextRun(exit Exit, open bool) string {
 	next := "the next run goes on from here"
 	if open {
-		next = "the next run deletes what is left of them"
+		next = "the next run with these options deletes what is left of them"
 	}
 	switch exit {
 	case ExitSoftware:

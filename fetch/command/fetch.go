@@ -271,7 +271,11 @@ func (p *printer) Report(e fetch.Event) {
 		writeLine(p.std.Out, s)
 	}
 	if s.Err != nil && !errors.Is(s.Err, context.Canceled) {
-		p.failed(s.Account, s.Err, s.Mail())
+		mail := s.Mail()
+		if p.json {
+			mail = "" // the object has it
+		}
+		p.failed(s.Account, s.Err, mail)
 	}
 	p.printNotes(s.Account, s.Notes)
 }
