@@ -122,7 +122,7 @@ func (c *committer) prepare(ctx context.Context, b *batch) (all []state.Intent) 
 		fault.Point("commit.prepare")
 		intents, err := p.batch.Prepare(ctx)
 		if err == nil && len(intents) != len(p.deliveries) {
-			err = fmt.Errorf("%d intents for %d messages", len(intents), len(p.deliveries))
+			err = fmt.Errorf("the target promised %d deliveries for %d messages: a defect of mailhaul", len(intents), len(p.deliveries))
 		}
 		if err != nil {
 			c.fail(p.target, err)
@@ -196,8 +196,7 @@ func (c *committer) apply(intents []state.Intent) error {
 	}
 	fault.Point("commit.apply")
 	if err := c.db.Apply(change); err != nil {
-		return &Error{Exit: ExitIO, Err: fmt.Errorf("state: %w", err),
-			Hint: "nothing was deleted; the next run settles what is open"}
+		return &Error{Exit: ExitIO, Err: stateWrite(c.db, err)}
 	}
 	fault.Point("commit.applied")
 	c.settle = nil
@@ -218,7 +217,7 @@ func (c *committer) publish(ctx context.Context, p *part) {
 	results := p.batch.Publish(ctx)
 	id := 0
 	for i, d := range p.deliveries {
-		res := deliver.Result{Err: &deliver.Error{Class: deliver.IOError, Err: errors.New("no result")}}
+		res := deliver.Result{Err: &deliver.Error{Class: deliver.IOError, Err: errors.New("the target does not say what became of the message: a defect of mailhaul")}}
 		if i < len(results) {
 			res = results[i]
 		}

@@ -61,6 +61,18 @@ func (e *PartialError) Error() string {
 	return fmt.Sprintf("%d messages failed and stay on the server; the first: %v", e.Failed, e.First)
 }
 
+// Hint is that of the first failure, if it has one.
+func (e *PartialError) Hint() string {
+	h := HintOf(e.First)
+	if h == "" {
+		h = "if it fails again, look at the message in the provider's web mail, and at the target"
+	}
+	if e.Failed > 1 {
+		h += "; -v names each of them"
+	}
+	return h
+}
+
 // Unwrap returns the first failure.
 func (e *PartialError) Unwrap() error { return e.First }
 
@@ -207,7 +219,7 @@ func HintOf(err error) string {
 		}
 	}
 	if errors.Is(err, state.ErrNotState) {
-		return "restore it from a backup, or move it away: everything that is on the server is then fetched again"
+		return (&StateError{Err: err}).Hint()
 	}
 	return ""
 }

@@ -50,6 +50,11 @@ type Summary struct {
 	// Deleted were confirmed by QUIT; Failed could not be retrieved or
 	// delivered; SetAside were refused and put aside.
 	Listed, Fetched, Skipped, Deleted, Failed, SetAside int
+	// Unconfirmed were to be deleted, and no QUIT confirmed it: they may be gone.
+	Unconfirmed int
+	// TrustImported: what was deleted may have been fetched by the program
+	// alone whose list was imported.
+	TrustImported bool
 	// Bytes is what Fetched add up to, with LF line ends.
 	Bytes int64
 	// Sessions is how many times we logged in, RoundTrips how often the run

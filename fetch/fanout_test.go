@@ -340,7 +340,7 @@ func TestRelayDown(t *testing.T) {
 	})
 	all := []string{"1", "2", "3", "4"}
 	s := g.fetch()
-	g.wantExit(s, ExitTemp, "smtp "+addr+": dial tcp")
+	g.wantExit(s, ExitTemp, "smtp "+addr+": connect: connection refused")
 	if HintOf(s.Err) == "" || s.Fetched != 0 || s.Deleted != 0 || g.drop.Len() != 4 {
 		t.Errorf("%+v, hint %q, %d on the server", s, HintOf(s.Err), g.drop.Len())
 	}

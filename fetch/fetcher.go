@@ -104,15 +104,16 @@ func (f *Fetcher) Plan(ctx context.Context, a *Account) (plan Plan, notes []stri
 // reading calls fn with the state open for reading; db is nil before the first
 // run.
 func (r *run) reading(ctx context.Context, fn func() error) (err error) {
-	r.db, err = state.OpenContext(ctx, state.Path(r.f.StateDir, r.a.ID), state.Options{Wait: r.a.Wait, ReadOnly: true})
+	r.db, err = state.OpenContext(ctx, r.statePath(), state.Options{Wait: r.a.Wait, ReadOnly: true})
 	if errors.Is(err, os.ErrNotExist) {
 		r.db = nil
 		return fn()
 	}
 	if err != nil {
-		return inUse(err)
+		return inUse(StateOpen(r.statePath(), err))
 	}
 	defer func() {
+		err = stateDamage(r.statePath(), err)
 		_ = r.db.Close()
 		r.db = nil
 	}()

@@ -95,8 +95,8 @@ func (r *run) nameByHeader(ctx context.Context, c *pop3.Client, list []pop3.Mess
 	if !r.a.Policy.Keep.None {
 		return &Error{
 			Exit: ExitConfig,
-			Err:  fmt.Errorf("server has neither UIDL nor a working TOP: messages that stay there cannot be told from new ones"),
-			Hint: "nothing was fetched or deleted; with `keep: none` this server works, since what is delivered is deleted",
+			Err:  fmt.Errorf("the server gives its messages no names (UIDL) and shows no headers (TOP): what stays there cannot be told from new mail"),
+			Hint: "this server works if what is delivered is deleted there: `keep: none`, or --delete for one run",
 		}
 	}
 	for i := range list {

@@ -44,10 +44,10 @@ func (r *run) learnFrom(err error) bool {
 	var capa *pop3.CapaError
 	switch {
 	case pop3.PipelineRejected(err) && !r.facts.NoPipelining && r.a.Server.Pipelining == pop3.PipelineAuto:
-		r.learnt(&r.facts.NoPipelining, "server hangs up on pipelined commands: sending one at a time from now on")
+		r.learnt(&r.facts.NoPipelining, "the server hangs up on several commands at once (pipelining): sending one at a time from now on")
 		return true
 	case errors.As(err, &capa) && !capa.Refused() && !r.facts.NoCapa:
-		r.learnt(&r.facts.NoCapa, "server hangs up on CAPA: not asking any more")
+		r.learnt(&r.facts.NoCapa, "the server hangs up when it is asked what it can do (CAPA): not asking any more")
 		return true
 	}
 	return false
@@ -86,7 +86,7 @@ func (r *run) needsUTF8(c *pop3.Client, refused error) bool {
 	}
 	if !r.facts.UTF8 {
 		r.facts.UTF8, r.again = true, true
-		r.addNote("server wants the UTF8 command for some messages: sending it from now on")
+		r.addNote("the server wants the UTF8 command for some messages: sending it from now on")
 	}
 	return r.again
 }

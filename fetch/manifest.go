@@ -132,7 +132,7 @@ func CheckManifest(r io.Reader) (messages int, last string, err error) {
 		case l.Prev != prev:
 			return 0, "", fmt.Errorf("line %d does not follow the line before it: one of them was changed, added or removed", n)
 		case ended, (n == 1) != (l.Kind == "manifest"):
-			return 0, "", fmt.Errorf("line %d: out of place", n)
+			return 0, "", fmt.Errorf("line %d: is no line of a manifest, or not in its place", n)
 		}
 		if l.Kind == "message" {
 			messages++
@@ -140,7 +140,7 @@ func CheckManifest(r io.Reader) (messages int, last string, err error) {
 		if l.Kind == "end" {
 			ended = true
 			if l.Count == nil || *l.Count != messages {
-				return 0, "", fmt.Errorf("line %d: the count does not fit", n)
+				return 0, "", fmt.Errorf("line %d: it lists another number of messages than it says", n)
 			}
 		}
 		sum := sha256.Sum256(text)
@@ -150,7 +150,7 @@ func CheckManifest(r io.Reader) (messages int, last string, err error) {
 		return 0, "", err
 	}
 	if !ended {
-		return 0, "", errors.New("the end is missing")
+		return 0, "", errors.New("the last line is missing: it was cut, or the export did not end")
 	}
 	return messages, prev, nil
 }

@@ -44,10 +44,10 @@ func (f *Fetcher) MarkSeen(ctx context.Context, a *Account, rule MarkRule) (mark
 		if err != nil {
 			return err
 		}
-		marked = len(chosen)
 		if err := r.db.Apply(&state.Change{Put: chosen, Facts: &r.facts}); err != nil {
-			return err
+			return stateWrite(r.db, err)
 		}
+		marked = len(chosen)
 		return c.Quit(ctx)
 	})
 	return marked, listed, err
@@ -107,8 +107,8 @@ func (r *run) dates(ctx context.Context, c *pop3.Client, items []Item) (map[int]
 		}
 	})
 	if err == nil && shown == 0 && len(items) > 0 {
-		err = &Error{Exit: ExitProtocol, Err: errors.New("server has no TOP: dates cannot be read without retrieving"),
-			Hint: "use --all or --all-but-newest"}
+		err = &Error{Exit: ExitProtocol, Err: errors.New("the server shows no headers (TOP): the dates of its messages are not known"),
+			Hint: "use --all or --all-but-newest N"}
 	}
 	return dates, err
 }

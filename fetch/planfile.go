@@ -59,7 +59,7 @@ func (e *PlanChangedError) Error() string {
 
 // Hint implements the hint of an error.
 func (*PlanChangedError) Hint() string {
-	return "nothing was fetched or deleted; look at `mailhaul plan` again and save it anew"
+	return "look at `mailhaul plan` again and save it anew"
 }
 
 // agreed holds a plan to the saved one, if there is one. The first session of a

@@ -40,20 +40,21 @@ func (r *run) after(ctx context.Context) {
 	}
 	if err := r.a.After(context.WithoutCancel(ctx), &r.sum); err != nil {
 		r.log.Warn("after failed", "err", err)
-		r.addNote(fmt.Sprintf("after: %v", err))
+		r.addNote(fmt.Sprintf("the command of `after` failed, which changes nothing for the mail: %v", err))
 	}
 }
 
 // holding calls fn while it holds the maildrop's state, and so the maildrop.
 func (r *run) holding(ctx context.Context, fn func() error) (err error) {
-	r.db, err = state.OpenContext(ctx, state.Path(r.f.StateDir, r.a.ID), state.Options{Wait: r.a.Wait})
+	r.db, err = state.OpenContext(ctx, r.statePath(), state.Options{Wait: r.a.Wait})
 	if err != nil {
-		return inUse(err)
+		return inUse(StateOpen(r.statePath(), err))
 	}
 	defer func() {
 		if cerr := r.db.Close(); err == nil {
 			err = cerr
 		}
+		err = stateDamage(r.statePath(), err)
 	}()
 	if err := r.load(); err != nil {
 		return err
@@ -67,7 +68,7 @@ func inUse(err error) error {
 		return err
 	}
 	return &Error{Exit: ExitTemp, Err: errors.New("another run is working on this maildrop"),
-		Hint: "wait for it, or use --wait 10m"}
+		Hint: "wait for it, or use --wait 10m; `mailhaul status` shows it"}
 }
 
 // work is a run from the intents of an earlier one to the record of this one.
@@ -124,8 +125,7 @@ func (r *run) record(ctx context.Context, change *state.Change, err error) error
 	}
 	fault.Point("poll.record")
 	if aerr := r.db.Apply(change); aerr != nil && err == nil {
-		return &Error{Exit: ExitIO, Err: fmt.Errorf("state: %w", aerr),
-			Hint: "everything fetched so far is delivered; the next run goes on from there"}
+		return &Error{Exit: ExitIO, Err: stateWrite(r.db, aerr)}
 	}
 	return err
 }

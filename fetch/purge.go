@@ -27,6 +27,8 @@ type PurgeReport struct {
 	// listing has more than was confirmed.
 	Remaining int
 	Proven    bool
+	// Unconfirmed are deletions that were asked for and that no QUIT confirmed.
+	Unconfirmed int
 	// Verify are the findings about the eligible messages.
 	Verify VerifyReport
 }
@@ -94,7 +96,8 @@ func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeRe
 		rep.Deleted += n
 		rep.Remaining -= n
 		if err != nil {
-			return fmt.Errorf("%d deleted and confirmed so far: %w", rep.Deleted, err)
+			rep.Unconfirmed = r.sum.Unconfirmed
+			return &purgeError{fmt.Errorf("%d deleted and confirmed so far: %w", rep.Deleted, err)}
 		}
 		if n == 0 {
 			break // the rest is not listed any more
@@ -102,13 +105,13 @@ func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeRe
 	}
 	listed, err := r.listedKeys(ctx)
 	if err != nil {
-		return fmt.Errorf("%d deleted and confirmed, but the proof is missing: %w", rep.Deleted, err)
+		return &purgeError{fmt.Errorf("%d deleted and confirmed, but the list that would prove it could not be read: %w", rep.Deleted, err)}
 	}
 	rep.Remaining, rep.Proven = len(listed), true
 	if rep.Deleted >= rep.Listed && rep.Remaining > 0 {
 		r.facts.Window = max(r.facts.Window, rep.Listed) // emptied, and it filled up again at once
 		if err := r.db.Apply(&state.Change{Facts: &r.facts}); err != nil {
-			return err
+			return stateWrite(r.db, err)
 		}
 	}
 	for k := range gone {
@@ -117,7 +120,7 @@ func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeRe
 		}
 	}
 	if rep.Left > 0 {
-		return &Error{Exit: ExitProtocol, Err: fmt.Errorf("the server confirmed %d deletions but still lists %d of these messages", rep.Deleted, rep.Left),
+		return &Error{Exit: ExitProtocol, Err: fmt.Errorf("the server confirmed %s but still lists %d of these messages", counted(rep.Deleted, "deletion"), rep.Left),
 			Hint: "look at the mailbox in the provider's web mail: some providers archive instead of deleting, by a setting"}
 	}
 	return nil
@@ -144,7 +147,7 @@ func (r *run) purgeSession(ctx context.Context, doomed, gone map[state.Key]bool)
 	for _, k := range change.Deleted {
 		gone[k] = true
 	}
-	return n, r.db.Apply(change)
+	return n, stateWrite(r.db, r.db.Apply(change))
 }
 
 // listRows opens a session and gives each listed message its key.
@@ -162,7 +165,8 @@ func (r *run) listRows(ctx context.Context) (*pop3.Client, []Item, error) {
 	}
 	if r.prints.late {
 		r.leave(c)
-		return nil, nil, &Error{Exit: ExitProtocol, Err: errors.New("server has neither UIDL nor TOP: its messages cannot be told apart")}
+		return nil, nil, &Error{Exit: ExitProtocol, Err: errors.New("the server gives its messages no names (UIDL) and shows no headers (TOP): they cannot be told apart"),
+			Hint: "fetch works with this server if what is delivered is deleted there: `keep: none`"}
 	}
 	var items []Item
 	for _, row := range sortedKeys(list) {

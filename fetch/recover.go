@@ -23,7 +23,7 @@ func (r *run) settleIntents(ctx context.Context) error {
 	for _, in := range intents {
 		fate, err := r.fate(ctx, in)
 		if err != nil {
-			return fmt.Errorf("settle an interrupted delivery: %w", err)
+			return &settleError{err}
 		}
 		change.Settle = append(change.Settle, state.Settlement{
 			Intent: in.ID,
@@ -33,7 +33,7 @@ func (r *run) settleIntents(ctx context.Context) error {
 	}
 	fault.Point("recover.apply")
 	if err := r.db.Apply(change); err != nil {
-		return &Error{Exit: ExitIO, Err: fmt.Errorf("state: %w", err)}
+		return &Error{Exit: ExitIO, Err: stateWrite(r.db, err)}
 	}
 	fault.Point("recover.applied")
 	return nil
@@ -58,8 +58,8 @@ func (r *run) fate(ctx context.Context, in state.Intent) (deliver.Fate, error) {
 		}
 		return deliver.Unknown, &Error{
 			Exit: ExitCannotWrite,
-			Err:  fmt.Errorf("the state holds a delivery of kind %q, which this version does not know", in.Kind),
-			Hint: "it was written by a newer mailhaul: use that one",
+			Err:  fmt.Errorf("the state holds a delivery (%q) that this version does not know", in.Kind),
+			Hint: "a newer mailhaul wrote it: use that one",
 		}
 	}
 	fault.Point("recover.intent")

@@ -22,7 +22,7 @@ func (r *run) renew(ctx context.Context, err error) (bool, error) {
 	}
 	r.triedRenew = true
 	if none := r.a.Renew(ctx); none != nil {
-		return false, fmt.Errorf("new token: %w, after %w", none, err)
+		return false, fmt.Errorf("the server refused the token, and there is no new one: %w (it was refused with: %w)", none, err)
 	}
 	r.log.Info("server refused the token: trying once more with a new one")
 	return true, nil

@@ -222,7 +222,7 @@ func (r *run) serverSide(ctx context.Context, rep *Report) (*ServerSide, error) 
 			side.Here++
 		}
 	}
-	return side, errors.Join(r.db.Apply(&state.Change{Facts: &r.facts}), c.Quit(ctx))
+	return side, errors.Join(stateWrite(r.db, r.db.Apply(&state.Change{Facts: &r.facts})), c.Quit(ctx))
 }
 
 func (rep *Report) judgeServer() {

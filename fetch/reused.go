@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/fault"
@@ -25,7 +24,7 @@ func (r *run) matchReused(ctx context.Context, c *pop3.Client, list []pop3.Messa
 	}
 	fault.Point("reused.apply")
 	if err := r.db.Apply(change); err != nil {
-		return &Error{Exit: ExitIO, Err: fmt.Errorf("state: %w", err)}
+		return &Error{Exit: ExitIO, Err: stateWrite(r.db, err)}
 	}
 	*plan, err = r.diff(list)
 	return err
@@ -70,12 +69,4 @@ func (r *run) noteReused(other, unclear int) {
 	if unclear > 0 {
 		r.addNote(counted(unclear, "message") + " under the unique-id of a deleted one, and no header to compare: left alone on the server")
 	}
-}
-
-// counted is a number with its noun.
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -56,7 +56,7 @@ func (f *Fetcher) newRun(a *Account) *run {
 		failed:  make(map[state.Key]failed),
 		got:     make(map[state.Key]bool),
 		partly:  make(map[state.Key]bool),
-		sum:     Summary{Account: a.Name, Started: f.now()},
+		sum:     Summary{Account: a.Name, Started: f.now(), TrustImported: a.Policy.TrustImported},
 		event:   Event{Account: a.Name},
 		limiter: newLimiter(a.Limits.Rate),
 	}

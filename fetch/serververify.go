@@ -37,7 +37,7 @@ func (f *Fetcher) VerifyServer(ctx context.Context, a *Account, tell func(uid st
 		}
 		r.facts.LastLogin = r.now()
 		if err := r.db.Apply(&state.Change{Facts: &r.facts}); err != nil {
-			return err
+			return stateWrite(r.db, err)
 		}
 		return c.Quit(ctx)
 	})

@@ -114,13 +114,13 @@ func (r *run) open(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) 
 // noteList tells of a list that was not as it should be.
 func (r *run) noteList(rep pop3.ListReport) {
 	if rep.Malformed > 0 {
-		r.addNote(fmt.Sprintf("%d malformed lines in the server's lists, the first: %s; those messages were left alone", rep.Malformed, rep.Example))
+		r.addNote(fmt.Sprintf("%s in the server's lists cannot be understood, the first: %s; those messages were left alone and stay on the server", counted(rep.Malformed, "line"), rep.Example))
 	}
 	if rep.Duplicates > 0 {
-		r.addNote(fmt.Sprintf("%d lines of the server's lists repeat a message number; the first of each counts", rep.Duplicates))
+		r.addNote(fmt.Sprintf("the server lists a message number twice in %s; the first of each counts, and nothing is left out", counted(rep.Duplicates, "line")))
 	}
 	if rep.NoUID > 0 {
-		r.addNote(fmt.Sprintf("%d messages have no unique-id in the server's list and were left alone", rep.NoUID))
+		r.addNote(fmt.Sprintf("without a name (UID) in the server's list: %s, left alone; a later run asks again", counted(rep.NoUID, "message")))
 	}
 }
 
@@ -130,7 +130,7 @@ func (r *run) learn(c *pop3.Client) {
 	r.facts.LoginDelay, _ = caps.LoginDelay()
 	r.learnExpire(caps)
 	if weaker := c.LoginStrength(); weaker < r.facts.AuthStrength {
-		r.addNote(fmt.Sprintf("weaker login than before: %s instead of %s; if the server's set-up was not changed, someone may be in between", c.LoginName(), r.facts.AuthName))
+		r.addNote(fmt.Sprintf("weaker login than before: %s instead of %s; if the server's set-up was not changed, someone may be in between: look at the certificate with `mailhaul check --connect`", c.LoginName(), r.facts.AuthName))
 	}
 	r.facts.AuthName, r.facts.AuthStrength = c.LoginName(), c.LoginStrength()
 }
@@ -145,7 +145,7 @@ func (r *run) learnExpire(caps pop3.Capabilities) {
 		said = strconv.Itoa(days)
 	}
 	if ok && !r.a.Policy.Keep.None && r.facts.Extra[extraExpire] != said {
-		r.addNote(fmt.Sprintf("server announces that it may delete mail %d days after it was fetched, whatever `keep` says", days))
+		r.addNote(fmt.Sprintf("the server announces that it may delete mail %s after it was fetched, whatever `keep` says; many announce it and do not: see the provider's settings", counted(days, "day")))
 	}
 	if r.facts.Extra == nil {
 		r.facts.Extra = make(map[string]string)
@@ -241,7 +241,7 @@ func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, li
 		it := &doomed[next]
 		next++
 		if refused != nil {
-			r.addNote(fmt.Sprintf("server would not delete message %d: %v", m.Num, refused))
+			r.addNote(fmt.Sprintf("the server would not delete message %d: %v; it is delivered, and a later run tries again", m.Num, refused))
 			return nil
 		}
 		deleted = append(deleted, it.Key)
@@ -250,11 +250,15 @@ func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, li
 	var refused *pop3.QuitError
 	switch {
 	case errors.As(err, &refused) && len(doomed) == 0:
-		r.addNote(fmt.Sprintf("server refused QUIT: %v", refused.Err))
+		r.addNote(fmt.Sprintf("the server refused to end the session: %v; nothing was to be deleted, so nothing is lost", refused.Err))
 	case errors.As(err, &refused):
-		return 0, &Error{Exit: ExitTemp, Err: fmt.Errorf("delivered, but deletions are tried again next time: %w", err)}
+		r.unconfirmed(len(doomed))
+		return 0, &Error{Exit: ExitTemp, Err: fmt.Errorf("the server did not confirm the deletions: %w", err), Hint: unconfirmedHint}
+	case err != nil && len(doomed) == 0:
+		return 0, fmt.Errorf("the session did not end well: %w", err)
 	case err != nil:
-		return 0, fmt.Errorf("delivered, but the session did not end well; deletions are tried again next time: %w", err)
+		r.unconfirmed(len(doomed))
+		return 0, &unconfirmedError{err}
 	}
 	change.Deleted, change.DeletedAt = deleted, r.now()
 	r.sum.Deleted += len(deleted)

@@ -32,7 +32,7 @@ func (f *Fetcher) TakeOver(ctx context.Context, a *Account, online bool, choose 
 		}
 		change := &state.Change{Put: r.imported(seen), Facts: &r.facts}
 		added = len(change.Put)
-		return r.db.Apply(change)
+		return stateWrite(r.db, r.db.Apply(change))
 	})
 	return added, err
 }

@@ -31,7 +31,7 @@ func (r *run) matchReset(ctx context.Context, c *pop3.Client, list []pop3.Messag
 	}
 	fault.Point("uidreset.apply")
 	if err := r.db.Apply(&state.Change{Put: found}); err != nil {
-		return &Error{Exit: ExitIO, Err: fmt.Errorf("state: %w", err)}
+		return &Error{Exit: ExitIO, Err: stateWrite(r.db, err)}
 	}
 	*plan, err = r.diff(list)
 	return err
@@ -52,7 +52,7 @@ func (r *run) recognise(ctx context.Context, c *pop3.Client, plan *Plan) ([]stat
 	if !resetSuspected(lost.count+plan.Known, plan.Known, len(unknown)) {
 		return nil, nil
 	}
-	r.log.Warn("most known messages are gone and others have come: comparing headers", "gone", lost.count, "unknown", len(unknown))
+	r.log.Info("most known messages are gone and others have come: comparing headers", "gone", lost.count, "unknown", len(unknown))
 	found, err := r.matchHeaders(ctx, c, unknown, lost)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (r *run) recognise(ctx context.Context, c *pop3.Client, plan *Plan) ([]stat
 	if len(found) == 0 {
 		return nil, r.trustUnknown(lost)
 	}
-	r.addNote(fmt.Sprintf("the server gave its messages new unique-ids: %d of %d were recognised by their headers and are not fetched again", len(found), len(unknown)))
+	r.addNote(fmt.Sprintf("the server gave its messages new names (UIDs): %d of %d were recognised by their headers and are not fetched again", len(found), len(unknown)))
 	return found, nil
 }
 
@@ -135,7 +135,7 @@ func (r *run) trustUnknown(lost lostEntries) error {
 	}
 	return &Error{
 		Exit: ExitTemp,
-		Err:  fmt.Errorf("%d messages that were on the server are gone and others have come: it may have given them new unique-ids", lost.count),
-		Hint: "nothing was fetched or deleted; if they are new, run `mailhaul state forget ACCOUNT --all`; if you have them, `mailhaul state mark-seen ACCOUNT --all`",
+		Err:  fmt.Errorf("%s known from another program's list are gone from the server and others have come: are they new mail, or the same under new names (UIDs)?", counted(lost.count, "message")),
+		Hint: fmt.Sprintf("if they are new, run `mailhaul state forget %s --all`; if you have them, `mailhaul state mark-seen %s --all`; then fetch", r.a.Name, r.a.Name),
 	}
 }

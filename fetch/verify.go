@@ -137,7 +137,7 @@ func (r *run) verify(ctx context.Context, entries []state.Entry, rep *VerifyRepo
 		}
 		if len(changed) == verifyBatch || i == len(entries)-1 {
 			if err := r.db.Apply(&state.Change{Put: changed}); err != nil {
-				return nil, err
+				return nil, stateWrite(r.db, err)
 			}
 			changed = changed[:0]
 		}

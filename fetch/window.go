@@ -86,7 +86,7 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 			r.keepLessons(0)
 			w.learnWindow(&r.facts, before)
 			if before.deleted > 0 && w.unchanged(before) {
-				r.addNote(fmt.Sprintf("the server confirmed %d deletions and still lists these messages", before.deleted))
+				r.addNote(fmt.Sprintf("the server confirmed %s and still lists these messages: they are delivered and not fetched again; some providers archive instead, by a setting", counted(before.deleted, "deletion")))
 			}
 			again = r.again || w.moreExpected(&r.facts) && !w.unchanged(before) && !r.limitReached() && r.sum.Failed == 0
 		} else {
@@ -110,7 +110,7 @@ func (r *run) between(change *state.Change) error {
 	r.spend(change)
 	fault.Point("window.apply")
 	if err := r.db.Apply(change); err != nil {
-		return &Error{Exit: ExitIO, Err: fmt.Errorf("state: %w", err)}
+		return &Error{Exit: ExitIO, Err: stateWrite(r.db, err)}
 	}
 	*change = state.Change{}
 	return nil
@@ -132,8 +132,8 @@ func (r *run) awaitLogin(ctx context.Context, within bool) error {
 	}
 	if wait > max(r.a.Wait, shortPause) && (!within || wait > longPause) {
 		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server allows one login every %s; the next is due in %s",
-			r.facts.LoginDelay, wait.Round(time.Second)),
-			Hint: fmt.Sprintf("run later, or use --wait %s to wait for it", r.facts.LoginDelay)}
+			inBrief(r.facts.LoginDelay), inBrief(wait.Round(time.Second))),
+			Hint: fmt.Sprintf("run later, or use --wait %s to wait for it", inBrief(r.facts.LoginDelay))}
 	}
 	r.enter(Waiting)
 	r.log.Info("waiting for the server's login delay", "wait", wait)

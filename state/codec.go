@@ -2,7 +2,6 @@ package state
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -41,7 +40,7 @@ const (
 // epoch is 2020-01-01T00:00:00Z: times near it take four or five bytes.
 const epoch = 1577836800
 
-var errCorrupt = errors.New("damaged record")
+var errCorrupt = fmt.Errorf("%w (a damaged record)", ErrNotState)
 
 // Record is an encoded Entry as [View.Records] yields it. Its methods read
 // only the bytes they need, do not allocate, and answer as for an unknown,

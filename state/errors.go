@@ -22,11 +22,24 @@ type VersionError struct {
 }
 
 func (e *VersionError) Error() string {
+	return e.Path + ": " + e.Problem()
+}
+
+// Problem is Error without the path.
+func (e *VersionError) Problem() string {
+	which := "older"
 	if e.Have > e.Want {
-		return fmt.Sprintf("%s: state format %d is newer than this program's %d: use the mailhaul that wrote it, or a later one",
-			e.Path, e.Have, e.Want)
+		which = "newer"
 	}
-	return fmt.Sprintf("%s: state format %d is older than this program's %d: the next fetch upgrades it", e.Path, e.Have, e.Want)
+	return fmt.Sprintf("state format %d is %s than this program's %d", e.Have, which, e.Want)
+}
+
+// Hint says what to do.
+func (e *VersionError) Hint() string {
+	if e.Have > e.Want {
+		return "use the mailhaul that wrote it, or a later one"
+	}
+	return "the next fetch upgrades it"
 }
 
 // faultsPanic makes an access to a page that the file no longer has (it was
@@ -46,4 +59,6 @@ func contain(err *error) {
 	}
 }
 
-func damage(panicked any) error { return fmt.Errorf("%w (%v)", ErrNotState, panicked) }
+// damage is what a panic of bbolt means. Its words ("runtime error: ...") are
+// of no use to the person who reads them.
+func damage(any) error { return fmt.Errorf("%w (a page of it is broken)", ErrNotState) }

@@ -133,7 +133,7 @@ func openBolt(path string, readOnly bool) (db *DB, err error) {
 	case isSystem(err):
 		return nil, err
 	default:
-		return nil, fmt.Errorf("%w (%v)", ErrNotState, err)
+		return nil, ErrNotState // bbolt's words for it ("invalid database") say no more
 	}
 	b.AllocSize = allocSize
 	if !stillAt(path, file) {

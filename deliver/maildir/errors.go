@@ -29,11 +29,11 @@ func classify(err error) (deliver.Class, string) {
 	case errors.Is(err, syscall.EXDEV):
 		return deliver.CannotCreate, "tmp and new of a Maildir must be on one file system"
 	case errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
-		return deliver.CannotCreate, "check the path in the configuration"
+		return deliver.CannotCreate, "the path is too long, or a link in it leads back to itself: name another one"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return deliver.Unavailable, "too many open files: raise the limit or lower parallel"
+		return deliver.Unavailable, "too many open files: raise the limit (ulimit -n), or lower `parallel`"
 	case errors.Is(err, fs.ErrNotExist):
 		return deliver.CannotCreate, "was the Maildir removed or unmounted meanwhile?"
 	}
-	return deliver.IOError, ""
+	return deliver.IOError, "the disk or its file system reports an error (see dmesg)"
 }

@@ -119,7 +119,7 @@ func (t *target) lockBoth(warn func(error)) (holder string, err error) {
 
 // lockHint tells what to do about a lock that stays.
 func lockHint(path, holder string) string {
-	const hint = "another mail program is busy with this mbox"
+	const hint = "another mail program is busy with this mbox, or left FILE.lock behind"
 	if strings.HasPrefix(holder, path+".lock") {
 		return hint + "; if none is running, remove " + path + ".lock"
 	}

@@ -15,5 +15,5 @@ func allocate(f *os.File, offset, length int64) error {
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINTR) || errors.Is(err, unix.EINVAL) {
 		return nil
 	}
-	return os.NewSyscallError("fallocate", err)
+	return err
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // cannotRun is the hint for a command that is missing.
-const cannotRun = "check `command`: a path, or a program in PATH, that may be executed; it is not run by a shell"
+const cannotRun = "check the command of the target: a path, or a program in PATH, that may be executed; it is not run by a shell"
 
 // run gives one message to the command and waits for its end. The command's
 // input is a file and no pipe: if we are killed while it reads, it still sees

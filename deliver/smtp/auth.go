@@ -32,12 +32,12 @@ func (c *conn) private() bool {
 func (c *conn) login(ctx context.Context) *deliver.Error {
 	if !c.private() {
 		return c.o.failure(deliver.CannotCreate, "AUTH", errors.New("refusing to send the password without TLS"),
-			"set tls: starttls or implicit")
+			"set tls: starttls or implicit for the target")
 	}
 	mech := mechanism(c.ext["AUTH"])
 	if mech == "" {
 		return c.o.failure(deliver.Unavailable, "AUTH", errors.New("relay offers neither PLAIN nor LOGIN"),
-			"does the relay want TLS first, or no login at all?")
+			"does the relay want TLS first, or no login at all? then set tls, or leave user and password out")
 	}
 	var password string
 	if c.o.Password != nil {

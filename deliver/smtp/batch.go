@@ -33,7 +33,7 @@ type staged struct {
 func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) error {
 	to := recipients(&e, b.d.o.To)
 	if len(to) == 0 && len(e.Served) == 0 {
-		return b.d.o.failure(deliver.Later, "", errors.New("no recipient for this message"), "set `to`")
+		return b.d.o.failure(deliver.Later, "", errors.New("no recipient for this message"), "set `to` of the target (in --to: ?rcpt=ADDR)")
 	}
 	m := staged{env: e, to: to, buf: b.d.buffers()}
 	m.env.Recipients, m.env.Served = nil, slices.Clone(e.Served)

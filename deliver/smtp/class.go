@@ -59,15 +59,15 @@ func classifyLost(p phase) deliver.Class {
 func hint(p phase, code int) string {
 	switch {
 	case p == phaseAuth && code == 535:
-		return "the relay refused user or password"
+		return "the relay refused user or password: are those of the target right?"
 	case p == phaseAuth && code == 534:
 		return "the relay wants another way to log in: an app password?"
 	case p >= phaseMail && authRequired(code):
-		return "the relay wants a login: set user and password"
+		return "the relay wants a login: set user and password of the target in a configuration file"
 	case p == phaseGreeting && code == 554, p == phaseHello && code >= 500:
-		return "the relay does not take mail from this machine"
+		return "the relay does not take mail from this machine: ask its administrator, or use another one"
 	case p == phaseRcpt && code >= 500:
-		return "the relay does not take mail for this recipient: check `to`"
+		return "the relay does not take mail for this recipient: check `to` (in --to: rcpt=)"
 	}
 	return ""
 }

@@ -43,7 +43,7 @@ func connect(ctx context.Context, o *Options) (*conn, *deliver.Error) {
 	fault.Point("smtp.connect")
 	nc, err := o.Dial(ctx, o.Network, o.Address)
 	if err != nil {
-		return nil, o.failure(deliver.Unavailable, "", err, "is the relay running?")
+		return nil, o.failure(deliver.Unavailable, "", plainly(err), "is the relay running, and are its name and port right?")
 	}
 	c := &conn{o: o, nc: nc, br: bufio.NewReaderSize(nc, maxLine)}
 	stop := context.AfterFunc(ctx, c.cancel)
@@ -53,6 +53,15 @@ func connect(ctx context.Context, o *Options) (*conn, *deliver.Error) {
 		return nil, derr
 	}
 	return c, nil
+}
+
+// plainly leaves out of an error of net what stands before it anyway.
+func plainly(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 func (c *conn) begin(ctx context.Context) *deliver.Error {
@@ -125,7 +134,7 @@ func (c *conn) offers(ext string) bool {
 func (c *conn) startTLS(ctx context.Context) *deliver.Error {
 	if !c.offers("STARTTLS") {
 		return c.o.failure(deliver.Unavailable, "STARTTLS", errors.New("not offered by the relay"),
-			"use tls: implicit, or tls: none where the network is trusted")
+			"use tls: implicit, or tls: none where the network is trusted (in --to: ?tls=implicit, ?tls=none)")
 	}
 	r, err := c.command(phaseTLS, "STARTTLS")
 	if err != nil {
@@ -146,9 +155,9 @@ func (c *conn) handshake(ctx context.Context) *deliver.Error {
 	tc := tls.Client(c.nc, c.o.tlsConfig())
 	if err := tc.HandshakeContext(ctx); err != nil {
 		var untrusted *tls.CertificateVerificationError
-		hint := ""
+		hint := "do TLS and the port of the relay belong together?"
 		if errors.As(err, &untrusted) {
-			hint = "the relay's certificate is not trusted: set ca_file or server_name"
+			hint = "the relay's certificate is not trusted: set ca_file or server_name of the target in a configuration file"
 		}
 		return c.o.failure(deliver.Unavailable, "TLS", errors.New(clean(err.Error())), hint)
 	}
@@ -253,23 +262,32 @@ func (c *conn) quit() {
 	_ = c.nc.Close()
 }
 
+// noAnswer is os.ErrDeadlineExceeded in words for a person.
+type noAnswer struct{}
+
+func (noAnswer) Error() string { return "no answer in time" }
+func (noAnswer) Unwrap() error { return os.ErrDeadlineExceeded }
+
 // lost is the error of a connection that cannot be used any more.
 func (c *conn) lost(p phase, err error) *deliver.Error {
 	c.dead = true
 	c.closed = c.closed || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-	class := classifyLost(p)
+	class, hint := classifyLost(p), "messages stay on the server until the relay takes them"
 	switch {
 	case c.interrupted():
 		class, err = deliver.Later, fmt.Errorf("interrupted: %w", context.Canceled)
 	case errors.Is(err, io.EOF):
 		err = errors.New("connection closed by the relay")
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = fmt.Errorf("no answer in time: %w", os.ErrDeadlineExceeded)
+		err = noAnswer{}
+	case errors.Is(err, errProtocol):
+		hint = "is that an SMTP or LMTP server, and its port?"
 	}
 	if p == phaseDot {
 		err = fmt.Errorf("%w; the message may have been delivered", err)
+		hint = "a later run sends it again: then it may arrive twice"
 	}
-	return c.o.failure(class, p.String(), err, "")
+	return c.o.failure(class, p.String(), err, hint)
 }
 
 // refused is the error of a reply that says no. A reply that says neither yes

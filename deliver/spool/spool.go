@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -44,7 +45,8 @@ func (s *Spool) Fill(ctx context.Context, body io.Reader, chunk []byte, put func
 		put(chunk[:n])
 		if len(s.Tail) >= Memory {
 			if werr := s.flush(); werr != nil {
-				return &deliver.Error{Class: deliver.IOError, Err: werr}
+				return &deliver.Error{Class: deliver.IOError, Err: fmt.Errorf("temporary file: %w", werr),
+					Hint: "set TMPDIR to a directory with more room"}
 			}
 		}
 		if errors.Is(err, io.EOF) {

@@ -15,11 +15,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/proxy"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // dialFunc opens a connection to a server.
@@ -62,7 +64,7 @@ func socksProxy(p *config.Proxy, direct *net.Dialer) dialFunc {
 		}
 		conn, err := d.(proxy.ContextDialer).DialContext(ctx, network, address)
 		if err != nil {
-			return nil, fmt.Errorf("through proxy %s: %w", p.Server, err)
+			return nil, &pop3.ProxyError{Proxy: p.Server.String(), Err: err}
 		}
 		return conn, nil
 	}
@@ -73,14 +75,14 @@ func httpProxy(p *config.Proxy, direct *net.Dialer) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := direct.DialContext(ctx, network, p.Server.String())
 		if err != nil {
-			return nil, fmt.Errorf("proxy %s: %w", p.Server, err)
+			return nil, &pop3.ProxyError{Proxy: p.Server.String(), Err: err}
 		}
 		stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 		defer stop()
 		tunnelled, err := connect(ctx, p, conn, address)
 		if err != nil {
 			_ = conn.Close()
-			return nil, fmt.Errorf("through proxy %s: %w", p.Server, err)
+			return nil, &pop3.ProxyError{Proxy: p.Server.String(), Err: err}
 		}
 		return tunnelled, nil
 	}
@@ -105,7 +107,7 @@ func connect(ctx context.Context, p *config.Proxy, conn net.Conn, address string
 		return nil, err
 	}
 	if resp.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("CONNECT refused: %s", strconv.QuoteToASCII(resp.Status))
+		return nil, fmt.Errorf("it refuses to connect to the server (CONNECT): %s", strconv.QuoteToASCII(resp.Status))
 	}
 	early, err := in.Peek(in.Buffered())
 	return &earlyConn{Conn: conn, early: bytes.Clone(early)}, err
@@ -146,7 +148,7 @@ func tunnel(argv []string, s config.Server) dialFunc {
 		cmd.WaitDelay = 2 * time.Second // a child of its own may hold the pipe
 		if err := cmd.Start(); err != nil {
 			_ = ours.Close()
-			return nil, fmt.Errorf("tunnel: %w", err)
+			return nil, hinted{fmt.Errorf("tunnel: %w", err), tunnelHint}
 		}
 		c := &tunnelConn{Conn: ours, stderr: tail}
 		c.end = sync.OnceFunc(func() {
@@ -158,6 +160,8 @@ func tunnel(argv []string, s config.Server) dialFunc {
 	}
 }
 
+const tunnelHint = "the command of `tunnel` has to be the connection to the server: run it by hand as this user"
+
 // tunnelConn is our end of a tunnel; closing it ends the command.
 type tunnelConn struct {
 	net.Conn
@@ -168,13 +172,28 @@ type tunnelConn struct {
 // Read adds what the command complained of to the end of the connection.
 func (c *tunnelConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if errors.Is(err, io.EOF) && n == 0 {
-		c.end() // then all that it had to say is there
-		if said := c.stderr.text(); said != "" {
-			return 0, fmt.Errorf("tunnel: %s", said)
-		}
+	if n == 0 && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+		err = c.complaint(err)
 	}
 	return n, err
+}
+
+// Write does the same where the command ended before it.
+func (c *tunnelConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		err = c.complaint(err)
+	}
+	return n, err
+}
+
+// complaint is what the command said before it ended, or else err.
+func (c *tunnelConn) complaint(err error) error {
+	c.end() // then all that it had to say is there
+	if said := c.stderr.text(); said != "" {
+		return hinted{fmt.Errorf("tunnel: %s", said), tunnelHint}
+	}
+	return err
 }
 
 // Close ends the connection and the command, and waits for it.

@@ -3,8 +3,10 @@ package command
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -30,7 +32,7 @@ func clientTLS(a *config.Account) (*tls.Config, error) {
 	if a.ClientCert != "" {
 		cert, err := tls.LoadX509KeyPair(a.ClientCert, a.ClientKey)
 		if err != nil {
-			return nil, fmt.Errorf("client_cert: %w", err)
+			return nil, pairError(err)
 		}
 		c.Certificates = []tls.Certificate{cert}
 	}
@@ -38,6 +40,15 @@ func clientTLS(a *config.Account) (*tls.Config, error) {
 		pop3.PinSPKI(c, a.Pins)
 	}
 	return c, nil
+}
+
+// pairError says what is wrong with client_cert and client_key; the library's
+// words for a file without PEM in it do not.
+func pairError(err error) error {
+	if strings.Contains(err.Error(), "PEM") {
+		err = errors.New("it, or client_key, holds nothing in PEM form")
+	}
+	return hinted{fmt.Errorf("client_cert: %w", err), "nothing was fetched or changed; client_cert and client_key are PEM files that belong together"}
 }
 
 func tlsWithRoots(roots *x509.CertPool) *tls.Config { return &tls.Config{RootCAs: roots} }

@@ -136,6 +136,9 @@ func (w *walk) fail(step string, err error, began time.Time) {
 	if w.err == nil {
 		w.err = err
 	}
+	if errors.Is(err, context.Canceled) {
+		return // a signal: Main says so
+	}
 	w.add(checkStep{Step: step, Mark: markFail, Detail: err.Error(), Advice: explain(w.a, err)}, began)
 }
 
@@ -146,9 +149,9 @@ func (w *walk) checkState() {
 	case errors.Is(err, fs.ErrNotExist):
 		w.ok("state", "none yet: the first fetch takes everything that is on the server", began)
 	case errors.Is(err, state.ErrLocked):
-		w.warn("state", "a run is working on this maildrop now", "", began)
+		w.warn("state", "a run is working on this maildrop now", "the server is looked at all the same, and may refuse a second login until that run ends", began)
 	case err != nil:
-		w.fail("state", err, began)
+		w.fail("state", fetch.StateOpen(state.Path(w.stateDir, w.a.ID), err), began)
 	default:
 		defer db.Close()
 		_ = db.View(func(v *state.View) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -71,6 +72,16 @@ type configError struct{ err error }
 func (e configError) Error() string { return e.err.Error() }
 func (e configError) Unwrap() error { return e.err }
 
+// Hint is that of the mistake, if it has one of its own. It is printed before
+// any work only.
+func (e configError) Hint() string {
+	hint := fetch.HintOf(e.err)
+	if hint == "" || hint == config.Advice {
+		return "nothing was fetched or changed; " + config.Advice
+	}
+	return hint
+}
+
 func isConfigError(err error) bool {
 	return errors.As(err, new(configError)) || errors.As(err, new(config.Errors))
 }
@@ -86,7 +97,9 @@ func withConfig(c *cli.Context) (*env, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, configError{hinted{fmt.Errorf("no configuration at %s", path),
-			"write one (`man mailhaul.yaml`), name one with --config FILE, or fetch without: mailhaul fetch --from pop3s://USER@HOST --to maildir:PATH"}}
+			"run `mailhaul init` to make one, name one with --config FILE, or fetch without: mailhaul fetch --from pop3s://USER@HOST --to maildir:PATH"}}
+	case errors.Is(err, fs.ErrPermission):
+		return nil, configError{hinted{err, "nothing was fetched or changed; run it as the owner of that file, or name another one with --config FILE"}}
 	case err != nil:
 		return nil, configError{err}
 	}
@@ -138,7 +151,7 @@ func (e *env) accounts(names []string) ([]*config.Account, error) {
 			}
 		}
 		if len(out) == 0 {
-			return nil, configError{fmt.Errorf("%s: no account is enabled", e.conf.Path)}
+			return nil, configError{hinted{fmt.Errorf("%s: no account is enabled", e.conf.Path), "nothing was fetched; take `enabled: false` out, or name the account on the command line"}}
 		}
 		return out, nil
 	}
@@ -160,15 +173,17 @@ func (e *env) unknownAccount(name string) error {
 		known = append(known, a.Name)
 	}
 	if hint := didYouMean(name, known); hint != "" {
-		return usagef("no account %q in %s%s", name, e.conf.Path, hint)
+		return usageError{hinted{fmt.Errorf("no account %q in %s%s", name, e.conf.Path, hint), accountHint}}
 	}
-	return usagef("no account %q in %s; there is: %s", name, e.conf.Path, strings.Join(known, ", "))
+	return usageError{hinted{fmt.Errorf("no account %q in %s; there is: %s", name, e.conf.Path, strings.Join(known, ", ")), accountHint}}
 }
+
+const accountHint = "nothing was done; `mailhaul status` lists the accounts"
 
 // oneAccount is for commands that work on one account.
 func (e *env) oneAccount(names []string) (*config.Account, error) {
 	if len(names) != 1 {
-		return nil, usagef("name one account")
+		return nil, usageError{hinted{errors.New("name one account"), accountHint}}
 	}
 	list, err := e.accounts(names)
 	if err != nil {

@@ -4,10 +4,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -25,9 +27,12 @@ type failure struct {
 // explain says in plain words what is behind an error: the first row that
 // fits, else the error's own hint.
 func explain(a *config.Account, err error) string {
+	if own := fetch.HintOf(err); own != "" && (errors.As(err, new(*fetch.StateError)) || errors.As(err, new(*oauth.Error))) {
+		return own // they know better than their causes
+	}
 	for _, f := range failures() {
 		if f.is(a, err) {
-			return f.advice + passwordAdvice(a, err)
+			return strings.ReplaceAll(f.advice, "ACCOUNT", a.Name) + passwordAdvice(a, err)
 		}
 	}
 	return fetch.HintOf(err)
@@ -50,18 +55,18 @@ func failures() []failure {
 		{"app password", said("application-specific password", "app password", "app-specific password", "invalidsecondfactor"),
 			"The provider wants an app password: a password made for one program, in the account's security settings.\nThe password of the web mail does not work here, even if it is right."},
 		{"multi-factor", said("two-factor", "2-step", "2fa", "multi-factor", "mfa"),
-			"The account has two-factor login: make an app password in its security settings, or use OAuth2 (auth: xoauth2)."},
+			"The account has two-factor login: make an app password in its security settings, or use OAuth2 (`mailhaul init`, docs/oauth.md)."},
 		{"web login required", said("web login required", "log in via your web browser", "please log in via"),
 			"The provider blocked the login as unusual: log in to the web mail once from this network and confirm that it was you, then try again."},
 		{"pop disabled", said("not enabled for pop", "pop access is disabled", "pop3 is disabled", "pop is disabled", "pop3 access is disabled",
 			"enable pop", "pop3 not enabled", "pop not allowed", "protocol disabled", "pop3 service is disabled", "not permitted to use pop"),
 			"POP3 is switched off for this mailbox: switch it on in the provider's web mail settings (forwarding and POP/IMAP), then wait a few minutes."},
 		{"basic authentication off", said("basic authentication is disabled", "basic auth", "logon denied", "authentication failed for legacy"),
-			"The provider no longer takes passwords over POP3: use OAuth2 (auth: xoauth2 with oauth: ...)."},
+			"The provider no longer takes passwords over POP3: use OAuth2 (`mailhaul init`, docs/oauth.md)."},
 		{"too many logins", said("too many", "rate limit", "login rate", "try again later", "exceeded", "frequent"),
-			"The provider limits how often one may log in: wait, then run less often (every:)."},
+			"The provider limits how often one may log in: wait, then run less often."},
 		{"maildrop in use", code(pop3.InUse),
-			"Another program holds the mailbox, or a broken connection left it locked: that ends by itself after about ten minutes."},
+			"Another program holds the mailbox (close other mail programs), or a broken connection left it locked: that ends by itself after about ten minutes."},
 		{"token too long", func(_ *config.Account, err error) bool {
 			var t *sasl.TokenError
 			return errors.As(err, &t) && t.TokenTooLong
@@ -70,14 +75,17 @@ func failures() []failure {
 			l := refusedLogin(err)
 			return bearer(l) && l.AfterLogin
 		}, "The token is good, but not for this mailbox. Is user: the mailbox that consent was given for (a shared mailbox has its own name)?\nWith Microsoft's app-only access the mailbox must grant it: New-ServicePrincipal with the enterprise application's object id, then Add-MailboxPermission (docs/oauth.md)."},
-		{"bearer token refused", func(_ *config.Account, err error) bool { return bearer(refusedLogin(err)) },
+		{"bearer token refused", func(_ *config.Account, err error) bool {
+			l := refusedLogin(err)
+			return bearer(l) && refusedForGood(l)
+		},
 			"The access token was refused. Log in anew (mailhaul login ACCOUNT); check that user: is the mailbox that you gave consent for, and that the scope is that of POP."},
-		{"wrong password", func(_ *config.Account, err error) bool { return refusedLogin(err) != nil },
+		{"wrong password", func(_ *config.Account, err error) bool { return refusedForGood(refusedLogin(err)) },
 			"User name or password is wrong, or the provider wants an app password, or POP3 is off for this mailbox.\nMost providers want the whole address as the user name. Too many wrong tries lock an account: check before you try again."},
 		{"name unknown", dial(pop3.DialDNS),
-			"The server's name does not exist, or this machine has no DNS. Check server: for a typing mistake (often pop.DOMAIN, pop3.DOMAIN or mail.DOMAIN)."},
+			"The server's name does not exist, or this machine has no DNS. Look for a typing mistake in it (often pop.DOMAIN, pop3.DOMAIN or mail.DOMAIN)."},
 		{"wrong port", dial(pop3.DialRefused),
-			"The machine answers, but nothing listens on that port. 995 is for tls: implicit, 110 for tls: stls. Some providers have no POP3 at all (iCloud)."},
+			"The machine answers, but nothing listens on that port. 995 is for TLS from the start (tls: implicit, --from pop3s://), 110 for STLS (tls: stls, --from pop3://). Some providers have no POP3 at all (iCloud)."},
 		{"firewall", dial(pop3.DialTimeout),
 			"No answer at all: a firewall in between (of this network or the provider's), or a wrong address. Try from another network."},
 		{"network down", dial(pop3.DialUnreachable),
@@ -89,15 +97,15 @@ func failures() []failure {
 		{"proxy certificate", func(_ *config.Account, err error) bool {
 			var t *pop3.TLSError
 			return errors.As(err, &t) && t.Kind == pop3.TLSUnknownAuthority && t.Cert != nil && inspected(t.Cert.Issuer.String())
-		}, "The certificate was made by a firewall or virus scanner that reads encrypted traffic. Ask for its root certificate and set ca_file, or have it leave this server alone."},
+		}, "The certificate was made by a firewall or virus scanner that reads encrypted traffic. Ask for its root certificate and trust it with ca_file (--ca-file), or have it leave this server alone."},
 		{"plain server on TLS port", tlsKind(pop3.TLSNotSpoken),
-			"The server does not speak TLS on this port: use tls: stls on port 110, or tls: implicit on port 995."},
+			"The server does not speak TLS on this port: use STLS on port 110 (tls: stls, --from pop3://), or TLS from the start on port 995 (tls: implicit, --from pop3s://)."},
 		{"TLS server on plain port", func(a *config.Account, err error) bool {
 			var c *pop3.ConnError
 			var p *pop3.ProtocolError
 			silent := errors.As(err, &c) && c.Command == "greeting" && c.Timeout()
 			return a.TLS != config.TLSImplicit && (silent || errors.As(err, &p) && strings.HasPrefix(p.Text, `\x1`))
-		}, "The server says nothing, as one does that speaks TLS from the first byte on this port: use tls: implicit. Else it is overloaded: try again later."},
+		}, "The server says nothing, as one does that speaks TLS from the start on this port: use tls: implicit, or --from pop3s://. Else it is overloaded: try again later."},
 		{"hung up", func(_ *config.Account, err error) bool {
 			var c *pop3.ConnError
 			var t *pop3.TLSError
@@ -107,22 +115,21 @@ func failures() []failure {
 			var t *pop3.TLSError
 			var alert tls.AlertError
 			return errors.As(err, &t) && (errors.As(err, &alert) || strings.Contains(t.Error(), "protocol version"))
-		}, "Server and client have no version of TLS or no cipher in common: an old server may need min_version: 1.0, or legacy: true, which is weak."},
-		{"relay down", func(_ *config.Account, err error) bool { return errors.Is(err, syscall.ECONNREFUSED) },
-			"The mail server that is the target takes no connections: is it running, and are server: and port right? Messages stay where they are until it does."},
-		{"not a directory", func(_ *config.Account, err error) bool { return errors.Is(err, syscall.ENOTDIR) },
+		}, "Server and client have no version of TLS or no cipher in common: an old server may need min_version: 1.0, or legacy: true, which is weak (both in a configuration file)."},
+		{"relay down", func(_ *config.Account, err error) bool {
+			return errors.Is(err, syscall.ECONNREFUSED) && errors.As(err, new(*deliver.Error))
+		}, "The mail server that is the target takes no connections: is it running, and are its name and port right? Messages stay where they are until it does."},
+		{"not a directory", ofFile(syscall.ENOTDIR),
 			"A part of that path is a file, not a directory: name another path, or move the file away. An mbox file is named with mbox:, not with maildir:."},
-		{"access denied by policy", func(_ *config.Account, err error) bool {
-			return errors.Is(err, syscall.EACCES) && os.Geteuid() == 0
+		{"access denied by policy", func(a *config.Account, err error) bool {
+			return ofFile(syscall.EACCES)(a, err) && os.Geteuid() == 0
 		}, "The file system refuses even root: SELinux or AppArmor (see journalctl for a denial), or a read-only or network mount."},
-		{"not writable", func(_ *config.Account, err error) bool {
-			return errors.Is(err, os.ErrPermission)
-		}, "This user may not write there: check the owner and mode of the path and of the directories above it. If these are right, SELinux or AppArmor may forbid it: see journalctl for a denial."},
-		{"disk full", func(_ *config.Account, err error) bool {
-			return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-		}, "The disk is full, or the quota is used up. Nothing is lost: messages stay on the server until there is room."},
-		{"read-only", func(_ *config.Account, err error) bool { return errors.Is(err, syscall.EROFS) },
-			"The file system is mounted read-only."},
+		{"not writable", ofFile(os.ErrPermission),
+			"This user may not write there: check the owner and mode of the path and of the directories above it. If these are right, SELinux or AppArmor may forbid it: see journalctl for a denial."},
+		{"disk full", ofFile(syscall.ENOSPC, syscall.EDQUOT),
+			"The disk is full, or the quota is used up: make room. Messages stay on the server until there is some."},
+		{"read-only", ofFile(syscall.EROFS),
+			"The file system is mounted read-only: mount it writable, or name another path."},
 	}
 }
 
@@ -136,6 +143,28 @@ func refusedLogin(err error) *pop3.LoginError {
 	return nil
 }
 
+// refusedForGood reports whether a login was refused for what it was, and not
+// for now or for a fault of the provider's.
+func refusedForGood(l *pop3.LoginError) bool {
+	var refused *pop3.Error
+	return l != nil && !l.Temporary() && errors.As(l.Err, &refused) && refused.Code != pop3.SysPerm
+}
+
+// ofFile fits what the system said of a file, unless it was no target's, or the
+// target itself knows better what to do.
+func ofFile(causes ...error) func(*config.Account, error) bool {
+	return func(_ *config.Account, err error) bool {
+		if errors.As(err, new(*pop3.LoginError)) || errors.As(err, new(*pop3.DialError)) {
+			return false // of a secret or a token; of the network
+		}
+		var target *deliver.Error
+		if errors.As(err, &target) && target.Hint != "" && !strings.HasPrefix(target.Error(), "maildir ") {
+			return false
+		}
+		return slices.ContainsFunc(causes, func(c error) bool { return errors.Is(err, c) })
+	}
+}
+
 // bearer reports whether a login was one with a token.
 func bearer(l *pop3.LoginError) bool {
 	return l != nil && (l.Login == "XOAUTH2" || l.Login == "OAUTHBEARER")
@@ -145,7 +174,7 @@ func bearer(l *pop3.LoginError) bool {
 func said(words ...string) func(*config.Account, error) bool {
 	return func(_ *config.Account, err error) bool {
 		var refused *pop3.Error
-		if !errors.As(err, &refused) {
+		if !errors.As(err, &refused) || ofMessage(refused) {
 			return false
 		}
 		text := strings.ToLower(refused.Raw + " " + refused.Text)
@@ -158,6 +187,13 @@ func said(words ...string) func(*config.Account, error) bool {
 	}
 }
 
+// ofMessage reports whether a refusal is about a message and not about the
+// login or the mailbox.
+func ofMessage(refused *pop3.Error) bool {
+	verb, _, _ := strings.Cut(refused.Command, " ")
+	return slices.Contains([]string{"RETR", "TOP", "DELE", "QUIT"}, verb)
+}
+
 func code(c pop3.RespCode) func(*config.Account, error) bool {
 	return func(_ *config.Account, err error) bool {
 		var refused *pop3.Error
@@ -168,7 +204,7 @@ func code(c pop3.RespCode) func(*config.Account, error) bool {
 func dial(k pop3.DialKind) func(*config.Account, error) bool {
 	return func(_ *config.Account, err error) bool {
 		var d *pop3.DialError
-		return errors.As(err, &d) && d.Kind == k
+		return errors.As(err, &d) && d.Kind == k && d.Via == ""
 	}
 }
 

@@ -52,6 +52,7 @@ func disk(t *testing.T, vars map[string]string, flags uintptr, options string) {
 }
 
 func fullDisk(t *testing.T, vars map[string]string)     { disk(t, vars, 0, "nr_inodes=2") }
+func smallDisk(t *testing.T, vars map[string]string)    { disk(t, vars, 0, "size=256k") }
 func readOnlyDisk(t *testing.T, vars map[string]string) { disk(t, vars, syscall.MS_RDONLY, "") }
 
 // confined runs a command that a security module (Landlock) lets make no

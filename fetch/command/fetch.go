@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -127,7 +128,7 @@ func fromURL(c *cli.Context) (*env, []*config.Account, error) {
 		Password: urlPassword(c),
 	})
 	if err != nil {
-		return nil, nil, usagef("--from: %w", err)
+		return nil, nil, fromError(err)
 	}
 	for _, to := range c.StringSlice("to") {
 		t, err := config.ParseTarget(to)
@@ -137,6 +138,14 @@ func fromURL(c *cli.Context) (*env, []*config.Account, error) {
 		a.Deliver = append(a.Deliver, t)
 	}
 	return e, []*config.Account{a}, nil
+}
+
+// fromError names the option that is wrong.
+func fromError(err error) error {
+	if errors.As(err, new(*config.CAFileError)) {
+		return usagef("--ca-file: %w", err)
+	}
+	return usagef("--from: %w", err)
 }
 
 // urlPassword finds the password of --from; the zero Secret asks for it.
@@ -221,11 +230,14 @@ func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary 
 	}
 	f := e.fetcher()
 	f.Reporter = append(reps, &printer{env: e})
+	if e.screen != nil && e.verbose == 0 {
+		f.Log = slog.New(withoutFailures{e.log.Handler()}) // the printer tells of them
+	}
 	sums := f.Run(ctx, list)
 	done()
 	watch.finish()
 	if errors.As(context.Cause(ctx), new(Signal)) && !e.quiet {
-		fmt.Fprintln(e.std.Err, "mailhaul: stopped; what was fetched is delivered and recorded, nothing else was deleted from the server")
+		fmt.Fprintln(e.std.Err, "mailhaul: "+stopped{fetchStopped}.Error())
 	}
 	return sums
 }
@@ -254,12 +266,16 @@ func (p *printer) Report(e fetch.Event) {
 	s := e.Summary
 	switch {
 	case p.json:
-		_ = writeJSON(p.std.Out, s, fetch.ExitOf(s.Err))
+		_ = p.writeJSON(s)
 	case !p.quiet || s.Err != nil:
 		writeLine(p.std.Out, s)
 	}
 	if s.Err != nil && !errors.Is(s.Err, context.Canceled) {
-		printError(p.std.Err, s.Account, s.Err)
+		mail := s.Mail()
+		if p.json {
+			mail = "" // the object has it
+		}
+		p.failed(s.Account, s.Err, mail)
 	}
 	p.printNotes(s.Account, s.Notes)
 }

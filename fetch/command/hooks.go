@@ -30,7 +30,7 @@ func (e *env) hooks(a *config.Account, out *fetch.Account) {
 		out.Before = func(ctx context.Context) error {
 			if err := runHook(ctx, a.Before, hookTimeout, name); err != nil {
 				return &fetch.Error{Exit: fetch.ExitTemp, Err: fmt.Errorf("before: %s: %w", printable(a.Before[0]), err),
-					Hint: "nothing was fetched: the account's `before` command has to end with 0"}
+					Hint: "the account's `before` command has to end with 0 before anything is fetched: run it by hand as this user"}
 			}
 			return nil
 		}

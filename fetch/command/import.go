@@ -83,7 +83,8 @@ func runImport(c *cli.Context) error {
 		return importError(err)
 	}
 	if len(r.result.Accounts) == 0 {
-		return &fetch.Error{Exit: fetch.ExitConfig, Err: fmt.Errorf("no POP3 account in %s", strings.Join(r.result.Files, ", "))}
+		return &fetch.Error{Exit: fetch.ExitConfig, Err: fmt.Errorf("no POP3 account in %s", strings.Join(r.result.Files, ", ")),
+			Hint: "only POP3 accounts are taken over; if they are in another file: mailhaul import FORMAT FILE"}
 	}
 	if lists {
 		return r.lists(takeOver)
@@ -146,7 +147,7 @@ func (r *importRun) writeSecrets() error {
 func (r *importRun) lists(takeOver bool) error {
 	if why, busy := rcfile.Busy(r.result); busy && !r.c.Bool("force") {
 		return &fetch.Error{Exit: fetch.ExitTemp, Err: errors.New(why),
-			Hint: "stop it first: it writes its list when it ends, and what it fetches meanwhile would come twice"}
+			Hint: "nothing was taken over; stop it first: it writes its list when it ends, and what it fetches meanwhile would come twice; --force goes on all the same"}
 	}
 	if err := r.writeSecrets(); err != nil {
 		return err
@@ -167,13 +168,13 @@ func (r *importRun) lists(takeOver bool) error {
 	for _, a := range chosen {
 		err := r.account(r.c.Context, a, seen, takeOver)
 		if err != nil {
-			printError(r.std.Err, a.Name, err)
+			r.failed(a.Name, err, "")
 		}
 		codes = append(codes, fetch.ExitOf(err))
 	}
 	for i := range seen {
 		if seen[i].Account == "" {
-			fmt.Fprintf(r.std.Err, "mailhaul: note: %s:%d: a list for %s@%s belongs to no account here\n",
+			fmt.Fprintf(r.std.Err, "mailhaul: note: %s:%d: a list for %s@%s belongs to no account here and was left alone\n",
 				seen[i].Source, seen[i].Line, printable(seen[i].User), printable(seen[i].Host))
 		}
 	}
@@ -196,7 +197,8 @@ func (r *importRun) only(accounts []*config.Account) ([]*config.Account, error) 
 		}
 		known = append(known, a.Name)
 	}
-	return nil, usagef("--only: no account %q in the imported configuration; there is: %s", name, strings.Join(known, ", "))
+	return nil, usageError{hinted{fmt.Errorf("--only: no account %q in the imported configuration; there is: %s", name, strings.Join(known, ", ")),
+		"no list was taken over; name one of these"}}
 }
 
 // account handles the lists of one account.

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"io"
 	"log/slog"
 
@@ -26,6 +27,23 @@ func newLogger(c *cli.Context, w io.Writer, onTerminal bool) (*slog.Logger, erro
 	default:
 		return nil, usagef("--log-format is text or json, not %q", f)
 	}
+}
+
+// withoutFailures is a handler without the lines that say of a target or a
+// message what the end of the run says again.
+type withoutFailures struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h withoutFailures) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "target stopped" || r.Message == "message failed" {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h withoutFailures) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return withoutFailures{h.Handler.WithAttrs(attrs)}
 }
 
 // cleanAttr keeps foreign text from steering a terminal, and leaves out the

@@ -101,10 +101,12 @@ func (l *loopRun) run(ctx context.Context, roster fetch.Roster) error {
 	}
 	e.log.Info("loop begins", "accounts", len(roster.Jobs), "shard", l.shard.String(), "version", version())
 	l.manager.ready()
-	stopped := context.AfterFunc(ctx, l.manager.stopping)
-	defer stopped()
+	defer context.AfterFunc(ctx, l.manager.stopping)()
 	err := loop.Run(ctx, roster)
-	e.log.Info("loop ends", "reason", err)
+	e.log.Info("loop ends", "reason", cmp.Or(context.Cause(ctx), err))
+	if e.screen != nil && !e.quiet {
+		fmt.Fprintln(e.std.Err, "mailhaul: "+stopped{fetchStopped}.Error())
+	}
 	return silent{fetch.ExitInterrupted} // the signal decides
 }
 
@@ -168,7 +170,7 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 			l.manager.reloading()
 			r, err := l.reread()
 			if err != nil {
-				l.first.log.Error("configuration not taken over; the old one stays", "err", err)
+				l.first.log.Error("configuration not taken over; the old one stays", "err", err, "hint", reloadHint(err))
 			} else {
 				select {
 				case reload <- r:
@@ -179,6 +181,16 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 			l.manager.ready()
 		}
 	}
+}
+
+// reloadHint is the advice about a configuration that was not taken over. The
+// loop goes on meanwhile: what configError says of that does not hold here.
+func reloadHint(err error) string {
+	var c configError
+	if errors.As(err, &c) {
+		err = c.err
+	}
+	return cmp.Or(fetch.HintOf(err), config.Advice)
 }
 
 // reread reads the configuration again. On an error nothing has changed.
@@ -253,5 +265,5 @@ func (p *jsonLines) Report(e fetch.Event) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = writeJSON(p.std.Out, e.Summary, fetch.ExitOf(e.Summary.Err))
+	_ = p.writeJSON(e.Summary)
 }

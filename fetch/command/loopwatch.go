@@ -18,6 +18,7 @@ type watcher struct {
 	log     *slog.Logger
 	status  *statusWriter
 	alerts  *alerts
+	hint    func(account string, err error) string
 	loop    bool // nobody else tells of failures and notes
 	changed chan struct{}
 
@@ -77,7 +78,7 @@ func idsOf(accounts []*config.Account) map[string]string {
 
 // watch makes a watcher; finish must be called.
 func (e *env) watch(w *statusWriter) *watcher {
-	x := &watcher{log: e.log, status: w, alerts: newAlerts(e.log, w), changed: make(chan struct{}, 1), began: make(map[string]bool)}
+	x := &watcher{log: e.log, status: w, hint: e.hint, alerts: newAlerts(e.log, w), changed: make(chan struct{}, 1), began: make(map[string]bool)}
 	if e.conf != nil {
 		x.configure(e.conf)
 	}
@@ -135,9 +136,10 @@ func (w *watcher) line(s *fetch.Summary) {
 			level = slog.LevelWarn
 		}
 		attrs = append(attrs, slog.String("err", s.Err.Error()))
-		if hint := fetch.HintOf(s.Err); hint != "" {
+		if hint := w.hint(s.Account, s.Err); hint != "" {
 			attrs = append(attrs, slog.String("hint", hint))
 		}
+		attrs = append(attrs, slog.String("mail", s.Mail()))
 	}
 	w.log.LogAttrs(context.Background(), level, "run", attrs...)
 	for _, n := range s.Notes {

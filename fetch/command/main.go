@@ -3,11 +3,13 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -45,9 +47,12 @@ func Main(ctx context.Context, args []string, std Streams) int {
 		err = app.RunContext(ctx, ordered)
 	}
 	code := exitCode(ctx, err)
-	var quiet silent
-	if err != nil && !errors.As(err, &quiet) {
-		printError(std.Err, "", err)
+	switch {
+	case err == nil || errors.As(err, new(silent)):
+	case code == fetch.ExitInterrupted || code == fetch.ExitTerminated:
+		printStopped(std.Err, err)
+	default:
+		printError(std.Err, helped(app, args, err))
 	}
 	return int(code)
 }
@@ -61,7 +66,30 @@ func (s silent) Error() string { return fmt.Sprintf("exit %d", s.code) }
 type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Hint() string  { return "see `mailhaul help`" }
+func (e usageError) Unwrap() error { return e.err }
+
+// Hint says where to look, unless the error itself knows better.
+func (e usageError) Hint() string {
+	return cmp.Or(fetch.HintOf(e.err), "nothing was done; `mailhaul help` lists the commands")
+}
+
+// helped names the help of the command that was used wrongly.
+func helped(app *cli.App, args []string, err error) error {
+	var usage usageError
+	if !errors.As(err, &usage) || fetch.HintOf(usage.err) != "" {
+		return err
+	}
+	path, list := "mailhaul", app.Commands
+	for _, word := range args[1:] {
+		if i := slices.IndexFunc(list, func(c *cli.Command) bool { return c.Name == word }); i >= 0 {
+			path, list = path+" "+word, list[i].Subcommands
+		}
+	}
+	if path == "mailhaul" {
+		return err
+	}
+	return hinted{err, "nothing was done; `" + path + " --help` shows how it is used"}
+}
 
 func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
@@ -77,6 +105,11 @@ func exitCode(ctx context.Context, err error) fetch.Exit {
 		}
 		return fetch.ExitInterrupted
 	}
+	return codeOf(err)
+}
+
+// codeOf is exitCode for a run that no signal ended.
+func codeOf(err error) fetch.Exit {
 	var quiet silent
 	var usage usageError
 	var help cli.ExitCoder // of the library: no such help topic

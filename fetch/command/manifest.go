@@ -37,19 +37,23 @@ func exportManifest(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return f.Manifest(c.Context, a, e.std.Out)
+	if err := f.Manifest(c.Context, a, e.std.Out); err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	return nil
 }
 
 // checkManifest follows a manifest's chain; it needs no configuration.
 func checkManifest(c *cli.Context, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return usageError{err}
+		return usageError{hinted{fmt.Errorf("--manifest: %w", err), "nothing was checked; `mailhaul state export --manifest` prints one"}}
 	}
 	defer f.Close()
 	n, last, err := fetch.CheckManifest(f)
 	if err != nil {
-		return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %w", path, err)}
+		return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %w", path, err),
+			Hint: "it is not what `mailhaul state export --manifest` wrote: compare it with a copy, or make a new one"}
 	}
 	if c.Bool("json") {
 		return json.NewEncoder(c.App.Writer).Encode(chainJSON{Messages: n, SHA256: last})

@@ -11,12 +11,19 @@ import (
 )
 
 // TestMessages has a fetch meet each failure: the message names the account
-// and the cause, says what to do, holds no secret, and the mail is where it
-// was.
+// and the cause, says what to do in the words of check --connect and what it
+// means for the mail, holds no secret, and the mail is where it was.
 func TestMessages(t *testing.T) {
 	for _, m := range meetings() {
 		t.Run(m.name, m.fetch)
 	}
+}
+
+// hintIn is the hint in what a command printed, on one line or several.
+func hintIn(text string) string {
+	_, hint, _ := strings.Cut(text, "\n  hint: ")
+	hint, _, _ = strings.Cut(hint, "\n  mail: ")
+	return strings.ReplaceAll(hint, "\n        ", "\n")
 }
 
 func (m *meeting) fetch(t *testing.T) {
@@ -46,8 +53,11 @@ func (m *meeting) fetch(t *testing.T) {
 	if !strings.HasPrefix(text, "mailhaul: work: ") && !strings.Contains(text, "\nmailhaul: work: ") {
 		t.Errorf("does not name the account: %s", text)
 	}
-	if !strings.Contains(text, "\n  hint: ") {
-		t.Errorf("does not say what to do: %s", text)
+	if !m.explains(hintIn(text)) {
+		t.Errorf("does not say what to do as check --connect does, by %q: %s", m.row, text)
+	}
+	if !strings.Contains(text, "\n  mail: this run deleted nothing from the server; ") {
+		t.Errorf("does not say what it means for the mail: %s", text)
 	}
 	if strings.Contains(text, "wrong\n") || strings.Contains(text, "secret") || strings.Contains(text, "0x") || strings.Contains(text, "panic") {
 		t.Errorf("shows what it must not: %s", text)

@@ -219,7 +219,7 @@ func TestRefusedTwiceIsReported(t *testing.T) {
 	logins := 0
 	l, _ := oauthLab(t, p, pop3test.Options{Token: func(string, string) bool { logins++; return false }})
 	l.want(l.login("--no-browser"), 0)
-	l.want(l.child("fetch"), 77, "token refused", "POP3 enabled for the mailbox?")
+	l.want(l.child("fetch"), 77, "token refused", "the scope is that of POP")
 	if n := p.asked("refresh_token"); n != 1 || logins != 2 {
 		t.Errorf("%d refreshes and %d logins, want 1 and 2", n, logins)
 	}
@@ -233,7 +233,7 @@ func TestInvalidGrantNeedsLogin(t *testing.T) {
 	l.want(l.login("--no-browser"), 0)
 	p.forget()
 	p.refusing("invalid_grant")
-	l.want(l.child("fetch"), 77, "new token: refresh: invalid_grant", "(needs login again), after login (oauthbearer): token refused", "hint: run `mailhaul login lab`")
+	l.want(l.child("fetch"), 77, "there is no new one: refresh: invalid_grant", "(needs login again) (it was refused with: login (oauthbearer): token refused", "hint: run `mailhaul login lab`")
 	before := s.Connections()
 	for range 3 {
 		o := l.child("-vv", "fetch")
@@ -263,7 +263,7 @@ func TestProviderDown(t *testing.T) {
 	p.forget()
 	p.refusing("temporarily_unavailable")
 	l.want(l.child("token", "lab"), 0) // still good, as far as is known
-	l.want(l.child("fetch"), 75, "new token: refresh: temporarily_unavailable", "token refused")
+	l.want(l.child("fetch"), 75, "there is no new one: refresh: temporarily_unavailable", "token refused", "hint: the provider of the login is busy or down")
 	p.refusing("")
 	l.want(l.child("fetch"), 0)
 }

@@ -50,19 +50,19 @@ func runPlan(c *cli.Context) error {
 	f := e.fetcher()
 	for _, a := range list {
 		plan, notes, err := f.Plan(c.Context, a)
+		if isStopped(c.Context, err) {
+			return stopped{nothingChanged}
+		}
 		codes = append(codes, fetch.ExitOf(err))
 		e.printNotes(a.Name, notes)
 		saved = append(saved, plan.Saved(a, savedOptions(c)))
 		switch {
 		case err != nil:
-			printError(e.std.Err, a.Name, err)
+			e.failed(a.Name, err, nothingChanged)
 		case e.json:
 			err = writePlanJSON(e.std.Out, a.Name, &plan)
 		default:
 			err = writePlan(e.std.Out, a.Name, &plan, e.planRows(), e.width())
-		}
-		if err != nil && c.Context.Err() != nil {
-			return err
 		}
 	}
 	if worst := fetch.Worst(codes); worst != fetch.ExitOK {

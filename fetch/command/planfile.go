@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,13 +37,20 @@ func savePlans(path string, plans []fetch.SavedPlan) error {
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(path, append(text, '\n'))
+	if err := durable.WriteFile(path, append(text, '\n')); err != nil {
+		var file *os.PathError
+		if errors.As(err, &file) {
+			err = file.Err // what it names is a file in between
+		}
+		return hinted{fmt.Errorf("the plan was not saved to %s: %w", path, err), "name another FILE; " + nothingChanged}
+	}
+	return nil
 }
 
 func loadPlans(path string) ([]fetch.SavedPlan, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usageError{hinted{fmt.Errorf("--plan: %w", err), "nothing was done; `mailhaul plan --save FILE` writes such a file"}}
 	}
 	var f planFile
 	if err := json.Unmarshal(text, &f); err != nil {

@@ -10,27 +10,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
-
-	"github.com/mailhaul/mailhaul/fetch"
 )
-
-// printError tells a person what went wrong and what to do about it. Server
-// text in it was foreign once: nothing but printable characters goes out.
-func printError(w io.Writer, account string, err error) {
-	prefix := "mailhaul: "
-	if account != "" {
-		prefix += printable(account) + ": "
-	}
-	for i, line := range strings.Split(err.Error(), "\n") {
-		if i > 0 {
-			prefix = "  "
-		}
-		fmt.Fprintln(w, prefix+printable(line))
-	}
-	if hint := fetch.HintOf(err); hint != "" {
-		fmt.Fprintln(w, "  hint: "+printable(hint))
-	}
-}
 
 // printNotes tells what a person should know of a run.
 func (e *env) printNotes(account string, notes []string) {

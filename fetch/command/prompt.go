@@ -18,7 +18,7 @@ func readPassword(ctx context.Context, in *os.File, w io.Writer, prompt string) 
 	}
 	before, err := term.GetState(int(in.Fd()))
 	if err != nil {
-		return "", fmt.Errorf("read password: %w", err)
+		return "", fmt.Errorf("the password cannot be read from this terminal: %w", err)
 	}
 	fmt.Fprint(w, prompt)
 	type answer struct {
@@ -34,7 +34,7 @@ func readPassword(ctx context.Context, in *os.File, w io.Writer, prompt string) 
 	case a := <-got:
 		fmt.Fprintln(w)
 		if a.err != nil {
-			return "", fmt.Errorf("read password: %w", a.err)
+			return "", fmt.Errorf("the password cannot be read from this terminal: %w", a.err)
 		}
 		return string(a.text), nil
 	case <-ctx.Done():

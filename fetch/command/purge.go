@@ -53,11 +53,15 @@ func runPurge(c *cli.Context) error {
 	if err == nil || rep.Deleted > 0 {
 		e.writePurge(a.Name, &rep, c.Bool("dry-run"))
 	}
-	if err != nil {
-		printError(e.std.Err, a.Name, err)
+	switch {
+	case isStopped(c.Context, err):
+		return stopped{rep.Mail()}
+	case err != nil:
+		e.failed(a.Name, err, rep.Mail())
 		return silent{fetch.ExitOf(err)}
 	}
 	if !rep.Verify.OK() {
+		e.damaged(a.Name, &rep.Verify, "what is not verified stays on the server")
 		return silent{fetch.ExitData}
 	}
 	return nil

@@ -29,10 +29,10 @@ func TestPurgeSaysOnlyWhatIsProven(t *testing.T) {
 		code               int
 		says               string
 	}{
-		{"the proof is cut", 3, cut, 3, 3, 1, 69, "3 deleted and confirmed, but the proof is missing"},
+		{"the proof is cut", 3, cut, 3, 3, 1, 69, "3 deleted and confirmed, but the list that would prove it could not be read"},
 		{"the second deletion is cut", 501, cut, 3, 500, 2, 69, "500 deleted and confirmed so far"},
-		{"stopped at the proof", 3, stop, 3, 3, 1, 130, "3 deleted and confirmed, but the proof is missing"},
-		{"stopped at the second deletion", 501, stop, 3, 500, 2, 130, "500 deleted and confirmed so far"},
+		{"stopped at the proof", 3, stop, 3, 3, 1, 130, "stopped; purge deleted 3 verified messages"},
+		{"stopped at the second deletion", 501, stop, 3, 500, 2, 130, "stopped; purge deleted 500 verified messages"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())

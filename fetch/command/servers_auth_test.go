@@ -145,16 +145,16 @@ func TestWrongSecrets(t *testing.T) {
 	stale := fmt.Sprintf("token: {file: %s}", files.write("expired", []byte(expired)))
 	var cases []subtest
 	for auth, secret := range map[string]string{
-		"auto": "password: wrong", "password": "password: wrong", "plain": "password: wrong", "login": "password: wrong",
-		"apop": "password: wrong", "cram-md5": "password: wrong", "digest-md5": "password: wrong",
-		"scram-sha-1": "password: wrong", "scram-sha-256": "password: wrong", "xoauth2": stale, "oauthbearer": stale,
+		"auto": "password: wr0ng-one", "password": "password: wr0ng-one", "plain": "password: wr0ng-one", "login": "password: wr0ng-one",
+		"apop": "password: wr0ng-one", "cram-md5": "password: wr0ng-one", "digest-md5": "password: wr0ng-one",
+		"scram-sha-1": "password: wr0ng-one", "scram-sha-256": "password: wr0ng-one", "xoauth2": stale, "oauthbearer": stale,
 	} {
 		cases = append(cases, subtest{auth, func(t *testing.T) {
 			l := newLab(t)
 			l.account(append(l.toDovecot(d, false), "auth: "+auth, secret)...)
 			o := l.run("-vv", "--log-format", "json", "fetch")
 			l.want(o, 77, "lab: login (", "hint: ")
-			wantNoSecretLines(t, o, "wrong", expired)
+			wantNoSecretLines(t, o, "wr0ng-one", expired)
 			l.wantCount(0)
 		}})
 	}

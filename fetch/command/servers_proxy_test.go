@@ -281,9 +281,9 @@ func TestTimeouts(t *testing.T) {
 		t.Errorf("took %s", out.took)
 	}
 	l.account("server: "+closedPort(t), "tls: none", secret)
-	l.want(l.run("fetch"), 69, "connection refused", "is the port right")
+	l.want(l.run("fetch"), 69, "connection refused", "nothing listens on that port")
 	l.account("server: no-such-host.invalid", "insecure: true", secret)
-	l.want(l.run("fetch"), 69, "name cannot be resolved", "is the server's name right")
+	l.want(l.run("fetch"), 69, "name cannot be resolved", "the server's name does not exist")
 }
 
 func TestBeforeAndAfter(t *testing.T) {
@@ -302,7 +302,7 @@ func TestBeforeAndAfter(t *testing.T) {
 	l.want(l.run("fetch"), 0)
 	connections := s.Connections()
 	l.account(append(l.to(s, o), secret, `before: [sh, -c, 'printf "VPN is down\033" >&2; exit 3']`, after)...)
-	l.want(l.run("fetch"), 75, "before: sh: exit status 3: VPN is down", "hint: nothing was fetched")
+	l.want(l.run("fetch"), 75, "before: sh: exit status 3: VPN is down", "hint: the account's `before` command has to end with 0")
 	l.account(append(l.to(s, o), secret, "before: [/no/such/program]", after)...)
 	l.want(l.run("fetch"), 75, "before: /no/such/program: ", "no such file")
 	if s.Connections() != connections {
@@ -311,7 +311,7 @@ func TestBeforeAndAfter(t *testing.T) {
 	l.account(append(l.to(s, o), "password: wrong", after)...)
 	l.want(l.run("fetch"), 77)
 	l.account(append(l.to(s, o), secret, "after: [sh, -c, 'echo sad >&2; exit 1']")...)
-	l.want(l.run("fetch"), 0, "after: sh: exit status 1: sad")
+	l.want(l.run("fetch"), 0, "the command of `after` failed, which changes nothing for the mail: sh: exit status 1: sad")
 	for name, want := range map[string]string{"before": "lab\nlab\n", "after": "lab 0 5\nlab 0 0\nlab 75 0\nlab 75 0\nlab 77 0\n"} {
 		if got, _ := os.ReadFile(l.path(name)); string(got) != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

@@ -85,13 +85,13 @@ func greetingRows() []hostile {
 		{does: "is an SMTP server", then: "names it", raw: says("220 mail.example ESMTP\r\n"), exit: 76, says: "looks like an SMTP"},
 		{does: "is a web server", then: "names it", raw: says("HTTP/1.1 400 Bad Request\r\n\r\n"), exit: 76, says: "looks like a web server"},
 		{does: "speaks TLS on a plain port", then: "gives up and says what the port may want", raw: speaksTLS, slow: true, exit: 69, says: "tls: implicit"},
-		{does: "never greets", then: "waits for timeouts.connect", raw: func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, slow: true, exit: 69, says: "perhaps this port wants TLS"},
+		{does: "never greets", then: "waits for timeouts.connect", raw: func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, slow: true, exit: 69, says: "speaks TLS from the start on this port"},
 		{does: "closes at once", then: "says so", raw: func(net.Conn) {}, exit: 69, says: "server closed the connection"},
 		{does: "greets with 9,000 characters", then: "refuses the line", o: always("greeting", pop3test.Raw("+OK "+strings.Repeat("x", 9000)+"\r\n")), exit: 76, says: "line too long"},
 		{does: "greets with escape sequences, NUL and DEL", then: "shows them escaped", o: always("greeting", pop3test.Err(injected)), exit: 76, says: `\x1b]0;title\a`},
 		{does: "answers CAPA with garbage", then: "ignores what is no capability", o: pop3test.Options{Capa: []string{"\x00\x01\x02", esc("x"), strings.Repeat("A", 2000), "SASL", "USER", "", " ", "LOGIN-DELAY -5", "EXPIRE x"}}, exit: 0, got: 5},
-		{does: "hangs up on CAPA", then: "goes on without, and remembers", o: always("CAPA", pop3test.Cut()), exit: 0, got: 5, says: "server hangs up on CAPA"},
-		{does: "falls silent at CAPA", then: "goes on without, and remembers", o: always("CAPA", pop3test.Stall()), slow: true, exit: 0, got: 5, says: "server hangs up on CAPA"},
+		{does: "hangs up on CAPA", then: "goes on without, and remembers", o: always("CAPA", pop3test.Cut()), exit: 0, got: 5, says: "the server hangs up when it is asked what it can do"},
+		{does: "falls silent at CAPA", then: "goes on without, and remembers", o: always("CAPA", pop3test.Stall()), slow: true, exit: 0, got: 5, says: "the server hangs up when it is asked what it can do"},
 		{does: "refuses CAPA", then: "does without", o: pop3test.Options{NoCAPA: true}, exit: 0, got: 5},
 	}
 }
@@ -113,7 +113,7 @@ func loginRows() []hostile {
 	refuse := func(text string) pop3test.Options { return always("AUTH", pop3test.Err(text)) }
 	return []hostile{
 		{does: "refuses the login with [AUTH]", then: "does not try again", o: refuse("[AUTH] wrong password"), exit: 77, says: "[AUTH] wrong password"},
-		{does: "refuses the login with [IN-USE]", then: "the next run tries again", o: refuse("[IN-USE] locked"), exit: 75, says: "another session holds the maildrop"},
+		{does: "refuses the login with [IN-USE]", then: "the next run tries again", o: refuse("[IN-USE] locked"), exit: 75, says: "another program holds the mailbox"},
 		{does: "refuses the login with [LOGIN-DELAY]", then: "the next run tries again", o: refuse("[LOGIN-DELAY] slow down"), exit: 75, says: "pause between logins"},
 		{does: "refuses the login with [SYS/TEMP]", then: "the next run tries again", o: refuse("[SYS/TEMP] backend down"), exit: 75, says: "backend down"},
 		{does: "refuses the login with [SYS/PERM]", then: "a person has to act", o: refuse("[SYS/PERM] mailbox damaged"), exit: 77, says: "provider"},
@@ -138,21 +138,21 @@ func withMechanisms(o pop3test.Options, names ...string) pop3test.Options {
 func listRows() []hostile {
 	return []hostile{
 		{does: "lists more in UIDL than in STAT and LIST", then: "fetches the rest, reports the ghost", o: uidl(5, "5 uid-5\r\n6 ghost"), exit: 65, got: 5, says: "1 message failed and stays on the server"},
-		{does: "lists fewer in UIDL than in LIST", then: "leaves alone what has no name", o: uidl(3, ""), exit: 0, got: 4, says: "1 messages have no unique-id"},
-		{does: "has ghosts in LIST only", then: "leaves them alone", o: list(5, "5 100\r\n6 -1\r\n7 0"), exit: 0, got: 5, says: "2 messages have no unique-id"},
+		{does: "lists fewer in UIDL than in LIST", then: "leaves alone what has no name", o: uidl(3, ""), exit: 0, got: 4, says: "1 message, left alone"},
+		{does: "has ghosts in LIST only", then: "leaves them alone", o: list(5, "5 100\r\n6 -1\r\n7 0"), exit: 0, got: 5, says: "2 messages, left alone"},
 		{does: "leaves messages out of LIST", then: "fetches them all the same", o: list(3, ""), exit: 0, got: 5},
-		{does: "lists a message number twice", then: "takes the first", o: uidl(3, "3 uid-3\r\n3 uid-4711"), exit: 0, got: 5, says: "repeat a message number"},
+		{does: "lists a message number twice", then: "takes the first", o: uidl(3, "3 uid-3\r\n3 uid-4711"), exit: 0, got: 5, says: "lists a message number twice"},
 		{does: "gives all messages the same UID", then: "tells them apart by their place", o: sameUID(), exit: 0, got: 5, messages: nil},
 		{does: "gives UIDs with spaces, 8-bit and escape sequences, and of 900 characters", then: "takes them as they are", uids: []string{"a b", "\xff\xfe", esc("x"), strings.Repeat("c", 900), "a@b/c"}, exit: 0, got: 5},
-		{does: "gives a UID of 2,000 characters", then: "leaves the message alone", o: uidl(3, "3 "+strings.Repeat("c", 2000)), exit: 0, got: 4, says: "malformed lines"},
+		{does: "gives a UID of 2,000 characters", then: "leaves the message alone", o: uidl(3, "3 "+strings.Repeat("c", 2000)), exit: 0, got: 4, says: "cannot be understood"},
 		{does: "sends escape sequences in a list line", then: "shows them escaped", o: uidl(3, esc("x")), exit: 0, got: 4, says: `\x1b]0;x\a`},
 		{does: "has no UIDL", then: "knows messages by their headers (TOP)", o: pop3test.Options{NoUIDL: true}, exit: 0, got: 5},
-		{does: "has neither UIDL nor TOP, and is to keep", then: "fetches nothing rather than all again and again", o: pop3test.Options{NoUIDL: true, NoTOP: true}, exit: 78, says: "neither UIDL nor a working TOP"},
+		{does: "has neither UIDL nor TOP, and is to keep", then: "fetches nothing rather than all again and again", o: pop3test.Options{NoUIDL: true, NoTOP: true}, exit: 78, says: "no names (UIDL)"},
 		{does: "refuses UIDL for now", then: "does not take it for a server without", o: always("UIDL", pop3test.Err("[SYS/TEMP] index is being rebuilt")), exit: 75, says: "index is being rebuilt"},
 		{does: "refuses LIST", then: "does without sizes", o: always("LIST", pop3test.Err("no")), exit: 0, got: 5},
 		{does: "answers STAT with nonsense", then: "does without", o: always("STAT", pop3test.Raw("+OK -7 eleven\r\n")), exit: 0, got: 5},
 		{does: "counts 2,000,000,000 messages in STAT", then: "reserves no memory for them", o: always("STAT", pop3test.Raw("+OK 2000000000 1\r\n")), exit: 0, got: 5, measured: true},
-		{does: "lists nothing although there is something", then: "forgets nothing", o: always("UIDL", pop3test.Raw("+OK\r\n.\r\n")), exit: 0, says: "no unique-id"},
+		{does: "lists nothing although there is something", then: "forgets nothing", o: always("UIDL", pop3test.Raw("+OK\r\n.\r\n")), exit: 0, says: "without a name (UID)"},
 		{does: "sends a message before it is asked for, so that all replies are one late", then: "fetches nothing: messages would change their names", o: always("LIST", pop3test.Append("+OK\r\nSubject: evil\r\n\r\n.\r\n")), exit: 76, says: "sent what no command asked for"},
 		{does: "breaks off in the middle of the list", then: "fetches nothing from half a list", o: noPipelining(faults(pop3test.Fault{On: "UIDL", Always: true, After: 20, Do: pop3test.Cut()})), exit: 69, says: "uidl: server closed the connection"},
 		{does: "announces PIPELINING and hangs up on a pipelined list", then: "goes on one at a time, and remembers", o: always("STAT", pop3test.HangUpOnPipelining()), exit: 0, got: 5, says: "one at a time from now on"},
@@ -169,7 +169,7 @@ func numberRows() []hostile {
 	var out []hostile
 	for _, n := range []string{"-3", "0", "4294967299", "99999999999999999999", "3x", "x"} {
 		out = append(out, hostile{does: "numbers a message " + n + " in UIDL", then: "leaves the line alone",
-			o: uidl(3, n+" uid-3"), exit: 0, got: 4, says: "malformed lines"})
+			o: uidl(3, n+" uid-3"), exit: 0, got: 4, says: "cannot be understood"})
 	}
 	for _, n := range []int64{-1, 0, 1, 1 << 50, 9223372036854775807} {
 		out = append(out, hostile{does: fmt.Sprintf("says every message has %d octets", n), then: "believes the terminator, not the size",
@@ -224,12 +224,12 @@ func endRows() []hostile {
 	del := []string{deleting}
 	return []hostile{
 		{does: "sends more after the reply to QUIT", then: "does not care", o: always("QUIT", pop3test.Append("+OK more\r\n"+esc("x"))), exit: 0, got: 5},
-		{does: "closes at QUIT", then: "has delivered, deletes the next time", o: always("QUIT", pop3test.Cut()), conf: del, left: 5, exit: 69, got: 5, says: "deletions are tried again next time"},
-		{does: "falls silent at QUIT", then: "has delivered, deletes the next time", o: always("QUIT", pop3test.Stall()), conf: del, left: 5, slow: true, exit: 69, got: 5, says: "deletions are tried again next time"},
-		{does: "refuses QUIT after deletions", then: "has delivered, looks again the next time", o: always("QUIT", pop3test.Err("some deleted messages not removed")), conf: del, left: 5, exit: 75, got: 5, says: "deletions are tried again next time"},
-		{does: "refuses QUIT, with nothing deleted", then: "notes it", o: always("QUIT", pop3test.Err("no")), exit: 0, got: 5, says: "refused QUIT"},
+		{does: "closes at QUIT", then: "has delivered, deletes the next time", o: always("QUIT", pop3test.Cut()), conf: del, left: 5, exit: 69, got: 5, says: "before the server confirmed the deletions"},
+		{does: "falls silent at QUIT", then: "has delivered, deletes the next time", o: always("QUIT", pop3test.Stall()), conf: del, left: 5, slow: true, exit: 69, got: 5, says: "before the server confirmed the deletions"},
+		{does: "refuses QUIT after deletions", then: "has delivered, looks again the next time", o: always("QUIT", pop3test.Err("some deleted messages not removed")), conf: del, left: 5, exit: 75, got: 5, says: "did not confirm the deletions"},
+		{does: "refuses QUIT, with nothing deleted", then: "notes it", o: always("QUIT", pop3test.Err("no")), exit: 0, got: 5, says: "refused to end the session"},
 		{does: "refuses one DELE", then: "deletes the others, the one the next time", o: always("DELE 3", pop3test.Err("cannot")), conf: del, left: 1, exit: 0, got: 5, says: "would not delete message 3"},
-		{does: "closes at DELE", then: "has delivered, deletes the next time", o: always("DELE 3", pop3test.Cut()), conf: del, left: 5, exit: 69, got: 5, says: "deletions are tried again next time"},
+		{does: "closes at DELE", then: "has delivered, deletes the next time", o: always("DELE 3", pop3test.Cut()), conf: del, left: 5, exit: 69, got: 5, says: "before the server confirmed the deletions"},
 	}
 }
 

@@ -55,7 +55,7 @@ func openState(c *cli.Context, readOnly bool) (*env, *config.Account, *state.DB,
 		return nil, nil, nil, err
 	}
 	if !c.Args().Present() {
-		return nil, nil, nil, usagef("name an account")
+		return nil, nil, nil, usageError{hinted{errors.New("name an account"), accountHint}}
 	}
 	a, err := e.oneAccount(c.Args().Slice()[:1])
 	if err != nil {
@@ -64,10 +64,13 @@ func openState(c *cli.Context, readOnly bool) (*env, *config.Account, *state.DB,
 	db, err := state.Open(state.Path(e.stateDir, a.ID), state.Options{ReadOnly: readOnly, Wait: c.Duration("wait")})
 	switch {
 	case errors.Is(err, state.ErrLocked):
-		err = &fetch.Error{Exit: fetch.ExitTemp, Err: fmt.Errorf("%s: a run is working on this maildrop", a.Name),
+		err = &fetch.Error{Exit: fetch.ExitTemp, Err: fmt.Errorf("%s: another run is working on this maildrop", a.Name),
 			Hint: "wait for it, or use --wait 10m; `mailhaul status` shows it"}
 	case errors.Is(err, fs.ErrNotExist):
-		err = &fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s: nothing is known yet: no run has been made", a.Name)}
+		err = &fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s: nothing is known yet: no run has been made", a.Name),
+			Hint: fmt.Sprintf("run `mailhaul fetch %s` first, or `mailhaul plan %s` to look", a.Name, a.Name)}
+	case err != nil:
+		err = fmt.Errorf("%s: %w", a.Name, fetch.StateOpen(state.Path(e.stateDir, a.ID), err))
 	}
 	return e, a, db, err
 }
@@ -84,7 +87,10 @@ func viewState(c *cli.Context, fn func(e *env, a *config.Account, v *state.View)
 		failed = fn(e, a, v)
 		return nil
 	})
-	return cmp.Or(failed, err)
+	if err != nil { // damage, whatever fn made of it
+		return fmt.Errorf("%s: %w", a.Name, fetch.StateOpen(db.Path(), err))
+	}
+	return failed
 }
 
 func stateLs(c *cli.Context) error {
@@ -147,7 +153,7 @@ func stateShow(c *cli.Context) error {
 			return showAccount(e.std.Out, a, v)
 		}
 		for _, uid := range uids[1:] {
-			if err := showEntry(e, v, uid); err != nil {
+			if err := showEntry(e, a, v, uid); err != nil {
 				return err
 			}
 		}
@@ -179,7 +185,7 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 	return w.Flush()
 }
 
-func showEntry(e *env, v *state.View, uid string) error {
+func showEntry(e *env, a *config.Account, v *state.View, uid string) error {
 	found := false
 	for nth := 0; ; nth++ {
 		en, ok := v.Get(state.NewKey(uid, nth))
@@ -194,7 +200,8 @@ func showEntry(e *env, v *state.View, uid string) error {
 		fmt.Fprintln(e.std.Out, string(text))
 	}
 	if !found {
-		return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("no entry %q", uid), Hint: "mailhaul state ls ACCOUNT lists them"}
+		return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: no entry %q", a.Name, uid),
+			Hint: fmt.Sprintf("`mailhaul state ls %s` lists them", a.Name)}
 	}
 	return nil
 }
@@ -209,12 +216,12 @@ func stateForget(c *cli.Context) error {
 		return err
 	}
 	defer db.Close()
-	keys, err := keysOf(db, uids)
+	keys, err := keysOf(a, db, uids)
 	if err != nil {
 		return err
 	}
 	if err := db.Apply(&state.Change{Forget: keys}); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", a.Name, fetch.StateWrite(db.Path(), err))
 	}
 	return e.changed(forgottenJSON{Account: a.Name, Forgotten: len(keys)},
 		fmt.Sprintf("%s: %s forgotten; what of it is on the server is fetched again", a.Name, plural(len(keys), "entry")))
@@ -222,7 +229,7 @@ func stateForget(c *cli.Context) error {
 
 // keysOf returns the keys of the UIDs, all of them without any, and fails if
 // one of them is unknown.
-func keysOf(db *state.DB, uids []string) ([]state.Key, error) {
+func keysOf(a *config.Account, db *state.DB, uids []string) ([]state.Key, error) {
 	var keys []state.Key
 	var failed error
 	err := db.View(func(v *state.View) error {
@@ -242,62 +249,13 @@ func keysOf(db *state.DB, uids []string) ([]state.Key, error) {
 				keys = append(keys, k)
 			}
 			if len(keys) == n {
-				failed = &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("no entry %q; nothing was forgotten", uid)}
+				failed = &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: no entry %q; nothing was forgotten", a.Name, uid),
+					Hint: fmt.Sprintf("`mailhaul state ls %s` lists them", a.Name)}
 			}
 		}
 		return nil
 	})
-	return keys, cmp.Or(failed, err)
-}
-
-func stateMarkSeen(c *cli.Context) error {
-	rule, err := markRule(c)
-	if err != nil {
-		return err
-	}
-	e, err := withConfig(c)
-	if err != nil {
-		return err
-	}
-	a, err := e.oneAccount(c.Args().Slice()[:min(1, c.NArg())])
-	if err != nil {
-		return err
-	}
-	list, err := e.build([]*config.Account{a}, func(fa *fetch.Account) { fa.Wait = c.Duration("wait") })
-	if err != nil {
-		return err
-	}
-	marked, listed, err := e.fetcher().MarkSeen(c.Context, list[0], rule)
-	if err != nil {
-		return fmt.Errorf("%s: %w", a.Name, err)
-	}
-	return e.changed(markedJSON{Account: a.Name, Marked: marked, Listed: listed},
-		fmt.Sprintf("%s: %s marked as seen, %d on the server", a.Name, plural(marked, "message"), listed))
-}
-
-// markRule reads which messages to mark; exactly one way must be given.
-func markRule(c *cli.Context) (fetch.MarkRule, error) {
-	r := fetch.MarkRule{All: c.Bool("all"), UIDs: c.Args().Tail(), Newest: c.Int("all-but-newest")}
-	ways := 0
-	for _, given := range []bool{r.All, len(r.UIDs) > 0, c.IsSet("before"), c.IsSet("all-but-newest")} {
-		if given {
-			ways++
-		}
-	}
-	if ways != 1 {
-		return r, usagef("say which: --all, --before DATE, --all-but-newest N, or UIDs")
-	}
-	if c.IsSet("all-but-newest") && r.Newest < 0 {
-		return r, usagef("--all-but-newest wants a number from 0")
-	}
-	if before := c.String("before"); before != "" {
-		t, err := time.ParseInLocation(time.DateOnly, before, time.Local)
-		if err != nil {
-			return r, usagef("--before wants a date such as 2026-01-31, not %q", before)
-		}
-		r.Before = t
-	}
-	return r, nil
+	return keys, cmp.Or(failed, fetch.StateOpen(db.Path(), err))
 }
 
 func stateExport(c *cli.Context) error {
@@ -318,7 +276,7 @@ func stateImport(c *cli.Context) error {
 	if c.NArg() > 1 && c.Args().Get(1) != "-" {
 		f, err := os.Open(c.Args().Get(1))
 		if err != nil {
-			return usageError{err}
+			return usageError{hinted{err, "nothing was imported; name a file that `mailhaul state export` wrote, or - for standard input"}}
 		}
 		defer f.Close()
 		in, name = f, f.Name()
@@ -326,12 +284,13 @@ func stateImport(c *cli.Context) error {
 	change := &state.Change{}
 	for en, err := range state.Import(in) {
 		if err != nil {
-			return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %w; nothing was imported", name, err)}
+			return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %w; nothing was imported", name, err),
+				Hint: "it wants lines as `mailhaul state export` prints them, or such as {\"uid\":\"...\"}"}
 		}
 		change.Put = append(change.Put, en)
 	}
 	if err := db.Apply(change); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", a.Name, fetch.StateWrite(db.Path(), err))
 	}
 	return e.changed(importedJSON{Account: a.Name, Imported: len(change.Put)},
 		fmt.Sprintf("%s: %s imported", a.Name, plural(len(change.Put), "entry")))

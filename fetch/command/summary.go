@@ -30,10 +30,11 @@ type summaryJSON struct {
 	Exit     int      `json:"exit"`
 	SetAside int      `json:"set_aside"`
 	Hint     string   `json:"hint,omitempty"`
+	Mail     string   `json:"mail,omitempty"`
 	Notes    []string `json:"notes,omitempty"`
 }
 
-func writeJSON(w io.Writer, s *fetch.Summary, exit fetch.Exit) error {
+func (e *env) writeJSON(s *fetch.Summary) error {
 	row := summaryJSON{
 		Account:  s.Account,
 		Started:  s.Started.UTC().Format(time.RFC3339),
@@ -44,14 +45,14 @@ func writeJSON(w io.Writer, s *fetch.Summary, exit fetch.Exit) error {
 		Deleted:  s.Deleted,
 		Failed:   s.Failed,
 		Bytes:    s.Bytes,
-		Exit:     int(exit),
+		Exit:     int(fetch.ExitOf(s.Err)),
 		SetAside: s.SetAside,
 		Notes:    s.Notes,
 	}
 	if s.Err != nil {
-		row.Error, row.Hint = s.Err.Error(), fetch.HintOf(s.Err)
+		row.Error, row.Hint, row.Mail = s.Err.Error(), e.hint(s.Account, s.Err), s.Mail()
 	}
-	return json.NewEncoder(w).Encode(row)
+	return json.NewEncoder(e.std.Out).Encode(row)
 }
 
 // writeLine prints one finished account for a person.

@@ -130,6 +130,9 @@ func oauthError(account string, err error) error {
 			out.Exit = exit
 		}
 		out.Hint = e.Hint()
+		if e.Temporary() && out.Hint == "" {
+			out.Hint = "the provider of the login is busy or down: nothing has to be done"
+		}
 		if e.NeedsLogin() && out.Hint == "" {
 			out.Hint = fmt.Sprintf("run `mailhaul login %s`", account)
 		}

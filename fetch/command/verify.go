@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -51,8 +52,10 @@ func runVerify(c *cli.Context) error {
 		}
 		ok, err := check(c, f, a)
 		switch {
+		case isStopped(c.Context, err):
+			return stopped{nothingDeleted}
 		case err != nil:
-			printError(e.std.Err, a.Name, err)
+			e.failed(a.Name, err, nothingDeleted)
 			codes = append(codes, fetch.ExitOf(err))
 		case !ok:
 			codes = append(codes, fetch.ExitData)
@@ -61,7 +64,7 @@ func runVerify(c *cli.Context) error {
 	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
 		return silent{worst}
 	}
-	return c.Context.Err()
+	return nil
 }
 
 // checkJSON is one copy that is not intact, on stdout of `verify --json`.
@@ -104,7 +107,26 @@ func (e *env) verifyCopies(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (
 	if !e.quiet || !rep.OK() {
 		writeVerify(e.std.Out, a.Name, &rep)
 	}
+	e.damaged(a.Name, &rep, nothingDeleted)
 	return rep.OK(), nil
+}
+
+// damaged says what to do about copies that are not as they were delivered.
+func (e *env) damaged(account string, rep *fetch.VerifyReport, mail string) {
+	if rep.OK() || e.json {
+		return
+	}
+	n := rep.Counts[fetch.Missing] + rep.Counts[fetch.Altered] + rep.Counts[fetch.Unreadable]
+	printFailure(e.std.Err, account, fmt.Errorf("%s missing, altered or not readable", plural(n, "delivered copy")), []string{fmt.Sprintf(
+		"a mail reader may have moved, changed or deleted them; if none did, `mailhaul state forget %s UID` and a fetch bring again what the server still has", account)}, mail)
+}
+
+// messages is a count of messages and their verb.
+func messages(n int) string {
+	if n == 1 {
+		return "1 message is"
+	}
+	return fmt.Sprintf("%d messages are", n)
 }
 
 func writeVerify(out io.Writer, account string, rep *fetch.VerifyReport) {
@@ -123,7 +145,8 @@ func writeVerify(out io.Writer, account string, rep *fetch.VerifyReport) {
 
 func (e *env) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (bool, error) {
 	if a.Policy.Received {
-		return false, configError{fmt.Errorf("with headers: {received: true} what was delivered differs from what is on the server")}
+		return false, &fetch.Error{Exit: fetch.ExitConfig, Err: errors.New("messages here have a Received field that those on the server lack (headers: {received: true}): they cannot be compared"),
+			Hint: "verify without --server compares them with what was delivered"}
 	}
 	rep, err := f.VerifyServer(c.Context, a, func(uid string, same bool) {
 		if !same && !e.json {
@@ -140,5 +163,9 @@ func (e *env) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (
 	}
 	fmt.Fprintf(e.std.Out, "%s: %d on the server: %d the same as delivered, %d differ, %d not delivered here, %d could not be retrieved\n",
 		printable(a.Name), rep.Listed, rep.Same, rep.Differs, rep.Unknown, rep.Refused)
+	if rep.Differs > 0 {
+		printFailure(e.std.Err, a.Name, fmt.Errorf("%s on the server not what was delivered", messages(rep.Differs)),
+			[]string{"look at both before you delete anything"}, nothingDeleted)
+	}
 	return ok, nil
 }

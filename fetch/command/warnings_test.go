@@ -63,7 +63,7 @@ func warnings() []warning {
 		{name: "other UIDs each time", server: with(func(o *pop3test.Options) { o.UIDLLine = newUIDs(1) }), step: "uidl twice", detail: "other UIDs for all messages", advice: "each fetch would take everything again"},
 		{name: "some other UIDs", server: with(func(o *pop3test.Options) { o.UIDLLine = newUIDs(3) }), step: "uidl twice", detail: "2 of 3 UIDs the same", advice: "another program deleted messages in between"},
 		{name: "one login an hour", server: with(func(o *pop3test.Options) { o.LoginDelay = time.Hour }), step: "uidl twice", detail: "one login every 1h0m0s"},
-		{name: "state in use", server: long(ca), ground: holdState, step: "state", detail: "a run is working on this maildrop"},
+		{name: "state in use", server: long(ca), ground: keepOpen, step: "state", detail: "a run is working on this maildrop", advice: "the server is looked at all the same"},
 	}
 }
 
@@ -81,7 +81,7 @@ func newUIDs(from int) func(num int, uid string) string {
 	}
 }
 
-func holdState(t *testing.T, file string) {
+func keepOpen(t *testing.T, file string) {
 	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func pin() kind[[32]byte] {
 		b64, ok := strings.CutPrefix(text, "sha256/")
 		sum, err := base64.StdEncoding.DecodeString(b64)
 		if !ok || err != nil || copy(out[:], sum) != 32 || len(sum) != 32 {
-			return out, errors.New("wants sha256/ and the base64 of 32 bytes")
+			return out, errors.New("wants sha256/ and the base64 of 32 bytes, as `mailhaul check --connect` shows it")
 		}
 		return out, nil
 	})
@@ -124,7 +124,7 @@ func webURL() kind[string] {
 func stateID() kind[string] {
 	return parsed("a string", schema{"type": []string{"string", "number"}}, func(_ *walker, s string) (string, error) {
 		if len(s) > 200 {
-			return "", errors.New("is longer than 200 bytes")
+			return "", errors.New("is longer than 200 bytes: set a shorter id")
 		}
 		return s, checkText(s)
 	})

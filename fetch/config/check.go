@@ -33,7 +33,7 @@ func (w *walker) finish(c *Config) {
 			k.files()
 		}
 		if first := ids[a.ID]; first != nil && a.ID != "" {
-			k.fail("id", "is the same maildrop as %s (%s): two states would be one; set id", join("accounts", first.Name), a.ID)
+			k.fail("id", "is the same mailbox as %s (%s): both would share one list of what was fetched; remove one, or give it an id of its own", join("accounts", first.Name), a.ID)
 		} else {
 			ids[a.ID] = a
 		}
@@ -61,13 +61,13 @@ func (k *checker) fail(name, format string, args ...any) {
 func (k *checker) exclusive(x, y string) {
 	switch {
 	case k.own(x) && k.own(y):
-		k.fail(y, "cannot stand beside %s", x)
+		k.fail(y, "cannot stand beside %s: remove one of the two", x)
 	case k.own(x):
 		k.unset(y)
 	case k.own(y):
 		k.unset(x)
 	case k.has(x) && k.has(y):
-		k.fail(y, "cannot stand beside %s", x)
+		k.fail(y, "cannot stand beside %s: remove one of the two", x)
 	}
 }
 
@@ -223,7 +223,7 @@ func (k *checker) target(t Target, n *yaml.Node, path string, seen map[string]bo
 		k.w.errorf(n, path+"."+t.Kind.String(), "wants to: the recipients")
 	}
 	if id := t.ID(); seen[id] {
-		k.w.errorf(n, path, "is the same target again")
+		k.w.errorf(n, path, "is the same target as one above: remove one")
 	} else {
 		seen[id] = true
 	}

@@ -246,14 +246,14 @@ func setAccounts(w *walker, path string, n *yaml.Node, c *Config) {
 		return
 	}
 	if len(n.Content) == 0 {
-		w.errorf(n, path, "is empty")
+		w.errorf(n, path, "is empty: it needs at least one account")
 		return
 	}
 	found := w.pairs(path, n, false)
 	for _, name := range found.names {
 		p, at := found.of[name], join(path, name)
 		if w.visits > maxVisits {
-			w.errorf(p.key, at, "too many aliases")
+			w.errorf(p.key, at, "is reached by too many YAML aliases (*name)")
 			return
 		}
 		body := w.target(p.value)

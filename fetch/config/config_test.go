@@ -141,7 +141,7 @@ accounts:
       - maildri: ~/Mail
       - smtp: {server: localhost}
 `)
-	want := `1:8: state: the variable $NOWHERE is not set
+	want := `1:8: state: the variable $NOWHERE is not set (cron and systemd set few): write the path out
 2:1: paralel: unknown key (did you mean "parallel"?)
 4:12: defaults.timeout: wants a duration such as 90s, 5m, 12h or 14d: it has no unit (did you mean "60s"?)
 8:5: accounts.work.server: is set twice, first at line 7

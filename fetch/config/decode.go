@@ -100,7 +100,7 @@ func walkMapping[S any](w *walker, path string, n *yaml.Node, dst *S, table []ke
 		at := join(path, k.name)
 		w.marks[at] = mark{path: at, key: p.key, value: p.value}
 		if w.visits > maxVisits {
-			w.errorf(p.key, at, "too many aliases")
+			w.errorf(p.key, at, "is reached by too many YAML aliases (*name)")
 			return
 		}
 		k.set(w, at, w.target(p.value), dst)

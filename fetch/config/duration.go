@@ -58,7 +58,7 @@ func durationPart(digits, unit string) (time.Duration, error) {
 	}
 	v, err := strconv.ParseFloat(digits, 64)
 	if err != nil || v*float64(size) >= math.MaxInt64 {
-		return 0, errors.New("out of range")
+		return 0, errors.New("is too long a time")
 	}
 	return time.Duration(v * float64(size)), nil
 }

@@ -113,7 +113,7 @@ func list[T any](of kind[T], words string) kind[[]T] {
 		good := true
 		for i, c := range n.Content {
 			if w.visits > maxVisits {
-				w.errorf(c, path, "too many aliases")
+				w.errorf(c, path, "is reached by too many YAML aliases (*name)")
 				return nil, false
 			}
 			v, ok := of.decode(w, fmt.Sprintf("%s[%d]", path, i), w.target(c))
@@ -176,10 +176,10 @@ func str(words string) kind[string] {
 // checkText refuses what cannot be one line of a protocol or a name.
 func checkText(s string) error {
 	if s == "" {
-		return fmt.Errorf("is empty")
+		return fmt.Errorf("is empty: give it a value, or leave the key out")
 	}
 	if i := strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
-		return fmt.Errorf("contains a control character")
+		return fmt.Errorf("has a line break or another control character in it")
 	}
 	return nil
 }
@@ -234,7 +234,7 @@ func argument() kind[string] {
 			text, ok = w.text(path, n, "a string")
 		}
 		if strings.ContainsRune(text, 0) {
-			w.errorf(n, path, "contains a NUL")
+			w.errorf(n, path, "has a NUL byte in it")
 			return "", false
 		}
 		return text, ok

@@ -46,7 +46,7 @@ func xdg(name, fallback string) (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("no home directory: %w", err)
+		return "", fmt.Errorf("no home directory (set HOME, or name the places with --config and --state): %w", err)
 	}
 	return filepath.Join(home, filepath.FromSlash(fallback)), nil
 }
@@ -94,7 +94,7 @@ func (w *walker) tilde(s string) (string, error) {
 	}
 	u, err := user.Current()
 	if err != nil || u.HomeDir == "" {
-		return "", errors.New("~: no home directory is known")
+		return "", errors.New("~: no home directory is known: set HOME, or write the path out")
 	}
 	return filepath.Join(u.HomeDir, rest), nil
 }
@@ -112,7 +112,7 @@ func (w *walker) variables(s string) (string, error) {
 		}
 		v, ok := w.opts.lookup(name)
 		if (!ok || v == "") && failed == nil {
-			failed = fmt.Errorf("the variable $%s is not set", name)
+			failed = fmt.Errorf("the variable $%s is not set (cron and systemd set few): write the path out", name)
 		}
 		return v
 	})

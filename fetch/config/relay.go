@@ -106,7 +106,7 @@ func (r *Relay) complete(k TargetKind, tlsSet bool) string {
 	}
 	if r.Server.Socket == "" && r.Server.Port == 0 {
 		if k == TargetLMTP {
-			return "wants server: host:port (LMTP has no port of its own), or the path of a socket"
+			return "LMTP has no port of its own: name it (server: host:port, lmtp://HOST:PORT), or a socket's path"
 		}
 		r.Server.Port = 25
 		if r.TLS == RelayImplicit {
@@ -116,9 +116,9 @@ func (r *Relay) complete(k TargetKind, tlsSet bool) string {
 	r.Password = r.Password.bind(r.Server.Host, r.User)
 	switch {
 	case k == TargetLMTP && r.Server.Port == 25:
-		return "LMTP must not be used on port 25 (RFC 2033 section 5)"
+		return "LMTP is never on port 25, which is for SMTP: name its own port"
 	case r.TLS == RelayNone && !r.Server.Local() && !r.Insecure:
-		return "tls: none to another machine: anyone on the way can read the mail (insecure: true allows it)"
+		return "no TLS to another machine: anyone on the way can read the mail (insecure: true, or &insecure=true in --to, allows it)"
 	}
 	return ""
 }

@@ -132,6 +132,18 @@ func (s Secret) bind(host, user string) Secret {
 	return hide(&d)
 }
 
+// secretError says that a secret could not be got from where it is kept.
+type secretError struct{ err error }
+
+func (e *secretError) Error() string { return e.err.Error() }
+
+func (e *secretError) Unwrap() error { return e.err }
+
+// Hint says what to do.
+func (e *secretError) Hint() string {
+	return "no password or token was sent; look at where it comes from, as the user who runs this"
+}
+
 // ErrNoSecret is what Resolve returns for the zero Secret.
 var ErrNoSecret = errors.New("no secret is configured")
 
@@ -144,14 +156,14 @@ func (s Secret) Resolve(ctx context.Context) (string, error) {
 	}
 	text, err := s.d().get(ctx)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", s.Source(), err)
+		return "", &secretError{fmt.Errorf("%s: %w", s.Source(), err)}
 	}
 	switch {
 	case text == "":
-		return "", fmt.Errorf("%s: is empty", s.Source())
+		return "", &secretError{fmt.Errorf("%s: is empty", s.Source())}
 	case strings.ContainsAny(text, "\r\n\x00"):
 		// CR and LF would end the command that carries the secret.
-		return "", fmt.Errorf("%s: has more than one line, or a NUL", s.Source())
+		return "", &secretError{fmt.Errorf("%s: has more than one line, or a NUL", s.Source())}
 	}
 	return text, nil
 }
@@ -165,7 +177,7 @@ func (d *secretData) get(ctx context.Context) (string, error) {
 	case SecretEnv:
 		v, ok := d.opts.lookup(d.name)
 		if !ok {
-			return "", errors.New("the variable is not set")
+			return "", errors.New("the variable is not set (cron and systemd set few)")
 		}
 		return v, nil
 	case SecretCredential:
@@ -177,7 +189,7 @@ func (d *secretData) get(ctx context.Context) (string, error) {
 		return readSecret(filepath.Join(dir, d.name), false)
 	case SecretKeyring:
 		if d.opts.Keyring == nil {
-			return "", errors.New("no keyring is available")
+			return "", errors.New("there is no keyring on this system")
 		}
 		return d.opts.Keyring(d.name, d.user)
 	case SecretNetrc:
@@ -305,7 +317,7 @@ func setNetrc(w *walker, path string, n *yaml.Node, d *secretData) {
 func credential() kind[string] {
 	return parsed("a credential's name", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
 		if s == "." || s == ".." || strings.ContainsAny(s, `/\`) {
-			return "", errors.New("is a name, not a path")
+			return "", errors.New("is the name of a credential, not a path")
 		}
 		return s, checkText(s)
 	})

@@ -66,7 +66,7 @@ func TestResolve(t *testing.T) {
 
 func TestResolveErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"{env: PW}":                  "env PW: the variable is not set",
+		"{env: PW}":                  "env PW: the variable is not set (cron and systemd set few)",
 		"{env: EMPTY}":               "env EMPTY: is empty",
 		"{env: LINES}":               "env LINES: has more than one line, or a NUL",
 		"{credential: pw}":           "credential pw: $CREDENTIALS_DIRECTORY is not set: not started by systemd with LoadCredential=?",

@@ -41,7 +41,7 @@ func runSecret(ctx context.Context, argv []string) (string, error) {
 func commandError(ctx context.Context, err error, stderr, secret string) error {
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		err = errors.New("took too long")
+		err = errors.New("took too long: does it wait for somebody?")
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	}

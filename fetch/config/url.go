@@ -26,7 +26,7 @@ type URLOptions struct {
 func FromURL(from string, o URLOptions) (*Account, error) {
 	scheme, rest, ok := strings.Cut(from, "://")
 	if !ok {
-		return nil, errors.New("wants pop3s://USER@HOST")
+		return nil, errors.New("wants pop3s://USER@HOST, such as pop3s://alice%40example.org@pop.example.org")
 	}
 	a := newAccount()
 	switch scheme {
@@ -77,12 +77,24 @@ func (a *Account) fromURL(o URLOptions) (*Account, error) {
 		return a, nil
 	}
 	path, err := absolute(o.CAFile)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		a.CAFile = path
+		err = readable(path)
 	}
-	a.CAFile = path
-	return a, readable(path)
+	if err != nil {
+		return nil, &CAFileError{err}
+	}
+	return a, nil
 }
+
+// CAFileError says that the file of URLOptions.CAFile cannot be used.
+type CAFileError struct{ Err error }
+
+// Error implements error.
+func (e *CAFileError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *CAFileError) Unwrap() error { return e.Err }
 
 // ParseTarget reads a target of fetch --to: maildir:PATH, mbox:PATH,
 // smtp://HOST:PORT?rcpt=ADDR, lmtp://HOST:PORT?rcpt=ADDR,

@@ -23,12 +23,27 @@ const (
 	DialUnreachable
 )
 
+// ProxyError is what a Server.Dial that goes through a proxy returns if that
+// makes no connection.
+type ProxyError struct {
+	Proxy string // its host and port
+	Err   error
+}
+
+// Error implements error.
+func (e *ProxyError) Error() string { return "proxy " + e.Proxy + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ProxyError) Unwrap() error { return e.Err }
+
 // DialError means that no connection could be made.
 type DialError struct {
 	// Address is the host and port that was dialled.
 	Address string
-	Kind    DialKind
-	Err     error
+	// Via is the proxy that was to make the connection; empty without one.
+	Via  string
+	Kind DialKind
+	Err  error
 }
 
 // Error implements error.
@@ -42,7 +57,11 @@ func (e *DialError) Error() string {
 	if what == "" {
 		what = e.Err.Error()
 	}
-	return "connect " + e.Address + ": " + what
+	to := e.Address
+	if e.Via != "" {
+		to += " through " + e.Via
+	}
+	return "connect " + to + ": " + what
 }
 
 // Unwrap returns the cause.
@@ -56,19 +75,26 @@ func (e *DialError) Temporary() bool {
 
 // Hint says what to look at.
 func (e *DialError) Hint() string {
+	if e.Via != "" {
+		return "is it up, and is `proxy` in the configuration right?"
+	}
 	switch e.Kind {
 	case DialDNS:
 		return "is the server's name right, and does this machine have DNS?"
 	case DialRefused:
-		return "is the port right (995 for implicit TLS, 110 otherwise), and does the provider offer POP3?"
+		return "is the port right (995 for TLS from the start, 110 otherwise), and does the provider offer POP3?"
 	case DialTimeout, DialUnreachable:
 		return "is there a firewall in between, or no network?"
 	}
-	return ""
+	return hintOf(e.Err)
 }
 
 func newDialError(ctx context.Context, address string, err error) error {
 	e := &DialError{Address: address, Err: err}
+	var proxy *ProxyError
+	if errors.As(err, &proxy) {
+		e.Via, e.Err = "proxy "+proxy.Proxy, proxy.Err
+	}
 	var dns *net.DNSError
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -88,4 +114,14 @@ func newDialError(ctx context.Context, address string, err error) error {
 func isTimeout(err error) bool {
 	var t interface{ Timeout() bool }
 	return errors.As(err, &t) && t.Timeout()
+}
+
+// hintOf is the advice of an error that was made elsewhere, such as by the
+// source of a password.
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
 }

@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -57,13 +58,16 @@ func (e *Error) Temporary() bool {
 func (e *Error) Hint() string {
 	switch e.Code {
 	case InUse:
-		return "another session holds the maildrop; after a broken connection servers keep it locked for some minutes"
+		return "another session holds the mailbox: close other mail programs; after a broken connection servers keep it locked for some minutes"
 	case LoginDelay:
-		return "the server wants a pause between logins; run less often"
+		return "the server wants a pause between logins: run less often"
 	case SysPerm:
 		return "the provider has to put this right: ask its support"
 	case UTF8:
-		return "the message needs the UTF8 extension"
+		return "the server sends this message only in its UTF8 mode: see `utf8` in mailhaul.yaml(5)"
+	}
+	if e.Temporary() {
+		return "the server says that this will pass: nothing has to be done"
 	}
 	return ""
 }
@@ -110,11 +114,14 @@ func (e *ProtocolError) Hint() string {
 	case strings.HasPrefix(e.Text, "220"):
 		return "this looks like an SMTP or FTP server; POP3 is on port 995 or 110"
 	case strings.HasPrefix(e.Text, `\x15\x03`), strings.HasPrefix(e.Text, `\x16\x03`):
-		return "the server speaks TLS on this port: use tls: implicit"
+		return "the server speaks TLS from the start on this port: use tls: implicit, or --from pop3s://"
 	case strings.HasPrefix(e.Text, "HTTP/"):
-		return "this looks like a web server or a proxy"
+		return "this looks like a web server or a proxy; POP3 is on port 995 or 110"
 	}
-	return ""
+	if e.Command == "greeting" {
+		return "is this a POP3 server and its port (995 or 110)?"
+	}
+	return "try again; if it stays, -vv shows the dialogue with the server"
 }
 
 // ConnError means that the connection broke: it ended too early, a limit of
@@ -151,11 +158,11 @@ func (*ConnError) Temporary() bool { return true }
 func (e *ConnError) Hint() string {
 	switch {
 	case e.Command == "greeting" && e.Timeout():
-		return "the server says nothing: perhaps this port wants TLS from the start (tls: implicit)"
+		return "the server says nothing: perhaps this port wants TLS from the start (tls: implicit, or --from pop3s://), or it is overloaded"
 	case e.Command == "greeting" && hungUp(e.Err):
 		return "the server wants no connection from here now: too many at a time, or too many failed logins? try again later"
 	}
-	return ""
+	return cmp.Or(hintOf(e.Err), "the network or the server is in trouble; if it stays, `mailhaul check --connect` names the step that fails")
 }
 
 // PipelineRejected reports whether err looks like that of a server that

@@ -137,7 +137,7 @@ func secret(ctx context.Context, l Login) (string, error) {
 // lineSafe refuses what would end the command line and begin another one.
 func lineSafe(what, s string) error {
 	if strings.ContainsAny(s, "\r\n\x00") {
-		return fmt.Errorf("%s holds a line break or NUL", what)
+		return fmt.Errorf("%s holds a line break or NUL, which no login can send: look at where it comes from", what)
 	}
 	return nil
 }

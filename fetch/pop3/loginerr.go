@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -40,7 +41,8 @@ func (e *LoginError) Temporary() bool {
 func (e *LoginError) Hint() string {
 	var refused *Error
 	if !errors.As(e.Err, &refused) {
-		return ""
+		return cmp.Or(hintOf(e.Err), "the login was given up; name another one with `auth`; if it worked before, somebody may be in between: "+
+			"`mailhaul check --connect` shows the certificate")
 	}
 	if h := refused.Hint(); h != "" {
 		return h
@@ -49,11 +51,11 @@ func (e *LoginError) Hint() string {
 	case refused.Temporary():
 		return ""
 	case e.AfterLogin:
-		return "does the token or password belong to this user name?"
+		return "the login is good, but for another mailbox: does the token or password belong to this user name?"
 	case e.Login == "XOAUTH2" || e.Login == "OAUTHBEARER":
-		return "is the token for this user and for POP, and is POP3 enabled for the mailbox?"
+		return "log in anew with `mailhaul login`; is the token for this user and for POP, and is POP3 enabled for the mailbox?"
 	}
-	return "does this provider want an app password, and is POP3 enabled in its settings?"
+	return "are user name (often the whole address) and password right? many providers want an app password, and POP3 enabled in their settings"
 }
 
 // NoLoginError means that none of our logins could be used; nothing was sent.
@@ -99,7 +101,7 @@ func (e *NoLoginError) Is(target error) bool {
 // Hint says what may help.
 func (e *NoLoginError) Hint() string {
 	if e.Is(ErrInsecure) {
-		return "use tls: implicit or tls: stls, or allow it with insecure: true"
+		return "use TLS (tls: implicit or stls, or --from pop3s:// or pop3://), or allow it with insecure: true or --insecure"
 	}
-	return ""
+	return "no password was sent; see `auth` in mailhaul.yaml(5): a login that is named there is used although the server does not announce it"
 }

@@ -136,7 +136,7 @@ func TestCertificates(t *testing.T) {
 		{name: "pinned", cert: foreign, pins: []*x509.Certificate{foreign.Leaf}},
 		{name: "pinned and expired", cert: expired, pins: []*x509.Certificate{expired.Leaf}},
 		{name: "pinned authority", cert: good, pins: []*x509.Certificate{other.cert, ca.cert}},
-		{name: "other key", cert: good, pins: []*x509.Certificate{foreign.Leaf}, kind: TLSPinMismatch, err: "it is sha256/", hint: "new pin"},
+		{name: "other key", cert: good, pins: []*x509.Certificate{foreign.Leaf}, kind: TLSPinMismatch, err: "it is sha256/", hint: "new key"},
 		{name: "pinned authority did not sign", cert: misled, pins: []*x509.Certificate{ca.cert}, kind: TLSUnknownAuthority, err: "not trusted"},
 		{name: "pinned authority, wrong host", cert: ca.leaf(t, "other.test", time.Hour), pins: []*x509.Certificate{ca.cert}, kind: TLSWrongHost, err: "other names"},
 	} {

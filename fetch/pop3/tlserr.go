@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -93,25 +94,27 @@ func (e *TLSError) Temporary() bool {
 func (e *TLSError) Hint() string {
 	switch {
 	case strings.Contains(e.Err.Error(), "protocol version"):
-		return "the server is too old, or too new, for the TLS versions allowed here: see min_version, or legacy: true for a very old one"
+		return "the TLS versions of the server and of mailhaul do not meet: an old server may need min_version: 1.0 or legacy: true in a configuration file"
 	case e.Kind == TLSClientCert:
-		return "the server wants a certificate from us that it knows: see client_cert and client_key"
+		return "the server wants a certificate from us that it knows: set client_cert and client_key in a configuration file"
 	case e.Kind == TLSNotSpoken:
-		return "use tls: stls on this port, or tls: implicit on port 995"
+		return "use STLS on this port (tls: stls, or --from pop3://), or TLS from the start on port 995 (tls: implicit, or --from pop3s://)"
 	case e.Kind == TLSNotOffered:
-		return "use tls: implicit on port 995 if the server has it"
+		return "use TLS from the start on port 995 if the server has it (tls: implicit, or --from pop3s://)"
 	case e.Kind == TLSTimeout:
-		return "does this port speak TLS?"
+		return "does this port speak TLS? if it does, the server is busy"
 	case e.Kind == TLSWrongHost:
-		return "use one of those names as the server, or set server_name"
+		return "use one of those names as the server, or set server_name in a configuration file"
 	case e.Kind == TLSPinMismatch:
-		return "if the server has a new key, and you know that it is the right one, set the new pin"
+		return "no password was sent; if you know that the server has a new key, set pin to that"
 	case e.Kind == TLSUnknownAuthority && e.Cert != nil:
-		return "if this is the right server, trust its authority with ca_file, or this key with pin: " + Pin(e.Cert)
+		return "if this is the right server, trust its authority with ca_file (--ca-file), or this key alone in a configuration file with pin: " + Pin(e.Cert)
 	case e.Kind == TLSExpired && e.Cert != nil:
-		return "is this machine's clock right? else the server's owner must renew it; to trust its key anyway: pin: " + Pin(e.Cert)
+		return "is this machine's clock right? else the server's owner must renew it; to trust its key anyway, in a configuration file: pin: " + Pin(e.Cert)
+	case hungUp(e.Err):
+		return "the server hangs up: does this port speak TLS, and does it take connections from this address?"
 	}
-	return ""
+	return cmp.Or(hintOf(e.Err), "the server and mailhaul do not agree on TLS: `mailhaul check --connect` shows what the server has")
 }
 
 func newTLSError(host string, err error) *TLSError {

@@ -1,0 +1,78 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+func stateMarkSeen(c *cli.Context) error {
+	rule, err := markRule(c)
+	if err != nil {
+		return err
+	}
+	e, err := withConfig(c)
+	if err != nil {
+		return err
+	}
+	a, err := e.oneAccount(c.Args().Slice()[:min(1, c.NArg())])
+	if err != nil {
+		return err
+	}
+	list, err := e.build([]*config.Account{a}, func(fa *fetch.Account) { fa.Wait = c.Duration("wait") })
+	if err != nil {
+		return err
+	}
+	marked, listed, err := e.fetcher().MarkSeen(c.Context, list[0], rule)
+	switch {
+	case isStopped(c.Context, err):
+		return stopped{markedMail(marked, err)}
+	case err != nil:
+		e.failed(a.Name, err, markedMail(marked, err))
+		return silent{codeOf(err)}
+	}
+	return e.changed(markedJSON{Account: a.Name, Marked: marked, Listed: listed},
+		fmt.Sprintf("%s: %s marked as seen, %d on the server", a.Name, plural(marked, "message"), listed))
+}
+
+// markedMail says what a mark-seen that failed, or was stopped, came to.
+func markedMail(marked int, err error) string {
+	var unsure *fetch.StateError
+	switch {
+	case marked > 0:
+		return plural(marked, "message") + " marked as seen all the same; " + nothingTouched
+	case errors.As(err, &unsure) && unsure.Written:
+		return nothingTouched
+	}
+	return "nothing was marked, and " + nothingTouched
+}
+
+// markRule reads which messages to mark; exactly one way must be given.
+func markRule(c *cli.Context) (fetch.MarkRule, error) {
+	r := fetch.MarkRule{All: c.Bool("all"), UIDs: c.Args().Tail(), Newest: c.Int("all-but-newest")}
+	ways := 0
+	for _, given := range []bool{r.All, len(r.UIDs) > 0, c.IsSet("before"), c.IsSet("all-but-newest")} {
+		if given {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return r, usagef("say which: --all, --before DATE, --all-but-newest N, or UIDs")
+	}
+	if c.IsSet("all-but-newest") && r.Newest < 0 {
+		return r, usagef("--all-but-newest wants a number from 0")
+	}
+	if before := c.String("before"); before != "" {
+		t, err := time.ParseInLocation(time.DateOnly, before, time.Local)
+		if err != nil {
+			return r, usagef("--before wants a date such as 2026-01-31, not %q", before)
+		}
+		r.Before = t
+	}
+	return r, nil
+}

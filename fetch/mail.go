@@ -1,0 +1,116 @@
+package fetch
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Mail says what a run that went wrong means for the mail on the server, in one
+// sentence that holds however the run ended; empty if all went well.
+func (s *Summary) Mail() string {
+	if s.Err == nil {
+		return ""
+	}
+	gone := deletions{s.Deleted, s.Unconfirmed, "delivered"}
+	if s.TrustImported {
+		gone.kind = "delivered or imported"
+	}
+	return gone.text("this run") + nextRun(ExitOf(s.Err), s.Unconfirmed > 0)
+}
+
+// Mail says what a purge that went wrong did to the mail on the server.
+func (p *PurgeReport) Mail() string {
+	gone := deletions{p.Deleted, p.Unconfirmed, "verified"}
+	text := gone.text("purge")
+	if p.Deleted < p.Verified {
+		text += "; run it again for the rest"
+	}
+	return text
+}
+
+// deletions are what the server confirmed, and what it may have done besides.
+type deletions struct {
+	sure, open int
+	kind       string // of the messages, which is why they may go
+}
+
+func (d deletions) text(who string) string {
+	switch {
+	case d.sure == 0 && d.open == 0:
+		return who + " deleted nothing from the server"
+	case d.open == 0:
+		return fmt.Sprintf("%s deleted %s from the server, nothing else", who, counted(d.sure, d.kind+" message"))
+	case d.sure == 0:
+		return fmt.Sprintf("%s may have deleted %s from the server, nothing else", who, counted(d.open, d.kind+" message"))
+	}
+	return fmt.Sprintf("%s deleted %s from the server and perhaps %d more of them, nothing else", who, counted(d.sure, d.kind+" message"), d.open)
+}
+
+// nextRun promises no more than the kind of the failure allows.
+func nextRun(exit Exit, open bool) string {
+	next := "the next run goes on from here"
+	if open {
+		next = "the next run with these options deletes what is left of them"
+	}
+	switch exit {
+	case ExitSoftware:
+		return ""
+	case ExitData, ExitUnavailable, ExitTemp:
+		return "; " + next
+	}
+	return "; once this is mended, " + next
+}
+
+const unconfirmedHint = "if it stays so, look at the dialogue with -vv"
+
+// unconfirmedError: the connection ended before the server said what became of
+// the deletions.
+type unconfirmedError struct{ err error }
+
+func (e *unconfirmedError) Error() string {
+	return "the session ended before the server confirmed the deletions: " + e.err.Error()
+}
+
+func (e *unconfirmedError) Unwrap() error { return e.err }
+
+// Hint says that there is nothing to do at first.
+func (*unconfirmedError) Hint() string { return unconfirmedHint }
+
+// unconfirmed counts deletions that the server may have done.
+func (r *run) unconfirmed(n int) { r.sum.Unconfirmed += n }
+
+// purgeError is the end of a purge before all was done or proven.
+type purgeError struct{ err error }
+
+func (e *purgeError) Error() string { return e.err.Error() }
+
+func (e *purgeError) Unwrap() error { return e.err }
+
+// Hint is that of the cause, if it has one.
+func (e *purgeError) Hint() string {
+	if h := HintOf(e.err); h != "" {
+		return h
+	}
+	return "`mailhaul purge --dry-run` lists again and says what is left"
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// inBrief is a duration without its zeros: 15m, not 15m0s.
+func inBrief(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

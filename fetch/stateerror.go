@@ -1,0 +1,120 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// StateError says that the state file of an account cannot be used: which file,
+// why, and by its hint what to do.
+type StateError struct {
+	Path string
+	// Written: it was open and could not be written to.
+	Written bool
+	// Err is what package state said.
+	Err error
+}
+
+// StateOpen makes a *StateError of what package state said when the file at
+// path was to be opened or read. Nil, and the ends of a context, stay as they are.
+func StateOpen(path string, err error) error { return stateError(path, false, err) }
+
+// StateWrite is StateOpen for a file that was to be written to.
+func StateWrite(path string, err error) error { return stateError(path, true, err) }
+
+func stateError(path string, written bool, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.As(err, new(*StateError)) {
+		return err
+	}
+	return &StateError{Path: path, Written: written, Err: err}
+}
+
+func stateWrite(db *state.DB, err error) error { return StateWrite(db.Path(), err) }
+
+// stateDamage names the state where damage was met while it was read.
+func stateDamage(path string, err error) error {
+	if !errors.Is(err, state.ErrNotState) {
+		return err
+	}
+	return StateOpen(path, err)
+}
+
+func (r *run) statePath() string { return state.Path(r.f.StateDir, r.a.ID) }
+
+// Error implements error.
+func (e *StateError) Error() string {
+	do := "used"
+	if e.Written {
+		do = "written"
+	}
+	return fmt.Sprintf("the state %s cannot be %s: %s", e.Path, do, e.cause())
+}
+
+// cause is the reason without the path, which stands before it, and without
+// the names of system calls.
+func (e *StateError) cause() string {
+	var version *state.VersionError
+	var file *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(e.Err, &version):
+		return version.Problem()
+	case errors.As(e.Err, &file):
+		if strings.HasPrefix(e.Path, file.Path+string(os.PathSeparator)) {
+			return file.Path + ": " + file.Err.Error()
+		}
+		return file.Err.Error()
+	case errors.As(e.Err, &link):
+		return link.Err.Error()
+	}
+	return strings.TrimPrefix(e.Err.Error(), e.Path+": ")
+}
+
+// Unwrap returns the cause.
+func (e *StateError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *StateError) Hint() string {
+	var version *state.VersionError
+	switch {
+	case errors.As(e.Err, &version):
+		return version.Hint()
+	case errors.Is(e.Err, state.ErrNotState):
+		return "put it back from a backup, or move it away: then all that is on the server is fetched again, also what you have"
+	case errors.Is(e.Err, os.ErrPermission):
+		return "run it as the user who owns that directory, or name another directory with --state"
+	case errors.Is(e.Err, syscall.EROFS):
+		return "the file system is mounted read-only: mount it writable, or name another directory with --state"
+	case errors.Is(e.Err, syscall.ENOSPC), errors.Is(e.Err, syscall.EDQUOT):
+		return "the disk of the state is full: make room and run it again"
+	case errors.Is(e.Err, syscall.ENOTDIR):
+		return "a part of that path is a file: move it away, or name another directory with --state"
+	case errors.Is(e.Err, context.DeadlineExceeded):
+		return ""
+	}
+	return "look at the disk of that directory (dmesg), then run it again"
+}
+
+// settleError says that what an interrupted run left cannot be completed yet.
+type settleError struct{ err error }
+
+func (e *settleError) Error() string {
+	return "an interrupted delivery cannot be completed yet: " + e.err.Error()
+}
+
+func (e *settleError) Unwrap() error { return e.err }
+
+// Hint is that of the cause, if it has one.
+func (e *settleError) Hint() string {
+	if h := HintOf(e.err); h != "" || ExitOf(e.err) == ExitSoftware {
+		return h
+	}
+	return "the message is on the server or in the target: mend the cause and run it again"
+}
