@@ -225,7 +225,7 @@ func TestImportedIsNotDeleted(t *testing.T) {
 	wantOut(t, o, "delete 10,")
 	o = w.run("purge", "a")
 	w.want(o, 0)
-	wantOut(t, o, "10 on the server, 6 delivered and old enough", "6 deleted and confirmed", "4 messages remain")
+	wantOut(t, o, "10 on the server, 6 delivered and old enough", "6 deleted and confirmed", "4 messages left on the server")
 	w.want(w.run("fetch", "--delete"), 0)
 	if n := w.s.Count("DELE"); n != 6 {
 		t.Errorf("%d deleted", n)

@@ -140,6 +140,8 @@ func newApp(std Streams) *cli.App {
 		Commands:  commands(),
 		Metadata:  map[string]any{"std": std},
 		Suggest:   false,
+		// A path, and the argument of a program, may hold a comma.
+		DisableSliceFlagSeparator: true,
 
 		HideVersion:            true,
 		UseShortOptionHandling: true,

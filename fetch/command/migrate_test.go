@@ -208,7 +208,7 @@ func (l *lab) provesMigration(d *pop3test.Dovecot, r *refuser, old *oldMail) {
 	wantOut(t, o, fmt.Sprintf("lab: %d messages delivered, %d verified, %d copies cannot be read back", n, n, n-1))
 	o = l.run("purge", "lab")
 	l.want(o, 0)
-	wantOut(t, o, fmt.Sprintf("%d deleted and confirmed; listed again: 0 of them still there, 1 messages remain", n-1))
+	wantOut(t, o, fmt.Sprintf("%d deleted and confirmed; listed again: 0 of them still there, 1 message left on the server", n-1))
 	if left := d.Maildrop("alice"); left != 1 {
 		t.Errorf("%d on the server", left)
 	}

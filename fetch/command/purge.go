@@ -94,8 +94,8 @@ func (e *env) writePurge(account string, rep *fetch.PurgeReport, dry bool) {
 	case dry:
 		fmt.Fprintf(e.std.Out, "%s: would delete %s\n", printable(account), plural(rep.Verified, "message"))
 	case rep.Proven:
-		fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; listed again: %d of them still there, %d messages remain\n",
-			printable(account), rep.Deleted, rep.Left, rep.Remaining)
+		fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; listed again: %d of them still there, %s left on the server\n",
+			printable(account), rep.Deleted, rep.Left, plural(rep.Remaining, "message"))
 	case rep.Deleted > 0:
 		fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; not listed again, so that is not proven yet\n", printable(account), rep.Deleted)
 	default:

@@ -58,7 +58,7 @@ func TestPurgeSaysOnlyWhatIsProven(t *testing.T) {
 			if code != tt.code || !strings.Contains(log.String(), tt.says) {
 				t.Errorf("exit %d, want %d and %q: %s", code, tt.code, tt.says, &log)
 			}
-			if !strings.Contains(out.String(), "deleted and confirmed; not listed again") || strings.Contains(out.String(), "remain") {
+			if !strings.Contains(out.String(), "deleted and confirmed; not listed again") || strings.Contains(out.String(), "left on the server") {
 				t.Errorf("claims what it does not know: %s", &out)
 			}
 			if drop.Len() != tt.remaining {
