@@ -134,7 +134,7 @@ func (r *run) plan(ctx context.Context) (Plan, error) {
 		if plan, err = r.diff(list); err != nil || r.db == nil {
 			return err
 		}
-		if _, err := r.compareReused(ctx, c, &plan); err != nil {
+		if _, err := r.compareReused(ctx, c, plan.reappeared()); err != nil {
 			return err
 		}
 		if len(r.compared) > 0 {

@@ -23,9 +23,12 @@ const (
 	OverLimit
 	// Pausing: it failed before and its next try is not due.
 	Pausing
+	// Reappeared: the deletion of a seen message with its unique-id was
+	// confirmed. Whether it is the same one only the header tells (reused.go).
+	Reappeared
 )
 
-var reasonWords = [...]string{"seen", "too big", "over limit", "failed before, waiting"}
+var reasonWords = [...]string{"seen", "too big", "over limit", "failed before, waiting", "under the unique-id of a deleted message"}
 
 func (r Reason) String() string { return reasonWords[r] }
 
@@ -81,9 +84,6 @@ type Plan struct {
 	Delete []Item
 	// Skip are messages that are neither seen nor retrieved.
 	Skip []Item
-	// Reappeared are seen messages whose deletion the server had confirmed, or
-	// new ones under their unique-ids: reused.go tells.
-	Reappeared []Item
 	// Gone are keys that were listed before and are no longer, Back those
 	// that are listed again, and Expire those unlisted for so long that they
 	// are forgotten.
@@ -103,8 +103,8 @@ type Known struct {
 	// Targets are the account's: a message of which one pauses is retrieved
 	// for the others.
 	Targets []string
-	// Compared are messages of an earlier Plan.Reappeared: true for another
-	// message than the one that is known.
+	// Compared are messages that were Reappeared: true for another message than
+	// the one that is known.
 	Compared map[state.Key]bool
 }
 
@@ -239,8 +239,7 @@ func (plan *Plan) place(r *listed, m pop3.Message, rule Rule, k Known, p Policy,
 	plan.Repeated = plan.Repeated || r.key != m.UID
 	it := Item{Message: m, Key: state.Key(r.key), Delete: doomed, Rule: rule}
 	if r.back && !p.All {
-		plan.Known++
-		plan.Reappeared = append(plan.Reappeared, it)
+		plan.skip(it, Reappeared)
 		return
 	}
 	if r.done && !p.All {

@@ -53,14 +53,15 @@ func (f *Fetcher) Purge(ctx context.Context, a *Account, older time.Duration, dr
 
 // purgeable lists the maildrop and returns the keys that may go.
 func (r *run) purgeable(ctx context.Context, older time.Duration, rep *PurgeReport, tell func(Check)) (map[state.Key]bool, error) {
-	listed, err := r.listedKeys(ctx)
+	listed, err := r.listedKeys(ctx, r.compareListed)
 	if err != nil {
 		return nil, err
 	}
 	rep.Listed, rep.Remaining = len(listed), len(listed)
 	before := r.now().Add(-older)
 	entries, err := r.entries(func(e *state.Entry) bool {
-		// What was deleted and is listed may be another message: fetch tells.
+		// What is listed although it was deleted, and could not be compared, may
+		// be another message.
 		return listed[e.Key] && delivered(e) && e.Deleted.IsZero() && !e.FirstSeen.After(before)
 	})
 	if err != nil {
@@ -74,6 +75,17 @@ func (r *run) purgeable(ctx context.Context, older time.Duration, rep *PurgeRepo
 		doomed[good[i].Key] = true
 	}
 	return doomed, err
+}
+
+// compareListed compares what is listed although its deletion was confirmed.
+func (r *run) compareListed(ctx context.Context, c *pop3.Client, items []Item) error {
+	var back []Item
+	for _, it := range items {
+		if e, ok := r.entry(it.Key); ok && e.Done && !e.Deleted.IsZero() {
+			back = append(back, it)
+		}
+	}
+	return r.settleReused(ctx, c, back)
 }
 
 // delivered reports whether each target of the message has it: by our delivery,
@@ -103,7 +115,7 @@ func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeRe
 			break // the rest is not listed any more
 		}
 	}
-	listed, err := r.listedKeys(ctx)
+	listed, err := r.listedKeys(ctx, nil)
 	if err != nil {
 		return &purgeError{fmt.Errorf("%d deleted and confirmed, but the list that would prove it could not be read: %w", rep.Deleted, err)}
 	}
@@ -175,13 +187,19 @@ func (r *run) listRows(ctx context.Context) (*pop3.Client, []Item, error) {
 	return c, items, nil
 }
 
-// listedKeys is what the server holds now, in a session of its own.
-func (r *run) listedKeys(ctx context.Context) (map[state.Key]bool, error) {
+// listedKeys is what the server holds now, in a session of its own, which look
+// may use.
+func (r *run) listedKeys(ctx context.Context, look func(context.Context, *pop3.Client, []Item) error) (map[state.Key]bool, error) {
 	c, items, err := r.listRows(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer r.leave(c)
+	if look != nil {
+		if err := look(ctx, c, items); err != nil {
+			return nil, err
+		}
+	}
 	keys := make(map[state.Key]bool, len(items))
 	for i := range items {
 		keys[items[i].Key] = true

@@ -18,7 +18,28 @@ import (
 // matchReused compares them. A new message under an old unique-id is unknown
 // from then on; an old one counts as never deleted. The plan is then made anew.
 func (r *run) matchReused(ctx context.Context, c *pop3.Client, list []pop3.Message, plan *Plan) error {
-	change, err := r.compareReused(ctx, c, plan)
+	if err := r.settleReused(ctx, c, plan.reappeared()); err != nil || len(r.compared) == 0 {
+		return err
+	}
+	var err error
+	*plan, err = r.diff(list)
+	return err
+}
+
+// reappeared are the messages that have to be compared.
+func (plan *Plan) reappeared() []Item {
+	var items []Item
+	for _, it := range plan.Skip {
+		if it.Why == Reappeared {
+			items = append(items, it)
+		}
+	}
+	return items
+}
+
+// settleReused compares messages and records what came of it.
+func (r *run) settleReused(ctx context.Context, c *pop3.Client, items []Item) error {
+	change, err := r.compareReused(ctx, c, items)
 	if err != nil || len(r.compared) == 0 {
 		return err
 	}
@@ -26,25 +47,25 @@ func (r *run) matchReused(ctx context.Context, c *pop3.Client, list []pop3.Messa
 	if err := r.db.Apply(change); err != nil {
 		return &Error{Exit: ExitIO, Err: stateWrite(r.db, err)}
 	}
-	*plan, err = r.diff(list)
-	return err
+	r.facts.List = state.ListDigest{} // the one on record may hold what was forgotten
+	return nil
 }
 
 // compareReused fills r.compared, for the next diff, and returns what is to be
 // recorded of it. It changes nothing.
-func (r *run) compareReused(ctx context.Context, c *pop3.Client, plan *Plan) (*state.Change, error) {
+func (r *run) compareReused(ctx context.Context, c *pop3.Client, items []Item) (*state.Change, error) {
 	r.compared = nil
-	if len(plan.Reappeared) == 0 {
+	if len(items) == 0 {
 		return nil, nil
 	}
-	prints, err := r.fingerprints(ctx, c, messagesOf(plan.Reappeared))
+	prints, err := r.fingerprints(ctx, c, messagesOf(items))
 	if err != nil {
 		return nil, err
 	}
 	change := &state.Change{}
 	r.compared = make(map[state.Key]bool)
 	for i, p := range prints {
-		e, ok := r.entry(plan.Reappeared[i].Key)
+		e, ok := r.entry(items[i].Key)
 		if !ok || p == nil || e.Fingerprint.IsZero() {
 			continue
 		}
@@ -64,9 +85,11 @@ func (r *run) compareReused(ctx context.Context, c *pop3.Client, plan *Plan) (*s
 // that could not be compared.
 func (r *run) noteReused(other, unclear int) {
 	if other > 0 {
+		r.reused = true
 		r.addNote("the server uses unique-ids of deleted messages again: " + counted(other, "new message") + " recognised by the header")
 	}
 	if unclear > 0 {
-		r.addNote(counted(unclear, "message") + " under the unique-id of a deleted one, and no header to compare: left alone on the server")
+		r.addNote(counted(unclear, "message") + " under the unique-id of a deleted one, and no header to compare: left alone on the server; " +
+			"fetch --all fetches what is listed, whatever its unique-id")
 	}
 }

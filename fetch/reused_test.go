@@ -74,21 +74,104 @@ func TestDeletedMessageIsListedAgain(t *testing.T) {
 	}
 }
 
-// TestReusedUIDThatCannotBeCompared stays on the server.
+// TestReusedUIDThatCannotBeCompared stays on the server, is not taken for seen,
+// and is fetched once its header can be read.
 func TestReusedUIDThatCannotBeCompared(t *testing.T) {
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "TOP", Always: true, Do: pop3test.Err("what?")}}})
+	for _, none := range []bool{false, true} {
+		t.Run(fmt.Sprint("keep none ", none), func(t *testing.T) {
+			refuse := pop3test.Fault{On: "TOP", Do: pop3test.Err("not now")}
+			again := refuse
+			again.Nth = 2
+			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{refuse, again}})
+			g.account.Policy.Keep.None = true
+			g.put("1", "first")
+			if s := g.run(); s.Err != nil || s.Deleted != 1 {
+				t.Fatalf("%+v", s)
+			}
+			g.account.Policy.Keep.None = none
+			g.put("1", "other")
+			for range 2 {
+				s := g.run()
+				if s.Err != nil || s.Fetched != 0 || s.Deleted != 0 || s.Skips[Reappeared] != 1 || g.drop.Len() != 1 {
+					t.Errorf("fetched %d, deleted %d, skipped %v, %d left, err %v", s.Fetched, s.Deleted, s.Skips, g.drop.Len(), s.Err)
+				}
+				if !strings.Contains(fmt.Sprint(s.Notes), "no header to compare") {
+					t.Errorf("notes %q", s.Notes)
+				}
+			}
+			if s := g.run(); s.Err != nil || s.Fetched != 1 || g.delivered() != 2 {
+				t.Errorf("with TOP: fetched %d, %d delivered, err %v", s.Fetched, g.delivered(), s.Err)
+			}
+		})
+	}
+}
+
+// TestAllFetchesWhatCannotBeCompared: the way out that the note names.
+func TestAllFetchesWhatCannotBeCompared(t *testing.T) {
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{NoTOP: true})
 	g.account.Policy.Keep.None = true
 	g.put("1", "first")
-	if s := g.run(); s.Err != nil || s.Deleted != 1 {
+	g.run()
+	g.account.Policy.Keep.None = false
+	g.put("1", "other")
+	g.run()
+	g.account.Policy.All = true
+	if s := g.run(); s.Err != nil || s.Fetched != 1 || g.delivered() != 2 {
+		t.Fatalf("fetched %d, %d delivered, err %v", s.Fetched, g.delivered(), s.Err)
+	}
+	g.account.Policy.All = false
+	if s := g.run(); s.Err != nil || s.Fetched != 0 || s.Skipped != 0 || len(s.Notes) != 0 {
+		t.Errorf("after that: fetched %d, skipped %d, notes %q, err %v", s.Fetched, s.Skipped, s.Notes, s.Err)
+	}
+}
+
+// TestReusedUIDAfterPurge: the digest of a listing that needed nothing must not
+// hide a new message under a purged unique-id.
+func TestReusedUIDAfterPurge(t *testing.T) {
+	g := fetchedRig(t, 0)
+	g.put("1", "first")
+	for range 2 { // the second one knows the listing
+		if s := g.run(); s.Err != nil {
+			t.Fatal(s.Err)
+		}
+	}
+	purge := func() PurgeReport {
+		rep, err := g.fetcher.Purge(context.Background(), g.account, 0, false, func(Check) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rep
+	}
+	if rep := purge(); rep.Deleted != 1 {
+		t.Fatalf("%+v", rep)
+	}
+	g.put("1", "first") // it came back: purge may delete it again
+	if rep := purge(); rep.Eligible != 1 || rep.Deleted != 1 {
+		t.Errorf("purge of what came back: %+v", rep)
+	}
+	g.put("1", "other") // another one: purge may not
+	if rep := purge(); rep.Eligible != 0 || rep.Deleted != 0 || g.drop.Len() != 1 {
+		t.Errorf("purge of another message: %+v", rep)
+	}
+	if s := g.run(); s.Err != nil || s.Fetched != 1 || g.delivered() != 2 {
+		t.Errorf("fetched %d, %d delivered, err %v", s.Fetched, g.delivered(), s.Err)
+	}
+}
+
+// TestReusedUIDAfterPurgeIsFetched: the same without a second purge.
+func TestReusedUIDAfterPurgeIsFetched(t *testing.T) {
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.put("1", "first")
+	g.run()
+	g.run()
+	g.account.Policy.Keep.None = true
+	if s := g.run(); s.Deleted != 1 {
 		t.Fatalf("%+v", s)
 	}
+	g.account.Policy.Keep.None = false
 	g.put("1", "other")
-	s := g.run()
-	if s.Err != nil || s.Fetched != 0 || s.Deleted != 0 || g.drop.Len() != 1 {
-		t.Errorf("fetched %d, deleted %d, %d left, err %v", s.Fetched, s.Deleted, g.drop.Len(), s.Err)
-	}
-	if !strings.Contains(fmt.Sprint(s.Notes), "no header to compare") {
-		t.Errorf("notes %q", s.Notes)
+	if s := g.run(); s.Err != nil || s.Fetched != 1 || g.delivered() != 2 {
+		t.Errorf("fetched %d, %d delivered, err %v", s.Fetched, g.delivered(), s.Err)
 	}
 }
 

@@ -28,10 +28,10 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 	if err != nil {
 		return w, err
 	}
-	w = seenWindow{listed: plan.Listed, gmail: gmail(c), list: list}
 	if err := r.matchReused(ctx, c, list, &plan); err != nil {
 		return w, err
 	}
+	w = seenWindow{listed: plan.Listed, gmail: gmail(c), list: list, reused: r.reused}
 	if err := r.matchReset(ctx, c, list, &plan); err != nil {
 		return w, err
 	}
@@ -262,6 +262,9 @@ func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, li
 	}
 	change.Deleted, change.DeletedAt = deleted, r.now()
 	r.sum.Deleted += len(deleted)
+	if len(deleted) > 0 {
+		r.facts.List = state.ListDigest{} // as Apply does, see there
+	}
 	return len(deleted), nil
 }
 
@@ -290,7 +293,7 @@ func spareTwins(doomed []Item, list []pop3.Message) []Item {
 func (r *run) dropNumbers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.doomed, r.rejected, r.compared = nil, nil, nil
+	r.doomed, r.rejected, r.compared, r.reused = nil, nil, nil, false
 }
 
 func (r *run) takeDoomed() []Item {

@@ -37,6 +37,7 @@ func gmail(c *pop3.Client) bool { return c.Capabilities().Has("X-GOOGLE-RICO") }
 type seenWindow struct {
 	listed, retrieved, deleted int
 	gmail                      bool
+	reused                     bool           // its messages are others than their UIDs say
 	list                       []pop3.Message // of a session that ended well
 }
 
@@ -55,7 +56,7 @@ func (w seenWindow) moreExpected(f *state.Facts) bool {
 // taken off that: the server does not delete what it says it deletes, or shows
 // all of it again. More sessions would go on like that for ever.
 func (w seenWindow) unchanged(before seenWindow) bool {
-	return slices.EqualFunc(w.list, before.list, func(a, b pop3.Message) bool { return a.UID == b.UID })
+	return !w.reused && slices.EqualFunc(w.list, before.list, func(a, b pop3.Message) bool { return a.UID == b.UID })
 }
 
 // learnWindow remembers the size of a window: an emptied list that fills up

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -149,6 +150,7 @@ func (a *applier) settleEntry(s Settlement, i Intent) error {
 		e = Entry{Key: i.Key, FirstSeen: a.firstFailed(i.Key, i.At)}
 	}
 	e.Source, e.Size, e.SHA256 = Fetched, i.Size, i.SHA256
+	e.Deleted = time.Time{} // the server still had it
 	if !i.Fingerprint.IsZero() {
 		e.Fingerprint = i.Fingerprint
 	}

@@ -62,5 +62,5 @@ func (c *Change) breaksDigest() bool {
 			return true
 		}
 	}
-	return len(c.Forget) > 0
+	return len(c.Forget)+len(c.Deleted) > 0
 }
