@@ -21,8 +21,14 @@ func (s *Summary) Mail() string {
 
 // Mail says what a purge that went wrong did to the mail on the server.
 func (p *PurgeReport) Mail() string {
-	gone := deletions{p.Deleted, p.Unconfirmed, "verified"}
+	gone := deletions{p.Deleted - p.Left, p.Unconfirmed, "verified"}
 	text := gone.text("purge")
+	switch {
+	case p.Left == 1:
+		text += "; 1 that it confirmed is still listed"
+	case p.Left > 1:
+		text += fmt.Sprintf("; %d that it confirmed are still listed", p.Left)
+	}
 	if p.Deleted < p.Verified {
 		text += "; run it again for the rest"
 	}
