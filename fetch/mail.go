@@ -62,7 +62,7 @@ func nextRun(exit Exit, open bool) string {
 	switch exit {
 	case ExitSoftware:
 		return ""
-	case ExitData, ExitUnavailable, ExitTemp:
+	case ExitData, ExitUnavailable, ExitTemp, ExitInterrupted, ExitTerminated:
 		return "; " + next
 	}
 	return "; once this is mended, " + next

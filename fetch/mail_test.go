@@ -1,6 +1,10 @@
 package fetch
 
-import "testing"
+import (
+	"context"
+	"errors"
+	"testing"
+)
 
 // TestMailOfPurge: what the server confirmed and lists all the same is not
 // called deleted.
@@ -18,6 +22,28 @@ func TestMailOfPurge(t *testing.T) {
 	} {
 		if got := tt.rep.Mail(); got != tt.want {
 			t.Errorf("%+v: %q, want %q", tt.rep, got, tt.want)
+		}
+	}
+}
+
+// TestMailOfRun: a run promises of the next one what the failure allows.
+func TestMailOfRun(t *testing.T) {
+	t.Parallel()
+	temp, broken := &Error{Exit: ExitTemp, Err: errors.New("later")}, &Error{Exit: ExitIO, Err: errors.New("disk full")}
+	for _, tt := range []struct {
+		name string
+		sum  Summary
+		want string
+	}{
+		{"all went well", Summary{}, ""},
+		{"later", Summary{Err: temp}, "this run deleted nothing from the server; the next run goes on from here"},
+		{"disk full", Summary{Err: broken}, "this run deleted nothing from the server; once this is mended, the next run goes on from here"},
+		{"stopped", Summary{Err: context.Canceled}, "this run deleted nothing from the server; the next run goes on from here"},
+		{"terminated", Summary{Err: &Error{Exit: ExitTerminated, Err: context.Canceled}}, "this run deleted nothing from the server; the next run goes on from here"},
+		{"stopped at QUIT", Summary{Err: context.Canceled, Unconfirmed: 2}, "this run may have deleted 2 delivered messages from the server, nothing else; the next run with these options deletes what is left of them"},
+	} {
+		if got := tt.sum.Mail(); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }
