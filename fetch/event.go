@@ -55,6 +55,8 @@ type Summary struct {
 	// TrustImported: what was deleted may have been fetched by the program
 	// alone whose list was imported.
 	TrustImported bool
+	// Planned: the run was held to a saved plan (Account.Exactly).
+	Planned bool
 	// Bytes is what Fetched add up to, with LF line ends.
 	Bytes int64
 	// Sessions is how many times we logged in, RoundTrips how often the run

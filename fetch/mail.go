@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -16,7 +17,20 @@ func (s *Summary) Mail() string {
 	if s.TrustImported {
 		gone.kind = "delivered or imported"
 	}
-	return gone.text("this run") + nextRun(ExitOf(s.Err), s.Unconfirmed > 0)
+	next := "the next run goes on from here"
+	switch {
+	case s.planOver():
+		next = "save the plan anew for what is left"
+	case s.Unconfirmed > 0:
+		next = "the next run with these options deletes what is left of them"
+	}
+	return gone.text("this run") + nextRun(ExitOf(s.Err), next)
+}
+
+// planOver reports whether the saved plan that a run was held to will not fit
+// the next time: it is refused unless it is just what there is to do.
+func (s *Summary) planOver() bool {
+	return s.Planned && (errors.As(s.Err, new(*PlanChangedError)) || s.Fetched+s.SetAside+s.Deleted+s.Unconfirmed > 0)
 }
 
 // Mail says what a purge that went wrong did to the mail on the server.
@@ -54,11 +68,7 @@ func (d deletions) text(who string) string {
 }
 
 // nextRun promises no more than the kind of the failure allows.
-func nextRun(exit Exit, open bool) string {
-	next := "the next run goes on from here"
-	if open {
-		next = "the next run with these options deletes what is left of them"
-	}
+func nextRun(exit Exit, next string) string {
 	switch exit {
 	case ExitSoftware:
 		return ""

@@ -57,7 +57,7 @@ func (f *Fetcher) newRun(a *Account) *run {
 		failed:  make(map[state.Key]failed),
 		got:     make(map[state.Key]bool),
 		partly:  make(map[state.Key]bool),
-		sum:     Summary{Account: a.Name, Started: f.now(), TrustImported: a.Policy.TrustImported},
+		sum:     Summary{Account: a.Name, Started: f.now(), TrustImported: a.Policy.TrustImported, Planned: a.Exactly != nil},
 		event:   Event{Account: a.Name},
 		limiter: newLimiter(a.Limits.Rate),
 	}
