@@ -48,10 +48,11 @@ func (w *walk) tellStat(count int, octets int64, listed int, began time.Time) {
 	}
 }
 
-// tellTop looks at the header of the first message.
-func (w *walk) tellTop(ctx context.Context, c *pop3.Client, list []pop3.Message) {
+// tellTop looks at the header of the first message; false if that broke the
+// session.
+func (w *walk) tellTop(ctx context.Context, c *pop3.Client, list []pop3.Message) bool {
 	if len(list) == 0 {
-		return
+		return true
 	}
 	began := time.Now()
 	var refused error
@@ -77,6 +78,7 @@ func (w *walk) tellTop(ctx context.Context, c *pop3.Client, list []pop3.Message)
 	default:
 		w.ok("top", detail, began)
 	}
+	return err == nil
 }
 
 // muchRest is how much may follow the header before it is worth a word: some

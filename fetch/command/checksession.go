@@ -66,7 +66,9 @@ func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (lis
 	}
 	if loud {
 		w.tellList(c, list, &heard, began)
-		w.tellTop(ctx, c, list)
+		if !w.tellTop(ctx, c, list) {
+			return nil, 0, false // QUIT would fail for the same cause
+		}
 	}
 	delay, _ = c.Capabilities().LoginDelay()
 	began = time.Now()

@@ -153,6 +153,18 @@ func TestDamagedStateFailsTheCheck(t *testing.T) {
 	}
 }
 
+// TestBrokenTopIsOneFailure: what breaks the session is not told again of QUIT.
+func TestBrokenTopIsOneFailure(t *testing.T) {
+	o := long(pop3test.NewCA())
+	o.Faults = []pop3test.Fault{{On: "TOP", Do: pop3test.Cut(), Always: true}}
+	w := warning{server: o}
+	steps, code := w.check(t)
+	steps = slices.DeleteFunc(steps, func(s checkStep) bool { return s.Mark != markFail })
+	if code != 69 || len(steps) != 1 || steps[0].Step != "top" {
+		t.Errorf("exit %d, %+v; want one failure, at top", code, steps)
+	}
+}
+
 // TestCheckTells: the certificates up to the root, and what CAPA says before
 // STLS, after it and after the login.
 func TestCheckTells(t *testing.T) {
