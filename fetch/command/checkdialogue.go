@@ -12,9 +12,19 @@ import (
 // client keeps neither what CAPA said before STLS nor the octets of STAT.
 type overheard struct {
 	capas  [][]string // the lines of each CAPA, in the order of the questions
+	reply  capaReply  // to the last of them
 	stat   bool       // STAT was sent and not answered yet
 	octets int64      // what STAT said, -1 if that made no sense
 }
+
+// capaReply is how far the reply to a CAPA has come.
+type capaReply int
+
+const (
+	capaDone  capaReply = iota // or not asked
+	capaAsked                  // its status line is the next one
+	capaLines
+)
 
 // listen has o hear the dialogue of a session with s.
 func (o *overheard) listen(s *pop3.Server) {
@@ -28,22 +38,29 @@ func (o *overheard) listen(s *pop3.Server) {
 }
 
 // hear takes a line of the dialogue. Of what a server sends, only status lines,
-// notes on sizes in parentheses and the lines of CAPA are shown.
+// notes on sizes in parentheses and the lines of CAPA are shown. A note ends the
+// reply that it is on; any other line may be a status line that is none. In one
+// flight with other commands, CAPA is the first.
 func (o *overheard) hear(sent bool, line string) {
 	switch {
 	case sent && line == "CAPA":
-		o.capas = append(o.capas, nil)
+		o.capas, o.reply = append(o.capas, nil), capaAsked
 	case sent && line == "STAT":
 		o.stat = true
-	case sent || line == "" || line[0] == '(':
-	case line[0] == '+' || line[0] == '-':
-		// In one flight the reply to CAPA comes first, without two numbers.
+	case sent || line == "":
+	case line[0] == '(':
+		o.reply = capaDone
+	case o.reply == capaLines:
+		last := &o.capas[len(o.capas)-1]
+		*last = append(*last, line)
+	case o.reply == capaAsked:
+		if o.reply = capaDone; line[0] == '+' {
+			o.reply = capaLines
+		}
+	case line[0] == '+':
 		if n := statOctets(line); o.stat && n >= 0 {
 			o.octets, o.stat = n, false
 		}
-	case len(o.capas) > 0:
-		last := &o.capas[len(o.capas)-1]
-		*last = append(*last, line)
 	}
 }
 
