@@ -46,6 +46,11 @@ func (h withoutFailures) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return withoutFailures{h.Handler.WithAttrs(attrs)}
 }
 
+// WithGroup implements slog.Handler.
+func (h withoutFailures) WithGroup(name string) slog.Handler {
+	return withoutFailures{h.Handler.WithGroup(name)}
+}
+
 // cleanAttr keeps foreign text from steering a terminal, and leaves out the
 // time where a person watches.
 func cleanAttr(onTerminal bool) func([]string, slog.Attr) slog.Attr {
