@@ -50,14 +50,16 @@ func runPurge(c *cli.Context) error {
 	f := e.fetcher()
 	f.ReadBack = e.readBack(accounts)
 	rep, err := f.Purge(c.Context, list[0], older, c.Bool("dry-run"), e.tell(a.Name))
-	if err == nil || rep.Deleted > 0 {
-		e.writePurge(a.Name, &rep, c.Bool("dry-run"))
-	}
+	e.writePurge(a.Name, &rep, c.Bool("dry-run"), err)
 	switch {
 	case isStopped(c.Context, err):
 		return stopped{rep.Mail()}
 	case err != nil:
-		e.failed(a.Name, err, rep.Mail())
+		mail := rep.Mail()
+		if e.json {
+			mail = "" // the object has it
+		}
+		e.failed(a.Name, err, mail)
 		return silent{fetch.ExitOf(err)}
 	}
 	if !rep.Verify.OK() {
@@ -78,15 +80,24 @@ type purgeJSON struct {
 	StillListed int    `json:"still_listed"`
 	Remaining   int    `json:"remaining"`
 	DryRun      bool   `json:"dry_run"`
+	Unconfirmed int    `json:"unconfirmed"`
+	Error       string `json:"error"`
+	Mail        string `json:"mail,omitempty"`
 }
 
-func (e *env) writePurge(account string, rep *fetch.PurgeReport, dry bool) {
+// writePurge prints what a purge did; to a person only if there is something
+// besides the error.
+func (e *env) writePurge(account string, rep *fetch.PurgeReport, dry bool, err error) {
 	if e.json {
-		_ = json.NewEncoder(e.std.Out).Encode(purgeJSON{Account: account, Listed: rep.Listed, Eligible: rep.Eligible, Verified: rep.Verified,
-			Deleted: rep.Deleted, Proven: rep.Proven, StillListed: rep.Left, Remaining: rep.Remaining, DryRun: dry})
+		row := purgeJSON{Account: account, Listed: rep.Listed, Eligible: rep.Eligible, Verified: rep.Verified,
+			Deleted: rep.Deleted, Proven: rep.Proven, StillListed: rep.Left, Remaining: rep.Remaining, DryRun: dry, Unconfirmed: rep.Unconfirmed}
+		if err != nil {
+			row.Error, row.Mail = err.Error(), rep.Mail()
+		}
+		_ = json.NewEncoder(e.std.Out).Encode(row)
 		return
 	}
-	if e.quiet {
+	if e.quiet || err != nil && rep.Deleted == 0 {
 		return
 	}
 	fmt.Fprintf(e.std.Out, "%s: %d on the server, %d delivered and old enough, %d of these verified\n", printable(account), rep.Listed, rep.Eligible, rep.Verified)

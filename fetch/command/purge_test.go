@@ -68,22 +68,40 @@ func TestPurgeSaysOnlyWhatIsProven(t *testing.T) {
 	}
 }
 
-// TestPurgeJSON: the same for programs.
+// TestPurgeJSON: the same for programs, which get one object however it ends.
 func TestPurgeJSON(t *testing.T) {
-	for name, faults := range map[string][]pop3test.Fault{"proven": nil, "cut": {{On: "UIDL", Nth: 4, Do: pop3test.Cut(), Always: true}}} {
+	cut := func(on string, nth int) []pop3test.Fault {
+		return []pop3test.Fault{{On: on, Nth: nth, Do: pop3test.Cut(), Always: true}}
+	}
+	for _, tt := range []struct {
+		name   string
+		faults []pop3test.Fault
+		want   purgeJSON
+		says   string // in the error
+	}{
+		{"proven", nil, purgeJSON{Listed: 3, Eligible: 3, Verified: 3, Deleted: 3, Proven: true}, ""},
+		{"not proven", cut("UIDL", 4), purgeJSON{Listed: 3, Eligible: 3, Verified: 3, Deleted: 3,
+			Mail: "purge deleted 3 verified messages from the server, nothing else"}, "the list that would prove it could not be read"},
+		{"not confirmed", cut("QUIT", 3), purgeJSON{Listed: 3, Eligible: 3, Verified: 3, Remaining: 3, Unconfirmed: 3,
+			Mail: "purge may have deleted 3 verified messages from the server, nothing else; run it again for the rest"}, "before the server confirmed"},
+		{"not begun", cut("UIDL", 2), purgeJSON{Mail: "purge deleted nothing from the server"}, "closed the connection"},
+	} {
 		l := newLab(t)
-		o := pop3test.Options{Security: pop3test.Plain, Faults: faults}
+		o := pop3test.Options{Security: pop3test.Plain, Faults: tt.faults}
 		s := serve(t, dropOf(letters(3)), o)
 		l.account(append(l.to(s, o), "password: "+password)...)
 		l.want(l.run("fetch"), 0)
 		var got purgeJSON
 		out := l.run("--json", "purge", "lab")
 		if err := json.Unmarshal([]byte(out.out), &got); err != nil {
-			t.Fatal(err, out)
+			t.Fatal(tt.name, err, out)
 		}
-		want := purgeJSON{Account: "lab", Listed: 3, Eligible: 3, Verified: 3, Deleted: 3, Proven: faults == nil}
-		if got != want {
-			t.Errorf("%s: %+v, want %+v", name, got, want)
+		if (got.Error == "") != (tt.says == "") || !strings.Contains(got.Error, tt.says) {
+			t.Errorf("%s: error %q, want %q", tt.name, got.Error, tt.says)
+		}
+		tt.want.Account, tt.want.Error = "lab", got.Error
+		if got != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
 	}
 	l, _ := targetsLab(t, 1)
