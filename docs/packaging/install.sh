@@ -31,7 +31,9 @@ done
 
 # The units name the binary by its whole path, the one that it has now.
 [ "$(uname -s)" = Linux ] || exit 0
+install -d "$root/lib/systemd/system"
 for unit in docs/*.service docs/*.timer; do
-	put "$unit" "$root/lib/systemd/system/${unit##*/}"
-	sed "s,/usr/local/bin/mailhaul,$prefix/bin/mailhaul," "$unit" >"$root/lib/systemd/system/${unit##*/}"
+	to=$root/lib/systemd/system/${unit##*/}
+	rm -f "$to" # the mode of an old one would stay
+	sed "s,/usr/local/bin/mailhaul,$prefix/bin/mailhaul," "$unit" >"$to"
 done

@@ -132,6 +132,12 @@ func unitsNameBinaries(t *testing.T, root, prefix string) {
 	if len(units) < 2 {
 		t.Errorf("only %d services are installed", len(units))
 	}
+	timers, _ := filepath.Glob(filepath.Join(root, prefix, "lib/systemd/system/*.timer"))
+	for _, unit := range append(timers, units...) {
+		if st, err := os.Stat(unit); err != nil || st.Mode() != 0o644 {
+			t.Errorf("%s: %+v, %v; want a file of mode 644", unit, st, err)
+		}
+	}
 	start := regexp.MustCompile(`(?m)^ExecStart=(\S+)`)
 	for _, unit := range units {
 		text, err := os.ReadFile(unit)
@@ -206,6 +212,10 @@ func TestInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	install("DESTDIR=" + filepath.Join(dir, "local"))
+	if err := os.Chmod(filepath.Join(dir, "local/usr/local/lib/systemd/system/mailhaul.service"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	install("DESTDIR=" + filepath.Join(dir, "local")) // again
 	unitsNameBinaries(t, filepath.Join(dir, "local"), "/usr/local")
 	install("DESTDIR="+filepath.Join(dir, "usr"), "PREFIX=/usr")
 	unitsNameBinaries(t, filepath.Join(dir, "usr"), "/usr")
