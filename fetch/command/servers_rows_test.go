@@ -224,12 +224,12 @@ func endRows() []hostile {
 	del := []string{deleting}
 	return []hostile{
 		{does: "sends more after the reply to QUIT", then: "does not care", o: always("QUIT", pop3test.Append("+OK more\r\n"+esc("x"))), exit: 0, got: 5},
-		{does: "closes at QUIT", then: "has delivered, deletes the next time", o: always("QUIT", pop3test.Cut()), conf: del, left: 5, exit: 69, got: 5, says: "before the server confirmed the deletions"},
-		{does: "falls silent at QUIT", then: "has delivered, deletes the next time", o: always("QUIT", pop3test.Stall()), conf: del, left: 5, slow: true, exit: 69, got: 5, says: "before the server confirmed the deletions"},
+		{does: "closes at QUIT", then: "has delivered, deletes the next time with the same options", o: always("QUIT", pop3test.Cut()), conf: del, left: 5, exit: 69, got: 5, says: "before the server confirmed the deletions"},
+		{does: "falls silent at QUIT", then: "has delivered, deletes the next time with the same options", o: always("QUIT", pop3test.Stall()), conf: del, left: 5, slow: true, exit: 69, got: 5, says: "before the server confirmed the deletions"},
 		{does: "refuses QUIT after deletions", then: "has delivered, looks again the next time", o: always("QUIT", pop3test.Err("some deleted messages not removed")), conf: del, left: 5, exit: 75, got: 5, says: "did not confirm the deletions"},
 		{does: "refuses QUIT, with nothing deleted", then: "notes it", o: always("QUIT", pop3test.Err("no")), exit: 0, got: 5, says: "refused to end the session"},
-		{does: "refuses one DELE", then: "deletes the others, the one the next time", o: always("DELE 3", pop3test.Err("cannot")), conf: del, left: 1, exit: 0, got: 5, says: "would not delete message 3"},
-		{does: "closes at DELE", then: "has delivered, deletes the next time", o: always("DELE 3", pop3test.Cut()), conf: del, left: 5, exit: 69, got: 5, says: "before the server confirmed the deletions"},
+		{does: "refuses one DELE", then: "deletes the others, the one the next time with the same options", o: always("DELE 3", pop3test.Err("cannot")), conf: del, left: 1, exit: 0, got: 5, says: "would not delete message 3"},
+		{does: "closes at DELE", then: "has delivered, deletes the next time with the same options", o: always("DELE 3", pop3test.Cut()), conf: del, left: 5, exit: 69, got: 5, says: "before the server confirmed the deletions"},
 	}
 }
 
