@@ -3,11 +3,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -173,6 +175,10 @@ func accounts(l *lab) (*table, error) {
 		{name: fmt.Sprintf("%d accounts, parallel: 16", n), messages: n * per, run: func() (sample, error) {
 			return l.runAccounts(proxy.Addr(), n, per)
 		}},
+		{name: "bare readers of one account", messages: per, run: func() (sample, error) { return l.readAccounts(proxy, 1) }},
+		{name: fmt.Sprintf("bare readers of %d accounts, 16 at a time", n), messages: n * per, run: func() (sample, error) {
+			return l.readAccounts(proxy, n)
+		}},
 	})
 	if err != nil {
 		return nil, err
@@ -181,6 +187,24 @@ func accounts(l *lab) (*table, error) {
 	t.runs(res)
 	t.atMost("time against 100/16 times one account's", res[1].wall()/(res[0].wall()*float64(n)/16), 1.3, " x")
 	return t, nil
+}
+
+// readAccounts is what reading so many maildrops takes at best, 16 at a time.
+func (l *lab) readAccounts(proxy *pop3test.DelayProxy, n int) (sample, error) {
+	return timed(func() error {
+		slots, errs := make(chan struct{}, 16), make([]error, n)
+		var wg sync.WaitGroup
+		for i := range n {
+			slots <- struct{}{}
+			wg.Go(func() {
+				b := box{host: proxy.Host, port: proxy.Port, user: accountName(i)}
+				errs[i] = b.read(1000, false)
+				<-slots
+			})
+		}
+		wg.Wait()
+		return errors.Join(errs...)
+	})
 }
 
 func (l *lab) runAccounts(server string, n, per int) (sample, error) {
