@@ -81,11 +81,21 @@ func (r *run) compareReused(ctx context.Context, c *pop3.Client, items []Item) (
 	return change, nil
 }
 
+// reusedUIDs reports whether this session listed another message than the one
+// that is known.
+func (r *run) reusedUIDs() bool {
+	for _, other := range r.compared {
+		if other {
+			return true
+		}
+	}
+	return false
+}
+
 // noteReused tells of messages that are others than those known, and of those
 // that could not be compared.
 func (r *run) noteReused(other, unclear int) {
 	if other > 0 {
-		r.reused = true
 		r.addNote("the server uses unique-ids of deleted messages again: " + counted(other, "new message") + " recognised by the header")
 	}
 	if unclear > 0 {

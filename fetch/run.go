@@ -25,7 +25,6 @@ type run struct {
 	failures   map[state.Key][]state.Failure // as on record when the run began
 	prints     printed
 	compared   map[state.Key]bool // reappeared messages of this session: see Known.Compared
-	reused     bool               // this session listed new messages under unique-ids of deleted ones
 	lessons    []lesson           // not confirmed yet
 	agreedOn   bool               // the saved plan was compared with what there is to do
 	again      bool               // another session is wanted: it has what this one lacked

@@ -31,7 +31,7 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 	if err := r.matchReused(ctx, c, list, &plan); err != nil {
 		return w, err
 	}
-	w = seenWindow{listed: plan.Listed, gmail: gmail(c), list: list, reused: r.reused}
+	w = seenWindow{listed: plan.Listed, gmail: gmail(c), list: list, reused: r.reusedUIDs()}
 	if err := r.matchReset(ctx, c, list, &plan); err != nil {
 		return w, err
 	}
@@ -293,7 +293,7 @@ func spareTwins(doomed []Item, list []pop3.Message) []Item {
 func (r *run) dropNumbers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.doomed, r.rejected, r.compared, r.reused = nil, nil, nil, false
+	r.doomed, r.rejected, r.compared = nil, nil, nil
 }
 
 func (r *run) takeDoomed() []Item {

@@ -9,9 +9,9 @@ import (
 )
 
 // canSyncfs reports whether syncfs on the file system of f is as good as an
-// fsync of each file, and its device. Before Linux 5.8 it reports no write error, and on file
-// systems that are not known to be local it may do nothing at all (FUSE), so
-// only the usual ones count.
+// fsync of each file, and its device. Before Linux 5.8 it reports no write
+// error, and on file systems that are not known to be local it may do nothing
+// at all (FUSE), so only the usual ones count.
 func canSyncfs(f *os.File) (device uint64, ok bool) {
 	var name unix.Utsname
 	if unix.Uname(&name) != nil || !syncfsReports(unix.ByteSliceToString(name.Release[:])) {
