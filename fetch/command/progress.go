@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,7 +60,8 @@ type bars struct {
 	mu     sync.Mutex
 	pool   *mpb.Progress
 	bars   map[string]*accountBar
-	most   int // bars at a time: what scrolls off the screen cannot be removed
+	going  []*mpb.Bar // taken off, and still drawn until the pool cancels them
+	most   int        // bars at a time: what scrolls off the screen cannot be removed
 }
 
 type accountBar struct {
@@ -79,8 +81,7 @@ func newBars(s *screen) *bars {
 	return b
 }
 
-// barsFor is how many bars a terminal has room for, beside those that are
-// about to go and a few lines of text.
+// barsFor is how many bars a terminal has room for, beside a few lines of text.
 func barsFor(w io.Writer) int {
 	const usual = 24
 	rows := usual
@@ -101,21 +102,29 @@ func (b *bars) Report(e fetch.Event) {
 		if bar != nil {
 			bar.Abort(true) // off the screen: the summary line says the rest
 			delete(b.bars, e.Account)
+			b.going = append(b.going, bar.Bar)
 		}
 		return
 	}
 	if e.Total == 0 || e.TotalBytes == 0 {
 		return
 	}
-	if bar == nil && len(b.bars) >= b.most {
-		return // it gets a bar when another account is done
-	}
 	if bar == nil {
+		if b.drawn() >= b.most {
+			return // it gets a bar when another account is done
+		}
 		bar = b.add(e)
 	}
 	bar.stage.Store(uint32(e.Stage))
 	bar.SetTotal(max(e.TotalBytes, e.Bytes)+1, false) // sizes are estimates; never full before the end
 	bar.SetCurrent(e.Bytes)
+}
+
+// drawn is how many bars the pool draws: on a slow terminal those that are
+// taken off stay for a while.
+func (b *bars) drawn() int {
+	b.going = slices.DeleteFunc(b.going, func(bar *mpb.Bar) bool { return !bar.IsRunning() })
+	return len(b.bars) + len(b.going)
 }
 
 func (b *bars) add(e fetch.Event) *accountBar {

@@ -1,0 +1,85 @@
+package command
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mailhaul/mailhaul/fetch"
+)
+
+// pseudoTerminal returns both ends of a terminal of the given height. It ends
+// with the test.
+func pseudoTerminal(t *testing.T, rows uint16) (master, slave *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	fd := int(master.Fd())
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: 80}); err != nil {
+		t.Fatal(err)
+	}
+	slave, err = os.OpenFile(fmt.Sprint("/dev/pts/", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { slave.Close() })
+	return master, slave
+}
+
+// TestBarsThatComeAndGo between two drawings are never more than the terminal
+// has room for: what scrolls off it cannot be removed.
+func TestBarsThatComeAndGo(t *testing.T) {
+	const rows = 12
+	master, slave := pseudoTerminal(t, rows)
+	drawn := make(chan []byte)
+	go func() {
+		var all []byte
+		buf := make([]byte, 4096)
+		for {
+			n, err := master.Read(buf)
+			all = append(all, buf[:n]...)
+			if err != nil { // EIO: nobody has the other end open
+				drawn <- all
+				return
+			}
+		}
+	}()
+	b := newBars(&screen{w: slave})
+	report := func(account string, stage fetch.Stage) {
+		b.Report(fetch.Event{Account: account, Stage: stage, Total: 4, TotalBytes: 1000, Bytes: 10})
+	}
+	report("stays", fetch.Retrieving)
+	for round := range 4 {
+		for i := range 50 {
+			account := fmt.Sprint(round, "-", i)
+			report(account, fetch.Retrieving)
+			report(account, fetch.Finished)
+		}
+		time.Sleep(200 * time.Millisecond) // more than from one drawing to the next
+	}
+	b.Close()
+	slave.Close()
+	most := 0
+	for _, up := range regexp.MustCompile(`\x1b\[(\d+)A`).FindAllSubmatch(<-drawn, -1) {
+		n, _ := strconv.Atoi(string(up[1]))
+		most = max(most, n)
+	}
+	if most < 2 || most > rows/2 {
+		t.Errorf("%d bars at a time, want 2 to %d", most, rows/2)
+	}
+}
