@@ -78,6 +78,9 @@ type applier struct {
 	failures  *bbolt.Bucket
 	gone      *bbolt.Bucket
 	meta      *bbolt.Bucket
+	known     lookup // in entries
+	unlisted  lookup // in gone
+	failing   bool   // there are failures on record
 	added     int64  // entries, net
 	last      []byte // the greatest key before
 	behind    int    // new entries that sort before it
@@ -95,9 +98,24 @@ func newApplier(tx *bbolt.Tx, c *Change) (*applier, error) {
 		entries: tx.Bucket([]byte(bucketEntries)), intents: tx.Bucket([]byte(bucketIntents)),
 		failures: tx.Bucket([]byte(bucketFailures)), gone: tx.Bucket([]byte(bucketGone)),
 		meta: tx.Bucket([]byte(bucketMeta))}
-	last, _ := a.entries.Cursor().Last()
+	a.known, a.unlisted = lookup{a.entries.Cursor()}, lookup{a.gone.Cursor()}
+	last, _ := a.known.Last()
 	a.last = bytes.Clone(last)
+	failed, _ := a.failures.Cursor().First()
+	a.failing = failed != nil
 	return a, nil
+}
+
+// lookup is a bucket's Get that does not make a cursor for each key. It may
+// not take turns with another use of the cursor.
+type lookup struct{ *bbolt.Cursor }
+
+func (l lookup) get(key []byte) []byte {
+	k, v := l.Seek(key)
+	if !bytes.Equal(k, key) {
+		return nil
+	}
+	return v
 }
 
 func (a *applier) run() error {
@@ -116,9 +134,10 @@ func (a *applier) run() error {
 }
 
 func (a *applier) settle() error {
+	intents := lookup{a.intents.Cursor()}
 	for _, s := range a.Settle {
 		id := binary.BigEndian.AppendUint64(nil, s.Intent)
-		v := a.intents.Get(id)
+		v := intents.get(id)
 		if v == nil {
 			return fmt.Errorf("settle: intent %d is not recorded", s.Intent)
 		}
@@ -126,7 +145,7 @@ func (a *applier) settle() error {
 		if err != nil {
 			return fmt.Errorf("intent %d: %w", s.Intent, err)
 		}
-		if err := a.intents.Delete(id); err != nil {
+		if err := intents.Delete(); err != nil {
 			return err
 		}
 		if s.Drop {
@@ -173,7 +192,7 @@ func (a *applier) settleEntry(s Settlement, i Intent) error {
 }
 
 func (a *applier) entry(k Key) (Entry, bool, error) {
-	v := a.entries.Get([]byte(k))
+	v := a.known.get([]byte(k))
 	if v == nil {
 		return Entry{}, false, nil
 	}
@@ -185,7 +204,8 @@ func (a *applier) entry(k Key) (Entry, bool, error) {
 }
 
 func (a *applier) putEntry(e *Entry, known bool) error {
-	v, err := appendEntry(nil, e, func(t string) (uint64, error) { return a.targets.number(a.tx, t) })
+	const usual = 160 // octets, with one target
+	v, err := appendEntry(make([]byte, 0, usual), e, func(t string) (uint64, error) { return a.targets.number(a.tx, t) })
 	if err != nil {
 		return fmt.Errorf("entry %q: %w", e.Key, err)
 	}
@@ -212,7 +232,7 @@ func (a *applier) put() error {
 	}
 	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(a.Put[x].Key, a.Put[y].Key) })
 	for _, i := range order {
-		known := a.entries.Get([]byte(a.Put[i].Key)) != nil
+		known := a.known.get([]byte(a.Put[i].Key)) != nil
 		if err := a.putEntry(&a.Put[i], known); err != nil {
 			return err
 		}
@@ -222,7 +242,7 @@ func (a *applier) put() error {
 
 func (a *applier) forget() error {
 	for _, k := range a.Forget {
-		if a.entries.Get([]byte(k)) != nil {
+		if a.known.get([]byte(k)) != nil {
 			a.added--
 			a.forgotten++
 		}
@@ -236,29 +256,38 @@ func (a *applier) forget() error {
 }
 
 func (a *applier) relist() error {
-	at := appendTime(nil, a.GoneAt, epoch)
 	for _, k := range a.Gone {
-		if a.entries.Get([]byte(k)) == nil || a.gone.Get([]byte(k)) != nil {
+		if a.known.get([]byte(k)) == nil {
 			continue
 		}
-		if err := a.gone.Put([]byte(k), at); err != nil {
+		if err := a.putGone(k, a.GoneAt); err != nil {
 			return err
 		}
 	}
 	return deleteKeys(a.gone, a.Back)
 }
 
+func (a *applier) putGone(k Key, at time.Time) error {
+	if a.unlisted.get([]byte(k)) != nil {
+		return nil // since then
+	}
+	return a.gone.Put([]byte(k), appendTime(nil, at, epoch))
+}
+
 func (a *applier) markDeleted() error {
 	for _, k := range a.Deleted {
-		e, known, err := a.entry(k)
-		if err != nil {
-			return err
-		}
-		if !known {
+		v := a.known.get([]byte(k))
+		if v == nil {
 			continue
 		}
-		e.Deleted = a.DeletedAt
-		if err := a.putEntry(&e, true); err != nil {
+		v, err := Record(v).withDeleted(a.DeletedAt)
+		if err != nil {
+			return fmt.Errorf("entry %q: %w", k, err)
+		}
+		if err := a.entries.Put([]byte(k), v); err != nil {
+			return fmt.Errorf("entry %q: %w", k, err)
+		}
+		if err := a.putGone(k, a.DeletedAt); err != nil {
 			return err
 		}
 	}
@@ -275,7 +304,7 @@ func (a *applier) intend() error {
 		if err != nil {
 			return err
 		}
-		if err := a.intents.Put(binary.BigEndian.AppendUint64(nil, id), appendIntent(nil, &a.Intend[i], target)); err != nil {
+		if err := a.intents.Put(binary.BigEndian.AppendUint64(nil, id), encodeIntent(&a.Intend[i], target)); err != nil {
 			return err
 		}
 		a.ids = append(a.ids, id)

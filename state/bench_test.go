@@ -143,3 +143,28 @@ func BenchmarkOpen(b *testing.B) {
 		_ = db.Close()
 	}
 }
+
+// BenchmarkMark is what a session notes of 10,000 messages at its end: that
+// they were deleted, and that they are no longer listed.
+func BenchmarkMark(b *testing.B) {
+	const n = 10_000
+	var keys []Key
+	for i := range n {
+		keys = append(keys, typicalEntry(i).Key)
+	}
+	for name, c := range map[string]*Change{
+		"deleted": {Deleted: keys, DeletedAt: at(1)},
+		"gone":    {Gone: keys, GoneAt: at(1)},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for range b.N {
+				b.StopTimer()
+				db := openTest(b)
+				fill(b, db, order(n, false), 200)
+				b.StartTimer()
+				apply(b, db, c)
+			}
+		})
+	}
+}

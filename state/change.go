@@ -24,7 +24,7 @@ type Change struct {
 	GoneAt time.Time
 	Back   []Key
 	// Deleted are keys whose deletion the server confirmed (QUIT +OK) at
-	// DeletedAt. Unknown keys are passed over.
+	// DeletedAt: they are gone since then. Unknown keys are passed over.
 	Deleted   []Key
 	DeletedAt time.Time
 	// Intend records intents. Their IDs are filled in once it is durable.

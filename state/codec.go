@@ -102,30 +102,49 @@ func (r Record) head() (head, decoder) {
 	return h, d
 }
 
+// append writes the head again, and the flags as they then are.
+func (h *head) append(b []byte) []byte {
+	h.flags &^= flagVerified | flagDeleted
+	h.flags |= flag(!h.verified.IsZero(), flagVerified) | flag(!h.deleted.IsZero(), flagDeleted)
+	h.base = base(h.firstSeen)
+	b = append(b, h.flags)
+	b = binary.AppendUvarint(b, uint64(max(h.size, -1)+1))
+	b = appendTime(b, h.firstSeen, epoch)
+	if h.flags&flagVerified != 0 {
+		b = appendTime(b, h.verified, h.base)
+	}
+	if h.flags&flagDeleted != 0 {
+		b = appendTime(b, h.deleted, h.base)
+	}
+	return b
+}
+
+// withDeleted returns a copy whose Deleted is at.
+func (r Record) withDeleted(at time.Time) (Record, error) {
+	h, rest := r.head()
+	if rest.bad {
+		return nil, errCorrupt
+	}
+	h.deleted = at
+	b := h.append(make([]byte, 0, len(r)+binary.MaxVarintLen64))
+	return append(b, rest.b...), nil
+}
+
 func appendEntry(b []byte, e *Entry, number func(target string) (uint64, error)) ([]byte, error) {
 	if e.Source > Imported {
 		return nil, fmt.Errorf("no such source: %d", e.Source)
 	}
-	flags := byte(e.Source)<<sourceShift | flag(e.Done, flagDone) |
-		flag(e.SHA256 != [32]byte{}, flagSHA256) | flag(!e.Fingerprint.IsZero(), flagFingerprint) |
-		flag(!e.Verified.IsZero(), flagVerified) | flag(!e.Deleted.IsZero(), flagDeleted)
-	b = append(b, flags)
-	b = binary.AppendUvarint(b, uint64(max(e.Size, -1)+1))
-	b = appendTime(b, e.FirstSeen, epoch)
-	from := base(e.FirstSeen)
-	if flags&flagVerified != 0 {
-		b = appendTime(b, e.Verified, from)
-	}
-	if flags&flagDeleted != 0 {
-		b = appendTime(b, e.Deleted, from)
-	}
-	if flags&flagFingerprint != 0 {
+	h := head{size: e.Size, firstSeen: e.FirstSeen, verified: e.Verified, deleted: e.Deleted}
+	h.flags = byte(e.Source)<<sourceShift | flag(e.Done, flagDone) |
+		flag(e.SHA256 != [32]byte{}, flagSHA256) | flag(!e.Fingerprint.IsZero(), flagFingerprint)
+	b = h.append(b)
+	if h.flags&flagFingerprint != 0 {
 		b = append(b, e.Fingerprint[:]...)
 	}
-	if flags&flagSHA256 != 0 {
+	if h.flags&flagSHA256 != 0 {
 		b = append(b, e.SHA256[:]...)
 	}
-	return appendOutcomes(b, e.Outcomes, from, number)
+	return appendOutcomes(b, e.Outcomes, h.base, number)
 }
 
 func flag(set bool, bit byte) byte {

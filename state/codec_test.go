@@ -122,7 +122,7 @@ func FuzzEntry(f *testing.F) {
 
 func FuzzIntent(f *testing.F) {
 	i := intent("u", "a")
-	f.Add(appendIntent(nil, &i, 1))
+	f.Add(encodeIntent(&i, 1))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n := numbering{targets{names: []string{"a", "b"}}}
 		id := bytes.Repeat([]byte{1}, 8)
@@ -131,7 +131,7 @@ func FuzzIntent(f *testing.F) {
 			return
 		}
 		num, _ := n.number(i.Target)
-		got, err := decodeIntent(id, appendIntent(nil, &i, num), n.name)
+		got, err := decodeIntent(id, encodeIntent(&i, num), n.name)
 		if err != nil || !cmp.Equal(i, got) {
 			t.Fatalf("%v %s", err, cmp.Diff(i, got))
 		}

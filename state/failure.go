@@ -53,6 +53,9 @@ func (a *applier) fail() error {
 // mend removes what a settled outcome makes untrue: the failures of its target
 // and of the retrieval, or all once the message is done.
 func (a *applier) mend(k Key, target string, done bool) error {
+	if !a.failing {
+		return nil
+	}
 	list := decodeFailures(k, a.failures.Get([]byte(k)))
 	if len(list) == 0 {
 		return nil
@@ -67,6 +70,9 @@ func (a *applier) mend(k Key, target string, done bool) error {
 // firstFailed is when a message was first met: an earlier failure is earlier
 // than its delivery.
 func (a *applier) firstFailed(k Key, at time.Time) time.Time {
+	if !a.failing {
+		return at
+	}
 	for _, f := range decodeFailures(k, a.failures.Get([]byte(k))) {
 		if !f.First.IsZero() && (at.IsZero() || f.First.Before(at)) {
 			at = f.First

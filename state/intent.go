@@ -27,9 +27,11 @@ type Intent struct {
 	Receipt string
 }
 
-// appendIntent writes all but the ID: target number, status, key, size + 1, time,
+// encodeIntent writes all but the ID: target number, status, key, size + 1, time,
 // sums, kind, data, receipt.
-func appendIntent(b []byte, i *Intent, target uint64) []byte {
+func encodeIntent(i *Intent, target uint64) []byte {
+	const rest = 1 + len(i.SHA256) + len(i.Fingerprint) + 7*binary.MaxVarintLen64
+	b := make([]byte, 0, rest+len(i.Key)+len(i.Kind)+len(i.Data)+len(i.Receipt))
 	b = binary.AppendUvarint(b, target)
 	b = append(b, byte(i.Status))
 	b = appendString(b, string(i.Key))

@@ -15,6 +15,7 @@ type View struct {
 	db      *DB
 	tx      *bbolt.Tx
 	targets *targets
+	known   lookup // in entries; set when first used
 	err     error // the first damage met
 	touched byte  // keeps touch from being optimised away
 }
@@ -128,7 +129,7 @@ func (v *View) step(move func() (k, val []byte)) (k []byte, r Record) {
 // Get returns the entry of k, and whether there is one. A damaged one counts
 // as unknown: at worst its message is delivered again.
 func (v *View) Get(k Key) (Entry, bool) {
-	r := v.value(bucketEntries, []byte(k))
+	r := v.Record(k)
 	if r == nil {
 		return Entry{}, false
 	}
@@ -138,7 +139,18 @@ func (v *View) Get(k Key) (Entry, bool) {
 
 // Record returns the encoded entry of k, nil if there is none. Like a slice of
 // Records it is the file's memory.
-func (v *View) Record(k Key) Record { return v.value(bucketEntries, []byte(k)) }
+func (v *View) Record(k Key) (r Record) {
+	v.guard(func() error {
+		if v.known.Cursor == nil {
+			v.known = lookup{v.bucket(bucketEntries).Cursor()}
+		}
+		got := v.known.get([]byte(k))
+		v.touch(got)
+		r = got
+		return nil
+	})
+	return r
+}
 
 // Entry decodes what Records yielded. The result is a copy. Of a damaged
 // record only the key remains: not Done, Imported, of unknown size.
