@@ -12,8 +12,13 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// statusEvery is how often a run under way refreshes its status file.
-const statusEvery = time.Second
+// A run under way refreshes its status file every statusEvery. A new stage
+// shows after statusSoon, since the server may fall silent in it; most runs are
+// over by then, and each file that is replaced makes new ones dearer.
+const (
+	statusEvery = time.Second
+	statusSoon  = 500 * time.Millisecond
+)
 
 // statusWriter keeps one status file a maildrop, so that `status` can answer
 // while a run holds the state. It is advice: errors are not reported.
@@ -29,6 +34,7 @@ type statusFile struct {
 	s     state.StatusFile
 	ours  bool // this run holds the maildrop
 	wrote time.Time
+	soon  *time.Timer // what is to be written; nil if nothing
 }
 
 func newStatusWriter(dir string) *statusWriter {
@@ -66,6 +72,10 @@ func (f *statusFile) reread() {
 }
 
 func (f *statusFile) write() {
+	if f.soon != nil {
+		f.soon.Stop() // or it writes once more
+		f.soon = nil
+	}
 	f.wrote = time.Now()
 	f.s.Updated, f.s.PID = f.wrote, os.Getpid()
 	_ = state.WriteStatus(f.path, f.s)
@@ -82,13 +92,23 @@ func (w *statusWriter) Report(e fetch.Event) {
 	if !f.ours && !f.take(e) {
 		return
 	}
-	// A new stage shows at once: the server may fall silent in it.
 	entered := f.s.Stage != e.Stage.String()
 	f.follow(e)
 	if e.Summary != nil && w.expiry != nil {
 		f.s.TokenExpiry, f.s.LoginExpiry = w.expiry(e.Account)
 	}
-	if entered || time.Since(f.wrote) >= statusEvery {
+	switch {
+	case e.Stage == fetch.Finished, time.Since(f.wrote) >= statusEvery:
+		f.write()
+	case entered && f.soon == nil:
+		f.soon = time.AfterFunc(statusSoon, func() { w.flush(f) })
+	}
+}
+
+func (w *statusWriter) flush(f *statusFile) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f.ours {
 		f.write()
 	}
 }
@@ -101,6 +121,7 @@ func (f *statusFile) take(e fetch.Event) bool {
 	}
 	f.ours = true
 	f.s.NextRun, f.s.Started = time.Time{}, time.Now()
+	f.wrote = f.s.Started
 	if f.s.Since.IsZero() {
 		f.s.Since = f.s.Started
 	}
