@@ -14,7 +14,8 @@ import (
 // Bounds of one batch: whichever is reached first closes it. Large enough to
 // share the cost of a transaction and of a directory's fsync, small enough
 // that little is fetched again after a crash. The first batch is small and
-// each one twice the last, so that the commit side is busy from early on.
+// each one twice the last, so that the commit side is busy from early on. See
+// batchSize for the last ones.
 const (
 	DefaultBatch = 200
 	firstBatch   = 64
@@ -59,6 +60,20 @@ type batch struct {
 
 func (b *batch) full(limit int, now time.Time) bool {
 	return len(b.msgs) >= limit || b.bytes >= batchBytes || now.Sub(b.opened) >= batchAge
+}
+
+// batchSize is how many of the left messages the next batch takes, at most
+// most. The last batch is not a small rest: it is committed when nothing else
+// goes on, and costs about as much as a large one.
+func batchSize(usual, left, most int) int {
+	usual = min(usual, most)
+	switch {
+	case left > 2*usual || left == 0:
+		return usual
+	case left <= most:
+		return left
+	}
+	return (left + 1) / 2
 }
 
 // abort removes what was staged. Never called once recording was attempted.

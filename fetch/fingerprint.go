@@ -128,7 +128,7 @@ func (r *run) identify(m *message) bool {
 	}
 	if m.Delete {
 		r.mu.Lock()
-		r.doomed = append(r.doomed, m.Item)
+		r.doomed = append(r.doomed, deletionOf(&m.Item))
 		r.mu.Unlock()
 	}
 	return false

@@ -149,11 +149,22 @@ func Diff(list []pop3.Message, k Known, p Policy, l Limits, now time.Time) Plan 
 		plan.Size += max(m.Size, 0)
 	}
 	doomed := retention(rows, list, p, plan.Size, now)
+	plan.Retrieve = make([]Item, 0, unfinished(rows, p))
 	for i := range rows {
 		plan.place(&rows[i], list[i], doomed(i), k, p, now)
 	}
 	plan.limit(l)
 	return plan
+}
+
+// unfinished is how many messages may have to be retrieved.
+func unfinished(rows []listed, p Policy) (n int) {
+	for i := range rows {
+		if p.All || !rows[i].done {
+			n++
+		}
+	}
+	return n
 }
 
 // sortedKeys gives each message its key, the nth of equal UIDs in one listing

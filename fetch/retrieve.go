@@ -23,6 +23,7 @@ import (
 type retriever struct {
 	*run
 	commit *committer
+	left   int // messages that did not arrive yet
 	limit  int // messages in this batch
 	most   int // messages in any
 	cur    *batch
@@ -46,12 +47,14 @@ func (r *run) pass(ctx context.Context, c *pop3.Client, items []Item) error {
 		in:     bufio.NewReaderSize(nil, maxHeader),
 		sum:    sha256.New(),
 	}
-	rt.limit = min(firstBatch, rt.most)
 	items = rt.wanted(ctx, items)
+	rt.left = len(items)
+	rt.limit = batchSize(firstBatch, rt.left, rt.most)
 	next := 0
 	err := c.Retrieve(ctx, messagesOf(items), func(m pop3.Message, body io.Reader, refused error) error {
 		it := items[next]
 		next++
+		rt.left--
 		switch {
 		case refused != nil && r.needsUTF8(c, refused):
 			return nil
@@ -180,7 +183,7 @@ func (rt *retriever) account(msg *message, parts []*part, ids [][]string, errs [
 func (rt *retriever) handOver() {
 	if rt.cur != nil && len(rt.cur.parts) > 0 {
 		rt.commit.batches <- rt.cur
-		rt.limit = min(2*rt.limit, rt.most)
+		rt.limit = batchSize(2*rt.limit, rt.left, rt.most)
 	}
 	rt.cur = nil
 }

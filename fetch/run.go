@@ -42,7 +42,7 @@ type run struct {
 	asideFor error                         // why the first message that was set aside was refused
 	rejected []Item                        // refused for good in this pass, to be set aside
 	partly   map[state.Key]bool            // in some targets, but not in all
-	doomed   []Item                        // settled, to be deleted from the server
+	doomed   []deletion                    // settled
 	got      map[state.Key]bool            // settled in this run, with Policy.All
 }
 
@@ -126,7 +126,7 @@ func (r *run) settled(m *message) {
 	r.sum.Fetched++
 	r.sum.Bytes += m.size
 	if m.Delete {
-		r.doomed = append(r.doomed, m.Item)
+		r.doomed = append(r.doomed, deletionOf(&m.Item))
 	}
 }
 

@@ -231,20 +231,24 @@ func (r *run) planned(p *Plan) {
 //
 // List, if not nil, is a listing in which UIDs repeat.
 func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, list []pop3.Message, change *state.Change) (int, error) {
-	doomed := spareTwins(append(seen, r.takeDoomed()...), list)
+	doomed := spareTwins(append(deletionsOf(seen), r.takeDoomed()...), list)
 	if len(doomed) > 0 {
 		r.enter(Deleting)
 	}
 	next := 0
 	var deleted []state.Key
-	err := c.DeleteAndQuit(ctx, messagesOf(doomed), func(m pop3.Message, refused error) error {
-		it := &doomed[next]
+	msgs := make([]pop3.Message, len(doomed))
+	for i := range doomed {
+		msgs[i] = doomed[i].Message
+	}
+	err := c.DeleteAndQuit(ctx, msgs, func(m pop3.Message, refused error) error {
+		d := &doomed[next]
 		next++
 		if refused != nil {
 			r.addNote(fmt.Sprintf("the server would not delete message %d: %v; it is delivered, and a later run tries again", m.Num, refused))
 			return nil
 		}
-		deleted = append(deleted, it.Key)
+		deleted = append(deleted, d.key)
 		return nil
 	})
 	var refused *pop3.QuitError
@@ -268,10 +272,26 @@ func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, li
 	return len(deleted), nil
 }
 
+// deletion is a message that is to be deleted from the server.
+type deletion struct {
+	pop3.Message
+	key state.Key
+}
+
+func deletionOf(it *Item) deletion { return deletion{it.Message, it.Key} }
+
+func deletionsOf(items []Item) []deletion {
+	var out []deletion
+	for i := range items {
+		out = append(out, deletionOf(&items[i]))
+	}
+	return out
+}
+
 // spareTwins leaves out messages that share their UID with one that stays. The
 // one that stays would be listed alone next time, under the key of the one that
 // went: it would pass for seen.
-func spareTwins(doomed []Item, list []pop3.Message) []Item {
+func spareTwins(doomed []deletion, list []pop3.Message) []deletion {
 	if list == nil {
 		return doomed
 	}
@@ -284,7 +304,7 @@ func spareTwins(doomed []Item, list []pop3.Message) []Item {
 			staying[list[i].UID] = n + 1
 		}
 	}
-	return slices.DeleteFunc(doomed, func(it Item) bool { return staying[it.UID] != 0 })
+	return slices.DeleteFunc(doomed, func(d deletion) bool { return staying[d.UID] != 0 })
 }
 
 // dropNumbers forgets what a broken session left to be done with messages: a
@@ -296,7 +316,7 @@ func (r *run) dropNumbers() {
 	r.doomed, r.rejected, r.compared = nil, nil, nil
 }
 
-func (r *run) takeDoomed() []Item {
+func (r *run) takeDoomed() []deletion {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := r.doomed

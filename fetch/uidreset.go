@@ -44,14 +44,15 @@ func (r *run) recognise(ctx context.Context, c *pop3.Client, plan *Plan) ([]stat
 	if gmail(c) {
 		return nil, nil // its list changes all the time
 	}
+	others := len(plan.Retrieve) + len(plan.Skip)
+	if others == 0 || len(plan.Gone) <= plan.Known {
+		return nil, nil // not suspected, however many of those that are gone are lost
+	}
 	lost, err := r.lost(plan)
-	if err != nil {
+	if err != nil || !resetSuspected(lost.count+plan.Known, plan.Known, others) {
 		return nil, err
 	}
-	unknown := append(append([]Item(nil), plan.Retrieve...), plan.Skip...)
-	if !resetSuspected(lost.count+plan.Known, plan.Known, len(unknown)) {
-		return nil, nil
-	}
+	unknown := slices.Concat(plan.Retrieve, plan.Skip)
 	r.log.Info("most known messages are gone and others have come: comparing headers", "gone", lost.count, "unknown", len(unknown))
 	found, err := r.matchHeaders(ctx, c, unknown, lost)
 	if err != nil {

@@ -15,6 +15,9 @@ const retryChunk = 100
 // retriesFirst splits a plan's messages: those that some target has already, in
 // chunks, then the rest.
 func retriesFirst(items []Item) (chunks [][]Item) {
+	if !slices.ContainsFunc(items, func(it Item) bool { return len(it.Have) > 0 }) {
+		return [][]Item{items}
+	}
 	var retries, fresh []Item
 	for i := range items {
 		if len(items[i].Have) > 0 {
@@ -44,7 +47,19 @@ func (rt *retriever) wanted(ctx context.Context, items []Item) []Item {
 	if aside != nil && !rt.broken(aside) && slices.ContainsFunc(items, func(it Item) bool { return len(it.SetAside) > 0 }) {
 		rt.probe(ctx, aside, state.SetAside)
 	}
-	out := make([]Item, 0, len(items))
+	out := items
+	if slices.ContainsFunc(items, func(it Item) bool { return !rt.live(&it) }) {
+		out = rt.drop(items)
+	}
+	if len(out) == 0 {
+		_ = rt.cur.abort() // nothing was added
+		rt.cur = nil
+	}
+	return out
+}
+
+// drop leaves out the messages that no working target wants.
+func (rt *retriever) drop(items []Item) (out []Item) {
 	for _, it := range items {
 		switch {
 		case rt.live(&it):
@@ -52,10 +67,6 @@ func (rt *retriever) wanted(ctx context.Context, items []Item) []Item {
 		case len(it.Have) > 0:
 			rt.inSome(it.Key)
 		}
-	}
-	if len(out) == 0 {
-		_ = rt.cur.abort() // nothing was added
-		rt.cur = nil
 	}
 	return out
 }
