@@ -57,7 +57,7 @@ func BenchmarkStage(b *testing.B) {
 		}
 		if i%1000 == 999 { // keep the file small
 			s.size = 0
-			_, _ = s.f.Seek(0, 0)
+			_ = s.rollback()
 		}
 	}
 }

@@ -28,7 +28,8 @@
 //
 // # Steps of a batch
 //
-// Add writes the finished form into an unlinked temporary file, the spool.
+// Add puts the finished form into the spool: memory, and for what does not fit
+// there an unlinked temporary file.
 // Prepare takes the locks, learns the file's size S, and computes where each
 // message will be; the batch will end at E. Publish then
 //

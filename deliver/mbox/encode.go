@@ -31,7 +31,7 @@ const (
 type encoder struct {
 	format Format
 	r      *bufio.Reader // the message; its errors must be sticky
-	w      *bufio.Writer // the spool
+	w      io.Writer     // the spool
 	sum    *contentHash  // told what was written
 
 	inHeader bool

@@ -43,6 +43,9 @@ func checkRoundTrip(t *testing.T, message []byte, format Format, body io.Reader)
 	if _, _, err = s.add(context.Background(), format, envelope(), strings.NewReader("second\n")); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.spill(); err != nil {
+		t.Fatal(err)
+	}
 	m := Mailbox{f: s.f, format: format}
 	var got [][]byte
 	err = scan(context.Background(), s.f, 0, s.size, format, func(e entry) error {

@@ -122,7 +122,9 @@ func (b *batch) write(ctx context.Context) error {
 	if _, err := b.spool.f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	for left := b.spool.size - tokenSize; left > 0; {
+	end := b.spool.size - tokenSize
+	inFile := min(b.spool.inFile, end)
+	for left := inFile; left > 0; {
 		if err := errors.Join(ctx.Err(), fault.Error("mbox.write")); err != nil {
 			return err
 		}
@@ -132,6 +134,12 @@ func (b *batch) write(ctx context.Context) error {
 		}
 		left -= n
 		b.t.dot.refresh()
+	}
+	if err := errors.Join(ctx.Err(), fault.Error("mbox.write")); err != nil {
+		return err
+	}
+	if _, err := b.t.f.Write(b.spool.buf[:end-inFile]); err != nil {
+		return err
 	}
 	return durable.Sync(b.t.f)
 }

@@ -26,7 +26,7 @@ func crash(t testing.TB, d *Deliverer, written int64, messages ...string) []deli
 			t.Fatal(err)
 		}
 		content := make([]byte, min(written, b.spool.size-tokenSize))
-		if _, err := b.spool.f.ReadAt(content, 0); err != nil {
+		if _, err := b.spool.ReadAt(content, 0); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := b.t.f.WriteAt([]byte(strings.Repeat("\n", b.region.Prefix)), b.region.Start); err != nil {

@@ -8,34 +8,40 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
+// spoolMemory is how much of a spool is not written to its file.
+const spoolMemory = 256 << 10
+
 // spool holds the messages of a batch in the form that they will have in the
-// file, one after the other. It has no name (where the system allows), so a
-// killed process leaves nothing.
+// mbox, one after the other: in a file what does not fit into memory. The file
+// has no name (where the system allows), so a killed process leaves nothing.
 type spool struct {
-	f    *os.File
-	size int64 // of the complete messages
-	sum  sumWriter
-	w    *bufio.Writer
-	r    *bufio.Reader
-	enc  encoder
+	f      *os.File
+	inFile int64  // octets in f
+	buf    []byte // what follows them
+	summed int    // octets of buf that crc and chain cover
+	crc    uint32 // CRC-32C of the message at hand
+	chain  uint32 // CRC-32C of all
+	size   int64  // of the complete messages
+	enc    encoder
+	*workspace
 }
 
-// sumWriter writes to the spool and keeps the CRC-32C of the message and that
-// of the whole spool.
-type sumWriter struct {
-	f          *os.File
-	crc, chain uint32
+// workspace is memory that one spool after the other uses.
+type workspace struct {
+	mem [spoolMemory]byte
+	r   *bufio.Reader
+	sum *contentHash
 }
 
-func (s *sumWriter) Write(p []byte) (int, error) {
-	s.crc, s.chain = crc32.Update(s.crc, castagnoli(), p), crc32.Update(s.chain, castagnoli(), p)
-	return s.f.Write(p)
-}
+var workspaces = sync.Pool{New: func() any {
+	return &workspace{r: bufio.NewReaderSize(nil, bufferSize), sum: newContentHash()}
+}}
 
 // staged is one message in the spool.
 type staged struct {
@@ -53,10 +59,67 @@ func newSpool(dir string) (*spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &spool{f: f, sum: sumWriter{f: f}, r: bufio.NewReaderSize(nil, bufferSize)}
-	s.w = bufio.NewWriterSize(&s.sum, bufferSize)
-	s.enc = encoder{r: s.r, w: s.w, sum: newContentHash()}
+	w := workspaces.Get().(*workspace)
+	s := &spool{f: f, buf: w.mem[:0], workspace: w}
+	s.enc = encoder{r: w.r, w: s, sum: w.sum}
 	return s, nil
+}
+
+// Write implements io.Writer. After an error the spool must be rolled back.
+func (s *spool) Write(p []byte) (int, error) {
+	n := len(p)
+	for len(p) > spoolMemory-len(s.buf) {
+		k := spoolMemory - len(s.buf)
+		s.buf, p = append(s.buf, p[:k]...), p[k:]
+		if err := s.spill(); err != nil {
+			return 0, err
+		}
+	}
+	s.buf = append(s.buf, p...)
+	return n, nil
+}
+
+// spill writes what is in memory to the file.
+func (s *spool) spill() error {
+	s.checksum()
+	if _, err := s.f.Write(s.buf); err != nil {
+		return err
+	}
+	s.inFile += int64(len(s.buf))
+	s.buf, s.summed = s.buf[:0], 0
+	return nil
+}
+
+// checksum brings the checksums up to date.
+func (s *spool) checksum() {
+	p := s.buf[s.summed:]
+	s.crc, s.chain = crc32.Update(s.crc, castagnoli(), p), crc32.Update(s.chain, castagnoli(), p)
+	s.summed = len(s.buf)
+}
+
+// rollback drops what follows the complete messages.
+func (s *spool) rollback() error {
+	s.buf = s.buf[:max(s.size-s.inFile, 0)]
+	s.summed = len(s.buf)
+	s.inFile = min(s.inFile, s.size)
+	err := s.f.Truncate(s.inFile)
+	_, serr := s.f.Seek(s.inFile, io.SeekStart)
+	return errors.Join(err, serr)
+}
+
+// ReadAt implements io.ReaderAt.
+func (s *spool) ReadAt(p []byte, at int64) (n int, err error) {
+	if at < s.inFile {
+		n = int(min(int64(len(p)), s.inFile-at))
+		if n, err = s.f.ReadAt(p[:n], at); err != nil {
+			return n, err
+		}
+	}
+	k := copy(p[n:], s.buf[max(at-s.inFile, 0):])
+	if n += k; n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
 }
 
 // lengthForm is the Content-Length line of MBOXCL2: of a fixed width, because
@@ -66,55 +129,46 @@ const lengthForm = contentLength + " %15d\n"
 // add appends one message. After an error the spool is as it was before; if
 // that cannot be done, broken is set and the spool is of no use any more.
 func (s *spool) add(ctx context.Context, f Format, e deliver.Envelope, body io.Reader) (m staged, broken, err error) {
-	before := s.sum.chain
-	s.sum.crc = 0
-	s.w.Reset(&s.sum)
+	before := s.chain
+	s.crc = 0
 	m, err = s.write(ctx, f, e, body)
-	m.crc, m.chain = s.sum.crc, before
+	m.crc, m.chain = s.crc, before
 	if err == nil {
 		s.size += m.length
 		return m, nil, nil
 	}
-	s.sum.chain = before
-	broken = s.f.Truncate(s.size)
-	if _, serr := s.f.Seek(s.size, io.SeekStart); serr != nil {
-		broken = errors.Join(broken, serr)
-	}
-	return staged{}, broken, err
+	s.chain = before
+	return staged{}, s.rollback(), err
 }
 
 func (s *spool) write(ctx context.Context, f Format, e deliver.Envelope, body io.Reader) (staged, error) {
 	src := &stickyReader{r: body}
 	s.r.Reset(src)
 	s.enc.format = f
-	s.enc.sum.reset()
+	s.sum.reset()
 	m := staged{sep: separator(e)}
-	chain := s.sum.chain
+	chain := s.chain
 	head := m.sep
 	if f == MBOXCL2 {
 		length := fmt.Sprintf(lengthForm, 0)
-		s.enc.sum.add([]byte(length), true) // a message may begin with a continuation line
+		s.sum.add([]byte(length), true) // a message may begin with a continuation line
 		head += length
 	}
-	_, err := s.w.WriteString(head)
+	_, err := io.WriteString(s, head)
 	if err == nil {
 		err = s.enc.run(ctx)
 	}
 	if err == nil {
-		_ = s.w.WriteByte('\n') // Flush repeats its error
-		err = errors.Join(fault.Error("mbox.stage"), s.w.Flush())
+		_, err = s.Write([]byte("\n"))
 	}
 	if src.err != nil && src.err != io.EOF {
 		return staged{}, src.err // the body's own error, unchanged
 	}
-	if err != nil {
+	if err = errors.Join(err, fault.Error("mbox.stage")); err != nil {
 		return staged{}, stageError(ctx, err)
 	}
-	end, err := s.f.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return staged{}, stageError(ctx, err)
-	}
-	m.length, m.sum, m.added = end-s.size, s.enc.sum.result(), s.enc.added
+	s.checksum()
+	m.length, m.sum, m.added = s.inFile+int64(len(s.buf))-s.size, s.sum.result(), s.enc.added
 	if f == MBOXCL2 {
 		err = s.fillLength(int64(len(m.sep)), m.length, chain)
 	}
@@ -128,11 +182,14 @@ func (s *spool) fillLength(at, length int64, chain uint32) error {
 	if s.enc.inHeader { // no blank line: there is no body
 		n = 0
 	}
+	if err := s.spill(); err != nil {
+		return err
+	}
 	if _, err := s.f.WriteAt(fmt.Appendf(nil, lengthForm, n), s.size+at); err != nil {
 		return err
 	}
 	var err error
-	s.sum.crc, s.sum.chain, err = s.checksums(s.size, length, chain)
+	s.crc, s.chain, err = s.checksums(s.size, length, chain)
 	return err
 }
 
@@ -151,19 +208,21 @@ func stageError(ctx context.Context, err error) error {
 // tail returns the last octets of the last message.
 func (s *spool) tail() ([]byte, error) {
 	b := make([]byte, tokenSize)
-	_, err := s.f.ReadAt(b, s.size-tokenSize)
+	_, err := s.ReadAt(b, s.size-tokenSize)
 	return b, err
 }
 
 func (s *spool) close() error {
+	s.r.Reset(nil) // holds the last message's reader
+	workspaces.Put(s.workspace)
+	s.buf, s.workspace = nil, nil
 	return errors.Join(s.f.Close(), removeTemp(s.f.Name()))
 }
 
 // checksums returns the CRC-32C of a message in the spool, and that of the
 // spool up to its end, given the one up to its begin.
 func (s *spool) checksums(at, length int64, chain uint32) (crc, next uint32, err error) {
-	buf := s.w.AvailableBuffer() // idle by now
-	buf = buf[:cap(buf)]
+	buf := s.mem[:] // spilled
 	for left := length; left > 0; {
 		p := buf[:min(left, int64(len(buf)))]
 		if _, err := s.f.ReadAt(p, at+length-left); err != nil {
