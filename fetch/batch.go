@@ -17,7 +17,7 @@ import (
 // each one twice the last, so that the commit side is busy from early on. See
 // batchSize for the last ones.
 const (
-	DefaultBatch = 200
+	DefaultBatch = 400
 	firstBatch   = 64
 	batchBytes   = 32 << 20
 	batchAge     = 5 * time.Second
@@ -63,17 +63,16 @@ func (b *batch) full(limit int, now time.Time) bool {
 }
 
 // batchSize is how many of the left messages the next batch takes, at most
-// most. The last batch is not a small rest: it is committed when nothing else
-// goes on, and costs about as much as a large one.
+// most. Towards the end each takes half of the rest: the last one is committed
+// when nothing else goes on. What is little is not divided.
 func batchSize(usual, left, most int) int {
-	usual = min(usual, most)
 	switch {
-	case left > 2*usual || left == 0:
-		return usual
-	case left <= most:
-		return left
+	case left > 2*firstBatch:
+		usual = min(usual, left/2)
+	case left > 0:
+		usual = left
 	}
-	return (left + 1) / 2
+	return min(usual, most)
 }
 
 // abort removes what was staged. Never called once recording was attempted.

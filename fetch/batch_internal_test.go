@@ -5,21 +5,21 @@ import (
 	"testing"
 )
 
-// TestBatchSize: batches grow from the first, and the last is no small rest.
+// TestBatchSize: batches grow from the first, shrink towards the last, and few
+// messages are one batch.
 func TestBatchSize(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		n, most int
 		want    []int
 	}{
-		{1, 200, []int{1}},
-		{100, 200, []int{100}},
-		{128, 200, []int{128}},
-		{129, 200, []int{64, 65}},
-		{1000, 200, []int{64, 128, 200, 200, 200, 104, 104}},
-		{401, 200, []int{64, 128, 105, 104}},
+		{1, 400, []int{1}},
+		{128, 400, []int{128}},
+		{129, 400, []int{64, 65}},
+		{1000, 400, []int{64, 128, 256, 276, 138, 69, 69}},
+		{2000, 400, []int{64, 128, 256, 400, 400, 376, 188, 94, 94}},
+		{25, 10, []int{10, 10, 5}},
 		{3, 1, []int{1, 1, 1}},
-		{25, 10, []int{10, 8, 7}},
 	} {
 		var got []int
 		for left, usual := tt.n, firstBatch; left > 0; {
