@@ -10,6 +10,7 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -84,19 +85,43 @@ func fieldEnd(b []byte) int {
 
 // get returns the nth (from 1) field of a name, unfolded and trimmed.
 func (h header) get(name string, nth int) (string, bool) {
+	var scratch [256]byte
+	v, ok := h.raw(name, nth)
+	return string(unfold(scratch[:0], v)), ok
+}
+
+// raw is get without the unfolding.
+func (h header) raw(name string, nth int) ([]byte, bool) {
 	for n, v := range h.fields() {
 		if len(n) != len(name) || !strings.EqualFold(string(n), name) {
 			continue
 		}
 		if nth--; nth == 0 {
-			return unfold(v), true
+			return v, true
 		}
 	}
-	return "", false
+	return nil, false
 }
 
-// unfold joins continuation lines and squeezes blanks.
-func unfold(v []byte) string { return strings.Join(strings.Fields(string(v)), " ") }
+// unfold appends a value to b, with continuation lines joined and blanks
+// squeezed.
+func unfold(b, v []byte) []byte {
+	start := len(b)
+	for _, c := range v {
+		switch {
+		case c >= utf8.RuneSelf: // some blanks are not ASCII
+			return append(b[:start], bytes.Join(bytes.Fields(v), []byte(" "))...)
+		case c != ' ' && (c < '\t' || c > '\r'):
+			b = append(b, c)
+		case len(b) > start && b[len(b)-1] != ' ':
+			b = append(b, ' ')
+		}
+	}
+	if len(b) > start && b[len(b)-1] == ' ' {
+		b = b[:len(b)-1]
+	}
+	return b
+}
 
 // identifying are the fields that stay the same between TOP and RETR, from
 // session to session and when a provider moves a mailbox.
@@ -106,18 +131,21 @@ var identifying = []string{"message-id", "date", "from", "to", "subject"}
 // Date, as some devices write, the other fields are the same in many messages:
 // it is then taken over the whole header, which has the times of its way.
 func (h header) fingerprint() state.Fingerprint {
-	sum := sha256.New()
+	var scratch [1 << 10]byte
+	b := scratch[:0]
 	found := false
 	for _, name := range identifying {
-		v, _ := h.get(name, 1)
-		found = found || v != "" && (name == "message-id" || name == "date")
-		_, _ = io.WriteString(sum, v+"\n")
+		v, _ := h.raw(name, 1)
+		start := len(b)
+		b = unfold(b, v)
+		found = found || len(b) > start && (name == "message-id" || name == "date")
+		b = append(b, '\n')
 	}
 	if !found {
-		sum.Reset()
-		_, _ = sum.Write(bytes.TrimRight(h, "\n"))
+		b = bytes.TrimRight(h, "\n")
 	}
-	return state.Fingerprint(sum.Sum(nil)[:16])
+	sum := sha256.Sum256(b)
+	return state.Fingerprint(sum[:16])
 }
 
 // date says when the message was received: the date of its topmost Received
