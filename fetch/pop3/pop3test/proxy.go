@@ -1,7 +1,6 @@
 package pop3test
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"sync"
@@ -31,11 +30,16 @@ type DelayProxy struct {
 }
 
 // chunksInFlight bounds what is held, per direction; a chunk is at most
-// chunkSize, so that 64 MiB can be under way.
+// chunkSize, so that 64 MiB can be under way. What follows a chunk within the
+// time of coalesce becomes one chunk: a proxy that wakes up for each packet
+// takes a processor from what it measures.
 const (
 	chunksInFlight = 1024
 	chunkSize      = 64 << 10
+	coalesce       = 500 * time.Microsecond
 )
+
+var chunkPool = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
 // NewDelayProxy starts a proxy to target ("host:port"). The caller must Close
 // it.
@@ -166,8 +170,9 @@ func (r *turnReader) Read(p []byte) (int, error) {
 
 // chunk is what one read gave, and when it may leave.
 type chunk struct {
-	data []byte
-	due  time.Time
+	data  []byte
+	due   time.Time
+	block *[chunkSize]byte // that data is in
 }
 
 // copy forwards one direction until its source ends, then passes the end on.
@@ -177,14 +182,17 @@ func (p *DelayProxy) copy(dst, src net.Conn, count, limit *atomic.Int64) {
 	var reader sync.WaitGroup
 	reader.Go(func() {
 		defer close(queue)
-		buf := make([]byte, chunkSize)
 		for {
-			n, err := src.Read(buf)
+			block := chunkPool.Get().(*[chunkSize]byte)
+			n, err := src.Read(block[:])
 			if n > 0 {
-				queue <- chunk{data: bytes.Clone(buf[:n]), due: time.Now().Add(p.half)}
+				queue <- chunk{data: block[:n], due: time.Now().Add(p.half), block: block}
 			}
 			if err != nil {
 				return
+			}
+			if n < chunkSize {
+				time.Sleep(coalesce)
 			}
 		}
 	})
@@ -216,6 +224,7 @@ func (p *DelayProxy) deliver(dst net.Conn, c chunk, count, limit *atomic.Int64) 
 		}
 	}
 	n, err := dst.Write(c.data)
+	chunkPool.Put(c.block)
 	count.Add(int64(n))
 	return err == nil && !cut
 }
