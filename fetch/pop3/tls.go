@@ -1,12 +1,14 @@
 package pop3
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"net"
 )
 
 // errPin is in the error of a connection whose keys are not the pinned ones.
@@ -84,12 +86,21 @@ func (s *Server) clientTLS() *tls.Config {
 	return cfg
 }
 
+// blockConn reads from the network in blocks. TLS by itself asks for a record of
+// 16 KiB at a time: four times the system calls, in bulk data.
+type blockConn struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (c blockConn) Read(p []byte) (int, error) { return c.in.Read(p) }
+
 // handshake puts TLS on the connection, within the connect timeout.
 func (c *Client) handshake(ctx context.Context) error {
 	ctx, cancel := context.WithDeadline(ctx, c.w.deadline(c.s.connectTimeout()))
 	defer cancel()
 	cfg := c.s.clientTLS()
-	conn := tls.Client(c.w.raw, cfg)
+	conn := tls.Client(blockConn{c.w.raw, bufio.NewReaderSize(c.w.raw, bufSize)}, cfg)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return c.broken(newTLSError(cfg.ServerName, c.w.explain(err)))
 	}
