@@ -180,8 +180,8 @@ func (v *View) Intents() ([]Intent, error) {
 	return list, v.err
 }
 
-// Gone returns the keys that the last complete listing did not hold, with the
-// time of the first listing that did not.
+// Gone returns the keys that are not on the server, as the last complete listing
+// or a confirmed deletion showed, with the time of the first that did.
 func (v *View) Gone() map[Key]time.Time {
 	m := map[Key]time.Time{}
 	v.each(bucketGone, func(k, val []byte) error {

@@ -28,6 +28,7 @@ type spool struct {
 	crc    uint32 // CRC-32C of the message at hand
 	chain  uint32 // CRC-32C of all
 	size   int64  // of the complete messages
+	err    error  // of a write since; sticky until it is rolled back
 	enc    encoder
 	*workspace
 }
@@ -67,6 +68,9 @@ func newSpool(dir string) (*spool, error) {
 
 // Write implements io.Writer. After an error the spool must be rolled back.
 func (s *spool) Write(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
 	n := len(p)
 	for len(p) > spoolMemory-len(s.buf) {
 		k := spoolMemory - len(s.buf)
@@ -79,11 +83,16 @@ func (s *spool) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// spill writes what is in memory to the file.
+// spill writes what is in memory to the file. If it fails, memory and what
+// counts of the file are as they were, and it is not tried again: the caller
+// may have more to write.
 func (s *spool) spill() error {
+	if s.err != nil {
+		return s.err
+	}
 	s.checksum()
-	if _, err := s.f.Write(s.buf); err != nil {
-		return err
+	if _, s.err = s.f.WriteAt(s.buf, s.inFile); s.err != nil {
+		return s.err
 	}
 	s.inFile += int64(len(s.buf))
 	s.buf, s.summed = s.buf[:0], 0
@@ -101,10 +110,8 @@ func (s *spool) checksum() {
 func (s *spool) rollback() error {
 	s.buf = s.buf[:max(s.size-s.inFile, 0)]
 	s.summed = len(s.buf)
-	s.inFile = min(s.inFile, s.size)
-	err := s.f.Truncate(s.inFile)
-	_, serr := s.f.Seek(s.inFile, io.SeekStart)
-	return errors.Join(err, serr)
+	s.inFile, s.err = min(s.inFile, s.size), nil
+	return s.f.Truncate(s.inFile)
 }
 
 // ReadAt implements io.ReaderAt.

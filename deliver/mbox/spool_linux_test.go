@@ -134,3 +134,57 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("%d messages, want 2; %s", len(all), trouble)
 	}
 }
+
+// TestSpoolFullForAMoment: what a failed write left in the file is not what
+// the next one goes on from, and the message that met it is dropped whole.
+func TestSpoolFullForAMoment(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
+		t.Skipf("needs a file system that can be filled: %v", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	filler := filepath.Join(dir, "filler")
+	if err := os.WriteFile(filler, make([]byte, 400<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := newSpool(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	first := strings.Repeat("first message\n", 10_000)
+	if _, _, err := s.add(t.Context(), MBOXRD, envelope(), strings.NewReader(first)); err != nil {
+		t.Fatal(err)
+	}
+	want := make([]byte, s.size)
+	if _, err := s.ReadAt(want, 0); err != nil {
+		t.Fatal(err)
+	}
+	block := make([]byte, spoolMemory)
+	if _, err := s.Write(block); err == nil {
+		t.Fatal("there was room")
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write([]byte(">")); err == nil {
+		t.Error("the message goes on after a gap")
+	}
+	if err := s.rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.add(t.Context(), MBOXRD, envelope(), bytes.NewReader(block)); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(want))
+	if _, err := s.ReadAt(got, 0); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the first message is not what it was: %v", err)
+	}
+	if s.inFile == 0 {
+		t.Error("nothing was written to the file: not what is tested")
+	}
+}
