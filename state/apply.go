@@ -126,6 +126,7 @@ func (a *applier) run() error {
 		}
 	}
 	// Pages split at the commit.
+	a.intents.FillPercent = fillAscending
 	a.entries.FillPercent = fillAscending
 	if a.behind > a.ahead {
 		a.entries.FillPercent = fillRandom
