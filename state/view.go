@@ -16,8 +16,8 @@ type View struct {
 	tx      *bbolt.Tx
 	targets *targets
 	known   lookup // in entries; set when first used
-	err     error // the first damage met
-	touched byte  // keeps touch from being optimised away
+	err     error  // the first damage met
+	touched byte   // keeps touch from being optimised away
 }
 
 // View calls fn with a snapshot and returns fn's error, else that of damage
