@@ -223,9 +223,9 @@ func (p *DelayProxy) deliver(dst net.Conn, c chunk, count, limit *atomic.Int64) 
 			c.data, cut = c.data[:left], true
 		}
 	}
-	n, err := dst.Write(c.data)
+	count.Add(int64(len(c.data))) // before: who has read it all may ask, or call CutAfter
+	_, err := dst.Write(c.data)
 	chunkPool.Put(c.block)
-	count.Add(int64(n))
 	return err == nil && !cut
 }
 
