@@ -24,7 +24,7 @@ type retriever struct {
 	*run
 	commit *committer
 	left   int // messages that did not arrive yet
-	limit  int // messages in this batch, or more if the commit side is busy
+	limit  int // messages in this batch
 	most   int // messages in any
 	cur    *batch
 	in     *bufio.Reader
@@ -126,8 +126,8 @@ func (rt *retriever) stage(ctx context.Context, it Item, body io.Reader) error {
 	msg.size = count.n
 	rt.sum.Sum(msg.sum[:0])
 	rt.account(msg, parts, ids, errs)
-	if now := time.Now(); rt.cur.full(rt.limit, now) {
-		rt.offer(now)
+	if rt.cur.full(rt.limit, time.Now()) {
+		rt.handOver()
 	}
 	return rt.stopIfBroken()
 }
@@ -179,31 +179,13 @@ func (rt *retriever) account(msg *message, parts []*part, ids [][]string, errs [
 	}
 }
 
-// offer hands the current batch over, unless the commit side is busy and there
-// is room for more.
-func (rt *retriever) offer(now time.Time) {
-	if rt.cur.full(rt.most, now) || len(rt.cur.parts) == 0 {
-		rt.handOver()
-		return
-	}
-	select {
-	case rt.commit.batches <- rt.cur:
-		rt.handedOver()
-	default:
-	}
-}
-
-// handOver gives the current batch to the commit side, once that is idle.
+// handOver gives the current batch to the commit side.
 func (rt *retriever) handOver() {
 	if rt.cur != nil && len(rt.cur.parts) > 0 {
 		rt.commit.batches <- rt.cur
+		rt.limit = batchSize(2*rt.limit, rt.left, rt.most)
 	}
-	rt.handedOver()
-}
-
-func (rt *retriever) handedOver() {
 	rt.cur = nil
-	rt.limit = batchSize(2*rt.limit, rt.left, rt.most)
 }
 
 // envelope makes what the targets learn of a message.
