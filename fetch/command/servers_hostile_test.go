@@ -144,7 +144,7 @@ func (h hostile) play(t *testing.T) {
 	if len(out.err) > 4<<10 {
 		t.Errorf("%d bytes on stderr", len(out.err))
 	}
-	if limit := max(h.rss, 80) << 20; h.measured && (out.rss > limit || out.cpu > 12*time.Second) {
+	if limit := max(h.rss, 80) << 20; h.measured && (out.rss > limit || out.cpu > 4*time.Second) {
 		t.Errorf("%d MiB of memory, %s of CPU time", out.rss>>20, out.cpu)
 	}
 	left := len(messages)

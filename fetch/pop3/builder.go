@@ -33,6 +33,9 @@ func (b *builder) reserve(n int) {
 }
 
 func (b *builder) addUID(line []byte) {
+	if b.full {
+		return // the list is refused when it ends, if it ends
+	}
 	num, uid, ok := parseUIDL(line)
 	if !ok {
 		b.malformed(line)
@@ -45,6 +48,9 @@ func (b *builder) add(m Message) {
 	if len(b.msgs) >= b.max {
 		b.full = true
 		return
+	}
+	if len(b.msgs) == cap(b.msgs) { // append grows large slices by a quarter: more memory touched in all
+		b.msgs = slices.Grow(b.msgs, min(max(len(b.msgs), 64), b.max-len(b.msgs)))
 	}
 	b.msgs = append(b.msgs, m)
 }
@@ -110,6 +116,9 @@ func (b *builder) index() {
 }
 
 func (b *builder) addSize(line []byte) {
+	if b.full {
+		return
+	}
 	num, size, ok := parseLIST(line)
 	if !ok {
 		b.malformed(line)
