@@ -281,7 +281,7 @@ type deletion struct {
 func deletionOf(it *Item) deletion { return deletion{it.Message, it.Key} }
 
 func deletionsOf(items []Item) []deletion {
-	var out []deletion
+	out := make([]deletion, 0, len(items))
 	for i := range items {
 		out = append(out, deletionOf(&items[i]))
 	}

@@ -84,14 +84,14 @@ func (s *spool) Write(p []byte) (int, error) {
 }
 
 // spill writes what is in memory to the file. If it fails, memory and what
-// counts of the file are as they were, and it is not tried again: the caller
+// counts of the file are as they were, and Write does not try again: the caller
 // may have more to write.
 func (s *spool) spill() error {
-	if s.err != nil {
-		return s.err
-	}
 	s.checksum()
-	if _, s.err = s.f.WriteAt(s.buf, s.inFile); s.err != nil {
+	if s.err = fault.Error("mbox.spill"); s.err == nil {
+		_, s.err = s.f.WriteAt(s.buf, s.inFile)
+	}
+	if s.err != nil {
 		return s.err
 	}
 	s.inFile += int64(len(s.buf))

@@ -77,17 +77,24 @@ func TestSpoolDirectory(t *testing.T) {
 	}
 }
 
-// TestFullDisk delivers to a file system with little room.
-func TestFullDisk(t *testing.T) {
+// smallDisk is a directory on a file system of that size.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Skipf("needs a file system that can be filled: %v", err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, 0); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	return dir
+}
+
+// TestFullDisk delivers to a file system with little room.
+func TestFullDisk(t *testing.T) {
+	dir := smallDisk(t, "256k")
 	path := filepath.Join(dir, "mbox")
 	d := New(Options{Path: path})
 	defer d.Close()
@@ -138,15 +145,7 @@ func TestFullDisk(t *testing.T) {
 // TestSpoolFullForAMoment: what a failed write left in the file is not what
 // the next one goes on from, and the message that met it is dropped whole.
 func TestSpoolFullForAMoment(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
-		t.Skipf("needs a file system that can be filled: %v", err)
-	}
-	defer func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	}()
+	dir := smallDisk(t, "512k")
 	filler := filepath.Join(dir, "filler")
 	if err := os.WriteFile(filler, make([]byte, 400<<10), 0o600); err != nil {
 		t.Fatal(err)
