@@ -86,8 +86,9 @@ func restOf(list []pop3.Message, n int, v *state.View, k *Known) bool {
 	for key := range k.Gone {
 		look(key)
 	}
-	for _, row := range sortedKeys(list[n:]) {
-		look(state.Key(row.key))
+	rest := keysOf(list[n:])
+	for i := range rest.list {
+		look(rest.key(int32(i)))
 	}
 	k.Records = func(yield func([]byte, state.Record) bool) {
 		for _, key := range slices.Sorted(maps.Keys(records)) {

@@ -10,68 +10,105 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// listed is one message of the listing while Diff works on it.
-type listed struct {
-	key    string
-	pos    int // in the listing
-	known  bool
-	done   bool
-	back   bool // its deletion was confirmed
-	mayDel bool // delivered everywhere by us
-	first  time.Time
-	have   []string
+// keyed is a listing and the key of each of its messages.
+type keyed struct {
+	list  []pop3.Message
+	order []int32             // positions in the list, by ascending key
+	twins map[int32]state.Key // the keys of those whose UID came before
 }
 
+// keysOf gives each message its key, the nth of equal UIDs in one listing its
+// own.
+func keysOf(list []pop3.Message) keyed {
+	k := keyed{list: list, order: make([]int32, len(list))}
+	for i := range k.order {
+		k.order[i] = int32(i)
+	}
+	k.sort()
+	for i, nth := 1, 0; i < len(k.order); i++ {
+		pos := k.order[i]
+		if list[pos].UID != list[k.order[i-1]].UID {
+			nth = 0
+			continue
+		}
+		nth++
+		if k.twins == nil {
+			k.twins = make(map[int32]state.Key)
+		}
+		k.twins[pos] = state.NewKey(list[pos].UID, nth)
+	}
+	if k.twins != nil {
+		k.sort()
+	}
+	return k
+}
+
+func (k *keyed) sort() {
+	slices.SortFunc(k.order, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(k.key(a), k.key(b)), cmp.Compare(a, b))
+	})
+}
+
+// key is that of the message at a position of the list.
+func (k *keyed) key(pos int32) state.Key {
+	if k.twins != nil {
+		if key, ok := k.twins[pos]; ok {
+			return key
+		}
+	}
+	return state.Key(k.list[pos].UID)
+}
+
+// mark is what is known of a listed message.
+type mark uint8
+
+const (
+	known  mark = 1 << iota
+	done        // it needs nothing
+	back        // done, but its deletion was confirmed
+	mayDel      // delivered everywhere by us
+)
+
+// rows are a listing while Diff works on it. What there is one of for each
+// message is small and without pointers: a maildrop may hold a million.
+type rows struct {
+	keyed
+	marks []mark             // by position, like first
+	first []time.Time        // when it was first seen; nil if the policy does not ask
+	have  map[int32][]string // the targets that hold a message that is not done
+}
+
+func rowsOf(list []pop3.Message, p Policy) *rows {
+	r := &rows{keyed: keysOf(list), marks: make([]mark, len(list)), have: make(map[int32][]string)}
+	if p.ages() {
+		r.first = make([]time.Time, len(list))
+	}
+	return r
+}
+
+func (r *rows) is(pos int32, m mark) bool { return r.marks[pos]&m != 0 }
+
 // unfinished is how many messages may have to be retrieved.
-func unfinished(rows []listed, p Policy) (n int) {
-	for i := range rows {
-		if p.All || !rows[i].done {
+func (r *rows) unfinished(p Policy) (n int) {
+	for _, m := range r.marks {
+		if p.All || m&done == 0 {
 			n++
 		}
 	}
 	return n
 }
 
-// sortedKeys gives each message its key, the nth of equal UIDs in one listing
-// its own, and sorts by key.
-func sortedKeys(list []pop3.Message) []listed {
-	rows := make([]listed, len(list))
-	for i := range list {
-		rows[i] = listed{key: list[i].UID, pos: i}
-	}
-	byKey := func(a, b listed) int {
-		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.pos, b.pos))
-	}
-	if !slices.IsSortedFunc(rows, byKey) {
-		slices.SortFunc(rows, byKey)
-	}
-	repeated := false
-	for i, nth := 1, 0; i < len(rows); i++ {
-		if rows[i].key != list[rows[i-1].pos].UID {
-			nth = 0
-			continue
-		}
-		nth++
-		repeated = true
-		rows[i].key = string(state.NewKey(rows[i].key, nth))
-	}
-	if repeated {
-		slices.SortFunc(rows, byKey)
-	}
-	return rows
-}
-
 // merge walks the known records and the listing side by side.
-func merge(rows []listed, k Known, p Policy, now time.Time, plan *Plan) {
+func (r *rows) merge(k Known, p Policy, now time.Time, plan *Plan) {
 	forget := cmp.Or(p.ForgetAfter, DefaultForgetAfter)
 	i := 0
 	for key, rec := range k.Records {
-		for i < len(rows) && rows[i].key < string(key) {
+		for i < len(r.order) && string(r.key(r.order[i])) < string(key) {
 			i++
 		}
-		if i < len(rows) && rows[i].key == string(key) {
+		if i < len(r.order) && string(r.key(r.order[i])) == string(key) {
 			if !k.Compared[state.Key(key)] {
-				rows[i].meet(key, rec, k, p)
+				r.meet(r.order[i], key, rec, k, p)
 			}
 			if _, gone := k.Gone[state.Key(key)]; gone {
 				plan.Back = append(plan.Back, state.Key(bytes.Clone(key)))
@@ -89,22 +126,30 @@ func merge(rows []listed, k Known, p Policy, now time.Time, plan *Plan) {
 }
 
 // meet notes what is known of a listed message.
-func (r *listed) meet(key []byte, rec state.Record, k Known, p Policy) {
-	r.known, r.done = true, rec.Done()
-	if r.done && rec.WasDeleted() {
-		_, compared := k.Compared[state.Key(key)]
-		r.back = !compared
+func (r *rows) meet(pos int32, key []byte, rec state.Record, k Known, p Policy) {
+	m := known
+	if rec.Done() {
+		m |= done
+		if _, compared := k.Compared[state.Key(key)]; rec.WasDeleted() && !compared {
+			m |= back
+		}
 	}
-	if r.done && p.Keep.All() {
+	r.marks[pos] = m
+	if m&done != 0 && p.Keep.All() {
 		return // nothing else is asked: the fast way for large maildrops
 	}
-	r.first = rec.FirstSeen()
+	if r.first != nil {
+		r.first[pos] = rec.FirstSeen()
+	}
 	e := k.Entry(key, rec)
-	r.mayDel = e.Source == state.Fetched || p.TrustImported && e.Source == state.Imported
+	del := e.Source == state.Fetched || p.TrustImported && e.Source == state.Imported
 	for _, o := range e.Outcomes {
-		if o.Status != state.Delivered {
-			r.mayDel = false
+		del = del && o.Status == state.Delivered
+		if m&done == 0 {
+			r.have[pos] = append(r.have[pos], o.Target)
 		}
-		r.have = append(r.have, o.Target)
+	}
+	if del {
+		r.marks[pos] |= mayDel
 	}
 }

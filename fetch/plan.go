@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"cmp"
 	"iter"
 	"slices"
 	"time"
@@ -128,41 +127,43 @@ func (plan *Plan) weigh() {
 // Diff compares a complete listing with what is known. It is pure: the same
 // code answers plan and fetch.
 func Diff(list []pop3.Message, k Known, p Policy, l Limits, now time.Time) Plan {
-	rows := sortedKeys(list)
-	plan := Plan{Listed: len(list), Keep: p.Keep}
-	merge(rows, k, p, now, &plan)
-	slices.SortFunc(rows, func(a, b listed) int { return cmp.Compare(a.pos, b.pos) })
+	r := rowsOf(list, p)
+	plan := Plan{Listed: len(list), Keep: p.Keep, Repeated: r.twins != nil}
+	r.merge(k, p, now, &plan)
 	for _, m := range list {
 		plan.Size += max(m.Size, 0)
 	}
-	doomed := retention(rows, list, p, plan.Size, now)
-	plan.Retrieve = make([]Item, 0, unfinished(rows, p))
-	for i := range rows {
-		plan.place(&rows[i], list[i], doomed(i), k, p, now)
+	doomed := retention(r, p, plan.Size, now)
+	plan.Retrieve = make([]Item, 0, r.unfinished(p))
+	for i := range list {
+		plan.place(r, int32(i), doomed(int32(i)), k, p, now)
 	}
 	plan.limit(l)
 	return plan
 }
 
-// place decides about one message.
-func (plan *Plan) place(r *listed, m pop3.Message, rule Rule, k Known, p Policy, now time.Time) {
+// place decides about the message at a position of the listing.
+func (plan *Plan) place(r *rows, pos int32, rule Rule, k Known, p Policy, now time.Time) {
 	doomed := rule != NoRule
-	plan.Repeated = plan.Repeated || r.key != m.UID
-	it := Item{Message: m, Key: state.Key(r.key), Delete: doomed, Rule: rule}
-	if r.back && !p.All {
+	seen := r.is(pos, done) && !r.is(pos, back) && !p.All
+	if seen {
+		plan.Known++
+		if !doomed || !r.is(pos, mayDel) {
+			return
+		}
+	}
+	m := r.list[pos]
+	it := Item{Message: m, Key: r.key(pos), Delete: doomed, Rule: rule}
+	switch {
+	case seen:
+		plan.Delete = append(plan.Delete, it)
+		return
+	case r.is(pos, back) && !p.All:
 		plan.skip(it, Reappeared)
 		return
-	}
-	if r.done && !p.All {
-		plan.Known++
-		if doomed && r.mayDel {
-			plan.Delete = append(plan.Delete, it)
-		}
-		return
-	}
-	if !p.All && r.known {
-		it.Have = r.have
-		it.Delete = doomed && r.mayDel // one target may have refused it
+	case r.is(pos, known) && !p.All:
+		it.Have = r.have[pos]
+		it.Delete = doomed && r.is(pos, mayDel) // one target may have refused it
 	}
 	if !it.Delete {
 		it.Rule = NoRule

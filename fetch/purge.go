@@ -181,8 +181,9 @@ func (r *run) listRows(ctx context.Context) (*pop3.Client, []Item, error) {
 			Hint: "fetch works with this server if what is delivered is deleted there: `keep: none`"}
 	}
 	var items []Item
-	for _, row := range sortedKeys(list) {
-		items = append(items, Item{Message: list[row.pos], Key: state.Key(row.key)})
+	rows := keysOf(list)
+	for _, pos := range rows.order {
+		items = append(items, Item{Message: list[pos], Key: rows.key(pos)})
 	}
 	return c, items, nil
 }

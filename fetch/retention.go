@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"time"
-
-	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // Rule is the rule of Keep that orders a deletion.
@@ -26,18 +24,19 @@ const (
 // server once they are delivered, and by which rule. Each rule of a composite
 // policy can order a deletion by itself; the first that does is named. Age is
 // counted from when a message was first seen; one that is new is as old as now.
-func retention(rows []listed, list []pop3.Message, p Policy, total int64, now time.Time) func(pos int) Rule {
+func retention(r *rows, p Policy, total int64, now time.Time) func(pos int32) Rule {
 	k := p.Keep
-	switch {
-	case p.Gmail == GmailRecent, k.All():
-		return func(int) Rule { return NoRule }
-	case k.None:
-		return func(int) Rule { return RuleNone }
+	if !p.ages() {
+		rule := NoRule
+		if k.None && p.Gmail != GmailRecent {
+			rule = RuleNone
+		}
+		return func(int32) Rule { return rule }
 	}
-	doomed := make([]Rule, len(rows))
-	newestFirst := byAge(rows)
+	doomed := make([]Rule, len(r.list))
+	newestFirst := byAge(r.first)
 	for rank, pos := range newestFirst {
-		first := rows[pos].first
+		first := r.first[pos]
 		switch {
 		case k.Days > 0 && !first.IsZero() && now.Sub(first) > time.Duration(k.Days)*24*time.Hour:
 			doomed[pos] = RuleDays
@@ -45,28 +44,33 @@ func retention(rows []listed, list []pop3.Message, p Policy, total int64, now ti
 			doomed[pos] = RuleNewest
 		}
 		if doomed[pos] != NoRule {
-			total -= max(list[pos].Size, 0)
+			total -= max(r.list[pos].Size, 0)
 		}
 	}
 	for i := len(newestFirst) - 1; i >= 0 && k.Below > 0 && total > k.Below; i-- {
 		pos := newestFirst[i]
-		if doomed[pos] == NoRule && rows[pos].mayDel {
+		if doomed[pos] == NoRule && r.is(pos, mayDel) {
 			doomed[pos] = RuleBelow
-			total -= max(list[pos].Size, 0)
+			total -= max(r.list[pos].Size, 0)
 		}
 	}
-	return func(pos int) Rule { return doomed[pos] }
+	return func(pos int32) Rule { return doomed[pos] }
+}
+
+// ages reports whether a message's age matters to the policy.
+func (p Policy) ages() bool {
+	return p.Gmail != GmailRecent && !p.Keep.All() && !p.Keep.None
 }
 
 // byAge returns the positions of a listing, newest first: by first-seen time,
 // and within one run by place in the listing. What was never seen is newest.
-func byAge(rows []listed) []int {
-	order := make([]int, len(rows))
+func byAge(first []time.Time) []int32 {
+	order := make([]int32, len(first))
 	for i := range order {
-		order[i] = i
+		order[i] = int32(i)
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		fa, fb := rows[a].first, rows[b].first
+	slices.SortStableFunc(order, func(a, b int32) int {
+		fa, fb := first[a], first[b]
 		switch {
 		case fa.IsZero() != fb.IsZero():
 			return cmp.Compare(b2i(fb.IsZero()), b2i(fa.IsZero()))
