@@ -13,6 +13,7 @@ import (
 // poll runs one account from its state file to QUIT.
 func (f *Fetcher) poll(ctx context.Context, a *Account) Summary {
 	r := f.newRun(a)
+	r.poll = true
 	began := time.Now()
 	r.enter(Waiting)
 	err := r.holding(ctx, func() error { return r.work(ctx) })

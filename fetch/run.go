@@ -24,6 +24,8 @@ type run struct {
 	facts      state.Facts
 	failures   map[state.Key][]state.Failure // as on record when the run began
 	prints     printed
+	poll       bool               // what is not new does not matter
+	head       int                // if not 0: unchanged of this session's listing
 	compared   map[state.Key]bool // reappeared messages of this session: see Known.Compared
 	lessons    []lesson           // not confirmed yet
 	agreedOn   bool               // the saved plan was compared with what there is to do

@@ -101,7 +101,7 @@ func (r *run) open(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) 
 	r.sum.Sessions++
 	r.facts.LastLogin = r.now()
 	r.enter(Listing)
-	list, err := c.List(ctx)
+	list, err := r.list(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +109,29 @@ func (r *run) open(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) 
 	r.log.Info("listed", "login", c.LoginName(), "messages", len(list))
 	r.noteList(c.ListReport())
 	return list, nil
+}
+
+// longList is how many messages must need nothing for a poll to ask for the
+// sizes only if something is new. That is a round trip more then; without news
+// it is a third less to send for the server, some 14 octets a message.
+const longList = 20_000
+
+// list is c.List, without the sizes if a poll does not need them.
+func (r *run) list(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) {
+	if !r.poll || !r.digestible() || r.facts.List.Count < longList {
+		return c.List(ctx)
+	}
+	list, err := c.ListUIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !c.HasUIDL() {
+		return c.List(ctx)
+	}
+	if r.head = r.unchanged(list); r.head == len(list) {
+		return list, nil
+	}
+	return list, c.Sizes(ctx, list)
 }
 
 // noteList tells of a list that was not as it should be.
@@ -183,7 +206,11 @@ func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
 			known.Records = none
 		}
 		limits := r.limitsLeft(v.Budget(day(r.now())))
-		if n := r.unchanged(list); n > 0 && restOf(list, n, v, &known) {
+		n := r.head
+		if n == 0 {
+			n = r.unchanged(list)
+		}
+		if n > 0 && restOf(list, n, v, &known) {
 			plan = diffFrom(n, list, known, r.a.Policy, limits, r.now())
 			return nil
 		}
@@ -313,7 +340,7 @@ func spareTwins(doomed []deletion, list []pop3.Message) []deletion {
 func (r *run) dropNumbers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.doomed, r.rejected, r.compared = nil, nil, nil
+	r.doomed, r.rejected, r.compared, r.head = nil, nil, nil, 0
 }
 
 func (r *run) takeDoomed() []deletion {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -215,6 +216,41 @@ func TestDailyBudget(t *testing.T) {
 	got = append(got, g.run().Fetched)
 	if fmt.Sprint(got) != "[4 0 0 4]" {
 		t.Fatalf("fetched %v", got)
+	}
+}
+
+// TestLongListing: a poll of a large maildrop asks for the sizes only if
+// something is new, and then before it retrieves.
+func TestLongListing(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	for i := range longList {
+		g.drop.Add(fmt.Sprintf("old%d", i), []byte("Subject: old\r\n\r\n"))
+	}
+	if _, _, err := g.fetcher.MarkSeen(context.Background(), g.account, MarkRule{All: true}); err != nil {
+		t.Fatal(err)
+	}
+	poll := func() (s Summary, commands string) {
+		before := len(g.server.Commands())
+		s = g.run()
+		if s.Err != nil {
+			t.Fatal(s.Err)
+		}
+		return s, strings.Join(g.server.Commands()[before:], " ")
+	}
+	const login = "CAPA USER alice PASS secret CAPA STAT UIDL "
+	if _, got := poll(); got != login+"LIST QUIT" { // the first poll knows no listing
+		t.Errorf("the first poll: %s", got)
+	}
+	if _, got := poll(); got != login+"QUIT" {
+		t.Errorf("nothing new: %s", got)
+	}
+	g.account.Policy.MaxSize = 50
+	g.drop.Add("small", []byte("Subject: new\r\n\r\n"))
+	g.drop.Add("large", []byte("Subject: new\r\n\r\n"+strings.Repeat("x", 60)+"\r\n"))
+	s, got := poll()
+	if want := fmt.Sprintf("%sLIST RETR %d QUIT", login, longList+1); got != want || s.Fetched != 1 || s.Skips[TooBig] != 1 {
+		t.Errorf("two new ones, one too big: %s, %+v", got, s)
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 type builder struct {
 	max    int
 	uidl   bool // a UIDL reply came: it decides which messages there are
+	sizes  bool // they are asked for
 	full   bool // more than max entries
 	msgs   []Message
 	slab   strings.Builder
@@ -162,7 +163,7 @@ func (b *builder) find(num int) int {
 // finish returns the list. It does not keep room that STAT promised in vain.
 func (b *builder) finish() []Message {
 	b.settle()
-	if b.uidl {
+	if b.uidl && b.sizes {
 		for _, m := range b.msgs {
 			if m.Size < 0 {
 				b.report.NoSize++

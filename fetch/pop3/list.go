@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 )
 
 // octetsPerEntry times Server.MaxMessages bounds the octets of a listing.
@@ -39,26 +40,43 @@ func (c *Client) HasUIDL() bool { return !c.noUIDL }
 // gives messages without UID (see HasUIDL). Lines that make no sense are
 // skipped (see ListReport); UIDs are foreign text, see Message.
 func (c *Client) List(ctx context.Context) ([]Message, error) {
+	return c.listed(ctx, builder{report: ListReport{Count: -1}}, "UIDL", "LIST")
+}
+
+// ListUIDs is List without the sizes, which are a third of a long listing: they
+// are -1. It may be followed by Sizes.
+func (c *Client) ListUIDs(ctx context.Context) ([]Message, error) {
+	return c.listed(ctx, builder{report: ListReport{Count: -1}}, "UIDL")
+}
+
+// Sizes asks for the sizes that the last ListUIDs left out and puts them into
+// its result.
+func (c *Client) Sizes(ctx context.Context, msgs []Message) error {
+	_, err := c.listed(ctx, builder{msgs: msgs, uidl: true, report: c.report}, "LIST")
+	return err
+}
+
+func (c *Client) listed(ctx context.Context, b builder, commands ...string) ([]Message, error) {
 	var msgs []Message
 	err := c.run(ctx, func() error {
 		return c.s.step("list", func() (err error) {
-			msgs, err = c.list()
+			msgs, err = c.list(b, commands)
 			return err
 		})
 	})
 	return msgs, err
 }
 
-func (c *Client) list() ([]Message, error) {
-	l := lister{c: c, b: builder{max: c.s.maxMessages()}}
-	l.b.report.Count = -1
-	commands := []string{"UIDL", "LIST"}
+func (c *Client) list(b builder, commands []string) ([]Message, error) {
+	l := lister{c: c, b: b}
+	l.b.max = c.s.maxMessages()
 	if !c.verified {
-		commands = []string{"STAT", "UIDL", "LIST"}
+		commands = append([]string{"STAT"}, commands...)
 		if c.caps.Known() { // RFC 2449 section 5: ask again after the login
-			commands = []string{"CAPA", "STAT", "UIDL", "LIST"}
+			commands = append([]string{"CAPA"}, commands...)
 		}
 	}
+	l.b.sizes = slices.Contains(commands, "LIST")
 	pipelined := c.Pipelining() // as known before the CAPA that is under way
 	err := c.do(batch{
 		n:       len(commands),

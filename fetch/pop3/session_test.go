@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestOpen(t *testing.T) {
@@ -99,6 +100,48 @@ func TestList(t *testing.T) {
 				return nil
 			})
 			wantErr(t, err, tt.err)
+		})
+	}
+}
+
+// TestSizesLater: ListUIDs and Sizes come to what List says.
+func TestSizesLater(t *testing.T) {
+	const first = capaPipe + "C: CAPA\nC: STAT\nC: UIDL\nS: +OK\nS: PIPELINING\nS: UIDL\nS: .\n"
+	for _, tt := range []struct {
+		name, script string
+		want         []Message
+		report       ListReport
+		noUIDL       bool
+	}{
+		{name: "two flights", script: first + "S: +OK 2 300\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nC: LIST\nS: +OK\nS: 1 100\nS: 2 200\nS: .",
+			want: []Message{{"a", 100, 1}, {"b", 200, 2}}, report: ListReport{Count: 2}},
+		{name: "odd lines", script: first + "S: +OK 9 9\nS: +OK\nS: 2 b\nS: x\nS: 1 a\nS: 2 dup\nS: .\nC: LIST\nS: +OK\nS: 1 10\nS: junk\nS: 7 5\nS: .",
+			want: []Message{{"b", -1, 2}, {"a", 10, 1}}, report: ListReport{Count: 9, Malformed: 2, Example: "x", Duplicates: 1, NoSize: 1, NoUID: 1}},
+		{name: "no list", script: first + "S: +OK 1 9\nS: +OK\nS: 1 a\nS: .\nC: LIST\nS: -ERR no",
+			want: []Message{{"a", -1, 1}}, report: ListReport{Count: 1, NoSize: 1}},
+		{name: "no uidl", script: first + "S: +OK 1 9\nS: -ERR unknown", report: ListReport{Count: 1}, noUIDL: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := talk(t, Server{MaxMessages: 3}, tt.script, func(ctx context.Context, c *Client) error {
+				got, err := c.ListUIDs(ctx)
+				if err != nil {
+					return err
+				}
+				if c.HasUIDL() == tt.noUIDL || c.ListReport().NoSize != 0 || c.Flights() != 2 {
+					t.Errorf("after ListUIDs: HasUIDL %v, %+v, %d flights", c.HasUIDL(), c.ListReport(), c.Flights())
+				}
+				if !tt.noUIDL {
+					err = c.Sizes(ctx, got)
+				}
+				if d := cmp.Diff(tt.want, got, cmpopts.EquateEmpty()); d != "" {
+					t.Error(d)
+				}
+				if d := cmp.Diff(tt.report, c.ListReport()); d != "" {
+					t.Error(d)
+				}
+				return err
+			})
+			wantErr(t, err, "")
 		})
 	}
 }
