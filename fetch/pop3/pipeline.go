@@ -34,8 +34,10 @@ func (c *Client) do(b batch) error {
 		w.limit, w.lowCommands = windowCommands, windowCommands*3/4
 	}
 	c.base = c.w.replies
+	defer c.w.expect(0)
 	for i := range b.n {
 		c.ahead(&w, b, i)
+		c.w.expect(w.body)
 		if err := b.reply(i); err != nil {
 			return err
 		}

@@ -29,8 +29,9 @@ var (
 // yet written, and the time limits. Its errors are raw; Client gives them
 // names.
 type wire struct {
-	conn net.Conn // what is read and written: TLS, or raw itself
-	raw  net.Conn // what is closed: never blocks for a TLS goodbye
+	conn   net.Conn    // what is read and written: TLS, or raw itself
+	raw    net.Conn    // what is closed: never blocks for a TLS goodbye
+	bulkIn *gatherConn // raw, if it can gather; else nil
 
 	buf  []byte // buf[r:w] is received and not yet consumed
 	r, w int
@@ -55,6 +56,10 @@ type wire struct {
 }
 
 func (w *wire) init(conn net.Conn, s *Server) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		w.bulkIn = &gatherConn{TCPConn: tcp}
+		conn = w.bulkIn
+	}
 	w.conn, w.raw = conn, conn
 	w.buf = make([]byte, bufSize)
 	w.idle = s.idleTimeout()
@@ -80,6 +85,13 @@ func (w *wire) watch(ctx context.Context) (release func()) {
 		if !stop() {
 			<-done
 		}
+	}
+}
+
+// expect says how many octets are under way behind the reply at hand.
+func (w *wire) expect(octets int64) {
+	if w.bulkIn != nil {
+		w.bulkIn.gather(octets)
 	}
 }
 

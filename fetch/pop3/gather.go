@@ -1,0 +1,82 @@
+package pop3
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+)
+
+// While much more is under way than fits into a read, the kernel need not wake
+// us for each segment or TLS record of 16 KiB: that takes more processor time
+// than what is done with it.
+const (
+	gatherOctets = bufSize               // what a read waits for
+	gatherTime   = 20 * time.Millisecond // but no longer than this
+	gatherPause  = 1 << 20               // and if it took longer, not for so many octets
+	gatherAhead  = 16 * gatherOctets     // under way, by the server's list, which may be wrong
+)
+
+// gatherConn is a TCP connection that can be told to return what is read in
+// larger pieces.
+type gatherConn struct {
+	*net.TCPConn
+	deadline time.Time
+	on       bool
+	pause    int // octets to be read before it may be on again
+}
+
+// gather is called with the octets that are under way at least.
+func (c *gatherConn) gather(ahead int64) {
+	switch on := ahead >= gatherAhead; {
+	case on == c.on, on && c.pause > 0:
+	case on:
+		c.on = setReceiveLowWater(c.TCPConn, gatherOctets) == nil
+		if !c.on {
+			c.pause = gatherPause
+		}
+	default:
+		_ = c.off()
+	}
+}
+
+// off makes a read return with the first octet again.
+func (c *gatherConn) off() error {
+	c.on = false
+	return errors.Join(setReceiveLowWater(c.TCPConn, 1), c.TCPConn.SetReadDeadline(c.deadline))
+}
+
+func (c *gatherConn) SetReadDeadline(t time.Time) error {
+	c.deadline = t
+	if c.on {
+		return nil // Read has its own
+	}
+	return c.TCPConn.SetReadDeadline(t)
+}
+
+func (c *gatherConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+func (c *gatherConn) Read(p []byte) (int, error) {
+	if c.on {
+		n, err := c.gathered(p)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		c.pause = gatherPause
+		if err := c.off(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := c.TCPConn.Read(p)
+	c.pause -= n
+	return n, err
+}
+
+func (c *gatherConn) gathered(p []byte) (int, error) {
+	if err := c.TCPConn.SetReadDeadline(time.Now().Add(gatherTime)); err != nil {
+		return 0, err
+	}
+	return c.TCPConn.Read(p)
+}
