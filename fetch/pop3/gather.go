@@ -13,7 +13,7 @@ import (
 const (
 	gatherOctets = bufSize               // what a read waits for
 	gatherTime   = 20 * time.Millisecond // but no longer than this
-	gatherPause  = 1 << 20               // and if it took longer, not for so many octets
+	gatherPause  = 1 << 20               // and not for so many octets at first, or if it took longer
 	gatherAhead  = 16 * gatherOctets     // under way, by the server's list, which may be wrong
 )
 

@@ -57,7 +57,7 @@ type wire struct {
 
 func (w *wire) init(conn net.Conn, s *Server) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		w.bulkIn = &gatherConn{TCPConn: tcp}
+		w.bulkIn = &gatherConn{TCPConn: tcp, pause: gatherPause}
 		conn = w.bulkIn
 	}
 	w.conn, w.raw = conn, conn
