@@ -80,8 +80,9 @@ func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
 				f.report(Event{Account: a.Name, Stage: Finished, Summary: &sums[i]})
 				return
 			}
-			defer slots.give(a.Server.Host)
-			sums[i] = f.poll(ctx, a)
+			give := sync.OnceFunc(func() { slots.give(a.Server.Host) })
+			defer give()
+			sums[i] = f.poll(ctx, a, give)
 		})
 	}
 	wg.Wait()

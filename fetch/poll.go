@@ -10,10 +10,16 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// poll runs one account from its state file to QUIT.
-func (f *Fetcher) poll(ctx context.Context, a *Account) Summary {
+// poll runs one account from its state file to the record of the run. Offline
+// is called when the last session has ended, unless an After is to be kept
+// apart from other accounts' too; perhaps it is not called.
+func (f *Fetcher) poll(ctx context.Context, a *Account, offline func()) Summary {
 	r := f.newRun(a)
 	r.poll = true
+	r.offline = offline
+	if a.After != nil {
+		r.offline = func() {}
+	}
 	began := time.Now()
 	r.enter(Waiting)
 	err := r.holding(ctx, func() error { return r.work(ctx) })
@@ -79,6 +85,7 @@ func (r *run) work(ctx context.Context) error {
 	}
 	change := &state.Change{}
 	err := r.sessions(ctx, change)
+	r.offline()
 	err = r.record(ctx, change, err)
 	_ = r.db.View(func(v *state.View) error { // a figure: not worth an error
 		r.sum.Known = v.Len()

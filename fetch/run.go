@@ -25,6 +25,7 @@ type run struct {
 	failures   map[state.Key][]state.Failure // as on record when the run began
 	prints     printed
 	poll       bool               // what is not new does not matter
+	offline    func()             // see Fetcher.poll
 	head       int                // if not 0: unchanged of this session's listing
 	compared   map[state.Key]bool // reappeared messages of this session: see Known.Compared
 	lessons    []lesson           // not confirmed yet

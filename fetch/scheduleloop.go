@@ -171,7 +171,7 @@ func (s *loop) run(ctx context.Context, a *Account) Summary {
 	if s.poll != nil {
 		return s.poll(ctx, a)
 	}
-	return s.Fetcher.poll(ctx, a)
+	return s.Fetcher.poll(ctx, a, func() {})
 }
 
 // unopened is the outcome of a run that could not begin.

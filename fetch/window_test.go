@@ -219,6 +219,53 @@ func TestDailyBudget(t *testing.T) {
 	}
 }
 
+type reporterFunc func(Event)
+
+func (f reporterFunc) Report(e Event) { f(e) }
+
+// TestSlotIsFreeOffline: the next account begins when the session of the one
+// before is over, not only when all is recorded; but not beside its After.
+func TestSlotIsFreeOffline(t *testing.T) {
+	t.Parallel()
+	for _, after := range []bool{false, true} {
+		g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+		g.add(1)
+		second := *g.account
+		second.Name, second.ID = "second", "second"
+		connecting := make(chan struct{})
+		began := func(wait time.Duration) bool {
+			select {
+			case <-connecting:
+				return true
+			case <-time.After(wait):
+				return false
+			}
+		}
+		if after {
+			g.account.After = func(context.Context, *Summary) error {
+				if began(50 * time.Millisecond) {
+					t.Error("the second account began beside the first one's After")
+				}
+				return nil
+			}
+		}
+		g.fetcher.Parallel = 1
+		g.fetcher.Reporter = reporterFunc(func(e Event) {
+			switch {
+			case e.Account == "second" && e.Stage == Connecting:
+				close(connecting)
+			case e.Account == "test" && e.Stage == Finished && !after && !began(10*time.Second):
+				t.Error("the second account did not begin")
+			}
+		})
+		for _, s := range g.fetcher.Run(t.Context(), []*Account{g.account, &second}) {
+			if s.Err != nil {
+				t.Error(s.Err)
+			}
+		}
+	}
+}
+
 // TestLongListing: a poll of a large maildrop asks for the sizes only if
 // something is new, and then before it retrieves.
 func TestLongListing(t *testing.T) {
