@@ -75,7 +75,11 @@ func (c *gatherConn) Read(p []byte) (int, error) {
 }
 
 func (c *gatherConn) gathered(p []byte) (int, error) {
-	if err := c.TCPConn.SetReadDeadline(time.Now().Add(gatherTime)); err != nil {
+	until := time.Now().Add(gatherTime)
+	if !c.deadline.IsZero() && c.deadline.Before(until) {
+		until = c.deadline
+	}
+	if err := c.TCPConn.SetReadDeadline(until); err != nil {
 		return 0, err
 	}
 	return c.TCPConn.Read(p)

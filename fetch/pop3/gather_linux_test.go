@@ -109,6 +109,32 @@ func TestGatherEnds(t *testing.T) {
 	}
 }
 
+// TestGatherKeepsTime: a deadline holds although there is always something to
+// be read.
+func TestGatherKeepsTime(t *testing.T) {
+	c, theirs := gatherPair(t)
+	if err := c.SetReadDeadline(time.Now().Add(5 * gatherTime)); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		buf := make([]byte, gatherOctets)
+		for err := error(nil); err == nil; {
+			_, err = theirs.Write(buf)
+		}
+	}()
+	start := time.Now()
+	buf := make([]byte, gatherOctets)
+	for err := error(nil); err == nil; {
+		if _, err = c.Read(buf); time.Since(start) > 5*time.Second {
+			t.Fatal("the deadline passed and nothing happened")
+		}
+	}
+	if d := time.Since(start); d < 5*gatherTime {
+		t.Errorf("it ended after %v", d)
+	}
+	_ = c.Close()
+}
+
 // TestSizesTooLarge: the server's list promises what does not come.
 func TestSizesTooLarge(t *testing.T) {
 	conn, err := net.Dial("tcp", pop3test.ScriptServer(t, `
