@@ -65,7 +65,8 @@ func diffFrom(n int, list []pop3.Message, k Known, p Policy, l Limits, now time.
 }
 
 // restOf narrows what is known to the messages behind the first n and to those
-// that are gone, and reports whether that accounts for every entry.
+// that are gone, if that accounts for every entry; else it reports false, and
+// what is known is as it was.
 func restOf(list []pop3.Message, n int, v *state.View, k *Known) bool {
 	apart := make(map[string]bool, len(list)-n+len(k.Gone))
 	for _, m := range list[n:] {
@@ -90,6 +91,9 @@ func restOf(list []pop3.Message, n int, v *state.View, k *Known) bool {
 	for i := range rest.list {
 		look(rest.key(int32(i)))
 	}
+	if v.Len() != n+len(records) {
+		return false
+	}
 	k.Records = func(yield func([]byte, state.Record) bool) {
 		for _, key := range slices.Sorted(maps.Keys(records)) {
 			if !yield([]byte(key), records[key]) {
@@ -97,14 +101,14 @@ func restOf(list []pop3.Message, n int, v *state.View, k *Known) bool {
 			}
 		}
 	}
-	return v.Len() == n+len(records)
+	return true
 }
 
 // keepDigest notes how much of a listing needs nothing next time: what comes
 // before the first message that is not done. It is called once the session's
 // work is applied.
 func (r *run) keepDigest(list []pop3.Message, plan *Plan) error {
-	if !r.digestible() {
+	if !r.digestible() || r.a.Exactly != nil { // which leaves out what is not in the saved plan
 		return nil
 	}
 	open := make(map[int]bool, len(plan.Skip))

@@ -2,10 +2,13 @@ package fetch
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -68,12 +72,14 @@ func TestRestEqualsDiff(t *testing.T) {
 		err = db.View(func(v *state.View) error {
 			want := Diff(list, KnownOf(v), Policy{}, Limits{Messages: 5}, now)
 			known := KnownOf(v)
-			if !restOf(list, len(head), v, &known) {
+			var got Plan
+			if restOf(list, len(head), v, &known) {
+				short++
+				got = diffFrom(len(head), list, known, Policy{}, Limits{Messages: 5}, now)
+			} else {
 				long++
-				return nil
+				got = Diff(list, known, Policy{}, Limits{Messages: 5}, now)
 			}
-			short++
-			got := diffFrom(len(head), list, known, Policy{}, Limits{Messages: 5}, now)
 			if d := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmp.Exporter(func(reflect.Type) bool { return true })); d != "" {
 				t.Errorf("want -, got +\n%s", d)
 			}
@@ -88,6 +94,122 @@ func TestRestEqualsDiff(t *testing.T) {
 	}
 	if short < 50 || long < 50 {
 		t.Errorf("%d listings took the short way and %d the long one: the test is lopsided", short, long)
+	}
+}
+
+// TestHistories: messages come at any place, leave, are too big, are refused
+// for a while, and sessions break. Each is fetched once, and none too often.
+func TestHistories(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(24) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(seed, 7))
+			var faults []pop3test.Fault
+			for num := range 12 * int(seed%2) {
+				faults = append(faults, pop3test.Fault{On: fmt.Sprint("RETR ", 1+num), Nth: 1 + rng.IntN(3), Do: pop3test.Err("no")})
+			}
+			for n := range 3 * int(seed%3) {
+				faults = append(faults, pop3test.Fault{On: "QUIT", Nth: 2 + 5*n + rng.IntN(5), Do: pop3test.Cut()})
+			}
+			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: faults})
+			g.account.Policy = Policy{MaxSize: 100, Poison: -1}
+			g.fetcher.longList = int(seed % 4) // 0 is the usual bound
+			now := time.Now()
+			g.fetcher.Now = func() time.Time { return now }
+			want := map[string]bool{}
+			for n := range 80 {
+				switch at := g.drop.Len(); {
+				case rng.IntN(2) == 0:
+					if rng.IntN(4) == 0 {
+						at = rng.IntN(at + 1)
+					}
+					body := fmt.Sprintf("Message-ID: <%d@test>\r\n\r\n", n)
+					if rng.IntN(4) == 0 {
+						body += strings.Repeat("x", 100) + "\r\n"
+					}
+					g.drop.Insert(at, fmt.Sprint("u", n), []byte(body))
+				case at > 0 && rng.IntN(2) == 0:
+					if rng.IntN(2) == 0 {
+						at = 1 + rng.IntN(at)
+					}
+					g.drop.Remove(at - 1)
+				}
+				if rng.IntN(2) == 0 {
+					g.run()
+					now = now.Add(time.Hour)
+				}
+			}
+			for range 12 { // until the faults are used up
+				g.run()
+				now = now.Add(8 * 24 * time.Hour) // longer than any pause
+			}
+			if s := g.run(); s.Err != nil || s.Fetched != 0 {
+				t.Errorf("at the end: %+v", s)
+			}
+			for _, m := range g.drop.Messages() {
+				if len(m.Body) <= 100 {
+					want[strings.ReplaceAll(string(m.Body), "\r\n", "\n")] = true
+				}
+			}
+			names, err := filepath.Glob(filepath.Join(g.dir, "Maildir", "new", "*"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			times := map[string]int{}
+			for _, name := range names {
+				b, err := os.ReadFile(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				times[string(b)]++
+				if delete(want, string(b)); times[string(b)] > 1 || len(b) > 100 {
+					t.Errorf("%q is there %d times", b, times[string(b)])
+				}
+			}
+			if len(want) > 0 {
+				t.Errorf("not fetched: %q", slices.Collect(maps.Keys(want)))
+			}
+		})
+	}
+}
+
+// TestGoneBehindTheDigest: what left the listing behind a message that waits
+// must not make the ones before it new again.
+func TestGoneBehindTheDigest(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.account.Policy.MaxSize = 100
+	g.add(5)
+	g.drop.Add("", []byte("Subject: big\r\n\r\n"+strings.Repeat("x", 200)+"\r\n"))
+	g.add(1)
+	for _, want := range []int{6, 0} {
+		if s := g.run(); s.Err != nil || s.Fetched != want {
+			t.Fatalf("fetched %d, %v", s.Fetched, s.Err)
+		}
+	}
+	g.drop.Remove(6)
+	for range 2 {
+		if s := g.run(); s.Err != nil || s.Fetched != 0 || g.delivered() != 6 {
+			t.Errorf("fetched %d again, %d delivered, %v", s.Fetched, g.delivered(), s.Err)
+		}
+	}
+}
+
+// TestPlannedRunKeepsNoDigest: it leaves out what its plan does not name, which
+// needs something nevertheless.
+func TestPlannedRunKeepsNoDigest(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	for _, planned := range []*SavedPlan{{}, nil} {
+		g.account.Exactly = planned
+		r := g.fetcher.newRun(g.account)
+		if err := r.holding(t.Context(), func() error { return r.keepDigest([]pop3.Message{{UID: "a", Num: 1}}, &Plan{}) }); err != nil {
+			t.Fatal(err)
+		}
+		if kept := r.facts.List.Count > 0; kept == (planned != nil) {
+			t.Errorf("planned %v: kept %v", planned != nil, kept)
+		}
 	}
 }
 

@@ -36,6 +36,8 @@ type Fetcher struct {
 	Reporter Reporter
 	// Now replaces time.Now in tests.
 	Now func() time.Time
+
+	longList int // in tests: if not 0, in place of the constant
 }
 
 func (f *Fetcher) now() time.Time {

@@ -24,29 +24,41 @@ func keysOf(list []pop3.Message) keyed {
 	for i := range k.order {
 		k.order[i] = int32(i)
 	}
-	k.sort()
-	for i, nth := 1, 0; i < len(k.order); i++ {
-		pos := k.order[i]
-		if list[pos].UID != list[k.order[i-1]].UID {
-			nth = 0
-			continue
+	slices.SortFunc(k.order, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(list[a].UID, list[b].UID), cmp.Compare(a, b))
+	})
+	for from, to := 0, 1; to <= len(k.order); to++ {
+		if to == len(k.order) || list[k.order[to]].UID != list[k.order[from]].UID {
+			k.tell(k.order[from+1 : to])
+			from = to
 		}
-		nth++
-		if k.twins == nil {
-			k.twins = make(map[int32]state.Key)
-		}
-		k.twins[pos] = state.NewKey(list[pos].UID, nth)
-	}
-	if k.twins != nil {
-		k.sort()
 	}
 	return k
 }
 
-func (k *keyed) sort() {
-	slices.SortFunc(k.order, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(k.key(a), k.key(b)), cmp.Compare(a, b))
-	})
+// tell gives the second of equal UIDs and those after it keys of their own, and
+// puts them in the order of these. With a NUL behind the UID, which none holds,
+// they stay behind the first and before all other UIDs.
+func (k *keyed) tell(twins []int32) {
+	if len(twins) == 0 {
+		return
+	}
+	if k.twins == nil {
+		k.twins = make(map[int32]state.Key)
+	}
+	type twin struct {
+		pos int32
+		key state.Key
+	}
+	keys := make([]twin, len(twins))
+	for i, pos := range twins {
+		keys[i] = twin{pos, state.NewKey(k.list[pos].UID, i+1)}
+		k.twins[pos] = keys[i].key
+	}
+	slices.SortFunc(keys, func(a, b twin) int { return cmp.Compare(a.key, b.key) })
+	for i := range keys {
+		twins[i] = keys[i].pos
+	}
 }
 
 // key is that of the message at a position of the list.

@@ -26,7 +26,7 @@ type run struct {
 	prints     printed
 	poll       bool               // what is not new does not matter
 	offline    func()             // see Fetcher.poll
-	head       int                // if not 0: unchanged of this session's listing
+	unsized    bool               // this session's listing has no sizes: see diffSized
 	compared   map[state.Key]bool // reappeared messages of this session: see Known.Compared
 	lessons    []lesson           // not confirmed yet
 	agreedOn   bool               // the saved plan was compared with what there is to do

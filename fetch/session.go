@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 	if err := r.name(ctx, c, list); err != nil {
 		return w, err
 	}
-	plan, err := r.diff(list)
+	plan, err := r.diffSized(ctx, c, list)
 	if err != nil {
 		return w, err
 	}
@@ -107,31 +108,50 @@ func (r *run) open(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) 
 	}
 	r.learn(c)
 	r.log.Info("listed", "login", c.LoginName(), "messages", len(list))
-	r.noteList(c.ListReport())
+	if !r.unsized {
+		r.noteList(c.ListReport())
+	}
 	return list, nil
 }
 
 // longList is how many messages must need nothing for a poll to ask for the
-// sizes only if something is new. That is a round trip more then; without news
-// it is a third less to send for the server, some 14 octets a message.
+// sizes only if it retrieves something. That is a round trip more then; without
+// news it is a third less to send for the server, some 14 octets a message.
 const longList = 20_000
 
-// list is c.List, without the sizes if a poll does not need them.
+// list is c.List, without the sizes where diffSized may do without them.
 func (r *run) list(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) {
-	if !r.poll || !r.digestible() || r.facts.List.Count < longList {
+	if !r.poll || !r.digestible() || r.facts.List.Count < cmp.Or(r.f.longList, longList) {
 		return c.List(ctx)
 	}
 	list, err := c.ListUIDs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if !c.HasUIDL() {
+	switch count := c.ListReport().Count; {
+	case !c.HasUIDL() && count != 0:
 		return c.List(ctx)
+	case count != len(list): // LIST may name what UIDL does not
+		return list, c.Sizes(ctx, list)
 	}
-	if r.head = r.unchanged(list); r.head == len(list) {
-		return list, nil
+	r.unsized = true
+	return list, nil
+}
+
+// diffSized is diff, with the sizes if something is to be retrieved.
+func (r *run) diffSized(ctx context.Context, c *pop3.Client, list []pop3.Message) (Plan, error) {
+	plan, err := r.diff(list)
+	if err != nil || !r.unsized {
+		return plan, err
 	}
-	return list, c.Sizes(ctx, list)
+	if len(plan.Retrieve)+len(plan.Skip) > 0 {
+		if err := c.Sizes(ctx, list); err != nil {
+			return Plan{}, err
+		}
+		plan, err = r.diff(list)
+	}
+	r.noteList(c.ListReport())
+	return plan, err
 }
 
 // noteList tells of a list that was not as it should be.
@@ -206,11 +226,7 @@ func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
 			known.Records = none
 		}
 		limits := r.limitsLeft(v.Budget(day(r.now())))
-		n := r.head
-		if n == 0 {
-			n = r.unchanged(list)
-		}
-		if n > 0 && restOf(list, n, v, &known) {
+		if n := r.unchanged(list); n > 0 && restOf(list, n, v, &known) {
 			plan = diffFrom(n, list, known, r.a.Policy, limits, r.now())
 			return nil
 		}
@@ -340,7 +356,7 @@ func spareTwins(doomed []deletion, list []pop3.Message) []deletion {
 func (r *run) dropNumbers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.doomed, r.rejected, r.compared, r.head = nil, nil, nil, 0
+	r.doomed, r.rejected, r.compared, r.unsized = nil, nil, nil, false
 }
 
 func (r *run) takeDoomed() []deletion {

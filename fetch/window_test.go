@@ -301,6 +301,49 @@ func TestLongListing(t *testing.T) {
 	}
 }
 
+// TestNamelessInALongListing: what only LIST names is told at each poll.
+func TestNamelessInALongListing(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{UIDLLine: func(num int, uid string) string {
+		if uid == "nameless" {
+			return ""
+		}
+		return fmt.Sprintf("%d %s", num, uid)
+	}})
+	g.fetcher.longList = 1
+	g.add(2)
+	g.run()
+	g.drop.Add("nameless", []byte("Subject: x\r\n\r\n"))
+	for range 2 {
+		if s := g.run(); s.Err != nil || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "without a name") {
+			t.Errorf("%v, notes %q", s.Err, s.Notes)
+		}
+	}
+}
+
+// TestEmptiedLongListing: there are servers that refuse to list nothing.
+func TestEmptiedLongListing(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{
+		{On: "UIDL", Nth: 3, Always: true, Do: pop3test.Err("no messages")},
+		{On: "LIST", Nth: 2, Always: true, Do: pop3test.Err("no messages")},
+	}})
+	g.fetcher.longList = 1
+	g.add(2)
+	for range 2 { // the second one asks for no sizes
+		if s := g.run(); s.Err != nil {
+			t.Fatal(s.Err)
+		}
+	}
+	g.drop.Remove(1)
+	g.drop.Remove(0)
+	for range 2 {
+		if s := g.run(); s.Err != nil {
+			t.Error(s.Err)
+		}
+	}
+}
+
 // TestListingIsRemembered: without the digest each poll would read the whole
 // state.
 func TestListingIsRemembered(t *testing.T) {

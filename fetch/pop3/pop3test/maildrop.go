@@ -3,6 +3,7 @@ package pop3test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -51,11 +52,30 @@ type Message struct {
 func (d *Maildrop) Add(uid string, message []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.insert(len(d.msgs), uid, message)
+}
+
+// Insert is Add in front of message i, counted from 0: not all servers list
+// what is new last.
+func (d *Maildrop) Insert(i int, uid string, message []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.insert(i, uid, message)
+}
+
+func (d *Maildrop) insert(i int, uid string, message []byte) {
 	d.added++
 	if uid == "" {
 		uid = fmt.Sprintf("%08x4d61696c", d.added)
 	}
-	d.msgs = append(d.msgs, &stored{id: d.added, uid: uid, body: message})
+	d.msgs = slices.Insert(d.msgs, i, &stored{id: d.added, uid: uid, body: message})
+}
+
+// Remove takes message i, counted from 0, away, as another client does.
+func (d *Maildrop) Remove(i int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.msgs = slices.Delete(slices.Clone(d.msgs), i, i+1)
 }
 
 // AddAll adds each message under a generated uid.
