@@ -2,9 +2,7 @@ package fetch
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -94,83 +92,6 @@ func TestRestEqualsDiff(t *testing.T) {
 	}
 	if short < 50 || long < 50 {
 		t.Errorf("%d listings took the short way and %d the long one: the test is lopsided", short, long)
-	}
-}
-
-// TestHistories: messages come at any place, leave, are too big, are refused
-// for a while, and sessions break. Each is fetched once, and none too often.
-func TestHistories(t *testing.T) {
-	t.Parallel()
-	for seed := range uint64(24) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
-			rng := rand.New(rand.NewPCG(seed, 7))
-			var faults []pop3test.Fault
-			for num := range 12 * int(seed%2) {
-				faults = append(faults, pop3test.Fault{On: fmt.Sprint("RETR ", 1+num), Nth: 1 + rng.IntN(3), Do: pop3test.Err("no")})
-			}
-			for n := range 3 * int(seed%3) {
-				faults = append(faults, pop3test.Fault{On: "QUIT", Nth: 2 + 5*n + rng.IntN(5), Do: pop3test.Cut()})
-			}
-			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: faults})
-			g.account.Policy = Policy{MaxSize: 100, Poison: -1}
-			g.fetcher.longList = int(seed % 4) // 0 is the usual bound
-			now := time.Now()
-			g.fetcher.Now = func() time.Time { return now }
-			want := map[string]bool{}
-			for n := range 80 {
-				switch at := g.drop.Len(); {
-				case rng.IntN(2) == 0:
-					if rng.IntN(4) == 0 {
-						at = rng.IntN(at + 1)
-					}
-					body := fmt.Sprintf("Message-ID: <%d@test>\r\n\r\n", n)
-					if rng.IntN(4) == 0 {
-						body += strings.Repeat("x", 100) + "\r\n"
-					}
-					g.drop.Insert(at, fmt.Sprint("u", n), []byte(body))
-				case at > 0 && rng.IntN(2) == 0:
-					if rng.IntN(2) == 0 {
-						at = 1 + rng.IntN(at)
-					}
-					g.drop.Remove(at - 1)
-				}
-				if rng.IntN(2) == 0 {
-					g.run()
-					now = now.Add(time.Hour)
-				}
-			}
-			for range 12 { // until the faults are used up
-				g.run()
-				now = now.Add(8 * 24 * time.Hour) // longer than any pause
-			}
-			if s := g.run(); s.Err != nil || s.Fetched != 0 {
-				t.Errorf("at the end: %+v", s)
-			}
-			for _, m := range g.drop.Messages() {
-				if len(m.Body) <= 100 {
-					want[strings.ReplaceAll(string(m.Body), "\r\n", "\n")] = true
-				}
-			}
-			names, err := filepath.Glob(filepath.Join(g.dir, "Maildir", "new", "*"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			times := map[string]int{}
-			for _, name := range names {
-				b, err := os.ReadFile(name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				times[string(b)]++
-				if delete(want, string(b)); times[string(b)] > 1 || len(b) > 100 {
-					t.Errorf("%q is there %d times", b, times[string(b)])
-				}
-			}
-			if len(want) > 0 {
-				t.Errorf("not fetched: %q", slices.Collect(maps.Keys(want)))
-			}
-		})
 	}
 }
 
