@@ -11,15 +11,11 @@ import (
 )
 
 // poll runs one account from its state file to the record of the run. Offline
-// is called when the last session has ended, unless an After is to be kept
-// apart from other accounts' too; perhaps it is not called.
+// is called when the last session has ended, if there was one, but not if the
+// account has an After: these are not run beside each other.
 func (f *Fetcher) poll(ctx context.Context, a *Account, offline func()) Summary {
 	r := f.newRun(a)
-	r.poll = true
-	r.offline = offline
-	if a.After != nil {
-		r.offline = func() {}
-	}
+	r.poll, r.offline = true, offline
 	began := time.Now()
 	r.enter(Waiting)
 	err := r.holding(ctx, func() error { return r.work(ctx) })
@@ -85,7 +81,9 @@ func (r *run) work(ctx context.Context) error {
 	}
 	change := &state.Change{}
 	err := r.sessions(ctx, change)
-	r.offline()
+	if r.a.After == nil {
+		r.offline()
+	}
 	err = r.record(ctx, change, err)
 	_ = r.db.View(func(v *state.View) error { // a figure: not worth an error
 		r.sum.Known = v.Len()

@@ -1,12 +1,8 @@
 package fetch
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"iter"
-	"slices"
 	"strconv"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -114,59 +110,6 @@ func (r *run) open(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) 
 	return list, nil
 }
 
-// longList is how many messages must need nothing for a poll to ask for the
-// sizes only if it retrieves something. That is a round trip more then; without
-// news it is a third less to send for the server, some 14 octets a message.
-const longList = 20_000
-
-// list is c.List, without the sizes where diffSized may do without them.
-func (r *run) list(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) {
-	if !r.poll || !r.digestible() || r.facts.List.Count < cmp.Or(r.f.longList, longList) {
-		return c.List(ctx)
-	}
-	list, err := c.ListUIDs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	switch count := c.ListReport().Count; {
-	case !c.HasUIDL() && count != 0:
-		return c.List(ctx)
-	case count != len(list): // LIST may name what UIDL does not
-		return list, c.Sizes(ctx, list)
-	}
-	r.unsized = true
-	return list, nil
-}
-
-// diffSized is diff, with the sizes if something is to be retrieved.
-func (r *run) diffSized(ctx context.Context, c *pop3.Client, list []pop3.Message) (Plan, error) {
-	plan, err := r.diff(list)
-	if err != nil || !r.unsized {
-		return plan, err
-	}
-	if len(plan.Retrieve)+len(plan.Skip) > 0 {
-		if err := c.Sizes(ctx, list); err != nil {
-			return Plan{}, err
-		}
-		plan, err = r.diff(list)
-	}
-	r.noteList(c.ListReport())
-	return plan, err
-}
-
-// noteList tells of a list that was not as it should be.
-func (r *run) noteList(rep pop3.ListReport) {
-	if rep.Malformed > 0 {
-		r.addNote(fmt.Sprintf("%s in the server's lists cannot be understood, the first: %s; those messages were left alone and stay on the server", counted(rep.Malformed, "line"), rep.Example))
-	}
-	if rep.Duplicates > 0 {
-		r.addNote(fmt.Sprintf("the server lists a message number twice in %s; the first of each counts, and nothing is left out", counted(rep.Duplicates, "line")))
-	}
-	if rep.NoUID > 0 {
-		r.addNote(fmt.Sprintf("without a name (UID) in the server's list: %s, left alone; a later run asks again", counted(rep.NoUID, "message")))
-	}
-}
-
 // learn keeps what the session showed of the server.
 func (r *run) learn(c *pop3.Client) {
 	caps := c.Capabilities()
@@ -205,52 +148,6 @@ func (r *run) leave(c *pop3.Client) {
 	_ = c.Close()
 }
 
-// name makes sure that every message of the list has a name to be known by.
-func (r *run) name(ctx context.Context, c *pop3.Client, list []pop3.Message) error {
-	r.prints = printed{}
-	if c.HasUIDL() {
-		return nil
-	}
-	return r.nameByHeader(ctx, c, list)
-}
-
-// diff reads the state and decides.
-func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
-	if r.db == nil { // a plan before the first run
-		return Diff(list, Known{Records: none}, r.a.Policy, r.a.Limits, r.now()), nil
-	}
-	err = r.db.View(func(v *state.View) error {
-		known := KnownOf(v)
-		known.Targets, known.Compared = r.targetIDs(), r.compared
-		if r.prints.late {
-			known.Records = none
-		}
-		limits := r.limitsLeft(v.Budget(day(r.now())))
-		if n := r.unchanged(list); n > 0 && restOf(list, n, v, &known) {
-			plan = diffFrom(n, list, known, r.a.Policy, limits, r.now())
-			return nil
-		}
-		plan = Diff(list, known, r.a.Policy, limits, r.now())
-		plan.without(r.got)
-		return nil
-	})
-	return plan, err
-}
-
-// KnownOf is what Diff reads of a state. It is valid inside the View only.
-func KnownOf(v *state.View) Known {
-	return Known{
-		Records:  v.Records(),
-		Entry:    v.Entry,
-		Gone:     v.Gone(),
-		Failures: v.Failures(),
-	}
-}
-
-func none(func([]byte, state.Record) bool) {}
-
-var _ iter.Seq2[[]byte, state.Record] = none
-
 // planned tells the summary and the reporter of a plan.
 func (r *run) planned(p *Plan) {
 	r.log.Info("planned", "retrieve", len(p.Retrieve), "bytes", p.Bytes, "delete", len(p.Delete), "skip", len(p.Skip), "seen", p.Known)
@@ -267,89 +164,6 @@ func (r *run) planned(p *Plan) {
 	r.event.TotalBytes += p.Bytes
 }
 
-// deleteAndQuit sends DELE for what is seen and unwanted, and QUIT, in one
-// flight where the server allows it. Only QUIT's +OK makes deletions real
-// (RFC 1939 section 6); without it the messages are still listed next time
-// and are deleted then.
-//
-// List, if not nil, is a listing in which UIDs repeat.
-func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, list []pop3.Message, change *state.Change) (int, error) {
-	doomed := spareTwins(append(deletionsOf(seen), r.takeDoomed()...), list)
-	if len(doomed) > 0 {
-		r.enter(Deleting)
-	}
-	next := 0
-	var deleted []state.Key
-	msgs := make([]pop3.Message, len(doomed))
-	for i := range doomed {
-		msgs[i] = doomed[i].Message
-	}
-	err := c.DeleteAndQuit(ctx, msgs, func(m pop3.Message, refused error) error {
-		d := &doomed[next]
-		next++
-		if refused != nil {
-			r.addNote(fmt.Sprintf("the server would not delete message %d: %v; it is delivered, and a later run tries again", m.Num, refused))
-			return nil
-		}
-		deleted = append(deleted, d.key)
-		return nil
-	})
-	var refused *pop3.QuitError
-	switch {
-	case errors.As(err, &refused) && len(doomed) == 0:
-		r.addNote(fmt.Sprintf("the server refused to end the session: %v; nothing was to be deleted, so nothing is lost", refused.Err))
-	case errors.As(err, &refused):
-		r.unconfirmed(len(doomed))
-		return 0, &Error{Exit: ExitTemp, Err: fmt.Errorf("the server did not confirm the deletions: %w", err), Hint: unconfirmedHint}
-	case err != nil && len(doomed) == 0:
-		return 0, fmt.Errorf("the session did not end well: %w", err)
-	case err != nil:
-		r.unconfirmed(len(doomed))
-		return 0, &unconfirmedError{err}
-	}
-	change.Deleted, change.DeletedAt = deleted, r.now()
-	r.sum.Deleted += len(deleted)
-	if len(deleted) > 0 {
-		r.facts.List = state.ListDigest{} // as Apply does, see there
-	}
-	return len(deleted), nil
-}
-
-// deletion is a message that is to be deleted from the server.
-type deletion struct {
-	pop3.Message
-	key state.Key
-}
-
-func deletionOf(it *Item) deletion { return deletion{it.Message, it.Key} }
-
-func deletionsOf(items []Item) []deletion {
-	out := make([]deletion, 0, len(items))
-	for i := range items {
-		out = append(out, deletionOf(&items[i]))
-	}
-	return out
-}
-
-// spareTwins leaves out messages that share their UID with one that stays. The
-// one that stays would be listed alone next time, under the key of the one that
-// went: it would pass for seen.
-func spareTwins(doomed []deletion, list []pop3.Message) []deletion {
-	if list == nil {
-		return doomed
-	}
-	staying := make(map[string]int, len(doomed))
-	for i := range doomed {
-		staying[doomed[i].UID]--
-	}
-	for i := range list {
-		if n, ok := staying[list[i].UID]; ok {
-			staying[list[i].UID] = n + 1
-		}
-	}
-	return slices.DeleteFunc(doomed, func(d deletion) bool { return staying[d.UID] != 0 })
-}
-
 // dropNumbers forgets what a broken session left to be done with messages: a
 // message number means nothing in the next one (RFC 1939 section 4). The state
 // knows what is seen and what was refused.
@@ -357,12 +171,4 @@ func (r *run) dropNumbers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.doomed, r.rejected, r.compared, r.unsized = nil, nil, nil, false
-}
-
-func (r *run) takeDoomed() []deletion {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	out := r.doomed
-	r.doomed = nil
-	return out
 }

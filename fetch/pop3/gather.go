@@ -28,15 +28,17 @@ type gatherConn struct {
 
 // gather is called with the octets that are under way at least.
 func (c *gatherConn) gather(ahead int64) {
-	switch on := ahead >= gatherAhead; {
-	case on == c.on, on && c.pause > 0:
-	case on:
-		c.on = setReceiveLowWater(c.TCPConn, gatherOctets) == nil
-		if !c.on {
-			c.pause = gatherPause
-		}
-	default:
+	on := ahead >= gatherAhead
+	if on == c.on || on && c.pause > 0 {
+		return
+	}
+	if !on {
 		_ = c.off()
+		return
+	}
+	c.on = setReceiveLowWater(c.TCPConn, gatherOctets) == nil
+	if !c.on {
+		c.pause = gatherPause
 	}
 }
 

@@ -159,7 +159,7 @@ func TestSizesTooLarge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.w.bulkIn.pause = 0
+	c.w.raw.(*gatherConn).pause = 0
 	got := ""
 	err = c.Retrieve(t.Context(), []Message{{"a", gatherAhead, 1}, {"b", gatherAhead, 2}}, func(_ Message, r io.Reader, err error) error {
 		if err != nil {

@@ -44,7 +44,7 @@ func (c *Client) List(ctx context.Context) ([]Message, error) {
 }
 
 // ListUIDs is List without the sizes, which are a third of a long listing: they
-// are -1. It may be followed by Sizes.
+// are -1. If the server has unique-ids, it may be followed by Sizes.
 func (c *Client) ListUIDs(ctx context.Context) ([]Message, error) {
 	return c.listed(ctx, builder{report: ListReport{Count: -1}}, "UIDL")
 }

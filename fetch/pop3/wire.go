@@ -29,9 +29,8 @@ var (
 // yet written, and the time limits. Its errors are raw; Client gives them
 // names.
 type wire struct {
-	conn   net.Conn    // what is read and written: TLS, or raw itself
-	raw    net.Conn    // what is closed: never blocks for a TLS goodbye
-	bulkIn *gatherConn // raw, if it can gather; else nil
+	conn net.Conn // what is read and written: TLS, or raw itself
+	raw  net.Conn // what is closed: never blocks for a TLS goodbye
 
 	buf  []byte // buf[r:w] is received and not yet consumed
 	r, w int
@@ -57,8 +56,7 @@ type wire struct {
 
 func (w *wire) init(conn net.Conn, s *Server) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		w.bulkIn = &gatherConn{TCPConn: tcp, pause: gatherPause}
-		conn = w.bulkIn
+		conn = &gatherConn{TCPConn: tcp, pause: gatherPause}
 	}
 	w.conn, w.raw = conn, conn
 	w.buf = make([]byte, bufSize)
@@ -90,8 +88,8 @@ func (w *wire) watch(ctx context.Context) (release func()) {
 
 // expect says how many octets are under way behind the reply at hand.
 func (w *wire) expect(octets int64) {
-	if w.bulkIn != nil {
-		w.bulkIn.gather(octets)
+	if c, ok := w.raw.(*gatherConn); ok {
+		c.gather(octets)
 	}
 }
 

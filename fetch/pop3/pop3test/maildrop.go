@@ -75,7 +75,7 @@ func (d *Maildrop) insert(i int, uid string, message []byte) {
 func (d *Maildrop) Remove(i int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.msgs = slices.Delete(slices.Clone(d.msgs), i, i+1)
+	d.msgs = slices.Delete(d.msgs, i, i+1)
 }
 
 // AddAll adds each message under a generated uid.

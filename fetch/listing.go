@@ -1,0 +1,115 @@
+package fetch
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// From the server's listing to the plan: what is asked for, what was odd about
+// it, and what of it is known.
+
+// longList is how many messages must have needed nothing for a poll to ask for
+// the sizes only if the listing is not as it was. That is a round trip more then;
+// if it is, it is a third less to send for the server, some 14 octets a message.
+const longList = 20_000
+
+// list is c.List, without the sizes where diffSized may do without them.
+func (r *run) list(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) {
+	if !r.poll || !r.digestible() || r.facts.List.Count < cmp.Or(r.f.longList, longList) {
+		return c.List(ctx)
+	}
+	list, err := c.ListUIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch count := c.ListReport().Count; {
+	case !c.HasUIDL() && count != 0:
+		return c.List(ctx)
+	case count != len(list), // LIST may name what UIDL does not
+		r.unchanged(list) < len(list):
+		return list, c.Sizes(ctx, list)
+	}
+	r.unsized = true
+	return list, nil
+}
+
+// diffSized is diff, with the sizes if something is to be retrieved: a listing
+// that is as it was may hold what the state has no record of.
+func (r *run) diffSized(ctx context.Context, c *pop3.Client, list []pop3.Message) (Plan, error) {
+	plan, err := r.diff(list)
+	if err != nil || !r.unsized {
+		return plan, err
+	}
+	if len(plan.Retrieve)+len(plan.Skip) > 0 {
+		if err := c.Sizes(ctx, list); err != nil {
+			return Plan{}, err
+		}
+		plan, err = r.diff(list)
+	}
+	r.noteList(c.ListReport())
+	return plan, err
+}
+
+// noteList tells of a list that was not as it should be.
+func (r *run) noteList(rep pop3.ListReport) {
+	if rep.Malformed > 0 {
+		r.addNote(fmt.Sprintf("%s in the server's lists cannot be understood, the first: %s; those messages were left alone and stay on the server", counted(rep.Malformed, "line"), rep.Example))
+	}
+	if rep.Duplicates > 0 {
+		r.addNote(fmt.Sprintf("the server lists a message number twice in %s; the first of each counts, and nothing is left out", counted(rep.Duplicates, "line")))
+	}
+	if rep.NoUID > 0 {
+		r.addNote(fmt.Sprintf("without a name (UID) in the server's list: %s, left alone; a later run asks again", counted(rep.NoUID, "message")))
+	}
+}
+
+// name makes sure that every message of the list has a name to be known by.
+func (r *run) name(ctx context.Context, c *pop3.Client, list []pop3.Message) error {
+	r.prints = printed{}
+	if c.HasUIDL() {
+		return nil
+	}
+	return r.nameByHeader(ctx, c, list)
+}
+
+// diff reads the state and decides.
+func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
+	if r.db == nil { // a plan before the first run
+		return Diff(list, Known{Records: none}, r.a.Policy, r.a.Limits, r.now()), nil
+	}
+	err = r.db.View(func(v *state.View) error {
+		known := KnownOf(v)
+		known.Targets, known.Compared = r.targetIDs(), r.compared
+		if r.prints.late {
+			known.Records = none
+		}
+		limits := r.limitsLeft(v.Budget(day(r.now())))
+		if n := r.unchanged(list); n > 0 && restOf(list, n, v, &known) {
+			plan = diffFrom(n, list, known, r.a.Policy, limits, r.now())
+			return nil
+		}
+		plan = Diff(list, known, r.a.Policy, limits, r.now())
+		plan.without(r.got)
+		return nil
+	})
+	return plan, err
+}
+
+// KnownOf is what Diff reads of a state. It is valid inside the View only.
+func KnownOf(v *state.View) Known {
+	return Known{
+		Records:  v.Records(),
+		Entry:    v.Entry,
+		Gone:     v.Gone(),
+		Failures: v.Failures(),
+	}
+}
+
+func none(func([]byte, state.Record) bool) {}
+
+var _ iter.Seq2[[]byte, state.Record] = none
