@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -340,6 +342,37 @@ func TestEmptiedLongListing(t *testing.T) {
 	for range 2 {
 		if s := g.run(); s.Err != nil {
 			t.Error(s.Err)
+		}
+	}
+}
+
+// TestPollIsOneTransaction: without news, nothing but the record is written.
+func TestPollIsOneTransaction(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.add(10)
+	transactions := func() (id int) {
+		if s := g.run(); s.Err != nil {
+			t.Fatal(s.Err)
+		}
+		db, err := bbolt.Open(g.fetcher.newRun(g.account).statePath(), 0o600, &bbolt.Options{ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		err = db.View(func(tx *bbolt.Tx) error {
+			id = tx.ID()
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	before := transactions()
+	for n := 1; n <= 3; n++ {
+		if got := transactions(); got != before+n {
+			t.Errorf("%d transactions in %d polls", got-before, n)
 		}
 	}
 }
