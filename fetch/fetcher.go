@@ -63,12 +63,14 @@ func (f *Fetcher) report(e Event) {
 }
 
 // Run fetches each account once and returns one summary an account, in their
-// order; in that order they also begin, as far as a busy host lets them.
+// order; in that order they also begin, as far as a busy host lets them. The
+// Reporter is told of their ends in the order in which their sessions ended.
 // Accounts do not depend on each other: one that fails does not stop
 // the rest. A done ctx ends all of them.
 func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
 	sums := make([]Summary, len(accounts))
 	slots := newSlots(cmp.Or(f.Parallel, 4), f.PerHost)
+	line := newLine()
 	var wg sync.WaitGroup
 	for i, a := range accounts {
 		begin := func() error { return slots.take(ctx, a.Server.Host) }
@@ -82,9 +84,7 @@ func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
 				f.report(Event{Account: a.Name, Stage: Finished, Summary: &sums[i]})
 				return
 			}
-			give := sync.OnceFunc(func() { slots.give(a.Server.Host) })
-			defer give()
-			sums[i] = f.poll(ctx, a, give)
+			sums[i] = f.poll(ctx, a, &place{line: line, free: func() { slots.give(a.Server.Host) }})
 		})
 	}
 	wg.Wait()
@@ -153,58 +153,4 @@ func (r *run) plan(ctx context.Context) (Plan, error) {
 		return Plan{}, err
 	}
 	return plan, c.Quit(ctx)
-}
-
-// slots bound how many accounts run at once, in all and against one host.
-type slots struct {
-	all     chan struct{}
-	perHost int
-	mu      sync.Mutex
-	hosts   map[string]chan struct{}
-}
-
-func newSlots(all, perHost int) *slots {
-	return &slots{all: make(chan struct{}, all), perHost: perHost, hosts: make(map[string]chan struct{})}
-}
-
-// host returns the host's own limit, nil if there is none.
-func (s *slots) host(name string) chan struct{} {
-	if s.perHost <= 0 {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.hosts[name] == nil {
-		s.hosts[name] = make(chan struct{}, s.perHost)
-	}
-	return s.hosts[name]
-}
-
-// take waits for the host's slot first: who waits for a busy host holds no
-// slot that another could use.
-func (s *slots) take(ctx context.Context, host string) error {
-	h := s.host(host)
-	if h != nil {
-		select {
-		case h <- struct{}{}:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	select {
-	case s.all <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		if h != nil {
-			<-h
-		}
-		return context.Cause(ctx)
-	}
-}
-
-func (s *slots) give(host string) {
-	<-s.all
-	if h := s.host(host); h != nil {
-		<-h
-	}
 }

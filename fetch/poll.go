@@ -10,12 +10,12 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// poll runs one account from its state file to the record of the run. Offline
-// is called when the last session has ended, if there was one, but not if the
-// account has an After: these are not run beside each other.
-func (f *Fetcher) poll(ctx context.Context, a *Account, offline func()) Summary {
+// poll runs one account from its state file to the record of the run. It is
+// offline when the last session has ended; with an After, of which no two run
+// beside each other, only after that.
+func (f *Fetcher) poll(ctx context.Context, a *Account, p *place) Summary {
 	r := f.newRun(a)
-	r.poll, r.offline = true, offline
+	r.poll, r.offline = true, p.offline
 	began := time.Now()
 	r.enter(Waiting)
 	err := r.holding(ctx, func() error { return r.work(ctx) })
@@ -32,7 +32,7 @@ func (f *Fetcher) poll(ctx context.Context, a *Account, offline func()) Summary 
 	r.sum.Seconds = time.Since(began).Seconds()
 	r.after(ctx)
 	r.event.Stage, r.event.Summary = Finished, &r.sum
-	f.report(r.event)
+	p.tell(func() { f.report(r.event) })
 	return r.sum
 }
 

@@ -171,7 +171,7 @@ func (s *loop) run(ctx context.Context, a *Account) Summary {
 	if s.poll != nil {
 		return s.poll(ctx, a)
 	}
-	return s.Fetcher.poll(ctx, a, func() {})
+	return s.Fetcher.poll(ctx, a, nil)
 }
 
 // unopened is the outcome of a run that could not begin.
