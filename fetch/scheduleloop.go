@@ -197,6 +197,10 @@ func (s *loop) finish(e ending) {
 		return
 	}
 	t.started, t.turn = t.turn.started, turn{}
+	if t.asked {
+		s.plan(t, later(now, t.login))
+		return
+	}
 	s.plan(t, t.Schedule.next(t.past, now, s.random))
 }
 
@@ -221,13 +225,11 @@ func (s *loop) plan(t *task, at time.Time) {
 	}
 }
 
-// wakeAll makes every sleeping task due, save for a server's LOGIN-DELAY.
+// wakeAll makes every task due, save for a server's LOGIN-DELAY. A run under way
+// may have its listing already: another one follows it.
 func (s *loop) wakeAll() {
 	now := s.now()
 	for _, t := range s.tasks {
-		if t.phase == busy {
-			continue
-		}
 		t.asked = true
 		if t.phase == asleep {
 			s.leave(t)

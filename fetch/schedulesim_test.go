@@ -267,14 +267,14 @@ func TestReload(t *testing.T) {
 		go func() { over <- l.Run(ctx, Roster{Jobs: []Job{job("stays", "1"), job("goes", "2"), job("old", "3")}}) }()
 		time.Sleep(5 * time.Second) // all three are busy
 		reload <- Roster{Jobs: []Job{job("stays", "1"), job("new", "3"), job("comes", "4")}}
-		time.Sleep(55*time.Second + 5*time.Second)
-		now <- struct{}{} // everybody sleeps or is busy since 5 s
-		time.Sleep(20 * time.Second)
+		time.Sleep(55*time.Second + 6*time.Second)
+		now <- struct{}{} // all are busy, since 6 s or 1 s: each runs once more
+		time.Sleep(24 * time.Second)
 		cancel()
 		if err := <-over; !errors.Is(err, context.Canceled) {
 			t.Errorf("Run: %v", err)
 		}
-		want := map[string]int{"stays": 2, "goes": 1, "old": 1, "new": 1, "comes": 2}
+		want := map[string]int{"stays": 3, "goes": 1, "old": 1, "new": 2, "comes": 3}
 		for name, n := range want {
 			if count[name] != n {
 				t.Errorf("%s ran %d times, want %d: %v", name, count[name], n, count)

