@@ -278,18 +278,10 @@ func (g *fan) read(path string) string {
 // entry is what the state holds of a message, and whether it is done.
 func (g *fan) entry(uid string) (e state.Entry, failures []state.Failure) {
 	g.t.Helper()
-	db, err := state.Open(state.Path(g.fetcher.StateDir, g.account.ID), state.Options{ReadOnly: true})
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	defer db.Close()
-	if err := db.View(func(v *state.View) error {
+	g.view(func(v *state.View) {
 		e, _ = v.Get(state.NewKey(uid, 0))
 		failures = v.Failures()[state.NewKey(uid, 0)]
-		return nil
-	}); err != nil {
-		g.t.Fatal(err)
-	}
+	})
 	return e, failures
 }
 

@@ -49,12 +49,7 @@ func (b hookedBatch) Add(ctx context.Context, e deliver.Envelope, body io.Reader
 // failures reads what the state has on record.
 func (g *rig) failures() (n int) {
 	g.t.Helper()
-	db, err := state.Open(state.Path(g.fetcher.StateDir, g.account.ID), state.Options{ReadOnly: true})
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	defer db.Close()
-	_ = db.View(func(v *state.View) error { n = len(v.Failures()); return nil })
+	g.view(func(v *state.View) { n = len(v.Failures()) })
 	return n
 }
 

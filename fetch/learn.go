@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
@@ -13,6 +14,18 @@ import (
 type lesson struct {
 	fact *bool // in the run's facts
 	note string
+}
+
+// DoubtAfter is how long a server is taken for one that cannot bear pipelining,
+// or CAPA. A broken network may have looked like that, once, and it costs speed
+// at each run; to try again costs one session.
+const DoubtAfter = 30 * 24 * time.Hour
+
+// doubt forgets what was learnt too long ago.
+func (r *run) doubt() {
+	if r.now().Sub(r.facts.Guessed) > DoubtAfter {
+		r.facts.NoPipelining, r.facts.NoCapa = false, false
+	}
 }
 
 // connect opens a session and lists the maildrop. A server that hangs up on
@@ -54,7 +67,7 @@ func (r *run) learnFrom(err error) bool {
 }
 
 func (r *run) learnt(fact *bool, note string) {
-	*fact = true
+	*fact, r.facts.Guessed = true, r.now()
 	r.lessons = append(r.lessons, lesson{fact, note})
 }
 

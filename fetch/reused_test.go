@@ -177,17 +177,6 @@ func TestReusedUIDAfterPurgeIsFetched(t *testing.T) {
 
 func (g *rig) entry(uid string) (e state.Entry) {
 	g.t.Helper()
-	db, err := state.Open(state.Path(g.fetcher.StateDir, g.account.ID), state.Options{ReadOnly: true})
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	defer db.Close()
-	err = db.View(func(v *state.View) error {
-		e, _ = v.Get(state.NewKey(uid, 0))
-		return nil
-	})
-	if err != nil {
-		g.t.Fatal(err)
-	}
+	g.view(func(v *state.View) { e, _ = v.Get(state.NewKey(uid, 0)) })
 	return e
 }

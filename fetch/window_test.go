@@ -16,6 +16,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/state"
 )
 
 // rig is a maildrop on a server and an account that fetches it.
@@ -59,6 +60,19 @@ func (g *rig) add(n int) {
 func (g *rig) run() Summary {
 	g.t.Helper()
 	return g.fetcher.Run(context.Background(), []*Account{g.account})[0]
+}
+
+// view reads the state between two runs.
+func (g *rig) view(fn func(*state.View)) {
+	g.t.Helper()
+	db, err := state.Open(state.Path(g.fetcher.StateDir, g.account.ID), state.Options{ReadOnly: true})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.View(func(v *state.View) error { fn(v); return nil }); err != nil {
+		g.t.Fatal(err)
+	}
 }
 
 func (g *rig) delivered() int {

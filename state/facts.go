@@ -11,6 +11,9 @@ type Facts struct {
 	NoCapa       bool `json:"no_capa,omitempty"`
 	NoTop        bool `json:"no_top,omitempty"`
 	NoUIDL       bool `json:"no_uidl,omitempty"`
+	// Guessed is when NoPipelining or NoCapa was learnt, from a connection
+	// that broke.
+	Guessed time.Time `json:"guessed,omitzero"`
 	// UTF8: the server accepts RFC 6856's UTF8.
 	UTF8 bool `json:"utf8,omitempty"`
 	// Window is how many messages the server lists at most; 0: all, as far as

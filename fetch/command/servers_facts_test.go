@@ -24,6 +24,8 @@ func TestLearntPipelining(t *testing.T) {
 			if !l.facts().NoPipelining {
 				t.Error("not remembered")
 			}
+			wantOut(t, l.run("state", "show", "lab"), "(pipelining): one at a time until 2")
+			wantOut(t, l.run("state", "show", "lab", "--json"), `"no_pipelining_until":"2`)
 			first := s.Connections()
 			all := letters(8)
 			for _, m := range all[5:] {
@@ -49,6 +51,8 @@ func TestLearntCapa(t *testing.T) {
 	if !l.facts().NoCapa {
 		t.Error("not remembered")
 	}
+	wantOut(t, l.run("state", "show", "lab"), "(CAPA): not asked until 2")
+	wantOut(t, l.run("state", "show", "lab", "--json"), `"no_capa_until":"2`)
 	connections := s.Connections()
 	l.want(l.run("fetch"), 0)
 	if s.Count("CAPA") != 1 || s.Connections() != connections+1 {

@@ -171,6 +171,13 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 	row("last complete listing", stamp(f.LastPoll))
 	row("last login", strings.TrimSpace(stamp(f.LastLogin)+" "+f.AuthName))
 	row("unlisted entries", len(v.Gone()))
+	oneByOne, noCapa := carefulUntil(f)
+	if !oneByOne.IsZero() {
+		row("server", "hung up on several commands at once (pipelining): one at a time until "+stamp(oneByOne))
+	}
+	if !noCapa.IsZero() {
+		row("server", "hung up when asked what it can do (CAPA): not asked until "+stamp(noCapa))
+	}
 	for k, fs := range v.Failures() {
 		for _, x := range fs {
 			row("failed", fmt.Sprintf("%s: %d times, last %s: %s", uidText(k), x.Count, stamp(x.Last), printable(x.Err)))
@@ -183,6 +190,19 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 		row("run "+stamp(r.Started), fmt.Sprintf("exit %d, %d fetched, %d deleted, %d failed %s", r.Exit, r.Fetched, r.Deleted, r.Failed, printable(r.Error)))
 	}
 	return w.Flush()
+}
+
+// carefulUntil is how long the server is asked one thing at a time, and not
+// asked CAPA; zero: it is.
+func carefulUntil(f state.Facts) (oneByOne, noCapa time.Time) {
+	until := f.Guessed.Add(fetch.DoubtAfter)
+	if f.NoPipelining {
+		oneByOne = until
+	}
+	if f.NoCapa {
+		noCapa = until
+	}
+	return oneByOne, noCapa
 }
 
 func showEntry(e *env, a *config.Account, v *state.View, uid string) error {

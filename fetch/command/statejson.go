@@ -17,6 +17,8 @@ type accountJSON struct {
 	LastLogin   time.Time     `json:"last_login,omitzero"`
 	Auth        string        `json:"auth,omitempty"`
 	Unlisted    int           `json:"unlisted"`
+	OneByOne    time.Time     `json:"no_pipelining_until,omitzero"`
+	NoCapa      time.Time     `json:"no_capa_until,omitzero"`
 	Failures    []failureJSON `json:"failures"`
 	Targets     []string      `json:"targets"`
 	Runs        []state.Run   `json:"runs"`
@@ -33,6 +35,7 @@ func showAccountJSON(e *env, a *config.Account, v *state.View) error {
 	f := v.Facts()
 	row := accountJSON{Account: a.Name, ID: a.ID, Entries: v.Len(), LastListing: f.LastPoll, LastLogin: f.LastLogin,
 		Auth: f.AuthName, Unlisted: len(v.Gone()), Failures: []failureJSON{}, Targets: []string{}, Runs: []state.Run{}}
+	row.OneByOne, row.NoCapa = carefulUntil(f)
 	for k, list := range v.Failures() {
 		for _, x := range list {
 			row.Failures = append(row.Failures, failureJSON{UID: k.UID(), Nth: k.Nth(), Failure: x})
