@@ -5,12 +5,10 @@ import "time"
 // Facts is what was learnt about a server and should outlive a run. It is
 // stored as one JSON object; fields are only ever added.
 type Facts struct {
-	// NoPipelining and the like: the server announced or should have it, and
-	// misbehaved.
+	// The server announced it, or should have it, and misbehaved.
 	NoPipelining bool `json:"no_pipelining,omitempty"`
 	NoCapa       bool `json:"no_capa,omitempty"`
 	NoTop        bool `json:"no_top,omitempty"`
-	NoUIDL       bool `json:"no_uidl,omitempty"`
 	// Guessed is when NoPipelining or NoCapa was learnt, from a connection
 	// that broke.
 	Guessed time.Time `json:"guessed,omitzero"`
