@@ -44,6 +44,16 @@ type Account struct {
 	Exactly *SavedPlan
 }
 
+// closeTargets closes all of them and returns the first error.
+func (a *Account) closeTargets() (err error) {
+	for i := range a.Targets {
+		if cerr := a.Targets[i].Close(); err == nil {
+			err = cerr
+		}
+	}
+	return err
+}
+
 // Target is one place that messages go to.
 type Target struct {
 	// ID names the target in the state. It must not change while messages

@@ -11,18 +11,16 @@ import (
 )
 
 // poll runs one account from its state file to the record of the run. It is
-// offline when the last session has ended; with an After, of which no two run
-// beside each other, only after that.
+// offline when the last session has ended and the targets are closed; with an
+// After, of which no two run beside each other, only after that.
 func (f *Fetcher) poll(ctx context.Context, a *Account, p *place) Summary {
 	r := f.newRun(a)
 	r.poll, r.offline = true, p.offline
 	began := time.Now()
 	r.enter(Waiting)
 	err := r.holding(ctx, func() error { return r.work(ctx) })
-	for i := range a.Targets {
-		if cerr := a.Targets[i].Close(); cerr != nil && err == nil {
-			err = cerr
-		}
+	if cerr := r.close(); err == nil {
+		err = cerr
 	}
 	r.sum.Err = r.verdict(ctx, err)
 	r.noteTargets()
@@ -81,6 +79,9 @@ func (r *run) work(ctx context.Context) error {
 	}
 	change := &state.Change{}
 	err := r.sessions(ctx, change)
+	if cerr := r.close(); err == nil {
+		err = cerr
+	}
 	if r.a.After == nil {
 		r.offline()
 	}

@@ -26,6 +26,7 @@ type run struct {
 	prints     printed
 	poll       bool               // what is not new does not matter
 	offline    func()             // see Fetcher.poll
+	close      func() error       // the targets, once
 	unsized    bool               // this session's listing has no sizes: see diffSized
 	compared   map[state.Key]bool // reappeared messages of this session: see Known.Compared
 	lessons    []lesson           // not confirmed yet
@@ -51,6 +52,7 @@ type run struct {
 
 func (f *Fetcher) newRun(a *Account) *run {
 	return &run{
+		close:   sync.OnceValue(a.closeTargets),
 		f:       f,
 		a:       a,
 		log:     f.log().With(slog.String("account", a.Name)),

@@ -102,6 +102,10 @@ type past struct {
 	rest     time.Duration
 }
 
+// floor is before when the server wants no login: its own LOGIN-DELAY, or what
+// it taught by refusing one as too early.
+func (p past) floor() time.Time { return later(p.login, p.started.Add(p.rest)) }
+
 // next is when an account is due again, now that its run is over.
 func (s Schedule) next(p past, now time.Time, random draw) time.Time {
 	at := s.regular(p.started, now, random)
@@ -117,7 +121,7 @@ func (s Schedule) next(p past, now time.Time, random draw) time.Time {
 			at = retry
 		}
 	}
-	if floor := later(p.login, p.started.Add(p.rest)); floor.After(at) {
+	if floor := p.floor(); floor.After(at) {
 		at = s.Quiet.after(floor)
 	}
 	return at

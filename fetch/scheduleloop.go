@@ -192,15 +192,17 @@ func (s *loop) finish(e ending) {
 	t.note(&e.sum)
 	t.turn.add(&e.sum)
 	now := s.now()
+	soon := later(now, t.floor())
 	if t.turn.more(e.own, &e.sum) {
-		s.plan(t, later(now, t.login))
+		s.plan(t, soon)
 		return
 	}
 	t.started, t.turn = t.turn.started, turn{}
-	if t.asked {
-		s.plan(t, later(now, t.login))
+	if t.asked && classOf(t.exit) == usual {
+		s.plan(t, soon)
 		return
 	}
+	t.asked = false
 	s.plan(t, t.Schedule.next(t.past, now, s.random))
 }
 
@@ -226,14 +228,14 @@ func (s *loop) plan(t *task, at time.Time) {
 }
 
 // wakeAll makes every task due, save for a server's LOGIN-DELAY. A run under way
-// may have its listing already: another one follows it.
+// may have its listing already: another one follows it, unless it fails.
 func (s *loop) wakeAll() {
 	now := s.now()
 	for _, t := range s.tasks {
 		t.asked = true
 		if t.phase == asleep {
 			s.leave(t)
-			s.plan(t, later(now, t.login))
+			s.plan(t, later(now, t.floor()))
 		}
 	}
 }
@@ -257,7 +259,7 @@ func (s *loop) reload(r Roster) {
 			continue
 		}
 		t.Job, t.dropped = j, false
-		if t.phase == asleep && t.turn.started.IsZero() {
+		if t.phase == asleep && t.turn.started.IsZero() && !t.asked {
 			s.leave(t)
 			s.plan(t, later(j.Schedule.first(t.past, now, s.random), t.login))
 		}

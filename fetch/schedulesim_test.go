@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // world is 500 accounts on 25 hosts, simulated for a week: what polls did and
@@ -281,6 +284,69 @@ func TestReload(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAskedDuringRun: the run that follows one in which SIGUSR1 came does not
+// come too early for the server, and not after a failure.
+func TestAskedDuringRun(t *testing.T) {
+	early := &pop3.LoginError{Err: &pop3.Error{Command: "PASS", Code: pop3.LoginDelay, Text: "too early"}}
+	refused := &Error{Exit: ExitAuth, Err: errors.New("refused")}
+	const minute = time.Minute
+	for name, tc := range map[string]struct {
+		poll   func(n int, since time.Duration) Summary // the nth run, so long after the last one began
+		reload time.Duration
+		want   []time.Duration // when the first runs begin
+	}{
+		"at once": {func(int, time.Duration) Summary { return Summary{} },
+			0, []time.Duration{0, 10 * time.Second, 20 * time.Second, 30 * time.Second, 30*time.Second + 5*minute}},
+		"a server that wants a minute between two, and does not say so": {func(n int, since time.Duration) Summary {
+			if n > 0 && since < minute {
+				return Summary{Err: early}
+			}
+			return Summary{}
+		}, 0, []time.Duration{0, 10 * time.Second, 70 * time.Second, 130 * time.Second, 130*time.Second + 5*minute}},
+		"a refused login": {func(int, time.Duration) Summary { return Summary{Err: refused} },
+			0, []time.Duration{0, 10*time.Second + 15*minute}},
+		"LOGIN-DELAY, and SIGHUP meanwhile": {func(n int, _ time.Duration) Summary {
+			return Summary{NextLogin: time.Now().Add(-10 * time.Second).Add(2 * minute)}
+		}, minute, []time.Duration{0, 2 * minute, 4 * minute, 6 * minute, 11 * minute}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin := time.Now()
+				var last time.Time
+				var runs []time.Duration
+				now, reload := make(chan struct{}), make(chan Roster)
+				roster := Roster{Jobs: []Job{{Name: "a", ID: "a", Schedule: Schedule{Every: 5 * minute},
+					Open: func() (*Account, error) { return &Account{Name: "a", ID: "a"}, nil }}}}
+				l := &Loop{Fetcher: &Fetcher{}, random: noJitter, Now: now, Reload: reload, poll: func(context.Context, *Account) Summary {
+					n, since := len(runs), time.Since(last)
+					last = time.Now()
+					runs = append(runs, time.Since(begin))
+					if n < 3 {
+						time.Sleep(5 * time.Second)
+						now <- struct{}{}
+						time.Sleep(5 * time.Second)
+					}
+					s := tc.poll(n, since)
+					s.Started = last
+					return s
+				}}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				if tc.reload > 0 {
+					go func() {
+						time.Sleep(tc.reload)
+						reload <- roster
+					}()
+				}
+				_ = l.Run(ctx, roster)
+				if got := runs[:min(len(runs), len(tc.want))]; !slices.Equal(got, tc.want) {
+					t.Errorf("runs at %v, want %v", got, tc.want)
+				}
+			})
+		})
+	}
 }
 
 // TestBeat asks for a sign of life while nothing is to be done, and for the

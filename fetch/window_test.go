@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -282,43 +281,6 @@ func TestSlotIsFreeOffline(t *testing.T) {
 		}
 	}
 }
-
-// TestToldInOrder: who is slow to close holds up what is told of the next, not
-// its session.
-func TestToldInOrder(t *testing.T) {
-	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-	g.add(1)
-	second := *g.account
-	second.Name, second.ID = "second", "second"
-	second.Targets = slices.Clone(second.Targets)
-	closed := make(chan struct{})
-	onClose := func(t *Target, do func()) { t.Deliverer = closing{t.Deliverer, do} }
-	onClose(&second.Targets[0], func() { close(closed) })
-	onClose(&g.account.Targets[0], func() {
-		<-closed
-		time.Sleep(20 * time.Millisecond) // the second one would tell now
-	})
-	var told []string
-	g.fetcher.Parallel = 1
-	g.fetcher.Reporter = reporterFunc(func(e Event) {
-		if e.Stage == Finished {
-			told = append(told, e.Account)
-		}
-	})
-	g.fetcher.Run(t.Context(), []*Account{g.account, &second})
-	if got := strings.Join(told, " "); got != "test second" {
-		t.Errorf("told of %s", got)
-	}
-}
-
-// closing is a target that does something more when it is closed.
-type closing struct {
-	deliver.Deliverer
-	do func()
-}
-
-func (c closing) Close() error { c.do(); return c.Deliverer.Close() }
 
 // TestLongListing: a poll of a large maildrop asks for the sizes only if
 // something is new, and then before it retrieves.

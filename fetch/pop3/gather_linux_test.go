@@ -94,10 +94,10 @@ func TestGatherGivesUp(t *testing.T) {
 // TestGatherEnds: neither a deadline nor the end of the connection is missed.
 func TestGatherEnds(t *testing.T) {
 	c, theirs := gatherPair(t)
-	if err := c.SetDeadline(time.Now().Add(3 * gatherTime)); err != nil {
+	start := time.Now()
+	if err := c.SetDeadline(start.Add(3 * gatherTime)); err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) < 3*gatherTime {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
@@ -113,7 +113,8 @@ func TestGatherEnds(t *testing.T) {
 // be read.
 func TestGatherKeepsTime(t *testing.T) {
 	c, theirs := gatherPair(t)
-	if err := c.SetReadDeadline(time.Now().Add(5 * gatherTime)); err != nil {
+	start := time.Now()
+	if err := c.SetReadDeadline(start.Add(5 * gatherTime)); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
@@ -122,7 +123,6 @@ func TestGatherKeepsTime(t *testing.T) {
 			_, err = theirs.Write(buf)
 		}
 	}()
-	start := time.Now()
 	buf := make([]byte, gatherOctets)
 	for err := error(nil); err == nil; {
 		if _, err = c.Read(buf); time.Since(start) > 5*time.Second {
