@@ -73,11 +73,11 @@ func (c *committer) loop(ctx context.Context) {
 
 // graceful returns a context that ends a grace time after its parent.
 func graceful(parent context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(parent))
 	stop := context.AfterFunc(parent, func() {
-		time.AfterFunc(grace, cancel)
+		time.AfterFunc(grace, func() { cancel(fmt.Errorf("not done %s after the run was to stop", grace)) })
 	})
-	return ctx, func() { stop(); cancel() }
+	return ctx, func() { stop(); cancel(nil) }
 }
 
 // commit takes one batch through the second half of its life. Its error means

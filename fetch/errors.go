@@ -98,9 +98,12 @@ func ExitOf(err error) Exit {
 	var own *Error
 	var target *deliver.Error
 	var several severalError
+	var stop stoppedError
 	switch {
 	case err == nil:
 		return ExitOK
+	case errors.As(err, &stop):
+		return stop.exit()
 	case errors.As(err, &several) && !errors.Is(err, context.Canceled):
 		return several.exit()
 	case errors.As(err, &partial), errors.As(err, new(*AsideError)):
@@ -122,13 +125,30 @@ func ExitOf(err error) Exit {
 	return exitOfFile(err)
 }
 
-// stoppedError is what a cancelled run came to: the cause of its context, such
-// as a signal.
-type stoppedError struct{ cause error }
+// stoppedError is what a cancelled run came to: the error it ended with, and
+// the cause of its context, such as a signal, which may say its exit code.
+type stoppedError struct{ err, cause error }
 
-func (e stoppedError) Error() string { return "stopped: " + e.cause.Error() }
+// stopped makes one of an error that came with the end of ctx.
+func stopped(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if errors.Is(err, context.Canceled) && !errors.As(err, new(severalError)) {
+		err = cause // which says more
+	}
+	return stoppedError{err, cause}
+}
 
-func (e stoppedError) Unwrap() []error { return []error{context.Canceled, e.cause} }
+func (e stoppedError) Error() string { return "stopped: " + e.err.Error() }
+
+func (e stoppedError) Unwrap() []error { return []error{context.Canceled, e.err, e.cause} }
+
+func (e stoppedError) exit() Exit {
+	var said interface{ Exit() Exit }
+	if errors.As(e.cause, &said) {
+		return said.Exit()
+	}
+	return ExitInterrupted
+}
 
 func exitOfClass(c deliver.Class) Exit {
 	switch c {

@@ -16,10 +16,11 @@ const (
 	Listing
 	Retrieving
 	Deleting
+	Ending // After
 	Finished
 )
 
-var stageWords = [...]string{"waiting", "recovering", "connecting", "listing", "retrieving", "deleting", "finished"}
+var stageWords = [...]string{"waiting", "recovering", "connecting", "listing", "retrieving", "deleting", "ending", "finished"}
 
 func (s Stage) String() string { return stageWords[s] }
 
@@ -57,6 +58,8 @@ type Summary struct {
 	TrustImported bool
 	// Planned: the run was held to a saved plan (Account.Exactly).
 	Planned bool
+	// NotBegun: it was stopped while it waited for others.
+	NotBegun bool
 	// Bytes is what Fetched add up to, with LF line ends.
 	Bytes int64
 	// Sessions is how many times we logged in, RoundTrips how often the run

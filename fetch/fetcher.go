@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,30 +66,30 @@ func (f *Fetcher) report(e Event) {
 
 // Run fetches each account once and returns one summary an account, in their
 // order; in that order they also begin, as far as a busy host lets them. The
-// Reporter is told of their ends in the order in which their sessions ended.
+// Reporter is told of their ends in the order in which their sessions ended,
+// and last of those that a done ctx kept from beginning.
 // Accounts do not depend on each other: one that fails does not stop
 // the rest. A done ctx ends all of them.
 func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
-	sums := make([]Summary, len(accounts))
-	slots := newSlots(cmp.Or(f.Parallel, 4), f.PerHost)
-	line := newLine()
-	var wg sync.WaitGroup
+	slots, line := newSlots(cmp.Or(f.Parallel, 4), f.PerHost), newLine()
+	waiting := make(map[*task]int, len(accounts))
 	for i, a := range accounts {
-		begin := func() error { return slots.take(ctx, a.Server.Host) }
-		if f.PerHost <= 0 {
-			err := begin() // here, so that the slots go by order
-			begin = func() error { return err }
-		}
+		waiting[slots.add(a.Server.Host)] = i
+	}
+	sums := make([]Summary, len(accounts))
+	var wg sync.WaitGroup
+	for t := slots.next(ctx); t != nil; t = slots.next(ctx) {
+		i := waiting[t]
+		delete(waiting, t)
 		wg.Go(func() {
-			if err := begin(); err != nil {
-				sums[i] = Summary{Account: a.Name, Started: f.now(), Err: stoppedError{err}}
-				f.report(Event{Account: a.Name, Stage: Finished, Summary: &sums[i]})
-				return
-			}
-			sums[i] = f.poll(ctx, a, &place{line: line, free: func() { slots.give(a.Server.Host) }})
+			sums[i] = f.poll(ctx, accounts[i], &place{line: line, free: func() { slots.give(t.Host) }})
 		})
 	}
 	wg.Wait()
+	for _, i := range slices.Sorted(maps.Values(waiting)) {
+		sums[i] = Summary{Account: accounts[i].Name, Started: f.now(), NotBegun: true, Err: stopped(ctx, ctx.Err())}
+		f.report(Event{Account: accounts[i].Name, Stage: Finished, Summary: &sums[i]})
+	}
 	return sums
 }
 

@@ -34,12 +34,18 @@ func (f *Fetcher) poll(ctx context.Context, a *Account, p *place) Summary {
 	return r.sum
 }
 
+// afterGrace is how long an After goes on when the run is cancelled.
+const afterGrace = 10 * time.Second
+
 // after runs the account's After, also in a run that was cancelled.
 func (r *run) after(ctx context.Context) {
 	if r.a.After == nil {
 		return
 	}
-	if err := r.a.After(context.WithoutCancel(ctx), &r.sum); err != nil {
+	r.enter(Ending)
+	ctx, cancel := graceful(ctx, min(r.f.grace(), afterGrace))
+	defer cancel()
+	if err := r.a.After(ctx, &r.sum); err != nil {
 		r.log.Warn("after failed", "err", err)
 		r.addNote(fmt.Sprintf("the command of `after` failed, which changes nothing for the mail: %v", err))
 	}
@@ -144,10 +150,10 @@ func (r *run) verdict(ctx context.Context, err error) error {
 		return joined(append(r.targetErrors(), r.partial(), r.aside())...)
 	}
 	switch {
+	case ctx.Err() != nil:
+		return stopped(ctx, err)
 	case errors.Is(err, context.Canceled):
 		return err
-	case ctx.Err() != nil:
-		return stoppedError{err}
 	}
 	return joined(err, r.partial(), r.aside())
 }

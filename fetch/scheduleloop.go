@@ -137,7 +137,7 @@ func (s *loop) dispatch(ctx context.Context) {
 		if t == nil {
 			return
 		}
-		if now := s.now(); !t.asked && t.Schedule.Quiet.Contains(now) {
+		if now := s.now(); !t.asked && !t.turn.asked && t.Schedule.Quiet.Contains(now) {
 			s.plan(t, t.Schedule.awake(now, s.random))
 			continue
 		}
@@ -146,9 +146,9 @@ func (s *loop) dispatch(ctx context.Context) {
 }
 
 func (s *loop) start(ctx context.Context, t *task) {
-	t.phase, t.asked, t.started = busy, false, s.now()
+	t.phase, t.started = busy, s.now()
 	if t.turn.started.IsZero() {
-		t.turn.started = t.started
+		t.turn.started, t.turn.asked, t.asked = t.started, t.asked, false
 	}
 	e := ending{task: t, host: t.Host}
 	s.begin(e.host)

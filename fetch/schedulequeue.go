@@ -30,6 +30,7 @@ type task struct {
 // turn is how far a run of several turns is.
 type turn struct {
 	started  time.Time // of the first turn; zero: none is under way
+	asked    bool      // it was, as task.asked says
 	messages int
 	bytes    int64
 }

@@ -349,6 +349,56 @@ func TestAskedDuringRun(t *testing.T) {
 	}
 }
 
+// TestAskedInTurns: where a run goes to the end of the queue after a turn, all
+// of it is what SIGUSR1 asked for, and a signal in any turn asks for one more
+// run.
+func TestAskedInTurns(t *testing.T) {
+	for name, tc := range map[string]struct {
+		schedule Schedule
+		limit    int           // of the account's runs
+		at       time.Duration // the signal; a turn takes a minute
+		want     int           // messages left after half an hour, of 2500
+	}{
+		"in its quiet time":  {Schedule{Every: 24 * time.Hour, Quiet: Window{0, 24*time.Hour - time.Minute}}, 0, time.Second, 0},
+		"nobody asks":        {Schedule{Every: 24 * time.Hour}, 1500, 2 * time.Hour, 1000},
+		"in the first turn":  {Schedule{Every: 24 * time.Hour}, 1500, 30 * time.Second, 0},
+		"in the second turn": {Schedule{Every: 24 * time.Hour}, 1500, 150 * time.Second, 0},
+		"between the two":    {Schedule{Every: 24 * time.Hour}, 1500, 90 * time.Second, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				left := map[string]int{"huge": 2500, "small": 1}
+				now := make(chan struct{})
+				l := &Loop{Fetcher: &Fetcher{}, random: noJitter, Now: now, poll: func(_ context.Context, a *Account) Summary {
+					time.Sleep(time.Minute)
+					n := min(left[a.Name], a.Limits.Messages)
+					left[a.Name] -= n
+					return Summary{Started: time.Now(), Fetched: n, Skips: map[Reason]int{OverLimit: left[a.Name]}}
+				}}
+				job := func(name string, s Schedule) Job {
+					return Job{Name: name, ID: name, Schedule: s,
+						Open: func() (*Account, error) {
+							return &Account{Name: name, ID: name, Limits: Limits{Messages: tc.limit}}, nil
+						}}
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+				defer cancel()
+				go func() {
+					select {
+					case <-time.After(tc.at):
+						now <- struct{}{}
+					case <-ctx.Done():
+					}
+				}()
+				_ = l.Run(ctx, Roster{Parallel: 1, Jobs: []Job{job("huge", tc.schedule), job("small", Schedule{Every: time.Hour})}})
+				if left["huge"] != tc.want {
+					t.Errorf("%d messages left, want %d", left["huge"], tc.want)
+				}
+			})
+		})
+	}
+}
+
 // TestBeat asks for a sign of life while nothing is to be done, and for the
 // end of the runs under way before Run returns.
 func TestBeat(t *testing.T) {
@@ -359,7 +409,7 @@ func TestBeat(t *testing.T) {
 				<-ctx.Done()
 				time.Sleep(time.Second)
 				finished = true
-				return Summary{Started: time.Now(), Err: stoppedError{context.Cause(ctx)}}
+				return Summary{Started: time.Now(), Err: stopped(ctx, ctx.Err())}
 			}}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Second)
 		defer cancel()

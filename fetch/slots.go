@@ -5,57 +5,56 @@ import (
 	"sync"
 )
 
-// slots bound how many accounts run at once, in all and against one host.
+// slots hands out accounts in their order, not more at a time than there are
+// slots for, in all and against one host. Who waits for a busy host is passed
+// by: it holds no slot that another could use.
 type slots struct {
-	all     chan struct{}
-	perHost int
-	mu      sync.Mutex
-	hosts   map[string]chan struct{}
+	parallel, perHost int
+	mu                sync.Mutex
+	agenda            *agenda
+	freed             chan struct{} // a slot was given back
 }
 
-func newSlots(all, perHost int) *slots {
-	return &slots{all: make(chan struct{}, all), perHost: perHost, hosts: make(map[string]chan struct{})}
+func newSlots(parallel, perHost int) *slots {
+	return &slots{parallel: parallel, perHost: perHost, agenda: newAgenda(), freed: make(chan struct{}, 1)}
 }
 
-// host returns the host's own limit, nil if there is none.
-func (s *slots) host(name string) chan struct{} {
-	if s.perHost <= 0 {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.hosts[name] == nil {
-		s.hosts[name] = make(chan struct{}, s.perHost)
-	}
-	return s.hosts[name]
+// add puts an account at the end of the queue.
+func (s *slots) add(host string) *task {
+	t := &task{Job: Job{Host: host}}
+	s.agenda.enqueue(t)
+	return t
 }
 
-// take waits for the host's slot first: who waits for a busy host holds no
-// slot that another could use.
-func (s *slots) take(ctx context.Context, host string) error {
-	h := s.host(host)
-	if h != nil {
+// next waits for a slot and returns who gets it; nil if nobody waits any more,
+// or ctx is done.
+func (s *slots) next(ctx context.Context) *task {
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		t := s.agenda.pick(s.parallel, s.perHost)
+		if t != nil {
+			s.agenda.begin(t.Host)
+		}
+		waiting := len(s.agenda.queue)
+		s.mu.Unlock()
+		if t != nil || waiting == 0 {
+			return t
+		}
 		select {
-		case h <- struct{}{}:
+		case <-s.freed:
 		case <-ctx.Done():
-			return context.Cause(ctx)
 		}
 	}
-	select {
-	case s.all <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		if h != nil {
-			<-h
-		}
-		return context.Cause(ctx)
-	}
+	return nil
 }
 
 func (s *slots) give(host string) {
-	<-s.all
-	if h := s.host(host); h != nil {
-		<-h
+	s.mu.Lock()
+	s.agenda.end(host)
+	s.mu.Unlock()
+	select {
+	case s.freed <- struct{}{}:
+	default:
 	}
 }
 

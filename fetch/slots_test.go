@@ -2,6 +2,8 @@ package fetch
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,6 +42,71 @@ func TestToldInOrder(t *testing.T) {
 			t.Errorf("told of %s", got)
 		}
 	})
+}
+
+// TestSlotsGoByOrder: accounts begin in their order, and who waits for a busy
+// host keeps nobody else waiting.
+func TestSlotsGoByOrder(t *testing.T) {
+	for _, tc := range []struct {
+		parallel, perHost int
+		hosts, want       string // want: "-" means that nobody can begin until one ends
+	}{
+		{1, 0, "aaa", "0-1-2"},
+		{1, 1, "aba", "0-1-2"},
+		{2, 1, "aabb", "02-1-3"},
+		{3, 2, "aaabc", "013-2-4"},
+		{9, 0, "abc", "012"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSlots(tc.parallel, tc.perHost)
+			var tasks, running []*task
+			for _, host := range tc.hosts {
+				tasks = append(tasks, s.add(string(host)))
+			}
+			got := make(chan *task)
+			go func() {
+				defer close(got)
+				for next := s.next(t.Context()); next != nil; next = s.next(t.Context()) {
+					got <- next
+				}
+			}()
+			order := ""
+			for open := true; open; {
+				synctest.Wait()
+				select {
+				case next, ok := <-got:
+					if open = ok; ok {
+						order += strconv.Itoa(slices.Index(tasks, next))
+						running = append(running, next)
+					}
+				default:
+					order += "-"
+					s.give(running[0].Host)
+					running = running[1:]
+				}
+			}
+			if order != tc.want {
+				t.Errorf("%d at a time, %d a host, %s: %s, want %s", tc.parallel, tc.perHost, tc.hosts, order, tc.want)
+			}
+		})
+	}
+}
+
+// TestAfterIsBounded: a run that is to stop does not wait for its After.
+func TestAfterIsBounded(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.fetcher.Grace = 50 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	g.account.After = func(ctx context.Context, _ *Summary) error {
+		cancel()
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	s := g.fetcher.Run(ctx, []*Account{g.account})[0]
+	if s.Err != nil || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "not done 50ms after") {
+		t.Errorf("%v, notes %q", s.Err, s.Notes)
+	}
 }
 
 // TestTargetsAreClosedInTheSlot: a relay sees no more connections than there

@@ -60,9 +60,22 @@ func cmdInterrupt(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // awaitEvent returns a function that waits until the server has received the
-// command once more than now. Another process is watched: there is nothing to
+// command once more than now, or, for "file NAME", the file is there. Another process is watched: there is nothing to
 // wait on, so it is asked every few milliseconds.
 func awaitEvent(ts *testscript.TestScript, event string) func() {
+	if file, ok := strings.CutPrefix(event, "file "); ok {
+		file = ts.MkAbs(file)
+		return func() {
+			for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+				if _, err := os.Stat(file); err == nil {
+					return
+				}
+				if time.Now().After(deadline) {
+					ts.Fatalf("%s did not appear", file)
+				}
+			}
+		}
+	}
 	s := worldOf(ts).servers[""]
 	before := s.Count(event)
 	return func() {

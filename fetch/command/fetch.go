@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -224,6 +225,7 @@ func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary 
 	done := func() {}
 	if e.bars {
 		b := newBars(e.screen)
+		defer context.AfterFunc(ctx, b.home)()
 		reps, done = append(reps, b), b.Close
 	} else if !e.quiet {
 		reps = append(reps, newLines(e.std.Err))
@@ -236,7 +238,7 @@ func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary 
 	sums := f.Run(ctx, list)
 	done()
 	watch.finish()
-	if errors.As(context.Cause(ctx), new(Signal)) && !e.quiet {
+	if slices.ContainsFunc(sums, wasStopped) {
 		fmt.Fprintln(e.std.Err, "mailhaul: "+stopped{fetchStopped}.Error())
 	}
 	return sums
@@ -280,16 +282,17 @@ func (p *printer) Report(e fetch.Event) {
 	p.printNotes(s.Account, s.Notes)
 }
 
+// wasStopped reports whether a run was cut short by a signal.
+func wasStopped(s fetch.Summary) bool { return errors.Is(s.Err, context.Canceled) }
+
 // verdict is the exit code of several accounts' runs; their stories are told.
 func verdict(sums []fetch.Summary) error {
 	var codes []fetch.Exit
 	for i := range sums {
 		codes = append(codes, fetch.ExitOf(sums[i].Err))
 	}
-	for _, c := range codes {
-		if c == fetch.ExitInterrupted {
-			return silent{c}
-		}
+	if i := slices.IndexFunc(sums, wasStopped); i >= 0 {
+		return silent{codes[i]}
 	}
 	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
 		return silent{worst}

@@ -132,7 +132,7 @@ func (w *watcher) line(s *fetch.Summary) {
 		slog.Float64("seconds", float64(int64(s.Seconds*1000))/1000),
 	}
 	if s.Err != nil {
-		if w.loop {
+		if w.loop && !wasStopped(*s) {
 			level = slog.LevelWarn
 		}
 		attrs = append(attrs, slog.String("err", s.Err.Error()))

@@ -32,6 +32,14 @@ type Signal struct{ os.Signal }
 
 func (s Signal) Error() string { return s.Signal.String() }
 
+// Exit is the exit code that tells who sent it that the work was cut short.
+func (s Signal) Exit() fetch.Exit {
+	if s.Signal == syscall.SIGTERM {
+		return fetch.ExitTerminated
+	}
+	return fetch.ExitInterrupted
+}
+
 // Main runs one command line and returns the exit code. Results go to out,
 // everything else to err.
 func Main(ctx context.Context, args []string, std Streams) int {
@@ -100,10 +108,7 @@ func usagef(format string, args ...any) error {
 func exitCode(ctx context.Context, err error) fetch.Exit {
 	var sig Signal
 	if err != nil && errors.As(context.Cause(ctx), &sig) {
-		if sig.Signal == syscall.SIGTERM {
-			return fetch.ExitTerminated
-		}
-		return fetch.ExitInterrupted
+		return sig.Exit()
 	}
 	return codeOf(err)
 }

@@ -53,6 +53,9 @@ func printFailure(w io.Writer, account string, err error, hints []string, mail s
 // hints are what to do about an error, of several joined ones about each; a is
 // nil if it is no account's.
 func hints(a *config.Account, err error) (out []string) {
+	if errors.Is(err, context.Canceled) {
+		return nil // who stopped it knows
+	}
 	for _, one := range several(err) {
 		hint := ""
 		if a != nil {

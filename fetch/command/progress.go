@@ -149,6 +149,10 @@ func (b *bars) add(e fetch.Event) *accountBar {
 	return bar
 }
 
+// home takes back what the echo of ^C did to the cursor: the pool draws from
+// where it stands.
+func (b *bars) home() { fmt.Fprint(b.screen.w, "\r") }
+
 // Close takes the bars off the screen.
 func (b *bars) Close() {
 	b.mu.Lock()

@@ -54,7 +54,7 @@ func mainLike() int {
 //	add [-n NAME] N              N more messages arrive in the maildrop
 //	exits CODE PROGRAM ARG...    run it; its whole output is then in the file got
 //	signalled SIG CODE EVENT PROGRAM ARG...  the same, and send SIG once the server
-//	                             has received EVENT ("RETR 3")
+//	                             has received EVENT ("RETR 3"), or a file is there ("file NAME")
 //	under-way EVENT PROGRAM ARG...  start it and go on once the server has received
 //	                             EVENT; interrupt ends it and waits
 //	delivered [-n NAME] DIR WHICH  the Maildir holds just these messages ("all",

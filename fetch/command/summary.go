@@ -63,6 +63,10 @@ func writeLine(w io.Writer, s *fetch.Summary) {
 	} else if s.Err != nil {
 		parts[0] = "nothing fetched"
 	}
+	if s.NotBegun {
+		fmt.Fprintf(w, "%s: not begun\n", printable(s.Account))
+		return
+	}
 	add := func(n int, format string) {
 		if n > 0 {
 			parts = append(parts, fmt.Sprintf(format, n))
