@@ -102,9 +102,19 @@ type past struct {
 	rest     time.Duration
 }
 
-// floor is before when the server wants no login: its own LOGIN-DELAY, or what
-// it taught by refusing one as too early.
-func (p past) floor() time.Time { return later(p.login, p.started.Add(p.rest)) }
+// refusedRest is the least time between a refused login and the next try,
+// whoever asks for it: many in a row lock an account.
+const refusedRest = time.Minute
+
+// floor is before when no login makes sense: the server's LOGIN-DELAY, what it
+// taught by refusing one as too early, or refusedRest.
+func (p past) floor() time.Time {
+	rest := p.rest
+	if classOf(p.exit) == refused {
+		rest = max(rest, refusedRest)
+	}
+	return later(p.login, p.started.Add(rest))
+}
 
 // next is when an account is due again, now that its run is over.
 func (s Schedule) next(p past, now time.Time, random draw) time.Time {

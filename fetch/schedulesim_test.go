@@ -349,6 +349,35 @@ func TestAskedDuringRun(t *testing.T) {
 	}
 }
 
+// TestSignalsDoNotLockOut: a program that sends SIGUSR1 with each new mail does
+// not have a refused login tried each time.
+func TestSignalsDoNotLockOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		now := make(chan struct{})
+		l := &Loop{Fetcher: &Fetcher{}, random: noJitter, Now: now, poll: func(context.Context, *Account) Summary {
+			tries++
+			return Summary{Started: time.Now(), Err: &Error{Exit: ExitAuth, Err: errors.New("refused")}}
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute+time.Second)
+		defer cancel()
+		go func() {
+			for signal := time.Tick(time.Second); ; <-signal {
+				select {
+				case now <- struct{}{}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+		_ = l.Run(ctx, Roster{Jobs: []Job{{Name: "a", ID: "a", Schedule: Schedule{Every: time.Hour},
+			Open: func() (*Account, error) { return &Account{Name: "a", ID: "a"}, nil }}}})
+		if tries != 11 {
+			t.Errorf("%d tries in ten minutes, want one a minute", tries)
+		}
+	})
+}
+
 // TestAskedInTurns: where a run goes to the end of the queue after a turn, all
 // of it is what SIGUSR1 asked for, and a signal in any turn asks for one more
 // run.
