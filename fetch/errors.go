@@ -129,11 +129,12 @@ func ExitOf(err error) Exit {
 // the cause of its context, such as a signal, which may say its exit code.
 type stoppedError struct{ err, cause error }
 
-// stopped makes one of an error that came with the end of ctx.
+// stopped makes one of an error that came with the end of ctx. Where the run
+// was does not matter, unless deletions are open.
 func stopped(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
-	if errors.Is(err, context.Canceled) && !errors.As(err, new(severalError)) {
-		err = cause // which says more
+	if errors.Is(err, context.Canceled) && !errors.As(err, new(*unconfirmedError)) {
+		err = cause
 	}
 	return stoppedError{err, cause}
 }

@@ -58,8 +58,9 @@ type Summary struct {
 	TrustImported bool
 	// Planned: the run was held to a saved plan (Account.Exactly).
 	Planned bool
-	// NotBegun: it was stopped while it waited for others.
-	NotBegun bool
+	// Stopped: it was cut short by the end of its context, whatever else went
+	// wrong. NotBegun: while it waited for others.
+	Stopped, NotBegun bool
 	// Bytes is what Fetched add up to, with LF line ends.
 	Bytes int64
 	// Sessions is how many times we logged in, RoundTrips how often the run

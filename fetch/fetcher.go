@@ -87,7 +87,7 @@ func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
 	}
 	wg.Wait()
 	for _, i := range slices.Sorted(maps.Values(waiting)) {
-		sums[i] = Summary{Account: accounts[i].Name, Started: f.now(), NotBegun: true, Err: stopped(ctx, ctx.Err())}
+		sums[i] = Summary{Account: accounts[i].Name, Started: f.now(), Stopped: true, NotBegun: true, Err: stopped(ctx, ctx.Err())}
 		f.report(Event{Account: accounts[i].Name, Stage: Finished, Summary: &sums[i]})
 	}
 	return sums

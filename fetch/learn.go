@@ -13,6 +13,7 @@ import (
 // broken connection looks the same.
 type lesson struct {
 	fact *bool // in the run's facts
+	at   *time.Time
 	note string
 }
 
@@ -23,9 +24,9 @@ const DoubtAfter = 30 * 24 * time.Hour
 
 // doubt forgets what was learnt too long ago.
 func (r *run) doubt() {
-	if r.now().Sub(r.facts.Guessed) > DoubtAfter {
-		r.facts.NoPipelining, r.facts.NoCapa = false, false
-	}
+	f, since := &r.facts, r.now().Add(-DoubtAfter)
+	f.NoPipelining = f.NoPipelining && f.NoPipeliningAt.After(since)
+	f.NoCapa = f.NoCapa && f.NoCapaAt.After(since)
 }
 
 // connect opens a session and lists the maildrop. A server that hangs up on
@@ -57,24 +58,25 @@ func (r *run) learnFrom(err error) bool {
 	var capa *pop3.CapaError
 	switch {
 	case pop3.PipelineRejected(err) && !r.facts.NoPipelining && r.a.Server.Pipelining == pop3.PipelineAuto:
-		r.learnt(&r.facts.NoPipelining, "the server hangs up on several commands at once (pipelining): sending one at a time from now on")
+		r.learnt(&r.facts.NoPipelining, &r.facts.NoPipeliningAt, "the server hangs up on several commands at once (pipelining): sending one at a time from now on")
 		return true
 	case errors.As(err, &capa) && !capa.Refused() && !r.facts.NoCapa:
-		r.learnt(&r.facts.NoCapa, "the server hangs up when it is asked what it can do (CAPA): not asking any more")
+		r.learnt(&r.facts.NoCapa, &r.facts.NoCapaAt, "the server hangs up when it is asked what it can do (CAPA): not asking any more")
 		return true
 	}
 	return false
 }
 
-func (r *run) learnt(fact *bool, note string) {
-	*fact, r.facts.Guessed = true, r.now()
-	r.lessons = append(r.lessons, lesson{fact, note})
+func (r *run) learnt(fact *bool, at *time.Time, note string) {
+	*fact = true
+	r.lessons = append(r.lessons, lesson{fact, at, note})
 }
 
 // keepLessons is for a session that went better: the facts from the given one
 // on outlive the run.
 func (r *run) keepLessons(from int) {
 	for _, l := range r.lessons[from:] {
+		*l.at = r.now()
 		r.addNote(l.note)
 	}
 	r.lessons = r.lessons[:from]

@@ -8,6 +8,17 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
+// TestDroppedLesson: what no session confirmed leaves nothing behind.
+func TestDroppedLesson(t *testing.T) {
+	t.Parallel()
+	r := (&Fetcher{}).newRun(&Account{})
+	r.learnt(&r.facts.NoCapa, &r.facts.NoCapaAt, "it hung up")
+	r.dropLessons()
+	if r.facts.NoCapa || !r.facts.NoCapaAt.IsZero() || len(r.sum.Notes) != 0 {
+		t.Errorf("%+v, notes %q", r.facts, r.sum.Notes)
+	}
+}
+
 // TestLessonsAreDoubted: a connection that broke once, for whatever reason,
 // does not make an account slow for ever; a server that really cannot bear
 // pipelining or CAPA costs one session a month more.

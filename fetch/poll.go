@@ -42,7 +42,9 @@ func (r *run) after(ctx context.Context) {
 	if r.a.After == nil {
 		return
 	}
-	r.enter(Ending)
+	if r.db != nil { // else the maildrop, and what is told of it, is another run's
+		r.enter(Ending)
+	}
 	ctx, cancel := graceful(ctx, min(r.f.grace(), afterGrace))
 	defer cancel()
 	if err := r.a.After(ctx, &r.sum); err != nil {
@@ -151,11 +153,31 @@ func (r *run) verdict(ctx context.Context, err error) error {
 	}
 	switch {
 	case ctx.Err() != nil:
+		r.sum.Stopped = true
+		if beside := r.besideStop(err); beside != nil {
+			return beside
+		}
 		return stopped(ctx, err)
 	case errors.Is(err, context.Canceled):
 		return err
 	}
 	return joined(err, r.partial(), r.aside())
+}
+
+// besideStop is what went wrong in a run that was stopped, and not because it
+// was: the state or a target cannot be written. That is then the news.
+func (r *run) besideStop(err error) error {
+	var errs []error
+	var own *Error
+	if errors.As(err, &own) && own.Exit == ExitIO {
+		errs = append(errs, err)
+	}
+	for _, terr := range r.targetErrors() {
+		if !errors.Is(terr, context.Canceled) {
+			errs = append(errs, terr)
+		}
+	}
+	return joined(errs...)
 }
 
 // partial is the error of the messages that failed, nil if none did.

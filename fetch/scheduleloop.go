@@ -261,7 +261,7 @@ func (s *loop) reload(r Roster) {
 		t.Job, t.dropped = j, false
 		if t.phase == asleep && t.turn.started.IsZero() && !t.asked {
 			s.leave(t)
-			s.plan(t, later(j.Schedule.first(t.past, now, s.random), t.login))
+			s.plan(t, later(j.Schedule.first(t.past, now, s.random), t.floor()))
 		}
 	}
 	for id, t := range s.tasks {

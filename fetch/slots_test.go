@@ -2,10 +2,12 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,6 +93,53 @@ func TestSlotsGoByOrder(t *testing.T) {
 		})
 	}
 }
+
+// TestFailureBesideSignal: a disk that is full when a signal comes is told of as
+// such; a target that only gave up because of the signal is not.
+func TestFailureBesideSignal(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err  error
+		want Exit
+		text string
+	}{
+		"disk full": {&deliver.Error{Class: deliver.IOError, Err: syscall.ENOSPC}, ExitIO, "no space left on device"},
+		"given up":  {&deliver.Error{Class: deliver.Later, Err: context.Canceled}, ExitInterrupted, "stopped: the signal"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+			g.add(3)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			g.account.Targets[0].Deliverer = unprepared{g.account.Targets[0].Deliverer, func() error {
+				cancel(errors.New("the signal"))
+				return tc.err
+			}}
+			s := g.fetcher.Run(ctx, []*Account{g.account})[0]
+			if !s.Stopped || ExitOf(s.Err) != tc.want || s.Err.Error() != tc.text || s.Fetched != 0 {
+				t.Errorf("%v, exit %d, %d fetched", s.Err, ExitOf(s.Err), s.Fetched)
+			}
+		})
+	}
+}
+
+// unprepared is a target whose batches cannot be prepared.
+type unprepared struct {
+	deliver.Deliverer
+	why func() error
+}
+
+func (u unprepared) Begin(ctx context.Context) (deliver.Batch, error) {
+	b, err := u.Deliverer.Begin(ctx)
+	return unpreparedBatch{b, u.why}, err
+}
+
+type unpreparedBatch struct {
+	deliver.Batch
+	why func() error
+}
+
+func (b unpreparedBatch) Prepare(context.Context) ([]deliver.Intent, error) { return nil, b.why() }
 
 // TestAfterIsBounded: a run that is to stop does not wait for its After.
 func TestAfterIsBounded(t *testing.T) {

@@ -9,9 +9,9 @@ type Facts struct {
 	NoPipelining bool `json:"no_pipelining,omitempty"`
 	NoCapa       bool `json:"no_capa,omitempty"`
 	NoTop        bool `json:"no_top,omitempty"`
-	// Guessed is when NoPipelining or NoCapa was learnt, from a connection
-	// that broke.
-	Guessed time.Time `json:"guessed,omitzero"`
+	// When the first two were learnt, from a connection that broke.
+	NoPipeliningAt time.Time `json:"no_pipelining_at,omitzero"`
+	NoCapaAt       time.Time `json:"no_capa_at,omitzero"`
 	// UTF8: the server accepts RFC 6856's UTF8.
 	UTF8 bool `json:"utf8,omitempty"`
 	// Window is how many messages the server lists at most; 0: all, as far as

@@ -282,7 +282,7 @@ func (p *printer) Report(e fetch.Event) {
 	p.printNotes(s.Account, s.Notes)
 }
 
-// wasStopped reports whether a run was cut short by a signal.
+// wasStopped reports whether a run was cut short by a signal, and that is all.
 func wasStopped(s fetch.Summary) bool { return errors.Is(s.Err, context.Canceled) }
 
 // verdict is the exit code of several accounts' runs; their stories are told.
@@ -291,11 +291,11 @@ func verdict(sums []fetch.Summary) error {
 	for i := range sums {
 		codes = append(codes, fetch.ExitOf(sums[i].Err))
 	}
-	if i := slices.IndexFunc(sums, wasStopped); i >= 0 {
-		return silent{codes[i]}
+	if slices.ContainsFunc(sums, func(s fetch.Summary) bool { return s.Stopped }) {
+		return silent{fetch.ExitInterrupted} // the signal decides
 	}
 	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
-		return silent{worst}
+		return finished{silent{worst}}
 	}
 	return nil
 }

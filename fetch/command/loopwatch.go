@@ -95,7 +95,7 @@ func (w *watcher) configure(c *config.Config) {
 
 // Report implements fetch.Reporter.
 func (w *watcher) Report(e fetch.Event) {
-	if e.Stage == fetch.Waiting {
+	if e.Stage == fetch.Waiting || e.Summary != nil && e.Summary.NotBegun {
 		return
 	}
 	w.mu.Lock()

@@ -70,6 +70,12 @@ type silent struct{ code fetch.Exit }
 
 func (s silent) Error() string { return fmt.Sprintf("exit %d", s.code) }
 
+// finished is silent, and a signal that came does not change it: nothing was cut
+// short.
+type finished struct{ silent }
+
+func (f finished) Unwrap() error { return f.silent }
+
 // usageError is a wrong use of the command line.
 type usageError struct{ err error }
 
@@ -104,10 +110,10 @@ func usagef(format string, args ...any) error {
 }
 
 // exitCode maps a command's error to the process's exit code. A signal wins,
-// so that who sent it knows that the run was cut short.
+// so that who sent it knows that the work was cut short.
 func exitCode(ctx context.Context, err error) fetch.Exit {
 	var sig Signal
-	if err != nil && errors.As(context.Cause(ctx), &sig) {
+	if err != nil && !errors.As(err, new(finished)) && errors.As(context.Cause(ctx), &sig) {
 		return sig.Exit()
 	}
 	return codeOf(err)

@@ -193,16 +193,15 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 }
 
 // carefulUntil is how long the server is asked one thing at a time, and not
-// asked CAPA; zero: it is.
+// asked CAPA; zero: it is, from the next run on.
 func carefulUntil(f state.Facts) (oneByOne, noCapa time.Time) {
-	until := f.Guessed.Add(fetch.DoubtAfter)
-	if f.NoPipelining {
-		oneByOne = until
+	until := func(learnt bool, at time.Time) time.Time {
+		if at = at.Add(fetch.DoubtAfter); learnt && at.After(time.Now()) {
+			return at
+		}
+		return time.Time{}
 	}
-	if f.NoCapa {
-		noCapa = until
-	}
-	return oneByOne, noCapa
+	return until(f.NoPipelining, f.NoPipeliningAt), until(f.NoCapa, f.NoCapaAt)
 }
 
 func showEntry(e *env, a *config.Account, v *state.View, uid string) error {

@@ -57,15 +57,15 @@ func (e *env) writeJSON(s *fetch.Summary) error {
 
 // writeLine prints one finished account for a person.
 func writeLine(w io.Writer, s *fetch.Summary) {
+	if s.NotBegun {
+		fmt.Fprintf(w, "%s: not begun\n", printable(s.Account))
+		return
+	}
 	parts := []string{"nothing new"}
 	if s.Fetched > 0 {
 		parts[0] = fmt.Sprintf("%s fetched (%s)", plural(s.Fetched, "message"), humanize.IBytes(uint64(s.Bytes)))
 	} else if s.Err != nil {
 		parts[0] = "nothing fetched"
-	}
-	if s.NotBegun {
-		fmt.Fprintf(w, "%s: not begun\n", printable(s.Account))
-		return
 	}
 	add := func(n int, format string) {
 		if n > 0 {
