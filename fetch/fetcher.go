@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -66,8 +64,8 @@ func (f *Fetcher) report(e Event) {
 
 // Run fetches each account once and returns one summary an account, in their
 // order; in that order they also begin, as far as a busy host lets them. The
-// Reporter is told of their ends in the order in which their sessions ended,
-// and last of those that a done ctx kept from beginning.
+// Reporter is told of their ends in the order in which their sessions ended;
+// those that a done ctx kept from beginning have a summary only.
 // Accounts do not depend on each other: one that fails does not stop
 // the rest. A done ctx ends all of them.
 func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
@@ -86,9 +84,8 @@ func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
 		})
 	}
 	wg.Wait()
-	for _, i := range slices.Sorted(maps.Values(waiting)) {
+	for _, i := range waiting {
 		sums[i] = Summary{Account: accounts[i].Name, Started: f.now(), Stopped: true, NotBegun: true, Err: stopped(ctx, ctx.Err())}
-		f.report(Event{Account: accounts[i].Name, Stage: Finished, Summary: &sums[i]})
 	}
 	return sums
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
 )
 
 // lesson is a weakness of the server that an error hints at. It is only a
@@ -17,16 +18,22 @@ type lesson struct {
 	note string
 }
 
-// DoubtAfter is how long a server is taken for one that cannot bear pipelining,
+// doubtAfter is how long a server is taken for one that cannot bear pipelining,
 // or CAPA. A broken network may have looked like that, once, and it costs speed
 // at each run; to try again costs one session.
-const DoubtAfter = 30 * 24 * time.Hour
+const doubtAfter = 30 * 24 * time.Hour
 
-// doubt forgets what was learnt too long ago.
-func (r *run) doubt() {
-	f, since := &r.facts, r.now().Add(-DoubtAfter)
-	f.NoPipelining = f.NoPipelining && f.NoPipeliningAt.After(since)
-	f.NoCapa = f.NoCapa && f.NoCapaAt.After(since)
+// Doubtful forgets what was learnt too long ago, and returns until when the
+// rest holds; zero where there is none.
+func Doubtful(f *state.Facts, now time.Time) (noPipelining, noCapa time.Time) {
+	until := func(fact *bool, at time.Time) time.Time {
+		at = at.Add(doubtAfter)
+		if *fact = *fact && at.After(now); *fact {
+			return at
+		}
+		return time.Time{}
+	}
+	return until(&f.NoPipelining, f.NoPipeliningAt), until(&f.NoCapa, f.NoCapaAt)
 }
 
 // connect opens a session and lists the maildrop. A server that hangs up on

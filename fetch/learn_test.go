@@ -49,7 +49,7 @@ func TestLessonsAreDoubted(t *testing.T) {
 			}
 			run(2, 1) // learns
 			run(1, 0)
-			now = now.Add(DoubtAfter - time.Hour)
+			now = now.Add(doubtAfter - time.Hour)
 			run(1, 0)
 			now = now.Add(2 * time.Hour)
 			run(tc.again, tc.again-1)

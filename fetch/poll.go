@@ -107,7 +107,7 @@ func (r *run) load() error {
 	}
 	return r.db.View(func(v *state.View) error {
 		r.facts, r.failures = v.Facts(), v.Failures()
-		r.doubt()
+		Doubtful(&r.facts, r.now())
 		r.sum.Known = v.Len()
 		return nil
 	})

@@ -231,13 +231,19 @@ func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary 
 		reps = append(reps, newLines(e.std.Err))
 	}
 	f := e.fetcher()
-	f.Reporter = append(reps, &printer{env: e})
+	p := &printer{env: e}
+	f.Reporter = append(reps, p)
 	if e.screen != nil && e.verbose == 0 {
 		f.Log = slog.New(withoutFailures{e.log.Handler()}) // the printer tells of them
 	}
 	sums := f.Run(ctx, list)
 	done()
 	watch.finish()
+	for i := range sums {
+		if sums[i].NotBegun {
+			p.print(&sums[i])
+		}
+	}
 	if slices.ContainsFunc(sums, wasStopped) {
 		fmt.Fprintln(e.std.Err, "mailhaul: "+stopped{fetchStopped}.Error())
 	}
@@ -260,19 +266,21 @@ type printer struct {
 
 // Report implements fetch.Reporter.
 func (p *printer) Report(e fetch.Event) {
-	if e.Stage != fetch.Finished {
-		return
+	if e.Stage == fetch.Finished {
+		p.print(e.Summary)
 	}
+}
+
+func (p *printer) print(s *fetch.Summary) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := e.Summary
 	switch {
 	case p.json:
 		_ = p.writeJSON(s)
 	case !p.quiet || s.Err != nil:
 		writeLine(p.std.Out, s)
 	}
-	if s.Err != nil && !errors.Is(s.Err, context.Canceled) {
+	if s.Err != nil && !wasStopped(*s) {
 		mail := s.Mail()
 		if p.json {
 			mail = "" // the object has it

@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -95,7 +94,7 @@ func (w *watcher) configure(c *config.Config) {
 
 // Report implements fetch.Reporter.
 func (w *watcher) Report(e fetch.Event) {
-	if e.Stage == fetch.Waiting || e.Summary != nil && e.Summary.NotBegun {
+	if e.Stage == fetch.Waiting {
 		return
 	}
 	w.mu.Lock()
@@ -110,7 +109,7 @@ func (w *watcher) Report(e fetch.Event) {
 		return
 	}
 	w.line(s)
-	if !errors.Is(s.Err, context.Canceled) {
+	if !wasStopped(*s) {
 		w.alerts.finished(s)
 	}
 	select {

@@ -171,11 +171,11 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 	row("last complete listing", stamp(f.LastPoll))
 	row("last login", strings.TrimSpace(stamp(f.LastLogin)+" "+f.AuthName))
 	row("unlisted entries", len(v.Gone()))
-	oneByOne, noCapa := carefulUntil(f)
-	if !oneByOne.IsZero() {
-		row("server", "hung up on several commands at once (pipelining): one at a time until "+stamp(oneByOne))
+	noPipelining, noCapa := fetch.Doubtful(&f, time.Now())
+	if f.NoPipelining {
+		row("server", "hung up on several commands at once (pipelining): one at a time until "+stamp(noPipelining))
 	}
-	if !noCapa.IsZero() {
+	if f.NoCapa {
 		row("server", "hung up when asked what it can do (CAPA): not asked until "+stamp(noCapa))
 	}
 	for k, fs := range v.Failures() {
@@ -190,18 +190,6 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 		row("run "+stamp(r.Started), fmt.Sprintf("exit %d, %d fetched, %d deleted, %d failed %s", r.Exit, r.Fetched, r.Deleted, r.Failed, printable(r.Error)))
 	}
 	return w.Flush()
-}
-
-// carefulUntil is how long the server is asked one thing at a time, and not
-// asked CAPA; zero: it is, from the next run on.
-func carefulUntil(f state.Facts) (oneByOne, noCapa time.Time) {
-	until := func(learnt bool, at time.Time) time.Time {
-		if at = at.Add(fetch.DoubtAfter); learnt && at.After(time.Now()) {
-			return at
-		}
-		return time.Time{}
-	}
-	return until(f.NoPipelining, f.NoPipeliningAt), until(f.NoCapa, f.NoCapaAt)
 }
 
 func showEntry(e *env, a *config.Account, v *state.View, uid string) error {

@@ -4,24 +4,25 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
 
 // accountJSON is an account's state on stdout of `state show --json`.
 type accountJSON struct {
-	Account     string        `json:"account"`
-	ID          string        `json:"id"`
-	Entries     int           `json:"entries"`
-	LastListing time.Time     `json:"last_listing,omitzero"`
-	LastLogin   time.Time     `json:"last_login,omitzero"`
-	Auth        string        `json:"auth,omitempty"`
-	Unlisted    int           `json:"unlisted"`
-	OneByOne    time.Time     `json:"no_pipelining_until,omitzero"`
-	NoCapa      time.Time     `json:"no_capa_until,omitzero"`
-	Failures    []failureJSON `json:"failures"`
-	Targets     []string      `json:"targets"`
-	Runs        []state.Run   `json:"runs"`
+	Account      string        `json:"account"`
+	ID           string        `json:"id"`
+	Entries      int           `json:"entries"`
+	LastListing  time.Time     `json:"last_listing,omitzero"`
+	LastLogin    time.Time     `json:"last_login,omitzero"`
+	Auth         string        `json:"auth,omitempty"`
+	Unlisted     int           `json:"unlisted"`
+	NoPipelining time.Time     `json:"no_pipelining_until,omitzero"`
+	NoCapa       time.Time     `json:"no_capa_until,omitzero"`
+	Failures     []failureJSON `json:"failures"`
+	Targets      []string      `json:"targets"`
+	Runs         []state.Run   `json:"runs"`
 }
 
 // failureJSON is one message that failed and is tried again.
@@ -35,7 +36,7 @@ func showAccountJSON(e *env, a *config.Account, v *state.View) error {
 	f := v.Facts()
 	row := accountJSON{Account: a.Name, ID: a.ID, Entries: v.Len(), LastListing: f.LastPoll, LastLogin: f.LastLogin,
 		Auth: f.AuthName, Unlisted: len(v.Gone()), Failures: []failureJSON{}, Targets: []string{}, Runs: []state.Run{}}
-	row.OneByOne, row.NoCapa = carefulUntil(f)
+	row.NoPipelining, row.NoCapa = fetch.Doubtful(&f, time.Now())
 	for k, list := range v.Failures() {
 		for _, x := range list {
 			row.Failures = append(row.Failures, failureJSON{UID: k.UID(), Nth: k.Nth(), Failure: x})

@@ -86,7 +86,7 @@ func (w *statusWriter) Report(e fetch.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f := w.files[e.Account]
-	if f == nil || e.Stage == fetch.Waiting || e.Summary != nil && e.Summary.NotBegun {
+	if f == nil || e.Stage == fetch.Waiting {
 		return // another run may hold the maildrop: its status stands
 	}
 	if !f.ours && !f.take(e) {
