@@ -180,8 +180,9 @@ func (m *mishap) run(t *testing.T) {
 	if strings.Contains(out+log, thePassword) {
 		t.Error("shows the password")
 	}
+	prose := pinned.ReplaceAllString(out+log, "")
 	for _, w := range jargon {
-		if strings.Contains(out+log, w) {
+		if strings.Contains(prose, w) {
 			t.Errorf("speaks of %q", w)
 		}
 	}
