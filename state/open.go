@@ -109,6 +109,7 @@ func openBolt(path string, readOnly bool) (db *DB, err error) {
 	defer faultsPanic()()
 	defer func() {
 		if err != nil && file != nil {
+			defer unlocker(file)()
 			_ = file.Close() // bbolt leaves it open, and locked, when it panics
 		}
 	}()
@@ -174,6 +175,7 @@ func (db *DB) Close() error {
 	if !db.broken.Load() && !db.bolt.IsReadOnly() {
 		_ = db.compact() // the old file is as good
 	}
+	defer unlocker(db.file)()
 	if !db.broken.Load() {
 		return db.bolt.Close()
 	}

@@ -21,6 +21,9 @@ func alive(pid int) bool {
 	return p.Release() == nil
 }
 
+// unlocker has nothing to do: children of Windows have no copies of our files.
+func unlocker(*os.File) func() { return func() {} }
+
 func isErrno(err error) bool {
 	var e syscall.Errno
 	return errors.As(err, &e)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // syncDir makes the names in dir durable.
@@ -22,6 +24,27 @@ func syncDir(dir string) error {
 func alive(pid int) bool {
 	err := syscall.Kill(pid, 0)
 	return err == nil || errors.Is(err, syscall.EPERM)
+}
+
+// unlocker returns what gives up the lock on f for certain, to be called once f
+// is closed; before, f is not touched. Closing alone leaves the lock to a child
+// that is just being started: until its exec it has a copy of the descriptor.
+func unlocker(f *os.File) func() {
+	own := -1
+	raw, err := f.SyscallConn()
+	if err == nil {
+		_ = raw.Control(func(fd uintptr) { // not if f is closed
+			if own, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); err != nil {
+				own = -1
+			}
+		})
+	}
+	return func() {
+		if own >= 0 {
+			_ = unix.Flock(own, unix.LOCK_UN)
+			_ = unix.Close(own)
+		}
+	}
 }
 
 func isErrno(err error) bool {
