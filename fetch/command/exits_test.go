@@ -151,7 +151,7 @@ var unsteady = []struct {
 	{regexp.MustCompile(`\d{10}\.R[0-9a-f]+Q\d+(\.[\w-]+)*`), "NAME"},
 }
 
-var digits = regexp.MustCompile(`\d+`)
+var digits = regexp.MustCompile(`[0-9a-f]{32,}|\d+`) // a hash is not a number
 
 // steady replaces what changes from run to run. Ports come last and as whole
 // numbers: a time or a process number may hold the same digits.

@@ -246,12 +246,7 @@ func plainFile(t *testing.T, vars map[string]string) {
 }
 
 func noListener(t *testing.T, vars map[string]string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, vars["CLOSED"], _ = net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
+	_, vars["CLOSED"], _ = net.SplitHostPort(closedPort(t))
 }
 
 // holdMaildrop logs in beside the test and stays.

@@ -86,9 +86,20 @@ func TestImportTakesOverFromPeers(t *testing.T) {
 	}
 }
 
-// fetch runs the program once. getmail loses a wake-up now and then and hangs
-// (measured; more often on a busy machine), so it gets three tries, each from
-// nothing.
+// childrenLast has Python's children begin a little later. getmail waits for
+// the end of a child only after a while, and for ever if it ended before.
+const childrenLast = `import os, time
+_fork = os.fork
+def fork():
+    pid = _fork()
+    if pid == 0:
+        time.sleep(0.1)
+    return pid
+os.fork = fork
+`
+
+// fetch runs the program once, and again from nothing, twice at most, if it
+// hangs: childrenLast makes that rare and not impossible.
 func (p peer) fetch(t *testing.T, l *lab, d *pop3test.Dovecot) {
 	t.Helper()
 	for range 2 {
@@ -120,10 +131,11 @@ func (p peer) try(t *testing.T, l *lab, d *pop3test.Dovecot, limit time.Duration
 		}
 	}
 	l.write(p.file, []byte(fill(p.conf)))
+	l.write("sitecustomize.py", []byte(childrenLast))
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.format, strings.Fields(fill(strings.Join(p.args, " ")))...)
-	cmd.Env = []string{"HOME=" + l.dir, "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "USER=root", "LOGNAME=root"}
+	cmd.Env = []string{"HOME=" + l.dir, "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "PYTHONPATH=" + l.dir, "USER=root", "LOGNAME=root"}
 	cmd.Dir = l.dir
 	if p.format == "getmail" || p.format == "fdm" {
 		asNobody(t, cmd, l.dir)

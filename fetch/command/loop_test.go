@@ -271,12 +271,11 @@ func TestLoopMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := l.path("metrics/mailhaul.prom")
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := pop3test.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = free.Close()
-	l.write("config.yaml", fmt.Appendf(text, "metrics: %s\nmetrics_file: %s\n", free.Addr(), file))
+	l.write("config.yaml", fmt.Appendf(text, "metrics: 127.0.0.1:%d\nmetrics_file: %s\n", ports[0], file))
 	p := l.loop(nil)
 	line := p.until("msg=metrics", "url=")
 	p.until("msg=run", "fetched=4")

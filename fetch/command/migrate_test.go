@@ -150,7 +150,7 @@ func TestMigration(t *testing.T) {
 	l := newLab(t)
 	l.run("version") // makes the program
 	smtp := fmt.Sprintf("\n      - smtp: {server: %q, to: [alice@new.example], tls: none}\n", r.addr)
-	l.account("server: "+d.Addr(), "tls: none", "password: "+password, fmt.Sprintf("limit: {bytes: %d}", (old.bytes+old.bytes/10)/4))
+	l.account("server: "+d.Addr(), "tls: none", "password: "+password, fmt.Sprintf("limit: {bytes: %d}", (old.bytes+old.bytes/10)/5))
 	conf, _ := os.ReadFile(l.path("config.yaml"))
 	l.write("config.yaml", append(bytes.TrimRight(conf, "\n"), smtp...))
 

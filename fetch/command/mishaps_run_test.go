@@ -2,7 +2,6 @@ package command
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,13 +83,7 @@ func oneMore(s *scene) { s.drop.Add("uid-more", []byte("Subject: more\r\n\r\nbod
 
 // refusingProxy is an HTTP proxy that reaches nothing.
 func refusingProxy(s *scene) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	closed := l.Addr().String()
-	_ = l.Close()
-	s.vars["PROXY"] = connectProxy(s.t, closed)
+	s.vars["PROXY"] = connectProxy(s.t, closedPort(s.t))
 }
 
 // noPassword writes a configuration without one.

@@ -103,8 +103,10 @@ func cmdPOP3(ts *testscript.TestScript, _ bool, args []string) {
 			option(ts, &o, key, val)
 		}
 	}
+	// The old one keeps its port until the end: on the same port the account
+	// would be the same, and its mail fetched already.
 	if old := worldOf(ts).servers[name]; old != nil {
-		old.Close()
+		worldOf(ts).undo = append(worldOf(ts).undo, old.Close)
 	}
 	s.Server = pop3test.NewServer(s.drop, o)
 	s.fill(n, uids)
@@ -307,13 +309,12 @@ func which(ts *testscript.TestScript, s string, n int) (out []int) {
 	return out
 }
 
-// cmdClosedPort sets CLOSED to a port on which nothing listens: it was free a
-// moment ago.
+// cmdClosedPort sets CLOSED to a port on which nothing listens.
 func cmdClosedPort(ts *testscript.TestScript, _ bool, _ []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, release, err := pop3test.ClosedAddr()
 	ts.Check(err)
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	ts.Check(l.Close())
+	worldOf(ts).undo = append(worldOf(ts).undo, release)
+	_, port, _ := net.SplitHostPort(addr)
 	ts.Setenv("CLOSED", port)
 }
 

@@ -20,7 +20,7 @@ var breaks = []struct {
 	{"cut", pop3test.Cut()},
 	{"reset", pop3test.Reset()},
 	{"stall", pop3test.Stall()},
-	{"drip", pop3test.Drip(300 * time.Millisecond)},
+	{"drip", pop3test.Drip(time.Second)},
 	{"endless line", pop3test.EndlessLine()},
 }
 
@@ -55,7 +55,7 @@ func breakOnce(t *testing.T, phase string, do pop3test.Action, plain bool) {
 		o.Security, o.NoPipelining = pop3test.Plain, true
 	}
 	s := serve(t, drop, o)
-	l.account(append(l.to(s, o), secret, impatient, deleting)...)
+	l.account(append(l.to(s, o), secret, fair, deleting)...)
 	out := l.run("fetch")
 	switch {
 	case out.code == 0 && phase == "CAPA": // done without

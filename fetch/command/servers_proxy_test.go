@@ -42,12 +42,12 @@ func listen(t *testing.T, serve func(net.Conn)) (addr string) {
 // closedPort is an address at which nobody listens.
 func closedPort(t *testing.T) (addr string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, release, err := pop3test.ClosedAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(release)
+	return addr
 }
 
 // join copies between two connections until one ends.
@@ -253,7 +253,9 @@ func TestHappyEyeballs(t *testing.T) {
 	l := newLab(t)
 	l.account(fmt.Sprintf("server: localhost:%d", s.Port), "tls: none", secret)
 	l.want(l.run("fetch"), 0)
-	l6, err := net.Listen("tcp", "[::1]:0")
+	// One that is taken on 127.0.0.1: nobody else's localhost is meant.
+	_, port, _ := net.SplitHostPort(closedPort(t))
+	l6, err := net.Listen("tcp", "[::1]:"+port)
 	if err != nil {
 		t.Skipf("no IPv6: %v", err)
 	}
@@ -265,7 +267,7 @@ func TestHappyEyeballs(t *testing.T) {
 		}
 	}()
 	six := newLab(t)
-	six.account(fmt.Sprintf("server: localhost:%d", l6.Addr().(*net.TCPAddr).Port), "tls: none", secret)
+	six.account("server: localhost:"+port, "tls: none", secret)
 	six.want(six.run("fetch"), 0)
 	six.wantMail(letters(5))
 }

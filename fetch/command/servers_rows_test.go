@@ -105,7 +105,7 @@ func tlsRows() []hostile {
 		{does: "does not offer STLS (stripped)", then: "never goes on in plain", o: stls(pop3test.Options{Capa: []string{"USER", "UIDL"}}), exit: 69, says: "server does not offer STLS"},
 		{does: "refuses STLS", then: "never goes on in plain", o: stls(always("STLS", pop3test.Err("no"))), exit: 69, says: "stls: server refused"},
 		{does: "says +OK to STLS and falls silent", then: "waits for timeouts.connect", o: stls(always("tls", pop3test.Stall())), slow: true, exit: 69, says: "timeout in the handshake"},
-		{does: "says +OK to STLS and goes on in plain", then: "never goes on in plain", o: stls(faults(pop3test.Fault{On: "tls", Always: true, Do: pop3test.Pause(50 * time.Millisecond)}, pop3test.Fault{On: "tls", Always: true, Do: pop3test.Raw("+OK plain text in place of a handshake\r\n")})), exit: 69, says: "does not speak TLS"},
+		{does: "says +OK to STLS and goes on in plain", then: "never goes on in plain", o: stls(faults(pop3test.Fault{On: "tls", Always: true, Do: pop3test.Await()}, pop3test.Fault{On: "tls", Always: true, Do: pop3test.Raw("+OK plain text in place of a handshake\r\n")})), exit: 69, says: "does not speak TLS"},
 	}
 }
 

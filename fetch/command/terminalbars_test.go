@@ -12,13 +12,13 @@ import (
 )
 
 // manyAccounts writes a configuration of n accounts at one slow server.
-func manyAccounts(t *testing.T, term *terminal, n int) {
+func manyAccounts(t *testing.T, term *terminal, n int, faults ...pop3test.Fault) {
 	t.Helper()
 	drop := &pop3test.Maildrop{}
 	for i := range 4 {
 		drop.Add(fmt.Sprint("uid-", i), []byte("Subject: x\r\n\r\n"+strings.Repeat("a line of the body\r\n", 200)))
 	}
-	s := pop3test.NewServer(drop, pop3test.Options{Security: pop3test.Plain, Delay: 60 * time.Millisecond, NoPipelining: true})
+	s := pop3test.NewServer(drop, pop3test.Options{Security: pop3test.Plain, Delay: 60 * time.Millisecond, NoPipelining: true, Faults: faults})
 	t.Cleanup(s.Close)
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "parallel: 16\ndefaults: {server: '%s', tls: none, user: alice, password: secret}\naccounts:\n", s.Addr())
@@ -68,9 +68,11 @@ func TestManyBars(t *testing.T) {
 // TestInterruptSaysThatStateIsSafe, and leaves the terminal in order.
 func TestInterruptSaysThatStateIsSafe(t *testing.T) {
 	term := newTerminal(t, 100, 30)
-	manyAccounts(t, term, 3)
+	// All three come as far as that, and none ends before the signal.
+	stall := func(nth int) pop3test.Fault { return pop3test.Fault{On: "RETR 4", Nth: nth, Do: pop3test.Stall()} }
+	manyAccounts(t, term, 3, stall(1), stall(2), stall(3))
 	term.enter("mailhaul -c c.yaml fetch")
-	term.until(func(s string) bool { return strings.Contains(s, "retriev") }, "a bar")
+	term.until(func(s string) bool { return strings.Count(s, "11.2 KiB / 15.7 KiB") == 3 }, "three bars before the last message")
 	term.command("send-keys", "C-c")
 	wantAll(t, term.await("\n$ "), "what was fetched is delivered and recorded, nothing else was deleted from the server")
 	term.enter("echo exit $?")

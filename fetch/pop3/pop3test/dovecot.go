@@ -223,14 +223,11 @@ func greets(addr string) error {
 }
 
 func (d *Dovecot) pickPorts() error {
-	for _, p := range []*int{&d.Port, &d.TLSPort, &d.LMTPPort} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		defer l.Close() // all are held until the last is known
-		*p = l.Addr().(*net.TCPAddr).Port
+	ports, err := FreePorts(3)
+	if err != nil {
+		return err
 	}
+	d.Port, d.TLSPort, d.LMTPPort = ports[0], ports[1], ports[2]
 	if !d.opts.LMTP {
 		d.LMTPPort = 0
 	}

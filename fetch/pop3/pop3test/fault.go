@@ -31,6 +31,7 @@ const (
 	doStall
 	doDrip
 	doPause
+	doAwait
 	doErr
 	doRaw
 	doAppend
@@ -62,6 +63,10 @@ func Drip(d time.Duration) Action { return Action{kind: doDrip, wait: d} }
 
 // Pause waits d and goes on.
 func Pause(d time.Duration) Action { return Action{kind: doPause, wait: d} }
+
+// Await waits for the client's next byte, which is lost: the client has then
+// read all that was sent before. For "tls" and before the session's end.
+func Await() Action { return Action{kind: doAwait} }
 
 // Err replaces the rest of the reply by "-ERR text".
 func Err(text string) Action { return Action{kind: doErr, data: []byte("-ERR " + text + "\r\n")} }

@@ -2,7 +2,6 @@ package pop3test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,25 +36,33 @@ func StartKDC(t testing.TB, user, password string) *KDC {
 	k := &KDC{Config: path("krb5.conf"), Keytab: path("pop.keytab"), ClientKeytab: path("user.keytab"),
 		CCache: path("ccache"), User: user, Password: password, Realm: "EXAMPLE.ORG", dir: dir}
 	k.env = append(os.Environ(), "KRB5_CONFIG="+k.Config, "KRB5_KDC_PROFILE="+path("kdc.conf"), "KRB5CCNAME=FILE:"+k.CCache)
-	port := k.writeConfig(t)
+	k.writeConfig(t)
 	k.run(t, "", "kdb5_util", "create", "-s", "-P", "master")
 	k.run(t, "", "kadmin.local", "addprinc", "-pw", password, user)
 	k.run(t, "", "kadmin.local", "addprinc", "-randkey", "pop/localhost")
 	k.run(t, "", "kadmin.local", "ktadd", "-k", k.Keytab, "pop/localhost")
 	k.run(t, "", "kadmin.local", "ktadd", "-norandkey", "-k", k.ClientKeytab, user)
-	k.start(t, port)
+	err := k.start(t)
+	for range 2 { // another process may take a free port before krb5kdc does
+		if err != nil {
+			k.writeConfig(t)
+			err = k.start(t)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	k.run(t, password+"\n", "kinit", user)
 	return k
 }
 
-func (k *KDC) writeConfig(t testing.TB) (port int) {
+// writeConfig writes the configuration, for a free port.
+func (k *KDC) writeConfig(t testing.TB) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	port = l.Addr().(*net.TCPAddr).Port
-	l.Close()
 	files := map[string]string{
 		"krb5.conf": "[libdefaults]\n default_realm = REALM\n rdns = false\n dns_canonicalize_hostname = false\n" +
 			" dns_lookup_kdc = false\n dns_lookup_realm = false\n udp_preference_limit = 1\n" +
@@ -63,13 +70,12 @@ func (k *KDC) writeConfig(t testing.TB) (port int) {
 		"kdc.conf": "[kdcdefaults]\n kdc_listen = 127.0.0.1:PORT\n kdc_tcp_listen = 127.0.0.1:PORT\n" +
 			"[realms]\n REALM = {\n  database_name = DIR/db\n  key_stash_file = DIR/stash\n }\n",
 	}
-	fill := strings.NewReplacer("REALM", k.Realm, "PORT", fmt.Sprint(port), "DIR", k.dir)
+	fill := strings.NewReplacer("REALM", k.Realm, "PORT", fmt.Sprint(ports[0]), "DIR", k.dir)
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(k.dir, name), []byte(fill.Replace(text)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return port
 }
 
 // run runs one of Kerberos' programs with this server's environment.
@@ -82,37 +88,59 @@ func (k *KDC) run(t testing.TB, stdin string, args ...string) {
 	}
 }
 
-// start runs the server under a shell that ends it with our standard input.
-func (k *KDC) start(t testing.TB, port int) {
+// start runs the server under a shell that ends it with our standard input. An
+// error is what the server said at its end.
+func (k *KDC) start(t testing.TB) error {
 	t.Helper()
 	const watch = `exec 3<&0
-"$0" -n 3<&- </dev/null >/dev/null 2>&1 & p=$!
-cat <&3 >/dev/null; kill -TERM $p; wait $p; exit 0`
+"$0" -n 3<&- </dev/null & p=$!
+(cat <&3 >/dev/null; kill -TERM $p 2>/dev/null) & w=$!
+wait $p; kill $w 2>/dev/null; exit 0`
+	out, err := os.Create(filepath.Join(k.dir, "kdc.out"))
+	if err != nil {
+		return err
+	}
+	defer out.Close()
 	cmd := exec.Command("/bin/sh", "-c", watch, Require(t, "krb5kdc"))
-	cmd.Env = k.env
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(k.env, "LC_ALL=C"), out, out
 	ownGroup(cmd)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		return err
 	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		cmd.Wait() //nolint:errcheck // the shell always ends with 0
+	}()
 	t.Cleanup(func() {
 		stdin.Close()
-		cmd.Wait() //nolint:errcheck // the shell always ends with 0
+		<-ended
 		killGroup(cmd)
 	})
+	return awaitKDC(out.Name(), ended)
+}
+
+// awaitKDC waits until the server listens, which it says itself: somebody
+// else might answer at its port.
+func awaitKDC(output string, ended <-chan struct{}) error {
+	patience := time.After(dovecotPatience)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(dovecotPatience); ; <-tick.C {
-		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(port)))
-		if err == nil {
-			conn.Close()
-			return
+	for {
+		text, err := os.ReadFile(output)
+		if err != nil || strings.Contains(string(text), "starting...") {
+			return err
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("krb5kdc does not listen: %v", err)
+		select {
+		case <-tick.C:
+			continue
+		case <-ended:
+		case <-patience:
 		}
+		return fmt.Errorf("krb5kdc does not listen: %s", text)
 	}
 }

@@ -175,6 +175,11 @@ func (w *replyWriter) fire(a Action) {
 	case doPause:
 		w.flush()
 		w.pause(a.wait)
+	case doAwait:
+		w.flush()
+		if _, err := io.ReadFull(w.raw, make([]byte, 1)); err != nil {
+			w.hangUp()
+		}
 	case doErr, doRaw:
 		w.emit(a.data)
 		w.dropped = true

@@ -105,15 +105,21 @@ func TestDelayProxy(t *testing.T) {
 	if p.Turns() != 2 {
 		t.Errorf("USER and PASS were %d turns, want 2", p.Turns())
 	}
-	start = time.Now()
-	for i := range 30 {
-		c.send("RETR %d", i+1)
+	var d time.Duration
+	for range 3 { // a busy machine may be too slow twice
+		start = time.Now()
+		for i := range 30 {
+			c.send("RETR %d", i+1)
+		}
+		for range 30 {
+			c.want("+OK")
+			c.body()
+		}
+		if d = time.Since(start); d <= 20*rtt {
+			break
+		}
 	}
-	for range 30 {
-		c.want("+OK")
-		c.body()
-	}
-	if d := time.Since(start); d < rtt || d > 20*rtt {
+	if d < rtt || d > 20*rtt {
 		t.Errorf("30 pipelined commands took %v", d)
 	}
 	if p.Up() < 100 || p.Down() < 10_000 || p.Connections() != 1 {
