@@ -18,9 +18,9 @@ if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
 	exit 0
 fi
 echo "installing for the tests:$missing"
-$as_root apt-get update -qq >/dev/null 2>&1
+$as_root apt-get -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 update -qq >/dev/null 2>&1
 install() {
-	$as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1
+	$as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 install -y -qq --no-install-recommends "$@" >/dev/null 2>&1
 }
 # All at once is quick; if one of them cannot be had, the others are.
 install $missing && exit 0
