@@ -62,7 +62,7 @@ func startRelay(t testing.TB, lmtp bool) *relay {
 		defer close(ended)
 		_ = s.Serve(l)
 	}()
-	t.Cleanup(func() { _ = s.Close(); <-ended })
+	t.Cleanup(func() { _ = s.Close(); _ = l.Close(); <-ended }) // Close misses a Serve that has not begun
 	return r
 }
 
@@ -181,15 +181,15 @@ func onSubject(err error, subjects ...string) func(string, string) error {
 	}
 }
 
-// closedPort is an address where nobody listens.
+// closedPort is an address where nobody listens until the test ends.
 func closedPort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, release, err := pop3test.ClosedAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(release)
+	return addr
 }
 
 // fan is a rig whose messages have the subjects "1", "2", ... and whose targets
@@ -232,13 +232,17 @@ func (g *fan) mboxTarget(name string) Target {
 	return Target{ID: "mbox:" + g.path(name), Deliverer: mbox.New(mbox.Options{Path: g.path(name), LockTimeout: 50 * time.Millisecond})}
 }
 
+// relayTarget delivers to host:port or a unix socket.
 func relayTarget(addr string, lmtp bool, to ...string) Target {
-	kind := "smtp:"
+	kind, network := "smtp:", "tcp"
 	if lmtp {
 		kind = "lmtp:"
 	}
+	if filepath.IsAbs(addr) {
+		network = "unix"
+	}
 	return Target{ID: kind + addr, Deliverer: smtp.New(smtp.Options{
-		LMTP: lmtp, Address: addr, Security: smtp.NoTLS, To: to, Helo: "localhost", Timeout: 10 * time.Second})}
+		LMTP: lmtp, Network: network, Address: addr, Security: smtp.NoTLS, To: to, Helo: "localhost", Timeout: 10 * time.Second})}
 }
 
 func (r *relay) target(to ...string) Target { return relayTarget(r.addr, r.lmtp, to...) }
@@ -474,20 +478,21 @@ func TestSameMboxesInOtherOrder(t *testing.T) {
 	first, second := *g.account, *g.account
 	second.ID, second.Name = "second", "second"
 	box := func(name string) Target {
-		return Target{ID: "mbox:" + g.path(name), Deliverer: mbox.New(mbox.Options{Path: g.path(name), LockTimeout: 20 * time.Second})}
+		return Target{ID: "mbox:" + g.path(name), Deliverer: mbox.New(mbox.Options{Path: g.path(name), LockTimeout: 5 * time.Minute})}
 	}
 	first.Targets = []Target{box("one"), box("two")}
 	second.Targets = []Target{box("two"), box("one")}
 	first.Policy.Keep, second.Policy.Keep = Keep{}, Keep{}
 	g.fetcher.Batch = 3
-	began := time.Now()
-	for _, s := range g.fetcher.Run(context.Background(), []*Account{&first, &second}) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, s := range g.fetcher.Run(ctx, []*Account{&first, &second}) {
 		if s.Err != nil || s.Fetched != 120 {
 			t.Errorf("%s: %d fetched, %v", s.Account, s.Fetched, s.Err)
 		}
 	}
-	if took := time.Since(began); took > 15*time.Second {
-		t.Errorf("took %s: they waited for each other", took)
+	if ctx.Err() != nil {
+		t.Error("they waited for each other")
 	}
 	for _, name := range []string{"one", "two"} {
 		for subject, n := range g.inMbox(name) {
@@ -527,7 +532,7 @@ func TestTraceField(t *testing.T) {
 func TestOrderOfParts(t *testing.T) {
 	t.Parallel()
 	g := newFan(t, 0, pop3test.Options{}, nil)
-	targets := []Target{relayTarget("a:1", true, "x"), g.mboxTarget("two"), pipeTarget("true"), g.mboxTarget("one")}
+	targets := []Target{relayTarget("a:1", true, "x"), g.mboxTarget("two"), pipeTarget("true", 0), g.mboxTarget("one")}
 	var got []string
 	parts := make([]*part, len(targets))
 	for i := range targets {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -218,28 +220,42 @@ func TestSilentServerIsLeftInTime(t *testing.T) {
 	for _, on := range []string{"connect", "greeting", "CAPA", "USER", "PASS", "STAT", "UIDL", "LIST", "RETR 1", "QUIT"} {
 		t.Run(on, func(t *testing.T) {
 			t.Parallel()
-			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: on, Always: true, Do: pop3test.Stall()}}})
-			g.account.Server.Idle, g.account.Server.Connect = 200*time.Millisecond, 200*time.Millisecond
+			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
 			g.add(1)
-			began := time.Now()
-			s := g.run()
-			if took := time.Since(began); took > 10*time.Second {
-				t.Errorf("it took %s", took)
-			}
-			if on == "CAPA" {
-				if s.Err != nil || g.delivered() != 1 {
-					t.Errorf("a server that has no CAPA: %v", s.Err)
-				}
-				return
-			}
-			var conn *pop3.ConnError
-			if !errors.As(s.Err, &conn) || !conn.Timeout() || ExitOf(s.Err) != ExitUnavailable {
-				t.Errorf("exit %d: %v", ExitOf(s.Err), s.Err)
-			}
-			if g.drop.Len() != 1 || bytes.ContainsAny([]byte(s.Err.Error()), "\r\n\x1b") {
-				t.Errorf("%d on the server, %q", g.drop.Len(), s.Err)
-			}
+			synctest.Test(t, func(t *testing.T) { silentOn(t, g, on) })
 		})
+	}
+}
+
+// silentOn runs in a bubble, whose clock stands still while anybody is busy:
+// with a server that needs no network.
+func silentOn(t *testing.T, g *rig, on string) {
+	server := pop3test.NewUnstartedServer(g.drop, pop3test.Options{
+		Security: pop3test.Plain, Faults: []pop3test.Fault{{On: on, Always: true, Do: pop3test.Stall()}}})
+	defer server.Close()
+	g.account.Server.Dial = func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		server.ServeConn(theirs)
+		return ours, nil
+	}
+	g.account.Server.Idle, g.account.Server.Connect = 200*time.Millisecond, 200*time.Millisecond
+	began := time.Now()
+	s := g.run()
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if on == "CAPA" {
+		if s.Err != nil || g.delivered() != 1 {
+			t.Errorf("a server that has no CAPA: %v", s.Err)
+		}
+		return
+	}
+	var conn *pop3.ConnError
+	if !errors.As(s.Err, &conn) || !conn.Timeout() || ExitOf(s.Err) != ExitUnavailable {
+		t.Errorf("exit %d: %v", ExitOf(s.Err), s.Err)
+	}
+	if g.drop.Len() != 1 || bytes.ContainsAny([]byte(s.Err.Error()), "\r\n\x1b") {
+		t.Errorf("%d on the server, %q", g.drop.Len(), s.Err)
 	}
 }
 

@@ -21,8 +21,9 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
-// startSink starts Postfix's smtp-sink and returns its address. DIR in its
-// options is a directory that it may write to.
+// startSink starts Postfix's smtp-sink and returns its unix socket: a free port
+// might be taken before it listens. DIR in its options is a directory that it
+// may write to.
 func startSink(t testing.TB, options string) (addr, dir string) {
 	t.Helper()
 	sink := pop3test.Require(t, "smtp-sink")
@@ -36,15 +37,15 @@ func startSink(t testing.TB, options string) (addr, dir string) {
 		args = append(args, "-u", "nobody")
 		_ = os.Chmod(dir, 0o777)
 	}
-	addr = closedPort(t)
-	cmd := exec.Command(sink, append(args, addr, "64")...)
+	addr = filepath.Join(dir, "s")
+	cmd := exec.Command(sink, append(args, "unix:"+addr, "64")...)
 	cmd.Dir = dir
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		c, err := net.Dial("tcp", addr)
+		c, err := net.Dial("unix", addr)
 		if err == nil {
 			_ = c.Close()
 			return addr, dir
@@ -55,10 +56,10 @@ func startSink(t testing.TB, options string) (addr, dir string) {
 	}
 }
 
-// pipeTarget runs a command line of sh.
-func pipeTarget(script string) Target {
+// pipeTarget runs a command line of sh, for 5 minutes if timeout is 0.
+func pipeTarget(script string, timeout time.Duration) Target {
 	return Target{ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", script},
-		Timeout: 300 * time.Millisecond, Grace: 100 * time.Millisecond})}
+		Timeout: timeout, Grace: timeout / 3})}
 }
 
 // TestBadReceivers: what goes wrong at the receiver is told, costs no message
@@ -67,7 +68,7 @@ func pipeTarget(script string) Target {
 func TestBadReceivers(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		what, options string // of smtp-sink; or "sh: SCRIPT"
+		what, options string // of smtp-sink; or "sh: SCRIPT", or "hangs: SCRIPT"
 		exit          Exit
 		text          string
 		aside         int
@@ -88,7 +89,7 @@ func TestBadReceivers(t *testing.T) {
 		{"exits 1", "sh: exit 1", ExitData, "exit status 1", 0},
 		{"exits 67", "sh: exit 67", ExitData, "exit status 67 (EX_NOUSER)", 2},
 		{"exits 78", "sh: exit 78", ExitCannotWrite, "exit status 78 (EX_CONFIG)", 0},
-		{"hangs", "sh: sleep 60", ExitData, "not done after 300ms; the message may have been delivered", 0},
+		{"hangs", "hangs: sleep 60", ExitData, "not done after 300ms; the message may have been delivered", 0},
 	}
 	for _, tc := range tests {
 		t.Run(tc.what, func(t *testing.T) {
@@ -96,11 +97,13 @@ func TestBadReceivers(t *testing.T) {
 			good := startRelay(t, false)
 			now := good.target("a@b")
 			addr := ""
-			switch script, isPipe := strings.CutPrefix(tc.options, "sh: "); {
+			switch kind, script, _ := strings.Cut(tc.options, ": "); {
 			case script == "missing":
 				now = Target{Deliverer: pipe.New(pipe.Options{Command: []string{"/nonexistent/mda"}})}
-			case isPipe:
-				now = pipeTarget(script)
+			case kind == "sh":
+				now = pipeTarget(script, 0)
+			case kind == "hangs":
+				now = pipeTarget(script, 300*time.Millisecond)
 			case tc.options == "":
 				addr = closedPort(t)
 				now = relayTarget(addr, false, "a@b")
@@ -132,7 +135,7 @@ func TestBadReceivers(t *testing.T) {
 // TestCommandThatReadsNothing has the message all the same, if it says so.
 func TestCommandThatReadsNothing(t *testing.T) {
 	t.Parallel()
-	g := newFan(t, 0, pop3test.Options{}, func(*fan) []Target { return []Target{pipeTarget("exec 0<&-; exit 0")} })
+	g := newFan(t, 0, pop3test.Options{}, func(*fan) []Target { return []Target{pipeTarget("exec 0<&-; exit 0", 0)} })
 	g.drop.Add("big", append(numbered(1), bytes.Repeat([]byte("0123456789\r\n"), 100_000)...))
 	if s := g.fetch(); s.Err != nil || s.Fetched != 1 || g.drop.Len() != 0 {
 		t.Errorf("%+v", s)
@@ -209,7 +212,7 @@ func TestRealReceivers(t *testing.T) {
 	} {
 		checkEach(t, what, corpus, filesIn(t, filepath.Join(dir, "new", "*")))
 	}
-	checkEach(t, "smtp-sink", corpus, filesIn(t, filepath.Join(dumps, "*")))
+	checkEach(t, "smtp-sink", corpus, filesIn(t, filepath.Join(dumps, "*.*")))
 	checkPython(t, python, g.path("box"), corpus)
 }
 

@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,6 +69,9 @@ func (s *session) Rcpt(to string, _ *gosmtp.RcptOptions) error {
 	return nil
 }
 
+// fileNumber keeps names apart: receivers share a directory.
+var fileNumber atomic.Int64
+
 func (s *session) Data(r io.Reader) error {
 	body, err := io.ReadAll(r)
 	if err != nil {
@@ -81,7 +85,7 @@ func (s *session) Data(r io.Reader) error {
 	if s.r.dir == "" {
 		return nil
 	}
-	return os.WriteFile(fmt.Sprintf("%s/%d", s.r.dir, time.Now().UnixNano()), body, 0o600)
+	return os.WriteFile(fmt.Sprintf("%s/%d.%d", s.r.dir, time.Now().UnixNano(), fileNumber.Add(1)), body, 0o600)
 }
 
 func (s *session) LMTPData(r io.Reader, status gosmtp.StatusCollector) error {

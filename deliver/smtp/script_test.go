@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -188,61 +189,63 @@ func describe(r deliver.Result) string {
 	return classes[e.Class] + ": " + text
 }
 
-func TestStall(t *testing.T) {
-	for name, script := range map[string]string{
-		"unavailable: greeting: no answer in time":     "WAIT\n",
-		"unavailable: MAIL: no answer in time":         hello + flight + "WAIT\n",
-		"later: reply to the message: no answer in ti": hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nWAIT\n",
-	} {
-		o := Options{Address: startScript(t, script), Security: NoTLS, To: []string{"a@b"}, Helo: "me"}
-		o.Timeout, o.FinalTimeout = 50*time.Millisecond, 50*time.Millisecond
-		d := New(o)
-		if got := describe(deliverOne(t, d, deliver.Envelope{}, "x\n")); !strings.HasPrefix(got, name) {
-			t.Errorf("got %q, want %q", got, name)
-		}
-		_ = d.Close()
-	}
+// overPipe delivers to a script without a network, so that the clock of a
+// bubble is exact. The relay reads no more after its script, and hangs up with
+// the end of the test.
+func overPipe(t *testing.T, script string) *Deliverer {
+	return New(Options{
+		Security: NoTLS, To: []string{"a@b"}, Helo: "me", Timeout: 2 * time.Second, FinalTimeout: 3 * time.Second,
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() {
+				defer theirs.Close()
+				if err := play(theirs, script); err != nil {
+					t.Error(err)
+				}
+				<-t.Context().Done()
+			}()
+			return ours, nil
+		},
+	})
 }
 
-// TestStallInBody: a relay that stops reading must not hold the run.
-func TestStallInBody(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// TestStall: neither a relay that says nothing nor one that stops reading must
+// hold the run.
+func TestStall(t *testing.T) {
+	const data = hello + flight + "S: 250 ok\\n250 ok\\n354 go\n"
+	for _, tc := range []struct {
+		script, body, want string
+		after              time.Duration
+	}{
+		{"WAIT\n", "x\n", "unavailable: greeting: no answer in time", 2 * time.Second},
+		{hello + flight + "WAIT\n", "x\n", "unavailable: MAIL: no answer in time", 2 * time.Second},
+		{data, strings.Repeat("0123456789abcde\n", 1<<15), "later: message: no answer in time", 2*time.Second + earlyReply},
+		{data + "BODY\nWAIT\n", "x\n", "later: reply to the message: no answer in time", 3 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := overPipe(t, tc.script)
+			start := time.Now()
+			got := describe(deliverOne(t, d, deliver.Envelope{}, tc.body))
+			if took := time.Since(start); !strings.HasPrefix(got, tc.want) || took != tc.after {
+				t.Errorf("got %q after %v, want %q after %v", got, took, tc.want, tc.after)
+			}
+			_ = d.Close()
+		})
 	}
-	defer l.Close()
-	release, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		c, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer c.Close()
-		if err := play(c, hello+flight+"S: 250 ok\\n250 ok\\n354 go\n"); err != nil {
-			t.Error(err)
-		}
-		<-release
-	}()
-	d := New(Options{Address: l.Addr().String(), Security: NoTLS, To: []string{"a@b"}, Helo: "me", Timeout: 100 * time.Millisecond})
-	got := describe(deliverOne(t, d, deliver.Envelope{}, strings.Repeat("0123456789abcde\n", 1<<20)))
-	if !strings.HasPrefix(got, "later: message: no answer in time") {
-		t.Errorf("got %q", got)
-	}
-	close(release)
-	<-done
-	_ = d.Close()
 }
 
 func TestCancel(t *testing.T) {
-	script := hello + flight + "WAIT\n"
-	d := New(Options{Address: startScript(t, script), Security: NoTLS, To: []string{"a@b"}, Helo: "me"})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if got := describe(deliverCtx(t, ctx, d, deliver.Envelope{}, "x\n")); !strings.HasPrefix(got, "later: MAIL: interrupted") {
-		t.Errorf("got %q", got)
-	}
-	_ = d.Close()
+	synctest.Test(t, func(t *testing.T) {
+		d := overPipe(t, hello+flight+"WAIT\n")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		got := describe(deliverCtx(t, ctx, d, deliver.Envelope{}, "x\n"))
+		if took := time.Since(start); !strings.HasPrefix(got, "later: MAIL: interrupted") || took != time.Second {
+			t.Errorf("got %q after %v", got, took)
+		}
+		_ = d.Close()
+	})
 }
 
 func TestNobodyListens(t *testing.T) {

@@ -34,7 +34,8 @@ func program(t testing.TB, names ...string) string {
 }
 
 // startSink starts Postfix's smtp-sink with the given options and returns its
-// address and the directory that -d may dump into.
+// unix socket (a free port might be taken before it listens) and the directory
+// that -d may dump into.
 func startSink(t testing.TB, options ...string) (addr, dir string) {
 	t.Helper()
 	sink := program(t, "smtp-sink", "/usr/sbin/smtp-sink")
@@ -47,16 +48,11 @@ func startSink(t testing.TB, options ...string) (addr, dir string) {
 		options = append(options, "-u", "nobody")
 		_ = os.Chmod(dir, 0o777)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = l.Addr().String()
-	_ = l.Close()
+	addr = filepath.Join(dir, "s")
 	for i, o := range options {
 		options[i] = strings.ReplaceAll(o, "DIR", dir)
 	}
-	cmd := exec.Command(sink, append(options, addr, "64")...)
+	cmd := exec.Command(sink, append(options, "unix:"+addr, "64")...)
 	cmd.Dir = dir
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -65,7 +61,7 @@ func startSink(t testing.TB, options ...string) (addr, dir string) {
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		c, err := net.Dial("tcp", addr)
+		c, err := net.Dial("unix", addr)
 		if err == nil {
 			_ = c.Close()
 			return addr, dir
@@ -105,7 +101,7 @@ func TestSinkFaults(t *testing.T) {
 				options[i] = strings.ReplaceAll(options[i], "_", " ")
 			}
 			addr, _ := startSink(t, options...)
-			d := New(Options{Address: addr, LMTP: slices.Contains(options, "-L"), Security: NoTLS, To: []string{"a@b"}})
+			d := New(Options{Network: "unix", Address: addr, LMTP: slices.Contains(options, "-L"), Security: NoTLS, To: []string{"a@b"}})
 			defer d.Close()
 			for range 2 {
 				if got := describe(deliverOne(t, d, deliver.Envelope{}, "x\n")); !strings.HasPrefix(got, tc.want) {
@@ -119,7 +115,7 @@ func TestSinkFaults(t *testing.T) {
 // TestSinkBytes: what the sink dumped is what was sent.
 func TestSinkBytes(t *testing.T) {
 	addr, dir := startSink(t, "-d", "DIR/m.")
-	d := New(Options{Address: addr, Security: NoTLS, To: []string{"a@b"}})
+	d := New(Options{Network: "unix", Address: addr, Security: NoTLS, To: []string{"a@b"}})
 	bodies := []string{"Subject: x\n\n.\n..\n...x\nend", "\n", "A: b\n\n" + strings.Repeat("line\n.dot\n", 200_000), "A: \xe4\xf6\n\nbare\rCR\n"}
 	for _, body := range bodies {
 		if res := deliverOne(t, d, deliver.Envelope{}, body); res.Err != nil {
@@ -196,7 +192,7 @@ func BenchmarkSink(b *testing.B) {
 	body := strings.Repeat("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde\n", 128)
 	b.Run("mailhaul", func(b *testing.B) {
 		addr, _ := startSink(b)
-		d := New(Options{Address: addr, Security: NoTLS, To: []string{"a@b"}})
+		d := New(Options{Network: "unix", Address: addr, Security: NoTLS, To: []string{"a@b"}})
 		defer d.Close()
 		b.ReportAllocs()
 		b.SetBytes(int64(len(body)))
@@ -208,10 +204,11 @@ func BenchmarkSink(b *testing.B) {
 	})
 	b.Run("go-smtp", func(b *testing.B) {
 		addr, _ := startSink(b)
-		c, err := gosmtp.Dial(addr)
+		conn, err := net.Dial("unix", addr)
 		if err != nil {
 			b.Fatal(err)
 		}
+		c := gosmtp.NewClient(conn)
 		defer c.Close()
 		b.ReportAllocs()
 		b.SetBytes(int64(len(body)))

@@ -14,6 +14,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -227,20 +228,26 @@ func TestHandshakeFaults(t *testing.T) {
 		{"hangs", "", TLSTimeout, "timeout in the handshake"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			client, server := net.Pipe()
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				go func() { _, _ = io.WriteString(server, tt.says) }()
-				_, _ = io.Copy(io.Discard, server)
-			}()
-			_, err := NewClient(t.Context(), client, &Server{Host: "pop.test", Connect: 50 * time.Millisecond})
-			wantErr(t, err, tt.err)
-			var e *TLSError
-			if !errors.As(err, &e) || e.Kind != tt.kind || e.Hint() == "" {
-				t.Errorf("%#v", err)
-			}
-			<-done
+			synctest.Test(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					go func() { _, _ = io.WriteString(server, tt.says) }()
+					_, _ = io.Copy(io.Discard, server)
+				}()
+				start := time.Now()
+				_, err := NewClient(t.Context(), client, &Server{Host: "pop.test", Connect: time.Second})
+				if took := time.Since(start); took > time.Second {
+					t.Errorf("after %v", took)
+				}
+				wantErr(t, err, tt.err)
+				var e *TLSError
+				if !errors.As(err, &e) || e.Kind != tt.kind || e.Hint() == "" {
+					t.Errorf("%#v", err)
+				}
+				<-done
+			})
 		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestBusyPid uses this process as the one that a lock names.
@@ -53,10 +54,23 @@ func TestBusyPid(t *testing.T) {
 	}
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
+	awaitName(t, cmd.Process.Pid, "fetchmail")
 	write(".fetchmail.pid", fmt.Sprint(cmd.Process.Pid))
 	if why, busy := Busy(r); !busy || !strings.Contains(why, "fetchmail --quit") {
 		t.Error(why, busy)
 	}
+}
+
+// awaitName waits until a process that was started bears its name: Start may
+// return a moment before.
+func awaitName(t *testing.T, pid int, name string) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); string(comm) == name+"\n" {
+			return
+		}
+	}
+	t.Fatalf("process %d is not %s", pid, name)
 }
 
 func TestBusyFiles(t *testing.T) {

@@ -24,7 +24,7 @@ func (d *dovecot) jwt(user string, pad int, expires time.Time) string {
 }
 
 func TestDovecot(t *testing.T) {
-	d := startDovecot(t, privateDir(t), false)
+	d := startDovecot(t, nil)
 	later := time.Now().Add(time.Hour)
 	mechs := []struct {
 		name string

@@ -44,10 +44,11 @@ func StartKDC(t testing.TB, user, password string) *KDC {
 	k.run(t, "", "kadmin.local", "ktadd", "-norandkey", "-k", k.ClientKeytab, user)
 	err := k.start(t)
 	for range 2 { // another process may take a free port before krb5kdc does
-		if err != nil {
-			k.writeConfig(t)
-			err = k.start(t)
+		if err == nil {
+			break
 		}
+		k.writeConfig(t)
+		err = k.start(t)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +69,8 @@ func (k *KDC) writeConfig(t testing.TB) {
 			" dns_lookup_kdc = false\n dns_lookup_realm = false\n udp_preference_limit = 1\n" +
 			"[realms]\n REALM = {\n  kdc = 127.0.0.1:PORT\n }\n[domain_realm]\n localhost = REALM\n",
 		"kdc.conf": "[kdcdefaults]\n kdc_listen = 127.0.0.1:PORT\n kdc_tcp_listen = 127.0.0.1:PORT\n" +
-			"[realms]\n REALM = {\n  database_name = DIR/db\n  key_stash_file = DIR/stash\n }\n",
+			"[realms]\n REALM = {\n  database_name = DIR/db\n  key_stash_file = DIR/stash\n }\n" +
+			"[logging]\n kdc = STDERR\n",
 	}
 	fill := strings.NewReplacer("REALM", k.Realm, "PORT", fmt.Sprint(ports[0]), "DIR", k.dir)
 	for name, text := range files {
@@ -130,17 +132,20 @@ func awaitKDC(output string, ended <-chan struct{}) error {
 	patience := time.After(dovecotPatience)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for over := false; ; {
+		select {
+		case <-tick.C:
+		case <-ended:
+			over = true
+		case <-patience:
+			over = true
+		}
 		text, err := os.ReadFile(output)
 		if err != nil || strings.Contains(string(text), "starting...") {
 			return err
 		}
-		select {
-		case <-tick.C:
-			continue
-		case <-ended:
-		case <-patience:
+		if over {
+			return fmt.Errorf("krb5kdc does not listen: %s", text)
 		}
-		return fmt.Errorf("krb5kdc does not listen: %s", text)
 	}
 }

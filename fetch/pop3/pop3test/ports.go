@@ -46,5 +46,12 @@ func ClosedAddr() (addr string, release func(), err error) {
 		out.Close()
 		return "", nil, err
 	}
-	return l.Addr().String(), func() { out.Close(); in.Close() }, nil
+	l.Close()
+	for { // a child that is just being started has the listener until its exec
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			return l.Addr().String(), func() { out.Close(); in.Close() }, nil
+		}
+		conn.Close()
+	}
 }
