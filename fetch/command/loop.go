@@ -101,7 +101,13 @@ func (l *loopRun) run(ctx context.Context, roster fetch.Roster) error {
 	}
 	e.log.Info("loop begins", "accounts", len(roster.Jobs), "shard", l.shard.String(), "version", version())
 	l.manager.ready()
-	defer context.AfterFunc(ctx, l.manager.stopping)()
+	told := make(chan struct{})
+	forget := context.AfterFunc(ctx, func() { defer close(told); l.manager.stopping() })
+	defer func() {
+		if !forget() {
+			<-told // before the process ends
+		}
+	}()
 	err := loop.Run(ctx, roster)
 	e.log.Info("loop ends", "reason", cmp.Or(context.Cause(ctx), err))
 	if e.screen != nil && !e.quiet {
