@@ -152,4 +152,3 @@ func (r *result) turns() float64 {
 	return r.median(func(s sample) float64 { return float64(s.Turns) })
 }
 func (r *result) rate() float64 { return float64(r.messages) / r.wall() }
-func (r *result) each() float64 { return r.wall() / float64(r.messages) }

@@ -67,15 +67,6 @@ func (a *Account) put(o option, key string, value any) {
 	a.carry(o, key)
 }
 
-// text sets a key to a line of text, if it is one.
-func (a *Account) text(o option, key, s string) {
-	if why := badText(s); why != "" {
-		a.drop(o, why)
-		return
-	}
-	a.put(o, key, s)
-}
-
 // badText says why s cannot be a line of text in the YAML, or "".
 func badText(s string) string {
 	switch {
