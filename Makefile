@@ -17,8 +17,11 @@ PACKAGES = dovecot-pop3d dovecot-lmtpd dovecot-gssapi postfix procmail maildrop 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -ldflags "$(LDFLAGS)" -o mailhaul .
 
+# Demo, benchmark, soak test: programs of a module of their own, docs/go.mod.
+DOCS = $(GO) -C docs run
+
 demo: build
-	$(GO) run ./docs/demo ./mailhaul
+	$(DOCS) ./demo "$(CURDIR)/mailhaul"
 
 # The real servers and receivers that the tests run privately.
 deps:
@@ -46,16 +49,17 @@ fuzz:
 	sh docs/fuzz.sh $(FUZZTIME)
 
 bench: build
-	$(GO) run ./docs/bench ./mailhaul
+	$(DOCS) ./bench "$(CURDIR)/mailhaul"
 
 # Ten minutes of bad luck under loop; Q=1 for one minute.
 soak: deps build
-	$(GO) run ./docs/soak ./mailhaul $(if $(Q),1,10)
+	$(DOCS) ./soak "$(CURDIR)/mailhaul" $(if $(Q),1,10)
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags faults ./...
+	cd docs && $(GO) vet ./...
 	for os in windows darwin freebsd; do GOOS=$$os $(GO) vet ./... || exit 1; done
 	! command -v mandoc >/dev/null || mandoc -Tlint -W warning docs/*.1 docs/*.5
 

@@ -23,7 +23,7 @@ pack() { # NAME
 	case $1 in
 	*-windows-*)
 		file=$1.zip
-		"$GO" run ./docs/packaging/zip "$out/$file" "$work/$1"
+		"$GO" -C docs run ./packaging/zip "$(realpath "$out")/$file" "$work/$1"
 		;;
 	*)
 		file=$1.tar.gz

@@ -37,10 +37,6 @@ var layers = map[string][]string{
 	"deliver/pipe":        {"deliver", "deliver/spool", "deliver/durable", "deliver/fault"},
 	"state":               {},
 	"oauth":               {},
-	"docs/demo":           {"fetch/pop3/pop3test"},
-	"docs/bench":          {"fetch/pop3/pop3test"},
-	"docs/soak":           {"fetch/pop3/pop3test"},
-	"docs/packaging/zip":  {},
 }
 
 // owners are the packages that alone may import a library.
@@ -82,7 +78,7 @@ func checkImport(t *testing.T, rel, imp string, allowed []string) {
 	if !ok {
 		return
 	}
-	if strings.HasSuffix(own, "test") && !strings.HasPrefix(rel, "docs/") {
+	if strings.HasSuffix(own, "test") {
 		t.Errorf("%s imports the test package %s", rel, own)
 	}
 	fits := func(pattern string) bool {
