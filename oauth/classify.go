@@ -95,7 +95,7 @@ func (c *Client) refusal(e *Error, code, description string, hide secrets) {
 	}
 	switch {
 	case e.Kind != KindNeedsLogin:
-	case !c.conf.Flow.person():
+	case !attended(c.conf.Flow):
 		e.Kind = KindConfig // nobody logs in: the key, subject or permission is wrong
 	case e.Op == opLogin:
 		e.Kind = KindDenied // this was the login

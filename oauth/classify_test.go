@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // TestKnownRefusals are the dialogues that Google and Microsoft are known to
@@ -20,37 +22,40 @@ func TestKnownRefusals(t *testing.T) {
 	const trailer = " Trace ID: 0d1c2b3a-0000-4000-8000-000000000000 Correlation ID: 1 Timestamp: 2026-01-01 00:00:00Z"
 	for _, c := range []struct {
 		provider   string
-		flow       Flow
+		flow       provider.Flow
 		code, text string
 		kind       Kind
 		hint       string
 	}{
-		{"google", FlowBrowser, "invalid_grant", "Token has been expired or revoked.", KindNeedsLogin, "7 days"},
-		{"google", FlowBrowser, "invalid_client", "Unauthorized", KindConfig, "Desktop app"},
-		{"google", FlowBrowser, "invalid_request", "client_secret is missing.", KindConfig, "client_secret"},
-		{"google", FlowBrowser, "access_denied", "", KindDenied, "test users"},
-		{"google", FlowBrowser, "admin_policy_enforced", "", KindDenied, "administrator"},
-		{"google", FlowServiceAccount, "invalid_grant", "Invalid JWT: Token must be a short-lived token", KindConfig, "clock"},
-		{"google", FlowServiceAccount, "invalid_grant", "Invalid email or User ID", KindConfig, "subject"},
-		{"google", FlowServiceAccount, "unauthorized_client", "Client is unauthorized to retrieve access tokens", KindConfig, "delegation"},
-		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS50034: The user account does not exist." + trailer, KindConfig, "tenant"},
-		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS50076: Due to a configuration change" + trailer, KindNeedsLogin, "multi-factor"},
-		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS53003: Access has been blocked" + trailer, KindDenied, "conditional access"},
-		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS65001: The user or administrator has not consented" + trailer, KindNeedsLogin, "consent"},
-		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS70000: The request was denied" + trailer, KindNeedsLogin, "revoked"},
-		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS70008: The refresh token has expired" + trailer, KindNeedsLogin, "inactivity"},
-		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS700082: The refresh token has expired due to inactivity" + trailer, KindNeedsLogin, "90 days"},
-		{"microsoft", FlowBrowser, "invalid_client", "AADSTS7000215: Invalid client secret provided" + trailer, KindConfig, "not its id"},
-		{"microsoft", FlowBrowser, "invalid_client", "AADSTS7000218: The request body must contain" + trailer, KindConfig, "public client"},
-		{"microsoft", FlowBrowser, "unauthorized_client", "AADSTS700016: Application not found" + trailer, KindConfig, "client_id"},
-		{"microsoft", FlowBrowser, "access_denied", "AADSTS90094: admin consent" + trailer, KindDenied, "administrator"},
-		{"microsoft", FlowBrowser, "invalid_grant", "AADSTS99999: new" + trailer, KindNeedsLogin, "code=99999"},
-		{"microsoft-app", FlowClientCredentials, "invalid_client", "AADSTS700027: Client assertion" + trailer, KindConfig, "certificate"},
-		{"microsoft-app", FlowClientCredentials, "invalid_grant", "AADSTS7000012: other tenant" + trailer, KindConfig, "tenant"},
-		{"yahoo", FlowBrowser, "invalid_grant", "", KindNeedsLogin, "revoked"},
+		{"google", provider.Browser, "invalid_grant", "Token has been expired or revoked.", KindNeedsLogin, "7 days"},
+		{"google", provider.Browser, "invalid_client", "Unauthorized", KindConfig, "Desktop app"},
+		{"google", provider.Browser, "invalid_request", "client_secret is missing.", KindConfig, "client_secret"},
+		{"google", provider.Browser, "access_denied", "", KindDenied, "test users"},
+		{"google", provider.Browser, "admin_policy_enforced", "", KindDenied, "administrator"},
+		{"google", provider.ServiceAccount, "invalid_grant", "Invalid JWT: Token must be a short-lived token", KindConfig, "clock"},
+		{"google", provider.ServiceAccount, "invalid_grant", "Invalid email or User ID", KindConfig, "subject"},
+		{"google", provider.ServiceAccount, "unauthorized_client", "Client is unauthorized to retrieve access tokens", KindConfig, "delegation"},
+		{"microsoft", provider.Browser, "invalid_grant", "AADSTS50034: The user account does not exist." + trailer, KindConfig, "tenant"},
+		{"microsoft", provider.Browser, "invalid_grant", "AADSTS50076: Due to a configuration change" + trailer, KindNeedsLogin, "multi-factor"},
+		{"microsoft", provider.Browser, "invalid_grant", "AADSTS53003: Access has been blocked" + trailer, KindDenied, "conditional access"},
+		{"microsoft", provider.Browser, "invalid_grant", "AADSTS65001: The user or administrator has not consented" + trailer, KindNeedsLogin, "consent"},
+		{"microsoft", provider.Browser, "invalid_grant", "AADSTS70000: The request was denied" + trailer, KindNeedsLogin, "revoked"},
+		{"microsoft", provider.Browser, "invalid_grant", "AADSTS70008: The refresh token has expired" + trailer, KindNeedsLogin, "inactivity"},
+		{"microsoft", provider.Browser, "invalid_grant", "AADSTS700082: The refresh token has expired due to inactivity" + trailer, KindNeedsLogin, "90 days"},
+		{"microsoft", provider.Browser, "invalid_client", "AADSTS7000215: Invalid client secret provided" + trailer, KindConfig, "not its id"},
+		{"microsoft", provider.Browser, "invalid_client", "AADSTS7000218: The request body must contain" + trailer, KindConfig, "public client"},
+		{"microsoft", provider.Browser, "unauthorized_client", "AADSTS700016: Application not found" + trailer, KindConfig, "client_id"},
+		{"microsoft", provider.Browser, "access_denied", "AADSTS90094: admin consent" + trailer, KindDenied, "administrator"},
+		{"microsoft", provider.Browser, "invalid_grant", "AADSTS99999: new" + trailer, KindNeedsLogin, "code=99999"},
+		{"microsoft-app", provider.ClientCredentials, "invalid_client", "AADSTS700027: Client assertion" + trailer, KindConfig, "certificate"},
+		{"microsoft-app", provider.ClientCredentials, "invalid_grant", "AADSTS7000012: other tenant" + trailer, KindConfig, "tenant"},
+		{"yahoo", provider.Browser, "invalid_grant", "", KindNeedsLogin, "revoked"},
 	} {
 		t.Run(c.provider+"/"+c.code+"/"+entraCode(c.text), func(t *testing.T) {
-			p, _ := Find(c.provider)
+			var p provider.Preset
+			if row := provider.OfPreset(c.provider); row != nil {
+				p = *row.OAuth
+			}
 			e := &Error{Op: "refresh", Status: 400}
 			(&Client{conf: Config{Flow: c.flow}, preset: p}).refusal(e, c.code, c.text, nil)
 			if e.Kind != c.kind || !strings.Contains(e.Hint(), c.hint) {

@@ -12,34 +12,14 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
-// Flow is how authorisation is obtained. The zero value asks a person.
-type Flow uint8
+const day = 24 * time.Hour
 
-const (
-	// FlowBrowser is the authorisation code with PKCE (RFC 6749 section 4.1,
-	// RFC 7636), in a browser or by paste.
-	FlowBrowser Flow = iota
-	// FlowDevice is the device code (RFC 8628).
-	FlowDevice
-	// FlowClientCredentials has no person (RFC 6749 section 4.4).
-	FlowClientCredentials
-	// FlowServiceAccount signs for a user of a domain (RFC 7523 section 2.1).
-	FlowServiceAccount
-)
-
-// String returns the word that the configuration uses.
-func (f Flow) String() string {
-	names := [...]string{"browser", "device", "client_credentials", "service_account"}
-	if int(f) < len(names) {
-		return names[f]
-	}
-	return fmt.Sprintf("flow %d", uint8(f))
-}
-
-// person reports whether the flow needs a person, once.
-func (f Flow) person() bool { return f == FlowBrowser || f == FlowDevice }
+// attended reports whether a flow needs a person, once.
+func attended(f provider.Flow) bool { return f == provider.Browser || f == provider.Device }
 
 // Config says how one account is authorised. Empty endpoints and scopes are
 // those of the provider's preset.
@@ -53,9 +33,9 @@ type Config struct {
 	Tenant                                  string
 	AuthURL, TokenURL, DeviceURL, RevokeURL string
 	Scopes                                  []string
-	Flow                                    Flow
+	Flow                                    provider.Flow
 	// AuthStyle is for "custom" only.
-	AuthStyle AuthStyle
+	AuthStyle provider.AuthStyle
 	// Redirect is the loopback address without port that is registered, with
 	// a path if it has one; empty: the preset's, or http://127.0.0.1.
 	Redirect string
@@ -82,7 +62,7 @@ type Config struct {
 // read-only and may be shared between goroutines.
 type Client struct {
 	conf   Config
-	preset Preset
+	preset provider.Preset
 	base   http.RoundTripper
 }
 
@@ -105,14 +85,14 @@ func New(c Config) (*Client, error) {
 }
 
 // Preset returns the provider's preset. Of "custom", it has a name only.
-func (c *Client) Preset() Preset { return c.preset }
+func (c *Client) Preset() *provider.Preset { return &c.preset }
 
 // Flow returns the flow that was configured.
-func (c *Client) Flow() Flow { return c.conf.Flow }
+func (c *Client) Flow() provider.Flow { return c.conf.Flow }
 
 // subject is whom a token without a login is for: of another one it is useless.
 func (c *Config) subject() string {
-	if c.Flow != FlowServiceAccount {
+	if c.Flow != provider.ServiceAccount {
 		return ""
 	}
 	return c.Subject + " by " + c.ServiceAccount
@@ -122,25 +102,25 @@ func configError(provider string, err error) *Error {
 	return &Error{Kind: KindConfig, Op: "oauth", Provider: provider, Err: err}
 }
 
-func presetFor(c *Config) (Preset, error) {
+func presetFor(c *Config) (provider.Preset, error) {
 	if c.Provider == "custom" {
-		return Preset{
-			Name: "custom", Title: "the provider", Redirect: loopbackIP, AuthStyle: c.AuthStyle, SASL: XOAuth2AndBearer,
-			Flows: []Flow{FlowBrowser, FlowDevice, FlowClientCredentials, FlowServiceAccount},
+		return provider.Preset{
+			Name: "custom", Title: "the provider", Redirect: "http://127.0.0.1", AuthStyle: c.AuthStyle,
+			Flows: []provider.Flow{provider.Browser, provider.Device, provider.ClientCredentials, provider.ServiceAccount},
 		}, nil
 	}
-	p, ok := Find(c.Provider)
-	if !ok {
-		return p, fmt.Errorf("provider %q is not known", c.Provider)
+	p := provider.OfPreset(c.Provider)
+	if p == nil {
+		return provider.Preset{}, fmt.Errorf("provider %q is not known", c.Provider)
 	}
-	if c.Flow == FlowClientCredentials && p.AppPreset != "" {
-		p, _ = Find(p.AppPreset)
+	if c.Flow == provider.ClientCredentials && p.OAuth.AppPreset != "" {
+		p = provider.OfPreset(p.OAuth.AppPreset)
 	}
-	return p, nil
+	return *p.OAuth, nil
 }
 
 // complete fills what is empty from the preset.
-func complete(c Config, p Preset) Config {
+func complete(c Config, p provider.Preset) Config {
 	fill := func(field *string, value string) {
 		if *field == "" {
 			*field = value
@@ -177,26 +157,26 @@ func (c *Client) check() error {
 	if !c.preset.Allows(conf.Flow) {
 		errs = append(errs, fmt.Errorf("%s is not possible with %s", flow, c.preset.Name))
 	}
-	if conf.Flow != FlowServiceAccount {
+	if conf.Flow != provider.ServiceAccount {
 		need(conf.ClientID, "client_id", "register a client with the provider to get one")
 		need(conf.TokenURL, "token_url", flow)
 	}
 	switch conf.Flow {
-	case FlowBrowser:
+	case provider.Browser:
 		need(conf.AuthURL, "auth_url", flow)
-	case FlowDevice:
+	case provider.Device:
 		need(conf.DeviceURL, "device_url", flow)
-	case FlowClientCredentials:
+	case provider.ClientCredentials:
 		if conf.Secret == nil {
 			need(conf.Certificate, "client_secret or certificate", flow)
 		}
-	case FlowServiceAccount:
+	case provider.ServiceAccount:
 		need(conf.ServiceAccount, "service_account", flow)
 	}
 	if strings.Contains(c.preset.TokenURL, "{tenant}") {
 		need(conf.Tenant, "tenant", "the application is registered in one")
 	}
-	if conf.Flow == FlowClientCredentials && slices.Contains([]string{"organizations", "common", "consumers"}, conf.Tenant) {
+	if conf.Flow == provider.ClientCredentials && slices.Contains([]string{"organizations", "common", "consumers"}, conf.Tenant) {
 		errs = append(errs, fmt.Errorf("tenant %q is no tenant: %s needs its id or domain", conf.Tenant, flow))
 	}
 	return errors.Join(append(errs, c.checkURLs()...)...)
@@ -250,7 +230,7 @@ func (c *Client) library(secret, redirect string) *oauth2.Config {
 
 // style is how the client names itself; without a secret, always in the body.
 func (c *Client) style(secret string) oauth2.AuthStyle {
-	if c.preset.AuthStyle == InHeader && secret != "" {
+	if c.preset.AuthStyle == provider.InHeader && secret != "" {
 		return oauth2.AuthStyleInHeader
 	}
 	return oauth2.AuthStyleInParams

@@ -8,46 +8,21 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
-func TestPresetsAreWhole(t *testing.T) {
-	seen := map[string]string{}
-	for _, p := range Presets() {
-		for _, name := range append([]string{p.Name}, p.Aliases...) {
-			if other, ok := seen[name]; ok || name != strings.ToLower(name) {
-				t.Errorf("name %q of %s: also of %q, or not lower case", name, p.Name, other)
-			}
-			seen[name] = p.Name
-			if got, ok := Find(strings.ToUpper(name)); !ok || got.Name != p.Name {
-				t.Errorf("Find(%q) is %q", name, got.Name)
-			}
+func TestPresetsAreAccepted(t *testing.T) {
+	for _, row := range provider.All() {
+		if row.OAuth == nil {
+			continue
 		}
-		if len(p.Hosts) == 0 || p.Port == 0 || p.Title == "" || p.TokenURL == "" || len(p.Scopes) == 0 || len(p.Flows) == 0 {
-			t.Errorf("%s lacks something: %+v", p.Name, p)
-		}
-		if p.Closed && p.AppPassword == "" {
-			t.Errorf("%s is closed without advice", p.Name)
-		}
-		for _, flow := range p.Flows {
-			c := Config{Provider: p.Name, ClientID: "x", Flow: flow, Tenant: "example.org", ServiceAccount: "key.json",
+		for _, flow := range row.OAuth.Flows {
+			c := Config{Provider: row.OAuth.Name, ClientID: "x", Flow: flow, Tenant: "example.org", ServiceAccount: "key.json",
 				Secret: func(context.Context) (string, error) { return "", nil }}
 			if _, err := New(c); err != nil {
-				t.Errorf("%s, %v: %v", p.Name, flow, err)
+				t.Errorf("%s, %v: %v", row.Name, flow, err)
 			}
-		}
-	}
-	if names := Names(); len(names) != len(seen) || names[0] != "google" || !slices.Contains(names, "xfinity") {
-		t.Errorf("names %v", names)
-	}
-}
-
-func TestMatch(t *testing.T) {
-	for host, want := range map[string]string{
-		"pop.gmail.com": "google", "POP.GMAIL.COM.": "google", "outlook.office365.com": "microsoft",
-		"pop-mail.outlook.com": "microsoft-consumer", "mail.comcast.net": "comcast", "pop.example.org": "",
-	} {
-		if p, ok := Match(host); p.Name != want || ok != (want != "") {
-			t.Errorf("%s: %q, %v", host, p.Name, ok)
 		}
 	}
 }
@@ -60,13 +35,13 @@ func TestConfigErrors(t *testing.T) {
 	}{
 		{"unknown", Config{Provider: "gogle"}, []string{`provider "gogle" is not known`}},
 		{"nothing", Config{Provider: "custom"}, []string{"client_id is needed", "token_url is needed", "auth_url is needed"}},
-		{"device", Config{Provider: "google", ClientID: "x", Flow: FlowDevice}, []string{"flow device is not possible with google"}},
-		{"no tenant", Config{Provider: "microsoft", ClientID: "x", Flow: FlowClientCredentials}, []string{"tenant is needed", "client_secret or certificate is needed"}},
-		{"no real tenant", Config{Provider: "microsoft-app", ClientID: "x", Certificate: "c.pem", Tenant: "common", Flow: FlowClientCredentials}, []string{`"common" is no tenant`}},
+		{"device", Config{Provider: "google", ClientID: "x", Flow: provider.Device}, []string{"flow device is not possible with google"}},
+		{"no tenant", Config{Provider: "microsoft", ClientID: "x", Flow: provider.ClientCredentials}, []string{"tenant is needed", "client_secret or certificate is needed"}},
+		{"no real tenant", Config{Provider: "microsoft-app", ClientID: "x", Certificate: "c.pem", Tenant: "common", Flow: provider.ClientCredentials}, []string{`"common" is no tenant`}},
 		{"plain http", Config{Provider: "custom", ClientID: "x", AuthURL: "https://a.example/", TokenURL: "http://a.example/"}, []string{"token_url: not https"}},
 		{"password in URL", Config{Provider: "custom", ClientID: "x", AuthURL: "https://u:pw@a.example/", TokenURL: "https://a.example/"}, []string{"auth_url: a URL with a user name"}},
 		{"redirect", Config{Provider: "google", ClientID: "x", Redirect: "https://evil.example"}, []string{"redirect is not"}},
-		{"service account", Config{Provider: "google", Flow: FlowServiceAccount}, []string{"service_account is needed"}},
+		{"service account", Config{Provider: "google", Flow: provider.ServiceAccount}, []string{"service_account is needed"}},
 		{"CA", Config{Provider: "google", ClientID: "x", CAFile: "/nonexistent/ca.pem"}, []string{"CA file"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

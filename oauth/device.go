@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"golang.org/x/oauth2"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // Bounds for what a provider may ask of us while a person is busy.
@@ -22,7 +24,7 @@ const (
 
 // loginDevice lets the person enter a code on another device (RFC 8628).
 func (c *Client) loginDevice(ctx context.Context, ui UI, timeout time.Duration) (*grant, error) {
-	if c.conf.DeviceURL == "" || !c.preset.Allows(FlowDevice) {
+	if c.conf.DeviceURL == "" || !c.preset.Allows(provider.Device) {
 		return nil, &Error{Kind: KindConfig, Op: opLogin, Provider: c.preset.Name,
 			Err: errors.New("the provider has no device flow for mail"), hint: "log in with a browser, or with --paste"}
 	}

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 const (
@@ -163,7 +165,7 @@ func (c *Client) refresh(ctx context.Context, token string) (sender, error) {
 func (c *Client) unattended(ctx context.Context) (*grant, error) {
 	var send sender
 	var err error
-	if c.conf.Flow == FlowServiceAccount {
+	if c.conf.Flow == provider.ServiceAccount {
 		send, err = c.serviceAccount(ctx)
 	} else {
 		send, err = c.tokenRequest(ctx, "client credentials", url.Values{"grant_type": {"client_credentials"}}, c.conf.Scopes)
@@ -181,8 +183,8 @@ func (c *Client) durable(g *grant) error {
 		return nil
 	}
 	hint := "add the provider's scope for offline access"
-	if c.preset.Name == "google" {
-		hint = "remove mailhaul at https://myaccount.google.com/connections and log in again"
+	if c.preset.NoRefresh != "" {
+		hint = c.preset.NoRefresh
 	} else if c.preset.Tenant != "" && !slices.Contains(c.conf.Scopes, "offline_access") {
 		hint = "add offline_access to scopes"
 	}

@@ -1,5 +1,7 @@
 package oauth
 
+import "github.com/mailhaul/mailhaul/oauth/provider"
+
 // entraErrors are Microsoft's error numbers (AADSTS...) that people meet.
 func entraErrors() map[string]knownError {
 	return map[string]knownError{
@@ -61,13 +63,13 @@ func entraErrors() map[string]knownError {
 // text is lower case and part of the description.
 type codeHint struct {
 	code, provider, text string
-	flows                []Flow
+	flows                []provider.Flow
 	knownError
 }
 
 // codeHints are searched in order.
 func codeHints() []codeHint {
-	service := []Flow{FlowServiceAccount}
+	service := []provider.Flow{provider.ServiceAccount}
 	return []codeHint{
 		{"access_denied", "google", "", nil, knownError{hint: "was the consent declined? While the registration is in \"Testing\", only its listed test users may log in"}},
 		{"admin_policy_enforced", "google", "", nil, knownError{KindDenied, "the Workspace administrator must allow this client_id (API controls)"}},
@@ -76,7 +78,7 @@ func codeHints() []codeHint {
 		{"invalid_grant", "google", "", service, knownError{KindConfig, "is subject a user of the domain, and does the service account still exist?"}},
 		{"invalid_grant", "google", "", nil, knownError{hint: "Google ends a login after 7 days while the registration is in \"Testing\" (publish it), " +
 			"after 6 months without use, and when the password changes"}},
-		{"invalid_scope", "google", "", []Flow{FlowDevice}, knownError{KindConfig, "Google does not allow mail with the device flow: use flow browser, on a headless machine with --paste"}},
+		{"invalid_scope", "google", "", []provider.Flow{provider.Device}, knownError{KindConfig, "Google does not allow mail with the device flow: use flow browser, on a headless machine with --paste"}},
 		{"unauthorized_client", "google", "", service, knownError{KindConfig, "the Workspace administrator must grant domain-wide delegation to the service account's client id, for the scope https://mail.google.com/"}},
 		{"invalid_client", "google", "", nil, knownError{KindConfig, "check client_id and client_secret; a \"Desktop app\" client has a secret that must be configured"}},
 		{"invalid_request", "google", "client_secret", nil, knownError{KindConfig, "configure the client_secret of the \"Desktop app\" client"}},

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // opLogin is the Op of what fails while a person logs in.
@@ -90,7 +92,7 @@ func (s *Source) login(ctx context.Context, ui UI, o LoginOptions) error {
 }
 
 func (c *Client) login(ctx context.Context, ui UI, o LoginOptions) (*grant, error) {
-	if !c.conf.Flow.person() {
+	if !attended(c.conf.Flow) {
 		return c.unattended(ctx)
 	}
 	if o.Timeout == 0 {
@@ -105,7 +107,7 @@ func (c *Client) login(ctx context.Context, ui UI, o LoginOptions) (*grant, erro
 
 func (c *Client) ask(ctx context.Context, ui UI, o LoginOptions) (*grant, error) {
 	switch {
-	case o.Way == WayDevice, o.Way == WayConfigured && c.conf.Flow == FlowDevice:
+	case o.Way == WayDevice, o.Way == WayConfigured && c.conf.Flow == provider.Device:
 		return c.loginDevice(ctx, ui, o.Timeout)
 	case c.conf.AuthURL == "":
 		return nil, configError(c.preset.Name, errors.New("auth_url is needed for a login by browser"))

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // newLogin is a source without tokens whose fake is on a real port.
@@ -303,7 +305,7 @@ func TestDeviceLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		conf := f.config()
-		conf.Flow = FlowDevice
+		conf.Flow = provider.Device
 		src := NewSource(mustNew(t, conf), NewStore(t.TempDir()), "work")
 		f.fail(refuse(400, "authorization_pending", ""), refuse(400, "slow_down", ""), refuse(502, "", ""), hang,
 			refuse(400, "authorization_pending", ""))
@@ -346,7 +348,7 @@ func TestDeviceLoginEnds(t *testing.T) {
 				f := newFake(t)
 				f.deviceIn = c.in
 				conf := f.config()
-				conf.Flow = FlowDevice
+				conf.Flow = provider.Device
 				src := NewSource(mustNew(t, conf), NewStore(t.TempDir()), "work")
 				for range 1000 {
 					f.fail(refuse(400, "authorization_pending", ""))

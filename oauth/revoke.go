@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // Revoke ends the login: it tells the provider, where it has a revocation
@@ -44,7 +46,7 @@ func (c *Client) revoke(ctx context.Context, token string) error {
 		return err
 	}
 	form := url.Values{"token": {token}}
-	if c.preset.AuthStyle != InHeader || secret == "" {
+	if c.preset.AuthStyle != provider.InHeader || secret == "" {
 		form.Set("client_id", c.conf.ClientID)
 		if secret != "" {
 			form.Set("client_secret", secret)

@@ -96,7 +96,7 @@ func (s *Source) renew(ctx context.Context, good func(*record) bool) (*record, e
 	defer unlock()
 	r, err := s.current()
 	switch {
-	case errors.Is(err, ErrNoTokens) && !s.client.conf.Flow.person():
+	case errors.Is(err, ErrNoTokens) && !attended(s.client.conf.Flow):
 		r = s.newRecord()
 	case errors.Is(err, ErrNoTokens):
 		return nil, s.needsLogin(err)
@@ -105,7 +105,7 @@ func (s *Source) renew(ctx context.Context, good func(*record) bool) (*record, e
 	case good(r):
 		return r, nil
 	}
-	if s.client.conf.Flow.person() {
+	if attended(s.client.conf.Flow) {
 		return s.refresh(ctx, r)
 	}
 	g, err := s.client.unattended(ctx)
@@ -126,7 +126,7 @@ func (s *Source) current() (*record, error) {
 		return nil, err
 	}
 	if err := s.belongs(r); err != nil {
-		if !s.client.conf.Flow.person() {
+		if !attended(s.client.conf.Flow) {
 			return nil, ErrNoTokens // nothing is lost by getting a new one
 		}
 		return nil, s.needsLogin(err)

@@ -3,12 +3,14 @@ package oauth
 import (
 	"errors"
 	"time"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // Status is what is known of an account's tokens without asking the provider.
 type Status struct {
 	// Flow and Provider are those of the configuration.
-	Flow     Flow
+	Flow     provider.Flow
 	Provider string
 	// LoggedIn is when a person last logged in, Refreshed when the access
 	// token was issued, ValidUntil when it ends; zero if there is none.
@@ -33,7 +35,7 @@ func (s *Source) Status() (Status, error) {
 	r, err := s.store.load(s.account)
 	switch {
 	case errors.Is(err, ErrNoTokens):
-		st.NeedsLogin = c.conf.Flow.person()
+		st.NeedsLogin = attended(c.conf.Flow)
 		if st.NeedsLogin {
 			st.Reason = "never logged in, or logged out"
 		}
@@ -42,11 +44,11 @@ func (s *Source) Status() (Status, error) {
 		return st, s.named(err)
 	}
 	if err := s.belongs(r); err != nil {
-		st.NeedsLogin, st.Reason = c.conf.Flow.person(), err.Error()
+		st.NeedsLogin, st.Reason = attended(c.conf.Flow), err.Error()
 		return st, nil
 	}
 	st.LoggedIn, st.Refreshed, st.ValidUntil, st.Scopes = r.LoggedIn, r.Issued, r.Expiry, r.Scopes
-	if c.conf.Flow.person() {
+	if attended(c.conf.Flow) {
 		s.judge(&st, r, time.Now())
 	}
 	return st, nil
@@ -57,7 +59,7 @@ const warnAhead = 14 * day
 
 // judge fills in how the login of a person stands.
 func (s *Source) judge(st *Status, r *record, now time.Time) {
-	st.LoginUntil = loginUntil(s.client.preset, r)
+	st.LoginUntil = loginUntil(&s.client.preset, r)
 	switch {
 	case r.Refused != nil:
 		st.NeedsLogin, st.Reason = true, s.verdictError(r.Refused, r.Refreshing).Error()
@@ -77,15 +79,15 @@ func (s *Source) judge(st *Status, r *record, now time.Time) {
 // testing reports whether the refresh token was given the short life of a
 // registration that is not published.
 func (s *Source) testing(r *record) bool {
-	life := s.client.preset.TestingLifetime
+	life := s.client.preset.TestingLifetime()
 	return life > 0 && !r.RefreshExpiry.IsZero() && r.RefreshExpiry.Sub(r.LoggedIn) < life+day
 }
 
 // loginUntil is the earlier of what the provider said and the end by disuse.
-func loginUntil(p Preset, r *record) time.Time {
+func loginUntil(p *provider.Preset, r *record) time.Time {
 	until := r.RefreshExpiry
-	if p.RefreshIdle > 0 && r.Tokens.Refresh != "" {
-		if idle := r.Issued.Add(p.RefreshIdle); until.IsZero() || idle.Before(until) {
+	if p.RefreshIdle() > 0 && r.Tokens.Refresh != "" {
+		if idle := r.Issued.Add(p.RefreshIdle()); until.IsZero() || idle.Before(until) {
 			until = idle
 		}
 	}

@@ -20,6 +20,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 func writePEM(t *testing.T, name string, blocks ...*pem.Block) string {
@@ -103,7 +105,7 @@ func TestClientCredentialsWithCertificate(t *testing.T) {
 		t.Run(alg, func(t *testing.T) {
 			f := newFake(t)
 			conf := f.config()
-			conf.Flow = FlowClientCredentials
+			conf.Flow = provider.ClientCredentials
 			conf.Certificate = writePEM(t, "both.pem", certBlock(t, key), keyBlock(t, key))
 			src := NewSource(mustNew(t, conf), NewStore(t.TempDir()), "work")
 			wantToken(t, "at-SECRET-1")(src.Token(t.Context()))
@@ -148,7 +150,7 @@ func TestUnusableKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
 			conf := f.config()
-			conf.Flow, conf.Certificate = FlowClientCredentials, writePEM(t, "both.pem", blocks...)
+			conf.Flow, conf.Certificate = provider.ClientCredentials, writePEM(t, "both.pem", blocks...)
 			_, err := NewSource(mustNew(t, conf), NewStore(t.TempDir()), "work").Token(t.Context())
 			wantError(t, err, KindConfig)
 		})
@@ -159,7 +161,7 @@ func TestClientCredentialsWithSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
 		conf := f.config()
-		conf.Flow = FlowClientCredentials
+		conf.Flow = provider.ClientCredentials
 		secret := "wrong-SECRET"
 		conf.Secret = func(context.Context) (string, error) { return secret, nil }
 		src := NewSource(mustNew(t, conf), NewStore(t.TempDir()), "work")
@@ -199,7 +201,7 @@ func TestServiceAccount(t *testing.T) {
 	conf := f.config()
 	tokenURL := conf.TokenURL
 	conf.TokenURL, conf.ClientID = "", ""
-	conf.Flow, conf.Subject = FlowServiceAccount, "alice@example.org"
+	conf.Flow, conf.Subject = provider.ServiceAccount, "alice@example.org"
 	good := map[string]string{"type": "service_account", "client_email": "robot@example.org", "private_key_id": "k1", "token_uri": tokenURL,
 		"private_key": string(pem.EncodeToMemory(keyBlock(t, key)))}
 	conf.ServiceAccount = write(good)

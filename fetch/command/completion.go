@@ -12,7 +12,6 @@ import (
 	"github.com/zalando/go-keyring"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
-	"github.com/mailhaul/mailhaul/oauth"
 )
 
 //go:embed completion.bash
@@ -85,9 +84,8 @@ func completeAccounts(c *cli.Context) {
 // configOptions are how this program reads a configuration.
 func configOptions() config.Options {
 	return config.Options{
-		Providers: oauth.Names(),
-		Keyring:   keyring.Get,
-		Cron:      checkCron,
+		Keyring: keyring.Get,
+		Cron:    checkCron,
 	}
 }
 

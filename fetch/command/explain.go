@@ -15,6 +15,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 	"github.com/mailhaul/mailhaul/oauth"
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // failure is one thing that goes wrong for people, and what to do about it.
@@ -41,12 +42,12 @@ func explain(a *config.Account, err error) string {
 // passwordAdvice says where the server's provider has app passwords, if a
 // password was refused.
 func passwordAdvice(a *config.Account, err error) string {
-	p, ok := oauth.Match(a.Server.Host)
+	p := provider.OfServer(a.Server.Host)
 	login := refusedLogin(err)
-	if !ok || p.AppPassword == "" || a.OAuth != nil || login == nil || login.Temporary() {
+	if p == nil || p.Password == "" || a.OAuth != nil || login == nil || login.Temporary() {
 		return ""
 	}
-	return "\n" + p.Title + ": " + p.AppPassword + "."
+	return "\n" + p.Name + ": " + p.Password + "."
 }
 
 // failures are what people meet, the most telling first.

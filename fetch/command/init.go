@@ -18,6 +18,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 func initCommand() *cli.Command {
@@ -61,8 +62,8 @@ type setup struct {
 	port    int
 	tls     string
 	user    string
-	via     string // how the server was found
-	known   mailProvider
+	via     string             // how the server was found
+	known   provider.Provider  // zero: nothing is known
 	found   *autoconf.Proposal // nil if the server is from the own table or the person
 	caFile  string
 	oauth   string // the block of the configuration; empty without

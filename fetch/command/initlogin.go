@@ -15,6 +15,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // secretPlan says where the password will be kept. Until the connection was
@@ -53,11 +54,8 @@ func (s *setup) askLogin(ctx context.Context) error {
 // tokenWay tells the OAuth preset of the provider, or "custom" with what the
 // provider published, and whether there is no other way.
 func (s *setup) tokenWay() (preset string, only bool) {
-	if s.known.oauth != "" {
-		return s.known.oauth, s.known.tokenOnly
-	}
-	if p, ok := oauth.Match(s.host); ok && !p.Closed {
-		return p.Name, false
+	if p := s.known.OAuth; p != nil && !p.Closed {
+		return p.Name, s.known.TokenOnly
 	}
 	if s.found == nil || s.found.OAuth == nil {
 		return "", false
@@ -70,17 +68,19 @@ func (s *setup) tokenWay() (preset string, only bool) {
 }
 
 func (s *setup) askOAuth(ctx context.Context, preset string) error {
-	if p, ok := oauth.Find(preset); ok {
-		for _, n := range p.Notes {
+	wantsSecret := preset == "custom"
+	if p := provider.OfPreset(preset); p != nil {
+		for _, n := range p.OAuth.Notes {
 			s.say("  - %s", n)
 		}
+		wantsSecret = p.OAuth.ClientSecret
 	}
 	id, err := s.line(ctx, "Client id of your registration", "", "--client-id")
 	if err != nil {
 		return err
 	}
 	file := ""
-	if preset == "google" || preset == "custom" {
+	if wantsSecret {
 		if file, err = s.line(ctx, "File with its client secret (- for none)", "-", "--client-secret-file"); err != nil {
 			return err
 		}
@@ -251,7 +251,7 @@ func (s *setup) loginWay(ctx context.Context, t *tokens) (oauth.LoginOptions, er
 	}
 	ways := []oauth.Way{oauth.WayPaste, oauth.WayBrowser}
 	list := []string{"in a browser elsewhere; paste the address that it ends at", "in a browser of this machine that you start yourself"}
-	if p := t.source.Client().Preset(); p.DeviceURL != "" && p.Allows(oauth.FlowDevice) {
+	if p := t.source.Client().Preset(); p.DeviceURL != "" && p.Allows(provider.Device) {
 		ways, list = append(ways, oauth.WayDevice), append(list, "with a code to enter on another device")
 	}
 	n, err := s.choose(ctx, "There is no browser to start here. How do you log in?", list)

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // askServer finds the server: as the person says, by the own table, or by what
@@ -20,15 +22,15 @@ func (s *setup) askServer(ctx context.Context) error {
 			return usagef("--server: %w", err)
 		}
 		s.via = "as you said"
-		s.known, _ = providerOfHost(s.host)
+		s.known = s.knownServer()
 		s.tell()
 		return nil
 	}
 	if err := s.find(ctx); err != nil {
 		return err
 	}
-	if s.known.noPOP != "" {
-		return &fetch.Error{Exit: fetch.ExitUnavailable, Err: errors.New(s.known.noPOP)}
+	if s.known.NoPOP3 != "" {
+		return &fetch.Error{Exit: fetch.ExitUnavailable, Err: errors.New(s.known.NoPOP3)}
 	}
 	if s.host == "" {
 		s.say("No settings were found for %s.", s.address)
@@ -61,7 +63,7 @@ func (s *setup) askOther(ctx context.Context) error {
 			continue
 		}
 		s.via, s.found = "as you said", nil
-		s.known, _ = providerOfHost(s.host)
+		s.known = s.knownServer()
 		s.user, err = s.line(ctx, "User name", s.user, "--user")
 		return err
 	}
@@ -119,7 +121,7 @@ func (s *setup) server() string {
 // network, the mail exchanger one question to the DNS.
 func (s *setup) find(ctx context.Context) error {
 	_, domain, _ := autoconf.Split(s.address)
-	if p, ok := providerOf(domain); ok {
+	if p := provider.OfDomain(domain); p != nil {
 		s.useProvider(p, "known to mailhaul")
 		return nil
 	}
@@ -133,7 +135,7 @@ func (s *setup) find(ctx context.Context) error {
 	defer client.Close()
 	if client.Database == "" {
 		if mx, err := client.Exchanger(ctx, domain); err == nil {
-			if p, ok := providerOfExchanger(mx); ok {
+			if p := provider.OfExchanger(mx); p != nil {
 				s.useProvider(p, "the domain's mail goes to "+mx)
 				return nil
 			}
@@ -156,14 +158,44 @@ func (s *setup) find(ctx context.Context) error {
 	if p.TLS == autoconf.STLS {
 		s.tls = "stls"
 	}
-	s.known, _ = providerOfHost(p.Host)
+	s.known = s.knownServer()
 	s.setUser(p.User)
 	return nil
 }
 
-func (s *setup) useProvider(p mailProvider, via string) {
-	s.known, s.via, s.host, s.port, s.tls = p, p.name+", "+via, p.host, 995, "implicit"
-	s.setUser(p.user(s.address))
+func (s *setup) useProvider(p *provider.Provider, via string) {
+	s.known, s.via, s.port, s.tls = *p, p.Name+", "+via, 995, "implicit"
+	if len(p.Servers) > 0 {
+		s.host = p.Servers[0]
+	}
+	s.setUser(p.User(s.address))
+}
+
+// knownServer is what is known of the server's provider: of those that share
+// a server, the one of the address.
+func (s *setup) knownServer() provider.Provider {
+	_, domain, _ := autoconf.Split(s.address)
+	if p := provider.OfDomain(domain); p != nil && slices.Contains(p.Servers, s.host) {
+		return *p
+	}
+	if p := provider.OfServer(s.host); p != nil {
+		return *p
+	}
+	return provider.Provider{}
+}
+
+// wishes are what a provider wants of people before the first login.
+func wishes(p *provider.Provider) (lines []string) {
+	if p.Enable != "" {
+		lines = append(lines, "POP3 is off until it is switched on: "+p.Enable)
+	}
+	if p.Password != "" && !p.TokenOnly {
+		lines = append(lines, "Password: "+p.Password)
+	}
+	if p.Note != "" {
+		lines = append(lines, "Note: "+p.Note)
+	}
+	return lines
 }
 
 // lookupClient asks by the private authority too, if there is one.
@@ -193,7 +225,7 @@ func (s *setup) tell() {
 	way := map[string]string{"implicit": "TLS from the start", "stls": "TLS by STLS", "none": "no TLS"}[s.tls]
 	s.say("Server: %s, port %d, %s, user %s", printable(s.host), s.port, way, printable(s.user))
 	s.say("  (%s)", printable(s.via))
-	for _, line := range s.known.advice() {
+	for _, line := range wishes(&s.known) {
 		s.say("  %s", line)
 	}
 	if s.found == nil {

@@ -84,8 +84,8 @@ func (s *setup) blockWith(password string) string {
 	default:
 		b.WriteString("    # no password here: it is asked for at each run\n")
 	}
-	if s.known.config != "" {
-		fmt.Fprintf(b, "    %s\n", s.known.config)
+	if s.known.Config != "" {
+		fmt.Fprintf(b, "    %s\n", s.known.Config)
 	}
 	b.WriteString("    keep: all                # nothing is deleted from the server; none: what is delivered is\n")
 	b.WriteString("    deliver:\n")

@@ -18,11 +18,11 @@ const module = "github.com/mailhaul/mailhaul"
 // import of this module. A pattern ending in /* stands for one level below.
 var layers = map[string][]string{
 	"":                    {"fetch/command"},
-	"fetch/command":       {"fetch", "fetch/*", "deliver", "deliver/*", "state", "oauth"},
+	"fetch/command":       {"fetch", "fetch/*", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
 	"fetch":               {"fetch/pop3", "deliver", "deliver/fault", "state"},
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/sasl":          {},
-	"fetch/config":        {},
+	"fetch/config":        {"oauth/provider"},
 	"fetch/rcfile":        {"fetch/config"},
 	"fetch/autoconf":      {},
 	"fetch/pop3/pop3test": {},
@@ -36,7 +36,8 @@ var layers = map[string][]string{
 	"deliver/smtp":        {"deliver", "deliver/spool", "deliver/durable", "deliver/fault"},
 	"deliver/pipe":        {"deliver", "deliver/spool", "deliver/durable", "deliver/fault"},
 	"state":               {},
-	"oauth":               {},
+	"oauth":               {"oauth/provider"},
+	"oauth/provider":      {},
 }
 
 // owners are the packages that alone may import a library.

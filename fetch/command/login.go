@@ -15,6 +15,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 func loginCommand() *cli.Command {
@@ -93,7 +94,7 @@ func runLogin(c *cli.Context) error {
 		return json.NewEncoder(e.std.Out).Encode(tokenJSONOf(t.account, &st))
 	}
 	done := "logged in"
-	if st.Flow == oauth.FlowClientCredentials || st.Flow == oauth.FlowServiceAccount {
+	if st.Flow == provider.ClientCredentials || st.Flow == provider.ServiceAccount {
 		done = fmt.Sprintf("flow %s works, and needs no login", st.Flow)
 	}
 	fmt.Fprintf(e.std.Out, "%s: %s; next: mailhaul check --connect %s\n", t.account, done, t.account)
@@ -123,7 +124,7 @@ func closedProvider(t *tokens, err error) error {
 	if !p.Closed {
 		return err
 	}
-	advice := p.Title + " registers no new clients; instead of OAuth2, an app password: " + p.AppPassword
+	advice := p.Title + " registers no new clients; instead of OAuth2 use " + provider.OfPreset(p.Name).Password
 	if h := fetch.HintOf(err); h != "" {
 		advice = h + "; " + advice
 	}

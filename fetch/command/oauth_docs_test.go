@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mailhaul/mailhaul/oauth"
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // TestOAuthDocument compares the table of providers in docs/oauth.md with the
@@ -38,8 +38,12 @@ func TestOAuthDocument(t *testing.T) {
 
 func presetTable() string {
 	var b strings.Builder
-	b.WriteString("| `provider` | POP3 server | scopes | flows | registration | app password |\n|---|---|---|---|---|---|\n")
-	for _, p := range oauth.Presets() {
+	b.WriteString("| `provider` | POP3 server | scopes | flows | registration | password |\n|---|---|---|---|---|---|\n")
+	for _, row := range provider.All() {
+		p := row.OAuth
+		if p == nil {
+			continue
+		}
 		registration := "open"
 		if p.Closed {
 			registration = "*closed*"
@@ -47,21 +51,21 @@ func presetTable() string {
 		if len(p.Notes) > 0 {
 			registration += ": " + strings.Join(p.Notes, "; ")
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", asCode(append([]string{p.Name}, p.Aliases...)...), hosts(p),
-			asCode(p.Scopes...), asCode(flowWords(p)...), registration, p.AppPassword)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", asCode(append([]string{p.Name}, p.Aliases...)...), servers(row),
+			asCode(p.Scopes...), asCode(flowWords(p)...), registration, row.Password)
 	}
 	return b.String()
 }
 
-func hosts(p oauth.Preset) string {
-	list := strings.Join(p.Hosts, ", ")
-	if p.SASL == oauth.XOAuth2Only {
+func servers(p *provider.Provider) string {
+	list := strings.Join(p.Servers, ", ")
+	if p.OAuth.XOAuth2Only {
 		list += " (XOAUTH2)"
 	}
 	return list
 }
 
-func flowWords(p oauth.Preset) (words []string) {
+func flowWords(p *provider.Preset) (words []string) {
 	for _, f := range p.Flows {
 		words = append(words, f.String())
 	}

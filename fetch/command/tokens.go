@@ -63,7 +63,7 @@ func oauthConfig(a *config.Account) oauth.Config {
 		DeviceURL:      o.DeviceURL,
 		RevokeURL:      o.RevokeURL,
 		Scopes:         o.Scopes,
-		Flow:           oauth.Flow(o.Flow),
+		Flow:           o.Flow,
 		RedirectPort:   o.RedirectPort,
 		Certificate:    o.Certificate,
 		Key:            o.Key,

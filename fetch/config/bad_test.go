@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // account wraps keys into an account that lacks nothing. They start at line 6,
@@ -21,7 +23,6 @@ func parse(text string) (*Config, error) {
 			v, ok := map[string]string{"HOME": "/home/al", "MAIL": "/var/m"}[name]
 			return v, ok
 		},
-		Providers: []string{"google", "microsoft"},
 	})
 }
 
@@ -282,7 +283,7 @@ func TestBadAccounts(t *testing.T) {
 		{"oauth: {}",
 			"6:12: accounts.work.oauth: wants provider (a preset such as google, or custom)\n6:12: accounts.work.oauth: wants client_id (register mailhaul with the provider to get one)"},
 		{"oauth: {provider: gogle, client_id: x}",
-			"6:23: accounts.work.oauth.provider: wants one of custom, google, microsoft, not \"gogle\" (did you mean \"google\"?)"},
+			"6:23: accounts.work.oauth.provider: wants one of custom, " + strings.Join(provider.Names(), ", ") + ", not \"gogle\" (did you mean \"google\"?)"},
 		{"oauth: {provider: custom, client_id: x, flow: device}",
 			"6:12: accounts.work.oauth: wants token_url (provider: custom has no preset)\n6:12: accounts.work.oauth: wants device_url (provider: custom has no preset)"},
 		{"oauth: {provider: google, flow: service_account}",

@@ -48,8 +48,8 @@ type Log struct {
 }
 
 // Options are what reading a configuration depends on besides its bytes. The
-// zero value uses the process's environment and allows any cron expression
-// and provider name of the right form.
+// zero value uses the process's environment and allows any cron expression of
+// the right form.
 type Options struct {
 	// LookupEnv replaces os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
@@ -57,9 +57,6 @@ type Options struct {
 	Keyring func(service, user string) (string, error)
 	// Cron checks a cron expression; without it only its form is checked.
 	Cron func(expr string) error
-	// Providers are the known names of oauth.provider besides custom; nil
-	// allows any.
-	Providers []string
 	// Shared means that others may read the file: a plain password in it is
 	// then a mistake. Load finds out by itself.
 	Shared bool

@@ -18,7 +18,6 @@ const (
 	rejectNames     = "quarantine keep"
 	dedupeNames     = "off message-id content"
 	duplicateNames  = "skip tag deliver"
-	flowNames       = "browser device client_credentials service_account"
 	tokensNames     = "file keyring"
 	targetNames     = "maildir mbox smtp lmtp pipe"
 	relayTLSNames   = "starttls implicit none"

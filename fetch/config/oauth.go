@@ -4,21 +4,9 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
-
-// Flow is how OAuth2 authorisation is obtained.
-type Flow uint8
-
-// The values of oauth.flow.
-const (
-	FlowBrowser Flow = iota
-	FlowDevice
-	FlowClientCredentials
-	FlowServiceAccount
-)
-
-// String returns the word used in the configuration.
-func (v Flow) String() string { return word(v, flowNames) }
 
 // TokenStore is where tokens are kept.
 type TokenStore uint8
@@ -39,7 +27,7 @@ type OAuth struct {
 	Provider     string
 	ClientID     string
 	ClientSecret Secret
-	Flow         Flow
+	Flow         provider.Flow
 	// Tenant is Microsoft's; empty for the preset's.
 	Tenant                                  string
 	AuthURL, TokenURL, DeviceURL, RevokeURL string
@@ -64,10 +52,10 @@ func oauthMapping() kind[OAuth] {
 
 func oauthKeys() []key[OAuth] {
 	return []key[OAuth]{
-		on("provider", "", "preset such as google or microsoft, or custom", provider(), func(o *OAuth) *string { return &o.Provider }),
+		on("provider", "", "preset such as google or microsoft, or custom", providerKind(), func(o *OAuth) *string { return &o.Provider }),
 		on("client_id", "", "the id of your registration with the provider", str("a string"), func(o *OAuth) *string { return &o.ClientID }),
 		on("client_secret", "", "where its secret is, if it has one", secret(), func(o *OAuth) *Secret { return &o.ClientSecret }),
-		on("flow", "browser", "how to authorise", enum[Flow](flowNames), func(o *OAuth) *Flow { return &o.Flow }),
+		on("flow", "browser", "how to authorise", enum[provider.Flow](provider.FlowWords), func(o *OAuth) *provider.Flow { return &o.Flow }),
 		on("tenant", "the preset's", "Microsoft tenant id or domain", str("a string"), func(o *OAuth) *string { return &o.Tenant }),
 		on("auth_url", "the preset's", "authorisation endpoint", webURL(), func(o *OAuth) *string { return &o.AuthURL }),
 		on("token_url", "the preset's", "token endpoint", webURL(), func(o *OAuth) *string { return &o.TokenURL }),
@@ -85,15 +73,14 @@ func oauthKeys() []key[OAuth] {
 	}
 }
 
-// provider decodes the name of a preset. The presets are not known here: the
-// caller may hand in their names.
-func provider() kind[string] {
+// providerKind decodes the name of a preset.
+func providerKind() kind[string] {
 	return parsed("a provider's name", schema{"type": "string"}, func(w *walker, s string) (string, error) {
-		if w.opts.Providers == nil || s == "custom" || contains(w.opts.Providers, s) {
-			return s, checkText(s)
+		known := append([]string{"custom"}, provider.Names()...)
+		if !contains(known, s) {
+			return "", &unknownWord{known, s}
 		}
-		known := append([]string{"custom"}, w.opts.Providers...)
-		return "", &unknownWord{known, s}
+		return s, nil
 	})
 }
 
@@ -120,7 +107,7 @@ func checkOAuth(w *walker, path string, n *yaml.Node, o *OAuth) {
 	}
 	need("provider", "a preset such as google, or custom")
 	flow := "flow: " + o.Flow.String()
-	if o.Flow == FlowServiceAccount {
+	if o.Flow == provider.ServiceAccount {
 		need("service_account", flow+" signs with its key file")
 		return
 	}
@@ -129,15 +116,15 @@ func checkOAuth(w *walker, path string, n *yaml.Node, o *OAuth) {
 		need("token_url", "provider: custom has no preset")
 	}
 	switch o.Flow {
-	case FlowBrowser:
+	case provider.Browser:
 		if o.Custom() {
 			need("auth_url", "provider: custom has no preset")
 		}
-	case FlowDevice:
+	case provider.Device:
 		if o.Custom() {
 			need("device_url", "provider: custom has no preset")
 		}
-	case FlowClientCredentials:
+	case provider.ClientCredentials:
 		if !w.has(path, "certificate") {
 			need("client_secret", flow+" needs it, or a certificate")
 		} else if w.has(path, "client_secret") {

@@ -55,7 +55,7 @@ func TestEnumNames(t *testing.T) {
 	for got, want := range map[string]string{
 		TLSSTLS.String(): "stls", AuthGSSAPI.String(): "gssapi", PipeliningOff.String(): "off", UTF8Off.String(): "off",
 		GmailRecent.String(): "recent", RejectKeep.String(): "keep", DedupeContent.String(): "content", DuplicateDeliver.String(): "deliver",
-		FlowServiceAccount.String(): "service_account", TokensKeyring.String(): "keyring", TargetPipe.String(): "pipe",
+		TokensKeyring.String(): "keyring", TargetPipe.String(): "pipe",
 		RelayNone.String(): "none", MboxCL2.String(): "mboxcl2", LineEndsCRLF.String(): "crlf", SandboxOff.String(): "off",
 		LogJSON.String(): "json", ProxyHTTP.String(): "http", SecretPlain.String(): "plain", TLS(9).String(): "unknown(9)",
 	} {

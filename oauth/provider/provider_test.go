@@ -1,0 +1,106 @@
+package provider
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestOfDomain(t *testing.T) {
+	for domain, want := range map[string]string{
+		"gmail.com": "Gmail", "hotmail.co.uk": "Outlook.com", "live.fr": "Outlook.com", "outlook.com": "Outlook.com", "web.de": "WEB.DE",
+		"icloud.com": "iCloud", "yahoo.com.br": "Yahoo Mail",
+		// Anyone can have these.
+		"hotmail.xyz": "", "live.shop": "", "x.hotmail.com": "", "live.github.io": "", "nothotmail.com": "", "example.org": "",
+	} {
+		if p := OfDomain(domain); nameOf(p) != want {
+			t.Errorf("%s: %q, want %q", domain, nameOf(p), want)
+		}
+	}
+	if p := OfExchanger("outlook.com"); nameOf(p) != "Microsoft 365" {
+		t.Errorf("mx: %+v", p)
+	}
+}
+
+func TestOfServer(t *testing.T) {
+	for host, want := range map[string]string{
+		"pop.gmail.com": "google", "POP.GMAIL.COM.": "google", "outlook.office365.com": "microsoft",
+		"pop-mail.outlook.com": "microsoft-consumer", "mail.comcast.net": "comcast",
+	} {
+		if p := OfServer(host); p == nil || p.OAuth.Name != want {
+			t.Errorf("%s: %+v", host, p)
+		}
+	}
+	if p := OfServer("pop.example.org"); p != nil {
+		t.Errorf("%+v", p)
+	}
+}
+
+func nameOf(p *Provider) string {
+	if p == nil {
+		return ""
+	}
+	return p.Name
+}
+
+// TestTable checks the form of providers.json for those who edit it.
+func TestTable(t *testing.T) {
+	list, err := decode(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) < 30 {
+		t.Errorf("only %d", len(list))
+	}
+	domains := map[string]string{}
+	for _, p := range list {
+		if (len(p.Servers) == 0) == (p.NoPOP3 == "") {
+			t.Errorf("%s: wants servers, or the reason why there are none", p.Name)
+		}
+		for _, d := range slices.Concat(p.Domains, p.MX, p.Servers) {
+			if d != strings.ToLower(d) {
+				t.Errorf("%s: %s is not lower case", p.Name, d)
+			}
+		}
+		for _, d := range p.Domains {
+			if domains[d] != "" {
+				t.Errorf("%s is of both %s and %s", d, domains[d], p.Name)
+			}
+			domains[d] = p.Name
+		}
+		if p.TokenOnly && p.OAuth == nil {
+			t.Errorf("%s: no way to log in", p.Name)
+		}
+		if u := p.User("a@b@example.org"); p.LocalPart != (u == "a@b") {
+			t.Errorf("%s: user %s", p.Name, u)
+		}
+	}
+}
+
+func TestPresets(t *testing.T) {
+	seen := map[string]string{}
+	for _, provider := range All() {
+		p := provider.OAuth
+		if p == nil {
+			continue
+		}
+		for _, name := range append([]string{p.Name}, p.Aliases...) {
+			if other, ok := seen[name]; ok || name != strings.ToLower(name) {
+				t.Errorf("name %q of %s: also of %q, or not lower case", name, p.Name, other)
+			}
+			seen[name] = p.Name
+			if got := OfPreset(strings.ToUpper(name)); got != provider {
+				t.Errorf("OfPreset(%q) is %v", name, got)
+			}
+		}
+		if p.Title == "" || p.TokenURL == "" || len(p.Scopes) == 0 || len(p.Flows) == 0 || p.Redirect == "" {
+			t.Errorf("%s lacks something: %+v", p.Name, p)
+		}
+		if p.Closed && provider.Password == "" {
+			t.Errorf("%s is closed without advice", p.Name)
+		}
+	}
+	if names := Names(); len(names) != len(seen) || names[0] != "google" || !slices.Contains(names, "xfinity") {
+		t.Errorf("names %v", names)
+	}
+}
