@@ -12,8 +12,8 @@ import (
 
 // deleteAndQuit sends DELE for what is seen and unwanted, and QUIT, in one
 // flight where the server allows it. Only QUIT's +OK makes deletions real
-// (RFC 1939 section 6); without it the messages are still listed next time
-// and are deleted then.
+// (RFC 1939 section 6); without it the next listing tells which were done, and
+// what it still holds is deleted then.
 //
 // List, if not nil, is a listing in which UIDs repeat.
 func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, list []pop3.Message, change *state.Change) (int, error) {
@@ -23,32 +23,26 @@ func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, li
 	}
 	next := 0
 	var deleted []state.Key
+	var kept refusals
 	msgs := make([]pop3.Message, len(doomed))
 	for i := range doomed {
 		msgs[i] = doomed[i].Message
 	}
-	err := c.DeleteAndQuit(ctx, msgs, func(m pop3.Message, refused error) error {
+	err := c.DeleteAndQuit(ctx, msgs, func(_ pop3.Message, refused error) error {
 		d := &doomed[next]
 		next++
 		if refused != nil {
-			r.addNote(fmt.Sprintf("the server would not delete message %d: %v; it is delivered, and a later run tries again", m.Num, refused))
+			kept.add(refused)
 			return nil
 		}
 		deleted = append(deleted, d.key)
 		return nil
 	})
-	var refused *pop3.QuitError
-	switch {
-	case errors.As(err, &refused) && len(doomed) == 0:
-		r.addNote(fmt.Sprintf("the server refused to end the session: %v; nothing was to be deleted, so nothing is lost", refused.Err))
-	case errors.As(err, &refused):
-		r.unconfirmed(len(doomed))
-		return 0, &Error{Exit: ExitTemp, Err: fmt.Errorf("the server did not confirm the deletions: %w", err), Hint: unconfirmedHint}
-	case err != nil && len(doomed) == 0:
-		return 0, fmt.Errorf("the session did not end well: %w", err)
-	case err != nil:
-		r.unconfirmed(len(doomed))
-		return 0, &unconfirmedError{err}
+	if kept.n > 0 {
+		r.addNote(kept.note())
+	}
+	if err != nil {
+		return 0, r.notDeleted(c, len(doomed)-kept.n, err)
 	}
 	change.Deleted, change.DeletedAt = deleted, r.now()
 	r.sum.Deleted += len(deleted)
@@ -56,6 +50,48 @@ func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, li
 		r.facts.List = state.ListDigest{} // as Apply does, see there
 	}
 	return len(deleted), nil
+}
+
+// notDeleted is the error of a session in which DELE was sent for n messages
+// and not refused, and QUIT was not answered with +OK; nil if that does not
+// matter.
+func (r *run) notDeleted(c *pop3.Client, n int, err error) error {
+	var refused *pop3.QuitError
+	switch {
+	case errors.As(err, &refused) && n == 0:
+		r.addNote(fmt.Sprintf("the server refused to end the session: %v; nothing was to be deleted, so nothing is lost", refused.Err))
+		return nil
+	case n == 0:
+		return fmt.Errorf("the session did not end well: %w", err)
+	case !c.QuitSent():
+		return &beforeQuitError{n, err}
+	}
+	r.unconfirmed(n)
+	if errors.As(err, &refused) {
+		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server did not confirm the deletions: %w", err), Hint: unconfirmedHint}
+	}
+	return &unconfirmedError{err}
+}
+
+// refusals are the DELE commands of a session that the server refused.
+type refusals struct {
+	n     int
+	first error
+}
+
+func (f *refusals) add(err error) {
+	if f.n++; f.n == 1 {
+		f.first = err
+	}
+}
+
+// note says it in one line. Whether the messages stay is not known: some of
+// these refusals are about a message that another program deleted meanwhile.
+func (f *refusals) note() string {
+	if f.n == 1 {
+		return fmt.Sprintf("the server refused to delete 1 message: %v; it is delivered, and is deleted later if it is still listed", f.first)
+	}
+	return fmt.Sprintf("the server refused to delete %d messages, the first: %v; they are delivered, and are deleted later if they are still listed", f.n, f.first)
 }
 
 // deletion is a message that is to be deleted from the server.

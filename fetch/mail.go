@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // Mail says what a run that went wrong means for the mail on the server, in one
@@ -90,8 +92,27 @@ func (e *unconfirmedError) Error() string {
 
 func (e *unconfirmedError) Unwrap() error { return e.err }
 
-// Hint says that there is nothing to do at first.
-func (*unconfirmedError) Hint() string { return unconfirmedHint }
+// Hint names the time limit, if it was that.
+func (e *unconfirmedError) Hint() string {
+	var conn *pop3.ConnError
+	if errors.As(e.err, &conn) && conn.Timeout() {
+		return conn.Hint()
+	}
+	return unconfirmedHint
+}
+
+// beforeQuitError: the session ended after DELE and before QUIT was sent, so
+// the server deletes none of the n messages (RFC 1939 section 6).
+type beforeQuitError struct {
+	n   int
+	err error
+}
+
+func (e *beforeQuitError) Error() string {
+	return fmt.Sprintf("the session ended before QUIT, so the server keeps %s that were to be deleted: %v", counted(e.n, "message"), e.err)
+}
+
+func (e *beforeQuitError) Unwrap() error { return e.err }
 
 // unconfirmed counts deletions that the server may have done.
 func (r *run) unconfirmed(n int) { r.sum.Unconfirmed += n }

@@ -140,6 +140,7 @@ func listRows() []hostile {
 		{does: "lists more in UIDL than in STAT and LIST", then: "fetches the rest, reports the ghost", o: uidl(5, "5 uid-5\r\n6 ghost"), exit: 65, got: 5, says: "1 message failed and stays on the server"},
 		{does: "lists fewer in UIDL than in LIST", then: "leaves alone what has no name", o: uidl(3, ""), exit: 0, got: 4, says: "1 message, left alone"},
 		{does: "has ghosts in LIST only", then: "leaves them alone", o: list(5, "5 100\r\n6 -1\r\n7 0"), exit: 0, got: 5, says: "2 messages, left alone"},
+		{does: "sends empty lines in UIDL and LIST", then: "skips them", o: emptyListLines(), exit: 0, got: 5},
 		{does: "leaves messages out of LIST", then: "fetches them all the same", o: list(3, ""), exit: 0, got: 5},
 		{does: "lists a message number twice", then: "takes the first", o: uidl(3, "3 uid-3\r\n3 uid-4711"), exit: 0, got: 5, says: "lists a message number twice"},
 		{does: "gives all messages the same UID", then: "tells them apart by their place", o: sameUID(), exit: 0, got: 5, messages: nil},
@@ -161,6 +162,12 @@ func listRows() []hostile {
 }
 
 // sameUID is a server as Dovecot may be for identical messages.
+func emptyListLines() pop3test.Options {
+	o := uidl(1, "\r\n1 uid-1\r\n ")
+	o.ListLine = list(3, "\r\n3 100").ListLine
+	return o
+}
+
 func sameUID() pop3test.Options {
 	return pop3test.Options{UIDLLine: func(num int, _ string) string { return fmt.Sprintf("%d same", num) }}
 }
@@ -228,8 +235,13 @@ func endRows() []hostile {
 		{does: "falls silent at QUIT", then: "has delivered, deletes the next time with the same options", o: always("QUIT", pop3test.Stall()), conf: del, left: 5, slow: true, exit: 69, got: 5, says: "before the server confirmed the deletions"},
 		{does: "refuses QUIT after deletions", then: "has delivered, looks again the next time", o: always("QUIT", pop3test.Err("some deleted messages not removed")), conf: del, left: 5, exit: 75, got: 5, says: "did not confirm the deletions"},
 		{does: "refuses QUIT, with nothing deleted", then: "notes it", o: always("QUIT", pop3test.Err("no")), exit: 0, got: 5, says: "refused to end the session"},
-		{does: "refuses one DELE", then: "deletes the others, the one the next time with the same options", o: always("DELE 3", pop3test.Err("cannot")), conf: del, left: 1, exit: 0, got: 5, says: "would not delete message 3"},
+		{does: "refuses one DELE", then: "deletes the others, the one the next time with the same options", o: always("DELE 3", pop3test.Err("cannot")), conf: del, left: 1, exit: 0, got: 5, says: "refused to delete 1 message: dele 3"},
+		{does: "refuses each DELE", then: "says it once, with the first reason", o: always("DELE", pop3test.Err("read-only mailbox")), conf: del, left: 5, exit: 0, got: 5, says: "refused to delete 5 messages, the first: dele 1: server refused: read-only mailbox"},
 		{does: "closes at DELE", then: "has delivered, deletes the next time with the same options", o: always("DELE 3", pop3test.Cut()), conf: del, left: 5, exit: 69, got: 5, says: "before the server confirmed the deletions"},
+		{does: "closes at DELE, and takes one command at a time", then: "knows that QUIT was not sent, so nothing was deleted", o: noPipelining(always("DELE 3", pop3test.Cut())), conf: del, left: 5, exit: 69, got: 5, says: "before QUIT, so the server keeps 5 messages that were to be deleted"},
+		{does: "takes longer than timeouts.idle to answer QUIT after deletions", then: "waits three times as long, and half a second more for each deletion", o: always("QUIT", pop3test.Pause(4*time.Second)), conf: del, slow: true, exit: 0, got: 5},
+		{does: "sends an empty line behind each reply", then: "skips it", o: faults(pop3test.Fault{On: "greeting", Do: pop3test.Append("\r\n"), Always: true}, pop3test.Fault{Do: pop3test.Append("\r\n"), Always: true}), conf: del, exit: 0, got: 5},
+		{does: "sends nothing but empty lines in reply to DELE", then: "skips 16, then gives up", o: noPipelining(always("DELE", pop3test.Raw(strings.Repeat("\n", 40)))), conf: del, left: 5, exit: 76, got: 5, says: "before QUIT, so the server keeps 5 messages that were to be deleted"},
 	}
 }
 

@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -176,7 +177,11 @@ func (b *builder) finish() []Message {
 	return b.msgs
 }
 
+// malformed counts a line that makes no sense. An empty one is about no message.
 func (b *builder) malformed(line []byte) {
+	if len(bytes.TrimSpace(line)) == 0 {
+		return
+	}
 	if b.report.Malformed == 0 {
 		b.report.Example = escape(line)
 	}

@@ -33,6 +33,8 @@ type Client struct {
 	noUIDL   bool
 	report   ListReport
 	base     int // wire.replies when the pipeline at hand began
+	marked   int // messages marked for deletion
+	quitAt   int // which of the commands QUIT is; 0 if it was not queued
 	scratch  []byte
 }
 
@@ -170,10 +172,18 @@ func (c *Client) status(name string, num int) ([]byte, error) {
 	return nil, err
 }
 
-// reply reads one line that answers a command.
+// maxEmpty is how many empty lines may come before a reply. Some servers send
+// one now and then, and most clients skip it; no reply is empty.
+const maxEmpty = 16
+
+// reply reads one line that answers a command. Empty lines before it are
+// skipped, on the same clock.
 func (c *Client) reply(name string, num, limit int, wait time.Duration) ([]byte, error) {
 	c.w.await(wait, false)
 	line, err := c.w.line(limit)
+	for n := 0; err == nil && len(line) == 0 && n < maxEmpty; n++ {
+		line, err = c.w.line(limit)
+	}
 	if err != nil {
 		rejected := c.pipelineRejected() && c.w.buffered() == 0 && c.w.cancelled.Load() == nil
 		err = c.failed(label(name, num), err)

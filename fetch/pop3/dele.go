@@ -23,6 +23,9 @@ func (c *Client) DeleteAndQuit(ctx context.Context, msgs []Message, fn func(Mess
 		b.n++
 		b.command = func(dst []byte, i int) []byte {
 			if i == len(msgs) {
+				if c.quitAt == 0 {
+					c.quitAt = c.w.queued + 1
+				}
 				return append(dst, "QUIT"...)
 			}
 			return dele(dst, i)
@@ -49,6 +52,9 @@ func (c *Client) deletions(msgs []Message, fn func(Message, error) error) batch 
 			var refused *Error
 			if err != nil && !errors.As(err, &refused) {
 				return err
+			}
+			if err == nil {
+				c.marked++
 			}
 			if fn == nil {
 				return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 )
 
 var (
@@ -133,13 +134,17 @@ type ConnError struct {
 	Err     error
 
 	pipelined bool
+	waited    time.Duration // for the reply to QUIT
 }
 
 // Error implements error.
 func (e *ConnError) Error() string {
 	text := e.Err.Error()
-	if hungUp(e.Err) {
+	switch {
+	case hungUp(e.Err):
 		text = "server closed the connection"
+	case e.waited > 0:
+		text = fmt.Sprintf("timeout: no answer in %s", e.waited.Round(time.Second/10))
 	}
 	return strings.ToLower(e.Command) + ": " + text
 }
@@ -161,6 +166,10 @@ func (e *ConnError) Hint() string {
 		return "the server says nothing: perhaps this port wants TLS from the start (tls: implicit, or --from pop3s://), or it is overloaded"
 	case e.Command == "greeting" && hungUp(e.Err):
 		return "the server wants no connection from here now: too many at a time, or too many failed logins? try again later"
+	case errors.Is(e.Err, errSessionTime):
+		return "`timeouts.session` in mailhaul.yaml(5) is how long a session may take"
+	case e.Command == "QUIT" && e.Timeout():
+		return "a server that deletes slowly needs more time to answer QUIT: use a longer `timeout` in mailhaul.yaml(5)"
 	}
 	return cmp.Or(hintOf(e.Err), "the network or the server is in trouble; if it stays, `mailhaul check --connect` names the step that fails")
 }

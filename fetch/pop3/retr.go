@@ -46,7 +46,7 @@ func (c *Client) Top(ctx context.Context, msgs []Message, lines int, fn Retrieve
 func (c *Client) bodies(name string, msgs []Message, suffix string, octets func(Message) int64, fn RetrieveFunc) error {
 	// What is here already answers nothing. Taken for the first reply it would
 	// shift all that follow by one: message 1 under the UID of message 2.
-	if c.w.queued == c.w.replies && c.w.buffered() > 0 {
+	if c.w.queued == c.w.replies && c.w.unasked() {
 		return c.failed(name, errUnsolicited)
 	}
 	return c.do(batch{

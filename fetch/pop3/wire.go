@@ -47,6 +47,7 @@ type wire struct {
 	fresh int
 
 	queued, replies int // commands queued and replies read, in all
+	handed          int // commands that a write was tried of
 	batch           int // replies before the first one of the last write
 	counted         bool
 	flights         int
@@ -115,6 +116,7 @@ func (w *wire) flush() error {
 	if err := w.conn.SetWriteDeadline(w.deadline(w.idle)); err != nil {
 		return w.explain(err)
 	}
+	w.handed = w.queued // some or all of it may arrive even if the write fails
 	_, err := w.conn.Write(w.out)
 	clear(w.out) // it may have held a password
 	w.out = w.out[:0]
@@ -224,6 +226,15 @@ func (w *wire) line(limit int) ([]byte, error) {
 }
 
 func (w *wire) buffered() int { return w.w - w.r }
+
+// unasked reports whether something is received already. Empty lines do not
+// count, and are dropped: they answer nothing and do no harm.
+func (w *wire) unasked() bool {
+	for w.r < w.w && (w.buf[w.r] == '\n' || bytes.HasPrefix(w.buf[w.r:w.w], []byte("\r\n"))) {
+		w.r += bytes.IndexByte(w.buf[w.r:w.w], '\n') + 1
+	}
+	return w.w-w.r > 1 || w.w-w.r == 1 && w.buf[w.r] != '\r' // half of an empty line
+}
 
 // timeoutError is what a limit of Server ended.
 type timeoutError string
