@@ -383,6 +383,33 @@ func TestSignalsDoNotLockOut(t *testing.T) {
 	})
 }
 
+// TestRefusalsDoNotHammer: a login that was refused in words that sound like
+// time is tried no more often than any other refused one.
+func TestRefusalsDoNotHammer(t *testing.T) {
+	for text, want := range map[string]int{
+		"Invalid user name or password, please try again": 1,
+		"Account locked by administrator":                 1,
+		"Disk quota exceeded, wait":                       1,
+		"so sorry":                                        1,
+		"internal error":                                  840,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			tries := 0
+			l := &Loop{Fetcher: &Fetcher{}, random: noJitter, poll: func(context.Context, *Account) Summary {
+				tries++
+				return Summary{Started: time.Now(), Err: &pop3.LoginError{Login: "USER", Err: &pop3.Error{Command: "PASS", Text: text}}}
+			}}
+			ctx, cancel := context.WithTimeout(t.Context(), 14*time.Minute-time.Millisecond)
+			defer cancel()
+			_ = l.Run(ctx, Roster{Jobs: []Job{{Name: "a", ID: "a", Schedule: Schedule{Every: time.Second},
+				Open: func() (*Account, error) { return &Account{Name: "a", ID: "a"}, nil }}}})
+			if tries != want {
+				t.Errorf("%q: %d logins in 14 minutes, want %d", text, tries, want)
+			}
+		})
+	}
+}
+
 // TestAskedInTurns: where a run goes to the end of the queue after a turn, all
 // of it is what SIGUSR1 asked for, and a signal in any turn asks for one more
 // run.

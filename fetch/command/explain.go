@@ -64,7 +64,10 @@ func failures() []failure {
 			"POP3 is switched off for this mailbox: switch it on in the provider's web mail settings (forwarding and POP/IMAP), then wait a few minutes."},
 		{"basic authentication off", said("basic authentication is disabled", "basic auth", "logon denied", "authentication failed for legacy"),
 			"The provider no longer takes passwords over POP3: use OAuth2 (`mailhaul init`, docs/oauth.md)."},
-		{"too many logins", said("too many", "rate limit", "login rate", "try again later", "exceeded", "frequent"),
+		{"too many logins", func(a *config.Account, err error) bool {
+			l := refusedLogin(err)
+			return (l == nil || l.Temporary()) && said("too many", "rate limit", "login rate", "exceeded", "frequent")(a, err)
+		},
 			"The provider limits how often one may log in: wait, then run less often."},
 		{"maildrop in use", code(pop3.InUse),
 			"Another program holds the mailbox (close other mail programs), or a broken connection left it locked: that ends by itself after about ten minutes."},
@@ -76,6 +79,10 @@ func failures() []failure {
 			l := refusedLogin(err)
 			return bearer(l) && l.AfterLogin
 		}, "The token is good, but not for this mailbox. Is user: the mailbox that consent was given for (a shared mailbox has its own name)?\nWith Microsoft's app-only access the mailbox must grant it: New-ServicePrincipal with the enterprise application's object id, then Add-MailboxPermission (docs/oauth.md)."},
+		{"mailbox full", refusedFor(pop3.RefusedQuota),
+			"The mailbox is full, and the provider lets nobody in by POP3 until it is not: make room in its web mail, or ask its support for more."},
+		{"account closed", refusedFor(pop3.RefusedAccount),
+			"The provider does not let this account in: it is locked, closed, or not allowed to use POP3. Log in to its web mail and look for what it wants,\nor ask its support. More tries may keep it locked."},
 		{"bearer token refused", func(_ *config.Account, err error) bool {
 			l := refusedLogin(err)
 			return bearer(l) && refusedForGood(l)
@@ -149,6 +156,15 @@ func refusedLogin(err error) *pop3.LoginError {
 func refusedForGood(l *pop3.LoginError) bool {
 	var refused *pop3.Error
 	return l != nil && !l.Temporary() && errors.As(l.Err, &refused) && refused.Code != pop3.SysPerm
+}
+
+// refusedFor fits a login that was refused for good, for what r says.
+func refusedFor(r pop3.Refusal) func(*config.Account, error) bool {
+	return func(_ *config.Account, err error) bool {
+		var refused *pop3.Error
+		l := refusedLogin(err)
+		return refusedForGood(l) && errors.As(l.Err, &refused) && refused.Refusal() == r
+	}
 }
 
 // ofFile fits what the system said of a file, unless it was no target's, or the

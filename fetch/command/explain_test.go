@@ -50,6 +50,8 @@ func meetings() []meeting {
 		{name: "Gmail has POP off", row: "pop disabled", server: refusal("[SYS/PERM] Your account is not enabled for POP access. Please visit your Gmail settings page and enable your account for POP access."), step: "login", exit: 77},
 		{name: "no passwords any more", row: "basic authentication off", server: refusal("Logon failure: basic authentication is disabled."), step: "login", exit: 77},
 		{name: "too many logins", row: "too many logins", server: refusal("[LOGIN-DELAY] too many logins, try again later"), step: "login", exit: 75},
+		{name: "mailbox full", row: "mailbox full", server: refusal("Disk quota exceeded"), step: "login", exit: 77},
+		{name: "account locked", row: "account closed", server: refusal("Account locked by administrator"), step: "login", exit: 77},
 		{name: "wrong password", row: "wrong password", config: "    password: {file: ${WRONG}}\n", ground: wrongPassword, step: "login", exit: 77},
 		{name: "maildrop in use", row: "maildrop in use", ground: holdMaildrop, step: "login", exit: 75},
 		{name: "bearer token refused", row: "bearer token refused", server: pop3test.Options{Mechanisms: []string{"XOAUTH2"}, Token: func(string, string) bool { return false }},

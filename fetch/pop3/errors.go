@@ -52,6 +52,9 @@ func (e *Error) Temporary() bool {
 	case SysPerm, Auth, UTF8:
 		return false
 	}
+	if e.ofLogin() {
+		return e.Refusal() == RefusedForNow
+	}
 	return hintsTemporary(e.Text)
 }
 

@@ -47,9 +47,15 @@ func (e *LoginError) Hint() string {
 	if h := refused.Hint(); h != "" {
 		return h
 	}
-	switch {
-	case refused.Temporary():
+	switch refused.Refusal() {
+	case RefusedForNow:
 		return ""
+	case RefusedQuota:
+		return "the mailbox is full: make room in the provider's web mail, or ask its support"
+	case RefusedAccount:
+		return "the provider does not let this account in: log in to its web mail, look at the settings for POP3, or ask its support"
+	}
+	switch {
 	case e.AfterLogin:
 		return "the login is good, but for another mailbox: does the token or password belong to this user name?"
 	case e.Login == "XOAUTH2" || e.Login == "OAUTHBEARER":
