@@ -70,7 +70,7 @@ func TestDialogues(t *testing.T) {
 			S: +OK
 			C! close`},
 		{name: "a refused message is not deleted", keepNone: true, fetched: 1, deleted: 1, exit: ExitData,
-			text: `1 message failed and stays on the server: retr 1: server refused: gone\x1b[2J`, script: login + `
+			text: `1 message could not be retrieved: retr 1: server refused: gone\x1b[2J`, script: login + `
 			C: STAT
 			S: +OK 2 40
 			C: UIDL

@@ -48,14 +48,23 @@ func Worst(codes []Exit) Exit {
 }
 
 // PartialError says that a run went through but some messages could not be
-// retrieved or delivered. They are still on the server.
+// retrieved or delivered. This run did not delete them.
 type PartialError struct {
-	Failed int
-	First  error
+	// Failed is how many, and Unsent how many of them the server did not send.
+	// Perhaps it does not have these any more: the next listing shows it.
+	Failed, Unsent int
+	First          error
 }
 
 func (e *PartialError) Error() string {
-	if e.Failed == 1 {
+	switch {
+	case e.Failed == 1 && e.Unsent == 1:
+		return fmt.Sprintf("1 message could not be retrieved: %v", e.First)
+	case e.Unsent == e.Failed:
+		return fmt.Sprintf("%d messages could not be retrieved; the first: %v", e.Failed, e.First)
+	case e.Unsent > 0:
+		return fmt.Sprintf("%d messages failed, of which %d could not be retrieved; the first: %v", e.Failed, e.Unsent, e.First)
+	case e.Failed == 1:
 		return fmt.Sprintf("1 message failed and stays on the server: %v", e.First)
 	}
 	return fmt.Sprintf("%d messages failed and stay on the server; the first: %v", e.Failed, e.First)

@@ -51,20 +51,28 @@ func (r *run) diffSized(ctx context.Context, c *pop3.Client, list []pop3.Message
 		}
 		plan, err = r.diff(list)
 	}
-	r.noteList(c.ListReport())
+	r.noteList(c.ListReport(), c.HasUIDL())
 	return plan, err
 }
 
-// noteList tells of a list that was not as it should be.
-func (r *run) noteList(rep pop3.ListReport) {
+// noteList reports a list that was not as it should be. What a garbled line
+// stood for is known only if the other list has it: see ListReport.NoUID.
+func (r *run) noteList(rep pop3.ListReport, hasUIDL bool) {
 	if rep.Malformed > 0 {
-		r.addNote(fmt.Sprintf("%s in the server's lists cannot be understood, the first: %s; those messages were left alone and stay on the server", counted(rep.Malformed, "line"), rep.Example))
+		r.addNote(fmt.Sprintf("%s in the server's list of unique-ids cannot be understood, the first: %s", counted(rep.Malformed, "line"), rep.Example))
+	}
+	if rep.BadSizes > 0 {
+		note := fmt.Sprintf("%s in the server's list of sizes cannot be understood, the first: %s", counted(rep.BadSizes, "line"), rep.BadSize)
+		if hasUIDL {
+			note += "; no message is left out for it"
+		}
+		r.addNote(note)
 	}
 	if rep.Duplicates > 0 {
 		r.addNote(fmt.Sprintf("the server lists a message number twice in %s; the first of each counts, and nothing is left out", counted(rep.Duplicates, "line")))
 	}
 	if rep.NoUID > 0 {
-		r.addNote(fmt.Sprintf("without a name (UID) in the server's list: %s, left alone; a later run asks again", counted(rep.NoUID, "message")))
+		r.addNote(fmt.Sprintf("without a unique-id (UID) in the server's list: %s, left alone; a later run asks again", counted(rep.NoUID, "message")))
 	}
 }
 
@@ -95,6 +103,9 @@ func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
 		}
 		plan = Diff(list, known, r.a.Policy, limits, r.now())
 		plan.without(r.got)
+		if r.prints.late {
+			plan.Unfail = nil // what is listed is not known by its key yet
+		}
 		return nil
 	})
 	return plan, err

@@ -137,6 +137,20 @@ func (r *rows) merge(k Known, p Policy, now time.Time, plan *Plan) {
 	}
 }
 
+// unlistedFailures are the keys of failures whose message is not in the listing.
+// Recipients that have a message already are remembered all the same: it may
+// come back, as in a windowed list, and no recipient may get it twice.
+func (r *rows) unlistedFailures(failures map[state.Key][]state.Failure) (gone []state.Key) {
+	for key, fs := range failures {
+		_, listed := slices.BinarySearchFunc(r.order, key, func(pos int32, k state.Key) int { return cmp.Compare(r.key(pos), k) })
+		if !listed && !slices.ContainsFunc(fs, func(f state.Failure) bool { return len(f.Served) > 0 }) {
+			gone = append(gone, key)
+		}
+	}
+	slices.Sort(gone)
+	return gone
+}
+
 // meet notes what is known of a listed message.
 func (r *rows) meet(pos int32, key []byte, rec state.Record, k Known, p Policy) {
 	m := known

@@ -86,6 +86,9 @@ type Plan struct {
 	// that are listed again, and Expire those unlisted for so long that they
 	// are forgotten.
 	Gone, Back, Expire []state.Key
+	// Unfail are keys with a failure on record that the server does not list
+	// any more: there is nothing left to try again.
+	Unfail []state.Key
 }
 
 // Known is what the state knows of a maildrop, in the shape that Diff reads.
@@ -130,6 +133,7 @@ func Diff(list []pop3.Message, k Known, p Policy, l Limits, now time.Time) Plan 
 	r := rowsOf(list, p)
 	plan := Plan{Listed: len(list), Keep: p.Keep, Repeated: r.twins != nil}
 	r.merge(k, p, now, &plan)
+	plan.Unfail = r.unlistedFailures(k.Failures)
 	for _, m := range list {
 		plan.Size += max(m.Size, 0)
 	}

@@ -185,5 +185,5 @@ func (r *run) partial() error {
 	if r.sum.Failed == 0 {
 		return nil
 	}
-	return &PartialError{Failed: r.sum.Failed, First: r.firstFailed()}
+	return &PartialError{Failed: r.sum.Failed, Unsent: r.unsent(), First: r.firstFailed()}
 }

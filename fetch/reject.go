@@ -74,6 +74,14 @@ func (r *run) countFailed(k state.Key, target string, err error) {
 	r.sum.Failed = len(r.failed)
 }
 
+// unsent is how many of the failed messages the server did not send.
+func (r *run) unsent() (n int) {
+	for _, f := range r.failed {
+		n += b2i(exitOfServer(f.err) != ExitOK)
+	}
+	return n
+}
+
 // firstFailed is the error of the first message that failed.
 func (r *run) firstFailed() error {
 	var first failed

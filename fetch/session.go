@@ -37,7 +37,7 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 	}
 	r.planned(&plan)
 	change.Gone, change.Back, change.Forget = plan.Gone, plan.Back, plan.Expire
-	change.GoneAt = r.now()
+	change.GoneAt, change.Unfail = r.now(), plan.Unfail
 	r.facts.LastPoll = r.now()
 
 	w.retrieved = len(plan.Retrieve)
@@ -105,7 +105,7 @@ func (r *run) open(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) 
 	r.learn(c)
 	r.log.Info("listed", "login", c.LoginName(), "messages", len(list))
 	if !r.unsized {
-		r.noteList(c.ListReport())
+		r.noteList(c.ListReport(), c.HasUIDL())
 	}
 	return list, nil
 }

@@ -25,7 +25,10 @@ func (w *walk) tellList(c *pop3.Client, list []pop3.Message, heard *overheard, b
 	}
 	w.ok("list", fmt.Sprintf("%s, %d bytes, by %s", plural(len(list), "message"), size, c.LoginName()), began)
 	if rep.Malformed > 0 {
-		w.warn("list", fmt.Sprintf("%d malformed lines, the first: %s", rep.Malformed, rep.Example), "these messages are left alone", began)
+		w.warn("list", fmt.Sprintf("%d malformed lines, the first: %s", rep.Malformed, rep.Example), "a message without a unique-id is left alone", began)
+	}
+	if rep.BadSizes > 0 {
+		w.warn("list", fmt.Sprintf("%d malformed sizes, the first: %s", rep.BadSizes, rep.BadSize), "a size is only a hint", began)
 	}
 	if !c.HasUIDL() {
 		w.warn("uidl", "the server has none", "messages are told apart by their headers (TOP), which takes longer; with keep: none it does not matter", began)

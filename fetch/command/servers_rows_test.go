@@ -137,7 +137,7 @@ func withMechanisms(o pop3test.Options, names ...string) pop3test.Options {
 
 func listRows() []hostile {
 	return []hostile{
-		{does: "lists more in UIDL than in STAT and LIST", then: "fetches the rest, reports the ghost", o: uidl(5, "5 uid-5\r\n6 ghost"), exit: 65, got: 5, says: "1 message failed and stays on the server"},
+		{does: "lists more in UIDL than in STAT and LIST", then: "fetches the rest, reports the ghost", o: uidl(5, "5 uid-5\r\n6 ghost"), exit: 65, got: 5, says: "1 message could not be retrieved"},
 		{does: "lists fewer in UIDL than in LIST", then: "leaves alone what has no name", o: uidl(3, ""), exit: 0, got: 4, says: "1 message, left alone"},
 		{does: "has ghosts in LIST only", then: "leaves them alone", o: list(5, "5 100\r\n6 -1\r\n7 0"), exit: 0, got: 5, says: "2 messages, left alone"},
 		{does: "sends empty lines in UIDL and LIST", then: "skips them", o: emptyListLines(), exit: 0, got: 5},
@@ -150,14 +150,29 @@ func listRows() []hostile {
 		{does: "has no UIDL", then: "knows messages by their headers (TOP)", o: pop3test.Options{NoUIDL: true}, exit: 0, got: 5},
 		{does: "has neither UIDL nor TOP, and is to keep", then: "fetches nothing rather than all again and again", o: pop3test.Options{NoUIDL: true, NoTOP: true}, exit: 78, says: "no names (UIDL)"},
 		{does: "refuses UIDL for now", then: "does not take it for a server without", o: always("UIDL", pop3test.Err("[SYS/TEMP] index is being rebuilt")), exit: 75, says: "index is being rebuilt"},
+		{does: "begins its lists with an empty line", then: "takes it for no message", o: emptyLines(), exit: 0, got: 5},
 		{does: "refuses LIST", then: "does without sizes", o: always("LIST", pop3test.Err("no")), exit: 0, got: 5},
 		{does: "answers STAT with nonsense", then: "does without", o: always("STAT", pop3test.Raw("+OK -7 eleven\r\n")), exit: 0, got: 5},
 		{does: "counts 2,000,000,000 messages in STAT", then: "reserves no memory for them", o: always("STAT", pop3test.Raw("+OK 2000000000 1\r\n")), exit: 0, got: 5, measured: true},
-		{does: "lists nothing although there is something", then: "forgets nothing", o: always("UIDL", pop3test.Raw("+OK\r\n.\r\n")), exit: 0, says: "without a name (UID)"},
+		{does: "lists nothing although there is something", then: "forgets nothing", o: always("UIDL", pop3test.Raw("+OK\r\n.\r\n")), exit: 0, says: "without a unique-id (UID)"},
 		{does: "sends a message before it is asked for, so that all replies are one late", then: "fetches nothing: messages would change their names", o: always("LIST", pop3test.Append("+OK\r\nSubject: evil\r\n\r\n.\r\n")), exit: 76, says: "sent what no command asked for"},
 		{does: "breaks off in the middle of the list", then: "fetches nothing from half a list", o: noPipelining(faults(pop3test.Fault{On: "UIDL", Always: true, After: 20, Do: pop3test.Cut()})), exit: 69, says: "uidl: server closed the connection"},
 		{does: "announces PIPELINING and hangs up on a pipelined list", then: "goes on one at a time, and remembers", o: always("STAT", pop3test.HangUpOnPipelining()), exit: 0, got: 5, says: "one at a time from now on"},
 		{does: "announces PIPELINING and hangs up on pipelined RETR (o2.pl)", then: "goes on one at a time, and remembers", o: always("RETR", pop3test.HangUpOnPipelining()), exit: 0, got: 5, says: "one at a time from now on"},
+	}
+}
+
+// emptyLines is a server whose lists begin with an empty line.
+func emptyLines() pop3test.Options {
+	first := func(line string, num int) string {
+		if num == 1 {
+			return "\r\n" + line
+		}
+		return line
+	}
+	return pop3test.Options{
+		UIDLLine: func(num int, uid string) string { return first(fmt.Sprint(num, " ", uid), num) },
+		ListLine: func(num int, size int64) string { return first(fmt.Sprint(num, " ", size), num) },
 	}
 }
 
@@ -209,7 +224,7 @@ func bodyRows() []hostile {
 		{does: "sends lines of 8,190 and up to 3,000,000 characters", then: "keeps each byte", messages: lengths, exit: 0, got: len(lengths)},
 		{does: "sends NUL, lone CR, lone LF, 8-bit, escape sequences, no header, a header of 700 KB", then: "keeps each byte", messages: odd, exit: 0, got: len(odd)},
 		{does: "refuses one RETR", then: "fetches the others", o: always("RETR 3", pop3test.Err("cannot read it")), exit: 65, got: 4, says: "retr 3: server refused: cannot read it"},
-		{does: "refuses each RETR", then: "fetches nothing, deletes nothing", o: always("RETR", pop3test.Err("no")), conf: []string{deleting}, left: 5, exit: 65, says: "5 messages failed"},
+		{does: "refuses each RETR", then: "fetches nothing, deletes nothing", o: always("RETR", pop3test.Err("no")), conf: []string{deleting}, left: 5, exit: 65, says: "5 messages could not be retrieved"},
 		{does: "answers RETR with neither +OK nor -ERR", then: "keeps what came before", o: noPipelining(always("RETR 3", pop3test.Raw("*** what?\r\n"))), exit: 76, got: 2, says: "neither +OK nor -ERR"},
 		{does: "breaks off in the middle of a message", then: "keeps what came before, no half message", o: faults(pop3test.Fault{On: "RETR 3", Always: true, After: 60, Do: pop3test.Cut()}), exit: 69, got: 2, says: "retr 3: server closed the connection", measured: true},
 		{does: "breaks off a TLS session in the middle of a message", then: "keeps what came before, no half message", tls: true, o: faults(pop3test.Fault{On: "RETR 3", Always: true, After: 60, Do: pop3test.Cut()}), exit: 69, got: 2, says: "retr 3: server closed the connection", measured: true},

@@ -35,12 +35,12 @@ func (b *builder) reserve(n int) {
 }
 
 func (b *builder) addUID(line []byte) {
-	if b.full {
-		return // the list is refused when it ends, if it ends
+	if b.full || blank(line) {
+		return // a full list is refused when it ends, if it ends
 	}
 	num, uid, ok := parseUIDL(line)
 	if !ok {
-		b.malformed(line)
+		odd(line, &b.report.Malformed, &b.report.Example)
 		return
 	}
 	b.add(Message{UID: b.keep(uid), Size: -1, Num: num})
@@ -118,12 +118,12 @@ func (b *builder) index() {
 }
 
 func (b *builder) addSize(line []byte) {
-	if b.full {
+	if b.full || blank(line) {
 		return
 	}
 	num, size, ok := parseLIST(line)
 	if !ok {
-		b.malformed(line)
+		odd(line, &b.report.BadSizes, &b.report.BadSize)
 		return
 	}
 	if !b.uidl {
@@ -177,13 +177,14 @@ func (b *builder) finish() []Message {
 	return b.msgs
 }
 
-// malformed counts a line that makes no sense. An empty one is about no message.
-func (b *builder) malformed(line []byte) {
-	if len(bytes.TrimSpace(line)) == 0 {
-		return
+// blank reports whether a list line is empty: some servers put one in front of
+// the first, and it stands for no message.
+func blank(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
+
+// odd counts a line that makes no sense and keeps the first as an example.
+func odd(line []byte, count *int, example *string) {
+	if *count == 0 {
+		*example = escape(line)
 	}
-	if b.report.Malformed == 0 {
-		b.report.Example = escape(line)
-	}
-	b.report.Malformed++
+	*count++
 }

@@ -14,10 +14,15 @@ const octetsPerEntry = 128
 type ListReport struct {
 	// Count is what STAT said, -1 if it was not asked or made no sense.
 	Count int
-	// Malformed is the number of lines of UIDL and LIST that made no sense
-	// and were skipped, and Example the first of them, escaped.
+	// Malformed is the number of lines of UIDL that made no sense and were
+	// skipped, and Example the first of them, escaped. Empty lines do not count:
+	// they stand for no message.
 	Malformed int
 	Example   string
+	// BadSizes and BadSize are the same for LIST: their messages are listed
+	// with an unknown size if UIDL names them.
+	BadSizes int
+	BadSize  string
 	// Duplicates is the number of lines that named a message number again;
 	// the first one counts.
 	Duplicates int

@@ -120,7 +120,7 @@ func FuzzList(f *testing.F) {
 			}
 			seen[m.Num] = true
 		}
-		if b.report.Malformed+b.report.Duplicates > entries || !printable(b.report.Example) {
+		if b.report.Malformed+b.report.BadSizes+b.report.Duplicates > entries || !printable(b.report.Example+b.report.BadSize) {
 			t.Errorf("bad report %+v", b.report)
 		}
 	})

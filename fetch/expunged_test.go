@@ -1,0 +1,64 @@
+package fetch
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// TestExpungedMeanwhile: another program deletes a message while we fetch. It is
+// not reported as one that stays, and once a listing lacks it nothing is left on
+// record.
+func TestExpungedMeanwhile(t *testing.T) {
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{
+		{On: "RETR 2", Do: pop3test.Err("Message 2 expunged.")}}})
+	g.add(3)
+	s := g.run()
+	if ExitOf(s.Err) != ExitData || s.Fetched != 2 || strings.Contains(s.Err.Error(), "stay") {
+		t.Fatalf("fetched %d, err %v", s.Fetched, s.Err)
+	}
+	g.drop.Remove(1)
+	if s := g.run(); s.Err != nil || s.Fetched != 0 {
+		t.Errorf("next run: fetched %d, err %v", s.Fetched, s.Err)
+	}
+	g.view(func(v *state.View) {
+		if f := v.Failures(); len(f) != 0 {
+			t.Errorf("still on record: %v", f)
+		}
+	})
+}
+
+// TestUnfail: what is forgotten, and what is not.
+func TestUnfail(t *testing.T) {
+	list := []pop3.Message{{UID: "b", Num: 1}, {UID: "a", Num: 2}, {UID: "b", Num: 3}}
+	fail := func(served ...string) []state.Failure { return []state.Failure{{Count: 1, Served: served}} }
+	k := Known{Records: none, Failures: map[state.Key][]state.Failure{
+		"a": fail(), "b": fail(), state.NewKey("b", 1): fail(), // listed
+		state.NewKey("b", 2): fail(), "c": fail(), "": fail(), // not listed
+		"d": fail("x@example.org"), // has recipients that have it
+	}}
+	got := Diff(list, k, Policy{}, Limits{}, time.Now()).Unfail
+	want := []state.Key{"", state.NewKey("b", 2), "c"}
+	if len(got) != len(want) || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestPartialError(t *testing.T) {
+	for want, e := range map[string]*PartialError{
+		"1 message could not be retrieved: x":                                {Failed: 1, Unsent: 1},
+		"2 messages could not be retrieved; the first: x":                    {Failed: 2, Unsent: 2},
+		"1 message failed and stays on the server: x":                        {Failed: 1},
+		"3 messages failed and stay on the server; the first: x":             {Failed: 3},
+		"3 messages failed, of which 1 could not be retrieved; the first: x": {Failed: 3, Unsent: 1},
+	} {
+		if e.First = errors.New("x"); e.Error() != want {
+			t.Errorf("%q, want %q", e, want)
+		}
+	}
+}
