@@ -66,7 +66,7 @@ type setup struct {
 	known   provider.Provider  // zero: nothing is known
 	found   *autoconf.Proposal // nil if the server is from the own table or the person
 	caFile  string
-	oauth   string // the block of the configuration; empty without
+	oauth   config.Map // of the configuration; nil without
 	way     oauth.LoginOptions
 	secret  secretPlan
 	to      []config.Target
@@ -238,7 +238,7 @@ func (s *setup) farewell() error {
 		with = " -c " + s.path
 	}
 	s.say("\nNext:")
-	if s.oauth != "" && s.c.Bool("no-connect") {
+	if s.oauth != nil && s.c.Bool("no-connect") {
 		s.say("  mailhaul%s login %s", with, s.name)
 	}
 	s.say("  mailhaul%s fetch %s\n", with, s.name)

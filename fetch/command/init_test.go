@@ -113,20 +113,6 @@ func TestInitAddsOnlyWhereItIsSure(t *testing.T) {
 	}
 }
 
-func TestScalar(t *testing.T) {
-	for _, s := range []string{"alice", "alice@example.org", "~/Mail", "/a b", "true", "No", "123", "1e3", "~", "- x", "a: b", "#x", "it's", `back\slash "q"`, "tab\tx", "*x", "ä", "{a}", "=", "0x1f", ".5", "null"} {
-		text := "accounts: {a: {server: h, user: x, password: {command: [echo, " + scalar(s) + "]}, deliver: [{maildir: m}]}}"
-		conf, err := config.Parse("x.yaml", []byte(text), config.Options{})
-		if err != nil {
-			t.Errorf("%q: %v", s, err)
-			continue
-		}
-		if !conf.Accounts[0].Password.Equal(config.CommandSecret([]string{"echo", s})) {
-			t.Errorf("%q is read as another string: %s", s, scalar(s))
-		}
-	}
-}
-
 func TestSMTPGreets(t *testing.T) {
 	for greeting, want := range map[string]bool{"220 here\r\n": true, "554 no\r\n": false, "": false} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -16,7 +16,7 @@ func (s *setup) try(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if s.oauth != "" {
+		if s.oauth != nil {
 			if err := s.login(ctx, a); err != nil {
 				return err
 			}

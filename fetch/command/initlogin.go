@@ -21,8 +21,8 @@ import (
 // secretPlan says where the password will be kept. Until the connection was
 // tested it is only here.
 type secretPlan struct {
-	line  string // the value of password: in the configuration; empty: ask each time
-	value string // the password, if it was given here
+	place config.Map // the value of password: in the configuration; nil: ask each time
+	value string     // the password, if it was given here
 	keep  func() error
 	undo  func()
 }
@@ -92,25 +92,21 @@ func (s *setup) setOAuth(preset, id, secretFile string) error {
 	if preset == "" {
 		return usagef("--client-id: nothing is known of OAuth2 at %s: write oauth: with provider: custom by hand, see mailhaul.yaml(5)", s.host)
 	}
-	b := &strings.Builder{}
-	fmt.Fprintf(b, "    oauth:\n      provider: %s\n      client_id: %s\n", preset, scalar(id))
+	s.oauth = config.Pair("provider", preset).With("client_id", id)
 	if secretFile != "" {
 		abs, err := filepath.Abs(secretFile)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(b, "      client_secret: {file: %s}\n", pathScalar(abs))
+		s.oauth = s.oauth.With("client_secret", config.Pair("file", pathText(abs)))
 	}
 	if preset == "custom" {
-		fmt.Fprintf(b, "      auth_url: %s\n      token_url: %s\n", scalar(s.found.OAuth.AuthURL), scalar(s.found.OAuth.TokenURL))
-		for i, scope := range s.found.OAuth.Scopes {
-			if i == 0 {
-				b.WriteString("      scopes:\n")
-			}
-			fmt.Fprintf(b, "        - %s\n", scalar(scope))
+		published := s.found
+		s.oauth = s.oauth.With("auth_url", published.OAuth.AuthURL).With("token_url", published.OAuth.TokenURL)
+		if len(published.OAuth.Scopes) > 0 {
+			s.oauth = s.oauth.With("scopes", published.OAuth.Scopes)
 		}
 	}
-	s.oauth = b.String()
 	return nil
 }
 
@@ -121,7 +117,7 @@ func (s *setup) passwordGiven() bool {
 // askPassword settles where the password is kept, and gets it.
 func (s *setup) askPassword(ctx context.Context) (err error) {
 	if cmd := s.c.String("password-command"); cmd != "" {
-		s.secret.line = commandLine(strings.Fields(cmd))
+		s.secret.place = config.Pair("command", strings.Fields(cmd))
 		return nil
 	}
 	if file := s.c.String("password-file"); file != "" {
@@ -148,7 +144,7 @@ func (s *setup) askPassword(ctx context.Context) (err error) {
 	}
 	if where == byCommand {
 		cmd, err := s.line(ctx, "Command", "", "--password-command")
-		s.secret.line = commandLine(strings.Fields(cmd))
+		s.secret.place = config.Pair("command", strings.Fields(cmd))
 		return err
 	}
 	if s.secret.value = os.Getenv("MAILHAUL_PASSWORD"); s.secret.value == "" {
@@ -169,21 +165,13 @@ func (s *setup) askPassword(ctx context.Context) (err error) {
 	return nil
 }
 
-func commandLine(argv []string) string {
-	words := make([]string, len(argv))
-	for i, w := range argv {
-		words[i] = scalar(w)
-	}
-	return "{command: [" + strings.Join(words, ", ") + "]}"
-}
-
 // keepInFile writes a new file; one that exists is used as it is.
 func (s *setup) keepInFile(file string) error {
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		return err
 	}
-	s.secret.line = "{file: " + pathScalar(abs) + "}"
+	s.secret.place = config.Pair("file", pathText(abs))
 	_, err = os.Stat(abs)
 	if err == nil && s.secret.value != "" {
 		return usagef("%s exists already: name another with --password-file, or leave MAILHAUL_PASSWORD away to use it", abs)
@@ -203,7 +191,7 @@ func (s *setup) keepInFile(file string) error {
 
 func (s *setup) keepInKeyring() {
 	service := "mailhaul-" + s.name
-	s.secret.line = "{keyring: " + scalar(service) + "}"
+	s.secret.place = config.Pair("keyring", service)
 	s.secret.keep = func() error {
 		if err := keyring.Set(service, s.user, s.secret.value); err != nil {
 			return hinted{fmt.Errorf("keyring: %w", err), "keep the password in a file or have a command print it instead"}

@@ -147,7 +147,7 @@ accounts:
     user: alice@gmail.com
     password: {command: [pass, mail/gmail]}
     limit: gmail
-    keep: all                # nothing is deleted from the server; none: what is delivered is
+    keep: all # nothing is deleted from the server; none: what is delivered is
     deliver:
       - maildir: ~/Mail/gmail
     # keep: {days: 30}       # delete from the server what was fetched 30 days ago

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -16,121 +15,81 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// plainScalar is text that YAML reads as itself.
-var plainScalar = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9/_.@+-]*$|^~/[A-Za-z0-9/_.@+-]*$`)
-
-// scalar writes a string in YAML: plain if that is safe, else in quotes, where
-// Go's escapes are YAML's too.
-func scalar(s string) string {
-	switch strings.ToLower(s) {
-	case "true", "false", "yes", "no", "on", "off", "null", "y", "n":
-		return `"` + s + `"`
-	}
-	if plainScalar.MatchString(s) {
-		return s
-	}
-	b := &strings.Builder{}
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteString(`\` + string(r))
-		case r < ' ' || r == 0x7f:
-			fmt.Fprintf(b, `\x%02x`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return `"` + b.String() + `"`
-}
-
-// pathScalar writes a path: below the home directory with ~, and with a dollar
-// sign doubled, since variables are expanded.
-func pathScalar(path string) string {
-	if home, err := os.UserHomeDir(); err == nil {
-		if rest, ok := strings.CutPrefix(path, home+string(filepath.Separator)); ok {
-			path = "~/" + filepath.ToSlash(rest)
-		}
-	}
-	return scalar(strings.ReplaceAll(path, "$", "$$"))
+// pathText is a path as the configuration has it.
+func pathText(path string) string {
+	home, _ := os.UserHomeDir()
+	return config.EscapePath(filepath.ToSlash(path), filepath.ToSlash(home))
 }
 
 // block is the account as it will stand in the configuration.
-func (s *setup) block() string { return s.blockWith(s.secret.line) }
+func (s *setup) block() string { return s.blockWith(s.secret.place) }
 
 // draft is the block as long as the password is kept nowhere: a configuration
 // may name only files that exist.
 func (s *setup) draft() string {
 	if s.secret.keep != nil {
-		return s.blockWith("")
+		return s.blockWith(nil)
 	}
 	return s.block()
 }
 
-func (s *setup) blockWith(password string) string {
-	b := &strings.Builder{}
-	fmt.Fprintf(b, "  %s:\n    server: %s\n", scalar(s.name), scalar(s.server()))
+func (s *setup) blockWith(password config.Map) string {
+	m := config.Pair("server", s.server())
 	if s.tls != "implicit" {
-		fmt.Fprintf(b, "    tls: %s\n", s.tls)
+		m = m.With("tls", config.Word(s.tls))
 	}
 	if s.caFile != "" {
-		fmt.Fprintf(b, "    ca_file: %s\n", pathScalar(s.caFile))
+		m = m.With("ca_file", pathText(s.caFile))
 	}
-	fmt.Fprintf(b, "    user: %s\n", scalar(s.user))
+	m = m.With("user", s.user)
 	switch {
-	case s.oauth != "":
-		b.WriteString(s.oauth)
-	case password != "":
-		fmt.Fprintf(b, "    password: %s\n", password)
+	case s.oauth != nil:
+		m = m.With("oauth", s.oauth)
+	case password != nil:
+		m = m.With("password", password)
 	default:
-		b.WriteString("    # no password here: it is asked for at each run\n")
+		m = append(m, config.Entry{Comment: "no password here: it is asked for at each run"})
 	}
-	if s.known.Config != "" {
-		fmt.Fprintf(b, "    %s\n", s.known.Config)
+	if key, value, ok := strings.Cut(s.known.Config, ": "); ok {
+		m = m.With(key, config.Word(value))
 	}
-	b.WriteString("    keep: all                # nothing is deleted from the server; none: what is delivered is\n")
-	b.WriteString("    deliver:\n")
+	m = append(m, config.Entry{Key: "keep", Value: config.Word("all"), Comment: "nothing is deleted from the server; none: what is delivered is"})
+	var targets []config.Map
 	for _, t := range s.to {
-		fmt.Fprintf(b, "      - %s\n", targetLine(t))
+		targets = append(targets, targetMap(t))
 	}
-	return b.String()
+	return string(config.Encode(config.Pair(s.name, m.With("deliver", targets)), 1))
 }
 
-// targetLine writes a target of the command line.
-func targetLine(t config.Target) string {
+// targetMap is a target of the command line as the configuration has it.
+func targetMap(t config.Target) config.Map {
 	switch t.Kind {
 	case config.TargetMaildir:
-		return "maildir: " + pathScalar(t.Maildir.Path)
+		return config.Pair("maildir", pathText(t.Maildir.Path))
 	case config.TargetMbox:
-		return "mbox: " + pathScalar(t.Mbox.Path)
+		return config.Pair("mbox", pathText(t.Mbox.Path))
 	case config.TargetPipe:
-		return "pipe: " + commandLine(t.Pipe.Command)
+		return config.Pair("pipe", config.Pair("command", t.Pipe.Command))
 	}
 	r, kind := t.Relay, "smtp"
 	if t.Kind == config.TargetLMTP {
 		kind = "lmtp"
 	}
-	server := scalar(r.Server.String())
+	m := config.Pair("server", r.Server.String())
 	if r.Server.Socket != "" {
-		server = pathScalar(r.Server.Socket)
+		m = config.Pair("server", pathText(r.Server.Socket))
 	}
-	line := fmt.Sprintf("%s: {server: %s, to: [%s]", kind, server, scalar(strings.Join(r.To, ", ")))
-	if len(r.To) > 1 {
-		quoted := make([]string, len(r.To))
-		for i, to := range r.To {
-			quoted[i] = scalar(to)
-		}
-		line = fmt.Sprintf("%s: {server: %s, to: [%s]", kind, server, strings.Join(quoted, ", "))
-	}
+	m = m.With("to", r.To)
 	if r.Server.Socket == "" {
-		line += ", tls: " + r.TLS.String()
+		m = m.With("tls", config.Word(r.TLS.String()))
 	}
 	if r.From != "" {
-		line += ", from: " + scalar(r.From)
+		m = m.With("from", r.From)
 	}
 	if r.Insecure {
-		line += ", insecure: true"
+		m = m.With("insecure", true)
 	}
-	return line + "}"
+	return config.Pair(kind, m)
 }
 
 // newFile is a whole configuration for a first account.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,26 +25,26 @@ type option struct {
 // set adds a key of the account, or replaces its value.
 func (a *Account) set(key string, value any) {
 	for i := range a.fields {
-		if a.fields[i].key == key {
-			a.fields[i].value = value
+		if a.fields[i].Key == key {
+			a.fields[i].Value = value
 			return
 		}
 	}
-	a.fields = append(a.fields, field{key, value})
+	a.fields = a.fields.With(key, value)
 }
 
 func (a *Account) unset(key string) {
-	a.fields = slices.DeleteFunc(a.fields, func(f field) bool { return f.key == key })
+	a.fields = slices.DeleteFunc(a.fields, func(f config.Entry) bool { return f.Key == key })
 }
 
 func (a *Account) has(key string) bool {
-	return slices.ContainsFunc(a.fields, func(f field) bool { return f.key == key })
+	return slices.ContainsFunc(a.fields, func(f config.Entry) bool { return f.Key == key })
 }
 
 func (a *Account) value(key string) any {
 	for _, f := range a.fields {
-		if f.key == key {
-			return f.value
+		if f.Key == key {
+			return f.Value
 		}
 	}
 	return nil
@@ -90,35 +91,35 @@ func (a *Account) seconds(o option, key string, n int64) {
 }
 
 // duration writes seconds with the largest unit that fits.
-func duration(n int64) token {
+func duration(n int64) config.Word {
 	for _, u := range []struct {
 		n    int64
 		name string
 	}{{86400, "d"}, {3600, "h"}, {60, "m"}} {
 		if n%u.n == 0 {
-			return token(strconv.FormatInt(n/u.n, 10) + u.name)
+			return config.Word(strconv.FormatInt(n/u.n, 10) + u.name)
 		}
 	}
-	return token(strconv.FormatInt(n, 10) + "s")
+	return config.Word(strconv.FormatInt(n, 10) + "s")
 }
 
 // size writes bytes with the largest unit that fits.
-func size(n int64) token {
+func size(n int64) config.Word {
 	for _, u := range []struct {
 		n    int64
 		name string
 	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
 		if n >= u.n && n%u.n == 0 {
-			return token(strconv.FormatInt(n/u.n, 10) + u.name)
+			return config.Word(strconv.FormatInt(n/u.n, 10) + u.name)
 		}
 	}
-	return token(strconv.FormatInt(n, 10))
+	return config.Word(strconv.FormatInt(n, 10))
 }
 
 // limit sets one of the keys of limit.
-func (a *Account) limit(o option, key string, v token) {
-	m, _ := a.value("limit").([]field)
-	a.put(o, "limit", append(slices.Clone(m), field{key, v}))
+func (a *Account) limit(o option, key string, v config.Word) {
+	m, _ := a.value("limit").(config.Map)
+	a.put(o, "limit", m.With(key, v))
 }
 
 // yamlPath turns a path of the other program into one for the YAML: absolute from
@@ -165,8 +166,8 @@ func (r *Result) file(a *Account, o option, key, s, base string) {
 
 // deliver adds a target.
 func (a *Account) deliver(o option, kind string, value any) {
-	t := []field{{kind, value}}
-	if slices.ContainsFunc(a.targets, func(have any) bool { return sameYAML(have, t) }) {
+	t := config.Pair(kind, value)
+	if slices.ContainsFunc(a.targets, func(have config.Map) bool { return reflect.DeepEqual(have, t) }) {
 		a.drop(o, "is the same target again")
 		return
 	}
@@ -194,10 +195,10 @@ func (r *Result) password(a *Account, o option, key, value string) {
 }
 
 // secret registers a secret and returns the mapping that names its file.
-func (r *Result) secret(a *Account, what, value string) []field {
+func (r *Result) secret(a *Account, what, value string) config.Map {
 	p := filepath.Join(r.opts.SecretDir, a.Name+"."+what)
 	r.Secrets = append(slices.DeleteFunc(r.Secrets, func(s SecretFile) bool { return s.Path == p }), SecretFile{p, value})
-	return []field{{"file", strings.ReplaceAll(p, "$", "$$")}}
+	return config.Pair("file", strings.ReplaceAll(p, "$", "$$"))
 }
 
 // passwordCommand takes a command that prints a secret. It is never run.
@@ -206,7 +207,7 @@ func (a *Account) passwordCommand(o option, key string, argv []string, plain boo
 		a.drop(o, "needs a shell: put it into a script of its own and set "+key+": {command: [/path/to/script]}")
 		return
 	}
-	a.put(o, key, []field{{"command", argv}})
+	a.put(o, key, config.Pair("command", argv))
 }
 
 // badArgv reports arguments that the YAML cannot hold.

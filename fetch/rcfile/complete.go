@@ -60,7 +60,7 @@ func (r *Result) complete(a *Account, ids map[string]string) {
 		a.unsure = "a shared mailbox needs a target that takes recipients (smtp, lmtp or pipe)"
 	}
 	if len(a.targets) == 0 {
-		a.targets = []any{[]field{{"maildir", "~/Mail/" + a.Name}}}
+		a.targets = []config.Map{config.Pair("maildir", "~/Mail/"+a.Name)}
 		if a.unsure == "" && r.Format != "thunderbird" {
 			a.unsure = "where its mail goes could not be carried over: look at deliver"
 		}
@@ -80,7 +80,7 @@ func (r *Result) complete(a *Account, ids map[string]string) {
 
 // completeAuth takes out what contradicts auth or lacks a secret.
 func (r *Result) completeAuth(a *Account, o option) {
-	auth, _ := a.value("auth").(token)
+	auth, _ := a.value("auth").(config.Word)
 	pass, tok := a.has("password"), a.has("token")
 	bad := ""
 	switch auth {
@@ -110,7 +110,6 @@ func (r *Result) completeAuth(a *Account, o option) {
 	}
 }
 
-func takesRecipient(t any) bool {
-	f, ok := t.([]field)
-	return ok && f[0].key != "maildir" && f[0].key != "mbox"
+func takesRecipient(target config.Map) bool {
+	return target[0].Key != "maildir" && target[0].Key != "mbox"
 }

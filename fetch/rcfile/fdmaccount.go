@@ -169,14 +169,14 @@ func (m *fdmMerge) finish() {
 		a.drop(start, "fdm takes the user from .netrc: write user into fdm.conf, or edit this")
 	}
 	if m.pass == nil {
-		a.set("password", []field{{"netrc", true}})
+		a.set("password", config.Pair("netrc", true))
 	}
 	if a.TLS != config.TLSNone && !m.c.verify {
 		a.change(start, "fdm does not check certificates unless told to; mailhaul always does")
 	}
-	a.set("keep", token("none"))
+	a.set("keep", config.Word("none"))
 	if m.keep {
-		a.set("keep", token("all"))
+		a.set("keep", config.Word("all"))
 	}
 	a.state.host, a.state.user = a.Host, a.User
 	if s := m.c.maxSize; len(s.tokens) > 2 {

@@ -40,7 +40,7 @@ func (m *fdmMerge) oneAction(t []fdmToken, depth int) int {
 		a.unsure = "fdm drops this account's mail"
 		return 1
 	case "keep":
-		a.put(option{o.file, o.line, "action keep"}, "keep", token("all"))
+		a.put(option{o.file, o.line, "action keep"}, "keep", config.Word("all"))
 		return 1
 	case "action", "actions":
 		names, rest := fdmNames(t[1:])
@@ -93,7 +93,7 @@ func fdmActionLength(t []fdmToken) int {
 func (m *fdmMerge) pipe(o option, line string, known bool) {
 	argv, err := command(line)
 	if err == nil && known {
-		m.a.deliver(o, "pipe", []field{{"command", argv}})
+		m.a.deliver(o, "pipe", config.Pair("command", argv))
 		return
 	}
 	m.a.drop(o, "contains a tag (%) that is not known here: see pipe: command")
@@ -126,12 +126,12 @@ func (m *fdmMerge) relay(t []fdmToken) int {
 		m.a.drop(o, "the recipient is no address")
 		return n
 	}
-	relay := []field{{"server", hostPort(host, p, 25)}, {"to", []string{to}}}
+	relay := config.Pair("server", hostPort(host, p, 25)).With("to", []string{to})
 	if from := args["from"]; goodAddress(from) {
-		relay = append(relay, field{"from", from})
+		relay = relay.With("from", from)
 	}
 	if !config.Loopback(strings.ToLower(host)) {
-		relay = append(relay, field{"tls", token("none")}, field{"insecure", true})
+		relay = relay.With("tls", config.Word("none")).With("insecure", true)
 		m.a.change(o, "mail goes there in the clear, as before: take tls and insecure out if it has STARTTLS")
 	}
 	m.a.deliver(o, kind, relay)

@@ -188,18 +188,18 @@ func (m *fmMerge) finish(e *fmEntry) {
 	m.tls()
 	switch {
 	case m.proto == "apop":
-		a.set("auth", token("apop"))
+		a.set("auth", config.Word("apop"))
 	case m.proto == "":
 		a.change(start, "no protocol was named: fetchmail tries IMAP first; this is POP3")
 	}
 	m.passwords()
 	if m.keep {
-		a.set("keep", token("all"))
+		a.set("keep", config.Word("all"))
 		if !m.uidl {
 			a.change(start, "keep without uidl relied on LAST where the server has it: then fetchmail has no list of what it fetched; see import --verify")
 		}
 	} else {
-		a.set("keep", token("none"))
+		a.set("keep", config.Word("none"))
 	}
 	if m.every > 0 {
 		a.set("every", duration(min(m.every*max(m.interval, 1), 366*86400)))
@@ -236,7 +236,7 @@ func (m *fmMerge) minVersion() {
 	o := m.last["sslproto"]
 	switch strings.ToLower(m.tlsProto) {
 	case "tls1.3", "tls1.3+":
-		m.a.put(o.option, "min_version", token("1.3"))
+		m.a.put(o.option, "min_version", config.Word("1.3"))
 	case "", "auto", "tls1.2", "tls1.2+":
 		if o.name != "" {
 			m.a.carry(o.option, "min_version")
@@ -250,7 +250,7 @@ func (m *fmMerge) minVersion() {
 func (m *fmMerge) passwords() {
 	a := m.a
 	if m.password == nil {
-		a.set("password", []field{{"netrc", true}})
+		a.set("password", config.Pair("netrc", true))
 		if a.Label != m.host {
 			a.change(option{a.File, a.Line, ""}, fmt.Sprintf("fetchmail looks in .netrc for machine %s and then %s, mailhaul only for %s", a.Label, m.host, m.host))
 		}

@@ -46,17 +46,17 @@ func (m *fmMerge) multidrop() {
 	} else {
 		a.carry(m.last["envelope"].option, "to")
 	}
-	to := []field{{"header", strings.TrimSuffix(header, ":")}}
+	to := config.Pair("header", strings.TrimSuffix(header, ":"))
 	if o, ok := m.last["qvirtual"]; ok {
 		if why := badText(o.args[0]); why != "" {
 			a.drop(o.option, why)
 		} else {
-			to = append(to, field{"strip", o.args[0]})
+			to = to.With("strip", o.args[0])
 			a.carry(o.option, "to")
 		}
 	}
 	if m.skip > 0 && m.skip < 1000 {
-		to = append(to, field{"occurrence", token(strconv.FormatInt(m.skip+1, 10))})
+		to = to.With("occurrence", config.Word(strconv.FormatInt(m.skip+1, 10)))
 	}
 	a.set("to", to)
 	if m.renamed || len(m.locals) > 0 {
@@ -98,7 +98,7 @@ func (m *fmMerge) mda(o fmOption) {
 		m.a.drop(o.option, err.Error())
 		return
 	}
-	m.a.deliver(o.option, "pipe", []field{{"command", argv}})
+	m.a.deliver(o.option, "pipe", config.Pair("command", argv))
 }
 
 // relay makes an SMTP or LMTP target.
@@ -125,12 +125,12 @@ func (m *fmMerge) relay() {
 		a.drop(start, err.Error())
 		return
 	}
-	relay := []field{{"server", server}}
+	relay := config.Pair("server", server)
 	if !a.multi {
-		relay = append(relay, field{"to", []string{m.recipient(name)}})
+		relay = relay.With("to", []string{m.recipient(name)})
 	}
 	if name != "localhost" && !config.Loopback(strings.ToLower(name)) {
-		relay = append(relay, field{"tls", token("none")}, field{"insecure", true})
+		relay = relay.With("tls", config.Word("none")).With("insecure", true)
 		a.change(start, "mail goes to "+name+" in the clear, as before: take tls and insecure out if it has STARTTLS")
 	}
 	relay = m.relayLogin(relay)
@@ -165,7 +165,7 @@ func goodAddress(s string) bool {
 }
 
 // relayLogin adds the login at the relay.
-func (m *fmMerge) relayLogin(relay []field) []field {
+func (m *fmMerge) relayLogin(relay config.Map) config.Map {
 	name, ok1 := m.last["esmtpname"]
 	pass, ok2 := m.last["esmtppassword"]
 	if !ok1 || !ok2 || badText(name.args[0]) != "" || badText(pass.args[0]) != "" {
@@ -178,7 +178,7 @@ func (m *fmMerge) relayLogin(relay []field) []field {
 	}
 	m.a.carry(name.option, "deliver")
 	m.a.carry(pass.option, "deliver")
-	return append(relay, field{"user", name.args[0]}, field{"password", m.r.secret(m.a, "smtp-password", pass.args[0])})
+	return relay.With("user", name.args[0]).With("password", m.r.secret(m.a, "smtp-password", pass.args[0]))
 }
 
 // fmRelayServer reads HOST[/PORT] or a socket's path. name is the domain of

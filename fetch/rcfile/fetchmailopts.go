@@ -3,6 +3,8 @@ package rcfile
 import (
 	"fmt"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
 // option handles one option of an account; what needs several is left to
@@ -116,7 +118,7 @@ func (m *fmMerge) auth(o fmOption) {
 		m.a.drop(o.option, "is not supported; auto takes the strongest that the server offers")
 		return
 	}
-	m.a.put(o.option, "auth", token(word))
+	m.a.put(o.option, "auth", config.Word(word))
 }
 
 // mailOptions handles what is fetched, kept and delivered.
@@ -164,7 +166,7 @@ func (m *fmMerge) bound(o fmOption, key string) {
 	case key == "limit" && o.num > 100_000_000:
 		m.a.drop(o.option, "is out of range")
 	case key == "limit":
-		m.a.put(o.option, key, []field{{"messages", token(fmt.Sprint(o.num))}})
+		m.a.put(o.option, key, config.Pair("messages", config.Word(fmt.Sprint(o.num))))
 	default:
 		m.a.put(o.option, key, size(o.num))
 	}

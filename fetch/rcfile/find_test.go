@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
 func writeFiles(t *testing.T, dir string, files map[string]string) {
@@ -161,7 +163,7 @@ func TestMpopAgrees(t *testing.T) {
 			t.Fatalf("%v: %s", err, out)
 		}
 		keep := "off"
-		if a.value("keep") == token("all") {
+		if a.value("keep") == config.Word("all") {
 			keep = "on"
 		}
 		for _, line := range []string{"host = " + a.Host, fmt.Sprintf("port = %d", a.Port), "user = " + a.User, "keep = " + keep,

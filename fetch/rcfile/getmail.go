@@ -240,11 +240,11 @@ func (g *getmailRC) login(v iniValue, s *iniSection) bool {
 		}
 	case "use_apop":
 		if pyBool(v.value) {
-			a.put(v.option, "auth", token("apop"))
+			a.put(v.option, "auth", config.Word("apop"))
 		}
 	case "use_xoauth2":
 		if pyBool(v.value) {
-			a.put(v.option, "auth", token("xoauth2"))
+			a.put(v.option, "auth", config.Word("xoauth2"))
 		}
 	default:
 		return false
@@ -269,9 +269,9 @@ func (g *getmailRC) envelope(s *iniSection) {
 	} else {
 		g.a.carry(v.option, "to")
 	}
-	to := []field{{"header", header}}
+	to := config.Pair("header", header)
 	if n > 1 {
-		to = append(to, field{"occurrence", token(strconv.Itoa(n))})
+		to = to.With("occurrence", config.Word(strconv.Itoa(n)))
 	}
 	g.a.set("to", to)
 }

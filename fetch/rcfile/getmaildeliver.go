@@ -124,7 +124,7 @@ func (g *getmailRC) mda(o option, argv []string) {
 		g.a.drop(o, "cannot be written as a command")
 		return
 	}
-	g.a.deliver(o, "pipe", []field{{"command", argv}})
+	g.a.deliver(o, "pipe", config.Pair("command", argv))
 }
 
 func (g *getmailRC) lmtp(o option, s *iniSection) {
@@ -149,7 +149,7 @@ func (g *getmailRC) lmtp(o option, s *iniSection) {
 		}
 		server = hostPort(server, n, 0)
 	}
-	relay := []field{{"server", server}}
+	relay := config.Pair("server", server)
 	to, has := s.get("override")
 	if !has || to.value == "" {
 		to, _ = s.get("fallback")
@@ -157,18 +157,18 @@ func (g *getmailRC) lmtp(o option, s *iniSection) {
 	switch {
 	case g.kind.multi:
 	case goodAddress(to.value):
-		relay = append(relay, field{"to", []string{to.value}})
+		relay = relay.With("to", []string{to.value})
 		g.a.carry(to.option, "deliver")
 	default:
 		user := g.r.opts.User
 		if !goodAddress(user) {
 			user = "postmaster"
 		}
-		relay = append(relay, field{"to", []string{user}})
+		relay = relay.With("to", []string{user})
 		g.a.unsure = "getmail takes the recipient from the message: look at deliver, lmtp, to"
 	}
 	if !strings.HasPrefix(server, "/") && !config.Loopback(strings.ToLower(host.value)) {
-		relay = append(relay, field{"tls", token("none")}, field{"insecure", true})
+		relay = relay.With("tls", config.Word("none")).With("insecure", true)
 		g.a.change(o, "mail goes there in the clear, as before: take tls and insecure out if it has STARTTLS")
 	}
 	g.a.deliver(o, "lmtp", relay)

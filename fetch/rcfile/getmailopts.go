@@ -2,6 +2,8 @@ package rcfile
 
 import (
 	"strconv"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
 // options handles what is fetched and kept; getmail keeps all by default.
@@ -12,11 +14,11 @@ func (g *getmailRC) options(s *iniSection) {
 	days, _ := atoi(after.value)
 	switch {
 	case pyBool(del.value):
-		a.put(del.option, "keep", token("none"))
+		a.put(del.option, "keep", config.Word("none"))
 	case days > 0 && days <= 36500:
-		a.put(after.option, "keep", []field{{"days", token(strconv.FormatInt(days, 10))}})
+		a.put(after.option, "keep", config.Pair("days", config.Word(strconv.FormatInt(days, 10))))
 	default:
-		a.set("keep", token("all"))
+		a.set("keep", config.Word("all"))
 	}
 	all, given := s.get("read_all")
 	switch {
@@ -47,7 +49,7 @@ func (g *getmailRC) option(v iniValue) {
 		}
 	case "max_messages_per_session":
 		if n > 0 && n <= 100_000_000 {
-			a.limit(v.option, "messages", token(strconv.FormatInt(n, 10)))
+			a.limit(v.option, "messages", config.Word(strconv.FormatInt(n, 10)))
 		}
 	case "max_bytes_per_session":
 		if n > 0 {
@@ -59,7 +61,7 @@ func (g *getmailRC) option(v iniValue) {
 		}
 	case "received":
 		if pyBool(v.value) {
-			a.put(v.option, "headers", []field{{"received", true}})
+			a.put(v.option, "headers", config.Pair("received", true))
 		}
 	case "delivered_to":
 		if pyBool(v.value) {
@@ -69,7 +71,7 @@ func (g *getmailRC) option(v iniValue) {
 		a.carry(v.option, "each batch is recorded as it is delivered")
 	case "use_netrc":
 		if pyBool(v.value) && !a.has("password") && !a.has("token") {
-			a.put(v.option, "password", []field{{"netrc", true}})
+			a.put(v.option, "password", config.Pair("netrc", true))
 		}
 	case "netrc_file":
 		a.drop(v.option, "set NETRC in the environment")

@@ -116,7 +116,7 @@ func accepts(t testing.TB, r *Result, home string) {
 			got.Server.Port != a.Port || got.User != a.User || got.TLS != a.TLS || got.Enabled != a.Enabled || len(got.Deliver) != len(a.targets) {
 			t.Errorf("config reads %+v from %+v", got, a)
 		}
-		if keep := a.value("keep"); (keep == token("all")) != got.Keep.All || (keep == token("none")) != got.Keep.None {
+		if keep := a.value("keep"); (keep == config.Word("all")) != got.Keep.All || (keep == config.Word("none")) != got.Keep.None {
 			t.Errorf("%s: keep %v became %+v", a.Name, keep, got.Keep)
 		}
 	}

@@ -176,10 +176,10 @@ func (m *mpopMerge) tls() {
 func (m *mpopMerge) finish() {
 	a, r, start := m.a, m.r, option{m.a.File, m.a.Line, ""}
 	if !a.has("keep") {
-		a.set("keep", token("none")) // mpop's default
+		a.set("keep", config.Word("none")) // mpop's default
 	}
 	if !a.has("password") && !a.has("token") && !m.given("password", "passwordeval") {
-		a.set("password", []field{{"netrc", true}})
+		a.set("password", config.Pair("netrc", true))
 		a.change(start, "mpop looks for the password in the keyring, then in .netrc, then asks: see password")
 	}
 	file := m.arg("uidls_file")
@@ -220,7 +220,7 @@ func (m *mpopMerge) reach(o mpopOption) bool {
 		m.timeout(o)
 	case "pipelining":
 		if o.arg == "auto" || o.arg == "on" || o.arg == "off" {
-			a.put(o.option, "pipelining", token(o.arg))
+			a.put(o.option, "pipelining", config.Word(o.arg))
 		}
 	case "proxy_host":
 		m.proxy(o)

@@ -40,11 +40,11 @@ func (m *mpopMerge) auth(o mpopOption) {
 	case "", "on":
 		m.a.carry(o.option, "auth")
 	case "user":
-		m.a.put(o.option, "auth", token("password"))
+		m.a.put(o.option, "auth", config.Word("password"))
 	case "apop", "plain", "login", "cram-md5", "digest-md5", "scram-sha-1", "scram-sha-256", "xoauth2", "oauthbearer", "external", "gssapi":
-		m.a.put(o.option, "auth", token(o.arg))
+		m.a.put(o.option, "auth", config.Word(o.arg))
 	case "scram-sha-1-plus", "scram-sha-256-plus":
-		m.a.put(o.option, "auth", token(strings.TrimSuffix(o.arg, "-plus")))
+		m.a.put(o.option, "auth", config.Word(strings.TrimSuffix(o.arg, "-plus")))
 	default:
 		m.a.drop(o.option, "is not supported; auto takes the strongest that the server offers")
 	}
@@ -80,7 +80,7 @@ func (m *mpopMerge) mail(o mpopOption) bool {
 		a.carry(o.option, "the list of seen messages is read from there")
 	case "received_header":
 		if o.arg != "off" {
-			a.put(o.option, "headers", []field{{"received", true}})
+			a.put(o.option, "headers", config.Pair("received", true))
 		}
 	default:
 		return false
@@ -92,20 +92,20 @@ func (m *mpopMerge) mail(o mpopOption) bool {
 func (m *mpopMerge) keep(o mpopOption) {
 	switch o.arg {
 	case "on", "":
-		m.a.put(o.option, "keep", token("all"))
+		m.a.put(o.option, "keep", config.Word("all"))
 		return
 	case "off":
-		m.a.put(o.option, "keep", token("none"))
+		m.a.put(o.option, "keep", config.Word("none"))
 		return
 	}
 	d, err := config.ParseDuration(o.arg)
 	days := int64((d.Hours() + 23.999999) / 24)
 	if err != nil || days < 1 || days > 36500 {
-		m.a.put(o.option, "keep", token("all"))
+		m.a.put(o.option, "keep", config.Word("all"))
 		m.a.change(o.option, "was not understood, so all is kept")
 		return
 	}
-	m.a.put(o.option, "keep", []field{{"days", token(fmt.Sprint(days))}})
+	m.a.put(o.option, "keep", config.Pair("days", config.Word(fmt.Sprint(days))))
 	if float64(days)*24 != d.Hours() {
 		m.a.change(o.option, "is rounded up to whole days")
 	}
@@ -130,7 +130,7 @@ func (m *mpopMerge) delivery(o mpopOption) {
 			m.a.drop(o.option, err.Error())
 			return
 		}
-		m.a.deliver(o.option, "pipe", []field{{"command", argv}})
+		m.a.deliver(o.option, "pipe", config.Pair("command", argv))
 	default:
 		m.a.drop(o.option, "has no counterpart")
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
@@ -109,7 +110,7 @@ func weSay(r *Result) []string {
 		for _, f := range []struct {
 			on   bool
 			text string
-		}{{a.value("keep") == token("all"), "--keep on"}, {a.TLS == 0, "SSL encrypted sessions enabled"}, {a.multi, "Multi-drop mode"}, {uidl, "forcing UIDL use"}} {
+		}{{a.value("keep") == config.Word("all"), "--keep on"}, {a.TLS == 0, "SSL encrypted sessions enabled"}, {a.multi, "Multi-drop mode"}, {uidl, "forcing UIDL use"}} {
 			if f.on {
 				fact += " " + f.text
 			}

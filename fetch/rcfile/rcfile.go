@@ -120,12 +120,12 @@ type Account struct {
 	// Notes are in the order of the file.
 	Notes []Note
 
-	fields   []field  // in the order in which they were set
-	targets  []any    // elements of deliver
-	multi    bool     // recipients come from each message
-	insecure bool     // no TLS to another machine, as before
-	unsure   string   // why the account is not enabled
-	state    stateKey // how the other program names its seen-list
+	fields   config.Map   // in the order in which they were set
+	targets  []config.Map // elements of deliver
+	multi    bool         // recipients come from each message
+	insecure bool         // no TLS to another machine, as before
+	unsure   string       // why the account is not enabled
+	state    stateKey     // how the other program names its seen-list
 }
 
 // stateKey is how a program tells apart the lists of its accounts.

@@ -204,7 +204,7 @@ func (s *tbServer) auth() {
 			s.a.carry(o, "auth")
 		}
 	case "5":
-		s.a.put(o, "auth", token("gssapi"))
+		s.a.put(o, "auth", config.Word("gssapi"))
 	case "7":
 		s.a.drop(o, "auth: external wants client_cert")
 	case "10":
@@ -223,14 +223,14 @@ func (s *tbServer) keep() {
 	n, ok := atoi(days)
 	switch {
 	case stay != "true":
-		s.a.set("keep", token("none"))
+		s.a.set("keep", config.Word("none"))
 	case byAge == "true" && (ok && n > 0 && n <= 36500 || days == ""):
 		if days == "" {
 			n = 7
 		}
-		s.a.put(oAge, "keep", []field{{"days", token(strconv.FormatInt(n, 10))}})
+		s.a.put(oAge, "keep", config.Pair("days", config.Word(strconv.FormatInt(n, 10))))
 	default:
-		s.a.put(o, "keep", token("all"))
+		s.a.put(o, "keep", config.Word("all"))
 	}
 	if v, o := s.get("delete_mail_left_on_server"); v == "true" && stay == "true" {
 		s.a.drop(o, "mailhaul does not see that a message is deleted in a mail reader: see keep")
