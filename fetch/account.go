@@ -134,9 +134,9 @@ const (
 type UTF8 uint8
 
 const (
-	// UTF8Auto sends it once the server has refused a message without it.
+	// UTF8Auto sends it where the server announces it and does not break at it.
 	UTF8Auto UTF8 = iota
-	// UTF8On sends it whenever it is announced, UTF8Off never.
+	// UTF8On sends it wherever it is announced, UTF8Off never.
 	UTF8On
 	UTF8Off
 )

@@ -64,6 +64,9 @@ func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error)
 func (r *run) learnFrom(err error) bool {
 	var capa *pop3.CapaError
 	switch {
+	case pop3.UTF8Broke(err) && r.a.UTF8 == UTF8Auto && !r.facts.NoUTF8:
+		r.learnt(&r.facts.NoUTF8, &r.facts.NoUTF8At, "the server breaks off when it is sent UTF8, which it announces: sessions are without it from now on")
+		return true
 	case pop3.PipelineRejected(err) && !r.facts.NoPipelining && r.a.Server.Pipelining == pop3.PipelineAuto:
 		r.learnt(&r.facts.NoPipelining, &r.facts.NoPipeliningAt, "the server hangs up on several commands at once (pipelining): sending one at a time from now on")
 		return true
@@ -95,20 +98,4 @@ func (r *run) dropLessons() {
 		*l.fact = false
 	}
 	r.lessons = nil
-}
-
-// needsUTF8 reports whether a message was refused because the session lacks
-// the UTF8 command (RFC 6856 section 2.1) and another session may have it.
-// The message is then not a failed one: it follows in that session.
-func (r *run) needsUTF8(c *pop3.Client, refused error) bool {
-	var said *pop3.Error
-	if !errors.As(refused, &said) || said.Code != pop3.UTF8 || c.UTF8() ||
-		r.a.UTF8 != UTF8Auto || !c.Capabilities().Has("UTF8") {
-		return false
-	}
-	if !r.facts.UTF8 {
-		r.facts.UTF8, r.again = true, true
-		r.addNote("the server wants the UTF8 command for some messages: sending it from now on")
-	}
-	return r.again
 }

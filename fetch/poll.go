@@ -108,6 +108,7 @@ func (r *run) load() error {
 	return r.db.View(func(v *state.View) error {
 		r.facts, r.failures = v.Facts(), v.Failures()
 		Doubtful(&r.facts, r.now())
+		r.facts.NoUTF8 = !UTF8Quirk(&r.facts, r.now()).IsZero()
 		r.sum.Known = v.Len()
 		return nil
 	})

@@ -78,7 +78,7 @@ func (r *run) connectOnce(ctx context.Context) (*pop3.Client, []pop3.Message, er
 		server.Pipelining = pop3.PipelineOff
 	}
 	server.NoCapa = r.facts.NoCapa
-	server.UTF8 = r.a.UTF8 == UTF8On || r.a.UTF8 == UTF8Auto && r.facts.UTF8
+	server.UTF8 = r.sendsUTF8()
 	c, err := pop3.Dial(ctx, &server)
 	if err != nil {
 		return nil, nil, err
@@ -115,6 +115,7 @@ func (r *run) learn(c *pop3.Client) {
 	caps := c.Capabilities()
 	r.facts.LoginDelay, _ = caps.LoginDelay()
 	r.learnExpire(caps)
+	r.noteUTF8(c)
 	if weaker := c.LoginStrength(); weaker < r.facts.AuthStrength {
 		r.addNote(fmt.Sprintf("weaker login than before: %s instead of %s; if the server's set-up was not changed, someone may be in between: look at the certificate with `mailhaul check --connect`", c.LoginName(), r.facts.AuthName))
 	}

@@ -12,8 +12,11 @@ type Facts struct {
 	// When the first two were learnt, from a connection that broke.
 	NoPipeliningAt time.Time `json:"no_pipelining_at,omitzero"`
 	NoCapaAt       time.Time `json:"no_capa_at,omitzero"`
-	// UTF8: the server accepts RFC 6856's UTF8.
-	UTF8 bool `json:"utf8,omitempty"`
+	// UTF8: the last session was in the UTF8 mode of RFC 6856. NoUTF8: the
+	// server announced it, and refused it or broke the session, at NoUTF8At.
+	UTF8     bool      `json:"utf8,omitempty"`
+	NoUTF8   bool      `json:"no_utf8,omitempty"`
+	NoUTF8At time.Time `json:"no_utf8_at,omitzero"`
 	// Window is how many messages the server lists at most; 0: all, as far as
 	// we know.
 	Window int `json:"window,omitempty"`

@@ -178,6 +178,9 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 	if f.NoCapa {
 		row("server", "hung up when asked what it can do (CAPA): not asked until "+stamp(noCapa))
 	}
+	if until := fetch.UTF8Quirk(&f, time.Now()); !until.IsZero() {
+		row("server", "refused UTF8 or broke the session at it: sessions are without it until "+stamp(until))
+	}
 	for k, fs := range v.Failures() {
 		for _, x := range fs {
 			row("failed", fmt.Sprintf("%s: %d times, last %s: %s", uidText(k), x.Count, stamp(x.Last), printable(x.Err)))

@@ -60,7 +60,7 @@ func loginKeys() []key[Account] {
 		on("oauth", "", "OAuth2, for auth xoauth2 and oauthbearer", pointer(oauthMapping()),
 			func(a *Account) **OAuth { return &a.OAuth }),
 		on("krb", "", "Kerberos, for auth gssapi", mapping("a mapping", zero[Krb], krbKeys, nil), func(a *Account) *Krb { return &a.Krb }),
-		on("utf8", "auto", "UTF8 command (RFC 6856); auto: if the server wants it", enum[UTF8](utf8Names),
+		on("utf8", "auto", "UTF8 command (RFC 6856); auto: wherever the server announces it", enum[UTF8](utf8Names),
 			func(a *Account) *UTF8 { return &a.UTF8 }),
 		on("lang", "", "language of the server's texts (RFC 6856), such as de", str("a language tag"),
 			func(a *Account) *string { return &a.Lang }),

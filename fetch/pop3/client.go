@@ -25,7 +25,7 @@ type Client struct {
 	greeting string // text of the greeting, raw
 	caps     Capabilities
 	capaErr  *CapaError
-	utf8     bool
+	utf8     utf8State
 	login    string
 	strength uint8    // of the login
 	hide     []string // secrets in use: never repeated from a server's text
@@ -56,9 +56,6 @@ func (c *Client) LoginName() string { return c.login }
 
 // LoginStrength is the Login.Strength of the login that succeeded.
 func (c *Client) LoginStrength() uint8 { return c.strength }
-
-// UTF8 reports whether the session is in the UTF8 mode of RFC 6856.
-func (c *Client) UTF8() bool { return c.utf8 }
 
 // Flights is the number of times that a reply had to be waited for after
 // something was sent: the round trips of POP3 itself, without TCP and TLS.
@@ -179,6 +176,11 @@ const maxEmpty = 16
 // reply reads one line that answers a command. Empty lines before it are
 // skipped, on the same clock.
 func (c *Client) reply(name string, num, limit int, wait time.Duration) ([]byte, error) {
+	if c.utf8 == utf8Sent {
+		if err := c.readUTF8(); err != nil {
+			return nil, err
+		}
+	}
 	c.w.await(wait, false)
 	line, err := c.w.line(limit)
 	for n := 0; err == nil && len(line) == 0 && n < maxEmpty; n++ {
@@ -191,6 +193,9 @@ func (c *Client) reply(name string, num, limit int, wait time.Duration) ([]byte,
 		return nil, err
 	}
 	c.w.replies++
+	if c.utf8 == utf8Ahead {
+		c.utf8 = utf8On
+	}
 	if c.s.Trace != nil {
 		c.trace(false, c.clean(redactReply(line)))
 	}
@@ -199,7 +204,7 @@ func (c *Client) reply(name string, num, limit int, wait time.Duration) ([]byte,
 
 // pipelineRejected: several commands were sent ahead and hardly one answered.
 func (c *Client) pipelineRejected() bool {
-	return c.w.queued-c.w.replies >= 2 && c.w.replies-c.base <= 1
+	return c.utf8 == utf8Ahead || c.w.queued-c.w.replies >= 2 && c.w.replies-c.base <= 1
 }
 
 func markPipelined(err error, rejected bool) {

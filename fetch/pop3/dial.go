@@ -83,7 +83,7 @@ func (c *Client) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := c.enableUTF8(); err != nil {
+	if err := c.sendUTF8(); err != nil {
 		return err
 	}
 	return c.setLanguage()
@@ -104,22 +104,6 @@ func (c *Client) greet() error {
 		return c.broken(newError("greeting", text))
 	}
 	return c.garbled("greeting", "not a POP3 greeting", line)
-}
-
-// enableUTF8 asks for the UTF8 mode (RFC 6856 section 2). It comes after STLS,
-// which must not follow it. A refusal leaves the session as it was.
-func (c *Client) enableUTF8() error {
-	if !c.s.UTF8 || !c.caps.Has("UTF8") {
-		return nil
-	}
-	return c.s.step("utf8", func() error {
-		_, err := c.command("UTF8")
-		c.utf8 = err == nil
-		if c.err == nil {
-			return nil
-		}
-		return err
-	})
 }
 
 // setLanguage asks for the language of the server's texts (RFC 6856 section 3).

@@ -30,6 +30,9 @@ const (
 	// UTF8Required also answers RETR and TOP of a message with 8-bit header
 	// bytes with "-ERR [UTF8]" unless the session gave the command.
 	UTF8Required
+	// UTF8Surrogate sends a text of its own in place of such a message unless
+	// the session gave the command, as Courier does; LIST has the true size.
+	UTF8Surrogate
 )
 
 // Options shape a server. The zero value is a well-behaved server with

@@ -101,15 +101,29 @@ func (s *session) message(arg string) (int, *stored) {
 
 // readable answers -ERR [UTF8] (RFC 6856) where a message needs it.
 func (s *session) readable(m *stored) bool {
-	if s.opts.UTF8 != UTF8Required || s.utf8 {
-		return true
-	}
-	head, _, _ := bytes.Cut(m.body, []byte("\r\n\r\n"))
-	if !slices.ContainsFunc(head, func(b byte) bool { return b >= 0x80 }) {
+	if s.opts.UTF8 != UTF8Required || s.utf8 || !eightBit(m.body) {
 		return true
 	}
 	s.line("-ERR [UTF8] this message needs the UTF8 command")
 	return false
+}
+
+// eightBit reports whether a header has 8-bit bytes.
+func eightBit(msg []byte) bool {
+	head, _, _ := bytes.Cut(msg, []byte("\r\n\r\n"))
+	return slices.ContainsFunc(head, func(b byte) bool { return b >= 0x80 })
+}
+
+// Surrogate is what UTF8Surrogate sends.
+const Surrogate = "From: postmaster@pop3test.example\r\nSubject: Cannot display Unicode content\r\n\r\n" +
+	"This message cannot be displayed: your mail program does not ask for Unicode.\r\n"
+
+// body is what the session sends of a message.
+func (s *session) body(m *stored) []byte {
+	if s.opts.UTF8 == UTF8Surrogate && !s.utf8 && eightBit(m.body) {
+		return []byte(Surrogate)
+	}
+	return m.body
 }
 
 func (s *session) retr(arg string) {
@@ -118,7 +132,7 @@ func (s *session) retr(arg string) {
 		return
 	}
 	s.line("+OK %d octets", s.size(num, m))
-	writeStuffed(s.out, m.body)
+	writeStuffed(s.out, s.body(m))
 	s.line(".")
 	if s.out.err == nil {
 		s.popped[m.id] = true
@@ -137,7 +151,7 @@ func (s *session) top(arg string) {
 		return
 	}
 	s.line("+OK")
-	writeStuffed(s.out, topOf(m.body, lines))
+	writeStuffed(s.out, topOf(s.body(m), lines))
 	s.line(".")
 }
 
