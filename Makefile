@@ -12,6 +12,9 @@ LDFLAGS = -s -w -X github.com/mailhaul/mailhaul/fetch/command.buildVersion=$(VER
 PACKAGES = dovecot-pop3d dovecot-lmtpd dovecot-gssapi postfix procmail maildrop krb5-kdc krb5-admin-server krb5-user \
 	fetchmail mpop getmail6 fdm python3 socat tmux zsh fish mandoc lintian systemd prometheus
 
+# They conflict with each other and with dovecot-pop3d: unpacked, not installed.
+PRIVATE = popa3d courier-pop cyrus-pop3d+sasl2-bin
+
 .PHONY: build demo test crash fuzz bench soak lint install dist deb clean deps
 
 build:
@@ -26,6 +29,7 @@ demo: build
 # The real servers and receivers that the tests run privately.
 deps:
 	@sh docs/install-deps.sh $(PACKAGES)
+	@sh docs/private-servers.sh $(PRIVATE)
 
 test: deps build
 	$(GO) vet ./...
