@@ -140,11 +140,19 @@ type RecoverFunc func(ctx context.Context, i Intent) (Fate, error)
 type Class uint8
 
 const (
-	// Later: this message, not now. It stays on the server; others go on.
+	// Later: the target takes this message, but not now (4xx, EX_TEMPFAIL). It
+	// stays on the server; others go on. However often it is said, it is never
+	// a refusal for good.
 	Later Class = iota
-	// Never: the target refuses this message for good (5xx, EX_NOUSER).
+	// Never: the target refuses this message for good (5xx, EX_DATAERR).
 	Never
-	// CannotCreate: the target cannot be created or opened. The run stops.
+	// Failed: the target said neither: it broke off, crashed or did not answer
+	// while it had this message. It stays on the server, others go on, and
+	// too many of these in a row are a refusal for good.
+	Failed
+	// CannotCreate: the target cannot be created or opened, or refuses what its
+	// configuration says (a recipient, a name). A person has to change
+	// something. The run stops.
 	CannotCreate
 	// IOError: writing failed (disk full, I/O error). The run stops.
 	IOError
@@ -173,7 +181,9 @@ func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // Temporary reports whether a later run may succeed with nothing changed.
-func (e *Error) Temporary() bool { return e.Class == Later || e.Class == Unavailable }
+func (e *Error) Temporary() bool {
+	return e.Class == Later || e.Class == Failed || e.Class == Unavailable
+}
 
 // Stops reports whether the target can take no message at all at present.
 func (e *Error) Stops() bool { return e.Class >= CannotCreate }

@@ -78,7 +78,8 @@ type Policy struct {
 	// OnReject says what becomes of a message that a target refuses for good.
 	OnReject OnReject
 	// Poison is after how many failures in a row a message is treated as
-	// refused for good. Zero: DefaultPoison; negative: never.
+	// refused for good. "Not now" is no failure. Zero: DefaultPoison; negative:
+	// never.
 	Poison int
 	// TrustImported lets Keep delete messages whose delivery was done by
 	// another program, as imported state says.
@@ -100,7 +101,7 @@ const (
 // refused reports whether a failure counts as a refusal for good.
 func (p *Policy) refused(f state.Failure) bool {
 	poison := cmp.Or(p.Poison, DefaultPoison)
-	return f.Permanent || poison > 0 && f.Count >= poison
+	return f.Permanent || !f.Later && poison > 0 && f.Count >= poison
 }
 
 // Keep says which delivered messages stay on the server. The zero value keeps

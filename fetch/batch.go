@@ -49,6 +49,12 @@ type part struct {
 	intents    []state.Intent // filled by the commit side
 }
 
+// limited reports whether nobody can look up what became of it.
+func (p *part) limited() bool {
+	_, ok := p.target.Deliverer.(deliver.BatchLimiter)
+	return ok
+}
+
 // batch is a group of staged messages, at most one of them staged and one in
 // commit.
 type batch struct {

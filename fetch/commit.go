@@ -29,6 +29,7 @@ type committer struct {
 	closing []*message       // complete once settle is applied
 	aside   []*message       // set aside once settle is applied
 	failed  map[*Target]bool // broke while a batch was committed
+	atRisk  bool             // the last batch went where nobody can look
 	err     error            // read after done
 }
 
@@ -57,18 +58,39 @@ func (c *committer) loop(ctx context.Context) {
 	defer close(c.done)
 	ctx, stop := graceful(ctx, c.f.grace())
 	defer stop()
-	for b := range c.batches {
+	for b := c.next(); b != nil; b = c.next() {
 		if c.err != nil {
 			_ = b.abort()
 			continue
 		}
-		if c.err = c.commit(ctx, b); c.err != nil {
-			c.cancel(c.err)
-		}
+		c.keep(c.commit(ctx, b))
 	}
 	if c.err == nil {
 		c.err = c.apply(nil)
 	}
+}
+
+// keep ends the pass with an error, if it is one.
+func (c *committer) keep(err error) {
+	if err != nil {
+		c.err = err
+		c.cancel(err)
+	}
+}
+
+// next waits for a batch; nil at the end. What a relay or a command has taken
+// is settled first, unless the next batch is there and settles it: until then a
+// crash delivers it again, and the next message may be large and its line slow.
+func (c *committer) next() *batch {
+	if c.atRisk && c.err == nil {
+		select {
+		case b := <-c.batches:
+			return b
+		default:
+		}
+		c.keep(c.apply(nil))
+	}
+	return <-c.batches
 }
 
 // graceful returns a context that ends a grace time after its parent.
@@ -88,6 +110,7 @@ func (c *committer) commit(ctx context.Context, b *batch) error {
 		return err // law 6: the outcome is unknown, nothing is touched
 	}
 	next := 0
+	c.atRisk = slices.ContainsFunc(b.parts, (*part).limited)
 	for _, p := range b.parts {
 		if len(p.intents) == 0 {
 			_ = p.batch.Abort() // refused or empty: nothing of it is on record
@@ -146,9 +169,7 @@ func (c *committer) fail(t *Target, err error) {
 // two files do not wait for each other, and before a relay or a command, which
 // may take its time.
 func inOrder(a, b *part) int {
-	_, slowA := a.target.Deliverer.(deliver.BatchLimiter)
-	_, slowB := b.target.Deliverer.(deliver.BatchLimiter)
-	return cmp.Or(cmp.Compare(b2i(slowA), b2i(slowB)), cmp.Compare(a.target.ID, b.target.ID))
+	return cmp.Or(cmp.Compare(b2i(a.limited()), b2i(b.limited())), cmp.Compare(a.target.ID, b.target.ID))
 }
 
 // intentsOf joins what the deliverer promises with what we know of the message.
@@ -234,6 +255,7 @@ func (c *committer) publish(ctx context.Context, p *part) {
 // note turns one result into a settlement or a failure.
 func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Result) {
 	if res.Err == nil {
+		c.later.taken(p.target)
 		c.settle = append(c.settle, state.Settlement{Intent: in.ID, Status: in.Status, Receipt: res.Receipt})
 		d.msg.pending--
 		d.msg.landed = true
@@ -255,5 +277,11 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 	}
 	// Also of a target that stopped: who has the message must be on record.
 	c.settle = append(c.settle, state.Settlement{Intent: in.ID, Drop: true})
-	c.failMessage(&d.msg.Item, in.Target, res.Err)
+	c.failAt(&d.msg.Item, in.Target, res.Err, c.later.well[p.target])
+	if row := c.later.add(p.target, &d.msg.Item, de); row != nil {
+		c.fail(p.target, putOff(len(row), de))
+		if !c.later.well[p.target] {
+			c.pardon(row, in.Target)
+		}
+	}
 }

@@ -43,6 +43,8 @@ type Item struct {
 	Paused []string
 	// Served are recipients, by target, that already have the message.
 	Served map[string][]string
+	// Tried is when it last failed, in any target; zero: it did not.
+	Tried time.Time
 	// Delete says that it is to be deleted from the server once delivered.
 	Delete bool
 	// Rule is why; NoRule if it stays.
@@ -190,8 +192,8 @@ func (plan *Plan) skip(it Item, why Reason) {
 }
 
 // limit cuts the plan down to the limits. Messages that no target has come
-// first: else those that wait for a relay that is down would use the limits up,
-// and nothing new would arrive anywhere.
+// first, and last those that failed before: else those that wait for a relay
+// that is down would use the limits up, and nothing new would arrive anywhere.
 func (plan *Plan) limit(l Limits) {
 	if l.Messages == 0 && l.Bytes == 0 {
 		return
@@ -199,10 +201,10 @@ func (plan *Plan) limit(l Limits) {
 	items := plan.Retrieve
 	taken, n := make([]bool, len(items)), 0
 	plan.Bytes = 0
-	for _, retry := range []bool{false, true} {
+	for rank := range 3 {
 		for i := range items {
 			size := max(items[i].Size, 0)
-			if len(items[i].Have) > 0 == retry && l.allow(n, plan.Bytes, size) {
+			if items[i].rank() == rank && l.allow(n, plan.Bytes, size) {
 				taken[i] = true
 				n++
 				plan.Bytes += size
@@ -219,6 +221,17 @@ func (plan *Plan) limit(l Limits) {
 	}
 }
 
+// rank is where in its run a message comes, where not all can.
+func (it *Item) rank() int {
+	switch {
+	case !it.Tried.IsZero():
+		return 2
+	case len(it.Have) > 0:
+		return 1
+	}
+	return 0
+}
+
 // allow reports whether one more message of that size may follow n messages.
 func (l Limits) allow(n int, octets, size int64) bool {
 	switch {
@@ -233,6 +246,7 @@ func (l Limits) allow(n int, octets, size int64) bool {
 // lacks it pauses.
 func (it *Item) heed(failures []state.Failure, targets []string, p Policy, now time.Time) (wait bool) {
 	for _, f := range failures {
+		it.Tried = later(it.Tried, f.Last)
 		if len(f.Served) > 0 {
 			if it.Served == nil {
 				it.Served = make(map[string][]string)

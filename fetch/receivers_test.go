@@ -82,12 +82,17 @@ func TestBadReceivers(t *testing.T) {
 		{"421 after the final dot", "-Q .", ExitTemp, "reply to the message: 421", 0},
 		{"puts off", "-r .", ExitData, "reply to the message: 450", 0},
 		{"puts off the recipient", "-r RCPT", ExitData, "RCPT <a@b>: 450", 0},
-		{"550 on RCPT", "-f RCPT", ExitData, "refused for good and now in the quarantine", 2},
+		{"550 on RCPT", "-f RCPT", ExitCannotWrite, "RCPT <a@b>: 500 5.3.0 Error: command failed", 0},
+		{"550 on HELO", "-f EHLO,HELO", ExitCannotWrite, "EHLO: 500 5.3.0 Error: command failed", 0},
+		{"550 on MAIL", "-f MAIL", ExitCannotWrite, "MAIL: 500 5.3.0 Error: command failed", 0},
+		{"puts off the sender", "-r MAIL", ExitTemp, "MAIL: 450", 0},
+		{"550 on the message", "-f .", ExitData, "refused for good and now in the quarantine", 2},
 		{"LMTP puts off", "-L -r .", ExitData, "reply to the message for <a@b>: 450", 0},
 		{"no such command", "sh: missing", ExitCannotWrite, "/nonexistent/mda: no such file", 0},
 		{"exits 75", "sh: echo busy; exit 75", ExitData, "exit status 75 (EX_TEMPFAIL): busy", 0},
 		{"exits 1", "sh: exit 1", ExitData, "exit status 1", 0},
-		{"exits 67", "sh: exit 67", ExitData, "exit status 67 (EX_NOUSER)", 2},
+		{"exits 65", "sh: exit 65", ExitData, "exit status 65 (EX_DATAERR)", 2},
+		{"exits 67", "sh: exit 67", ExitCannotWrite, "exit status 67 (EX_NOUSER)", 0},
 		{"exits 78", "sh: exit 78", ExitCannotWrite, "exit status 78 (EX_CONFIG)", 0},
 		{"hangs", "hangs: sleep 60", ExitData, "not done after 300ms; the message may have been delivered", 0},
 	}
@@ -142,8 +147,8 @@ func TestCommandThatReadsNothing(t *testing.T) {
 	}
 }
 
-// TestUnknownAmongGood: the good recipients have it, once; the message is set
-// aside for the one who does not exist.
+// TestUnknownAmongGood: the good recipients have it, once, and new mail too; he
+// who is refused has it once the relay knows him.
 func TestUnknownAmongGood(t *testing.T) {
 	t.Parallel()
 	r := startRelay(t, true)
@@ -154,15 +159,18 @@ func TestUnknownAmongGood(t *testing.T) {
 		return nil
 	}, nil)
 	g := newFan(t, 2, pop3test.Options{}, func(*fan) []Target { return []Target{r.target("alice@b", "nobody@b", "bob@b")} })
-	for _, want := range []struct {
-		exit Exit
-		text string
-	}{{ExitData, "550 no such user"}, {ExitOK, ""}} {
-		g.wantExit(g.fetch(), want.exit, want.text)
+	for _, want := range []Exit{ExitData, ExitCannotWrite} {
+		s := g.fetch()
+		g.wantExit(s, want, "550 no such user")
+		if HintOf(s.Err) == "" || s.SetAside != 0 {
+			t.Errorf("hint %q; %+v", HintOf(s.Err), s)
+		}
 		g.wantCopies("lmtp", r.got(), map[string]int{"alice@b 1": 1, "alice@b 2": 1, "bob@b 1": 1, "bob@b 2": 1})
-		g.wantCopies("quarantine", g.inMaildir("aside"), each("", "1", "2"))
 	}
-	if g.drop.Len() != 2 {
+	r.says(nil, nil)
+	g.wantExit(g.fetch(), ExitOK, "")
+	g.wantCopies("lmtp", r.got(), map[string]int{"alice@b 1": 1, "alice@b 2": 1, "bob@b 1": 1, "bob@b 2": 1, "nobody@b 1": 1, "nobody@b 2": 1})
+	if g.drop.Len() != 0 {
 		t.Errorf("%d on the server", g.drop.Len())
 	}
 }

@@ -102,9 +102,16 @@ func (r *run) setAside(m *message) {
 	if r.asideFor == nil {
 		r.asideFor = f.err // nil if an earlier run was refused
 	}
-	f.targets = slices.DeleteFunc(f.targets, func(t string) bool { return slices.Contains(m.SetAside, t) })
-	if len(f.targets) == 0 {
-		delete(r.failed, m.Key)
+	r.uncount(m.Key, m.SetAside)
+}
+
+// uncount takes back that a message failed at some targets. Called with r.mu
+// held.
+func (r *run) uncount(k state.Key, targets []string) {
+	f := r.failed[k]
+	f.targets = slices.DeleteFunc(f.targets, func(t string) bool { return slices.Contains(targets, t) })
+	if r.failed[k] = f; len(f.targets) == 0 {
+		delete(r.failed, k)
 	}
 	r.sum.Failed = len(r.failed)
 }

@@ -63,7 +63,7 @@ func TestRefusedIsSetAside(t *testing.T) {
 func TestRefusedByTwo(t *testing.T) {
 	t.Parallel()
 	one, two := startRelay(t, false), startRelay(t, true)
-	one.says(func(string) error { return reply(550, "no such user") }, nil)
+	one.says(nil, func(string, string) error { return reply(554, "spam") })
 	two.says(nil, onSubject(reply(552, "too big for me"), "1"))
 	g := newFan(t, 2, pop3test.Options{}, func(g *fan) []Target {
 		return []Target{one.target("a@b"), g.maildirTarget("Mail"), two.target("c@d")}
@@ -192,13 +192,13 @@ func TestKeepRejected(t *testing.T) {
 func TestPoison(t *testing.T) {
 	t.Parallel()
 	g := newFan(t, 3, pop3test.Options{}, func(g *fan) []Target {
-		script := `m=$(cat); case $m in *"Subject: 2"*) echo cannot >&2; exit 75;; esac; echo "$m" >>` + g.path("out")
+		script := `m=$(cat); case $m in *"Subject: 2"*) echo cannot >&2; exit 70;; esac; echo "$m" >>` + g.path("out")
 		return []Target{{ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", script}})}}
 	})
 	for n := 1; n <= 3; n++ {
 		s := g.fetch()
 		if n < 3 {
-			g.wantExit(s, ExitData, "exit status 75 (EX_TEMPFAIL): cannot")
+			g.wantExit(s, ExitData, "exit status 70 (EX_SOFTWARE): cannot")
 		} else if ExitOf(s.Err) != ExitData || s.SetAside != 1 || s.Failed != 0 {
 			t.Errorf("third run: %+v", s)
 		}

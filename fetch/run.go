@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ type run struct {
 	limiter    *rate.Limiter      // nil: as fast as it goes
 	triedRenew bool               // a refused login was tried again with a new secret
 	budgeted   int64              // octets of this run that are in the day's budget already
+	later      postponed          // the commit side's
 
 	mu       sync.Mutex // guards what follows
 	sum      Summary
@@ -61,6 +63,7 @@ func (f *Fetcher) newRun(a *Account) *run {
 		failed:  make(map[state.Key]failed),
 		got:     make(map[state.Key]bool),
 		partly:  make(map[state.Key]bool),
+		later:   newPostponed(),
 		sum:     Summary{Account: a.Name, Started: f.now(), TrustImported: a.Policy.TrustImported, Planned: a.Exactly != nil},
 		event:   Event{Account: a.Name},
 		limiter: newLimiter(a.Limits.Rate),
@@ -188,55 +191,43 @@ func (r *run) failDelivery(it *Item, t *Target, err error) {
 // failMessage notes that a message could not be retrieved (no target) or
 // delivered. It stays on the server.
 func (r *run) failMessage(it *Item, target string, err error) {
+	r.failAt(it, target, err, false)
+}
+
+// failAt is failMessage, knowing whether the target has taken other messages.
+func (r *run) failAt(it *Item, target string, err error, well bool) {
 	if errors.Is(err, context.Canceled) {
 		return // the run was stopped: that is no failure of the message
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fail := r.nextFailure(it, target, err)
+	fail := nextFailure(r.failures[it.Key], target, err, r.now())
+	fail.Next = fail.Last.Add(pause(fail, max(cmp.Or(r.a.Policy.Poison, DefaultPoison), 1), well))
+	fail.Key = it.Key
 	r.countFailed(it.Key, target, err)
 	r.fails[it.Key] = append(r.fails[it.Key], fail)
 	r.log.Warn("message failed", "uid", it.UID, "num", it.Num, "target", target, "err", err)
 	r.reject(it, fail)
 }
 
-// nextFailure is what to put on record: the count goes on from the last run's.
-func (r *run) nextFailure(it *Item, target string, err error) state.Failure {
-	now := r.now()
-	fail := state.Failure{Key: it.Key, Target: target, First: now}
-	for _, old := range r.failures[it.Key] {
-		if old.Target == target {
-			fail = old
+// pardon takes back that messages failed at a target: it is the target that
+// takes nothing at present. It stays on record that they were tried.
+func (r *run) pardon(items []*Item, target string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, it := range items {
+		fail := state.Failure{Key: it.Key, Target: target, First: r.now()}
+		if f := r.failed[it.Key]; f.err != nil {
+			fail.Err = f.err.Error()
 		}
-	}
-	fail.Last, fail.Err = now, err.Error()
-	var de *deliver.Error
-	stops := errors.As(err, &de) && de.Stops()
-	if !stops { // else it says nothing of the message
-		fail.Count++
-	}
-	if de != nil {
-		fail.Permanent = de.Class == deliver.Never
-		if len(de.Done) > 0 {
-			fail.Served = de.Done
+		if old := failureAt(r.failures[it.Key], target); old != nil {
+			fail = *old
 		}
+		fail.Last, fail.Next = r.now(), time.Time{}
+		r.fails[it.Key] = append(r.fails[it.Key], fail)
+		r.uncount(it.Key, []string{target})
+		r.rejected = slices.DeleteFunc(r.rejected, func(again Item) bool { return again.Key == it.Key && again.SetAside[0] == target })
 	}
-	fail.Next = now.Add(pause(fail, max(cmp.Or(r.a.Policy.Poison, DefaultPoison), 1)))
-	return fail
-}
-
-// pause is how long a failed message waits: not at all at first, then an hour
-// and four times longer each time, up to a week.
-func pause(f state.Failure, poison int) time.Duration {
-	n := f.Count - poison
-	if f.Permanent {
-		n = f.Count - 1
-	}
-	if n < 0 {
-		return 0
-	}
-	const week = 7 * 24 * time.Hour
-	return min(time.Hour<<min(2*n, 10), week)
 }
 
 // takeFailures hands over what is to be recorded.

@@ -13,23 +13,22 @@ import (
 const retryChunk = 100
 
 // retriesFirst splits a plan's messages: those that some target has already, in
-// chunks, then the rest.
+// chunks, then the rest, and last those that failed before, the longest ago
+// first. So a few that are refused again and again hold nothing up.
 func retriesFirst(items []Item) (chunks [][]Item) {
-	if !slices.ContainsFunc(items, func(it Item) bool { return len(it.Have) > 0 }) {
+	if !slices.ContainsFunc(items, func(it Item) bool { return it.rank() > 0 }) {
 		return [][]Item{items}
 	}
-	var retries, fresh []Item
+	var ranks [3][]Item
 	for i := range items {
-		if len(items[i].Have) > 0 {
-			retries = append(retries, items[i])
-			continue
-		}
-		fresh = append(fresh, items[i])
+		rank := items[i].rank()
+		ranks[rank] = append(ranks[rank], items[i])
 	}
-	for c := range slices.Chunk(retries, retryChunk) {
+	for c := range slices.Chunk(ranks[1], retryChunk) {
 		chunks = append(chunks, c)
 	}
-	return append(chunks, fresh)
+	slices.SortStableFunc(ranks[2], func(a, b Item) int { return a.Tried.Compare(b.Tried) })
+	return append(chunks, ranks[0], ranks[2])
 }
 
 // wanted opens the first batch of each target that lacks one of the messages,

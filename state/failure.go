@@ -19,6 +19,8 @@ type Failure struct {
 	Next  time.Time `json:"next,omitzero"`
 	// Permanent: the target refused it for good.
 	Permanent bool `json:"permanent,omitempty"`
+	// Later: the target takes it, but not yet. Count is of these alone.
+	Later bool `json:"later,omitempty"`
 	// Served are the recipients of the target that have the message already.
 	Served []string `json:"served,omitempty"`
 	// Err is safe to print: the engine escapes what a server said.

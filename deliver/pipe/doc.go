@@ -7,20 +7,23 @@
 // what became of the message (sysexits.h):
 //
 //	0                              delivered
-//	65 DATAERR, 67 NOUSER,
-//	68 NOHOST, 77 NOPERM           Never: refused for good
+//	69 UNAVAILABLE, 71 OSERR,
+//	74 IOERR, 75 TEMPFAIL; 77 if
+//	its output speaks of a quota   Later: this message, not now
+//	65 DATAERR, 77 NOPERM          Never: refused for good
+//	67 NOUSER, 68 NOHOST           CannotCreate, and Never if the message's
+//	                               header names the recipient
 //	64 USAGE, 72 OSFILE,
 //	73 CANTCREAT, 78 CONFIG,
 //	126, 127 (a shell's "cannot
 //	run", "not found")             CannotCreate: the run stops
 //	all others, among them
-//	69 UNAVAILABLE, 70 SOFTWARE,
-//	71 OSERR, 74 IOERR,
-//	75 TEMPFAIL; any signal;
-//	the timeout                    Later: this message, not now
+//	70 SOFTWARE; any signal;
+//	the timeout                    Failed: this message, not now; too many in
+//	                               a row are a refusal
 //
-// UNAVAILABLE and SOFTWARE are Later, and do not stop the run, because one
-// message that a command cannot digest must not block those behind it.
+// UNAVAILABLE and SOFTWARE do not stop the run at once, because one message
+// that a command cannot digest must not block those behind it.
 //
 // # What may be duplicated
 //

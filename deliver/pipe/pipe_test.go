@@ -89,23 +89,34 @@ func describe(r deliver.Result) string {
 		return "ok"
 	}
 	classes := map[deliver.Class]string{deliver.Later: "later", deliver.Never: "never", deliver.Unavailable: "unavailable",
-		deliver.CannotCreate: "cannot create", deliver.IOError: "I/O error"}
+		deliver.CannotCreate: "cannot create", deliver.Failed: "failed", deliver.IOError: "I/O error"}
 	return classes[e.Class] + ": " + e.Error()
 }
 
 // TestVerdict is the table of the package comment.
 func TestVerdict(t *testing.T) {
 	for status := -1; status < 256; status++ {
-		want := deliver.Later
+		want := deliver.Failed
 		switch {
-		case slices.Contains([]int{65, 67, 68, 77}, status):
+		case slices.Contains([]int{69, 71, 74, 75}, status):
+			want = deliver.Later
+		case slices.Contains([]int{65, 77}, status):
 			want = deliver.Never
-		case slices.Contains([]int{64, 72, 73, 78, 126, 127}, status):
+		case slices.Contains([]int{64, 67, 68, 72, 73, 78, 126, 127}, status):
 			want = deliver.CannotCreate
 		}
-		if got, _ := verdict(status); got != want {
+		if got, _ := verdict(status, true, ""); got != want {
 			t.Errorf("status %d: class %d, want %d", status, got, want)
 		}
+		if status == 67 || status == 68 {
+			want = deliver.Never
+		}
+		if got, _ := verdict(status, false, ""); got != want {
+			t.Errorf("status %d, recipient from the header: class %d, want %d", status, got, want)
+		}
+	}
+	if got, hint := verdict(77, true, "maildrop: maildir over Quota."); got != deliver.Later || hint == "" {
+		t.Errorf("over quota: class %d, hint %q", got, hint)
 	}
 }
 
@@ -133,13 +144,13 @@ func TestEnds(t *testing.T) {
 		{"no interpreter", []string{noInterpreter}, "", "cannot create: "},
 		{"empty", nil, "", "cannot create: pipe: no command"},
 		{"75", sh("cat >/dev/null; echo try later >&2; exit 75"), "x\n", "later: pipe sh: exit status 75 (EX_TEMPFAIL): try later"},
-		{"1", sh("cat >/dev/null; exit 1"), "x\n", "later: pipe sh: exit status 1"},
-		{"67", sh("exit 67"), large, "never: pipe sh: exit status 67 (EX_NOUSER)"},
+		{"1", sh("cat >/dev/null; exit 1"), "x\n", "failed: pipe sh: exit status 1"},
+		{"67", sh("exit 67"), large, "cannot create: pipe sh: exit status 67 (EX_NOUSER)"},
 		{"73", sh("exit 73"), "", "cannot create: pipe sh: exit status 73 (EX_CANTCREAT)"},
 		{"not found by the shell", sh("does-not-exist"), "x\n", "cannot create: pipe sh: exit status 127: "},
-		{"signal", sh("kill -9 $$"), "x\n", "later: pipe sh: signal: killed"},
-		{"escaped output", sh(`printf 'a\033[2Jb\nc\377\n'; exit 1`), "", `later: pipe sh: exit status 1: a\x1b[2Jb | c\xff`},
-		{"huge output", sh("yes | head -c 10000000; exit 1"), "", "later: pipe sh: exit status 1: y | y"},
+		{"signal", sh("kill -9 $$"), "x\n", "failed: pipe sh: signal: killed"},
+		{"escaped output", sh(`printf 'a\033[2Jb\nc\377\n'; exit 1`), "", `failed: pipe sh: exit status 1: a\x1b[2Jb | c\xff`},
+		{"huge output", sh("yes | head -c 10000000; exit 1"), "", "failed: pipe sh: exit status 1: y | y"},
 		{"closes stdin early", sh("exec <&-; exit 0"), large, "ok"},
 		{"closes stdin early and fails", sh("exec <&-; exit 75"), large, "later: pipe sh: exit status 75"},
 	}
@@ -178,7 +189,7 @@ func TestTimeout(t *testing.T) {
 			o := Options{Command: []string{"sh", "-c", script, pidFile}, Timeout: 300 * time.Millisecond, Grace: 100 * time.Millisecond}
 			for b := []byte(nil); len(b) == 0 && o.Timeout < 10*time.Second; o.Timeout *= 2 { // a busy machine may be too slow
 				got := describe(deliverOne(t, t.Context(), o, deliver.Envelope{}, "x\n"))
-				if !strings.HasPrefix(got, fmt.Sprintf("later: pipe sh: not done after %s; the message may have been delivered", o.Timeout)) {
+				if !strings.HasPrefix(got, fmt.Sprintf("failed: pipe sh: not done after %s; the message may have been delivered", o.Timeout)) {
 					t.Errorf("got %q", got)
 				}
 				b, _ = os.ReadFile(pidFile)

@@ -43,9 +43,13 @@ func (d *Deliverer) run(ctx context.Context, path string, m *staged) error {
 	why, err := d.await(ctx, cmd, ended)
 	fault.Point("pipe.ended")
 	if why != nil {
-		return d.failure(deliver.Later, fmt.Errorf("%w; the message may have been delivered%s", why, said(out)), "")
+		class := deliver.Failed
+		if ctx.Err() != nil {
+			class = deliver.Later
+		}
+		return d.failure(class, fmt.Errorf("%w; the message may have been delivered%s", why, said(out)), "")
 	}
-	return d.judge(cmd, err, readTo(in) >= size, out)
+	return d.judge(cmd, err, m.env.Recipients == nil, readTo(in) >= size, out)
 }
 
 // readTo is how far the command has read: it shares the file's position.
@@ -84,7 +88,7 @@ func (d *Deliverer) await(ctx context.Context, cmd *exec.Cmd, ended <-chan error
 }
 
 // judge turns the command's end into the message's outcome.
-func (d *Deliverer) judge(cmd *exec.Cmd, err error, whole bool, out *capped) error {
+func (d *Deliverer) judge(cmd *exec.Cmd, err error, fixed, whole bool, out *capped) error {
 	if errors.Is(err, exec.ErrWaitDelay) {
 		d.o.Logger.Warn("command left a process behind that holds its input or output", "command", d.o.Command[0])
 		err = nil
@@ -99,7 +103,7 @@ func (d *Deliverer) judge(cmd *exec.Cmd, err error, whole bool, out *capped) err
 	if status == 0 { // its output could not be read
 		return d.failure(deliver.Later, err, "")
 	}
-	class, hint := verdict(status)
+	class, hint := verdict(status, fixed, out.String())
 	return d.failure(class, fmt.Errorf("%s%s%s", cmd.ProcessState, statusName(status), said(out)), hint)
 }
 

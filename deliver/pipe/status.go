@@ -11,10 +11,23 @@ import (
 )
 
 // verdict says what an exit status other than 0 means (package comment).
-// A negative status is a signal.
-func verdict(status int) (c deliver.Class, hint string) {
+// A negative status is a signal. fixed: the recipients are those of the
+// configuration, the same for each message. said is the command's output.
+func verdict(status int, fixed bool, said string) (c deliver.Class, hint string) {
 	switch status {
-	case 65, 67, 68, 77:
+	case 69, 71, 74, 75:
+		return deliver.Later, ""
+	case 67, 68:
+		if fixed {
+			return deliver.CannotCreate, "the command knows no such user: check its arguments"
+		}
+		return deliver.Never, ""
+	case 77: // maildrop and deliverquota: the mailbox is full
+		if strings.Contains(strings.ToLower(said), "quota") {
+			return deliver.Later, "the mailbox is full; messages stay on the server until there is room"
+		}
+		return deliver.Never, ""
+	case 65:
 		return deliver.Never, ""
 	case 64:
 		return deliver.CannotCreate, "the command does not understand its arguments"
@@ -24,9 +37,8 @@ func verdict(status int) (c deliver.Class, hint string) {
 		return deliver.CannotCreate, "the command's own configuration is wrong"
 	case 126, 127:
 		return deliver.CannotCreate, "a program that the command runs is missing or not executable"
-	default:
-		return deliver.Later, ""
 	}
+	return deliver.Failed, ""
 }
 
 // statusName is the name of a status in sysexits.h, or empty.

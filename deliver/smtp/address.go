@@ -38,14 +38,15 @@ func validAddress(s string) bool {
 	return !quoted && !escaped
 }
 
-// sender is the reverse path: the first Return-Path, else the configured one,
-// else empty. A Return-Path is foreign text; one that MAIL cannot carry is
-// treated as missing rather than allowed to block the message.
-func sender(e *deliver.Envelope, from string) string {
-	if e.HasSender && validAddress(e.Sender) {
-		return e.Sender
+// senders are the reverse paths to try, one or two: the first Return-Path, then
+// the configured one, which may be empty (<>). A Return-Path is foreign text:
+// one that MAIL cannot carry, to a relay with or without SMTPUTF8, is treated
+// as missing rather than allowed to block the message.
+func senders(e *deliver.Envelope, from string, utf8 bool) []string {
+	if !e.HasSender || e.Sender == from || !validAddress(e.Sender) || needsUTF8(e.Sender) && !utf8 {
+		return []string{from}
 	}
-	return from
+	return []string{e.Sender, from}
 }
 
 // recipients are those that still lack the message, each once.

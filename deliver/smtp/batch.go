@@ -23,10 +23,11 @@ type batch struct {
 }
 
 type staged struct {
-	env deliver.Envelope
-	to  []string
-	msg *wire
-	buf *buffers
+	env   deliver.Envelope
+	to    []string
+	fixed bool // to is the configured one
+	msg   *wire
+	buf   *buffers
 }
 
 // Add stages one message in memory or, over 256 KiB, in an unlinked file.
@@ -35,7 +36,7 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 	if len(to) == 0 && len(e.Served) == 0 {
 		return b.d.o.failure(deliver.Later, "", errors.New("no recipient for this message"), "set `to` of the target (in --to: ?rcpt=ADDR)")
 	}
-	m := staged{env: e, to: to, buf: b.d.buffers()}
+	m := staged{env: e, to: to, fixed: e.Recipients == nil, buf: b.d.buffers()}
 	m.env.Recipients, m.env.Served = nil, slices.Clone(e.Served)
 	m.msg = &wire{Spool: spool.Spool{Dir: b.d.o.SpoolDir, Tail: m.buf.tail[:0]}}
 	if err := m.msg.fill(ctx, body, m.buf.chunk); err != nil {
@@ -107,45 +108,46 @@ func (d *Deliverer) send(ctx context.Context, m *staged) deliver.Result {
 	}
 	c := <-d.slot
 	defer func() { d.slot <- c }()
-	var t transaction
-	for {
+	t := newTransaction(m)
+	for again := true; again; {
 		old := c
-		var err error
+		var err *deliver.Error
 		if c, err = d.ensure(ctx, c); err != nil {
-			return failed(err, m.env.Served)
+			return failed(err, m, t)
 		}
 		stop := context.AfterFunc(ctx, c.cancel)
-		t = transaction{conn: c, kept: c == old, msg: m.msg, from: sender(&m.env, d.o.From), to: m.to}
-		stale := t.run()
+		t.conn, t.kept = c, c == old
+		again = t.run()
 		if !stop() {
 			c.dead = true // its deadline is spoilt
 		}
-		if !stale {
-			break
-		}
-		d.o.Logger.Debug("relay closed the kept connection; opening another", "relay", d.o.name())
 	}
-	if c.dead {
+	if c != nil && c.dead {
 		c.quit()
 		c = nil
 	}
 	return conclude(m.env.Served, m.to, t.out)
 }
 
-func failed(err error, served []string) deliver.Result {
-	var derr *deliver.Error
-	if errors.As(err, &derr) {
-		derr.Done = served
+// failed is the result without a connection. What the relay said before
+// counts.
+func failed(err *deliver.Error, m *staged, t *transaction) deliver.Result {
+	if t.tried {
+		t.fail(t.todo, err)
+		return conclude(m.env.Served, m.to, t.out)
 	}
+	err.Done = m.env.Served
 	return deliver.Result{Err: err}
 }
 
 // conclude makes one result of the outcomes of a message's recipients. What
-// failed for a time outweighs what failed for good: the retry settles both.
+// failed for a time outweighs what failed for good: the retry settles both. A
+// relay that has just taken the message for somebody is no relay that takes
+// nothing, whatever it says of the others.
 func conclude(served, to []string, out []outcome) deliver.Result {
 	done := slices.Clone(served)
 	var worst *deliver.Error
-	text, failures := "", 0
+	text, failures, mailboxes := "", 0, true
 	for i, o := range out {
 		if o.taken {
 			done = append(done, to[i])
@@ -153,7 +155,8 @@ func conclude(served, to []string, out []outcome) deliver.Result {
 			continue
 		}
 		failures++
-		if worst == nil || outweighs(o.err.Class, worst.Class) {
+		mailboxes = mailboxes && o.mailbox
+		if worst == nil || weight(o.err.Class) > weight(worst.Class) {
 			worst = o.err
 		}
 	}
@@ -162,23 +165,24 @@ func conclude(served, to []string, out []outcome) deliver.Result {
 	}
 	e := *worst
 	e.Done = done
+	if mailboxes && e.Stops() && len(done) > len(served) {
+		e.Class = deliver.Later
+	}
 	if n := len(to) + len(served); n > 1 {
 		e.Err = fmt.Errorf("%w (%d of %d recipients)", e.Err, failures, n)
 	}
 	return deliver.Result{Err: &e}
 }
 
-// outweighs reports whether class a decides over class b.
-func outweighs(a, b deliver.Class) bool {
-	weight := func(c deliver.Class) int {
-		switch c {
-		case deliver.Never:
-			return 0
-		case deliver.Later:
-			return 1
-		default:
-			return 2
-		}
+// weight orders the classes by which one decides for a message.
+func weight(c deliver.Class) int {
+	switch c {
+	case deliver.Never:
+		return 0
+	case deliver.Later:
+		return 1
+	case deliver.Failed:
+		return 2
 	}
-	return weight(a) > weight(b)
+	return 3
 }

@@ -30,6 +30,7 @@ type conn struct {
 	open   bool // the relay holds an unfinished transaction: RSET first
 	dead   bool // out of step, lost or cancelled: never to be used again
 	closed bool // dead because the relay closed it, or said that it will (421)
+	served bool // the relay has taken a message over it
 	warned bool // about missing 8BITMIME
 
 	mu        sync.Mutex // guards the rest, for cancel
@@ -102,12 +103,12 @@ func (c *conn) hello() *deliver.Error {
 		verb = "LHLO "
 	}
 	c.ext = map[string]string{}
-	r, err := c.command(phaseHello, verb+c.o.Helo)
+	r, err := c.command(phaseHello, verb+c.name())
 	if err != nil {
 		return err
 	}
 	if !c.o.LMTP && (r.code == 500 || r.code == 502) { // RFC 5321 section 3.2
-		r, err = c.command(phaseHello, "HELO "+c.o.Helo)
+		r, err = c.command(phaseHello, "HELO "+c.name())
 		if err != nil {
 			return err
 		}
@@ -121,6 +122,23 @@ func (c *conn) hello() *deliver.Error {
 		c.ext[strings.ToUpper(word)] = strings.TrimSpace(args)
 	}
 	return nil
+}
+
+// name is what we call ourselves: the configured name, else this machine's if
+// the DNS can know it, else the address that the relay sees us come from (RFC
+// 5321 section 4.1.3).
+func (c *conn) name() string {
+	if c.o.Helo != "" {
+		return c.o.Helo
+	}
+	a, ok := c.nc.LocalAddr().(*net.TCPAddr)
+	switch {
+	case !ok:
+		return "localhost"
+	case a.IP.To4() != nil:
+		return "[" + a.IP.String() + "]"
+	}
+	return "[IPv6:" + a.IP.String() + "]"
 }
 
 func (c *conn) offers(ext string) bool {
@@ -262,6 +280,28 @@ func (c *conn) quit() {
 	_ = c.nc.Close()
 }
 
+// resyncTimeout is how long a relay has to answer a QUIT that tells its replies
+// apart.
+const resyncTimeout = 10 * time.Second
+
+// resync ends the session and returns what the relay had still to say before
+// its answer to QUIT: the reply to a message, if it gave another one early.
+func (c *conn) resync() (late []reply) {
+	c.arm(resyncTimeout)
+	_, err := io.WriteString(c.nc, "QUIT\r\n")
+	for err == nil && len(late) < maxLines {
+		var r reply
+		if r, err = readReply(c.br); err != nil || r.code == 221 {
+			break
+		}
+		c.log(phaseDot, r)
+		late = append(late, r)
+	}
+	c.dead = true
+	_ = c.nc.Close()
+	return late
+}
+
 // noAnswer is os.ErrDeadlineExceeded in words for a person.
 type noAnswer struct{}
 
@@ -296,7 +336,8 @@ func (c *conn) refused(p phase, what string, r reply) *deliver.Error {
 	if r.code < 400 {
 		return c.lost(p, fmt.Errorf("%w: reply %s", errProtocol, r))
 	}
-	return c.o.failure(classify(p, r.code), p.String()+what, errors.New(r.String()), hint(p, r.code))
+	f := refusal{p, r}
+	return c.o.failure(f.class(false), p.String()+what, errors.New(r.String()), f.hint())
 }
 
 // failure is an error in this package's form: "smtp HOST:PORT: stage: cause".

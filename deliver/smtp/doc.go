@@ -19,18 +19,34 @@
 //
 // # What a reply means
 //
-//	connect, greeting, EHLO, STARTTLS, AUTH   any refusal   Unavailable
-//	anywhere                                  421           Unavailable
-//	MAIL, RCPT, DATA, message                 4xx           Later
-//	MAIL, RCPT, DATA, message                 5xx           Never
-//	MAIL, RCPT, DATA            530, 534, 535, 538          Unavailable
-//	MAIL, RCPT, DATA            connection lost             Unavailable
-//	message, before the dot     connection lost             Later
-//	after the dot               connection lost             Later, "may have been delivered"
+// verdict.go decides whose matter a refusal is, in one pure function of the
+// stage, the code, the enhanced code and some well-known words:
 //
-// With several recipients each has an outcome of its own, at RCPT and over
-// LMTP also after the dot. If any failed, Error.Done names those that have the
-// message, and Error.Class is Never only if all others were refused for good.
+//	connect, greeting, EHLO, STARTTLS, AUTH   4xx   the target, later
+//	                                          5xx   the target, until a person acts
+//	anywhere    421, X.3.1, X.3.2, rate limits      the target, later
+//	MAIL                                      4xx   the target, later
+//	MAIL, RCPT  X.1.7, X.1.8, SPF; MAIL 5xx         the sender: another is tried
+//	RCPT, LMTP's reply   over quota                 the recipient, later
+//	RCPT                 4xx                        the message, later
+//	RCPT, LMTP's reply   no such user               the recipient, for good
+//	message, reply to it                      4xx   the message, later
+//	message, reply to it                      5xx   the message, for good
+//	MAIL, RCPT, DATA     530, 534, 535, 538         the target, until a person acts
+//	MAIL, RCPT, DATA     connection lost            the target, later
+//	message, reply to it connection lost            Failed
+//
+// A recipient of the configuration is the target's: if it is refused, so is
+// each message, and the target stops. One that the message's header names is
+// the message's. With several recipients each has an outcome of its own, at
+// RCPT and over LMTP also after the dot. If any failed, Error.Done names those
+// that have the message, and Error.Class speaks of the others; the target does
+// not stop while it takes the message for one of them.
+//
+// A relay that answers before the final dot is not sent the dot, where we hear
+// it in time. Where we do not, after any refused message, QUIT is said: its 221
+// tells what still was to come for this message, and the next one has a new
+// connection.
 //
 // # Why not go-smtp's client
 //

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -50,7 +51,8 @@ type Options struct {
 	// User and Password log in with AUTH PLAIN or LOGIN, unless User is empty.
 	User     string
 	Password func(ctx context.Context) (string, error)
-	// Helo is the name we greet with. Empty: the machine's name.
+	// Helo is the name we greet with. Empty: the machine's name if it has a
+	// dot, else our end's address.
 	Helo string
 
 	// Timeout bounds connecting, each reply, and each block of a message that
@@ -103,17 +105,18 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// machineName is the host name if EHLO can carry it, else "localhost".
+// machineName is the host name if it has a domain and EHLO can carry it, else
+// empty: relays refuse names without a dot.
 func machineName() string {
 	name, err := os.Hostname()
-	if err != nil || name == "" || len(name) > 255 {
-		return "localhost"
+	if err != nil || len(name) > 255 || !strings.Contains(strings.Trim(name, "."), ".") {
+		return ""
 	}
 	for i := range len(name) {
 		c := name[i]
 		alnum := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 		if !alnum && c != '-' && c != '.' {
-			return "localhost"
+			return ""
 		}
 	}
 	return name

@@ -30,6 +30,7 @@ type reply struct {
 }
 
 func (r reply) positive() bool { return r.code >= 200 && r.code < 300 }
+func (r reply) negative() bool { return r.code >= 400 }
 
 // String is the reply on one line, safe for terminals and logs.
 func (r reply) String() string {

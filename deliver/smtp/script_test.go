@@ -124,28 +124,28 @@ func TestReplies(t *testing.T) {
 		{"taken, one by one", []string{plain + "C: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<a@b>\nS: 250 ok\nC: DATA\nS: 354 go\nBODY\nS: 250 ok\n" + quit}, "", ok},
 		{"two on one connection", []string{hello + flight + taken + flight + taken + quit}, "", []string{"ok", "ok"}},
 		{"HELO fallback", []string{"S: 220 x\nC: EHLO\nS: 502 what?\nC: HELO me\nS: 250 x\nC: MAIL FROM:<>\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: DATA\nS: 354 go\nBODY\nS: 250 ok\n" + quit}, "", ok},
-		{"greeting 554", []string{"S: 554 go away\n"}, "", []string{"unavailable: greeting: 554 go away"}},
+		{"greeting 554", []string{"S: 554 go away\n"}, "", []string{"cannot create: greeting: 554 go away"}},
 		{"greeting 421", []string{"S: 421 busy\n"}, "", []string{"unavailable: greeting: 421"}},
 		{"greeting is not SMTP", []string{"S: +OK POP3 ready\nWAIT\n"}, "", []string{`unavailable: greeting: relay broke the protocol: reply "+OK`}},
 		{"greeting missing", []string{""}, "", []string{"unavailable: greeting: connection closed"}},
-		{"EHLO 550", []string{"S: 220 x\nC: EHLO\nS: 550 not you\n"}, "", []string{"unavailable: EHLO: 550"}},
+		{"EHLO 550", []string{"S: 220 x\nC: EHLO\nS: 550 not you\n"}, "", []string{"cannot create: EHLO: 550"}},
 		{"endless reply", []string{"S: 220 x\nC: EHLO\nFLOOD X-MORE\n"}, "", []string{"unavailable: EHLO: relay broke the protocol: reply over"}},
 		{"endless line", []string{"S: 220 x\nC: EHLO\nS: 250 " + strings.Repeat("x", 4096) + "\nWAIT\n"}, "", []string{"unavailable: EHLO: relay broke the protocol: reply line over"}},
-		{"control characters", []string{"S: 554 \x1b[2Jboo\a\n"}, "", []string{`unavailable: greeting: 554 \x1b[2Jboo\a`}},
-		{"MAIL 451", []string{hello + flight + "S: 451 later\\n503 no\\n503 no\n" + quit}, "", []string{"later: MAIL: 451 later"}},
-		{"MAIL 550, then RSET is not due", []string{hello + flight + "S: 550 no\\n503 no\\n503 no\n" + flight + taken + quit}, "", []string{"never: MAIL: 550 no", "ok"}},
-		{"MAIL 530", []string{hello + flight + "S: 530 login\\n503 no\\n503 no\n" + quit}, "", []string{"unavailable: MAIL: 530"}},
-		{"RCPT 550, then RSET", []string{hello + flight + "S: 250 ok\\n550 no user\\n554 no rcpt\nC: RSET\n" + flight + "S: 250 reset\n" + taken + quit}, "", []string{"never: RCPT <a@b>: 550 no user", "ok"}},
+		{"control characters", []string{"S: 554 \x1b[2Jboo\a\n"}, "", []string{`cannot create: greeting: 554 \x1b[2Jboo\a`}},
+		{"MAIL 451", []string{hello + flight + "S: 451 later\\n503 no\\n503 no\n" + quit}, "", []string{"unavailable: MAIL: 451 later"}},
+		{"MAIL 550, then RSET is not due", []string{hello + flight + "S: 550 no\\n503 no\\n503 no\n" + flight + taken + quit}, "", []string{"cannot create: MAIL: 550 no", "ok"}},
+		{"MAIL 530", []string{hello + flight + "S: 530 login\\n503 no\\n503 no\n" + quit}, "", []string{"cannot create: MAIL: 530"}},
+		{"RCPT 550, then RSET", []string{hello + flight + "S: 250 ok\\n550 no user\\n554 no rcpt\nC: RSET\n" + flight + "S: 250 reset\n" + taken + quit}, "", []string{"cannot create: RCPT <a@b>: 550 no user", "ok"}},
 		{"RCPT 452, one by one", []string{plain + "C: MAIL\nS: 250 ok\nC: RCPT\nS: 452 full\n" + quit}, "", []string{"later: RCPT <a@b>: 452"}},
-		{"RCPT 550 and yet 354", []string{hello + flight + "S: 250 ok\\n550 no user\\n354 go\nWAIT\n"}, "", []string{"never: RCPT <a@b>: 550 no user"}},
+		{"RCPT 550 and yet 354", []string{hello + flight + "S: 250 ok\\n550 no user\\n354 go\nWAIT\n"}, "", []string{"cannot create: RCPT <a@b>: 550 no user"}},
 		{"RCPT 421", []string{hello + flight + "S: 250 ok\\n421 shutting down\n", hello + flight + "S: 250 ok\\n421 shutting down\n"}, "", []string{"unavailable: RCPT: 421"}},
 		{"DATA 451", []string{hello + flight + "S: 250 ok\\n250 ok\\n451 no\n" + quit}, "", []string{"later: DATA: 451"}},
 		{"DATA 250", []string{hello + flight + "S: 250 ok\\n250 ok\\n250 ok\nWAIT\n"}, "", []string{"unavailable: DATA: relay broke the protocol"}},
 		{"lost at MAIL, tried twice", []string{hello + flight, hello + flight}, "", []string{"unavailable: MAIL: connection closed"}},
-		{"lost before the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nLINES 2\n"}, strings.Repeat("lots of text\n", 1<<20), []string{"later: message: "}},
+		{"lost before the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nLINES 2\n"}, strings.Repeat("lots of text\n", 1<<20), []string{"failed: message: "}},
 		{"refused before the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\\n552 too much\nWAIT\n"}, "", []string{"never: "}},
-		{"lost after the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\n"}, "", []string{"later: reply to the message: connection closed by the relay; the message " + mayHave}},
-		{"nonsense after the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: hello?\nWAIT\n"}, "", []string{"later: reply to the message: relay broke the protocol"}},
+		{"lost after the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\n"}, "", []string{"failed: reply to the message: connection closed by the relay; the message " + mayHave}},
+		{"nonsense after the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: hello?\nWAIT\n"}, "", []string{"failed: reply to the message: relay broke the protocol"}},
 		{"final 452", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 452 disk full\n" + quit}, "", []string{"later: reply to the message: 452"}},
 		{"final 554", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 554 spam\n" + quit}, "", []string{"never: reply to the message: 554"}},
 		{"final 421", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 421 dying\n"}, "", []string{"unavailable: reply to the message: 421"}},
@@ -184,7 +184,7 @@ func describe(r deliver.Result) string {
 		return "ok " + r.Receipt
 	}
 	classes := map[deliver.Class]string{deliver.Later: "later", deliver.Never: "never", deliver.Unavailable: "unavailable",
-		deliver.CannotCreate: "cannot create", deliver.IOError: "I/O error"}
+		deliver.CannotCreate: "cannot create", deliver.Failed: "failed", deliver.IOError: "I/O error"}
 	_, text, _ := strings.Cut(e.Error(), ": ")
 	return classes[e.Class] + ": " + text
 }
@@ -219,8 +219,8 @@ func TestStall(t *testing.T) {
 	}{
 		{"WAIT\n", "x\n", "unavailable: greeting: no answer in time", 2 * time.Second},
 		{hello + flight + "WAIT\n", "x\n", "unavailable: MAIL: no answer in time", 2 * time.Second},
-		{data, strings.Repeat("0123456789abcde\n", 1<<15), "later: message: no answer in time", 2*time.Second + earlyReply},
-		{data + "BODY\nWAIT\n", "x\n", "later: reply to the message: no answer in time", 3 * time.Second},
+		{data, strings.Repeat("0123456789abcde\n", 1<<15), "failed: message: no answer in time", 2*time.Second + earlyReply},
+		{data + "BODY\nWAIT\n", "x\n", "failed: reply to the message: no answer in time", 3 * time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			d := overPipe(t, tc.script)

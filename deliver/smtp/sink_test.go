@@ -78,19 +78,19 @@ func startSink(t testing.TB, options ...string) (addr, dir string) {
 func TestSinkFaults(t *testing.T) {
 	tests := []struct{ options, want string }{
 		{"", "ok"}, {"-L", "ok"}, {"-e", "ok"}, {"-p", "ok"}, {"-8", "ok"}, {"-a -E -N", "ok"},
-		{"-f CONNECT", "unavailable: greeting: 500"}, {"-r CONNECT", "unavailable: greeting: 450"},
+		{"-f CONNECT", "cannot create: greeting: 500"}, {"-r CONNECT", "unavailable: greeting: 450"},
 		{"-q CONNECT", "unavailable: greeting: connection closed"}, {"-Q CONNECT", "unavailable: greeting: 421"},
 		{"-r EHLO", "unavailable: EHLO: 450"}, {"-q EHLO", "unavailable: EHLO: "}, {"-Q EHLO", "unavailable: EHLO: 421"},
-		{"-f EHLO", "ok"}, {"-f EHLO,HELO", "unavailable: EHLO: 500"}, {"-L -f LHLO", "unavailable: EHLO: 500"},
-		{"-f MAIL", "never: MAIL: 500"}, {"-r MAIL", "later: MAIL: 450"},
+		{"-f EHLO", "ok"}, {"-f EHLO,HELO", "cannot create: EHLO: 500"}, {"-L -f LHLO", "cannot create: EHLO: 500"},
+		{"-f MAIL", "cannot create: MAIL: 500"}, {"-r MAIL", "unavailable: MAIL: 450"},
 		{"-q MAIL", "unavailable: MAIL: "}, {"-Q MAIL", "unavailable: MAIL: 421"},
-		{"-f RCPT", "never: RCPT <a@b>: 500"}, {"-r RCPT", "later: RCPT <a@b>: 450"},
+		{"-f RCPT", "cannot create: RCPT <a@b>: 500"}, {"-r RCPT", "later: RCPT <a@b>: 450"},
 		{"-q RCPT", "unavailable: RCPT: "}, {"-Q RCPT", "unavailable: RCPT: 421"}, {"-L -r RCPT", "later: RCPT <a@b>: 450"},
-		{"-f DATA", "never: DATA: 500"}, {"-r DATA", "later: DATA: 450"},
+		{"-f DATA", "cannot create: DATA: 500"}, {"-r DATA", "later: DATA: 450"},
 		{"-q DATA", "unavailable: DATA: "}, {"-Q DATA", "unavailable: DATA: 421"},
 		{"-f .", "never: reply to the message: 500"}, {"-r .", "later: reply to the message: 450"},
 		{"-L -f .", "never: reply to the message for <a@b>: 500"}, {"-L -r .", "later: reply to the message for <a@b>: 450"},
-		{"-q .", "later: reply to the message: connection closed by the relay; the message may have been delivered"},
+		{"-q .", "failed: reply to the message: connection closed by the relay; the message may have been delivered"},
 		{"-Q .", "unavailable: reply to the message: 421"},
 		{"-B 554_spam -f .", "never: reply to the message: 554 spam"},
 	}
@@ -153,7 +153,7 @@ func TestDovecotLMTP(t *testing.T) {
 		env := deliver.Envelope{HasSender: true, Sender: "carol@example.org"}
 		body := fmt.Sprintf("Subject: over %d\n\n.hello\n", i)
 		got := describe(deliverOne(t, d, env, body))
-		if !strings.HasPrefix(got, "never: RCPT <no!body>: 550") {
+		if !strings.HasPrefix(got, "later: RCPT <no!body>: 550") {
 			t.Errorf("%s: got %q", o.Address, got)
 		}
 		o.To = nil

@@ -47,18 +47,14 @@ func (d *Deliverer) Begin(ctx context.Context) (deliver.Batch, error) {
 }
 
 // ensure returns c if it can be used, else a new connection.
-func (d *Deliverer) ensure(ctx context.Context, c *conn) (*conn, error) {
+func (d *Deliverer) ensure(ctx context.Context, c *conn) (*conn, *deliver.Error) {
 	if c != nil && !c.dead && !c.interrupted() {
 		return c, nil
 	}
 	if c != nil {
 		c.quit()
 	}
-	c, err := connect(ctx, &d.o)
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+	return connect(ctx, &d.o)
 }
 
 // Close says QUIT and closes the connection. Idempotent.

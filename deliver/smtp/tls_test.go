@@ -100,7 +100,7 @@ func TestLogin(t *testing.T) {
 	long := strings.Repeat("x", 400)
 	held := "S: 220 x\nC: EHLO\nS: 250-x\\n250-PIPELINING\\n250 AUTH PLAIN LOGIN\n" +
 		"C: AUTH PLAIN\r\nS: 334\nC: AGFsaWNlAHh4\nS: 535 5.7.8 wrong: " + long + "\n"
-	for want, tc := range map[string][2]string{"ok": {script, "secret"}, "unavailable: AUTH: 535 (reply repeats the password)": {held, long}} {
+	for want, tc := range map[string][2]string{"ok": {script, "secret"}, "cannot create: AUTH: 535 (reply repeats the password)": {held, long}} {
 		d := New(Options{Address: startScript(t, tc[0]), Security: NoTLS, To: []string{"a@b"}, User: "alice", Password: password(tc[1])})
 		if got := describe(deliverOne(t, d, deliver.Envelope{}, "x\n")); !strings.HasPrefix(got, want) {
 			t.Errorf("got %q, want %q", got, want)

@@ -3,14 +3,12 @@ package smtp
 import (
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
-	"github.com/mailhaul/mailhaul/deliver/spool"
 )
 
 // maxFlight is how many commands are sent before their replies are read. It
@@ -18,26 +16,31 @@ import (
 // ends cannot both be blocked in writing (RFC 2920 section 3.1).
 const maxFlight = 50
 
-// earlyReply is how long we look for the reply of a relay that stopped
-// reading in the middle of a message.
-const earlyReply = time.Second
-
-// transaction is one message on one connection.
+// transaction is one message on its way to the relay, over one connection or,
+// if that turns out to be closed, a second one.
 type transaction struct {
 	*conn
-	kept bool // the connection is older than this attempt
-	msg  *wire
-	from string
-	to   []string
-	out  []outcome // one a recipient
+	kept  bool // the connection is older than this attempt
+	tried bool // an attempt came to an outcome for each of todo
+	env   *deliver.Envelope
+	msg   *wire
+	from  string // of this attempt
+	spare bool   // from is the last that there is
+	to    []string
+	fixed bool
+	todo  []int     // indices into to: what this attempt is for
+	out   []outcome // one a recipient
 }
 
 // outcome is what became of one recipient: the relay took the message for it,
 // with text as its reply, or err says why not.
 type outcome struct {
-	taken bool
-	err   *deliver.Error
-	text  string
+	taken   bool
+	err     *deliver.Error
+	text    string
+	sender  bool // another sender may do
+	mailbox bool // err is about this recipient
+	putOff  bool // MAIL was answered with 4xx
 }
 
 // step is one command of the envelope.
@@ -47,19 +50,38 @@ type step struct {
 	rcpt  int // index into to, for phaseRcpt
 }
 
-// run sends the message. It returns true if the kept connection turned out to
-// be closed, by the relay's idle timer or its limit of messages: nothing was
-// delivered, and the caller may try again on a new one.
-func (t *transaction) run() (stale bool) {
-	t.out = make([]outcome, len(t.to))
+func newTransaction(m *staged) *transaction {
+	t := &transaction{env: &m.env, msg: m.msg, to: m.to, fixed: m.fixed, out: make([]outcome, len(m.to))}
+	for i := range m.to {
+		t.todo = append(t.todo, i)
+	}
+	return t
+}
+
+// run sends the message. It returns true if it is to be called again. That is
+// so if the kept connection turned out to be closed, or used up, by the relay's
+// idle timer or its limit of messages: nothing was delivered. And if the relay
+// did not like the sender, and there is another.
+func (t *transaction) run() (again bool) {
+	froms := senders(t.env, t.o.From, t.offers("SMTPUTF8"))
+	t.spare = t.tried || len(froms) == 1
+	t.from = froms[0]
+	if t.spare {
+		t.from = t.o.From
+	}
+	for _, i := range t.todo {
+		t.out[i] = outcome{}
+	}
 	todo := t.check()
 	if len(todo) == 0 {
 		return false
 	}
 	accepted, err := t.envelope(todo)
-	if t.closed && t.kept && !t.interrupted() {
+	if t.kept && !t.interrupted() && (t.closed || t.usedUp()) {
+		t.quit()
 		return true
 	}
+	t.tried = true
 	if err != nil {
 		t.fail(todo, err)
 		return false
@@ -67,7 +89,16 @@ func (t *transaction) run() (stale bool) {
 	if len(accepted) > 0 {
 		t.message(accepted)
 	}
-	return false
+	return t.again()
+}
+
+// again leaves in todo those for whom another sender may do.
+func (t *transaction) again() bool {
+	if t.spare || t.interrupted() {
+		return false
+	}
+	t.todo = slices.DeleteFunc(t.todo, func(i int) bool { return !t.out[i].sender })
+	return len(t.todo) > 0
 }
 
 // check settles the recipients that need not be offered to the relay, and
@@ -75,14 +106,18 @@ func (t *transaction) run() (stale bool) {
 func (t *transaction) check() (todo []int) {
 	limit, _ := strconv.ParseInt(t.ext["SIZE"], 10, 64)
 	utf8 := t.offers("SMTPUTF8")
-	for i, to := range t.to {
+	for _, i := range t.todo {
+		to := t.to[i]
 		switch {
 		case limit > 0 && t.msg.size > limit: // RFC 1870 section 4: 0 is no limit
-			t.never(i, fmt.Errorf("message of %d octets is over the relay's limit of %d", t.msg.size, limit), "")
+			t.never(i, false, fmt.Errorf("message of %d octets is over the relay's limit of %d", t.msg.size, limit), "")
 		case to == "" || !validAddress(to):
-			t.never(i, fmt.Errorf("not an address: %s", strconv.Quote(shorten(to))), "")
-		case !utf8 && (needsUTF8(to) || needsUTF8(t.from)):
-			t.never(i, errors.New("an address is not ASCII and the relay does not offer SMTPUTF8"),
+			t.never(i, t.fixed, fmt.Errorf("not an address: %s", strconv.Quote(shorten(to))), "check `to` of the target")
+		case !utf8 && needsUTF8(t.from):
+			t.never(i, true, errors.New("the sender's address is not ASCII and the relay does not offer SMTPUTF8"),
+				"set `from` of the target to an ASCII address, or use a relay with SMTPUTF8 (RFC 6531)")
+		case !utf8 && needsUTF8(to):
+			t.never(i, t.fixed, errors.New("the recipient's address is not ASCII and the relay does not offer SMTPUTF8"),
 				"use a relay with SMTPUTF8 (RFC 6531)")
 		default:
 			todo = append(todo, i)
@@ -91,8 +126,32 @@ func (t *transaction) check() (todo []int) {
 	return todo
 }
 
-func (t *transaction) never(i int, err error, hint string) {
-	t.out[i].err = t.o.failure(deliver.Never, "", err, hint)
+// never settles a recipient without asking the relay. configured: because of
+// the target's configuration, not of the message.
+func (t *transaction) never(i int, configured bool, err error, hint string) {
+	class := deliver.Never
+	if configured {
+		class = deliver.CannotCreate
+	}
+	t.out[i] = outcome{err: t.o.failure(class, "", err, hint), mailbox: true}
+}
+
+// refuse settles one recipient by a negative reply.
+func (t *transaction) refuse(i int, p phase, what string, r reply) {
+	f := refusal{p, r}
+	v := f.verdict()
+	t.out[i] = outcome{
+		err:     t.o.failure(f.class(t.fixed), p.String()+what, errors.New(r.String()), f.hint()),
+		sender:  f.doubtful(),
+		mailbox: v == recipientFull || v == recipientNever || v == recipientLater,
+		putOff:  p == phaseMail && r.code < 500,
+	}
+}
+
+// usedUp reports whether the relay puts MAIL off on a connection over which it
+// has taken messages: many take only so many.
+func (t *transaction) usedUp() bool {
+	return t.served && slices.ContainsFunc(t.todo, func(i int) bool { return t.out[i].putOff })
 }
 
 func (t *transaction) fail(rcpts []int, err *deliver.Error) {
@@ -197,10 +256,14 @@ func (t *transaction) judge(s step, r reply, todo, accepted []int) ([]int, *deli
 		return nil, t.lost(s.phase, fmt.Errorf("%w: reply %s", errProtocol, r))
 	case s.phase == phaseRcpt:
 		if t.out[s.rcpt].err == nil { // else MAIL was refused, which says more
-			t.out[s.rcpt].err = t.refused(s.phase, " <"+clean(t.to[s.rcpt])+">", r)
+			t.refuse(s.rcpt, s.phase, " <"+clean(t.to[s.rcpt])+">", r)
 		}
 	default:
-		t.fail(todo, t.refused(s.phase, "", r))
+		for _, i := range todo {
+			if t.out[i].err == nil {
+				t.refuse(i, s.phase, "", r)
+			}
+		}
 		accepted = nil
 	}
 	return accepted, nil
@@ -214,117 +277,4 @@ func joined(flight []step) string {
 		b.WriteString("\r\n")
 	}
 	return b.String()
-}
-
-// message sends the message and reads what became of it.
-func (t *transaction) message(accepted []int) {
-	fault.Point("smtp.data")
-	if err := t.send(); err != nil {
-		t.fail(accepted, err)
-		return
-	}
-	defer t.awaitFinal(false)
-	if t.o.LMTP {
-		t.finalEach(accepted)
-	} else {
-		t.finalAll(accepted)
-	}
-	fault.Point("smtp.accepted")
-}
-
-// send writes the message. After an error the final dot was not written
-// whole, so that the relay cannot have taken the message.
-func (t *transaction) send() *deliver.Error {
-	err := t.sendFile()
-	if err == nil && t.br.Buffered() > 0 {
-		err = fmt.Errorf("%w: reply before the final dot", errProtocol)
-	}
-	if err == nil {
-		fault.Point("smtp.dot")
-		t.arm(t.o.Timeout)
-		_, err = t.nc.Write(t.msg.Tail)
-	}
-	if err == nil {
-		return nil
-	}
-	if derr := new(deliver.Error); errors.As(err, &derr) {
-		return derr
-	}
-	lost := t.lost(phaseBody, err)
-	if t.interrupted() {
-		return lost
-	}
-	// A relay that has had enough answers early and may stop reading.
-	t.arm(earlyReply)
-	if r, rerr := t.read(phaseBody); rerr == nil && r.code >= 400 {
-		return t.refused(phaseBody, "", r)
-	}
-	return lost
-}
-
-// sendFile writes the part of the message that is in the spool's file.
-func (t *transaction) sendFile() error {
-	front := t.msg.Front()
-	if front == nil {
-		return nil
-	}
-	chunk := make([]byte, spool.Chunk)
-	for {
-		n, err := front.Read(chunk)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			t.dead = true
-			return t.o.failure(deliver.IOError, "spool", err, "")
-		}
-		t.arm(t.o.Timeout)
-		if _, err := t.nc.Write(chunk[:n]); err != nil {
-			return err
-		}
-	}
-}
-
-// finalAll reads SMTP's one reply for all recipients.
-func (t *transaction) finalAll(accepted []int) {
-	o, _ := t.finalReply("")
-	for _, i := range accepted {
-		t.out[i] = o
-	}
-}
-
-// finalEach reads LMTP's reply for each recipient, in the order of the
-// accepted RCPTs (RFC 2033 section 4.2). A 421 ends the session, but a server
-// that has delivered to others by then may still say so: not to hear it would
-// give these the message twice.
-func (t *transaction) finalEach(accepted []int) {
-	for n, i := range accepted {
-		var lost bool
-		t.out[i], lost = t.finalReply(" for <" + clean(t.to[i]) + ">")
-		if !lost {
-			continue
-		}
-		for _, rest := range accepted[n+1:] {
-			t.out[rest].err = t.lost(phaseDot, io.EOF)
-		}
-		return
-	}
-}
-
-// finalReply reads one reply to the message; lost means that none came.
-func (t *transaction) finalReply(what string) (o outcome, lost bool) {
-	if t.closed {
-		t.arm(earlyReply)
-	} else {
-		t.awaitFinal(true)
-	}
-	r, err := t.read(phaseDot)
-	if err != nil {
-		return outcome{err: err}, true
-	}
-	t.open = false
-	if !r.positive() {
-		return outcome{err: t.refused(phaseDot, what, r)}, false
-	}
-	return outcome{taken: true, text: r.String()}, false
 }

@@ -37,11 +37,12 @@ func statusCommand() *cli.Command {
 // statusJSON is one account on stdout of `status --json`.
 type statusJSON struct {
 	state.StatusFile
-	Running  bool       `json:"running"`
-	Token    *tokenJSON `json:"token,omitempty"`
-	Known    int        `json:"known"` // entries in the state; -1 while a run holds it
-	SetAside int        `json:"set_aside"`
-	Failing  int        `json:"failing"` // messages that failed and wait for another try
+	Running  bool         `json:"running"`
+	Token    *tokenJSON   `json:"token,omitempty"`
+	Known    int          `json:"known"` // entries in the state; -1 while a run holds it
+	SetAside int          `json:"set_aside"`
+	Failing  int          `json:"failing"` // messages that failed and wait for another try
+	Waiting  *waitingMail `json:"waiting,omitempty"`
 	// Overdue: no success for alert.after. NoSuccessSince is set as soon as a
 	// run fails.
 	Overdue        bool      `json:"overdue"`
@@ -168,6 +169,7 @@ func (e *env) status(a *config.Account, all bool) statusJSON {
 	_ = db.View(func(v *state.View) error {
 		s.Known = v.Len()
 		s.Failing = len(v.Failures())
+		s.Waiting = waitingOf(v.Failures())
 		if runs := v.Runs(); len(runs) > 0 {
 			s.LastRun = &runs[len(runs)-1]
 		}
@@ -199,6 +201,9 @@ func writeDetails(w io.Writer, s *statusJSON) {
 	}
 	if s.LastRun != nil && s.LastRun.Error != "" {
 		fmt.Fprintf(w, "%s: last run: %s\n", printable(s.Account), printable(s.LastRun.Error))
+	}
+	if s.Waiting != nil {
+		fmt.Fprintf(w, "%s: %s\n", printable(s.Account), s.Waiting)
 	}
 	if s.Token != nil {
 		writeTokenState(w, s.Account, s.Token)
