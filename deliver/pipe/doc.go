@@ -11,8 +11,9 @@
 //	74 IOERR, 75 TEMPFAIL; 77 if
 //	its output speaks of a quota   Later: this message, not now
 //	65 DATAERR, 77 NOPERM          Never: refused for good
-//	67 NOUSER, 68 NOHOST           CannotCreate, and Never if the message's
-//	                               header names the recipient
+//	67 NOUSER, 68 NOHOST           CannotCreate; Never if the message's header
+//	                               names the recipient, or the command took
+//	                               another message for him
 //	64 USAGE, 72 OSFILE,
 //	73 CANTCREAT, 78 CONFIG,
 //	126, 127 (a shell's "cannot

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/spool"
@@ -19,6 +20,8 @@ type Deliverer struct {
 	// free holds the buffers of batches that are done: one batch is staged
 	// while another is published.
 	free chan *buffers
+	// took: the command has taken a message, so that it works as configured.
+	took atomic.Bool
 }
 
 // buffers are what staging one message needs.

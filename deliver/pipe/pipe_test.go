@@ -391,3 +391,21 @@ func count(maildir, body string) (n int) {
 	}
 	return n
 }
+
+// TestOneUnknown: a command that has taken a message works as configured; what
+// it refuses then, it refuses for what it is.
+func TestOneUnknown(t *testing.T) {
+	d := New(Options{Command: []string{"sh", "-c", `grep -q good || exit 67`}})
+	for _, tc := range [][2]string{{"bad\n", "cannot create: "}, {"good\n", "ok"}, {"bad\n", "never: "}} {
+		b, err := d.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Add(t.Context(), deliver.Envelope{}, strings.NewReader(tc[0])); err != nil {
+			t.Fatal(err)
+		}
+		if got := describe(b.Publish(t.Context())[0]); !strings.HasPrefix(got, tc[1]) {
+			t.Errorf("%q: %s", tc[0], got)
+		}
+	}
+}

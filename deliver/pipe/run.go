@@ -49,7 +49,7 @@ func (d *Deliverer) run(ctx context.Context, path string, m *staged) error {
 		}
 		return d.failure(class, fmt.Errorf("%w; the message may have been delivered%s", why, said(out)), "")
 	}
-	return d.judge(cmd, err, m.env.Recipients == nil, readTo(in) >= size, out)
+	return d.judge(cmd, err, m.env.Recipients == nil && !d.took.Load(), readTo(in) >= size, out)
 }
 
 // readTo is how far the command has read: it shares the file's position.
@@ -87,7 +87,7 @@ func (d *Deliverer) await(ctx context.Context, cmd *exec.Cmd, ended <-chan error
 	return why, err
 }
 
-// judge turns the command's end into the message's outcome.
+// judge turns the command's end into the message's outcome. fixed: see verdict.
 func (d *Deliverer) judge(cmd *exec.Cmd, err error, fixed, whole bool, out *capped) error {
 	if errors.Is(err, exec.ErrWaitDelay) {
 		d.o.Logger.Warn("command left a process behind that holds its input or output", "command", d.o.Command[0])
@@ -95,6 +95,7 @@ func (d *Deliverer) judge(cmd *exec.Cmd, err error, fixed, whole bool, out *capp
 	}
 	status := cmd.ProcessState.ExitCode() // -1: a signal
 	if status == 0 && err == nil {
+		d.took.Store(true)
 		if !whole {
 			d.o.Logger.Warn("command ended well without reading the whole message", "command", d.o.Command[0])
 		}

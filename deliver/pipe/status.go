@@ -12,7 +12,8 @@ import (
 
 // verdict says what an exit status other than 0 means (package comment).
 // A negative status is a signal. fixed: the recipients are those of the
-// configuration, the same for each message. said is the command's output.
+// configuration, the same for each message, and the command has taken none for
+// them. said is the command's output.
 func verdict(status int, fixed bool, said string) (c deliver.Class, hint string) {
 	switch status {
 	case 69, 71, 74, 75:

@@ -12,7 +12,7 @@ import (
 // printed are the objects that commands print with --json.
 var printed = []any{summaryJSON{}, planJSON{}, statusJSON{}, checkJSON{}, checkStep{}, initJSON{}, reportJSON{}, purgeJSON{},
 	accountJSON{}, failureJSON{}, tokenJSON{}, accountCheckJSON{}, takenJSON{}, matchJSON{}, logoutJSON{}, accessJSON{}, openJSON{}, deviceJSON{},
-	chainJSON{}, forgottenJSON{}, markedJSON{}, importedJSON{}, verifiedJSON{}, comparedJSON{}, versionJSON{}}
+	chainJSON{}, forgottenJSON{}, markedJSON{}, importedJSON{}, verifiedJSON{}, comparedJSON{}, versionJSON{}, waitingMail{}}
 
 func TestManualHasEveryJSONField(t *testing.T) {
 	manual := make(map[string]bool)

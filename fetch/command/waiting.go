@@ -11,7 +11,7 @@ import (
 type waitingMail struct {
 	Messages int       `json:"messages"`
 	Since    time.Time `json:"since"`         // the longest
-	Next     time.Time `json:"next,omitzero"` // the first to be tried again; zero: with the next run
+	Next     time.Time `json:"next,omitzero"` // the first to be tried again; past: with the next run
 	Err      string    `json:"error"`         // of the one that waits longest
 }
 
