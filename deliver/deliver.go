@@ -62,6 +62,37 @@ type Deliverer interface {
 // MaxBatch messages in one batch, so that no more are at risk of a duplicate.
 type BatchLimiter interface{ MaxBatch() int }
 
+// Resident is implemented by a Deliverer whose target stays on a disk of this
+// machine: that it is gone says more than that it was never there.
+type Resident interface {
+	// Resume tells what is known of earlier runs. It is called once, before
+	// the first Begin. If the target has received mail and is gone, Begin does
+	// not make a new one: its error wraps a *GoneError.
+	Resume(p Past)
+	// Place says where the target is now, as Past.Place of the next run; empty
+	// if nothing can be told of it. At most 255 bytes.
+	Place() string
+}
+
+// Past is what the state knows of a target.
+type Past struct {
+	// Owner names the maildrop's state, of which nobody else has a run under
+	// way and no intent is open. Empty: there may be both.
+	Owner string
+	// Delivered: the target has received mail of this maildrop.
+	Delivered bool
+	// Place is what Resident.Place returned last; empty: unknown.
+	Place string
+}
+
+// GoneError says that a target has received mail and is not there any more:
+// its volume may not be mounted.
+type GoneError struct{ Path string }
+
+func (e *GoneError) Error() string {
+	return e.Path + " has received mail and is gone: is its volume mounted?"
+}
+
 // Batch is a group of messages on their way to one target. The order of calls
 // is Add*, then Prepare, then Publish; or Abort at any time before the intents
 // of Prepare are offered to the state.

@@ -18,7 +18,8 @@ import (
 type batch struct {
 	d      *Deliverer
 	path   string // the Maildir, absolute
-	inode  uint64 // of tmp/, see intent
+	where  intent // what the intents of the batch have in common
+	marks  string // the path of the marks, from the first Add on
 	group  *durable.Group
 	staged []staged
 	closed bool
@@ -45,6 +46,9 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 		tmp:     fmt.Sprintf("%d.%s.%s", seconds(now), unique, b.d.host),
 		receipt: fmt.Sprintf("%d.%s", seconds(e.Date), unique),
 	}
+	if err := b.mark(m.tmp); err != nil {
+		return b.d.failure("", err)
+	}
 	size, err := b.write(ctx, filepath.Join(b.path, "tmp", m.tmp), body)
 	if err != nil {
 		return err
@@ -53,6 +57,18 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 	m.new = fmt.Sprintf("%s.%s,S=%d", m.receipt, b.d.host, size)
 	b.staged = append(b.staged, m)
 	return nil
+}
+
+// mark starts the marks of the Deliverer, by which a recovery tells what was
+// published, and a later run what is left over.
+func (b *batch) mark(tmp string) (err error) {
+	if b.marks == "" {
+		staged, _ := parseName(tmp)
+		b.where.began, b.where.owner, err = b.d.startMarks(b.path, staged)
+		b.where.tmp = tmp
+		b.marks = filepath.Join(b.path, "tmp", b.where.marks())
+	}
+	return err
 }
 
 // write fills a new file, and leaves none if it fails. An error of body is
@@ -120,8 +136,9 @@ func (b *batch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
 	intents := make([]deliver.Intent, len(b.staged))
 	for i, m := range b.staged {
 		names[i] = m.tmp
-		data := intent{path: b.path, tmp: m.tmp, new: m.new, inode: b.inode}.encode()
-		intents[i] = deliver.Intent{Kind: Kind, Data: data, Receipt: m.receipt}
+		in := b.where
+		in.tmp, in.new = m.tmp, m.new
+		intents[i] = deliver.Intent{Kind: Kind, Data: in.encode(), Receipt: m.receipt}
 	}
 	if err := b.group.Sync(ctx, names); err != nil {
 		return nil, b.d.failure("", err)
@@ -136,6 +153,8 @@ func (b *batch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
 func (b *batch) Publish(ctx context.Context) []deliver.Result {
 	results := make([]deliver.Result, len(b.staged))
 	var added []staged
+	marks := openMarks(b.marks)
+	defer marks.close()
 	for i, m := range b.staged {
 		if err := ctx.Err(); err != nil {
 			results[i].Err = &deliver.Error{Class: deliver.Later, Err: err}
@@ -145,6 +164,8 @@ func (b *batch) Publish(ctx context.Context) []deliver.Result {
 			results[i].Err = b.d.failure("", err)
 			continue
 		}
+		n, _ := parseName(m.new)
+		marks.set(n.number())
 		added = append(added, m)
 	}
 	if len(added) == 0 {

@@ -33,6 +33,7 @@ func mount(t *testing.T, options string) string {
 func TestFullDisk(t *testing.T) {
 	path := filepath.Join(mount(t, "size=256k"), "M")
 	d := New(Options{Path: path})
+	defer d.Close()
 	b, err := d.Begin(t.Context())
 	must(t, err)
 	must(t, b.Add(t.Context(), deliver.Envelope{}, strings.NewReader("small")))
@@ -41,7 +42,7 @@ func TestFullDisk(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Class != deliver.IOError || !errors.Is(err, syscall.ENOSPC) || failed.Hint == "" {
 		t.Errorf("got %#v, want IOError with ENOSPC and a hint", err)
 	}
-	if n := len(readAll(t, path, "tmp")); n != 1 {
+	if n := len(readStaged(t, path)); n != 1 {
 		t.Errorf("%d staged files, want 1", n)
 	}
 	intents, err := b.Prepare(t.Context())
@@ -57,6 +58,7 @@ func TestReadOnly(t *testing.T) {
 	top := mount(t, "size=256k")
 	path := filepath.Join(top, "M")
 	d := New(Options{Path: path})
+	defer d.Close()
 	b, intents := stage(t, d, "x\n")
 	must(t, syscall.Mount("tmpfs", top, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
 	for _, path := range []string{path, filepath.Join(top, "fresh")} {

@@ -16,6 +16,8 @@ func classify(err error) (deliver.Class, string) {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return deliver.Later, ""
+	case errors.As(err, new(*deliver.GoneError)):
+		return deliver.CannotCreate, "mount its volume; if it was removed for good, `mailhaul fetch --create-target` makes a new one"
 	case errors.Is(err, syscall.ENOSPC):
 		return deliver.IOError, "the disk is full: make room and run again; nothing was lost"
 	case errors.Is(err, syscall.EDQUOT):
@@ -36,4 +38,11 @@ func classify(err error) (deliver.Class, string) {
 		return deliver.CannotCreate, "was the Maildir removed or unmounted meanwhile?"
 	}
 	return deliver.IOError, "the disk or its file system reports an error (see dmesg)"
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

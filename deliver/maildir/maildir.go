@@ -64,6 +64,9 @@ type Deliverer struct {
 
 	mu    sync.Mutex
 	ready bool // the Maildir was checked and swept
+	past  deliver.Past
+	marks *os.File // locked, once there is something to mark
+	began int64    // in their name
 }
 
 // New returns a deliverer. It touches nothing: the first Begin does.
@@ -87,6 +90,17 @@ func New(o Options) *Deliverer {
 	}
 }
 
+// Resume implements deliver.Resident.
+func (d *Deliverer) Resume(p deliver.Past) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.past = p
+}
+
+// Place implements deliver.Resident: a Maildir that is gone is never one that a
+// mail reader removed, so nothing needs to be known of its place.
+func (d *Deliverer) Place() string { return "" }
+
 // Begin opens a batch. The first one creates the Maildir if it is missing,
 // checks that it can be written, and removes this host's staged files that are
 // older than 36 hours. Errors are of class CannotCreate or IOError.
@@ -107,11 +121,37 @@ func (d *Deliverer) Begin(ctx context.Context) (deliver.Batch, error) {
 		return nil, d.failure("", err)
 	}
 	inode, _ := fileID(tmp)
-	return &batch{d: d, path: path, inode: inode, group: group}, nil
+	in := intent{path: path, inode: inode, epoch: durable.Epoch(filepath.Join(path, "tmp"))}
+	return &batch{d: d, path: path, where: in, group: group}, nil
 }
 
-// Close does nothing: batches hold what is open.
-func (d *Deliverer) Close() error { return nil }
+// Close removes the marks. What is recovered all the same is looked up.
+func (d *Deliverer) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m := d.marks
+	d.marks = nil
+	if m == nil {
+		return nil
+	}
+	if err := errors.Join(m.Close(), ignoreMissing(os.Remove(m.Name()))); err != nil {
+		return d.failure("", err)
+	}
+	return nil
+}
+
+// startMarks makes the marks of all batches, once, and returns what is in their
+// name.
+func (d *Deliverer) startMarks(path string, staged name) (began int64, owner string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	owner = ownerField(d.past.Owner)
+	if d.marks == nil {
+		d.began = seconds(d.now())
+		d.marks, err = createMarks(filepath.Join(path, "tmp", marksName(d.began, staged, owner)))
+	}
+	return d.began, owner, err
+}
 
 // prepareMaildir returns the Maildir's absolute path. Only the first success
 // looks at the disk; a Maildir removed later is an error of the next step.
@@ -128,6 +168,9 @@ func (d *Deliverer) prepareMaildir() (string, error) {
 	if d.path == "" {
 		return "", errors.New("no path")
 	}
+	if d.past.Delivered && gone(path) {
+		return "", &deliver.GoneError{Path: path}
+	}
 	for _, dir := range []string{path, filepath.Join(path, "tmp"), filepath.Join(path, "new"), filepath.Join(path, "cur")} {
 		if err := durable.MkdirAll(dir, 0o700); err != nil {
 			return "", err
@@ -141,25 +184,15 @@ func (d *Deliverer) prepareMaildir() (string, error) {
 	return path, nil
 }
 
-// sweep removes what killed runs of this host left in tmp/, by the age that is
-// part of the name: the file's own times may be the message's. An intent that
-// old does not count on its staged file any more (see Recover). Nothing
-// depends on the sweep, so what goes wrong is left for another time.
-func (d *Deliverer) sweep(tmp string) {
-	f, err := os.Open(tmp)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	if err != nil {
-		return
-	}
-	for _, name := range names {
-		if n, ok := parseName(name); ok && n.rest == "."+d.host && stale(n.seconds, d.now()) {
-			_ = os.Remove(filepath.Join(tmp, name))
+// gone reports whether no Maildir is at path, though the path may be there: an
+// empty directory is what a volume that is not mounted leaves.
+func gone(path string) bool {
+	for _, sub := range []string{"new", "cur"} {
+		if _, err := os.Stat(filepath.Join(path, sub)); !errors.Is(err, fs.ErrNotExist) {
+			return false
 		}
 	}
+	return true
 }
 
 // failure says what an error means for the message or the run.

@@ -24,13 +24,29 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
-	delivertest.Run(t, delivertest.Harness{
+	h := harness()
+	h.Reader = func(t testing.TB, dir string) { moveToCur(t, inDir(dir)) }
+	h.Mutations = []string{"link-unlink"}
+	delivertest.Run(t, h)
+}
+
+// TestEmptied: somebody empties tmp/ between the crash and the recovery.
+func TestEmptied(t *testing.T) {
+	h := harness()
+	h.Reader = func(t testing.TB, dir string) { emptyTmp(t, inDir(dir)) }
+	delivertest.Run(t, h)
+}
+
+func inDir(dir string) string { return filepath.Join(dir, "Mail", "in") }
+
+func harness() delivertest.Harness {
+	return delivertest.Harness{
 		Open: func(t testing.TB, dir string) delivertest.Target {
-			path := filepath.Join(dir, "Mail", "in")
+			path := inDir(dir)
 			return delivertest.Target{
 				Deliverer: New(Options{Path: path}),
 				Read:      func(t testing.TB) [][]byte { return readAll(t, path, "new", "cur") },
-				Staged:    func(t testing.TB) int { return len(readAll(t, path, "tmp")) },
+				Staged:    func(t testing.TB) int { return len(readStaged(t, path)) },
 				ByReceipt: func(t testing.TB, receipt string) []byte { return readOne(t, path, receipt) },
 			}
 		},
@@ -38,9 +54,27 @@ func TestConformance(t *testing.T) {
 		InDir:         true,
 		Reported:      true,
 		StagingMemory: 256 << 10,
-		Reader:        func(t testing.TB, dir string) { moveToCur(t, filepath.Join(dir, "Mail", "in")) },
-		Mutations:     []string{"link-unlink"},
-	})
+	}
+}
+
+// readStaged returns the messages in tmp/: all files there but the marks.
+func readStaged(t testing.TB, path string) (all [][]byte) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(path, "tmp"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if n, ok := parseName(e.Name()); ok && n.number() == 0 {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(path, "tmp", e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, data)
+	}
+	return all
 }
 
 // readAll returns all files of some sub-directories, none if they are missing.
@@ -129,7 +163,7 @@ func TestNamesModesTimes(t *testing.T) {
 	b, intents := stage(t, d, "12345\n")
 	unique := `R[0-9a-f]{16}Q1`
 	host := `\.a\\057b\\072c\\054d`
-	tmp := only(t, path, "tmp/*")
+	tmp := only(t, path, stagedFile)
 	if want := regexp.MustCompile(`^1700000000\.` + unique + host + `$`); !want.MatchString(filepath.Base(tmp)) {
 		t.Errorf("staged as %q, want %v", filepath.Base(tmp), want)
 	}

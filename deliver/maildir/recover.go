@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
 // intent is the promise to rename one staged file.
@@ -23,46 +25,72 @@ type intent struct {
 	// system has none. It tells this Maildir from another one at its path:
 	// an empty one made while the volume was not mounted, or a backup.
 	inode uint64
+	// epoch is durable.Epoch of tmp/ then; empty: unknown.
+	epoch string
+	// began and owner name the marks, see marksName.
+	began int64
+	owner string
 }
 
-// intentVersion begins an encoded intent.
-const intentVersion = "maildir1"
+// An encoded intent begins with intentVersion. What oldVersion begins was
+// written by mailhaul 1 and ends with the inode.
+const (
+	intentVersion = "maildir2"
+	oldVersion    = "maildir1"
+)
 
 // encode joins with NUL, the one byte that no path holds.
 func (i intent) encode() []byte {
 	return []byte(strings.Join([]string{
-		intentVersion, i.path, i.tmp, i.new, strconv.FormatUint(i.inode, 10),
+		intentVersion, i.path, i.tmp, i.new, strconv.FormatUint(i.inode, 10), i.epoch, strconv.FormatInt(i.began, 10), i.owner,
 	}, "\x00"))
 }
 
 func decodeIntent(data []byte) (i intent, err error) {
 	f := strings.Split(string(data), "\x00")
-	if len(f) != 5 || f[0] != intentVersion {
+	switch {
+	case f[0] == intentVersion && len(f) == 8:
+	case f[0] == oldVersion && len(f) == 5:
+		f = append(f, "", "0", "")
+	default:
 		return i, errors.New("not an intent of this version")
 	}
-	i = intent{path: f[1], tmp: f[2], new: f[3]}
-	i.inode, err = strconv.ParseUint(f[4], 10, 64)
-	if err != nil || !filepath.IsAbs(i.path) || filepath.Base(i.tmp) != i.tmp || filepath.Base(i.new) != i.new {
-		return i, errors.New("damaged")
-	}
-	if _, ok := parseName(i.tmp); !ok {
-		return i, errors.New("damaged")
-	}
-	if _, ok := parseName(i.new); !ok {
+	i = intent{path: f[1], tmp: f[2], new: f[3], epoch: f[5], owner: f[7]}
+	inode, errInode := strconv.ParseUint(f[4], 10, 64)
+	began, errBegan := strconv.ParseInt(f[6], 10, 64)
+	i.inode, i.began = inode, began
+	if errInode != nil || errBegan != nil || !i.sound() {
 		return i, errors.New("damaged")
 	}
 	return i, nil
 }
 
+func (i intent) sound() bool {
+	_, staged := parseName(i.tmp)
+	_, delivered := parseName(i.new)
+	_, marked := parseName(i.marks())
+	return filepath.IsAbs(i.path) && staged && delivered && marked &&
+		filepath.Base(i.tmp) == i.tmp && filepath.Base(i.new) == i.new && isOwnerField(i.owner)
+}
+
+// marks is the base name of the marks file of the run that staged the message.
+func (i intent) marks() string {
+	n, _ := parseName(i.tmp)
+	return marksName(i.began, n, i.owner)
+}
+
 // Recover is the deliver.RecoverFunc of Kind. It finishes what Publish did not:
 //
 //   - The staged file is there: it is renamed now. Visible.
-//   - It is not there: our own rename did it, because nobody else touches the
-//     file. Visible, whatever a mail reader did with the message since.
-//   - But if the intent is older than 36 hours, when readers may sweep tmp/,
-//     or tmp/ is not the directory that it was, its absence proves nothing:
-//     the message is looked up in new/ and cur/. Visible if it is found, else
-//     Absent: rather twice than never.
+//   - It is not there, but marked as published: Visible, whatever a mail reader
+//     did with the message since.
+//   - Else its absence proves nothing: tmp/ may have been emptied. The message
+//     is looked up in new/ and cur/. Visible if it is found, else Absent:
+//     rather twice than never.
+//   - The marks count only in the epoch in which they were written (see
+//     durable.Epoch), in the same tmp/, and for 36 hours, after which readers
+//     may sweep tmp/. Otherwise the look-up comes first of all: a power loss
+//     can have kept the old entry of a rename, the new one, both or none.
 //   - The Maildir itself is missing, as when its volume is not mounted: an
 //     error, because the answer lies on that volume. Where the Maildir was
 //     removed for good, an empty one in its place settles the intent.
@@ -94,20 +122,24 @@ func (i intent) settle(now time.Time) (deliver.Fate, error) {
 	if err != nil {
 		return deliver.Unknown, err
 	}
+	var m *marks
+	if i.unbroken(dir, now) {
+		m = openMarks(filepath.Join(i.path, "tmp", i.marks()))
+		defer m.close()
+	} else if found, err := i.lookUp(); found || err != nil {
+		return i.found(err)
+	}
+	n, _ := parseName(i.new)
 	err = publish(i.path, i.tmp, i.new)
 	switch {
 	case err == nil:
-		if n, ok := parseName(i.new); ok {
-			size, _ := n.size()
-			appendQuota(i.path, []staged{{size: size}})
-		}
+		m.set(n.number())
+		size, _ := n.size()
+		appendQuota(i.path, []staged{{size: size}})
 		return i.visible()
 	case errors.Is(err, fs.ErrExist):
 		// The name is this message's alone, so a link of it is visible.
-		if err := os.Remove(filepath.Join(i.path, "tmp", i.tmp)); err != nil {
-			return deliver.Unknown, err
-		}
-		return i.visible()
+		return i.found(nil)
 	case !errors.Is(err, fs.ErrNotExist):
 		return deliver.Unknown, err
 	}
@@ -115,26 +147,45 @@ func (i intent) settle(now time.Time) (deliver.Fate, error) {
 	if _, err := checkDirs(i.path); err != nil {
 		return deliver.Unknown, err
 	}
-	if i.proves(dir, now) {
+	if m.has(n.number()) || fault.Mutated("absence-proves") {
 		return i.visible()
+	}
+	found, err := i.lookUp()
+	if err == nil && !found {
+		return deliver.Absent, nil
+	}
+	m.set(n.number())
+	return i.found(err)
+}
+
+// unbroken reports whether nothing that was done in tmp/ since the file was
+// staged can have been lost, or swept by a mail reader.
+func (i intent) unbroken(tmp fs.FileInfo, now time.Time) bool {
+	n, _ := parseName(i.tmp)
+	inode, _ := fileID(tmp)
+	return inode == i.inode && i.epoch != "" && i.epoch == durable.Epoch(filepath.Join(i.path, "tmp")) && !stale(n.seconds, now)
+}
+
+// lookUp reports whether the message is in new/ or cur/.
+func (i intent) lookUp() (bool, error) {
+	if _, err := os.Lstat(filepath.Join(i.path, "new", i.new)); err == nil {
+		return true, nil // where it is as long as no reader was at work
 	}
 	n, _ := parseName(i.new)
 	where, err := find(i.path, n.receipt)
+	return where != "", err
+}
+
+// found settles a message that is in new/ or cur/: nothing of it may stay in
+// tmp/, where the next recovery would publish it again.
+func (i intent) found(err error) (deliver.Fate, error) {
+	if err == nil {
+		err = ignoreMissing(os.Remove(filepath.Join(i.path, "tmp", i.tmp)))
+	}
 	if err != nil {
 		return deliver.Unknown, err
 	}
-	if where == "" {
-		return deliver.Absent, nil
-	}
 	return i.visible()
-}
-
-// proves reports whether the absence of the staged file means that it was
-// published.
-func (i intent) proves(tmp fs.FileInfo, now time.Time) bool {
-	n, ok := parseName(i.tmp)
-	inode, _ := fileID(tmp)
-	return ok && !stale(n.seconds, now) && inode == i.inode
 }
 
 // visible makes the rename durable, which a killed Publish may not have done.

@@ -2,10 +2,12 @@ package maildir
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,15 +27,21 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// stagedFile matches the first message of a Deliverer in tmp/, not its marks.
+const stagedFile = "tmp/*Q1.*"
+
 // TestRecover walks the answers that Recover promises.
 func TestRecover(t *testing.T) {
 	publish := func(t *testing.T, path string) {
-		tmp := only(t, path, "tmp/*")
+		tmp := only(t, path, stagedFile)
 		in, err := decodeIntent(currentIntent(t, path).Data)
 		must(t, err)
 		must(t, os.Rename(tmp, filepath.Join(path, "new", in.new)))
+		m := openMarks(filepath.Join(path, "tmp", in.marks()))
+		m.set(1)
+		must(t, m.close())
 	}
-	sweptAway := func(t *testing.T, path string) { must(t, os.Remove(only(t, path, "tmp/*"))) }
+	sweptAway := func(t *testing.T, path string) { must(t, os.Remove(only(t, path, stagedFile))) }
 	otherMaildir := func(t *testing.T, path string) {
 		must(t, os.Rename(path, path+".away"))
 		for _, sub := range []string{"tmp", "new", "cur"} {
@@ -56,8 +64,11 @@ func TestRecover(t *testing.T) {
 		{"published and deleted", func(t *testing.T, path string) { publish(t, path); must(t, os.Remove(only(t, path, "new/*"))) }, 0, deliver.Visible, nil, 0},
 		{"published and deleted, old", func(t *testing.T, path string) { publish(t, path); must(t, os.Remove(only(t, path, "new/*"))) }, 40 * time.Hour, deliver.Absent, nil, 0},
 		{"swept, old", sweptAway, 40 * time.Hour, deliver.Absent, nil, 0},
+		{"swept", sweptAway, 0, deliver.Absent, nil, 0},
+		{"emptied", func(t *testing.T, path string) { emptyTmp(t, path) }, 0, deliver.Absent, nil, 0},
+		{"published, then emptied", func(t *testing.T, path string) { publish(t, path); moveToCur(t, path); emptyTmp(t, path) }, 0, deliver.Visible, nil, 1},
 		{"linked", func(t *testing.T, path string) {
-			tmp := only(t, path, "tmp/*")
+			tmp := only(t, path, stagedFile)
 			publish(t, path)
 			must(t, os.Link(only(t, path, "new/*"), tmp))
 		}, 0, deliver.Visible, nil, 1},
@@ -88,6 +99,48 @@ func TestRecover(t *testing.T) {
 	}
 }
 
+// TestRecoverReadElsewhere: what Publish has published counts as delivered, though
+// a mail reader has moved it to another folder before the recovery.
+func TestRecoverReadElsewhere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "M")
+	b, intents := stage(t, New(Options{Path: path}), "one\n", "two\n")
+	b.Publish(t.Context())
+	for _, name := range []string{"new/*Q1.*", "new/*Q2.*"} {
+		must(t, os.Remove(only(t, path, name)))
+	}
+	for i := range intents {
+		if fate, err := Recover(t.Context(), intents[i]); fate != deliver.Visible || err != nil {
+			t.Errorf("message %d: %d, %v, want Visible", i, fate, err)
+		}
+	}
+}
+
+// TestSweepEndedRuns: what a run of our own maildrop left goes as soon as its
+// process has ended; other maildrops' files may have intents.
+func TestSweepEndedRuns(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "M")
+	left := func(owner string) *Deliverer {
+		d := New(Options{Path: path})
+		d.Resume(deliver.Past{Owner: owner})
+		stage(t, d, "left\n")
+		return d
+	}
+	dead, alive, other := left("mine"), left("mine"), left("other")
+	must(t, dead.marks.Close()) // as when its process is killed
+	must(t, other.marks.Close())
+	d := New(Options{Path: path})
+	d.Resume(deliver.Past{Owner: "mine"})
+	_, err := d.Begin(t.Context())
+	must(t, err)
+	for d, want := range map[*Deliverer]int{dead: 0, alive: 2, other: 2} {
+		names, err := filepath.Glob(filepath.Join(path, "tmp", "*"+d.random+"*"))
+		if err != nil || len(names) != want {
+			t.Errorf("%d files are left of %q, want %d", len(names), d.past.Owner, want)
+		}
+	}
+	must(t, alive.Close())
+}
+
 // currentIntent reads the intent that the test put beside the Maildir.
 func currentIntent(t *testing.T, path string) deliver.Intent {
 	t.Helper()
@@ -113,6 +166,84 @@ func TestDamagedIntents(t *testing.T) {
 	for _, d := range data {
 		if fate, err := Recover(t.Context(), deliver.Intent{Kind: Kind, Data: d}); err == nil || fate != deliver.Unknown {
 			t.Errorf("%q: got %d, %v", d, fate, err)
+		}
+	}
+}
+
+func emptyTmp(t testing.TB, path string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(path, "tmp", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestRecoverElsewhen walks the answers in another epoch: another boot, another
+// mount, or an intent that an older version wrote and that does not say.
+func TestRecoverElsewhen(t *testing.T) {
+	otherBoot := func(i *intent) []byte { i.epoch = "0123456789abcdef"; return i.encode() }
+	unknown := func(i *intent) []byte { i.epoch = ""; return i.encode() }
+	oldIntent := func(i *intent) []byte {
+		return []byte(strings.Join([]string{oldVersion, i.path, i.tmp, i.new, fmt.Sprint(i.inode)}, "\x00"))
+	}
+	// lose leaves of the rename from tmp to new what a power loss may.
+	lose := func(tmp, new bool, then func(testing.TB, string)) func(*testing.T, string, intent) {
+		return func(t *testing.T, path string, in intent) {
+			from, to := filepath.Join(path, "tmp", in.tmp), filepath.Join(path, "new", in.new)
+			must(t, os.Link(from, to))
+			if tmp {
+				must(t, os.Remove(from))
+			}
+			if new {
+				must(t, os.Remove(to))
+			}
+			then(t, path)
+		}
+	}
+	nothing := func(testing.TB, string) {}
+	states := []struct {
+		name    string
+		lose    func(*testing.T, string, intent)
+		want    deliver.Fate
+		visible int
+	}{
+		{"new entry missing", lose(false, true, nothing), deliver.Visible, 1},
+		{"old entry missing", lose(true, false, nothing), deliver.Visible, 1},
+		{"old entry missing, read", lose(true, false, moveToCur), deliver.Visible, 1},
+		{"both there", lose(false, false, nothing), deliver.Visible, 1},
+		{"both there, read", lose(false, false, moveToCur), deliver.Visible, 1},
+		{"both missing", lose(true, true, nothing), deliver.Absent, 0},
+		{"tmp emptied", lose(false, true, emptyTmp), deliver.Absent, 0},
+	}
+	for kind, encode := range map[string]func(*intent) []byte{"boot": otherBoot, "unknown": unknown, "old": oldIntent} {
+		for _, s := range states {
+			t.Run(kind+"/"+s.name, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "M")
+				b, intents := stage(t, New(Options{Path: path}), "x\n")
+				m := openMarks(b.(*batch).marks)
+				m.set(1) // of another epoch: proves nothing
+				must(t, m.close())
+				in, err := decodeIntent(intents[0].Data)
+				must(t, err)
+				s.lose(t, path, in)
+				left := deliver.Intent{Kind: Kind, Data: encode(&in)}
+				for range 2 {
+					if fate, err := Recover(t.Context(), left); fate != s.want || err != nil {
+						t.Errorf("got %d, %v, want %d", fate, err, s.want)
+					}
+				}
+				if got := len(readAll(t, path, "new", "cur")); got != s.visible {
+					t.Errorf("%d messages are visible, want %d", got, s.visible)
+				}
+				if got := len(readStaged(t, path)); got != 0 {
+					t.Errorf("%d are staged still", got)
+				}
+			})
 		}
 	}
 }

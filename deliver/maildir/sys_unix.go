@@ -4,6 +4,7 @@ package maildir
 
 import (
 	"io/fs"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -22,3 +23,11 @@ func fileID(info fs.FileInfo) (inode, device uint64) {
 func writable(dir string) error {
 	return unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
 }
+
+// lockShared locks a file until it is closed, unless it is locked by lockAlone.
+// It works with a file that is open for reading, also over NFS.
+func lockShared(f *os.File) bool { return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil }
+
+// lockAlone does so for a file that is open for writing; false if anybody has
+// it locked, or if this cannot be told.
+func lockAlone(f *os.File) bool { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil }
