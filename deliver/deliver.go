@@ -69,6 +69,8 @@ type Resident interface {
 	// the first Begin. If the target has received mail and is gone, Begin does
 	// not make a new one: its error wraps a *GoneError.
 	Resume(p Past)
+	// Create makes the target if it is missing. It is called before Resume.
+	Create(ctx context.Context) error
 	// Place says where the target is now, as Past.Place of the next run; empty
 	// if nothing can be told of it. At most 255 bytes.
 	Place() string

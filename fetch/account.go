@@ -40,6 +40,9 @@ type Account struct {
 	// Renew gets a new secret after a refused login; nil if there is no other.
 	// It is called at most once in a run.
 	Renew func(ctx context.Context) error
+	// CreateTargets makes anew what has received mail and is gone; else such a
+	// target stops.
+	CreateTargets bool
 	// Exactly is a saved plan: a run does just that, or nothing.
 	Exactly *SavedPlan
 }
@@ -48,6 +51,11 @@ type Account struct {
 func (a *Account) closeTargets() (err error) {
 	for i := range a.Targets {
 		if cerr := a.Targets[i].Close(); err == nil {
+			err = cerr
+		}
+	}
+	if a.SetAside != nil {
+		if cerr := a.SetAside.Close(); err == nil {
 			err = cerr
 		}
 	}

@@ -37,14 +37,8 @@ func (f *Fetcher) Inspect(ctx context.Context, a *Account, fn func(Inspected) er
 }
 
 func (r *run) inspect(ctx context.Context, fn func(Inspected) error) error {
-	readers := make(map[string]Copies)
-	defer func() {
-		for _, c := range readers {
-			if c != nil {
-				_ = c.Close()
-			}
-		}
-	}()
+	readers := make(readers)
+	defer readers.close()
 	return r.db.View(func(v *state.View) error {
 		for k, rec := range v.Records() {
 			if err := ctx.Err(); err != nil {
@@ -58,11 +52,11 @@ func (r *run) inspect(ctx context.Context, fn func(Inspected) error) error {
 	})
 }
 
-func (r *run) inspectEntry(ctx context.Context, readers map[string]Copies, e state.Entry) Inspected {
+func (r *run) inspectEntry(ctx context.Context, readers readers, e state.Entry) Inspected {
 	in := Inspected{Entry: e}
 	for _, o := range e.Outcomes {
 		c := Copy{Target: o.Target, Status: o.Status, Delivered: o.At}
-		reader, err := r.copies(ctx, readers, o)
+		reader, err := r.copies(ctx, readers, r.heldBy(o))
 		if err == nil && reader != nil {
 			var start headWriter
 			where, err := reader.Copy(ctx, &start, o.Receipt, e.SHA256)

@@ -82,6 +82,9 @@ func inUse(err error) error {
 
 // work is a run from the intents of an earlier one to the record of this one.
 func (r *run) work(ctx context.Context) error {
+	if err := resumeTargets(ctx, r.a, r.db, r.statePath()); err != nil {
+		return err
+	}
 	if err := r.settleIntents(ctx); err != nil {
 		return err
 	}
@@ -121,6 +124,7 @@ func (r *run) record(ctx context.Context, change *state.Change, err error) error
 	if errors.As(err, &own) && own.Exit == ExitIO {
 		return err // law 6: the state's own failure; nothing more is written
 	}
+	notePlaces(r.a, &r.facts)
 	change.Facts = &r.facts
 	change.Targets = r.targetIDs()
 	change.Fail = append(change.Fail, r.takeFailures()...)

@@ -47,10 +47,13 @@ const (
 	NoSum
 	// StandIn: it was skipped as a duplicate of a message that differs from it.
 	StandIn
+	// TargetGone: the target itself is not there, so nothing is known of what
+	// it holds.
+	TargetGone
 )
 
 var findingWords = [...]string{"intact", "missing", "altered", "unreadable", "cannot be read back", "not delivered here",
-	"skipped for a message that differs"}
+	"skipped for a message that differs", "not checked"}
 
 func (f Finding) String() string { return findingWords[f] }
 
@@ -69,12 +72,16 @@ type VerifyReport struct {
 	// every readable copy intact, and at least one.
 	Messages, Verified int
 	// Counts are copies by finding.
-	Counts [StandIn + 1]int
+	Counts [TargetGone + 1]int
+	// Gone are the targets that are not there, as when their volume is not
+	// mounted, with the number of copies in each.
+	Gone map[string]int
 }
 
-// OK reports whether no copy is missing, altered or unreadable.
+// OK reports whether no copy is missing, altered or unreadable, and no target
+// gone.
 func (v *VerifyReport) OK() bool {
-	return v.Counts[Missing]+v.Counts[Altered]+v.Counts[Unreadable] == 0
+	return v.Counts[Missing]+v.Counts[Altered]+v.Counts[Unreadable]+v.Counts[TargetGone] == 0
 }
 
 // verifyBatch is how many verified entries are recorded in one transaction.
@@ -111,14 +118,8 @@ func (r *run) entries(fits func(*state.Entry) bool) (out []state.Entry, err erro
 
 // verify checks the entries, records the outcome and returns those verified.
 func (r *run) verify(ctx context.Context, entries []state.Entry, rep *VerifyReport, tell func(Check)) ([]state.Entry, error) {
-	readers := make(map[string]Copies)
-	defer func() {
-		for _, c := range readers {
-			if c != nil {
-				_ = c.Close()
-			}
-		}
-	}()
+	readers := make(readers)
+	defer readers.close()
 	var good, changed []state.Entry
 	for i := range entries {
 		if err := ctx.Err(); err != nil {
@@ -126,13 +127,13 @@ func (r *run) verify(ctx context.Context, entries []state.Entry, rep *VerifyRepo
 		}
 		e := &entries[i]
 		was := e.Verified
-		ok := r.verifyEntry(ctx, readers, e, rep, tell)
+		ok, known := r.verifyEntry(ctx, readers, e, rep, tell)
 		e.Verified = time.Time{}
 		if ok {
 			e.Verified = r.now()
 			good = append(good, *e)
 		}
-		if ok || !was.IsZero() {
+		if known && (ok || !was.IsZero()) {
 			changed = append(changed, *e)
 		}
 		if len(changed) == verifyBatch || i == len(entries)-1 {
@@ -146,10 +147,11 @@ func (r *run) verify(ctx context.Context, entries []state.Entry, rep *VerifyRepo
 }
 
 // verifyEntry checks each copy of one message. It is verified if every copy
-// that can be read back is intact, and one can.
-func (r *run) verifyEntry(ctx context.Context, readers map[string]Copies, e *state.Entry, rep *VerifyReport, tell func(Check)) bool {
+// that can be read back is intact, and one can. It is not known if a target is
+// gone.
+func (r *run) verifyEntry(ctx context.Context, readers readers, e *state.Entry, rep *VerifyReport, tell func(Check)) (verified, known bool) {
 	rep.Messages++
-	intact, bad := 0, false
+	intact, bad, gone := 0, false, false
 	for _, o := range e.Outcomes {
 		c := Check{Key: e.Key, Target: o.Target}
 		c.Finding, c.Where, c.Err = r.checkCopy(ctx, readers, e, o)
@@ -160,26 +162,41 @@ func (r *run) verifyEntry(ctx context.Context, readers map[string]Copies, e *sta
 		case NoReadBack, NoSum:
 		case StandIn:
 			bad = true // nothing is wrong with what is there, but it is not this one
+		case TargetGone:
+			gone = true
+			if target := r.heldBy(o); rep.missed(target) {
+				tell(Check{Target: target, Finding: c.Finding, Err: c.Err})
+			}
 		default:
 			bad = true
 			tell(c)
 		}
 	}
-	if !bad && intact > 0 {
-		rep.Verified++
-		return true
+	if bad || gone || intact == 0 {
+		return false, bad || !gone
 	}
-	return false
+	rep.Verified++
+	return true, true
 }
 
-func (r *run) checkCopy(ctx context.Context, readers map[string]Copies, e *state.Entry, o state.Outcome) (Finding, string, error) {
+// missed counts a copy in a target that is gone, and reports whether it is the
+// first there.
+func (v *VerifyReport) missed(target string) bool {
+	if v.Gone == nil {
+		v.Gone = make(map[string]int)
+	}
+	v.Gone[target]++
+	return v.Gone[target] == 1
+}
+
+func (r *run) checkCopy(ctx context.Context, readers readers, e *state.Entry, o state.Outcome) (Finding, string, error) {
 	if e.SHA256 == ([sha256.Size]byte{}) {
 		return NoSum, "", nil
 	}
-	copies, err := r.copies(ctx, readers, o)
+	copies, err := r.copies(ctx, readers, r.heldBy(o))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Missing, "", err
+		return TargetGone, "", err
 	case err != nil:
 		return Unreadable, "", err
 	case copies == nil:
@@ -214,14 +231,35 @@ func held(ctx context.Context, h Holder, receipt string, sum [sha256.Size]byte) 
 	return Intact, where, nil
 }
 
-// copies returns the reader of an outcome's target, nil if there is none.
-func (r *run) copies(ctx context.Context, readers map[string]Copies, o state.Outcome) (Copies, error) {
-	id := o.Target
+// heldBy is the target that has an outcome's copy.
+func (r *run) heldBy(o state.Outcome) string {
 	if o.Status == state.SetAside && r.a.SetAside != nil {
-		id = r.a.SetAside.ID
+		return r.a.SetAside.ID
 	}
+	return o.Target
+}
+
+// readers are the targets that were opened for reading back, by ID; one that is
+// gone has an error.
+type readers map[string]reader
+
+type reader struct {
+	copies Copies
+	gone   error
+}
+
+func (rs readers) close() {
+	for _, r := range rs {
+		if r.copies != nil {
+			_ = r.copies.Close()
+		}
+	}
+}
+
+// copies returns the reader of a target, nil if there is none.
+func (r *run) copies(ctx context.Context, readers readers, id string) (Copies, error) {
 	if c, known := readers[id]; known {
-		return c, nil
+		return c.copies, c.gone
 	}
 	open := r.f.ReadBack
 	if open == nil {
@@ -229,8 +267,10 @@ func (r *run) copies(ctx context.Context, readers map[string]Copies, o state.Out
 	}
 	c, err := open(ctx, r.a, id)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", id, err)
+		err = fmt.Errorf("%s: %w", id, err)
 	}
-	readers[id] = c
-	return c, nil
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		readers[id] = reader{c, err}
+	}
+	return c, err
 }

@@ -17,7 +17,7 @@ func classify(err error) (deliver.Class, string) {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return deliver.Later, ""
 	case errors.As(err, new(*deliver.GoneError)):
-		return deliver.CannotCreate, "mount its volume; if it was removed for good, `mailhaul fetch --create-target` makes a new one"
+		return deliver.CannotCreate, ""
 	case errors.Is(err, syscall.ENOSPC):
 		return deliver.IOError, "the disk is full: make room and run again; nothing was lost"
 	case errors.Is(err, syscall.EDQUOT):

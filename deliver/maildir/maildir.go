@@ -97,6 +97,18 @@ func (d *Deliverer) Resume(p deliver.Past) {
 	d.past = p
 }
 
+// Create implements deliver.Resident. It sweeps nothing: intents may be open.
+func (d *Deliverer) Create(context.Context) error {
+	path, err := filepath.Abs(d.path)
+	if err == nil {
+		err = makeDirs(path)
+	}
+	if err != nil {
+		return d.failure("", err)
+	}
+	return nil
+}
+
 // Place implements deliver.Resident: a Maildir that is gone is never one that a
 // mail reader removed, so nothing needs to be known of its place.
 func (d *Deliverer) Place() string { return "" }
@@ -171,17 +183,25 @@ func (d *Deliverer) prepareMaildir() (string, error) {
 	if d.past.Delivered && gone(path) {
 		return "", &deliver.GoneError{Path: path}
 	}
-	for _, dir := range []string{path, filepath.Join(path, "tmp"), filepath.Join(path, "new"), filepath.Join(path, "cur")} {
-		if err := durable.MkdirAll(dir, 0o700); err != nil {
-			return "", err
-		}
-		if err := writable(dir); err != nil {
-			return "", &fs.PathError{Op: "write to", Path: dir, Err: err}
-		}
+	if err := makeDirs(path); err != nil {
+		return "", err
 	}
 	d.sweep(filepath.Join(path, "tmp"))
 	d.ready = true
 	return path, nil
+}
+
+// makeDirs makes the Maildir's directories, those that are missing.
+func makeDirs(path string) error {
+	for _, dir := range []string{path, filepath.Join(path, "tmp"), filepath.Join(path, "new"), filepath.Join(path, "cur")} {
+		if err := durable.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		if err := writable(dir); err != nil {
+			return &fs.PathError{Op: "write to", Path: dir, Err: err}
+		}
+	}
+	return nil
 }
 
 // gone reports whether no Maildir is at path, though the path may be there: an
@@ -201,5 +221,8 @@ func (d *Deliverer) failure(doing string, err error) error {
 		err = fmt.Errorf("%s: %w", doing, err)
 	}
 	class, hint := classify(err)
+	if errors.As(err, new(*deliver.GoneError)) {
+		return &deliver.Error{Class: class, Err: err} // it names the path
+	}
 	return &deliver.Error{Class: class, Err: fmt.Errorf("maildir %s: %w", d.path, err), Hint: hint}
 }

@@ -77,7 +77,7 @@ func (b *batch) plan() (intent, error) {
 	if err != nil {
 		return intent{}, err
 	}
-	r := intent{Path: b.path, Format: b.d.opts.Format, Start: size, Token: make([]byte, tokenSize)}
+	r := intent{Path: b.path, Place: placeOf(b.path), Format: b.d.opts.Format, Start: size, Token: make([]byte, tokenSize)}
 	_, _ = rand.Read(r.Token) // never fails
 	if r.Prefix, err = missingNewlines(b.t.f, size); err != nil {
 		return intent{}, err

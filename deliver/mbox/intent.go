@@ -14,6 +14,7 @@ const tokenSize = 16
 // intent is the data of a deliver.Intent. Offsets are in the file, in octets.
 type intent struct {
 	Path   string `json:"path"`
+	Place  string `json:"place,omitempty"` // placeOf Path
 	Format Format `json:"format,omitempty"`
 
 	// The region of the batch.

@@ -52,6 +52,8 @@ type Deliverer struct {
 	opts    Options
 	warning sync.Once
 
+	past deliver.Past
+
 	mu     sync.Mutex
 	open   map[*batch]struct{}
 	closed bool
@@ -78,6 +80,9 @@ func (d *Deliverer) Begin(ctx context.Context) (deliver.Batch, error) {
 	}
 	path, err := resolve(d.opts.Path)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.gone(path); err != nil {
 		return nil, err
 	}
 	sp, err := newSpool(d.opts.TempDir)
@@ -118,6 +123,9 @@ func (d *Deliverer) forget(b *batch) {
 
 // lock opens the file of a batch, creating it if it is missing, and locks it.
 func (d *Deliverer) lock(ctx context.Context, path string) (*target, error) {
+	if err := d.gone(path); err != nil {
+		return nil, err
+	}
 	if err := durable.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, cannotCreate(err, "")
 	}

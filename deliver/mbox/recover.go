@@ -25,7 +25,10 @@ func Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
 	}
 	t, err := lockFile(ctx, locker{path: in.Path, timeout: DefaultLockTimeout})
 	if errors.Is(err, fs.ErrNotExist) {
-		return deliver.Absent, nil
+		if removedByReader(in.Path, in.Place) {
+			return deliver.Absent, nil
+		}
+		return deliver.Unknown, cannotCreate(&deliver.GoneError{Path: in.Path}, "")
 	}
 	if err != nil {
 		return deliver.Unknown, err

@@ -21,6 +21,14 @@ func links(info fs.FileInfo) uint64 {
 	return 1
 }
 
+// inode is the file's number; 0 if it has none.
+func inode(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Ino)
+	}
+	return 0
+}
+
 // accessTime returns when the file was last read.
 func accessTime(f *os.File) (time.Time, error) {
 	var st unix.Stat_t

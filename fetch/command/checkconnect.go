@@ -42,7 +42,8 @@ type walk struct {
 	*env
 	a     *config.Account
 	steps []checkStep
-	err   error // of the first step that failed
+	past  map[string]deliver.Past // of the targets, by ID
+	err   error                   // of the first step that failed
 }
 
 // checkConnections walks each account and ends with the worst exit code.
@@ -155,6 +156,10 @@ func (w *walk) checkState() {
 	default:
 		defer db.Close()
 		_ = db.View(func(v *state.View) error {
+			w.past = make(map[string]deliver.Past)
+			for _, t := range w.a.Deliver {
+				w.past[t.ID()] = fetch.PastOf(v, t.ID())
+			}
 			w.ok("state", fmt.Sprintf("%d messages known", v.Len()), began)
 			return nil
 		})
@@ -168,6 +173,9 @@ func (w *walk) checkTargets(ctx context.Context) {
 		began := time.Now()
 		d, err := w.deliverer(w.a, t)
 		if err == nil {
+			if r, ok := d.(deliver.Resident); ok {
+				r.Resume(w.past[t.ID()])
+			}
 			err = tryTarget(ctx, d)
 		}
 		if err != nil {

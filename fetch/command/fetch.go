@@ -31,6 +31,7 @@ func fetchCommand() *cli.Command {
 			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
 			&cli.StringFlag{Name: "plan", Usage: "do exactly what plan --save wrote to `FILE`, or nothing", TakesFile: true},
 			&cli.StringFlag{Name: "exit-style", Usage: "`STYLE` of the exit code: mailhaul or fetchmail", Value: "mailhaul"},
+			&cli.BoolFlag{Name: "create-target", Usage: "make anew a Maildir or mbox that has received mail and is gone, in this run"},
 			shardFlag(),
 		),
 		Action: runFetch,
@@ -178,6 +179,7 @@ func checkOverride(c *cli.Context) error {
 func override(c *cli.Context, a *fetch.Account) {
 	shape(a, savedOptions(c))
 	a.Wait = c.Duration("wait")
+	a.CreateTargets = c.Bool("create-target")
 }
 
 // shape applies the options that decide what a run does.

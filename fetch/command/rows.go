@@ -91,6 +91,7 @@ type verifiedJSON struct {
 	Messages   int    `json:"messages"`
 	Missing    int    `json:"missing"`
 	NoReadBack int    `json:"no_read_back"`
+	NotChecked int    `json:"not_checked"`
 	Unreadable int    `json:"unreadable"`
 	Verified   int    `json:"verified"`
 }

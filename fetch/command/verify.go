@@ -89,6 +89,10 @@ func (e *env) tell(account string) func(fetch.Check) {
 			_ = json.NewEncoder(e.std.Out).Encode(row)
 			return
 		}
+		if c.Finding == fetch.TargetGone {
+			fmt.Fprintf(e.std.Out, "%s: %s is gone: is its volume mounted?\n", printable(account), printable(c.Target))
+			return
+		}
 		fmt.Fprintf(e.std.Out, "%s: %s: %s in %s %s %s\n", printable(account), uidText(c.Key), c.Finding,
 			printable(c.Target), printable(c.Where), printable(row.Error))
 	}
@@ -102,7 +106,7 @@ func (e *env) verifyCopies(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (
 	if e.json {
 		return rep.OK(), json.NewEncoder(e.std.Out).Encode(verifiedJSON{Account: a.Name, Messages: rep.Messages,
 			Verified: rep.Verified, Missing: rep.Counts[fetch.Missing], Altered: rep.Counts[fetch.Altered],
-			Unreadable: rep.Counts[fetch.Unreadable], NoReadBack: rep.Counts[fetch.NoReadBack]})
+			Unreadable: rep.Counts[fetch.Unreadable], NoReadBack: rep.Counts[fetch.NoReadBack], NotChecked: rep.Counts[fetch.TargetGone]})
 	}
 	if !e.quiet || !rep.OK() {
 		writeVerify(e.std.Out, a.Name, &rep)
@@ -116,7 +120,14 @@ func (e *env) damaged(account string, rep *fetch.VerifyReport, mail string) {
 	if rep.OK() || e.json {
 		return
 	}
+	if n := rep.Counts[fetch.TargetGone]; n > 0 {
+		printFailure(e.std.Err, account, fmt.Errorf("%s not checked, as the target is gone", plural(n, "copy")),
+			[]string{"mount its volume and verify again"}, mail)
+	}
 	n := rep.Counts[fetch.Missing] + rep.Counts[fetch.Altered] + rep.Counts[fetch.Unreadable]
+	if n == 0 {
+		return
+	}
 	printFailure(e.std.Err, account, fmt.Errorf("%s missing, altered or not readable", plural(n, "delivered copy")), []string{fmt.Sprintf(
 		"a mail reader may have moved, changed or deleted them; if none did, `mailhaul state forget %s UID` and a fetch bring again what the server still has", account)}, mail)
 }
