@@ -32,9 +32,13 @@ type Client struct {
 	verified bool     // a STAT succeeded after the login
 	noUIDL   bool
 	report   ListReport
-	base     int // wire.replies when the pipeline at hand began
-	marked   int // messages marked for deletion
-	quitAt   int // which of the commands QUIT is; 0 if it was not queued
+	stat     string     // what STAT said; empty if it is not known
+	sizes    SizeRecord // see there
+	retr     *retrieval // the last one
+	single   bool       // see OneAtATime
+	base     int        // wire.replies when the pipeline at hand began
+	marked   int        // messages marked for deletion
+	quitAt   int        // which of the commands QUIT is; 0 if it was not queued
 	scratch  []byte
 }
 
@@ -63,14 +67,18 @@ func (c *Client) Flights() int { return c.w.flights }
 
 // Pipelining reports whether commands are sent ahead of their replies.
 func (c *Client) Pipelining() bool {
-	switch c.s.Pipelining {
-	case PipelineOn:
-		return true
-	case PipelineOff:
+	switch {
+	case c.single, c.s.Pipelining == PipelineOff:
 		return false
+	case c.s.Pipelining == PipelineOn:
+		return true
 	}
 	return c.caps.Has("PIPELINING")
 }
+
+// OneAtATime makes the client send each command only when the one before was
+// answered, whatever the server announces; or, when on is false, as before.
+func (c *Client) OneAtATime(on bool) { c.single = on }
 
 // Close ends the session without QUIT: the server deletes nothing. It may be
 // called more than once, and its error says nothing of value.

@@ -177,6 +177,25 @@ func (e *ConnError) Hint() string {
 	return cmp.Or(hintOf(e.Err), "the network or the server is in trouble; if it stays, `mailhaul check --connect` names the step that fails")
 }
 
+// RetrieveError means that the session broke at the reply to RETR or TOP of one
+// message: while it was waited for, or in the middle of it.
+type RetrieveError struct {
+	Message Message
+	// Ahead are the messages that had been asked for behind that one: with any,
+	// it may be another one that the server broke at.
+	Ahead []Message
+	// Unsure are the messages before it that may not be whole (Client.Sure).
+	Unsure []Message
+	// Err is a *ConnError, *ProtocolError, *TLSError or *DoubtError.
+	Err error
+}
+
+// Error implements error.
+func (e *RetrieveError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *RetrieveError) Unwrap() error { return e.Err }
+
 // PipelineRejected reports whether err looks like that of a server that
 // announces PIPELINING and then hangs up, falls silent or talks nonsense when
 // commands are sent ahead. A second try with PipelineOff is worth it.

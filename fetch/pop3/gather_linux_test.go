@@ -163,12 +163,14 @@ func TestSizesTooLarge(t *testing.T) {
 		S: .
 		C: RETR 1
 		C: RETR 2
+		C: STAT
 		S: +OK
 		S: a
 		S: .
 		S: +OK
 		S: b
 		S: .
+		S: +OK 2 2
 		C! close`))
 	if err != nil {
 		t.Fatal(err)
