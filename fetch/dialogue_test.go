@@ -62,6 +62,8 @@ func TestDialogues(t *testing.T) {
 			S" +OK\r\nSubject: 1\r\n\r\n..\r\n.\r\n"
 			C: RETR 2
 			S" +OK\r\nSubject: 2\r\n\r\n.\r\n"
+			C: STAT
+			S: +OK 2 40
 			C: DELE 1
 			S: +OK
 			C: DELE 2
@@ -87,6 +89,8 @@ func TestDialogues(t *testing.T) {
 			S" -ERR gone\x1b[2J\r\n"
 			C: RETR 2
 			S" +OK\r\nSubject: 2\r\n\r\n.\r\n"
+			C: STAT
+			S: +OK 2 40
 			C: DELE 2
 			S: +OK
 			C: QUIT

@@ -79,6 +79,7 @@ func (r *run) connectOnce(ctx context.Context) (*pop3.Client, []pop3.Message, er
 	}
 	server.NoCapa = r.facts.NoCapa
 	server.UTF8 = r.sendsUTF8()
+	server.Sizes, server.ProveEach = pop3.SizeRecord(r.facts.Sizes), r.batchLimit() == 1
 	c, err := pop3.Dial(ctx, &server)
 	if err != nil {
 		return nil, nil, err
@@ -145,6 +146,7 @@ const extraExpire = "expire"
 
 // leave ends the connection without QUIT, if it still is open.
 func (r *run) leave(c *pop3.Client) {
+	r.facts.Sizes = state.SizeRecord(c.SizeRecord())
 	r.sum.RoundTrips += c.Flights()
 	_ = c.Close()
 }

@@ -30,8 +30,19 @@ type Facts struct {
 	// AuthStrength ranks it, higher is stronger.
 	AuthStrength uint8      `json:"auth_strength,omitempty"`
 	List         ListDigest `json:"list,omitzero"`
+	// Sizes is what the sizes in the server's listing are worth.
+	Sizes SizeRecord `json:"sizes,omitzero"`
 	// Extra is the engine's own, by name.
 	Extra map[string]string `json:"extra,omitempty"`
+}
+
+// SizeRecord counts messages whose size was what LIST said, with CRLF or with LF
+// as the line end, and messages for which it was far off though they were whole.
+type SizeRecord struct {
+	CRLF  int `json:"crlf,omitempty"`
+	LF    int `json:"lf,omitempty"`
+	Off   int `json:"off,omitempty"`
+	Usual int `json:"usual,omitempty"` // octets that LIST mostly has more
 }
 
 // ListDigest lets a poll without news skip the comparison. It says: the first

@@ -3,6 +3,7 @@ package pop3
 import (
 	"bytes"
 	"errors"
+	"strings"
 )
 
 // check reads the reply to a checkpoint. If it is what STAT said before, then
@@ -14,15 +15,15 @@ func (r *retrieval) check() error {
 		return err
 	}
 	alone := c.w.queued == c.w.replies
-	switch {
-	case said == c.stat && said != "", statShaped(said) && (c.stat == "" || !alone):
-	case !alone:
-		return r.disproved(c.garbled("STAT", "the reply is to another command", []byte(said)))
-	default:
+	switch shaped := statShaped(said); {
+	case said == c.stat && said != "", shaped && (c.stat == "" || !alone):
+	case alone && (shaped || !statShaped(c.stat) || strings.HasPrefix(said, "-ERR")):
 		// The maildrop may have changed, or STAT is refused by now.
 		if err := r.again(said); err != nil {
 			return err
 		}
+	default:
+		return r.disproved(c.garbled("STAT", "the reply is to another command", []byte(said)))
 	}
 	if alone && c.w.unasked() {
 		return r.disproved(c.failed("STAT", errUnsolicited))
