@@ -16,6 +16,8 @@ type lesson struct {
 	fact *bool // in the run's facts
 	at   *time.Time
 	note string
+	// login: only a login that succeeds proves it.
+	login bool
 }
 
 // doubtAfter is how long a server is taken for one that cannot bear pipelining,
@@ -42,7 +44,7 @@ func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error)
 	earlier := len(r.lessons) // those are proven by the end of the session
 	c, list, err := r.connectOnce(ctx)
 	for err != nil {
-		first, again := err, r.learnFrom(err)
+		first, again := err, r.learnFrom(err) || r.learnBinding(err)
 		if !again {
 			again, err = r.renew(ctx, err)
 		}
@@ -54,7 +56,7 @@ func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error)
 		}
 	}
 	if err == nil || errors.As(err, new(*pop3.LoginError)) {
-		r.keepLessons(earlier)
+		r.keepLessons(earlier, err == nil)
 	}
 	return c, list, err
 }
@@ -79,13 +81,17 @@ func (r *run) learnFrom(err error) bool {
 
 func (r *run) learnt(fact *bool, at *time.Time, note string) {
 	*fact = true
-	r.lessons = append(r.lessons, lesson{fact, at, note})
+	r.lessons = append(r.lessons, lesson{fact: fact, at: at, note: note})
 }
 
 // keepLessons is for a session that went better: the facts from the given one
-// on outlive the run.
-func (r *run) keepLessons(from int) {
+// on outlive the run. LoggedIn is false if its login was refused.
+func (r *run) keepLessons(from int, loggedIn bool) {
 	for _, l := range r.lessons[from:] {
+		if l.login && !loggedIn {
+			*l.fact = false
+			continue
+		}
 		*l.at = r.now()
 		r.addNote(l.note)
 	}

@@ -77,7 +77,7 @@ func (r *run) connectOnce(ctx context.Context) (*pop3.Client, []pop3.Message, er
 	if r.facts.NoPipelining && server.Pipelining == pop3.PipelineAuto {
 		server.Pipelining = pop3.PipelineOff
 	}
-	server.NoCapa = r.facts.NoCapa
+	server.NoCapa, server.Logins = r.facts.NoCapa, r.logins()
 	server.UTF8 = r.sendsUTF8()
 	server.Sizes, server.ProveEach = pop3.SizeRecord(r.facts.Sizes), r.batchLimit() == 1
 	c, err := pop3.Dial(ctx, &server)

@@ -84,7 +84,7 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 		w, err := r.session(ctx, change)
 		again := err != nil && r.learnFrom(err)
 		if err == nil {
-			r.keepLessons(0)
+			r.keepLessons(0, true)
 			w.learnWindow(&r.facts, before)
 			if before.deleted > 0 && w.unchanged(before) {
 				r.addNote(fmt.Sprintf("the server confirmed %s and still lists these messages: they are delivered and not fetched again; some providers archive instead, by a setting", counted(before.deleted, "deletion")))

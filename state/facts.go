@@ -9,9 +9,12 @@ type Facts struct {
 	NoPipelining bool `json:"no_pipelining,omitempty"`
 	NoCapa       bool `json:"no_capa,omitempty"`
 	NoTop        bool `json:"no_top,omitempty"`
+	// NoBinding: it cannot verify the channel binding of SCRAM-...-PLUS.
+	NoBinding bool `json:"no_binding,omitempty"`
 	// When the first two were learnt, from a connection that broke.
 	NoPipeliningAt time.Time `json:"no_pipelining_at,omitzero"`
 	NoCapaAt       time.Time `json:"no_capa_at,omitzero"`
+	NoBindingAt    time.Time `json:"no_binding_at,omitzero"`
 	// UTF8: the last session was in the UTF8 mode of RFC 6856. NoUTF8: the
 	// server announced it, and refused it or broke the session, at NoUTF8At.
 	UTF8     bool      `json:"utf8,omitempty"`

@@ -181,6 +181,9 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 	if until := fetch.UTF8Quirk(&f, time.Now()); !until.IsZero() {
 		row("server", "refused UTF8 or broke the session at it: sessions are without it until "+stamp(until))
 	}
+	if until := fetch.BindingQuirk(&f, time.Now()); !until.IsZero() {
+		row("server", "could not verify the channel binding of SCRAM: without it until "+stamp(until))
+	}
 	for k, fs := range v.Failures() {
 		for _, x := range fs {
 			row("failed", fmt.Sprintf("%s: %d times, last %s: %s", uidText(k), x.Count, stamp(x.Last), printable(x.Err)))
