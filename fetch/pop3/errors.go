@@ -184,9 +184,7 @@ type RetrieveError struct {
 	// Ahead are the messages that had been asked for behind that one: with any,
 	// it may be another one that the server broke at.
 	Ahead []Message
-	// Unsure are the messages before it that may not be whole (Client.Sure).
-	Unsure []Message
-	// Err is a *ConnError, *ProtocolError, *TLSError or *DoubtError.
+	// Err is a *ConnError, *ProtocolError or *TLSError.
 	Err error
 }
 

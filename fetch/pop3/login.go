@@ -1,7 +1,6 @@
 package pop3
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +16,8 @@ import (
 // One that is Clear, and APOP, need TLS or Server.Insecure.
 //
 // No second login is tried after a refusal: providers lock accounts out over
-// that. What the server does not know, although it announces it, is no refusal:
-// USER follows then, if no secret was sent. The error is a *NoLoginError
-// (nothing was sent), a *LoginError, or that of a broken connection.
+// that. The error is a *NoLoginError (nothing was sent), a *LoginError, or
+// that of a broken connection.
 func (c *Client) Login(ctx context.Context) error {
 	return c.run(ctx, func() error {
 		return c.s.step("login", func() error { return c.doLogin(ctx) })
@@ -28,41 +26,24 @@ func (c *Client) Login(ctx context.Context) error {
 
 func (c *Client) doLogin(ctx context.Context) error {
 	defer func() { c.hide = nil }()
-	logins := c.s.Logins
+	logins, l, err := c.s.Logins, Login{}, error(sasl.ErrNoBinding)
 	var skipped []SkippedLogin
-	var failed error
-	for {
+	for errors.Is(err, sasl.ErrNoBinding) { // a -PLUS form that this TLS cannot have: nothing was sent
 		i, why := pickLogin(logins, c.caps, c.greeting, c.tls != nil, c.s.Insecure)
 		skipped = append(skipped, why...)
 		if i < 0 {
-			return cmp.Or(failed, error(&NoLoginError{Offered: offered(c.caps), STLS: c.tls == nil && c.caps.Has("STLS"), Skipped: skipped}))
+			return &NoLoginError{Offered: offered(c.caps), Skipped: skipped}
 		}
-		l := logins[i]
-		err := c.tryLogin(ctx, l)
-		if err == nil {
-			c.login, c.strength = l.Name, l.Strength
-			return nil
-		}
-		var unknown *unknownMechError
-		switch {
-		case errors.Is(err, sasl.ErrNoBinding): // a -PLUS form that this TLS cannot have: nothing was sent
-			skipped, logins = append(skipped, SkippedLogin{Login: l.Name, Why: sasl.ErrNoBinding}), logins[i+1:]
-		case errors.As(err, &unknown) && !unknown.secretSent:
-			failed, logins = c.loginFailed(l.Name, err), onlyUser(logins[i+1:])
-		default:
-			return c.loginFailed(l.Name, err)
+		l, logins = logins[i], logins[i+1:]
+		if err = c.tryLogin(ctx, l); errors.Is(err, sasl.ErrNoBinding) {
+			skipped = append(skipped, SkippedLogin{Login: l.Name, Why: sasl.ErrNoBinding})
 		}
 	}
-}
-
-// onlyUser leaves USER alone: a server that does not know one mechanism that it
-// announces may not know any.
-func onlyUser(logins []Login) []Login {
-	i := slices.IndexFunc(logins, func(l Login) bool { return l.Name == "USER" })
-	if i < 0 {
-		return nil
+	if err != nil {
+		return c.loginFailed(l.Name, err)
 	}
-	return logins[i : i+1]
+	c.login, c.strength = l.Name, l.Strength
+	return nil
 }
 
 func (c *Client) tryLogin(ctx context.Context, l Login) error {

@@ -16,9 +16,7 @@ const (
 	CRAMMD5
 	DIGESTMD5
 	SCRAMSHA1
-	SCRAMSHA1PLUS
 	SCRAMSHA256
-	SCRAMSHA256PLUS
 	XOAUTH2
 	OAUTHBEARER
 	External
@@ -29,8 +27,8 @@ const (
 // methodRow is what is known of one method.
 type methodRow struct {
 	word     string
-	wire     string
-	class    Class
+	wire     []string // strongest first
+	class    Class    // of the weakest form
 	needsTLS bool
 }
 
@@ -38,33 +36,29 @@ type methodRow struct {
 func (m Method) row() methodRow {
 	switch m {
 	case Password:
-		return methodRow{"password", "USER", ClassClear, true}
+		return methodRow{"password", []string{"USER"}, ClassClear, true}
 	case APOP:
-		return methodRow{"apop", "APOP", ClassChallenge, false}
+		return methodRow{"apop", []string{"APOP"}, ClassChallenge, false}
 	case Plain:
-		return methodRow{"plain", "PLAIN", ClassClear, true}
+		return methodRow{"plain", []string{"PLAIN"}, ClassClear, true}
 	case Login:
-		return methodRow{"login", "LOGIN", ClassClear, true}
+		return methodRow{"login", []string{"LOGIN"}, ClassClear, true}
 	case CRAMMD5:
-		return methodRow{"cram-md5", "CRAM-MD5", ClassChallenge, false}
+		return methodRow{"cram-md5", []string{"CRAM-MD5"}, ClassChallenge, false}
 	case DIGESTMD5:
-		return methodRow{"digest-md5", "DIGEST-MD5", ClassChallenge, false}
+		return methodRow{"digest-md5", []string{"DIGEST-MD5"}, ClassChallenge, false}
 	case SCRAMSHA1:
-		return methodRow{"scram-sha-1", "SCRAM-SHA-1", ClassChallenge, false}
-	case SCRAMSHA1PLUS:
-		return methodRow{"scram-sha-1-plus", "SCRAM-SHA-1-PLUS", ClassBound, true}
+		return methodRow{"scram-sha-1", []string{"SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"}, ClassChallenge, false}
 	case SCRAMSHA256:
-		return methodRow{"scram-sha-256", "SCRAM-SHA-256", ClassChallenge, false}
-	case SCRAMSHA256PLUS:
-		return methodRow{"scram-sha-256-plus", "SCRAM-SHA-256-PLUS", ClassBound, true}
+		return methodRow{"scram-sha-256", []string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"}, ClassChallenge, false}
 	case XOAUTH2:
-		return methodRow{"xoauth2", "XOAUTH2", ClassToken, true}
+		return methodRow{"xoauth2", []string{"XOAUTH2"}, ClassToken, true}
 	case OAUTHBEARER:
-		return methodRow{"oauthbearer", "OAUTHBEARER", ClassToken, true}
+		return methodRow{"oauthbearer", []string{"OAUTHBEARER"}, ClassToken, true}
 	case External:
-		return methodRow{"external", "EXTERNAL", ClassToken, true}
+		return methodRow{"external", []string{"EXTERNAL"}, ClassToken, true}
 	case GSSAPI:
-		return methodRow{"gssapi", "GSSAPI", ClassToken, false}
+		return methodRow{"gssapi", []string{"GSSAPI"}, ClassToken, false}
 	}
 	return methodRow{word: "auto"}
 }
@@ -87,16 +81,17 @@ func ParseMethod(word string) (m Method, ok bool) {
 // String is the word that the config uses.
 func (m Method) String() string { return m.row().word }
 
-// Name is the name by which a server announces the method. Password is "USER",
-// APOP is "APOP". Auto has none.
-func (m Method) Name() string { return m.row().wire }
+// Names are the names by which a server announces the method, strongest first:
+// two for SCRAM, whose -PLUS form needs TLS. Password is "USER", APOP is
+// "APOP". Auto has none.
+func (m Method) Names() []string { return m.row().wire }
 
-// Class is the strength of the method.
+// Class is the strength of the method in its weakest form.
 func (m Method) Class() Class { return m.row().class }
 
 // NeedsTLS means that who reads the connection learns a secret that can be used
-// again (a password, a token), or, for External and the -PLUS forms of SCRAM,
-// that there is no login without TLS.
+// again (a password, a token), or, for External, that there is no login without
+// TLS.
 func (m Method) NeedsTLS() bool { return m.row().needsTLS }
 
 // Class is how strong a login is, weakest first, so that a downgrade can be
@@ -131,6 +126,21 @@ func (c Class) String() string {
 	return "unknown"
 }
 
+// ClassOf is the class of a login by the name that a server announces (see
+// Names); ClassUnknown if no method has this name.
+func ClassOf(name string) Class {
+	for _, m := range Methods() {
+		switch i := slices.Index(m.Names(), name); {
+		case i < 0:
+		case i < len(m.Names())-1:
+			return ClassBound
+		default:
+			return m.Class()
+		}
+	}
+	return ClassUnknown
+}
+
 // Secrets says what an account holds to log in with.
 type Secrets struct {
 	Password, Token, Certificate bool
@@ -150,7 +160,7 @@ func Order(have Secrets, overTLS bool) []Method {
 		order = append(order, External)
 	}
 	if have.Password {
-		order = append(order, SCRAMSHA256PLUS, SCRAMSHA256, SCRAMSHA1PLUS, SCRAMSHA1, Plain, Login, Password)
+		order = append(order, SCRAMSHA256, SCRAMSHA1, Plain, Login, Password)
 	}
 	if !overTLS {
 		order = slices.DeleteFunc(order, Method.NeedsTLS)
