@@ -38,11 +38,11 @@ test: deps build
 	$(GO) test -timeout 20m -tags faults ./deliver/...
 	@$(INTEROP)
 
-# OAuth2 with a real provider, in a module of its own.
-INTEROP = cd oauth/interop; \
+# OAuth2 with a real provider, POP3 with Inbucket: each in a module of its own.
+INTEROP = for m in oauth/interop fetch/pop3/interop; do ( cd $$m; \
 	if $(GO) list -deps -test ./... >/dev/null; then $(GO) vet ./... && $(GO) test -timeout 5m ./...; \
-	elif [ "$$MAILHAUL_REQUIRE_ALL" = 1 ]; then echo "FAIL oauth/interop: its modules cannot be had"; exit 1; \
-	else echo "SKIPPED oauth/interop: its modules cannot be downloaded"; fi
+	elif [ "$$MAILHAUL_REQUIRE_ALL" = 1 ]; then echo "FAIL $$m: its modules cannot be had"; exit 1; \
+	else echo "SKIPPED $$m: its modules cannot be downloaded"; fi ) || exit 1; done
 
 # Every fault point, and every fault point of the recovery after it.
 crash:

@@ -112,6 +112,7 @@ func (r *run) load() error {
 		r.facts, r.failures = v.Facts(), v.Failures()
 		Doubtful(&r.facts, r.now())
 		r.facts.NoUTF8 = !UTF8Quirk(&r.facts, r.now()).IsZero()
+		r.facts.NoBinding = !BindingQuirk(&r.facts, r.now()).IsZero()
 		r.sum.Known = v.Len()
 		return nil
 	})

@@ -22,7 +22,10 @@ import (
 // and hands these to the commit side.
 type retriever struct {
 	*run
+	client *pop3.Client
 	commit *committer
+	items  []Item
+	next   int // of items, the one whose body comes next
 	left   int // messages that did not arrive yet
 	limit  int // messages in this batch
 	most   int // messages in any
@@ -32,7 +35,7 @@ type retriever struct {
 }
 
 // pass retrieves the items, commits them and waits for the end of both. Each
-// complete message that was staged is committed, also when the session breaks
+// message that is whole beyond doubt is committed, also when the session breaks
 // or ctx is cancelled.
 func (r *run) pass(ctx context.Context, c *pop3.Client, items []Item) error {
 	if len(items) == 0 {
@@ -42,40 +45,35 @@ func (r *run) pass(ctx context.Context, c *pop3.Client, items []Item) error {
 	defer cancel(nil)
 	rt := &retriever{
 		run:    r,
+		client: c,
 		commit: r.startCommit(ctx, cancel),
 		most:   r.batchLimit(),
 		in:     bufio.NewReaderSize(nil, maxHeader),
 		sum:    sha256.New(),
 	}
-	items = rt.wanted(ctx, items)
-	rt.left = len(items)
+	rt.items = rt.wanted(ctx, items)
+	rt.left = len(rt.items)
 	rt.limit = batchSize(firstBatch, rt.left, rt.most)
-	next := 0
-	err := c.Retrieve(ctx, messagesOf(items), func(m pop3.Message, body io.Reader, refused error) error {
-		it := items[next]
-		next++
+	err := c.Retrieve(ctx, messagesOf(rt.items), func(m pop3.Message, body io.Reader, refused error) error {
+		it := rt.item(m, refused != nil)
 		rt.left--
 		switch {
 		case refused != nil && r.needsUTF8(c, refused):
 			return nil
 		case refused != nil:
-			r.failMessage(&it, "", &deliver.Error{Class: deliver.Later, Err: &MessageError{it.UID, it.Size, refused}})
+			r.failMessage(&it, "", &deliver.Error{Class: deliver.Later, Err: refused})
 			return nil
 		}
 		return rt.stage(ctx, it, body)
 	})
-	rt.handOver()
+	rt.endBatch()
 	if cerr := rt.commit.finish(); cerr != nil {
 		return cerr // the cause of whatever the network side says
 	}
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return cause
 	}
-	if err != nil {
-		return r.suspects.brokenAt(items, err)
-	}
-	r.suspects.asked += len(items)
-	return nil
+	return err
 }
 
 // batchLimit is the smallest bound of all targets.
@@ -97,7 +95,7 @@ func (rt *retriever) stage(ctx context.Context, it Item, body io.Reader) error {
 	rt.in.Reset(src)
 	h, err := readHeader(rt.in)
 	if err != nil {
-		return err
+		return rt.unless(&it, src, err)
 	}
 	msg := &message{Item: it, print: h.fingerprint()}
 	if !rt.identify(msg) {
@@ -125,12 +123,12 @@ func (rt *retriever) stage(ctx context.Context, it Item, body io.Reader) error {
 	count := &counter{r: content}
 	errs := tee(ctx, func(i int) deliver.Envelope { return envelopeFor(env, msg, ids[i]) }, parts, count)
 	if src.err != nil {
-		return src.err
+		return rt.unless(&it, src, src.err)
 	}
 	msg.size = count.n
 	rt.sum.Sum(msg.sum[:0])
 	rt.account(msg, parts, ids, errs)
-	if rt.cur.full(rt.limit, time.Now()) {
+	if rt.client.Sure() && rt.cur.full(rt.limit, time.Now()) {
 		rt.handOver()
 	}
 	return rt.stopIfBroken()
@@ -245,19 +243,28 @@ func (rt *retriever) tag(ctx context.Context, e deliver.Envelope, parts []*part)
 }
 
 // source counts what arrives, holds to the rate, and remembers a broken
-// connection, so that it is told apart from a target's failure.
+// connection, so that it is told apart from a target's failure. A message of
+// which it is in doubt whether it is whole does not come to its end.
 type source struct {
-	r    io.Reader
-	run  *run
-	wait func(n int) error // holds to Limits.Rate
-	err  error
+	r     io.Reader
+	run   *run
+	wait  func(n int) error // holds to Limits.Rate
+	err   error
+	doubt bool // err is about the message alone, not the connection
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
-	s.run.progress(n)
+	if n > 0 {
+		s.run.progress(n)
+	}
 	if werr := s.wait(n); werr != nil && err == nil {
 		err = werr
+	}
+	if errors.Is(err, io.EOF) {
+		if why := doubtOf(s.r); why != nil {
+			err, s.doubt = why, true
+		}
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		s.err = err

@@ -61,12 +61,14 @@ func (r *run) compareServer(ctx context.Context, c *pop3.Client, items []Item, w
 	next := 0
 	sum := sha256.New()
 	return c.Retrieve(ctx, messagesOf(items), func(m pop3.Message, body io.Reader, refused error) error {
-		it := &items[next]
-		next++
-		if refused != nil {
+		if refused != nil { // perhaps told late
 			rep.Refused++
 			return nil
 		}
+		for items[next].Num != m.Num {
+			next++
+		}
+		it := &items[next]
 		sum.Reset()
 		if _, err := io.Copy(sum, body); err != nil {
 			return err

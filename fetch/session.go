@@ -41,7 +41,7 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 	r.facts.LastPoll = r.now()
 
 	w.retrieved = len(plan.Retrieve)
-	if err := r.retrieveAll(ctx, c, &plan, &w); err != nil {
+	if err := r.retrieveAll(ctx, c, plan.Retrieve); err != nil {
 		return w, err
 	}
 	var twins []pop3.Message // the listing, if it has UIDs twice
@@ -56,26 +56,14 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 }
 
 // retrieveAll takes the planned messages, and then once more those that a
-// target refused for good, for the SetAside target. It counts in w.
-func (r *run) retrieveAll(ctx context.Context, c *pop3.Client, plan *Plan, w *seenWindow) error {
+// target refused for good, for the SetAside target.
+func (r *run) retrieveAll(ctx context.Context, c *pop3.Client, items []Item) error {
 	r.enter(Retrieving)
-	var portions []portion
-	portions, w.later = r.suspects.portions(plan.Retrieve, r.failedHere, len(plan.Delete) > 0, r.mayReconnect())
-	before := r.sum.Fetched + r.sum.SetAside
-	defer func() {
-		got := r.sum.Fetched + r.sum.SetAside - before
-		w.brought = got > 0
-		w.left = w.retrieved-got > 1 || len(plan.Delete)+len(r.doomed) > 0
-	}()
-	for _, p := range portions {
-		c.OneAtATime(p.alone)
-		for _, some := range retriesFirst(p.items) {
-			if err := r.pass(ctx, c, some); err != nil {
-				return err
-			}
+	for _, some := range retriesFirst(items) {
+		if err := r.pass(ctx, c, some); err != nil {
+			return err
 		}
 	}
-	c.OneAtATime(false)
 	rejected := r.takeRejected()
 	if len(rejected) > 0 {
 		r.log.Info("setting refused messages aside", "messages", len(rejected))
@@ -89,8 +77,9 @@ func (r *run) connectOnce(ctx context.Context) (*pop3.Client, []pop3.Message, er
 	if r.facts.NoPipelining && server.Pipelining == pop3.PipelineAuto {
 		server.Pipelining = pop3.PipelineOff
 	}
-	server.NoCapa = r.facts.NoCapa
+	server.NoCapa, server.Logins = r.facts.NoCapa, r.logins()
 	server.UTF8 = r.sendsUTF8()
+	server.Sizes, server.ProveEach = pop3.SizeRecord(r.facts.Sizes), r.batchLimit() == 1
 	c, err := pop3.Dial(ctx, &server)
 	if err != nil {
 		return nil, nil, err
@@ -157,6 +146,7 @@ const extraExpire = "expire"
 
 // leave ends the connection without QUIT, if it still is open.
 func (r *run) leave(c *pop3.Client) {
+	r.facts.Sizes = state.SizeRecord(c.SizeRecord())
 	r.sum.RoundTrips += c.Flights()
 	_ = c.Close()
 }
@@ -173,8 +163,8 @@ func (r *run) planned(p *Plan) {
 		r.sum.Skips[p.Skip[i].Why]++
 	}
 	r.event.Listed = r.sum.Listed
-	r.event.Total = r.event.Messages + len(p.Retrieve)
-	r.event.TotalBytes = r.event.Bytes + p.Bytes
+	r.event.Total += len(p.Retrieve)
+	r.event.TotalBytes += p.Bytes
 }
 
 // dropNumbers forgets what a broken session left to be done with messages: a
@@ -184,5 +174,4 @@ func (r *run) dropNumbers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.doomed, r.rejected, r.compared, r.unsized = nil, nil, nil, false
-	r.suspects.asked = 0
 }

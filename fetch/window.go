@@ -36,8 +36,6 @@ func gmail(c *pop3.Client) bool { return c.Capabilities().Has("X-GOOGLE-RICO") }
 // seenWindow is what one session showed and did.
 type seenWindow struct {
 	listed, retrieved, deleted int
-	later                      int  // suspects that it left to another
-	brought, left              bool // it brought messages; it leaves something to do
 	gmail                      bool
 	reused                     bool           // its messages are others than their UIDs say
 	list                       []pop3.Message // of a session that ended well
@@ -84,18 +82,16 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 			return err
 		}
 		w, err := r.session(ctx, change)
-		again := false
+		again := err != nil && r.learnFrom(err)
 		if err == nil {
-			r.suspects.cause = nil
-			r.keepLessons(0)
+			r.keepLessons(0, true)
 			w.learnWindow(&r.facts, before)
 			if before.deleted > 0 && w.unchanged(before) {
 				r.addNote(fmt.Sprintf("the server confirmed %s and still lists these messages: they are delivered and not fetched again; some providers archive instead, by a setting", counted(before.deleted, "deletion")))
 			}
-			again = r.again || w.later > 0 && r.mayReconnect() || w.moreExpected(&r.facts) && !w.unchanged(before) && !r.limitReached() && r.sum.Failed == 0
+			again = r.again || w.moreExpected(&r.facts) && !w.unchanged(before) && !r.limitReached() && r.sum.Failed == 0
 		} else {
 			w.list = nil
-			again, err = r.afterBroken(w, err)
 		}
 		r.again = false
 		if !again {

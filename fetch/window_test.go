@@ -312,7 +312,7 @@ func TestLongListing(t *testing.T) {
 	g.drop.Add("small", []byte("Subject: new\r\n\r\n"))
 	g.drop.Add("large", []byte("Subject: new\r\n\r\n"+strings.Repeat("x", 60)+"\r\n"))
 	s, got := poll()
-	if want := fmt.Sprintf("%sLIST RETR %d QUIT", login, longList+1); got != want || s.Fetched != 1 || s.Skips[TooBig] != 1 {
+	if want := fmt.Sprintf("%sLIST RETR %d STAT QUIT", login, longList+1); got != want || s.Fetched != 1 || s.Skips[TooBig] != 1 {
 		t.Errorf("two new ones, one too big: %s, %+v", got, s)
 	}
 }

@@ -9,9 +9,12 @@ type Facts struct {
 	NoPipelining bool `json:"no_pipelining,omitempty"`
 	NoCapa       bool `json:"no_capa,omitempty"`
 	NoTop        bool `json:"no_top,omitempty"`
+	// NoBinding: it cannot verify the channel binding of SCRAM-...-PLUS.
+	NoBinding bool `json:"no_binding,omitempty"`
 	// When the first two were learnt, from a connection that broke.
 	NoPipeliningAt time.Time `json:"no_pipelining_at,omitzero"`
 	NoCapaAt       time.Time `json:"no_capa_at,omitzero"`
+	NoBindingAt    time.Time `json:"no_binding_at,omitzero"`
 	// UTF8: the last session was in the UTF8 mode of RFC 6856. NoUTF8: the
 	// server announced it, and refused it or broke the session, at NoUTF8At.
 	UTF8     bool      `json:"utf8,omitempty"`
@@ -30,8 +33,19 @@ type Facts struct {
 	// AuthStrength ranks it, higher is stronger.
 	AuthStrength uint8      `json:"auth_strength,omitempty"`
 	List         ListDigest `json:"list,omitzero"`
+	// Sizes is what the sizes in the server's listing are worth.
+	Sizes SizeRecord `json:"sizes,omitzero"`
 	// Extra is the engine's own, by name.
 	Extra map[string]string `json:"extra,omitempty"`
+}
+
+// SizeRecord counts messages whose size was what LIST said, with CRLF or with LF
+// as the line end, and messages for which it was far off though they were whole.
+type SizeRecord struct {
+	CRLF  int `json:"crlf,omitempty"`
+	LF    int `json:"lf,omitempty"`
+	Off   int `json:"off,omitempty"`
+	Usual int `json:"usual,omitempty"` // octets that LIST mostly has more
 }
 
 // ListDigest lets a poll without news skip the comparison. It says: the first

@@ -29,7 +29,7 @@ func (e *env) logins(a *config.Account) ([]pop3.Login, error) {
 		if !ok {
 			return nil, fmt.Errorf("auth: %v is not known here", a.Auth)
 		}
-		return b.method(m, true), nil
+		return []pop3.Login{b.method(m, true)}, nil
 	}
 	if a.Password.IsZero() {
 		b.password = e.ask(a)
@@ -42,7 +42,7 @@ func (e *env) logins(a *config.Account) ([]pop3.Login, error) {
 	overTLS := a.TLS != config.TLSNone || a.PlainAllowed()
 	var out []pop3.Login
 	for _, m := range sasl.Order(have, overTLS) {
-		out = append(out, b.method(m, false)...)
+		out = append(out, b.method(m, false))
 	}
 	return out, nil
 }
@@ -76,27 +76,21 @@ type loginBuilder struct {
 	password, token secretFunc
 }
 
-// method returns one login for each name that a server may know the method by.
-func (b loginBuilder) method(m sasl.Method, named bool) []pop3.Login {
-	var out []pop3.Login
-	for _, name := range m.Names() {
-		out = append(out, pop3.Login{
-			Name:     name,
-			User:     b.user,
-			Password: b.password,
-			New:      b.mechanism(m, name),
-			Strength: uint8(sasl.ClassOf(name)),
-			Clear:    m.NeedsTLS(),
-			// Of two names the stronger is taken if it is offered; only the
-			// weaker, the last, may be forced.
-			Named: named && name == m.Names()[len(m.Names())-1],
-		})
+// method returns the login by one method.
+func (b loginBuilder) method(m sasl.Method, named bool) pop3.Login {
+	return pop3.Login{
+		Name:     m.Name(),
+		User:     b.user,
+		Password: b.password,
+		New:      b.mechanism(m),
+		Strength: uint8(m.Class()),
+		Clear:    m.NeedsTLS() && m.Class() != sasl.ClassBound,
+		Named:    named,
 	}
-	return out
 }
 
 // mechanism makes the SASL exchange of a method; nil for USER and APOP.
-func (b loginBuilder) mechanism(m sasl.Method, name string) func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
+func (b loginBuilder) mechanism(m sasl.Method) func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
 	withPassword := func(mech func(password string, ch sasl.Channel) sasl.Mechanism) func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
 		return b.with(b.password, mech)
 	}
@@ -109,8 +103,8 @@ func (b loginBuilder) mechanism(m sasl.Method, name string) func(context.Context
 		return withPassword(func(p string, _ sasl.Channel) sasl.Mechanism { return sasl.NewCRAMMD5(b.user, p) })
 	case sasl.DIGESTMD5:
 		return withPassword(func(p string, ch sasl.Channel) sasl.Mechanism { return sasl.NewDIGESTMD5(b.user, p, ch) })
-	case sasl.SCRAMSHA1, sasl.SCRAMSHA256:
-		return withPassword(func(p string, ch sasl.Channel) sasl.Mechanism { return sasl.NewSCRAM(name, b.user, p, ch) })
+	case sasl.SCRAMSHA1, sasl.SCRAMSHA1PLUS, sasl.SCRAMSHA256, sasl.SCRAMSHA256PLUS:
+		return withPassword(func(p string, ch sasl.Channel) sasl.Mechanism { return sasl.NewSCRAM(m.Name(), b.user, p, ch) })
 	case sasl.XOAUTH2:
 		return b.with(b.token, func(t string, _ sasl.Channel) sasl.Mechanism { return sasl.NewXOAUTH2(b.user, t) })
 	case sasl.OAUTHBEARER:

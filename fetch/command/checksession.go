@@ -2,10 +2,12 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
@@ -56,6 +58,12 @@ func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (lis
 	}
 	began = time.Now()
 	if err := c.Login(ctx); err != nil {
+		if rest := withoutBinding(server.Logins, err); rest != nil {
+			_ = c.Close() // one session at a time
+			w.warn("login", err.Error(), "The server cannot verify the channel binding that it announces: this logs in once more, by SCRAM without it, as fetch does.", began)
+			server.Logins = rest // for the second session as well
+			return w.session(ctx, server, loud)
+		}
 		w.fail("login", err, began)
 		return nil, 0, false
 	}
@@ -80,6 +88,16 @@ func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (lis
 		w.ok("quit", "", began)
 	}
 	return list, delay, true
+}
+
+// withoutBinding are the logins that are left if err is a refusal of the channel
+// binding; nil if it is not, or if none is left.
+func withoutBinding(logins []pop3.Login, err error) []pop3.Login {
+	var refused *pop3.LoginError
+	if !errors.As(err, &refused) || !refused.Unbound() {
+		return nil
+	}
+	return fetch.Unbound(logins, true)
 }
 
 // onStep reports the steps of a session as they are done. Of some there is more

@@ -157,7 +157,7 @@ func refusedLogin(err error) *pop3.LoginError {
 // for now or for a fault of the provider's.
 func refusedForGood(l *pop3.LoginError) bool {
 	var refused *pop3.Error
-	return l != nil && !l.Temporary() && errors.As(l.Err, &refused) && refused.Code != pop3.SysPerm
+	return l != nil && !l.Temporary() && !l.Unknown() && !l.Unbound() && errors.As(l.Err, &refused) && refused.Code != pop3.SysPerm
 }
 
 // refusedFor fits a login that was refused for good, for what r says.

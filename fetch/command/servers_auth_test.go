@@ -269,7 +269,9 @@ func TestPlus(t *testing.T) {
 		{"auto", "SCRAM-SHA-256-PLUS", []string{"SCRAM-SHA-256-PLUS"}, tls.VersionTLS12},
 		{"auto", "SCRAM-SHA-1-PLUS", []string{"SCRAM-SHA-1-PLUS", "PLAIN"}, tls.VersionTLS13},
 		{"auto", "SCRAM-SHA-256", []string{"SCRAM-SHA-1-PLUS", "SCRAM-SHA-256"}, tls.VersionTLS13},
-		{"scram-sha-1", "SCRAM-SHA-1-PLUS", []string{"SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"}, tls.VersionTLS13},
+		{"scram-sha-1", "SCRAM-SHA-1", []string{"SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"}, tls.VersionTLS13},
+		{"scram-sha-1-plus", "SCRAM-SHA-1-PLUS", []string{"SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"}, tls.VersionTLS13},
+		{"scram-sha-256-plus", "SCRAM-SHA-256-PLUS", []string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"}, tls.VersionTLS12},
 		{"scram-sha-256", "SCRAM-SHA-256", []string{"SCRAM-SHA-256"}, tls.VersionTLS13},
 	} {
 		t.Run(tt.auth+"/"+strings.Join(tt.offer, "+")+fmt.Sprintf("/%x", tt.max), func(t *testing.T) {

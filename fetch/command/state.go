@@ -181,9 +181,12 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 	if until := fetch.UTF8Quirk(&f, time.Now()); !until.IsZero() {
 		row("server", "refused UTF8 or broke the session at it: sessions are without it until "+stamp(until))
 	}
+	if until := fetch.BindingQuirk(&f, time.Now()); !until.IsZero() {
+		row("server", "could not verify the channel binding of SCRAM: without it until "+stamp(until))
+	}
 	for k, fs := range v.Failures() {
 		for _, x := range fs {
-			row("failed", failureText(k, &x))
+			row("failed", fmt.Sprintf("%s: %d times, last %s: %s", uidText(k), x.Count, stamp(x.Last), printable(x.Err)))
 		}
 	}
 	for _, t := range v.Targets() {
@@ -193,18 +196,6 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 		row("run "+stamp(r.Started), fmt.Sprintf("exit %d, %d fetched, %d deleted, %d failed %s", r.Exit, r.Fetched, r.Deleted, r.Failed, printable(r.Error)))
 	}
 	return w.Flush()
-}
-
-// failureText is one message that failed, in a line.
-func failureText(k state.Key, f *state.Failure) string {
-	what, how := uidText(k), plural(f.Count, "time")
-	if f.Size > 0 {
-		what += " (" + size(f.Size) + ")"
-	}
-	if f.Suspect {
-		how += ", tried last and alone"
-	}
-	return fmt.Sprintf("%s: %s, last %s: %s", what, how, stamp(f.Last), printable(f.Err))
 }
 
 func showEntry(e *env, a *config.Account, v *state.View, uid string) error {

@@ -21,6 +21,7 @@ type accountJSON struct {
 	NoPipelining time.Time     `json:"no_pipelining_until,omitzero"`
 	NoCapa       time.Time     `json:"no_capa_until,omitzero"`
 	NoUTF8       time.Time     `json:"no_utf8_until,omitzero"`
+	NoBinding    time.Time     `json:"no_binding_until,omitzero"`
 	Failures     []failureJSON `json:"failures"`
 	Targets      []string      `json:"targets"`
 	Runs         []state.Run   `json:"runs"`
@@ -39,6 +40,7 @@ func showAccountJSON(e *env, a *config.Account, v *state.View) error {
 		Auth: f.AuthName, Unlisted: len(v.Gone()), Failures: []failureJSON{}, Targets: []string{}, Runs: []state.Run{}}
 	row.NoPipelining, row.NoCapa = fetch.Doubtful(&f, time.Now())
 	row.NoUTF8 = fetch.UTF8Quirk(&f, time.Now())
+	row.NoBinding = fetch.BindingQuirk(&f, time.Now())
 	for k, list := range v.Failures() {
 		for _, x := range list {
 			row.Failures = append(row.Failures, failureJSON{UID: k.UID(), Nth: k.Nth(), Failure: x})

@@ -11,7 +11,7 @@ import (
 // safe choice, comes first.
 const (
 	tlsNames        = "implicit stls none"
-	authNames       = "auto password apop plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256 xoauth2 oauthbearer external gssapi"
+	authNames       = "auto password apop plain login cram-md5 digest-md5 scram-sha-1 scram-sha-1-plus scram-sha-256 scram-sha-256-plus xoauth2 oauthbearer external gssapi"
 	pipeliningNames = "auto on off"
 	utf8Names       = "auto on off"
 	gmailNames      = "off recent"
@@ -58,7 +58,9 @@ const (
 	AuthCRAMMD5
 	AuthDigestMD5
 	AuthSCRAMSHA1
+	AuthSCRAMSHA1Plus
 	AuthSCRAMSHA256
+	AuthSCRAMSHA256Plus
 	AuthXOAUTH2
 	AuthOAuthBearer
 	AuthExternal

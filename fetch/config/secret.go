@@ -161,6 +161,10 @@ func (s Secret) Resolve(ctx context.Context) (string, error) {
 	switch {
 	case text == "":
 		return "", &secretError{fmt.Errorf("%s: is empty", s.Source())}
+	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
+		return "", &secretError{fmt.Errorf("%s: is UTF-16: save it as UTF-8", s.Source())}
+	case strings.HasPrefix(text, "\ufeff"):
+		return "", &secretError{fmt.Errorf("%s: begins with a byte order mark, which some editors add: save it as UTF-8 without one", s.Source())}
 	case strings.ContainsAny(text, "\r\n\x00"):
 		// CR and LF would end the command that carries the secret.
 		return "", &secretError{fmt.Errorf("%s: has more than one line, or a NUL", s.Source())}

@@ -69,6 +69,8 @@ func TestResolveErrors(t *testing.T) {
 		"{env: PW}":                  "env PW: the variable is not set (cron and systemd set few)",
 		"{env: EMPTY}":               "env EMPTY: is empty",
 		"{env: LINES}":               "env LINES: has more than one line, or a NUL",
+		"{env: BOM}":                 "env BOM: begins with a byte order mark, which some editors add: save it as UTF-8 without one",
+		"{env: WIDE}":                "env WIDE: is UTF-16: save it as UTF-8",
 		"{credential: pw}":           "credential pw: $CREDENTIALS_DIRECTORY is not set: not started by systemd with LoadCredential=?",
 		"{netrc: true}":              "netrc: /nonexistent/netrc: no such file or directory",
 		"{command: [true]}":          "command true: printed nothing",
@@ -76,7 +78,7 @@ func TestResolveErrors(t *testing.T) {
 		`{command: [sh, -c, "echo hunter2; echo bad hunter2 >&2; exit 3"]}`: `command sh: exit status 3: "bad REDACTED"`,
 		`{command: [sh, -c, 'printf "\033[31mred" >&2; exit 1']}`:           `command sh: exit status 1: "\x1b[31mred"`,
 	} {
-		_, err := secretFrom(t, text, map[string]string{"EMPTY": "", "LINES": "a\nb", "NETRC": "/nonexistent/netrc"}).Resolve(context.Background())
+		_, err := secretFrom(t, text, map[string]string{"EMPTY": "", "LINES": "a\nb", "BOM": "\ufeffhunter2", "WIDE": "\xff\xfeh\x00", "NETRC": "/nonexistent/netrc"}).Resolve(context.Background())
 		if err == nil || err.Error() != want {
 			t.Errorf("%s: %v\nwant %s", text, err, want)
 		}

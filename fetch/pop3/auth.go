@@ -1,11 +1,13 @@
 package pop3
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
@@ -35,10 +37,15 @@ func (c *Client) sasl(ctx context.Context, l Login) error {
 	if inline {
 		c.send(line, "AUTH "+name+" ****")
 		c.hideResponse(l.User, initial)
-		return c.exchange(l.User, name, mech, nil)
+		err := c.exchange(l.User, name, mech, initial, true)
+		var unknown *unknownMechError
+		if errors.As(err, &unknown) {
+			unknown.secretSent = l.Clear
+		}
+		return err
 	}
 	c.send(line, line)
-	return c.exchange(l.User, name, mech, initial)
+	return c.exchange(l.User, name, mech, initial, false)
 }
 
 // authLine is the AUTH command, and whether it holds the initial response. It
@@ -59,11 +66,11 @@ func authLine(name string, initial []byte) (line string, inline bool) {
 	return full, true
 }
 
-// exchange answers challenges until the server decides. Pending is an initial
-// response that the AUTH line did not hold: the first challenge, empty by RFC
-// 4422, is answered with it.
-func (c *Client) exchange(user, name string, mech sasl.Mechanism, pending []byte) error {
-	for range maxRounds {
+// exchange answers challenges until the server decides. The first challenge,
+// empty by RFC 4422, is answered with the initial response if AUTH did not hold
+// it (inline), or if the server did not read it there: RFC 1734 knew none.
+func (c *Client) exchange(user, name string, mech sasl.Mechanism, initial []byte, inline bool) error {
+	for round := range maxRounds {
 		line, err := c.reply("AUTH", 0, maxSASL, c.w.idle)
 		if err != nil {
 			return err
@@ -72,19 +79,26 @@ func (c *Client) exchange(user, name string, mech sasl.Mechanism, pending []byte
 			return c.complete(name, mech)
 		}
 		if text, ok := cutPrefixFold(line, "-ERR"); ok {
-			return explained(mech, newError("AUTH", c.scrub(text)))
+			refused := newError("AUTH", c.scrub(text))
+			if round == 0 && refused.ofMechanism() {
+				return &unknownMechError{refused: refused}
+			}
+			return explained(mech, refused)
 		}
+		response := initial
 		challenge, err := decodeChallenge(line)
-		if err != nil {
+		words := errors.Is(err, errNotBase64) && bytes.ContainsFunc(line, unicode.IsLetter) // "+ go ahead"
+		switch {
+		case err != nil && !words:
 			return c.garbled("AUTH", err.Error(), nil)
-		}
-		response := pending
-		if pending == nil {
+		case round == 0 && initial != nil && (!inline || words || len(challenge) == 0 || name == "PLAIN"):
+		case words && name != "LOGIN": // whose prompts mean nothing
+			return c.garbled("AUTH", err.Error(), nil)
+		default:
 			if response, err = mech.Next(challenge); err != nil {
 				return c.cancelAuth(err)
 			}
 		}
-		pending = nil
 		c.hideResponse(user, response)
 		c.send(base64.StdEncoding.EncodeToString(response), "****")
 	}
@@ -128,6 +142,8 @@ func (c *Client) complete(name string, mech sasl.Mechanism) error {
 	return nil
 }
 
+var errNotBase64 = errors.New("challenge is not base64")
+
 // decodeChallenge decodes "+ " and base64; "+" alone is an empty challenge.
 func decodeChallenge(line []byte) ([]byte, error) {
 	if len(line) == 0 || line[0] != '+' || len(line) > 1 && line[1] != ' ' {
@@ -139,7 +155,7 @@ func decodeChallenge(line []byte) ([]byte, error) {
 	}
 	challenge, err := base64.StdEncoding.DecodeString(string(text))
 	if err != nil {
-		return nil, errors.New("challenge is not base64")
+		return nil, errNotBase64
 	}
 	return challenge, nil
 }

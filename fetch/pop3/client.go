@@ -32,10 +32,13 @@ type Client struct {
 	verified bool     // a STAT succeeded after the login
 	noUIDL   bool
 	report   ListReport
-	single   bool // see OneAtATime
-	base     int  // wire.replies when the pipeline at hand began
-	marked   int  // messages marked for deletion
-	quitAt   int  // which of the commands QUIT is; 0 if it was not queued
+	stat     string     // what STAT said; empty if it is not known
+	sizes    SizeRecord // see there
+	retr     *retrieval // the last one
+	single   bool       // see OneAtATime
+	base     int        // wire.replies when the pipeline at hand began
+	marked   int        // messages marked for deletion
+	quitAt   int        // which of the commands QUIT is; 0 if it was not queued
 	scratch  []byte
 }
 

@@ -11,6 +11,9 @@ const (
 	guardUnknown = 1 << 30
 )
 
+// terminator ends a multi-line reply, at the beginning of a line.
+const terminator = ".\r\n"
+
 var errBodyDone = errors.New("body read after its callback returned")
 
 // guard is the most octets a body may have. LIST sizes are often wrong (RFC
@@ -34,7 +37,33 @@ type Body struct {
 	cr    bool // the last octet given out was a CR
 	limit int64
 	n     int64
-	err   error // io.EOF once the terminator was read
+	err   error        // io.EOF once the end is proved
+	ended bool         // the terminator was read
+	prove func() error // reads the reply that follows; nil: the terminator is proof
+
+	listed, announced int64 // see Measure
+	lines, dots, bare int64
+	sizes             *SizeRecord
+}
+
+// measure is the size so far.
+func (b *Body) measure() Measure {
+	m := Measure{Listed: b.listed, Announced: b.announced, Octets: b.n - b.dots - b.bare, Lines: b.lines, Dots: b.dots, Bare: b.bare}
+	if b.ended {
+		m.Octets -= int64(len(terminator))
+	}
+	return m
+}
+
+// Doubt says, at the end of a body from Retrieve, why the message may not be
+// whole although the server ended it: its size is far from what the server
+// said, or dots are missing. Nil: there is no doubt.
+func (b *Body) Doubt() error {
+	if b.sizes == nil {
+		return nil
+	}
+	m := b.measure()
+	return m.doubt(b.sizes)
 }
 
 // Octets is how many octets have been read from the wire so far, stuffing and
@@ -49,7 +78,7 @@ func (b *Body) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	n := 0
-	for b.err == nil && n < len(p) {
+	for b.err == nil && !b.ended && n < len(p) {
 		got, more := b.step(p[n:])
 		n += got
 		if !more {
@@ -65,7 +94,20 @@ func (b *Body) Read(p []byte) (int, error) {
 	if n > 0 {
 		return n, nil
 	}
+	if b.ended && b.err == nil {
+		b.end()
+	}
 	return 0, b.err
+}
+
+// end has the reply read that follows.
+func (b *Body) end() {
+	b.err = io.EOF
+	if b.prove != nil {
+		if err := b.prove(); err != nil {
+			b.err = err
+		}
+	}
 }
 
 // step moves at most one line from the buffer to p, which is not empty. It
@@ -93,6 +135,9 @@ func (b *Body) step(p []byte) (n int, more bool) {
 		crlf = seg[i-1] == '\r'
 	}
 	b.bol, b.cr = crlf, false
+	if crlf {
+		b.lines++
+	}
 	b.take(i + 1)
 	if b.lf && crlf {
 		n = copy(p, seg[:i-1])
@@ -104,16 +149,18 @@ func (b *Body) step(p []byte) (n int, more bool) {
 
 // dot handles a line that begins with a dot: the terminator, or a stuffed dot.
 func (b *Body) dot(have []byte) (more bool) {
-	const end = ".\r\n"
-	if len(have) < len(end) && end[:len(have)] == string(have) {
+	if len(have) < len(terminator) && terminator[:len(have)] == string(have) {
 		return true
 	}
-	if len(have) >= len(end) && string(have[:len(end)]) == end {
-		b.take(len(end))
-		if b.err == nil {
-			b.err = io.EOF
-		}
+	if len(have) >= len(terminator) && string(have[:len(terminator)]) == terminator {
+		b.take(len(terminator))
+		b.ended = true
 		return false
+	}
+	if have[1] == '.' {
+		b.dots++
+	} else {
+		b.bare++
 	}
 	b.bol, b.cr = false, false
 	b.take(1)
@@ -132,6 +179,7 @@ func (b *Body) tail(p, before, have []byte) (n int, more bool) {
 		return 0, true
 	case have[1] == '\n':
 		b.bol, b.cr = true, false
+		b.lines++
 		b.take(2)
 		p[0] = '\n'
 		return 1, false

@@ -184,7 +184,9 @@ type RetrieveError struct {
 	// Ahead are the messages that had been asked for behind that one: with any,
 	// it may be another one that the server broke at.
 	Ahead []Message
-	// Err is a *ConnError, *ProtocolError or *TLSError.
+	// Unsure are the messages before it that may not be whole (Client.Sure).
+	Unsure []Message
+	// Err is a *ConnError, *ProtocolError, *TLSError or *DoubtError.
 	Err error
 }
 

@@ -23,7 +23,8 @@ type gatherConn struct {
 	*net.TCPConn
 	deadline time.Time
 	on       bool
-	pause    int // octets to be read before it may be on again
+	pause    int  // octets to be read before it may be on again
+	answered bool // something was read since the last write
 }
 
 // gather is called with the octets that are under way at least.
@@ -60,7 +61,24 @@ func (c *gatherConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
+func (c *gatherConn) Write(p []byte) (int, error) {
+	c.answered = false
+	return c.TCPConn.Write(p)
+}
+
+// Read asks for an acknowledgement at once where a reply goes on. Servers that
+// send one in several small pieces hold each back until the one before is
+// acknowledged (Nagle's algorithm), and the kernel delays that by 40 ms.
 func (c *gatherConn) Read(p []byte) (int, error) {
+	if c.answered && !c.on {
+		quickAck(c.TCPConn)
+	}
+	n, err := c.read(p)
+	c.answered = c.answered || n > 0
+	return n, err
+}
+
+func (c *gatherConn) read(p []byte) (int, error) {
 	if c.on {
 		n, err := c.gathered(p)
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {

@@ -163,12 +163,14 @@ func TestSizesTooLarge(t *testing.T) {
 		S: .
 		C: RETR 1
 		C: RETR 2
+		C: STAT
 		S: +OK
 		S: a
 		S: .
 		S: +OK
 		S: b
 		S: .
+		S: +OK 2 2
 		C! close`))
 	if err != nil {
 		t.Fatal(err)
@@ -191,4 +193,39 @@ func TestSizesTooLarge(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	_ = c.Close()
+}
+
+// TestQuickAck: a reply that comes in two small writes, of which the second waits
+// for the first one's acknowledgement, is there at once.
+func TestQuickAck(t *testing.T) {
+	const rounds = 100 // the kernel acknowledges the first few of a connection at once
+	for range 3 {      // a busy machine may be too slow once
+		c, theirs := gatherPair(t)
+		c.gather(0)
+		if err := theirs.(*net.TCPConn).SetNoDelay(false); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for command := make([]byte, 6); ; {
+				if _, err := io.ReadFull(theirs, command); err != nil {
+					return
+				}
+				_, _ = theirs.Write([]byte("+OK\r\n"))
+				_, _ = theirs.Write([]byte("body\r\n.\r\n"))
+			}
+		}()
+		start := time.Now()
+		for range rounds {
+			if _, err := c.Write([]byte("RETR 1")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(c, make([]byte, 14)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(start); took < rounds*10*time.Millisecond {
+			return
+		}
+	}
+	t.Error("a reply in two pieces takes more than 10 ms on the loopback")
 }

@@ -88,6 +88,8 @@ func TestSlowBodies(t *testing.T) {
 					}
 					time.Sleep(tt.every)
 					_, _ = s.Write([]byte("\r\n.\r\n"))
+					time.Sleep(time.Second)
+					_, _ = s.Write([]byte("+OK 1 1\r\n"))
 				})
 				defer wait()
 				c, err := NewClient(t.Context(), conn, &Server{Security: Plain, NoCapa: true, Session: tt.session})

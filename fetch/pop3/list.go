@@ -145,6 +145,7 @@ func (l *lister) readStat() error {
 	if err != nil {
 		return err
 	}
+	l.c.stat = statText(text)
 	if n, _, ok := number(text); ok {
 		l.b.report.Count = int(n)
 		l.b.reserve(int(n))

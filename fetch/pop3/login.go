@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,9 @@ import (
 // One that is Clear, and APOP, need TLS or Server.Insecure.
 //
 // No second login is tried after a refusal: providers lock accounts out over
-// that. The error is a *NoLoginError (nothing was sent), a *LoginError, or
-// that of a broken connection.
+// that. What the server does not know, although it announces it, is no refusal:
+// USER follows then, if no secret was sent. The error is a *NoLoginError
+// (nothing was sent), a *LoginError, or that of a broken connection.
 func (c *Client) Login(ctx context.Context) error {
 	return c.run(ctx, func() error {
 		return c.s.step("login", func() error { return c.doLogin(ctx) })
@@ -26,24 +28,41 @@ func (c *Client) Login(ctx context.Context) error {
 
 func (c *Client) doLogin(ctx context.Context) error {
 	defer func() { c.hide = nil }()
-	logins, l, err := c.s.Logins, Login{}, error(sasl.ErrNoBinding)
+	logins := c.s.Logins
 	var skipped []SkippedLogin
-	for errors.Is(err, sasl.ErrNoBinding) { // a -PLUS form that this TLS cannot have: nothing was sent
+	var failed error
+	for {
 		i, why := pickLogin(logins, c.caps, c.greeting, c.tls != nil, c.s.Insecure)
 		skipped = append(skipped, why...)
 		if i < 0 {
-			return &NoLoginError{Offered: offered(c.caps), Skipped: skipped}
+			return cmp.Or(failed, error(&NoLoginError{Offered: offered(c.caps), STLS: c.tls == nil && c.caps.Has("STLS"), Skipped: skipped}))
 		}
-		l, logins = logins[i], logins[i+1:]
-		if err = c.tryLogin(ctx, l); errors.Is(err, sasl.ErrNoBinding) {
-			skipped = append(skipped, SkippedLogin{Login: l.Name, Why: sasl.ErrNoBinding})
+		l := logins[i]
+		err := c.tryLogin(ctx, l)
+		if err == nil {
+			c.login, c.strength = l.Name, l.Strength
+			return nil
+		}
+		var unknown *unknownMechError
+		switch {
+		case errors.Is(err, sasl.ErrNoBinding): // a -PLUS form that this TLS cannot have: nothing was sent
+			skipped, logins = append(skipped, SkippedLogin{Login: l.Name, Why: sasl.ErrNoBinding}), logins[i+1:]
+		case errors.As(err, &unknown) && !unknown.secretSent:
+			failed, logins = c.loginFailed(l.Name, err), onlyUser(logins[i+1:])
+		default:
+			return c.loginFailed(l.Name, err)
 		}
 	}
-	if err != nil {
-		return c.loginFailed(l.Name, err)
+}
+
+// onlyUser leaves USER alone: a server that does not know one mechanism that it
+// announces may not know any.
+func onlyUser(logins []Login) []Login {
+	i := slices.IndexFunc(logins, func(l Login) bool { return l.Name == "USER" })
+	if i < 0 {
+		return nil
 	}
-	c.login, c.strength = l.Name, l.Strength
-	return nil
+	return logins[i : i+1]
 }
 
 func (c *Client) tryLogin(ctx context.Context, l Login) error {

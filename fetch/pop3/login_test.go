@@ -3,6 +3,7 @@ package pop3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -63,6 +64,8 @@ func TestLogin(t *testing.T) {
 			err: "login (user): pass: server refused: [AUTH] no ****"},
 		{name: "user refused", script: capa + "C: USER alice\nS: -ERR who?", login: user, err: "user: server refused: who?"},
 		{name: "no tls", script: capa, login: user, secure: true, err: ErrInsecure.Error()},
+		{name: "no tls, and STLS is offered", script: "S: +OK hi\nC: CAPA\nS: +OK\nS: USER\nS: STLS\nS: .\n", login: user, secure: true, err: "no usable login: server offers USER, STLS; user: no TLS"},
+		{name: "nothing but STLS", script: "S: +OK hi\nC: CAPA\nS: +OK\nS: STLS\nS: .\n", login: user, secure: true, err: "no usable login: server offers STLS; user: not announced"},
 		{name: "line break in user", script: capa, login: Login{Name: "USER", User: "a\r\nDELE 1", Password: password("x")}, err: "user name holds a line break"},
 		{name: "NUL in password", script: capa, login: Login{Name: "USER", User: "a", Password: password("x\x00")}, err: "password holds a line break or NUL"},
 		{name: "apop", script: noCapa("POP3 server ready <1896.697170952@dbc.mtview.ca.us>") + "C: APOP alice c4c9334bac560ecc979e58001b3e22fb\nS: +OK", login: apop},
@@ -81,6 +84,14 @@ func TestLogin(t *testing.T) {
 		{name: "cancel", script: capa + "C: AUTH X aGk=\nS: + aGk=\nC: *\nS: -ERR cancelled", login: saslLogin(&mech{name: "X", initial: []byte("hi")}), err: "mechanism gives up (auth: server refused: cancelled)"},
 		{name: "accepts a cancel", script: capa + "C: AUTH X aGk=\nS: + aGk=\nC: *\nS: +OK", login: saslLogin(&mech{name: "X", initial: []byte("hi")}), err: "+OK to a cancelled exchange"},
 		{name: "not base64", script: capa + "C: AUTH X aGk=\nS: + %%%", login: saslLogin(&mech{name: "X", initial: []byte("hi")}), err: "challenge is not base64"},
+		{name: "initial response, not read", script: capa + "C: AUTH X aGk=\nS: + \nC: aGk=\nS: +OK", login: saslLogin(&mech{name: "X", initial: []byte("hi")})},
+		{name: "initial response, go ahead", script: capa + "C: AUTH X aGk=\nS: + go ahead\nC: aGk=\nS: +OK", login: saslLogin(&mech{name: "X", initial: []byte("hi")})},
+		{name: "too long, go ahead", script: capa + "C: AUTH X\nS: + go ahead\nC: " + strings.Repeat("eHh4", 100) + "\nS: +OK", login: saslLogin(&mech{name: "X", initial: []byte(long)})},
+		{name: "PLAIN, words that are base64", script: capa + "C: AUTH PLAIN aGk=\nS: + continue\nC: aGk=\nS: +OK", login: saslLogin(&mech{name: "PLAIN", initial: []byte("hi")})},
+		{name: "PLAIN, asked twice", script: capa + "C: AUTH PLAIN aGk=\nS: + go ahead\nC: aGk=\nS: + again", login: saslLogin(&mech{name: "PLAIN", initial: []byte("hi")}), err: "challenge is not base64"},
+		{name: "LOGIN, prompts in words", script: capa + "C: AUTH LOGIN\nS: + Username:\nC: eW8=\nS: + Password:\nC: eW95bw==\nS: +OK",
+			login: Login{Name: "LOGIN", Named: true, New: saslLogin(&mech{name: "LOGIN", answers: []string{"yo", "yoyo"}}).New}},
+		{name: "words where a challenge counts", script: capa + "C: AUTH X\nS: + Username:\n", login: saslLogin(&mech{name: "X", answers: []string{"yo"}}), err: "challenge is not base64"},
 		{name: "endless challenges", script: capa + "C: AUTH X\n" + strings.Repeat("S: + \nC: \n", 32),
 			login: saslLogin(&mech{name: "X", answers: make([]string, 100)}), err: "endless challenges"},
 		{name: "endless challenge", script: capa + "C: AUTH X\nS- + " + strings.Repeat("a", 140000), login: saslLogin(&mech{name: "X"}), err: "line too long"},
@@ -90,12 +101,82 @@ func TestLogin(t *testing.T) {
 			s := Server{Security: Plain, Insecure: !tt.secure, Logins: []Login{tt.login}}
 			wantErr(t, talk(t, s, tt.script, func(ctx context.Context, c *Client) error {
 				err := c.Login(ctx)
+				var none *NoLoginError
+				if errors.As(err, &none) && none.STLS && !strings.Contains(none.Hint(), "tls: stls") {
+					t.Errorf("hint %q", none.Hint())
+				}
 				if err == nil && c.LoginName() != tt.login.Name {
 					t.Errorf("LoginName %q", c.LoginName())
 				}
 				return err
 			}), tt.err)
 		})
+	}
+}
+
+// TestUnknownMechanism: AUTH or a mechanism that is announced and not known is no
+// refusal of the password. USER follows, unless the secret was sent.
+func TestUnknownMechanism(t *testing.T) {
+	user := Login{Name: "USER", User: "alice", Password: password("hunter2"), Clear: true}
+	bare := func() Login { return saslLogin(&mech{name: "X"}) }
+	inline := func(clear bool) Login {
+		l := saslLogin(&mech{name: "X", initial: []byte("hi")})
+		l.Clear = clear
+		return l
+	}
+	named := bare()
+	named.Named = true
+	const capa = "S: +OK hi\nC: CAPA\nS: +OK\nS: USER\nS: SASL X Y\nS: .\n"
+	const asUser = "C: USER alice\nS: +OK\nC: PASS hunter2\nS: +OK\n"
+	for name, tt := range map[string]struct {
+		script  string
+		logins  []Login
+		unknown bool
+		err     string
+	}{
+		"command":                {capa + "C: AUTH X\nS: -ERR unknown command\n" + asUser, []Login{bare(), user}, false, ""},
+		"mechanism":              {capa + "C: AUTH X\nS: -ERR Unrecognized authentication type\n" + asUser, []Login{bare(), saslLogin(&mech{name: "Y"}), user}, false, ""},
+		"initial, no secret":     {capa + "C: AUTH X aGk=\nS: -ERR Invalid command in current state.\n" + asUser, []Login{inline(false), user}, false, ""},
+		"initial with secret":    {capa + "C: AUTH X aGk=\nS: -ERR unsupported SASL mechanism\n", []Login{inline(true), user}, true, "unsupported SASL mechanism"},
+		"named":                  {capa + "C: AUTH X\nS: -ERR command not implemented\n", []Login{named}, true, "not implemented"},
+		"no USER":                {"S: +OK hi\nC: CAPA\nS: +OK\nS: SASL X\nS: .\nC: AUTH X\nS: -ERR unknown command\n", []Login{bare(), user}, true, "unknown command"},
+		"a refusal":              {capa + "C: AUTH X aGk=\nS: -ERR authentication failed\n", []Login{inline(false), user}, false, "authentication failed"},
+		"a refusal, by its word": {capa + "C: AUTH X aGk=\nS: -ERR Invalid authentication\n", []Login{inline(false), user}, false, "Invalid authentication"},
+		"a refusal, later": {capa + "C: AUTH X\nS: + \nC: aGk=\nS: -ERR unknown command\n",
+			[]Login{saslLogin(&mech{name: "X", answers: []string{"hi"}}), user}, false, "unknown command"},
+		"USER is refused": {capa + "C: AUTH X\nS: -ERR unknown command\nC: USER alice\nS: +OK\nC: PASS hunter2\nS: -ERR [AUTH] no\n", []Login{bare(), user}, false, "[AUTH] no"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantErr(t, talk(t, Server{Security: Plain, Insecure: true, Logins: tt.logins}, tt.script, func(ctx context.Context, c *Client) error {
+				err := c.Login(ctx)
+				var l *LoginError
+				if errors.As(err, &l) && (l.Unknown() != tt.unknown || tt.unknown && (l.Temporary() || !strings.Contains(l.Hint(), "auth: password"))) {
+					t.Errorf("unknown %v, temporary %v, hint %q", l.Unknown(), l.Temporary(), l.Hint())
+				}
+				return err
+			}), tt.err)
+		})
+	}
+}
+
+// TestUnbound tells a refusal of the channel binding from one of the password.
+func TestUnbound(t *testing.T) {
+	for name, tt := range map[string]struct {
+		login string
+		err   error
+		want  bool
+	}{
+		"server-error":           {"SCRAM-SHA-256-PLUS", fmt.Errorf("%w (x)", &sasl.BindingError{Code: "channel-bindings-dont-match"}), true},
+		"words":                  {"SCRAM-SHA-256-PLUS", &Error{Command: "AUTH", Code: Auth, Text: "authenticating: channel binding failure"}, true},
+		"Cyrus":                  {"SCRAM-SHA-1-PLUS", &Error{Command: "AUTH", Code: Auth, Text: "authenticating: bad protocol / cancel"}, true},
+		"Cyrus, wrong password":  {"SCRAM-SHA-256-PLUS", &Error{Command: "AUTH", Code: Auth, Text: "authenticating: authentication failure"}, false},
+		"wrong proof":            {"SCRAM-SHA-256-PLUS", &Error{Command: "AUTH", Code: Auth, Text: "invalid-proof"}, false},
+		"words without binding":  {"SCRAM-SHA-256", &Error{Command: "AUTH", Text: "channel binding failure"}, false},
+		"protocol, without PLUS": {"PLAIN", &Error{Command: "AUTH", Text: "bad protocol / cancel"}, false},
+	} {
+		if got := (&LoginError{Login: tt.login, Err: tt.err}).Unbound(); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 

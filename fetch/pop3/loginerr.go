@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
 // LoginError means that a login was tried and failed.
@@ -34,8 +37,34 @@ func (e *LoginError) Unwrap() error { return e.Err }
 // Temporary reports whether the server said that it may work later.
 func (e *LoginError) Temporary() bool {
 	var refused *Error
-	return errors.As(e.Err, &refused) && refused.Temporary()
+	return !e.Unknown() && errors.As(e.Err, &refused) && refused.Temporary()
 }
+
+// Unknown reports whether the server does not know the command or mechanism,
+// so that the refusal says nothing of the user name or password.
+func (e *LoginError) Unknown() bool { return errors.As(e.Err, new(*unknownMechError)) }
+
+// Unbound reports whether the server refused the channel binding of a -PLUS
+// mechanism, and not the password.
+func (e *LoginError) Unbound() bool {
+	var refused *Error
+	if errors.As(e.Err, new(*sasl.BindingError)) {
+		return true
+	}
+	return strings.HasSuffix(e.Login, "-PLUS") && errors.As(e.Err, &refused) && refused.ofBinding()
+}
+
+// unknownMechError is the refusal of an AUTH that the server does not know.
+// SecretSent means that the command held the secret.
+type unknownMechError struct {
+	refused    *Error
+	secretSent bool
+}
+
+func (e *unknownMechError) Error() string { return e.refused.Error() }
+
+// Unwrap returns the server's refusal.
+func (e *unknownMechError) Unwrap() error { return e.refused }
 
 // Hint says what most often is behind a refused login.
 func (e *LoginError) Hint() string {
@@ -43,6 +72,12 @@ func (e *LoginError) Hint() string {
 	if !errors.As(e.Err, &refused) {
 		return cmp.Or(hintOf(e.Err), "the login was given up; name another one with `auth`; if it worked before, somebody may be in between: "+
 			"`mailhaul check --connect` shows the certificate")
+	}
+	switch {
+	case e.Unknown():
+		return "the server does not know " + e.Login + ", whatever it announces: set `auth: password` in the configuration file to log in by USER and PASS"
+	case e.Unbound():
+		return "the server cannot verify the binding to the TLS connection: `auth: " + strings.ToLower(strings.TrimSuffix(e.Login, "-PLUS")) + "` logs in without it"
 	}
 	if h := refused.Hint(); h != "" {
 		return h
@@ -68,8 +103,10 @@ func (e *LoginError) Hint() string {
 // errors.Is(err, ErrInsecure) holds if the lack of TLS alone ruled one out.
 type NoLoginError struct {
 	// Offered is what the server announced ("USER", SASL mechanisms), escaped;
-	// nil if it announced nothing.
+	// nil if it announced nothing. STLS is set if it offers that, and the
+	// session has no TLS.
 	Offered []string
+	STLS    bool
 	// Skipped says for each of Server.Logins why it was not used.
 	Skipped []SkippedLogin
 }
@@ -84,10 +121,11 @@ type SkippedLogin struct {
 func (e *NoLoginError) Error() string {
 	var b strings.Builder
 	b.WriteString("no usable login: server offers ")
-	if len(e.Offered) == 0 {
-		b.WriteString("none")
+	offers := e.Offered
+	if e.STLS {
+		offers = append(slices.Clone(offers), "STLS")
 	}
-	b.WriteString(strings.Join(e.Offered, ", "))
+	b.WriteString(cmp.Or(strings.Join(offers, ", "), "none"))
 	for _, s := range e.Skipped {
 		fmt.Fprintf(&b, "; %s: %v", strings.ToLower(s.Login), s.Why)
 	}
@@ -106,6 +144,9 @@ func (e *NoLoginError) Is(target error) bool {
 
 // Hint says what may help.
 func (e *NoLoginError) Hint() string {
+	if e.STLS {
+		return "the server offers STLS on this port: use it (tls: stls, or --from pop3://)"
+	}
 	if e.Is(ErrInsecure) {
 		return "use TLS (tls: implicit or stls, or --from pop3s:// or pop3://), or allow it with insecure: true or --insecure"
 	}

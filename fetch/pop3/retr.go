@@ -21,12 +21,16 @@ type RetrieveFunc func(m Message, body io.Reader, err error) error
 // than 4 times its listed size and 64 MiB (1 GiB if the size is unknown) is a
 // *ProtocolError.
 //
-// Retrieve returns a *RetrieveError if the connection broke, else the error of
-// fn.
+// A body ends with io.EOF only when the reply after it was read: to the next
+// RETR, or to a STAT that Retrieve puts behind the last message and now and then
+// between. Until Sure, a later reply may still show that replies are out of step
+// with the commands. A refusal is told when it is beyond doubt, so perhaps after
+// later messages.
+//
+// Retrieve returns nil if all messages are whole, a *RetrieveError if the
+// connection broke, else the error of fn.
 func (c *Client) Retrieve(ctx context.Context, msgs []Message, fn RetrieveFunc) error {
-	return c.run(ctx, func() error {
-		return c.bodies("RETR", msgs, "", func(m Message) int64 { return max(m.Size, 0) }, fn)
-	})
+	return c.run(ctx, func() error { return c.retrieve(msgs, fn) })
 }
 
 // Top is Retrieve for the header and the first lines of the body (TOP, RFC
@@ -57,17 +61,8 @@ func (c *Client) bodies(name string, msgs []Message, suffix string, octets func(
 			return append(strconv.AppendInt(dst, int64(msgs[i].Num), 10), suffix...)
 		},
 		octets: func(i int) int64 { return octets(msgs[i]) },
-		reply:  func(i int) error { return c.brokeAt(msgs, i, c.body(name, msgs[i], fn)) },
+		reply:  func(i int) error { return c.body(name, msgs[i], fn) },
 	})
-}
-
-// brokeAt adds to the error that broke the session at which message it was.
-func (c *Client) brokeAt(msgs []Message, i int, err error) error {
-	if err == nil || err != c.err || errors.Is(err, ErrAbandoned) {
-		return err
-	}
-	sent := c.w.queued - c.base
-	return &RetrieveError{Message: msgs[i], Ahead: msgs[i+1 : max(sent, i+1)], Err: err}
 }
 
 // body reads one reply and hands it to fn.
@@ -83,15 +78,10 @@ func (c *Client) body(name string, m Message, fn RetrieveFunc) error {
 	if err != nil {
 		return err
 	}
-	c.w.await(c.w.idle, true)
-	b := &Body{w: &c.w, lf: c.s.LF, bol: true, limit: guard(m.Size)}
-	b.fail = func(err error) error { return c.failed(label(name, m.Num), err) }
+	b := c.newBody(name, m)
 	ferr := fn(m, b, nil)
 	if err := c.rest(b, ferr); err != nil {
 		return err
-	}
-	if c.s.Trace != nil {
-		c.trace(false, "("+strconv.FormatInt(b.n, 10)+" octets)")
 	}
 	if ferr != nil {
 		return c.stop(ferr)
@@ -99,15 +89,31 @@ func (c *Client) body(name string, m Message, fn RetrieveFunc) error {
 	return nil
 }
 
+func (c *Client) newBody(name string, m Message) *Body {
+	c.w.await(c.w.idle, true)
+	b := &Body{w: &c.w, lf: c.s.LF, bol: true, limit: guard(m.Size), listed: plausible(m.Size), announced: -1}
+	if name == "RETR" {
+		b.sizes = &c.sizes
+	}
+	b.fail = func(err error) error { return c.failed(label(name, m.Num), err) }
+	return b
+}
+
 // rest throws away what fn did not read, unless fn ended a command that has
 // more replies coming anyway. The body is of no use from then on.
 func (c *Client) rest(b *Body, ferr error) error {
 	defer func() { b.err = errBodyDone }()
-	if c.err != nil {
-		return c.err
-	}
-	if ferr != nil && c.w.queued > c.w.replies {
+	switch {
+	case b.err == io.EOF:
 		return nil
+	case b.err != nil:
+		return b.err
+	case c.err != nil:
+		return c.err
+	case ferr != nil && c.w.queued > c.w.replies:
+		return nil
+	case ferr != nil:
+		b.prove = nil // what is asked for next is the caller's to say
 	}
 	if c.scratch == nil {
 		c.scratch = make([]byte, 16<<10)

@@ -71,6 +71,12 @@ type Server struct {
 	// LF makes bodies end their lines with LF: each CRLF becomes LF, a CR or
 	// LF on its own is kept. False keeps every byte.
 	LF bool
+	// Sizes is what earlier sessions showed of the server's sizes.
+	Sizes SizeRecord
+	// ProveEach has Retrieve make sure of each message before the next one
+	// begins, so that Sure holds between them. It costs a round trip for a
+	// message of another size than listed, unless the session is pipelined.
+	ProveEach bool
 	// MaxMessages bounds the entries of a listing, and with it the memory of
 	// one (about 32 bytes and the UID each); a longer one is a protocol
 	// error. Zero: 2,000,000.

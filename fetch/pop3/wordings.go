@@ -74,6 +74,28 @@ var wordings = []wording{
 		`\\xcc\\xab\\xc6\\xb5\\xb7\\xb1`, `\\xb3\\xac\\xb9\\xfd\\xc9\\xcf\\xcf\\xde`, `太频繁`, `超过上限`)},
 }
 
+// unknownMechanism fits the refusal of an AUTH that the server does not know,
+// as MimeKit, hMailServer and K-9 met them: the command or the mechanism is
+// named, and "authentication" alone is neither.
+var unknownMechanism = words(
+	`\b(unknown|unrecogni[sz]ed|unsupported|unimplemented|unhandled|undefined|invalid|illegal|bad|no such|no|not a (valid|known))\b.{0,8}\b(commands?|verb|keyword|mechanisms?|(auth\w*|sasl) (type|method|scheme|mech\w*))\b`,
+	`\b(commands?|verb|keyword|mechanisms?|(auth\w*|sasl) (type|method|scheme|mech\w*)|auth|sasl)\b.{0,16}(\bnot? .{0,12}(supported|implemented|recogni[sz]ed|understood|known|valid|available|enabled|allowed|permitted)|\bunknown|\bunsupported|\bunrecogni|\bunimplemented|\bdisabled|n't (support|know|recogni))`,
+	`\bsyntax error\b`, `\bnot implemented\b`, `\bunimplemented\b`, `^what\b`, `^huh\b`)
+
+// ofMechanism reports whether e, the first answer to AUTH, says that the server
+// does not know the command or the mechanism.
+func (e *Error) ofMechanism() bool {
+	return e.Code != InUse && e.Code != LoginDelay && e.Code != SysTemp && unknownMechanism.MatchString(e.Text)
+}
+
+// bindingRefused fits the refusal of a channel binding; "bad protocol / cancel"
+// is all that Cyrus says of one that it does not know.
+var bindingRefused = words(`\bchannel[ -]?bind`, `\bbad protocol\b`)
+
+// ofBinding reports whether e, the refusal of a -PLUS mechanism, is about the
+// channel binding.
+func (e *Error) ofBinding() bool { return bindingRefused.MatchString(e.Text) }
+
 // words makes one expression of several, whatever their case.
 func words(exprs ...string) *regexp.Regexp {
 	all := ""

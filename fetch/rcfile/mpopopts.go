@@ -41,10 +41,9 @@ func (m *mpopMerge) auth(o mpopOption) {
 		m.a.carry(o.option, "auth")
 	case "user":
 		m.a.put(o.option, "auth", config.Word("password"))
-	case "apop", "plain", "login", "cram-md5", "digest-md5", "scram-sha-1", "scram-sha-256", "xoauth2", "oauthbearer", "external", "gssapi":
+	case "apop", "plain", "login", "cram-md5", "digest-md5", "scram-sha-1", "scram-sha-1-plus", "scram-sha-256", "scram-sha-256-plus",
+		"xoauth2", "oauthbearer", "external", "gssapi":
 		m.a.put(o.option, "auth", config.Word(o.arg))
-	case "scram-sha-1-plus", "scram-sha-256-plus":
-		m.a.put(o.option, "auth", config.Word(strings.TrimSuffix(o.arg, "-plus")))
 	default:
 		m.a.drop(o.option, "is not supported; auto takes the strongest that the server offers")
 	}

@@ -16,7 +16,9 @@ const (
 	CRAMMD5
 	DIGESTMD5
 	SCRAMSHA1
+	SCRAMSHA1PLUS
 	SCRAMSHA256
+	SCRAMSHA256PLUS
 	XOAUTH2
 	OAUTHBEARER
 	External
@@ -27,8 +29,8 @@ const (
 // methodRow is what is known of one method.
 type methodRow struct {
 	word     string
-	wire     []string // strongest first
-	class    Class    // of the weakest form
+	wire     string
+	class    Class
 	needsTLS bool
 }
 
@@ -36,29 +38,33 @@ type methodRow struct {
 func (m Method) row() methodRow {
 	switch m {
 	case Password:
-		return methodRow{"password", []string{"USER"}, ClassClear, true}
+		return methodRow{"password", "USER", ClassClear, true}
 	case APOP:
-		return methodRow{"apop", []string{"APOP"}, ClassChallenge, false}
+		return methodRow{"apop", "APOP", ClassChallenge, false}
 	case Plain:
-		return methodRow{"plain", []string{"PLAIN"}, ClassClear, true}
+		return methodRow{"plain", "PLAIN", ClassClear, true}
 	case Login:
-		return methodRow{"login", []string{"LOGIN"}, ClassClear, true}
+		return methodRow{"login", "LOGIN", ClassClear, true}
 	case CRAMMD5:
-		return methodRow{"cram-md5", []string{"CRAM-MD5"}, ClassChallenge, false}
+		return methodRow{"cram-md5", "CRAM-MD5", ClassChallenge, false}
 	case DIGESTMD5:
-		return methodRow{"digest-md5", []string{"DIGEST-MD5"}, ClassChallenge, false}
+		return methodRow{"digest-md5", "DIGEST-MD5", ClassChallenge, false}
 	case SCRAMSHA1:
-		return methodRow{"scram-sha-1", []string{"SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"}, ClassChallenge, false}
+		return methodRow{"scram-sha-1", "SCRAM-SHA-1", ClassChallenge, false}
+	case SCRAMSHA1PLUS:
+		return methodRow{"scram-sha-1-plus", "SCRAM-SHA-1-PLUS", ClassBound, true}
 	case SCRAMSHA256:
-		return methodRow{"scram-sha-256", []string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"}, ClassChallenge, false}
+		return methodRow{"scram-sha-256", "SCRAM-SHA-256", ClassChallenge, false}
+	case SCRAMSHA256PLUS:
+		return methodRow{"scram-sha-256-plus", "SCRAM-SHA-256-PLUS", ClassBound, true}
 	case XOAUTH2:
-		return methodRow{"xoauth2", []string{"XOAUTH2"}, ClassToken, true}
+		return methodRow{"xoauth2", "XOAUTH2", ClassToken, true}
 	case OAUTHBEARER:
-		return methodRow{"oauthbearer", []string{"OAUTHBEARER"}, ClassToken, true}
+		return methodRow{"oauthbearer", "OAUTHBEARER", ClassToken, true}
 	case External:
-		return methodRow{"external", []string{"EXTERNAL"}, ClassToken, true}
+		return methodRow{"external", "EXTERNAL", ClassToken, true}
 	case GSSAPI:
-		return methodRow{"gssapi", []string{"GSSAPI"}, ClassToken, false}
+		return methodRow{"gssapi", "GSSAPI", ClassToken, false}
 	}
 	return methodRow{word: "auto"}
 }
@@ -81,17 +87,16 @@ func ParseMethod(word string) (m Method, ok bool) {
 // String is the word that the config uses.
 func (m Method) String() string { return m.row().word }
 
-// Names are the names by which a server announces the method, strongest first:
-// two for SCRAM, whose -PLUS form needs TLS. Password is "USER", APOP is
-// "APOP". Auto has none.
-func (m Method) Names() []string { return m.row().wire }
+// Name is the name by which a server announces the method. Password is "USER",
+// APOP is "APOP". Auto has none.
+func (m Method) Name() string { return m.row().wire }
 
-// Class is the strength of the method in its weakest form.
+// Class is the strength of the method.
 func (m Method) Class() Class { return m.row().class }
 
 // NeedsTLS means that who reads the connection learns a secret that can be used
-// again (a password, a token), or, for External, that there is no login without
-// TLS.
+// again (a password, a token), or, for External and the -PLUS forms of SCRAM,
+// that there is no login without TLS.
 func (m Method) NeedsTLS() bool { return m.row().needsTLS }
 
 // Class is how strong a login is, weakest first, so that a downgrade can be
@@ -126,21 +131,6 @@ func (c Class) String() string {
 	return "unknown"
 }
 
-// ClassOf is the class of a login by the name that a server announces (see
-// Names); ClassUnknown if no method has this name.
-func ClassOf(name string) Class {
-	for _, m := range Methods() {
-		switch i := slices.Index(m.Names(), name); {
-		case i < 0:
-		case i < len(m.Names())-1:
-			return ClassBound
-		default:
-			return m.Class()
-		}
-	}
-	return ClassUnknown
-}
-
 // Secrets says what an account holds to log in with.
 type Secrets struct {
 	Password, Token, Certificate bool
@@ -160,7 +150,7 @@ func Order(have Secrets, overTLS bool) []Method {
 		order = append(order, External)
 	}
 	if have.Password {
-		order = append(order, SCRAMSHA256, SCRAMSHA1, Plain, Login, Password)
+		order = append(order, SCRAMSHA256PLUS, SCRAMSHA256, SCRAMSHA1PLUS, SCRAMSHA1, Plain, Login, Password)
 	}
 	if !overTLS {
 		order = slices.DeleteFunc(order, Method.NeedsTLS)

@@ -8,8 +8,8 @@ import (
 )
 
 func TestMethodWords(t *testing.T) {
-	want := []string{"auto", "password", "apop", "plain", "login", "cram-md5", "digest-md5", "scram-sha-1",
-		"scram-sha-256", "xoauth2", "oauthbearer", "external", "gssapi"}
+	want := []string{"auto", "password", "apop", "plain", "login", "cram-md5", "digest-md5", "scram-sha-1", "scram-sha-1-plus",
+		"scram-sha-256", "scram-sha-256-plus", "xoauth2", "oauthbearer", "external", "gssapi"}
 	var got []string
 	for _, m := range sasl.Methods() {
 		got = append(got, m.String())
@@ -37,10 +37,17 @@ func TestClass(t *testing.T) {
 		{"SCRAM-SHA-1", sasl.ClassChallenge}, {"SCRAM-SHA-256", sasl.ClassChallenge},
 		{"SCRAM-SHA-1-PLUS", sasl.ClassBound}, {"SCRAM-SHA-256-PLUS", sasl.ClassBound},
 		{"XOAUTH2", sasl.ClassToken}, {"OAUTHBEARER", sasl.ClassToken}, {"EXTERNAL", sasl.ClassToken}, {"GSSAPI", sasl.ClassToken},
-		{"NTLM", sasl.ClassUnknown}, {"", sasl.ClassUnknown},
+		{"", sasl.ClassUnknown},
+	}
+	classes := make(map[string]sasl.Class)
+	for _, m := range sasl.Methods() {
+		classes[m.Name()] = m.Class()
+	}
+	if len(classes) != len(order) {
+		t.Errorf("%d methods, want %d", len(classes), len(order))
 	}
 	for _, tt := range order {
-		if got := sasl.ClassOf(tt.name); got != tt.want {
+		if got := classes[tt.name]; got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 	}
@@ -60,16 +67,16 @@ func TestOrder(t *testing.T) {
 		want M
 	}{
 		{"nothing", S{}, true, nil},
-		{"password", S{Password: true}, true, M{sasl.SCRAMSHA256, sasl.SCRAMSHA1, sasl.Plain, sasl.Login, sasl.Password}},
+		{"password", S{Password: true}, true, M{sasl.SCRAMSHA256PLUS, sasl.SCRAMSHA256, sasl.SCRAMSHA1PLUS, sasl.SCRAMSHA1, sasl.Plain, sasl.Login, sasl.Password}},
 		{"password without TLS", S{Password: true}, false, M{sasl.SCRAMSHA256, sasl.SCRAMSHA1}},
 		{"token", S{Token: true}, true, M{sasl.OAUTHBEARER, sasl.XOAUTH2}},
 		{"token without TLS", S{Token: true}, false, M{}},
 		{"certificate", S{Certificate: true}, true, M{sasl.External}},
 		{"certificate without TLS", S{Certificate: true}, false, M{}},
 		{"certificate and password", S{Certificate: true, Password: true}, true,
-			M{sasl.SCRAMSHA256, sasl.SCRAMSHA1, sasl.Plain, sasl.Login, sasl.Password}},
+			M{sasl.SCRAMSHA256PLUS, sasl.SCRAMSHA256, sasl.SCRAMSHA1PLUS, sasl.SCRAMSHA1, sasl.Plain, sasl.Login, sasl.Password}},
 		{"all", S{Certificate: true, Password: true, Token: true}, true,
-			M{sasl.OAUTHBEARER, sasl.XOAUTH2, sasl.SCRAMSHA256, sasl.SCRAMSHA1, sasl.Plain, sasl.Login, sasl.Password}},
+			M{sasl.OAUTHBEARER, sasl.XOAUTH2, sasl.SCRAMSHA256PLUS, sasl.SCRAMSHA256, sasl.SCRAMSHA1PLUS, sasl.SCRAMSHA1, sasl.Plain, sasl.Login, sasl.Password}},
 		{"all without TLS", S{Certificate: true, Password: true, Token: true}, false, M{sasl.SCRAMSHA256, sasl.SCRAMSHA1}},
 	}
 	for _, tt := range tests {

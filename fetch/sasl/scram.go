@@ -186,13 +186,24 @@ func checkServerFirst(msg, nonce string) error {
 	return nil
 }
 
+// BindingError is a server's refusal of the channel binding, not of the
+// password.
+type BindingError struct {
+	// Code is the server-error-value of RFC 5802 section 7.
+	Code string
+}
+
+func (e *BindingError) Error() string {
+	return fmt.Sprintf("server says %q: it knows another kind of channel binding, or TLS ends at someone else than the server", e.Code)
+}
+
 // scramRefusal words a server-error-value of RFC 5802 section 7.
 func scramRefusal(code string) error {
 	switch code {
 	case "invalid-proof", "unknown-user":
 		return fmt.Errorf("server says %q: wrong user name or password", code)
-	case "channel-bindings-dont-match":
-		return fmt.Errorf("server says %q: TLS ends at someone else than the server", code)
+	case "channel-bindings-dont-match", "channel-binding-not-supported", "unsupported-channel-binding-type":
+		return &BindingError{Code: code}
 	case "server-does-support-channel-binding":
 		return fmt.Errorf("server says %q: someone took the -PLUS mechanisms out of its list", code)
 	}

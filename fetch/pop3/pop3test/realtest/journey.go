@@ -171,8 +171,22 @@ func (p *person) emptied() {
 	await(p.t, "empty mailbox", func() bool { return len(p.s.Kept()) == 0 })
 }
 
-// safe checks the report.
+// safe checks that the report calls the account safe to close.
 func (p *person) safe(n int) {
+	p.t.Helper()
+	if r := p.report(); !r.Safe || r.Delivered != n || r.Verified != n {
+		p.t.Fatalf("want %d messages and safe: %+v", n, r)
+	}
+}
+
+// closing is what the report says of an account.
+type closing struct {
+	Safe                bool
+	Reasons             []string
+	Delivered, Verified int
+}
+
+func (p *person) report() (r closing) {
 	p.t.Helper()
 	if p.s.Idle != nil {
 		p.s.Idle()
@@ -180,15 +194,11 @@ func (p *person) safe(n int) {
 	cmd, _ := p.command("--json", "report", "lab")
 	cmd.Stdout, cmd.Stderr = nil, nil
 	out, err := cmd.Output()
-	var r struct {
-		Safe                bool
-		Reasons             []string
-		Delivered, Verified int
-	}
 	if err == nil {
 		err = json.Unmarshal(out, &r)
 	}
-	if err != nil || !r.Safe || r.Delivered != n || r.Verified != n {
-		p.t.Fatalf("report: %v, want %d messages and safe: %s", err, n, out)
+	if err != nil {
+		p.t.Fatalf("report: %v: %s", err, out)
 	}
+	return r
 }

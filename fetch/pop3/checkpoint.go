@@ -1,0 +1,139 @@
+package pop3
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+)
+
+// check reads the reply to a checkpoint. If it is what STAT said before, then
+// no reply was skipped or made up, and every message up to here is whole.
+func (r *retrieval) check() error {
+	c := r.c
+	said, err := r.stat()
+	if err != nil {
+		return err
+	}
+	alone := c.w.queued == c.w.replies
+	switch shaped := statShaped(said); {
+	case said == c.stat && said != "", shaped && (c.stat == "" || !alone):
+	case alone && (shaped || !statShaped(c.stat) || strings.HasPrefix(said, "-ERR")):
+		// The maildrop may have changed, or STAT is refused by now.
+		if err := r.again(said); err != nil {
+			return err
+		}
+	default:
+		return r.disproved(c.garbled("STAT", "the reply is to another command", []byte(said)))
+	}
+	if alone && c.w.unasked() {
+		return r.disproved(c.failed("STAT", errUnsolicited))
+	}
+	c.stat = said
+	r.proved()
+	for i := range r.measures {
+		if !c.single { // a message that is tried again was counted
+			c.sizes.note(r.measures[i])
+		}
+	}
+	r.since, r.measures = r.since[:0], r.measures[:0]
+	return nil
+}
+
+// again asks STAT once more: where replies are late, the two differ.
+func (r *retrieval) again(first string) error {
+	r.c.send("STAT", "STAT")
+	second, err := r.stat()
+	if err == nil && second != first && !(statShaped(first) && statShaped(second)) {
+		err = r.disproved(r.c.garbled("STAT", "the reply is to another command", []byte(first)))
+	}
+	return err
+}
+
+// stat reads the line that answers STAT. A refusal is one, too.
+func (r *retrieval) stat() (string, error) {
+	text, err := r.c.status("STAT", 0)
+	var refused *Error
+	switch {
+	case errors.As(err, &refused):
+		return "-ERR " + refused.Raw + refused.Text, nil
+	case err != nil:
+		return "", r.broke(err, checkpoint)
+	}
+	return statText(text), nil
+}
+
+// statText is what is compared of the text behind +OK in a reply to STAT.
+func statText(text []byte) string { return string(text[:min(len(text), 64)]) }
+
+// statShaped reports whether a text is two numbers, as STAT says (RFC 1939
+// section 5) and no server in its reply to RETR.
+func statShaped(text string) bool {
+	_, rest, ok := number([]byte(text))
+	if !ok || len(rest) == 0 || rest[0] != ' ' {
+		return false
+	}
+	_, rest, ok = digits(bytes.TrimLeft(rest, " "), 1<<62)
+	return ok && (len(rest) == 0 || rest[0] == ' ')
+}
+
+// DoubtError means that the end of a message is disproved: what the server sent
+// after it answers no command, so it may be the rest of the message.
+type DoubtError struct {
+	Message Message
+	Err     error // a *ProtocolError
+}
+
+// Error implements error.
+func (e *DoubtError) Error() string {
+	return label("retr", e.Message.Num) + ": the end of the message is in doubt: after it came what answers no command: " + e.Err.Error()
+}
+
+// Unwrap returns what the server sent.
+func (e *DoubtError) Unwrap() error { return e.Err }
+
+// Hint says what becomes of the message.
+func (*DoubtError) Hint() string {
+	return "the server does not mark the end of this message as POP3 demands: it stays there; read it in the provider's web mail"
+}
+
+// disproved says that the last message may not be whole.
+func (r *retrieval) disproved(err error) error {
+	if r.ended == nil && len(r.since) == 0 {
+		return err // no message came before
+	}
+	return r.at(&DoubtError{r.msgs[r.last], err}, r.last)
+}
+
+// broke says at which message the session broke while the reply to step i was
+// waited for. A line that is no reply is what the message before was cut by,
+// unless that was of its listed size.
+func (r *retrieval) broke(err error, i int32) error {
+	fits := r.ended != nil && r.ended.measure().fits(&r.c.sizes)
+	switch {
+	case errors.Is(err, ErrProtocol) && (i == checkpoint || !fits):
+		return r.disproved(err)
+	case i == checkpoint:
+		return err
+	}
+	return r.at(err, i)
+}
+
+// at adds which message the session broke at, what was asked for behind it, and
+// what else may not be whole.
+func (r *retrieval) at(err error, i int32) error {
+	if errors.As(err, new(*RetrieveError)) || errors.Is(err, ErrAbandoned) {
+		return err
+	}
+	e := &RetrieveError{Message: r.msgs[i], Err: err}
+	for _, s := range r.steps[min(r.heads, r.w.sent):r.w.sent] {
+		if s != checkpoint {
+			e.Ahead = append(e.Ahead, r.msgs[s])
+		}
+	}
+	for _, s := range r.since {
+		if s != i {
+			e.Unsure = append(e.Unsure, r.msgs[s])
+		}
+	}
+	return e
+}

@@ -1,0 +1,255 @@
+package pop3
+
+import (
+	"errors"
+	"strconv"
+)
+
+// A message has come whole only if the server means the lone dot that ended it.
+// Servers that do not dot-stuff cut a message at a dot of its own; others answer
+// out of turn. So a message ends only when the reply after it was read and is
+// one; and it is beyond doubt when also its size is what LIST said, or when a
+// checkpoint later in the session shows that no reply was skipped or made up: a
+// STAT, whose reply no RETR has, that says what it said at the start.
+
+const (
+	checkEvery  = 32        // messages of another size than listed before a checkpoint, at least
+	checkOctets = 4 << 20   // listed octets between two of them, where they cost no round trip
+	checkBefore = 1 << 20   // listed octets of a message that one is worth a round trip before
+	maxBetween  = 1000      // messages between two of them
+	checkpoint  = int32(-1) // a step that is no message
+)
+
+// retrieval is one run of RETR over many messages.
+type retrieval struct {
+	c     *Client
+	msgs  []Message
+	fn    RetrieveFunc
+	steps []int32 // the commands: index of a message, or checkpoint
+	ahead bool    // all steps are known and sent ahead of the replies
+	next  int     // the message to ask for next, if not ahead
+	w     window
+	heads int // steps of whose reply the first line was read
+
+	announced int64     // in that line
+	refused   *Error    // or the server refused
+	held      []refusal // that are in doubt
+	last      int32     // the message whose body came last
+	ended     *Body     // it, until a reply has proved its end
+	since     []int32   // messages since the last one that is beyond doubt
+	measures  []Measure // their sizes
+}
+
+// refusal is one that fn was not told yet.
+type refusal struct {
+	m   Message
+	err *Error
+}
+
+// Sure reports whether all messages of the Retrieve at hand, or the last one,
+// that came to their end are whole, whatever the session may yet show.
+func (c *Client) Sure() bool { return c.retr == nil || len(c.retr.since) == 0 }
+
+// SizeRecord is what the server's sizes are worth: Server.Sizes and what this session
+// showed.
+func (c *Client) SizeRecord() SizeRecord { return c.sizes }
+
+func (c *Client) retrieve(msgs []Message, fn RetrieveFunc) error {
+	r := &retrieval{c: c, msgs: msgs, fn: fn, ahead: c.Pipelining(), w: window{limit: 1}}
+	if r.ahead {
+		r.w.limit, r.w.lowCommands = windowCommands, windowCommands*3/4
+		r.planAhead()
+	}
+	c.base, c.retr = c.w.replies, r
+	defer c.w.expect(0)
+	for step := 0; ; step++ {
+		if r.heads == step { // else the end of the body before has read it
+			if ok, err := r.head(); !ok {
+				return err
+			}
+		}
+		if i := r.steps[step]; i != checkpoint {
+			if err := r.message(i); err != nil {
+				return err
+			}
+		}
+		if err := r.release(); err != nil {
+			return err
+		}
+	}
+}
+
+// planAhead places the checkpoints among messages that are asked for ahead.
+func (r *retrieval) planAhead() {
+	every := min(max(checkEvery, len(r.msgs)/64), maxBetween)
+	if r.c.s.ProveEach {
+		every = 1
+	}
+	r.steps = make([]int32, 0, len(r.msgs)+len(r.msgs)/every+1)
+	n, octets := 0, int64(0)
+	for i := range r.msgs {
+		r.steps = append(r.steps, int32(i))
+		n++
+		octets += max(r.msgs[i].Size, 0)
+		if n >= every || octets >= checkOctets || i == len(r.msgs)-1 {
+			r.steps = append(r.steps, checkpoint)
+			n, octets = 0, 0
+		}
+	}
+}
+
+// plan makes sure that the next step is known. False: there is none.
+func (r *retrieval) plan() bool {
+	switch {
+	case r.heads < len(r.steps):
+		return true
+	case r.ahead:
+		return false
+	case r.wantsCheck():
+		r.steps = append(r.steps, checkpoint)
+		return true
+	case r.next == len(r.msgs):
+		return false
+	}
+	r.steps = append(r.steps, int32(r.next))
+	r.next++
+	return true
+}
+
+// wantsCheck decides, where commands go one at a time, whether what came so far
+// is worth a round trip.
+func (r *retrieval) wantsCheck() bool {
+	n := len(r.steps)
+	if n == 0 || r.steps[n-1] == checkpoint {
+		return false
+	}
+	doubted := len(r.since)
+	if r.ended != nil && (doubted > 0 || !r.ended.measure().fits(&r.c.sizes)) {
+		doubted++
+	}
+	switch {
+	case r.next == len(r.msgs), len(r.held) > 0:
+		return true
+	case r.c.single, r.c.s.ProveEach:
+		return doubted > 0
+	}
+	return doubted >= checkEvery || r.ended != nil && r.msgs[r.next].Size >= checkBefore
+}
+
+// head sends what comes next and reads the first line of its reply, which
+// proves the end of the message before. False: there is nothing more, or an
+// error.
+func (r *retrieval) head() (ok bool, err error) {
+	if !r.plan() {
+		return false, nil
+	}
+	c, i := r.c, r.steps[r.heads]
+	if c.w.queued == c.w.replies && c.w.unasked() {
+		return false, r.disproved(c.failed(r.label(i), errUnsolicited))
+	}
+	r.queue()
+	r.heads++
+	if i == checkpoint {
+		err := r.check()
+		return err == nil, err
+	}
+	text, err := c.status("RETR", r.msgs[i].Num)
+	r.announced, r.refused = -1, nil
+	if err != nil && !errors.As(err, &r.refused) {
+		return false, r.broke(err, i)
+	}
+	r.proved()
+	if n, _, ok := number(text); ok && err == nil {
+		r.announced = plausible(n)
+	}
+	return true, nil
+}
+
+func (r *retrieval) label(i int32) string {
+	if i == checkpoint {
+		return "STAT"
+	}
+	return label("RETR", r.msgs[i].Num)
+}
+
+// queue sends the next step, and those that may go ahead of it.
+func (r *retrieval) queue() {
+	r.c.ahead(&r.w, batch{
+		n: len(r.steps),
+		command: func(dst []byte, i int) []byte {
+			if r.steps[i] == checkpoint {
+				return append(dst, "STAT"...)
+			}
+			return strconv.AppendInt(append(dst, "RETR "...), int64(r.msgs[r.steps[i]].Num), 10)
+		},
+		octets: func(i int) int64 {
+			if r.steps[i] == checkpoint {
+				return 0
+			}
+			return max(r.msgs[r.steps[i]].Size, 0)
+		},
+	}, r.heads)
+	r.c.w.expect(r.w.body)
+}
+
+// message hands one message to fn, or keeps its refusal.
+func (r *retrieval) message(i int32) error {
+	c, m := r.c, r.msgs[i]
+	if r.refused != nil {
+		r.held = append(r.held, refusal{m, r.refused})
+		return nil
+	}
+	r.last = i
+	head := r.heads
+	b := c.newBody("RETR", m)
+	b.announced = r.announced
+	b.prove = func() error { return r.prove(b) }
+	ferr := r.fn(m, b, nil)
+	if err := c.rest(b, ferr); err != nil {
+		return r.at(err, i)
+	}
+	switch {
+	case ferr == nil:
+		return nil
+	case r.heads > head && r.steps[head] != checkpoint && r.refused == nil:
+		_ = c.broken(ErrAbandoned) // the next body is under way
+	}
+	return c.stop(ferr)
+}
+
+// prove is called when a body has come to its terminator.
+func (r *retrieval) prove(b *Body) error {
+	r.ended = b
+	_, err := r.head()
+	return err
+}
+
+// proved notes that a well-formed reply followed the last message.
+func (r *retrieval) proved() {
+	if r.ended == nil {
+		return
+	}
+	m := r.ended.measure()
+	r.ended = nil
+	if len(r.since) == 0 && m.fits(&r.c.sizes) {
+		r.c.sizes.note(m)
+		return
+	}
+	r.since = append(r.since, r.last)
+	r.measures = append(r.measures, m)
+}
+
+// release tells fn of refusals, unless they may be another message's.
+func (r *retrieval) release() error {
+	for len(r.held) > 0 && len(r.since) == 0 {
+		h := r.held[0]
+		r.held = r.held[1:]
+		if err := r.fn(h.m, nil, h.err); err != nil {
+			if r.heads < r.w.sent {
+				_ = r.c.broken(ErrAbandoned)
+			}
+			return r.c.stop(err)
+		}
+	}
+	return nil
+}

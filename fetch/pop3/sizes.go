@@ -1,0 +1,163 @@
+package pop3
+
+import "fmt"
+
+// SizeRecord is what a server's sizes turned out to be worth: messages that agreed
+// with LIST counting CRLF or LF as the line end, and messages that agreed with
+// neither although their end was proved. Only messages that can be told apart
+// count. The zero value knows nothing.
+type SizeRecord struct {
+	CRLF, LF, Off int
+	// Usual is what LIST has more than the message, in most messages.
+	Usual int
+}
+
+// sizesKept bounds the record, so that it follows a server that changes.
+const sizesKept = 64
+
+// estimates reports whether the server only estimates: it is off more often
+// than it is right.
+func (s *SizeRecord) estimates() bool { return s.Off >= 3 && s.Off > s.CRLF+s.LF }
+
+// known reports whether the server's sizes have been right before.
+func (s *SizeRecord) known() bool { return s.CRLF+s.LF > 0 && !s.estimates() }
+
+func (s *SizeRecord) vote(count *int) {
+	if *count++; s.CRLF+s.LF+s.Off > sizesKept {
+		s.CRLF, s.LF, s.Off = s.CRLF/2, s.LF/2, s.Off/2
+	}
+}
+
+// Measure is the size of one message: what the server said and what came.
+type Measure struct {
+	// Listed is the size in LIST, Announced the number in the reply to RETR; -1
+	// if there is none that can be true.
+	Listed, Announced int64
+	// Octets came, with CRLF line ends and without dot-stuffing, in Lines.
+	Octets, Lines int64
+	// Dots is the number of lines that began with a doubled dot, and Bare of
+	// those that began with a single one, which no server may send.
+	Dots, Bare int64
+}
+
+// plausible is size, or -1 if no message has it.
+func plausible(size int64) int64 {
+	if size < 2 || size >= 1<<40 {
+		return -1
+	}
+	return size
+}
+
+// differs is what LIST has more than the message, counted with CRLF and LF.
+func (m Measure) differs() (crlf, lf int64) {
+	return m.Listed - m.Octets, m.Listed - (m.Octets - m.Lines)
+}
+
+// agrees reports whether LIST is what came, but for the last line end or the
+// terminator. A message that was cut at a lone dot and goes on with a reply
+// lacks more: 8 octets, or 6 where LF is counted.
+func (m Measure) agrees() (crlf, lf bool) {
+	if m.Listed < 0 || m.Bare > 0 {
+		return false, false
+	}
+	c, l := m.differs()
+	return c == 0 || c == -2 || c == 2 || c == 3 || c == 5, l >= -1 && l <= 1
+}
+
+// fits reports whether the size shows that the message is whole, at a server
+// with that record.
+func (m Measure) fits(s *SizeRecord) bool {
+	crlf, lf := m.agrees()
+	return (crlf && (s.CRLF > 0 || s.LF == 0) || lf && (s.LF > 0 || s.CRLF == 0)) && !m.unstuffed(s)
+}
+
+// unstuffed reports whether the message lacks just one octet for each line that
+// began with a doubled dot: the dots were the message's own.
+func (m Measure) unstuffed(s *SizeRecord) bool {
+	if m.Dots == 0 || m.Listed < 0 {
+		return false
+	}
+	usual := int64(s.Usual)
+	crlf, lf := m.differs()
+	return crlf == usual+m.Dots && lf != usual || lf == usual+m.Dots && crlf != usual
+}
+
+// far reports whether neither LIST nor RETR said anything near the size that
+// came. Servers leave out, or count, header lines of their own.
+func (m Measure) far(s *SizeRecord) bool {
+	said := false
+	for _, n := range []int64{m.Listed, m.Announced} {
+		if n < 0 {
+			continue
+		}
+		said = true
+		short, excess := n-m.Octets, m.Octets-m.Lines-n
+		if slack := s.slack(n); short <= slack && excess <= slack {
+			return false
+		}
+	}
+	return said
+}
+
+// slack is how many octets a size of n may be off.
+func (s *SizeRecord) slack(n int64) int64 {
+	const headerLines = 200
+	switch {
+	case s.estimates():
+		return 64<<10 + 7*(n/8)
+	case s.known():
+		return headerLines
+	}
+	return headerLines + n/8
+}
+
+// note records a message that is beyond doubt.
+func (s *SizeRecord) note(m Measure) {
+	crlf, lf := m.agrees()
+	c, l := m.differs()
+	switch {
+	case m.Listed < 0 || crlf && lf:
+	case crlf:
+		s.vote(&s.CRLF)
+		s.learn(m, c)
+	case lf:
+		s.vote(&s.LF)
+		s.learn(m, l)
+	case m.far(&SizeRecord{}):
+		s.vote(&s.Off)
+	}
+}
+
+func (s *SizeRecord) learn(m Measure, usual int64) {
+	if m.Dots == 0 {
+		s.Usual = int(usual)
+	}
+}
+
+// doubt says why the message may not be whole, or nil.
+func (m Measure) doubt(s *SizeRecord) error {
+	if m.Bare > 0 || m.unstuffed(s) || m.far(s) {
+		return &SizeError{m}
+	}
+	return nil
+}
+
+// SizeError means that a message may not be whole although the server ended it
+// as it should: its size is far from what the server said, or a server that does
+// not double the dots at the beginning of lines has lost some.
+type SizeError struct{ Measure }
+
+// Error implements error.
+func (e *SizeError) Error() string {
+	switch said := max(e.Listed, e.Announced); {
+	case e.Bare > 0, said-e.Octets == e.Dots, said-e.Octets+e.Lines == e.Dots:
+		return "the message is in doubt: the server does not double the dots that begin lines, so some are lost"
+	default:
+		return fmt.Sprintf("the message is in doubt: %d octets came where the server said %d", e.Octets, said)
+	}
+}
+
+// Hint says what becomes of the message.
+func (*SizeError) Hint() string {
+	return "it stays on the server: compare it there, in the provider's web mail; a server that only estimates sizes is recognised after some messages"
+}
