@@ -83,19 +83,31 @@ func canned(data []byte) func(context.Context, string, string) (net.Conn, error)
 }
 
 // FuzzRun runs an account against a server of arbitrary bytes: no panic, no
-// hang, and nothing deleted that was not delivered.
+// hang, and nothing deleted that was not delivered. With lies, two bytes each
+// (a kind and a message), it is a server that breaks these, one a connection,
+// and whose honest twin then takes over: each message is there once, byte for
+// byte, and nothing was deleted that is not.
 func FuzzRun(f *testing.F) {
 	full := "+OK hi" + nextTurn + "+OK\r\nUSER\r\nUIDL\r\nTOP\r\nPIPELINING\r\nUTF8\r\nSASL PLAIN SCRAM-SHA-256\r\n.\r\n"
-	f.Add([]byte(full + nextTurn + "+OK\r\n" + nextTurn + "+OK\r\nPIPELINING\r\n.\r\n+OK 2 200\r\n+OK\r\n1 a\r\n2 b\r\n.\r\n+OK\r\n1 100\r\n2 100\r\n.\r\n" +
-		nextTurn + "+OK\r\nSubject: x\r\n\r\n..y\r\n.\r\n-ERR [UTF8] no\r\n" + nextTurn + "+OK\r\n+OK\r\n"))
-	f.Add([]byte("+OK <1@x>" + "\r\n" + nextTurn + "-ERR\r\n" + nextTurn + "+OK\r\n" + nextTurn + "+OK\r\n" + nextTurn + "+OK 1 1\r\n" + nextTurn + "-ERR\r\n" + nextTurn + "+OK\r\n1 5\r\n.\r\n" +
-		nextTurn + "+OK\r\nX: y\r\n\r\n.\r\n" + nextTurn + "+OK\r\nX: y\r\n\r\nz\r\n.\r\n" + nextTurn + "+OK\r\n" + nextTurn + "+OK\r\n"))
-	f.Add([]byte("+OK\r\n" + nextTurn + "+OK\r\nSASL SCRAM-SHA-256\r\n.\r\n" + nextTurn + "+ cj14\r\n" + nextTurn + "-ERR [AUTH]\r\n"))
-	f.Add([]byte("-ERR [SYS/TEMP] x\r\n"))
-	f.Add([]byte("+OK\r\n" + nextTurn))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	f.Add([]byte(full+nextTurn+"+OK\r\n"+nextTurn+"+OK\r\nPIPELINING\r\n.\r\n+OK 2 200\r\n+OK\r\n1 a\r\n2 b\r\n.\r\n+OK\r\n1 100\r\n2 100\r\n.\r\n"+
+		nextTurn+"+OK\r\nSubject: x\r\n\r\n..y\r\n.\r\n-ERR [UTF8] no\r\n"+nextTurn+"+OK\r\n+OK\r\n"), []byte(nil))
+	f.Add([]byte("+OK <1@x>"+"\r\n"+nextTurn+"-ERR\r\n"+nextTurn+"+OK\r\n"+nextTurn+"+OK\r\n"+nextTurn+"+OK 1 1\r\n"+nextTurn+"-ERR\r\n"+nextTurn+"+OK\r\n1 5\r\n.\r\n"+
+		nextTurn+"+OK\r\nX: y\r\n\r\n.\r\n"+nextTurn+"+OK\r\nX: y\r\n\r\nz\r\n.\r\n"+nextTurn+"+OK\r\n"+nextTurn+"+OK\r\n"), []byte(nil))
+	f.Add([]byte("+OK\r\n"+nextTurn+"+OK\r\nSASL SCRAM-SHA-256\r\n.\r\n"+nextTurn+"+ cj14\r\n"+nextTurn+"-ERR [AUTH]\r\n"), []byte(nil))
+	f.Add([]byte("-ERR [SYS/TEMP] x\r\n"), []byte(nil))
+	f.Add([]byte("+OK\r\n"+nextTurn), []byte(nil))
+	for kind := range lieKinds {
+		f.Add([]byte(nil), []byte{byte(kind), 1, byte(lieKinds - 1 - kind), 4})
+	}
+	f.Fuzz(func(t *testing.T, data, lies []byte) {
 		// In a bubble the silence of the server costs nothing.
-		synctest.Test(t, func(t *testing.T) { fuzzRun(t, data) })
+		synctest.Test(t, func(t *testing.T) {
+			if told := script(lies); len(told) > 0 {
+				outlive(t, told, lies[0] >= 0x80)
+			} else {
+				fuzzRun(t, data)
+			}
+		})
 	})
 }
 
