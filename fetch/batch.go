@@ -28,6 +28,7 @@ type message struct {
 	Item
 	size    int64
 	sum     [32]byte
+	content [32]byte // see state.Entry.Content
 	print   state.Fingerprint
 	pending int  // targets that do not have it yet
 	landed  bool // in a target, in this run

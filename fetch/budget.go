@@ -12,15 +12,21 @@ func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 // limitsLeft is what the limits still allow in this run; today is what earlier
 // runs retrieved on this day.
 func (r *run) limitsLeft(today int64) Limits {
-	l := r.a.Limits
-	spent := r.retrieved()
-	l.begun = spent > 0
+	l := r.octetsLeft(today)
 	if l.Messages > 0 {
 		l.Messages = max(l.Messages-r.sum.Fetched, 0)
 		if l.Messages == 0 {
 			l.Bytes = -1
 		}
 	}
+	return l
+}
+
+// octetsLeft is limitsLeft for what does not count as a message.
+func (r *run) octetsLeft(today int64) Limits {
+	l := r.a.Limits
+	spent := r.retrieved()
+	l.begun = spent > 0
 	if l.Bytes > 0 {
 		l.Bytes = spentOf(l.Bytes, spent)
 	}

@@ -187,6 +187,7 @@ func (c *committer) intentsOf(p *part, intents []deliver.Intent) []state.Intent 
 				Status:      status,
 				Size:        d.msg.size,
 				SHA256:      d.msg.sum,
+				Content:     d.msg.content,
 				Fingerprint: d.msg.print,
 				At:          c.now(),
 				Kind:        intents[i].Kind,

@@ -136,7 +136,7 @@ func (r *run) plan(ctx context.Context) (Plan, error) {
 		if plan, err = r.diff(list); err != nil || r.db == nil {
 			return err
 		}
-		if _, err := r.compareReused(ctx, c, plan.reappeared()); err != nil {
+		if _, err := r.compareReused(ctx, c, plan.reappeared(), neverReused(list)); err != nil {
 			return err
 		}
 		if len(r.compared) > 0 {
@@ -144,7 +144,7 @@ func (r *run) plan(ctx context.Context) (Plan, error) {
 				return err
 			}
 		}
-		found, err := r.recognise(ctx, c, &plan)
+		found, err := r.recognise(ctx, c, &plan, false)
 		plan.recognised(found)
 		return err
 	})

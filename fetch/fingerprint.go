@@ -20,8 +20,9 @@ func printedUID(p state.Fingerprint) string { return uidPrefix + hex.EncodeToStr
 // printed tells messages apart by their fingerprint while they are retrieved,
 // for a server that has neither UIDL nor TOP.
 type printed struct {
-	late bool
-	nth  map[string]int // messages with this UID so far in this session
+	late   bool
+	nth    map[string]int // messages with this UID so far in this session
+	others []Item         // with the header of a delivered message, and another body
 }
 
 // headers asks for the header of each message (TOP n 0) and calls fn with what
@@ -107,9 +108,9 @@ func (r *run) nameByHeader(ctx context.Context, c *pop3.Client, list []pop3.Mess
 }
 
 // identify names a message that has no name yet and reports whether it is to
-// be delivered. One that is seen already is only deleted.
+// be delivered. One that seems to be seen already is only compared.
 func (r *run) identify(m *message) bool {
-	if !r.prints.late || m.rejected { // a second look would count as a second message
+	if !r.prints.late || m.rejected || m.named { // a second look would count as a second message
 		return true
 	}
 	m.UID = printedUID(m.print)
@@ -123,15 +124,7 @@ func (r *run) identify(m *message) bool {
 		m.Have = append(m.Have, o.Target)
 		m.Delete = m.Delete && o.Status == state.Delivered
 	}
-	if !e.Done {
-		return true
-	}
-	if m.Delete {
-		r.mu.Lock()
-		r.doomed = append(r.doomed, deletionOf(&m.Item))
-		r.mu.Unlock()
-	}
-	return false
+	return !e.Done
 }
 
 func (r *run) entry(k state.Key) (e state.Entry, ok bool) {

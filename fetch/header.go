@@ -142,7 +142,7 @@ func (h header) fingerprint() state.Fingerprint {
 		b = append(b, '\n')
 	}
 	if !found {
-		b = bytes.TrimRight(h, "\n")
+		b = bytes.TrimRight(h.stripped(), "\n")
 	}
 	sum := sha256.Sum256(b)
 	return state.Fingerprint(sum[:16])

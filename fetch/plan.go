@@ -55,6 +55,8 @@ type Item struct {
 	Until time.Time
 	// rejected: it is retrieved a second time, for the SetAside target alone.
 	rejected bool
+	// named: its key is known although the listing has no unique-ids.
+	named bool
 }
 
 // messagesOf are the items as package pop3 asks for them.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -31,6 +32,8 @@ type PurgeReport struct {
 	Unconfirmed int
 	// Verify are the findings about the eligible messages.
 	Verify VerifyReport
+	// Notes are facts that a person should know.
+	Notes []string
 }
 
 // Purge deletes from the server what was delivered, is older than the given
@@ -48,6 +51,7 @@ func (f *Fetcher) Purge(ctx context.Context, a *Account, older time.Duration, dr
 		}
 		return r.purge(ctx, doomed, &rep)
 	})
+	rep.Notes = r.sum.Notes
 	return rep, err
 }
 
@@ -85,7 +89,34 @@ func (r *run) compareListed(ctx context.Context, c *pop3.Client, items []Item) e
 			back = append(back, it)
 		}
 	}
-	return r.settleReused(ctx, c, back)
+	if err := r.settleReused(ctx, c, back, neverReused(messagesOf(items))); err != nil {
+		return err
+	}
+	back = slices.DeleteFunc(back, func(it Item) bool { _, decided := r.compared[it.Key]; return decided })
+	if len(back) == 0 {
+		return nil
+	}
+	_, err := r.compare(ctx, c, back)
+	return err
+}
+
+// beyondDoubt are the messages that may be deleted: those that are the same as
+// what was delivered.
+func (r *run) beyondDoubt(ctx context.Context, c *pop3.Client, items, rows []Item) ([]Item, error) {
+	trusted := neverReused(messagesOf(rows)) && !slices.ContainsFunc(rows, func(it Item) bool { return it.Key.Nth() > 0 })
+	needsLook := func(it Item) bool {
+		e, ok := r.entry(it.Key)
+		return !ok || mustCompare(&e, trusted)
+	}
+	if !slices.ContainsFunc(items, needsLook) {
+		return items, nil
+	}
+	sure := slices.DeleteFunc(slices.Clone(items), needsLook)
+	found, err := r.compare(ctx, c, slices.DeleteFunc(slices.Clone(items), func(it Item) bool { return !needsLook(it) }))
+	if err != nil {
+		return nil, err
+	}
+	return append(sure, slices.DeleteFunc(items, func(it Item) bool { return !found.same[it.Key] })...), nil
 }
 
 // delivered reports whether each target of the message has it: by our delivery,
@@ -104,6 +135,7 @@ func delivered(e *state.Entry) bool {
 func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeReport) error {
 	gone := make(map[state.Key]bool)
 	for len(gone) < len(doomed) {
+		left := len(doomed)
 		n, err := r.purgeSession(ctx, doomed, gone)
 		rep.Deleted += n
 		rep.Remaining -= n
@@ -111,7 +143,7 @@ func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeRe
 			rep.Unconfirmed = r.sum.Unconfirmed
 			return &purgeError{fmt.Errorf("%d deleted and confirmed so far: %w", rep.Deleted, err)}
 		}
-		if n == 0 {
+		if n == 0 && left == len(doomed) {
 			break // the rest is not listed any more
 		}
 	}
@@ -150,6 +182,15 @@ func (r *run) purgeSession(ctx context.Context, doomed, gone map[state.Key]bool)
 		if doomed[it.Key] && !gone[it.Key] && len(items) < purgeBatch {
 			items = append(items, it)
 		}
+	}
+	for i := range items {
+		delete(doomed, items[i].Key) // and back, below, if it may go
+	}
+	if items, err = r.beyondDoubt(ctx, c, items, rows); err != nil {
+		return 0, err
+	}
+	for i := range items {
+		doomed[items[i].Key] = true
 	}
 	change := &state.Change{Facts: &r.facts}
 	n, err := r.deleteAndQuit(ctx, c, items, messagesOf(rows), change)

@@ -99,7 +99,7 @@ func (rt *retriever) stage(ctx context.Context, it Item, body io.Reader) error {
 	}
 	msg := &message{Item: it, print: h.fingerprint()}
 	if !rt.identify(msg) {
-		return nil
+		return rt.seenAgain(msg)
 	}
 	env, err := rt.envelope(h, msg)
 	if err != nil {
@@ -118,15 +118,17 @@ func (rt *retriever) stage(ctx context.Context, it Item, body io.Reader) error {
 		rt.failMessage(&msg.Item, "", err)
 		return rt.stopIfBroken()
 	}
+	added := rt.trace(env) + tag
+	in, content := ownContent(h, rt.in, added != "")
 	rt.sum.Reset()
-	content := io.TeeReader(io.MultiReader(strings.NewReader(rt.trace(env)+tag), rt.in), rt.sum)
-	count := &counter{r: content}
+	count := &counter{r: io.TeeReader(io.MultiReader(strings.NewReader(added), in), rt.sum)}
 	errs := tee(ctx, func(i int) deliver.Envelope { return envelopeFor(env, msg, ids[i]) }, parts, count)
 	if src.err != nil {
 		return rt.unless(&it, src, src.err)
 	}
 	msg.size = count.n
 	rt.sum.Sum(msg.sum[:0])
+	msg.content = content()
 	rt.account(msg, parts, ids, errs)
 	if rt.client.Sure() && rt.cur.full(rt.limit, time.Now()) {
 		rt.handOver()

@@ -4,21 +4,21 @@ import (
 	"context"
 	"time"
 
-	"github.com/mailhaul/mailhaul/deliver/fault"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
 
 // A unique-id should never be given twice (RFC 1939 section 7), but some
 // servers give it to a new message once the old one is deleted. Others go on to
-// list what they said they deleted. Only the header tells the two apart, so a
-// message that is listed under a unique-id whose deletion was confirmed is
-// neither passed over nor deleted before its header was compared.
+// list what they said they deleted. So a message that is listed under a unique-id
+// whose deletion was confirmed is neither passed over nor deleted before it was
+// compared: by its header, which tells most other messages, and then by its
+// content (samebody.go).
 
-// matchReused compares them. A new message under an old unique-id is unknown
-// from then on; an old one counts as never deleted. The plan is then made anew.
+// matchReused compares headers. A new message under an old unique-id is unknown
+// from then on. The plan is then made anew.
 func (r *run) matchReused(ctx context.Context, c *pop3.Client, list []pop3.Message, plan *Plan) error {
-	if err := r.settleReused(ctx, c, plan.reappeared()); err != nil || len(r.compared) == 0 {
+	if err := r.settleReused(ctx, c, plan.reappeared(), neverReused(list)); err != nil || len(r.compared) == 0 {
 		return err
 	}
 	var err error
@@ -37,23 +37,18 @@ func (plan *Plan) reappeared() []Item {
 	return items
 }
 
-// settleReused compares messages and records what came of it.
-func (r *run) settleReused(ctx context.Context, c *pop3.Client, items []Item) error {
-	change, err := r.compareReused(ctx, c, items)
+// settleReused compares headers and records what came of it.
+func (r *run) settleReused(ctx context.Context, c *pop3.Client, items []Item, neverReused bool) error {
+	change, err := r.compareReused(ctx, c, items, neverReused)
 	if err != nil || len(r.compared) == 0 {
 		return err
 	}
-	fault.Point("reused.apply")
-	if err := r.db.Apply(change); err != nil {
-		return &Error{Exit: ExitIO, Err: stateWrite(r.db, err)}
-	}
-	r.facts.List = state.ListDigest{} // the one on record may hold what was forgotten
-	return nil
+	return r.applyCompared(change)
 }
 
-// compareReused fills r.compared, for the next diff, and returns what is to be
-// recorded of it. It changes nothing.
-func (r *run) compareReused(ctx context.Context, c *pop3.Client, items []Item) (*state.Change, error) {
+// compareReused fills r.compared with what the headers decide, for the next
+// diff, and returns what is to be recorded of it. It changes nothing.
+func (r *run) compareReused(ctx context.Context, c *pop3.Client, items []Item, neverReused bool) (*state.Change, error) {
 	r.compared = nil
 	if len(items) == 0 {
 		return nil, nil
@@ -66,18 +61,20 @@ func (r *run) compareReused(ctx context.Context, c *pop3.Client, items []Item) (
 	r.compared = make(map[state.Key]bool)
 	for i, p := range prints {
 		e, ok := r.entry(items[i].Key)
-		if !ok || p == nil || e.Fingerprint.IsZero() {
-			continue
-		}
-		r.compared[e.Key] = *p != e.Fingerprint
-		if r.compared[e.Key] {
+		switch {
+		case !ok || p == nil || e.Fingerprint.IsZero():
+		case *p != e.Fingerprint:
+			r.compared[e.Key] = true
 			change.Forget = append(change.Forget, e.Key)
-			continue
+		case neverReused:
+			r.compared[e.Key] = false
+			e.Deleted = time.Time{}
+			change.Put = append(change.Put, e)
 		}
-		e.Deleted = time.Time{}
-		change.Put = append(change.Put, e)
 	}
-	r.noteReused(len(change.Forget), len(prints)-len(r.compared))
+	if n := len(change.Forget); n > 0 {
+		r.addNote("the server uses unique-ids of deleted messages again: " + counted(n, "new message") + " recognised by the header")
+	}
 	return change, nil
 }
 
@@ -90,16 +87,4 @@ func (r *run) reusedUIDs() bool {
 		}
 	}
 	return false
-}
-
-// noteReused tells of messages that are others than those known, and of those
-// that could not be compared.
-func (r *run) noteReused(other, unclear int) {
-	if other > 0 {
-		r.addNote("the server uses unique-ids of deleted messages again: " + counted(other, "new message") + " recognised by the header")
-	}
-	if unclear > 0 {
-		r.addNote(counted(unclear, "message") + " under the unique-id of a deleted one, and no header to compare: left alone on the server; " +
-			"fetch --all fetches what is listed, whatever its unique-id")
-	}
 }

@@ -44,6 +44,10 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 	if err := r.retrieveAll(ctx, c, plan.Retrieve); err != nil {
 		return w, err
 	}
+	if err := r.proveDeletions(ctx, c, list, &plan); err != nil {
+		return w, err
+	}
+	w.reused = w.reused || r.reusedUIDs()
 	var twins []pop3.Message // the listing, if it has UIDs twice
 	if plan.Repeated && !r.prints.late {
 		twins = list
@@ -63,6 +67,11 @@ func (r *run) retrieveAll(ctx context.Context, c *pop3.Client, items []Item) err
 		if err := r.pass(ctx, c, some); err != nil {
 			return err
 		}
+	}
+	others := r.prints.others
+	r.prints.others = nil
+	if err := r.pass(ctx, c, others); err != nil {
+		return err
 	}
 	rejected := r.takeRejected()
 	if len(rejected) > 0 {

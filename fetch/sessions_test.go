@@ -128,20 +128,20 @@ func TestNewMessagesThatLookLikeGoneOnes(t *testing.T) {
 	alert := func(i int) []byte {
 		return fmt.Appendf(nil, "Received: from printer; Mon, %d Jan 2024 00:00:00 +0000\r\nFrom: printer\r\nSubject: alert\r\n\r\n%d\r\n", i, i)
 	}
-	for i := range minReset {
+	for i := range minBlind {
 		drop.Add("", alert(1+i))
 	}
-	if s := g.run(); s.Fetched != minReset {
+	if s := g.run(); s.Fetched != minBlind {
 		t.Fatalf("%+v", s)
 	}
 	later := &pop3test.Maildrop{} // the old ones were removed by hand
-	for i := range minReset {
+	for i := range minBlind {
 		later.Add(fmt.Sprintf("new%d", i), alert(10+i))
 	}
 	server := pop3test.NewServer(later, pop3test.Options{Security: pop3test.Plain})
 	defer server.Close()
 	g.account.Server.Port = server.Port
-	if s := g.run(); s.Err != nil || s.Fetched != minReset || g.delivered() != 2*minReset {
+	if s := g.run(); s.Err != nil || s.Fetched != minBlind || g.delivered() != 2*minBlind {
 		t.Errorf("%+v, %d delivered", s, g.delivered())
 	}
 }

@@ -4,28 +4,29 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver/fault"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// minReset is how many known messages must be expected in a listing before
-// their absence is taken for a change of the server's UIDs.
-const minReset = 4
+// minBlind is how many messages of another program's list must be gone at once
+// to be a question for a person: with those nothing can be compared.
+const minBlind = 4
 
 // resetSuspected reports whether a listing looks as if the server had given
 // its messages new UIDs: most of those that were there are gone, and about as
 // many unknown ones have come.
 func resetSuspected(expected, present, unknown int) bool {
-	return expected >= minReset && present*2 < expected && unknown*2 >= expected
+	return expected > 0 && present*2 < expected && unknown*2 >= expected
 }
 
 // matchReset looks for the known messages behind the new UIDs of a listing,
 // before anything is retrieved. Those found are seen under their new UIDs; the
 // plan is then made anew.
 func (r *run) matchReset(ctx context.Context, c *pop3.Client, list []pop3.Message, plan *Plan) error {
-	found, err := r.recognise(ctx, c, plan)
+	found, err := r.recognise(ctx, c, plan, true)
 	if err != nil || len(found) == 0 {
 		return err
 	}
@@ -39,8 +40,9 @@ func (r *run) matchReset(ctx context.Context, c *pop3.Client, list []pop3.Messag
 
 // recognise compares the headers of a listing that looks like a change of UIDs
 // with what is known, and returns the entries that the known messages have
-// under their new UIDs. It changes nothing.
-func (r *run) recognise(ctx context.Context, c *pop3.Client, plan *Plan) ([]state.Entry, error) {
+// under their new UIDs. With contents it may retrieve messages for that. It
+// changes nothing.
+func (r *run) recognise(ctx context.Context, c *pop3.Client, plan *Plan, contents bool) ([]state.Entry, error) {
 	if gmail(c) {
 		return nil, nil // its list changes all the time
 	}
@@ -48,20 +50,20 @@ func (r *run) recognise(ctx context.Context, c *pop3.Client, plan *Plan) ([]stat
 	if others == 0 || len(plan.Gone) <= plan.Known {
 		return nil, nil // not suspected, however many of those that are gone are lost
 	}
-	lost, err := r.lost(plan)
+	lost, err := r.lost(plan, !c.HasUIDL())
 	if err != nil || !resetSuspected(lost.count+plan.Known, plan.Known, others) {
 		return nil, err
 	}
-	unknown := slices.Concat(plan.Retrieve, plan.Skip)
+	unknown := slices.Concat(plan.Retrieve, slices.DeleteFunc(slices.Clone(plan.Skip), func(it Item) bool { return it.Why == Reappeared }))
 	r.log.Info("most known messages are gone and others have come: comparing headers", "gone", lost.count, "unknown", len(unknown))
-	found, err := r.matchHeaders(ctx, c, unknown, lost)
+	found, err := r.match(ctx, c, unknown, &lost, contents)
 	if err != nil {
 		return nil, err
 	}
 	if len(found) == 0 {
 		return nil, r.trustUnknown(lost)
 	}
-	r.addNote(fmt.Sprintf("the server gave its messages new names (UIDs): %d of %d were recognised by their headers and are not fetched again", len(found), len(unknown)))
+	r.addNote(fmt.Sprintf("the server gave its messages new unique-ids (UIDs): %d of %d were recognised by their headers and are not fetched again", len(found), len(unknown)))
 	return found, nil
 }
 
@@ -85,14 +87,15 @@ type lostEntries struct {
 	byPrint map[state.Fingerprint][]state.Entry
 }
 
-// lost collects them. A message that we deleted is expected to be gone.
-func (r *run) lost(plan *Plan) (lostEntries, error) {
+// lost collects them. A message that we deleted is expected to be gone, and so is
+// one that was known by its header in a listing that goes by headers.
+func (r *run) lost(plan *Plan, byHeaders bool) (lostEntries, error) {
 	out := lostEntries{byPrint: make(map[state.Fingerprint][]state.Entry)}
 	err := r.db.View(func(v *state.View) error {
 		for _, k := range plan.Gone {
 			e, ok := v.Get(k)
 			switch {
-			case !ok, !e.Deleted.IsZero():
+			case !ok, !e.Deleted.IsZero(), byHeaders && strings.HasPrefix(k.UID(), uidPrefix):
 				continue
 			case e.Fingerprint.IsZero():
 				out.blind++
@@ -106,37 +109,104 @@ func (r *run) lost(plan *Plan) (lostEntries, error) {
 	return out, err
 }
 
-// matchHeaders reads the header of each unknown message and gives those that
-// are known the entry of their old self.
-func (r *run) matchHeaders(ctx context.Context, c *pop3.Client, unknown []Item, lost lostEntries) ([]state.Entry, error) {
+// match gives those of the unknown messages that are known the entry of their
+// old self: by the header, or where that does not do by the content, with which
+// contents must be allowed.
+func (r *run) match(ctx context.Context, c *pop3.Client, unknown []Item, lost *lostEntries, contents bool) ([]state.Entry, error) {
 	prints, err := r.fingerprints(ctx, c, messagesOf(unknown))
 	if err != nil {
 		return nil, err
 	}
 	var found []state.Entry
+	var open []Item
 	for i, p := range prints {
-		if p == nil || len(lost.byPrint[*p]) == 0 {
-			continue
+		switch e := lost.shown(p, unknown[i].Size); {
+		case e != nil:
+			e.Key, e.ByHeader = unknown[i].Key, true
+			found = append(found, *e)
+		case (p == nil || len(lost.byPrint[*p]) > 0) && lost.mayHold(unknown[i].Size):
+			open = append(open, unknown[i])
 		}
-		old := lost.byPrint[*p]
-		e := old[0]
-		lost.byPrint[*p] = old[1:]
-		e.Key = unknown[i].Key
-		found = append(found, e)
 	}
-	return found, nil
+	if !contents {
+		return found, nil
+	}
+	if open, err = r.affordable(open); err != nil || len(open) == 0 {
+		return found, err
+	}
+	more, err := r.matchContents(ctx, c, open, lost)
+	return append(found, more...), err
+}
+
+// matchContents retrieves messages of which the server shows no header, or an
+// equal one with a size that does not fit. Else they would be delivered twice.
+func (r *run) matchContents(ctx context.Context, c *pop3.Client, open []Item, lost *lostEntries) (found []state.Entry, err error) {
+	err = r.lookAt(ctx, c, open, func(i int, s bodySums) {
+		if e := lost.taken(func(e *state.Entry) bool { return s.like(e, false) == sameMessage }); e != nil {
+			e.Key = open[i].Key
+			found = append(found, *e)
+		}
+	})
+	return found, err
+}
+
+// shown takes an entry with this header and a size that fits.
+func (l *lostEntries) shown(p *state.Fingerprint, listed int64) *state.Entry {
+	if p == nil {
+		return nil
+	}
+	of := l.byPrint[*p]
+	i := slices.IndexFunc(of, func(e state.Entry) bool { return sizeFits(e.Size, listed) })
+	if i < 0 {
+		return nil
+	}
+	e := of[i]
+	l.byPrint[*p] = slices.Delete(slices.Clone(of), i, i+1)
+	return &e
+}
+
+// taken takes an entry that fits.
+func (l *lostEntries) taken(fits func(*state.Entry) bool) *state.Entry {
+	for p, of := range l.byPrint {
+		for i := range of {
+			if fits(&of[i]) {
+				e := of[i]
+				l.byPrint[p] = slices.Delete(slices.Clone(of), i, i+1)
+				return &e
+			}
+		}
+	}
+	return nil
+}
+
+// mayHold reports whether a message of this size may be among those that are
+// left.
+func (l *lostEntries) mayHold(listed int64) bool {
+	for _, of := range l.byPrint {
+		if slices.ContainsFunc(of, func(e state.Entry) bool { return sizeFits(e.Size, listed) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// sizeFits reports whether LIST may say this of a message that was delivered
+// with so many octets: line ends count twice there, and servers add some lines.
+func sizeFits(delivered, listed int64) bool {
+	const slack = 1 << 10
+	return listed < 0 || delivered < 0 || listed >= delivered-slack && listed <= 2*delivered+slack
 }
 
 // trustUnknown decides when no header is known. If we could compare, the
 // messages are new. If what is gone was never seen by us (a list taken over
 // from another program), nobody can tell, and nothing is fetched.
 func (r *run) trustUnknown(lost lostEntries) error {
-	if lost.blind*2 < lost.count {
+	if lost.count < minBlind || lost.blind*2 < lost.count {
 		return nil
 	}
 	return &Error{
 		Exit: ExitTemp,
-		Err:  fmt.Errorf("%s known from another program's list are gone from the server and others have come: are they new mail, or the same under new names (UIDs)?", counted(lost.count, "message")),
+		Err:  fmt.Errorf("%s known from another program's list are gone from the server and others have come: are they new mail, or the same under new unique-ids (UIDs)?", counted(lost.count, "message")),
 		Hint: fmt.Sprintf("if they are new, run `mailhaul state forget %s --all`; if you have them, `mailhaul state mark-seen %s --all`; then fetch", r.a.Name, r.a.Name),
 	}
 }

@@ -331,7 +331,7 @@ func TestNamelessInALongListing(t *testing.T) {
 	g.run()
 	g.drop.Add("nameless", []byte("Subject: x\r\n\r\n"))
 	for range 2 {
-		if s := g.run(); s.Err != nil || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "without a name") {
+		if s := g.run(); s.Err != nil || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "without a unique-id") {
 			t.Errorf("%v, notes %q", s.Err, s.Notes)
 		}
 	}

@@ -169,7 +169,7 @@ func (a *applier) settleEntry(s Settlement, i Intent) error {
 	if !known {
 		e = Entry{Key: i.Key, FirstSeen: a.firstFailed(i.Key, i.At)}
 	}
-	e.Source, e.Size, e.SHA256 = Fetched, i.Size, i.SHA256
+	e.Source, e.Size, e.SHA256, e.Content, e.ByHeader = Fetched, i.Size, i.SHA256, i.Content, false
 	e.Deleted = time.Time{} // the server still had it
 	if !i.Fingerprint.IsZero() {
 		e.Fingerprint = i.Fingerprint

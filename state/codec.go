@@ -9,13 +9,15 @@ import (
 // The encoding of an entry, in this order (a typical one has 75 bytes):
 //
 //	flags        1 byte: 0 done, 1-2 source, 3 SHA-256, 4 fingerprint,
-//	             5 verified, 6 deleted, 7 reserved (a later encoding)
+//	             5 verified, 6 deleted, 7 more
+//	more flags   1 byte, if flagged: 0 content, 1 by header
 //	size + 1     uvarint; 0 is unknown
 //	first seen   time since 2020
 //	verified     time since first seen, if flagged
 //	deleted      time since first seen, if flagged
 //	fingerprint  16 bytes, if flagged
 //	SHA-256      32 bytes, if flagged
+//	content      32 bytes, if flagged
 //	outcomes     uvarint count, each: uvarint target number * 8 + status,
 //	             uvarint length and bytes of the receipt, time since first seen
 //
@@ -29,12 +31,19 @@ const (
 	flagFingerprint
 	flagVerified
 	flagDeleted
-	flagReserved
+	flagMore
 
 	sourceShift = 1
 	sourceMask  = 3
 	statusShift = 3
 	statusMask  = 1<<statusShift - 1
+)
+
+// The bits of the more flags.
+const (
+	moreContent = 1 << iota
+	moreByHeader
+	moreUnknown
 )
 
 // epoch is 2020-01-01T00:00:00Z: times near it take four or five bytes.
@@ -49,7 +58,7 @@ type Record []byte
 
 // Done is Entry.Done.
 func (r Record) Done() bool {
-	return len(r) > 0 && r[0]&flagReserved == 0 && r[0]&flagDone != 0
+	return r.sound() && r[0]&flagDone != 0
 }
 
 // Source is Entry.Source.
@@ -74,12 +83,17 @@ func (r Record) Deleted() time.Time { h, _ := r.head(); return h.deleted }
 
 // WasDeleted reports whether Deleted is set; it looks at one byte.
 func (r Record) WasDeleted() bool {
-	return len(r) > 0 && r[0]&flagReserved == 0 && r[0]&flagDeleted != 0
+	return r.sound() && r[0]&flagDeleted != 0
+}
+
+// sound looks at the flags.
+func (r Record) sound() bool {
+	return len(r) > 0 && (r[0]&flagMore == 0 || len(r) > 1 && r[1] > 0 && r[1] < moreUnknown)
 }
 
 // head is the part of an entry before its sums.
 type head struct {
-	flags                        byte
+	flags, more                  byte
 	size                         int64
 	base                         int64
 	firstSeen, verified, deleted time.Time
@@ -87,7 +101,11 @@ type head struct {
 
 func (r Record) head() (head, decoder) {
 	d := decoder{b: r}
-	h := head{flags: d.byte(), size: d.size()}
+	h := head{flags: d.byte()}
+	if h.flags&flagMore != 0 {
+		h.more = d.byte()
+	}
+	h.size = d.size()
 	h.firstSeen = d.time(epoch)
 	h.base = base(h.firstSeen)
 	if h.flags&flagVerified != 0 {
@@ -96,7 +114,7 @@ func (r Record) head() (head, decoder) {
 	if h.flags&flagDeleted != 0 {
 		h.deleted = d.time(h.base)
 	}
-	if d.bad || h.flags&flagReserved != 0 {
+	if d.bad || !r.sound() {
 		return head{size: -1}, decoder{bad: true}
 	}
 	return h, d
@@ -108,6 +126,9 @@ func (h *head) append(b []byte) []byte {
 	h.flags |= flag(!h.verified.IsZero(), flagVerified) | flag(!h.deleted.IsZero(), flagDeleted)
 	h.base = base(h.firstSeen)
 	b = append(b, h.flags)
+	if h.flags&flagMore != 0 {
+		b = append(b, h.more)
+	}
 	b = binary.AppendUvarint(b, uint64(max(h.size, -1)+1))
 	b = appendTime(b, h.firstSeen, epoch)
 	if h.flags&flagVerified != 0 {
@@ -137,12 +158,17 @@ func appendEntry(b []byte, e *Entry, number func(target string) (uint64, error))
 	h := head{size: e.Size, firstSeen: e.FirstSeen, verified: e.Verified, deleted: e.Deleted}
 	h.flags = byte(e.Source)<<sourceShift | flag(e.Done, flagDone) |
 		flag(e.SHA256 != [32]byte{}, flagSHA256) | flag(!e.Fingerprint.IsZero(), flagFingerprint)
+	h.more = flag(e.Content != [32]byte{}, moreContent) | flag(e.ByHeader, moreByHeader)
+	h.flags |= flag(h.more != 0, flagMore)
 	b = h.append(b)
 	if h.flags&flagFingerprint != 0 {
 		b = append(b, e.Fingerprint[:]...)
 	}
 	if h.flags&flagSHA256 != 0 {
 		b = append(b, e.SHA256[:]...)
+	}
+	if h.more&moreContent != 0 {
+		b = append(b, e.Content[:]...)
 	}
 	return appendOutcomes(b, e.Outcomes, h.base, number)
 }
@@ -174,12 +200,15 @@ func appendOutcomes(b []byte, outcomes []Outcome, from int64, number func(string
 func decodeEntry(k Key, r Record, name func(number uint64) (string, bool)) (Entry, error) {
 	h, d := r.head()
 	e := Entry{Key: k, Size: h.size, FirstSeen: h.firstSeen, Verified: h.verified, Deleted: h.deleted,
-		Source: Source(h.flags >> sourceShift & sourceMask), Done: h.flags&flagDone != 0}
+		Source: Source(h.flags >> sourceShift & sourceMask), Done: h.flags&flagDone != 0, ByHeader: h.more&moreByHeader != 0}
 	if h.flags&flagFingerprint != 0 {
 		copy(e.Fingerprint[:], d.bytes(uint64(len(e.Fingerprint))))
 	}
 	if h.flags&flagSHA256 != 0 {
 		copy(e.SHA256[:], d.bytes(uint64(len(e.SHA256))))
+	}
+	if h.more&moreContent != 0 {
+		copy(e.Content[:], d.bytes(uint64(len(e.Content))))
 	}
 	for n := d.uvarint(); n > 0 && !d.bad; n-- {
 		v := d.uvarint()

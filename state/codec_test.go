@@ -55,6 +55,9 @@ func TestEntryRoundTrip(t *testing.T) {
 		"before 2020": {Key: "k", FirstSeen: old, Verified: at(0), Deleted: old.Add(-time.Hour)},
 		"no first":    {Key: "k", Verified: at(0), Outcomes: []Outcome{{Target: "t"}}},
 		"far future":  {Key: "k", FirstSeen: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), Deleted: old},
+		"content":     {Key: "k", Content: [32]byte{1}},
+		"by header":   {Key: "k", ByHeader: true, SHA256: [32]byte{3}, Outcomes: []Outcome{{Target: "t"}}},
+		"both":        {Key: "k", ByHeader: true, Content: [32]byte{31: 2}, Verified: at(0)},
 		"two":         {Key: "k", Outcomes: []Outcome{{Target: "a", Status: Skipped}, {Target: "b", Status: SetAside, Receipt: "x\x00\xff", At: old}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +86,7 @@ func TestEntryRoundTrip(t *testing.T) {
 }
 
 func TestDamagedRecordAllowsNothing(t *testing.T) {
-	for _, r := range []Record{nil, {}, {flagReserved | flagDone}, {flagDone | flagReserved, 0, 0, 0}} {
+	for _, r := range []Record{nil, {}, {flagMore | flagDone}, {flagDone | flagMore, 0, 0, 0}, {flagDone | flagMore, moreUnknown, 0, 0}} {
 		if r.Done() {
 			t.Errorf("% x is done", []byte(r))
 		}

@@ -133,8 +133,15 @@ type Entry struct {
 	Size int64
 	// SHA256 is the sum of the delivered bytes; all zero: unknown.
 	SHA256 [32]byte
+	// Content is the sum of the message as the server had it, without the fields
+	// that servers add themselves and without what was added here; all zero: it
+	// is SHA256.
+	Content [32]byte
 	// Fingerprint is that of the header; all zero: unknown.
 	Fingerprint Fingerprint
+	// ByHeader: it was delivered under another key, and only its header says
+	// that the message of this key is the same.
+	ByHeader bool
 	// FirstSeen is when the message was first known here: retention counts
 	// from it.
 	FirstSeen time.Time

@@ -21,6 +21,8 @@ const maxLine = 1 << 20
 //	nth          which occurrence of the uid, if not the first (0)
 //	size         bytes delivered; absent: unknown
 //	sha256, fingerprint   hex; absent: unknown
+//	content      hex; absent: it is sha256
+//	by_header    only an equal header says that it is the message delivered
 //	first_seen, verified, deleted, gone   RFC 3339, UTC; absent: never
 //	source       fetched, marked, imported (the default)
 //	done         default true: a list of UIDs is a list of what is seen
@@ -33,7 +35,9 @@ type line struct {
 	Nth         int         `json:"nth,omitempty"`
 	Size        *int64      `json:"size,omitempty"`
 	SHA256      Sum         `json:"sha256,omitzero"`
+	Content     Sum         `json:"content,omitzero"`
 	Fingerprint Fingerprint `json:"fingerprint,omitzero"`
+	ByHeader    bool        `json:"by_header,omitempty"`
 	FirstSeen   time.Time   `json:"first_seen,omitzero"`
 	Source      *Source     `json:"source,omitempty"`
 	Done        *bool       `json:"done,omitempty"`
@@ -69,7 +73,7 @@ func (v *View) Export(w io.Writer) error {
 func (e Entry) JSON() ([]byte, error) { return json.Marshal(newLine(&e, time.Time{})) }
 
 func newLine(e *Entry, gone time.Time) line {
-	l := line{Nth: e.Key.Nth(), SHA256: e.SHA256, Fingerprint: e.Fingerprint, FirstSeen: e.FirstSeen,
+	l := line{Nth: e.Key.Nth(), SHA256: e.SHA256, Content: e.Content, Fingerprint: e.Fingerprint, ByHeader: e.ByHeader, FirstSeen: e.FirstSeen,
 		Source: &e.Source, Done: &e.Done, Outcomes: e.Outcomes, Verified: e.Verified, Deleted: e.Deleted, Gone: gone}
 	if uid := e.Key.UID(); utf8.ValidString(uid) {
 		l.UID = &uid
@@ -125,7 +129,7 @@ func parseLine(text []byte) (Entry, error) {
 	case l.Nth < 0:
 		return Entry{}, fmt.Errorf("nth is %d: want 0 or more", l.Nth)
 	}
-	e := Entry{Key: NewKey(uid, l.Nth), Size: -1, SHA256: l.SHA256, Fingerprint: l.Fingerprint, FirstSeen: l.FirstSeen,
+	e := Entry{Key: NewKey(uid, l.Nth), Size: -1, SHA256: l.SHA256, Content: l.Content, Fingerprint: l.Fingerprint, ByHeader: l.ByHeader, FirstSeen: l.FirstSeen,
 		Source: Imported, Done: l.Done == nil || *l.Done, Outcomes: l.Outcomes, Verified: l.Verified, Deleted: l.Deleted}
 	if l.Size != nil {
 		e.Size = max(*l.Size, -1)

@@ -15,9 +15,10 @@ type Intent struct {
 	Target string
 	// Status is what the outcome will be once it is visible.
 	Status Status
-	// Size, SHA256 and Fingerprint are as in Entry, which gets them.
+	// Size, SHA256, Content and Fingerprint are as in Entry, which gets them.
 	Size        int64
 	SHA256      [32]byte
+	Content     [32]byte
 	Fingerprint Fingerprint
 	// At is when it was staged; it becomes the outcome's time, in seconds.
 	At time.Time
@@ -28,9 +29,9 @@ type Intent struct {
 }
 
 // encodeIntent writes all but the ID: target number, status, key, size + 1, time,
-// sums, kind, data, receipt.
+// sums, kind, data, receipt, and the content if there is one of its own.
 func encodeIntent(i *Intent, target uint64) []byte {
-	const rest = 1 + len(i.SHA256) + len(i.Fingerprint) + 7*binary.MaxVarintLen64
+	const rest = 1 + 2*len(i.SHA256) + len(i.Fingerprint) + 7*binary.MaxVarintLen64
 	b := make([]byte, 0, rest+len(i.Key)+len(i.Kind)+len(i.Data)+len(i.Receipt))
 	b = binary.AppendUvarint(b, target)
 	b = append(b, byte(i.Status))
@@ -41,7 +42,11 @@ func encodeIntent(i *Intent, target uint64) []byte {
 	b = append(b, i.Fingerprint[:]...)
 	b = appendString(b, i.Kind)
 	b = appendString(b, i.Data)
-	return appendString(b, i.Receipt)
+	b = appendString(b, i.Receipt)
+	if i.Content != ([32]byte{}) {
+		b = append(b, i.Content[:]...)
+	}
+	return b
 }
 
 // decodeIntent returns copies: nothing in the result points into b.
@@ -65,6 +70,9 @@ func decodeIntent(id, b []byte, name func(uint64) (string, bool)) (Intent, error
 		i.Data = []byte(data)
 	}
 	i.Receipt = d.string()
+	if !d.bad && len(d.b) > 0 {
+		copy(i.Content[:], d.bytes(uint64(len(i.Content))))
+	}
 	if d.bad || !ok || len(d.b) > 0 {
 		return Intent{}, errCorrupt
 	}

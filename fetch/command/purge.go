@@ -51,6 +51,7 @@ func runPurge(c *cli.Context) error {
 	f.ReadBack = e.readBack(accounts)
 	rep, err := f.Purge(c.Context, list[0], older, c.Bool("dry-run"), e.tell(a.Name))
 	e.writePurge(a.Name, &rep, c.Bool("dry-run"), err)
+	e.printNotes(a.Name, rep.Notes)
 	switch {
 	case isStopped(c.Context, err):
 		return stopped{rep.Mail()}

@@ -1,6 +1,8 @@
 package pop3test
 
 import (
+	"bytes"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,6 +23,10 @@ type Maildrop struct {
 	// with RETR in a session that ended with QUIT. The user name
 	// "recent:USER" shows such messages again.
 	Gmail bool
+	// HashedUIDs gives a message without a uid of its own one that is made of
+	// its header, as popa3d, solid-pop3d and tpop3d do: equal headers have equal
+	// ones.
+	HashedUIDs bool
 	// Exclusive allows one session at a time; a second one is refused with
 	// [IN-USE] (RFC 2449 section 8.1.2).
 	Exclusive bool
@@ -65,6 +71,10 @@ func (d *Maildrop) Insert(i int, uid string, message []byte) {
 
 func (d *Maildrop) insert(i int, uid string, message []byte) {
 	d.added++
+	if uid == "" && d.HashedUIDs {
+		head, _, _ := bytes.Cut(message, []byte("\r\n\r\n"))
+		uid = fmt.Sprintf("%x", md5.Sum(head))
+	}
 	if uid == "" {
 		uid = fmt.Sprintf("%08x4d61696c", d.added)
 	}

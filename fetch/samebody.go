@@ -1,0 +1,326 @@
+package fetch
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// A unique-id, or an equal header, is what a server says of a message; only its
+// content says that it was delivered. So before a message is deleted that this
+// session did not deliver, it is retrieved once more and compared with the
+// record, unless its unique-id is of a form that is never given twice
+// (uidform.go). Another message than the one on record is a new one.
+
+// likeness is what a second look at a message came to.
+type likeness uint8
+
+const (
+	notCompared likeness = iota // the server did not send it, or nothing on record can be compared
+	sameMessage
+	otherMessage
+)
+
+// bodySums are the sums of a message as the server sends it: of all of it, and
+// of its content (see state.Entry).
+type bodySums struct{ raw, content [sha256.Size]byte }
+
+// sumsOf reads a message to its end.
+func sumsOf(in *bufio.Reader) (s bodySums, err error) {
+	h, err := readHeader(in)
+	if err != nil {
+		return s, err
+	}
+	sum := sha256.New()
+	r, content := ownContent(h, in, false)
+	if _, err := io.Copy(sum, r); err != nil {
+		return s, err
+	}
+	s.raw, s.content = [sha256.Size]byte(sum.Sum(nil)), content()
+	if s.content == ([sha256.Size]byte{}) {
+		s.content = s.raw
+	}
+	return s, nil
+}
+
+// like compares a message with an entry. Traced says that a field of ours may be
+// in the sum of an entry that has no other.
+func (s bodySums) like(e *state.Entry, traced bool) likeness {
+	want := e.Content
+	none := want == [sha256.Size]byte{}
+	if none {
+		want = e.SHA256
+	}
+	switch {
+	case e.SHA256 == ([sha256.Size]byte{}):
+		return notCompared
+	case s.content == want, s.raw == e.SHA256:
+		return sameMessage
+	case none && traced:
+		return notCompared
+	}
+	return otherMessage
+}
+
+// mustCompare reports whether a message that was delivered may be deleted only
+// after a comparison. A person who trusts an imported list has decided that.
+func mustCompare(e *state.Entry, neverReused bool) bool {
+	return e.Source == state.Fetched && (e.ByHeader || !neverReused)
+}
+
+// likeness looks for a message among all that were delivered under its
+// unique-id: their order in a listing may have changed.
+func (r *run) likeness(k state.Key, s bodySums) likeness {
+	const holes = 4 // keys that were forgotten between others
+	found := notCompared
+	for nth, misses := 0, 0; misses < holes; nth++ {
+		e, ok := r.entry(state.NewKey(k.UID(), nth))
+		if !ok {
+			misses++
+			continue
+		}
+		switch s.like(&e, r.a.Policy.Received) {
+		case sameMessage:
+			if e.Done {
+				return sameMessage
+			}
+		case otherMessage:
+			if e.Key == k {
+				found = otherMessage
+			}
+		}
+	}
+	return found
+}
+
+// compareBodies retrieves messages that are known and compares them. It stores
+// nothing.
+func (r *run) compareBodies(ctx context.Context, c *pop3.Client, items []Item) ([]likeness, error) {
+	out := make([]likeness, len(items))
+	err := r.lookAt(ctx, c, items, func(i int, s bodySums) { out[i] = r.likeness(items[i].Key, s) })
+	return out, err
+}
+
+// lookAt retrieves messages for their sums alone. Fn is not called for one that
+// the server does not send.
+func (r *run) lookAt(ctx context.Context, c *pop3.Client, items []Item, fn func(i int, s bodySums)) error {
+	r.enter(Retrieving)
+	in := bufio.NewReaderSize(nil, maxHeader)
+	next := 0
+	return c.Retrieve(ctx, messagesOf(items), func(_ pop3.Message, body io.Reader, refused error) error {
+		i := next
+		next++
+		if refused != nil {
+			return nil
+		}
+		in.Reset(&source{r: body, run: r, wait: r.pace(ctx)})
+		s, err := sumsOf(in)
+		if err == nil {
+			fn(i, s)
+		}
+		return err
+	})
+}
+
+// comparison is what compare found out.
+type comparison struct{ same, other map[state.Key]bool }
+
+// compare looks at messages once more and records what came of it: another
+// message is unknown from then on, and the same one was never deleted.
+func (r *run) compare(ctx context.Context, c *pop3.Client, items []Item) (comparison, error) {
+	out := comparison{make(map[state.Key]bool), make(map[state.Key]bool)}
+	r.log.Info("comparing with what was delivered", "messages", len(items))
+	found, err := r.compareBodies(ctx, c, items)
+	if err != nil {
+		return out, err
+	}
+	change := &state.Change{}
+	for i, it := range items {
+		switch found[i] {
+		case sameMessage:
+			out.same[it.Key] = true
+			if e, ok := r.entry(it.Key); ok && (e.ByHeader || !e.Deleted.IsZero()) {
+				e.ByHeader, e.Deleted = false, time.Time{}
+				change.Put = append(change.Put, e)
+			}
+		case otherMessage:
+			out.other[it.Key] = true
+			change.Forget = append(change.Forget, it.Key)
+		}
+	}
+	r.noteCompared(len(out.other), len(items)-len(out.same)-len(out.other))
+	return out, r.applyCompared(change)
+}
+
+func (r *run) applyCompared(change *state.Change) error {
+	if len(change.Put)+len(change.Forget) == 0 {
+		return nil
+	}
+	fault.Point("reused.apply")
+	if err := r.db.Apply(change); err != nil {
+		return &Error{Exit: ExitIO, Err: stateWrite(r.db, err)}
+	}
+	r.facts.List = state.ListDigest{} // the one on record may hold what was forgotten
+	return nil
+}
+
+func (r *run) noteCompared(other, unclear int) {
+	if other > 0 {
+		r.addNote("the server uses unique-ids again: " + counted(other, "new message") + " recognised by the content")
+	}
+	if unclear > 0 {
+		r.addNote(counted(unclear, "message") + " could not be compared with what was delivered under the same unique-id, and so not deleted; a later run tries again")
+	}
+}
+
+// proveDeletions compares what the plan would delete without having delivered it
+// in this session, and what reappeared. Other messages than those on record are
+// retrieved, and the plan keeps the deletions that are beyond doubt.
+func (r *run) proveDeletions(ctx context.Context, c *pop3.Client, list []pop3.Message, plan *Plan) error {
+	unproven, sure, err := r.unproven(plan, !plan.Repeated && neverReused(list))
+	if err != nil || len(unproven) == 0 {
+		return err
+	}
+	found, err := r.compare(ctx, c, unproven)
+	if err != nil {
+		return err
+	}
+	r.reappearedAre(plan, found)
+	now, err := r.diff(list)
+	if err != nil {
+		return err
+	}
+	plan.Delete = slices.DeleteFunc(now.Delete, func(it Item) bool { return !sure[it.Key] && !found.same[it.Key] })
+	more := slices.DeleteFunc(now.Retrieve, func(it Item) bool { return !found.other[it.Key] || r.a.Exactly != nil })
+	if len(more) == 0 {
+		return nil
+	}
+	plan.Retrieve = append(plan.Retrieve, more...)
+	r.expectMore(more)
+	return r.retrieveAll(ctx, c, more)
+}
+
+// unproven are the messages to compare, as far as the limits allow, and sure the
+// keys of those that may be deleted as they are.
+func (r *run) unproven(plan *Plan, neverReused bool) (items []Item, sure map[state.Key]bool, err error) {
+	sure = make(map[state.Key]bool)
+	for i := range plan.Delete {
+		it := &plan.Delete[i]
+		if e, ok := r.entry(it.Key); ok && !mustCompare(&e, neverReused) {
+			sure[it.Key] = true
+			continue
+		}
+		items = append(items, *it)
+	}
+	for i := range plan.Skip {
+		// What this run deleted may be on its way out still.
+		if e, ok := r.entry(plan.Skip[i].Key); ok && plan.Skip[i].Why == Reappeared && e.Deleted.Before(r.sum.Started) {
+			items = append(items, plan.Skip[i])
+		}
+	}
+	if len(items) == 0 {
+		return nil, sure, nil
+	}
+	all := len(items)
+	items, err = r.affordable(items)
+	if len(items) < all {
+		plan.Delete = slices.DeleteFunc(plan.Delete, func(it Item) bool { return !sure[it.Key] })
+		r.addNote("the limit does not allow to compare " + counted(all-len(items), "message") + " with what was delivered: deleted by a later run")
+	}
+	return items, sure, err
+}
+
+// affordable are the first items that the run may still retrieve for a
+// comparison, which does not count as a message.
+func (r *run) affordable(items []Item) (out []Item, err error) {
+	err = r.db.View(func(v *state.View) error {
+		out = r.octetsLeft(v.Budget(day(r.now()))).affordable(items)
+		return nil
+	})
+	return out, err
+}
+
+func (l Limits) affordable(items []Item) []Item {
+	l.Messages = 0
+	octets := int64(0)
+	for i := range items {
+		size := max(items[i].Size, 0)
+		if !l.allow(i, octets, size) {
+			return items[:i]
+		}
+		octets += size
+	}
+	return items
+}
+
+// reappearedAre takes the messages that were compared off the plan's list of
+// those left alone.
+func (r *run) reappearedAre(plan *Plan, found comparison) {
+	if r.compared == nil {
+		r.compared = make(map[state.Key]bool)
+	}
+	before := len(plan.Skip)
+	plan.Skip = slices.DeleteFunc(plan.Skip, func(it Item) bool {
+		same, other := found.same[it.Key], found.other[it.Key]
+		if it.Why != Reappeared || !same && !other {
+			return false
+		}
+		r.compared[it.Key] = other
+		return true
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := before - len(plan.Skip); n > 0 {
+		r.sum.Skipped -= n
+		r.sum.Skips[Reappeared] -= n
+	}
+}
+
+// expectMore adds messages to what the reporter was told to expect.
+func (r *run) expectMore(items []Item) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.event.Total += len(items)
+	for i := range items {
+		r.event.TotalBytes += max(items[i].Size, 0)
+	}
+}
+
+// identified is for a server with neither UIDL nor TOP: a message that turned
+// out to be known by its header while it was retrieved. The same one is deleted,
+// another one is retrieved again under a key of its own.
+func (rt *retriever) seenAgain(m *message) error {
+	s, err := sumsOf(rt.in)
+	if err != nil {
+		return err
+	}
+	switch rt.likeness(m.Key, s) {
+	case sameMessage:
+		if m.Delete {
+			rt.mu.Lock()
+			rt.doomed = append(rt.doomed, deletionOf(&m.Item))
+			rt.mu.Unlock()
+		}
+	case otherMessage:
+		for nth := rt.prints.nth[m.UID]; ; nth++ {
+			m.Key = state.NewKey(m.UID, nth)
+			if _, known := rt.entry(m.Key); !known {
+				rt.prints.nth[m.UID] = nth + 1
+				break
+			}
+		}
+		m.named, m.Have, m.Delete = true, nil, rt.a.Policy.Keep.None
+		rt.prints.others = append(rt.prints.others, m.Item)
+	default:
+		rt.addNote(fmt.Sprintf("message %d has the header of a delivered one and could not be compared: left alone on the server", m.Num))
+	}
+	return nil
+}
