@@ -119,6 +119,15 @@ type Batch interface {
 	Abort() error
 }
 
+// Divider is implemented by a Batch whose messages need not wait for one that
+// is still being added.
+type Divider interface {
+	// Divide moves the first n messages that were added into a batch of their
+	// own, which is prepared, published and aborted apart. It may be called
+	// from another goroutine while an Add reads its body.
+	Divide(n int) Batch
+}
+
 // Intent is a durable promise: enough to find out after a crash, without the
 // configuration, whether one message became visible in one target.
 type Intent struct {

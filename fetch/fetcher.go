@@ -37,7 +37,8 @@ type Fetcher struct {
 	// Now replaces time.Now in tests.
 	Now func() time.Time
 
-	longList int // in tests: if not 0, in place of the constant
+	longList int           // in tests: if not 0, in place of the constant
+	batchAge time.Duration // the same
 }
 
 func (f *Fetcher) now() time.Time {

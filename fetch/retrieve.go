@@ -122,7 +122,10 @@ func (rt *retriever) stage(ctx context.Context, it Item, body io.Reader) error {
 	in, content := ownContent(h, rt.in, added != "")
 	rt.sum.Reset()
 	count := &counter{r: io.TeeReader(io.MultiReader(strings.NewReader(added), in), rt.sum)}
-	errs := tee(ctx, func(i int) deliver.Envelope { return envelopeFor(env, msg, ids[i]) }, parts, count)
+	var errs []error
+	rt.inTime(func() {
+		errs = tee(ctx, func(i int) deliver.Envelope { return envelopeFor(env, msg, ids[i]) }, parts, count)
+	})
 	if src.err != nil {
 		return rt.unless(&it, src, src.err)
 	}

@@ -87,6 +87,43 @@ func testCancelled(t *testing.T, h Harness) {
 	checkStaged(t, target)
 }
 
+// testDivide: what is whole is published while another message is still being
+// added, and that one later.
+func testDivide(t *testing.T, h Harness) {
+	target := h.open(t)
+	b := begin(t, target)
+	d, ok := b.(deliver.Divider)
+	if !ok {
+		if err := b.Abort(); err != nil {
+			t.Error(err)
+		}
+		t.Skip("not a deliver.Divider")
+	}
+	sent := bodies(4)
+	add(t, b, sent[:2]...)
+	r, w := io.Pipe()
+	added := make(chan error)
+	go func() { added <- b.Add(t.Context(), envelope(0), r) }()
+	if _, err := w.Write(sent[2]); err != nil {
+		t.Fatal(err)
+	}
+	first := d.Divide(2)
+	publish(t, first, prepare(t, first, 2))
+	h.checkVisible(t, target, sent[:2]...)
+	_ = w.Close()
+	if err := <-added; err != nil {
+		t.Fatal(err)
+	}
+	none := d.Divide(0)
+	if err := none.Abort(); err != nil {
+		t.Error(err)
+	}
+	add(t, b, sent[3])
+	publish(t, b, prepare(t, b, 2))
+	h.checkVisible(t, target, sent...)
+	checkStaged(t, target)
+}
+
 // testCancelledPublish: whatever a done context stops, the results tell the
 // truth.
 func testCancelledPublish(t *testing.T, h Harness) {

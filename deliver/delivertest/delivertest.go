@@ -94,6 +94,7 @@ func Run(t *testing.T, h Harness) {
 		{"cancelled", testCancelled},
 		{"cancelled publish", testCancelledPublish},
 		{"abort", testAbort},
+		{"divide", testDivide},
 		{"invisible", testInvisible},
 		{"overlap", testOverlap},
 		{"parallel", testParallel},

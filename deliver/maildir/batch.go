@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
@@ -21,8 +23,11 @@ type batch struct {
 	where  intent // what the intents of the batch have in common
 	marks  string // the path of the marks, from the first Add on
 	group  *durable.Group
-	staged []staged
+	shares *atomic.Int32 // of group, which the last one closes
 	closed bool
+
+	mu     sync.Mutex // guards staged while an Add is under way
+	staged []staged
 }
 
 // staged is a message in tmp/.
@@ -55,6 +60,8 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 	}
 	m.size = size
 	m.new = fmt.Sprintf("%s.%s,S=%d", m.receipt, b.d.host, size)
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.staged = append(b.staged, m)
 	return nil
 }
@@ -69,6 +76,33 @@ func (b *batch) mark(tmp string) (err error) {
 		b.marks = filepath.Join(b.path, "tmp", b.where.marks())
 	}
 	return err
+}
+
+// Divide implements deliver.Divider. Both batches need the group: it was opened
+// before the first file was written.
+func (b *batch) Divide(n int) deliver.Batch { return b.divide(n) }
+
+func (b *batch) divide(n int) *batch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.shares.Add(1)
+	first := &batch{d: b.d, path: b.path, where: b.where, marks: b.marks, group: b.group, shares: b.shares, staged: b.staged[:n:n]}
+	b.staged = b.staged[n:]
+	return first
+}
+
+// last is the message that was staged last.
+func (b *batch) last() staged {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.staged[len(b.staged)-1]
+}
+
+// dropLast forgets it.
+func (b *batch) dropLast() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.staged = b.staged[:len(b.staged)-1]
 }
 
 // write fills a new file, and leaves none if it fails. An error of body is
@@ -199,11 +233,14 @@ func (b *batch) Abort() error {
 	return nil
 }
 
-// close releases the directory once.
+// close gives up this batch's share of the directory, once.
 func (b *batch) close() error {
 	if b.closed {
 		return nil
 	}
 	b.closed = true
+	if b.shares.Add(-1) > 0 {
+		return nil
+	}
 	return b.group.Close()
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/mailhaul/mailhaul/deliver"
 )
@@ -80,7 +81,8 @@ type dedupeBatch struct {
 	deliver.Batch
 	inner *batch
 	d     *Dedupe
-	has   []string // by order of Add: the base name of a duplicate, "" if staged
+	mu    sync.Mutex // guards has while an Add is under way
+	has   []string   // by order of Add: the base name of a duplicate, "" if staged
 }
 
 // Add implements deliver.Batch.
@@ -94,7 +96,7 @@ func (b *dedupeBatch) Add(ctx context.Context, e deliver.Envelope, body io.Reade
 			if _, err := io.Copy(io.Discard, body); err != nil {
 				return err
 			}
-			b.has = append(b.has, base)
+			b.note(base)
 			return nil
 		}
 	}
@@ -108,7 +110,7 @@ func (b *dedupeBatch) Add(ctx context.Context, e deliver.Envelope, body io.Reade
 // settle keeps the message that was just staged, or takes it back if its bytes
 // are in the Maildir already.
 func (b *dedupeBatch) settle(e deliver.Envelope, sum [sha256.Size]byte) error {
-	m := b.inner.staged[len(b.inner.staged)-1]
+	m := b.inner.last()
 	base := ""
 	var err error
 	if b.d.by == SameContent {
@@ -118,14 +120,41 @@ func (b *dedupeBatch) settle(e deliver.Envelope, sum [sha256.Size]byte) error {
 		err = b.d.have.add(m.new, e.MessageID, sum)
 	}
 	if err != nil || base != "" {
-		b.inner.staged = b.inner.staged[:len(b.inner.staged)-1]
+		b.inner.dropLast()
 		_ = os.Remove(filepath.Join(b.inner.path, "tmp", m.tmp)) // else it is swept
 	}
 	if err != nil {
 		return b.d.failed(err)
 	}
-	b.has = append(b.has, base)
+	b.note(base)
 	return nil
+}
+
+func (b *dedupeBatch) note(base string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.has = append(b.has, base)
+}
+
+// Divide implements deliver.Divider.
+func (b *dedupeBatch) Divide(n int) deliver.Batch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	staged := 0
+	for _, base := range b.has[:n] {
+		staged += b2i(base == "")
+	}
+	inner := b.inner.divide(staged)
+	first := &dedupeBatch{Batch: inner, inner: inner, d: b.d, has: b.has[:n:n]}
+	b.has = b.has[n:]
+	return first
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // Prepare implements deliver.Batch.

@@ -134,7 +134,9 @@ func (d *Deliverer) Begin(ctx context.Context) (deliver.Batch, error) {
 	}
 	inode, _ := fileID(tmp)
 	in := intent{path: path, inode: inode, epoch: durable.Epoch(filepath.Join(path, "tmp"))}
-	return &batch{d: d, path: path, where: in, group: group}, nil
+	b := &batch{d: d, path: path, where: in, group: group, shares: new(atomic.Int32)}
+	b.shares.Store(1)
+	return b, nil
 }
 
 // Close removes the marks. What is recovered all the same is looked up.
