@@ -2,12 +2,14 @@ package command
 
 import (
 	"crypto/tls"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/xdg-go/scram"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test/realtest"
 )
 
 // TestUnboundServer: a server that announces SCRAM-SHA-256-PLUS and cannot
@@ -70,4 +72,26 @@ func TestUnboundServer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCyrusBinding: a real Cyrus says "bad protocol / cancel" to a binding that
+// it does not know, and "authentication failure" to a wrong password.
+func TestCyrusBinding(t *testing.T) {
+	t.Parallel()
+	cyrus := realtest.Cyrus(t)
+	cyrus.Add(letters(1))
+	l := newLab(t)
+	l.account(cyrus.Account...)
+	l.want(l.run("fetch"), 0, "cannot verify it: logging in by SCRAM without it")
+	out := l.run("-vv", "fetch")
+	l.want(out, 0, "AUTH SCRAM-SHA-256 ")
+	if f := l.facts(); strings.Contains(out.err, "AUTH SCRAM-SHA-256-PLUS") || !f.NoBinding || f.AuthName != "SCRAM-SHA-256" {
+		t.Errorf("%+v\n%s", f, out.err)
+	}
+	l.account(append(slices.Clone(cyrus.Account), "auth: scram-sha-256-plus")...)
+	l.want(l.run("fetch"), 77, "`auth: scram-sha-256` logs in without it")
+	wrong := slices.Clone(cyrus.Account)
+	wrong[slices.IndexFunc(wrong, func(line string) bool { return strings.HasPrefix(line, "password:") })] = "password: wrong-one"
+	l.account(wrong...)
+	l.want(l.run("fetch"), 77, "user name or password is wrong")
 }

@@ -33,7 +33,7 @@ func TestRealServers(t *testing.T) {
 		"mpopd":         realtest.Mpopd,
 		"popa3d":        realtest.Popa3d,
 		"courier, utf8": with(realtest.Courier, "utf8: on"),
-		"cyrus, plain":  with(realtest.Cyrus, "auth: plain"),
+		"cyrus":         realtest.Cyrus, // by SCRAM, whose channel binding it cannot verify
 	} {
 		cases = append(cases, subtest{name, func(t *testing.T) {
 			bin := filepath.Join(t.TempDir(), "mailhaul") // see TestMain
