@@ -29,9 +29,9 @@ const doubtAfter = 30 * 24 * time.Hour
 // rest holds; zero where there is none.
 func Doubtful(f *state.Facts, now time.Time) (noPipelining, noCapa time.Time) {
 	until := func(fact *bool, at time.Time) time.Time {
-		at = at.Add(doubtAfter)
-		if *fact = *fact && at.After(now); *fact {
-			return at
+		until := at.Add(doubtAfter)
+		if *fact = *fact && until.After(now) && !future(at, now); *fact {
+			return until
 		}
 		return time.Time{}
 	}

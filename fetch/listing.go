@@ -93,6 +93,7 @@ func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
 	err = r.db.View(func(v *state.View) error {
 		known := KnownOf(v)
 		known.Targets, known.Compared = r.targetIDs(), r.compared
+		known.AgesFrom = agesFrom(&r.facts, r.now(), built())
 		if r.prints.late {
 			known.Records = none
 		}

@@ -131,7 +131,7 @@ func (r *rows) merge(k Known, p Policy, now time.Time, plan *Plan) {
 		switch {
 		case !gone:
 			plan.Gone = append(plan.Gone, state.Key(bytes.Clone(key)))
-		case now.Sub(since) >= forget:
+		case age(since, k.AgesFrom, now) >= forget:
 			plan.Expire = append(plan.Expire, state.Key(bytes.Clone(key)))
 		}
 	}

@@ -108,6 +108,8 @@ type Known struct {
 	// Targets are the account's: a message of which one pauses is retrieved
 	// for the others.
 	Targets []string
+	// AgesFrom is the time before which no age is counted, see agesFrom.
+	AgesFrom time.Time
 	// Compared are messages that were Reappeared: true for another message than
 	// the one that is known.
 	Compared map[state.Key]bool
@@ -141,7 +143,7 @@ func Diff(list []pop3.Message, k Known, p Policy, l Limits, now time.Time) Plan 
 	for _, m := range list {
 		plan.Size += max(m.Size, 0)
 	}
-	doomed := retention(r, p, plan.Size, now)
+	doomed := retention(r, p, plan.Size, k.AgesFrom, now)
 	plan.Retrieve = make([]Item, 0, r.unfinished(p))
 	for i := range list {
 		plan.place(r, int32(i), doomed(int32(i)), k, p, now)
@@ -259,11 +261,12 @@ func (it *Item) heed(failures []state.Failure, targets []string, p Policy, now t
 			it.SetAside = append(it.SetAside, f.Target)
 			continue
 		}
-		if !now.Before(f.Next) {
+		due := dueAt(&f, now)
+		if !now.Before(due) {
 			continue
 		}
-		if it.Until.IsZero() || f.Next.Before(it.Until) {
-			it.Until = f.Next
+		if it.Until.IsZero() || due.Before(it.Until) {
+			it.Until = due
 		}
 		if f.Target == "" {
 			wait = true

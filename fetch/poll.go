@@ -110,6 +110,9 @@ func (r *run) load() error {
 	}
 	return r.db.View(func(v *state.View) error {
 		r.facts, r.failures = v.Facts(), v.Failures()
+		if noteJump(&r.facts, r.now()) {
+			r.addNote(jumpNote(&r.facts))
+		}
 		Doubtful(&r.facts, r.now())
 		r.facts.NoUTF8 = !UTF8Quirk(&r.facts, r.now()).IsZero()
 		r.facts.NoBinding = !BindingQuirk(&r.facts, r.now()).IsZero()
@@ -126,6 +129,7 @@ func (r *run) record(ctx context.Context, change *state.Change, err error) error
 		return err // law 6: the state's own failure; nothing more is written
 	}
 	notePlaces(r.a, &r.facts)
+	r.facts.ClockSeen = r.now()
 	change.Facts = &r.facts
 	change.Targets = r.targetIDs()
 	change.Fail = append(change.Fail, r.takeFailures()...)

@@ -62,11 +62,11 @@ func (r *run) purgeable(ctx context.Context, older time.Duration, rep *PurgeRepo
 		return nil, err
 	}
 	rep.Listed, rep.Remaining = len(listed), len(listed)
-	before := r.now().Add(-older)
+	from, now := agesFrom(&r.facts, r.now(), built()), r.now()
 	entries, err := r.entries(func(e *state.Entry) bool {
 		// What is listed although it was deleted, and could not be compared, may
 		// be another message.
-		return listed[e.Key] && delivered(e) && e.Deleted.IsZero() && !e.FirstSeen.After(before)
+		return listed[e.Key] && delivered(e) && e.Deleted.IsZero() && (older == 0 || age(e.FirstSeen, from, now) >= older)
 	})
 	if err != nil {
 		return nil, err

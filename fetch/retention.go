@@ -23,8 +23,9 @@ const (
 // retention answers which positions of a listing the policy wants off the
 // server once they are delivered, and by which rule. Each rule of a composite
 // policy can order a deletion by itself; the first that does is named. Age is
-// counted from when a message was first seen; one that is new is as old as now.
-func retention(r *rows, p Policy, total int64, now time.Time) func(pos int32) Rule {
+// counted from when a message was first seen, and at the earliest from a jump of
+// the clock; one that is new is as old as now.
+func retention(r *rows, p Policy, total int64, from, now time.Time) func(pos int32) Rule {
 	k := p.Keep
 	if !p.ages() {
 		rule := NoRule
@@ -38,7 +39,7 @@ func retention(r *rows, p Policy, total int64, now time.Time) func(pos int32) Ru
 	for rank, pos := range newestFirst {
 		first := r.first[pos]
 		switch {
-		case k.Days > 0 && !first.IsZero() && now.Sub(first) > time.Duration(k.Days)*24*time.Hour:
+		case k.Days > 0 && !first.IsZero() && age(first, from, now) > time.Duration(k.Days)*24*time.Hour:
 			doomed[pos] = RuleDays
 		case k.Newest > 0 && rank >= k.Newest:
 			doomed[pos] = RuleNewest

@@ -102,6 +102,13 @@ type past struct {
 	rest     time.Duration
 }
 
+// bounded is the past as far as it can be true: nothing was started later than
+// now, and no server wants a longer rest between two logins than a day.
+func (p past) bounded(now time.Time) past {
+	p.started, p.login = sooner(p.started, now), sooner(p.login, now.Add(24*time.Hour))
+	return p
+}
+
 // refusedRest is the least time between a refused login and the next try,
 // whoever asks for it: many in a row lock an account.
 const refusedRest = time.Minute
@@ -118,6 +125,7 @@ func (p past) floor() time.Time {
 
 // next is when an account is due again, now that its run is over.
 func (s Schedule) next(p past, now time.Time, random draw) time.Time {
+	p = p.bounded(now)
 	at := s.regular(p.started, now, random)
 	if p.failures > 0 {
 		pause := s.pause(p.exit, p.failures)
@@ -141,6 +149,7 @@ func (s Schedule) next(p past, now time.Time, random draw) time.Time {
 // is known of earlier processes counts: a service that is started again and
 // again must not hammer a server that refused it.
 func (s Schedule) first(p past, now time.Time, random draw) time.Time {
+	p = p.bounded(now)
 	if p.failures == 0 || p.started.IsZero() {
 		return s.regular(p.started, now, random)
 	}

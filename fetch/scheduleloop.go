@@ -68,6 +68,7 @@ type loop struct {
 	roster Roster
 	done   chan ending
 	beat   time.Time
+	clock  clockWatch
 }
 
 // Run fetches until ctx is done, waits for the runs under way, and returns the
@@ -81,6 +82,9 @@ func (l *Loop) Run(ctx context.Context, r Roster) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		if s.clock.jumped(s.now()) {
+			s.reload(s.roster)
+		}
 		s.due(s.now())
 		s.dispatch(ctx)
 		timer.Reset(s.untilNext())
@@ -112,12 +116,16 @@ func (s *loop) now() time.Time { return s.Fetcher.now() }
 
 func (s *loop) parallel() int { return cmp.Or(s.roster.Parallel, 4) }
 
+// clockEvery is how often a loop that has nothing to do looks at the clock: a
+// time to wait for may have been computed under one that was wrong.
+const clockEvery = 15 * time.Minute
+
 // untilNext is how long nothing is to be done, and beats the heart.
 func (s *loop) untilNext() time.Duration {
 	now := s.now()
-	wait := 24 * time.Hour
+	wait := clockEvery
 	if len(s.heap) > 0 {
-		wait = s.heap[0].at.Sub(now)
+		wait = min(wait, s.heap[0].at.Sub(now))
 	}
 	if s.BeatEvery > 0 && s.Beat != nil {
 		if now.Sub(s.beat) >= s.BeatEvery {
@@ -192,7 +200,7 @@ func (s *loop) finish(e ending) {
 	t.note(&e.sum)
 	t.turn.add(&e.sum)
 	now := s.now()
-	soon := later(now, t.floor())
+	soon := later(now, t.bounded(now).floor())
 	if t.turn.more(e.own, &e.sum) {
 		s.plan(t, soon)
 		return
@@ -235,7 +243,7 @@ func (s *loop) wakeAll() {
 		t.asked = true
 		if t.phase == asleep {
 			s.leave(t)
-			s.plan(t, later(now, t.floor()))
+			s.plan(t, later(now, t.bounded(now).floor()))
 		}
 	}
 }
@@ -261,7 +269,7 @@ func (s *loop) reload(r Roster) {
 		t.Job, t.dropped = j, false
 		if t.phase == asleep && t.turn.started.IsZero() && !t.asked {
 			s.leave(t)
-			s.plan(t, later(j.Schedule.first(t.past, now, s.random), t.floor()))
+			s.plan(t, later(j.Schedule.first(t.past, now, s.random), t.bounded(now).floor()))
 		}
 	}
 	for id, t := range s.tasks {

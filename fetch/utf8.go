@@ -16,7 +16,7 @@ import (
 // it, gets sessions without; zero if there is no such quirk on record.
 func UTF8Quirk(f *state.Facts, now time.Time) time.Time {
 	until := f.NoUTF8At.Add(doubtAfter)
-	if f.NoUTF8 && until.After(now) {
+	if f.NoUTF8 && until.After(now) && !future(f.NoUTF8At, now) {
 		return until
 	}
 	return time.Time{}

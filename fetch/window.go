@@ -150,7 +150,7 @@ func (r *run) awaitLogin(ctx context.Context, within bool) error {
 
 // loginPause is how much of the server's LOGIN-DELAY is left.
 func (r *run) loginPause() time.Duration {
-	if r.facts.LoginDelay <= 0 || r.facts.LastLogin.IsZero() {
+	if r.facts.LoginDelay <= 0 || r.facts.LastLogin.IsZero() || future(r.facts.LastLogin, r.now()) {
 		return 0
 	}
 	return min(r.facts.LastLogin.Add(r.facts.LoginDelay).Sub(r.now()), r.facts.LoginDelay)

@@ -3,6 +3,9 @@ package state
 import (
 	"encoding/binary"
 	"encoding/json"
+	"maps"
+	"slices"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -66,7 +69,31 @@ func (a *applier) putBudget() error {
 	if len(a.Budget) == 0 {
 		return nil
 	}
+	if err := dropFuture(b, slices.Max(slices.Collect(maps.Keys(a.Budget)))); err != nil {
+		return err
+	}
 	return keepLast(b, keepDays)
+}
+
+// dropFuture deletes the days after the one that follows a day: they were
+// written under a wrong clock, and would be kept in place of the right ones.
+func dropFuture(b *bbolt.Bucket, day string) error {
+	at, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return nil // not a day: nothing is known of its order
+	}
+	next := at.AddDate(0, 0, 1).Format(time.DateOnly)
+	var keys []Key
+	err = b.ForEach(func(k, _ []byte) error {
+		if string(k) > next {
+			keys = append(keys, Key(k))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return deleteKeys(b, keys)
 }
 
 // keepLast deletes all but the n greatest keys.

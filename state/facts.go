@@ -28,6 +28,12 @@ type Facts struct {
 	LastLogin  time.Time     `json:"last_login,omitzero"`
 	// LastPoll is the time of the last complete listing.
 	LastPoll time.Time `json:"last_poll,omitzero"`
+	// ClockSeen is what the clock showed at the end of the last run. ClockJumped
+	// is when a run last found the clock far from that, which was ClockFrom
+	// then: no age is counted from before it.
+	ClockSeen   time.Time `json:"clock_seen,omitzero"`
+	ClockJumped time.Time `json:"clock_jumped,omitzero"`
+	ClockFrom   time.Time `json:"clock_from,omitzero"`
 	// AuthName is the mechanism that last logged in.
 	AuthName string `json:"auth_name,omitempty"`
 	// AuthStrength ranks it, higher is stronger.

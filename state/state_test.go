@@ -341,3 +341,17 @@ func TestReadOnly(t *testing.T) {
 		t.Error("a read-only file was changed")
 	}
 }
+
+// TestBudgetOfTheFuture: days that were counted under a clock that was ahead do
+// not push the right ones out.
+func TestBudgetOfTheFuture(t *testing.T) {
+	db := openTest(t)
+	for _, day := range []string{"2036-01-01", "2036-01-02", "2036-01-03", "2026-11-29", "2026-11-29"} {
+		apply(t, db, &Change{Budget: map[string]int64{day: 5}})
+	}
+	view(t, db, func(v *View) {
+		if got := v.Budget("2026-11-29"); got != 10 {
+			t.Errorf("%d bytes today, want 10", got)
+		}
+	})
+}

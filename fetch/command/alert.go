@@ -29,10 +29,20 @@ const (
 	eventRecovered = "recovered"
 )
 
+// failingSince is since when there is no success. A time of the future was
+// written under a wrong clock: then it is since the first run.
+func failingSince(s *state.StatusFile, now time.Time) time.Time {
+	since := s.Failing()
+	if since.After(now) && s.Since.Before(now) {
+		return s.Since
+	}
+	return since
+}
+
 // alertDue decides whether people are to be told of an account: once when it
 // has had no success for so long, and once when it has one again.
 func alertDue(s *state.StatusFile, after time.Duration, now time.Time) (event string, due bool) {
-	since := s.Failing()
+	since := failingSince(s, now)
 	switch {
 	case since.IsZero() && !s.Alerted.IsZero() && s.LastRun != nil:
 		return eventRecovered, true
@@ -45,7 +55,7 @@ func alertDue(s *state.StatusFile, after time.Duration, now time.Time) (event st
 // overdue reports whether an account has had no success for too long, told or
 // not.
 func overdue(s *state.StatusFile, after time.Duration, now time.Time) bool {
-	since := s.Failing()
+	since := failingSince(s, now)
 	return !since.IsZero() && now.Sub(since) >= after
 }
 
@@ -58,7 +68,7 @@ func newNotice(event string, s *state.StatusFile, now time.Time) notice {
 		n.Text = fmt.Sprintf("mailhaul: %s works again", s.Account)
 		return n
 	}
-	n.Since = s.Failing()
+	n.Since = failingSince(s, now)
 	n.Text = fmt.Sprintf("mailhaul: %s has had no success for %s: %s", s.Account,
 		now.Sub(n.Since).Round(time.Minute), printable(n.Error))
 	return n

@@ -47,6 +47,10 @@ type statusJSON struct {
 	// run fails.
 	Overdue        bool      `json:"overdue"`
 	NoSuccessSince time.Time `json:"no_success_since,omitzero"`
+	// ClockJumped is when a run found that the clock had jumped since the one
+	// before, ClockFrom what it showed then.
+	ClockJumped time.Time `json:"clock_jumped,omitzero"`
+	ClockFrom   time.Time `json:"clock_from,omitzero"`
 }
 
 func runStatus(c *cli.Context) error {
@@ -150,7 +154,7 @@ func (e *env) status(a *config.Account, all bool) statusJSON {
 	if !s.Running {
 		s.State = state.StateIdle
 	}
-	s.NoSuccessSince = s.StatusFile.Failing()
+	s.NoSuccessSince = failingSince(&s.StatusFile, time.Now())
 	s.Overdue = overdue(&s.StatusFile, a.Alert.After, time.Now())
 	if !s.Updated.IsZero() {
 		s.Known = s.StatusFile.Known
@@ -169,6 +173,8 @@ func (e *env) status(a *config.Account, all bool) statusJSON {
 	_ = db.View(func(v *state.View) error {
 		s.Known = v.Len()
 		s.Failing = len(v.Failures())
+		f := v.Facts()
+		s.ClockJumped, s.ClockFrom = f.ClockJumped, f.ClockFrom
 		s.Waiting = waitingOf(v.Failures())
 		if runs := v.Runs(); len(runs) > 0 {
 			s.LastRun = &runs[len(runs)-1]
@@ -205,6 +211,10 @@ func writeDetails(w io.Writer, s *statusJSON) {
 	if s.Waiting != nil {
 		fmt.Fprintf(w, "%s: %s\n", printable(s.Account), s.Waiting)
 	}
+	if !s.ClockJumped.IsZero() {
+		fmt.Fprintf(w, "%s: the clock jumped from %s to %s between two runs; days are counted from then\n",
+			printable(s.Account), stamp(s.ClockFrom), stamp(s.ClockJumped))
+	}
 	if s.Token != nil {
 		writeTokenState(w, s.Account, s.Token)
 	}
@@ -213,7 +223,7 @@ func writeDetails(w io.Writer, s *statusJSON) {
 // now is what a run under way is doing.
 func now(s *statusJSON) string {
 	switch {
-	case !s.Running && s.NextRun.After(time.Now()):
+	case !s.Running && s.NextRun.After(time.Now()) && !s.Updated.After(time.Now().Add(time.Hour)):
 		return "next " + stamp(s.NextRun)
 	case !s.Running:
 		return "idle"
