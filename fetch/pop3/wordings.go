@@ -64,9 +64,9 @@ var wordings = []wording{
 		`\bnot (yet |been |currently )?(allowed|authori[sz]ed|enabled|activated|active|open|entitled|eligible|supported|configured|provisioned)\b`,
 		`\block(ed)?[ -]?outs?\b`, `\b(accounts?|users?|log[io]n|access|profile|address|ip)\b.{0,30}\blocked\b`)},
 	// Locks and words about time.
-	{RefusedForNow, words(`^(\[[^]]*\] *)?(please,? )?try (it )?again\W*$`, `\block`, `\btemporar`, `\btry(ing)? later\b`, `\bre-?try\b`, `\blater\b`, `\bwait`, `\bminutes?\b`, `\bseconds?\b`, `\bhours?\b`, `\btomorrow\b`, `\bmoment\b`, `\bshortly\b`,
+	{RefusedForNow, words(`^(\[[^]]*\] *)?(please,? )?try (it )?again\W*$`, `\block`, `\btemporar`, `\btry(ing)? later\b`, `\bre-?try\b`, `\blater\b`, `\bwait`, `\bminutes?\b`, `\bseconds?\b`, `\bhours?\b`, `\btomorrow\b`, `\bmoment\b`, `\bshortly\b`, `\bat this time\b`, `\bright now\b`, `\btransient\b`,
 		`\bbusy\b`, `\boverload`, `\bthrottl`, `\bload\b`, `\bunavailable\b`, `\bnot available\b`, `\bnot ready\b`, `\btime[d-]? ?-?out\b`, `\bmaintenance\b`, `\bshut(ting)? ?down\b`, `\brestart`, `\bstarting\b`,
-		`\bexceed`, `\blimit`, `\bconnection (refused|reset|fail\w*|closed|lost|error|broken|aborted)\b`, `\bback-?end\b`, `\bunreachable\b`, `\bnetwork\b`, `\bi/o\b`, `\bdisk\b`, `\bno space\b`, `\bresources?\b`, `\bmemory\b`, `\bdatabase\b`,
+		`\bexceed`, `\blimit`, `\bconnection (refused|reset|fail\w*|closed|lost|error|broken|aborted)\b`, `\bback-?end\b`, `\bupstream\b`, `\bfork\b`, `\bbeing (re|index|migrat|move|convert|repair|restor)`, `\bunreachable\b`, `\bnetwork\b`, `\bi/o\b`, `\bdisk\b`, `\bno space\b`, `\bresources?\b`, `\bmemory\b`, `\bdatabase\b`,
 		`\b(server|system|service|storage|mailbox|maildrop|file|lookup|serverbug|fatal)( |: )(error|fail\w*|bug)`, `\bserverbug\b`, `\b(unexpected|unknown) (error|failure)`,
 		`\b(can ?not|can't|could ?n.t|could not|unable to|fail(ed|ure)? to|error) (open|lock|read|access|load|fetch|sync|stat|create|fork|process|start|update|initiali[sz]e|fetch|init|get|select|retrieve|opening|reading)\w*\b`,
 		`\bsomething (bad happened|went wrong)`,

@@ -128,6 +128,9 @@ func TestRefusalOf(t *testing.T) {
 		{"[LIMIT] Rate limit hit", "Yahoo, by a gateway from IMAP"},
 		{"[SERVERBUG] oops", "RFC 5530, by a gateway from IMAP"},
 		{"Login timeout", ""},
+		{"mailbox is being rebuilt", ""},
+		{"Unable to authenticate at this time", ""},
+		{"fork failed", ""},
 		{"please try again in a moment", ""},
 		{"can't get lock. Mailbox in use", ""},
 	}
