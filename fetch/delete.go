@@ -45,7 +45,6 @@ func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, li
 		return 0, r.notDeleted(c, len(doomed)-kept.n, err)
 	}
 	change.Deleted, change.DeletedAt = deleted, r.now()
-	r.sum.Deleted += len(deleted)
 	if len(deleted) > 0 {
 		r.facts.List = state.ListDigest{} // as Apply does, see there
 	}

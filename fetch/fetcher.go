@@ -37,8 +37,9 @@ type Fetcher struct {
 	// Now replaces time.Now in tests.
 	Now func() time.Time
 
-	longList int           // in tests: if not 0, in place of the constant
-	batchAge time.Duration // the same
+	longList int             // in tests: if not 0, in place of the constant
+	batchAge time.Duration   // the same
+	pauses   []time.Duration // in tests: if not nil, in place of lookPauses
 }
 
 func (f *Fetcher) now() time.Time {
@@ -98,6 +99,9 @@ func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
 func (f *Fetcher) Plan(ctx context.Context, a *Account) (plan Plan, notes []string, err error) {
 	r := f.newRun(a)
 	if err := r.reading(ctx, r.load); err != nil {
+		return Plan{}, nil, err
+	}
+	if err := r.awaitLogin(ctx, false); err != nil {
 		return Plan{}, nil, err
 	}
 	plan, err = r.plan(ctx)

@@ -42,11 +42,16 @@ func Doubtful(f *state.Facts, now time.Time) (noPipelining, noCapa time.Time) {
 // something that it announced gets another session without that.
 func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error) {
 	earlier := len(r.lessons) // those are proven by the end of the session
+	waited := false
 	c, list, err := r.connectOnce(ctx)
 	for err != nil {
 		first, again := err, r.learnFrom(err) || r.learnBinding(err)
 		if !again {
 			again, err = r.renew(ctx, err)
+		}
+		if !again && !waited {
+			waited = true
+			again, err = r.awaitRefused(ctx, err)
 		}
 		if !again {
 			break

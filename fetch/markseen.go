@@ -27,6 +27,9 @@ type MarkRule struct {
 func (f *Fetcher) MarkSeen(ctx context.Context, a *Account, rule MarkRule) (marked, listed int, err error) {
 	r := f.newRun(a)
 	err = r.holding(ctx, func() error {
+		if err := r.awaitLogin(ctx, false); err != nil {
+			return err
+		}
 		c, list, err := r.connect(ctx)
 		if err != nil {
 			return err

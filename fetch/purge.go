@@ -57,6 +57,9 @@ func (f *Fetcher) Purge(ctx context.Context, a *Account, older time.Duration, dr
 
 // purgeable lists the maildrop and returns the keys that may go.
 func (r *run) purgeable(ctx context.Context, older time.Duration, rep *PurgeReport, tell func(Check)) (map[state.Key]bool, error) {
+	if err := r.awaitLogin(ctx, false); err != nil {
+		return nil, err
+	}
 	listed, err := r.listedKeys(ctx, r.compareListed)
 	if err != nil {
 		return nil, err
@@ -133,8 +136,8 @@ func delivered(e *state.Entry) bool {
 
 // purge deletes in batches, a session each, and lists once more at the end.
 func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeReport) error {
-	gone := make(map[state.Key]bool)
-	for len(gone) < len(doomed) {
+	gone := newConfirmed(r.f.lookPauses(), true)
+	for len(gone.keys) < len(doomed) {
 		left := len(doomed)
 		n, err := r.purgeSession(ctx, doomed, gone)
 		rep.Deleted += n
@@ -147,31 +150,61 @@ func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeRe
 			break // the rest is not listed any more
 		}
 	}
-	listed, err := r.listedKeys(ctx, nil)
+	listed, err := r.prove(ctx, gone)
 	if err != nil {
 		return &purgeError{fmt.Errorf("%d deleted and confirmed, but the list that would prove it could not be read: %w", rep.Deleted, err)}
 	}
 	rep.Remaining, rep.Proven = len(listed), true
-	if rep.Deleted >= rep.Listed && rep.Remaining > 0 {
+	rep.Left = gone.among(listed)
+	if rep.Deleted >= rep.Listed && rep.Remaining > rep.Left {
 		r.facts.Window = max(r.facts.Window, rep.Listed) // emptied, and it filled up again at once
 		if err := r.db.Apply(&state.Change{Facts: &r.facts}); err != nil {
 			return stateWrite(r.db, err)
 		}
 	}
-	for k := range gone {
-		if listed[k] {
-			rep.Left++
+	return rep.stillListed()
+}
+
+// prove lists until nothing of what was deleted is listed, or for as long as it
+// is worth it.
+func (r *run) prove(ctx context.Context, gone *confirmed) (map[state.Key]bool, error) {
+	for {
+		listed, err := r.listedKeys(ctx, nil)
+		left := unread
+		if err == nil {
+			left = gone.among(listed)
+		}
+		if left == 0 || !laterMayHelp(err) {
+			return listed, err
+		}
+		pause, ok := gone.next(left)
+		if !ok {
+			return listed, err
+		}
+		if err := r.rest(ctx, pause); err != nil {
+			return nil, err
 		}
 	}
-	if rep.Left > 0 {
-		return &Error{Exit: ExitProtocol, Err: fmt.Errorf("the server confirmed %s but still lists %d of these messages", counted(rep.Deleted, "deletion"), rep.Left),
-			Hint: "look at the mailbox in the provider's web mail: some providers archive instead of deleting, by a setting"}
+}
+
+// stillListed is the error of a purge after which messages are listed whose
+// deletion was confirmed: the server is slow if some are gone, else it does not
+// do what it says.
+func (rep *PurgeReport) stillListed() error {
+	gone := rep.Deleted - rep.Left
+	switch {
+	case rep.Left == 0:
+		return nil
+	case gone > 0:
+		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server confirmed %s: %d are gone, %d are still listed", counted(rep.Deleted, "deletion"), gone, rep.Left),
+			Hint: "the server may take its time: `mailhaul purge --dry-run` shows later what is left"}
 	}
-	return nil
+	return &Error{Exit: ExitProtocol, Err: fmt.Errorf("the server confirmed %s and still lists %d of these messages", counted(rep.Deleted, "deletion"), rep.Left),
+		Hint: "look at the mailbox in the provider's web mail: some providers archive instead of deleting, by a setting"}
 }
 
 // purgeSession deletes up to one batch and records what QUIT confirmed.
-func (r *run) purgeSession(ctx context.Context, doomed, gone map[state.Key]bool) (int, error) {
+func (r *run) purgeSession(ctx context.Context, doomed map[state.Key]bool, gone *confirmed) (int, error) {
 	c, rows, err := r.listRows(ctx)
 	if err != nil {
 		return 0, err
@@ -179,7 +212,7 @@ func (r *run) purgeSession(ctx context.Context, doomed, gone map[state.Key]bool)
 	defer r.leave(c)
 	var items []Item
 	for _, it := range rows {
-		if doomed[it.Key] && !gone[it.Key] && len(items) < purgeBatch {
+		if doomed[it.Key] && !gone.keys[it.Key] && len(items) < purgeBatch {
 			items = append(items, it)
 		}
 	}
@@ -197,13 +230,13 @@ func (r *run) purgeSession(ctx context.Context, doomed, gone map[state.Key]bool)
 	if err != nil {
 		return 0, err
 	}
-	for _, k := range change.Deleted {
-		gone[k] = true
-	}
+	gone.add(change.Deleted, nil)
 	return n, stateWrite(r.db, r.db.Apply(change))
 }
 
-// listRows opens a session and gives each listed message its key.
+// listRows opens a session, once the server allows it, and gives each listed
+// message its key. Who asks the server for the first time in a run calls
+// awaitLogin before.
 func (r *run) listRows(ctx context.Context) (*pop3.Client, []Item, error) {
 	if err := r.awaitLogin(ctx, true); err != nil {
 		return nil, nil, err
@@ -212,7 +245,11 @@ func (r *run) listRows(ctx context.Context) (*pop3.Client, []Item, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := r.name(ctx, c, list); err != nil {
+	err = stateWrite(r.db, r.db.Apply(&state.Change{Facts: &r.facts})) // the login, for its LOGIN-DELAY
+	if err == nil {
+		err = r.name(ctx, c, list)
+	}
+	if err != nil {
 		r.leave(c)
 		return nil, nil, err
 	}

@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sort"
 	"time"
@@ -198,6 +197,9 @@ func (rep *Report) finish(months map[string]*Month, failures map[state.Key][]sta
 
 // serverSide lists the maildrop and looks each message up.
 func (r *run) serverSide(ctx context.Context, rep *Report) (*ServerSide, error) {
+	if err := r.awaitLogin(ctx, false); err != nil {
+		return nil, err
+	}
 	c, items, err := r.listRows(ctx)
 	if err != nil {
 		return nil, err
@@ -222,7 +224,7 @@ func (r *run) serverSide(ctx context.Context, rep *Report) (*ServerSide, error) 
 			side.Here++
 		}
 	}
-	return side, errors.Join(stateWrite(r.db, r.db.Apply(&state.Change{Facts: &r.facts})), c.Quit(ctx))
+	return side, c.Quit(ctx)
 }
 
 func (rep *Report) judgeServer() {

@@ -24,6 +24,9 @@ type ServerReport struct {
 func (f *Fetcher) VerifyServer(ctx context.Context, a *Account, tell func(uid string, same bool)) (rep ServerReport, err error) {
 	r := f.newRun(a)
 	err = r.holding(ctx, func() error {
+		if err := r.awaitLogin(ctx, false); err != nil {
+			return err
+		}
 		c, items, err := r.listRows(ctx)
 		if err != nil {
 			return err
@@ -34,10 +37,6 @@ func (f *Fetcher) VerifyServer(ctx context.Context, a *Account, tell func(uid st
 		rep.Unknown = len(items) - len(known)
 		if err := r.compareServer(ctx, c, known, want, &rep, tell); err != nil {
 			return err
-		}
-		r.facts.LastLogin = r.now()
-		if err := r.db.Apply(&state.Change{Facts: &r.facts}); err != nil {
-			return stateWrite(r.db, err)
 		}
 		return c.Quit(ctx)
 	})

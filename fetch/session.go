@@ -4,14 +4,16 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
 
 // session runs one POP3 session: list, plan, retrieve, delete, quit. It leaves
-// in change what is to be recorded when it ends, however it ends.
-func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, err error) {
+// in change what is to be recorded when it ends, however it ends. If it lists
+// what this run has deleted, it does nothing and asks for a pause.
+func (r *run) session(ctx context.Context, change *state.Change, done *confirmed) (w seenWindow, err error) {
 	r.dropNumbers()
 	c, list, err := r.connect(ctx)
 	if err != nil {
@@ -25,6 +27,11 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 	if err != nil {
 		return w, err
 	}
+	if still := done.skipped(plan.Skip); still > 0 {
+		if pause, ok := r.lookAgain(done, still); ok {
+			return seenWindow{pause: pause}, c.Quit(ctx)
+		}
+	}
 	if err := r.matchReused(ctx, c, list, &plan); err != nil {
 		return w, err
 	}
@@ -36,6 +43,7 @@ func (r *run) session(ctx context.Context, change *state.Change) (w seenWindow, 
 		return w, err
 	}
 	r.planned(&plan)
+	w.planned = true
 	change.Gone, change.Back, change.Forget = plan.Gone, plan.Back, plan.Expire
 	change.GoneAt, change.Unfail = r.now(), plan.Unfail
 	r.facts.LastPoll = r.now()
@@ -103,10 +111,10 @@ func (r *run) connectOnce(ctx context.Context) (*pop3.Client, []pop3.Message, er
 
 func (r *run) open(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) {
 	if err := c.Login(ctx); err != nil {
-		return nil, err
+		return nil, RefusedEarly(c, &r.facts, r.now(), err)
 	}
 	r.sum.Sessions++
-	r.facts.LastLogin = r.now()
+	r.facts.LastLogin, r.facts.NextLogin = r.now(), time.Time{}
 	r.enter(Listing)
 	list, err := r.list(ctx, c)
 	if err != nil {

@@ -24,9 +24,10 @@ func TestServerThatOnlySaysItDeletes(t *testing.T) {
 	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{
 		Faults: []pop3test.Fault{{On: "DELE", Always: true, Do: pop3test.Raw("+OK deleted\r\n")}}})
 	g.account.Policy.Keep.None = true
+	g.fetcher.pauses = []time.Duration{} // see TestServerDeletesAfterQuit
 	g.add(windowSuspect)
 	s := g.runFor(time.Minute)
-	if s.Err != nil || s.Sessions != 2 || s.Fetched != windowSuspect || len(s.Notes) != 1 {
+	if s.Err != nil || s.Sessions != 2 || s.Fetched != windowSuspect || s.Deleted != windowSuspect || len(s.Notes) != 1 {
 		t.Errorf("%d sessions, %d fetched, notes %q, err %v", s.Sessions, s.Fetched, s.Notes, s.Err)
 	}
 }

@@ -38,6 +38,9 @@ func (f *Fetcher) TakeOver(ctx context.Context, a *Account, online bool, choose 
 }
 
 func (r *run) serverUIDs(ctx context.Context) ([]string, error) {
+	if err := r.awaitLogin(ctx, false); err != nil {
+		return nil, err
+	}
 	c, items, err := r.listRows(ctx)
 	if err != nil {
 		return nil, err

@@ -21,14 +21,6 @@ import (
 // emptied is looked at again, on a server whose window is not known.
 const windowSuspect = 100
 
-// shortPause is how long a run waits for a server's LOGIN-DELAY in any case:
-// runs of a schedule with the same interval come a little early now and then.
-const shortPause = 30 * time.Second
-
-// longPause is the most that a run waits for it between two of its sessions: a
-// server may announce many years.
-const longPause = time.Hour
-
 // gmail reports whether the server is Gmail's, by a capability that it alone
 // has.
 func gmail(c *pop3.Client) bool { return c.Capabilities().Has("X-GOOGLE-RICO") }
@@ -39,17 +31,23 @@ type seenWindow struct {
 	gmail                      bool
 	reused                     bool           // its messages are others than their UIDs say
 	list                       []pop3.Message // of a session that ended well
+	planned                    bool           // it came as far as a plan
+	sure                       bool           // there is more to see
+	pause                      time.Duration  // it listed what is about to go: look again then
 }
 
-// moreExpected decides whether another session may show other messages.
-func (w seenWindow) moreExpected(f *state.Facts) bool {
+// moreExpected decides whether another session may show other messages, and
+// whether that is sure or only suspected.
+func (w seenWindow) moreExpected(f *state.Facts) (more, sure bool) {
 	switch {
 	case w.gmail:
-		return w.retrieved > 0 // RETR and QUIT take a message off Gmail's list
+		return w.retrieved > 0, true // RETR and QUIT take a message off Gmail's list
 	case w.deleted == 0:
-		return false
+		return false, false
+	case f.Window > 0 && w.listed >= f.Window:
+		return true, true
 	}
-	return w.listed >= windowSuspect || f.Window > 0 && w.listed >= f.Window
+	return w.listed >= windowSuspect, false
 }
 
 // unchanged reports whether the list is the one before, although something was
@@ -77,11 +75,26 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 	}
 	defer r.dropLessons()
 	var before seenWindow
+	done := newConfirmed(r.f.lookPauses(), false)
 	for {
 		if err := r.awaitLogin(ctx, before.listed > 0); err != nil {
 			return err
 		}
-		w, err := r.session(ctx, change)
+		w, err := r.session(ctx, change, done)
+		r.sum.Deleted += done.add(change.Deleted, r.compared)
+		if err != nil && !w.planned && before.deleted > 0 && laterMayHelp(err) {
+			var ok bool
+			if w.pause, ok = r.lookAgain(done, unread); !ok && !before.sure {
+				r.addNote(fmt.Sprintf("%s confirmed; whether the server lists more now could not be seen, the next run looks: %v", counted(len(done.keys), "deletion"), err))
+				return nil
+			}
+		}
+		if w.pause > 0 {
+			if err := r.rest(ctx, w.pause); err != nil {
+				return err
+			}
+			continue
+		}
 		again := err != nil && r.learnFrom(err)
 		if err == nil {
 			r.keepLessons(0, true)
@@ -89,7 +102,7 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 			if before.deleted > 0 && w.unchanged(before) {
 				r.addNote(fmt.Sprintf("the server confirmed %s and still lists these messages: they are delivered and not fetched again; some providers archive instead, by a setting", counted(before.deleted, "deletion")))
 			}
-			again = r.again || w.moreExpected(&r.facts) && !w.unchanged(before) && !r.limitReached() && r.sum.Failed == 0
+			again = r.further(&w, before)
 		} else {
 			w.list = nil
 		}
@@ -102,6 +115,22 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 		}
 		before = w
 	}
+}
+
+// further reports whether another session follows one that went well, and notes
+// whether that is for sure: a look that nothing asked for is not worth a wait.
+func (r *run) further(w *seenWindow, before seenWindow) bool {
+	more, sure := w.moreExpected(&r.facts)
+	more = more && (sure || r.loginPause() <= r.a.Wait) && !w.unchanged(before) && !r.limitReached() && r.sum.Failed == 0
+	w.sure = r.again || sure
+	return r.again || more
+}
+
+// rest waits between two looks.
+func (r *run) rest(ctx context.Context, d time.Duration) error {
+	r.enter(Waiting)
+	r.log.Info("looking again for what was deleted", "wait", d)
+	return sleep(ctx, d)
 }
 
 // between records what a session leaves before the next one starts.
@@ -121,37 +150,4 @@ func (r *run) between(change *state.Change) error {
 func (r *run) limitReached() bool {
 	return r.a.Limits.Messages > 0 && r.sum.Fetched >= r.a.Limits.Messages ||
 		r.a.Limits.Bytes > 0 && r.sum.Bytes >= r.a.Limits.Bytes
-}
-
-// awaitLogin honours the server's LOGIN-DELAY (RFC 2449 section 6.5): a short
-// rest is waited for, and so is one up to longPause between the sessions of one
-// run; otherwise it is for the account's Wait to say.
-func (r *run) awaitLogin(ctx context.Context, within bool) error {
-	wait := r.loginPause()
-	if wait <= 0 {
-		return nil
-	}
-	if wait > max(r.a.Wait, shortPause) && (!within || wait > longPause) {
-		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server allows one login every %s; the next is due in %s",
-			inBrief(r.facts.LoginDelay), inBrief(wait.Round(time.Second))),
-			Hint: fmt.Sprintf("run later, or use --wait %s to wait for it", inBrief(r.facts.LoginDelay))}
-	}
-	r.enter(Waiting)
-	r.log.Info("waiting for the server's login delay", "wait", wait)
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// loginPause is how much of the server's LOGIN-DELAY is left.
-func (r *run) loginPause() time.Duration {
-	if r.facts.LoginDelay <= 0 || r.facts.LastLogin.IsZero() || future(r.facts.LastLogin, r.now()) {
-		return 0
-	}
-	return min(r.facts.LastLogin.Add(r.facts.LoginDelay).Sub(r.now()), r.facts.LoginDelay)
 }

@@ -26,6 +26,9 @@ type Facts struct {
 	// LoginDelay is the server's LOGIN-DELAY (RFC 2449 section 6.5).
 	LoginDelay time.Duration `json:"login_delay_ns,omitempty"`
 	LastLogin  time.Time     `json:"last_login,omitzero"`
+	// NextLogin is when the next login is due after one that the server refused
+	// as too early.
+	NextLogin time.Time `json:"next_login,omitzero"`
 	// LastPoll is the time of the last complete listing.
 	LastPoll time.Time `json:"last_poll,omitzero"`
 	// ClockSeen is what the clock showed at the end of the last run. ClockJumped

@@ -96,6 +96,13 @@ type Options struct {
 	// Size changes the size that LIST and STAT tell of a message.
 	Size func(num int, size int64) int64
 
+	// DeleteLate carries deletions out so long after QUIT's +OK (Inbucket,
+	// WildDuck): sessions that begin before that still list the messages.
+	DeleteLate time.Duration
+	// DeleteSlowly is how long QUIT takes after deletions before it answers. If
+	// the client has hung up by then, nothing is deleted.
+	DeleteSlowly time.Duration
+
 	// Delay is waited before each reply. For real latency see DelayProxy.
 	Delay time.Duration
 	// Idle ends a session in which the client is silent; zero for 10 minutes.

@@ -211,6 +211,23 @@ func (s *Server) match(event string) []Fault {
 	return hit
 }
 
+// update deletes what a session marked, at once or late.
+func (s *Server) update(gone, popped map[int]bool) {
+	if s.opts.DeleteLate == 0 {
+		s.drop.update(gone, popped)
+		return
+	}
+	s.wg.Go(func() {
+		t := time.NewTimer(s.opts.DeleteLate)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			s.drop.update(gone, popped)
+		case <-s.done:
+		}
+	})
+}
+
 // admit counts a login, or refuses one that comes too early.
 func (s *Server) admit() bool {
 	s.mu.Lock()

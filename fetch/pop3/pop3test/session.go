@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"time"
 )
@@ -196,12 +197,24 @@ func (s *session) dispatch(line string) error {
 
 func (s *session) quit() error {
 	if s.loggedIn {
-		s.srv.drop.update(s.deleted, s.popped)
+		if len(s.deleted) > 0 && s.opts.DeleteSlowly > 0 && !s.stays(s.opts.DeleteSlowly) {
+			return errHangUp
+		}
+		s.srv.update(s.deleted, s.popped)
 		s.srv.drop.release() // before the reply: who has it may log in again
 		s.loggedIn = false
 	}
 	s.line("+OK bye")
 	return errQuit
+}
+
+// stays waits and reports whether the client is still there then.
+func (s *session) stays(d time.Duration) bool {
+	s.out.flush()
+	s.out.pause(d)
+	s.raw.SetReadDeadline(time.Now().Add(time.Millisecond))
+	_, err := s.br.Peek(1)
+	return s.out.err == nil && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func (s *session) capa() {
