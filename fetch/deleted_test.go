@@ -127,7 +127,7 @@ func TestPurgeLooksAgain(t *testing.T) {
 		{"a moment later", pop3test.Options{DeleteLate: 6 * time.Second}, 0, ExitOK, "", 7 * time.Second, true},
 		{"and breaks meanwhile", pop3test.Options{DeleteLate: time.Second / 2, Faults: []pop3test.Fault{{On: "UIDL", Nth: 3, Do: pop3test.Cut()}}}, 0, ExitOK, "", time.Second, true},
 		{"an hour later", pop3test.Options{DeleteLate: time.Hour}, 5, ExitProtocol, "confirmed 5 deletions and still lists 5 of these messages", 15 * time.Second, true},
-		{"but one", pop3test.Options{Faults: []pop3test.Fault{{On: "DELE 2", Do: pop3test.Raw("+OK\r\n")}}}, 1, ExitTemp, "confirmed 5 deletions: 4 are gone, 1 are still listed", 15 * time.Second, true},
+		{"but one", pop3test.Options{Faults: []pop3test.Fault{{On: "DELE 2", Do: pop3test.Raw("+OK\r\n")}}}, 1, ExitTemp, "confirmed 5 deletions: 4 are gone, 1 is still listed", 15 * time.Second, true},
 		{"and is broken from then on", pop3test.Options{Faults: []pop3test.Fault{{On: "UIDL", Nth: 3, Always: true, Do: pop3test.Cut()}}}, 0, ExitUnavailable, "5 deleted and confirmed, but the list", 15 * time.Second, false},
 		{"one login a minute", pop3test.Options{LoginDelay: time.Minute}, 0, ExitOK, "", 2 * time.Minute, true},
 	} {

@@ -38,6 +38,9 @@ func (e *LoginDelayError) Error() string {
 // Unwrap returns the server's refusal.
 func (e *LoginDelayError) Unwrap() error { return e.Refused }
 
+// Temporary is true: it is over after Wait.
+func (*LoginDelayError) Temporary() bool { return true }
+
 // Hint names the option that waits.
 func (e *LoginDelayError) Hint() string {
 	return fmt.Sprintf("run later, or use --wait %s to wait for it", inBrief(e.Delay))

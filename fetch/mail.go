@@ -140,6 +140,13 @@ func counted(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+func isAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
 // inBrief is a duration without its zeros: 15m, not 15m0s.
 func inBrief(d time.Duration) string {
 	s := d.String()

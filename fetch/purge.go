@@ -196,7 +196,7 @@ func (rep *PurgeReport) stillListed() error {
 	case rep.Left == 0:
 		return nil
 	case gone > 0:
-		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server confirmed %s: %d are gone, %d are still listed", counted(rep.Deleted, "deletion"), gone, rep.Left),
+		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server confirmed %s: %d %s gone, %d %s still listed", counted(rep.Deleted, "deletion"), gone, isAre(gone), rep.Left, isAre(rep.Left)),
 			Hint: "the server may take its time: `mailhaul purge --dry-run` shows later what is left"}
 	}
 	return &Error{Exit: ExitProtocol, Err: fmt.Errorf("the server confirmed %s and still lists %d of these messages", counted(rep.Deleted, "deletion"), rep.Left),

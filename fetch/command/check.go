@@ -19,6 +19,7 @@ func checkCommand() *cli.Command {
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "connect", Usage: "walk through DNS, TCP, TLS, login, list and targets, and explain what fails"},
+			waitFlag(),
 			&cli.BoolFlag{Name: "schema", Usage: "print the JSON Schema of the configuration, for editors"},
 		},
 		Action: runCheck,
@@ -41,7 +42,7 @@ func runCheck(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("connect") {
-		return e.checkConnections(c.Context, accounts)
+		return e.checkConnections(c.Context, accounts, c.Duration("wait"))
 	}
 	for _, a := range accounts {
 		if err := e.reportChecked(a); err != nil {

@@ -40,17 +40,20 @@ type checkStep struct {
 // walk is the check of one account.
 type walk struct {
 	*env
-	a     *config.Account
-	steps []checkStep
-	past  map[string]deliver.Past // of the targets, by ID
-	err   error                   // of the first step that failed
+	a      *config.Account
+	wait   time.Duration // for the server's LOGIN-DELAY
+	facts  state.Facts   // of the server, as far as is on record
+	steps  []checkStep
+	past   map[string]deliver.Past // of the targets, by ID
+	err    error                   // of the first step that failed
+	waited bool                    // after a login that was refused as too early
 }
 
 // checkConnections walks each account and ends with the worst exit code.
-func (e *env) checkConnections(ctx context.Context, accounts []*config.Account) error {
+func (e *env) checkConnections(ctx context.Context, accounts []*config.Account, wait time.Duration) error {
 	var codes []fetch.Exit
 	for _, a := range accounts {
-		w := &walk{env: e, a: a}
+		w := &walk{env: e, a: a, wait: wait}
 		w.run(ctx)
 		codes = append(codes, fetch.ExitOf(w.err))
 		if err := ctx.Err(); err != nil {
@@ -160,6 +163,7 @@ func (w *walk) checkState() {
 			for _, t := range w.a.Deliver {
 				w.past[t.ID()] = fetch.PastOf(v, t.ID())
 			}
+			w.facts = v.Facts()
 			w.ok("state", fmt.Sprintf("%d messages known", v.Len()), began)
 			return nil
 		})

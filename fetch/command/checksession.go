@@ -18,27 +18,33 @@ func (w *walk) checkSession(ctx context.Context) {
 		w.fail("config", configError{err}, time.Now())
 		return
 	}
-	first, delay, ok := w.session(ctx, server, true)
-	if !ok || delay > 0 {
-		if delay > 0 {
-			w.warn("uidl twice", fmt.Sprintf("not tried: the server allows one login every %s", delay), "", time.Now())
-		}
+	first, ok := w.session(ctx, server, true)
+	if !ok {
 		return
 	}
 	if len(first) > 0 && first[0].UID == "" {
 		return // no UIDs to compare
 	}
+	if pause := fetch.LoginPause(&w.facts, time.Now()); pause > w.wait {
+		early := &fetch.LoginDelayError{Delay: w.facts.LoginDelay, Wait: pause}
+		w.warn("uidl twice", "not tried: "+early.Error(), early.Hint(), time.Now())
+		return
+	}
 	quiet := *server
 	quiet.Step = nil
-	second, _, ok := w.session(ctx, &quiet, false)
-	if ok {
+	if second, ok := w.session(ctx, &quiet, false); ok {
 		w.compareLists(first, second)
 	}
 }
 
-// session is one walk from DNS to QUIT.
-func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (list []pop3.Message, delay time.Duration, ok bool) {
+// session is one walk from DNS to QUIT, once the server allows a login.
+func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (list []pop3.Message, ok bool) {
 	began := time.Now()
+	if err := fetch.AwaitLogin(ctx, &w.facts, began, w.wait); err != nil {
+		w.fail("login", err, began)
+		return nil, false
+	}
+	began = time.Now()
 	step := "connect"
 	s := *server
 	var heard overheard
@@ -49,7 +55,7 @@ func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (lis
 	c, err := pop3.Dial(ctx, &s)
 	if err != nil {
 		w.fail(step, err, began)
-		return nil, 0, false
+		return nil, false
 	}
 	defer c.Close()
 	if loud {
@@ -58,36 +64,52 @@ func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (lis
 	}
 	began = time.Now()
 	if err := c.Login(ctx); err != nil {
-		if rest := withoutBinding(server.Logins, err); rest != nil {
-			_ = c.Close() // one session at a time
-			w.warn("login", err.Error(), "The server cannot verify the channel binding that it announces: this logs in once more, by SCRAM without it, as fetch does.", began)
-			server.Logins = rest // for the second session as well
-			return w.session(ctx, server, loud)
-		}
-		w.fail("login", err, began)
-		return nil, 0, false
+		return w.refused(ctx, server, c, err, loud, began)
 	}
+	w.facts.LastLogin, w.facts.NextLogin = time.Now(), time.Time{}
 	list, err = c.List(ctx)
 	if err != nil {
 		w.fail(step, err, began)
-		return nil, 0, false
+		return nil, false
 	}
+	w.facts.LoginDelay, _ = c.Capabilities().LoginDelay()
 	if loud {
 		w.tellList(c, list, &heard, began)
 		if !w.tellTop(ctx, c, list) {
-			return nil, 0, false // QUIT would fail for the same cause
+			return nil, false // QUIT would fail for the same cause
 		}
 	}
-	delay, _ = c.Capabilities().LoginDelay()
 	began = time.Now()
 	if err := c.Quit(ctx); err != nil {
 		w.fail("quit", err, began)
-		return nil, delay, false
+		return nil, false
 	}
 	if loud {
 		w.ok("quit", "", began)
 	}
-	return list, delay, true
+	return list, true
+}
+
+// refused is the end of a session whose login was refused. If it is the channel
+// binding, or it only came too early and there is time to wait, another session
+// follows.
+func (w *walk) refused(ctx context.Context, server *pop3.Server, c *pop3.Client, err error, loud bool, began time.Time) ([]pop3.Message, bool) {
+	if rest := withoutBinding(server.Logins, err); rest != nil {
+		_ = c.Close() // one session at a time
+		w.warn("login", err.Error(), "The server cannot verify the channel binding that it announces: this logs in once more, by SCRAM without it, as fetch does.", began)
+		server.Logins = rest // for the second session as well
+		return w.session(ctx, server, loud)
+	}
+	err = fetch.RefusedEarly(c, &w.facts, time.Now(), err)
+	var early *fetch.LoginDelayError
+	if !errors.As(err, &early) || w.waited || early.Wait > w.wait {
+		w.fail("login", err, began)
+		return nil, false
+	}
+	_ = c.Close() // the server may count it as a session
+	w.warn("login", early.Error(), "waiting for it, and trying again", began)
+	w.waited = true
+	return w.session(ctx, server, loud)
 }
 
 // withoutBinding are the logins that are left if err is a refusal of the channel

@@ -28,7 +28,7 @@ func fetchCommand() *cli.Command {
 			&cli.IntFlag{Name: "limit", Usage: "fetch at most `N` messages an account"},
 			&cli.BoolFlag{Name: "all", Usage: "fetch also what was fetched before"},
 			trustImportedFlag(),
-			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
+			waitFlag(),
 			&cli.StringFlag{Name: "plan", Usage: "do exactly what plan --save wrote to `FILE`, or nothing", TakesFile: true},
 			&cli.StringFlag{Name: "exit-style", Usage: "`STYLE` of the exit code: mailhaul or fetchmail", Value: "mailhaul"},
 			&cli.BoolFlag{Name: "create-target", Usage: "make anew a Maildir or mbox that has received mail and is gone, in this run"},
@@ -250,6 +250,11 @@ func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary 
 		fmt.Fprintln(e.std.Err, "mailhaul: "+stopped{fetchStopped}.Error())
 	}
 	return sums
+}
+
+// waitFlag is that of each command that needs the maildrop or logs in.
+func waitFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds, and for the server's LOGIN-DELAY"}
 }
 
 func (e *env) fetcher() *fetch.Fetcher {

@@ -26,7 +26,7 @@ func planCommand() *cli.Command {
 			&cli.IntFlag{Name: "limit", Usage: "plan as with fetch --limit `N`"},
 			&cli.BoolFlag{Name: "all", Usage: "plan as with fetch --all"},
 			trustImportedFlag(),
-			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
+			waitFlag(),
 			&cli.StringFlag{Name: "save", Usage: "write the plan to `FILE`, for fetch --plan", TakesFile: true},
 		),
 		Action: runPlan,

@@ -20,7 +20,7 @@ func purgeCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "older-than", Usage: "only what was first seen longer ago than `DURATION` (30d)"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "verify and say what would be deleted, delete nothing"},
-			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
+			waitFlag(),
 		},
 		Action: runPurge,
 	}

@@ -22,7 +22,7 @@ func reportCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "html", Usage: "write one self-contained page to `FILE`", TakesFile: true},
 			&cli.BoolFlag{Name: "offline", Usage: "do not ask the server what it holds (the answer is then no)"},
-			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
+			waitFlag(),
 		},
 		Action: runReport,
 	}

@@ -69,7 +69,7 @@ func serverOf(ts *testscript.TestScript, args []string) (*server, []string) {
 
 // cmdPOP3 starts a server. Words: msgs=N, size=BYTES of each,
 // uid-bytes=N of each (after msgs), stls, plain, nouidl, notop, nocapa,
-// nopipelining, exclusive, login-delay=D, login-error=TEXT, cert=expired,
+// nopipelining, exclusive, login-delay=D, delete-late=D, login-error=TEXT, cert=expired,
 // cert=wrong-host, cert=self-signed, uids=A,B,C (Go-quoted each), and
 // ON|ACTION[|ARG][|always][|after=N][|nth=N] for a fault.
 func cmdPOP3(ts *testscript.TestScript, _ bool, args []string) {
@@ -140,6 +140,10 @@ func option(ts *testscript.TestScript, o *pop3test.Options, key, val string) {
 		d, err := time.ParseDuration(val)
 		ts.Check(err)
 		o.LoginDelay = d
+	case "delete-late":
+		d, err := time.ParseDuration(val)
+		ts.Check(err)
+		o.DeleteLate = d
 	case "login-error":
 		o.LoginError = val
 	case "cert":

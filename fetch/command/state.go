@@ -18,7 +18,7 @@ import (
 )
 
 func stateCommand() *cli.Command {
-	wait := &cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"}
+	wait := waitFlag()
 	sub := func(name, args, usage string, action cli.ActionFunc, flags ...cli.Flag) *cli.Command {
 		return &cli.Command{Name: name, ArgsUsage: args, Usage: usage, Action: action,
 			BashComplete: completeAccounts, Flags: append(flags, wait)}

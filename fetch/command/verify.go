@@ -20,7 +20,7 @@ func verifyCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "manifest", Usage: "check the hash chain of a manifest in `FILE`, no more", TakesFile: true},
 			&cli.BoolFlag{Name: "server", Usage: "retrieve what is still on the server once more and compare that"},
-			&cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds"},
+			waitFlag(),
 		},
 		Action: runVerify,
 	}
