@@ -276,7 +276,7 @@ func (s *liarSession) retrieve(i int, m *letterIn) bool {
 		s.say("%s%s.\r\n-ERR failed to send the message\r\n", status, body[:half])
 	case replyInside:
 		if i+1 == len(s.list) {
-			s.say("%s%s+OK 5 octets\r\n%s.\r\n", status, body[:half], body[half:])
+			s.say("%s%s.\r\n", status, body) // there is no next reply
 			break
 		}
 		s.say("%s%s+OK 5 octets\r\n%s.\r\n%s.\r\n", status, body[:half], s.list[i+1].body, body[half:])

@@ -29,11 +29,12 @@ func TestRealServers(t *testing.T) {
 	}
 	var cases []subtest
 	for name, start := range map[string]realtest.Start{
-		"dovecot":       realtest.Dovecot,
-		"mpopd":         realtest.Mpopd,
-		"popa3d":        realtest.Popa3d,
-		"courier, utf8": with(realtest.Courier, "utf8: on"),
-		"cyrus":         realtest.Cyrus, // by SCRAM, whose channel binding it cannot verify
+		"dovecot":      realtest.Dovecot,
+		"mpopd":        realtest.Mpopd,
+		"popa3d":       realtest.Popa3d,
+		"courier":      realtest.Courier,
+		"cyrus":        realtest.Cyrus, // by SCRAM, whose channel binding it cannot verify
+		"cyrus, named": with(realtest.Cyrus, "auth: scram-sha-256"),
 	} {
 		cases = append(cases, subtest{name, func(t *testing.T) {
 			bin := filepath.Join(t.TempDir(), "mailhaul") // see TestMain
