@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,8 +59,9 @@ type bars struct {
 	mu     sync.Mutex
 	pool   *mpb.Progress
 	bars   map[string]*accountBar
-	going  []*mpb.Bar // taken off, and still drawn until the pool cancels them
-	most   int        // bars at a time: what scrolls off the screen cannot be removed
+	going  sync.WaitGroup
+	fading atomic.Int32 // taken off, and still drawn until the pool ends them
+	most   int          // bars at a time: what scrolls off the screen cannot be removed
 }
 
 type accountBar struct {
@@ -102,7 +102,8 @@ func (b *bars) Report(e fetch.Event) {
 		if bar != nil {
 			bar.Abort(true) // off the screen: the summary line says the rest
 			delete(b.bars, e.Account)
-			b.going = append(b.going, bar.Bar)
+			b.fading.Add(1)
+			b.going.Go(func() { bar.Wait(); b.fading.Add(-1) })
 		}
 		return
 	}
@@ -123,8 +124,7 @@ func (b *bars) Report(e fetch.Event) {
 // drawn is how many bars the pool draws: on a slow terminal those that are
 // taken off stay for a while.
 func (b *bars) drawn() int {
-	b.going = slices.DeleteFunc(b.going, func(bar *mpb.Bar) bool { return !bar.IsRunning() })
-	return len(b.bars) + len(b.going)
+	return len(b.bars) + int(b.fading.Load())
 }
 
 func (b *bars) add(e fetch.Event) *accountBar {
@@ -161,6 +161,7 @@ func (b *bars) Close() {
 	}
 	b.mu.Unlock()
 	b.pool.Wait()
+	b.going.Wait()
 	b.screen.put(nil)
 }
 
