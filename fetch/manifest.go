@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/mailhaul/mailhaul/state"
 )
 
 // A manifest is a list of what was delivered, as JSON, a line a message. Each
@@ -54,6 +56,7 @@ func (c *chain) write(l manifestLine) error {
 	if err != nil {
 		return err
 	}
+	text = state.EscapeJSON(text)
 	sum := sha256.Sum256(text)
 	c.prev = hex.EncodeToString(sum[:])
 	_, err = c.w.Write(append(text, '\n'))
@@ -143,6 +146,7 @@ func CheckManifest(r io.Reader) (messages int, last string, err error) {
 				return 0, "", fmt.Errorf("line %d: it lists another number of messages than it says", n)
 			}
 		}
+		text = state.EscapeJSON(text)
 		sum := sha256.Sum256(text)
 		prev = hex.EncodeToString(sum[:])
 	}

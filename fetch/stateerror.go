@@ -94,6 +94,10 @@ func (e *StateError) Hint() string {
 		return "the file system is mounted read-only: mount it writable, or name another directory with --state"
 	case errors.Is(e.Err, syscall.ENOSPC), errors.Is(e.Err, syscall.EDQUOT):
 		return "the disk of the state is full: make room and run it again"
+	case errors.Is(e.Err, syscall.ENOLCK):
+		return "that file system gives no lock (NFS without its lock service?): name a directory on a local disk with --state"
+	case errors.Is(e.Err, syscall.EMFILE), errors.Is(e.Err, syscall.ENFILE):
+		return "too many files are open: raise the limit (ulimit -n), or lower parallel"
 	case errors.Is(e.Err, syscall.ENOTDIR):
 		return "a part of that path is a file: move it away, or name another directory with --state"
 	case errors.Is(e.Err, context.DeadlineExceeded):

@@ -52,14 +52,19 @@ type line struct {
 func (v *View) Export(w io.Writer) error {
 	gone := v.Gone()
 	buf := bufio.NewWriter(w)
-	enc := json.NewEncoder(buf)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	for k, r := range v.Records() {
 		e, err := decodeEntry(Key(k), r, v.targets.name)
 		if err != nil {
 			return fmt.Errorf("entry %q: %w", k, err)
 		}
+		text.Reset()
 		if err := enc.Encode(newLine(&e, gone[e.Key])); err != nil {
+			return err
+		}
+		if _, err := buf.Write(EscapeJSON(text.Bytes())); err != nil {
 			return err
 		}
 	}
@@ -70,7 +75,10 @@ func (v *View) Export(w io.Writer) error {
 }
 
 // JSON returns the entry as the object that Export writes, without gone.
-func (e Entry) JSON() ([]byte, error) { return json.Marshal(newLine(&e, time.Time{})) }
+func (e Entry) JSON() ([]byte, error) {
+	text, err := json.Marshal(newLine(&e, time.Time{}))
+	return EscapeJSON(text), err
+}
 
 func newLine(e *Entry, gone time.Time) line {
 	l := line{Nth: e.Key.Nth(), SHA256: e.SHA256, Content: e.Content, Fingerprint: e.Fingerprint, ByHeader: e.ByHeader, FirstSeen: e.FirstSeen,

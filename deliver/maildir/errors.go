@@ -7,13 +7,17 @@ import (
 	"syscall"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/durable"
 )
 
 // classify turns a failed step on the Maildir into a class, and a hint for the
 // person who has to mend it. What is not known is an I/O error, which stops
 // the run: the same step would fail for the next message, too.
 func classify(err error) (deliver.Class, string) {
+	var foreign *durable.NotOursError
 	switch {
+	case errors.As(err, &foreign):
+		return deliver.CannotCreate, foreign.Hint()
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return deliver.Later, ""
 	case errors.As(err, new(*deliver.GoneError)):

@@ -199,6 +199,13 @@ func makeDirs(path string) error {
 		if err := durable.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
+		info, err := os.Stat(dir)
+		if err != nil {
+			return err
+		}
+		if err := durable.CheckOwner(dir, info); err != nil {
+			return err
+		}
 		if err := writable(dir); err != nil {
 			return &fs.PathError{Op: "write to", Path: dir, Err: err}
 		}

@@ -54,7 +54,8 @@ func trustDir(dir string) error {
 	return nil
 }
 
-// checkFile refuses all but a regular file with one name. A nil return is an
+// checkFile refuses all but a regular file with one name, and one that another
+// user planted. A nil return is an
 // untyped nil.
 func checkFile(path string, info fs.FileInfo) error {
 	switch {
@@ -64,6 +65,12 @@ func checkFile(path string, info fs.FileInfo) error {
 		return cannotCreate(fmt.Errorf("%s: not a regular file (%s)", path, info.Mode().Type()), "")
 	case links(info) > 1:
 		return cannotCreate(fmt.Errorf("%s: has %d names (hard links)", path, links(info)), "remove the other names, or copy the file")
+	}
+	err := durable.CheckOwner(path, info)
+	if foreign := (*durable.NotOursError)(nil); errors.As(err, &foreign) {
+		return cannotCreate(foreign, foreign.Hint())
+	} else if err != nil {
+		return cannotCreate(err, "")
 	}
 	return nil
 }

@@ -11,16 +11,22 @@ import (
 // defaultPath is what commands get if we have no PATH ourselves (cron).
 const defaultPath = "/usr/local/bin:/usr/bin:/bin"
 
-// environ builds a command's environment: it starts from nothing, so that no
-// secret in ours (MAILHAUL_PASSWORD and the like) reaches it.
-func environ(getenv func(string) string, o *Options, e *deliver.Envelope) []string {
+// BaseEnv is the environment that a command starts from, PATH included: nothing
+// but these variables of ours and those named, so that no secret in the rest
+// (MAILHAUL_PASSWORD and the like) reaches it.
+func BaseEnv(getenv func(string) string, more ...string) []string {
 	env := []string{"PATH=" + cmp.Or(getenv("PATH"), defaultPath)}
-	for _, name := range []string{"HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SystemRoot"} {
+	for _, name := range append([]string{"HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SystemRoot"}, more...) {
 		if v := getenv(name); v != "" {
 			env = append(env, name+"="+v)
 		}
 	}
-	env = append(env, o.Env...)
+	return env
+}
+
+// environ builds a command's environment for one message.
+func environ(getenv func(string) string, o *Options, e *deliver.Envelope) []string {
+	env := append(BaseEnv(getenv), o.Env...)
 	to := o.To
 	if e.Recipients != nil {
 		to = e.Recipients

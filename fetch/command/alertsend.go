@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -151,7 +150,7 @@ func runAlert(argv []string, n notice) error {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdin = bytes.NewReader(append(body, '\n'))
 	cmd.WaitDelay = time.Second
-	cmd.Env = append(os.Environ(),
+	cmd.Env = append(hookEnv(),
 		"MAILHAUL_EVENT="+n.Event,
 		"MAILHAUL_ACCOUNT="+n.Account,
 		"MAILHAUL_TEXT="+n.Text,

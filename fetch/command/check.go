@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -60,7 +59,7 @@ func (e *env) reportChecked(a *config.Account) error {
 	}
 	token := e.tokenState(a)
 	if e.json {
-		return json.NewEncoder(e.std.Out).Encode(accountCheckJSON{Account: a.Name, OK: true, User: a.User,
+		return writeJSON(e.std.Out, accountCheckJSON{Account: a.Name, OK: true, User: a.User,
 			Server: a.Server.String(), TLS: a.TLS.String(), Deliver: to, Token: token})
 	}
 	if !e.quiet {

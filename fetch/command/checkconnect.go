@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -91,7 +90,7 @@ func (w *walk) run(ctx context.Context) {
 func (w *walk) add(s checkStep, began time.Time) {
 	s.Account, s.Millis = w.a.Name, time.Since(began).Milliseconds()
 	if w.json {
-		_ = json.NewEncoder(w.std.Out).Encode(s)
+		_ = writeJSON(w.std.Out, s)
 		return
 	}
 	const indent = "        "

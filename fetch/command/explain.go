@@ -138,6 +138,10 @@ func failures() []failure {
 			"This user may not write there: check the owner and mode of the path and of the directories above it. If these are right, SELinux or AppArmor may forbid it: see journalctl for a denial."},
 		{"disk full", ofFile(syscall.ENOSPC, syscall.EDQUOT),
 			"The disk is full, or the quota is used up: make room. Messages stay on the server until there is some."},
+		{"no locks", ofFile(syscall.ENOLCK),
+			"The file system gives no lock: on NFS the lock service may be down on the server or here (rpc.statd, nfslock). Start it, or keep the mbox and the state (--state) on a local disk."},
+		{"too many open files", ofFile(syscall.EMFILE, syscall.ENFILE),
+			"This process has as many files and connections open as it may: raise the limit (ulimit -n, LimitNOFILE=), or lower parallel."},
 		{"read-only", ofFile(syscall.EROFS),
 			"The file system is mounted read-only: mount it writable, or name another path."},
 	}

@@ -7,14 +7,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -100,9 +105,24 @@ func TestExplanations(t *testing.T) {
 		met[m.row] = true
 		t.Run(m.name, m.run)
 	}
+	// These are not met for real here: TestExplainFileErrors has them.
+	met["no locks"], met["too many open files"] = true, true
 	for _, f := range failures() {
 		if !met[f.name] && (os.Geteuid() == 0 || f.name != "access denied by policy") {
 			t.Errorf("nothing here meets %q", f.name)
+		}
+	}
+}
+
+func TestExplainFileErrors(t *testing.T) {
+	for cause, want := range map[error]string{syscall.ENOLCK: "rpc.statd", syscall.EMFILE: "ulimit -n", syscall.ENFILE: "lower parallel"} {
+		a := &config.Account{Name: "work"}
+		target := &deliver.Error{Class: deliver.IOError, Err: &fs.PathError{Op: "lock", Path: "/var/mail/al", Err: cause}}
+		if got := explain(a, target); !strings.Contains(got, want) {
+			t.Errorf("%v of a target: %q", cause, got)
+		}
+		if got := explain(a, &fetch.StateError{Path: "/s/a.db", Err: cause}); got == "" || strings.Contains(got, "dmesg") {
+			t.Errorf("%v of the state: %q", cause, got)
 		}
 	}
 }

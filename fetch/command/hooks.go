@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deliver/pipe"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
@@ -47,13 +48,20 @@ func (e *env) hooks(a *config.Account, out *fetch.Account) {
 	}
 }
 
+// hookEnv is what the commands of before, after and alert get: what a command of
+// deliver gets, and the ways to the user's session, which a VPN or an agent may
+// need.
+func hookEnv() []string {
+	return pipe.BaseEnv(os.Getenv, "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK")
+}
+
 // runHook runs a command without a shell and without input. What it prints is
 // shown only if it fails.
 func runHook(ctx context.Context, argv []string, limit time.Duration, env ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(hookEnv(), env...)
 	cmd.WaitDelay = 2 * time.Second // a grandchild that holds the pipe must not hold us
 	said := &tailBuffer{}
 	cmd.Stdout, cmd.Stderr = said, said

@@ -3,7 +3,6 @@ package command
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -305,7 +304,7 @@ func (r *importRun) offline(account string, list rcfile.SeenList) []fetch.SeenEl
 // tell prints a result for a person or a program.
 func (r *importRun) tell(row any, text string) error {
 	if r.json {
-		return json.NewEncoder(r.std.Out).Encode(row)
+		return writeJSON(r.std.Out, row)
 	}
 	_, err := fmt.Fprintln(r.std.Out, printable(text))
 	return err

@@ -3,7 +3,6 @@ package command
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -231,7 +230,7 @@ func (s *setup) farewell() error {
 		for _, t := range s.to {
 			out.Deliver = append(out.Deliver, t.ID())
 		}
-		return json.NewEncoder(s.std.Out).Encode(out)
+		return writeJSON(s.std.Out, out)
 	}
 	with := ""
 	if s.c.IsSet("config") && os.Getenv("MAILHAUL_CONFIG") != s.path {

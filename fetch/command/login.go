@@ -3,7 +3,6 @@ package command
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -91,7 +90,7 @@ func runLogin(c *cli.Context) error {
 		return oauthError(t.account, err)
 	}
 	if e.json {
-		return json.NewEncoder(e.std.Out).Encode(tokenJSONOf(t.account, &st))
+		return writeJSON(e.std.Out, tokenJSONOf(t.account, &st))
 	}
 	done := "logged in"
 	if st.Flow == provider.ClientCredentials || st.Flow == provider.ServiceAccount {
@@ -139,7 +138,7 @@ func runLogout(c *cli.Context) error {
 	told, err := t.source.Revoke(c.Context)
 	none := errors.Is(err, oauth.ErrNoTokens)
 	if e.json && (err == nil || none) {
-		return json.NewEncoder(e.std.Out).Encode(logoutJSON{Account: t.account, WasLoggedIn: !none, ProviderTold: told})
+		return writeJSON(e.std.Out, logoutJSON{Account: t.account, WasLoggedIn: !none, ProviderTold: told})
 	}
 	switch {
 	case none:
@@ -167,7 +166,7 @@ func runToken(c *cli.Context) error {
 	}
 	if e.json {
 		st, _ := t.source.Status()
-		return json.NewEncoder(e.std.Out).Encode(accessJSON{Account: t.account, AccessToken: token, ValidUntil: st.ValidUntil})
+		return writeJSON(e.std.Out, accessJSON{Account: t.account, AccessToken: token, ValidUntil: st.ValidUntil})
 	}
 	_, err = fmt.Fprintln(e.std.Out, token)
 	return err
@@ -185,7 +184,7 @@ type loginUI struct {
 func (u *loginUI) ShowURL(url string, opened bool) {
 	switch {
 	case u.json:
-		_ = json.NewEncoder(u.out).Encode(openJSON{URL: url, Opened: opened})
+		_ = writeJSON(u.out, openJSON{URL: url, Opened: opened})
 	case opened:
 		fmt.Fprintf(u.out, "A browser was opened. If it was not, open this address:\n\n%s\n\nWaiting for the browser ...\n", url)
 	default:
@@ -199,7 +198,7 @@ func (u *loginUI) ShowURL(url string, opened bool) {
 // ShowDeviceCode implements oauth.UI.
 func (u *loginUI) ShowDeviceCode(d oauth.DeviceCode) {
 	if u.json {
-		_ = json.NewEncoder(u.out).Encode(deviceJSON{URL: d.URL, Code: d.Code, Complete: d.Complete, Expires: d.Expires})
+		_ = writeJSON(u.out, deviceJSON{URL: d.URL, Code: d.Code, Complete: d.Complete, Expires: d.Expires})
 		return
 	}
 	fmt.Fprintf(u.out, "On any device open %s and enter the code\n\n    %s\n\n", d.URL, d.Code)

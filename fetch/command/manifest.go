@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 
@@ -56,7 +55,7 @@ func checkManifest(c *cli.Context, path string) error {
 			Hint: "it is not what `mailhaul state export --manifest` wrote: compare it with a copy, or make a new one"}
 	}
 	if c.Bool("json") {
-		return json.NewEncoder(c.App.Writer).Encode(chainJSON{Messages: n, SHA256: last})
+		return writeJSON(c.App.Writer, chainJSON{Messages: n, SHA256: last})
 	}
 	fmt.Fprintf(c.App.Writer, "%s: intact, %s; last line %s\n", path, plural(n, "message"), last)
 	return nil

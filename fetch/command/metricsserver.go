@@ -5,7 +5,10 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
 // serveMetrics answers GET /metrics on a loopback address until ctx is done.
@@ -16,7 +19,11 @@ func (e *env) serveMetrics(ctx context.Context, address string, w *statusWriter)
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /metrics", func(rw http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /metrics", func(rw http.ResponseWriter, req *http.Request) {
+		if !ownHost(req.Host) { // a page in a browser that had its own name resolve to us
+			http.Error(rw, "this name is not of this machine: ask by the loopback address", http.StatusForbidden)
+			return
+		}
 		rw.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		_ = writeMetrics(rw, w.all())
 	})
@@ -40,4 +47,14 @@ func (e *env) serveMetrics(ctx context.Context, address string, w *statusWriter)
 		_ = s.Close()
 		<-done
 	}, nil
+}
+
+// ownHost reports whether a request names this machine by its loopback name or
+// address (DNS rebinding names another).
+func ownHost(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	return config.Loopback(strings.ToLower(strings.Trim(host, "[]")))
 }

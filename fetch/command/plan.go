@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -210,13 +209,12 @@ type planJSON struct {
 }
 
 func writePlanJSON(out io.Writer, account string, p *fetch.Plan) error {
-	enc := json.NewEncoder(out)
 	row := func(action, why string, it *fetch.Item) error {
 		r := planJSON{Account: account, Action: action, Num: it.Num, UID: it.UID, Size: it.Size, Why: why, Delete: it.Delete || action == "delete"}
 		if !it.Until.IsZero() {
 			r.Until = &it.Until
 		}
-		return enc.Encode(r)
+		return writeJSON(out, r)
 	}
 	for i := range p.Retrieve {
 		if err := row("fetch", whyRetrieve(&p.Retrieve[i], p.Keep), &p.Retrieve[i]); err != nil {
@@ -234,6 +232,6 @@ func writePlanJSON(out io.Writer, account string, p *fetch.Plan) error {
 		}
 	}
 	fetches, deletes, skips := len(p.Retrieve), len(p.Delete)+deletions(p), len(p.Skip)
-	return enc.Encode(planJSON{Account: account, Action: "sum", Size: p.Size, Listed: &p.Listed, Known: &p.Known,
+	return writeJSON(out, planJSON{Account: account, Action: "sum", Size: p.Size, Listed: &p.Listed, Known: &p.Known,
 		Fetch: &fetches, Deletes: &deletes, Skip: &skips, Bytes: &p.Bytes})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/state"
 )
 
 // planFile is the file of `plan --save`.
@@ -37,7 +38,7 @@ func savePlans(path string, plans []fetch.SavedPlan) error {
 	if err != nil {
 		return err
 	}
-	if err := durable.WriteFile(path, append(text, '\n')); err != nil {
+	if err := durable.WriteFile(path, append(state.EscapeJSON(text), '\n')); err != nil {
 		var file *os.PathError
 		if errors.As(err, &file) {
 			err = file.Err // what it names is a file in between

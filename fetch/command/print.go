@@ -1,6 +1,8 @@
 package command
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mailhaul/mailhaul/state"
 	"golang.org/x/term"
 )
 
@@ -41,6 +44,16 @@ func printable(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// writeJSON writes v as one line of JSON that a terminal can show.
+func writeJSON(w io.Writer, v any) error {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(state.EscapeJSON(b.Bytes()))
+	return err
 }
 
 // columns aligns cells that are separated by tabs.

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -95,7 +94,7 @@ func (e *env) writePurge(account string, rep *fetch.PurgeReport, dry bool, err e
 		if err != nil {
 			row.Error, row.Mail = err.Error(), rep.Mail()
 		}
-		_ = json.NewEncoder(e.std.Out).Encode(row)
+		_ = writeJSON(e.std.Out, row)
 		return
 	}
 	if e.quiet || err != nil && rep.Deleted == 0 {

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -43,7 +42,7 @@ func runReport(c *cli.Context) error {
 		}
 	}
 	if e.json {
-		return json.NewEncoder(e.std.Out).Encode(reportJSONOf(rep))
+		return writeJSON(e.std.Out, reportJSONOf(rep))
 	}
 	writeReport(e.std.Out, rep)
 	return nil

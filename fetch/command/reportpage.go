@@ -1,15 +1,15 @@
 package command
 
 import (
+	"bytes"
 	_ "embed"
-	"errors"
 	"html/template"
 	"io"
-	"os"
 	"time"
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -134,13 +134,21 @@ func writeHTML(w io.Writer, r *fetch.Report) error {
 	if err != nil {
 		return err
 	}
-	return t.Execute(w, pageOf(r))
+	var text bytes.Buffer
+	if err := t.Execute(&text, pageOf(r)); err != nil {
+		return err
+	}
+	_, err = w.Write(state.EscapeJSON(text.Bytes())) // a server's text may hold directional marks
+	return err
 }
 
 func writeHTMLFile(path string, r *fetch.Report) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
+	var page bytes.Buffer
+	if err := writeHTML(&page, r); err != nil {
+		return err
+	}
+	if err := durable.WriteFile(path, page.Bytes()); err != nil { // replaces a link, never follows it
 		return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err}
 	}
-	return errors.Join(writeHTML(f, r), f.Close())
+	return nil
 }

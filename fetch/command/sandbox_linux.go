@@ -14,7 +14,7 @@ const (
 	readFile  = landlock.AccessFSSet(ll.AccessFSReadFile)
 	readDir   = readFile | landlock.AccessFSSet(ll.AccessFSReadDir)
 	writeFile = readFile | landlock.AccessFSSet(ll.AccessFSWriteFile|ll.AccessFSTruncate)
-	writeDir  = readDir | writeFile | landlock.AccessFSSet(ll.AccessFSMakeDir|ll.AccessFSMakeReg|ll.AccessFSMakeSym|ll.AccessFSRemoveDir|ll.AccessFSRemoveFile|ll.AccessFSRefer)
+	writeDir  = readDir | writeFile | landlock.AccessFSSet(ll.AccessFSMakeDir|ll.AccessFSMakeReg|ll.AccessFSRemoveDir|ll.AccessFSRemoveFile|ll.AccessFSRefer)
 )
 
 // confines reports whether the kernel can confine us.

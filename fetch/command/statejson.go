@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
@@ -48,14 +47,14 @@ func showAccountJSON(e *env, a *config.Account, v *state.View) error {
 	}
 	row.Targets = append(row.Targets, v.Targets()...)
 	row.Runs = append(row.Runs, v.Runs()...)
-	return json.NewEncoder(e.std.Out).Encode(row)
+	return writeJSON(e.std.Out, row)
 }
 
 // changed tells what was done to the seen-list: the counts under --json, else
 // the text.
 func (e *env) changed(counts any, text string) error {
 	if e.json {
-		return json.NewEncoder(e.std.Out).Encode(counts)
+		return writeJSON(e.std.Out, counts)
 	}
 	_, err := e.std.Out.Write([]byte(text + "\n"))
 	return err

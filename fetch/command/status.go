@@ -3,7 +3,6 @@ package command
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -98,9 +97,8 @@ func b2i(b bool) int {
 
 func (e *env) writeStatuses(out io.Writer, list []statusJSON) error {
 	if e.json {
-		enc := json.NewEncoder(out)
 		for i := range list {
-			if err := enc.Encode(list[i]); err != nil {
+			if err := writeJSON(out, list[i]); err != nil {
 				return err
 			}
 		}

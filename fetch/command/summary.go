@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -52,7 +51,7 @@ func (e *env) writeJSON(s *fetch.Summary) error {
 	if s.Err != nil {
 		row.Error, row.Hint, row.Mail = s.Err.Error(), e.hint(s.Account, s.Err), s.Mail()
 	}
-	return json.NewEncoder(e.std.Out).Encode(row)
+	return writeJSON(e.std.Out, row)
 }
 
 // writeLine prints one finished account for a person.

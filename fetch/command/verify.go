@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -86,7 +85,7 @@ func (e *env) tell(account string) func(fetch.Check) {
 			row.Error = c.Err.Error()
 		}
 		if e.json {
-			_ = json.NewEncoder(e.std.Out).Encode(row)
+			_ = writeJSON(e.std.Out, row)
 			return
 		}
 		if c.Finding == fetch.TargetGone {
@@ -104,7 +103,7 @@ func (e *env) verifyCopies(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (
 		return false, err
 	}
 	if e.json {
-		return rep.OK(), json.NewEncoder(e.std.Out).Encode(verifiedJSON{Account: a.Name, Messages: rep.Messages,
+		return rep.OK(), writeJSON(e.std.Out, verifiedJSON{Account: a.Name, Messages: rep.Messages,
 			Verified: rep.Verified, Missing: rep.Counts[fetch.Missing], Altered: rep.Counts[fetch.Altered],
 			Unreadable: rep.Counts[fetch.Unreadable], NoReadBack: rep.Counts[fetch.NoReadBack], NotChecked: rep.Counts[fetch.TargetGone]})
 	}
@@ -169,7 +168,7 @@ func (e *env) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (
 	}
 	ok := rep.Differs+rep.Refused == 0
 	if e.json {
-		return ok, json.NewEncoder(e.std.Out).Encode(comparedJSON{Account: a.Name, Listed: rep.Listed, Same: rep.Same,
+		return ok, writeJSON(e.std.Out, comparedJSON{Account: a.Name, Listed: rep.Listed, Same: rep.Same,
 			Differs: rep.Differs, Unknown: rep.Unknown, Refused: rep.Refused})
 	}
 	fmt.Fprintf(e.std.Out, "%s: %d on the server: %d the same as delivered, %d differ, %d not delivered here, %d could not be retrieved\n",

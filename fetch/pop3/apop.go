@@ -20,7 +20,7 @@ func (c *Client) apop(ctx context.Context, l Login) error {
 	}
 	sum := md5.Sum([]byte(challenge + password))
 	digest := hex.EncodeToString(sum[:])
-	c.hide = []string{digest}
+	c.hide = append(c.hide, digest)
 	c.send("APOP "+l.User+" "+digest, escape("APOP "+l.User)+" ****")
 	_, err = c.status("APOP", 0)
 	return err

@@ -27,7 +27,6 @@ func (c *Client) Login(ctx context.Context) error {
 }
 
 func (c *Client) doLogin(ctx context.Context) error {
-	defer func() { c.hide = nil }()
 	logins := c.s.Logins
 	var skipped []SkippedLogin
 	var failed error

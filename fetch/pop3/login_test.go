@@ -241,6 +241,23 @@ func TestTraceIsRedacted(t *testing.T) {
 		Logins: []Login{{Name: "USER", User: "al\x1bice", Password: password("hunter2"), Named: true}},
 	}
 	const script = "S: +OK \x1b[2J\nC: CAPA\nS: +OK\nS: SASL X\nS: .\nC: USER al\x1bice\nS: +OK\nC: PASS hunter2\nS: -ERR PASS hunter2?\n"
+	// Also after the login, in a session that goes on.
+	got = nil
+	_ = talk(t, s, "S: +OK\nC: CAPA\nS: +OK\nS: SASL X\nS: .\nC: USER al\x1bice\nS: +OK\nC: PASS hunter2\nS: +OK\nC: NOOP\nS: -ERR hunter2 may not\n",
+		func(ctx context.Context, c *Client) error {
+			if err := c.Login(ctx); err != nil {
+				return err
+			}
+			err := c.Noop(ctx)
+			if err == nil || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("after the login: %v", err)
+			}
+			return err
+		})
+	if text := strings.Join(got, "\n"); strings.Contains(text, "hunter2") || !strings.Contains(text, "S: -ERR **** may not") {
+		t.Error(text)
+	}
+	got = nil
 	_ = talk(t, s, script, func(ctx context.Context, c *Client) error { return c.Login(ctx) })
 	want := []string{`S: +OK \x1b[2J`, "C: CAPA", "S: +OK", "S: SASL X", "S: (1 lines, 8 octets)",
 		`C: USER al\x1bice`, "S: +OK", "C: PASS ****", "S: -ERR PASS ****?"}

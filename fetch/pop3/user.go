@@ -9,7 +9,7 @@ func (c *Client) userPass(ctx context.Context, l Login) error {
 	if err != nil {
 		return err
 	}
-	c.hide = []string{password}
+	c.hide = append(c.hide, password)
 	if _, err := c.command("USER " + l.User); err != nil {
 		return err
 	}

@@ -1,0 +1,27 @@
+//go:build unix
+
+package durable
+
+import (
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// foreignOwner returns the user who owns a file of that name, if that is
+// neither this user nor root.
+func foreignOwner(info fs.FileInfo, name string) (string, bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || st.Uid == 0 || int(st.Uid) == os.Geteuid() {
+		return "", false
+	}
+	owner := strconv.FormatUint(uint64(st.Uid), 10)
+	if os.Geteuid() == 0 {
+		if u, err := user.LookupId(owner); err == nil && u.Username == name {
+			return "", false
+		}
+	}
+	return owner, true
+}

@@ -1,0 +1,77 @@
+package command
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch"
+)
+
+// TestHooksGetNoSecrets: what stands in our environment is not theirs.
+func TestHooksGetNoSecrets(t *testing.T) {
+	t.Setenv("MAILHAUL_PASSWORD", "s3cret")
+	t.Setenv("PW_OF_WORK", "s3cret")
+	file := filepath.Join(t.TempDir(), "env")
+	if err := runHook(context.Background(), []string{"sh", "-c", `env >"$0"`, file}, time.Minute, "MAILHAUL_ACCOUNT=work"); err != nil {
+		t.Fatal(err)
+	}
+	n := notice{Event: "no_success", Account: "work"}
+	if err := runAlert([]string{"sh", "-c", `cat >/dev/null; env >>"$0"`, file}, n); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(text)
+	if strings.Contains(got, "s3cret") || strings.Count(got, "MAILHAUL_ACCOUNT=work\n") != 2 || !strings.Contains(got, "PATH=") {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestMetricsHost(t *testing.T) {
+	for host, own := range map[string]bool{"127.0.0.1:9110": true, "localhost:9110": true, "[::1]:9110": true, "LOCALHOST": true,
+		"evil.example:9110": false, "10.0.0.1:9110": false, "": false, "localhost.evil.example": false} {
+		if got := ownHost(host); got != own {
+			t.Errorf("%q: %v", host, got)
+		}
+	}
+}
+
+// TestReportReplacesLinks: a link that another user put there is not followed.
+func TestReportReplacesLinks(t *testing.T) {
+	dir := t.TempDir()
+	precious, page := filepath.Join(dir, "precious"), filepath.Join(dir, "report.html")
+	if err := os.WriteFile(precious, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(precious, page); err != nil {
+		t.Fatal(err)
+	}
+	r := &fetch.Report{Account: "work\u202e\u009b", At: time.Unix(1e9, 0)}
+	if err := writeHTMLFile(page, r); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := os.ReadFile(precious); string(text) != "x" {
+		t.Errorf("the link was followed: %q", text)
+	}
+	text, err := os.ReadFile(page)
+	if err != nil || strings.ContainsAny(string(text), "\u202e\u009b") || !strings.Contains(string(text), `work\u202e\u009b`) {
+		t.Errorf("%v\n%.300q", err, text)
+	}
+}
+
+func TestJSONIsPrintable(t *testing.T) {
+	rec := httptest.NewRecorder()
+	if err := writeJSON(rec, summaryJSON{Account: "a\u202e\u009b\x7f"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := rec.Body.String(); !strings.Contains(got, `"a\u202e\u009b\u007f"`) {
+		t.Error(got)
+	}
+}
