@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,9 +60,8 @@ type bars struct {
 	mu     sync.Mutex
 	pool   *mpb.Progress
 	bars   map[string]*accountBar
-	going  sync.WaitGroup
-	fading atomic.Int32 // taken off, and still drawn until the pool ends them
-	most   int          // bars at a time: what scrolls off the screen cannot be removed
+	going  []*mpb.Bar // taken off, and still drawn until the pool cancels them
+	most   int        // bars at a time: what scrolls off the screen cannot be removed
 }
 
 type accountBar struct {
@@ -102,8 +102,7 @@ func (b *bars) Report(e fetch.Event) {
 		if bar != nil {
 			bar.Abort(true) // off the screen: the summary line says the rest
 			delete(b.bars, e.Account)
-			b.fading.Add(1)
-			b.going.Go(func() { bar.Wait(); b.fading.Add(-1) })
+			b.going = append(b.going, bar.Bar)
 		}
 		return
 	}
@@ -124,7 +123,8 @@ func (b *bars) Report(e fetch.Event) {
 // drawn is how many bars the pool draws: on a slow terminal those that are
 // taken off stay for a while.
 func (b *bars) drawn() int {
-	return len(b.bars) + int(b.fading.Load())
+	b.going = slices.DeleteFunc(b.going, func(bar *mpb.Bar) bool { return !bar.IsRunning() })
+	return len(b.bars) + len(b.going)
 }
 
 func (b *bars) add(e fetch.Event) *accountBar {
@@ -161,7 +161,6 @@ func (b *bars) Close() {
 	}
 	b.mu.Unlock()
 	b.pool.Wait()
-	b.going.Wait()
 	b.screen.put(nil)
 }
 
