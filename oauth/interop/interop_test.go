@@ -12,6 +12,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 	"github.com/mailhaul/mailhaul/oauth"
+	presets "github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // noBrowser leaves the browsing to the person.
@@ -35,9 +36,9 @@ func TestMailIsFetchedWithTokens(t *testing.T) {
 	}{
 		{"browser", func(*oauth.Config) {}, oauth.WayBrowser},
 		{"paste", func(*oauth.Config) {}, oauth.WayPaste},
-		{"device", func(c *oauth.Config) { c.Flow = oauth.FlowDevice }, oauth.WayConfigured},
+		{"device", func(c *oauth.Config) { c.Flow = presets.Device }, oauth.WayConfigured},
 		{"client credentials", func(c *oauth.Config) {
-			c.Flow, c.ClientID, c.AuthStyle = oauth.FlowClientCredentials, machine, oauth.InHeader
+			c.Flow, c.ClientID, c.AuthStyle = presets.ClientCredentials, machine, presets.InHeader
 			c.Scopes = []string{"openid"}
 			c.Secret = func(context.Context) (string, error) { return machineSecret, nil }
 		}, oauth.WayConfigured},
