@@ -55,8 +55,8 @@ func TestDialogues(t *testing.T) {
 			S: .
 			C: LIST
 			S: +OK
-			S: 1 20
-			S: 2 20
+			S: 1 17
+			S: 2 14
 			S: .
 			C: RETR 1
 			S" +OK\r\nSubject: 1\r\n\r\n..\r\n.\r\n"

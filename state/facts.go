@@ -49,10 +49,12 @@ type Facts struct {
 }
 
 // SizeRecord counts messages whose size was what LIST said, with CRLF or with LF
-// as the line end, and messages for which it was far off though they were whole.
+// as the line end, and messages for which it was near or far off though they were
+// whole.
 type SizeRecord struct {
 	CRLF  int `json:"crlf,omitempty"`
 	LF    int `json:"lf,omitempty"`
+	Near  int `json:"near,omitempty"`
 	Off   int `json:"off,omitempty"`
 	Usual int `json:"usual,omitempty"` // octets that LIST mostly has more
 }

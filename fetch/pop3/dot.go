@@ -43,12 +43,15 @@ type Body struct {
 
 	listed, announced int64 // see Measure
 	lines, dots, bare int64
+	replies           int64
+	ahead             bool // more was asked for when it came
 	sizes             *SizeRecord
 }
 
 // measure is the size so far.
 func (b *Body) measure() Measure {
-	m := Measure{Listed: b.listed, Announced: b.announced, Octets: b.n - b.dots - b.bare, Lines: b.lines, Dots: b.dots, Bare: b.bare}
+	m := Measure{Listed: b.listed, Announced: b.announced, Octets: b.n - b.dots - b.bare, Lines: b.lines, Dots: b.dots, Bare: b.bare,
+		Replies: b.replies, Ahead: b.ahead}
 	if b.ended {
 		m.Octets -= int64(len(terminator))
 	}
@@ -117,8 +120,18 @@ func (b *Body) step(p []byte) (n int, more bool) {
 	if len(have) == 0 {
 		return 0, true
 	}
-	if b.bol && have[0] == '.' {
-		return 0, b.dot(have)
+	if b.bol {
+		switch have[0] {
+		case '.':
+			return 0, b.dot(have)
+		case '+', '-':
+			if len(have) < len("-ERR") {
+				return 0, true // more must come: at least the terminator
+			}
+			if isReply(have) {
+				b.replies++
+			}
+		}
 	}
 	seg := have[:min(len(have), len(p))]
 	i := bytes.IndexByte(seg, '\n')
@@ -145,6 +158,11 @@ func (b *Body) step(p []byte) (n int, more bool) {
 		return n + 1, false
 	}
 	return copy(p, seg[:i+1]), false
+}
+
+// isReply reports whether a line begins as a reply does.
+func isReply(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("+OK")) || bytes.HasPrefix(line, []byte("-ERR"))
 }
 
 // dot handles a line that begins with a dot: the terminator, or a stuffed dot.

@@ -202,7 +202,7 @@ func (r *retrieval) message(i int32) error {
 	r.last = i
 	head := r.heads
 	b := c.newBody("RETR", m)
-	b.announced = r.announced
+	b.announced, b.ahead = r.announced, r.ahead
 	b.prove = func() error { return r.prove(b) }
 	ferr := r.fn(m, b, nil)
 	if err := c.rest(b, ferr); err != nil {

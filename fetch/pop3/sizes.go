@@ -7,7 +7,7 @@ import "fmt"
 // neither although their end was proved. Only messages that can be told apart
 // count. The zero value knows nothing.
 type SizeRecord struct {
-	CRLF, LF, Off int
+	CRLF, LF, Near, Off int
 	// Usual is what LIST has more than the message, in most messages.
 	Usual int
 }
@@ -15,16 +15,19 @@ type SizeRecord struct {
 // sizesKept bounds the record, so that it follows a server that changes.
 const sizesKept = 64
 
-// estimates reports whether the server only estimates: it is off more often
-// than it is right.
-func (s *SizeRecord) estimates() bool { return s.Off >= 3 && s.Off > s.CRLF+s.LF }
+// estimates reports whether the server only estimates: it is far off and hardly
+// ever right.
+func (s *SizeRecord) estimates() bool { return s.Off >= 3 && s.Off > 4*(s.CRLF+s.LF) }
+
+// inexact reports whether the server's sizes are mostly not what comes.
+func (s *SizeRecord) inexact() bool { return s.Near+s.Off >= 3 && s.Near+s.Off > 4*(s.CRLF+s.LF) }
 
 // known reports whether the server's sizes have been right before.
-func (s *SizeRecord) known() bool { return s.CRLF+s.LF > 0 && !s.estimates() }
+func (s *SizeRecord) known() bool { return s.CRLF+s.LF > 0 && !s.inexact() }
 
 func (s *SizeRecord) vote(count *int) {
-	if *count++; s.CRLF+s.LF+s.Off > sizesKept {
-		s.CRLF, s.LF, s.Off = s.CRLF/2, s.LF/2, s.Off/2
+	if *count++; s.CRLF+s.LF+s.Near+s.Off > sizesKept {
+		s.CRLF, s.LF, s.Near, s.Off = s.CRLF/2, s.LF/2, s.Near/2, s.Off/2
 	}
 }
 
@@ -38,6 +41,10 @@ type Measure struct {
 	// Dots is the number of lines that began with a doubled dot, and Bare of
 	// those that began with a single one, which no server may send.
 	Dots, Bare int64
+	// Replies is the number of lines that look like a reply; Ahead says that
+	// other messages had been asked for, whose reply one of them may be.
+	Replies int64
+	Ahead   bool
 }
 
 // plausible is size, or -1 if no message has it.
@@ -65,21 +72,41 @@ func (m Measure) agrees() (crlf, lf bool) {
 }
 
 // fits reports whether the size shows that the message is whole, at a server
-// with that record.
+// with that record. Where another message's reply may be in it, no octet may be
+// too many.
 func (m Measure) fits(s *SizeRecord) bool {
 	crlf, lf := m.agrees()
+	c, l := m.differs()
+	if s.known() || m.Ahead && m.Replies > 0 {
+		usual := int64(s.Usual)
+		crlf = crlf && (c == usual || c == usual-2 && m.Replies == 0)
+		lf = lf && (l == usual || l == usual-1 && m.Replies == 0)
+	}
 	return (crlf && (s.CRLF > 0 || s.LF == 0) || lf && (s.LF > 0 || s.CRLF == 0)) && !m.unstuffed(s)
 }
 
-// unstuffed reports whether the message lacks just one octet for each line that
-// began with a doubled dot: the dots were the message's own.
+// unstuffed reports whether dots that began lines may be missing: lines began with
+// a doubled dot, and the message lacks about as much as some of these weigh.
 func (m Measure) unstuffed(s *SizeRecord) bool {
-	if m.Dots == 0 || m.Listed < 0 {
+	if m.Dots == 0 || m.Listed < 0 || s.inexact() {
 		return false
 	}
-	usual := int64(s.Usual)
+	const terminator = 5 // octets that LIST may count besides
 	crlf, lf := m.differs()
-	return crlf == usual+m.Dots && lf != usual || lf == usual+m.Dots && crlf != usual
+	crlf -= int64(s.Usual)
+	lf -= int64(s.Usual)
+	lacks := func(n int64) bool { return n > 0 && n <= m.Dots+terminator }
+	return crlf != 0 && lf != 0 && (lacks(crlf) || lacks(lf))
+}
+
+// outOfTurn reports whether a server that is asked for several messages at once
+// may have mixed its replies up.
+func (m Measure) outOfTurn(s *SizeRecord) bool {
+	if !m.Ahead || m.fits(s) {
+		return false
+	}
+	other := m.Listed >= 0 && m.Announced >= 0 && m.Announced != m.Listed && m.Announced != m.Octets && m.Announced != m.Octets-m.Lines
+	return m.Replies > 0 || other || m.Listed >= 0 && !s.inexact()
 }
 
 // far reports whether neither LIST nor RETR said anything near the size that
@@ -125,18 +152,20 @@ func (s *SizeRecord) note(m Measure) {
 		s.learn(m, l)
 	case m.far(&SizeRecord{}):
 		s.vote(&s.Off)
+	case m.Dots+m.Bare == 0:
+		s.vote(&s.Near)
 	}
 }
 
 func (s *SizeRecord) learn(m Measure, usual int64) {
-	if m.Dots == 0 {
+	if m.Dots == 0 && usual >= 0 { // a last line end may be missing now and then
 		s.Usual = int(usual)
 	}
 }
 
 // doubt says why the message may not be whole, or nil.
 func (m Measure) doubt(s *SizeRecord) error {
-	if m.Bare > 0 || m.unstuffed(s) || m.far(s) {
+	if m.Bare > 0 || m.unstuffed(s) || m.outOfTurn(s) || m.far(s) {
 		return &SizeError{m}
 	}
 	return nil
@@ -150,8 +179,10 @@ type SizeError struct{ Measure }
 // Error implements error.
 func (e *SizeError) Error() string {
 	switch said := max(e.Listed, e.Announced); {
-	case e.Bare > 0, said-e.Octets == e.Dots, said-e.Octets+e.Lines == e.Dots:
+	case e.Bare > 0:
 		return "the message is in doubt: the server does not double the dots that begin lines, so some are lost"
+	case said < 0:
+		return "the message is in doubt: a reply to another command may be in it"
 	default:
 		return fmt.Sprintf("the message is in doubt: %d octets came where the server said %d", e.Octets, said)
 	}

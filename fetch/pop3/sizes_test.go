@@ -5,7 +5,7 @@ import "testing"
 // TestMeasure: what a size says of a message. Each has 1,000 octets in 20 lines.
 func TestMeasure(t *testing.T) {
 	none, crlf, lf := SizeRecord{}, SizeRecord{CRLF: 5}, SizeRecord{LF: 5}
-	both, guesses := SizeRecord{CRLF: 3, LF: 3}, SizeRecord{CRLF: 1, Off: 4}
+	both, guesses := SizeRecord{CRLF: 3, LF: 3}, SizeRecord{CRLF: 1, Off: 5}
 	terminator := SizeRecord{CRLF: 5, Usual: 2}
 	for _, tt := range []struct {
 		name              string
@@ -20,7 +20,8 @@ func TestMeasure(t *testing.T) {
 		{name: "CRLF where LF is counted", listed: 1000, record: lf},
 		{name: "LF where both are", listed: 980, record: both, fits: true},
 		{name: "no last line end", listed: 998, record: crlf, fits: true},
-		{name: "with the terminator", listed: 1003, record: crlf, fits: true},
+		{name: "with the terminator", listed: 1003, record: none, fits: true},
+		{name: "with the terminator, for once", listed: 1003, record: crlf},
 		{name: "LF, no last line end", listed: 979, record: lf, fits: true},
 		{name: "cut before the shortest reply", listed: 1008, record: none},
 		{name: "cut before the shortest reply, LF", listed: 986, record: lf},
