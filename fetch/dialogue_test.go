@@ -72,7 +72,7 @@ func TestDialogues(t *testing.T) {
 			S: +OK
 			C! close`},
 		{name: "a refused message is not deleted", keepNone: true, fetched: 1, deleted: 1, exit: ExitData,
-			text: `1 message could not be retrieved: retr 1: server refused: gone\x1b[2J`, script: login + `
+			text: `1 message could not be retrieved: message a (20 octets): retr 1: server refused: gone\x1b[2J`, script: login + `
 			C: STAT
 			S: +OK 2 40
 			C: UIDL
@@ -109,7 +109,24 @@ func TestDialogues(t *testing.T) {
 			S: +OK
 			C! close`},
 		{name: "no QUIT after a broken reply", keepNone: true, exit: ExitProtocol,
-			text: `retr 1: server broke the protocol: neither +OK nor -ERR: "what?"`, script: login + `
+			text: `message a (20 octets): retr 1: server broke the protocol: neither +OK nor -ERR: "what?"`, script: `
+			S: +OK ready
+			C: CAPA
+			S: +OK
+			S: USER
+			S: UIDL
+			S: LOGIN-DELAY 300
+			S: .
+			C: USER alice
+			S: +OK
+			C: PASS secret
+			S: +OK
+			C: CAPA
+			S: +OK
+			S: USER
+			S: UIDL
+			S: LOGIN-DELAY 300
+			S: .
 			C: STAT
 			S: +OK 1 20
 			C: UIDL

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -66,6 +67,22 @@ func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error)
 	return c, list, err
 }
 
+// blamePipelining decides whether a session broke because commands were ahead,
+// as far as one can guess: it is then worth a try without. A hang-up or silence
+// in mid-pipeline may be the network's: only the second in a run counts.
+func (r *run) blamePipelining(e *brokenError) bool {
+	s := &r.suspects
+	guess := pop3.PipelineRejected(e) || e.pipelined && (s.pipelined > 1 || errors.Is(e, pop3.ErrProtocol))
+	if !guess || s.blamed || r.facts.NoPipelining || r.a.Server.Pipelining != pop3.PipelineAuto {
+		return false
+	}
+	s.blamed = true
+	r.learnt(&r.facts.NoPipelining, &r.facts.NoPipeliningAt, noteNoPipelining)
+	return true
+}
+
+const noteNoPipelining = "the server hangs up on several commands at once (pipelining): sending one at a time from now on"
+
 // learnFrom notes a server's weakness that an error hints at, and reports
 // whether another session, opened with care for it, is worth a try.
 func (r *run) learnFrom(err error) bool {
@@ -75,7 +92,7 @@ func (r *run) learnFrom(err error) bool {
 		r.learnt(&r.facts.NoUTF8, &r.facts.NoUTF8At, "the server breaks off when it is sent UTF8, which it announces: sessions are without it from now on")
 		return true
 	case pop3.PipelineRejected(err) && !r.facts.NoPipelining && r.a.Server.Pipelining == pop3.PipelineAuto:
-		r.learnt(&r.facts.NoPipelining, &r.facts.NoPipeliningAt, "the server hangs up on several commands at once (pipelining): sending one at a time from now on")
+		r.learnt(&r.facts.NoPipelining, &r.facts.NoPipeliningAt, noteNoPipelining)
 		return true
 	case errors.As(err, &capa) && !capa.Refused() && !r.facts.NoCapa:
 		r.learnt(&r.facts.NoCapa, &r.facts.NoCapaAt, "the server hangs up when it is asked what it can do (CAPA): not asking any more")
@@ -101,6 +118,12 @@ func (r *run) keepLessons(from int, loggedIn bool) {
 		r.addNote(l.note)
 	}
 	r.lessons = r.lessons[:from]
+}
+
+// dropLesson forgets one that was disproved.
+func (r *run) dropLesson(fact *bool) {
+	*fact = false
+	r.lessons = slices.DeleteFunc(r.lessons, func(l lesson) bool { return l.fact == fact })
 }
 
 // dropLessons forgets what no session has confirmed.

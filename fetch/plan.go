@@ -45,6 +45,9 @@ type Item struct {
 	Served map[string][]string
 	// Tried is when it last failed, in any target; zero: it did not.
 	Tried time.Time
+	// Suspect says that a session broke at it, or that its body was in doubt:
+	// it is tried last and alone.
+	Suspect bool
 	// Delete says that it is to be deleted from the server once delivered.
 	Delete bool
 	// Rule is why; NoRule if it stays.
@@ -250,7 +253,7 @@ func (l Limits) allow(n int, octets, size int64) bool {
 // lacks it pauses.
 func (it *Item) heed(failures []state.Failure, targets []string, p Policy, now time.Time) (wait bool) {
 	for _, f := range failures {
-		it.Tried = later(it.Tried, f.Last)
+		it.Tried, it.Suspect = later(it.Tried, f.Last), it.Suspect || f.Suspect
 		if len(f.Served) > 0 {
 			if it.Served == nil {
 				it.Served = make(map[string][]string)

@@ -61,7 +61,7 @@ func (r *run) pass(ctx context.Context, c *pop3.Client, items []Item) error {
 		case refused != nil && r.needsUTF8(c, refused):
 			return nil
 		case refused != nil:
-			r.failMessage(&it, "", &deliver.Error{Class: deliver.Later, Err: refused})
+			r.failMessage(&it, "", &deliver.Error{Class: deliver.Later, Err: &MessageError{it.UID, it.Size, refused}})
 			return nil
 		}
 		return rt.stage(ctx, it, body)
@@ -73,7 +73,11 @@ func (r *run) pass(ctx context.Context, c *pop3.Client, items []Item) error {
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return cause
 	}
-	return err
+	if err != nil {
+		return r.suspects.brokenAt(rt.items, err)
+	}
+	r.suspects.asked += len(rt.items)
+	return nil
 }
 
 // batchLimit is the smallest bound of all targets.

@@ -37,6 +37,7 @@ type run struct {
 	triedRenew bool               // a refused login was tried again with a new secret
 	budgeted   int64              // octets of this run that are in the day's budget already
 	later      postponed          // the commit side's
+	suspects   suspects           // the network side's
 
 	mu       sync.Mutex // guards what follows
 	sum      Summary
@@ -201,12 +202,12 @@ func (r *run) failAt(it *Item, target string, err error, well bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fail := nextFailure(r.failures[it.Key], target, err, r.now())
+	fail := nextFailure(r.failures[it.Key], target, unnamed(err), r.now())
 	fail.Next = fail.Last.Add(pause(fail, max(cmp.Or(r.a.Policy.Poison, DefaultPoison), 1), well))
-	fail.Key = it.Key
+	fail.Key, fail.Size, fail.Suspect = it.Key, max(it.Size, 0), it.Suspect && target == ""
 	r.countFailed(it.Key, target, err)
 	r.fails[it.Key] = append(r.fails[it.Key], fail)
-	r.log.Warn("message failed", "uid", it.UID, "num", it.Num, "target", target, "err", err)
+	r.log.Warn("message failed", "uid", it.UID, "num", it.Num, "target", target, "err", unnamed(err))
 	r.reject(it, fail)
 }
 

@@ -205,7 +205,7 @@ func (r *run) proveDeletions(ctx context.Context, c *pop3.Client, list []pop3.Me
 	}
 	plan.Retrieve = append(plan.Retrieve, more...)
 	r.expectMore(more)
-	return r.retrieveAll(ctx, c, more)
+	return r.retrieveAll(ctx, c, portion{items: more})
 }
 
 // unproven are the messages to compare, as far as the limits allow, and sure the

@@ -49,7 +49,7 @@ func (r *run) session(ctx context.Context, change *state.Change, done *confirmed
 	r.facts.LastPoll = r.now()
 
 	w.retrieved = len(plan.Retrieve)
-	if err := r.retrieveAll(ctx, c, plan.Retrieve); err != nil {
+	if err := r.retrievePlanned(ctx, c, &plan, &w); err != nil {
 		return w, err
 	}
 	if err := r.proveDeletions(ctx, c, list, &plan); err != nil {
@@ -67,15 +67,32 @@ func (r *run) session(ctx context.Context, change *state.Change, done *confirmed
 	return w, r.keepDigest(list, &plan)
 }
 
-// retrieveAll takes the planned messages, and then once more those that a
-// target refused for good, for the SetAside target.
-func (r *run) retrieveAll(ctx context.Context, c *pop3.Client, items []Item) error {
+// retrievePlanned takes the planned messages, suspects last, and counts in w.
+func (r *run) retrievePlanned(ctx context.Context, c *pop3.Client, plan *Plan, w *seenWindow) error {
+	var portions []portion
+	portions, w.later = r.suspects.portions(plan.Retrieve, r.failedHere, len(plan.Delete) > 0, r.mayReconnect())
+	before := r.sum.Fetched + r.sum.SetAside
+	defer func() {
+		got := r.sum.Fetched + r.sum.SetAside - before
+		w.brought = got > 0
+		w.left = w.retrieved-got > 1 || len(plan.Delete)+len(r.doomed) > 0
+	}()
+	return r.retrieveAll(ctx, c, portions...)
+}
+
+// retrieveAll takes messages, and then once more those that a target refused for
+// good, for the SetAside target.
+func (r *run) retrieveAll(ctx context.Context, c *pop3.Client, portions ...portion) error {
 	r.enter(Retrieving)
-	for _, some := range retriesFirst(items) {
-		if err := r.pass(ctx, c, some); err != nil {
-			return err
+	for _, p := range portions {
+		c.OneAtATime(p.alone)
+		for _, some := range retriesFirst(p.items) {
+			if err := r.pass(ctx, c, some); err != nil {
+				return err
+			}
 		}
 	}
+	c.OneAtATime(false)
 	others := r.prints.others
 	r.prints.others = nil
 	if err := r.pass(ctx, c, others); err != nil {
@@ -180,8 +197,8 @@ func (r *run) planned(p *Plan) {
 		r.sum.Skips[p.Skip[i].Why]++
 	}
 	r.event.Listed = r.sum.Listed
-	r.event.Total += len(p.Retrieve)
-	r.event.TotalBytes += p.Bytes
+	r.event.Total = r.event.Messages + len(p.Retrieve)
+	r.event.TotalBytes = r.event.Bytes + p.Bytes
 }
 
 // dropNumbers forgets what a broken session left to be done with messages: a
@@ -191,4 +208,5 @@ func (r *run) dropNumbers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.doomed, r.rejected, r.compared, r.unsized = nil, nil, nil, false
+	r.suspects.asked = 0
 }

@@ -28,6 +28,8 @@ func gmail(c *pop3.Client) bool { return c.Capabilities().Has("X-GOOGLE-RICO") }
 // seenWindow is what one session showed and did.
 type seenWindow struct {
 	listed, retrieved, deleted int
+	later                      int  // suspects that it left to another
+	brought, left              bool // it brought messages; it leaves something to do
 	gmail                      bool
 	reused                     bool           // its messages are others than their UIDs say
 	list                       []pop3.Message // of a session that ended well
@@ -95,8 +97,9 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 			}
 			continue
 		}
-		again := err != nil && r.learnFrom(err)
+		again := false
 		if err == nil {
+			r.suspects.cause = nil
 			r.keepLessons(0, true)
 			w.learnWindow(&r.facts, before)
 			if before.deleted > 0 && w.unchanged(before) {
@@ -105,6 +108,7 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 			again = r.further(&w, before)
 		} else {
 			w.list = nil
+			again, err = r.afterBroken(w, err)
 		}
 		r.again = false
 		if !again {
@@ -122,8 +126,9 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 func (r *run) further(w *seenWindow, before seenWindow) bool {
 	more, sure := w.moreExpected(&r.facts)
 	more = more && (sure || r.loginPause() <= r.a.Wait) && !w.unchanged(before) && !r.limitReached() && r.sum.Failed == 0
-	w.sure = r.again || sure
-	return r.again || more
+	waiting := w.later > 0 && r.mayReconnect()
+	w.sure = r.again || sure || waiting
+	return r.again || more || waiting
 }
 
 // rest waits between two looks.

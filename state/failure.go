@@ -17,6 +17,11 @@ type Failure struct {
 	First time.Time `json:"first,omitzero"`
 	Last  time.Time `json:"last,omitzero"`
 	Next  time.Time `json:"next,omitzero"`
+	// Size is the message's in octets, as LIST said; zero: unknown.
+	Size int64 `json:"size,omitempty"`
+	// Suspect: a session broke at it, or its body is in doubt. It is tried last
+	// and alone; a failure counts only then.
+	Suspect bool `json:"suspect,omitempty"`
 	// Permanent: the target refused it for good.
 	Permanent bool `json:"permanent,omitempty"`
 	// Later: the target takes it, but not yet. Count is of these alone.

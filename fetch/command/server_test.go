@@ -171,6 +171,8 @@ func parseFault(ts *testscript.TestScript, w string) pop3test.Fault {
 			f.Always = true
 		case "after":
 			f.After = int64(number(ts, val))
+		case "uid":
+			f.UID = val
 		case "nth":
 			f.Nth = number(ts, val)
 		default:

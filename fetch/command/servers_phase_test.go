@@ -51,6 +51,9 @@ func breakOnce(t *testing.T, phase string, do pop3test.Action, plain bool) {
 	l := newLab(t)
 	drop := dropOf(letters(5))
 	o := always(phase, do)
+	if verb, num, ok := strings.Cut(phase, " "); ok && verb == "RETR" { // the message, whatever its number
+		o.Faults[0].On, o.Faults[0].UID = verb, "uid-"+num
+	}
 	if plain {
 		o.Security, o.NoPipelining = pop3test.Plain, true
 	}
@@ -59,6 +62,10 @@ func breakOnce(t *testing.T, phase string, do pop3test.Action, plain bool) {
 	out := l.run("fetch")
 	switch {
 	case out.code == 0 && phase == "CAPA": // done without
+	case strings.HasPrefix(phase, "RETR"):
+		if out.code != 65 || drop.Len() != 1 || !strings.Contains(out.err, o.Faults[0].UID) {
+			t.Errorf("the others stay, or it is not named: %d left, %s", drop.Len(), out)
+		}
 	case out.code != 69 && out.code != 76:
 		t.Errorf("%s", out)
 	}

@@ -186,7 +186,7 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 	}
 	for k, fs := range v.Failures() {
 		for _, x := range fs {
-			row("failed", fmt.Sprintf("%s: %d times, last %s: %s", uidText(k), x.Count, stamp(x.Last), printable(x.Err)))
+			row("failed", failureText(k, &x))
 		}
 	}
 	for _, t := range v.Targets() {
@@ -196,6 +196,18 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 		row("run "+stamp(r.Started), fmt.Sprintf("exit %d, %d fetched, %d deleted, %d failed %s", r.Exit, r.Fetched, r.Deleted, r.Failed, printable(r.Error)))
 	}
 	return w.Flush()
+}
+
+// failureText is one message that failed, in a line.
+func failureText(k state.Key, f *state.Failure) string {
+	what, how := uidText(k), plural(f.Count, "time")
+	if f.Size > 0 {
+		what += " (" + size(f.Size) + ")"
+	}
+	if f.Suspect {
+		how += ", tried last and alone"
+	}
+	return fmt.Sprintf("%s: %s, last %s: %s", what, how, stamp(f.Last), printable(f.Err))
 }
 
 func showEntry(e *env, a *config.Account, v *state.View, uid string) error {

@@ -109,8 +109,9 @@ func (r *retrieval) disproved(err error) error {
 // unless that was of its listed size.
 func (r *retrieval) broke(err error, i int32) error {
 	fits := r.ended != nil && r.ended.measure().fits(&r.c.sizes)
+	after := r.ended != nil || len(r.since) > 0
 	switch {
-	case errors.Is(err, ErrProtocol) && (i == checkpoint || !fits):
+	case errors.Is(err, ErrProtocol) && after && (i == checkpoint || !fits):
 		return r.disproved(err)
 	case i == checkpoint:
 		return err

@@ -178,7 +178,7 @@ func (s *session) login(user string, right bool) {
 		s.line("-ERR %s", s.opts.LoginError)
 		return
 	}
-	if s.out.add(s.srv.match("login")) {
+	if s.out.add(s.srv.match("login", "")) {
 		return
 	}
 	list, err := s.srv.drop.open(strings.HasPrefix(user, "recent:"))

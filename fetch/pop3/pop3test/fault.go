@@ -11,6 +11,9 @@ type Fault struct {
 	// "login" (the reply to a login that succeeds). Raw and Err in place of
 	// the first two also end the connection.
 	On string
+	// UID, if set, is the unique-id of the message that the command names by
+	// its number: the fault stays with it in each session.
+	UID string
 	// Nth is which match is hit, counted over the server's life from 1; zero
 	// is 1. Always also hits all later ones.
 	Nth    int

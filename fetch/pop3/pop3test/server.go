@@ -190,8 +190,9 @@ func (s *Server) record(line string) {
 	s.commands = append(s.commands, line)
 }
 
-// match counts event against each fault and returns those that apply now.
-func (s *Server) match(event string) []Fault {
+// match counts event, which names the message with that uid, against each fault
+// and returns those that apply now.
+func (s *Server) match(event, uid string) []Fault {
 	if len(s.opts.Faults) == 0 {
 		return nil
 	}
@@ -199,7 +200,7 @@ func (s *Server) match(event string) []Fault {
 	defer s.mu.Unlock()
 	var hit []Fault
 	for i, f := range s.opts.Faults {
-		if !matches(f.On, event) {
+		if !matches(f.On, event) || f.UID != "" && f.UID != uid {
 			continue
 		}
 		s.matched[i]++

@@ -79,7 +79,7 @@ func (s *session) serve() {
 
 // begin starts the reply to event and reports whether a fault replaced it.
 func (s *session) begin(event string) bool {
-	return s.out.begin(event, s.srv.match(event))
+	return s.out.begin(event, s.srv.match(event, ""))
 }
 
 func (s *session) handshake() error {
@@ -128,7 +128,7 @@ func (s *session) command() error {
 		return err
 	}
 	s.out.pause(s.opts.Delay)
-	faults := s.srv.match(line)
+	faults := s.srv.match(line, s.uidOf(line))
 	for _, f := range faults {
 		if f.Do.kind == doHangUpOnPipelining && s.br.Buffered() > 0 {
 			s.out.flush()

@@ -99,6 +99,17 @@ func (s *session) message(arg string) (int, *stored) {
 	return num, s.list[num-1]
 }
 
+// uidOf is the unique-id of the message that a command names; empty for none.
+func (s *session) uidOf(line string) string {
+	_, arg, _ := strings.Cut(line, " ")
+	arg, _, _ = strings.Cut(arg, " ")
+	num, err := strconv.Atoi(arg)
+	if err != nil || num < 1 || num > len(s.list) {
+		return ""
+	}
+	return s.list[num-1].uid
+}
+
 // readable answers -ERR [UTF8] (RFC 6856) where a message needs it.
 func (s *session) readable(m *stored) bool {
 	if s.opts.UTF8 != UTF8Required || s.utf8 || !eightBit(m.body) {

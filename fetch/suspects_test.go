@@ -1,0 +1,104 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// badMessage is a way in which one message breaks each session.
+type badMessage struct {
+	name  string
+	fault pop3test.Fault
+}
+
+func badMessages() []badMessage {
+	return []badMessage{
+		{"hangs up", pop3test.Fault{Do: pop3test.Cut()}},
+		{"hangs up in the middle", pop3test.Fault{After: 40, Do: pop3test.Cut()}},
+		{"resets", pop3test.Fault{Do: pop3test.Reset()}},
+		{"falls silent", pop3test.Fault{Do: pop3test.Stall()}},
+		{"falls silent in the middle", pop3test.Fault{After: 40, Do: pop3test.Stall()}},
+		{"garbles", pop3test.Fault{Do: pop3test.Raw("*** what?\r\n")}},
+		{"never ends", pop3test.Fault{Do: pop3test.EndlessBody()}},
+	}
+}
+
+// TestOneBadMessage: whatever one message does to the session, and wherever it
+// is, the others arrive and are deleted in the first run, it is named, stays,
+// and is paused only after it failed alone in three runs.
+func TestOneBadMessage(t *testing.T) {
+	t.Parallel()
+	for _, bad := range badMessages() {
+		for _, at := range []int{1, 4, 7} {
+			for _, pipelined := range []bool{false, true} {
+				if bad.name == "never ends" && at != 4 {
+					continue // some 64 MiB each time
+				}
+				t.Run(fmt.Sprintf("%s/%d/pipelined=%t", bad.name, at, pipelined), func(t *testing.T) {
+					t.Parallel()
+					testBadMessage(t, bad.fault, at, pipelined)
+				})
+			}
+		}
+	}
+}
+
+func testBadMessage(t *testing.T, f pop3test.Fault, at int, pipelined bool) {
+	const n = 7
+	f.On, f.UID, f.Always = "RETR", fmt.Sprint("u", at), true
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{NoPipelining: !pipelined, Faults: []pop3test.Fault{f}})
+	g.account.Server.Idle = time.Second
+	g.account.Policy.Keep.None = true
+	now := time.Now()
+	g.fetcher.Now = func() time.Time { return now }
+	for i := range n {
+		g.drop.Add(fmt.Sprint("u", i+1), fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\nbody of some length, so that it has a middle\r\n", i+1))
+	}
+	for run := 1; run <= 3; run++ {
+		s := g.run()
+		var named *MessageError
+		if ExitOf(s.Err) != ExitData || s.Failed != 1 || !errors.As(s.Err, &named) || named.UID != f.UID || named.Size <= 0 {
+			t.Fatalf("run %d: exit %d: %v", run, ExitOf(s.Err), s.Err)
+		}
+		if want := map[int]int{1: 5, 2: 1, 3: 1}[run]; s.Sessions > want {
+			t.Errorf("run %d: %d sessions", run, s.Sessions)
+		}
+		if g.delivered() != n-1 || g.drop.Len() != 1 {
+			t.Fatalf("run %d: %d delivered, %d left", run, g.delivered(), g.drop.Len())
+		}
+		if got := g.failure(f.UID); got.Count != run || !got.Suspect || got.Next.After(now) != (run == 3) {
+			t.Fatalf("run %d: %+v", run, got)
+		}
+		g.view(func(v *state.View) {
+			if v.Facts().NoPipelining {
+				t.Errorf("run %d: pipelining is blamed", run)
+			}
+		})
+	}
+	if s := g.run(); s.Err != nil || s.Skips[Pausing] != 1 {
+		t.Errorf("paused: %v, %v", s.Err, s.Skips)
+	}
+	good := pop3test.NewServer(g.drop, pop3test.Options{Security: pop3test.Plain})
+	defer good.Close()
+	g.account.Server.Port = good.Port
+	now = now.Add(2 * time.Hour)
+	if s := g.run(); s.Err != nil || g.delivered() != n || g.drop.Len() != 0 || g.failures() != 0 {
+		t.Errorf("a well-behaved server: %v, %d delivered, %d left, %d failures on record", s.Err, g.delivered(), g.drop.Len(), g.failures())
+	}
+}
+
+// failure is what is on record for the retrieval of a message.
+func (g *rig) failure(uid string) (f state.Failure) {
+	g.t.Helper()
+	g.view(func(v *state.View) {
+		for _, x := range v.Failures()[state.Key(uid)] {
+			f = x
+		}
+	})
+	return f
+}
