@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -197,6 +198,23 @@ func (db *DB) contain(err *error) {
 // Path returns the path that the file was opened at.
 func (db *DB) Path() string { return db.path }
 
+// sweepNew removes what killed processes left of their attempts to make the file.
+// One takes less than a second.
+func sweepNew(path string, now time.Time) {
+	dir, base := filepath.Split(path)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // nothing depends on it
+	}
+	for _, e := range entries {
+		rest, ours := strings.CutPrefix(e.Name(), base+".")
+		info, err := e.Info()
+		if ours && err == nil && strings.HasSuffix(rest, ".new") && now.Sub(info.ModTime()) > time.Minute {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
+}
+
 // create makes a complete, empty state file unless path exists. It is built
 // under another name and linked into place: a full disk or a kill halfway
 // leaves no half-made file that later runs would have to refuse.
@@ -231,6 +249,7 @@ func create(path string, version int) error {
 	if err := place(tmp.Name(), path); err != nil {
 		return err
 	}
+	sweepNew(path, time.Now())
 	// An intent is durable only if its file has a durable name.
 	return syncDir(dir)
 }

@@ -390,3 +390,31 @@ func TestVersions(t *testing.T) {
 		return nil
 	})
 }
+
+// TestAttemptsAreSwept: what killed processes left of their attempts to make the
+// file goes with the one that makes it.
+func TestAttemptsAreSwept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	left := map[string]bool{"a.db.1.new": false, "a.db.2.new": true, "b.db.3.new": true}
+	for name := range left {
+		name = filepath.Join(filepath.Dir(path), name)
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if then := time.Now().Add(-time.Hour); filepath.Base(name) != "a.db.2.new" {
+			if err := os.Chtimes(name, then, then); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	db, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for name, stays := range left {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(path), name)); (err == nil) != stays {
+			t.Errorf("%s: %v, want there %t", name, err, stays)
+		}
+	}
+}

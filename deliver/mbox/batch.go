@@ -65,6 +65,9 @@ func (b *batch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
 		return nil, asDeliverError(err)
 	}
 	b.t = t
+	if err := t.dropZeros(0); err != nil {
+		return nil, ioError(err)
+	}
 	if b.region, err = b.plan(); err != nil {
 		return nil, ioError(err)
 	}

@@ -23,6 +23,9 @@
 // fcntl (open file description locks on Linux) and a dotlock, both without
 // blocking: whoever holds only one of them while wanting the other releases it
 // and tries again later, so no order of another program can deadlock with ours.
+// A dotlock of ours says its process, host and boot, and when the process was
+// started; it is broken as soon as that process has ended, others after five
+// minutes. What killed processes left of taking one is swept.
 // A directory that cannot be written to means fcntl only, with a warning. One
 // batch is one lock, from Prepare to the end of Publish or Abort.
 //
@@ -64,7 +67,8 @@
 //     Lines, X-Mozilla-*), is Visible wherever it is;
 //  4. else Absent.
 //
-// Bytes that are not proven to be ours are never removed. What remains: mail
+// Bytes that are not proven to be ours are never removed, but for zeros at the
+// end of the file, which are no mail (zeros.go). What remains: mail
 // that a person deleted between the crash and the recovery is delivered again,
 // and a reader that rewrites the file while an unfinished region is in it takes
 // the fragment for mail of its own, which then stays.

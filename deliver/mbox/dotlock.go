@@ -1,7 +1,6 @@
 package mbox
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
@@ -66,14 +67,15 @@ func takeDotlock(mbox string) (d *dotlock, holder string, err error) {
 }
 
 // writeLockFile makes the file that becomes the lock: our process id in the
-// first line, where other programs look for it, and our host in the second.
+// first line, where other programs look for it, our host in the second, and in
+// the third this boot and when we were started: the id may be used again.
 // Mode 0644: who waits wants to know for whom.
 func writeLockFile(dir string) (path string, info fs.FileInfo, err error) {
 	f, err := os.CreateTemp(dir, fmt.Sprintf(".lk%d.*", os.Getpid()))
 	if err != nil {
 		return "", nil, err
 	}
-	_, err = fmt.Fprintf(f, "%d\n%s\n", os.Getpid(), hostname())
+	_, err = fmt.Fprintf(f, "%d\n%s\n%s %s\n", os.Getpid(), hostname(), durable.BootID(), startOf(os.Getpid()))
 	if err == nil {
 		err = f.Chmod(0o644)
 	}
@@ -125,11 +127,11 @@ func breakStale(lock string, now time.Time) (holder string, broken bool) {
 	if err != nil {
 		return "", false
 	}
-	pid, host := readLock(lock)
-	if pid > 0 {
-		holder = fmt.Sprintf("process %d", pid)
+	owner := readLock(lock)
+	if owner.pid > 0 {
+		holder = fmt.Sprintf("process %d", owner.pid)
 	}
-	if !stale(now.Sub(info.ModTime()), pid, host) {
+	if !stale(now.Sub(info.ModTime()), owner) {
 		return holder, false
 	}
 	// By way of a rename, so that of two programs that find it stale one
@@ -145,31 +147,51 @@ func breakStale(lock string, now time.Time) (holder string, broken bool) {
 	return holder, os.Remove(aside) == nil
 }
 
-// stale decides whether a lock of this age and content was left behind. A dead
-// process counts only in a lock of ours on this host: other programs write
-// process ids of other hosts, or a zero.
-func stale(age time.Duration, pid int, host string) bool {
-	return age > staleAfter || host != "" && host == hostname() && dead(pid)
+// stale decides whether a lock of this age and owner was left behind.
+func stale(age time.Duration, o owner) bool { return age > staleAfter || o.gone() }
+
+// owner is what a lock file says of the process that made it; empty where it
+// does not.
+type owner struct {
+	pid               int
+	host, boot, start string
+}
+
+// gone reports whether the process has ended. That is known only of a lock of
+// ours on this host: other programs write process ids of other hosts, or a zero.
+func (o owner) gone() bool {
+	if o.host == "" || o.host != hostname() {
+		return false
+	}
+	if boot := durable.BootID(); boot != "" && o.boot != "" && boot != o.boot {
+		return true
+	}
+	start := startOf(o.pid)
+	return dead(o.pid) || start != "" && o.start != "" && start != o.start
 }
 
 // readLock returns what a lock file says; zeros if nothing.
-func readLock(path string) (pid int, host string) {
+func readLock(path string) (o owner) {
 	f, err := os.OpenFile(path, os.O_RDONLY|openFlags, 0)
 	if err != nil {
-		return 0, ""
+		return owner{}
 	}
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, 512))
 	if err != nil {
-		return 0, ""
+		return owner{}
 	}
-	first, rest, _ := bytes.Cut(content, []byte("\n"))
-	second, _, _ := bytes.Cut(rest, []byte("\n"))
-	pid, err = strconv.Atoi(string(bytes.TrimSpace(first)))
-	if err != nil || pid <= 0 {
-		return 0, ""
+	lines := strings.Split(string(content), "\n")
+	if o.pid, err = strconv.Atoi(strings.TrimSpace(lines[0])); err != nil || o.pid <= 0 {
+		return owner{}
 	}
-	return pid, string(second)
+	if len(lines) > 1 {
+		o.host = lines[1]
+	}
+	if len(lines) > 2 {
+		o.boot, o.start, _ = strings.Cut(lines[2], " ")
+	}
+	return o
 }
 
 // refresh renews the lock's time if it is due, so that nobody takes it for

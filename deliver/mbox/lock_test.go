@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/durable"
 )
 
 func wantClass(t *testing.T, err error, class deliver.Class, text string) {
@@ -78,6 +79,10 @@ func TestStaleLock(t *testing.T) {
 		{"ours, alive", fmt.Sprintf("%d\n%s\n", alive, hostname()), time.Minute, false},
 		{"ours, alive, old", fmt.Sprintf("%d\n%s\n", alive, hostname()), 6 * time.Minute, true},
 		{"ours, another host", fmt.Sprintf("%d\nx%s\n", gone, hostname()), 0, false},
+		{"ours, another boot", fmt.Sprintf("%d\n%s\nanother 1\n", alive, hostname()), 0, durable.BootID() != ""},
+		{"ours, id used again", fmt.Sprintf("%d\n%s\n%s 1\n", alive, hostname(), durable.BootID()), 0, startOf(alive) != ""},
+		{"ours, this process", fmt.Sprintf("%d\n%s\n%s %s\n", alive, hostname(), durable.BootID(), startOf(alive)), 0, false},
+		{"another boot of another host", fmt.Sprintf("%d\nx%s\nanother 1\n", alive, hostname()), 0, false},
 		{"another program's, dead", fmt.Sprintf("%d\n", gone), 0, false},
 		{"another program's, old", "0", 6 * time.Minute, true},
 		{"empty", "", time.Minute, false},
@@ -99,8 +104,8 @@ func TestStaleLock(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if pid, host := readLock(lock); pid != alive || host != hostname() {
-				t.Errorf("the lock is of %d at %q", pid, host)
+			if o := readLock(lock); o.pid != alive || o.host != hostname() {
+				t.Errorf("the lock is of %d at %q", o.pid, o.host)
 			}
 			if err := d.release(); err != nil {
 				t.Error(err)
@@ -109,6 +114,39 @@ func TestStaleLock(t *testing.T) {
 				t.Errorf("%d files are left", n)
 			}
 		})
+	}
+}
+
+// TestSweepLocks: what killed processes left beside the mbox goes; what may be in
+// use, or is not ours, stays.
+func TestSweepLocks(t *testing.T) {
+	dir := t.TempDir()
+	deadLock := fmt.Sprintf("1\n%s\nanother 1\n", hostname())
+	files := map[string]struct {
+		content string
+		age     time.Duration
+		stays   bool
+	}{
+		".lk12.345":          {deadLock, 0, durable.BootID() == ""},
+		".lk12.346":          {"", 6 * time.Minute, false},
+		".lk12.347":          {"", 0, true},
+		".lk00012abchost":    {"12", 6 * time.Minute, true},
+		"mbox.lock.stale7":   {"", 6 * time.Minute, false},
+		"mbox.lock.stale8":   {"", 0, true},
+		"notes.lock.stalest": {"", 6 * time.Minute, true},
+	}
+	for name, f := range files {
+		path := filepath.Join(dir, name)
+		then := time.Now().Add(-f.age)
+		if err := errors.Join(os.WriteFile(path, []byte(f.content), 0o600), os.Chtimes(path, then, then)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(t, newDeliverer(t, Options{Path: filepath.Join(dir, "mbox")}), "x\n")
+	for name, f := range files {
+		if got := !missing(filepath.Join(dir, name)); got != f.stays {
+			t.Errorf("%s is there: %t, want %t", name, got, f.stays)
+		}
 	}
 }
 

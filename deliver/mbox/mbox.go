@@ -51,6 +51,7 @@ type Options struct {
 type Deliverer struct {
 	opts    Options
 	warning sync.Once
+	sweep   sync.Once
 
 	past deliver.Past
 
@@ -129,6 +130,7 @@ func (d *Deliverer) lock(ctx context.Context, path string) (*target, error) {
 	if err := durable.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, cannotCreate(err, "")
 	}
+	d.sweep.Do(func() { sweepLocks(path, time.Now()) })
 	return lockFile(ctx, locker{path: path, create: true, timeout: d.opts.LockTimeout, warn: d.warnNoDotlock})
 }
 

@@ -33,7 +33,10 @@ func Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
 	if err != nil {
 		return deliver.Unknown, err
 	}
-	fate, err := settle(ctx, t.f, in)
+	var fate deliver.Fate
+	if err = t.dropZeros(in.End); err == nil {
+		fate, err = settle(ctx, t.f, in)
+	}
 	if err == nil && fate == deliver.Visible {
 		err = durable.Sync(t.f)
 	}

@@ -37,11 +37,16 @@ type scanner struct {
 	blank    bool  // the last line was blank
 }
 
-// scan calls fn with each message that begins in [begin, size), in order.
+// scan calls fn with each message that begins in [begin, size), in order. Zeros
+// at the end are part of none.
 func scan(ctx context.Context, f io.ReaderAt, begin, size int64, format Format, fn func(entry) error) error {
+	size, err := contentEnd(f, size)
+	if err != nil {
+		return err
+	}
 	s := scanner{f: f, format: format, size: size, at: begin}
 	s.r = bufio.NewReaderSize(io.NewSectionReader(f, begin, size-begin), bufferSize)
-	err := s.run(ctx, fn)
+	err = s.run(ctx, fn)
 	if errors.Is(err, errStop) {
 		return nil
 	}

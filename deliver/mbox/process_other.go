@@ -1,0 +1,6 @@
+//go:build !linux
+
+package mbox
+
+// startOf is not known here.
+func startOf(int) string { return "" }
