@@ -133,7 +133,7 @@ func (r *run) plan(ctx context.Context) (Plan, error) {
 		return Plan{}, err
 	}
 	defer r.leave(c)
-	if err := r.name(ctx, c, list); err != nil {
+	if list, err = r.name(ctx, c, list); err != nil {
 		return Plan{}, err
 	}
 	var plan Plan

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 
@@ -25,12 +26,16 @@ type printed struct {
 	others []Item         // with the header of a delivered message, and another body
 }
 
+// topProbes is how many messages must be refused by TOP before a server counts
+// as one that has none.
+const topProbes = 3
+
 // headers asks for the header of each message (TOP n 0) and calls fn with what
-// it gets, in order; h is nil where the server would not show it. A server
-// that refuses the first is asked no more: it has no TOP.
-func headers(ctx context.Context, c *pop3.Client, list []pop3.Message, fn func(i int, h header)) error {
+// it gets, in order; h is nil where the server would not show it. Unless it is
+// known to have TOP, a server that refuses the first few is asked no more.
+func headers(ctx context.Context, c *pop3.Client, list []pop3.Message, hasTop bool, fn func(i int, h header)) error {
 	in := bufio.NewReaderSize(nil, maxHeader)
-	next, shown := 0, false
+	next, shown := 0, hasTop
 	look := func(_ pop3.Message, body io.Reader, refused error) error {
 		i := next
 		next++
@@ -46,65 +51,103 @@ func headers(ctx context.Context, c *pop3.Client, list []pop3.Message, fn func(i
 		}
 		return err
 	}
-	if err := c.Top(ctx, list[:min(len(list), 1)], 0, look); err != nil || !shown {
-		return err
+	for next < min(len(list), topProbes) && !shown {
+		if err := c.Top(ctx, list[next:next+1], 0, look); err != nil {
+			return err
+		}
 	}
-	return c.Top(ctx, list[1:], 0, look)
+	if !shown {
+		return nil
+	}
+	return c.Top(ctx, list[next:], 0, look)
 }
 
+// hasTop reports whether the server is known to have TOP: it says so, or it
+// showed a header before.
+func (r *run) hasTop(c *pop3.Client) bool {
+	return c.Capabilities().Has("TOP") || r.facts.Extra[extraTop] != ""
+}
+
+// extraTop is where Facts.Extra keeps that TOP worked.
+const extraTop = "top"
+
 // fingerprints returns one fingerprint a message, nil where there is none. A
-// server that once refused TOP is asked again only if it announces it.
+// server that has no TOP is asked again only if it announces it.
 func (r *run) fingerprints(ctx context.Context, c *pop3.Client, list []pop3.Message) ([]*state.Fingerprint, error) {
 	prints := make([]*state.Fingerprint, len(list))
 	if r.facts.NoTop && !c.Capabilities().Has("TOP") {
 		return prints, nil
 	}
 	shown := false
-	err := headers(ctx, c, list, func(i int, h header) {
+	err := headers(ctx, c, list, r.hasTop(c), func(i int, h header) {
 		if h != nil {
 			p := h.fingerprint()
 			prints[i], shown = &p, true
 		}
 	})
-	if err == nil && len(list) > 0 {
-		r.facts.NoTop = !shown
+	if shown {
+		r.facts.NoTop = false
+		r.extra(extraTop, "works")
+	} else if err == nil && len(list) >= topProbes && !r.hasTop(c) {
+		r.facts.NoTop = true
 	}
 	return prints, err
 }
 
-// nameByHeader gives the messages of a server without UIDL their names. With
-// neither UIDL nor TOP only keep: none can work: what is fetched is deleted,
-// and what a broken session left is recognised while it is retrieved.
-func (r *run) nameByHeader(ctx context.Context, c *pop3.Client, list []pop3.Message) error {
-	if len(list) == 0 {
-		return nil
+// extra sets one of Facts.Extra.
+func (r *run) extra(name, value string) {
+	if r.facts.Extra == nil {
+		r.facts.Extra = make(map[string]string)
 	}
+	r.facts.Extra[name] = value
+}
+
+// nameByHeader gives the messages of a server without UIDL their unique-ids. One
+// whose header the server does not show is left out. With neither UIDL nor TOP
+// only keep: none can work: what is fetched is deleted, and what a broken session
+// left is recognised while it is retrieved.
+func (r *run) nameByHeader(ctx context.Context, c *pop3.Client, list []pop3.Message) ([]pop3.Message, error) {
 	prints, err := r.fingerprints(ctx, c, list)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	named := 0
+	var named []pop3.Message
 	for i, p := range prints {
 		if p != nil {
-			list[i].UID = printedUID(*p)
-			named++
+			m := list[i]
+			m.UID = printedUID(*p)
+			named = append(named, m)
 		}
 	}
-	if named == len(list) {
-		return nil
-	}
-	if !r.a.Policy.Keep.None {
-		return &Error{
-			Exit: ExitConfig,
-			Err:  fmt.Errorf("the server gives its messages no names (UIDL) and shows no headers (TOP): what stays there cannot be told from new mail"),
-			Hint: "this server works if what is delivered is deleted there: `keep: none`, or --delete for one run",
+	switch {
+	case len(named) == len(list):
+		return named, nil
+	case r.a.Policy.Keep.None && (r.poll || len(named) == 0):
+		for i := range list {
+			list[i].UID = "" // all alike: named when retrieved
 		}
+		r.prints = printed{late: true, nth: make(map[string]int)}
+		return list, nil
+	case len(named) == 0:
+		return nil, noHeaders(r.hasTop(c), len(list))
 	}
-	for i := range list {
-		list[i].UID = "" // all alike: named when retrieved
+	r.addNote(fmt.Sprintf("the server does not show the header (TOP) of %s, and has no unique-ids (UIDL): left alone; a later run asks again",
+		counted(len(list)-len(named), "message")))
+	return named, nil
+}
+
+// noHeaders is the error for messages that cannot be told apart. That the server
+// has no TOP is not said of one that showed headers before, nor for a refusal or
+// two.
+func noHeaders(hasTop bool, listed int) error {
+	if hasTop || listed < topProbes {
+		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server gives its messages no unique-ids (UIDL), and does not show the header (TOP) of any of %s now: they cannot be told apart", counted(listed, "message"))}
 	}
-	r.prints = printed{late: true, nth: make(map[string]int)}
-	return nil
+	return &Error{
+		Exit: ExitConfig,
+		Err:  errors.New("the server gives its messages no names (UIDL) and shows no headers (TOP): what stays there cannot be told from new mail"),
+		Hint: "this server works if what is delivered is deleted there: `keep: none`, or --delete for one run",
+	}
 }
 
 // identify names a message that has no name yet and reports whether it is to

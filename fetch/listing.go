@@ -77,10 +77,15 @@ func (r *run) noteList(rep pop3.ListReport, hasUIDL bool) {
 }
 
 // name makes sure that every message of the list has a name to be known by.
-func (r *run) name(ctx context.Context, c *pop3.Client, list []pop3.Message) error {
+// Those that cannot have one are left out of what it returns.
+func (r *run) name(ctx context.Context, c *pop3.Client, list []pop3.Message) ([]pop3.Message, error) {
 	r.prints = printed{}
-	if c.HasUIDL() {
-		return nil
+	if c.HasUIDL() || len(list) == 0 {
+		delete(r.facts.Extra, extraNoUIDL)
+		return list, nil
+	}
+	if err := r.uidlLater(c); err != nil {
+		return nil, err
 	}
 	return r.nameByHeader(ctx, c, list)
 }

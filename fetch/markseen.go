@@ -35,7 +35,7 @@ func (f *Fetcher) MarkSeen(ctx context.Context, a *Account, rule MarkRule) (mark
 			return err
 		}
 		defer r.leave(c)
-		if err := r.name(ctx, c, list); err != nil {
+		if list, err = r.name(ctx, c, list); err != nil {
 			return err
 		}
 		plan, err := r.diff(list)
@@ -103,7 +103,7 @@ func (r *run) dates(ctx context.Context, c *pop3.Client, items []Item) (map[int]
 	dates := make(map[int]time.Time)
 	msgs := messagesOf(items)
 	shown := 0
-	err := headers(ctx, c, msgs, func(i int, h header) {
+	err := headers(ctx, c, msgs, r.hasTop(c), func(i int, h header) {
 		if h != nil {
 			shown++
 			dates[msgs[i].Num] = h.date(time.Time{})

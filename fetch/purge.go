@@ -247,7 +247,7 @@ func (r *run) listRows(ctx context.Context) (*pop3.Client, []Item, error) {
 	}
 	err = stateWrite(r.db, r.db.Apply(&state.Change{Facts: &r.facts})) // the login, for its LOGIN-DELAY
 	if err == nil {
-		err = r.name(ctx, c, list)
+		list, err = r.name(ctx, c, list)
 	}
 	if err != nil {
 		r.leave(c)

@@ -20,7 +20,7 @@ func (r *run) session(ctx context.Context, change *state.Change, done *confirmed
 		return w, err
 	}
 	defer r.leave(c)
-	if err := r.name(ctx, c, list); err != nil {
+	if list, err = r.name(ctx, c, list); err != nil {
 		return w, err
 	}
 	plan, err := r.diffSized(ctx, c, list)

@@ -30,7 +30,7 @@ type Client struct {
 	strength uint8    // of the login
 	hide     []string // secrets in use: never repeated from a server's text
 	verified bool     // a STAT succeeded after the login
-	noUIDL   bool
+	noUIDL   error    // why the last List got no unique-ids
 	report   ListReport
 	stat     string     // what STAT said; empty if it is not known
 	sizes    SizeRecord // see there

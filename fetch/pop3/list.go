@@ -35,7 +35,10 @@ type ListReport struct {
 func (c *Client) ListReport() ListReport { return c.report }
 
 // HasUIDL reports whether the last List got unique-ids.
-func (c *Client) HasUIDL() bool { return !c.noUIDL }
+func (c *Client) HasUIDL() bool { return c.noUIDL == nil }
+
+// UIDLError is the server's refusal if the last List got no unique-ids.
+func (c *Client) UIDLError() error { return c.noUIDL }
 
 // List returns the server's messages in the order of its listing. The first
 // call after the login also sends CAPA and STAT; all of it is one round trip
@@ -169,7 +172,7 @@ func (l *lister) result() ([]Message, error) {
 		return nil, l.list // some servers refuse to list nothing
 	}
 	l.c.verified = true
-	l.c.noUIDL = l.uidl != nil
+	l.c.noUIDL = l.uidl
 	msgs := l.b.finish()
 	l.c.report = l.b.report
 	return msgs, nil

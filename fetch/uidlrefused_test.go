@@ -1,0 +1,124 @@
+package fetch
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+)
+
+func TestWaitsForUIDL(t *testing.T) {
+	for _, tc := range []struct {
+		announced, known, headers bool
+		refusals                  int
+		want                      bool
+	}{
+		{false, false, true, 1, false},
+		{false, false, false, 1, false},
+		{true, false, true, 1, true},
+		{true, false, true, uidlPatience + 1, false},
+		{false, true, true, 1, true},
+		{false, true, true, uidlPatience + 1, false},
+		{false, true, false, 99, true},
+		{true, true, false, 99, true},
+	} {
+		if got := waitsForUIDL(tc.announced, tc.known, tc.headers, tc.refusals); got != tc.want {
+			t.Errorf("%+v: %v", tc, got)
+		}
+	}
+}
+
+// TestUIDLRefusedOnce: it is announced, or worked before: the run is one for
+// later, and nothing comes twice.
+func TestUIDLRefusedOnce(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]pop3test.Options{
+		"announced":         {},
+		"not announced":     {Capa: []string{"USER", "TOP"}},
+		"no TOP":            {NoTOP: true},
+		"neither announced": {Capa: []string{"USER"}, NoTOP: true},
+	} {
+		for _, none := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", keep none ", none), func(t *testing.T) {
+				t.Parallel()
+				o := o
+				o.Faults = []pop3test.Fault{{On: "UIDL", Nth: 2, Do: pop3test.Err("not available")}}
+				g := newRig(t, &pop3test.Maildrop{}, o)
+				g.add(3)
+				if s := g.run(); s.Err != nil || s.Fetched != 3 {
+					t.Fatalf("%+v", s)
+				}
+				g.account.Policy.Keep.None = none
+				s := g.run()
+				if ExitOf(s.Err) != ExitTemp || s.Fetched+s.Deleted != 0 || !strings.Contains(s.Err.Error(), "not available") {
+					t.Errorf("refused: %+v", s)
+				}
+				if s := g.run(); s.Err != nil || s.Fetched != 0 || g.delivered() != 3 {
+					t.Errorf("after that: %+v, %d delivered", s, g.delivered())
+				}
+			})
+		}
+	}
+}
+
+// TestUIDLRefusedForGood: after some runs messages are known by their headers,
+// and those that had unique-ids are recognised.
+func TestUIDLRefusedForGood(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "UIDL", Nth: 2, Always: true, Do: pop3test.Err("gone")}}})
+	g.add(3)
+	g.run()
+	for range uidlPatience {
+		if s := g.run(); ExitOf(s.Err) != ExitTemp {
+			t.Errorf("%+v", s)
+		}
+	}
+	g.add(1)
+	if s := g.run(); s.Err != nil || s.Fetched != 1 || g.delivered() != 4 {
+		t.Errorf("%+v, %d delivered", s, g.delivered())
+	}
+}
+
+// TestTopRefusedForOneMessage, on a server without UIDL: that one waits, the
+// others are fetched, and nobody is advised to delete mail.
+func TestTopRefusedForOneMessage(t *testing.T) {
+	t.Parallel()
+	for _, capa := range [][]string{nil, {"USER"}} {
+		for n := 1; n <= 3; n++ {
+			t.Run(fmt.Sprint(capa, n), func(t *testing.T) {
+				t.Parallel()
+				g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{NoUIDL: true, Capa: capa, Faults: []pop3test.Fault{
+					{On: fmt.Sprintf("TOP %d 0", n), Do: pop3test.Err("no such message")}}})
+				g.add(3)
+				s := g.run()
+				if s.Err != nil || s.Fetched != 2 || !strings.Contains(fmt.Sprint(s.Notes), "of 1 message") {
+					t.Errorf("%+v", s)
+				}
+				if s := g.run(); s.Err != nil || s.Fetched != 1 || g.delivered() != 3 {
+					t.Errorf("next run: %+v, %d delivered", s, g.delivered())
+				}
+			})
+		}
+	}
+}
+
+// TestTopRefusedForAllOnce: a refusal of what worked before, or of the only
+// message, is no absence.
+func TestTopRefusedForAllOnce(t *testing.T) {
+	t.Parallel()
+	for _, fetched := range []bool{false, true} {
+		g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{NoUIDL: true, Capa: []string{"USER"}, Faults: []pop3test.Fault{
+			{On: "TOP", Nth: 1 + b2i(fetched), Do: pop3test.Err("busy")}}})
+		g.add(1)
+		if fetched {
+			g.run()
+		}
+		if s := g.run(); ExitOf(s.Err) != ExitTemp || strings.Contains(HintOf(s.Err), "delete") {
+			t.Errorf("fetched before %v: %v, hint %q", fetched, s.Err, HintOf(s.Err))
+		}
+		if s := g.run(); s.Err != nil || g.delivered() != 1 {
+			t.Errorf("fetched before %v: %+v", fetched, s)
+		}
+	}
+}
