@@ -25,6 +25,9 @@ type Inspected struct {
 	MessageID string
 	Date      time.Time
 	Copies    []Copy
+	// Former: the server lists the message under another unique-id by now, which
+	// has an entry of its own.
+	Former bool
 }
 
 // Inspect calls fn for each entry, with the header of a copy that can be read
@@ -40,11 +43,14 @@ func (r *run) inspect(ctx context.Context, fn func(Inspected) error) error {
 	readers := make(readers)
 	defer readers.close()
 	return r.db.View(func(v *state.View) error {
+		former := formerKeys(v)
 		for k, rec := range v.Records() {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := fn(r.inspectEntry(ctx, readers, v.Entry(k, rec))); err != nil {
+			in := r.inspectEntry(ctx, readers, v.Entry(k, rec))
+			in.Former = former[in.Key]
+			if err := fn(in); err != nil {
 				return err
 			}
 		}

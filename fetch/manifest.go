@@ -71,6 +71,9 @@ func (f *Fetcher) Manifest(ctx context.Context, a *Account, w io.Writer) error {
 		return err
 	}
 	err := f.Inspect(ctx, a, func(in Inspected) error {
+		if in.Former {
+			return nil
+		}
 		for _, cp := range in.Copies {
 			c.n++
 			if err := c.write(lineOf(a, &in, cp)); err != nil {

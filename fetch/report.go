@@ -112,6 +112,9 @@ func (f *Fetcher) Report(ctx context.Context, a *Account, online bool) (*Report,
 
 // add counts one entry.
 func (rep *Report) add(in *Inspected, months map[string]*Month) {
+	if in.Former {
+		return
+	}
 	rep.Known++
 	if !in.Deleted.IsZero() {
 		rep.Deleted++

@@ -115,12 +115,14 @@ func (r *run) lookAt(ctx context.Context, c *pop3.Client, items []Item, fn func(
 	r.enter(Retrieving)
 	in := bufio.NewReaderSize(nil, maxHeader)
 	next := 0
-	return c.Retrieve(ctx, messagesOf(items), func(_ pop3.Message, body io.Reader, refused error) error {
-		i := next
-		next++
-		if refused != nil {
+	return c.Retrieve(ctx, messagesOf(items), func(m pop3.Message, body io.Reader, refused error) error {
+		if refused != nil { // perhaps told late
 			return nil
 		}
+		for items[next].Num != m.Num {
+			next++
+		}
+		i := next
 		in.Reset(&source{r: body, run: r, wait: r.pace(ctx)})
 		s, err := sumsOf(in)
 		if err == nil {

@@ -3,18 +3,17 @@ package fetch
 import (
 	"context"
 	"crypto/sha256"
-	"io"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
-	"github.com/mailhaul/mailhaul/state"
 )
 
 // ServerReport is the outcome of VerifyServer.
 type ServerReport struct {
 	// Listed is what the server holds; Same of it equals what was delivered,
 	// Differs does not, Unknown was never delivered, Refused could not be
-	// retrieved.
-	Listed, Same, Differs, Unknown, Refused int
+	// retrieved. Marked of the Same differ in fields that servers add to the
+	// messages they keep (Status, X-UIDL, ...), which are left out.
+	Listed, Same, Differs, Unknown, Refused, Marked int
 }
 
 // VerifyServer retrieves each listed message once more and compares its
@@ -33,9 +32,9 @@ func (f *Fetcher) VerifyServer(ctx context.Context, a *Account, tell func(uid st
 		}
 		defer r.leave(c)
 		rep.Listed = len(items)
-		want, known := r.sums(items)
+		known := r.summed(items)
 		rep.Unknown = len(items) - len(known)
-		if err := r.compareServer(ctx, c, known, want, &rep, tell); err != nil {
+		if err := r.compareServer(ctx, c, known, &rep, tell); err != nil {
 			return err
 		}
 		return c.Quit(ctx)
@@ -43,42 +42,31 @@ func (f *Fetcher) VerifyServer(ctx context.Context, a *Account, tell func(uid st
 	return rep, err
 }
 
-// sums returns the items that were delivered by us, and their sums.
-func (r *run) sums(items []Item) (want map[state.Key][sha256.Size]byte, known []Item) {
-	want = make(map[state.Key][sha256.Size]byte)
+// summed returns the items whose sums are known.
+func (r *run) summed(items []Item) (known []Item) {
 	for i := range items {
 		if e, ok := r.entry(items[i].Key); ok && e.SHA256 != ([sha256.Size]byte{}) {
-			want[items[i].Key] = e.SHA256
 			known = append(known, items[i])
 		}
 	}
-	return want, known
+	return known
 }
 
-func (r *run) compareServer(ctx context.Context, c *pop3.Client, items []Item, want map[state.Key][sha256.Size]byte, rep *ServerReport, tell func(string, bool)) error {
-	r.enter(Retrieving)
-	next := 0
-	sum := sha256.New()
-	return c.Retrieve(ctx, messagesOf(items), func(m pop3.Message, body io.Reader, refused error) error {
-		if refused != nil { // perhaps told late
-			rep.Refused++
-			return nil
-		}
-		for items[next].Num != m.Num {
-			next++
-		}
-		it := &items[next]
-		sum.Reset()
-		if _, err := io.Copy(sum, body); err != nil {
-			return err
-		}
-		same := [sha256.Size]byte(sum.Sum(nil)) == want[it.Key]
-		if same {
-			rep.Same++
-		} else {
+func (r *run) compareServer(ctx context.Context, c *pop3.Client, items []Item, rep *ServerReport, tell func(string, bool)) error {
+	rep.Refused = len(items)
+	return r.lookAt(ctx, c, items, func(i int, s bodySums) {
+		rep.Refused--
+		e, _ := r.entry(items[i].Key)
+		same := s.like(&e, false) == sameMessage
+		switch {
+		case !same:
 			rep.Differs++
+		case s.raw != e.SHA256:
+			rep.Marked++
+			fallthrough
+		default:
+			rep.Same++
 		}
-		tell(it.UID, same)
-		return nil
+		tell(items[i].UID, same)
 	})
 }

@@ -101,6 +101,7 @@ type comparedJSON struct {
 	Differs int    `json:"differs"`
 	Listed  int    `json:"listed"`
 	Refused int    `json:"refused"`
+	Marked  int    `json:"marked,omitempty"`
 	Same    int    `json:"same"`
 	Unknown int    `json:"unknown"`
 }

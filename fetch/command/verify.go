@@ -169,10 +169,13 @@ func (e *env) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (
 	ok := rep.Differs+rep.Refused == 0
 	if e.json {
 		return ok, writeJSON(e.std.Out, comparedJSON{Account: a.Name, Listed: rep.Listed, Same: rep.Same,
-			Differs: rep.Differs, Unknown: rep.Unknown, Refused: rep.Refused})
+			Differs: rep.Differs, Unknown: rep.Unknown, Refused: rep.Refused, Marked: rep.Marked})
 	}
 	fmt.Fprintf(e.std.Out, "%s: %d on the server: %d the same as delivered, %d differ, %d not delivered here, %d could not be retrieved\n",
 		printable(a.Name), rep.Listed, rep.Same, rep.Differs, rep.Unknown, rep.Refused)
+	if rep.Marked > 0 {
+		fmt.Fprintf(e.std.Out, "%s: %d of the same have fields that the server added or changed (Status, X-UIDL and the like): left out of the comparison\n", printable(a.Name), rep.Marked)
+	}
 	if rep.Differs > 0 {
 		printFailure(e.std.Err, a.Name, fmt.Errorf("%s on the server not what was delivered", messages(rep.Differs)),
 			[]string{"look at both before you delete anything"}, nothingDeleted)
