@@ -13,7 +13,7 @@ PACKAGES = dovecot-pop3d dovecot-lmtpd dovecot-gssapi postfix procmail maildrop 
 	fetchmail mpop getmail6 fdm python3 socat tmux zsh fish mandoc lintian systemd prometheus
 
 # They conflict with each other and with dovecot-pop3d: unpacked, not installed.
-PRIVATE = popa3d courier-pop cyrus-pop3d+sasl2-bin
+PRIVATE = popa3d courier-pop cyrus-pop3d+sasl2-bin exim4-daemon-light
 
 .PHONY: build demo test crash fuzz bench soak lint install dist deb clean deps
 
