@@ -220,7 +220,7 @@ func (e *env) build(accounts []*config.Account, change func(*fetch.Account)) ([]
 
 // fetch runs the accounts and prints each as it finishes.
 func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary {
-	e.confine(e.built)
+	e.confine(e.built, len(list) > 0 && list[0].CreateTargets)
 	status := e.statuses(list)
 	watch := e.watch(status)
 	reps := reporters{status, watch}

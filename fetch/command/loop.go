@@ -59,7 +59,7 @@ func runLoop(c *cli.Context) error {
 	l.status.follow(idsOf(accounts))
 	l.status.expireBy(e.expiries(accounts))
 	l.fill(&roster)
-	l.confined = e.confine(accounts)
+	l.confined = e.confine(accounts, false)
 	return l.run(c.Context, roster)
 }
 

@@ -1,10 +1,17 @@
 package command
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/state"
 )
 
 // confine keeps the process, for the rest of its life, to the files that the
@@ -14,7 +21,7 @@ import (
 //
 // The network and signals are not touched: what the file system allows is what
 // a hostile server could be after.
-func (e *env) confine(accounts []*config.Account) *confinement {
+func (e *env) confine(accounts []*config.Account, anew bool) *confinement {
 	if !e.std.Alone {
 		return nil
 	}
@@ -26,6 +33,11 @@ func (e *env) confine(accounts []*config.Account) *confinement {
 	if err := os.MkdirAll(e.stateDir, 0o700); err != nil {
 		e.log.Debug("no sandbox", "err", err) // the run will say it
 		return nil
+	}
+	if confines() {
+		for _, a := range accounts {
+			e.makeTargets(a, anew)
+		}
 	}
 	c, reason := e.confinement(accounts)
 	if reason != "" {
@@ -43,4 +55,44 @@ func (e *env) confine(accounts []*config.Account) *confinement {
 		return &c
 	}
 	return nil
+}
+
+// makeTargets makes the directories of an account's new Maildirs and mboxes.
+// What does not exist gets no rule, and a rule for the directory above would
+// often open the whole home directory. What has received mail and is gone is
+// made only anew (--create-target): else the run says so. An error is the run's
+// to say, too.
+func (e *env) makeTargets(a *config.Account, anew bool) {
+	for _, t := range a.Deliver {
+		dir := ""
+		switch {
+		case t.Maildir != nil:
+			dir = t.Maildir.Path
+		case t.Mbox != nil:
+			dir = filepath.Dir(t.Mbox.Path)
+		}
+		if _, err := os.Stat(dir); dir == "" || err == nil || !anew && e.past(a, t.ID()).Delivered {
+			continue
+		}
+		if err := durable.MkdirAll(dir, 0o700); err != nil {
+			e.log.Debug("no target yet", "path", dir, "err", err)
+		}
+	}
+}
+
+// past is what the state knows of a target. Where it cannot be read now, mail
+// may have been delivered there.
+func (e *env) past(a *config.Account, target string) (past deliver.Past) {
+	db, err := state.Open(state.Path(e.stateDir, a.ID), state.Options{ReadOnly: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return deliver.Past{}
+	}
+	if err != nil {
+		return deliver.Past{Delivered: true}
+	}
+	defer db.Close()
+	if err := db.View(func(v *state.View) error { past = fetch.PastOf(v, target); return nil }); err != nil {
+		past.Delivered = true
+	}
+	return past
 }

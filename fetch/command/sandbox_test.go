@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/state"
 )
 
 // TestSandbox runs itself as a child, since confinement is for life: there,
@@ -47,9 +48,10 @@ func TestSandboxChild(t *testing.T) {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	e := &env{std: Streams{Alone: true}, log: slog.New(slog.DiscardHandler), stateDir: in("state"),
 		conf: &config.Config{Path: in("conf/config.yaml")}}
-	if e.confine([]*config.Account{{Name: "a", Deliver: []config.Target{
+	if e.confine([]*config.Account{{Name: "a", ID: "a", Deliver: []config.Target{
 		{Maildir: &config.Maildir{Path: in("Mail")}}, {Kind: config.TargetMbox, Mbox: &config.Mbox{Path: in("box/mail")}},
-	}}}) == nil {
+		{Maildir: &config.Maildir{Path: in("home/new/Mail")}}, {Kind: config.TargetMbox, Mbox: &config.Mbox{Path: in("home/spool/mail")}},
+	}}}, false) == nil {
 		t.Fatal("not confined")
 	}
 	write := func(name string) error { return os.WriteFile(in(name), []byte("x"), 0o600) }
@@ -59,6 +61,8 @@ func TestSandboxChild(t *testing.T) {
 		"stage a message":      write("Mail/tmp/1"),
 		"publish it":           os.Rename(in("Mail/tmp/1"), in("Mail/new/1")),
 		"write an mbox":        write("box/mail"),
+		"make a new Maildir":   os.Mkdir(in("home/new/Mail/cur"), 0o700),
+		"write a new mbox":     write("home/spool/mail"),
 		"lock it":              write("box/mail.lock"),
 		"write the state":      write("state/a.db"),
 		"read the config":      read("conf/config.yaml"),
@@ -71,6 +75,7 @@ func TestSandboxChild(t *testing.T) {
 	}
 	for what, err := range map[string]error{
 		"write outside":        write("home/x"),
+		"beside a new Maildir": write("home/new/x"),
 		"overwrite the secret": write("home/secret"),
 		"read the secret":      read("home/secret"),
 		"write the config":     write("conf/config.yaml"),
@@ -124,5 +129,32 @@ func TestCovers(t *testing.T) {
 	}
 	if got := tidyPaths([]string{"/b/c", "", "/a", "/b", "/bc", "/a"}); !slices.Equal(got, []string{"/a", "/b", "/bc"}) {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestTargetsThatAreGone: no rule is for the directory above, and nothing is
+// made where mail was before.
+func TestTargetsThatAreGone(t *testing.T) {
+	home := t.TempDir()
+	e := &env{log: slog.New(slog.DiscardHandler), stateDir: filepath.Join(home, "state")}
+	maildir := filepath.Join(home, "vol", "Mail")
+	a := &config.Account{Name: "a", ID: "a", Deliver: []config.Target{{Maildir: &config.Maildir{Path: maildir}}}}
+	db, err := state.Open(state.Path(e.stateDir, "a"), state.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := a.Deliver[0].ID()
+	err = db.Apply(&state.Change{Put: []state.Entry{{Key: state.NewKey("1", 0), Outcomes: []state.Outcome{{Target: target}}}}})
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if c, _ := e.confinement([]*config.Account{a}); slices.Contains(c.write, home) || slices.Contains(c.write, filepath.Dir(maildir)) {
+		t.Errorf("%q", c.write)
+	}
+	for _, anew := range []bool{false, true} {
+		e.makeTargets(a, anew)
+		if _, err := os.Stat(maildir); (err == nil) != anew {
+			t.Errorf("anew %t: %v", anew, err)
+		}
 	}
 }

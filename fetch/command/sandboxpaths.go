@@ -81,9 +81,9 @@ func (c *confinement) account(a *config.Account) {
 	for _, t := range a.Deliver {
 		switch {
 		case t.Maildir != nil:
-			c.write = append(c.write, existing(t.Maildir.Path))
+			c.write = append(c.write, t.Maildir.Path)
 		case t.Mbox != nil: // its lock and its index stand beside it
-			c.write = append(c.write, existing(filepath.Dir(t.Mbox.Path)))
+			c.write = append(c.write, filepath.Dir(t.Mbox.Path))
 			if real, err := filepath.EvalSymlinks(t.Mbox.Path); err == nil {
 				c.write = append(c.write, filepath.Dir(real))
 			}
