@@ -87,3 +87,27 @@ func tryRelay(t *testing.T, r *realtest.Relay, causes ...ill) {
 		}
 	}
 }
+
+// TestRealOverQuota: Cyrus puts mail off while the mailbox is full.
+func TestRealOverQuota(t *testing.T) {
+	t.Parallel()
+	socket, empty, kept := realtest.CyrusLMTP(t)
+	g := newFan(t, 20, pop3test.Options{}, func(*fan) []Target { return []Target{relayTarget(socket, true, "alice")} })
+	for range 4 {
+		s := g.fetch()
+		g.wantExit(s, ExitTemp, "Over quota")
+		if s.SetAside != 0 || s.Failed != 0 || s.Fetched != 0 {
+			t.Errorf("%+v", s)
+		}
+	}
+	empty()
+	g.wantExit(g.fetch(), ExitOK, "")
+	got := make(map[string]int)
+	for _, m := range kept() {
+		got[subjectOf(string(m))]++
+	}
+	delete(got, "big") // until it is expunged
+	if len(got) != 20 || g.drop.Len() != 0 {
+		t.Errorf("%d arrived, %d on the server: %v", len(got), g.drop.Len(), got)
+	}
+}

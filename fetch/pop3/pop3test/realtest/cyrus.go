@@ -20,6 +20,7 @@ type cyrus struct {
 	dir, packages string
 	port, tlsPort int
 	ca            string
+	quota         string
 }
 
 // Cyrus starts Debian's cyrus-pop3d 3.6.1 with TLS. Messages go in by LMTP,
@@ -28,11 +29,18 @@ type cyrus struct {
 // announces SCRAM-SHA-256-PLUS, but binds it to tls-unique only.
 func Cyrus(t pop3test.TB) *Server {
 	t.Helper()
-	c := &cyrus{t: t, dir: shortDir(t), packages: unpacked(t, "cyrus-pop3d")}
+	c := startCyrus(t, "0")
+	return &Server{Account: tlsAccount(c.tlsPort, c.ca), Add: c.add, Kept: c.kept}
+}
+
+// startCyrus starts it; quota is in KiB, "0" is none.
+func startCyrus(t pop3test.TB, quota string) *cyrus {
+	t.Helper()
+	c := &cyrus{t: t, dir: shortDir(t), packages: unpacked(t, "cyrus-pop3d"), quota: quota}
 	c.prepare()
 	daemon(t, c.path("log"), c.env(), c.program("master"), "-C", c.path("imapd.conf"), "-M", c.path("cyrus.conf"), "-p", c.path("pid"))
 	await(t, "cyrus", func() bool { return exists(c.socket()) && greets(c.port) })
-	return &Server{Account: tlsAccount(c.tlsPort, c.ca), Add: c.add, Kept: c.kept}
+	return c
 }
 
 func (c *cyrus) path(name string) string { return filepath.Join(c.dir, name) }
@@ -83,7 +91,7 @@ func (c *cyrus) prepare() {
 
 func (c *cyrus) config() string {
 	user, group := ownerNames(c.t)
-	return strings.NewReplacer("DIR", c.dir, "USER", user, "GROUP", group).Replace(cyrusConfig)
+	return strings.NewReplacer("DIR", c.dir, "QUOTA", c.quota, "USER", user, "GROUP", group).Replace(cyrusConfig)
 }
 
 const cyrusConfig = `configdirectory: DIR/conf
@@ -93,7 +101,7 @@ cyrus_user: USER
 cyrus_group: GROUP
 servername: localhost
 allowplaintext: yes
-autocreate_quota: 0
+autocreate_quota: QUOTA
 autocreate_post: yes
 munge8bit: no
 reject8bit: no
