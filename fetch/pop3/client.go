@@ -161,7 +161,12 @@ func (c *Client) trace(sent bool, line string) {
 // status reads one status line. The text after +OK is valid until the next
 // read. An -ERR is an *Error, all else breaks the client.
 func (c *Client) status(name string, num int) ([]byte, error) {
-	line, err := c.reply(name, num, maxStatus, c.w.idle)
+	return c.statusWithin(name, num, c.w.idle)
+}
+
+// statusWithin is status with a limit of its own for the wait.
+func (c *Client) statusWithin(name string, num int, wait time.Duration) ([]byte, error) {
+	line, err := c.reply(name, num, maxStatus, wait)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 
 const (
 	guardSlack   = 64 << 20
-	guardUnknown = 1 << 30
+	guardUnknown = 8 << 30 // twice what a size of 32 bits can say
 )
 
 // terminator ends a multi-line reply, at the beginning of a line.
@@ -20,7 +20,7 @@ var errBodyDone = errors.New("body read after its callback returned")
 // 1939 section 11; some servers give compressed ones), so it is wide: it is
 // there to end a body that never ends.
 func guard(size int64) int64 {
-	if size < 0 || size > (1<<62)/4 {
+	if size <= 0 || size > absurd {
 		return guardUnknown
 	}
 	return 4*size + guardSlack

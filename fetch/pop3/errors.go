@@ -171,6 +171,8 @@ func (e *ConnError) Hint() string {
 		return "the server wants no connection from here now: too many at a time, or too many failed logins? try again later"
 	case errors.Is(e.Err, errSessionTime):
 		return "`timeouts.session` in mailhaul.yaml(5) is how long a session may take"
+	case strings.HasPrefix(e.Command, "RETR ") && e.Timeout():
+		return "a server, or a scanner on the way, that reads all of a message before it sends any needs more time: use a longer `timeout` in mailhaul.yaml(5)"
 	case e.Command == "QUIT" && e.Timeout():
 		return "a server that deletes slowly needs more time to answer QUIT: use a longer `timeout` in mailhaul.yaml(5)"
 	}

@@ -206,7 +206,9 @@ func parseLIST(line []byte) (num int, size int64, ok bool) {
 		_, _, ok = digits(rest[1:], 1<<62)
 		return int(n), -1, ok
 	}
-	size, _, ok = digits(rest, 1<<62)
+	if size, _, ok = digits(rest, 1<<62); size > absurd {
+		size = -1 // sums of these would overflow
+	}
 	return int(n), size, ok
 }
 

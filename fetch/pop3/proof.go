@@ -153,7 +153,7 @@ func (r *retrieval) head() (ok bool, err error) {
 		err := r.check()
 		return err == nil, err
 	}
-	text, err := c.status("RETR", r.msgs[i].Num)
+	text, err := c.statusWithin("RETR", r.msgs[i].Num, firstByte(c.w.idle, r.msgs[i].Size))
 	r.announced, r.refused = -1, nil
 	if err != nil && !errors.As(err, &r.refused) {
 		return false, r.broke(err, i)

@@ -18,7 +18,7 @@ type RetrieveFunc func(m Message, body io.Reader, err error) error
 // Retrieve gets the messages in the order given (RETR), and calls fn for each
 // from this goroutine. If the session is pipelined, commands run ahead by up
 // to 1,000 messages, 16 KiB of commands and 16 MiB of bodies. A body of more
-// than 4 times its listed size and 64 MiB (1 GiB if the size is unknown) is a
+// than 4 times its listed size and 64 MiB (8 GiB if the size is unknown) is a
 // *ProtocolError.
 //
 // A body ends with io.EOF only when the reply after it was read: to the next
