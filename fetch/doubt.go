@@ -54,7 +54,14 @@ func (rt *retriever) endBatch() {
 	rt.cur = nil
 }
 
-// doubtful notes a message that may not be whole. It stays on the server.
+// doubtful notes a message that may not be whole. It stays on the server, and is
+// asked for again alone, in another session of this run if there may be one.
 func (r *run) doubtful(it *Item, why error) {
-	r.failMessage(it, "", &deliver.Error{Class: deliver.Later, Err: why})
+	named := &deliver.Error{Class: deliver.Later, Err: &MessageError{it.UID, it.Size, why}}
+	if it.Suspect || !r.mayReconnect() {
+		r.failMessage(it, "", named)
+		return
+	}
+	r.suspect(it, named)
+	r.again = true
 }

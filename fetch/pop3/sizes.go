@@ -96,7 +96,8 @@ func (m Measure) unstuffed(s *SizeRecord) bool {
 	crlf -= int64(s.Usual)
 	lf -= int64(s.Usual)
 	lacks := func(n int64) bool { return n > 0 && n <= m.Dots+terminator }
-	return crlf != 0 && lf != 0 && (lacks(crlf) || lacks(lf))
+	return crlf != 0 && lf != 0 && m.Announced != m.Octets &&
+		(lacks(crlf) && (s.CRLF > 0 || s.LF == 0) || lacks(lf) && (s.LF > 0 || s.CRLF == 0))
 }
 
 // outOfTurn reports whether a server that is asked for several messages at once
