@@ -129,7 +129,7 @@ func (r *run) nameByHeader(ctx context.Context, c *pop3.Client, list []pop3.Mess
 		r.prints = printed{late: true, nth: make(map[string]int)}
 		return list, nil
 	case len(named) == 0:
-		return nil, noHeaders(r.hasTop(c), len(list))
+		return nil, noHeaders(r.hasTop(c) || len(list) < topProbes && !c.Capabilities().Known(), len(list))
 	}
 	r.addNote(fmt.Sprintf("the server does not show the header (TOP) of %s, and has no unique-ids (UIDL): left alone; a later run asks again",
 		counted(len(list)-len(named), "message")))
@@ -137,10 +137,10 @@ func (r *run) nameByHeader(ctx context.Context, c *pop3.Client, list []pop3.Mess
 }
 
 // noHeaders is the error for messages that cannot be told apart. That the server
-// has no TOP is not said of one that showed headers before, nor for a refusal or
-// two.
-func noHeaders(hasTop bool, listed int) error {
-	if hasTop || listed < topProbes {
+// has no TOP is not said of one that showed headers before, nor of one without
+// CAPA for a refusal or two: perhaps it has.
+func noHeaders(perhaps bool, listed int) error {
+	if perhaps {
 		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server gives its messages no unique-ids (UIDL), and does not show the header (TOP) of any of %s now: they cannot be told apart", counted(listed, "message"))}
 	}
 	return &Error{

@@ -71,7 +71,7 @@ func TestLearntTop(t *testing.T) {
 	l.account(append(l.to(s, o), secret, deleting)...)
 	l.want(l.run("fetch"), 0)
 	l.wantMail(letters(5))
-	if !l.facts().NoTop || s.Count("TOP") != 1 {
+	if !l.facts().NoTop || s.Count("TOP") != 3 {
 		t.Errorf("NoTop %v, TOP asked %d times", l.facts().NoTop, s.Count("TOP"))
 	}
 	all := letters(8)
@@ -80,7 +80,7 @@ func TestLearntTop(t *testing.T) {
 	}
 	l.want(l.run("fetch"), 0)
 	l.wantMail(all)
-	if s.Count("TOP") != 1 || drop.Len() != 0 {
+	if s.Count("TOP") != 3 || drop.Len() != 0 {
 		t.Errorf("TOP asked %d times, %d messages left", s.Count("TOP"), drop.Len())
 	}
 }

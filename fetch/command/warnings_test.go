@@ -53,7 +53,7 @@ func warnings() []warning {
 			o.ListLine = func(num int, size int64) string {
 				return strings.Repeat("x", num/3) + fmt.Sprint(num, " ", size)
 			}
-		}), step: "list", detail: "1 malformed lines, the first: x3", advice: "these messages are left alone"},
+		}), step: "list", detail: "1 malformed sizes, the first: x3", advice: "a size is only a hint"},
 		{name: "no UIDL", server: with(func(o *pop3test.Options) { o.NoUIDL = true }), step: "uidl", detail: "the server has none", advice: "messages are told apart by their headers"},
 		{name: "TOP refused", server: with(func(o *pop3test.Options) { o.NoTOP = true }), step: "top", detail: "bad command", advice: "state mark-seen --before"},
 		{name: "TOP without a header", server: saying("TOP", "+OK\r\nnothing of the kind\r\n.\r\n"), step: "top", detail: "no header field in the 20 bytes", advice: "state mark-seen --before"},
