@@ -25,9 +25,6 @@ func TestLiars(t *testing.T) {
 		for _, keep := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/keep=%t", names[kind], keep), func(t *testing.T) {
 				t.Parallel()
-				if openLies[kind] {
-					t.Skip("open")
-				}
 				for n := range liarLetters {
 					for _, lies := range [][]lie{{{kind, n}}, {{honest, n}, {kind, n}}, {{kind, n}, {kind, (n + 1) % liarLetters}}} {
 						synctest.Test(t, func(t *testing.T) { outlive(t, lies, keep) })
@@ -40,9 +37,6 @@ func TestLiars(t *testing.T) {
 		}
 	}
 }
-
-// openLies are the kinds that damage mail still: to be fixed, and taken off.
-var openLies = map[lieKind]bool{earlyEnd: true, surrogate: true}
 
 // outlive runs an account against a liar and the twin that takes over, until
 // nothing is left to do: then each message is there once and byte for byte. At
