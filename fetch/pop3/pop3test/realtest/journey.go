@@ -209,3 +209,28 @@ func (p *person) report() (r closing) {
 	}
 	return r
 }
+
+// Broken deletes as it fetches from a server that cannot send one of its
+// messages, bad: in the end the good ones are there, once and byte for byte,
+// bad is on the server and not in the Maildir, and the report says that the
+// account cannot be closed.
+func Broken(t pop3test.TB, bin string, s *Server, good [][]byte, bad []byte) {
+	t.Helper()
+	p := &person{t: t, bin: bin, dir: shortDir(t), s: s}
+	p.configure()
+	for run := range 4 { // from the third failure on, bad waits
+		cmd, out := p.command("fetch", "--delete", "lab")
+		_ = cmd.Run() // its exit status says it all
+		if code := cmd.ProcessState.ExitCode(); code != 65 && code != 76 && (code != 0 || run == 0) {
+			t.Fatalf("run %d: exit %d\n%s", run, code, tail(out.String()))
+		}
+	}
+	p.arrived(good)
+	await(t, "only the bad message left", func() bool {
+		left := s.Kept()
+		return len(left) == 1 && bytes.Equal(left[0], bad)
+	})
+	if r := p.report(); r.Safe || r.Delivered != len(good) {
+		t.Fatalf("report: %+v", r)
+	}
+}
