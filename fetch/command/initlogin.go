@@ -92,19 +92,19 @@ func (s *setup) setOAuth(preset, id, secretFile string) error {
 	if preset == "" {
 		return usagef("--client-id: nothing is known of OAuth2 at %s: write oauth: with provider: custom by hand, see mailhaul.yaml(5)", s.host)
 	}
-	s.oauth = config.Pair("provider", preset).With("client_id", id)
+	s.oauth = config.Pair("provider", preset).And("client_id", id)
 	if secretFile != "" {
 		abs, err := filepath.Abs(secretFile)
 		if err != nil {
 			return err
 		}
-		s.oauth = s.oauth.With("client_secret", config.Pair("file", pathText(abs)))
+		s.oauth = s.oauth.And("client_secret", config.Pair("file", pathText(abs)))
 	}
 	if preset == "custom" {
 		published := s.found
-		s.oauth = s.oauth.With("auth_url", published.OAuth.AuthURL).With("token_url", published.OAuth.TokenURL)
+		s.oauth = s.oauth.And("auth_url", published.OAuth.AuthURL).And("token_url", published.OAuth.TokenURL)
 		if len(published.OAuth.Scopes) > 0 {
-			s.oauth = s.oauth.With("scopes", published.OAuth.Scopes)
+			s.oauth = s.oauth.And("scopes", published.OAuth.Scopes)
 		}
 	}
 	return nil

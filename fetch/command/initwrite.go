@@ -36,29 +36,29 @@ func (s *setup) draft() string {
 func (s *setup) blockWith(password config.Map) string {
 	m := config.Pair("server", s.server())
 	if s.tls != "implicit" {
-		m = m.With("tls", config.Word(s.tls))
+		m = m.And("tls", config.Word(s.tls))
 	}
 	if s.caFile != "" {
-		m = m.With("ca_file", pathText(s.caFile))
+		m = m.And("ca_file", pathText(s.caFile))
 	}
-	m = m.With("user", s.user)
+	m = m.And("user", s.user)
 	switch {
 	case s.oauth != nil:
-		m = m.With("oauth", s.oauth)
+		m = m.And("oauth", s.oauth)
 	case password != nil:
-		m = m.With("password", password)
+		m = m.And("password", password)
 	default:
 		m = append(m, config.Entry{Comment: "no password here: it is asked for at each run"})
 	}
 	if key, value, ok := strings.Cut(s.known.Config, ": "); ok {
-		m = m.With(key, config.Word(value))
+		m = m.And(key, config.Word(value))
 	}
 	m = append(m, config.Entry{Key: "keep", Value: config.Word("all"), Comment: "nothing is deleted from the server; none: what is delivered is"})
 	var targets []config.Map
 	for _, t := range s.to {
 		targets = append(targets, targetMap(t))
 	}
-	return string(config.Encode(config.Pair(s.name, m.With("deliver", targets)), 1))
+	return string(config.Encode(config.Pair(s.name, m.And("deliver", targets)), 1))
 }
 
 // targetMap is a target of the command line as the configuration has it.
@@ -79,15 +79,15 @@ func targetMap(t config.Target) config.Map {
 	if r.Server.Socket != "" {
 		m = config.Pair("server", pathText(r.Server.Socket))
 	}
-	m = m.With("to", r.To)
+	m = m.And("to", r.To)
 	if r.Server.Socket == "" {
-		m = m.With("tls", config.Word(r.TLS.String()))
+		m = m.And("tls", config.Word(r.TLS.String()))
 	}
 	if r.From != "" {
-		m = m.With("from", r.From)
+		m = m.And("from", r.From)
 	}
 	if r.Insecure {
-		m = m.With("insecure", true)
+		m = m.And("insecure", true)
 	}
 	return config.Pair(kind, m)
 }

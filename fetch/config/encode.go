@@ -29,8 +29,8 @@ type Word string
 // Pair is a Map of one entry.
 func Pair(key string, value any) Map { return Map{{Key: key, Value: value}} }
 
-// With returns m with one entry more.
-func (m Map) With(key string, value any) Map {
+// And returns m with one entry more.
+func (m Map) And(key string, value any) Map {
 	return append(slices.Clip(m), Entry{Key: key, Value: value})
 }
 

@@ -10,8 +10,8 @@ import (
 func TestEncodeIsReadAsMeant(t *testing.T) {
 	for _, s := range []string{"alice", "alice@example.org", "~/Mail", "/a b", "true", "No", "123", "1e3", "~", "- x", "a: b", "#x", "it's",
 		`back\slash "q"`, "tab\tx", "*x", "ä", "{a}", "=", "0x1f", ".5", "null", "-", "?", "a,b", "12:30", "\u202egnirts", "\u0085", "on", "localhost:25"} {
-		account := Pair("server", "h").With("user", "x").With("password", Pair("command", []string{"echo", s})).
-			With("bind", "127.0.0.1").With("deliver", []Map{Pair("pipe", Pair("command", []string{"cat", s}))})
+		account := Pair("server", "h").And("user", "x").And("password", Pair("command", []string{"echo", s})).
+			And("bind", "127.0.0.1").And("deliver", []Map{Pair("pipe", Pair("command", []string{"cat", s}))})
 		out := Encode(Pair("accounts", Pair("a", account)), 0)
 		conf, err := Parse("x.yaml", out, Options{})
 		if err != nil {
@@ -29,9 +29,9 @@ func TestEncodeIsReadAsMeant(t *testing.T) {
 }
 
 func TestEncodeLayout(t *testing.T) {
-	m := append(Pair("server", "pop.example.org").With("tls", Word("stls")), Entry{Comment: "no password here"})
-	m = append(m, Entry{Key: "keep", Value: Word("all"), Comment: "nothing is deleted"}).With("enabled", false).
-		With("deliver", []Map{Pair("maildir", "~/Mail/a"), Pair("smtp", Pair("server", "localhost:25").With("to", []string{"a@b"}))})
+	m := append(Pair("server", "pop.example.org").And("tls", Word("stls")), Entry{Comment: "no password here"})
+	m = append(m, Entry{Key: "keep", Value: Word("all"), Comment: "nothing is deleted"}).And("enabled", false).
+		And("deliver", []Map{Pair("maildir", "~/Mail/a"), Pair("smtp", Pair("server", "localhost:25").And("to", []string{"a@b"}))})
 	want := `  work:
     server: pop.example.org
     tls: stls

@@ -30,7 +30,7 @@ func (a *Account) set(key string, value any) {
 			return
 		}
 	}
-	a.fields = a.fields.With(key, value)
+	a.fields = a.fields.And(key, value)
 }
 
 func (a *Account) unset(key string) {
@@ -119,7 +119,7 @@ func size(n int64) config.Word {
 // limit sets one of the keys of limit.
 func (a *Account) limit(o option, key string, v config.Word) {
 	m, _ := a.value("limit").(config.Map)
-	a.put(o, "limit", m.With(key, v))
+	a.put(o, "limit", m.And(key, v))
 }
 
 // yamlPath turns a path of the other program into one for the YAML: absolute from

@@ -126,12 +126,12 @@ func (m *fdmMerge) relay(t []fdmToken) int {
 		m.a.drop(o, "the recipient is no address")
 		return n
 	}
-	relay := config.Pair("server", hostPort(host, p, 25)).With("to", []string{to})
+	relay := config.Pair("server", hostPort(host, p, 25)).And("to", []string{to})
 	if from := args["from"]; goodAddress(from) {
-		relay = relay.With("from", from)
+		relay = relay.And("from", from)
 	}
 	if !config.Loopback(strings.ToLower(host)) {
-		relay = relay.With("tls", config.Word("none")).With("insecure", true)
+		relay = relay.And("tls", config.Word("none")).And("insecure", true)
 		m.a.change(o, "mail goes there in the clear, as before: take tls and insecure out if it has STARTTLS")
 	}
 	m.a.deliver(o, kind, relay)

@@ -51,12 +51,12 @@ func (m *fmMerge) multidrop() {
 		if why := badText(o.args[0]); why != "" {
 			a.drop(o.option, why)
 		} else {
-			to = to.With("strip", o.args[0])
+			to = to.And("strip", o.args[0])
 			a.carry(o.option, "to")
 		}
 	}
 	if m.skip > 0 && m.skip < 1000 {
-		to = to.With("occurrence", config.Word(strconv.FormatInt(m.skip+1, 10)))
+		to = to.And("occurrence", config.Word(strconv.FormatInt(m.skip+1, 10)))
 	}
 	a.set("to", to)
 	if m.renamed || len(m.locals) > 0 {
@@ -127,10 +127,10 @@ func (m *fmMerge) relay() {
 	}
 	relay := config.Pair("server", server)
 	if !a.multi {
-		relay = relay.With("to", []string{m.recipient(name)})
+		relay = relay.And("to", []string{m.recipient(name)})
 	}
 	if name != "localhost" && !config.Loopback(strings.ToLower(name)) {
-		relay = relay.With("tls", config.Word("none")).With("insecure", true)
+		relay = relay.And("tls", config.Word("none")).And("insecure", true)
 		a.change(start, "mail goes to "+name+" in the clear, as before: take tls and insecure out if it has STARTTLS")
 	}
 	relay = m.relayLogin(relay)
@@ -178,7 +178,7 @@ func (m *fmMerge) relayLogin(relay config.Map) config.Map {
 	}
 	m.a.carry(name.option, "deliver")
 	m.a.carry(pass.option, "deliver")
-	return relay.With("user", name.args[0]).With("password", m.r.secret(m.a, "smtp-password", pass.args[0]))
+	return relay.And("user", name.args[0]).And("password", m.r.secret(m.a, "smtp-password", pass.args[0]))
 }
 
 // fmRelayServer reads HOST[/PORT] or a socket's path. name is the domain of

@@ -271,7 +271,7 @@ func (g *getmailRC) envelope(s *iniSection) {
 	}
 	to := config.Pair("header", header)
 	if n > 1 {
-		to = to.With("occurrence", config.Word(strconv.Itoa(n)))
+		to = to.And("occurrence", config.Word(strconv.Itoa(n)))
 	}
 	g.a.set("to", to)
 }

@@ -157,18 +157,18 @@ func (g *getmailRC) lmtp(o option, s *iniSection) {
 	switch {
 	case g.kind.multi:
 	case goodAddress(to.value):
-		relay = relay.With("to", []string{to.value})
+		relay = relay.And("to", []string{to.value})
 		g.a.carry(to.option, "deliver")
 	default:
 		user := g.r.opts.User
 		if !goodAddress(user) {
 			user = "postmaster"
 		}
-		relay = relay.With("to", []string{user})
+		relay = relay.And("to", []string{user})
 		g.a.unsure = "getmail takes the recipient from the message: look at deliver, lmtp, to"
 	}
 	if !strings.HasPrefix(server, "/") && !config.Loopback(strings.ToLower(host.value)) {
-		relay = relay.With("tls", config.Word("none")).With("insecure", true)
+		relay = relay.And("tls", config.Word("none")).And("insecure", true)
 		g.a.change(o, "mail goes there in the clear, as before: take tls and insecure out if it has STARTTLS")
 	}
 	g.a.deliver(o, "lmtp", relay)

@@ -49,15 +49,15 @@ func order() []string {
 
 // all returns the account's keys in the order of printing.
 func (a *Account) all() config.Map {
-	m := append(config.Pair("server", hostPort(a.Host, a.Port, usualPort(a.TLS))).With("user", a.User).With("deliver", a.targets), a.fields...)
+	m := append(config.Pair("server", hostPort(a.Host, a.Port, usualPort(a.TLS))).And("user", a.User).And("deliver", a.targets), a.fields...)
 	if a.TLS != config.TLSImplicit {
-		m = m.With("tls", config.Word(a.TLS.String()))
+		m = m.And("tls", config.Word(a.TLS.String()))
 	}
 	if a.insecure {
-		m = m.With("insecure", true)
+		m = m.And("insecure", true)
 	}
 	if !a.Enabled {
-		m = m.With("enabled", false)
+		m = m.And("enabled", false)
 	}
 	place := func(e config.Entry) int {
 		if i := slices.Index(order(), e.Key); i >= 0 {
