@@ -194,7 +194,7 @@ func (r *run) suspect(it *Item, why error) {
 	fail.Key, fail.Size, fail.Suspect = it.Key, max(it.Size, 0), true
 	fail.Last, fail.Next, fail.Err = now, now, why.Error()
 	r.fails[it.Key] = append(r.fails[it.Key], fail)
-	r.log.Info("message waits, to be tried last and alone", "uid", it.UID, "num", it.Num, "size", it.Size, "err", unnamed(why))
+	r.log.Info("message waits, to be tried last and alone", "uid", it.UID, "num", it.Num, "bytes", it.Size, "err", unnamed(why))
 }
 
 // afterBroken decides how to go on after a session that ended with an error:
