@@ -12,7 +12,7 @@ import (
 // BindingQuirk is until when a server that announces channel binding and cannot
 // verify it gets logins without; zero if there is no such quirk on record.
 func BindingQuirk(f *state.Facts, now time.Time) time.Time {
-	until := f.NoBindingAt.Add(doubtAfter)
+	until := f.NoBindingAt.Add(recheckAfter)
 	if f.NoBinding && until.After(now) {
 		return until
 	}
@@ -45,16 +45,16 @@ func (r *run) logins() []pop3.Login {
 	return r.a.Server.Logins // the account insists on the binding
 }
 
-// learnBinding notes that the server cannot verify the channel binding, if err
+// bindingQuirk notes that the server cannot verify the channel binding, if err
 // shows that, and reports whether another session without it is worth a try.
-func (r *run) learnBinding(err error) bool {
+func (r *run) bindingQuirk(err error) bool {
 	var login *pop3.LoginError
 	if !errors.As(err, &login) || !login.Unbound() || r.facts.NoBinding || len(Unbound(r.a.Server.Logins, true)) == 0 {
 		return false
 	}
 	r.facts.NoBindingAt = time.Time{} // a guess, see logins
-	r.learnt(&r.facts.NoBinding, &r.facts.NoBindingAt, "the server announces SCRAM with channel binding (-PLUS) and cannot verify it: logging in by SCRAM without it from now on; "+
+	r.noteQuirk(&r.facts.NoBinding, &r.facts.NoBindingAt, "announces SCRAM with channel binding (-PLUS) and cannot verify it: logging in by SCRAM without it from now on; "+
 		"`auth: scram-sha-256-plus` insists on the binding")
-	r.lessons[len(r.lessons)-1].login = true
+	r.quirks[len(r.quirks)-1].login = true
 	return true
 }

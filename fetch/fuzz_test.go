@@ -128,7 +128,7 @@ func fuzzRun(t *testing.T, data []byte) {
 	}
 	fetcher := &Fetcher{StateDir: t.TempDir(), Recover: map[string]deliver.RecoverFunc{}}
 	began := time.Now()
-	for range 2 { // the second run has learnt of the first
+	for range 2 { // the second run knows what the first detected
 		s := fetcher.Run(t.Context(), []*Account{a})[0]
 		if s.Deleted > int(sink.messages) {
 			t.Errorf("%d deleted, %d delivered", s.Deleted, sink.messages)

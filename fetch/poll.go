@@ -113,7 +113,7 @@ func (r *run) load() error {
 		if noteJump(&r.facts, r.now()) {
 			r.addNote(jumpNote(&r.facts))
 		}
-		Doubtful(&r.facts, r.now())
+		ServerQuirks(&r.facts, r.now())
 		r.facts.NoUTF8 = !UTF8Quirk(&r.facts, r.now()).IsZero()
 		r.facts.NoBinding = !BindingQuirk(&r.facts, r.now()).IsZero()
 		r.sum.Known = v.Len()

@@ -10,10 +10,10 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// lesson is a weakness of the server that an error hints at. It is only a
-// guess until a session that was opened with care for it went better: any
-// broken connection looks the same.
-type lesson struct {
+// quirk is a weakness of the server that an error hints at. It is only a guess
+// until a session that was opened with care for it went better: any broken
+// connection looks the same.
+type quirk struct {
 	fact *bool // in the run's facts
 	at   *time.Time
 	note string
@@ -21,16 +21,16 @@ type lesson struct {
 	login bool
 }
 
-// doubtAfter is how long a server is taken for one that cannot bear pipelining,
+// recheckAfter is how long a server is taken for one that cannot bear pipelining,
 // or CAPA. A broken network may have looked like that, once, and it costs speed
 // at each run; to try again costs one session.
-const doubtAfter = 30 * 24 * time.Hour
+const recheckAfter = 30 * 24 * time.Hour
 
-// Doubtful forgets what was learnt too long ago, and returns until when the
+// ServerQuirks forgets quirks that were detected too long ago, and returns until when the
 // rest holds; zero where there is none.
-func Doubtful(f *state.Facts, now time.Time) (noPipelining, noCapa time.Time) {
+func ServerQuirks(f *state.Facts, now time.Time) (noPipelining, noCapa time.Time) {
 	until := func(fact *bool, at time.Time) time.Time {
-		until := at.Add(doubtAfter)
+		until := at.Add(recheckAfter)
 		if *fact = *fact && until.After(now) && !future(at, now); *fact {
 			return until
 		}
@@ -42,11 +42,11 @@ func Doubtful(f *state.Facts, now time.Time) (noPipelining, noCapa time.Time) {
 // connect opens a session and lists the maildrop. A server that hangs up on
 // something that it announced gets another session without that.
 func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error) {
-	earlier := len(r.lessons) // those are proven by the end of the session
+	earlier := len(r.quirks) // those are proven by the end of the session
 	waited := false
 	c, list, err := r.connectOnce(ctx)
 	for err != nil {
-		first, again := err, r.learnFrom(err) || r.learnBinding(err)
+		first, again := err, r.quirkOf(err) || r.bindingQuirk(err)
 		if !again {
 			again, err = r.renew(ctx, err)
 		}
@@ -62,7 +62,7 @@ func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error)
 		}
 	}
 	if err == nil || errors.As(err, new(*pop3.LoginError)) {
-		r.keepLessons(earlier, err == nil)
+		r.confirmQuirks(earlier, err == nil)
 	}
 	return c, list, err
 }
@@ -77,59 +77,78 @@ func (r *run) blamePipelining(e *brokenError) bool {
 		return false
 	}
 	s.blamed = true
-	r.learnt(&r.facts.NoPipelining, &r.facts.NoPipeliningAt, noteNoPipelining)
+	r.noteNoPipelining(e)
 	return true
 }
 
-const noteNoPipelining = "the server hangs up on several commands at once (pipelining): sending one at a time from now on"
+// noteNoPipelining notes that the server cannot take commands ahead of its
+// replies, as err showed.
+func (r *run) noteNoPipelining(err error) {
+	r.noteQuirk(&r.facts.NoPipelining, &r.facts.NoPipeliningAt,
+		seenAt(err)+" when several commands are sent at once (pipelining): sending one at a time from now on")
+}
 
-// learnFrom notes a server's weakness that an error hints at, and reports
+// seenAt says how a session broke.
+func seenAt(err error) string {
+	var conn *pop3.ConnError
+	switch {
+	case errors.Is(err, pop3.ErrProtocol):
+		return "garbles its replies"
+	case errors.As(err, &conn) && conn.Timeout():
+		return "falls silent"
+	}
+	return "hangs up"
+}
+
+// quirkOf notes a server's weakness that an error hints at, and reports
 // whether another session, opened with care for it, is worth a try.
-func (r *run) learnFrom(err error) bool {
+func (r *run) quirkOf(err error) bool {
 	var capa *pop3.CapaError
 	switch {
 	case pop3.UTF8Broke(err) && r.a.UTF8 == UTF8Auto && !r.facts.NoUTF8:
-		r.learnt(&r.facts.NoUTF8, &r.facts.NoUTF8At, "the server breaks off when it is sent UTF8, which it announces: sessions are without it from now on")
+		r.noteQuirk(&r.facts.NoUTF8, &r.facts.NoUTF8At, seenAt(err)+" at the UTF8 command, which it announces: sessions are without it from now on")
 		return true
 	case pop3.PipelineRejected(err) && !r.facts.NoPipelining && r.a.Server.Pipelining == pop3.PipelineAuto:
-		r.learnt(&r.facts.NoPipelining, &r.facts.NoPipeliningAt, noteNoPipelining)
+		r.noteNoPipelining(err)
 		return true
 	case errors.As(err, &capa) && !capa.Refused() && !r.facts.NoCapa:
-		r.learnt(&r.facts.NoCapa, &r.facts.NoCapaAt, "the server hangs up when it is asked what it can do (CAPA): not asking any more")
+		r.noteQuirk(&r.facts.NoCapa, &r.facts.NoCapaAt, seenAt(err)+" when it is asked what it can do (CAPA): not asking any more")
 		return true
 	}
 	return false
 }
 
-func (r *run) learnt(fact *bool, at *time.Time, note string) {
+// noteQuirk keeps a quirk of the server until a session confirms it. What is
+// the note's text behind "the server".
+func (r *run) noteQuirk(fact *bool, at *time.Time, what string) {
 	*fact = true
-	r.lessons = append(r.lessons, lesson{fact: fact, at: at, note: note})
+	r.quirks = append(r.quirks, quirk{fact: fact, at: at, note: "detected server quirk: the server " + what})
 }
 
-// keepLessons is for a session that went better: the facts from the given one
+// confirmQuirks is for a session that went better: the facts from the given one
 // on outlive the run. LoggedIn is false if its login was refused.
-func (r *run) keepLessons(from int, loggedIn bool) {
-	for _, l := range r.lessons[from:] {
-		if l.login && !loggedIn {
-			*l.fact = false
+func (r *run) confirmQuirks(from int, loggedIn bool) {
+	for _, q := range r.quirks[from:] {
+		if q.login && !loggedIn {
+			*q.fact = false
 			continue
 		}
-		*l.at = r.now()
-		r.addNote(l.note)
+		*q.at = r.now()
+		r.addNote(q.note)
 	}
-	r.lessons = r.lessons[:from]
+	r.quirks = r.quirks[:from]
 }
 
-// dropLesson forgets one that was disproved.
-func (r *run) dropLesson(fact *bool) {
+// dropQuirk forgets one that was disproved.
+func (r *run) dropQuirk(fact *bool) {
 	*fact = false
-	r.lessons = slices.DeleteFunc(r.lessons, func(l lesson) bool { return l.fact == fact })
+	r.quirks = slices.DeleteFunc(r.quirks, func(q quirk) bool { return q.fact == fact })
 }
 
-// dropLessons forgets what no session has confirmed.
-func (r *run) dropLessons() {
-	for _, l := range r.lessons {
-		*l.fact = false
+// dropQuirks forgets what no session has confirmed.
+func (r *run) dropQuirks() {
+	for _, q := range r.quirks {
+		*q.fact = false
 	}
-	r.lessons = nil
+	r.quirks = nil
 }

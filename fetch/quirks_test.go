@@ -8,21 +8,21 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// TestDroppedLesson: what no session confirmed leaves nothing behind.
-func TestDroppedLesson(t *testing.T) {
+// TestDroppedQuirk: what no session confirmed leaves nothing behind.
+func TestDroppedQuirk(t *testing.T) {
 	t.Parallel()
 	r := (&Fetcher{}).newRun(&Account{})
-	r.learnt(&r.facts.NoCapa, &r.facts.NoCapaAt, "it hung up")
-	r.dropLessons()
+	r.noteQuirk(&r.facts.NoCapa, &r.facts.NoCapaAt, "it hung up")
+	r.dropQuirks()
 	if r.facts.NoCapa || !r.facts.NoCapaAt.IsZero() || len(r.sum.Notes) != 0 {
 		t.Errorf("%+v, notes %q", r.facts, r.sum.Notes)
 	}
 }
 
-// TestLessonsAreDoubted: a connection that broke once, for whatever reason,
+// TestQuirksAreRechecked: a connection that broke once, for whatever reason,
 // does not make an account slow for ever; a server that really cannot bear
 // pipelining or CAPA costs one session a month more.
-func TestLessonsAreDoubted(t *testing.T) {
+func TestQuirksAreRechecked(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		fault pop3test.Fault
@@ -49,7 +49,7 @@ func TestLessonsAreDoubted(t *testing.T) {
 			}
 			run(2, 1) // learns
 			run(1, 0)
-			now = now.Add(doubtAfter - time.Hour)
+			now = now.Add(recheckAfter - time.Hour)
 			run(1, 0)
 			now = now.Add(2 * time.Hour)
 			run(tc.again, tc.again-1)

@@ -30,7 +30,7 @@ type run struct {
 	close      func() error       // the targets, once
 	unsized    bool               // this session's listing has no sizes: see diffSized
 	compared   map[state.Key]bool // reappeared messages of this session: see Known.Compared
-	lessons    []lesson           // not confirmed yet
+	quirks     []quirk            // not confirmed yet
 	agreedOn   bool               // the saved plan was compared with what there is to do
 	again      bool               // another session is wanted: it has what this one lacked
 	limiter    *rate.Limiter      // nil: as fast as it goes

@@ -69,7 +69,7 @@ func TestNext(t *testing.T) {
 		"refused, long interval":       {Schedule{Every: 24 * time.Hour}, past{started: start, exit: ExitAuth, failures: 3}, start.Add(24 * time.Hour)},
 		"some messages failed":         {every, past{started: start, exit: ExitData}, start.Add(10 * time.Minute)},
 		"login delay":                  {every, past{started: start, login: now.Add(time.Hour)}, now.Add(time.Hour)},
-		"learnt rest":                  {every, past{started: start, rest: time.Hour}, start.Add(time.Hour)},
+		"known rest":                   {every, past{started: start, rest: time.Hour}, start.Add(time.Hour)},
 		"quiet":                        {Schedule{Every: time.Hour, Quiet: Window{12 * time.Hour, 14 * time.Hour}}, past{started: start}, now.Add(2 * time.Hour)},
 		"quiet, retry":                 {Schedule{Every: time.Hour, Quiet: Window{12 * time.Hour, 14 * time.Hour}}, past{started: start, exit: ExitTemp, failures: 1}, now.Add(2 * time.Hour)},
 		"quiet, login delay": {Schedule{Every: time.Minute, Quiet: Window{13 * time.Hour, 14 * time.Hour}},

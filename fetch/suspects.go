@@ -205,7 +205,7 @@ func (r *run) afterBroken(w seenWindow, err error) (again bool, left error) {
 		again = r.broke(e, w.brought, w.left || w.later > 0)
 		return again, r.suspects.cause
 	}
-	return r.learnFrom(err), joined(r.suspects.cause, err)
+	return r.quirkOf(err), joined(r.suspects.cause, err)
 }
 
 // broke notes that a session broke at a message, and what came of it otherwise:
@@ -221,7 +221,7 @@ func (r *run) broke(e *brokenError, brought, left bool) (again bool) {
 		return again
 	}
 	if s.quirk == key {
-		r.dropLesson(&r.facts.NoPipelining)
+		r.dropQuirk(&r.facts.NoPipelining)
 		s.quirk = ""
 	}
 	repeated := e.item.Suspect || s.broke[key] > 1

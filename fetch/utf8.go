@@ -15,7 +15,7 @@ import (
 // UTF8Quirk is until when a server that refuses UTF8, or breaks the session at
 // it, gets sessions without; zero if there is no such quirk on record.
 func UTF8Quirk(f *state.Facts, now time.Time) time.Time {
-	until := f.NoUTF8At.Add(doubtAfter)
+	until := f.NoUTF8At.Add(recheckAfter)
 	if f.NoUTF8 && until.After(now) && !future(f.NoUTF8At, now) {
 		return until
 	}
@@ -35,7 +35,7 @@ func (r *run) noteUTF8(c *pop3.Client) {
 	}
 	if c.UTF8Refused() && !r.facts.NoUTF8 {
 		r.facts.NoUTF8, r.facts.NoUTF8At = true, r.now()
-		r.addNote("the server announces UTF8 and refuses it: sessions are without it from now on")
+		r.addNote("detected server quirk: the server announces UTF8 and refuses it: sessions are without it from now on")
 	}
 }
 

@@ -85,7 +85,7 @@ func TestUTF8Quirk(t *testing.T) {
 					t.Errorf("%+v", f)
 				}
 			})
-			now = now.Add(doubtAfter + time.Hour)
+			now = now.Add(recheckAfter + time.Hour)
 			if !again() {
 				t.Error("not asked again after a month")
 			}

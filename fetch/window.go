@@ -75,7 +75,7 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 			return err
 		}
 	}
-	defer r.dropLessons()
+	defer r.dropQuirks()
 	var before seenWindow
 	done := newConfirmed(r.f.lookPauses(), false)
 	for {
@@ -100,7 +100,7 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 		again := false
 		if err == nil {
 			r.suspects.cause = nil
-			r.keepLessons(0, true)
+			r.confirmQuirks(0, true)
 			w.learnWindow(&r.facts, before)
 			if before.deleted > 0 && w.unchanged(before) {
 				r.addNote(fmt.Sprintf("the server confirmed %s and still lists these messages: they are delivered and not fetched again; some providers archive instead, by a setting", counted(before.deleted, "deletion")))

@@ -131,7 +131,7 @@ func putJSON(b *bbolt.Bucket, k []byte, v any) error {
 	return b.Put(k, text)
 }
 
-// readFacts takes damaged facts for none: they are learnt again.
+// readFacts takes damaged facts for none: they are detected again.
 func readFacts(v []byte) Facts {
 	var f Facts
 	if v == nil || json.Unmarshal(v, &f) != nil {

@@ -2,7 +2,7 @@ package state
 
 import "time"
 
-// Facts is what was learnt about a server and should outlive a run. It is
+// Facts is what is known of a server and should outlive a run. It is
 // stored as one JSON object; fields are only ever added.
 type Facts struct {
 	// The server announced it, or should have it, and misbehaved.
@@ -11,7 +11,7 @@ type Facts struct {
 	NoTop        bool `json:"no_top,omitempty"`
 	// NoBinding: it cannot verify the channel binding of SCRAM-...-PLUS.
 	NoBinding bool `json:"no_binding,omitempty"`
-	// When the first two were learnt, from a connection that broke.
+	// When the first two were detected, from a connection that broke.
 	NoPipeliningAt time.Time `json:"no_pipelining_at,omitzero"`
 	NoCapaAt       time.Time `json:"no_capa_at,omitzero"`
 	NoBindingAt    time.Time `json:"no_binding_at,omitzero"`

@@ -8,9 +8,9 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
-// TestLearntPipelining: a server that hangs up on pipelined commands, on the
+// TestQuirkPipelining: a server that hangs up on pipelined commands, on the
 // list or on RETR as o2.pl does, is asked one thing at a time from then on.
-func TestLearntPipelining(t *testing.T) {
+func TestQuirkPipelining(t *testing.T) {
 	t.Parallel()
 	for _, on := range []string{"STAT", "RETR"} {
 		t.Run(on, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestLearntPipelining(t *testing.T) {
 	}
 }
 
-func TestLearntCapa(t *testing.T) {
+func TestQuirkCapa(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	o := always("CAPA", pop3test.Cut())
@@ -60,9 +60,9 @@ func TestLearntCapa(t *testing.T) {
 	}
 }
 
-// TestLearntTop: without UIDL and TOP only `keep: none` works, and the second
+// TestQuirkTop: without UIDL and TOP only `keep: none` works, and the second
 // run does not ask for TOP again.
-func TestLearntTop(t *testing.T) {
+func TestQuirkTop(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	o := pop3test.Options{NoUIDL: true, NoTOP: true}
@@ -185,7 +185,7 @@ func TestLoginDelay(t *testing.T) {
 	}
 }
 
-func TestLearntWindow(t *testing.T) {
+func TestQuirkWindow(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	drop := dropOf(letters(300))

@@ -231,7 +231,7 @@ func (l *lab) wantCount(n int) {
 	}
 }
 
-// facts are what the state has learnt of the server.
+// facts are what the state has on record of the server.
 func (l *lab) facts() (f state.Facts) {
 	l.t.Helper()
 	db, err := state.Open(state.Path(l.path("state"), "lab"), state.Options{ReadOnly: true})

@@ -171,18 +171,18 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 	row("last complete listing", stamp(f.LastPoll))
 	row("last login", strings.TrimSpace(stamp(f.LastLogin)+" "+f.AuthName))
 	row("unlisted entries", len(v.Gone()))
-	noPipelining, noCapa := fetch.Doubtful(&f, time.Now())
+	noPipelining, noCapa := fetch.ServerQuirks(&f, time.Now())
 	if f.NoPipelining {
-		row("server", "hung up on several commands at once (pipelining): one at a time until "+stamp(noPipelining))
+		row("server quirk", "cannot take several commands at once (pipelining): one at a time until "+stamp(noPipelining))
 	}
 	if f.NoCapa {
-		row("server", "hung up when asked what it can do (CAPA): not asked until "+stamp(noCapa))
+		row("server quirk", "cannot answer what it can do (CAPA): not asked until "+stamp(noCapa))
 	}
 	if until := fetch.UTF8Quirk(&f, time.Now()); !until.IsZero() {
-		row("server", "refused UTF8 or broke the session at it: sessions are without it until "+stamp(until))
+		row("server quirk", "refused UTF8 or broke the session at it: sessions are without it until "+stamp(until))
 	}
 	if until := fetch.BindingQuirk(&f, time.Now()); !until.IsZero() {
-		row("server", "could not verify the channel binding of SCRAM: without it until "+stamp(until))
+		row("server quirk", "could not verify the channel binding of SCRAM: without it until "+stamp(until))
 	}
 	for k, fs := range v.Failures() {
 		for _, x := range fs {

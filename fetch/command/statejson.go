@@ -37,7 +37,7 @@ func showAccountJSON(e *env, a *config.Account, v *state.View) error {
 	f := v.Facts()
 	row := accountJSON{Account: a.Name, ID: a.ID, Entries: v.Len(), LastListing: f.LastPoll, LastLogin: f.LastLogin,
 		Auth: f.AuthName, Unlisted: len(v.Gone()), Failures: []failureJSON{}, Targets: []string{}, Runs: []state.Run{}}
-	row.NoPipelining, row.NoCapa = fetch.Doubtful(&f, time.Now())
+	row.NoPipelining, row.NoCapa = fetch.ServerQuirks(&f, time.Now())
 	row.NoUTF8 = fetch.UTF8Quirk(&f, time.Now())
 	row.NoBinding = fetch.BindingQuirk(&f, time.Now())
 	for k, list := range v.Failures() {

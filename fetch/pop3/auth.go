@@ -118,7 +118,7 @@ func (c *Client) hideResponse(user string, response []byte) {
 	}
 }
 
-// explained adds what the mechanism learnt from a challenge to a refusal.
+// explained adds what the mechanism read in a challenge to a refusal.
 func explained(mech sasl.Mechanism, refused error) error {
 	e, ok := mech.(sasl.Explainer)
 	if !ok {
