@@ -187,13 +187,15 @@ func (e *encoder) put(p []byte, atStart bool) error {
 	return err
 }
 
-// isContentLength matches /^(X-Mailhaul-)*Content-Length:/ without regard to
-// case.
+// isContentLength matches /^(X-Mailhaul-)*Content-Length[ \t]*:/ without regard
+// to case: RFC 5322 section 4.5.8 has readers take space before the colon.
 func isContentLength(line []byte) bool {
 	for len(line) >= len(renamed) && bytes.EqualFold(line[:len(renamed)], []byte(renamed)) {
 		line = line[len(renamed):]
 	}
-	return len(line) >= len(contentLength) && bytes.EqualFold(line[:len(contentLength)], []byte(contentLength))
+	const name = len(contentLength) - 1
+	return len(line) > name && bytes.EqualFold(line[:name], []byte(contentLength[:name])) &&
+		bytes.HasPrefix(bytes.TrimLeft(line[name:], " \t"), []byte(":"))
 }
 
 // castagnoli is crc32.MakeTable's own cached table.

@@ -260,6 +260,8 @@ func TestForm(t *testing.T) {
 		{"mboxo", MBOXO, "", "From a\n>From b\nx\n", sep + ">From a\n>From b\nx\n\n"},
 		{"mboxcl2", MBOXCL2, "", "content-length: 1\nX-Mailhaul-Content-Length: 2\n\nFrom a\n",
 			sep + "Content-Length:               7\nX-Mailhaul-content-length: 1\nX-Mailhaul-X-Mailhaul-Content-Length: 2\n\nFrom a\n\n"},
+		{"mboxcl2, space before the colon", MBOXCL2, "", "CONTENT-LENGTH \t: 0\nContent-Lengthy: 1\nContent-Length 1\n\nFrom a\n",
+			sep + "Content-Length:               7\nX-Mailhaul-CONTENT-LENGTH \t: 0\nContent-Lengthy: 1\nContent-Length 1\n\nFrom a\n\n"},
 		{"mboxcl2, no body", MBOXCL2, "", "From a\nA: b\n", sep + "Content-Length:               0\n>From a\nA: b\n\n"},
 	}
 	for _, c := range cases {
