@@ -110,7 +110,7 @@ func (r *run) compareBodies(ctx context.Context, c *pop3.Client, items []Item) (
 }
 
 // lookAt retrieves messages for their sums alone. Fn is not called for one that
-// the server does not send.
+// the server does not send, or that is in doubt.
 func (r *run) lookAt(ctx context.Context, c *pop3.Client, items []Item, fn func(i int, s bodySums)) error {
 	r.enter(Retrieving)
 	in := bufio.NewReaderSize(nil, maxHeader)
@@ -123,12 +123,15 @@ func (r *run) lookAt(ctx context.Context, c *pop3.Client, items []Item, fn func(
 			next++
 		}
 		i := next
-		in.Reset(&source{r: body, run: r, wait: r.pace(ctx)})
-		s, err := sumsOf(in)
-		if err == nil {
+		src := &source{r: body, run: r, wait: r.pace(ctx)}
+		in.Reset(src)
+		switch s, err := sumsOf(in); {
+		case err == nil:
 			fn(i, s)
+		case !src.doubt: // else it may not be whole: it proves nothing
+			return err
 		}
-		return err
+		return nil
 	})
 }
 

@@ -113,6 +113,9 @@ func (m Measure) outOfTurn(s *SizeRecord) bool {
 // far reports whether neither LIST nor RETR said anything near the size that
 // came. Servers leave out, or count, header lines of their own.
 func (m Measure) far(s *SizeRecord) bool {
+	if m.shrunk(s) {
+		return true
+	}
 	said := false
 	for _, n := range []int64{m.Listed, m.Announced} {
 		if n < 0 {
@@ -125,6 +128,15 @@ func (m Measure) far(s *SizeRecord) bool {
 		}
 	}
 	return said
+}
+
+// shrunk reports whether much less came than LIST said, whatever RETR said: a
+// notice in place of the message, as Courier sends without UTF8, is announced by
+// its own size.
+func (m Measure) shrunk(s *SizeRecord) bool {
+	const notice = 1024 // octets, at most
+	lacks := m.Listed - m.Octets
+	return m.Listed >= 0 && !s.estimates() && lacks > s.slack(m.Listed) && (s.known() || lacks > m.Listed/2+notice)
 }
 
 // slack is how many octets a size of n may be off.
