@@ -108,6 +108,13 @@ func importError(err error) error {
 func importOptions(secrets string) rcfile.Options {
 	o := rcfile.Options{Root: os.Geteuid() == 0, LookupEnv: os.LookupEnv, SecretDir: secrets}
 	o.Home, _ = os.UserHomeDir()
+	o.HomeOf = func(name string) string {
+		u, err := user.Lookup(name)
+		if err != nil {
+			return ""
+		}
+		return u.HomeDir
+	}
 	if u, err := user.Current(); err == nil {
 		o.User = u.Username
 	}

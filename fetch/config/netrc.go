@@ -36,6 +36,21 @@ func (d *secretData) netrc() (string, error) {
 	return "", fmt.Errorf("%s: no password for machine %s login %s", path, d.host, d.user)
 }
 
+// NetrcLogin returns the login that the text of a netrc file has for a host: the
+// first of them, if it has several.
+func NetrcLogin(text, host string) (string, error) {
+	entries, err := parseNetrc(text)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		if e.matches(host, e.login) && e.login != "" {
+			return e.login, nil
+		}
+	}
+	return "", fmt.Errorf("no login for machine %s", host)
+}
+
 // matches reports whether the entry is for host and user. One without a login
 // is for every user.
 func (e netrcEntry) matches(host, user string) bool {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -157,11 +156,34 @@ func (r *Result) file(a *Account, o option, key, s, base string) {
 	if real == "~" || strings.HasPrefix(real, "~/") {
 		real = filepath.Join(r.opts.Home, real[1:])
 	}
-	if st, err := os.Stat(real); err != nil || !st.Mode().IsRegular() {
-		a.drop(o, "there is no such file here; then set "+key)
+	if _, err := load(real, maxConfig); err != nil {
+		a.drop(o, "cannot be read here; then set "+key)
 		return
 	}
 	a.put(o, key, p)
+}
+
+// told reports whether a note speaks of the option.
+func (a *Account) told(o option) bool {
+	return slices.ContainsFunc(a.Notes, func(n Note) bool { return n.File == o.file && n.Line == o.line && n.Option == o.text })
+}
+
+// rest is for an option that nothing has spoken of: none is lost in silence.
+func (a *Account) rest(o option, value string) {
+	switch strings.ToLower(value) {
+	case "", "off", "no", "false", "none", "0":
+		a.carry(o, "is so anyway")
+	default:
+		a.drop(o, "has no use here")
+	}
+}
+
+// lose is drop for a target: without it the account must not run.
+func (a *Account) lose(o option, why string) {
+	a.drop(o, why)
+	if a.unsure == "" {
+		a.unsure = strings.TrimSpace("a target could not be carried over: look at deliver " + o.text)
+	}
 }
 
 // deliver adds a target.
@@ -179,7 +201,7 @@ func (a *Account) deliver(o option, kind string, value any) {
 func (a *Account) deliverPath(o option, kind, s, base string, tilde bool) {
 	p, err := yamlPath(s, base, tilde)
 	if err != nil {
-		a.drop(o, err.Error())
+		a.lose(o, err.Error())
 		return
 	}
 	a.deliver(o, kind, p)
@@ -202,12 +224,18 @@ func (r *Result) secret(a *Account, what, value string) config.Map {
 }
 
 // passwordCommand takes a command that prints a secret. It is never run.
-func (a *Account) passwordCommand(o option, key string, argv []string, plain bool) {
-	if !plain || badArgv(argv) {
-		a.drop(o, "needs a shell: put it into a script of its own and set "+key+": {command: [/path/to/script]}")
+func (a *Account) passwordCommand(o option, key string, argv []string) {
+	if badArgv(argv) {
+		a.drop(o, "cannot be written as a command: put it into a script of its own and set "+key+": {command: [/path/to/script]}")
 		return
 	}
 	a.put(o, key, config.Pair("command", argv))
+}
+
+// passwordLine is passwordCommand for a line that went to a shell.
+func (a *Account) passwordLine(o option, key, line string) {
+	argv, _ := command(line)
+	a.passwordCommand(o, key, argv)
 }
 
 // badArgv reports arguments that the YAML cannot hold.

@@ -2,44 +2,31 @@ package rcfile
 
 import (
 	"cmp"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// finish makes each account one that config accepts, and drops those that
-// cannot be.
-func (r *Result) finish() {
-	ids := map[string]string{}
-	r.Accounts = slices.DeleteFunc(r.Accounts, func(a *Account) bool {
-		why := ""
+// finish makes each account one that config accepts. None vanishes: what lacks a
+// server or a user stays, disabled.
+func (r *Result) finish() error {
+	for _, a := range r.Accounts {
 		switch {
 		case !validHost(a.Host):
-			why = "its server is missing or is not a host name"
+			a.Host, a.unsure = noHost, "its server is missing or is not a host name"
 		case badText(a.User) != "":
-			why = "its user name " + badText(a.User)
+			a.User, a.unsure = noUser, "its user name "+badText(a.User)
 		}
-		if why == "" {
-			r.complete(a, ids)
-			return false
+		if badText(a.User) != "" {
+			a.User = noUser
 		}
-		r.note(Dropped, a.File, a.Line, "account "+a.Label, why)
-		for _, n := range a.Notes {
-			if n.Kind == Dropped && n.Option == "" {
-				r.Notes = append(r.Notes, n) // it says what is missing
-			}
-		}
-		r.Secrets = slices.DeleteFunc(r.Secrets, func(s SecretFile) bool {
-			return strings.HasPrefix(s.Path, filepath.Join(r.opts.SecretDir, a.Name+"."))
-		})
-		return true
-	})
+		r.complete(a)
+	}
+	return r.settle()
 }
 
-func (r *Result) complete(a *Account, ids map[string]string) {
+func (r *Result) complete(a *Account) {
 	o := option{file: a.File, line: a.Line}
 	a.Port = cmp.Or(a.Port, usualPort(a.TLS))
 	if a.TLS == config.TLSNone {
@@ -60,21 +47,14 @@ func (r *Result) complete(a *Account, ids map[string]string) {
 		a.unsure = "a shared mailbox needs a target that takes recipients (smtp, lmtp or pipe)"
 	}
 	if len(a.targets) == 0 {
-		a.targets = []config.Map{config.Pair("maildir", "~/Mail/"+a.Name)}
+		a.targets = r.ownMaildir(a)
 		if a.unsure == "" && r.Format != "thunderbird" {
 			a.unsure = "where its mail goes could not be carried over: look at deliver"
 		}
 	}
 	if a.unsure != "" {
-		a.Enabled = false
-		a.change(o, "is not enabled: "+a.unsure)
-	}
-	id := strings.ToLower(a.Host) + "\x00" + a.User + "\x00" + strconv.Itoa(a.Port)
-	if first, ok := ids[id]; ok {
-		a.set("id", a.Name)
-		a.change(o, "is the same maildrop as "+first+", so it has an id of its own: each message is fetched once for each of the two")
-	} else {
-		ids[id] = a.Name
+		a.Enabled = true // it says why it is not, even if it was off anyway
+		a.disable(a.unsure)
 	}
 }
 

@@ -106,8 +106,10 @@ func (c *fdmConf) set(s fdmStatement) {
 		why = "all mail of an account goes to its targets"
 	case "timeout":
 		why = "see timeout of each account"
-	case "queue-high", "queue-low", "purge-after", "strip-characters", "file-umask", "lock-types", "lock-wait", "lock-timeout":
+	case "queue-high", "queue-low", "purge-after", "strip-characters", "lock-types", "lock-wait", "lock-timeout":
 		why = "is not needed"
+	case "file-umask":
+		why = "files are readable by their owner only (mode 0600), whatever the umask: mailhaul has no key for it; let the target give access to a group"
 	case "default-user", "command-user", "file-group", "lookup-order":
 		why = "mailhaul delivers as the user who runs it"
 	case "parallel-accounts":

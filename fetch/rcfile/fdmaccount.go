@@ -133,6 +133,7 @@ func (m *fdmMerge) value(o option, name string, v fdmToken) {
 		argv, err := command(text)
 		if err != nil {
 			a.drop(o, err.Error())
+			a.unsure = "how its server is reached could not be carried over: see tunnel"
 			return
 		}
 		a.put(o, "tunnel", argv)
@@ -156,8 +157,7 @@ func (m *fdmMerge) cache(o option, text string, ok bool) {
 
 func (m *fdmMerge) password(o option) {
 	if m.pass.kind == fdmCommand {
-		argv, plain := splitCommand(m.pass.text)
-		m.a.passwordCommand(option{o.file, o.line, "pass $(...)"}, "password", argv, plain)
+		m.a.passwordLine(option{o.file, o.line, "pass $(...)"}, "password", m.pass.text)
 		return
 	}
 	m.c.r.password(m.a, o, "password", m.pass.text)
@@ -166,7 +166,7 @@ func (m *fdmMerge) password(o option) {
 func (m *fdmMerge) finish() {
 	a, start := m.a, option{m.a.File, m.a.Line, ""}
 	if !m.user {
-		a.drop(start, "fdm takes the user from .netrc: write user into fdm.conf, or edit this")
+		m.netrcUser(start)
 	}
 	if m.pass == nil {
 		a.set("password", config.Pair("netrc", true))
@@ -179,22 +179,48 @@ func (m *fdmMerge) finish() {
 		a.set("keep", config.Word("all"))
 	}
 	a.state.host, a.state.user = a.Host, a.User
-	if s := m.c.maxSize; len(s.tokens) > 2 {
-		unit := ""
-		if len(s.tokens) > 3 {
-			unit = s.tokens[3].text
-		}
-		if n, ok := fdmSize(s.tokens[2].text, unit); ok {
-			a.put(s.option, "max_size", size(n))
-		}
+	if s := m.c.maxSize; len(s.tokens) > 0 {
+		m.maxSize(s)
 	}
-	if s := m.c.proxy; len(s.tokens) > 2 {
+	if s := m.c.proxy; len(s.tokens) > 0 {
 		m.proxy(s)
 	}
 	m.deliver()
 }
 
+// netrcUser takes the login that .netrc has for the server.
+func (m *fdmMerge) netrcUser(start option) {
+	name := under(m.c.r.opts.Home, ".netrc")
+	data, err := load(name, maxConfig)
+	if err == nil {
+		m.a.User, err = config.NetrcLogin(string(data), m.a.Host)
+	}
+	if err != nil {
+		m.a.drop(start, "no user is named, and .netrc has none: "+err.Error())
+		return
+	}
+	m.a.carry(option{file: name}, "user")
+}
+
+func (m *fdmMerge) maxSize(s fdmStatement) {
+	unit := ""
+	if len(s.tokens) > 3 {
+		unit = s.tokens[3].text
+	}
+	if len(s.tokens) > 2 {
+		if n, ok := fdmSize(s.tokens[2].text, unit); ok && s.tokens[2].kind != fdmCommand {
+			m.a.put(s.option, "max_size", size(n))
+			return
+		}
+	}
+	m.a.drop(s.option, "is no size that can be read here: see max_size; until it is set, messages of any size are fetched")
+}
+
 func (m *fdmMerge) proxy(s fdmStatement) {
+	if len(s.tokens) < 3 {
+		m.a.drop(option{s.file, s.line, "set proxy ***"}, "has no value")
+		return
+	}
 	scheme, rest, _ := strings.Cut(s.tokens[2].text, "://")
 	host, port, _ := strings.Cut(strings.TrimSuffix(rest, "/"), ":")
 	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) || !validHost(host) || scheme != "http" && scheme != "socks" || m.a.has("tunnel") {

@@ -48,7 +48,7 @@ func (m *fdmMerge) oneAction(t []fdmToken, depth int) int {
 			if body, ok := m.c.actions[name]; ok {
 				m.action(option{o.file, o.line, name}, body, depth+1)
 			} else {
-				a.drop(option{o.file, o.line, `action "` + name + `"`}, "is not defined")
+				a.lose(option{o.file, o.line, `action "` + name + `"`}, "is not defined")
 			}
 		}
 		return len(t) - len(rest)
@@ -56,22 +56,27 @@ func (m *fdmMerge) oneAction(t []fdmToken, depth int) int {
 		if known {
 			a.deliverPath(o, t[0].text, arg, m.home(), false)
 		} else {
-			a.drop(o, "the path changes with each message (%): write one target")
+			a.lose(o, "the path changes with each message (%): write one target")
 		}
 	case "pipe":
 		m.pipe(o, arg, known)
 	case "smtp", "lmtp":
 		return m.relay(t)
 	case "compress":
-		a.drop(option{o.file, o.line, "compress"}, "an mbox is not compressed")
+		a.lose(option{o.file, o.line, "compress"}, "an mbox is not compressed")
 		return 1
 	case "user", "users":
 		a.drop(o, "mailhaul delivers as the user who runs it")
-	case "tag", "add-header", "remove-header", "remove-headers", "rewrite", "exec", "write", "append", "stdout",
-		"add-to-cache", "remove-from-cache", "imap", "imaps":
+	case "tag", "add-header", "remove-header", "remove-headers", "stdout", "add-to-cache", "remove-from-cache":
 		a.drop(o, "has no counterpart: a pipe to a filter can do it")
 		return fdmActionLength(t)
+	case "rewrite", "exec", "write", "append", "imap", "imaps":
+		a.lose(o, "has no counterpart: a pipe to a filter can do it")
+		return fdmActionLength(t)
 	default:
+		if t[0].kind != fdmSymbol {
+			a.lose(o, "is not known here")
+		}
 		return 1
 	}
 	return n
@@ -96,7 +101,7 @@ func (m *fdmMerge) pipe(o option, line string, known bool) {
 		m.a.deliver(o, "pipe", config.Pair("command", argv))
 		return
 	}
-	m.a.drop(o, "contains a tag (%) that is not known here: see pipe: command")
+	m.a.lose(o, "contains a tag (%) that is not known here: see pipe: command")
 }
 
 // relay reads smtp and lmtp: server HOST [port P] [from F] [to T].
@@ -115,7 +120,7 @@ func (m *fdmMerge) relay(t []fdmToken) int {
 	host, port := args["server"], args["port"]
 	p, _ := strconv.Atoi(port)
 	if !validHost(host) || port != "" && (p < 1 || p > 65535) || kind == "lmtp" && (p == 0 || p == 25) {
-		m.a.drop(o, "wants a host, and a port of its own for LMTP")
+		m.a.lose(o, "wants a host, and a port of its own for LMTP")
 		return n
 	}
 	to := args["to"]
@@ -123,7 +128,7 @@ func (m *fdmMerge) relay(t []fdmToken) int {
 		to = m.c.r.opts.User + "@" + host
 	}
 	if !goodAddress(to) {
-		m.a.drop(o, "the recipient is no address")
+		m.a.lose(o, "the recipient is no address")
 		return n
 	}
 	relay := config.Pair("server", hostPort(host, p, 25)).And("to", []string{to})

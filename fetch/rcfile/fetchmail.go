@@ -81,7 +81,7 @@ func (r *Result) fmGlobals(list []fmOption) (every int64) {
 func fmGlobalWhy(name string) string {
 	switch strings.TrimPrefix(name, "no") {
 	case "postmaster":
-		return "mail that a target refuses is set aside and reported, not sent to someone else"
+		return "mail that a target refuses goes to the quarantine Maildir and is reported, not sent to someone else"
 	case "bouncemail", "spambounce", "softbounce":
 		return "mailhaul never sends bounces: see on_reject"
 	case "logfile", "syslog", "showdots":
@@ -129,6 +129,11 @@ func (r *Result) fmAccount(file string, e *fmEntry, u fmUser, base *fmEntry, eve
 	a.User = m.user
 	a.state = stateKey{host: m.host, user: m.user}
 	m.finish(e)
+	for _, o := range m.opts {
+		if !a.told(o.option) && m.last[o.name].option == o.option {
+			a.drop(o.option, fmWhy(o.name))
+		}
+	}
 }
 
 // freeName returns a name that no account has.
@@ -154,7 +159,7 @@ type fmMerge struct {
 	tlsProto        string
 	proto           string
 	envelope        string
-	skip            int64
+	skip, skipped   int64 // what envelope says, and what of it holds
 	password        *fmOption
 	last            map[string]fmOption
 }
@@ -193,6 +198,7 @@ func (m *fmMerge) finish(e *fmEntry) {
 		a.change(start, "no protocol was named: fetchmail tries IMAP first; this is POP3")
 	}
 	m.passwords()
+	m.plugin()
 	if m.keep {
 		a.set("keep", config.Word("all"))
 		if !m.uidl {

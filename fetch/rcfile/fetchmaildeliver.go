@@ -21,7 +21,7 @@ func (m *fmMerge) deliver() {
 	}
 	if o, ok := m.last["mda"]; ok {
 		m.mda(o)
-		for _, name := range []string{"smtphost", "lmtp", "smtpaddress", "smtpname"} {
+		for _, name := range []string{"smtphost", "lmtp", "smtpaddress", "smtpname", "esmtpname", "esmtppassword"} {
 			if o, ok := m.last[name]; ok {
 				m.a.drop(o.option, "has no use beside mda")
 			}
@@ -33,6 +33,12 @@ func (m *fmMerge) deliver() {
 		return
 	}
 	m.relay()
+	if o, ok := m.last["smtpaddress"]; ok && !m.a.told(o.option) {
+		m.a.drop(o.option, "no domain is put in place of another: recipients stay as they are in deliver or the header field")
+	}
+	if o, ok := m.last["smtpname"]; ok && !m.a.told(o.option) {
+		m.a.drop(o.option, "is no address, or the recipients are those of a shared mailbox")
+	}
 }
 
 // multidrop takes recipients from the envelope field. Where fetchmail guesses
@@ -45,6 +51,7 @@ func (m *fmMerge) multidrop() {
 		a.unsure = "fetchmail guesses the recipients of this shared mailbox; name the field that holds them under to: header"
 	} else {
 		a.carry(m.last["envelope"].option, "to")
+		m.skipped = m.skip
 	}
 	to := config.Pair("header", strings.TrimSuffix(header, ":"))
 	if o, ok := m.last["qvirtual"]; ok {
@@ -55,10 +62,14 @@ func (m *fmMerge) multidrop() {
 			a.carry(o.option, "to")
 		}
 	}
-	if m.skip > 0 && m.skip < 1000 {
-		to = to.And("occurrence", config.Word(strconv.FormatInt(m.skip+1, 10)))
+	if m.skipped > 0 && m.skipped < 1000 {
+		to = to.And("occurrence", config.Word(strconv.FormatInt(m.skipped+1, 10)))
 	}
 	a.set("to", to)
+	if a.unsure == "" {
+		a.unsure = "fetchmail hands on only addresses of its own (localdomains, local names) and the rest to the postmaster; here each " +
+			"address in the field is handed to the target, which could send it out to strangers: enable it only if the target takes no other domains"
+	}
 	if m.renamed || len(m.locals) > 0 {
 		a.change(start, fmt.Sprintf("local names (%s) are not mapped: each message goes to the address in the field; let the target's aliases map it", strings.Join(m.locals, ", ")))
 	}
@@ -81,21 +92,18 @@ func (m *fmMerge) local() string {
 // quoted addresses; the sender is in $SENDER here.
 func (m *fmMerge) mda(o fmOption) {
 	line := o.args[0]
-	to := shellQuote(m.local())
-	if m.a.multi {
-		to = `"$RECIPIENT"`
-	}
 	if strings.Contains(line, "%F") {
 		m.a.change(o.option, "%F is $SENDER now, which is empty for a message without a Return-Path")
 	}
-	for _, p := range [][2]string{{"%T", to}, {"%F", `"$SENDER"`}} {
-		for _, q := range []string{"'" + p[0] + "'", `"` + p[0] + `"`, p[0]} {
-			line = strings.ReplaceAll(line, q, p[1])
-		}
+	if line = fromEnvironment(line, "%F", "SENDER"); m.a.multi {
+		line = fromEnvironment(line, "%T", "RECIPIENT")
+	}
+	for _, q := range []string{"'%T'", `"%T"`, "%T"} {
+		line = strings.ReplaceAll(line, q, shellQuote(m.local()))
 	}
 	argv, err := command(line)
 	if err != nil {
-		m.a.drop(o.option, err.Error())
+		m.a.lose(o.option, err.Error())
 		return
 	}
 	m.a.deliver(o.option, "pipe", config.Pair("command", argv))
@@ -122,7 +130,7 @@ func (m *fmMerge) relay() {
 	}
 	server, name, err := fmRelayServer(host, kind)
 	if err != nil {
-		a.drop(start, err.Error())
+		a.lose(start, err.Error())
 		return
 	}
 	relay := config.Pair("server", server)

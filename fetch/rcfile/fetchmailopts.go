@@ -53,8 +53,7 @@ func (m *fmMerge) server(o fmOption) bool {
 	case "password":
 		m.password = &o
 	case "plugin":
-		line := strings.NewReplacer("%h", shellQuote(m.host), "%p", shellQuote(m.port())).Replace(o.args[0])
-		m.argv(o, "tunnel", line)
+		// when host and port are known: see finish
 	case "preconnect":
 		m.argv(o, "before", o.args[0])
 	case "postconnect":
@@ -63,6 +62,13 @@ func (m *fmMerge) server(o fmOption) bool {
 		return false
 	}
 	return true
+}
+
+// plugin sets the tunnel; its %p is what port, ssl and the protocol make it.
+func (m *fmMerge) plugin() {
+	if o, ok := m.last["plugin"]; ok {
+		m.argv(o, "tunnel", strings.NewReplacer("%h", shellQuote(m.host), "%p", shellQuote(m.port())).Replace(o.args[0]))
+	}
 }
 
 func (m *fmMerge) port() string {
@@ -197,6 +203,8 @@ func (m *fmMerge) tlsOptions(o fmOption) bool {
 			a.drop(o.option, "is not a host name")
 		} else {
 			a.put(o.option, "server_name", o.args[0])
+			a.change(o.option, "is the name in the certificate; as server_name it is also the name that the server is asked for (SNI), which stays "+m.host+" in fetchmail: "+
+				"if the login fails by TLS now, take server_name out and pin the certificate's key")
 		}
 	case "sslfingerprint":
 		a.drop(o.option, "is the hash of a whole certificate, which changes at each renewal; pin wants that of its public key: mailhaul check --connect shows it")
@@ -249,11 +257,15 @@ func fmWhy(name string) string {
 	case "aka", "localdomains":
 		return "recipients are never guessed from To and Cc: see to"
 	case "antispam":
-		return "what a target refuses for good is set aside: see on_reject"
+		return "what a target refuses for good goes to the quarantine Maildir: see on_reject"
 	case "interface", "monitor":
 		return "the network interface is not checked: a before command can"
 	case "tracepolls":
 		return "no Received field is added unless headers: {received: true}"
+	case "envelope", "qvirtual":
+		return "has no use: recipients are not taken from that field here"
+	case "retrieve-error":
+		return "a message that cannot be fetched is tried again: see poison"
 	case "principal":
 		return "see krb: {service: ...}"
 	case "bsmtp":

@@ -3,6 +3,7 @@ package rcfile
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,10 +43,25 @@ func readGetmail(r *Result, p string) error {
 			continue
 		}
 		if err := r.getmailFile(filepath.Join(p, name)); err != nil {
-			return err
+			r.note(Dropped, filepath.Join(p, name), 0, "", "was passed over, it is no getmailrc: "+err.Error())
 		}
 	}
 	return nil
+}
+
+// rest speaks of the options that nothing else has spoken of.
+func (g *getmailRC) rest() {
+	for _, s := range g.sections {
+		for _, v := range s.options {
+			switch {
+			case strings.HasPrefix(s.name, "filter") || g.a.told(v.option):
+			case g.used[s.name] && getmailTargetPart(v.name):
+				g.a.carry(v.option, "deliver")
+			default:
+				g.a.rest(v.option, v.value)
+			}
+		}
+	}
 }
 
 // getmailRC is one rc file in the making.
@@ -55,6 +71,7 @@ type getmailRC struct {
 	file     string
 	sections []*iniSection
 	kind     getmailKind
+	used     map[string]bool // destinations
 }
 
 // getmailKind is what a retriever's type says.
@@ -92,7 +109,7 @@ func (r *Result) getmailFile(file string) error {
 	if err != nil {
 		return err
 	}
-	g := &getmailRC{r: r, file: file, sections: sections}
+	g := &getmailRC{r: r, file: file, sections: sections, used: map[string]bool{}}
 	ret := g.section("retriever")
 	kind, has := ret.get("type")
 	if !has {
@@ -119,6 +136,7 @@ func (r *Result) getmailFile(file string) error {
 			g.a.unsure = "its mail went through a filter ([" + s.name + "])"
 		}
 	}
+	g.rest()
 	return nil
 }
 
@@ -151,17 +169,35 @@ func (g *getmailRC) retriever(s *iniSection) {
 	a.state.file = oldmailFile(g.r.opts, g.file, oldmailName(a.Host, port, a.User))
 }
 
-// expand replaces variables that are set, as getmail does in paths.
+// expand does what Python's expanduser and expandvars do: ~USER/ in front, and
+// $NAME and ${NAME} if they are set; ~/ stays, as the YAML knows it.
 func (g *getmailRC) expand(s string) string {
-	return os.Expand(s, func(name string) string {
-		if v := g.r.opts.env(name); v != "" {
-			return v
+	if user, _, _ := strings.Cut(strings.TrimPrefix(s, "~"), "/"); strings.HasPrefix(s, "~") && user != "" && g.r.opts.HomeOf != nil {
+		if home := g.r.opts.HomeOf(user); home != "" {
+			s = strings.TrimSuffix(home, "/") + strings.TrimPrefix(s, "~"+user)
 		}
-		if name == "HOME" {
+	}
+	return regexp.MustCompile(`\$(\w+|\{[^}]*\})`).ReplaceAllStringFunc(s, func(name string) string {
+		word := strings.Trim(name, "${}")
+		if word == "HOME" {
 			return g.r.opts.Home
 		}
-		return "$" + name
+		if g.r.opts.LookupEnv != nil {
+			if v, ok := g.r.opts.LookupEnv(word); ok {
+				return v
+			}
+		}
+		return name
 	})
+}
+
+// words expands each word of a command.
+func (g *getmailRC) words(argv []string) []string {
+	out := make([]string, len(argv))
+	for i, s := range argv {
+		out[i] = g.r.opts.tilde(g.expand(s))
+	}
+	return out
 }
 
 // server handles how the server is reached.
@@ -235,8 +271,10 @@ func (g *getmailRC) login(v iniValue, s *iniSection) bool {
 		argv, plain := t.strings()
 		if _, has := s.get("password"); has {
 			a.drop(v.option, "has no use beside password")
-		} else if len(argv) > 0 || !ok {
-			a.passwordCommand(v.option, key, argv, ok && plain)
+		} else if !ok || !plain {
+			a.drop(v.option, "is no tuple of strings")
+		} else if len(argv) > 0 {
+			a.passwordCommand(v.option, key, g.words(argv))
 		}
 	case "use_apop":
 		if pyBool(v.value) {

@@ -3,6 +3,7 @@ package rcfile
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,9 +15,10 @@ import (
 func (g *getmailRC) destination(name string, depth int) {
 	a := g.a
 	s := g.section(name)
+	g.used[name] = true
 	kind, ok := s.get("type")
 	if !ok || depth > 5 || len(a.targets) > 100 {
-		a.drop(option{g.file, a.Line, "[" + name + "]"}, "is missing, has no type, or goes too deep")
+		a.lose(option{g.file, a.Line, "[" + name + "]"}, "is missing, has no type, or goes too deep")
 		return
 	}
 	path, _ := s.get("path")
@@ -30,10 +32,13 @@ func (g *getmailRC) destination(name string, depth int) {
 		t, ok := parseTuple(args.value)
 		words, plain := t.strings()
 		if !ok || !plain {
-			a.drop(args.option, "is no tuple of strings")
+			a.lose(args.option, "is no tuple of strings")
 			return
 		}
-		g.mda(kind.option, append([]string{g.r.opts.tilde(g.expand(path.value))}, words...))
+		g.mda(kind.option, g.words(append([]string{path.value}, words...)))
+		if from, _ := s.get("unixfrom"); pyBool(from.value) {
+			a.unsure = "the command got a From line before each message (unixfrom), which it does not get here"
+		}
 	case "MDA_lmtp":
 		g.lmtp(kind.option, s)
 	case "MultiDestination":
@@ -41,19 +46,20 @@ func (g *getmailRC) destination(name string, depth int) {
 		t, ok := parseTuple(list.value)
 		words, plain := t.strings()
 		if !ok || !plain {
-			a.drop(list.option, "is no tuple of strings")
+			a.lose(list.option, "is no tuple of strings")
 			return
 		}
+		a.carry(list.option, "deliver")
 		for _, w := range words {
 			g.target(list.option, w, depth)
 		}
 	case "MultiSorter", "MultiGuesser", "MultiSorterBase":
 		def, _ := s.get("default")
-		a.drop(kind.option, "mailhaul does not sort mail by recipient: let the target do it; only its default is here")
+		a.lose(kind.option, "mailhaul does not sort mail by recipient: let the target do it; only its default is here")
 		a.unsure = "getmail sorts this mail by recipient"
 		g.target(def.option, def.value, depth)
 	default:
-		a.drop(kind.option, "has no counterpart")
+		a.lose(kind.option, "has no counterpart")
 	}
 	for _, v := range s.options {
 		if why := getmailTargetWhy(v.name); why != "" {
@@ -80,6 +86,11 @@ func getmailTargetWhy(name string) string {
 	return ""
 }
 
+// getmailTargetPart reports the options that make a target.
+func getmailTargetPart(name string) bool {
+	return slices.Contains([]string{"type", "path", "arguments", "destinations", "default", "host", "port", "override", "fallback"}, name)
+}
+
 // target handles an element of destinations: a section in brackets, a path,
 // or a command behind a bar.
 func (g *getmailRC) target(o option, s string, depth int) {
@@ -87,13 +98,13 @@ func (g *getmailRC) target(o option, s string, depth int) {
 	case strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]"):
 		g.destination(s[1:len(s)-1], depth+1)
 	case strings.HasPrefix(s, "|"):
-		g.mda(o, strings.Fields(s[1:]))
+		g.mda(o, g.words(strings.Fields(s[1:])))
 	case (strings.HasPrefix(s, ".") || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "~") || strings.HasPrefix(s, "$")) && strings.HasSuffix(s, "/"):
 		g.a.deliverPath(o, "maildir", g.expand(s), filepath.Dir(g.file), true)
 	case strings.HasPrefix(s, ".") || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "~") || strings.HasPrefix(s, "$"):
 		g.a.deliverPath(o, "mbox", g.expand(s), filepath.Dir(g.file), true)
 	default:
-		g.a.drop(o, fmt.Sprintf("%q is no section, path or command", s))
+		g.a.lose(o, fmt.Sprintf("%q is no section, path or command", s))
 	}
 }
 
@@ -115,13 +126,13 @@ func (g *getmailRC) mda(o option, argv []string) {
 	}
 	switch {
 	case unknown:
-		g.a.drop(o, "uses %(local), %(domain) or %(mailbox), or both addresses in one argument: the whole addresses are in $SENDER and $RECIPIENT")
+		g.a.lose(o, "uses %(local), %(domain) or %(mailbox), or both addresses in one argument: the whole addresses are in $SENDER and $RECIPIENT")
 		return
 	case placeholder:
 		argv = []string{"sh", "-c", "exec " + strings.Join(words, " ")}
 	}
 	if badArgv(argv) {
-		g.a.drop(o, "cannot be written as a command")
+		g.a.lose(o, "cannot be written as a command")
 		return
 	}
 	g.a.deliver(o, "pipe", config.Pair("command", argv))
@@ -136,12 +147,12 @@ func (g *getmailRC) lmtp(o option, s *iniSection) {
 	case strings.HasPrefix(server, "/"):
 		p, err := yamlPath(server, "/", false)
 		if err != nil {
-			g.a.drop(host.option, err.Error())
+			g.a.lose(host.option, err.Error())
 			return
 		}
 		server = p
 	case !validHost(server) || n < 0 || n > 65535 || n == 25:
-		g.a.drop(o, "wants a host and port, or a socket")
+		g.a.lose(o, "wants a host and port, or a socket")
 		return
 	default:
 		if n == 0 {

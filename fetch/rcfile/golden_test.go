@@ -27,6 +27,9 @@ func unpack(t testing.TB, a *txtar.Archive) (home, main string) {
 		if i == 0 {
 			main = name
 		}
+		if i > 0 && filepath.Dir(name) == filepath.Dir(main) && strings.HasPrefix(f.Name, "rc/") {
+			main = filepath.Dir(name) // several files are read as a directory
+		}
 		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +42,9 @@ func unpack(t testing.TB, a *txtar.Archive) (home, main string) {
 }
 
 func options(home string) Options {
-	return Options{Home: home, User: "al", SecretDir: filepath.Join(home, "secrets")}
+	return Options{Home: home, User: "al", SecretDir: filepath.Join(home, "secrets"), HomeOf: func(name string) string {
+		return map[string]string{"root": "/root"}[name]
+	}}
 }
 
 // render is everything that a case yields, with home as $HOME.

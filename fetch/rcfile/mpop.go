@@ -93,11 +93,15 @@ func mpopLine(raw string) (name, arg string) {
 	if end < 0 {
 		return s, ""
 	}
-	arg = strings.Trim(s[end:], " \t")
-	if len(arg) >= 2 && arg[0] == '"' && arg[len(arg)-1] == '"' {
-		arg = arg[1 : len(arg)-1]
+	return s[:end], unquote(strings.Trim(s[end:], " \t"))
+}
+
+// unquote takes one pair of double quotes off.
+func unquote(s string) string {
+	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
+		return s[1 : len(s)-1]
 	}
-	return s[:end], arg
+	return s
 }
 
 // mpopHeader starts an account: NAME [: A,B,...].
@@ -149,6 +153,11 @@ func (r *Result) mpopAccount(file string, acc mpopAccount) {
 		}
 	}
 	m.finish()
+	for _, o := range opts {
+		if !a.told(o.option) && m.last[o.name].option == o.option {
+			a.rest(o.option, o.arg)
+		}
+	}
 }
 
 func (m *mpopMerge) arg(name string) string { return m.last[name].arg }

@@ -25,8 +25,7 @@ func (m *mpopMerge) login(o mpopOption) bool {
 			a.drop(o.option, "has no use beside password")
 			return true
 		}
-		argv, plain := splitCommand(o.arg)
-		a.passwordCommand(o.option, key, argv, plain)
+		a.passwordLine(o.option, key, o.arg)
 	case "auth":
 		m.auth(o)
 	default:
@@ -112,26 +111,22 @@ func (m *mpopMerge) keep(o mpopOption) {
 
 func (m *mpopMerge) delivery(o mpopOption) {
 	kind, arg, _ := strings.Cut(strings.ReplaceAll(o.arg, "\t", " "), " ")
-	arg = strings.TrimSpace(arg)
+	arg = unquote(strings.TrimSpace(arg))
 	switch kind {
 	case "maildir", "mbox":
 		m.a.deliverPath(o.option, kind, arg, m.r.opts.Home, true)
 	case "mda":
-		line := arg
-		if strings.Contains(line, "%F") {
+		if strings.Contains(arg, "%F") {
 			m.a.change(o.option, "%F is $SENDER now, which is empty for a message without a Return-Path")
 		}
-		for _, q := range []string{"'%F'", `"%F"`, "%F"} {
-			line = strings.ReplaceAll(line, q, `"$SENDER"`)
-		}
-		argv, err := command(line)
+		argv, err := command(fromEnvironment(arg, "%F", "SENDER"))
 		if err != nil {
-			m.a.drop(o.option, err.Error())
+			m.a.lose(o.option, err.Error())
 			return
 		}
 		m.a.deliver(o.option, "pipe", config.Pair("command", argv))
 	default:
-		m.a.drop(o.option, "has no counterpart")
+		m.a.lose(o.option, "has no counterpart")
 	}
 }
 

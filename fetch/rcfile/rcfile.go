@@ -16,6 +16,9 @@ type Options struct {
 	Home string
 	// User is that user's login name: fetchmail delivers to it by default.
 	User string
+	// HomeOf returns another user's home directory, empty if there is no such
+	// user; nil: nobody's is known.
+	HomeOf func(user string) string
 	// Root says that the other program ran as root, which moves some files.
 	Root bool
 	// LookupEnv is as os.LookupEnv; nil means an empty environment.
@@ -212,8 +215,7 @@ func Read(name, path string, o Options) (*Result, error) {
 	if err := f.read(r, path); err != nil {
 		return nil, err
 	}
-	r.finish()
-	return r, nil
+	return r, r.finish()
 }
 
 // Busy reports whether the program whose configuration r is runs now, and

@@ -1,6 +1,9 @@
 package rcfile
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // splitCommand splits a command line as a shell does, if that needs no shell:
 // words and quotes only, nothing that expands, redirects or chains. Else plain
@@ -66,4 +69,49 @@ func shellQuote(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// fromEnvironment puts a variable of the environment where a command line for a
+// shell has a mark that another program replaces by a value. It is expanded as
+// one word, whatever it holds, also by the shell that sh -c runs: what others
+// send must never be read as a command.
+func fromEnvironment(line, mark, name string) string {
+	for _, q := range []string{"'" + mark + "'", `"` + mark + `"`} {
+		line = strings.ReplaceAll(line, q, mark)
+	}
+	inner := regexp.MustCompile(`^\s*(exec\s+)?(\S*/)?(ba|da|k|z)?sh\s+-c\s`).MatchString(line)
+	var b strings.Builder
+	quote := byte(0)
+	for i := 0; i < len(line); i++ {
+		c := line[i]
+		switch {
+		case strings.HasPrefix(line[i:], mark):
+			b.WriteString(asWord(name, quote, inner))
+			i += len(mark) - 1
+			continue
+		case c == '\\' && quote != '\'' && i+1 < len(line):
+			b.WriteByte(c)
+			i++
+			c = line[i]
+		case quote == 0 && (c == '\'' || c == '"'):
+			quote = c
+		case c == quote:
+			quote = 0
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+// asWord is a variable for a place within quote.
+func asWord(name string, quote byte, inner bool) string {
+	switch {
+	case inner && quote == '"':
+		return `\"\$` + name + `\"`
+	case quote == '"':
+		return "${" + name + "}"
+	case inner || quote == 0:
+		return `"$` + name + `"`
+	}
+	return `'"$` + name + `"'`
 }

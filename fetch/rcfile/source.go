@@ -104,7 +104,7 @@ func (o Options) xdg() string {
 // tilde expands a leading ~/.
 func (o Options) tilde(s string) string {
 	if s == "~" || strings.HasPrefix(s, "~/") {
-		return filepath.Join(o.Home, s[1:])
+		return strings.TrimSuffix(o.Home, "/") + s[1:]
 	}
 	return s
 }

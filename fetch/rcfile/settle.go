@@ -1,0 +1,207 @@
+package rcfile
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// Placeholders stand for what the other program's file does not say, in an
+// account that is disabled. RFC 2606 keeps the domain from ever existing.
+const (
+	noHost = "fill-in.invalid"
+	noUser = "fill-in"
+)
+
+// disable turns an account off and says why; the first reason is enough.
+func (a *Account) disable(why string) {
+	if a.Enabled {
+		a.change(option{file: a.File, line: a.Line}, "is not enabled: "+why)
+	}
+	a.Enabled = false
+}
+
+// settle lets package config judge what is to be printed. What it refuses
+// leaves the account, with its reason, and the account is disabled.
+func (r *Result) settle() error {
+	for _, a := range r.Accounts {
+		r.judge(a)
+	}
+	r.oneMaildropEach()
+	if len(r.Accounts) == 0 {
+		return nil
+	}
+	if _, err := r.parse(r.Accounts...); err != nil {
+		return fmt.Errorf("%s: this cannot be written as a configuration: %w", strings.Join(r.Files, ", "), err)
+	}
+	return nil
+}
+
+// parse has config read the accounts. They are disabled for it, so that it does
+// not look for files: secrets are written later.
+func (r *Result) parse(accounts ...*Account) (*config.Config, error) {
+	copies := make([]*Account, len(accounts))
+	for i, a := range accounts {
+		c := *a
+		c.Enabled, c.Notes = false, nil
+		copies[i] = &c
+	}
+	text := (&Result{Format: r.Format, Accounts: copies}).YAML()
+	home := r.opts.Home
+	if !filepath.IsAbs(home) {
+		home = "/"
+	}
+	return config.Parse(filepath.Join(home, "config.yaml"), text, config.Options{LookupEnv: func(name string) (string, bool) {
+		return home, name == "HOME"
+	}})
+}
+
+// judge makes the account one that config accepts. Each round takes one thing
+// out; what is left in the end is a server, a user and a Maildir.
+func (r *Result) judge(a *Account) {
+	for range len(a.fields) + len(a.targets) {
+		_, err := r.parse(a)
+		if err == nil {
+			return
+		}
+		if !r.takeOut(a, err) {
+			break
+		}
+	}
+	for _, strip := range []func(){
+		func() { a.fields, a.targets, a.insecure, a.TLS = nil, r.ownMaildir(a), false, config.TLSImplicit },
+		func() { a.Host, a.User, a.Port = noHost, noUser, 995 },
+	} {
+		_, err := r.parse(a)
+		if err == nil {
+			return
+		}
+		a.drop(option{file: a.File, line: a.Line}, refusal(err))
+		a.disable("only its name could be carried over whole")
+		strip()
+	}
+}
+
+// takeOut removes the key or target that config refuses.
+func (r *Result) takeOut(a *Account, err error) bool {
+	var mistakes config.Errors
+	if !errors.As(err, &mistakes) {
+		return false
+	}
+	key, _ := strings.CutPrefix(mistakes[0].Path, "accounts."+a.Name+".")
+	var i int
+	switch n, _ := fmt.Sscanf(key, "deliver[%d]", &i); {
+	case n == 1 && i < len(a.targets):
+		a.targets = slices.Delete(slices.Clone(a.targets), i, i+1)
+		if key = "deliver"; len(a.targets) == 0 {
+			a.targets = r.ownMaildir(a)
+		}
+	default:
+		if i := strings.IndexAny(key, ".["); i >= 0 {
+			key = key[:i]
+		}
+		if !a.has(key) {
+			return false
+		}
+		a.unset(key)
+	}
+	a.drop(option{a.File, a.Line, key}, refusal(err))
+	a.disable("look at " + key)
+	return true
+}
+
+// refusal is the first thing that config says.
+func refusal(err error) string {
+	var mistakes config.Errors
+	if errors.As(err, &mistakes) {
+		return mistakes[0].Message
+	}
+	return err.Error()
+}
+
+func (r *Result) ownMaildir(a *Account) []config.Map {
+	return []config.Map{config.Pair("maildir", "~/Mail/"+a.Name)}
+}
+
+// oneMaildropEach leaves one account of those that say the same, and one that
+// is enabled of those that fetch the same maildrop in different ways: two would
+// fetch each message twice, or take it from each other.
+func (r *Result) oneMaildropEach() {
+	ids := map[string][]*Account{}
+	taken := map[string]bool{}
+	var kept []*Account
+	for _, a := range r.Accounts {
+		id := r.id(a)
+		taken[id] = true
+		if i := slices.IndexFunc(ids[id], func(b *Account) bool { return r.same(a, b) }); i >= 0 {
+			r.note(Changed, a.File, a.Line, "account "+a.Label, "says the same as "+ids[id][i].Name+": they are one account here")
+			r.forget(a)
+			continue
+		}
+		ids[id], kept = append(ids[id], a), append(kept, a)
+	}
+	r.Accounts = kept
+	for _, a := range kept {
+		all := ids[r.id(a)]
+		first := all[max(slices.IndexFunc(all, func(b *Account) bool { return b.Enabled }), 0)]
+		if len(all) < 2 || a == first || a.has("id") {
+			continue
+		}
+		if own := r.freeID(a.Name, taken); a.Enabled {
+			a.set("id", own)
+			a.disable("it is the same maildrop as " + first.Name + ", with other options: put what it adds into that one and remove this")
+		} else {
+			a.set("id", own)
+			a.change(option{file: a.File, line: a.Line}, "is the same maildrop as "+first.Name+", so it has an id of its own")
+		}
+	}
+}
+
+// freeID returns an id that no maildrop has.
+func (r *Result) freeID(name string, taken map[string]bool) string {
+	id := name
+	for n := 2; taken[id]; n++ {
+		id = fmt.Sprintf("%s-%d", name, n)
+	}
+	taken[id] = true
+	return id
+}
+
+// id is what config calls the account's maildrop.
+func (r *Result) id(a *Account) string {
+	c, err := r.parse(a)
+	if err != nil {
+		return ""
+	}
+	return c.Accounts[0].ID
+}
+
+// same reports whether two accounts print the same, but for their names.
+func (r *Result) same(a, b *Account) bool {
+	return a.Enabled == b.Enabled && r.says(a) == r.says(b)
+}
+
+func (r *Result) says(a *Account) string {
+	text := string(config.Encode(a.all(), 0))
+	for _, s := range r.Secrets {
+		if r.owns(a, s) {
+			text = strings.ReplaceAll(text, filepath.Base(s.Path), strings.TrimPrefix(filepath.Base(s.Path), a.Name)+" "+s.Value)
+		}
+	}
+	return text
+}
+
+// owns reports whether a secret was registered for the account.
+func (r *Result) owns(a *Account, s SecretFile) bool {
+	what, ok := strings.CutPrefix(s.Path, filepath.Join(r.opts.SecretDir, a.Name+"."))
+	return ok && !strings.Contains(what, ".")
+}
+
+// forget drops an account's secrets.
+func (r *Result) forget(a *Account) {
+	r.Secrets = slices.DeleteFunc(r.Secrets, func(s SecretFile) bool { return r.owns(a, s) })
+}
