@@ -29,6 +29,7 @@ type refuser struct {
 	refuse string
 	mu     sync.Mutex
 	taken  int
+	copies map[string]int // by the line of the subject
 }
 
 func startRefuser(t *testing.T, refuse string) *refuser {
@@ -37,7 +38,7 @@ func startRefuser(t *testing.T, refuse string) *refuser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &refuser{addr: ln.Addr().String(), refuse: refuse}
+	r := &refuser{addr: ln.Addr().String(), refuse: refuse, copies: make(map[string]int)}
 	s := gosmtp.NewServer(gosmtp.BackendFunc(func(*gosmtp.Conn) (gosmtp.Session, error) { return refuserSession{r}, nil }))
 	s.ErrorLog = quiet{}
 	done := make(chan struct{})
@@ -62,12 +63,15 @@ func (s refuserSession) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if bytes.Contains(text, []byte(s.refuse)) {
+	if s.refuse != "" && bytes.Contains(text, []byte(s.refuse)) {
 		return &gosmtp.SMTPError{Code: 554, EnhancedCode: gosmtp.EnhancedCode{5, 7, 1}, Message: "refused by content"}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.taken++
+	_, rest, _ := bytes.Cut(text, []byte("Subject: "))
+	subject, _, _ := bytes.Cut(rest, []byte("\r\n"))
+	s.copies[string(subject)]++
 	return nil
 }
 

@@ -9,7 +9,8 @@ import (
 )
 
 // DelayProxy forwards TCP connections and holds each chunk for half the round
-// trip time in either direction, without a limit on bandwidth.
+// trip time in either direction, without a limit on bandwidth unless SetRate
+// sets one.
 type DelayProxy struct {
 	// Host and Port are where it listens.
 	Host string
@@ -24,6 +25,7 @@ type DelayProxy struct {
 	cutAfter atomic.Int64
 	accepted atomic.Int64
 	turns    atomic.Int64
+	rate     atomic.Int64
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
@@ -62,6 +64,9 @@ func (p *DelayProxy) CutAfter(n int64) {
 	p.down.Store(0)
 	p.cutAfter.Store(n)
 }
+
+// SetRate bounds what goes to each client to n bytes a second; zero is no bound.
+func (p *DelayProxy) SetRate(n int64) { p.rate.Store(n) }
 
 // Up is the number of bytes forwarded so far to the server.
 func (p *DelayProxy) Up() int64 { return p.up.Load() }
@@ -226,7 +231,13 @@ func (p *DelayProxy) deliver(dst net.Conn, c chunk, count, limit *atomic.Int64) 
 	count.Add(int64(len(c.data))) // before: who has read it all may ask, or call CutAfter
 	_, err := dst.Write(c.data)
 	chunkPool.Put(c.block)
-	return err == nil && !cut
+	return err == nil && !cut && (limit == nil || p.pace(len(c.data)))
+}
+
+// pace waits as long as n bytes take at the rate.
+func (p *DelayProxy) pace(n int) bool {
+	rate := p.rate.Load()
+	return rate == 0 || p.sleep(time.Duration(n)*time.Second/time.Duration(rate))
 }
 
 // sleep waits, unless the proxy is closed meanwhile.
