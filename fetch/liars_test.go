@@ -43,6 +43,12 @@ func TestLiars(t *testing.T) {
 // no time is one deleted that was not delivered.
 func outlive(t *testing.T, lies []lie, keep bool) {
 	t.Helper()
+	outliveWith(t, lies, keep, func(*Account) {})
+}
+
+// outliveWith has the account changed before.
+func outliveWith(t *testing.T, lies []lie, keep bool, change func(*Account)) {
+	t.Helper()
 	l := newLiar(lies)
 	dir := t.TempDir()
 	a := &Account{
@@ -51,6 +57,7 @@ func outlive(t *testing.T, lies []lie, keep bool) {
 			Logins: []pop3.Login{{Name: "USER", User: "alice", Clear: true, Password: func(context.Context) (string, error) { return "secret", nil }}}},
 		Targets: []Target{{ID: "maildir", Deliverer: maildir.New(maildir.Options{Path: filepath.Join(dir, "Maildir")})}},
 	}
+	change(a)
 	fetcher := &Fetcher{StateDir: filepath.Join(dir, "state"), Recover: map[string]deliver.RecoverFunc{maildir.Kind: maildir.Recover}}
 	var last Summary
 	for run := range 12 {
