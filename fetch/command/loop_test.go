@@ -169,7 +169,7 @@ func TestLoopSignals(t *testing.T) {
 	l.account(append(lines, "max_size: 1MiB")...)
 	text, _ := os.ReadFile(l.path("config.yaml"))
 	text = fmt.Appendf(text, "  second:\n    server: %s\n    tls: none\n    user: alice\n    id: second\n    password: %s\n    deliver:\n      - maildir: %s\n",
-		serve(t, other, o).Addr(), password, l.path("Second"))
+		serve(t, other, o).Addr(), password, l.path("Maildir/Second"))
 	l.write("config.yaml", text)
 	p.signal(syscall.SIGHUP)
 	p.until("configuration read again", "accounts=2")
@@ -177,7 +177,7 @@ func TestLoopSignals(t *testing.T) {
 
 	// Beyond what the process may touch since its start, where it is confined.
 	if confines() {
-		l.write("config.yaml", bytes.ReplaceAll(text, []byte(l.path("Second")), []byte("/var/mailhaul-test")))
+		l.write("config.yaml", bytes.ReplaceAll(text, []byte(l.path("Maildir/Second")), []byte("/var/mailhaul-test")))
 		p.signal(syscall.SIGHUP)
 		p.until("level=ERROR", "sandbox", "restart loop")
 	}

@@ -80,11 +80,12 @@ func (e *env) makeTargets(a *config.Account, anew bool) {
 	}
 }
 
-// past is what the state knows of a target. Where it cannot be read now, mail
-// may have been delivered there.
+// past is what the state knows of a target. Where it is locked, a run that is
+// under way takes care of the target; where it cannot be read, mail may have been
+// delivered there.
 func (e *env) past(a *config.Account, target string) (past deliver.Past) {
 	db, err := state.Open(state.Path(e.stateDir, a.ID), state.Options{ReadOnly: true})
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, state.ErrLocked) {
 		return deliver.Past{}
 	}
 	if err != nil {
