@@ -108,6 +108,10 @@ func (c *fdmConf) set(s fdmStatement) {
 		why = "see timeout of each account"
 	case "queue-high", "queue-low", "purge-after", "strip-characters", "lock-types", "lock-wait", "lock-timeout":
 		why = "is not needed"
+	case "ignore-errors":
+		why = "an error of one account never keeps the others from being fetched"
+	case "no-create":
+		why = "a Maildir or mbox that is missing is made"
 	case "file-umask":
 		why = "files are readable by their owner only (mode 0600), whatever the umask: mailhaul has no key for it; let the target give access to a group"
 	case "default-user", "command-user", "file-group", "lookup-order":
@@ -148,6 +152,7 @@ func (c *fdmConf) match(s fdmStatement) {
 		}
 	}
 	c.rules = append(c.rules, rule)
+	c.r.note(Carried, s.file, s.line, s.text, "deliver")
 }
 
 // fdmNames reads "NAME" or { "NAME" ... } and returns what follows.

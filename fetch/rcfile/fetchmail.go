@@ -86,6 +86,8 @@ func fmGlobalWhy(name string) string {
 		return "mailhaul never sends bounces: see on_reject"
 	case "logfile", "syslog", "showdots":
 		return "the log goes to stderr: see log, or let systemd or cron keep it"
+	case "properties":
+		return "is for scripts: fetchmail passes it over, too"
 	case "invisible":
 		return "no Received field is added unless headers: {received: true}"
 	}

@@ -152,6 +152,8 @@ func (m *fmMerge) mailOptions(o fmOption) bool {
 		}
 	case "noenvelope":
 		m.envelope = ""
+	case "plugout":
+		a.lose(o.option, fmWhy(o.name))
 	case "smtphost", "mda", "lmtp", "smtpaddress", "smtpname", "qvirtual", "esmtpname", "esmtppassword":
 		// see deliver
 	case "nofetchall", "noflush", "nolimitflush", "norewrite", "nostripcr", "noforcecr", "nopass8bits", "nodropstatus",
@@ -268,6 +270,10 @@ func fmWhy(name string) string {
 		return "a message that cannot be fetched is tried again: see poison"
 	case "principal":
 		return "see krb: {service: ...}"
+	case "properties":
+		return "is for scripts: fetchmail passes it over, too"
+	case "plugout":
+		return "the relay is reached by TCP: a pipe target can run the command"
 	case "bsmtp":
 		return "mail cannot be written as a batch of SMTP: use mbox or maildir"
 	case "fetchdomains":

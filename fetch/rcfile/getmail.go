@@ -54,7 +54,9 @@ func (g *getmailRC) rest() {
 	for _, s := range g.sections {
 		for _, v := range s.options {
 			switch {
-			case strings.HasPrefix(s.name, "filter") || g.a.told(v.option):
+			case g.a.told(v.option):
+			case strings.HasPrefix(s.name, "filter"):
+				g.a.drop(v.option, "is for a filter")
 			case g.used[s.name] && getmailTargetPart(v.name):
 				g.a.carry(v.option, "deliver")
 			default:
@@ -223,8 +225,14 @@ func (g *getmailRC) server(v iniValue) bool {
 	case "timeout":
 		n, _ := atoi(v.value)
 		a.seconds(v.option, "timeout", n)
-	case "ca_certs", "envelope_recipient":
-		// done with the rest
+	case "envelope_recipient":
+		if !g.kind.multi {
+			a.drop(v.option, "is for multidrop retrievers")
+		}
+	case "ca_certs":
+		if !g.kind.tls {
+			a.drop(v.option, "is for retrievers with SSL")
+		}
 	case "certfile":
 		g.r.file(a, v.option, "client_cert", g.expand(v.value), filepath.Dir(g.file))
 	case "keyfile":
@@ -247,7 +255,7 @@ func getmailWhy(name string) string {
 		return "see min_version and legacy"
 	case "delete_dup_msgids":
 		return "messages with the same UID are each delivered"
-	case "record_mailbox", "mailboxes":
+	case "record_mailbox", "mailboxes", "use_peek", "move_on_delete", "use_kerberos", "imap_search", "imap_on_delete":
 		return "is for IMAP"
 	}
 	return "is not known here"

@@ -80,6 +80,10 @@ func getmailTargetWhy(name string) string {
 		return "the command gets the message as it is; its sender is in $SENDER"
 	case "ignore_stderr", "pipe_stdout":
 		return "only the command's exit status counts"
+	case "allow_root_commands":
+		return "commands run as the user who runs mailhaul, whoever that is"
+	case "qmaillocal", "homedir", "localdomain", "defaultdelivery", "conf-break", "localpart_translate", "strip_delivered_to":
+		return "is for qmail-local, which a pipe can run"
 	case "locals":
 		return "see above"
 	}

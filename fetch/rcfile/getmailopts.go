@@ -73,6 +73,8 @@ func (g *getmailRC) option(v iniValue) {
 		if pyBool(v.value) && !a.has("password") && !a.has("token") {
 			a.put(v.option, "password", config.Pair("netrc", true))
 		}
+	case "skip_imap_fetch_size":
+		a.drop(v.option, "is for IMAP")
 	case "netrc_file":
 		a.drop(v.option, "set NETRC in the environment")
 	case "verbose", "message_log", "message_log_syslog", "message_log_verbose", "logfile", "fingerprint":

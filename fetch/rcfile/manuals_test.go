@@ -1,0 +1,241 @@
+package rcfile
+
+import (
+	"compress/gzip"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// manual is a program's own manual, as Debian installs it, and how to try an
+// option that it lists.
+type manual struct {
+	format, file string
+	least        int // options that it lists at least: the patterns still fit
+	options      func(text string) []string
+	// try returns configurations with the option; one of them must speak of it.
+	try func(option string) []string
+}
+
+func manuals() []manual {
+	return []manual{
+		{"fetchmail", "/usr/share/man/man1/fetchmail.1.gz", 90, fetchmailManual, tryFetchmail},
+		{"mpop", "/usr/share/man/man1/mpop.1.gz", 28, mpopManual, tryMpop},
+		{"fdm", "/usr/share/man/man5/fdm.conf.5.gz", 55, fdmManual, tryFdm},
+		{"getmail", "/usr/share/doc/getmail6/configuration.txt.gz", 60, getmailManual, tryGetmail},
+	}
+}
+
+// TestManuals: each option that a program's manual lists is carried over or
+// named with a reason of its own.
+func TestManuals(t *testing.T) {
+	for _, m := range manuals() {
+		t.Run(m.format, func(t *testing.T) {
+			options := m.options(readManual(t, m.file))
+			if len(options) < m.least {
+				t.Fatalf("the manual lists %d options, want %d at least: %q", len(options), m.least, options)
+			}
+			for _, o := range options {
+				if err := m.named(t, o); err != nil {
+					t.Errorf("%s: %v", o, err)
+				}
+			}
+		})
+	}
+}
+
+// readManual returns a manual's text with troff's signs for characters
+// replaced.
+func readManual(t *testing.T, file string) string {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		if os.Getenv("MAILHAUL_REQUIRE_ALL") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.NewReplacer(`\-`, "-", `\&`, "", `\fB`, "", `\fI`, "", `\fP`, "").Replace(string(text))
+}
+
+// named reads the configurations with one option and looks for its note.
+func (m manual) named(t *testing.T, option string) error {
+	t.Helper()
+	var said []string
+	for _, conf := range m.try(option) {
+		home := t.TempDir()
+		file := filepath.Join(home, "conf")
+		if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Read(m.format, file, options(home))
+		if err != nil {
+			return fmt.Errorf("%w\n%s", err, conf)
+		}
+		notes := slices.Clone(r.Notes)
+		for _, a := range r.Accounts {
+			notes = append(notes, a.Notes...)
+		}
+		for _, n := range notes {
+			word := option[strings.LastIndexByte(option, ' ')+1:]
+			if !hasWord(n.Option, word) && (m.format != "fetchmail" || !hasWord(n.Option, fmKeyword(word))) {
+				continue
+			}
+			if !slices.Contains([]string{"is not known here", "has no use here", "has no counterpart"}, n.Why) {
+				return nil
+			}
+			said = append(said, n.String())
+		}
+	}
+	return fmt.Errorf("no note with a reason of its own; said is %q\n%s", said, m.try(option)[0])
+}
+
+func hasWord(s, word string) bool {
+	return regexp.MustCompile(`(^|[^\w-])` + regexp.QuoteMeta(word) + `($|[^\w-])`).MatchString(s)
+}
+
+// matches returns the first group of each match, once.
+func matches(text, pattern string) []string {
+	var out []string
+	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+		if !slices.Contains(out, m[1]) {
+			out = append(out, m[1])
+		}
+	}
+	return out
+}
+
+// between returns the text from one line to another.
+func between(text, from, to string) string {
+	_, text, _ = strings.Cut(text, from)
+	text, _, _ = strings.Cut(text, to)
+	return text
+}
+
+// fetchmailManual reads the tables of keywords: WORD[REST], no WORD, set WORD.
+func fetchmailManual(text string) []string {
+	var out []string
+	for _, o := range matches(between(text, ".TS\n", "\n.SH "), `(?m)^((?:set )? *(?:no )?[a-z][a-z0-9-]*(?:\[[a-z]+\])?) *\t.*T\{$`) {
+		out = append(out, strings.Join(strings.Fields(strings.NewReplacer("[", "", "]", "").Replace(o)), " "))
+	}
+	return out
+}
+
+func tryFetchmail(option string) []string {
+	if set, ok := strings.CutPrefix(option, "set "); ok {
+		if slices.Contains([]string{"daemon", "postmaster", "logfile", "pidfile", "idfile", "properties"}, set) {
+			option += " 5"
+		}
+		return []string{option + "\npoll h.example proto pop3 user u pass p\n"}
+	}
+	word := fmKeyword(option)
+	value := map[string]string{"protocol": "pop3", "auth": "ntlm", "bad-header": "accept", "envelope": "X-Envelope-To"}[word]
+	if value == "" && fmArity(word) > 0 || slices.Contains([]string{"user", "is", "to"}, word) {
+		value = "5"
+	}
+	if fmIsServer(strings.TrimPrefix(option, "no ")) || fmIsServer(word) {
+		return []string{
+			"poll h.example " + option + " " + value + " user u pass p\n",
+			"poll h.example " + option + " " + value + " user u pass p is * here\n",
+		}
+	}
+	return []string{"poll h.example proto pop3 user u " + option + " " + value + "\n"}
+}
+
+// mpopManual reads the commands of a configuration file.
+func mpopManual(text string) []string {
+	return matches(between(text, `.IP "account`, ".SH FILTERING"), `(?m)^\.IP "([a-z_]+)`)
+}
+
+func tryMpop(option string) []string {
+	var out []string
+	for _, value := range []string{"on", "off", "5", "maildir ~/x"} {
+		out = append(out, "account a\nhost h.example\nuser u\ntls on\n"+option+" "+value+"\n")
+	}
+	return out
+}
+
+// fdmManual reads global options, those of POP3 accounts, actions and rules.
+func fdmManual(text string) []string {
+	var out []string
+	for _, o := range matches(between(text, ".Sh OPTIONS", ".Sh INCLUDING"), `(?m)^\.It (?:Xo )?Ic ([a-z-]+)`) {
+		out = append(out, "set "+o)
+	}
+	for _, o := range matches(between(text, ".It Xo Ic pop3 Ic server", ".It Xo Ic imap "), `(?m)^\.Op (?:Ic [a-z-]+ \| )?Ic ([a-z-]+)`) {
+		out = append(out, "account "+o)
+	}
+	for _, o := range matches(between(text, ".Sh ACTIONS", ".Sh RULES"), `(?m)^\.It (?:Xo )?Ic ([a-z-]+)`) {
+		out = append(out, "action "+o)
+	}
+	for _, o := range matches(between(text, ".Sh RULES", ".Sh NESTED"), `(?m)^\.It (?:Xo )?Ic ([a-z-]+)`) {
+		out = append(out, "match "+o)
+	}
+	return out
+}
+
+func tryFdm(option string) []string {
+	kind, word, _ := strings.Cut(option, " ")
+	set, account, action, rule := "", "", `maildir "/x"`, ""
+	switch kind {
+	case "set":
+		set = "set " + word + " 5\n"
+	case "account":
+		account = word
+		if slices.Contains([]string{"user", "pass", "port", "cache"}, word) {
+			account += ` "5"`
+		}
+	case "action":
+		action = word + ` "5"`
+	case "match":
+		rule = "match " + word + ` "5" action "in"` + "\n"
+	}
+	conf := set + `action "in" ` + action + "\n" + `account "a" pop3 server "h.example" ` + account + "\n" + rule + `match all action "in"` + "\n"
+	return []string{conf}
+}
+
+// getmailManual reads all options, whatever section they are for.
+func getmailManual(text string) []string {
+	var out []string
+	for _, list := range matches(text, `(?m)^ +\* ([a-z][a-z_-]+(?:, [a-z_]+)*) \([a-z0-9]`) {
+		out = append(out, strings.Split(list, ", ")...)
+	}
+	return out
+}
+
+func tryGetmail(option string) []string {
+	var out []string
+	for _, value := range []string{"true", "5", "x", `("a", "b")`} {
+		for in := range 4 {
+			sections := [4]map[string]string{
+				{"type": "SimplePOP3SSLRetriever", "server": "h.example", "username": "u"},
+				{"type": "MDA_external", "path": "/bin/true"},
+				{"read_all": "false"},
+				{"type": "Filter_external"},
+			}
+			sections[in][option] = value
+			conf := ""
+			for i, name := range []string{"retriever", "destination", "options", "filter-1"} {
+				conf += "[" + name + "]\n"
+				for k, v := range sections[i] {
+					conf += k + " = " + v + "\n"
+				}
+			}
+			out = append(out, conf)
+		}
+	}
+	return out
+}
