@@ -136,7 +136,8 @@ func (m Measure) far(s *SizeRecord) bool {
 func (m Measure) shrunk(s *SizeRecord) bool {
 	const notice = 1024 // octets, at most
 	lacks := m.Listed - m.Octets
-	return m.Listed >= 0 && !s.estimates() && lacks > s.slack(m.Listed) && (s.known() || lacks > m.Listed/2+notice)
+	return m.Listed >= 0 && !s.estimates() && lacks > s.slack(m.Listed) &&
+		(s.known() || lacks > m.Listed/2+notice || m.Octets < m.Listed/4)
 }
 
 // slack is how many octets a size of n may be off.

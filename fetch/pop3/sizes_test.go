@@ -37,6 +37,7 @@ func TestMeasure(t *testing.T) {
 		{name: "RETR knows better, where LIST is a guess", listed: 9000, announced: 1000, record: guesses},
 		{name: "a notice that RETR announces", listed: 2000, announced: 1000, record: crlf, doubt: true},
 		{name: "a notice, at an unknown server", listed: 9000, announced: 1000, record: none, doubt: true},
+		{name: "a notice, and a small message", listed: 4040, announced: 1000, record: none, doubt: true},
 		{name: "RETR says it too", listed: 2000, announced: 2000, record: crlf, doubt: true},
 		{name: "only RETR says it", announced: 2000, record: none, doubt: true},
 		{name: "nobody says it", record: crlf},
