@@ -119,7 +119,7 @@ func ExitOf(err error) Exit {
 		return ExitData
 	case errors.As(err, &own):
 		return own.Exit
-	case errors.As(err, new(*PlanChangedError)), errors.As(err, new(*LoginDelayError)):
+	case errors.As(err, new(*PlanChangedError)), errors.As(err, new(*LoginDelayError)), errors.As(err, new(*LimitError)):
 		return ExitTemp
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted

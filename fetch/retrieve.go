@@ -36,10 +36,10 @@ type retriever struct {
 
 // pass retrieves the items, commits them and waits for the end of both. Each
 // message that is whole beyond doubt is committed, also when the session breaks
-// or ctx is cancelled.
-func (r *run) pass(ctx context.Context, c *pop3.Client, items []Item) error {
+// or ctx is cancelled. If the error is pop3.ErrEnough, rest was not asked for.
+func (r *run) pass(ctx context.Context, c *pop3.Client, limit *serverLimit, items []Item) (rest []Item, err error) {
 	if len(items) == 0 {
-		return nil
+		return nil, nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -54,30 +54,44 @@ func (r *run) pass(ctx context.Context, c *pop3.Client, items []Item) error {
 	rt.items = rt.wanted(ctx, items)
 	rt.left = len(rt.items)
 	rt.limit = batchSize(firstBatch, rt.left, rt.most)
-	err := c.Retrieve(ctx, messagesOf(rt.items), func(m pop3.Message, body io.Reader, refused error) error {
+	err = c.Retrieve(ctx, messagesOf(rt.items), func(m pop3.Message, body io.Reader, refused error) error {
 		it := rt.item(m, refused != nil)
 		rt.left--
 		switch {
 		case refused != nil && r.needsUTF8(c, refused):
 			return nil
+		case refused != nil && limit.refused(it, refused):
+			if limit.enough() {
+				return pop3.ErrEnough
+			}
+			return nil
 		case refused != nil:
-			r.failMessage(&it, "", &deliver.Error{Class: deliver.Later, Err: &MessageError{it.UID, it.Size, refused}})
+			r.notSent(heldRefusal{it, refused})
 			return nil
 		}
+		r.notSent(limit.came()...)
 		return rt.stage(ctx, it, body)
 	})
 	rt.endBatch()
 	if cerr := rt.commit.finish(); cerr != nil {
-		return cerr // the cause of whatever the network side says
+		return nil, cerr // the cause of whatever the network side says
 	}
 	if cause := context.Cause(ctx); err != nil && cause != nil {
-		return cause
+		return nil, cause
 	}
-	if err != nil {
-		return r.suspects.brokenAt(rt.items, err)
+	if err != nil && !errors.Is(err, pop3.ErrEnough) {
+		return nil, r.suspects.brokenAt(rt.items, err)
 	}
-	r.suspects.asked += len(rt.items)
-	return nil
+	r.suspects.asked += len(rt.items) - rt.left
+	return rt.items[len(rt.items)-rt.left:], err
+}
+
+// notSent notes messages that the server refused to send.
+func (r *run) notSent(list ...heldRefusal) {
+	for i := range list {
+		it := &list[i].item
+		r.failMessage(it, "", &deliver.Error{Class: deliver.Later, Err: &MessageError{it.UID, it.Size, list[i].err}})
+	}
 }
 
 // batchLimit is the smallest bound of all targets.

@@ -114,24 +114,33 @@ func (r *run) compareBodies(ctx context.Context, c *pop3.Client, items []Item) (
 func (r *run) lookAt(ctx context.Context, c *pop3.Client, items []Item, fn func(i int, s bodySums)) error {
 	r.enter(Retrieving)
 	in := bufio.NewReaderSize(nil, maxHeader)
-	next := 0
-	return c.Retrieve(ctx, messagesOf(items), func(m pop3.Message, body io.Reader, refused error) error {
-		if refused != nil { // perhaps told late
+	at := make(map[int]int, len(items))
+	for i := range items {
+		at[items[i].Num] = i
+	}
+	limit := &serverLimit{}
+	return limit.take(items, func(some []Item) ([]Item, error) {
+		asked := 0
+		err := c.Retrieve(ctx, messagesOf(some), func(m pop3.Message, body io.Reader, refused error) error {
+			asked++
+			if refused != nil {
+				if limit.refused(items[at[m.Num]], refused) && limit.enough() {
+					return pop3.ErrEnough
+				}
+				return nil
+			}
+			limit.came()
+			src := &source{r: body, run: r, wait: r.pace(ctx)}
+			in.Reset(src)
+			switch s, err := sumsOf(in); {
+			case err == nil:
+				fn(at[m.Num], s)
+			case !src.doubt: // else it may not be whole: it proves nothing
+				return err
+			}
 			return nil
-		}
-		for items[next].Num != m.Num {
-			next++
-		}
-		i := next
-		src := &source{r: body, run: r, wait: r.pace(ctx)}
-		in.Reset(src)
-		switch s, err := sumsOf(in); {
-		case err == nil:
-			fn(i, s)
-		case !src.doubt: // else it may not be whole: it proves nothing
-			return err
-		}
-		return nil
+		})
+		return some[asked:], err
 	})
 }
 
@@ -211,6 +220,14 @@ func (r *run) proveDeletions(ctx context.Context, c *pop3.Client, list []pop3.Me
 	plan.Retrieve = append(plan.Retrieve, more...)
 	r.expectMore(more)
 	return r.retrieveAll(ctx, c, portion{items: more})
+}
+
+// spareUnproven leaves only what may be deleted without a comparison.
+func (r *run) spareUnproven(plan *Plan, neverReused bool) {
+	plan.Delete = slices.DeleteFunc(plan.Delete, func(it Item) bool {
+		e, ok := r.entry(it.Key)
+		return !ok || mustCompare(&e, neverReused && !plan.Repeated)
+	})
 }
 
 // unproven are the messages to compare, as far as the limits allow, and sure the

@@ -49,11 +49,15 @@ func (r *run) session(ctx context.Context, change *state.Change, done *confirmed
 	r.facts.LastPoll = r.now()
 
 	w.retrieved = len(plan.Retrieve)
-	if err := r.retrievePlanned(ctx, c, &plan, &w); err != nil {
+	if err = r.retrievePlanned(ctx, c, &plan, &w); err == nil {
+		err = r.proveDeletions(ctx, c, list, &plan)
+	}
+	limit := openLimit(err)
+	if err != nil && limit == nil {
 		return w, err
 	}
-	if err := r.proveDeletions(ctx, c, list, &plan); err != nil {
-		return w, err
+	if limit != nil {
+		r.spareUnproven(&plan, neverReused(list))
 	}
 	w.reused = w.reused || r.reusedUIDs()
 	var twins []pop3.Message // the listing, if it has UIDs twice
@@ -61,8 +65,8 @@ func (r *run) session(ctx context.Context, change *state.Change, done *confirmed
 		twins = list
 	}
 	w.deleted, err = r.deleteAndQuit(ctx, c, plan.Delete, twins, change)
-	if err != nil {
-		return w, err
+	if err != nil || limit != nil {
+		return w, joined(err, limit)
 	}
 	return w, r.keepDigest(list, &plan)
 }
@@ -81,13 +85,16 @@ func (r *run) retrievePlanned(ctx context.Context, c *pop3.Client, plan *Plan, w
 }
 
 // retrieveAll takes messages, and then once more those that a target refused for
-// good, for the SetAside target.
+// good, for the SetAside target. After a *LimitError the session can go on.
 func (r *run) retrieveAll(ctx context.Context, c *pop3.Client, portions ...portion) error {
 	r.enter(Retrieving)
+	defer c.OneAtATime(false)
+	limit := &serverLimit{}
+	pass := func(items []Item) ([]Item, error) { return r.pass(ctx, c, limit, items) }
 	for _, p := range portions {
 		c.OneAtATime(p.alone)
 		for _, some := range retriesFirst(p.items) {
-			if err := r.pass(ctx, c, some); err != nil {
+			if err := limit.take(some, pass); err != nil {
 				return err
 			}
 		}
@@ -95,14 +102,19 @@ func (r *run) retrieveAll(ctx context.Context, c *pop3.Client, portions ...porti
 	c.OneAtATime(false)
 	others := r.prints.others
 	r.prints.others = nil
-	if err := r.pass(ctx, c, others); err != nil {
+	if err := limit.take(others, pass); err != nil {
 		return err
 	}
 	rejected := r.takeRejected()
 	if len(rejected) > 0 {
 		r.log.Info("setting refused messages aside", "messages", len(rejected))
 	}
-	return r.pass(ctx, c, rejected)
+	if err := limit.take(rejected, pass); err != nil {
+		return err
+	}
+	own, err := limit.end()
+	r.notSent(own...)
+	return err
 }
 
 func (r *run) connectOnce(ctx context.Context) (*pop3.Client, []pop3.Message, error) {

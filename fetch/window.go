@@ -108,6 +108,9 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 			again = r.further(&w, before)
 		} else {
 			w.list = nil
+			if openLimit(err) != nil {
+				r.confirmQuirks(0, true)
+			}
 			again, err = r.afterBroken(w, err)
 		}
 		r.again = false

@@ -28,7 +28,7 @@ type failure struct {
 // explain says in plain words what is behind an error: the first row that
 // fits, else the error's own hint.
 func explain(a *config.Account, err error) string {
-	if own := fetch.HintOf(err); own != "" && (errors.As(err, new(*fetch.StateError)) || errors.As(err, new(*oauth.Error)) || errors.As(err, new(*fetch.LoginDelayError))) {
+	if own := fetch.HintOf(err); own != "" && (errors.As(err, new(*fetch.StateError)) || errors.As(err, new(*oauth.Error)) || errors.As(err, new(*fetch.LoginDelayError)) || errors.As(err, new(*fetch.LimitError))) {
 		return own // they know better than their causes
 	}
 	for _, f := range failures() {

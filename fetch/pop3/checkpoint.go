@@ -57,7 +57,7 @@ func (r *retrieval) stat() (string, error) {
 	case errors.As(err, &refused):
 		return "-ERR " + refused.Raw + refused.Text, nil
 	case err != nil:
-		return "", r.broke(err, checkpoint)
+		return "", closedAfter(r.refused, r.broke(err, checkpoint))
 	}
 	return statText(text), nil
 }

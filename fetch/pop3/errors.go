@@ -20,6 +20,11 @@ var (
 	// command while more replies were outstanding.
 	ErrAbandoned = errors.New("session was abandoned in mid-command")
 
+	// ErrEnough from a RetrieveFunc: no more RETR is sent. The replies that are
+	// under way are read, and the function is called for them; then Retrieve
+	// returns it, and the session goes on.
+	ErrEnough = errors.New("no more messages are wanted")
+
 	errBodyTooLong = errors.New("message is endless, or far longer than the server said")
 )
 
@@ -197,6 +202,30 @@ func (e *RetrieveError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *RetrieveError) Unwrap() error { return e.Err }
+
+// ClosedError means that the server refused a message and then closed the
+// connection, without an answer to what was sent after it.
+type ClosedError struct {
+	Refused *Error
+	Err     error // as without the refusal
+}
+
+// Error implements error.
+func (e *ClosedError) Error() string {
+	return e.Refused.Error() + ", and then closed the connection"
+}
+
+// Unwrap returns the error of the connection.
+func (e *ClosedError) Unwrap() error { return e.Err }
+
+// closedAfter adds the refusal, if there was one, that a server hung up after.
+func closedAfter(refused *Error, err error) error {
+	var conn *ConnError
+	if refused == nil || !errors.As(err, &conn) || !hungUp(conn.Err) {
+		return err
+	}
+	return &ClosedError{refused, err}
+}
 
 // PipelineRejected reports whether err looks like that of a server that
 // announces PIPELINING and then hangs up, falls silent or talks nonsense when

@@ -1,7 +1,9 @@
 package pop3
 
 import (
+	"cmp"
 	"errors"
+	"io"
 	"strconv"
 )
 
@@ -33,6 +35,7 @@ type retrieval struct {
 
 	announced int64     // in that line
 	refused   *Error    // or the server refused
+	enough    error     // ErrEnough: no more RETR
 	held      []refusal // that are in doubt
 	last      int32     // the message whose body came last
 	ended     *Body     // it, until a reply has proved its end
@@ -65,7 +68,7 @@ func (c *Client) retrieve(msgs []Message, fn RetrieveFunc) error {
 	for step := 0; ; step++ {
 		if r.heads == step { // else the end of the body before has read it
 			if ok, err := r.head(); !ok {
-				return err
+				return cmp.Or(err, r.enough)
 			}
 		}
 		if i := r.steps[step]; i != checkpoint {
@@ -103,7 +106,7 @@ func (r *retrieval) plan() bool {
 	switch {
 	case r.heads < len(r.steps):
 		return true
-	case r.ahead:
+	case r.ahead && r.enough == nil:
 		return false
 	case r.wantsCheck():
 		r.steps = append(r.steps, checkpoint)
@@ -154,9 +157,10 @@ func (r *retrieval) head() (ok bool, err error) {
 		return err == nil, err
 	}
 	text, err := c.statusWithin("RETR", r.msgs[i].Num, firstByte(c.w.idle, r.msgs[i].Size))
+	before := r.refused
 	r.announced, r.refused = -1, nil
 	if err != nil && !errors.As(err, &r.refused) {
-		return false, r.broke(err, i)
+		return false, closedAfter(before, r.broke(err, i))
 	}
 	r.proved()
 	if n, _, ok := number(text); ok && err == nil {
@@ -204,7 +208,7 @@ func (r *retrieval) message(i int32) error {
 	b := c.newBody("RETR", m)
 	b.announced, b.ahead = r.announced, r.ahead
 	b.prove = func() error { return r.prove(b) }
-	ferr := r.fn(m, b, nil)
+	ferr := r.call(m, b, nil)
 	if err := c.rest(b, ferr); err != nil {
 		return r.at(err, i)
 	}
@@ -215,6 +219,17 @@ func (r *retrieval) message(i int32) error {
 		_ = c.broken(ErrAbandoned) // the next body is under way
 	}
 	return c.stop(ferr)
+}
+
+// call is fn, and heeds ErrEnough: what was not sent by then is not asked for.
+// What was sent is answered, and a checkpoint proves the last message of it.
+func (r *retrieval) call(m Message, body io.Reader, refused error) error {
+	err := r.fn(m, body, refused)
+	if !errors.Is(err, ErrEnough) {
+		return err
+	}
+	r.enough, r.steps, r.next = ErrEnough, r.steps[:r.w.sent], len(r.msgs)
+	return nil
 }
 
 // prove is called when a body has come to its terminator.
@@ -244,7 +259,7 @@ func (r *retrieval) release() error {
 	for len(r.held) > 0 && len(r.since) == 0 {
 		h := r.held[0]
 		r.held = r.held[1:]
-		if err := r.fn(h.m, nil, h.err); err != nil {
+		if err := r.call(h.m, nil, h.err); err != nil {
 			if r.heads < r.w.sent {
 				_ = r.c.broken(ErrAbandoned)
 			}

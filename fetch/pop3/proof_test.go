@@ -109,3 +109,72 @@ func outcome(c *Client, m Message, body io.Reader, err error) string {
 	}
 	return fmt.Sprintf("%d: %s", m.Num, text)
 }
+
+// TestEnough: after ErrEnough nothing more is asked for, what is under way is
+// read, and the session goes on.
+func TestEnough(t *testing.T) {
+	const (
+		fit  = "S: +OK\nS: 34567890\nS: .\n"
+		noop = "C: NOOP\nS: +OK"
+	)
+	for _, tt := range []struct {
+		name, script string
+		at           int // the message whose call returns ErrEnough
+		want         []string
+	}{
+		{"one at a time", capaLock + "C: RETR 1\n" + fit + "C: RETR 2\nS: -ERR limit\nC: STAT\nS: +OK 3 30\n" + noop, 2,
+			[]string{"1: 34567890 sure", "2: refused"}},
+		{"at a body", capaLock + "C: RETR 1\n" + fit + "C: RETR 2\n" + fit + "C: STAT\nS: +OK 3 30\n" + noop, 1,
+			[]string{"1: 34567890 sure", "2: 34567890 sure"}},
+		{"pipelined", capaPipe + "C: RETR 1\nC: RETR 2\nC: RETR 3\nC: STAT\nS: -ERR limit\nS: -ERR limit\n" + fit + "S: +OK 3 30\n" + noop, 1,
+			[]string{"1: refused", "2: refused", "3: 34567890 sure"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			err := talk(t, Server{}, tt.script, func(ctx context.Context, c *Client) error {
+				c.stat = "3 30"
+				err := c.Retrieve(ctx, []Message{{"a", 10, 1}, {"b", 10, 2}, {"c", 10, 3}}, func(m Message, body io.Reader, err error) error {
+					got = append(got, outcome(c, m, body, err))
+					if m.Num == tt.at {
+						return ErrEnough
+					}
+					return nil
+				})
+				if !errors.Is(err, ErrEnough) {
+					t.Errorf("err %v", err)
+				}
+				return c.Noop(ctx)
+			})
+			wantErr(t, err, "")
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// TestClosedAfterRefusal: a server that refuses a message and hangs up says why
+// it does.
+func TestClosedAfterRefusal(t *testing.T) {
+	for name, script := range map[string]string{
+		"one at a time": capaLock + "C: RETR 1\nS: -ERR limit\nC: RETR 2\nX",
+		"pipelined":     capaPipe + "C: RETR 1\nC: RETR 2\nC: STAT\nS: -ERR limit\nX",
+		"at the proof":  capaLock + "C: RETR 1\nS: +OK\nS: 3\nS: .\nC: RETR 2\nS: -ERR limit\nC: STAT\nX",
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := talk(t, Server{}, script, func(ctx context.Context, c *Client) error {
+				return c.Retrieve(ctx, []Message{{"a", 10, 1}, {"b", 10, 2}}, func(_ Message, body io.Reader, err error) error {
+					if err == nil {
+						_, err = io.Copy(io.Discard, body)
+						return err
+					}
+					return nil
+				})
+			})
+			wantErr(t, err, "server refused: limit, and then closed the connection")
+			if !errors.As(err, new(*ClosedError)) {
+				t.Errorf("%#v", err)
+			}
+		})
+	}
+}

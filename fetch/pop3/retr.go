@@ -12,7 +12,7 @@ import (
 // If err is an *Error the server refused this message, body is nil, and the
 // next one follows. An error of the function ends the whole command: the
 // client then returns ErrAbandoned from every call, unless it was the last
-// message that was asked for.
+// message that was asked for; ErrEnough ends it in good order.
 type RetrieveFunc func(m Message, body io.Reader, err error) error
 
 // Retrieve gets the messages in the order given (RETR), and calls fn for each
