@@ -28,6 +28,9 @@ type hostile struct {
 	messages [][]byte
 	// uids replaces uid-1 and so on.
 	uids []string
+	// before, if set, changes the maildrop after a first run against a server
+	// in order; it may return more messages, which are there from then on.
+	before func(*pop3test.Maildrop) [][]byte
 	// slow servers get impatient clients.
 	slow bool
 	// conf are more lines of the account.
@@ -115,6 +118,12 @@ func (h hostile) play(t *testing.T) {
 			n, _ := strconv.Atoi(strings.TrimPrefix(uid, "uid-"))
 			return h.uids[n-1]
 		})
+	}
+	if h.before != nil {
+		good := pop3test.Options{Security: pop3test.Plain}
+		l.account(append(l.to(serve(t, drop, good), good), secret)...)
+		l.want(l.run("fetch"), 0)
+		messages = append(messages, h.before(drop)...)
 	}
 	o := h.o
 	if o.Security == pop3test.ImplicitTLS && !h.tls {

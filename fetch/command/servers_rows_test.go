@@ -69,7 +69,7 @@ func challenges(size int) pop3test.Options {
 
 func hostiles() []hostile {
 	var all []hostile
-	for _, part := range [][]hostile{greetingRows(), tlsRows(), loginRows(), listRows(), numberRows(), bodyRows(), endRows(), endlessRows()} {
+	for _, part := range [][]hostile{greetingRows(), tlsRows(), loginRows(), listRows(), numberRows(), bodyRows(), doubtRows(), identityRows(), endRows(), endlessRows()} {
 		all = append(all, part...)
 	}
 	return all
