@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 )
 
@@ -109,36 +108,4 @@ func (c *Client) codeOf(q url.Values) (string, error) {
 		return "", &Error{Kind: KindProtocol, Op: opLogin, Provider: c.preset.Name, Err: errors.New("the code is not one")}
 	}
 	return code, nil
-}
-
-// parsePasted reads what a person pasted: the whole address, its query, or the
-// code alone. A code alone has no state to check; PKCE ties it to this request.
-func parsePasted(text, state string) (url.Values, error) {
-	if len(text) > maxToken {
-		return nil, errors.New("that is too long")
-	}
-	text = strings.Join(strings.Fields(text), "") // terminals wrap long lines
-	if text == "" {
-		return nil, errors.New("nothing was pasted")
-	}
-	query := text
-	if _, after, ok := strings.Cut(text, "?"); ok {
-		query, _, _ = strings.Cut(after, "#")
-	} else if !strings.Contains(text, "code=") && !strings.Contains(text, "error=") {
-		if strings.Contains(text, "://") {
-			return nil, errors.New("there is no code in that address: paste the one the browser ended at after the consent")
-		}
-		if plain, err := url.PathUnescape(text); err == nil {
-			text = plain
-		}
-		return url.Values{"code": {text}}, nil
-	}
-	q, err := url.ParseQuery(query)
-	if err != nil || !q.Has("code") && !q.Has("error") {
-		return nil, errors.New("there is no code in that address: paste the one the browser ended at after the consent")
-	}
-	if subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(state)) != 1 {
-		return nil, errors.New("that address belongs to another login: use the address that is shown now")
-	}
-	return q, nil
 }

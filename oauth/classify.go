@@ -1,12 +1,8 @@
 package oauth
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,10 +15,12 @@ import (
 // classify turns the error of an exchange into an *Error without secrets. The
 // library's own error is not kept: it holds the answer's body.
 func (c *Client) classify(op string, err error, rec receipt, hide secrets) *Error {
-	e := &Error{Op: op, Provider: c.preset.Name}
+	e := &Error{Op: op, Provider: c.preset.Name, Host: rec.host}
 	var refused *oauth2.RetrieveError
 	var transport *url.Error
 	switch {
+	case rec.status == http.StatusProxyAuthRequired:
+		e.network(&proxyError{status: rec.status, host: "on the way"})
 	case errors.As(err, &refused):
 		e.Status = rec.status
 		c.refusal(e, refused.ErrorCode, refused.ErrorDescription, hide)
@@ -32,9 +30,17 @@ func (c *Client) classify(op string, err error, rec receipt, hide secrets) *Erro
 	case errors.Is(err, errAnswerTooLong):
 		e.Kind, e.Err = KindProtocol, errAnswerTooLong
 	case errors.As(err, &transport):
-		e.Kind, e.Err = kindOfNetwork(transport.Err), networkCause(transport.Err)
+		e.network(transport.Err)
+	case rec.members["id_token"] != nil:
+		e.Kind, e.Status, e.Err = KindProtocol, rec.status, errors.New("the answer has an id_token and no access_token")
+		e.hint = "the provider of the login gave no access to mail: ask for its scope of mail in `scopes`, with offline_access if it has that"
+	case rec.members != nil:
+		e.Kind, e.Status, e.Err = KindProtocol, rec.status, errors.New("the answer has no access_token")
 	default: // the library could not read the answer; its words may quote it
 		e.Kind, e.Status, e.Err = KindProtocol, rec.status, notOAuth(rec)
+	}
+	if e.Kind == KindTemporary && rec.wait > 0 {
+		e.Until = time.Now().Add(rec.wait)
 	}
 	e.Skew = skewOf(e, rec)
 	return e
@@ -46,29 +52,6 @@ func notOAuth(rec receipt) error {
 		what = "no content type"
 	}
 	return fmt.Errorf("HTTP status %d with %s is not an OAuth2 answer", rec.status, clip(escape(what)))
-}
-
-// kindOfNetwork sorts what keeps us from the provider.
-func kindOfNetwork(err error) Kind {
-	var cert *tls.CertificateVerificationError
-	var unknown x509.UnknownAuthorityError
-	var host x509.HostnameError
-	if errors.As(err, &cert) || errors.As(err, &unknown) || errors.As(err, &host) {
-		return KindUntrusted
-	}
-	return KindTemporary
-}
-
-// networkCause is the cause in words without the URL, which the caller knows.
-func networkCause(err error) error {
-	var op *net.OpError
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return errors.New("no answer in time")
-	case errors.As(err, &op), kindOfNetwork(err) == KindUntrusted:
-		return err
-	}
-	return errors.New(clip(escape(redactRuns(err.Error()))))
 }
 
 // skewOf keeps the difference of clocks for failures that it may explain.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -34,7 +35,8 @@ type Config struct {
 	AuthURL, TokenURL, DeviceURL, RevokeURL string
 	Scopes                                  []string
 	Flow                                    provider.Flow
-	// AuthStyle is for "custom" only.
+	// AuthStyle is how the client authenticates; provider.AnyStyle: as the
+	// preset says, or else what the provider takes.
 	AuthStyle provider.AuthStyle
 	// Redirect is the loopback address without port that is registered, with
 	// a path if it has one; empty: the preset's, or http://127.0.0.1.
@@ -53,17 +55,21 @@ type Config struct {
 	CAFile string
 	// Timeout bounds each request; zero: 30 s.
 	Timeout time.Duration
+	// Proxy is the way to the endpoints; nil: the environment's proxy.
+	Proxy func(*http.Request) (*url.URL, error)
 	// Transport replaces the HTTP transport (tests); nil for the usual one
 	// with the environment's proxy.
 	Transport http.RoundTripper
 }
 
-// Client is a checked Config: one registration at one provider. It is
-// read-only and may be shared between goroutines.
+// Client is a checked Config: one registration at one provider. It may
+// be shared between goroutines.
 type Client struct {
 	conf   Config
 	preset provider.Preset
 	base   http.RoundTripper
+	// learned is the provider.AuthStyle that worked last.
+	learned *atomic.Uint32
 }
 
 // New checks c, completes it from the preset, and reports all that is wrong
@@ -74,7 +80,7 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, configError(c.Provider, err)
 	}
-	cl := &Client{conf: complete(c, p), preset: p}
+	cl := &Client{conf: complete(c, p), preset: p, learned: new(atomic.Uint32)}
 	if err := cl.check(); err != nil {
 		return nil, configError(p.Name, err)
 	}
@@ -105,7 +111,7 @@ func configError(provider string, err error) *Error {
 func presetFor(c *Config) (provider.Preset, error) {
 	if c.Provider == "custom" {
 		return provider.Preset{
-			Name: "custom", Title: "the provider", Redirect: "http://127.0.0.1", AuthStyle: c.AuthStyle,
+			Name: "custom", Title: "the provider", Redirect: "http://127.0.0.1",
 			Flows: []provider.Flow{provider.Browser, provider.Device, provider.ClientCredentials, provider.ServiceAccount},
 		}, nil
 	}
@@ -219,19 +225,11 @@ func isLoopback(host string) bool {
 }
 
 // library is the client as x/oauth2 wants it.
-func (c *Client) library(secret, redirect string) *oauth2.Config {
+func (c *Client) library(secret, redirect string, style provider.AuthStyle) *oauth2.Config {
 	return &oauth2.Config{
 		ClientID: c.conf.ClientID, ClientSecret: secret, RedirectURL: redirect, Scopes: c.conf.Scopes,
 		Endpoint: oauth2.Endpoint{
-			AuthURL: c.conf.AuthURL, TokenURL: c.conf.TokenURL, DeviceAuthURL: c.conf.DeviceURL, AuthStyle: c.style(secret),
+			AuthURL: c.conf.AuthURL, TokenURL: c.conf.TokenURL, DeviceAuthURL: c.conf.DeviceURL, AuthStyle: libraryStyle(style),
 		},
 	}
-}
-
-// style is how the client names itself; without a secret, always in the body.
-func (c *Client) style(secret string) oauth2.AuthStyle {
-	if c.preset.AuthStyle == provider.InHeader && secret != "" {
-		return oauth2.AuthStyleInHeader
-	}
-	return oauth2.AuthStyleInParams
 }

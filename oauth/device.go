@@ -32,12 +32,7 @@ func (c *Client) loginDevice(ctx context.Context, ui UI, timeout time.Duration) 
 	if err != nil {
 		return nil, err
 	}
-	lib := c.library(secret, "")
-	var da *oauth2.DeviceAuthResponse
-	_, err = c.exchange(ctx, opLogin, secrets{secret}, func(ctx context.Context) (err error) {
-		da, err = lib.DeviceAuth(ctx)
-		return err
-	})
+	da, err := c.deviceCode(ctx, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -45,16 +40,46 @@ func (c *Client) loginDevice(ctx context.Context, ui UI, timeout time.Duration) 
 		return nil, &Error{Kind: KindProtocol, Op: opLogin, Provider: c.preset.Name, Err: err}
 	}
 	ui.ShowDeviceCode(DeviceCode{URL: da.VerificationURI, Complete: da.VerificationURIComplete, Code: da.UserCode, Expires: da.Expiry})
-	return c.poll(ctx, lib, da)
+	return c.poll(ctx, secret, da)
+}
+
+// deviceCode asks for a code. A client with a secret authenticates here too
+// (RFC 8628 section 3.1), unless the provider refuses that.
+func (c *Client) deviceCode(ctx context.Context, secret string) (da *oauth2.DeviceAuthResponse, err error) {
+	type way struct {
+		secret string
+		style  provider.AuthStyle
+	}
+	ways := []way{}
+	for _, style := range c.styles(secret) {
+		ways = append(ways, way{secret, style})
+	}
+	if secret != "" {
+		ways = append(ways, way{})
+	}
+	return authenticated(ways, func(w way) (da *oauth2.DeviceAuthResponse, err error) {
+		var opts []oauth2.AuthCodeOption
+		ctx := ctx
+		if w.secret != "" && w.style == provider.InHeader {
+			ctx = withBasic(ctx, c.conf.ClientID, w.secret)
+		} else if w.secret != "" {
+			opts = append(opts, oauth2.SetAuthURLParam("client_secret", w.secret))
+		}
+		_, err = c.exchange(ctx, opLogin, secrets{secret}, func(ctx context.Context) (err error) {
+			da, err = c.library(w.secret, "", w.style).DeviceAuth(ctx, opts...)
+			return err
+		})
+		return da, err
+	})
 }
 
 // poll asks until the person has answered. A failure of the network does not
 // end it: it asks less often (RFC 8628 section 3.5).
-func (c *Client) poll(ctx context.Context, lib *oauth2.Config, da *oauth2.DeviceAuthResponse) (*grant, error) {
-	hide := secrets{da.DeviceCode, da.UserCode, lib.ClientSecret}
+func (c *Client) poll(ctx context.Context, secret string, da *oauth2.DeviceAuthResponse) (*grant, error) {
+	hide := secrets{da.DeviceCode, da.UserCode, secret}
 	for {
-		g, err := c.grant(ctx, opLogin, hide, func(ctx context.Context) (*oauth2.Token, error) {
-			return lib.DeviceAccessToken(ctx, da)
+		g, err := c.grant(ctx, opLogin, secret, hide, func(ctx context.Context, style provider.AuthStyle) (*oauth2.Token, error) {
+			return c.library(secret, "", style).DeviceAccessToken(ctx, da)
 		})
 		var e *Error
 		switch {

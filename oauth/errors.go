@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -47,6 +48,8 @@ type Error struct {
 	Op string
 	// Provider is the preset's name.
 	Provider string
+	// Host is where the request went; may be empty.
+	Host string
 	// Account is set by Source.
 	Account string
 	// Code is the provider's error code (RFC 6749 section 5.2), Text its
@@ -63,6 +66,9 @@ type Error struct {
 	// Skew is how far ahead of ours the provider's clock is; zero if not
 	// known or small.
 	Skew time.Duration
+	// Until is when the provider may be asked again, by its Retry-After; zero
+	// if it did not say.
+	Until time.Time
 
 	hint string
 }
@@ -107,8 +113,8 @@ func (e *Error) Hint() string {
 		}
 		parts = append(parts, "run `mailhaul login "+account+"`")
 	}
-	if e.hint != "" {
-		parts = append(parts, e.hint)
+	if h := cmp.Or(e.hint, e.general()); h != "" {
+		parts = append(parts, h)
 	}
 	if !e.Interrupted.IsZero() {
 		parts = append(parts, fmt.Sprintf("a refresh at %s was interrupted before its answer was kept, "+
@@ -118,4 +124,32 @@ func (e *Error) Hint() string {
 		parts = append(parts, fmt.Sprintf("the provider's clock differs from this machine's by %v: set the clock", e.Skew.Round(time.Second)))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// general is what the kind alone says to do.
+func (e *Error) general() string {
+	who := "the provider of the login"
+	if e.Host != "" {
+		who += ", " + e.Host + ","
+	}
+	switch {
+	case e.Op == "token store", e.Op == "oauth":
+		return ""
+	case e.Op == "client secret":
+		return "client_secret could not be had, and nothing was sent: look at where it comes from, as the user who runs this"
+	case !e.Until.IsZero():
+		return who + " asks to wait until " + e.Until.Format(time.DateTime) + ": a later run tries again by itself"
+	case e.Kind == KindTemporary && e.Status == 0 && e.Code == "":
+		return who + " cannot be reached now: is this machine online, or is there a proxy to name in `proxy:` or HTTPS_PROXY?"
+	case e.Kind == KindTemporary:
+		return "the provider of the login is busy or down: a later run tries again by itself"
+	case e.Kind == KindProtocol && e.Status != 0:
+		return who + " did not answer: is token_url right, and does this network ask for a login in the browser first, or a proxy answer?"
+	case e.Kind == KindUntrusted:
+		return "this is the certificate of the provider of the login, not of the mail server: does a firewall or virus scanner read the traffic " +
+			"(its root belongs into the system's store), or is the provider your own (ca_file counts for provider: custom)?"
+	case e.Kind == KindFailed && (e.Status != 0 || e.Code != ""):
+		return who + " refused: check oauth: in the configuration and the registration there"
+	}
+	return ""
 }

@@ -33,6 +33,7 @@ type grant struct {
 	refreshExpiry time.Time
 	scopes        []string
 	skew          time.Duration
+	style         provider.AuthStyle
 }
 
 // secret resolves the client secret.
@@ -66,27 +67,47 @@ func (c *Client) tokenRequest(ctx context.Context, op string, params url.Values,
 	}
 	lib := clientcredentials.Config{
 		ClientID: c.conf.ClientID, ClientSecret: secret, TokenURL: c.conf.TokenURL,
-		Scopes: scopes, EndpointParams: params, AuthStyle: c.style(secret),
+		Scopes: scopes, EndpointParams: params,
 	}
 	hide := secrets{secret, params.Get("refresh_token"), params.Get("client_assertion"), params.Get("assertion")}
-	return func() (*grant, error) { return c.grant(context.WithoutCancel(ctx), op, hide, lib.Token) }, nil
+	return func() (*grant, error) {
+		return c.grant(context.WithoutCancel(ctx), op, secret, hide, func(ctx context.Context, style provider.AuthStyle) (*oauth2.Token, error) {
+			lib.AuthStyle = libraryStyle(style)
+			return lib.Token(ctx)
+		})
+	}, nil
 }
 
-// grant runs an exchange whose answer is a token.
-func (c *Client) grant(ctx context.Context, op string, hide secrets, ask func(context.Context) (*oauth2.Token, error)) (*grant, error) {
+// asker sends one request for a token.
+type asker func(context.Context, provider.AuthStyle) (*oauth2.Token, error)
+
+// grant runs an exchange whose answer is a token. With an error the grant, if
+// there is one, holds the refresh token of an answer that was else of no use.
+func (c *Client) grant(ctx context.Context, op, secret string, hide secrets, ask asker) (*grant, error) {
+	return authenticated(c.styles(secret), func(style provider.AuthStyle) (*grant, error) {
+		g, err := c.grantBy(ctx, op, hide, style, ask)
+		if err == nil && secret != "" {
+			c.learned.Store(uint32(style))
+		}
+		return g, err
+	})
+}
+
+func (c *Client) grantBy(ctx context.Context, op string, hide secrets, style provider.AuthStyle, ask asker) (*grant, error) {
 	var token *oauth2.Token
 	rec, err := c.exchange(ctx, op, hide, func(ctx context.Context) (err error) {
-		token, err = ask(ctx)
+		token, err = ask(ctx, style)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		refresh, _ := rec.members["refresh_token"].(string)
+		return &grant{refresh: refresh}, err
 	}
 	g, err := newGrant(token, time.Now())
 	if err != nil {
-		return nil, &Error{Kind: KindProtocol, Op: op, Provider: c.preset.Name, Err: err}
+		return g, &Error{Kind: KindProtocol, Op: op, Provider: c.preset.Name, Host: rec.host, Status: rec.status, Err: err}
 	}
-	g.skew = rec.skew
+	g.skew, g.style = rec.skew, style
 	if g.scopes == nil {
 		g.scopes = c.conf.Scopes // RFC 6749 section 5.1: as asked for
 	}
@@ -94,16 +115,18 @@ func (c *Client) grant(ctx context.Context, op string, hide secrets, ask func(co
 }
 
 // newGrant checks a token that was received at now. Times are by our clock and
-// expires_in: the provider's clock does not matter.
+// expires_in: the provider's clock does not matter. With an error the grant
+// holds the refresh token alone: the old one may be good no more.
 func newGrant(t *oauth2.Token, now time.Time) (*grant, error) {
-	if t.TokenType != "" && !strings.EqualFold(t.TokenType, "bearer") {
-		return nil, fmt.Errorf("token type %q is not bearer", clip(t.TokenType))
+	refresh := &grant{refresh: t.RefreshToken}
+	if len(t.RefreshToken) > maxToken {
+		return &grant{}, fmt.Errorf("refresh token: %d bytes long", len(t.RefreshToken))
+	}
+	if bound := strings.ToLower(t.TokenType); bound == "mac" || bound == "dpop" || bound == "pop" {
+		return refresh, fmt.Errorf("token type %q is not bearer", bound)
 	}
 	if err := checkToken(t.AccessToken); err != nil {
-		return nil, fmt.Errorf("access token: %w", err)
-	}
-	if err := checkToken(t.RefreshToken); t.RefreshToken != "" && err != nil {
-		return nil, fmt.Errorf("refresh token: %w", err)
+		return refresh, fmt.Errorf("access token: %w", err)
 	}
 	g := &grant{access: t.AccessToken, refresh: t.RefreshToken, issued: now, expiry: t.Expiry}
 	if g.expiry.IsZero() {
@@ -135,20 +158,20 @@ func checkToken(s string) error {
 	return nil
 }
 
-// seconds reads a count of seconds from JSON; 0 if there is none, or a silly
-// one.
+// seconds reads a count of seconds from JSON; 0 if there is none. What never
+// ends lasts for 68 years.
 func seconds(v any) time.Duration {
 	var n float64
 	switch v := v.(type) {
 	case float64:
 		n = v
 	case string:
-		n, _ = strconv.ParseFloat(v, 64)
+		n, _ = strconv.ParseFloat(strings.TrimSpace(v), 64)
 	}
-	if !(n > 0 && n < math.MaxInt32) {
+	if !(n > 0) {
 		return 0
 	}
-	return time.Duration(n) * time.Second
+	return time.Duration(min(n, math.MaxInt32) * float64(time.Second))
 }
 
 // refresh prepares to use a refresh token (RFC 6749 section 6).

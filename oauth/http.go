@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -34,10 +34,14 @@ func newTransport(c *Config) (http.RoundTripper, error) {
 	}
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: refusedByProxy,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		MaxResponseHeaderBytes: maxHeader,
 		DisableKeepAlives:      true,
 		ForceAttemptHTTP2:      true,
+	}
+	if c.Proxy != nil {
+		t.Proxy = c.Proxy
 	}
 	if c.CAFile == "" {
 		return t, nil
@@ -63,6 +67,12 @@ type receipt struct {
 	contentType string
 	// skew is how far the provider's clock is ahead of ours; zero if small.
 	skew time.Duration
+	// wait is for how long it wants no further request; zero: not said.
+	wait time.Duration
+	// host is where the request went, members what the answer holds as far as
+	// it is one of OAuth2: secrets.
+	host    string
+	members map[string]any
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)
@@ -80,32 +90,27 @@ func (c *Client) httpClient(ctx context.Context, rec *receipt) *http.Client {
 			ctx, cancel := context.WithTimeout(ctx, c.conf.Timeout)
 			defer cancel()
 			defer context.AfterFunc(req.Context(), cancel)()
-			resp, err := c.base.RoundTrip(req.WithContext(ctx))
+			*rec = receipt{host: req.URL.Host}
+			req = req.Clone(ctx) // a RoundTripper changes no request
+			setBasic(ctx, req)
+			resp, err := c.base.RoundTrip(req)
 			if err != nil {
 				return nil, err
 			}
 			defer resp.Body.Close()
 			*rec = receiptOf(resp, time.Now())
+			rec.host = req.URL.Host
 			body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-			if err != nil {
+			rec.members = plainAnswer(resp.StatusCode, body)
+			if err != nil && rec.members["access_token"] == nil {
 				return nil, err
 			}
 			if len(body) > maxAnswer {
 				return nil, errAnswerTooLong
 			}
-			return answer(resp, body), nil
+			return answer(resp, body, rec.members), nil
 		}),
 	}
-}
-
-// answer is resp with a body that was read. x/oauth2 takes text/plain for a
-// query string, which some servers say of JSON.
-func answer(resp *http.Response, body []byte) *http.Response {
-	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
-		resp.Header.Set("Content-Type", "application/json")
-	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	return resp
 }
 
 func receiptOf(resp *http.Response, now time.Time) receipt {
@@ -114,8 +119,19 @@ func receiptOf(resp *http.Response, now time.Time) receipt {
 		if skew := date.Sub(now); skew.Abs() > largeSkew {
 			rec.skew = skew
 		}
+		now = date // by whose clock Retry-After counts
 	}
+	rec.wait = retryAfter(resp.Header.Get("Retry-After"), now)
 	return rec
+}
+
+// retryAfter reads how long to wait (RFC 9110 section 10.2.3), at most a day.
+func retryAfter(value string, now time.Time) time.Duration {
+	wait := seconds(value)
+	if at, err := http.ParseTime(value); err == nil {
+		wait = at.Sub(now)
+	}
+	return max(0, min(wait, day))
 }
 
 // exchange runs requests that x/oauth2 makes and sorts what goes wrong. The
@@ -130,4 +146,20 @@ func (c *Client) exchange(ctx context.Context, op string, hide secrets, do func(
 		return rec, fmt.Errorf("%s: %w", op, context.Cause(ctx))
 	}
 	return rec, c.classify(op, err, rec, hide)
+}
+
+// basicKey is the context's key of what withBasic adds.
+type basicKey struct{}
+
+// withBasic lets requests that the library makes authenticate by HTTP Basic
+// (RFC 6749 section 2.3.1), where it has no way to.
+func withBasic(ctx context.Context, id, secret string) context.Context {
+	return context.WithValue(ctx, basicKey{}, url.UserPassword(url.QueryEscape(id), url.QueryEscape(secret)))
+}
+
+func setBasic(ctx context.Context, req *http.Request) {
+	if u, ok := ctx.Value(basicKey{}).(*url.Userinfo); ok {
+		password, _ := u.Password()
+		req.SetBasicAuth(u.Username(), password)
+	}
 }

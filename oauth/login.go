@@ -23,8 +23,8 @@ type UI interface {
 	// ShowDeviceCode is called once in the device flow.
 	ShowDeviceCode(d DeviceCode)
 	// ReadPasted returns what the person pasted: the address that the browser
-	// ended at, or the code in it. A terminal in line mode cuts off at 4096
-	// characters.
+	// ended at, or the code in it: up to 64 KiB, longer than a line that a
+	// terminal hands over.
 	ReadPasted(ctx context.Context) (string, error)
 }
 
@@ -119,7 +119,8 @@ func (c *Client) ask(ctx context.Context, ui UI, o LoginOptions) (*grant, error)
 
 // request is one authorisation request that awaits its code.
 type request struct {
-	lib             *oauth2.Config
+	secret          string
+	redirect        string
 	state, verifier string
 	url             string
 }
@@ -130,7 +131,7 @@ func (c *Client) authorise(ctx context.Context, redirect string) (*request, erro
 	if err != nil {
 		return nil, err
 	}
-	r := &request{lib: c.library(secret, redirect), state: rand.Text(), verifier: oauth2.GenerateVerifier()}
+	r := &request{secret: secret, redirect: redirect, state: rand.Text(), verifier: oauth2.GenerateVerifier()}
 	opts := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(r.verifier)}
 	for name, value := range c.preset.AuthParams {
 		opts = append(opts, oauth2.SetAuthURLParam(name, value))
@@ -138,7 +139,7 @@ func (c *Client) authorise(ctx context.Context, redirect string) (*request, erro
 	if c.conf.LoginHint != "" {
 		opts = append(opts, oauth2.SetAuthURLParam("login_hint", c.conf.LoginHint))
 	}
-	r.url = r.lib.AuthCodeURL(r.state, opts...)
+	r.url = c.library(secret, redirect, provider.InBody).AuthCodeURL(r.state, opts...)
 	return r, nil
 }
 
@@ -150,13 +151,13 @@ func (c *Client) redeem(ctx context.Context, r *request, code string) (*grant, e
 		return nil, err
 	}
 	opts := []oauth2.AuthCodeOption{oauth2.VerifierOption(r.verifier)}
-	hide := secrets{code, r.verifier, r.state, r.lib.ClientSecret}
+	hide := secrets{code, r.verifier, r.state, r.secret}
 	for name, value := range params {
 		opts = append(opts, oauth2.SetAuthURLParam(name, value[0]))
 		hide = append(hide, value[0])
 	}
-	return c.grant(context.WithoutCancel(ctx), opLogin, hide, func(ctx context.Context) (*oauth2.Token, error) {
-		return r.lib.Exchange(ctx, code, opts...)
+	return c.grant(context.WithoutCancel(ctx), opLogin, r.secret, hide, func(ctx context.Context, style provider.AuthStyle) (*oauth2.Token, error) {
+		return c.library(r.secret, r.redirect, style).Exchange(ctx, code, opts...)
 	})
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // recordFormat is the version of the JSON in a token file.
@@ -34,6 +36,10 @@ type record struct {
 	Scopes        []string  `json:"scopes,omitempty"`
 	// Refreshing is when a refresh was begun whose outcome is not in here.
 	Refreshing time.Time `json:"refreshing,omitzero"`
+	// NotBefore is when the provider may be asked again, by its Retry-After.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	// AuthStyle is how the client authenticated, in the configuration's word.
+	AuthStyle provider.AuthStyle `json:"auth_style,omitzero"`
 	// Refused is the verdict on the refresh token in here.
 	Refused *verdict `json:"refused,omitempty"`
 
@@ -68,7 +74,8 @@ func (r *record) apply(g *grant) {
 		r.RefreshExpiry = g.refreshExpiry
 	}
 	r.Issued, r.Expiry, r.Scopes = g.issued, g.expiry, g.scopes
-	r.Refreshing, r.Refused = time.Time{}, nil
+	r.Refreshing, r.NotBefore, r.Refused = time.Time{}, time.Time{}, nil
+	r.AuthStyle = g.style
 }
 
 // fresh reports whether the access token can be used at now and for a time

@@ -46,7 +46,7 @@ func (c *Client) revoke(ctx context.Context, token string) error {
 		return err
 	}
 	form := url.Values{"token": {token}}
-	if c.preset.AuthStyle != provider.InHeader || secret == "" {
+	if c.styles(secret)[0] != provider.InHeader {
 		form.Set("client_id", c.conf.ClientID)
 		if secret != "" {
 			form.Set("client_secret", secret)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 const (
@@ -105,15 +107,43 @@ func (s *Source) renew(ctx context.Context, good func(*record) bool) (*record, e
 	case good(r):
 		return r, nil
 	}
+	if err := s.tooEarly(r); err != nil {
+		return r, err
+	}
 	if attended(s.client.conf.Flow) {
 		return s.refresh(ctx, r)
 	}
 	g, err := s.client.unattended(ctx)
 	if err != nil {
+		s.postpone(r, err)
 		return r, err
 	}
 	r.apply(g)
 	return r, s.save(r)
+}
+
+// tooEarly is the provider's "not before", as it was heard last. One that is
+// more than a day ahead was written under another clock.
+func (s *Source) tooEarly(r *record) error {
+	if wait := time.Until(r.NotBefore); wait <= 0 || wait > day {
+		return nil
+	}
+	return &Error{Kind: KindTemporary, Op: "token", Provider: s.client.preset.Name, Until: r.NotBefore,
+		Err: errors.New("the provider wants no request yet")}
+}
+
+// postpone keeps for the next run when the provider may be asked again.
+func (s *Source) postpone(r *record, err error) {
+	var e *Error
+	if !errors.As(err, &e) || e.Until.IsZero() {
+		return
+	}
+	next := *r
+	next.NotBefore = e.Until
+	if next.Tokens == nil {
+		next.Tokens = new(tokens)
+	}
+	_ = s.store.save(s.account, &next) // it only spares the provider a request
 }
 
 // current loads the record that this client may use.
@@ -130,6 +160,9 @@ func (s *Source) current() (*record, error) {
 			return nil, ErrNoTokens // nothing is lost by getting a new one
 		}
 		return nil, s.needsLogin(err)
+	}
+	if r.AuthStyle != provider.AnyStyle {
+		s.client.learned.Store(uint32(r.AuthStyle))
 	}
 	return r, nil
 }
@@ -192,7 +225,15 @@ func (s *Source) refreshOnce(ctx context.Context, r *record) (*record, error) {
 	g, err := send()
 	s.store.at("answered")
 	if err != nil {
+		if g != nil && g.refresh != "" && g.refresh != r.Tokens.Refresh { // the old one may be good no more
+			next.Tokens, next.Refreshing = &tokens{Access: r.Tokens.Access, Refresh: g.refresh}, time.Time{}
+			if serr := s.save(&next); serr != nil {
+				return &next, errors.Join(err, serr)
+			}
+			return &next, err
+		}
 		next.Refreshing = s.unsettled(&next, interrupted, err)
+		s.postpone(&next, err)
 		return &next, err
 	}
 	next.apply(g)

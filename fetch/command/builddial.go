@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/net/proxy"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
@@ -52,9 +53,9 @@ func socksProxy(p *config.Proxy, direct *net.Dialer) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		var auth *proxy.Auth
 		if p.User != "" {
-			password, err := p.Password.Resolve(ctx)
+			password, err := proxyPassword(ctx, p)
 			if err != nil {
-				return nil, fmt.Errorf("proxy password: %w", err)
+				return nil, err
 			}
 			auth = &proxy.Auth{User: p.User, Password: password}
 		}
@@ -88,12 +89,21 @@ func httpProxy(p *config.Proxy, direct *net.Dialer) dialFunc {
 	}
 }
 
+// proxyPassword gets the proxy's password; without it no server was asked.
+func proxyPassword(ctx context.Context, p *config.Proxy) (string, error) {
+	password, err := p.Password.Resolve(ctx)
+	if err != nil {
+		return "", &fetch.Error{Exit: fetch.ExitAuth, Err: fmt.Errorf("proxy password: %w", err)}
+	}
+	return password, nil
+}
+
 func connect(ctx context.Context, p *config.Proxy, conn net.Conn, address string) (net.Conn, error) {
 	req := "CONNECT " + address + " HTTP/1.1\r\nHost: " + address + "\r\n"
 	if p.User != "" {
-		password, err := p.Password.Resolve(ctx)
+		password, err := proxyPassword(ctx, p)
 		if err != nil {
-			return nil, fmt.Errorf("proxy password: %w", err)
+			return nil, err
 		}
 		req += "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(p.User+":"+password)) + "\r\n"
 	}

@@ -73,7 +73,7 @@ func (w *walk) run(ctx context.Context) {
 	}
 	w.checkState()
 	w.checkTargets(ctx)
-	w.checkToken()
+	w.checkToken(ctx)
 	if len(w.a.Tunnel) == 0 && w.a.Proxy == nil {
 		w.checkAddresses(ctx)
 	}
@@ -190,7 +190,7 @@ func (w *walk) checkTargets(ctx context.Context) {
 }
 
 // checkToken says before it happens that a login is about to end.
-func (w *walk) checkToken() {
+func (w *walk) checkToken(ctx context.Context) {
 	if w.a.OAuth == nil {
 		return
 	}
@@ -201,6 +201,11 @@ func (w *walk) checkToken() {
 		return
 	}
 	st, err := t.source.Status()
+	if err == nil && !st.NeedsLogin && !time.Now().Before(st.ValidUntil) {
+		if _, err = t.get(ctx); err == nil { // it has ended: a run would renew it
+			st, err = t.source.Status()
+		}
+	}
 	switch {
 	case err != nil:
 		w.fail("token", oauthError(w.a.Name, err), began)

@@ -213,6 +213,8 @@ func (u *loginUI) ReadPasted(ctx context.Context) (string, error) {
 	if !u.json {
 		fmt.Fprint(u.out, "After the login the browser ends at an address that cannot be shown. Paste that address (or the code in it) here:\n> ")
 	}
+	whole := longLines(u.in)
+	defer whole()
 	type answer struct {
 		line string
 		err  error
@@ -220,7 +222,7 @@ func (u *loginUI) ReadPasted(ctx context.Context) (string, error) {
 	got := make(chan answer, 1)
 	go func() { // a read from a terminal cannot be interrupted: it ends with the process
 		line, err := bufio.NewReader(u.in).ReadString('\n')
-		got <- answer{line, err}
+		got <- answer{edited(line), err}
 	}()
 	select {
 	case a := <-got:
@@ -288,7 +290,11 @@ func writeTokenState(w io.Writer, account string, t *tokenJSON) {
 		return
 	}
 	if t.ValidUntil != nil {
-		fmt.Fprintf(w, "%s: token valid until %s", account, stamp(*t.ValidUntil))
+		state := "token valid until"
+		if !time.Now().Before(*t.ValidUntil) {
+			state = "the next run renews the token, which ended"
+		}
+		fmt.Fprintf(w, "%s: %s %s", account, state, stamp(*t.ValidUntil))
 		if t.Refreshed != nil {
 			fmt.Fprintf(w, ", refreshed %s", stamp(*t.Refreshed))
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"syscall"
 
@@ -123,13 +124,13 @@ func exitCode(ctx context.Context, err error) fetch.Exit {
 func codeOf(err error) fetch.Exit {
 	var quiet silent
 	var usage usageError
-	var help cli.ExitCoder // of the library: no such help topic
+	var help cli.ExitCoder // of the library: no such help topic; an *exec.ExitError is one, too
 	switch {
 	case err == nil:
 		return fetch.ExitOK
 	case errors.As(err, &quiet):
 		return quiet.code
-	case errors.As(err, &usage), errors.As(err, &help):
+	case errors.As(err, &usage), errors.As(err, &help) && !errors.As(err, new(*exec.ExitError)):
 		return fetch.ExitUsage
 	case isConfigError(err):
 		return fetch.ExitConfig

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/url"
 	"path/filepath"
 	"sync"
 	"time"
@@ -64,6 +67,8 @@ func oauthConfig(a *config.Account) oauth.Config {
 		RevokeURL:      o.RevokeURL,
 		Scopes:         o.Scopes,
 		Flow:           o.Flow,
+		AuthStyle:      o.AuthStyle,
+		Redirect:       o.Redirect,
 		RedirectPort:   o.RedirectPort,
 		Certificate:    o.Certificate,
 		Key:            o.Key,
@@ -76,10 +81,34 @@ func oauthConfig(a *config.Account) oauth.Config {
 	if o.Custom() {
 		conf.CAFile = a.CAFile
 	}
+	if a.Proxy != nil {
+		conf.Proxy = httpProxyURL(a.Proxy)
+	}
 	if !o.ClientSecret.IsZero() {
 		conf.Secret = o.ClientSecret.Resolve
 	}
 	return conf
+}
+
+// httpProxyURL is an account's proxy as an HTTP client asks for it.
+func httpProxyURL(p *config.Proxy) func(*http.Request) (*url.URL, error) {
+	return func(req *http.Request) (*url.URL, error) {
+		if host := req.URL.Hostname(); host == "localhost" || net.ParseIP(host).IsLoopback() {
+			return nil, nil
+		}
+		u := &url.URL{Scheme: "http", Host: p.Server.String()}
+		if p.Kind == config.ProxySOCKS5 {
+			u.Scheme = "socks5h"
+		}
+		if p.User != "" {
+			password, err := proxyPassword(req.Context(), p)
+			if err != nil {
+				return nil, err
+			}
+			u.User = url.UserPassword(p.User, password)
+		}
+		return u, nil
+	}
 }
 
 // get returns a token that is valid for a while.
@@ -130,9 +159,6 @@ func oauthError(account string, err error) error {
 			out.Exit = exit
 		}
 		out.Hint = e.Hint()
-		if e.Temporary() && out.Hint == "" {
-			out.Hint = "the provider of the login is busy or down: nothing has to be done"
-		}
 		if e.NeedsLogin() && out.Hint == "" {
 			out.Hint = fmt.Sprintf("run `mailhaul login %s`", account)
 		}

@@ -1,6 +1,9 @@
 package config
 
 import (
+	"errors"
+	"net"
+	"net/url"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -32,6 +35,11 @@ type OAuth struct {
 	Tenant                                  string
 	AuthURL, TokenURL, DeviceURL, RevokeURL string
 	Scopes                                  []string
+	// AuthStyle is how the client authenticates with its secret.
+	AuthStyle provider.AuthStyle
+	// Redirect is the loopback address that is registered, without port; empty:
+	// the preset's.
+	Redirect string
 	// RedirectPort is the loopback port of the browser flow, 0 for any.
 	RedirectPort int
 	// Certificate and Key (PEM files) sign the client assertion of
@@ -63,6 +71,10 @@ func oauthKeys() []key[OAuth] {
 		on("revoke_url", "the preset's", "revocation endpoint, for logout", webURL(), func(o *OAuth) *string { return &o.RevokeURL }),
 		on("scopes", "the preset's", "scopes to ask for", oneOrMore(str("a string"), "a scope or a list of scopes"),
 			func(o *OAuth) *[]string { return &o.Scopes }),
+		on("auth_style", "auto", "how client_id and client_secret are sent: HTTP Basic or in the body", enum[provider.AuthStyle](provider.StyleWords),
+			func(o *OAuth) *provider.AuthStyle { return &o.AuthStyle }),
+		on("redirect", "the preset's", "loopback address that is registered, without port: http://127.0.0.1 or http://localhost, and a path", redirect(),
+			func(o *OAuth) *string { return &o.Redirect }),
 		on("redirect_port", "any", "loopback port of the browser flow", integer(1, 65535), func(o *OAuth) *int { return &o.RedirectPort }),
 		on("certificate", "", "PEM file that signs in for client_credentials, instead of client_secret", path(),
 			func(o *OAuth) *string { return &o.Certificate }),
@@ -71,6 +83,18 @@ func oauthKeys() []key[OAuth] {
 		on("subject", "user", "user that a service account acts as", str("a string"), func(o *OAuth) *string { return &o.Subject }),
 		on("tokens", "file", "where tokens are kept", enum[TokenStore](tokensNames), func(o *OAuth) *TokenStore { return &o.Tokens }),
 	}
+}
+
+// redirect decodes the address that the browser comes back to.
+func redirect() kind[string] {
+	return parsed("an http URL of this machine without a port", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
+		u, err := url.Parse(s)
+		if err != nil || u.Scheme != "http" || u.Port() != "" || u.RawQuery != "" || u.Fragment != "" ||
+			u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
+			return "", errors.New("wants http://127.0.0.1 or http://localhost, perhaps with a path; the port is redirect_port")
+		}
+		return s, nil
+	})
 }
 
 // providerKind decodes the name of a preset.

@@ -24,7 +24,7 @@ func (c *Client) sasl(ctx context.Context, l Login) error {
 	}
 	mech, err := l.New(ctx, c.channel())
 	if err != nil {
-		return err
+		return &noSecretError{err}
 	}
 	name, initial, err := mech.Start()
 	if err != nil {

@@ -66,9 +66,21 @@ func (e *unknownMechError) Error() string { return e.refused.Error() }
 // Unwrap returns the server's refusal.
 func (e *unknownMechError) Unwrap() error { return e.refused }
 
+// noSecretError means that the password or token for a login could not be had:
+// the server has not been asked.
+type noSecretError struct{ err error }
+
+func (e *noSecretError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *noSecretError) Unwrap() error { return e.err }
+
 // Hint says what most often is behind a refused login.
 func (e *LoginError) Hint() string {
 	var refused *Error
+	if errors.As(e.Err, new(*noSecretError)) {
+		return hintOf(e.Err)
+	}
 	if !errors.As(e.Err, &refused) {
 		return cmp.Or(hintOf(e.Err), "the login was given up; name another one with `auth`; if it worked before, somebody may be in between: "+
 			"`mailhaul check --connect` shows the certificate")

@@ -98,7 +98,7 @@ const (
 // the constants.
 const (
 	FlowWords  = "browser device client_credentials service_account"
-	StyleWords = "body basic"
+	StyleWords = "auto body basic"
 )
 
 // String returns the word that the configuration uses.
@@ -107,15 +107,24 @@ func (f Flow) String() string { return word(f, FlowWords) }
 // UnmarshalText takes that word.
 func (f *Flow) UnmarshalText(text []byte) error { return fromWord(f, text, FlowWords) }
 
-// AuthStyle says how a client names itself at the token endpoint.
+// AuthStyle says how a client with a secret authenticates at the endpoints
+// (RFC 6749 section 2.3.1).
 type AuthStyle uint8
 
 const (
-	// InParams sends client_id and client_secret in the body.
-	InParams AuthStyle = iota
-	// InHeader sends them as HTTP Basic (RFC 6749 section 2.3.1).
+	// AnyStyle is not known: what the provider takes is found out.
+	AnyStyle AuthStyle = iota
+	// InBody sends client_id and client_secret in the body.
+	InBody
+	// InHeader sends them as HTTP Basic.
 	InHeader
 )
+
+// String returns the word that the configuration uses.
+func (s AuthStyle) String() string { return word(s, StyleWords) }
+
+// MarshalText returns that word.
+func (s AuthStyle) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText takes the word that the configuration uses.
 func (s *AuthStyle) UnmarshalText(text []byte) error { return fromWord(s, text, StyleWords) }

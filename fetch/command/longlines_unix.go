@@ -1,0 +1,32 @@
+//go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
+
+package command
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// longLines makes a terminal hand over what is typed or pasted as it comes: in
+// line mode it keeps 4,096 characters of a line, on macOS 1,024, and a code
+// may be longer. Restore brings the line mode back.
+func longLines(in io.Reader) (restore func()) {
+	f, ok := in.(*os.File)
+	if !ok {
+		return func() {}
+	}
+	fd := int(f.Fd())
+	before, err := unix.IoctlGetTermios(fd, getTermios)
+	if err != nil {
+		return func() {} // not a terminal
+	}
+	now := *before
+	now.Lflag &^= unix.ICANON
+	now.Cc[unix.VMIN], now.Cc[unix.VTIME] = 1, 0
+	if unix.IoctlSetTermios(fd, setTermios, &now) != nil {
+		return func() {}
+	}
+	return func() { _ = unix.IoctlSetTermios(fd, setTermios, before) }
+}
