@@ -8,13 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
@@ -26,6 +24,7 @@ func importCommand() *cli.Command {
 		Usage:     "turn another program's configuration and seen-list into ours",
 		ArgsUsage: strings.Join(rcfile.Formats(), " | ") + " [FILE|DIRECTORY|-]",
 		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "write", Usage: "write the YAML to the configuration file, which must not exist yet, instead of printing it"},
 			&cli.StringFlag{Name: "only", Usage: "only the account `NAME`, as it is named in the YAML"},
 			&cli.BoolFlag{Name: "state", Usage: "take over the seen-list: what the other program has fetched is not fetched again"},
 			&cli.StringSliceFlag{Name: "state-file", Usage: "read the seen-list from `FILE` instead of where the program keeps it", TakesFile: true},
@@ -61,6 +60,9 @@ func runImport(c *cli.Context) error {
 	if !lists && (c.IsSet("only") || c.IsSet("force")) {
 		return usagef("--only and --force go with --state or --verify: without these the whole YAML is printed")
 	}
+	if lists && c.Bool("write") {
+		return usagef("--write goes without --state, --state-file and --verify: write the configuration first, and look at it")
+	}
 	e, err := newEnv(c)
 	if err != nil {
 		return err
@@ -91,6 +93,9 @@ func runImport(c *cli.Context) error {
 	if why, busy := rcfile.Busy(r.result); busy {
 		fmt.Fprintf(e.std.Err, "mailhaul: note: %s; stop it before its seen-list is taken over\n", printable(why))
 	}
+	if c.Bool("write") {
+		return r.write(configPath(c))
+	}
 	if err := r.writeSecrets(); err != nil {
 		return err
 	}
@@ -119,34 +124,6 @@ func importOptions(secrets string) rcfile.Options {
 		o.User = u.Username
 	}
 	return o
-}
-
-// secretDir is where imported passwords go: beside the configuration.
-func secretDir(c *cli.Context) (string, error) {
-	dir, err := filepath.Abs(filepath.Dir(cmp.Or(c.String("config"), config.DefaultPath())))
-	return filepath.Join(dir, "secrets"), err
-}
-
-// writeSecrets puts passwords that stood in the other configuration into files
-// of their own, readable by their owner only.
-func (r *importRun) writeSecrets() error {
-	for _, s := range r.result.Secrets {
-		if err := durable.MkdirAll(filepath.Dir(s.Path), 0o700); err != nil {
-			return err
-		}
-		if old, err := os.ReadFile(s.Path); err == nil {
-			if strings.TrimRight(string(old), "\n") == s.Value {
-				continue
-			}
-			return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s holds another password already", s.Path),
-				Hint: "move it away and run the import again"}
-		}
-		if err := durable.WriteFile(s.Path, []byte(s.Value+"\n")); err != nil {
-			return err
-		}
-		fmt.Fprintf(r.std.Err, "mailhaul: wrote the password to %s (0600)\n", s.Path)
-	}
-	return nil
 }
 
 // lists takes over or checks the seen-lists, account by account.

@@ -110,6 +110,32 @@ func withoutNotes(yaml string) string {
 	return b.String()
 }
 
+// TestImportWrites: --write makes the configuration and never touches one.
+func TestImportWrites(t *testing.T) {
+	w := newSwitching(t, 4)
+	if err := os.Remove(w.path("config.yaml")); err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	want := w.run("import", "fdm").out
+	o := w.run("import", "fdm", "--write")
+	w.want(o, 0, "wrote 1 account to "+w.path("config.yaml"), "check --connect")
+	text, err := os.ReadFile(w.path("config.yaml"))
+	if err != nil || string(text) != want || o.out != "" {
+		t.Errorf("%v: %s\nprinted %s", err, text, o)
+	}
+	if st, err := os.Stat(w.path("config.yaml")); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", st, err)
+	}
+	w.want(w.run("check", "--connect"), 0)
+
+	w.write("config.yaml", []byte("mine"))
+	w.want(w.run("import", "fdm", "--write"), 73, "exists already; it is left as it is", "--config")
+	if text, err := os.ReadFile(w.path("config.yaml")); err != nil || string(text) != "mine" {
+		t.Errorf("%v: %s", err, text)
+	}
+	w.want(w.run("import", "fdm", "--write", "--state"), 64, "--write goes without")
+}
+
 // TestImportFromDirectory reads where the program has a directory.
 func TestImportFromDirectory(t *testing.T) {
 	l := newLab(t)

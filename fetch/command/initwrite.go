@@ -216,22 +216,27 @@ func (s *setup) put(text string) error {
 		}
 		return durable.WriteFile(path, []byte(text))
 	}
-	if err := durable.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
+	return writeNew(s.path, []byte(text))
+}
+
+// writeNew writes a configuration that must not exist yet, in one step.
+func writeNew(name string, text []byte) error {
+	if err := durable.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
-	part := s.path + ".part"
-	if err := durable.WriteFile(part, []byte(text)); err != nil {
+	part := name + ".part"
+	if err := durable.WriteFile(part, text); err != nil {
 		return err
 	}
 	defer os.Remove(part)
 	// A link, since not every system has a rename that never replaces.
-	switch err := os.Link(part, s.path); {
+	switch err := os.Link(part, name); {
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s: exists now; it is left as it is", s.path)
+		return fmt.Errorf("%s: exists now; it is left as it is", name)
 	case err != nil: // a file system without links
-		if err := durable.RenameNew(part, s.path); err != nil {
+		if err := durable.RenameNew(part, name); err != nil {
 			return err
 		}
 	}
-	return durable.SyncDir(filepath.Dir(s.path))
+	return durable.SyncDir(filepath.Dir(name))
 }

@@ -1,0 +1,74 @@
+package command
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// write puts the YAML where the configuration belongs, never over one.
+func (r *importRun) write(path string) error {
+	_, err := os.Lstat(path)
+	switch {
+	case err == nil:
+		err = fmt.Errorf("%s: exists already; it is left as it is", path)
+	case !errors.Is(err, fs.ErrNotExist):
+	default:
+		if err = r.writeSecrets(); err == nil {
+			err = writeNew(path, r.result.YAML())
+		}
+	}
+	if err != nil {
+		return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err,
+			Hint: cmp.Or(fetch.HintOf(err), "without --write the YAML is printed, to be added by hand; or name another file with --config FILE")}
+	}
+	off := 0
+	for _, a := range r.result.Accounts {
+		if !a.Enabled {
+			off++
+		}
+	}
+	fmt.Fprintf(r.std.Err, "mailhaul: wrote %s to %s, %d of them not enabled: its comments say what could not be carried over; then: mailhaul check --connect\n",
+		plural(len(r.result.Accounts), "account"), printable(path), off)
+	return nil
+}
+
+// writeSecrets puts passwords that stood in the other configuration into files
+// of their own, readable by their owner only.
+func (r *importRun) writeSecrets() error {
+	for _, s := range r.result.Secrets {
+		if err := durable.MkdirAll(filepath.Dir(s.Path), 0o700); err != nil {
+			return err
+		}
+		if old, err := os.ReadFile(s.Path); err == nil {
+			if strings.TrimRight(string(old), "\n") == s.Value {
+				continue
+			}
+			return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s holds another password already", s.Path),
+				Hint: "move it away and run the import again"}
+		}
+		if err := durable.WriteFile(s.Path, []byte(s.Value+"\n")); err != nil {
+			return err
+		}
+		fmt.Fprintf(r.std.Err, "mailhaul: wrote the password to %s (0600)\n", s.Path)
+	}
+	return nil
+}
+
+// secretDir is where imported passwords go: beside the configuration.
+func secretDir(c *cli.Context) (string, error) {
+	dir, err := filepath.Abs(filepath.Dir(configPath(c)))
+	return filepath.Join(dir, "secrets"), err
+}
+
+func configPath(c *cli.Context) string { return cmp.Or(c.String("config"), config.DefaultPath()) }
