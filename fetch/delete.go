@@ -12,8 +12,8 @@ import (
 
 // deleteAndQuit sends DELE for what is seen and unwanted, and QUIT, in one
 // flight where the server allows it. Only QUIT's +OK makes deletions real
-// (RFC 1939 section 6); without it the next listing tells which were done, and
-// what it still holds is deleted then.
+// (RFC 1939 section 6); without it the next listing tells which were done
+// (asked.go), and what it still holds is deleted then.
 //
 // List, if not nil, is a listing in which UIDs repeat.
 func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, list []pop3.Message, change *state.Change) (int, error) {
@@ -22,7 +22,7 @@ func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, li
 		r.enter(Deleting)
 	}
 	next := 0
-	var deleted []state.Key
+	var accepted []state.Key
 	var kept refusals
 	msgs := make([]pop3.Message, len(doomed))
 	for i := range doomed {
@@ -35,27 +35,28 @@ func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, li
 			kept.add(refused)
 			return nil
 		}
-		deleted = append(deleted, d.key)
+		accepted = append(accepted, d.key)
 		return nil
 	})
 	if kept.n > 0 {
 		r.addNote(kept.note())
 	}
-	if err != nil {
-		return 0, r.notDeleted(c, len(doomed)-kept.n, err)
-	}
-	change.Deleted, change.DeletedAt = deleted, r.now()
-	if len(deleted) > 0 {
+	if len(doomed) > kept.n {
 		r.facts.List = state.ListDigest{} // as Apply does, see there
 	}
-	return len(deleted), nil
+	if err != nil {
+		return 0, r.notDeleted(c, append(accepted, keysOfDeletions(doomed[next:])...), change, err)
+	}
+	change.Deleted, change.DeletedAt = append(change.Deleted, accepted...), r.now()
+	return len(accepted), nil
 }
 
-// notDeleted is the error of a session in which DELE was sent for n messages
-// and not refused, and QUIT was not answered with +OK; nil if that does not
-// matter.
-func (r *run) notDeleted(c *pop3.Client, n int, err error) error {
+// notDeleted is the error of a session in which DELE was sent for the messages
+// of asked and not refused, and QUIT was not answered with +OK; nil if that does
+// not matter.
+func (r *run) notDeleted(c *pop3.Client, asked []state.Key, change *state.Change, err error) error {
 	var refused *pop3.QuitError
+	n := len(asked)
 	switch {
 	case errors.As(err, &refused) && n == 0:
 		r.addNote(fmt.Sprintf("the server refused to end the session: %v; nothing was to be deleted, so nothing is lost", refused.Err))
@@ -66,6 +67,7 @@ func (r *run) notDeleted(c *pop3.Client, n int, err error) error {
 		return &beforeQuitError{n, err}
 	}
 	r.unconfirmed(n)
+	change.Asked = asked
 	if errors.As(err, &refused) {
 		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server did not confirm the deletions: %w", err), Hint: unconfirmedHint}
 	}
@@ -107,6 +109,14 @@ func deletionsOf(items []Item) []deletion {
 		out = append(out, deletionOf(&items[i]))
 	}
 	return out
+}
+
+func keysOfDeletions(some []deletion) []state.Key {
+	keys := make([]state.Key, len(some))
+	for i := range some {
+		keys[i] = some[i].key
+	}
+	return keys
 }
 
 // spareTwins leaves out messages that share their UID with one that stays. The

@@ -89,6 +89,9 @@ func TestLookThatNothingAskedFor(t *testing.T) {
 		note     string
 	}{
 		{"refused", pop3test.Options{Faults: []pop3test.Fault{{On: "PASS", Nth: 2, Always: true, Do: pop3test.Err("[IN-USE] locked")}}}, 0, 1, 3 * time.Second, "could not be seen, the next run looks"},
+		{"refused for good", pop3test.Options{Faults: []pop3test.Fault{{On: "PASS", Nth: 2, Always: true, Do: pop3test.Err("[AUTH] no")}}}, 0, 1, 0, "could not be seen, the next run looks"},
+		{"too early", pop3test.Options{Faults: []pop3test.Fault{{On: "PASS", Nth: 2, Always: true, Do: pop3test.Err("[LOGIN-DELAY] wait")}}}, 0, 1, 3 * time.Second, "could not be seen, the next run looks"},
+		{"released after a moment", pop3test.Options{Faults: []pop3test.Fault{{On: "PASS", Nth: 2, Do: pop3test.Err("[IN-USE] locked")}}}, 0, 2, time.Second, ""},
 		{"cut", pop3test.Options{Faults: []pop3test.Fault{{On: "connect", Nth: 2, Always: true, Do: pop3test.Cut()}}}, 0, 1, 3 * time.Second, "could not be seen, the next run looks"},
 		{"one login a minute", pop3test.Options{LoginDelay: time.Minute}, 0, 1, 0, ""},
 		{"one login a minute, and a person waits", pop3test.Options{LoginDelay: time.Minute}, 2 * time.Minute, 2, time.Minute, ""},
@@ -105,6 +108,39 @@ func TestLookThatNothingAskedFor(t *testing.T) {
 				}
 				if took := time.Since(began); took < tt.took || took > tt.took+time.Second {
 					t.Errorf("took %s, want %s", took, tt.took)
+				}
+			})
+		})
+	}
+}
+
+// TestSecondLookAtGmail: where one more look is usual, a server that is slow to
+// let go of the maildrop is waited for, and given up without an error if there
+// cannot be more.
+func TestSecondLookAtGmail(t *testing.T) {
+	t.Parallel()
+	inUse := pop3test.Fault{On: "PASS", Nth: 2, Do: pop3test.Err("[IN-USE] locked")}
+	always := inUse
+	always.Always = true
+	for _, tt := range []struct {
+		name     string
+		messages int
+		fault    pop3test.Fault
+		exit     Exit
+		sessions int
+		notes    int
+	}{
+		{"few, released", 3, inUse, ExitOK, 2, 0},
+		{"few, held", 3, always, ExitOK, 1, 1},
+		{"many, held", 150, always, ExitTemp, 1, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+			g.add(tt.messages)
+			g.piped(pop3test.Options{Capa: []string{"USER", "TOP", "UIDL", "RESP-CODES", "X-GOOGLE-RICO"}, Faults: []pop3test.Fault{tt.fault}}, func(*pop3test.Server) {
+				s := g.run()
+				if ExitOf(s.Err) != tt.exit || s.Fetched != tt.messages || s.Sessions != tt.sessions || noted(s.Notes, "whether the server lists more now") != tt.notes {
+					t.Errorf("%d fetched, %d sessions, %q, %v", s.Fetched, s.Sessions, s.Notes, s.Err)
 				}
 			})
 		})

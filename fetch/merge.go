@@ -77,7 +77,7 @@ type mark uint8
 const (
 	known  mark = 1 << iota
 	done        // it needs nothing
-	back        // done, but its deletion was confirmed
+	back        // done, but its deletion was confirmed or asked for
 	mayDel      // delivered everywhere by us
 )
 
@@ -119,13 +119,20 @@ func (r *rows) merge(k Known, p Policy, now time.Time, plan *Plan) {
 			i++
 		}
 		if i < len(r.order) && string(r.key(r.order[i])) == string(key) {
-			if !k.Compared[state.Key(key)] {
+			other, compared := k.Compared[state.Key(key)]
+			if !other {
 				r.meet(r.order[i], key, rec, k, p)
+			}
+			if rec.WasAsked() && !compared {
+				plan.Asked = append(plan.Asked, state.Key(bytes.Clone(key)))
 			}
 			if _, gone := k.Gone[state.Key(key)]; gone {
 				plan.Back = append(plan.Back, state.Key(bytes.Clone(key)))
 			}
 			continue
+		}
+		if rec.WasAsked() {
+			plan.Vanished = append(plan.Vanished, state.Key(bytes.Clone(key)))
 		}
 		since, gone := k.Gone[state.Key(key)]
 		switch {
@@ -156,7 +163,7 @@ func (r *rows) meet(pos int32, key []byte, rec state.Record, k Known, p Policy) 
 	m := known
 	if rec.Done() {
 		m |= done
-		if _, compared := k.Compared[state.Key(key)]; rec.WasDeleted() && !compared {
+		if _, compared := k.Compared[state.Key(key)]; (rec.WasDeleted() || rec.WasAsked()) && !compared {
 			m |= back
 		}
 	}

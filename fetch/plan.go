@@ -22,7 +22,7 @@ const (
 	// Pausing: it failed before and its next try is not due.
 	Pausing
 	// Reappeared: the deletion of a seen message with its unique-id was
-	// confirmed. Whether it is the same one only the header tells (reused.go).
+	// confirmed, or asked for in a session whose end is not known. Whether it is the same one only the header tells (reused.go).
 	Reappeared
 )
 
@@ -93,6 +93,9 @@ type Plan struct {
 	// that are listed again, and Expire those unlisted for so long that they
 	// are forgotten.
 	Gone, Back, Expire []state.Key
+	// Asked and Vanished are keys whose deletion was asked for and not confirmed:
+	// those that are listed, and not compared yet, and those that are not.
+	Asked, Vanished []state.Key
 	// Unfail are keys with a failure on record that the server does not list
 	// any more: there is nothing left to try again.
 	Unfail []state.Key

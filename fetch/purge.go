@@ -60,7 +60,7 @@ func (r *run) purgeable(ctx context.Context, older time.Duration, rep *PurgeRepo
 	if err := r.awaitLogin(ctx, false); err != nil {
 		return nil, err
 	}
-	listed, err := r.listedKeys(ctx, r.compareListed)
+	listed, err := r.listedKeys(ctx, r.answerAndCompare)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (r *run) purgeable(ctx context.Context, older time.Duration, rep *PurgeRepo
 	entries, err := r.entries(func(e *state.Entry) bool {
 		// What is listed although it was deleted, and could not be compared, may
 		// be another message.
-		return listed[e.Key] && delivered(e) && e.Deleted.IsZero() && (older == 0 || age(e.FirstSeen, from, now) >= older)
+		return listed[e.Key] && delivered(e) && !r.mayBeOther(e) && (older == 0 || age(e.FirstSeen, from, now) >= older)
 	})
 	if err != nil {
 		return nil, err
@@ -84,11 +84,12 @@ func (r *run) purgeable(ctx context.Context, older time.Duration, rep *PurgeRepo
 	return doomed, err
 }
 
-// compareListed compares what is listed although its deletion was confirmed.
+// compareListed compares what is listed although its deletion was confirmed, or
+// asked for.
 func (r *run) compareListed(ctx context.Context, c *pop3.Client, items []Item) error {
 	var back []Item
 	for _, it := range items {
-		if e, ok := r.entry(it.Key); ok && e.Done && !e.Deleted.IsZero() {
+		if e, ok := r.entry(it.Key); ok && e.Done && (e.Asked || !e.Deleted.IsZero()) {
 			back = append(back, it)
 		}
 	}
@@ -99,8 +100,23 @@ func (r *run) compareListed(ctx context.Context, c *pop3.Client, items []Item) e
 	if len(back) == 0 {
 		return nil
 	}
-	_, err := r.compare(ctx, c, back)
+	found, err := r.compare(ctx, c, back)
+	if r.compared == nil {
+		r.compared = make(map[state.Key]bool)
+	}
+	for _, it := range back {
+		if found.same[it.Key] || found.other[it.Key] {
+			r.compared[it.Key] = found.other[it.Key]
+		}
+	}
 	return err
+}
+
+// mayBeOther reports whether what is listed with the key of an entry may be
+// another message than the one that was delivered.
+func (r *run) mayBeOther(e *state.Entry) bool {
+	_, decided := r.compared[e.Key]
+	return !decided && (e.Asked || !e.Deleted.IsZero())
 }
 
 // beyondDoubt are the messages that may be deleted: those that are the same as
@@ -227,11 +243,14 @@ func (r *run) purgeSession(ctx context.Context, doomed map[state.Key]bool, gone 
 	}
 	change := &state.Change{Facts: &r.facts}
 	n, err := r.deleteAndQuit(ctx, c, items, messagesOf(rows), change)
+	if aerr := stateWrite(r.db, r.db.Apply(change)); err == nil {
+		err = aerr
+	}
 	if err != nil {
 		return 0, err
 	}
 	gone.add(change.Deleted, nil)
-	return n, stateWrite(r.db, r.db.Apply(change))
+	return n, nil
 }
 
 // listRows opens a session, once the server allows it, and gives each listed
@@ -279,9 +298,5 @@ func (r *run) listedKeys(ctx context.Context, look func(context.Context, *pop3.C
 			return nil, err
 		}
 	}
-	keys := make(map[state.Key]bool, len(items))
-	for i := range items {
-		keys[items[i].Key] = true
-	}
-	return keys, c.Quit(ctx)
+	return keysOfItems(items), c.Quit(ctx)
 }

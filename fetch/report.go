@@ -50,13 +50,17 @@ type Report struct {
 type ServerSide struct {
 	// Listed is how many messages there are; Here of them are delivered or set
 	// aside, and verified, Unverified not verified, New never fetched, Other
-	// the rest (incomplete, or marked as seen).
-	Listed     int   `json:"listed"`
-	Here       int   `json:"here"`
-	Unverified int   `json:"unverified"`
-	New        int   `json:"new"`
-	Other      int   `json:"other"`
-	Size       int64 `json:"size"`
+	// the rest (incomplete, or marked as seen). Unclear are under the unique-id of
+	// one that was to be deleted, and could not be compared with it; of the others,
+	// StillListed are messages whose deletion the server confirmed.
+	Listed      int   `json:"listed"`
+	Here        int   `json:"here"`
+	Unverified  int   `json:"unverified"`
+	New         int   `json:"new"`
+	Other       int   `json:"other"`
+	Unclear     int   `json:"unclear"`
+	StillListed int   `json:"still_listed"`
+	Size        int64 `json:"size"`
 }
 
 // Month counts the messages of one month.
@@ -208,6 +212,9 @@ func (r *run) serverSide(ctx context.Context, rep *Report) (*ServerSide, error) 
 		return nil, err
 	}
 	defer r.leave(c)
+	if err := r.compareListed(ctx, c, items); err != nil {
+		return nil, err
+	}
 	side := &ServerSide{Listed: len(items)}
 	if gmail(c) {
 		rep.Notes = append(rep.Notes, "Gmail lists only what was not fetched by POP before, by its settings: see docs/switching.md")
@@ -216,9 +223,14 @@ func (r *run) serverSide(ctx context.Context, rep *Report) (*ServerSide, error) 
 	for i := range items {
 		side.Size += max(items[i].Size, 0)
 		e, ok := r.entry(items[i].Key)
+		if ok && !e.Deleted.IsZero() && !r.mayBeOther(&e) {
+			side.StillListed++
+		}
 		switch {
 		case !ok:
 			side.New++
+		case r.mayBeOther(&e):
+			side.Unclear++
 		case !e.Done || e.Source != state.Fetched:
 			side.Other++
 		case e.Verified.IsZero():
@@ -235,6 +247,10 @@ func (rep *Report) judgeServer() {
 	rep.because(s.New, "on the server %s never fetched: run `mailhaul fetch`")
 	rep.because(s.Unverified, "on the server %s not verified: run `mailhaul verify`")
 	rep.because(s.Other, "on the server %s not in every target (incomplete, or seen without being fetched here)")
+	rep.because(s.Unclear, "on the server %s under the unique-id of a deleted one, and could not be compared with it: run `mailhaul fetch`")
+	if s.StillListed > 0 {
+		rep.Notes = append(rep.Notes, fmt.Sprintf("%d of the %s that were deleted %s still listed: some providers archive instead of deleting, by a setting", s.StillListed, counted(rep.Deleted, "message"), isAre(s.StillListed)))
+	}
 	switch {
 	case rep.windowed:
 		rep.Reasons = append(rep.Reasons, fmt.Sprintf("the server lists only %d messages at a time: run `mailhaul purge` and `mailhaul fetch` until it lists none", s.Listed))

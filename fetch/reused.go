@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
@@ -46,19 +45,19 @@ func (r *run) settleReused(ctx context.Context, c *pop3.Client, items []Item, ne
 	return r.applyCompared(change)
 }
 
-// compareReused fills r.compared with what the headers decide, for the next
-// diff, and returns what is to be recorded of it. It changes nothing.
+// compareReused fills r.compared with what can be decided without the bodies,
+// for the next diff, and returns what is to be recorded of it. It changes nothing.
 func (r *run) compareReused(ctx context.Context, c *pop3.Client, items []Item, neverReused bool) (*state.Change, error) {
 	r.compared = nil
 	if len(items) == 0 {
 		return nil, nil
 	}
+	items, r.compared = r.confirmedGone(items, neverReused)
 	prints, err := r.fingerprints(ctx, c, messagesOf(items))
 	if err != nil {
 		return nil, err
 	}
 	change := &state.Change{}
-	r.compared = make(map[state.Key]bool)
 	for i, p := range prints {
 		e, ok := r.entry(items[i].Key)
 		switch {
@@ -68,14 +67,27 @@ func (r *run) compareReused(ctx context.Context, c *pop3.Client, items []Item, n
 			change.Forget = append(change.Forget, e.Key)
 		case neverReused:
 			r.compared[e.Key] = false
-			e.Deleted = time.Time{}
-			change.Put = append(change.Put, e)
 		}
 	}
 	if n := len(change.Forget); n > 0 {
 		r.addNote("the server uses unique-ids of deleted messages again: " + counted(n, "new message") + " recognised by the header")
 	}
 	return change, nil
+}
+
+// confirmedGone leaves out the messages whose deletion was asked for and never
+// confirmed: they may just be there still. Where no unique-id is given twice
+// they are known to be the same, else only their content tells.
+func (r *run) confirmedGone(items []Item, neverReused bool) (gone []Item, compared map[state.Key]bool) {
+	compared = make(map[state.Key]bool)
+	for _, it := range items {
+		if e, ok := r.entry(it.Key); !ok || !e.Asked {
+			gone = append(gone, it)
+		} else if neverReused && e.Deleted.IsZero() {
+			compared[it.Key] = false
+		}
+	}
+	return gone, compared
 }
 
 // reusedUIDs reports whether this session listed another message than the one

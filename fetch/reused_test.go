@@ -60,10 +60,13 @@ func TestDeletedMessageIsListedAgain(t *testing.T) {
 			g.account.Policy.Keep.None = none
 			g.put("1", "first")
 			s := g.run()
-			if s.Err != nil || s.Fetched != 0 || s.Deleted != b2i(none) || g.delivered() != 1 || len(s.Notes) != 0 {
+			if s.Err != nil || s.Fetched != 0 || s.Deleted != 0 || g.delivered() != 1 || len(s.Notes) != b2i(none) {
 				t.Errorf("fetched %d, deleted %d, notes %q, err %v", s.Fetched, s.Deleted, s.Notes, s.Err)
 			}
 			if none {
+				if g.drop.Len() != 0 || !strings.Contains(s.Notes[0], "1 message whose deletion the server confirmed is listed again") {
+					t.Errorf("%d left, notes %q", g.drop.Len(), s.Notes)
+				}
 				return
 			}
 			e := g.entry("1")

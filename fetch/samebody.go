@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/fault"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -148,7 +147,7 @@ func (r *run) lookAt(ctx context.Context, c *pop3.Client, items []Item, fn func(
 type comparison struct{ same, other map[state.Key]bool }
 
 // compare looks at messages once more and records what came of it: another
-// message is unknown from then on, and the same one was never deleted.
+// message is unknown from then on.
 func (r *run) compare(ctx context.Context, c *pop3.Client, items []Item) (comparison, error) {
 	out := comparison{make(map[state.Key]bool), make(map[state.Key]bool)}
 	r.log.Info("comparing with what was delivered", "messages", len(items))
@@ -161,8 +160,8 @@ func (r *run) compare(ctx context.Context, c *pop3.Client, items []Item) (compar
 		switch found[i] {
 		case sameMessage:
 			out.same[it.Key] = true
-			if e, ok := r.entry(it.Key); ok && (e.ByHeader || !e.Deleted.IsZero()) {
-				e.ByHeader, e.Deleted = false, time.Time{}
+			if e, ok := r.entry(it.Key); ok && e.ByHeader {
+				e.ByHeader = false
 				change.Put = append(change.Put, e)
 			}
 		case otherMessage:

@@ -32,6 +32,7 @@ func (r *run) session(ctx context.Context, change *state.Change, done *confirmed
 			return seenWindow{pause: pause}, c.Quit(ctx)
 		}
 	}
+	asked := plan.Asked
 	if err := r.matchReused(ctx, c, list, &plan); err != nil {
 		return w, err
 	}
@@ -60,6 +61,8 @@ func (r *run) session(ctx context.Context, change *state.Change, done *confirmed
 		r.spareUnproven(&plan, neverReused(list))
 	}
 	w.reused = w.reused || r.reusedUIDs()
+	r.answered(asked, &plan, w.gmail, change)
+	r.listedAgain(&plan, done, change)
 	var twins []pop3.Message // the listing, if it has UIDs twice
 	if plan.Repeated && !r.prints.late {
 		twins = list

@@ -30,6 +30,12 @@ func (r *run) matchReset(ctx context.Context, c *pop3.Client, list []pop3.Messag
 	if err != nil || len(found) == 0 {
 		return err
 	}
+	for _, k := range plan.Vanished { // under this unique-id it cannot be seen to go
+		if e, ok := r.entry(k); ok {
+			e.Asked = false
+			found = append(found, e)
+		}
+	}
 	fault.Point("uidreset.apply")
 	if err := r.db.Apply(&state.Change{Put: found}); err != nil {
 		return &Error{Exit: ExitIO, Err: stateWrite(r.db, err)}
@@ -122,7 +128,7 @@ func (r *run) match(ctx context.Context, c *pop3.Client, unknown []Item, lost *l
 	for i, p := range prints {
 		switch e := lost.shown(p, unknown[i].Size); {
 		case e != nil:
-			e.Key, e.ByHeader = unknown[i].Key, true
+			e.Key, e.ByHeader, e.Asked = unknown[i].Key, true, false
 			found = append(found, *e)
 		case (p == nil || len(lost.byPrint[*p]) > 0) && lost.mayHold(unknown[i].Size):
 			open = append(open, unknown[i])
@@ -143,7 +149,7 @@ func (r *run) match(ctx context.Context, c *pop3.Client, unknown []Item, lost *l
 func (r *run) matchContents(ctx context.Context, c *pop3.Client, open []Item, lost *lostEntries) (found []state.Entry, err error) {
 	err = r.lookAt(ctx, c, open, func(i int, s bodySums) {
 		if e := lost.taken(func(e *state.Entry) bool { return s.like(e, false) == sameMessage }); e != nil {
-			e.Key = open[i].Key
+			e.Key, e.Asked = open[i].Key, false
 			found = append(found, *e)
 		}
 	})

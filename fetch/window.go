@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -43,7 +42,7 @@ type seenWindow struct {
 func (w seenWindow) moreExpected(f *state.Facts) (more, sure bool) {
 	switch {
 	case w.gmail:
-		return w.retrieved > 0, true // RETR and QUIT take a message off Gmail's list
+		return w.retrieved > 0, w.listed >= windowSuspect // RETR and QUIT take a message off Gmail's list
 	case w.deleted == 0:
 		return false, false
 	case f.Window > 0 && w.listed >= f.Window:
@@ -78,16 +77,22 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 	defer r.dropQuirks()
 	var before seenWindow
 	done := newConfirmed(r.f.lookPauses(), false)
+	var unseen error // a look that nothing asked for
+	defer func() {
+		if note := done.note(unseen); note != "" {
+			r.addNote(note)
+		}
+	}()
 	for {
 		if err := r.awaitLogin(ctx, before.listed > 0); err != nil {
 			return err
 		}
 		w, err := r.session(ctx, change, done)
 		r.sum.Deleted += done.add(change.Deleted, r.compared)
-		if err != nil && !w.planned && before.deleted > 0 && laterMayHelp(err) {
+		if err != nil && !w.planned && len(before.list) > 0 {
 			var ok bool
-			if w.pause, ok = r.lookAgain(done, unread); !ok && !before.sure {
-				r.addNote(fmt.Sprintf("%s confirmed; whether the server lists more now could not be seen, the next run looks: %v", counted(len(done.keys), "deletion"), err))
+			if w.pause, ok = r.lookAfter(done, err); !ok && !before.sure && mayDoWithout(err) {
+				unseen = err
 				return nil
 			}
 		}
@@ -102,9 +107,6 @@ func (r *run) sessions(ctx context.Context, change *state.Change) error {
 			r.suspects.cause = nil
 			r.confirmQuirks(0, true)
 			w.learnWindow(&r.facts, before)
-			if before.deleted > 0 && w.unchanged(before) {
-				r.addNote(fmt.Sprintf("the server confirmed %s and still lists these messages: they are delivered and not fetched again; some providers archive instead, by a setting", counted(before.deleted, "deletion")))
-			}
 			again = r.further(&w, before)
 		} else {
 			w.list = nil

@@ -119,7 +119,7 @@ func (l lookup) get(key []byte) []byte {
 }
 
 func (a *applier) run() error {
-	for _, step := range []func() error{a.settle, a.put, a.forget, a.fail, a.relist, a.markDeleted,
+	for _, step := range []func() error{a.settle, a.put, a.forget, a.fail, a.relist, a.markDeleted, a.markAsked,
 		a.intend, a.putFacts, a.putCount, a.putScattered, a.putRun, a.putBudget} {
 		if err := step(); err != nil {
 			return err
@@ -170,7 +170,7 @@ func (a *applier) settleEntry(s Settlement, i Intent) error {
 		e = Entry{Key: i.Key, FirstSeen: a.firstFailed(i.Key, i.At)}
 	}
 	e.Source, e.Size, e.SHA256, e.Content, e.ByHeader = Fetched, i.Size, i.SHA256, i.Content, false
-	e.Deleted = time.Time{} // the server still had it
+	e.Deleted, e.Asked = time.Time{}, false // the server still had it
 	if !i.Fingerprint.IsZero() {
 		e.Fingerprint = i.Fingerprint
 	}
@@ -277,22 +277,40 @@ func (a *applier) putGone(k Key, at time.Time) error {
 
 func (a *applier) markDeleted() error {
 	for _, k := range a.Deleted {
-		v := a.known.get([]byte(k))
-		if v == nil {
-			continue
+		known, err := a.rewrite(k, func(r Record) (Record, error) { return r.withDeleted(a.DeletedAt) })
+		if err == nil && known {
+			err = a.putGone(k, a.DeletedAt)
 		}
-		v, err := Record(v).withDeleted(a.DeletedAt)
 		if err != nil {
-			return fmt.Errorf("entry %q: %w", k, err)
-		}
-		if err := a.entries.Put([]byte(k), v); err != nil {
-			return fmt.Errorf("entry %q: %w", k, err)
-		}
-		if err := a.putGone(k, a.DeletedAt); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (a *applier) markAsked() error {
+	for _, k := range a.Asked {
+		if _, err := a.rewrite(k, Record.withAsked); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rewrite replaces the record of a key, if there is one.
+func (a *applier) rewrite(k Key, with func(Record) (Record, error)) (known bool, err error) {
+	v := a.known.get([]byte(k))
+	if v == nil {
+		return false, nil
+	}
+	v, err = with(v)
+	if err == nil {
+		err = a.entries.Put([]byte(k), v)
+	}
+	if err != nil {
+		return true, fmt.Errorf("entry %q: %w", k, err)
+	}
+	return true, nil
 }
 
 func (a *applier) intend() error {

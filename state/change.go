@@ -27,6 +27,9 @@ type Change struct {
 	// DeletedAt: they are gone since then. Unknown keys are passed over.
 	Deleted   []Key
 	DeletedAt time.Time
+	// Asked are keys whose deletion was asked for and not confirmed. Unknown keys
+	// are passed over.
+	Asked []Key
 	// Intend records intents. Their IDs are filled in once it is durable.
 	Intend []Intent
 	// Facts replaces the facts; nil leaves them. See ListDigest for the one
@@ -51,7 +54,7 @@ type Settlement struct {
 
 func (c *Change) empty() bool {
 	return len(c.Settle)+len(c.Put)+len(c.Forget)+len(c.Fail)+len(c.Unfail)+
-		len(c.Gone)+len(c.Back)+len(c.Deleted)+len(c.Intend)+len(c.Budget) == 0 &&
+		len(c.Gone)+len(c.Back)+len(c.Deleted)+len(c.Asked)+len(c.Intend)+len(c.Budget) == 0 &&
 		c.Facts == nil && c.Run == nil
 }
 
@@ -62,5 +65,5 @@ func (c *Change) breaksDigest() bool {
 			return true
 		}
 	}
-	return len(c.Forget)+len(c.Deleted) > 0
+	return len(c.Forget)+len(c.Deleted)+len(c.Asked) > 0
 }

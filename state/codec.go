@@ -10,7 +10,7 @@ import (
 //
 //	flags        1 byte: 0 done, 1-2 source, 3 SHA-256, 4 fingerprint,
 //	             5 verified, 6 deleted, 7 more
-//	more flags   1 byte, if flagged: 0 content, 1 by header
+//	more flags   1 byte, if flagged: 0 content, 1 by header, 2 asked
 //	size + 1     uvarint; 0 is unknown
 //	first seen   time since 2020
 //	verified     time since first seen, if flagged
@@ -43,6 +43,7 @@ const (
 const (
 	moreContent = 1 << iota
 	moreByHeader
+	moreAsked
 	moreUnknown
 )
 
@@ -86,6 +87,11 @@ func (r Record) WasDeleted() bool {
 	return r.sound() && r[0]&flagDeleted != 0
 }
 
+// WasAsked reports whether Asked is set; it looks at two bytes.
+func (r Record) WasAsked() bool {
+	return r.sound() && r[0]&flagMore != 0 && r[1]&moreAsked != 0
+}
+
 // sound looks at the flags.
 func (r Record) sound() bool {
 	return len(r) > 0 && (r[0]&flagMore == 0 || len(r) > 1 && r[1] > 0 && r[1] < moreUnknown)
@@ -122,8 +128,8 @@ func (r Record) head() (head, decoder) {
 
 // append writes the head again, and the flags as they then are.
 func (h *head) append(b []byte) []byte {
-	h.flags &^= flagVerified | flagDeleted
-	h.flags |= flag(!h.verified.IsZero(), flagVerified) | flag(!h.deleted.IsZero(), flagDeleted)
+	h.flags &^= flagVerified | flagDeleted | flagMore
+	h.flags |= flag(!h.verified.IsZero(), flagVerified) | flag(!h.deleted.IsZero(), flagDeleted) | flag(h.more != 0, flagMore)
 	h.base = base(h.firstSeen)
 	b = append(b, h.flags)
 	if h.flags&flagMore != 0 {
@@ -142,12 +148,20 @@ func (h *head) append(b []byte) []byte {
 
 // withDeleted returns a copy whose Deleted is at.
 func (r Record) withDeleted(at time.Time) (Record, error) {
+	return r.with(func(h *head) { h.deleted, h.more = at, h.more&^moreAsked })
+}
+
+// withAsked returns a copy whose Asked is set.
+func (r Record) withAsked() (Record, error) { return r.with(func(h *head) { h.more |= moreAsked }) }
+
+// with returns a copy with another head.
+func (r Record) with(set func(*head)) (Record, error) {
 	h, rest := r.head()
 	if rest.bad {
 		return nil, errCorrupt
 	}
-	h.deleted = at
-	b := h.append(make([]byte, 0, len(r)+binary.MaxVarintLen64))
+	set(&h)
+	b := h.append(make([]byte, 0, len(r)+1+binary.MaxVarintLen64))
 	return append(b, rest.b...), nil
 }
 
@@ -158,8 +172,7 @@ func appendEntry(b []byte, e *Entry, number func(target string) (uint64, error))
 	h := head{size: e.Size, firstSeen: e.FirstSeen, verified: e.Verified, deleted: e.Deleted}
 	h.flags = byte(e.Source)<<sourceShift | flag(e.Done, flagDone) |
 		flag(e.SHA256 != [32]byte{}, flagSHA256) | flag(!e.Fingerprint.IsZero(), flagFingerprint)
-	h.more = flag(e.Content != [32]byte{}, moreContent) | flag(e.ByHeader, moreByHeader)
-	h.flags |= flag(h.more != 0, flagMore)
+	h.more = flag(e.Content != [32]byte{}, moreContent) | flag(e.ByHeader, moreByHeader) | flag(e.Asked, moreAsked)
 	b = h.append(b)
 	if h.flags&flagFingerprint != 0 {
 		b = append(b, e.Fingerprint[:]...)
@@ -200,7 +213,7 @@ func appendOutcomes(b []byte, outcomes []Outcome, from int64, number func(string
 func decodeEntry(k Key, r Record, name func(number uint64) (string, bool)) (Entry, error) {
 	h, d := r.head()
 	e := Entry{Key: k, Size: h.size, FirstSeen: h.firstSeen, Verified: h.verified, Deleted: h.deleted,
-		Source: Source(h.flags >> sourceShift & sourceMask), Done: h.flags&flagDone != 0, ByHeader: h.more&moreByHeader != 0}
+		Source: Source(h.flags >> sourceShift & sourceMask), Done: h.flags&flagDone != 0, ByHeader: h.more&moreByHeader != 0, Asked: h.more&moreAsked != 0}
 	if h.flags&flagFingerprint != 0 {
 		copy(e.Fingerprint[:], d.bytes(uint64(len(e.Fingerprint))))
 	}

@@ -57,6 +57,7 @@ func TestEntryRoundTrip(t *testing.T) {
 		"far future":  {Key: "k", FirstSeen: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), Deleted: old},
 		"content":     {Key: "k", Content: [32]byte{1}},
 		"by header":   {Key: "k", ByHeader: true, SHA256: [32]byte{3}, Outcomes: []Outcome{{Target: "t"}}},
+		"asked":       {Key: "k", Asked: true, Deleted: at(3)},
 		"both":        {Key: "k", ByHeader: true, Content: [32]byte{31: 2}, Verified: at(0)},
 		"two":         {Key: "k", Outcomes: []Outcome{{Target: "a", Status: Skipped}, {Target: "b", Status: SetAside, Receipt: "x\x00\xff", At: old}}},
 	} {
@@ -107,7 +108,7 @@ func FuzzEntry(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n := numbering{targets{names: []string{"a", "b"}}}
 		r := Record(b)
-		_, _, _, _, _, _ = r.Done(), r.Size(), r.Source(), r.FirstSeen(), r.Verified(), r.Deleted()
+		_, _, _, _, _, _, _ = r.Done(), r.Size(), r.Source(), r.FirstSeen(), r.Verified(), r.Deleted(), r.WasAsked()
 		e, err := decodeEntry("k", b, n.name)
 		if err != nil {
 			return

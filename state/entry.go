@@ -155,6 +155,9 @@ type Entry struct {
 	Verified time.Time
 	// Deleted is when the server confirmed its deletion; zero: never.
 	Deleted time.Time
+	// Asked: its deletion was asked for and not confirmed, so the server may have
+	// carried it out. The next listing tells.
+	Asked bool
 }
 
 // covers reports whether every target has an outcome. An empty list is not

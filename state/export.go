@@ -23,6 +23,7 @@ const maxLine = 1 << 20
 //	sha256, fingerprint   hex; absent: unknown
 //	content      hex; absent: it is sha256
 //	by_header    only an equal header says that it is the message delivered
+//	asked        its deletion was asked for and not confirmed
 //	first_seen, verified, deleted, gone   RFC 3339, UTC; absent: never
 //	source       fetched, marked, imported (the default)
 //	done         default true: a list of UIDs is a list of what is seen
@@ -44,6 +45,7 @@ type line struct {
 	Outcomes    []Outcome   `json:"outcomes,omitempty"`
 	Verified    time.Time   `json:"verified,omitzero"`
 	Deleted     time.Time   `json:"deleted,omitzero"`
+	Asked       bool        `json:"asked,omitempty"`
 	Gone        time.Time   `json:"gone,omitzero"`
 }
 
@@ -82,7 +84,7 @@ func (e Entry) JSON() ([]byte, error) {
 
 func newLine(e *Entry, gone time.Time) line {
 	l := line{Nth: e.Key.Nth(), SHA256: e.SHA256, Content: e.Content, Fingerprint: e.Fingerprint, ByHeader: e.ByHeader, FirstSeen: e.FirstSeen,
-		Source: &e.Source, Done: &e.Done, Outcomes: e.Outcomes, Verified: e.Verified, Deleted: e.Deleted, Gone: gone}
+		Source: &e.Source, Done: &e.Done, Outcomes: e.Outcomes, Verified: e.Verified, Deleted: e.Deleted, Asked: e.Asked, Gone: gone}
 	if uid := e.Key.UID(); utf8.ValidString(uid) {
 		l.UID = &uid
 	} else {
@@ -138,7 +140,7 @@ func parseLine(text []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("nth is %d: want 0 or more", l.Nth)
 	}
 	e := Entry{Key: NewKey(uid, l.Nth), Size: -1, SHA256: l.SHA256, Content: l.Content, Fingerprint: l.Fingerprint, ByHeader: l.ByHeader, FirstSeen: l.FirstSeen,
-		Source: Imported, Done: l.Done == nil || *l.Done, Outcomes: l.Outcomes, Verified: l.Verified, Deleted: l.Deleted}
+		Source: Imported, Done: l.Done == nil || *l.Done, Outcomes: l.Outcomes, Verified: l.Verified, Deleted: l.Deleted, Asked: l.Asked}
 	if l.Size != nil {
 		e.Size = max(*l.Size, -1)
 	}

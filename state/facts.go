@@ -65,8 +65,8 @@ type SizeRecord struct {
 // the account's targets (put them into the hash).
 //
 // Apply resets it, also when the same Change sets it, whenever it could have
-// become untrue: when a key is forgotten or its deletion confirmed (if it is
-// listed again it may be another message), and when Put stores an entry that is
+// become untrue: when a key is forgotten or its deletion confirmed or asked for (if
+// it is listed again it may be another message), and when Put stores an entry that is
 // not Done. A message that leaves the listing changes the sum by itself.
 type ListDigest struct {
 	Count int `json:"count"`

@@ -190,6 +190,42 @@ func TestGoneBackDeletedForget(t *testing.T) {
 	})
 }
 
+// TestAskedUntilAnswered: a confirmed deletion, and a delivery, answer what was
+// asked; nothing else of the entry changes.
+func TestAskedUntilAnswered(t *testing.T) {
+	for _, e := range []Entry{
+		{Key: "a", Done: true},
+		{Key: "a", Done: true, Content: [32]byte{5}, FirstSeen: at(1), Outcomes: []Outcome{{Target: "t", Receipt: "x", At: at(2)}}},
+		{Key: "a", Done: true, ByHeader: true, Verified: at(3), Deleted: at(4), SHA256: [32]byte{6}},
+	} {
+		db := openTest(t)
+		is := func(want Entry) {
+			t.Helper()
+			view(t, db, func(v *View) {
+				if got, _ := v.Get("a"); !cmp.Equal(want, got) || v.Len() != 1 || v.Record("a").WasAsked() != want.Asked {
+					t.Error(cmp.Diff(want, got))
+				}
+			})
+		}
+		apply(t, db, &Change{Put: []Entry{e}})
+		apply(t, db, &Change{Asked: []Key{"a", "unknown"}})
+		e.Asked = true
+		is(e)
+		apply(t, db, &Change{Deleted: []Key{"a"}, DeletedAt: at(9)})
+		e.Asked, e.Deleted = false, at(9)
+		is(e)
+		apply(t, db, &Change{Asked: []Key{"a"}})
+		in := intent("a", "t")
+		apply(t, db, &Change{Intend: []Intent{in}})
+		apply(t, db, &Change{Settle: []Settlement{{Intent: 1}}})
+		view(t, db, func(v *View) {
+			if got, _ := v.Get("a"); got.Asked || !got.Deleted.IsZero() {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
 func TestDigestIsResetWhenItMayBeUntrue(t *testing.T) {
 	list := ListDigest{Count: 7, Sum: Sum{1}}
 	for _, tt := range []struct {
@@ -198,6 +234,8 @@ func TestDigestIsResetWhenItMayBeUntrue(t *testing.T) {
 		keep bool
 	}{
 		{"forget", Change{Forget: []Key{"a"}}, false},
+		{"deleted", Change{Deleted: []Key{"a"}}, false},
+		{"asked", Change{Asked: []Key{"a"}}, false},
 		{"put incomplete", Change{Put: []Entry{{Key: "b"}}}, false},
 		{"set and forget", Change{Forget: []Key{"a"}, Facts: &Facts{NoTop: true, List: list}}, false},
 		{"put done", Change{Put: []Entry{{Key: "b", Done: true}}}, true},
@@ -290,7 +328,7 @@ func TestModel(t *testing.T) {
 			last = string(k)
 			e := v.Entry(k, r)
 			if r.Done() != e.Done || r.Size() != e.Size || r.Source() != e.Source || !r.FirstSeen().Equal(e.FirstSeen) ||
-				!r.Verified().Equal(e.Verified) || !r.Deleted().Equal(e.Deleted) {
+				!r.Verified().Equal(e.Verified) || !r.Deleted().Equal(e.Deleted) || r.WasDeleted() == e.Deleted.IsZero() || r.WasAsked() != e.Asked {
 				t.Fatalf("record of %q differs from its entry", k)
 			}
 			got[e.Key] = e
@@ -306,7 +344,7 @@ func TestModel(t *testing.T) {
 
 func randomEntry(rnd *rand.Rand) Entry {
 	e := Entry{Key: NewKey(fmt.Sprintf("u%03d", rnd.IntN(900)), rnd.IntN(2)), Size: rnd.Int64N(1<<20) - 1,
-		Source: Source(rnd.IntN(3)), Done: rnd.IntN(4) > 0}
+		Source: Source(rnd.IntN(3)), Done: rnd.IntN(4) > 0, Asked: rnd.IntN(4) == 0}
 	if rnd.IntN(2) == 0 {
 		e.SHA256[rnd.IntN(32)], e.Fingerprint[3] = 1, 2
 	}

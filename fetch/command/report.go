@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -66,7 +67,7 @@ func writeReport(out io.Writer, r *fetch.Report) {
 		row("dated", r.First.Format(time.DateOnly)+" to "+r.Last.Format(time.DateOnly))
 	}
 	row("verified", r.Verified)
-	row("deleted from the server", r.Deleted)
+	row("deleted from the server", deletedText(r))
 	row("set aside", r.SetAside)
 	row("incomplete", r.Incomplete)
 	row("seen elsewhere", r.Elsewhere)
@@ -107,6 +108,15 @@ func writeReport(out io.Writer, r *fetch.Report) {
 	for _, s := range r.Reasons {
 		fmt.Fprintln(out, "  - "+s)
 	}
+}
+
+// deletedText is how many deletions the server confirmed, and what it lists of
+// these all the same.
+func deletedText(r *fetch.Report) string {
+	if r.Server == nil || r.Server.StillListed == 0 {
+		return strconv.Itoa(r.Deleted)
+	}
+	return fmt.Sprintf("%d, of which %d still listed", r.Deleted, r.Server.StillListed)
 }
 
 // maxNamed is how many failed and set-aside messages a report names each; the

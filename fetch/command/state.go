@@ -140,6 +140,9 @@ func entryState(e *state.Entry) string {
 	if !e.Deleted.IsZero() {
 		words = append(words, "deleted")
 	}
+	if e.Asked {
+		words = append(words, "deletion not confirmed")
+	}
 	return strings.Join(words, ", ")
 }
 
