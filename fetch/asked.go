@@ -41,20 +41,25 @@ func answerNote(gone, asked int) string {
 	return fmt.Sprintf("%d of the %s whose deletion was not confirmed %s gone", gone, counted(asked, "message"), isAre(gone))
 }
 
-// listedAgain settles what was compared and is the same message as before: if it
-// is to stay, nothing was deleted; if not, an earlier run has counted its
-// deletion, and this one does not count it again.
+// listedAgain settles what was compared and is the same message as before. If it
+// is to stay, nothing was deleted; if not, a deletion that an earlier run has
+// counted is not counted again.
 func (r *run) listedAgain(plan *Plan, done *confirmed, change *state.Change) {
 	doomed := keysOfItems(plan.Delete)
 	for k, other := range r.compared {
 		e, ok := r.entry(k)
+		if other || !ok {
+			continue
+		}
 		switch {
-		case other, !ok:
 		case !doomed[k]:
-			e.Deleted, e.Asked = time.Time{}, false
-			change.Put = append(change.Put, e)
+			e.Deleted = time.Time{}
 		case !e.Deleted.IsZero() && !done.keys[k]:
 			done.earlier[k] = true
+		}
+		if e.Asked || !doomed[k] {
+			e.Asked = false
+			change.Put = append(change.Put, e)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func serverOf(ts *testscript.TestScript, args []string) (*server, []string) {
 // uid-bytes=N of each (after msgs), stls, plain, nouidl, notop, nocapa,
 // nopipelining, exclusive, login-delay=D, delete-late=D, login-error=TEXT, cert=expired,
 // cert=wrong-host, cert=self-signed, uids=A,B,C (Go-quoted each), and
-// ON|ACTION[|ARG][|always][|after=N][|nth=N] for a fault.
+// ON|ACTION[|ARG][|always][|done][|after=N][|nth=N] for a fault.
 func cmdPOP3(ts *testscript.TestScript, _ bool, args []string) {
 	name, words := nameOption(args)
 	s := &server{drop: &pop3test.Maildrop{}}
@@ -169,6 +169,8 @@ func parseFault(ts *testscript.TestScript, w string) pop3test.Fault {
 		switch key {
 		case "always":
 			f.Always = true
+		case "done":
+			f.Done = true
 		case "after":
 			f.After = int64(number(ts, val))
 		case "uid":

@@ -155,7 +155,7 @@ func listRows() []hostile {
 		{does: "answers STAT with nonsense", then: "does without", o: always("STAT", pop3test.Raw("+OK -7 eleven\r\n")), exit: 0, got: 5},
 		{does: "counts 2,000,000,000 messages in STAT", then: "reserves no memory for them", o: always("STAT", pop3test.Raw("+OK 2000000000 1\r\n")), exit: 0, got: 5, measured: true},
 		{does: "lists nothing although there is something", then: "forgets nothing", o: always("UIDL", pop3test.Raw("+OK\r\n.\r\n")), exit: 0, says: "without a unique-id (UID)"},
-		{does: "sends a message before it is asked for, so that all replies are one late", then: "fetches nothing: messages would change their names", o: always("LIST", pop3test.Append("+OK\r\nSubject: evil\r\n\r\n.\r\n")), exit: 76, says: "sent what no command asked for"},
+		{does: "sends a message before it is asked for, so that all replies are one late", then: "fetches nothing: each message would come under another one's unique-id", o: always("LIST", pop3test.Append("+OK\r\nSubject: evil\r\n\r\n.\r\n")), exit: 76, says: "sent what no command asked for"},
 		{does: "breaks off in the middle of the list", then: "fetches nothing from half a list", o: noPipelining(faults(pop3test.Fault{On: "UIDL", Always: true, After: 20, Do: pop3test.Cut()})), exit: 69, says: "uidl: server closed the connection"},
 		{does: "announces PIPELINING and hangs up on a pipelined list", then: "goes on one at a time, and remembers", o: always("STAT", pop3test.HangUpOnPipelining()), exit: 0, got: 5, says: "one at a time from now on"},
 		{does: "announces PIPELINING and hangs up on pipelined RETR (o2.pl)", then: "goes on one at a time, and remembers", o: always("RETR", pop3test.HangUpOnPipelining()), exit: 0, got: 5, says: "one at a time from now on"},
