@@ -31,6 +31,10 @@ func (r *run) answered(asked []state.Key, plan *Plan, gmail bool, change *state.
 	}
 	if n := len(gone) + len(asked); n > 0 {
 		r.addNote(answerNote(len(gone)+others, n))
+		if r.sum.Unconfirmed == 0 {
+			r.sum.Before += len(gone) + others
+		}
+		r.sum.Unconfirmed = 0
 	}
 	r.sum.Deleted += others // who applies change counts those in it
 	change.Deleted, change.DeletedAt = gone, r.now()

@@ -100,7 +100,7 @@ func TestUnconfirmedDeletionsAreAnswered(t *testing.T) {
 						want = 5
 					}
 					s := g.run()
-					if s.Err != nil || s.Deleted != want || s.Fetched != 0 || len(s.Notes) != 1 || noted(s.Notes, answerNote(gone, 5)) != 1 {
+					if s.Err != nil || s.Deleted != want || s.Before != gone || s.Fetched != 0 || len(s.Notes) != 1 || noted(s.Notes, answerNote(gone, 5)) != 1 {
 						t.Errorf("%d deleted, %d fetched, %q, %v", s.Deleted, s.Fetched, s.Notes, s.Err)
 					}
 					if left := g.drop.Len(); left != 5-want {

@@ -51,6 +51,9 @@ type Summary struct {
 	// Deleted were confirmed by QUIT; Failed could not be retrieved or
 	// delivered; SetAside were refused and put aside.
 	Listed, Fetched, Skipped, Deleted, Failed, SetAside int
+	// Before are those of Deleted that an earlier run asked for: they were gone
+	// from this one's first listing.
+	Before int
 	// Unconfirmed were to be deleted, and no QUIT confirmed it: they may be gone.
 	Unconfirmed int
 	// TrustImported: what was deleted may have been fetched by the program

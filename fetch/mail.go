@@ -15,7 +15,7 @@ func (s *Summary) Mail() string {
 	if s.Err == nil {
 		return ""
 	}
-	gone := deletions{s.Deleted, s.Unconfirmed, "delivered"}
+	gone := deletions{s.Deleted - s.Before, s.Unconfirmed, "delivered"}
 	if s.TrustImported {
 		gone.kind = "delivered or imported"
 	}

@@ -41,6 +41,7 @@ func TestMailOfRun(t *testing.T) {
 		{"stopped", Summary{Err: context.Canceled}, "this run deleted nothing from the server; the next run goes on from here"},
 		{"terminated", Summary{Err: &Error{Exit: ExitTerminated, Err: context.Canceled}}, "this run deleted nothing from the server; the next run goes on from here"},
 		{"stopped at QUIT", Summary{Err: context.Canceled, Unconfirmed: 2}, "this run may have deleted 2 delivered messages from the server, nothing else; the next run with these options deletes what is left of them"},
+		{"what an earlier run asked for", Summary{Err: temp, Deleted: 5, Before: 3}, "this run deleted 2 delivered messages from the server, nothing else; the next run goes on from here"},
 		{"planned, nothing done", Summary{Planned: true, Err: temp}, "this run deleted nothing from the server; the next run goes on from here"},
 		{"the plan does not fit", Summary{Planned: true, Err: &PlanChangedError{}}, "this run deleted nothing from the server; save the plan anew for what is left"},
 		{"planned, cut at QUIT", Summary{Planned: true, Err: temp, Fetched: 2, Unconfirmed: 2}, "this run may have deleted 2 delivered messages from the server, nothing else; save the plan anew for what is left"},

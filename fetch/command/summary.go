@@ -77,6 +77,6 @@ func writeLine(w io.Writer, s *fetch.Summary) {
 		add(s.Skips[why], "%d skipped: "+why.String())
 	}
 	add(s.Failed, "%d failed")
-	add(s.Listed-s.Deleted, "%d on the server")
+	add(s.Listed-(s.Deleted-s.Before), "%d on the server")
 	fmt.Fprintf(w, "%s: %s in %.1fs\n", printable(s.Account), strings.Join(parts, ", "), s.Seconds)
 }
