@@ -1,6 +1,8 @@
 package fetch
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,5 +63,53 @@ func TestQuirksAreRechecked(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestPipeliningQuirk: however a server fails when commands are sent ahead, all
+// messages arrive in the same run, once and whole, the note says what was seen,
+// and the next run takes one session.
+func TestPipeliningQuirk(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, seen string
+		fault      pop3test.Fault
+	}{
+		{"hangs up", "hangs up", pop3test.Fault{Do: pop3test.Cut()}},
+		{"falls silent", "falls silent", pop3test.Fault{Do: pop3test.Stall()}},
+		{"falls silent behind the first reply (tpop3d)", "falls silent", pop3test.Fault{After: -1, Do: pop3test.Stall()}},
+		{"falls silent at the second command", "falls silent", pop3test.Fault{Nth: 2, Do: pop3test.Stall()}},
+		{"garbles", "garbles its replies", pop3test.Fault{Do: pop3test.Raw("BUSY\r\n")}},
+		{"answers the next inside (WildDuck)", "garbles its replies", pop3test.Fault{
+			Do: pop3test.Raw("+OK\r\nSubject: x\r\n\r\n+OK 62 octets\r\nSubject: y\r\n\r\n.\r\nrest\r\n.\r\n")}},
+	} {
+		for _, on := range []string{"STAT", "RETR"} {
+			for _, n := range []int{2, 7} {
+				t.Run(fmt.Sprintf("%s/%s/%d", tt.name, on, n), func(t *testing.T) {
+					t.Parallel()
+					f := tt.fault
+					f.On, f.Always, f.Do = on, true, pop3test.IfPipelined(f.Do)
+					if on == "STAT" && f.Nth > 1 {
+						f.On, f.Nth = "UIDL", 1
+					}
+					g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{f}})
+					g.account.Server.Idle = time.Second
+					g.account.Policy.Keep.None = true
+					g.add(n)
+					s := g.run()
+					if s.Err != nil || s.Fetched != n || g.delivered() != n || g.drop.Len() != 0 || g.failures() != 0 {
+						t.Fatalf("%v; %d fetched, %d left, %d failures", s.Err, s.Fetched, g.drop.Len(), g.failures())
+					}
+					if note := strings.Join(s.Notes, "\n"); !strings.Contains(note, "detected server quirk: the server "+tt.seen+" when several") || len(s.Notes) > 1 {
+						t.Errorf("notes: %q", s.Notes)
+					}
+					before := g.server.Connections()
+					g.add(n)
+					if s := g.run(); s.Err != nil || g.delivered() != 2*n || g.server.Connections() != before+1 {
+						t.Errorf("the next run: %v, %d sessions, %d delivered", s.Err, g.server.Connections()-before, g.delivered())
+					}
+				})
+			}
+		}
 	}
 }

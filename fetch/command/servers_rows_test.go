@@ -159,6 +159,8 @@ func listRows() []hostile {
 		{does: "breaks off in the middle of the list", then: "fetches nothing from half a list", o: noPipelining(faults(pop3test.Fault{On: "UIDL", Always: true, After: 20, Do: pop3test.Cut()})), exit: 69, says: "uidl: server closed the connection"},
 		{does: "announces PIPELINING and hangs up on a pipelined list", then: "goes on one at a time, and remembers", o: always("STAT", pop3test.HangUpOnPipelining()), exit: 0, got: 5, says: "one at a time from now on"},
 		{does: "announces PIPELINING and hangs up on pipelined RETR (o2.pl)", then: "goes on one at a time, and remembers", o: always("RETR", pop3test.HangUpOnPipelining()), exit: 0, got: 5, says: "one at a time from now on"},
+		{does: "announces PIPELINING and falls silent behind the first of several RETR (tpop3d over TLS)", then: "goes on one at a time, and remembers", o: faults(pop3test.Fault{On: "RETR", Always: true, After: -1, Do: pop3test.IfPipelined(pop3test.Stall())}), slow: true, exit: 0, got: 5, says: "detected server quirk: the server falls silent when several commands are sent at once"},
+		{does: "announces PIPELINING and mixes up its replies to several RETR (WildDuck)", then: "goes on one at a time, and remembers", o: always("RETR", pop3test.IfPipelined(pop3test.Raw("+OK\r\nSubject: x\r\n\r\n+OK 62 octets\r\nSubject: y\r\n\r\n.\r\nrest\r\n.\r\n"))), exit: 0, got: 5, says: "detected server quirk: the server garbles its replies when several commands are sent at once"},
 	}
 }
 

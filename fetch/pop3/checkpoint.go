@@ -101,7 +101,12 @@ func (r *retrieval) disproved(err error) error {
 	if r.ended == nil && len(r.since) == 0 {
 		return err // no message came before
 	}
-	return r.at(&DoubtError{r.msgs[r.last], err}, r.last)
+	err = r.at(&DoubtError{r.msgs[r.last], err}, r.last)
+	var at *RetrieveError
+	if i := r.steps[r.heads-1]; r.ahead && i != checkpoint && i != r.last && errors.As(err, &at) {
+		at.Ahead = append(at.Ahead, r.msgs[i]) // it was asked for before the message ended
+	}
+	return err
 }
 
 // broke says at which message the session broke while the reply to step i was

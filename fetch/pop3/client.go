@@ -36,6 +36,7 @@ type Client struct {
 	sizes    SizeRecord // see there
 	retr     *retrieval // the last one
 	single   bool       // see OneAtATime
+	listing  bool       // several commands of a listing are sent at once
 	base     int        // wire.replies when the pipeline at hand began
 	marked   int        // messages marked for deletion
 	quitAt   int        // which of the commands QUIT is; 0 if it was not queued
@@ -215,9 +216,10 @@ func (c *Client) reply(name string, num, limit int, wait time.Duration) ([]byte,
 	return line, nil
 }
 
-// pipelineRejected: several commands were sent ahead and hardly one answered.
+// pipelineRejected: several commands were sent ahead and hardly one answered, or
+// not all of a listing.
 func (c *Client) pipelineRejected() bool {
-	return c.utf8 == utf8Ahead || c.w.queued-c.w.replies >= 2 && c.w.replies-c.base <= 1
+	return c.utf8 == utf8Ahead || c.listing || c.w.queued-c.w.replies >= 2 && c.w.replies-c.base <= 1
 }
 
 func markPipelined(err error, rejected bool) {

@@ -86,6 +86,8 @@ func (c *Client) list(b builder, commands []string) ([]Message, error) {
 	}
 	l.b.sizes = slices.Contains(commands, "LIST")
 	pipelined := c.Pipelining() // as known before the CAPA that is under way
+	c.listing = pipelined && len(commands) > 1
+	defer func() { c.listing = false }()
 	err := c.do(batch{
 		n:       len(commands),
 		command: func(dst []byte, i int) []byte { return append(dst, commands[i]...) },

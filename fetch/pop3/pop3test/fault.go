@@ -50,6 +50,8 @@ type Action struct {
 	kind actionKind
 	data []byte
 	wait time.Duration
+	// pipelined: only if another command has already arrived
+	pipelined bool
 }
 
 // Cut closes the connection in an orderly way. On TLS no close_notify is sent.
@@ -92,6 +94,13 @@ func EndlessBody() Action { return Action{kind: doEndlessBody} }
 // HangUpOnPipelining closes the connection if another command has already
 // arrived together with this one, as o2.pl does.
 func HangUpOnPipelining() Action { return Action{kind: doHangUpOnPipelining} }
+
+// IfPipelined does a only if another command has already arrived together with
+// this one: tpop3d falls silent then over TLS, WildDuck mixes its replies up.
+func IfPipelined(a Action) Action {
+	a.pipelined = true
+	return a
+}
 
 // InjectAfterSTLS sends plaintext behind the +OK to STLS, in the same segment,
 // as a man in the middle does (CVE-2011-0411 and its family).

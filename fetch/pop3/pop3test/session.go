@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -128,7 +129,7 @@ func (s *session) command() error {
 		return err
 	}
 	s.out.pause(s.opts.Delay)
-	faults := s.srv.match(line, s.uidOf(line))
+	faults := slices.DeleteFunc(s.srv.match(line, s.uidOf(line)), func(f Fault) bool { return f.Do.pipelined && s.br.Buffered() == 0 })
 	for _, f := range faults {
 		if f.Do.kind == doHangUpOnPipelining && s.br.Buffered() > 0 {
 			s.out.flush()
