@@ -93,8 +93,10 @@ func TestOneIsPutOff(t *testing.T) {
 	if s.Fetched != 1 || s.SetAside != 0 {
 		t.Errorf("after 30 hours: %+v", s)
 	}
+	asked := g.server.Count("RETR")
 	c.wait(time.Hour)
-	if s := g.fetch(); s.Skips[Pausing] != 3 { // the fourth was not tried any more
+	// The fourth was not tried any more, and the new one is compared before it is deleted.
+	if s := g.fetch(); s.Skips[Pausing] != 3 || g.server.Count("RETR") > asked+2 {
 		t.Errorf("an hour later they are tried again: %+v", s)
 	}
 	c.wait(48 * time.Hour)
