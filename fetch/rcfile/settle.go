@@ -131,44 +131,42 @@ func (r *Result) ownMaildir(a *Account) []config.Map {
 // is enabled of those that fetch the same maildrop in different ways: two would
 // fetch each message twice, or take it from each other.
 func (r *Result) oneMaildropEach() {
-	ids := map[string][]*Account{}
-	taken := map[string]bool{}
+	ids := make(map[string][]*Account, len(r.Accounts))
+	said := map[string]*Account{}
 	var kept []*Account
 	for _, a := range r.Accounts {
 		id := r.id(a)
-		taken[id] = true
-		if i := slices.IndexFunc(ids[id], func(b *Account) bool { return r.same(a, b) }); i >= 0 {
-			r.note(Changed, a.File, a.Line, "account "+a.Label, "says the same as "+ids[id][i].Name+": they are one account here")
+		key := fmt.Sprint(id, a.Enabled, r.says(a))
+		if first := said[key]; first != nil {
+			r.note(Changed, a.File, a.Line, "account "+a.Label, "says the same as "+first.Name+": they are one account here")
 			r.forget(a)
 			continue
 		}
-		ids[id], kept = append(ids[id], a), append(kept, a)
+		said[key], ids[id], kept = a, append(ids[id], a), append(kept, a)
 	}
 	r.Accounts = kept
 	for _, a := range kept {
-		all := ids[r.id(a)]
-		first := all[max(slices.IndexFunc(all, func(b *Account) bool { return b.Enabled }), 0)]
-		if len(all) < 2 || a == first || a.has("id") {
-			continue
-		}
-		if own := r.freeID(a.Name, taken); a.Enabled {
-			a.set("id", own)
-			a.disable("it is the same maildrop as " + first.Name + ", with other options: put what it adds into that one and remove this")
-		} else {
-			a.set("id", own)
-			a.change(option{file: a.File, line: a.Line}, "is the same maildrop as "+first.Name+", so it has an id of its own")
-		}
+		r.ownID(a, ids)
 	}
 }
 
-// freeID returns an id that no maildrop has.
-func (r *Result) freeID(name string, taken map[string]bool) string {
-	id := name
-	for n := 2; taken[id]; n++ {
-		id = fmt.Sprintf("%s-%d", name, n)
+// ownID gives the account an id of its own if another one has its maildrop.
+func (r *Result) ownID(a *Account, ids map[string][]*Account) {
+	all := ids[r.id(a)]
+	first := all[max(slices.IndexFunc(all, func(b *Account) bool { return b.Enabled }), 0)]
+	if a == first {
+		return
 	}
-	taken[id] = true
-	return id
+	id := a.Name
+	for n := 2; ids[id] != nil; n++ {
+		id = fmt.Sprintf("%s-%d", a.Name, n)
+	}
+	ids[id] = []*Account{a}
+	a.set("id", id)
+	if !a.Enabled {
+		a.change(option{file: a.File, line: a.Line}, "is the same maildrop as "+first.Name+", so it has an id of its own")
+	}
+	a.disable("it is the same maildrop as " + first.Name + ", with other options: put what it adds into that one and remove this")
 }
 
 // id is what config calls the account's maildrop.
@@ -180,28 +178,29 @@ func (r *Result) id(a *Account) string {
 	return c.Accounts[0].ID
 }
 
-// same reports whether two accounts print the same, but for their names.
-func (r *Result) same(a, b *Account) bool {
-	return a.Enabled == b.Enabled && r.says(a) == r.says(b)
-}
-
+// says is what an account prints, with its secrets in place of their files.
 func (r *Result) says(a *Account) string {
 	text := string(config.Encode(a.all(), 0))
+	owns := r.secretsOf(a)
 	for _, s := range r.Secrets {
-		if r.owns(a, s) {
-			text = strings.ReplaceAll(text, filepath.Base(s.Path), strings.TrimPrefix(filepath.Base(s.Path), a.Name)+" "+s.Value)
+		if what, ok := owns(s); ok {
+			text = strings.ReplaceAll(text, filepath.Base(s.Path), what+" "+s.Value)
 		}
 	}
 	return text
 }
 
-// owns reports whether a secret was registered for the account.
-func (r *Result) owns(a *Account, s SecretFile) bool {
-	what, ok := strings.CutPrefix(s.Path, filepath.Join(r.opts.SecretDir, a.Name+"."))
-	return ok && !strings.Contains(what, ".")
+// secretsOf returns what tells the account's secrets from others, and their kind.
+func (r *Result) secretsOf(a *Account) func(SecretFile) (what string, ok bool) {
+	prefix := filepath.Join(r.opts.SecretDir, a.Name+".")
+	return func(s SecretFile) (string, bool) {
+		what, ok := strings.CutPrefix(s.Path, prefix)
+		return what, ok && !strings.Contains(what, ".")
+	}
 }
 
 // forget drops an account's secrets.
 func (r *Result) forget(a *Account) {
-	r.Secrets = slices.DeleteFunc(r.Secrets, func(s SecretFile) bool { return r.owns(a, s) })
+	owns := r.secretsOf(a)
+	r.Secrets = slices.DeleteFunc(r.Secrets, func(s SecretFile) bool { _, ok := owns(s); return ok })
 }
