@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/zalando/go-keyring"
 )
@@ -25,7 +26,8 @@ func saveSecrets(account string, r *record) error {
 	}
 	for text := string(data); text != ""; r.Chunks++ {
 		n := min(len(text), keyringChunk)
-		if err := keyring.Set(keyringService, item(account, r.Seq, r.Chunks), text[:n]); err != nil {
+		name := item(account, r.Seq, r.Chunks)
+		if _, err := inTime(func() (string, error) { return "", keyring.Set(keyringService, name, text[:n]) }); err != nil {
 			return err
 		}
 		text = text[n:]
@@ -36,7 +38,7 @@ func saveSecrets(account string, r *record) error {
 func loadSecrets(account string, r *record) error {
 	var b strings.Builder
 	for i := range min(r.Chunks, maxFile/keyringChunk) {
-		part, err := keyring.Get(keyringService, item(account, r.Seq, i))
+		part, err := inTime(func() (string, error) { return keyring.Get(keyringService, item(account, r.Seq, i)) })
 		if err != nil {
 			return err
 		}
@@ -53,7 +55,37 @@ func loadSecrets(account string, r *record) error {
 // be removed is harmless.
 func dropSecrets(account string, seq uint64, chunks int) {
 	for i := range min(chunks, maxFile/keyringChunk) {
-		_ = keyring.Delete(keyringService, item(account, seq, i))
+		if _, err := inTime(func() (string, error) { return "", keyring.Delete(keyringService, item(account, seq, i)) }); errors.Is(err, errKeyringSilent) {
+			return
+		}
+	}
+}
+
+// keyringTimeout is how long a keyring may take for one item: a prompt to
+// unlock it may wait where nobody sees it.
+const keyringTimeout = 15 * time.Second
+
+var errKeyringSilent = errors.New("no answer: is it locked, and does it ask where nobody sees it?")
+
+// inTime runs one call to the keyring, which cannot be interrupted: one that
+// takes too long is left to itself, and ends with the process.
+func inTime(call func() (string, error)) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		text, err := call()
+		got <- answer{text, err}
+	}()
+	timeout := time.NewTimer(keyringTimeout)
+	defer timeout.Stop()
+	select {
+	case a := <-got:
+		return a.text, a.err
+	case <-timeout.C:
+		return "", errKeyringSilent
 	}
 }
 

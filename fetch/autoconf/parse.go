@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"io"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -54,15 +56,16 @@ type instruction struct {
 // without one is ErrNotFound.
 func parse(data []byte, who person) (*Proposal, error) {
 	var f clientConfig
-	dec := xml.NewDecoder(bytes.NewReader(data))
+	dec := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
+	dec.CharsetReader = westEuropean
 	if err := dec.Decode(&f); err != nil {
 		return nil, errors.New("not a settings file")
 	}
 	var best *Proposal
 	rank := len(sockets)
 	for _, s := range f.Provider.Servers {
-		r, known := sockets[strings.ToLower(s.Socket)]
-		if s.Type != "pop3" || !known || r >= rank {
+		r, known := sockets[strings.ToLower(strings.TrimSpace(s.Socket))]
+		if !strings.EqualFold(strings.TrimSpace(s.Type), "pop3") || !known || r >= rank {
 			continue
 		}
 		if p := s.proposal(who); p != nil {
@@ -81,6 +84,17 @@ func parse(data []byte, who person) (*Proposal, error) {
 	return best, nil
 }
 
+// westEuropean reads what is not declared as UTF-8: old files are in ISO-8859-1,
+// or in a part of it. Only a provider's own name can hold such letters.
+func westEuropean(_ string, in io.Reader) (io.Reader, error) {
+	data, err := io.ReadAll(in)
+	runes := make([]rune, len(data))
+	for i, b := range data {
+		runes[i] = rune(b)
+	}
+	return strings.NewReader(string(runes)), err
+}
+
 // sockets are the kinds of TLS, the best first.
 var sockets = map[string]int{"ssl": 0, "starttls": 1, "plain": 2}
 
@@ -92,19 +106,22 @@ func (s *incoming) proposal(who person) *Proposal {
 		return nil
 	}
 	p := &Proposal{Host: host, Port: port, User: who.fill(strings.TrimSpace(s.User))}
-	if !strings.EqualFold(s.Socket, "ssl") {
+	if !strings.EqualFold(strings.TrimSpace(s.Socket), "ssl") {
 		p.TLS = STLS
 	}
-	if p.User == "" || len(p.User) > 320 || strings.ContainsFunc(p.User, unicode.IsControl) || strings.Contains(p.User, "%EMAIL") {
+	if p.User == "" || len(p.User) > 320 || strings.ContainsFunc(p.User, unicode.IsControl) || placeholder.MatchString(p.User) {
 		p.User = who.address
 	}
 	for _, a := range s.Auth {
-		if way, ok := ways[a]; ok {
+		if way, ok := ways[strings.TrimSpace(a)]; ok {
 			p.Auth = append(p.Auth, way)
 		}
 	}
 	return p
 }
+
+// placeholder is one that nobody fills in, such as %REALNAME%.
+var placeholder = regexp.MustCompile(`%[A-Z]+%|\$\{`)
 
 // ways are the authentication elements; password-encrypted is a password too.
 var ways = map[string]Auth{

@@ -1,13 +1,13 @@
 package command
 
 import (
-	"crypto/tls"
 	"errors"
 	"os"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
@@ -118,14 +118,10 @@ func failures() []failure {
 		}, "The server says nothing, as one does that speaks TLS from the start on this port: use tls: implicit, or --from pop3s://. Else it is overloaded: try again later."},
 		{"hung up", func(_ *config.Account, err error) bool {
 			var c *pop3.ConnError
-			var t *pop3.TLSError
-			return errors.As(err, &c) && c.Command == "greeting" && !c.Timeout() || errors.As(err, &t) && t.Temporary() && t.Kind != pop3.TLSTimeout
+			return errors.As(err, &c) && c.Command == "greeting" && !c.Timeout()
 		}, "The server hangs up before it says anything: it blocks this address (after too many failed logins?), allows no more connections, or is being restarted. Try again later, or from another network."},
-		{"old TLS", func(_ *config.Account, err error) bool {
-			var t *pop3.TLSError
-			var alert tls.AlertError
-			return errors.As(err, &t) && (errors.As(err, &alert) || strings.Contains(t.Error(), "protocol version"))
-		}, "Server and client have no version of TLS or no cipher in common: an old server may need min_version: 1.0, or legacy: true, which is weak (both in a configuration file)."},
+		{"old TLS", tlsKind(pop3.TLSNoCommon),
+			"Server and client have no version of TLS or no cipher in common: an old server may need min_version: 1.0, or legacy: true, which is weak (both in a configuration file).\nA server that has nothing but DHE key exchange cannot be used."},
 		{"relay down", func(_ *config.Account, err error) bool {
 			return errors.Is(err, syscall.ECONNREFUSED) && errors.As(err, new(*deliver.Error))
 		}, "The mail server that is the target takes no connections: is it running, and are its name and port right? Messages stay where they are until it does."},
@@ -244,8 +240,8 @@ func clockOff(notBefore time.Time) bool { return time.Now().Before(notBefore) }
 // inspected reports whether an issuer is one of the products that decrypt the
 // traffic of a network or a machine.
 func inspected(issuer string) bool {
-	issuer = strings.ToLower(issuer)
-	for _, w := range []string{"fortinet", "fortigate", "zscaler", "sophos", "kaspersky", "avast", "avg ", "eset", "bitdefender", "palo alto",
+	issuer = " " + strings.Join(strings.FieldsFunc(strings.ToLower(issuer), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), " ") + " "
+	for _, w := range []string{"fortinet", "fortigate", "zscaler", "sophos", "kaspersky", "avast", " avg ", " eset ", "bitdefender", "palo alto",
 		"checkpoint", "check point", "netskope", "blue coat", "bluecoat", "cisco umbrella", "watchguard", "untangle", "sonicwall", "barracuda", "proxy", "firewall", "mitm"} {
 		if strings.Contains(issuer, w) {
 			return true

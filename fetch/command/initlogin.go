@@ -193,7 +193,8 @@ func (s *setup) keepInKeyring() {
 	service := "mailhaul-" + s.name
 	s.secret.place = config.Pair("keyring", service)
 	s.secret.keep = func() error {
-		if err := keyring.Set(service, s.user, s.secret.value); err != nil {
+		_, err := config.KeyringCall(s.c.Context, func() (string, error) { return "", keyring.Set(service, s.user, s.secret.value) })
+		if err != nil {
 			return hinted{fmt.Errorf("keyring: %w", err), "keep the password in a file or have a command print it instead"}
 		}
 		return nil

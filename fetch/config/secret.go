@@ -195,7 +195,7 @@ func (d *secretData) get(ctx context.Context) (string, error) {
 		if d.opts.Keyring == nil {
 			return "", errors.New("there is no keyring on this system")
 		}
-		return d.opts.Keyring(d.name, d.user)
+		return KeyringCall(ctx, func() (string, error) { return d.opts.Keyring(d.name, d.user) })
 	case SecretNetrc:
 		return d.netrc()
 	}

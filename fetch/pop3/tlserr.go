@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 )
@@ -36,6 +37,14 @@ const (
 	// TLSClientCert means that the server wants a certificate of ours, or
 	// another one.
 	TLSClientCert
+	// TLSNoCommon means that there is no version or cipher that both have.
+	TLSNoCommon
+	// TLSUnknownName means that the server does not know the name it was asked
+	// for (unrecognized_name).
+	TLSUnknownName
+	// TLSUnusable means that the certificate has another fault, which no
+	// authority cures.
+	TLSUnusable
 )
 
 // TLSError means that a secure connection could not be made. There is never
@@ -46,7 +55,9 @@ type TLSError struct {
 	Kind TLSKind
 	// Cert is the server's certificate if it was seen, else nil.
 	Cert *x509.Certificate
-	Err  error
+	// Alone: the server sent no certificate of its authority.
+	Alone bool
+	Err   error
 }
 
 // Error implements error. It names what a person needs to judge the matter:
@@ -71,6 +82,8 @@ func (e *TLSError) Error() string {
 		}
 		return prefix + fmt.Sprintf("%s is not valid now: it is valid from %s to %s (for %s, issuer %s)",
 			which, date(bad.NotBefore), date(bad.NotAfter), names(e.Cert), issuer(bad))
+	case e.Kind == TLSUnusable && strings.Contains(e.Err.Error(), "SHA1"):
+		return prefix + fmt.Sprintf("certificate is signed with SHA-1, which is broken: it is for %s, signed by %s", names(e.Cert), issuer(e.Cert))
 	case e.Kind == TLSWrongHost:
 		return prefix + fmt.Sprintf("certificate is for other names: %s (issuer %s)", names(e.Cert), issuer(e.Cert))
 	case e.Kind == TLSUnknownAuthority:
@@ -93,8 +106,13 @@ func (e *TLSError) Temporary() bool {
 // Hint says what to do.
 func (e *TLSError) Hint() string {
 	switch {
-	case strings.Contains(e.Err.Error(), "protocol version"):
-		return "the TLS versions of the server and of mailhaul do not meet: an old server may need min_version: 1.0 or legacy: true in a configuration file"
+	case e.Kind == TLSNoCommon:
+		return "server and client have no version of TLS or no cipher in common: an old server may need min_version: 1.0, or legacy: true, which is weak " +
+			"(both in a configuration file); a server that has nothing but DHE key exchange cannot be used"
+	case e.Kind == TLSUnknownName:
+		return "the server does not know the name " + e.Host + ": set server_name, in a configuration file, to the name that its owner uses"
+	case e.Kind == TLSUnusable:
+		return "the certificate has a fault that its owner must cure" + e.orPin()
 	case e.Kind == TLSClientCert:
 		return "the server wants a certificate from us that it knows: set client_cert and client_key in a configuration file"
 	case e.Kind == TLSNotSpoken:
@@ -102,26 +120,68 @@ func (e *TLSError) Hint() string {
 	case e.Kind == TLSNotOffered:
 		return "use TLS from the start on port 995 if the server has it (tls: implicit, or --from pop3s://)"
 	case e.Kind == TLSTimeout:
-		return "does this port speak TLS? if it does, the server is busy"
+		return "does this port speak TLS? if it does, the server is busy, or " + largeHello
+	case e.Kind == TLSWrongHost && (nameless(e.Cert) || addressAsName(e.Host, e.Cert)):
+		return "the certificate does not name the server where programs look today (an old one has its name as common name, or an address as a DNS name): " +
+			"its owner must renew it" + e.orPin()
 	case e.Kind == TLSWrongHost:
 		return "use one of those names as the server, or set server_name in a configuration file"
 	case e.Kind == TLSPinMismatch:
 		return "no password was sent; if you know that the server has a new key, set pin to that"
 	case e.Kind == TLSUnknownAuthority && e.Cert != nil:
-		return "if this is the right server, trust its authority with ca_file (--ca-file), or this key alone in a configuration file with pin: " + Pin(e.Cert)
+		advice := "if this is the right server, trust its authority with ca_file (--ca-file), or this key alone in a configuration file with pin: " + Pin(e.Cert)
+		if e.Alone && !selfIssued(e.Cert) {
+			advice += "; if you trust the authority's root already, the server lacks the intermediate certificate " + issuer(e.Cert) + ": its owner must add it"
+		}
+		return advice
 	case e.Kind == TLSExpired && e.Cert != nil:
 		return "is this machine's clock right? else the server's owner must renew it; to trust its key anyway, in a configuration file: pin: " + Pin(e.Cert)
 	case hungUp(e.Err):
-		return "the server hangs up: does this port speak TLS, and does it take connections from this address?"
+		return "the connection ends at the TLS greeting: does this port speak TLS, does the server take connections from here? Or " + largeHello
 	}
-	return cmp.Or(hintOf(e.Err), "the server and mailhaul do not agree on TLS: `mailhaul check --connect` shows what the server has")
+	return cmp.Or(hintOf(e.Err), "the server's TLS or certificate is of a kind that mailhaul does not have (a certificate that cannot be read and a key under "+
+		"1024 bits are refused, with a pin too): its owner must renew it")
+}
+
+// largeHello is what ends in a reset or in silence for some firewalls.
+const largeHello = "something on the way does not take a large TLS greeting: GODEBUG=tlsmlkem=0 in the environment makes it small"
+
+// orPin is the way on that is left if a certificate cannot be changed.
+func (e *TLSError) orPin() string {
+	if e.Cert == nil {
+		return ""
+	}
+	return "; to trust its key anyway, in a configuration file: pin: " + Pin(e.Cert)
+}
+
+func selfIssued(c *x509.Certificate) bool { return string(c.RawIssuer) == string(c.RawSubject) }
+
+// nameless reports whether a certificate has no name to compare with.
+func nameless(c *x509.Certificate) bool {
+	return c != nil && len(c.DNSNames) == 0 && len(c.IPAddresses) == 0
+}
+
+// addressAsName reports whether host is an IP address that a certificate has
+// as a DNS name.
+func addressAsName(host string, c *x509.Certificate) bool {
+	return c != nil && net.ParseIP(host) != nil && slices.Contains(c.DNSNames, host)
+}
+
+// faulty reports whether a chain fails for what no trust cures: a signature
+// with SHA-1, an authority that may not sign, names or uses that are not
+// allowed.
+func faulty(err error) bool {
+	var invalid x509.CertificateInvalidError
+	text := err.Error()
+	candidate := strings.Contains(text, "candidate authority") && (strings.Contains(text, "insecure algorithm") || strings.Contains(text, "cannot sign"))
+	return candidate || errors.As(err, &invalid) || errors.As(err, new(x509.UnhandledCriticalExtension)) || errors.As(err, new(x509.ConstraintViolationError))
 }
 
 func newTLSError(host string, err error) *TLSError {
 	e := &TLSError{Host: host, Err: err}
 	var verify *tls.CertificateVerificationError
 	if errors.As(err, &verify) && len(verify.UnverifiedCertificates) > 0 {
-		e.Cert = verify.UnverifiedCertificates[0]
+		e.Cert, e.Alone = verify.UnverifiedCertificates[0], len(verify.UnverifiedCertificates) == 1
 	}
 	var (
 		record  tls.RecordHeaderError
@@ -130,16 +190,23 @@ func newTLSError(host string, err error) *TLSError {
 		name    x509.HostnameError
 	)
 	switch {
+	case isAlert(err) && strings.Contains(err.Error(), "unrecognized name"):
+		e.Kind = TLSUnknownName
+	case strings.Contains(err.Error(), "protocol version"),
+		isAlert(err) && (strings.Contains(err.Error(), "handshake failure") || strings.Contains(err.Error(), "insufficient security")):
+		e.Kind = TLSNoCommon
 	case isAlert(err) && strings.Contains(err.Error(), "certificate"):
 		e.Kind = TLSClientCert
 	case errors.As(err, &record):
 		e.Kind = TLSNotSpoken
 	case errors.Is(err, errPin):
 		e.Kind = TLSPinMismatch
-	case errors.As(err, &unknown):
-		e.Kind = TLSUnknownAuthority
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		e.Kind = TLSExpired
+	case e.Cert != nil && faulty(err):
+		e.Kind = TLSUnusable
+	case errors.As(err, &unknown):
+		e.Kind = TLSUnknownAuthority
 	case errors.As(err, &name):
 		e.Kind = TLSWrongHost
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
