@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deliver/fault"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -94,6 +95,7 @@ func (r *run) answerAndCompare(ctx context.Context, c *pop3.Client, items []Item
 	}
 	change := &state.Change{}
 	r.answered(plan.Asked, &plan, gmail(c), change)
+	fault.Point("asked.apply")
 	return stateWrite(r.db, r.db.Apply(change))
 }
 
