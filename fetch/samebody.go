@@ -197,14 +197,20 @@ func (r *run) noteCompared(other, unclear int) {
 // proveDeletions compares what the plan would delete without having delivered it
 // in this session, and what reappeared. Other messages than those on record are
 // retrieved, and the plan keeps the deletions that are beyond doubt.
-func (r *run) proveDeletions(ctx context.Context, c *pop3.Client, list []pop3.Message, plan *Plan) error {
+func (r *run) proveDeletions(ctx context.Context, c *pop3.Client, list []pop3.Message, plan *Plan, w *seenWindow) error {
 	unproven, sure, err := r.unproven(plan, !plan.Repeated && neverReused(list))
 	if err != nil || len(unproven) == 0 {
 		return err
 	}
+	busy := len(plan.Retrieve)+len(sure) > 0
+	if unproven = r.worthComparing(unproven, busy, w); len(unproven) == 0 {
+		plan.Delete = slices.DeleteFunc(plan.Delete, func(it Item) bool { return !sure[it.Key] })
+		return nil
+	}
 	found, err := r.compare(ctx, c, unproven)
 	if err != nil {
-		return err
+		w.left = busy || len(unproven) > 1
+		return r.suspects.brokenAt(unproven, err)
 	}
 	r.reappearedAre(plan, found)
 	now, err := r.diff(list)

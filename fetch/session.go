@@ -51,7 +51,7 @@ func (r *run) session(ctx context.Context, change *state.Change, done *confirmed
 
 	w.retrieved = len(plan.Retrieve)
 	if err = r.retrievePlanned(ctx, c, &plan, &w); err == nil {
-		err = r.proveDeletions(ctx, c, list, &plan)
+		err = r.proveDeletions(ctx, c, list, &plan, &w)
 	}
 	limit := openLimit(err)
 	if err != nil && limit == nil {

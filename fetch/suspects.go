@@ -161,6 +161,33 @@ func (s *suspects) portions(items []Item, failed func(state.Key) bool, busy, mor
 	return append(out, portion{suspect, true}), 0
 }
 
+// worthComparing leaves out the messages that a session broke at when they were
+// compared, so that they do not hold up the deletions of others. Each is tried in
+// a session that has nothing else to do (it is busy, else), and pauses when it
+// failed.
+func (r *run) worthComparing(items []Item, busy bool, w *seenWindow) (out []Item) {
+	var alone []Item
+	for _, it := range items {
+		fail := failureAt(r.failures[it.Key], "")
+		switch {
+		case r.failedHere(it.Key), fail != nil && fail.Next.After(r.now()):
+		case fail != nil, r.suspects.broke[it.Key] > 0:
+			it.Suspect = true
+			alone = append(alone, it)
+		default:
+			out = append(out, it)
+		}
+	}
+	if len(out) == 0 && len(alone) > 0 && !busy {
+		out, alone = alone[:1], alone[1:]
+	}
+	if s := &r.suspects; len(alone) > 0 && s.deferred < maxFruitless && r.mayReconnect() {
+		s.deferred++
+		w.later += len(alone)
+	}
+	return out
+}
+
 // note counts a broken session.
 func (s *suspects) note(e *brokenError, brought bool) {
 	if s.broke == nil {

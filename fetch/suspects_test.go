@@ -102,3 +102,62 @@ func (g *rig) failure(uid string) (f state.Failure) {
 	})
 	return f
 }
+
+// TestBadMessageComparedAgain: a message that breaks each session in which it is
+// compared before its deletion is named, stays, and holds up no other deletion.
+func TestBadMessageComparedAgain(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]pop3test.Action{"hangs up": pop3test.Cut(), "falls silent": pop3test.Stall(), "garbles": pop3test.Raw("what?\r\n")} {
+		for _, pipelined := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/pipelined=%t", name, pipelined), func(t *testing.T) {
+				t.Parallel()
+				const n, bad = 7, "x-3"
+				g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+				for i := range n {
+					g.drop.Add(fmt.Sprint("x-", i), fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\nbody\r\n", i))
+				}
+				if s := g.run(); s.Err != nil {
+					t.Fatal(s.Err)
+				}
+				broken := pop3test.NewServer(g.drop, pop3test.Options{Security: pop3test.Plain, NoPipelining: !pipelined,
+					Faults: []pop3test.Fault{{On: "RETR", UID: bad, Always: true, Do: do}}})
+				defer broken.Close()
+				g.account.Server.Port, g.account.Server.Idle = broken.Port, time.Second
+				g.account.Policy.Keep.None = true
+				s := g.run()
+				var named *MessageError
+				if g.drop.Len() != 1 || ExitOf(s.Err) != ExitData || !errors.As(s.Err, &named) || named.UID != bad || g.failures() != 1 || s.Sessions > 5 {
+					t.Errorf("exit %d: %v; %d left, %d failures, %d sessions", ExitOf(s.Err), s.Err, g.drop.Len(), g.failures(), s.Sessions)
+				}
+				g.account.Server.Port = g.server.Port
+				if s := g.run(); s.Err != nil || g.drop.Len() != 0 || g.delivered() != n {
+					t.Errorf("a well-behaved server: %v; %d left, %d delivered", s.Err, g.drop.Len(), g.delivered())
+				}
+			})
+		}
+	}
+}
+
+// TestSessionsPerRun: a server that breaks at each message, or after a few, is not called again and again.
+func TestSessionsPerRun(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		good int // messages that a session sends before it breaks; the last one is not proved
+		most int
+	}{{"never one", 0, maxFruitless}, {"some each time", 2, maxBroken}} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var faults []pop3test.Fault
+			for i := range 60 {
+				faults = append(faults, pop3test.Fault{On: "RETR", Nth: (i + 1) * (tt.good + 1), Do: pop3test.Cut()})
+			}
+			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{NoPipelining: true, Faults: faults})
+			g.add(30)
+			s := g.run()
+			if s.Err == nil || s.Sessions < 2 || s.Sessions > tt.most || tt.good > 0 && (s.Sessions < maxBroken || s.Fetched < s.Sessions) {
+				t.Errorf("%d sessions, at most %d: %v; %d fetched", s.Sessions, tt.most, s.Err, s.Fetched)
+			}
+		})
+	}
+}

@@ -1,6 +1,8 @@
 package pop3
 
 import (
+	"context"
+	"io"
 	"testing"
 	"time"
 )
@@ -27,5 +29,32 @@ func TestGuard(t *testing.T) {
 		if got := guard(size); got != want {
 			t.Errorf("guard(%d) = %d, want %d", size, got, want)
 		}
+	}
+}
+
+// TestFirstLineWait: in a session, the wait for the first line grows with the size
+// of the message, and the one for the next line does not.
+func TestFirstLineWait(t *testing.T) {
+	for _, tt := range []struct {
+		name, script string
+		size         int64
+		err          string
+	}{
+		{"large", "C: RETR 1\nW 100s\nS: +OK\nS: x\nS: .\nC: STAT\nS: +OK 1 1", 10 << 20, ""},
+		{"too slow for its size", "C: RETR 1\nW 200s", 10 << 20, "retr 1: timeout"},
+		{"small", "C: RETR 1\nW 100s", 100, "retr 1: timeout"},
+		{"silent in the body", "C: RETR 1\nW 100s\nS: +OK\nS: x\nW 100s", 10 << 20, "timeout"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := talk(t, Server{Idle: time.Minute}, capaLock+tt.script, func(ctx context.Context, c *Client) error {
+				return c.Retrieve(ctx, []Message{{"a", tt.size, 1}}, func(_ Message, body io.Reader, err error) error {
+					if err == nil {
+						_, err = io.Copy(io.Discard, body)
+					}
+					return err
+				})
+			})
+			wantErr(t, err, tt.err)
+		})
 	}
 }
