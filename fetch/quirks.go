@@ -46,7 +46,7 @@ func (r *run) connect(ctx context.Context) (*pop3.Client, []pop3.Message, error)
 	waited := false
 	c, list, err := r.connectOnce(ctx)
 	for err != nil {
-		first, again := err, r.quirkOf(err) || r.bindingQuirk(err)
+		first, again := err, r.quirkOf(err, r.sum.Listed > 0) || r.bindingQuirk(err)
 		if !again {
 			again, err = r.renew(ctx, err)
 		}
@@ -101,14 +101,15 @@ func seenAt(err error) string {
 }
 
 // quirkOf notes a server's weakness that an error hints at, and reports
-// whether another session, opened with care for it, is worth a try.
-func (r *run) quirkOf(err error) bool {
+// whether another session, opened with care for it, is worth a try. Worked says
+// that the same commands were answered in this run when they were sent at once.
+func (r *run) quirkOf(err error, worked bool) bool {
 	var capa *pop3.CapaError
 	switch {
 	case pop3.UTF8Broke(err) && r.a.UTF8 == UTF8Auto && !r.facts.NoUTF8:
 		r.noteQuirk(&r.facts.NoUTF8, &r.facts.NoUTF8At, seenAt(err)+" at the UTF8 command, which it announces: sessions are without it from now on")
 		return true
-	case pop3.PipelineRejected(err) && !r.facts.NoPipelining && r.a.Server.Pipelining == pop3.PipelineAuto:
+	case pop3.PipelineRejected(err) && !worked && !r.facts.NoPipelining && r.a.Server.Pipelining == pop3.PipelineAuto:
 		r.noteNoPipelining(err)
 		return true
 	case errors.As(err, &capa) && !capa.Refused() && !r.facts.NoCapa:

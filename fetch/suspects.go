@@ -232,7 +232,7 @@ func (r *run) afterBroken(w seenWindow, err error) (again bool, left error) {
 		again = r.broke(e, w.brought, w.left || w.later > 0)
 		return again, r.suspects.cause
 	}
-	return r.quirkOf(err), joined(r.suspects.cause, err)
+	return r.quirkOf(err, false), joined(r.suspects.cause, err)
 }
 
 // broke notes that a session broke at a message, and what came of it otherwise:
