@@ -218,7 +218,7 @@ func (c *committer) apply(intents []state.Intent) error {
 	}
 	fault.Point("commit.apply")
 	if err := c.db.Apply(change); err != nil {
-		return &Error{Exit: ExitIO, Err: stateWrite(c.db, err)}
+		return stateFailed(c.db, err)
 	}
 	fault.Point("commit.applied")
 	c.settle = nil

@@ -151,7 +151,7 @@ func (r *run) record(ctx context.Context, change *state.Change, err error) error
 	}
 	fault.Point("poll.record")
 	if aerr := r.db.Apply(change); aerr != nil && err == nil {
-		return &Error{Exit: ExitIO, Err: stateWrite(r.db, aerr)}
+		return stateFailed(r.db, aerr)
 	}
 	return err
 }

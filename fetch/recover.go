@@ -33,7 +33,7 @@ func (r *run) settleIntents(ctx context.Context) error {
 	}
 	fault.Point("recover.apply")
 	if err := r.db.Apply(change); err != nil {
-		return &Error{Exit: ExitIO, Err: stateWrite(r.db, err)}
+		return stateFailed(r.db, err)
 	}
 	fault.Point("recover.applied")
 	return nil

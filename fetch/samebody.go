@@ -179,7 +179,7 @@ func (r *run) applyCompared(change *state.Change) error {
 	}
 	fault.Point("reused.apply")
 	if err := r.db.Apply(change); err != nil {
-		return &Error{Exit: ExitIO, Err: stateWrite(r.db, err)}
+		return stateFailed(r.db, err)
 	}
 	r.facts.List = state.ListDigest{} // the one on record may hold what was forgotten
 	return nil

@@ -38,6 +38,16 @@ func stateError(path string, written bool, err error) error {
 
 func stateWrite(db *state.DB, err error) error { return StateWrite(db.Path(), err) }
 
+// stateFailed is a change that was not made: the disk failed, or what was to be
+// changed is damaged.
+func stateFailed(db *state.DB, err error) *Error {
+	exit := ExitIO
+	if errors.Is(err, state.ErrNotState) {
+		exit = ExitCannotWrite
+	}
+	return &Error{Exit: exit, Err: stateWrite(db, err)}
+}
+
 // stateDamage names the state where damage was met while it was read.
 func stateDamage(path string, err error) error {
 	if !errors.Is(err, state.ErrNotState) {
@@ -51,7 +61,7 @@ func (r *run) statePath() string { return state.Path(r.f.StateDir, r.a.ID) }
 // Error implements error.
 func (e *StateError) Error() string {
 	do := "used"
-	if e.Written {
+	if e.Written && !errors.Is(e.Err, state.ErrNotState) {
 		do = "written"
 	}
 	return fmt.Sprintf("the state %s cannot be %s: %s", e.Path, do, e.cause())
@@ -87,7 +97,8 @@ func (e *StateError) Hint() string {
 	case errors.As(e.Err, &version):
 		return version.Hint()
 	case errors.Is(e.Err, state.ErrNotState):
-		return "put it back from a backup, or move it away: then all that is on the server is fetched again, also what you have"
+		return "put it back from a backup; or save what can be read: `mailhaul state export --salvage ACCOUNT >FILE`, move the damaged file away, " +
+			"`mailhaul state import ACCOUNT FILE`, and set `dedupe: content` for the next fetch, which finds in a Maildir what is missing in FILE"
 	case errors.Is(e.Err, os.ErrPermission):
 		return "run it as the user who owns that directory, or name another directory with --state"
 	case errors.Is(e.Err, syscall.EROFS):

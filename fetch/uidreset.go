@@ -38,7 +38,7 @@ func (r *run) matchReset(ctx context.Context, c *pop3.Client, list []pop3.Messag
 	}
 	fault.Point("uidreset.apply")
 	if err := r.db.Apply(&state.Change{Put: found}); err != nil {
-		return &Error{Exit: ExitIO, Err: stateWrite(r.db, err)}
+		return stateFailed(r.db, err)
 	}
 	*plan, err = r.diff(list)
 	return err

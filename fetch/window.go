@@ -150,7 +150,7 @@ func (r *run) between(change *state.Change) error {
 	r.spend(change)
 	fault.Point("window.apply")
 	if err := r.db.Apply(change); err != nil {
-		return &Error{Exit: ExitIO, Err: stateWrite(r.db, err)}
+		return stateFailed(r.db, err)
 	}
 	*change = state.Change{}
 	return nil

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
@@ -36,7 +35,7 @@ func (db *DB) Apply(c *Change) (err error) {
 	defer faultsPanic()()
 	var ids []uint64
 	err = db.update(func(tx *bbolt.Tx) error {
-		a, err := newApplier(tx, c)
+		a, err := db.newApplier(tx, c)
 		if err != nil {
 			return err
 		}
@@ -71,17 +70,9 @@ func (db *DB) update(fn func(*bbolt.Tx) error) (err error) {
 // applier is a Change on its way into a transaction.
 type applier struct {
 	*Change
-	tx        *bbolt.Tx
+	*tables
 	targets   *targets
-	entries   *bbolt.Bucket
-	intents   *bbolt.Bucket
-	failures  *bbolt.Bucket
-	gone      *bbolt.Bucket
-	meta      *bbolt.Bucket
-	known     lookup // in entries
-	unlisted  lookup // in gone
 	failing   bool   // there are failures on record
-	added     int64  // entries, net
 	last      []byte // the greatest key before
 	behind    int    // new entries that sort before it
 	ahead     int
@@ -89,64 +80,53 @@ type applier struct {
 	ids       []uint64
 }
 
-func newApplier(tx *bbolt.Tx, c *Change) (*applier, error) {
-	t, err := loadTargets(tx)
-	if err != nil {
+func (db *DB) newApplier(tx *bbolt.Tx, c *Change) (a *applier, err error) {
+	a = &applier{Change: c}
+	if a.tables, err = db.openTables(tx); err != nil {
 		return nil, err
 	}
-	a := &applier{Change: c, tx: tx, targets: t,
-		entries: tx.Bucket([]byte(bucketEntries)), intents: tx.Bucket([]byte(bucketIntents)),
-		failures: tx.Bucket([]byte(bucketFailures)), gone: tx.Bucket([]byte(bucketGone)),
-		meta: tx.Bucket([]byte(bucketMeta))}
-	a.known, a.unlisted = lookup{a.entries.Cursor()}, lookup{a.gone.Cursor()}
-	last, _ := a.known.Last()
-	a.last = bytes.Clone(last)
-	failed, _ := a.failures.Cursor().First()
-	a.failing = failed != nil
-	return a, nil
-}
-
-// lookup is a bucket's Get that does not make a cursor for each key. It may
-// not take turns with another use of the cursor.
-type lookup struct{ *bbolt.Cursor }
-
-func (l lookup) get(key []byte) []byte {
-	k, v := l.Seek(key)
-	if !bytes.Equal(k, key) {
-		return nil
+	if a.targets, err = a.loadTargets(); err != nil {
+		return nil, err
 	}
-	return v
+	if a.last, err = a.entries.last(); err != nil {
+		return nil, err
+	}
+	none, err := a.failures.empty()
+	a.failing = !none
+	return a, err
 }
 
 func (a *applier) run() error {
 	for _, step := range []func() error{a.settle, a.put, a.forget, a.fail, a.relist, a.markDeleted, a.markAsked,
-		a.intend, a.putFacts, a.putCount, a.putScattered, a.putRun, a.putBudget} {
+		a.intend, a.putFacts, a.putScattered, a.putRun, a.putBudget, a.putTallies} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
 	// Pages split at the commit.
-	a.intents.FillPercent = fillAscending
-	a.entries.FillPercent = fillAscending
+	a.intents.b.FillPercent = fillAscending
+	a.entries.b.FillPercent = fillAscending
 	if a.behind > a.ahead {
-		a.entries.FillPercent = fillRandom
+		a.entries.b.FillPercent = fillRandom
 	}
 	return nil
 }
 
 func (a *applier) settle() error {
-	intents := lookup{a.intents.Cursor()}
 	for _, s := range a.Settle {
 		id := binary.BigEndian.AppendUint64(nil, s.Intent)
-		v := intents.get(id)
-		if v == nil {
+		v, err := a.intents.get(id)
+		switch {
+		case err != nil:
+			return fmt.Errorf("intent %d: %w", s.Intent, err)
+		case v == nil:
 			return fmt.Errorf("settle: intent %d is not recorded", s.Intent)
 		}
 		i, err := decodeIntent(id, v, a.targets.name)
 		if err != nil {
 			return fmt.Errorf("intent %d: %w", s.Intent, err)
 		}
-		if err := intents.Delete(); err != nil {
+		if err := a.intents.del(id); err != nil {
 			return err
 		}
 		if s.Drop {
@@ -193,11 +173,14 @@ func (a *applier) settleEntry(s Settlement, i Intent) error {
 }
 
 func (a *applier) entry(k Key) (Entry, bool, error) {
-	v := a.known.get([]byte(k))
-	if v == nil {
+	v, err := a.entries.get([]byte(k))
+	if err == nil && v == nil {
 		return Entry{}, false, nil
 	}
-	e, err := decodeEntry(k, v, a.targets.name)
+	var e Entry
+	if err == nil {
+		e, err = decodeEntry(k, v, a.targets.name)
+	}
 	if err != nil {
 		return Entry{}, false, fmt.Errorf("entry %q: %w", k, err)
 	}
@@ -206,19 +189,18 @@ func (a *applier) entry(k Key) (Entry, bool, error) {
 
 func (a *applier) putEntry(e *Entry, known bool) error {
 	const usual = 160 // octets, with one target
-	v, err := appendEntry(make([]byte, 0, usual), e, func(t string) (uint64, error) { return a.targets.number(a.tx, t) })
+	v, err := appendEntry(make([]byte, 0, usual), e, func(t string) (uint64, error) { return a.targets.number(a.names, t) })
 	if err != nil {
 		return fmt.Errorf("entry %q: %w", e.Key, err)
 	}
 	if !known {
-		a.added++
 		if string(e.Key) < string(a.last) {
 			a.behind++
 		} else {
 			a.ahead++
 		}
 	}
-	if err := a.entries.Put([]byte(e.Key), v); err != nil {
+	if err := a.entries.put([]byte(e.Key), v); err != nil {
 		return fmt.Errorf("entry %q: %w", e.Key, err)
 	}
 	return nil
@@ -233,7 +215,10 @@ func (a *applier) put() error {
 	}
 	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(a.Put[x].Key, a.Put[y].Key) })
 	for _, i := range order {
-		known := a.known.get([]byte(a.Put[i].Key)) != nil
+		known, err := a.entries.has([]byte(a.Put[i].Key))
+		if err != nil {
+			return fmt.Errorf("entry %q: %w", a.Put[i].Key, err)
+		}
 		if err := a.putEntry(&a.Put[i], known); err != nil {
 			return err
 		}
@@ -243,12 +228,15 @@ func (a *applier) put() error {
 
 func (a *applier) forget() error {
 	for _, k := range a.Forget {
-		if a.known.get([]byte(k)) != nil {
-			a.added--
+		known, err := a.entries.has([]byte(k))
+		if err != nil {
+			return fmt.Errorf("entry %q: %w", k, err)
+		}
+		if known {
 			a.forgotten++
 		}
-		for _, b := range []*bbolt.Bucket{a.entries, a.failures, a.gone} {
-			if err := b.Delete([]byte(k)); err != nil {
+		for _, t := range []*table{a.entries, a.failures, a.gone} {
+			if err := t.del([]byte(k)); err != nil {
 				return err
 			}
 		}
@@ -258,7 +246,11 @@ func (a *applier) forget() error {
 
 func (a *applier) relist() error {
 	for _, k := range a.Gone {
-		if a.known.get([]byte(k)) == nil {
+		known, err := a.entries.has([]byte(k))
+		if err != nil {
+			return fmt.Errorf("entry %q: %w", k, err)
+		}
+		if !known {
 			continue
 		}
 		if err := a.putGone(k, a.GoneAt); err != nil {
@@ -269,10 +261,10 @@ func (a *applier) relist() error {
 }
 
 func (a *applier) putGone(k Key, at time.Time) error {
-	if a.unlisted.get([]byte(k)) != nil {
-		return nil // since then
+	if since, err := a.gone.has([]byte(k)); since || err != nil {
+		return err // since then
 	}
-	return a.gone.Put([]byte(k), appendTime(nil, at, epoch))
+	return a.gone.put([]byte(k), appendTime(nil, at, epoch))
 }
 
 func (a *applier) markDeleted() error {
@@ -299,13 +291,15 @@ func (a *applier) markAsked() error {
 
 // rewrite replaces the record of a key, if there is one.
 func (a *applier) rewrite(k Key, with func(Record) (Record, error)) (known bool, err error) {
-	v := a.known.get([]byte(k))
-	if v == nil {
+	v, err := a.entries.get([]byte(k))
+	if err == nil && v == nil {
 		return false, nil
 	}
-	v, err = with(v)
 	if err == nil {
-		err = a.entries.Put([]byte(k), v)
+		v, err = with(v)
+	}
+	if err == nil {
+		err = a.entries.put([]byte(k), v)
 	}
 	if err != nil {
 		return true, fmt.Errorf("entry %q: %w", k, err)
@@ -315,15 +309,15 @@ func (a *applier) rewrite(k Key, with func(Record) (Record, error)) (known bool,
 
 func (a *applier) intend() error {
 	for i := range a.Intend {
-		id, err := a.intents.NextSequence()
+		id, err := a.intents.b.NextSequence()
 		if err != nil {
 			return err
 		}
-		target, err := a.targets.number(a.tx, a.Intend[i].Target)
+		target, err := a.targets.number(a.names, a.Intend[i].Target)
 		if err != nil {
 			return err
 		}
-		if err := a.intents.Put(binary.BigEndian.AppendUint64(nil, id), encodeIntent(&a.Intend[i], target)); err != nil {
+		if err := a.intents.put(binary.BigEndian.AppendUint64(nil, id), encodeIntent(&a.Intend[i], target)); err != nil {
 			return err
 		}
 		a.ids = append(a.ids, id)

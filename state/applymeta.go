@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 // putFacts stores the new facts, and resets the listing digest if this change
@@ -15,7 +13,11 @@ import (
 func (a *applier) putFacts() error {
 	facts := a.Facts
 	if a.breaksDigest() {
-		kept := readFacts(a.meta.Get([]byte(metaFacts)))
+		text, err := a.meta.get([]byte(metaFacts))
+		if err != nil {
+			return err
+		}
+		kept := readFacts(text)
 		if facts != nil {
 			kept = *facts
 		} else if kept.List == (ListDigest{}) {
@@ -30,24 +32,15 @@ func (a *applier) putFacts() error {
 	return putJSON(a.meta, []byte(metaFacts), facts)
 }
 
-func (a *applier) putCount() error {
-	if a.added == 0 {
-		return nil
-	}
-	n := int64(readCount(a.meta.Get([]byte(metaCount)))) + a.added
-	return a.meta.Put([]byte(metaCount), appendCount(uint64(max(n, 0))))
-}
-
 func (a *applier) putRun() error {
 	if a.Run == nil {
 		return nil
 	}
-	runs := a.tx.Bucket([]byte(bucketRuns))
-	id, err := runs.NextSequence()
+	id, err := a.runs.b.NextSequence()
 	if err != nil {
 		return err
 	}
-	if err := putJSON(runs, binary.BigEndian.AppendUint64(nil, id), a.Run); err != nil {
+	if err := putJSON(a.runs, binary.BigEndian.AppendUint64(nil, id), a.Run); err != nil {
 		return err
 	}
 	if a.Run.OK() {
@@ -55,80 +48,67 @@ func (a *applier) putRun() error {
 			return err
 		}
 	}
-	return keepLast(runs, keepRuns)
+	return keepLast(a.runs, keepRuns)
 }
 
 func (a *applier) putBudget() error {
-	b := a.tx.Bucket([]byte(bucketBudget))
 	for day, n := range a.Budget {
-		sum := max(readInt(b.Get([]byte(day)))+n, 0)
-		if err := b.Put([]byte(day), binary.AppendVarint(nil, sum)); err != nil {
+		old, err := a.budget.get([]byte(day))
+		if err != nil {
+			return err
+		}
+		if err := a.budget.put([]byte(day), binary.AppendVarint(nil, max(readInt(old)+n, 0))); err != nil {
 			return err
 		}
 	}
 	if len(a.Budget) == 0 {
 		return nil
 	}
-	if err := dropFuture(b, slices.Max(slices.Collect(maps.Keys(a.Budget)))); err != nil {
+	if err := dropFuture(a.budget, slices.Max(slices.Collect(maps.Keys(a.Budget)))); err != nil {
 		return err
 	}
-	return keepLast(b, keepDays)
+	return keepLast(a.budget, keepDays)
 }
 
 // dropFuture deletes the days after the one that follows a day: they were
 // written under a wrong clock, and would be kept in place of the right ones.
-func dropFuture(b *bbolt.Bucket, day string) error {
+func dropFuture(t *table, day string) error {
 	at, err := time.Parse(time.DateOnly, day)
 	if err != nil {
 		return nil // not a day: nothing is known of its order
 	}
 	next := at.AddDate(0, 0, 1).Format(time.DateOnly)
-	var keys []Key
-	err = b.ForEach(func(k, _ []byte) error {
-		if string(k) > next {
-			keys = append(keys, Key(k))
-		}
-		return nil
-	})
+	keys, err := t.keys()
 	if err != nil {
 		return err
 	}
-	return deleteKeys(b, keys)
+	return deleteKeys(t, slices.DeleteFunc(keys, func(k []byte) bool { return string(k) <= next }))
 }
 
 // keepLast deletes all but the n greatest keys.
-func keepLast(b *bbolt.Bucket, n int) error {
-	var keys [][]byte
-	err := b.ForEach(func(k, _ []byte) error {
-		keys = append(keys, k)
-		return nil
-	})
+func keepLast(t *table, n int) error {
+	keys, err := t.keys()
 	if err != nil {
 		return err
 	}
-	for _, k := range keys[:max(len(keys)-n, 0)] {
-		if err := b.Delete(k); err != nil {
-			return err
-		}
-	}
-	return nil
+	return deleteKeys(t, keys[:max(len(keys)-n, 0)])
 }
 
-func deleteKeys(b *bbolt.Bucket, keys []Key) error {
+func deleteKeys[K Key | []byte](t *table, keys []K) error {
 	for _, k := range keys {
-		if err := b.Delete([]byte(k)); err != nil {
+		if err := t.del([]byte(k)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func putJSON(b *bbolt.Bucket, k []byte, v any) error {
+func putJSON(t *table, k []byte, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return b.Put(k, text)
+	return t.put(k, text)
 }
 
 // readFacts takes damaged facts for none: they are detected again.

@@ -28,15 +28,18 @@ func (a *applier) putScattered() error {
 	if a.behind+a.forgotten == 0 {
 		return nil
 	}
-	n := readCount(a.meta.Get([]byte(metaScattered))) + uint64(a.behind+a.forgotten)
-	return a.meta.Put([]byte(metaScattered), appendCount(n))
+	v, err := a.meta.get([]byte(metaScattered))
+	if err != nil {
+		return err
+	}
+	return a.meta.put([]byte(metaScattered), appendCount(readCount(v)+uint64(a.behind+a.forgotten)))
 }
 
 // scattered reports whether a new file is worth its writing.
-func scattered(tx *bbolt.Tx) bool {
-	meta := tx.Bucket([]byte(bucketMeta))
-	n := readCount(meta.Get([]byte(metaScattered)))
-	return n >= scatteredMin && n >= readCount(meta.Get([]byte(metaCount)))/scatteredShare
+func (ts *tables) scattered() bool {
+	v, err := ts.meta.get([]byte(metaScattered))
+	n := readCount(v)
+	return err == nil && n >= scatteredMin && n >= ts.tallies.of(bucketEntries).n/scatteredShare
 }
 
 // compact replaces the file by a dense copy if that is worth while. It holds
@@ -50,8 +53,14 @@ func (db *DB) compact() (err error) {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing was written
-	if !scattered(tx) || !stillAt(db.path, db.file) {
-		return nil
+	ts, err := db.openTables(tx)
+	if err != nil || !ts.scattered() || !stillAt(db.path, db.file) {
+		return err
+	}
+	for _, t := range ts.all {
+		if err := t.whole(); err != nil {
+			return err
+		}
 	}
 	db.closing.Store(true)
 	tmp := db.path + ".compact" // the lock on the old file makes it ours
@@ -59,7 +68,7 @@ func (db *DB) compact() (err error) {
 		return err
 	}
 	defer os.Remove(tmp) // gone already, if all went well
-	if err := copyDense(tmp, db.bolt); err != nil {
+	if err := copyDense(tmp, db.bolt, ts.tallies); err != nil {
 		return err
 	}
 	if err := os.Rename(tmp, db.path); err != nil {
@@ -69,7 +78,7 @@ func (db *DB) compact() (err error) {
 }
 
 // copyDense writes all of src to a new, durable file.
-func copyDense(path string, src *bbolt.DB) error {
+func copyDense(path string, src *bbolt.DB, l *tallies) error {
 	dst, err := openBolt(path, false)
 	if err != nil {
 		return err
@@ -78,7 +87,9 @@ func copyDense(path string, src *bbolt.DB) error {
 	err = bbolt.Compact(dst.bolt, src, compactTx)
 	if err == nil {
 		err = dst.bolt.Update(func(tx *bbolt.Tx) error {
-			return tx.Bucket([]byte(bucketMeta)).Delete([]byte(metaScattered))
+			meta, k := tx.Bucket([]byte(bucketMeta)), []byte(metaScattered)
+			l.of(bucketMeta).remove(sumOf(meta.Get(k)))
+			return errors.Join(meta.Delete(k), l.put(tx))
 		})
 	}
 	if err == nil {

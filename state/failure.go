@@ -48,7 +48,11 @@ func decodeFailures(k Key, text []byte) []Failure {
 // fail records the failures, each in the place of an earlier one of its target.
 func (a *applier) fail() error {
 	for _, f := range a.Fail {
-		list := decodeFailures(f.Key, a.failures.Get([]byte(f.Key)))
+		text, err := a.failures.get([]byte(f.Key))
+		if err != nil {
+			return err
+		}
+		list := decodeFailures(f.Key, text)
 		list = slices.DeleteFunc(list, func(old Failure) bool { return old.Target == f.Target })
 		if err := putJSON(a.failures, []byte(f.Key), append(list, f)); err != nil {
 			return err
@@ -63,13 +67,17 @@ func (a *applier) mend(k Key, target string, done bool) error {
 	if !a.failing {
 		return nil
 	}
-	list := decodeFailures(k, a.failures.Get([]byte(k)))
+	text, err := a.failures.get([]byte(k))
+	if err != nil {
+		return err
+	}
+	list := decodeFailures(k, text)
 	if len(list) == 0 {
 		return nil
 	}
 	list = slices.DeleteFunc(list, func(f Failure) bool { return done || f.Target == target || f.Target == "" })
 	if len(list) == 0 {
-		return a.failures.Delete([]byte(k))
+		return a.failures.del([]byte(k))
 	}
 	return putJSON(a.failures, []byte(k), list)
 }
@@ -80,7 +88,11 @@ func (a *applier) firstFailed(k Key, at time.Time) time.Time {
 	if !a.failing {
 		return at
 	}
-	for _, f := range decodeFailures(k, a.failures.Get([]byte(k))) {
+	text, err := a.failures.get([]byte(k))
+	if err != nil {
+		return at // it is met again when the failures are mended
+	}
+	for _, f := range decodeFailures(k, text) {
 		if !f.First.IsZero() && (at.IsZero() || f.First.Before(at)) {
 			at = f.First
 		}

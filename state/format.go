@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 
 	"go.etcd.io/bbolt"
 )
 
 // formatVersion is the format that this program writes.
-const formatVersion = 1
+const formatVersion = 2
+
+// sealedVersion is the first whose records have sums (table.go).
+const sealedVersion = 2
 
 const magic = "mailhaul state"
 
@@ -28,7 +30,8 @@ const (
 
 	metaMagic       = "magic"
 	metaVersion     = "version"
-	metaCount       = "count"
+	metaCount       = "count" // in format version 1
+	metaTallies     = "tallies"
 	metaScattered   = "scattered"
 	metaFacts       = "facts"
 	metaLastSuccess = "last_success"
@@ -44,7 +47,7 @@ type upgrade func(*bbolt.Tx) error
 
 // upgrades returns the steps from every older version. When the format
 // changes: raise formatVersion, and add the step from the version before.
-func upgrades() map[int]upgrade { return map[int]upgrade{} }
+func upgrades() map[int]upgrade { return map[int]upgrade{1: sealAll} }
 
 // format lays out an empty file.
 func format(tx *bbolt.Tx, version int) error {
@@ -54,7 +57,11 @@ func format(tx *bbolt.Tx, version int) error {
 		}
 	}
 	meta := tx.Bucket([]byte(bucketMeta))
-	return errors.Join(meta.Put([]byte(metaMagic), []byte(magic)), putVersion(meta, version))
+	err := errors.Join(meta.Put([]byte(metaMagic), []byte(magic)), putVersion(meta, version))
+	if err == nil && version >= sealedVersion {
+		err = (&tallies{list: make([]tally, len(buckets()))}).put(tx)
+	}
+	return err
 }
 
 func putVersion(meta *bbolt.Bucket, version int) error {
@@ -65,22 +72,22 @@ func putVersion(meta *bbolt.Bucket, version int) error {
 func (db *DB) check(want int, steps map[int]upgrade) (err error) {
 	defer faultsPanic()()
 	defer db.contain(&err)
+	if err := db.checkPages(); err != nil {
+		return err
+	}
 	var have int
-	err = db.bolt.View(func(tx *bbolt.Tx) error {
-		if err := checkSize(tx, db.path); err != nil {
-			return err
-		}
-		var err error
+	err = db.bolt.View(func(tx *bbolt.Tx) (err error) {
 		have, err = readVersion(tx)
 		return err
 	})
+	db.version = have
 	switch {
 	case err != nil:
 		return err
-	case have > want, have > 0 && have < want && db.bolt.IsReadOnly():
+	case have > want:
 		return &VersionError{Path: db.path, Have: have, Want: want}
-	case have == want:
-		return db.bolt.View(checkBuckets)
+	case have == want, have > 0 && db.bolt.IsReadOnly():
+		return db.checkBuckets()
 	case db.bolt.IsReadOnly():
 		return ErrNotState
 	}
@@ -93,19 +100,17 @@ func (db *DB) check(want int, steps map[int]upgrade) (err error) {
 	if err != nil {
 		return err
 	}
-	return db.bolt.View(checkBuckets)
+	db.version = want
+	return db.checkBuckets()
 }
 
-// checkSize finds a truncated file before a missing page is touched.
-func checkSize(tx *bbolt.Tx, path string) error {
-	fi, err := os.Stat(path)
+// checkPages checks the pages before bbolt reads one.
+func (db *DB) checkPages() error {
+	m, err := readMetas(db.file)
 	if err != nil {
 		return err
 	}
-	if fi.Size() < tx.Size() {
-		return fmt.Errorf("%w (truncated: %d of %d bytes)", ErrNotState, fi.Size(), tx.Size())
-	}
-	return nil
+	return db.snapshot(func(img image) error { return checkStructure(img, m) })
 }
 
 // readVersion returns 0 for a database with nothing in it: the file system
@@ -128,13 +133,20 @@ func readVersion(tx *bbolt.Tx) (int, error) {
 	return v, nil
 }
 
-func checkBuckets(tx *bbolt.Tx) error {
-	for _, name := range buckets() {
-		if tx.Bucket([]byte(name)) == nil {
-			return fmt.Errorf("%w (no bucket %s)", ErrNotState, name)
+// checkBuckets checks that all buckets are there, and what is in meta.
+func (db *DB) checkBuckets() error {
+	return db.view(func(v *View) error {
+		for _, name := range buckets() {
+			v.guard(func() error {
+				if _, ok, err := v.img.tree(name); err != nil || !ok {
+					return fmt.Errorf("%w (no bucket %s)", ErrNotState, name)
+				}
+				return nil
+			})
 		}
-	}
-	return nil
+		v.each(bucketMeta, func(_, _ []byte) error { return nil })
+		return nil
+	})
 }
 
 // runUpgrades takes all steps in one transaction: a crash leaves the old

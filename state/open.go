@@ -41,6 +41,12 @@ type DB struct {
 	bolt *bbolt.DB
 	path string
 	file *os.File // bolt's
+	// version is the file's format, once it is open.
+	version int
+	// sound are the buckets that Apply has checked whole, and soundPages those of
+	// the entries. bbolt's writer has them to itself.
+	sound      map[string]bool
+	soundPages map[uint64]bool
 	// broken: bbolt met damage and panicked, maybe with its locks held. It is
 	// not called again.
 	broken atomic.Bool
@@ -124,14 +130,18 @@ func openBolt(path string, readOnly bool) (db *DB, err error) {
 		NoFreelistSync:  false, // else each open of a large file would scan it
 		OpenFile: func(name string, flag int, _ os.FileMode) (*os.File, error) {
 			var err error
-			file, err = os.OpenFile(name, flag, 0o600)
-			return file, err
+			if file, err = os.OpenFile(name, flag, 0o600); err != nil {
+				return nil, err
+			}
+			return file, lockAndCheck(file, readOnly)
 		},
 	})
 	switch {
 	case err == nil:
-	case errors.Is(err, berrors.ErrTimeout):
+	case errors.Is(err, berrors.ErrTimeout), errors.Is(err, ErrLocked):
 		return nil, ErrLocked
+	case errors.Is(err, ErrNotState):
+		return nil, err
 	case isSystem(err):
 		return nil, err
 	default:
@@ -142,7 +152,20 @@ func openBolt(path string, readOnly bool) (db *DB, err error) {
 		_ = b.Close()
 		return nil, ErrLocked
 	}
-	return &DB{bolt: b, path: path, file: file}, nil
+	return &DB{bolt: b, path: path, file: file, sound: map[string]bool{}, soundPages: map[uint64]bool{}}, nil
+}
+
+// lockAndCheck finds out whether bbolt may open the file. The lock is the one
+// that bbolt then takes.
+func lockAndCheck(f *os.File, shared bool) error {
+	if err := tryLock(f, shared); err != nil {
+		return err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return precheck(f, fi.Size())
 }
 
 func stillAt(path string, file *os.File) bool {

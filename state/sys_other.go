@@ -24,6 +24,9 @@ func alive(pid int) bool {
 // unlocker has nothing to do: children of Windows have no copies of our files.
 func unlocker(*os.File) func() { return func() {} }
 
+// tryLock leaves the locking to bbolt, whose lock cannot be taken twice here.
+func tryLock(*os.File, bool) error { return nil }
+
 func isErrno(err error) bool {
 	var e syscall.Errno
 	return errors.As(err, &e)

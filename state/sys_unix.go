@@ -47,6 +47,19 @@ func unlocker(f *os.File) func() {
 	}
 }
 
+// tryLock takes bbolt's lock on f, which is flock, or returns ErrLocked.
+func tryLock(f *os.File, shared bool) error {
+	how := unix.LOCK_EX
+	if shared {
+		how = unix.LOCK_SH
+	}
+	err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return ErrLocked
+	}
+	return err
+}
+
 func isErrno(err error) bool {
 	var e syscall.Errno
 	return errors.As(err, &e)

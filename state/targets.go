@@ -3,8 +3,6 @@ package state
 import (
 	"encoding/binary"
 	"fmt"
-
-	"go.etcd.io/bbolt"
 )
 
 // targets maps target names to the small numbers that entries hold. Numbers
@@ -14,16 +12,30 @@ type targets struct {
 	numbers map[string]uint64
 }
 
-func loadTargets(tx *bbolt.Tx) (*targets, error) {
-	t := &targets{numbers: map[string]uint64{}}
-	err := tx.Bucket([]byte(bucketTargets)).ForEach(func(k, v []byte) error {
-		if len(k) != 4 || int(binary.BigEndian.Uint32(k)) != len(t.names)+1 {
-			return fmt.Errorf("%w (target numbers)", ErrNotState)
+func newTargets() *targets { return &targets{numbers: map[string]uint64{}} }
+
+// add takes the next record of the bucket.
+func (t *targets) add(k, v []byte) error {
+	if len(k) != 4 || int(binary.BigEndian.Uint32(k)) != len(t.names)+1 {
+		return fmt.Errorf("%w (target numbers)", ErrNotState)
+	}
+	t.names = append(t.names, string(v))
+	t.numbers[string(v)] = uint64(len(t.names))
+	return nil
+}
+
+func (a *applier) loadTargets() (*targets, error) {
+	t := newTargets()
+	keys, err := a.names.keys()
+	for _, k := range keys {
+		v, err := a.names.get(k)
+		if err == nil {
+			err = t.add(k, v)
 		}
-		t.names = append(t.names, string(v))
-		t.numbers[string(v)] = uint64(len(t.names))
-		return nil
-	})
+		if err != nil {
+			return nil, err
+		}
+	}
 	return t, err
 }
 
@@ -35,12 +47,12 @@ func (t *targets) name(number uint64) (string, bool) {
 }
 
 // number returns the number of target, which it stores if it is new.
-func (t *targets) number(tx *bbolt.Tx, target string) (uint64, error) {
+func (t *targets) number(names *table, target string) (uint64, error) {
 	if n, ok := t.numbers[target]; ok {
 		return n, nil
 	}
 	n := uint64(len(t.names) + 1)
-	if err := tx.Bucket([]byte(bucketTargets)).Put(binary.BigEndian.AppendUint32(nil, uint32(n)), []byte(target)); err != nil {
+	if err := names.put(binary.BigEndian.AppendUint32(nil, uint32(n)), []byte(target)); err != nil {
 		return 0, err
 	}
 	t.names = append(t.names, target)

@@ -13,42 +13,85 @@ import (
 // function given to [DB.View].
 type View struct {
 	db      *DB
-	tx      *bbolt.Tx
+	img     image
+	tallies *tallies // nil in format version 1
 	targets *targets
-	known   lookup // in entries; set when first used
-	err     error  // the first damage met
-	touched byte   // keeps touch from being optimised away
+	known   *tree // the entries; set when first used
+	sealer  sealer
+	err     error // the first damage met
 }
 
 // View calls fn with a snapshot and returns fn's error, else that of damage
 // found in the file while fn read it. Do not call Apply inside: it may wait
 // for this reader to end.
 func (db *DB) View(fn func(v *View) error) error {
-	defer faultsPanic()()
-	if db.broken.Load() {
-		return fmt.Errorf("%s: %w", db.path, ErrNotState)
-	}
-	err := db.bolt.View(func(tx *bbolt.Tx) error {
-		v := &View{db: db, tx: tx}
-		v.guard(func() (err error) {
-			v.targets, err = loadTargets(tx)
-			return err
-		})
-		if v.err != nil {
-			return v.err
-		}
-		if err := fn(v); err != nil {
-			return err
-		}
-		return v.err
-	})
-	if err != nil {
+	if err := db.view(fn); err != nil {
 		return fmt.Errorf("%s: %w", db.path, err)
 	}
 	return nil
 }
 
-// guard runs code that calls bbolt but not the caller's.
+func (db *DB) view(fn func(v *View) error) error {
+	defer faultsPanic()()
+	if db.broken.Load() {
+		return ErrNotState
+	}
+	return db.snapshot(func(img image) error {
+		v := &View{db: db, img: img, targets: newTargets(), sealer: newSealer(bucketEntries, db.version)}
+		if db.version >= sealedVersion {
+			v.guard(func() (err error) {
+				v.tallies, err = decodeTallies(v.meta(metaTallies), img.tx)
+				return err
+			})
+		}
+		v.each(bucketTargets, v.targets.add)
+		if v.err != nil {
+			return v.err
+		}
+		if err := v.call(fn); err != nil {
+			return err
+		}
+		return v.err
+	})
+}
+
+// snapshot calls fn with the pages of a transaction.
+func (db *DB) snapshot(fn func(image) error) error {
+	for range 10 { // in between two changes may have been made by another goroutine
+		done := false
+		err := db.bolt.View(func(tx *bbolt.Tx) error {
+			img, ok := imageOf(tx)
+			if !ok {
+				return nil
+			}
+			done = true
+			return fn(img)
+		})
+		if err != nil || done {
+			return err
+		}
+	}
+	return errPage
+}
+
+// call calls the caller's function. What it is given is the file's memory, and
+// to read there fails if the disk does: that is no defect of the caller.
+func (v *View) call(fn func(*View) error) (err error) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		if fault, ok := r.(interface{ Addr() uintptr }); ok && v.img.holds(fault.Addr()) {
+			err = damage(r)
+			return
+		}
+		panic(r)
+	}()
+	return fn(v)
+}
+
+// guard runs code that reads pages but not the caller's.
 func (v *View) guard(fn func() error) {
 	err := func() (err error) {
 		defer v.db.contain(&err)
@@ -59,32 +102,104 @@ func (v *View) guard(fn func() error) {
 	}
 }
 
-func (v *View) bucket(name string) *bbolt.Bucket { return v.tx.Bucket([]byte(name)) }
-
 // value returns nil for what is not there or cannot be read.
 func (v *View) value(bucket string, k []byte) (val []byte) {
 	v.guard(func() error {
-		got := v.bucket(bucket).Get(k)
-		v.touch(got)
-		val = got
-		return nil
+		t, ok, err := v.img.tree(bucket)
+		if err == nil && !ok {
+			err = errPage
+		}
+		if err != nil {
+			return err
+		}
+		val, err = t.get(k, newSealer(bucket, v.db.version))
+		return err
 	})
 	return val
 }
 
-// touch reads both ends of a slice of the file's memory: a damaged page can
-// name a place outside it, and to find that out is not the caller's business.
-func (v *View) touch(b []byte) {
-	if len(b) > 0 {
-		v.touched ^= b[0] ^ b[len(b)-1]
+// get looks k up.
+func (t tree) get(k []byte, s sealer) ([]byte, error) {
+	l, err := t.leafOf(k)
+	if err == nil {
+		err = l.sound()
 	}
+	if err != nil {
+		return nil, err
+	}
+	i, equal := l.search(k)
+	if !equal {
+		return nil, l.inOrder()
+	}
+	_, sealed := l.pair(i)
+	val, _, err := s.open(k, sealed)
+	return val, err
 }
 
 func (v *View) meta(k string) []byte { return v.value(bucketMeta, []byte(k)) }
 
 // each calls fn for the pairs of a bucket in key order.
 func (v *View) each(bucket string, fn func(k, val []byte) error) {
-	v.guard(func() error { return v.bucket(bucket).ForEach(fn) })
+	v.guard(func() error {
+		r := v.reader(bucket)
+		for l, ok := r.next(); ok; l, ok = r.next() {
+			for i := range l.n {
+				k, val := r.pair(l, i)
+				if err := fn(k, val); err != nil {
+					return err
+				}
+			}
+		}
+		return r.err
+	})
+}
+
+// reader reads all records of a bucket.
+type reader struct {
+	walk
+	sealer
+	name      string
+	met, want *tally // want is nil in format version 1
+	err       error
+}
+
+func (v *View) reader(bucket string) *reader {
+	t, ok, err := v.img.tree(bucket)
+	if err == nil && !ok {
+		err = errPage
+	}
+	r := &reader{walk: walk{t: t}, sealer: newSealer(bucket, v.db.version), name: bucket, met: new(tally), err: err}
+	if v.tallies != nil {
+		r.want = v.tallies.of(bucket)
+	}
+	return r
+}
+
+// next returns the next leaf, checked. At the end it finds out whether one or
+// more records are missing.
+func (r *reader) next() (leaf, bool) {
+	if r.err != nil {
+		return leaf{}, false
+	}
+	l, ok, err := r.walk.next()
+	if err == nil && ok {
+		err = r.check(l, r.met)
+	}
+	if err == nil && !ok && r.want != nil && *r.met != *r.want {
+		err = fmt.Errorf("%w (records are missing)", ErrNotState)
+	}
+	r.err = err
+	return l, ok && err == nil
+}
+
+// pair returns a record of a checked leaf without its sum.
+func (r *reader) pair(l leaf, i int) (k, val []byte) {
+	k, val = l.pair(i)
+	if r.bareKey(k) {
+		return k, val
+	}
+	n := len(val) - sealSize
+	return k, val[:n:n]
 }
 
 // Records yields all entries, incomplete ones included, by ascending key
@@ -93,41 +208,26 @@ func (v *View) each(bucket string, fn func(k, val []byte) error) {
 // View then returns the error.
 func (v *View) Records() iter.Seq2[[]byte, Record] {
 	return func(yield func([]byte, Record) bool) {
-		var c *bbolt.Cursor
-		v.guard(func() error {
-			c = v.bucket(bucketEntries).Cursor()
-			return nil
-		})
-		if c == nil {
-			return
-		}
-		for k, r := v.step(c.First); k != nil; k, r = v.step(c.Next) {
-			if !yield(k, r) {
+		var r *reader
+		v.guard(func() error { r = v.reader(bucketEntries); return r.err })
+		for v.err == nil {
+			var l leaf
+			var ok bool
+			v.guard(func() error { l, ok = r.next(); return r.err })
+			if !ok {
 				return
+			}
+			for i := range l.n {
+				if !yield(r.pair(l, i)) {
+					return
+				}
 			}
 		}
 	}
 }
 
-func (v *View) step(move func() (k, val []byte)) (k []byte, r Record) {
-	err := func() (err error) {
-		defer v.db.contain(&err)
-		k, r = move()
-		v.touch(k)
-		v.touch(r)
-		return nil
-	}()
-	if err != nil {
-		if v.err == nil {
-			v.err = err
-		}
-		return nil, nil
-	}
-	return k, r
-}
-
 // Get returns the entry of k, and whether there is one. A damaged one counts
-// as unknown: at worst its message is delivered again.
+// as unknown, and View returns the error.
 func (v *View) Get(k Key) (Entry, bool) {
 	r := v.Record(k)
 	if r == nil {
@@ -141,13 +241,16 @@ func (v *View) Get(k Key) (Entry, bool) {
 // Records it is the file's memory.
 func (v *View) Record(k Key) (r Record) {
 	v.guard(func() error {
-		if v.known.Cursor == nil {
-			v.known = lookup{v.bucket(bucketEntries).Cursor()}
+		if v.known == nil {
+			t, ok, err := v.img.tree(bucketEntries)
+			if err != nil || !ok {
+				return errPage
+			}
+			v.known = &t
 		}
-		got := v.known.get([]byte(k))
-		v.touch(got)
-		r = got
-		return nil
+		var err error
+		r, err = v.known.get([]byte(k), v.sealer)
+		return err
 	})
 	return r
 }
@@ -162,6 +265,9 @@ func (v *View) Entry(k []byte, r Record) Entry {
 // Len returns how many entries there are, incomplete ones included. It does
 // not count them.
 func (v *View) Len() int {
+	if v.tallies != nil {
+		return int(v.tallies.of(bucketEntries).n)
+	}
 	return int(readCount(v.meta(metaCount)))
 }
 

@@ -14,12 +14,12 @@ import (
 // used names the file and says what to do.
 func TestMessagesOfState(t *testing.T) {
 	runMishaps(t, []mishap{
-		{name: "no state file: fetch", ground: garbage, exit: 73, broken: true, names: "work: the state ${DB} ", says: "cannot be used: not a mailhaul state file, or damaged", hint: "put it back from a backup, or move it away", mail: mended},
+		{name: "no state file: fetch", ground: garbage, exit: 73, broken: true, names: "work: the state ${DB} ", says: "cannot be used: not a mailhaul state file, or damaged", hint: "put it back from a backup; or save what can be read: `mailhaul state export --salvage ACCOUNT >FILE`, move the damaged file away", mail: mended},
 		{name: "no state file: plan", args: "plan", ground: garbage, exit: 73, broken: true, names: "work: the state ${DB} ", says: "not a mailhaul state file", hint: "put it back", mail: unchanged},
 		{name: "no state file: verify", args: "verify", ground: garbage, exit: 73, broken: true, names: "work: the state ${DB} ", says: "not a mailhaul state file", hint: "put it back", mail: untouched},
 		{name: "no state file: purge", args: "purge work", ground: garbage, exit: 73, broken: true, names: "work: the state ${DB} ", says: "not a mailhaul state file", hint: "put it back", mail: "mail: purge deleted nothing from the server"},
 		{name: "no state file: mark-seen", args: "state mark-seen work --all", ground: garbage, exit: 73, broken: true, names: "work: the state ${DB} ", says: "not a mailhaul state file", hint: "put it back", mail: "mail: nothing was marked, and no mail was fetched or deleted"},
-		{name: "no state file: forget", args: "state forget work --all", ground: garbage, exit: 73, broken: true, names: "work: the state ${DB} ", says: "not a mailhaul state file", hint: "put it back", mail: "fetched again, also what you have"},
+		{name: "no state file: forget", args: "state forget work --all", ground: garbage, exit: 73, broken: true, names: "work: the state ${DB} ", says: "not a mailhaul state file", hint: "put it back", mail: "finds in a Maildir what is missing"},
 		{name: "cut short", ground: grounds(first("fetch"), cutState), exit: 73, broken: true, names: "work: the state ${DB} ", says: `damaged \(.*\)`, hint: "put it back", mail: mended},
 		{name: "pages overwritten", ground: grounds(first("fetch"), noiseInState), exit: 73, broken: true, names: "work: the state ${DB} ", says: "cannot be used: not a mailhaul state file, or damaged", hint: "put it back", mail: mended},
 		{name: "a damaged record", ground: grounds(first("fetch"), intend("gone:"), breakRecord), exit: 73, broken: true, names: "work: the state ${DB} ", says: `a damaged record`, hint: "put it back", mail: mended},

@@ -36,7 +36,8 @@ func stateCommand() *cli.Command {
 				&cli.StringFlag{Name: "before", Usage: "those received before `DATE` (2006-01-02)"},
 				&cli.IntFlag{Name: "all-but-newest", Usage: "all but the newest `N`", Value: -1}),
 			sub("export", "ACCOUNT", "print every entry as a JSON line", stateExport,
-				&cli.BoolFlag{Name: "manifest", Usage: "print the manifest of what was delivered instead: hash-chained, with paths and Message-IDs"}),
+				&cli.BoolFlag{Name: "manifest", Usage: "print the manifest of what was delivered instead: hash-chained, with paths and Message-IDs"},
+				&cli.BoolFlag{Name: "salvage", Usage: "print what can be read of a damaged state file"}),
 			sub("import", "ACCOUNT [FILE]", "add the entries that export printed, or lines such as {\"uid\":\"...\"}", stateImport),
 		},
 		Action: func(c *cli.Context) error {
@@ -50,29 +51,40 @@ func stateCommand() *cli.Command {
 
 // open opens the state of the account that is the first argument.
 func openState(c *cli.Context, readOnly bool) (*env, *config.Account, *state.DB, error) {
-	e, err := withConfig(c)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if !c.Args().Present() {
-		return nil, nil, nil, usageError{hinted{errors.New("name an account"), accountHint}}
-	}
-	a, err := e.oneAccount(c.Args().Slice()[:1])
+	e, a, err := stateAccount(c)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	db, err := state.Open(state.Path(e.stateDir, a.ID), state.Options{ReadOnly: readOnly, Wait: c.Duration("wait")})
+	return e, a, db, e.stateProblem(a, err)
+}
+
+// stateAccount returns the account that is the first argument.
+func stateAccount(c *cli.Context) (*env, *config.Account, error) {
+	e, err := withConfig(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !c.Args().Present() {
+		return nil, nil, usageError{hinted{errors.New("name an account"), accountHint}}
+	}
+	a, err := e.oneAccount(c.Args().Slice()[:1])
+	return e, a, err
+}
+
+// stateProblem says why the state of an account cannot be opened.
+func (e *env) stateProblem(a *config.Account, err error) error {
 	switch {
 	case errors.Is(err, state.ErrLocked):
-		err = &fetch.Error{Exit: fetch.ExitTemp, Err: fmt.Errorf("%s: another run is working on this maildrop", a.Name),
+		return &fetch.Error{Exit: fetch.ExitTemp, Err: fmt.Errorf("%s: another run is working on this maildrop", a.Name),
 			Hint: "wait for it, or use --wait 10m; `mailhaul status` shows it"}
 	case errors.Is(err, fs.ErrNotExist):
-		err = &fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s: nothing is known yet: no run has been made", a.Name),
+		return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s: nothing is known yet: no run has been made", a.Name),
 			Hint: fmt.Sprintf("run `mailhaul fetch %s` first, or `mailhaul plan %s` to look", a.Name, a.Name)}
 	case err != nil:
-		err = fmt.Errorf("%s: %w", a.Name, fetch.StateOpen(state.Path(e.stateDir, a.ID), err))
+		return fmt.Errorf("%s: %w", a.Name, fetch.StateOpen(state.Path(e.stateDir, a.ID), err))
 	}
-	return e, a, db, err
+	return nil
 }
 
 // viewState runs fn on a snapshot of the account's state.
@@ -287,8 +299,14 @@ func keysOf(a *config.Account, db *state.DB, uids []string) ([]state.Key, error)
 }
 
 func stateExport(c *cli.Context) error {
+	if c.Bool("manifest") && c.Bool("salvage") {
+		return usagef("--manifest and --salvage do not go together: a manifest is of a whole state")
+	}
 	if c.Bool("manifest") {
 		return exportManifest(c)
+	}
+	if c.Bool("salvage") {
+		return salvageState(c)
 	}
 	return viewState(c, func(e *env, _ *config.Account, v *state.View) error { return v.Export(e.std.Out) })
 }

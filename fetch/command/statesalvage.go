@@ -1,0 +1,42 @@
+package command
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// salvageState prints what can be read of a state file that may be damaged.
+// Standard error says how much that is.
+func salvageState(c *cli.Context) error {
+	e, a, err := stateAccount(c)
+	if err != nil {
+		return err
+	}
+	path := state.Path(e.stateDir, a.ID)
+	got, err := state.Salvage(path, e.std.Out)
+	switch {
+	case err != nil:
+		return e.stateProblem(a, err)
+	case got.Whole:
+		_, err = fmt.Fprintf(e.std.Err, "%s: %s, which is all: the state is not damaged\n", a.Name, plural(got.Entries, "entry"))
+		return err
+	}
+	return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %s", a.Name, salvaged(got)),
+		Hint: fmt.Sprintf("move %s away, and add what was printed to a new state with `mailhaul state import %s FILE`; "+
+			"`dedupe: content` for the next fetch finds what is missing in the Maildir", path, a.Name)}
+}
+
+// salvaged says what was saved and what is missing.
+func salvaged(got state.Salvaged) string {
+	switch missing := got.Recorded - got.Entries; {
+	case got.Recorded < 0:
+		return plural(got.Entries, "entry") + " could be read; others may be missing, it is not known how many"
+	case missing > 0:
+		return fmt.Sprintf("%d of %s could be read; %d are missing", got.Entries, plural(got.Recorded, "entry"), missing)
+	}
+	return plural(got.Entries, "entry") + " could be read, as many as there were; other parts of the state are damaged"
+}
