@@ -23,7 +23,7 @@ func damages(t *testing.T) int {
 	if testing.Short() {
 		return 4
 	}
-	return 5
+	return 3
 }
 
 // sample is the bytes of a state file with n entries, by ascending or scattered
