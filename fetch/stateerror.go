@@ -97,8 +97,8 @@ func (e *StateError) Hint() string {
 	case errors.As(e.Err, &version):
 		return version.Hint()
 	case errors.Is(e.Err, state.ErrNotState):
-		return "put it back from a backup; or save what can be read: `mailhaul state export --salvage ACCOUNT >FILE`, move the damaged file away, " +
-			"`mailhaul state import ACCOUNT FILE`, and set `dedupe: content` for the next fetch, which finds in a Maildir what is missing in FILE"
+		return "put it back from a backup; or save what can be read with `mailhaul state export --salvage`, move the damaged file away, " +
+			"and add what was saved with `mailhaul state import`; with `dedupe: content` the next fetch finds in a Maildir what is missing"
 	case errors.Is(e.Err, os.ErrPermission):
 		return "run it as the user who owns that directory, or name another directory with --state"
 	case errors.Is(e.Err, syscall.EROFS):

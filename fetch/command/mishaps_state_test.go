@@ -14,7 +14,7 @@ import (
 // used names the file and says what to do.
 func TestMessagesOfState(t *testing.T) {
 	runMishaps(t, []mishap{
-		{name: "no state file: fetch", ground: garbage, exit: 73, broken: true, names: "work: the state ${DB} ", says: "cannot be used: not a mailhaul state file, or damaged", hint: "put it back from a backup; or save what can be read: `mailhaul state export --salvage ACCOUNT >FILE`, move the damaged file away", mail: mended},
+		{name: "no state file: fetch", ground: garbage, exit: 73, broken: true, names: "work: the state ${DB} ", says: "cannot be used: not a mailhaul state file, or damaged", hint: "put it back from a backup; or save what can be read with `mailhaul state export --salvage`, move the damaged file away", mail: mended},
 		{name: "no state file: plan", args: "plan", ground: garbage, exit: 73, broken: true, names: "work: the state ${DB} ", says: "not a mailhaul state file", hint: "put it back", mail: unchanged},
 		{name: "no state file: verify", args: "verify", ground: garbage, exit: 73, broken: true, names: "work: the state ${DB} ", says: "not a mailhaul state file", hint: "put it back", mail: untouched},
 		{name: "no state file: purge", args: "purge work", ground: garbage, exit: 73, broken: true, names: "work: the state ${DB} ", says: "not a mailhaul state file", hint: "put it back", mail: "mail: purge deleted nothing from the server"},
