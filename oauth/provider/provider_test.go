@@ -9,7 +9,7 @@ import (
 func TestOfDomain(t *testing.T) {
 	for domain, want := range map[string]string{
 		"gmail.com": "Gmail", "hotmail.co.uk": "Outlook.com", "live.fr": "Outlook.com", "outlook.com": "Outlook.com", "web.de": "WEB.DE",
-		"icloud.com": "iCloud", "yahoo.com.br": "Yahoo Mail", "yahoo.co.jp": "", "qq.com": "QQ Mail", "zoho.in": "Zoho Mail (India)",
+		"icloud.com": "iCloud", "yahoo.com.br": "Yahoo Mail", "yahoo.co.jp": "Yahoo! Japan", "qq.com": "QQ Mail", "zoho.in": "Zoho Mail (India)",
 		// Anyone can have these.
 		"hotmail.xyz": "", "live.shop": "", "x.hotmail.com": "", "live.github.io": "", "nothotmail.com": "", "example.org": "",
 	} {
