@@ -158,8 +158,8 @@ func openBolt(path string, readOnly bool) (db *DB, err error) {
 // lockAndCheck finds out whether bbolt may open the file. The lock is the one
 // that bbolt then takes.
 func lockAndCheck(f *os.File, shared bool) error {
-	if err := tryLock(f, shared); err != nil {
-		return err
+	if err := tryLock(f, shared); err != nil || !locksTwice {
+		return err // unlocked, a page may be half written; checkPages looks at it later
 	}
 	fi, err := f.Stat()
 	if err != nil {

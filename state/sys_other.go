@@ -24,6 +24,8 @@ func alive(pid int) bool {
 // unlocker has nothing to do: children of Windows have no copies of our files.
 func unlocker(*os.File) func() { return func() {} }
 
+const locksTwice = false
+
 // tryLock leaves the locking to bbolt, whose lock cannot be taken twice here.
 func tryLock(*os.File, bool) error { return nil }
 

@@ -47,6 +47,9 @@ func unlocker(f *os.File) func() {
 	}
 }
 
+// locksTwice: the lock can be taken before bbolt takes it.
+const locksTwice = true
+
 // tryLock takes bbolt's lock on f, which is flock, or returns ErrLocked.
 func tryLock(f *os.File, shared bool) error {
 	how := unix.LOCK_EX
