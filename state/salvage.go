@@ -240,7 +240,8 @@ func (s *salvage) unseal(bucket string, k, v []byte) ([]byte, bool) {
 }
 
 // takeEntry takes a record that is an entry by its sum or, in format version
-// 1, by its form. The first of a key counts.
+// 1, by its form. The first of a key counts. Where the name of a target is lost,
+// so is the proof that its message is there: the entry counts as imported.
 func (s *salvage) takeEntry(k, v []byte) {
 	if _, ok := s.entries[Key(k)]; ok {
 		return
@@ -256,7 +257,11 @@ func (s *salvage) takeEntry(k, v []byte) {
 	if err != nil {
 		return
 	}
+	all := len(e.Outcomes)
 	e.Outcomes = slices.DeleteFunc(e.Outcomes, func(o Outcome) bool { return o.Target == "" })
+	if len(e.Outcomes) < all {
+		e.Source = Imported
+	}
 	s.entries[Key(k)] = e
 }
 

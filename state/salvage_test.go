@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -121,5 +122,36 @@ func TestSalvageForeign(t *testing.T) {
 	}
 	if _, err := Salvage(path+".none", &bytes.Buffer{}); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
+	}
+}
+
+// An entry that lost the name of a target does not prove any more that its
+// message is there: it stays seen, and its message is not deleted for it.
+func TestSalvageLostTarget(t *testing.T) {
+	n := numbering{}
+	e := typicalEntry(1)
+	e.Outcomes = append(e.Outcomes, Outcome{Target: "mbox:~/all", At: at(3)})
+	b, err := appendEntry(nil, &e, n.number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := newSealer(bucketEntries, sealedVersion).seal([]byte(e.Key), b)
+	names := map[uint64]string{}
+	for _, o := range e.Outcomes {
+		i, _ := n.number(o.Target)
+		names[i] = o.Target
+	}
+	for lost := -1; lost < len(names); lost++ {
+		s := &salvage{names: maps.Clone(names), entries: map[Key]Entry{}}
+		want := Fetched
+		if lost >= 0 {
+			want = Imported
+			i, _ := n.number(e.Outcomes[lost].Target)
+			delete(s.names, i)
+		}
+		s.takeEntry([]byte(e.Key), sealed)
+		if got := s.entries[e.Key]; got.Source != want || !got.Done || len(got.Outcomes) != len(s.names) {
+			t.Errorf("target %d lost: %+v", lost, got)
+		}
 	}
 }
