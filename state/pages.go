@@ -108,6 +108,9 @@ func parsePage(b []byte) (page, error) {
 	return p, nil
 }
 
+// pageSize is the size of each of the pages that p consists of.
+func (p page) pageSize() uint64 { return uint64(len(p.b)) / (uint64(u32(p.b[12:])) + 1) }
+
 // sound insists on the layout that bbolt writes, without a gap: a wrong count or
 // length shows.
 func (p page) sound() error {

@@ -154,3 +154,38 @@ func TestMissingRecord(t *testing.T) {
 		}
 	}
 }
+
+// A leaf that claims the page behind it, which may be another's, is refused before
+// bbolt frees it.
+func TestLeafTooLong(t *testing.T) {
+	bad := sample(t, 900, false)
+	m, err := readMetas(bytes.NewReader(bad))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, _, err := image{b: bad, size: m.size, root: m.root}.tree(bucketEntries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := entries.leafOf([]byte{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := Key(first.key(0))
+	bad[int(first.id)*m.size+12]++
+	path := filepath.Join(t.TempDir(), "x.db")
+	if err := os.WriteFile(path, bad, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := read(path, Options{ReadOnly: true}); !errors.Is(err, ErrNotState) {
+		t.Errorf("read: %v", err)
+	}
+	db, err := Open(path, Options{})
+	if err != nil {
+		return // the structure shows it
+	}
+	defer db.Close()
+	if err := db.Apply(&Change{Deleted: []Key{key}, DeletedAt: at(3)}); !errors.Is(err, ErrNotState) {
+		t.Errorf("apply: %v", err)
+	}
+}

@@ -65,7 +65,9 @@ func (s sealer) open(k, sealed []byte) ([]byte, uint32, error) {
 
 // check checks the records of a leaf, in one pass over what may be a million of
 // them: that they are where they should be (page.sound), their order
-// (leaf.inOrder), their sums, and that there is no bucket among them. It counts them.
+// (leaf.inOrder), their sums, and that there is no bucket among them, nor a page
+// at the end that no record needs: bbolt would free it, and it may be another's. It
+// counts them.
 func (s sealer) check(l leaf, met *tally) error {
 	next := uint64(pageHeader + l.n*elemSize)
 	last := l.low
@@ -89,7 +91,7 @@ func (s sealer) check(l leaf, met *tally) error {
 		}
 		last, next = k, next+ks+vs
 	}
-	if l.n > 0 && l.high != nil && bytes.Compare(last, l.high) >= 0 {
+	if l.n > 0 && l.high != nil && bytes.Compare(last, l.high) >= 0 || uint64(len(l.b))-next >= l.pageSize() {
 		return errPage
 	}
 	return nil
