@@ -44,8 +44,12 @@ func (ts *tables) scattered() bool {
 
 // compact replaces the file by a dense copy if that is worth while. It holds
 // the writer's place until the end, so that nothing is applied to the old file
-// once the copy has begun. If it fails, the old file stays: it is as good.
+// once the copy has begun. If it fails, the old file stays: it is as good. A
+// file of another format version is not ours to write.
 func (db *DB) compact() (err error) {
+	if db.version != formatVersion {
+		return nil
+	}
 	defer faultsPanic()()
 	defer db.contain(&err)
 	tx, err := db.bolt.Begin(true)

@@ -3,6 +3,7 @@ package state
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
 )
 
 // fillScattered adds n entries whose keys are in no order, in batches as a fetch does,
@@ -132,4 +134,38 @@ func size(t *testing.T, path string) int64 {
 		t.Fatal(err)
 	}
 	return fi.Size()
+}
+
+// TestCompactLeavesNewer: a file that a newer mailhaul wrote is refused, and left
+// as it is.
+func TestCompactLeavesNewer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	db, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillScattered(t, db, 3000)
+	err = db.bolt.Update(func(tx *bbolt.Tx) error {
+		ts, err := db.openTables(tx)
+		if err != nil {
+			return err
+		}
+		return errors.Join(putVersion(ts.meta.b, formatVersion+1), ts.putTallies())
+	})
+	unlock := unlocker(db.file)
+	err = errors.Join(err, db.bolt.Close()) // without what our Close does
+	if unlock(); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var newer *VersionError
+	if _, err := Open(path, Options{}); !errors.As(err, &newer) {
+		t.Error(err)
+	}
+	if after, err := os.Stat(path); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the file was written anew (%v)", err)
+	}
 }
