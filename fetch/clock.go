@@ -84,13 +84,23 @@ func agesFrom(f *state.Facts, now, built time.Time) time.Time {
 // age is how long ago a time on record is, counted from a jump of the clock at
 // the earliest.
 func age(at, from, now time.Time) time.Duration {
-	switch ahead := future(at, now); {
-	case ahead && from.IsZero():
-		return 0
-	case ahead, at.Before(from):
+	at = notAhead(at, from, now)
+	if at.Before(from) {
 		at = from
 	}
 	return now.Sub(at)
+}
+
+// notAhead returns a time on record, and for one of the future the last jump of
+// the clock, or now if none is known.
+func notAhead(at, from, now time.Time) time.Time {
+	switch {
+	case !future(at, now):
+		return at
+	case from.IsZero():
+		return now
+	}
+	return from
 }
 
 // dueAt is when a failed message is to be tried again. One that failed under a

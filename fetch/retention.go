@@ -35,7 +35,7 @@ func retention(r *rows, p Policy, total int64, from, now time.Time) func(pos int
 		return func(int32) Rule { return rule }
 	}
 	doomed := make([]Rule, len(r.list))
-	newestFirst := byAge(r.first)
+	newestFirst := byAge(r.first, from, now)
 	for rank, pos := range newestFirst {
 		first := r.first[pos]
 		switch {
@@ -64,14 +64,15 @@ func (p Policy) ages() bool {
 }
 
 // byAge returns the positions of a listing, newest first: by first-seen time,
-// and within one run by place in the listing. What was never seen is newest.
-func byAge(first []time.Time) []int32 {
+// and within one run by place in the listing. What was never seen is newest. A
+// time of the future is no reason to be newer than new mail (notAhead).
+func byAge(first []time.Time, from, now time.Time) []int32 {
 	order := make([]int32, len(first))
 	for i := range order {
 		order[i] = int32(i)
 	}
 	slices.SortStableFunc(order, func(a, b int32) int {
-		fa, fb := first[a], first[b]
+		fa, fb := notAhead(first[a], from, now), notAhead(first[b], from, now)
 		switch {
 		case fa.IsZero() != fb.IsZero():
 			return cmp.Compare(b2i(fb.IsZero()), b2i(fa.IsZero()))
