@@ -37,7 +37,7 @@ func newLab(binary string) (*lab, error) {
 	} else if l.quick {
 		l.rounds = 1
 	}
-	install := exec.Command("sh", filepath.Join("docs", "install-deps.sh"),
+	install := exec.Command("sh", "install-deps.sh",
 		"dovecot-pop3d", "mpop", "getmail6", "fdm", "fetchmail", "procmail", "postfix")
 	install.Stdout, install.Stderr = os.Stderr, os.Stderr
 	_ = install.Run() // it says itself what it could not do
