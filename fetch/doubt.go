@@ -55,13 +55,20 @@ func (rt *retriever) endBatch() {
 }
 
 // doubtful notes a message that may not be whole. It stays on the server, and is
-// asked for again alone, in another session of this run if there may be one.
+// asked for again alone: in another session of this run if there may be one,
+// else in the next run, where it counts as a failure.
 func (r *run) doubtful(it *Item, why error) {
 	named := &deliver.Error{Class: deliver.Later, Err: &MessageError{it.UID, it.Size, why}}
-	if it.Suspect || !r.mayReconnect() {
-		r.failMessage(it, "", named)
+	s := &r.suspects
+	if !it.Suspect && r.mayReconnect() && s.doubted < maxDoubted {
+		r.suspect(it, named)
+		if !r.again {
+			s.doubted++
+		}
+		r.again = true
 		return
 	}
-	r.suspect(it, named)
-	r.again = true
+	alone := *it
+	alone.Suspect = true // in the next run it is asked for alone
+	r.failMessage(&alone, "", named)
 }

@@ -117,7 +117,7 @@ func (rt *retriever) stage(ctx context.Context, it Item, body io.Reader) error {
 	}
 	msg := &message{Item: it, print: h.fingerprint()}
 	if !rt.identify(msg) {
-		return rt.seenAgain(msg)
+		return rt.seenAgain(msg, src)
 	}
 	env, err := rt.envelope(h, msg)
 	if err != nil {

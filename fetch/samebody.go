@@ -104,13 +104,15 @@ func (r *run) likeness(k state.Key, s bodySums) likeness {
 // nothing.
 func (r *run) compareBodies(ctx context.Context, c *pop3.Client, items []Item) ([]likeness, error) {
 	out := make([]likeness, len(items))
-	err := r.lookAt(ctx, c, items, func(i int, s bodySums) { out[i] = r.likeness(items[i].Key, s) })
+	err := r.lookAt(ctx, c, items, func(i int, s bodySums) { out[i] = r.likeness(items[i].Key, s) },
+		func(i int, why error) { r.doubtful(&items[i], why) })
 	return out, err
 }
 
 // lookAt retrieves messages for their sums alone. Fn is not called for one that
-// the server does not send, or that is in doubt.
-func (r *run) lookAt(ctx context.Context, c *pop3.Client, items []Item, fn func(i int, s bodySums)) error {
+// the server does not send, or that is in doubt: that proves nothing, and is told
+// to doubt, unless that is nil.
+func (r *run) lookAt(ctx context.Context, c *pop3.Client, items []Item, fn func(i int, s bodySums), doubt func(i int, why error)) error {
 	r.enter(Retrieving)
 	in := bufio.NewReaderSize(nil, maxHeader)
 	at := make(map[int]int, len(items))
@@ -134,8 +136,10 @@ func (r *run) lookAt(ctx context.Context, c *pop3.Client, items []Item, fn func(
 			switch s, err := sumsOf(in); {
 			case err == nil:
 				fn(at[m.Num], s)
-			case !src.doubt: // else it may not be whole: it proves nothing
+			case !src.doubt:
 				return err
+			case doubt != nil:
+				doubt(at[m.Num], src.err)
 			}
 			return nil
 		})
@@ -324,10 +328,10 @@ func (r *run) expectMore(items []Item) {
 // identified is for a server with neither UIDL nor TOP: a message that turned
 // out to be known by its header while it was retrieved. The same one is deleted,
 // another one is retrieved again under a key of its own.
-func (rt *retriever) seenAgain(m *message) error {
+func (rt *retriever) seenAgain(m *message, src *source) error {
 	s, err := sumsOf(rt.in)
 	if err != nil {
-		return err
+		return rt.unless(&m.Item, src, err)
 	}
 	switch rt.likeness(m.Key, s) {
 	case sameMessage:

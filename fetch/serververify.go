@@ -68,5 +68,5 @@ func (r *run) compareServer(ctx context.Context, c *pop3.Client, items []Item, r
 			rep.Same++
 		}
 		tell(items[i].UID, same)
-	})
+	}, nil)
 }

@@ -23,6 +23,7 @@ import (
 const (
 	maxBroken    = 10 // in all
 	maxFruitless = 3  // in a row that brought no message
+	maxDoubted   = 3  // because of doubt
 )
 
 // suspects is what one run knows of its broken sessions. The network side alone
@@ -35,6 +36,7 @@ type suspects struct {
 	blamed    bool               // pipelining, in this run: not twice
 	pipelined int                // sessions that broke with commands ahead
 	deferred  int                // how often the suspects had to wait
+	doubted   int                // sessions in which a message was in doubt for the first time
 	broken    int                // sessions that broke
 	fruitless int                // of them, the last in a row that brought nothing
 	cause     error              // of the last one, until another goes well

@@ -152,7 +152,7 @@ func (r *run) matchContents(ctx context.Context, c *pop3.Client, open []Item, lo
 			e.Key, e.Asked = open[i].Key, false
 			found = append(found, *e)
 		}
-	})
+	}, nil)
 	return found, err
 }
 

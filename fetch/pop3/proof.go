@@ -206,7 +206,7 @@ func (r *retrieval) message(i int32) error {
 	r.last = i
 	head := r.heads
 	b := c.newBody("RETR", m)
-	b.announced, b.ahead = r.announced, r.ahead
+	b.announced, b.ahead = r.announced, r.ahead && len(r.msgs) > 1
 	b.prove = func() error { return r.prove(b) }
 	ferr := r.call(m, b, nil)
 	if err := c.rest(b, ferr); err != nil {
