@@ -149,7 +149,7 @@ func (s *SizeRecord) slack(n int64) int64 {
 	case s.known():
 		return headerLines
 	}
-	return headerLines + n/8
+	return headerLines + n/3 // some servers only estimate
 }
 
 // note records a message that is beyond doubt.
