@@ -44,6 +44,10 @@ func (e *env) confine(accounts []*config.Account, anew bool) *confinement {
 		e.log.Info("no sandbox: a command would inherit it", "reason", reason)
 		return nil
 	}
+	if dir := missingTarget(accounts); dir != "" && confines() {
+		e.log.Info("no sandbox: it could not allow a directory that is not there yet", "path", dir)
+		return nil
+	}
 	confined, err := landlocked(c)
 	switch {
 	case err != nil:
@@ -64,13 +68,7 @@ func (e *env) confine(accounts []*config.Account, anew bool) *confinement {
 // to say, too.
 func (e *env) makeTargets(a *config.Account, anew bool) {
 	for _, t := range a.Deliver {
-		dir := ""
-		switch {
-		case t.Maildir != nil:
-			dir = t.Maildir.Path
-		case t.Mbox != nil:
-			dir = filepath.Dir(t.Mbox.Path)
-		}
+		dir := targetDir(t)
 		if _, err := os.Stat(dir); dir == "" || err == nil || !anew && e.past(a, t.ID()).Delivered {
 			continue
 		}
@@ -78,6 +76,31 @@ func (e *env) makeTargets(a *config.Account, anew bool) {
 			e.log.Debug("no target yet", "path", dir, "err", err)
 		}
 	}
+}
+
+// targetDir is the directory that a target on disk writes to, "" for others.
+func targetDir(t config.Target) string {
+	switch {
+	case t.Maildir != nil:
+		return t.Maildir.Path
+	case t.Mbox != nil:
+		return filepath.Dir(t.Mbox.Path)
+	}
+	return ""
+}
+
+// missingTarget returns a target's directory that is not there, as when its volume
+// is not mounted: loop is to write to it once it is, and rules cannot be added.
+func missingTarget(accounts []*config.Account) string {
+	for _, a := range accounts {
+		for _, t := range a.Deliver {
+			dir := targetDir(t)
+			if _, err := os.Stat(dir); dir != "" && err != nil {
+				return dir
+			}
+		}
+	}
+	return ""
 }
 
 // past is what the state knows of a target. Where it is locked, a run that is

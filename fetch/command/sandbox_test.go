@@ -156,5 +156,15 @@ func TestTargetsThatAreGone(t *testing.T) {
 		if _, err := os.Stat(maildir); (err == nil) != anew {
 			t.Errorf("anew %t: %v", anew, err)
 		}
+		if dir := missingTarget([]*config.Account{a}); (dir == maildir) == anew {
+			t.Errorf("anew %t: missing: %q", anew, dir)
+		}
+	}
+	// Else this process would be confined for life.
+	if err := os.RemoveAll(maildir); err != nil {
+		t.Fatal(err)
+	}
+	if e.std.Alone = true; e.confine([]*config.Account{a}, false) != nil {
+		t.Error("confined without a rule for a volume that is mounted later")
 	}
 }
