@@ -285,21 +285,24 @@ func (c *conn) quit() {
 const resyncTimeout = 10 * time.Second
 
 // resync ends the session and returns what the relay had still to say before
-// its answer to QUIT: the reply to a message, if it gave another one early.
+// its answer to QUIT: the reply to a message, if it gave another one early. The
+// last reply is the answer to QUIT, whatever its code: some say 250 or 421.
 func (c *conn) resync() (late []reply) {
 	c.arm(resyncTimeout)
 	_, err := io.WriteString(c.nc, "QUIT\r\n")
 	for err == nil && len(late) < maxLines {
 		var r reply
-		if r, err = readReply(c.br); err != nil || r.code == 221 {
+		if r, err = readReply(c.br); err == nil {
+			c.log(phaseDot, r)
+			late = append(late, r)
+		}
+		if r.code == 221 {
 			break
 		}
-		c.log(phaseDot, r)
-		late = append(late, r)
 	}
 	c.dead = true
 	_ = c.nc.Close()
-	return late
+	return late[:max(len(late)-1, 0)]
 }
 
 // noAnswer is os.ErrDeadlineExceeded in words for a person.

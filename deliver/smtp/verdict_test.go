@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/mailhaul/mailhaul/deliver"
@@ -143,6 +144,25 @@ func TestReplyBeforeTheDot(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestRefusedAndOddQuit: the answer to QUIT is none to the message, whatever
+// its code.
+func TestRefusedAndOddQuit(t *testing.T) {
+	for _, bye := range []string{"", "S: 221 bye\n", "S: 250 bye\n", "S: 421 bye\n", "S: 502 what?\n"} {
+		for _, lmtp := range []bool{false, true} {
+			greet, text := hello, "never: reply to the message: 550 no"
+			if lmtp {
+				greet, text = strings.Replace(hello, "EHLO", "LHLO", 1), "never: reply to the message for <a@b>: 550 no"
+			}
+			script := greet + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 550 no\nC: QUIT\n" + bye
+			d := New(Options{LMTP: lmtp, Address: startScript(t, script), Security: NoTLS, To: []string{"a@b"}, Helo: "me"})
+			want(t, deliverOne(t, d, deliver.Envelope{}, "x\n"), text)
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 
