@@ -215,6 +215,9 @@ type Error struct {
 	// it and hands it back as Envelope.Served, so that a retry reaches only
 	// the rest; Class speaks of the rest alone. Nil: nobody has it.
 	Done []string
+	// Refused: the target answered about this message and does not have it. If
+	// the class stops the run as well, others may pass all the same.
+	Refused bool
 }
 
 func (e *Error) Error() string { return e.Err.Error() }

@@ -273,7 +273,14 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 	if !known || de.Stops() || p.target == c.a.SetAside {
 		c.fail(p.target, res.Err)
 	}
-	if !known || de.Stops() && len(de.Done) == 0 || p.target == c.a.SetAside {
+	if !known || p.target == c.a.SetAside {
+		return
+	}
+	if de.Stops() && len(de.Done) == 0 {
+		if de.Refused && p.limited() {
+			c.settle = append(c.settle, state.Settlement{Intent: in.ID, Drop: true})
+			c.triedLast(&d.msg.Item, in.Target, de)
+		}
 		return
 	}
 	// Also of a target that stopped: who has the message must be on record.
@@ -285,4 +292,12 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 			c.pardon(row, in.Target)
 		}
 	}
+}
+
+// triedLast puts a message behind the others of the next run: its target
+// stopped at it, and may do so at this one alone.
+func (c *committer) triedLast(it *Item, target string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fails[it.Key] = append(c.fails[it.Key], uncounted(c.failures[it.Key], it.Key, target, unnamed(err).Error(), c.now()))
 }

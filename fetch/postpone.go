@@ -84,6 +84,17 @@ func nextFailure(known []state.Failure, target string, err error, now time.Time)
 	return fail
 }
 
+// uncounted is what to put on record where the target is to blame: that the
+// message was tried, so that the next run begins with others.
+func uncounted(known []state.Failure, key state.Key, target, text string, now time.Time) state.Failure {
+	fail := state.Failure{Target: target, First: now, Err: text}
+	if old := failureAt(known, target); old != nil {
+		fail = *old
+	}
+	fail.Key, fail.Last, fail.Next = key, now, time.Time{}
+	return fail
+}
+
 // failureAt is the one of a target, nil if there is none.
 func failureAt(known []state.Failure, target string) *state.Failure {
 	i := slices.IndexFunc(known, func(f state.Failure) bool { return f.Target == target })

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -185,4 +186,37 @@ func settledIn(path, uid string) bool {
 		return nil
 	})
 	return e.Done
+}
+
+// TestStopsAtOneMessage: a target that stops at one message, in each run, gets
+// the others all the same; the one is not counted as refused.
+func TestStopsAtOneMessage(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		lmtp   bool
+		script string // of a command; else it is a relay
+	}{{"smtp", false, ""}, {"lmtp", true, ""}, {"command", false, "cat >DIR/now; if grep -qx 'Subject: 1' DIR/now; then exit 73; fi; cat DIR/now >>DIR/got"}} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := startRelay(t, tc.lmtp)
+			r.says(nil, onSubject(reply(421, "out of memory"), "1"))
+			g := newFan(t, 3, pop3test.Options{}, func(g *fan) []Target {
+				if tc.script != "" {
+					return []Target{pipeTarget(strings.ReplaceAll(tc.script, "DIR", g.dir), 0)}
+				}
+				return []Target{r.target("a@b")}
+			})
+			g.account.Policy.Poison = 1
+			for run := range 4 {
+				s := g.fetch()
+				if left := g.drop.Len(); s.Err == nil || s.SetAside != 0 || run > 0 && left != 1 {
+					t.Fatalf("run %d: %d on the server, %+v", run, left, s)
+				}
+			}
+			if tc.script == "" {
+				g.wantCopies("relay", r.got(), each("a@b ", "2", "3"))
+			}
+		})
+	}
 }

@@ -217,15 +217,11 @@ func (r *run) pardon(items []*Item, target string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, it := range items {
-		fail := state.Failure{Key: it.Key, Target: target, First: r.now()}
+		text := ""
 		if f := r.failed[it.Key]; f.err != nil {
-			fail.Err = f.err.Error()
+			text = f.err.Error()
 		}
-		if old := failureAt(r.failures[it.Key], target); old != nil {
-			fail = *old
-		}
-		fail.Last, fail.Next = r.now(), time.Time{}
-		r.fails[it.Key] = append(r.fails[it.Key], fail)
+		r.fails[it.Key] = append(r.fails[it.Key], uncounted(r.failures[it.Key], it.Key, target, text, r.now()))
 		r.uncount(it.Key, []string{target})
 		r.rejected = slices.DeleteFunc(r.rejected, func(again Item) bool { return again.Key == it.Key && again.SetAside[0] == target })
 	}

@@ -105,7 +105,9 @@ func (d *Deliverer) judge(cmd *exec.Cmd, err error, fixed, whole bool, out *capp
 		return d.failure(deliver.Later, err, "")
 	}
 	class, hint := verdict(status, fixed, out.String())
-	return d.failure(class, fmt.Errorf("%s%s%s", cmd.ProcessState, statusName(status), said(out)), hint)
+	failed := d.failure(class, fmt.Errorf("%s%s%s", cmd.ProcessState, statusName(status), said(out)), hint)
+	failed.Refused = status > 0
+	return failed
 }
 
 // said is the command's output as the end of an error text.
@@ -123,6 +125,6 @@ func (d *Deliverer) startError(err error) error {
 	return d.failure(deliver.Unavailable, err, "")
 }
 
-func (d *Deliverer) failure(c deliver.Class, err error, hint string) error {
+func (d *Deliverer) failure(c deliver.Class, err error, hint string) *deliver.Error {
 	return &deliver.Error{Class: c, Err: fmt.Errorf("pipe %s: %w", d.o.Command[0], err), Hint: hint}
 }

@@ -147,7 +147,7 @@ func failed(err *deliver.Error, m *staged, t *transaction) deliver.Result {
 func conclude(served, to []string, out []outcome) deliver.Result {
 	done := slices.Clone(served)
 	var worst *deliver.Error
-	text, failures, mailboxes := "", 0, true
+	text, failures, mailboxes, refused := "", 0, true, true
 	for i, o := range out {
 		if o.taken {
 			done = append(done, to[i])
@@ -156,6 +156,7 @@ func conclude(served, to []string, out []outcome) deliver.Result {
 		}
 		failures++
 		mailboxes = mailboxes && o.mailbox
+		refused = refused && o.err.Refused
 		if worst == nil || weight(o.err.Class) > weight(worst.Class) {
 			worst = o.err
 		}
@@ -164,7 +165,7 @@ func conclude(served, to []string, out []outcome) deliver.Result {
 		return deliver.Result{Receipt: text[:min(len(text), maxReceipt)]}
 	}
 	e := *worst
-	e.Done = done
+	e.Done, e.Refused = done, refused
 	if mailboxes && e.Stops() && len(done) > len(served) {
 		e.Class = deliver.Later
 	}

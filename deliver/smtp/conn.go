@@ -340,7 +340,9 @@ func (c *conn) refused(p phase, what string, r reply) *deliver.Error {
 		return c.lost(p, fmt.Errorf("%w: reply %s", errProtocol, r))
 	}
 	f := refusal{p, r}
-	return c.o.failure(f.class(false), p.String()+what, errors.New(r.String()), f.hint())
+	err := c.o.failure(f.class(false), p.String()+what, errors.New(r.String()), f.hint())
+	err.Refused = p >= phaseMail
+	return err
 }
 
 // failure is an error in this package's form: "smtp HOST:PORT: stage: cause".

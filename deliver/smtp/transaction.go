@@ -140,8 +140,10 @@ func (t *transaction) never(i int, configured bool, err error, hint string) {
 func (t *transaction) refuse(i int, p phase, what string, r reply) {
 	f := refusal{p, r}
 	v := f.verdict()
+	err := t.o.failure(f.class(t.fixed), p.String()+what, errors.New(r.String()), f.hint())
+	err.Refused = true
 	t.out[i] = outcome{
-		err:     t.o.failure(f.class(t.fixed), p.String()+what, errors.New(r.String()), f.hint()),
+		err:     err,
 		sender:  f.doubtful(),
 		mailbox: v == recipientFull || v == recipientNever || v == recipientLater,
 		putOff:  p == phaseMail && r.code < 500,
