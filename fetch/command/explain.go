@@ -54,7 +54,7 @@ func passwordAdvice(a *config.Account, err error) string {
 func failures() []failure {
 	return []failure{
 		{"target gone", func(_ *config.Account, err error) bool { return errors.As(err, new(*deliver.GoneError)) },
-			"Mount its volume. If it was removed for good, `mailhaul fetch --create-target` makes it anew, for that run."},
+			"Mount its volume. If it was removed for good, `mailhaul fetch --create-target` makes it anew, for that run. If the account does not use it any more, make an empty directory (or mbox file) there once."},
 		{"app password", said("application-specific password", "app password", "app-specific password", "invalidsecondfactor"),
 			"The provider wants an app password: a password made for one program, in the account's security settings.\nThe password of the web mail does not work here, even if it is right."},
 		{"multi-factor", said("two-factor", "2-step", "2fa", "multi-factor", "mfa"),
