@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -63,6 +64,25 @@ func TestReportReplacesLinks(t *testing.T) {
 	text, err := os.ReadFile(page)
 	if err != nil || strings.ContainsAny(string(text), "\u202e\u009b") || !strings.Contains(string(text), `work\u202e\u009b`) {
 		t.Errorf("%v\n%.300q", err, text)
+	}
+}
+
+// TestReportKeepsWhatItMeets: a device stays one, and a file keeps its mode.
+func TestReportKeepsWhatItMeets(t *testing.T) {
+	dir := t.TempDir()
+	link, page := filepath.Join(dir, "null"), filepath.Join(dir, "report.html")
+	err := errors.Join(os.Symlink(os.DevNull, link), os.WriteFile(page, []byte("old"), 0o600), os.Chmod(page, 0o644))
+	for _, path := range []string{link, page} {
+		err = errors.Join(err, writeHTMLFile(path, &fetch.Report{Account: "work", At: time.Unix(1e9, 0)}))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the device was replaced: %v %v", info, err)
+	}
+	if info, err := os.Stat(page); err != nil || info.Mode().Perm() != 0o644 || info.Size() < 100 {
+		t.Errorf("%v %v", info, err)
 	}
 }
 

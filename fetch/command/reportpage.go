@@ -3,8 +3,11 @@ package command
 import (
 	"bytes"
 	_ "embed"
+	"errors"
 	"html/template"
 	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -147,8 +150,38 @@ func writeHTMLFile(path string, r *fetch.Report) error {
 	if err := writeHTML(&page, r); err != nil {
 		return err
 	}
-	if err := durable.WriteFile(path, page.Bytes()); err != nil { // replaces a link, never follows it
+	if err := replaceFile(path, page.Bytes()); err != nil {
 		return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err}
 	}
 	return nil
+}
+
+// replaceFile writes a file that appears whole, with the mode of one that it
+// replaces. It replaces a link to a file and does not follow it. What is no file, as
+// /dev/stdout, is written to.
+func replaceFile(path string, data []byte) error {
+	named, lerr := os.Lstat(path)
+	if info, err := os.Stat(path); lerr == nil && err == nil && (!info.Mode().IsRegular() || filepath.Dir(path) == "/dev") {
+		if err := durable.CheckOwner(path, named); err != nil {
+			return err
+		}
+		return writeInto(path, data)
+	}
+	if err := durable.WriteFile(path, data); err != nil {
+		return err
+	}
+	if lerr == nil && named.Mode().IsRegular() {
+		return os.Chmod(path, named.Mode().Perm())
+	}
+	return nil
+}
+
+// writeInto writes to a device or a pipe.
+func writeInto(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
 }
