@@ -106,7 +106,7 @@ func (d *Deliverer) judge(cmd *exec.Cmd, err error, fixed, whole bool, out *capp
 	}
 	class, hint := verdict(status, fixed, out.String())
 	failed := d.failure(class, fmt.Errorf("%s%s%s", cmd.ProcessState, statusName(status), said(out)), hint)
-	failed.Refused = status > 0
+	failed.Refused = status > 0 && status != 64 && status != 78 // EX_USAGE, EX_CONFIG: no matter of a message
 	return failed
 }
 
