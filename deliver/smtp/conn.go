@@ -285,9 +285,10 @@ func (c *conn) quit() {
 const resyncTimeout = 10 * time.Second
 
 // resync ends the session and returns what the relay had still to say before
-// its answer to QUIT: the reply to a message, if it gave another one early. The
-// last reply is the answer to QUIT, whatever its code: some say 250 or 421.
-func (c *conn) resync() (late []reply) {
+// its answer to QUIT: the reply to a message, if it gave another one early. Some
+// say 250 or 421 to QUIT, or nothing at all: unless sure, the last one may be
+// either.
+func (c *conn) resync() (late []reply, sure bool) {
 	c.arm(resyncTimeout)
 	_, err := io.WriteString(c.nc, "QUIT\r\n")
 	for err == nil && len(late) < maxLines {
@@ -297,12 +298,13 @@ func (c *conn) resync() (late []reply) {
 			late = append(late, r)
 		}
 		if r.code == 221 {
+			late, sure = late[:len(late)-1], true
 			break
 		}
 	}
 	c.dead = true
 	_ = c.nc.Close()
-	return late[:max(len(late)-1, 0)]
+	return late, sure
 }
 
 // noAnswer is os.ErrDeadlineExceeded in words for a person.

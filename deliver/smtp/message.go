@@ -30,7 +30,11 @@ func (t *transaction) message(accepted []int) {
 	t.awaitFinal(false)
 	fault.Point("smtp.accepted")
 	if !t.dead && slices.ContainsFunc(replies, reply.negative) {
-		replies = inStep(replies, t.resync())
+		if late, sure := t.resync(); sure {
+			replies = inStep(replies, late)
+		} else {
+			replies = inDoubt(replies, late)
+		}
 	}
 	for k, i := range accepted {
 		switch k = min(k, n-1); {
@@ -75,6 +79,21 @@ func inStep(replies, late []reply) []reply {
 	}
 	no := replies[slices.IndexFunc(replies, reply.negative)]
 	return slices.Repeat([]reply{no}, len(replies))
+}
+
+// inDoubt is inStep where the last of the late replies may be the answer to
+// QUIT: who has the message has it by both readings.
+func inDoubt(replies, late []reply) []reply {
+	if len(late) == 0 {
+		return replies
+	}
+	without := slices.Clone(inStep(slices.Clone(replies), late[:len(late)-1]))
+	for i, r := range inStep(slices.Clone(replies), late) {
+		if without[i].positive() && !r.positive() {
+			without[i] = r
+		}
+	}
+	return without
 }
 
 // settle settles one recipient by a reply to the message.
