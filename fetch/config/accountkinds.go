@@ -34,24 +34,10 @@ func parseAddr(_ *walker, text string) (netip.Addr, error) {
 	return a, nil
 }
 
-// timeoutsInfo and setTimeouts: unlike other mappings, timeouts overlays what
-// timeout set, whose place among Timeouts is Idle.
-func timeoutsInfo() info {
-	return info{words: "a mapping", schema: objectSchema(timeoutsKeys), inner: innerKeys(timeoutsKeys)}
-}
-
-func setTimeouts(w *walker, path string, n *yaml.Node, a *Account) {
-	if n.Kind != yaml.MappingNode {
-		w.wants(n, path, "a mapping")
-		return
-	}
-	walkMapping(w, path, n, &a.Timeouts, timeoutsKeys(), false)
-}
-
 // keep decodes all, none, or the rules.
 func keep() kind[Keep] {
 	short := choiceOf("all, none, or a mapping of days, newest, below", "all none", Keep{All: true}, Keep{None: true})
-	rules := mapping("a mapping of days, newest, below", zero[Keep], keepKeys,
+	rules := mapping("a mapping of days, newest, below", Keep{}, keepKeys,
 		func(w *walker, path string, n *yaml.Node, k *Keep) {
 			if len(n.Content) == 0 {
 				w.errorf(n, path, "has no rule: wants days, newest or below")
@@ -66,7 +52,7 @@ func limitPreset() kind[Limit] {
 
 func dedupe() kind[Dedupe] {
 	short := choiceOf("off, message-id, content, or a mapping of by, action", dedupeNames, Dedupe{}, Dedupe{By: DedupeMessageID}, Dedupe{By: DedupeContent})
-	return either(short, mapping("a mapping of by, action", zero[Dedupe], dedupeKeys,
+	return either(short, mapping("a mapping of by, action", Dedupe{}, dedupeKeys,
 		func(w *walker, path string, n *yaml.Node, d *Dedupe) {
 			if !w.has(path, "by") {
 				w.errorf(n, path, "wants by: message-id or content")
@@ -78,8 +64,7 @@ func dedupe() kind[Dedupe] {
 }
 
 func multidrop() kind[Multidrop] {
-	fresh := func(*walker) Multidrop { return Multidrop{Occurrence: 1} }
-	return mapping("a mapping of header, strip, occurrence", fresh, multidropKeys,
+	return mapping("a mapping of header, strip, occurrence", Multidrop{Occurrence: 1}, multidropKeys,
 		func(w *walker, path string, n *yaml.Node, _ *Multidrop) {
 			if !w.has(path, "header") {
 				w.errorf(n, path, "wants header: the field that holds the recipient")
@@ -99,7 +84,7 @@ func fieldName() kind[string] {
 	})
 }
 
-func freshAlert(*walker) Alert { return Alert{After: day} }
+func freshAlert() Alert { return Alert{After: day} }
 
 func checkAlert(w *walker, path string, n *yaml.Node, _ *Alert) {
 	if !w.has(path, "command") && !w.has(path, "webhook") && !w.has(path, "ping") {

@@ -113,7 +113,7 @@ func Parse(name string, data []byte, opts Options) (*Config, error) {
 	w := &walker{file: name, dir: dir, opts: opts, marks: map[string]mark{}, base: newAccount()}
 	c := &Config{Path: name, Parallel: 4}
 	if root := w.document(data); root != nil {
-		walkMapping(w, "", root, c, configKeys(), false)
+		w.walk("", root, configKeys(c), false)
 		if _, ok := w.marks["accounts"]; !ok && len(w.errs) == 0 {
 			w.errorf(root, "", "has no accounts: section")
 		}
@@ -192,47 +192,39 @@ func tabIndent(data []byte) (line, col int, ok bool) {
 
 // configKeys is the table of the top level. Defaults stands before accounts:
 // the walk follows the table.
-func configKeys() []key[Config] {
-	return []key[Config]{
-		on("state", "$XDG_STATE_HOME/mailhaul", "directory of the state: one file per maildrop", path(),
-			func(c *Config) *string { return &c.State }),
-		on("parallel", "4", "accounts fetched at a time; never two sessions on one maildrop", integer(1, 10000),
-			func(c *Config) *int { return &c.Parallel }),
-		on("per_host", "no limit", "of these, how many from one server", integer(0, 10000),
-			func(c *Config) *int { return &c.PerHost }),
-		on("metrics", "", "loopback address of loop's Prometheus listener", loopbackAddress(),
-			func(c *Config) *string { return &c.Metrics }),
-		on("metrics_file", "", "Prometheus text file, replaced after each run", path(),
-			func(c *Config) *string { return &c.MetricsFile }),
-		on("sandbox", "on", "on Linux: confine the process to its own files with Landlock", enum[Sandbox](sandboxNames),
-			func(c *Config) *Sandbox { return &c.Sandbox }),
-		on("log", "", "the log on stderr", mapping("a mapping", zero[Log], logKeys, nil),
-			func(c *Config) *Log { return &c.Log }),
+func configKeys(c *Config) []key {
+	return []key{
+		on("state", "$XDG_STATE_HOME/mailhaul", "directory of the state: one file per maildrop", path(), &c.State),
+		on("parallel", "4", "accounts fetched at a time; never two sessions on one maildrop", integer(1, 10000), &c.Parallel),
+		on("per_host", "no limit", "of these, how many from one server", integer(0, 10000), &c.PerHost),
+		on("metrics", "", "loopback address of loop's Prometheus listener", loopbackAddress(), &c.Metrics),
+		on("metrics_file", "", "Prometheus text file, replaced after each run", path(), &c.MetricsFile),
+		on("sandbox", "on", "on Linux: confine the process to its own files with Landlock", enum[Sandbox](sandboxNames), &c.Sandbox),
+		on("log", "", "the log on stderr", mapping("a mapping", Log{}, logKeys, nil), &c.Log),
 		{name: "defaults", doc: "any account key, for accounts that do not set it",
 			info: info{words: "a mapping of account keys", schema: schema{"$ref": "#/$defs/account"}},
 			set:  setDefaults},
 		{name: "accounts", doc: "the accounts by name",
 			info: info{words: "a mapping of accounts", inner: func(p string) []Key { return innerKeys(accountKeys)(p + ".NAME") },
 				schema: schema{"type": "object", "minProperties": 1, "additionalProperties": schema{"$ref": "#/$defs/account"}}},
-			set: setAccounts},
+			set: func(w *walker, path string, n *yaml.Node) { setAccounts(w, path, n, c) }},
 	}
 }
 
-func logKeys() []key[Log] {
-	return []key[Log]{
-		on("format", "text", "form of a line", enum[LogFormat](logFormatNames), func(l *Log) *LogFormat { return &l.Format }),
+func logKeys(l *Log) []key {
+	return []key{
+		on("format", "text", "form of a line", enum[LogFormat](logFormatNames), &l.Format),
 		on("level", "info", "lowest level shown",
-			choice(logLevelNames, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError),
-			func(l *Log) *slog.Level { return &l.Level }),
+			choice(logLevelNames, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError), &l.Level),
 	}
 }
 
-func setDefaults(w *walker, path string, n *yaml.Node, _ *Config) {
+func setDefaults(w *walker, path string, n *yaml.Node) {
 	if n.Kind != yaml.MappingNode {
 		w.wants(n, path, "a mapping of account keys")
 		return
 	}
-	walkMapping(w, path, n, &w.base, accountKeys(), false)
+	w.walk(path, n, accountKeys(&w.base), false)
 }
 
 // setAccounts decodes each account onto a copy of the defaults. Decoding
@@ -263,7 +255,7 @@ func setAccounts(w *walker, path string, n *yaml.Node, c *Config) {
 		default:
 			a := w.base
 			a.Name = name
-			walkMapping(w, at, body, &a, accountKeys(), false)
+			w.walk(at, body, accountKeys(&a), false)
 			c.Accounts = append(c.Accounts, &a)
 		}
 	}

@@ -107,7 +107,7 @@ func TestDocumentedDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, k := range accountKeys() {
+	for _, k := range accountKeys(new(Account)) {
 		if k.def == "" || contains(notValues, k.name) {
 			continue
 		}

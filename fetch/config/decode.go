@@ -87,10 +87,10 @@ func describe(n *yaml.Node) string {
 	return "a value with a tag"
 }
 
-// walkMapping decodes n by the table, in the table's order, and reports what
+// walk decodes n by the table, in the table's order, and reports what
 // the table does not know. Hidden tables hold secrets: unknown keys there are
 // not repeated in messages.
-func walkMapping[S any](w *walker, path string, n *yaml.Node, dst *S, table []key[S], hidden bool) {
+func (w *walker) walk(path string, n *yaml.Node, table []key, hidden bool) {
 	found := w.pairs(path, n, hidden)
 	for _, k := range table {
 		p, ok := found.of[k.name]
@@ -103,7 +103,7 @@ func walkMapping[S any](w *walker, path string, n *yaml.Node, dst *S, table []ke
 			w.errorf(p.key, at, "is reached by too many YAML aliases (*name)")
 			return
 		}
-		k.set(w, at, w.target(p.value), dst)
+		k.set(w, at, w.target(p.value))
 	}
 	names := tableNames(table)
 	for _, name := range found.names {
@@ -114,7 +114,7 @@ func walkMapping[S any](w *walker, path string, n *yaml.Node, dst *S, table []ke
 	}
 }
 
-func tableNames[S any](table []key[S]) []string {
+func tableNames(table []key) []string {
 	names := make([]string, len(table))
 	for i, k := range table {
 		names[i] = k.name
@@ -136,9 +136,9 @@ func (w *walker) unknown(path, name string, n *yaml.Node, names []string, hidden
 		}
 		switch {
 		case hint != "":
-		case path == "" && contains(tableNames(accountKeys()), name):
+		case path == "" && contains(tableNames(accountKeys(new(Account))), name):
 			hint = " here: it belongs to an account, or to defaults"
-		case path != "" && contains(tableNames(configKeys()), name):
+		case path != "" && contains(tableNames(configKeys(new(Config))), name):
 			hint = " here: it belongs to the top level of the file"
 		}
 		w.errorf(n, join(path, name), "unknown key%s", hint)

@@ -18,10 +18,10 @@ type Key struct {
 func Keys() []Key { return innerKeys(configKeys)("") }
 
 // innerKeys lists the rows of a table and what is inside them.
-func innerKeys[S any](table func() []key[S]) func(path string) []Key {
+func innerKeys[S any](table func(*S) []key) func(path string) []Key {
 	return func(path string) []Key {
 		var out []Key
-		for _, k := range table() {
+		for _, k := range table(new(S)) {
 			at := join(path, k.name)
 			out = append(out, Key{Path: at, Type: k.words, Default: k.def, Doc: k.doc})
 			if k.inner != nil {

@@ -26,47 +26,66 @@ type kind[T any] struct {
 	decode func(w *walker, path string, n *yaml.Node) (T, bool)
 }
 
-// key is one row of a table: a key of a mapping that is decoded into an S.
-type key[S any] struct {
+// key is one row of a table: a key of a mapping, and where its value goes. A
+// table is made for the value that it fills.
+type key struct {
 	info
 	name, def, doc string
-	set            func(w *walker, path string, n *yaml.Node, dst *S)
+	set            func(w *walker, path string, n *yaml.Node)
 }
 
-// on makes a row. def is the default in words, doc one line.
-func on[S, T any](name, def, doc string, k kind[T], field func(*S) *T) key[S] {
-	return key[S]{info: k.info, name: name, def: def, doc: doc,
-		set: func(w *walker, path string, n *yaml.Node, dst *S) {
+// on makes a row that fills field. def is the default in words, doc one line.
+func on[T any](name, def, doc string, k kind[T], field *T) key {
+	return key{info: k.info, name: name, def: def, doc: doc,
+		set: func(w *walker, path string, n *yaml.Node) {
 			if v, ok := k.decode(w, path, n); ok {
-				*field(dst) = v
+				*field = v
 			}
 		}}
 }
 
-// mapping decodes by a table into what fresh returns. check, if not nil, is
-// called with the result for what concerns several keys.
-func mapping[S any](words string, fresh func(*walker) S, table func() []key[S],
+// then calls f once the row's key was met, right or wrong.
+func (k key) then(f func()) key {
+	set := k.set
+	k.set = func(w *walker, path string, n *yaml.Node) {
+		set(w, path, n)
+		f()
+	}
+	return k
+}
+
+// within makes a row for a mapping that fills fields of dst one by one: keys
+// that it lacks keep their values.
+func within[S any](name, doc string, table func(*S) []key, dst *S) key {
+	const words = "a mapping"
+	return key{name: name, doc: doc, info: info{words: words, schema: objectSchema(table), inner: innerKeys(table)},
+		set: func(w *walker, path string, n *yaml.Node) {
+			if n.Kind != yaml.MappingNode {
+				w.wants(n, path, words)
+				return
+			}
+			w.walk(path, n, table(dst), false)
+		}}
+}
+
+// mapping decodes by a table into a copy of fresh. check, if not nil, is called
+// with the result for what concerns several keys.
+func mapping[S any](words string, fresh S, table func(*S) []key,
 	check func(w *walker, path string, n *yaml.Node, v *S)) kind[S] {
 	return kind[S]{
 		info: info{words: words, schema: objectSchema(table), inner: innerKeys(table)},
 		decode: func(w *walker, path string, n *yaml.Node) (S, bool) {
-			v := fresh(w)
+			v := fresh
 			if n.Kind != yaml.MappingNode {
 				w.wants(n, path, words)
 				return v, false
 			}
-			walkMapping(w, path, n, &v, table(), false)
+			w.walk(path, n, table(&v), false)
 			if check != nil {
 				check(w, path, n, &v)
 			}
 			return v, true
 		}}
-}
-
-// zero is the fresh of a mapping whose defaults are Go's.
-func zero[S any](*walker) S {
-	var v S
-	return v
 }
 
 // pointer decodes into a new T, for optional parts.

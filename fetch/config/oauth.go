@@ -55,33 +55,29 @@ type OAuth struct {
 func (o *OAuth) Custom() bool { return o.Provider == "custom" }
 
 func oauthMapping() kind[OAuth] {
-	return mapping("a mapping", zero[OAuth], oauthKeys, checkOAuth)
+	return mapping("a mapping", OAuth{}, oauthKeys, checkOAuth)
 }
 
-func oauthKeys() []key[OAuth] {
-	return []key[OAuth]{
-		on("provider", "", "preset such as google or microsoft, or custom", providerKind(), func(o *OAuth) *string { return &o.Provider }),
-		on("client_id", "", "the id of your registration with the provider", str("a string"), func(o *OAuth) *string { return &o.ClientID }),
-		on("client_secret", "", "where its secret is, if it has one", secret(), func(o *OAuth) *Secret { return &o.ClientSecret }),
-		on("flow", "browser", "how to authorise", enum[provider.Flow](provider.FlowWords), func(o *OAuth) *provider.Flow { return &o.Flow }),
-		on("tenant", "the preset's", "Microsoft tenant id or domain", str("a string"), func(o *OAuth) *string { return &o.Tenant }),
-		on("auth_url", "the preset's", "authorisation endpoint", webURL(), func(o *OAuth) *string { return &o.AuthURL }),
-		on("token_url", "the preset's", "token endpoint", webURL(), func(o *OAuth) *string { return &o.TokenURL }),
-		on("device_url", "the preset's", "device authorisation endpoint", webURL(), func(o *OAuth) *string { return &o.DeviceURL }),
-		on("revoke_url", "the preset's", "revocation endpoint, for logout", webURL(), func(o *OAuth) *string { return &o.RevokeURL }),
-		on("scopes", "the preset's", "scopes to ask for", oneOrMore(str("a string"), "a scope or a list of scopes"),
-			func(o *OAuth) *[]string { return &o.Scopes }),
-		on("auth_style", "auto", "how client_id and client_secret are sent: HTTP Basic or in the body", enum[provider.AuthStyle](provider.StyleWords),
-			func(o *OAuth) *provider.AuthStyle { return &o.AuthStyle }),
-		on("redirect", "the preset's", "loopback address that is registered, without port: http://127.0.0.1 or http://localhost, and a path", redirect(),
-			func(o *OAuth) *string { return &o.Redirect }),
-		on("redirect_port", "any", "loopback port of the browser flow", integer(1, 65535), func(o *OAuth) *int { return &o.RedirectPort }),
-		on("certificate", "", "PEM file that signs in for client_credentials, instead of client_secret", path(),
-			func(o *OAuth) *string { return &o.Certificate }),
-		on("key", "certificate", "PEM file with its key", path(), func(o *OAuth) *string { return &o.Key }),
-		on("service_account", "", "Google's JSON key file", path(), func(o *OAuth) *string { return &o.ServiceAccount }),
-		on("subject", "user", "user that a service account acts as", str("a string"), func(o *OAuth) *string { return &o.Subject }),
-		on("tokens", "file", "where tokens are kept", enum[TokenStore](tokensNames), func(o *OAuth) *TokenStore { return &o.Tokens }),
+func oauthKeys(o *OAuth) []key {
+	return []key{
+		on("provider", "", "preset such as google or microsoft, or custom", providerKind(), &o.Provider),
+		on("client_id", "", "the id of your registration with the provider", str("a string"), &o.ClientID),
+		on("client_secret", "", "where its secret is, if it has one", secret(), &o.ClientSecret),
+		on("flow", "browser", "how to authorise", enum[provider.Flow](provider.FlowWords), &o.Flow),
+		on("tenant", "the preset's", "Microsoft tenant id or domain", str("a string"), &o.Tenant),
+		on("auth_url", "the preset's", "authorisation endpoint", webURL(), &o.AuthURL),
+		on("token_url", "the preset's", "token endpoint", webURL(), &o.TokenURL),
+		on("device_url", "the preset's", "device authorisation endpoint", webURL(), &o.DeviceURL),
+		on("revoke_url", "the preset's", "revocation endpoint, for logout", webURL(), &o.RevokeURL),
+		on("scopes", "the preset's", "scopes to ask for", oneOrMore(str("a string"), "a scope or a list of scopes"), &o.Scopes),
+		on("auth_style", "auto", "how client_id and client_secret are sent: HTTP Basic or in the body", enum[provider.AuthStyle](provider.StyleWords), &o.AuthStyle),
+		on("redirect", "the preset's", "loopback address that is registered, without port: http://127.0.0.1 or http://localhost, and a path", redirect(), &o.Redirect),
+		on("redirect_port", "any", "loopback port of the browser flow", integer(1, 65535), &o.RedirectPort),
+		on("certificate", "", "PEM file that signs in for client_credentials, instead of client_secret", path(), &o.Certificate),
+		on("key", "certificate", "PEM file with its key", path(), &o.Key),
+		on("service_account", "", "Google's JSON key file", path(), &o.ServiceAccount),
+		on("subject", "user", "user that a service account acts as", str("a string"), &o.Subject),
+		on("tokens", "file", "where tokens are kept", enum[TokenStore](tokensNames), &o.Tokens),
 	}
 }
 

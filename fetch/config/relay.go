@@ -41,39 +41,38 @@ type Relay struct {
 	Timeout time.Duration
 }
 
-func freshRelay(*walker) Relay { return Relay{Timeout: 5 * time.Minute} }
+func freshRelay() Relay { return Relay{Timeout: 5 * time.Minute} }
 
-func smtpKeys() []key[Relay] {
-	return append([]key[Relay]{
-		on("server", "", "host or host:port; port 25, or 465 for tls: implicit", server(), func(r *Relay) *Server { return &r.Server }),
-	}, relayKeys()...)
+func smtpKeys(r *Relay) []key {
+	return append([]key{
+		on("server", "", "host or host:port; port 25, or 465 for tls: implicit", server(), &r.Server),
+	}, relayKeys(r)...)
 }
 
-func lmtpKeys() []key[Relay] {
-	return append([]key[Relay]{
-		on("server", "", "host:port, or the path of a socket", serverOrSocket(), func(r *Relay) *Server { return &r.Server }),
-	}, relayKeys()...)
+func lmtpKeys(r *Relay) []key {
+	return append([]key{
+		on("server", "", "host:port, or the path of a socket", serverOrSocket(), &r.Server),
+	}, relayKeys(r)...)
 }
 
-func relayKeys() []key[Relay] {
-	return []key[Relay]{
-		on("to", "", "recipients", oneOrMore(recipient(), "an address or a list of addresses"), func(r *Relay) *[]string { return &r.To }),
+func relayKeys(r *Relay) []key {
+	return []key{
+		on("to", "", "recipients", oneOrMore(recipient(), "an address or a list of addresses"), &r.To),
 		on("from", "<>", "sender of messages without a Return-Path",
 			parsed("an address", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
 				if s == "" || s == "<>" {
 					return "", nil
 				}
 				return s, checkAddress(s)
-			}), func(r *Relay) *string { return &r.From }),
-		on("tls", "none on this machine, else starttls", "how the connection is protected", enum[RelayTLS](relayTLSNames),
-			func(r *Relay) *RelayTLS { return &r.TLS }),
-		on("insecure", "false", "allow tls: none to another machine", boolean(), func(r *Relay) *bool { return &r.Insecure }),
-		on("ca_file", "the system's", "PEM file of the authorities to trust instead", path(), func(r *Relay) *string { return &r.CAFile }),
-		on("server_name", "the host", "name expected in the certificate", hostName(), func(r *Relay) *string { return &r.ServerName }),
-		on("user", "", "login name", str("a string"), func(r *Relay) *string { return &r.User }),
-		on("password", "", "where its password is", secret(), func(r *Relay) *Secret { return &r.Password }),
-		on("helo", "this machine's name", "our name in EHLO or LHLO", hostName(), func(r *Relay) *string { return &r.Helo }),
-		on("timeout", "5m", "longest wait for a reply", duration(time.Second), func(r *Relay) *time.Duration { return &r.Timeout }),
+			}), &r.From),
+		on("tls", "none on this machine, else starttls", "how the connection is protected", enum[RelayTLS](relayTLSNames), &r.TLS),
+		on("insecure", "false", "allow tls: none to another machine", boolean(), &r.Insecure),
+		on("ca_file", "the system's", "PEM file of the authorities to trust instead", path(), &r.CAFile),
+		on("server_name", "the host", "name expected in the certificate", hostName(), &r.ServerName),
+		on("user", "", "login name", str("a string"), &r.User),
+		on("password", "", "where its password is", secret(), &r.Password),
+		on("helo", "this machine's name", "our name in EHLO or LHLO", hostName(), &r.Helo),
+		on("timeout", "5m", "longest wait for a reply", duration(time.Second), &r.Timeout),
 	}
 }
 

@@ -18,9 +18,9 @@ func Schema() ([]byte, error) {
 }
 
 // objectSchema describes a mapping by its table.
-func objectSchema[S any](table func() []key[S]) schema {
+func objectSchema[S any](table func(*S) []key) schema {
 	props := schema{}
-	for _, k := range table() {
+	for _, k := range table(new(S)) {
 		p := maps.Clone(k.schema)
 		p["description"] = k.doc
 		props[k.name] = p

@@ -264,7 +264,7 @@ func secret() kind[Secret] {
 			}
 			var d secretData
 			before := len(w.errs)
-			walkMapping(w, path, n, &d, secretKeys(), true)
+			w.walk(path, n, secretKeys(&d), true)
 			if len(w.errs) > before {
 				return Secret{}, false
 			}
@@ -293,27 +293,25 @@ func (w *walker) plainSecret(path string, n *yaml.Node, words string) (Secret, b
 	return PlainSecret(text), true
 }
 
-func secretKeys() []key[secretData] {
-	name := func(word, doc string, as SecretKind, k kind[string]) key[secretData] {
-		return on(word, "", doc, k, func(d *secretData) *string { d.kind = as; return &d.name })
+func secretKeys(d *secretData) []key {
+	name := func(word, doc string, as SecretKind, k kind[string]) key {
+		return on(word, "", doc, k, &d.name).then(func() { d.kind = as })
 	}
-	return []key[secretData]{
-		on("command", "", "command whose first line of output it is", argv(),
-			func(d *secretData) *[]string { d.kind = SecretCommand; return &d.argv }),
+	return []key{
+		on("command", "", "command whose first line of output it is", argv(), &d.argv).then(func() { d.kind = SecretCommand }),
 		name("file", "file that holds it, readable by the owner only", SecretFile, path()),
 		name("env", "environment variable that holds it", SecretEnv, str("a variable's name")),
 		name("credential", "systemd credential (LoadCredential=)", SecretCredential, credential()),
 		name("keyring", "service in the system's keyring; the user is the account's", SecretKeyring, str("a service's name")),
-		{name: "netrc", doc: "true: ~/.netrc or $NETRC, by host and user", info: boolean().info, set: setNetrc},
-	}
-}
-
-func setNetrc(w *walker, path string, n *yaml.Node, d *secretData) {
-	switch v, ok := boolean().decode(w, path, n); {
-	case ok && v:
-		d.kind = SecretNetrc
-	case ok:
-		w.errorf(n, path, "wants true")
+		{name: "netrc", doc: "true: ~/.netrc or $NETRC, by host and user", info: boolean().info,
+			set: func(w *walker, path string, n *yaml.Node) {
+				switch v, ok := boolean().decode(w, path, n); {
+				case ok && v:
+					d.kind = SecretNetrc
+				case ok:
+					w.errorf(n, path, "wants true")
+				}
+			}},
 	}
 }
 

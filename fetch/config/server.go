@@ -140,19 +140,19 @@ func proxyURL() kind[*Proxy] {
 }
 
 func proxyMapping() kind[Proxy] {
-	return mapping("a mapping of url, user, password", zero[Proxy], proxyKeys, checkProxy)
+	return mapping("a mapping of url, user, password", Proxy{}, proxyKeys, checkProxy)
 }
 
-func proxyKeys() []key[Proxy] {
-	return []key[Proxy]{
+func proxyKeys(p *Proxy) []key {
+	return []key{
 		{name: "url", doc: "socks5://HOST:PORT or http://HOST:PORT", info: info{words: "a URL", schema: schema{"type": "string"}},
-			set: func(w *walker, path string, n *yaml.Node, dst *Proxy) {
-				if p, ok := proxyURL().decode(w, path, n); ok {
-					*dst = *p
+			set: func(w *walker, path string, n *yaml.Node) {
+				if v, ok := proxyURL().decode(w, path, n); ok {
+					*p = *v
 				}
 			}},
-		on("user", "", "login name at the proxy", str("a string"), func(p *Proxy) *string { return &p.User }),
-		on("password", "", "where its password is", secret(), func(p *Proxy) *Secret { return &p.Password }),
+		on("user", "", "login name at the proxy", str("a string"), &p.User),
+		on("password", "", "where its password is", secret(), &p.Password),
 	}
 }
 

@@ -123,7 +123,7 @@ func target() kind[Target] {
 				return t, false
 			}
 			before := len(w.errs)
-			walkMapping(w, path, n, &t, targetKeys(), false)
+			w.walk(path, n, targetKeys(&t), false)
 			if len(w.errs) == before && len(w.pairs(path, n, false).names) != 1 {
 				w.errorf(n, path, "wants exactly one of %s (is a - missing before the next?)", strings.Join(strings.Fields(targetNames), ", "))
 			}
@@ -131,19 +131,14 @@ func target() kind[Target] {
 		}}
 }
 
-func targetKeys() []key[Target] {
-	as := func(t *Target, k TargetKind) *Target { t.Kind = k; return t }
-	return []key[Target]{
-		on("maildir", "", "a Maildir, made if missing", pointer(either(maildirPath(), mapping("a mapping of path", zero[Maildir], maildirKeys, checkMaildir))),
-			func(t *Target) **Maildir { return &as(t, TargetMaildir).Maildir }),
-		on("mbox", "", "an mbox file", pointer(either(mboxPath(), mapping("a mapping of path, format, lock_timeout", freshMbox, mboxKeys, checkMbox))),
-			func(t *Target) **Mbox { return &as(t, TargetMbox).Mbox }),
-		on("smtp", "", "an SMTP relay", pointer(mapping("a mapping", freshRelay, smtpKeys, checkSMTP)),
-			func(t *Target) **Relay { return &as(t, TargetSMTP).Relay }),
-		on("lmtp", "", "an LMTP server", pointer(mapping("a mapping", freshRelay, lmtpKeys, checkLMTP)),
-			func(t *Target) **Relay { return &as(t, TargetLMTP).Relay }),
-		on("pipe", "", "a command, the message on its stdin", pointer(mapping("a mapping of command, timeout, line_ends, env", freshPipe, pipeKeys, checkPipe)),
-			func(t *Target) **Pipe { return &as(t, TargetPipe).Pipe }),
+func targetKeys(t *Target) []key {
+	as := func(k TargetKind) func() { return func() { t.Kind = k } }
+	return []key{
+		on("maildir", "", "a Maildir, made if missing", pointer(either(maildirPath(), mapping("a mapping of path", Maildir{}, maildirKeys, checkMaildir))), &t.Maildir).then(as(TargetMaildir)),
+		on("mbox", "", "an mbox file", pointer(either(mboxPath(), mapping("a mapping of path, format, lock_timeout", freshMbox(), mboxKeys, checkMbox))), &t.Mbox).then(as(TargetMbox)),
+		on("smtp", "", "an SMTP relay", pointer(mapping("a mapping", freshRelay(), smtpKeys, checkSMTP)), &t.Relay).then(as(TargetSMTP)),
+		on("lmtp", "", "an LMTP server", pointer(mapping("a mapping", freshRelay(), lmtpKeys, checkLMTP)), &t.Relay).then(as(TargetLMTP)),
+		on("pipe", "", "a command, the message on its stdin", pointer(mapping("a mapping of command, timeout, line_ends, env", freshPipe(), pipeKeys, checkPipe)), &t.Pipe).then(as(TargetPipe)),
 	}
 }
 
@@ -156,37 +151,37 @@ func maildirPath() kind[Maildir] {
 
 func mboxPath() kind[Mbox] {
 	return parsed("a path, or a mapping of path, format, lock_timeout", schema{"type": "string"}, func(w *walker, s string) (Mbox, error) {
-		m := freshMbox(w)
+		m := freshMbox()
 		var err error
 		m.Path, err = w.path(s)
 		return m, err
 	})
 }
 
-func freshMbox(*walker) Mbox { return Mbox{LockTimeout: time.Minute} }
+func freshMbox() Mbox { return Mbox{LockTimeout: time.Minute} }
 
-func freshPipe(*walker) Pipe { return Pipe{Timeout: 5 * time.Minute} }
+func freshPipe() Pipe { return Pipe{Timeout: 5 * time.Minute} }
 
-func maildirKeys() []key[Maildir] {
-	return []key[Maildir]{
-		on("path", "", "the directory", path(), func(m *Maildir) *string { return &m.Path }),
+func maildirKeys(m *Maildir) []key {
+	return []key{
+		on("path", "", "the directory", path(), &m.Path),
 	}
 }
 
-func mboxKeys() []key[Mbox] {
-	return []key[Mbox]{
-		on("path", "", "the file", path(), func(m *Mbox) *string { return &m.Path }),
-		on("format", "mboxrd", "how From lines are quoted", enum[MboxFormat](mboxNames), func(m *Mbox) *MboxFormat { return &m.Format }),
-		on("lock_timeout", "1m", "how long to wait for another program's lock", duration(0), func(m *Mbox) *time.Duration { return &m.LockTimeout }),
+func mboxKeys(m *Mbox) []key {
+	return []key{
+		on("path", "", "the file", path(), &m.Path),
+		on("format", "mboxrd", "how From lines are quoted", enum[MboxFormat](mboxNames), &m.Format),
+		on("lock_timeout", "1m", "how long to wait for another program's lock", duration(0), &m.LockTimeout),
 	}
 }
 
-func pipeKeys() []key[Pipe] {
-	return []key[Pipe]{
-		on("command", "", "program and arguments, no shell", argv(), func(p *Pipe) *[]string { return &p.Command }),
-		on("timeout", "5m", "how long it may take for one message", duration(time.Second), func(p *Pipe) *time.Duration { return &p.Timeout }),
-		on("line_ends", "lf", "line ends of the message", enum[LineEnds](lineEndNames), func(p *Pipe) *LineEnds { return &p.LineEnds }),
-		on("env", "", "added to the environment, each NAME=VALUE", list(assignment(), "a list of NAME=VALUE"), func(p *Pipe) *[]string { return &p.Env }),
+func pipeKeys(p *Pipe) []key {
+	return []key{
+		on("command", "", "program and arguments, no shell", argv(), &p.Command),
+		on("timeout", "5m", "how long it may take for one message", duration(time.Second), &p.Timeout),
+		on("line_ends", "lf", "line ends of the message", enum[LineEnds](lineEndNames), &p.LineEnds),
+		on("env", "", "added to the environment, each NAME=VALUE", list(assignment(), "a list of NAME=VALUE"), &p.Env),
 	}
 }
 

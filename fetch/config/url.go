@@ -111,7 +111,7 @@ func ParseTarget(s string) (Target, error) {
 		p, err := absolute(rest)
 		return Target{Kind: TargetMaildir, Maildir: &Maildir{Path: p}}, err
 	case "mbox":
-		m := freshMbox(nil)
+		m := freshMbox()
 		var err error
 		m.Path, err = absolute(rest)
 		return Target{Kind: TargetMbox, Mbox: &m}, err
@@ -120,7 +120,7 @@ func ParseTarget(s string) (Target, error) {
 	case "lmtp":
 		return relayURL(s, TargetLMTP)
 	case "pipe":
-		p := freshPipe(nil)
+		p := freshPipe()
 		var err error
 		p.Command, err = splitWords(rest)
 		return Target{Kind: TargetPipe, Pipe: &p}, err
@@ -139,7 +139,7 @@ func relayURL(s string, k TargetKind) (Target, error) {
 	if u.User != nil {
 		return Target{}, errors.New("a login does not belong on the command line: use a configuration file")
 	}
-	r := freshRelay(nil)
+	r := freshRelay()
 	switch {
 	case u.Host == "" && k == TargetLMTP && strings.HasPrefix(u.Path, "/"):
 		r.Server.Socket = filepath.Clean(u.Path)
