@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/mailhaul/mailhaul/fetch/command"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 )
 
 func main() { os.Exit(run()) }
@@ -20,7 +21,7 @@ func run() int {
 	go func() {
 		sig := <-signals
 		signal.Stop(signals) // a second signal ends the process: safe, because a crash is
-		cancel(command.Signal{Signal: sig})
+		cancel(exit.Signal{Signal: sig})
 	}()
 	return command.Main(ctx, os.Args, command.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Alone: true})
 }

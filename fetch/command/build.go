@@ -13,6 +13,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/pipe"
 	"github.com/mailhaul/mailhaul/deliver/smtp"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
@@ -33,7 +34,7 @@ func recoverers() map[string]deliver.RecoverFunc {
 func (e *env) account(a *config.Account) (*fetch.Account, error) {
 	server, err := e.server(a)
 	if err != nil {
-		return nil, configError{fmt.Errorf("%s: %w", a.Name, err)}
+		return nil, exit.Config(fmt.Errorf("%s: %w", a.Name, err))
 	}
 	out := &fetch.Account{
 		Name:   a.Name,
@@ -60,7 +61,7 @@ func (e *env) account(a *config.Account) (*fetch.Account, error) {
 	for _, t := range a.Deliver {
 		d, err := e.deliverer(a, t)
 		if err != nil {
-			return nil, configError{fmt.Errorf("%s: %s: %w", a.Name, t.ID(), err)}
+			return nil, exit.Config(fmt.Errorf("%s: %s: %w", a.Name, t.ID(), err))
 		}
 		out.Targets = append(out.Targets, fetch.Target{ID: t.ID(), Deliverer: d})
 	}

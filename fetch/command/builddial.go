@@ -21,6 +21,7 @@ import (
 	"golang.org/x/net/proxy"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
@@ -158,7 +159,7 @@ func tunnel(argv []string, s config.Server) dialFunc {
 		cmd.WaitDelay = 2 * time.Second // a child of its own may hold the pipe
 		if err := cmd.Start(); err != nil {
 			_ = ours.Close()
-			return nil, hinted{fmt.Errorf("tunnel: %w", err), tunnelHint}
+			return nil, exit.Hint(fmt.Errorf("tunnel: %w", err), tunnelHint)
 		}
 		c := &tunnelConn{Conn: ours, stderr: tail}
 		c.end = sync.OnceFunc(func() {
@@ -201,7 +202,7 @@ func (c *tunnelConn) Write(p []byte) (int, error) {
 func (c *tunnelConn) complaint(err error) error {
 	c.end() // then all that it had to say is there
 	if said := c.stderr.text(); said != "" {
-		return hinted{fmt.Errorf("tunnel: %s", said), tunnelHint}
+		return exit.Hint(fmt.Errorf("tunnel: %s", said), tunnelHint)
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -59,10 +60,7 @@ func (e *env) checkConnections(ctx context.Context, accounts []*config.Account, 
 			return err
 		}
 	}
-	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
-		return silent{worst}
-	}
-	return nil
+	return exit.Worst(codes)
 }
 
 // run takes the steps in their order. What does not depend on the connection

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
@@ -15,7 +16,7 @@ import (
 func (w *walk) checkSession(ctx context.Context) {
 	server, err := w.server(w.a)
 	if err != nil {
-		w.fail("config", configError{err}, time.Now())
+		w.fail("config", exit.Config(err), time.Now())
 		return
 	}
 	first, ok := w.session(ctx, server, true)

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"github.com/zalando/go-keyring"
 
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -32,7 +33,7 @@ func completionCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			script, ok := scripts[c.Args().First()]
 			if !ok || c.NArg() != 1 {
-				return usagef("completion wants one of bash, zsh, fish")
+				return exit.Usagef("completion wants one of bash, zsh, fish")
 			}
 			fmt.Fprint(c.App.Writer, script)
 			return nil

@@ -17,7 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
-	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -66,26 +66,6 @@ func newEnv(c *cli.Context) (*env, error) {
 	return e, err
 }
 
-// configError marks mistakes in the configuration: exit 78.
-type configError struct{ err error }
-
-func (e configError) Error() string { return e.err.Error() }
-func (e configError) Unwrap() error { return e.err }
-
-// Hint is that of the mistake, if it has one of its own. It is printed before
-// any work only.
-func (e configError) Hint() string {
-	hint := fetch.HintOf(e.err)
-	if hint == "" || hint == config.Advice {
-		return "nothing was fetched or changed; " + config.Advice
-	}
-	return hint
-}
-
-func isConfigError(err error) bool {
-	return errors.As(err, new(configError)) || errors.As(err, new(config.Errors))
-}
-
 // withConfig is newEnv with the configuration loaded.
 func withConfig(c *cli.Context) (*env, error) {
 	e, err := newEnv(c)
@@ -96,12 +76,13 @@ func withConfig(c *cli.Context) (*env, error) {
 	e.conf, err = config.Load(path, configOptions())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, configError{hinted{fmt.Errorf("no configuration at %s", path),
-			"run `mailhaul init` to make one, name one with --config FILE, or fetch without: mailhaul fetch --from pop3s://USER@HOST --to maildir:PATH"}}
+		return nil, exit.Config(exit.Hint(fmt.Errorf("no configuration at %s", path),
+			"run `mailhaul init` to make one, name one with --config FILE, or fetch without: mailhaul fetch --from pop3s://USER@HOST --to maildir:PATH"))
+
 	case errors.Is(err, fs.ErrPermission):
-		return nil, configError{hinted{err, "nothing was fetched or changed; run it as the owner of that file, or name another one with --config FILE"}}
+		return nil, exit.Config(exit.Hint(err, "nothing was fetched or changed; run it as the owner of that file, or name another one with --config FILE"))
 	case err != nil:
-		return nil, configError{err}
+		return nil, exit.Config(err)
 	}
 	return e, e.findState(c)
 }
@@ -125,21 +106,12 @@ func (e *env) findState(c *cli.Context) (err error) {
 	}
 	if e.stateDir == "" {
 		if e.stateDir, err = config.DefaultState(); err != nil {
-			return configError{err}
+			return exit.Config(err)
 		}
 	}
 	e.stateDir, err = filepath.Abs(e.stateDir)
 	return err
 }
-
-// hinted is an error with advice.
-type hinted struct {
-	error
-	hint string
-}
-
-func (h hinted) Hint() string  { return h.hint }
-func (h hinted) Unwrap() error { return h.error }
 
 // accounts returns the named accounts, or all enabled ones.
 func (e *env) accounts(names []string) ([]*config.Account, error) {
@@ -151,7 +123,7 @@ func (e *env) accounts(names []string) ([]*config.Account, error) {
 			}
 		}
 		if len(out) == 0 {
-			return nil, configError{hinted{fmt.Errorf("%s: no account is enabled", e.conf.Path), "nothing was fetched; take `enabled: false` out, or name the account on the command line"}}
+			return nil, exit.Config(exit.Hint(fmt.Errorf("%s: no account is enabled", e.conf.Path), "nothing was fetched; take `enabled: false` out, or name the account on the command line"))
 		}
 		return out, nil
 	}
@@ -173,9 +145,9 @@ func (e *env) unknownAccount(name string) error {
 		known = append(known, a.Name)
 	}
 	if hint := didYouMean(name, known); hint != "" {
-		return usageError{hinted{fmt.Errorf("no account %q in %s%s", name, e.conf.Path, hint), accountHint}}
+		return exit.Usage(exit.Hint(fmt.Errorf("no account %q in %s%s", name, e.conf.Path, hint), accountHint))
 	}
-	return usageError{hinted{fmt.Errorf("no account %q in %s; there is: %s", name, e.conf.Path, strings.Join(known, ", ")), accountHint}}
+	return exit.Usage(exit.Hint(fmt.Errorf("no account %q in %s; there is: %s", name, e.conf.Path, strings.Join(known, ", ")), accountHint))
 }
 
 const accountHint = "nothing was done; `mailhaul status` lists the accounts"
@@ -183,7 +155,7 @@ const accountHint = "nothing was done; `mailhaul status` lists the accounts"
 // oneAccount is for commands that work on one account.
 func (e *env) oneAccount(names []string) (*config.Account, error) {
 	if len(names) != 1 {
-		return nil, usageError{hinted{errors.New("name one account"), accountHint}}
+		return nil, exit.Usage(exit.Hint(errors.New("name one account"), accountHint))
 	}
 	list, err := e.accounts(names)
 	if err != nil {
@@ -195,8 +167,9 @@ func (e *env) oneAccount(names []string) (*config.Account, error) {
 // password asks on the terminal; nothing is echoed.
 func (s Streams) password(ctx context.Context, prompt string) (string, error) {
 	if s.In == nil || !isTerminal(s.In) {
-		return "", configError{hinted{errors.New("no password given, and no terminal to ask on"),
-			"set `password` in the configuration; with --from, set MAILHAUL_PASSWORD or use --password-command"}}
+		return "", exit.Config(exit.Hint(errors.New("no password given, and no terminal to ask on"),
+			"set `password` in the configuration; with --from, set MAILHAUL_PASSWORD or use --password-command"))
+
 	}
 	return readPassword(ctx, s.In, s.Err, prompt)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -60,7 +61,7 @@ func runFetch(c *cli.Context) error {
 	}
 	style := c.String("exit-style")
 	if style != "mailhaul" && style != "fetchmail" {
-		return usagef("--exit-style is mailhaul or fetchmail, not %q", style)
+		return exit.Usagef("--exit-style is mailhaul or fetchmail, not %q", style)
 	}
 	e, list, err := chosen(c)
 	if err != nil {
@@ -68,7 +69,7 @@ func runFetch(c *cli.Context) error {
 	}
 	sums := e.fetch(c.Context, list)
 	if style == "fetchmail" {
-		return silent{fetchmailExit(sums)}
+		return exit.Printed(fetchmailExit(sums))
 	}
 	return verdict(sums)
 }
@@ -93,7 +94,7 @@ func source(c *cli.Context) (*env, []*config.Account, error) {
 	}
 	for _, f := range []string{"password-command", "ca-file", "insecure"} {
 		if c.IsSet(f) {
-			return nil, nil, usagef("--%s goes with --from", f)
+			return nil, nil, exit.Usagef("--%s goes with --from", f)
 		}
 	}
 	e, err := withConfig(c)
@@ -111,11 +112,11 @@ func source(c *cli.Context) (*env, []*config.Account, error) {
 func fromURL(c *cli.Context) (*env, []*config.Account, error) {
 	switch {
 	case c.Args().Present():
-		return nil, nil, usagef("--from and account names exclude each other")
+		return nil, nil, exit.Usagef("--from and account names exclude each other")
 	case !c.IsSet("from"):
-		return nil, nil, usagef("--to goes with --from")
+		return nil, nil, exit.Usagef("--to goes with --from")
 	case c.IsSet("shard"):
-		return nil, nil, usagef("--from and --shard exclude each other")
+		return nil, nil, exit.Usagef("--from and --shard exclude each other")
 	}
 	e, err := newEnv(c)
 	if err != nil {
@@ -135,7 +136,7 @@ func fromURL(c *cli.Context) (*env, []*config.Account, error) {
 	for _, to := range c.StringSlice("to") {
 		t, err := config.ParseTarget(to)
 		if err != nil {
-			return nil, nil, usagef("--to %s: %w", to, err)
+			return nil, nil, exit.Usagef("--to %s: %w", to, err)
 		}
 		a.Deliver = append(a.Deliver, t)
 	}
@@ -145,9 +146,9 @@ func fromURL(c *cli.Context) (*env, []*config.Account, error) {
 // fromError names the option that is wrong.
 func fromError(err error) error {
 	if errors.As(err, new(*config.CAFileError)) {
-		return usagef("--ca-file: %w", err)
+		return exit.Usagef("--ca-file: %w", err)
 	}
-	return usagef("--from: %w", err)
+	return exit.Usagef("--from: %w", err)
 }
 
 // urlPassword finds the password of --from; the zero Secret asks for it.
@@ -164,13 +165,13 @@ func urlPassword(c *cli.Context) config.Secret {
 // checkOverride finds options of this run that cannot be meant.
 func checkOverride(c *cli.Context) error {
 	if c.Bool("keep") && c.Bool("delete") {
-		return usagef("--keep and --delete exclude each other")
+		return exit.Usagef("--keep and --delete exclude each other")
 	}
 	if c.IsSet("limit") && c.Int("limit") < 1 {
-		return usagef("--limit wants a number above 0")
+		return exit.Usagef("--limit wants a number above 0")
 	}
 	if c.Duration("wait") < 0 {
-		return usagef("--wait wants a duration such as 10m")
+		return exit.Usagef("--wait wants a duration such as 10m")
 	}
 	return nil
 }
@@ -204,7 +205,7 @@ func (e *env) build(accounts []*config.Account, change func(*fetch.Account)) ([]
 	var errs []error
 	for _, a := range accounts {
 		if len(a.Deliver) == 0 {
-			errs = append(errs, usagef("--from needs --to"))
+			errs = append(errs, exit.Usagef("--from needs --to"))
 			continue
 		}
 		fa, err := e.account(a)
@@ -247,7 +248,7 @@ func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary 
 		}
 	}
 	if slices.ContainsFunc(sums, wasStopped) {
-		fmt.Fprintln(e.std.Err, "mailhaul: "+stopped{fetchStopped}.Error())
+		fmt.Fprintln(e.std.Err, "mailhaul: "+exit.Stopped(fetchStopped).Error())
 	}
 	return sums
 }
@@ -307,12 +308,9 @@ func verdict(sums []fetch.Summary) error {
 		codes = append(codes, fetch.ExitOf(sums[i].Err))
 	}
 	if slices.ContainsFunc(sums, func(s fetch.Summary) bool { return s.Stopped }) {
-		return silent{fetch.ExitInterrupted} // the signal decides
+		return exit.Printed(fetch.ExitInterrupted) // the signal decides
 	}
-	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
-		return finished{silent{worst}}
-	}
-	return nil
+	return exit.Settled(fetch.Worst(codes))
 }
 
 // fetchmailExit is the exit code that fetchmail(1) would give.

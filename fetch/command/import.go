@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
@@ -50,18 +51,18 @@ type importRun struct {
 
 func runImport(c *cli.Context) error {
 	if c.NArg() < 1 || c.NArg() > 2 {
-		return usagef("import wants a format (%s) and at most one file", strings.Join(rcfile.Formats(), ", "))
+		return exit.Usagef("import wants a format (%s) and at most one file", strings.Join(rcfile.Formats(), ", "))
 	}
 	if name := c.Args().Get(0); !slices.Contains(rcfile.Formats(), name) {
-		return usagef("unknown format %q: wants one of %s", name, strings.Join(rcfile.Formats(), ", "))
+		return exit.Usagef("unknown format %q: wants one of %s", name, strings.Join(rcfile.Formats(), ", "))
 	}
 	takeOver := c.Bool("state") || len(c.StringSlice("state-file")) > 0
 	lists := takeOver || c.Bool("verify")
 	if !lists && (c.IsSet("only") || c.IsSet("force")) {
-		return usagef("--only and --force go with --state or --verify: without these the whole YAML is printed")
+		return exit.Usagef("--only and --force go with --state or --verify: without these the whole YAML is printed")
 	}
 	if lists && c.Bool("write") {
-		return usagef("--write goes without --state, --state-file and --verify: write the configuration first, and look at it")
+		return exit.Usagef("--write goes without --state, --state-file and --verify: write the configuration first, and look at it")
 	}
 	e, err := newEnv(c)
 	if err != nil {
@@ -105,9 +106,9 @@ func runImport(c *cli.Context) error {
 
 func importError(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return usageError{err}
+		return exit.Usage(err)
 	}
-	return configError{err}
+	return exit.Config(err)
 }
 
 func importOptions(secrets string) rcfile.Options {
@@ -137,7 +138,7 @@ func (r *importRun) lists(takeOver bool) error {
 	}
 	conf, err := config.Parse("imported", r.result.YAML(), configOptions())
 	if err != nil {
-		return configError{fmt.Errorf("the imported configuration is not complete: print it, complete it, and then take over its list:\n%w", err)}
+		return exit.Config(fmt.Errorf("the imported configuration is not complete: print it, complete it, and then take over its list:\n%w", err))
 	}
 	seen, err := r.result.Seen(r.c.StringSlice("state-file")...)
 	if err != nil {
@@ -161,10 +162,7 @@ func (r *importRun) lists(takeOver bool) error {
 				seen[i].Source, seen[i].Line, printable(seen[i].User), printable(seen[i].Host))
 		}
 	}
-	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
-		return silent{worst}
-	}
-	return nil
+	return exit.Worst(codes)
 }
 
 // only picks the account that --only names.
@@ -180,8 +178,9 @@ func (r *importRun) only(accounts []*config.Account) ([]*config.Account, error) 
 		}
 		known = append(known, a.Name)
 	}
-	return nil, usageError{hinted{fmt.Errorf("--only: no account %q in the imported configuration; there is: %s", name, strings.Join(known, ", ")),
-		"no list was taken over; name one of these"}}
+	return nil, exit.Usage(exit.Hint(fmt.Errorf("--only: no account %q in the imported configuration; there is: %s", name, strings.Join(known, ", ")),
+		"no list was taken over; name one of these"))
+
 }
 
 // account handles the lists of one account.

@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
 	"github.com/mailhaul/mailhaul/oauth/provider"
@@ -74,7 +75,7 @@ type setup struct {
 
 func runInit(c *cli.Context) error {
 	if c.Args().Present() {
-		return usagef("init takes no arguments; the address goes with --address")
+		return exit.Usagef("init takes no arguments; the address goes with --address")
 	}
 	way, err := loginOptions(c)
 	if err != nil {
@@ -103,12 +104,12 @@ func newSetup(c *cli.Context) (*setup, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return nil, configError{fmt.Errorf("%w\nput this right before an account is added", err)}
+		return nil, exit.Config(fmt.Errorf("%w\nput this right before an account is added", err))
 	}
 	e.conf = s.old
 	if s.caFile = c.String("ca-file"); s.caFile != "" {
 		if _, err := rootsFrom(s.caFile); err != nil {
-			return nil, usagef("--ca-file: %w", err)
+			return nil, exit.Usagef("--ca-file: %w", err)
 		}
 		if s.caFile, err = filepath.Abs(s.caFile); err != nil {
 			return nil, err
@@ -156,7 +157,7 @@ func (s *setup) askAddress(ctx context.Context) (err error) {
 			return nil
 		}
 		if s.mute || s.c.IsSet("address") {
-			return usagef("--address: %q is not a mail address", s.address)
+			return exit.Usagef("--address: %q is not a mail address", s.address)
 		}
 		s.say("%q is not a mail address.", s.address)
 		s.address = ""
@@ -183,7 +184,7 @@ func (s *setup) askName(ctx context.Context) (err error) {
 			return nil
 		}
 		if s.mute {
-			return usagef("--account: %s", problem)
+			return exit.Usagef("--account: %s", problem)
 		}
 		s.say("%s.", problem)
 		proposal = s.freeName(nameFrom(s.address))

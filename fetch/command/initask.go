@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 )
 
 // dialogue asks a person on the terminal. Without one, or if nothing is to be
@@ -33,7 +34,7 @@ func newDialogue(std Streams, mute bool) *dialogue {
 
 // missing says which option a question stands for.
 func (d *dialogue) missing(option string) error {
-	return usagef("init needs %s when it cannot ask", option)
+	return exit.Usagef("init needs %s when it cannot ask", option)
 }
 
 // line asks for one line. An empty answer takes the proposal.

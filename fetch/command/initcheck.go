@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -50,7 +51,7 @@ func (s *setup) quietJSON() *env {
 
 // afterFailure asks what to do about a connection that does not work.
 func (s *setup) afterFailure(ctx context.Context, failed error) (again bool, err error) {
-	stop := silent{fetch.ExitOf(failed)}
+	stop := exit.Printed(fetch.ExitOf(failed))
 	if s.mute {
 		return false, stop
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
 	"github.com/mailhaul/mailhaul/oauth/provider"
@@ -90,7 +91,7 @@ func (s *setup) askOAuth(ctx context.Context, preset string) error {
 
 func (s *setup) setOAuth(preset, id, secretFile string) error {
 	if preset == "" {
-		return usagef("--client-id: nothing is known of OAuth2 at %s: write oauth: with provider: custom by hand, see mailhaul.yaml(5)", s.host)
+		return exit.Usagef("--client-id: nothing is known of OAuth2 at %s: write oauth: with provider: custom by hand, see mailhaul.yaml(5)", s.host)
 	}
 	s.oauth = config.Pair("provider", preset).And("client_id", id)
 	if secretFile != "" {
@@ -174,7 +175,7 @@ func (s *setup) keepInFile(file string) error {
 	s.secret.place = config.Pair("file", pathText(abs))
 	_, err = os.Stat(abs)
 	if err == nil && s.secret.value != "" {
-		return usagef("%s exists already: name another with --password-file, or leave MAILHAUL_PASSWORD away to use it", abs)
+		return exit.Usagef("%s exists already: name another with --password-file, or leave MAILHAUL_PASSWORD away to use it", abs)
 	}
 	if err == nil {
 		return nil
@@ -195,7 +196,7 @@ func (s *setup) keepInKeyring() {
 	s.secret.keep = func() error {
 		_, err := config.KeyringCall(s.c.Context, func() (string, error) { return "", keyring.Set(service, s.user, s.secret.value) })
 		if err != nil {
-			return hinted{fmt.Errorf("keyring: %w", err), "keep the password in a file or have a command print it instead"}
+			return exit.Hint(fmt.Errorf("keyring: %w", err), "keep the password in a file or have a command print it instead")
 		}
 		return nil
 	}
@@ -206,7 +207,7 @@ func (s *setup) keepInKeyring() {
 func (s *setup) login(ctx context.Context, a *config.Account) error {
 	t, err := s.tokens(a)
 	if err != nil {
-		return configError{err}
+		return exit.Config(err)
 	}
 	if st, err := t.source.Status(); err == nil && !st.NeedsLogin {
 		return nil

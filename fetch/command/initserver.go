@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
@@ -19,7 +20,7 @@ import (
 func (s *setup) askServer(ctx context.Context) error {
 	if s.c.IsSet("server") {
 		if err := s.setServer(s.c.String("server"), s.c.String("tls")); err != nil {
-			return usagef("--server: %w", err)
+			return exit.Usagef("--server: %w", err)
 		}
 		s.via = "as you said"
 		s.known = s.knownServer()

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -51,7 +52,7 @@ func (s *setup) setTargets(list []string) error {
 	for _, to := range list {
 		t, err := config.ParseTarget(to)
 		if err != nil {
-			return usagef("--to %s: %w", to, err)
+			return exit.Usagef("--to %s: %w", to, err)
 		}
 		s.to = append(s.to, t)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -114,7 +115,7 @@ accounts:
 func (s *setup) account() (*config.Account, error) {
 	conf, err := config.Parse(s.path, []byte(newFile(s.draft())), configOptions())
 	if err != nil {
-		return nil, configError{err}
+		return nil, exit.Config(err)
 	}
 	a := conf.Accounts[0]
 	if s.secret.value != "" {

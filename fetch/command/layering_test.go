@@ -17,8 +17,9 @@ const module = "github.com/mailhaul/mailhaul"
 // layers is the import direction of docs/design.md: what each package may
 // import of this module. A pattern ending in /* stands for one level below.
 var layers = map[string][]string{
-	"":                    {"fetch/command"},
-	"fetch/command":       {"fetch", "fetch/*", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
+	"":                    {"fetch/command", "fetch/command/exit"},
+	"fetch/command":       {"fetch", "fetch/*", "fetch/command/*", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
+	"fetch/command/exit":  {"fetch", "fetch/config"},
 	"fetch":               {"fetch/pop3", "deliver", "deliver/fault", "state"},
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/sasl":          {},

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/urfave/cli/v2"
 )
 
@@ -25,7 +26,7 @@ func newLogger(c *cli.Context, w io.Writer, onTerminal bool) (*slog.Logger, erro
 	case "text", "json":
 		return slog.New(logHandler(w, f == "json", o)), nil
 	default:
-		return nil, usagef("--log-format is text or json, not %q", f)
+		return nil, exit.Usagef("--log-format is text or json, not %q", f)
 	}
 }
 

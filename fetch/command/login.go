@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
 	"github.com/mailhaul/mailhaul/oauth/provider"
@@ -63,12 +64,13 @@ func oauthAccount(c *cli.Context) (*env, *tokens, error) {
 		return nil, nil, err
 	}
 	if a.OAuth == nil {
-		return nil, nil, configError{hinted{fmt.Errorf("%s: no oauth: in the configuration", a.Name),
-			"see docs/oauth.md, or mailhaul.yaml(5) under oauth"}}
+		return nil, nil, exit.Config(exit.Hint(fmt.Errorf("%s: no oauth: in the configuration", a.Name),
+			"see docs/oauth.md, or mailhaul.yaml(5) under oauth"))
+
 	}
 	t, err := e.tokens(a)
 	if err != nil {
-		return nil, nil, configError{fmt.Errorf("%s: %w", a.Name, err)}
+		return nil, nil, exit.Config(fmt.Errorf("%s: %w", a.Name, err))
 	}
 	return e, t, nil
 }
@@ -104,7 +106,7 @@ func runLogin(c *cli.Context) error {
 func loginOptions(c *cli.Context) (o oauth.LoginOptions, err error) {
 	switch {
 	case c.Bool("device") && c.Bool("paste"):
-		return o, usagef("--device and --paste exclude each other")
+		return o, exit.Usagef("--device and --paste exclude each other")
 	case c.Bool("device"):
 		o.Way = oauth.WayDevice
 	case c.Bool("paste"):

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -111,9 +112,9 @@ func (l *loopRun) run(ctx context.Context, roster fetch.Roster) error {
 	err := loop.Run(ctx, roster)
 	e.log.Info("loop ends", "reason", cmp.Or(context.Cause(ctx), err))
 	if e.screen != nil && !e.quiet {
-		fmt.Fprintln(e.std.Err, "mailhaul: "+stopped{fetchStopped}.Error())
+		fmt.Fprintln(e.std.Err, "mailhaul: "+exit.Stopped(fetchStopped).Error())
 	}
-	return silent{fetch.ExitInterrupted} // the signal decides
+	return exit.Printed(fetch.ExitInterrupted) // the signal decides
 }
 
 // roster makes what the engine works on, and the accounts in it. All mistakes
@@ -190,13 +191,9 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 }
 
 // reloadHint is the advice about a configuration that was not taken over. The
-// loop goes on meanwhile: what configError says of that does not hold here.
+// loop goes on meanwhile: what exit.Config says of that does not hold here.
 func reloadHint(err error) string {
-	var c configError
-	if errors.As(err, &c) {
-		err = c.err
-	}
-	return cmp.Or(fetch.HintOf(err), config.Advice)
+	return cmp.Or(fetch.HintOf(exit.ConfigCause(err)), config.Advice)
 }
 
 // reread reads the configuration again. On an error nothing has changed.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -33,7 +34,7 @@ func parseShard(s string) (shard, error) {
 	}
 	of, err2 := strconv.Atoi(b)
 	if !ok || err1 != nil || err2 != nil || n < 1 || of < n || of > 1_000_000 {
-		return shard{}, usagef("--shard wants N/OF with N from 1 to OF, such as 3/10, or /OF in a Job with JOB_COMPLETION_INDEX, not %q", s)
+		return shard{}, exit.Usagef("--shard wants N/OF with N from 1 to OF, such as 3/10, or /OF in a Job with JOB_COMPLETION_INDEX, not %q", s)
 	}
 	return shard{n, of}, nil
 }

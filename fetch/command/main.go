@@ -3,19 +3,15 @@
 package command
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
-	"syscall"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 )
 
 // Streams are the process's standard streams.
@@ -26,19 +22,6 @@ type Streams struct {
 	// Alone means that the process has no other purpose than this command: it
 	// may be confined for the rest of its life.
 	Alone bool
-}
-
-// Signal is the cause of a context that a signal ended.
-type Signal struct{ os.Signal }
-
-func (s Signal) Error() string { return s.Signal.String() }
-
-// Exit is the exit code that tells who sent it that the work was cut short.
-func (s Signal) Exit() fetch.Exit {
-	if s.Signal == syscall.SIGTERM {
-		return fetch.ExitTerminated
-	}
-	return fetch.ExitInterrupted
 }
 
 // Main runs one command line and returns the exit code. Results go to out,
@@ -55,9 +38,9 @@ func Main(ctx context.Context, args []string, std Streams) int {
 	if err == nil {
 		err = app.RunContext(ctx, ordered)
 	}
-	code := exitCode(ctx, err)
+	code := exit.Code(ctx, err)
 	switch {
-	case err == nil || errors.As(err, new(silent)):
+	case err == nil || exit.IsPrinted(err):
 	case code == fetch.ExitInterrupted || code == fetch.ExitTerminated:
 		printStopped(std.Err, err)
 	default:
@@ -66,32 +49,9 @@ func Main(ctx context.Context, args []string, std Streams) int {
 	return int(code)
 }
 
-// silent is an error whose story was already told: only its code counts.
-type silent struct{ code fetch.Exit }
-
-func (s silent) Error() string { return fmt.Sprintf("exit %d", s.code) }
-
-// finished is silent, and a signal that came does not change it: nothing was cut
-// short.
-type finished struct{ silent }
-
-func (f finished) Unwrap() error { return f.silent }
-
-// usageError is a wrong use of the command line.
-type usageError struct{ err error }
-
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
-
-// Hint says where to look, unless the error itself knows better.
-func (e usageError) Hint() string {
-	return cmp.Or(fetch.HintOf(e.err), "nothing was done; `mailhaul help` lists the commands")
-}
-
 // helped names the help of the command that was used wrongly.
 func helped(app *cli.App, args []string, err error) error {
-	var usage usageError
-	if !errors.As(err, &usage) || fetch.HintOf(usage.err) != "" {
+	if !exit.BareUsage(err) {
 		return err
 	}
 	path, list := "mailhaul", app.Commands
@@ -103,39 +63,7 @@ func helped(app *cli.App, args []string, err error) error {
 	if path == "mailhaul" {
 		return err
 	}
-	return hinted{err, "nothing was done; `" + path + " --help` shows how it is used"}
-}
-
-func usagef(format string, args ...any) error {
-	return usageError{fmt.Errorf(format, args...)}
-}
-
-// exitCode maps a command's error to the process's exit code. A signal wins,
-// so that who sent it knows that the work was cut short.
-func exitCode(ctx context.Context, err error) fetch.Exit {
-	var sig Signal
-	if err != nil && !errors.As(err, new(finished)) && errors.As(context.Cause(ctx), &sig) {
-		return sig.Exit()
-	}
-	return codeOf(err)
-}
-
-// codeOf is exitCode for a run that no signal ended.
-func codeOf(err error) fetch.Exit {
-	var quiet silent
-	var usage usageError
-	var help cli.ExitCoder // of the library: no such help topic; an *exec.ExitError is one, too
-	switch {
-	case err == nil:
-		return fetch.ExitOK
-	case errors.As(err, &quiet):
-		return quiet.code
-	case errors.As(err, &usage), errors.As(err, &help) && !errors.As(err, new(*exec.ExitError)):
-		return fetch.ExitUsage
-	case isConfigError(err):
-		return fetch.ExitConfig
-	}
-	return fetch.ExitOf(err)
+	return exit.Hint(err, "nothing was done; `"+path+" --help` shows how it is used")
 }
 
 // newApp builds the command tree. Nothing in it ends the process.
@@ -168,7 +96,7 @@ func newApp(std Streams) *cli.App {
 				return unknownCommand(c)
 			}
 			_ = cli.ShowAppHelp(c)
-			return silent{fetch.ExitUsage}
+			return exit.Printed(fetch.ExitUsage)
 		},
 	}
 }
@@ -179,7 +107,7 @@ func unknownCommand(c *cli.Context) error {
 	for _, cmd := range c.App.Commands {
 		known = append(known, cmd.Name)
 	}
-	return usagef("no command %q%s", name, didYouMean(name, known))
+	return exit.Usagef("no command %q%s", name, didYouMean(name, known))
 }
 
 func commands() []*cli.Command {

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -46,7 +47,7 @@ func exportManifest(c *cli.Context) error {
 func checkManifest(c *cli.Context, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return usageError{hinted{fmt.Errorf("--manifest: %w", err), "nothing was checked; `mailhaul state export --manifest` prints one"}}
+		return exit.Usage(exit.Hint(fmt.Errorf("--manifest: %w", err), "nothing was checked; `mailhaul state export --manifest` prints one"))
 	}
 	defer f.Close()
 	n, last, err := fetch.CheckManifest(f)

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -63,7 +64,7 @@ func hints(a *config.Account, err error) (out []string) {
 		} else {
 			hint = fetch.HintOf(one)
 		}
-		if hint == "" && codeOf(one) == fetch.ExitSoftware {
+		if hint == "" && exit.Of(one) == fetch.ExitSoftware {
 			hint = defectHint
 		}
 		if hint != "" && !slices.Contains(out, hint) {
@@ -114,27 +115,12 @@ const (
 	fetchStopped   = "what was fetched is delivered and recorded, nothing else was deleted from the server"
 )
 
-// stopped is the end of a command by a signal, and what that means.
-type stopped struct{ mail string }
-
-func (s stopped) Error() string { return "stopped; " + s.mail }
-func (s stopped) Unwrap() error { return context.Canceled }
-
-// isStopped reports whether an error is only that a signal came.
-func isStopped(ctx context.Context, err error) bool {
-	return ctx.Err() != nil && errors.Is(err, context.Canceled)
-}
-
 // printStopped says that a signal was obeyed, and that all is in order.
 func printStopped(w io.Writer, err error) {
-	var s stopped
-	switch {
-	case errors.As(err, &s):
-	case errors.Is(err, context.Canceled):
-		s.mail = nothingTouched // what else there is neither fetches nor deletes
-	default:
+	stop := exit.Stop(err, nothingTouched) // what else there is neither fetches nor deletes
+	if stop == nil {
 		printError(w, err)
 		return
 	}
-	fmt.Fprintln(w, "mailhaul: "+s.Error())
+	fmt.Fprintln(w, "mailhaul: "+stop.Error())
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -149,7 +150,7 @@ func (s *scene) mailhaul(args, event string) (code int, out, log string) {
 			default:
 			}
 			if s.server.Count(event) >= before+max(s.m.nth, 1) {
-				cancel(Signal{syscall.SIGINT})
+				cancel(exit.Signal{Signal: syscall.SIGINT})
 				return
 			}
 		}

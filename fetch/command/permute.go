@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/urfave/cli/v2"
 )
 
@@ -83,7 +84,7 @@ func (p *permuter) option(to *[]string, f cli.Flag, words []string, hasValue boo
 		return 1, nil
 	}
 	if len(words) < 2 {
-		return 0, usagef("%s needs a value", words[0])
+		return 0, exit.Usagef("%s needs a value", words[0])
 	}
 	*to = append(*to, words[0], words[1])
 	return 2, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 )
 
 func planCommand() *cli.Command {
@@ -49,8 +50,8 @@ func runPlan(c *cli.Context) error {
 	f := e.fetcher()
 	for _, a := range list {
 		plan, notes, err := f.Plan(c.Context, a)
-		if isStopped(c.Context, err) {
-			return stopped{nothingChanged}
+		if exit.IsStopped(c.Context, err) {
+			return exit.Stopped(nothingChanged)
 		}
 		codes = append(codes, fetch.ExitOf(err))
 		e.printNotes(a.Name, notes)
@@ -64,8 +65,8 @@ func runPlan(c *cli.Context) error {
 			err = writePlan(e.std.Out, a.Name, &plan, e.planRows(), e.width())
 		}
 	}
-	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
-		return silent{worst} // no plan is saved that does not show everything
+	if err := exit.Worst(codes); err != nil {
+		return err // no plan is saved that does not show everything
 	}
 	if file := c.String("save"); file != "" {
 		return savePlans(file, saved)

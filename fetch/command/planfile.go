@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -43,7 +44,7 @@ func savePlans(path string, plans []fetch.SavedPlan) error {
 		if errors.As(err, &file) {
 			err = file.Err // what it names is a file in between
 		}
-		return hinted{fmt.Errorf("the plan was not saved to %s: %w", path, err), "name another FILE; " + nothingChanged}
+		return exit.Hint(fmt.Errorf("the plan was not saved to %s: %w", path, err), "name another FILE; "+nothingChanged)
 	}
 	return nil
 }
@@ -51,17 +52,17 @@ func savePlans(path string, plans []fetch.SavedPlan) error {
 func loadPlans(path string) ([]fetch.SavedPlan, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, usageError{hinted{fmt.Errorf("--plan: %w", err), "nothing was done; `mailhaul plan --save FILE` writes such a file"}}
+		return nil, exit.Usage(exit.Hint(fmt.Errorf("--plan: %w", err), "nothing was done; `mailhaul plan --save FILE` writes such a file"))
 	}
 	var f planFile
 	if err := json.Unmarshal(text, &f); err != nil {
-		return nil, usagef("%s is not a saved plan: %w", path, err)
+		return nil, exit.Usagef("%s is not a saved plan: %w", path, err)
 	}
 	if f.Version != planVersion {
-		return nil, usagef("%s was saved in form %d, this version reads %d: save the plan again", path, f.Version, planVersion)
+		return nil, exit.Usagef("%s was saved in form %d, this version reads %d: save the plan again", path, f.Version, planVersion)
 	}
 	if len(f.Plans) == 0 {
-		return nil, usagef("%s holds no plan", path)
+		return nil, exit.Usagef("%s holds no plan", path)
 	}
 	return f.Plans, nil
 }
@@ -70,7 +71,7 @@ func loadPlans(path string) ([]fetch.SavedPlan, error) {
 func planned(c *cli.Context) (*env, []*fetch.Account, error) {
 	for _, f := range []string{"keep", "delete", "all", "limit", "trust-imported"} {
 		if c.IsSet(f) {
-			return nil, nil, usagef("--%s goes with plan --save: a saved plan is done as it is", f)
+			return nil, nil, exit.Usagef("--%s goes with plan --save: a saved plan is done as it is", f)
 		}
 	}
 	plans, err := loadPlans(c.String("plan"))
@@ -99,12 +100,12 @@ func planned(c *cli.Context) (*env, []*fetch.Account, error) {
 		if a.Exactly != nil {
 			bound = append(bound, a)
 		} else if c.Args().Present() {
-			return nil, nil, usagef("the plan has nothing for account %s", a.Name)
+			return nil, nil, exit.Usagef("the plan has nothing for account %s", a.Name)
 		}
 		delete(byID, a.ID)
 	}
 	for _, p := range byID {
-		return nil, nil, usagef("the plan is for account %s (%s), which is not in the configuration or not named here", p.Account, p.ID)
+		return nil, nil, exit.Usagef("the plan is for account %s (%s), which is not in the configuration or not named here", p.Account, p.ID)
 	}
 	if len(bound) == 0 {
 		return nil, nil, fmt.Errorf("nothing to do")

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -30,7 +31,7 @@ func runPurge(c *cli.Context) error {
 	if text := c.String("older-than"); text != "" {
 		var err error
 		if older, err = config.ParseDuration(text); err != nil {
-			return usagef("--older-than: %w", err)
+			return exit.Usagef("--older-than: %w", err)
 		}
 	}
 	e, err := withConfig(c)
@@ -52,19 +53,19 @@ func runPurge(c *cli.Context) error {
 	e.writePurge(a.Name, &rep, c.Bool("dry-run"), err)
 	e.printNotes(a.Name, rep.Notes)
 	switch {
-	case isStopped(c.Context, err):
-		return stopped{rep.Mail()}
+	case exit.IsStopped(c.Context, err):
+		return exit.Stopped(rep.Mail())
 	case err != nil:
 		mail := rep.Mail()
 		if e.json {
 			mail = "" // the object has it
 		}
 		e.failed(a.Name, err, mail)
-		return silent{fetch.ExitOf(err)}
+		return exit.Printed(fetch.ExitOf(err))
 	}
 	if !rep.Verify.OK() {
 		e.damaged(a.Name, &rep.Verify, "what is not verified stays on the server")
-		return silent{fetch.ExitData}
+		return exit.Printed(fetch.ExitData)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -42,7 +43,7 @@ func TestPurgeSaysOnlyWhatIsProven(t *testing.T) {
 			o := pop3test.Options{Security: pop3test.Plain}
 			o.UIDLLine = func(num int, uid string) string {
 				if num == 1 && sessions.Add(1) == 1+tt.session && tt.how == stop { // one was fetch's
-					cancel(Signal{Signal: os.Interrupt})
+					cancel(exit.Signal{Signal: os.Interrupt})
 				}
 				return fmt.Sprint(num, " ", uid)
 			}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 )
@@ -38,7 +39,7 @@ func mainLike() int {
 	go func() {
 		sig := <-signals
 		signal.Stop(signals)
-		cancel(Signal{Signal: sig})
+		cancel(exit.Signal{Signal: sig})
 	}()
 	return Main(ctx, os.Args, Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Alone: true})
 }

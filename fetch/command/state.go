@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -42,9 +43,9 @@ func stateCommand() *cli.Command {
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usagef("no command %q: state has ls, show, forget, mark-seen, export, import", c.Args().First())
+				return exit.Usagef("no command %q: state has ls, show, forget, mark-seen, export, import", c.Args().First())
 			}
-			return usagef("state wants one of ls, show, forget, mark-seen, export, import")
+			return exit.Usagef("state wants one of ls, show, forget, mark-seen, export, import")
 		},
 	}
 }
@@ -66,7 +67,7 @@ func stateAccount(c *cli.Context) (*env, *config.Account, error) {
 		return nil, nil, err
 	}
 	if !c.Args().Present() {
-		return nil, nil, usageError{hinted{errors.New("name an account"), accountHint}}
+		return nil, nil, exit.Usage(exit.Hint(errors.New("name an account"), accountHint))
 	}
 	a, err := e.oneAccount(c.Args().Slice()[:1])
 	return e, a, err
@@ -249,7 +250,7 @@ func showEntry(e *env, a *config.Account, v *state.View, uid string) error {
 func stateForget(c *cli.Context) error {
 	uids := c.Args().Tail()
 	if (len(uids) > 0) == c.Bool("all") {
-		return usagef("name the UIDs to forget, or --all")
+		return exit.Usagef("name the UIDs to forget, or --all")
 	}
 	e, a, db, err := openState(c, false)
 	if err != nil {
@@ -300,7 +301,7 @@ func keysOf(a *config.Account, db *state.DB, uids []string) ([]state.Key, error)
 
 func stateExport(c *cli.Context) error {
 	if c.Bool("manifest") && c.Bool("salvage") {
-		return usagef("--manifest and --salvage do not go together: a manifest is of a whole state")
+		return exit.Usagef("--manifest and --salvage do not go together: a manifest is of a whole state")
 	}
 	if c.Bool("manifest") {
 		return exportManifest(c)
@@ -322,7 +323,7 @@ func stateImport(c *cli.Context) error {
 	if c.NArg() > 1 && c.Args().Get(1) != "-" {
 		f, err := os.Open(c.Args().Get(1))
 		if err != nil {
-			return usageError{hinted{err, "nothing was imported; name a file that `mailhaul state export` wrote, or - for standard input"}}
+			return exit.Usage(exit.Hint(err, "nothing was imported; name a file that `mailhaul state export` wrote, or - for standard input"))
 		}
 		defer f.Close()
 		in, name = f, f.Name()

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -30,11 +31,11 @@ func stateMarkSeen(c *cli.Context) error {
 	}
 	marked, listed, err := e.fetcher().MarkSeen(c.Context, list[0], rule)
 	switch {
-	case isStopped(c.Context, err):
-		return stopped{markedMail(marked, err)}
+	case exit.IsStopped(c.Context, err):
+		return exit.Stopped(markedMail(marked, err))
 	case err != nil:
 		e.failed(a.Name, err, markedMail(marked, err))
-		return silent{codeOf(err)}
+		return exit.Printed(exit.Of(err))
 	}
 	return e.changed(markedJSON{Account: a.Name, Marked: marked, Listed: listed},
 		fmt.Sprintf("%s: %s marked as seen, %d on the server", a.Name, plural(marked, "message"), listed))
@@ -62,15 +63,15 @@ func markRule(c *cli.Context) (fetch.MarkRule, error) {
 		}
 	}
 	if ways != 1 {
-		return r, usagef("say which: --all, --before DATE, --all-but-newest N, or UIDs")
+		return r, exit.Usagef("say which: --all, --before DATE, --all-but-newest N, or UIDs")
 	}
 	if c.IsSet("all-but-newest") && r.Newest < 0 {
-		return r, usagef("--all-but-newest wants a number from 0")
+		return r, exit.Usagef("--all-but-newest wants a number from 0")
 	}
 	if before := c.String("before"); before != "" {
 		t, err := time.ParseInLocation(time.DateOnly, before, time.Local)
 		if err != nil {
-			return r, usagef("--before wants a date such as 2026-01-31, not %q", before)
+			return r, exit.Usagef("--before wants a date such as 2026-01-31, not %q", before)
 		}
 		r.Before = t
 	}

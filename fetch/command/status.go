@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -75,7 +76,7 @@ func runStatus(c *cli.Context) error {
 	if err := e.writeStatuses(e.std.Out, list); err != nil {
 		return err
 	}
-	return silent{fetch.ExitTemp}
+	return exit.Printed(fetch.ExitTemp)
 }
 
 // statusOf gathers what is known of accounts, those first that need a person.

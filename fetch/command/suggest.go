@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/urfave/cli/v2"
 	"github.com/xrash/smetrics"
 )
@@ -32,14 +33,14 @@ func didYouMean(got string, words []string) string {
 func badFlag(err error, flags []cli.Flag) error {
 	text := err.Error()
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
-		return usagef("no option --%s%s", name, didYouMean(name, namesOf(flags)))
+		return exit.Usagef("no option --%s%s", name, didYouMean(name, namesOf(flags)))
 	}
 	if rest, ok := strings.CutPrefix(text, "invalid value "); ok {
 		val, rest, _ := strings.Cut(rest, " for flag -")
 		name, _, _ := strings.Cut(rest, ": ")
-		return usagef("--%s wants %s, not %s", name, wantedBy(find(flags, name)), val)
+		return exit.Usagef("--%s wants %s, not %s", name, wantedBy(find(flags, name)), val)
 	}
-	return usageError{err}
+	return exit.Usage(err)
 }
 
 // wantedBy says which values a flag takes.

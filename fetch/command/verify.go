@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 )
 
 func verifyCommand() *cli.Command {
@@ -51,8 +52,8 @@ func runVerify(c *cli.Context) error {
 		}
 		ok, err := check(c, f, a)
 		switch {
-		case isStopped(c.Context, err):
-			return stopped{nothingDeleted}
+		case exit.IsStopped(c.Context, err):
+			return exit.Stopped(nothingDeleted)
 		case err != nil:
 			e.failed(a.Name, err, nothingDeleted)
 			codes = append(codes, fetch.ExitOf(err))
@@ -60,10 +61,7 @@ func runVerify(c *cli.Context) error {
 			codes = append(codes, fetch.ExitData)
 		}
 	}
-	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
-		return silent{worst}
-	}
-	return nil
+	return exit.Worst(codes)
 }
 
 // checkJSON is one copy that is not intact, on stdout of `verify --json`.

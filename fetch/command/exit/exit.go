@@ -1,0 +1,181 @@
+// Package exit has the errors of the command line, and is the one place beside
+// [fetch.ExitOf] that decides a process's exit code.
+package exit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// Signal is the cause of a context that a signal ended.
+type Signal struct{ os.Signal }
+
+func (s Signal) Error() string { return s.Signal.String() }
+
+// Exit is the exit code that shows the sender of s that it cut the work short.
+func (s Signal) Exit() fetch.Exit {
+	if s.Signal == syscall.SIGTERM {
+		return fetch.ExitTerminated
+	}
+	return fetch.ExitInterrupted
+}
+
+// Code maps a command's error to the process's exit code. A signal wins, so
+// that its sender knows that it cut the work short.
+func Code(ctx context.Context, err error) fetch.Exit {
+	var sig Signal
+	if err != nil && !errors.As(err, new(settled)) && errors.As(context.Cause(ctx), &sig) {
+		return sig.Exit()
+	}
+	return Of(err)
+}
+
+// Of is Code for a run that no signal ended.
+func Of(err error) fetch.Exit {
+	var quiet printed
+	var help interface{ ExitCode() int } // of the library: no such help topic; an *exec.ExitError is one, too
+	switch {
+	case err == nil:
+		return fetch.ExitOK
+	case errors.As(err, &quiet):
+		return quiet.code
+	case errors.As(err, new(usage)), errors.As(err, &help) && !errors.As(err, new(*exec.ExitError)):
+		return fetch.ExitUsage
+	case IsConfig(err):
+		return fetch.ExitConfig
+	}
+	return fetch.ExitOf(err)
+}
+
+// Worst is the end of work on several accounts whose errors are printed: the
+// worst of their codes, or nil.
+func Worst(codes []fetch.Exit) error {
+	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
+		return printed{worst}
+	}
+	return nil
+}
+
+// Printed is the end of a command that has printed its errors: only the code
+// counts.
+func Printed(code fetch.Exit) error { return printed{code} }
+
+// Settled is Printed for work that is complete: a signal that came does not
+// change its code. It is nil for a success.
+func Settled(code fetch.Exit) error {
+	if code == fetch.ExitOK {
+		return nil
+	}
+	return settled{printed{code}}
+}
+
+// IsPrinted reports whether err needs no more words.
+func IsPrinted(err error) bool { return errors.As(err, new(printed)) }
+
+type printed struct{ code fetch.Exit }
+
+func (s printed) Error() string { return fmt.Sprintf("exit %d", s.code) }
+
+type settled struct{ printed }
+
+func (f settled) Unwrap() error { return f.printed }
+
+// Usage marks err as a wrong use of the command line.
+func Usage(err error) error { return usage{err} }
+
+// Usagef is Usage with a text.
+func Usagef(format string, args ...any) error { return usage{fmt.Errorf(format, args...)} }
+
+// BareUsage reports whether err is a wrong use of the command line without a
+// hint of its own.
+func BareUsage(err error) bool {
+	var u usage
+	return errors.As(err, &u) && fetch.HintOf(u.err) == ""
+}
+
+type usage struct{ err error }
+
+func (e usage) Error() string { return e.err.Error() }
+func (e usage) Unwrap() error { return e.err }
+
+// Hint is the error's own, or where to look.
+func (e usage) Hint() string {
+	return cmp.Or(fetch.HintOf(e.err), "nothing was done; `mailhaul help` lists the commands")
+}
+
+// Config marks err as a mistake in the configuration: exit 78.
+func Config(err error) error { return configuration{err} }
+
+// IsConfig reports whether err is a mistake in the configuration.
+func IsConfig(err error) bool {
+	return errors.As(err, new(configuration)) || errors.As(err, new(config.Errors))
+}
+
+// ConfigCause is what Config marked, or err itself.
+func ConfigCause(err error) error {
+	var c configuration
+	if errors.As(err, &c) {
+		return c.err
+	}
+	return err
+}
+
+type configuration struct{ err error }
+
+func (e configuration) Error() string { return e.err.Error() }
+func (e configuration) Unwrap() error { return e.err }
+
+// Hint is that of the mistake, if it has one of its own. Commands print it only
+// before any work.
+func (e configuration) Hint() string {
+	hint := fetch.HintOf(e.err)
+	if hint == "" || hint == config.Advice {
+		return "nothing was fetched or changed; " + config.Advice
+	}
+	return hint
+}
+
+// Hint adds a hint to err.
+func Hint(err error, hint string) error { return hinted{err, hint} }
+
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Hint() string  { return h.hint }
+func (h hinted) Unwrap() error { return h.error }
+
+// Stopped is the end of a command by a signal; mail says what that means.
+func Stopped(mail string) error { return stopped{mail} }
+
+// IsStopped reports whether err is only that a signal came.
+func IsStopped(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, context.Canceled)
+}
+
+// Stop returns err as one that Stopped made; mail is what it means if err says
+// nothing about that. It is nil unless a signal was the reason.
+func Stop(err error, mail string) error {
+	var s stopped
+	switch {
+	case errors.As(err, &s):
+		return s
+	case errors.Is(err, context.Canceled):
+		return stopped{mail}
+	}
+	return nil
+}
+
+type stopped struct{ mail string }
+
+func (s stopped) Error() string { return "stopped; " + s.mail }
+func (s stopped) Unwrap() error { return context.Canceled }
