@@ -16,12 +16,12 @@ import (
 func reportCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "report",
-		Usage:        "say what came over from an account, and whether it can be closed",
+		Usage:        "report what was moved from an account, and whether it can be closed",
 		ArgsUsage:    "ACCOUNT",
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "html", Usage: "write one self-contained page to `FILE`", TakesFile: true},
-			&cli.BoolFlag{Name: "offline", Usage: "do not ask the server what it holds (the answer is then no)"},
+			&cli.StringFlag{Name: "html", Usage: "also write the report to `FILE` as one self-contained page", TakesFile: true},
+			&cli.BoolFlag{Name: "offline", Usage: "do not ask the server what it holds; the answer is then no"},
 			waitFlag(),
 		},
 		Action: runReport,
@@ -68,7 +68,7 @@ func writeReport(out io.Writer, r *fetch.Report) {
 	}
 	row("verified", r.Verified)
 	row("deleted from the server", deletedText(r))
-	row("set aside", r.SetAside)
+	row("quarantined", r.SetAside)
 	row("incomplete", r.Incomplete)
 	row("seen elsewhere", r.Elsewhere)
 	if s := r.Server; s != nil {
@@ -84,10 +84,10 @@ func writeReport(out io.Writer, r *fetch.Report) {
 	}
 	for i := range r.Aside {
 		if i == maxNamed {
-			row("set aside", fmt.Sprintf("... and %d more", len(r.Aside)-i))
+			row("quarantined", fmt.Sprintf("... and %d more", len(r.Aside)-i))
 			break
 		}
-		row("set aside", fmt.Sprintf("%s %s", uidText(r.Aside[i].Key), printable(asideWhere(&r.Aside[i]))))
+		row("quarantined", fmt.Sprintf("%s %s", uidText(r.Aside[i].Key), printable(asideWhere(&r.Aside[i]))))
 	}
 	_ = w.Flush()
 	fmt.Fprintln(out, "\nWhat POP3 cannot carry:")
@@ -119,7 +119,7 @@ func deletedText(r *fetch.Report) string {
 	return fmt.Sprintf("%d, of which %d still listed", r.Deleted, r.Server.StillListed)
 }
 
-// maxNamed is how many failed and set-aside messages a report names each; the
+// maxNamed is how many failed and quarantined messages a report names each; the
 // manifest has them all.
 const maxNamed = 100
 

@@ -23,12 +23,12 @@ import (
 func statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "status",
-		Usage:        "show each account's last run, errors, and a run under way",
+		Usage:        "show the last run of each account, its errors, and the run in progress",
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "watch", Usage: "show it again every two seconds"},
-			&cli.BoolFlag{Name: "check", Usage: "exit 75 if an account has had no success for its alert.after: for health checks"},
+			&cli.BoolFlag{Name: "check", Usage: "exit with 75 if an account has had no success for its alert.after, for health checks"},
 		},
 		Action: runStatus,
 	}
@@ -105,7 +105,7 @@ func (e *env) writeStatuses(out io.Writer, list []statusJSON) error {
 		}
 		return nil
 	}
-	t := table{head: []string{"ACCOUNT", "LAST RUN", "RESULT", "NEW", "KNOWN", "ASIDE", "LAST SUCCESS", "NOW"}}
+	t := table{head: []string{"ACCOUNT", "LAST RUN", "RESULT", "NEW", "KNOWN", "QUARANTINED", "LAST SUCCESS", "NOW"}}
 	var details strings.Builder
 	for i := range list {
 		t.add(statusRow(&list[i])...)

@@ -72,7 +72,7 @@ func writeLine(w io.Writer, s *fetch.Summary) {
 		}
 	}
 	add(s.Deleted, "%d deleted")
-	add(s.SetAside, "%d set aside")
+	add(s.SetAside, "%d quarantined")
 	for _, why := range slices.Sorted(maps.Keys(s.Skips)) {
 		add(s.Skips[why], "%d skipped: "+why.String())
 	}
