@@ -15,7 +15,7 @@ PACKAGES = dovecot-pop3d dovecot-lmtpd dovecot-gssapi postfix procmail maildrop 
 # They conflict with each other and with dovecot-pop3d: unpacked, not installed.
 PRIVATE = popa3d courier-pop cyrus-pop3d+sasl2-bin exim4-daemon-light
 
-.PHONY: build demo test crash fuzz bench soak lint install dist deb clean deps
+.PHONY: build demo test crash fuzz bench soak lint install dist deb manual clean deps
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -ldflags "$(LDFLAGS)" -o mailhaul .
@@ -83,6 +83,10 @@ DEB_ARCH ?= $(shell $(GO) env GOARCH)
 deb:
 	GOOS=linux GOARCH=$(DEB_ARCH) $(GO) build -trimpath -buildvcs=false -tags urfave_cli_no_docs -ldflags "$(LDFLAGS) -buildid=" -o dist/mailhaul-$(DEB_ARCH) .
 	sh docs/packaging/deb.sh $(VERSION) dist/mailhaul-$(DEB_ARCH) $(DEB_ARCH) dist
+
+# The lists of options and keys in the manual pages, and the JSON Schema.
+manual:
+	MAILHAUL_UPDATE=1 $(GO) test -run 'TestManualIsCurrent|TestSchemaFileIsCurrent' ./fetch/command
 
 clean:
 	rm -rf mailhaul dist

@@ -13,11 +13,11 @@ import (
 func checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "check",
-		Usage:        "check the configuration, all mistakes at once; with --connect also the way to the mail",
+		Usage:        "check the configuration and report all mistakes at once",
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "connect", Usage: "walk through DNS, TCP, TLS, login, list and targets, and explain what fails"},
+			&cli.BoolFlag{Name: "connect", Usage: "also connect to each server and target, and explain the step that fails"},
 			waitFlag(),
 			&cli.BoolFlag{Name: "schema", Usage: "print the JSON Schema of the configuration, for editors"},
 		},

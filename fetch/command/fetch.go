@@ -20,38 +20,38 @@ import (
 func fetchCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "fetch",
-		Usage:        "fetch new mail once: for cron and by hand",
+		Usage:        "fetch new mail once, by hand or from cron",
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
-		Flags: append(sourceFlags(),
+		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "keep", Usage: "delete nothing from the server in this run"},
-			&cli.BoolFlag{Name: "delete", Usage: "delete from the server what is delivered, in this run"},
-			&cli.IntFlag{Name: "limit", Usage: "fetch at most `N` messages an account"},
-			&cli.BoolFlag{Name: "all", Usage: "fetch also what was fetched before"},
+			&cli.BoolFlag{Name: "delete", Usage: "delete all delivered messages from the server in this run"},
+			&cli.IntFlag{Name: "limit", Usage: "fetch at most `N` messages of each account"},
+			&cli.BoolFlag{Name: "all", Usage: "also fetch messages that were fetched before"},
 			trustImportedFlag(),
 			waitFlag(),
 			&cli.StringFlag{Name: "plan", Usage: "do exactly what plan --save wrote to `FILE`, or nothing", TakesFile: true},
-			&cli.StringFlag{Name: "exit-style", Usage: "`STYLE` of the exit code: mailhaul or fetchmail", Value: "mailhaul"},
-			&cli.BoolFlag{Name: "create-target", Usage: "make anew a Maildir or mbox that has received mail and is gone, in this run"},
+			&cli.StringFlag{Name: "exit-style", Usage: "use exit statuses in `STYLE`: mailhaul or fetchmail", Value: "mailhaul"},
+			&cli.BoolFlag{Name: "create-target", Usage: "create a Maildir or mbox again that received mail before and is missing now"},
 			shardFlag(),
-		),
+		}, sourceFlags()...),
 		Action: runFetch,
 	}
 }
 
 // trustImportedFlag makes keep and --delete hold for imported entries, too.
 func trustImportedFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "trust-imported", Usage: "delete also what only another program has fetched, as its imported list says"}
+	return &cli.BoolFlag{Name: "trust-imported", Usage: "also delete messages that only another program fetched, according to its imported list"}
 }
 
 // sourceFlags name an account on the command line instead of in a file.
 func sourceFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "from", Usage: "fetch from `URL` without a configuration: pop3s://USER@HOST[:PORT], pop3:// (STLS), pop3+plain://"},
-		&cli.StringSliceFlag{Name: "to", Usage: "deliver to `TARGET`: maildir:PATH, mbox:PATH, smtp://HOST:PORT?rcpt=ADDR, lmtp:..., pipe:PROGRAM ARG..."},
-		&cli.StringFlag{Name: "password-command", Usage: "run `COMMAND` for the password of --from"},
-		&cli.StringFlag{Name: "ca-file", Usage: "trust the certificates in `FILE` for --from", TakesFile: true},
-		&cli.BoolFlag{Name: "insecure", Usage: "allow --from pop3+plain:// to another machine"},
+		&cli.StringSliceFlag{Name: "to", Usage: "deliver to `TARGET`: maildir:PATH, mbox:PATH, smtp://HOST:PORT?rcpt=ADDR, lmtp://HOST:PORT?rcpt=ADDR or pipe:PROGRAM"},
+		&cli.StringFlag{Name: "password-command", Usage: "run `COMMAND`, whose first line of output is the password for --from"},
+		&cli.StringFlag{Name: "ca-file", Usage: "trust the certificates in `FILE` instead of the system's, for --from", TakesFile: true},
+		&cli.BoolFlag{Name: "insecure", Usage: "allow --from pop3+plain:// to another machine, without TLS"},
 	}
 }
 

@@ -22,15 +22,15 @@ import (
 func importCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "import",
-		Usage:     "turn another program's configuration and seen-list into ours",
+		Usage:     "convert another program's configuration, and import its seen-list",
 		ArgsUsage: strings.Join(rcfile.Formats(), " | ") + " [FILE|DIRECTORY|-]",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "write", Usage: "write the YAML to the configuration file, which must not exist yet, instead of printing it"},
-			&cli.StringFlag{Name: "only", Usage: "only the account `NAME`, as it is named in the YAML"},
-			&cli.BoolFlag{Name: "state", Usage: "take over the seen-list: what the other program has fetched is not fetched again"},
-			&cli.StringSliceFlag{Name: "state-file", Usage: "read the seen-list from `FILE` instead of where the program keeps it", TakesFile: true},
-			&cli.BoolFlag{Name: "verify", Usage: "list the maildrops and prove that nothing would be fetched twice"},
-			&cli.BoolFlag{Name: "force", Usage: "go on although the other program runs or its list does not fit"},
+			&cli.BoolFlag{Name: "write", Usage: "write the YAML to the configuration file, which must not exist yet"},
+			&cli.StringFlag{Name: "only", Usage: "import only the account that the YAML calls `NAME`"},
+			&cli.BoolFlag{Name: "state", Usage: "import the seen-list, so that nothing is fetched twice"},
+			&cli.StringSliceFlag{Name: "state-file", Usage: "import the seen-list from `FILE`, not from where the program keeps it", TakesFile: true},
+			&cli.BoolFlag{Name: "verify", Usage: "list the maildrops, and check that the seen-list matches them"},
+			&cli.BoolFlag{Name: "force", Usage: "continue although the other program runs or its list does not match"},
 		},
 		BashComplete: func(c *cli.Context) {
 			fmt.Fprintln(c.App.Writer, strings.Join(rcfile.Formats(), "\n"))

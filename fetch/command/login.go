@@ -21,13 +21,13 @@ import (
 func loginCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "login",
-		Usage:        "authorise an account with OAuth2, once",
+		Usage:        "authorise an account with OAuth2",
 		ArgsUsage:    "ACCOUNT",
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "device", Usage: "show a code to enter on another device"},
-			&cli.BoolFlag{Name: "paste", Usage: "no browser here: paste the address that a browser elsewhere ends at"},
-			&cli.BoolFlag{Name: "no-browser", Usage: "only print the address, start no browser"},
+			&cli.BoolFlag{Name: "device", Usage: "show a code that you enter on another device"},
+			&cli.BoolFlag{Name: "paste", Usage: "log in with a browser on another machine, and paste the final address here"},
+			&cli.BoolFlag{Name: "no-browser", Usage: "print the address, and start no browser"},
 		},
 		Action: runLogin,
 	}
@@ -36,7 +36,7 @@ func loginCommand() *cli.Command {
 func logoutCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "logout",
-		Usage:        "end an OAuth2 login: tell the provider where it can be told, and remove the tokens here",
+		Usage:        "revoke an OAuth2 login at the provider, and remove its tokens here",
 		ArgsUsage:    "ACCOUNT",
 		BashComplete: completeAccounts,
 		Action:       runLogout,

@@ -22,7 +22,7 @@ import (
 func loopCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "loop",
-		Usage:        "fetch by schedule until stopped: for systemd, containers, daemons",
+		Usage:        "keep running and fetch by schedule, for systemd, containers and daemons",
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
 		Flags:        []cli.Flag{shardFlag()},

@@ -17,7 +17,7 @@ import (
 type shard struct{ n, of int }
 
 func shardFlag() cli.Flag {
-	return &cli.StringFlag{Name: "shard", Usage: "take only part `N/OF` of the accounts, such as 3/10: the parts share nothing"}
+	return &cli.StringFlag{Name: "shard", Usage: "fetch only part `N/OF` of the accounts, such as 3/10"}
 }
 
 // parseShard reads N/OF, N from 1; "" is all. Without N the part is that of a

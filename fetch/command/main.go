@@ -161,11 +161,11 @@ func globalFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: []string{"MAILHAUL_CONFIG"}, Usage: "read the accounts from `FILE`", TakesFile: true},
 		&cli.StringFlag{Name: "state", EnvVars: []string{"MAILHAUL_STATE"}, Usage: "keep the state in `DIR`", TakesFile: true},
-		&cli.BoolFlag{Name: "json", Usage: "print one JSON object a line"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing unless something failed"},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Count: new(int), Usage: "say what happens; twice: also the dialogue with the server, without secrets"},
-		&cli.BoolFlag{Name: "no-progress", Usage: "no progress bars"},
+		&cli.BoolFlag{Name: "json", Usage: "print results as JSON, one object a line"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing unless something fails"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Count: new(int), Usage: "log each step; -vv also logs the dialogue with the server, without secrets"},
+		&cli.BoolFlag{Name: "no-progress", Usage: "draw no progress bars"},
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "write the log as `FORMAT`: text or json"},
-		&cli.BoolFlag{Name: "no-color", Usage: "no colours (as does NO_COLOR)"},
+		&cli.BoolFlag{Name: "no-color", Usage: "print no colours, as with NO_COLOR"},
 	}
 }

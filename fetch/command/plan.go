@@ -17,18 +17,18 @@ import (
 func planCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "plan",
-		Usage:        "show what fetch would do, and why; changes nothing here or on the server",
+		Usage:        "show what fetch would do and why, and change nothing",
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
-		Flags: append(sourceFlags(),
-			&cli.BoolFlag{Name: "keep", Usage: "plan as with fetch --keep"},
-			&cli.BoolFlag{Name: "delete", Usage: "plan as with fetch --delete"},
-			&cli.IntFlag{Name: "limit", Usage: "plan as with fetch --limit `N`"},
-			&cli.BoolFlag{Name: "all", Usage: "plan as with fetch --all"},
+		Flags: append([]cli.Flag{
+			&cli.BoolFlag{Name: "keep", Usage: "plan for fetch --keep"},
+			&cli.BoolFlag{Name: "delete", Usage: "plan for fetch --delete"},
+			&cli.IntFlag{Name: "limit", Usage: "plan for fetch --limit `N`"},
+			&cli.BoolFlag{Name: "all", Usage: "plan for fetch --all"},
 			trustImportedFlag(),
 			waitFlag(),
-			&cli.StringFlag{Name: "save", Usage: "write the plan to `FILE`, for fetch --plan", TakesFile: true},
-		),
+			&cli.StringFlag{Name: "save", Usage: "also write the plan to `FILE`, for fetch --plan", TakesFile: true},
+		}, sourceFlags()...),
 		Action: runPlan,
 	}
 }
@@ -153,7 +153,7 @@ func whyRetrieve(it *fetch.Item, k fetch.Keep) string {
 	why := "new"
 	switch {
 	case len(it.SetAside) > 0:
-		why = "refused before: to be set aside"
+		why = "refused before: goes to the quarantine"
 	case len(it.Have) > 0:
 		why = "missing in a target"
 	}

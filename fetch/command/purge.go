@@ -14,12 +14,12 @@ import (
 func purgeCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "purge",
-		Usage:        "delete from the server what is delivered and verified, then prove that it is gone",
+		Usage:        "delete delivered and verified messages from the server, and prove that they are gone",
 		ArgsUsage:    "ACCOUNT",
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "older-than", Usage: "only what was first seen longer ago than `DURATION` (30d)"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "verify and say what would be deleted, delete nothing"},
+			&cli.StringFlag{Name: "older-than", Usage: "delete only messages first seen more than `DURATION` ago, such as 30d"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "verify, and show what would be deleted, but delete nothing"},
 			waitFlag(),
 		},
 		Action: runPurge,

@@ -14,12 +14,12 @@ import (
 func verifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "verify",
-		Usage:        "read back what was delivered and compare it with what was fetched",
+		Usage:        "read delivered messages back, and compare them with what was fetched",
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "manifest", Usage: "check the hash chain of a manifest in `FILE`, no more", TakesFile: true},
-			&cli.BoolFlag{Name: "server", Usage: "retrieve what is still on the server once more and compare that"},
+			&cli.StringFlag{Name: "manifest", Usage: "check only the hash chain of the manifest in `FILE`", TakesFile: true},
+			&cli.BoolFlag{Name: "server", Usage: "retrieve messages that are still on the server again, and compare those"},
 			waitFlag(),
 		},
 		Action: runVerify,
