@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -19,9 +20,9 @@ import (
 // answered notes what a listing says of deletions that were asked for and not
 // confirmed: what is gone counts as deleted. Asked are the keys of those that it
 // holds. Where a server lists only a part, absence is no answer.
-func (r *run) answered(asked []state.Key, plan *Plan, gmail bool, change *state.Change) {
-	gone := plan.Vanished
-	if gmail || r.facts.Window > 0 && plan.Listed >= r.facts.Window {
+func (r *run) answered(asked []state.Key, todo *plan.Plan, gmail bool, change *state.Change) {
+	gone := todo.Vanished
+	if gmail || r.facts.Window > 0 && todo.Listed >= r.facts.Window {
 		gone = nil
 	}
 	others := 0
@@ -49,8 +50,8 @@ func answerNote(gone, asked int) string {
 // listedAgain settles what was compared and is the same message as before. If it
 // is to stay, nothing was deleted; if not, a deletion that an earlier run has
 // counted is not counted again.
-func (r *run) listedAgain(plan *Plan, done *confirmed, change *state.Change) {
-	doomed := keysOfItems(plan.Delete)
+func (r *run) listedAgain(todo *plan.Plan, done *confirmed, change *state.Change) {
+	doomed := plan.Keys(todo.Delete)
 	for k, other := range r.compared {
 		e, ok := r.entry(k)
 		if other || !ok {
@@ -71,18 +72,18 @@ func (r *run) listedAgain(plan *Plan, done *confirmed, change *state.Change) {
 
 // answerAndCompare is compareListed, and for purge what answered is for fetch;
 // it records at once.
-func (r *run) answerAndCompare(ctx context.Context, c *pop3.Client, items []Item) error {
-	plan := Plan{Listed: len(items)}
+func (r *run) answerAndCompare(ctx context.Context, c *pop3.Client, items []plan.Item) error {
+	todo := plan.Plan{Listed: len(items)}
 	err := r.db.View(func(v *state.View) error {
-		listed := keysOfItems(items)
+		listed := plan.Keys(items)
 		for k, rec := range v.Records() {
 			if !rec.WasAsked() {
 				continue
 			}
 			if key := state.Key(bytes.Clone(k)); listed[key] {
-				plan.Asked = append(plan.Asked, key)
+				todo.Asked = append(todo.Asked, key)
 			} else {
-				plan.Vanished = append(plan.Vanished, key)
+				todo.Vanished = append(todo.Vanished, key)
 			}
 		}
 		return nil
@@ -94,15 +95,7 @@ func (r *run) answerAndCompare(ctx context.Context, c *pop3.Client, items []Item
 		return err
 	}
 	change := &state.Change{}
-	r.answered(plan.Asked, &plan, gmail(c), change)
+	r.answered(todo.Asked, &todo, gmail(c), change)
 	fault.Point("asked.apply")
 	return stateWrite(r.db, r.db.Apply(change))
-}
-
-func keysOfItems(items []Item) map[state.Key]bool {
-	keys := make(map[state.Key]bool, len(items))
-	for i := range items {
-		keys[items[i].Key] = true
-	}
-	return keys
 }

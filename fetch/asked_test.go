@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
@@ -81,7 +82,7 @@ func TestUnconfirmedDeletionsAreAnswered(t *testing.T) {
 	t.Parallel()
 	lost := pop3test.Fault{On: "QUIT", Do: pop3test.Cut()}
 	for _, hash := range []bool{false, true} {
-		for _, keep := range []Keep{{None: true}, {}} {
+		for _, keep := range []plan.Keep{{None: true}, {}} {
 			for _, gone := range []int{0, 2, 5} {
 				t.Run(fmt.Sprintf("%+v, %d gone, hashed %v", keep, gone, hash), func(t *testing.T) {
 					t.Parallel()
@@ -132,7 +133,7 @@ func TestUnconfirmedDeletionsAreAnswered(t *testing.T) {
 // deletion was asked for. It is fetched, whatever is to be kept.
 func TestUniqueIDAgainAfterALostQuit(t *testing.T) {
 	t.Parallel()
-	for _, keep := range []Keep{{}, {None: true}, {Days: 30}} {
+	for _, keep := range []plan.Keep{{}, {None: true}, {Days: 30}} {
 		for _, noTop := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%+v, no TOP %v", keep, noTop), func(t *testing.T) {
 				t.Parallel()
@@ -165,7 +166,7 @@ func TestNotComparedIsNotAnswered(t *testing.T) {
 	g.run()
 	g.drop.Add("", alarm("two"))
 	for range 2 {
-		if s := g.run(); s.Err != nil || s.Deleted != 0 || s.Fetched != 0 || s.Skips[Reappeared] != 1 || noted(s.Notes, "0 of the 1 message") != 1 {
+		if s := g.run(); s.Err != nil || s.Deleted != 0 || s.Fetched != 0 || s.Skips[plan.Reappeared] != 1 || noted(s.Notes, "0 of the 1 message") != 1 {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -229,7 +230,7 @@ func TestAbsenceFromAPartIsNoAnswer(t *testing.T) {
 		r := (&Fetcher{}).newRun(&Account{})
 		r.facts.Window, r.compared = tt.window, map[state.Key]bool{"other": true, "same": false}
 		var change state.Change
-		r.answered([]state.Key{"other", "same"}, &Plan{Listed: tt.listed, Vanished: []state.Key{"a", "b"}}, tt.gmail, &change)
+		r.answered([]state.Key{"other", "same"}, &plan.Plan{Listed: tt.listed, Vanished: []state.Key{"a", "b"}}, tt.gmail, &change)
 		if len(change.Deleted) != tt.gone || r.sum.Deleted != 1 || fmt.Sprint(r.sum.Notes) != "["+tt.note+"]" {
 			t.Errorf("%s: %v, %q", tt.name, change.Deleted, r.sum.Notes)
 		}
@@ -250,10 +251,10 @@ func TestDiffOfAskedDeletions(t *testing.T) {
 	}
 	g.apply(&state.Change{Asked: keys[:3]})
 	g.view(func(v *state.View) {
-		k := KnownOf(v)
+		k := plan.KnownOf(v)
 		k.Compared = map[state.Key]bool{keys[1]: false}
-		p := Diff(list[1:], k, Policy{Keep: Keep{None: true}}, Limits{}, time.Now())
-		if len(p.Delete) != 2 || len(p.Skip) != 1 || p.Skip[0].Why != Reappeared || fmt.Sprint(p.Asked, p.Vanished) != fmt.Sprint(keys[2:3], keys[:1]) {
+		p := plan.Diff(list[1:], k, plan.Policy{Keep: plan.Keep{None: true}}, plan.Limits{}, time.Now())
+		if len(p.Delete) != 2 || len(p.Skip) != 1 || p.Skip[0].Why != plan.Reappeared || fmt.Sprint(p.Asked, p.Vanished) != fmt.Sprint(keys[2:3], keys[:1]) {
 			t.Errorf("delete %v, skip %v, asked %q, vanished %q", p.Delete, p.Skip, p.Asked, p.Vanished)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -25,7 +26,7 @@ const (
 
 // message is one retrieved message on its way to its targets.
 type message struct {
-	Item
+	plan.Item
 	size    int64
 	sum     [32]byte
 	content [32]byte // see state.Entry.Content

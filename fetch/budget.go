@@ -3,6 +3,7 @@ package fetch
 import (
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -11,7 +12,7 @@ func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // limitsLeft is what the limits still allow in this run; today is what earlier
 // runs retrieved on this day.
-func (r *run) limitsLeft(today int64) Limits {
+func (r *run) limitsLeft(today int64) plan.Limits {
 	l := r.octetsLeft(today)
 	if l.Messages > 0 {
 		l.Messages = max(l.Messages-r.sum.Fetched, 0)
@@ -23,17 +24,17 @@ func (r *run) limitsLeft(today int64) Limits {
 }
 
 // octetsLeft is limitsLeft for what does not count as a message.
-func (r *run) octetsLeft(today int64) Limits {
+func (r *run) octetsLeft(today int64) plan.Limits {
 	l := r.a.Limits
 	spent := r.retrieved()
-	l.begun = spent > 0
+	l.Begun = spent > 0
 	if l.Bytes > 0 {
 		l.Bytes = spentOf(l.Bytes, spent)
 	}
 	if l.BytesPerDay > 0 && l.Bytes >= 0 {
 		left := spentOf(l.BytesPerDay, today+spent-r.budgeted)
 		if l.Bytes == 0 || left < l.Bytes {
-			l.Bytes, l.begun = left, today+spent > 0
+			l.Bytes, l.Begun = left, today+spent > 0
 		}
 	}
 	return l

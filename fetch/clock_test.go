@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
-	"github.com/mailhaul/mailhaul/state"
 )
 
 func years(n int) time.Duration { return time.Duration(n) * 365 * day24 }
@@ -16,82 +15,6 @@ func years(n int) time.Duration { return time.Duration(n) * 365 * day24 }
 const day24 = 24 * time.Hour
 
 var clockNow = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
-
-func TestAge(t *testing.T) {
-	jumped := clockNow.Add(-10 * day24)
-	cases := []struct {
-		name     string
-		at, from time.Time
-		want     time.Duration
-	}{
-		{"usual", clockNow.Add(-20 * day24), time.Time{}, 20 * day24},
-		{"before a jump", clockNow.Add(-20 * day24), jumped, 10 * day24},
-		{"after a jump", clockNow.Add(-5 * day24), jumped, 5 * day24},
-		{"of 1975, before a jump", clockNow.Add(-years(51)), jumped, 10 * day24},
-		{"of the future, before a jump", clockNow.Add(years(10)), jumped, 10 * day24},
-		{"of the future", clockNow.Add(years(10)), time.Time{}, 0},
-		{"a minute ahead", clockNow.Add(time.Minute), time.Time{}, -time.Minute},
-	}
-	for _, c := range cases {
-		if got := age(c.at, c.from, clockNow); got != c.want {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
-		}
-	}
-}
-
-func TestJumps(t *testing.T) {
-	for name, c := range map[string]struct {
-		seen time.Time
-		want bool
-	}{
-		"first run":      {time.Time{}, false},
-		"an hour ago":    {clockNow.Add(-time.Hour), false},
-		"a month ago":    {clockNow.Add(-31 * day24), false},
-		"years ago":      {clockNow.Add(-years(3)), true},
-		"a second ahead": {clockNow.Add(time.Second), false},
-		"an hour ahead":  {clockNow.Add(time.Hour), true},
-		"years ahead":    {clockNow.Add(years(10)), true},
-	} {
-		for _, old := range []bool{false, true} {
-			f := state.Facts{ClockSeen: c.seen}
-			if old {
-				f = state.Facts{LastPoll: c.seen}
-			}
-			if got := noteJump(&f, clockNow); got != c.want || got != f.ClockJumped.Equal(clockNow) {
-				t.Errorf("%s: %t, %v", name, got, f.ClockJumped)
-			}
-		}
-	}
-}
-
-func TestAgesFrom(t *testing.T) {
-	built := clockNow.Add(-30 * day24)
-	for name, c := range map[string]struct{ jumped, now, want time.Time }{
-		"no jump":               {time.Time{}, clockNow, time.Time{}},
-		"a jump":                {clockNow.Add(-day24), clockNow, clockNow.Add(-day24)},
-		"before it was built":   {time.Time{}, built.Add(-day24), built.Add(-day24)},
-		"a jump of the future":  {clockNow.Add(years(10)), clockNow, clockNow},
-		"built, and no history": {time.Time{}, built, time.Time{}},
-	} {
-		if got := agesFrom(&state.Facts{ClockJumped: c.jumped}, c.now, built); !got.Equal(c.want) {
-			t.Errorf("%s: %v, want %v", name, got, c.want)
-		}
-	}
-}
-
-func TestDueAt(t *testing.T) {
-	for name, c := range map[string]struct{ last, next, want time.Time }{
-		"an hour":               {clockNow, clockNow.Add(time.Hour), clockNow.Add(time.Hour)},
-		"a week":                {clockNow, clockNow.Add(longestPause), clockNow.Add(longestPause)},
-		"under a clock ahead":   {clockNow.Add(years(10)), clockNow.Add(years(10) + time.Hour), clockNow},
-		"a day ahead":           {clockNow.Add(day24), clockNow.Add(25 * time.Hour), clockNow},
-		"longer than any pause": {time.Time{}, clockNow.Add(years(1)), clockNow},
-	} {
-		if got := dueAt(&state.Failure{Last: c.last, Next: c.next}, clockNow); !got.Equal(c.want) {
-			t.Errorf("%s: %v, want %v", name, got, c.want)
-		}
-	}
-}
 
 // TestPastOfTheFuture: what an earlier process wrote under a clock that was
 // ahead stops no account.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -296,8 +297,15 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 
 // triedLast puts a message behind the others of the next run: its target
 // stopped at it, and may do so at this one alone.
-func (c *committer) triedLast(it *Item, target string, err error) {
+func (c *committer) triedLast(it *plan.Item, target string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fails[it.Key] = append(c.fails[it.Key], uncounted(c.failures[it.Key], it.Key, target, unnamed(err).Error(), c.now()))
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -42,7 +43,7 @@ func crashChild(dir string) int {
 		Server: &pop3.Server{Host: host, Port: num, Security: pop3.Plain, Insecure: true, LF: true,
 			Logins: []pop3.Login{{Name: "USER", User: "alice", Clear: true,
 				Password: func(context.Context) (string, error) { return "secret", nil }}}},
-		Policy: Policy{Keep: Keep{None: os.Getenv("MAILHAUL_CRASH_KEEP") == "none"}},
+		Policy: plan.Policy{Keep: plan.Keep{None: os.Getenv("MAILHAUL_CRASH_KEEP") == "none"}},
 	}
 	a.Targets = []Target{{ID: "target", Deliverer: crashTarget(dir)}}
 	f := &Fetcher{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -16,7 +17,7 @@ import (
 // (asked.go), and what it still holds is deleted then.
 //
 // List, if not nil, is a listing in which UIDs repeat.
-func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []Item, list []pop3.Message, change *state.Change) (int, error) {
+func (r *run) deleteAndQuit(ctx context.Context, c *pop3.Client, seen []plan.Item, list []pop3.Message, change *state.Change) (int, error) {
 	doomed := spareTwins(append(deletionsOf(seen), r.takeDoomed()...), list)
 	if len(doomed) > 0 {
 		r.enter(Deleting)
@@ -101,9 +102,9 @@ type deletion struct {
 	key state.Key
 }
 
-func deletionOf(it *Item) deletion { return deletion{it.Message, it.Key} }
+func deletionOf(it *plan.Item) deletion { return deletion{it.Message, it.Key} }
 
-func deletionsOf(items []Item) []deletion {
+func deletionsOf(items []plan.Item) []deletion {
 	out := make([]deletion, 0, len(items))
 	for i := range items {
 		out = append(out, deletionOf(&items[i]))

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
@@ -22,8 +23,8 @@ func doubtOf(body io.Reader) error {
 
 // item is the planned item of a message. Refusals may come late, see
 // pop3.Retrieve.
-func (rt *retriever) item(m pop3.Message, refused bool) Item {
-	same := func(it Item) bool { return it.Num == m.Num }
+func (rt *retriever) item(m pop3.Message, refused bool) plan.Item {
+	same := func(it plan.Item) bool { return it.Num == m.Num }
 	if refused {
 		return rt.items[slices.IndexFunc(rt.items, same)]
 	}
@@ -33,7 +34,7 @@ func (rt *retriever) item(m pop3.Message, refused bool) Item {
 
 // unless ends the session with an error of a body, unless that is about the
 // message alone.
-func (rt *retriever) unless(it *Item, src *source, err error) error {
+func (rt *retriever) unless(it *plan.Item, src *source, err error) error {
 	if !src.doubt {
 		return err
 	}
@@ -57,7 +58,7 @@ func (rt *retriever) endBatch() {
 // doubtful notes a message that may not be whole. It stays on the server, and is
 // asked for again alone: in another session of this run if there may be one,
 // else in the next run, where it counts as a failure.
-func (r *run) doubtful(it *Item, why error) {
+func (r *run) doubtful(it *plan.Item, why error) {
 	named := &deliver.Error{Class: deliver.Later, Err: &MessageError{it.UID, it.Size, why}}
 	s := &r.suspects
 	if !it.Suspect && r.mayReconnect() && s.doubted < maxDoubted {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -36,7 +37,7 @@ func TestNothingIsSettledInDoubt(t *testing.T) {
 
 func breakIt(t *testing.T, g *rig, b *breaker) {
 	a := g.account
-	a.Policy = Policy{Keep: Keep{None: true}}
+	a.Policy = plan.Policy{Keep: plan.Keep{None: true}}
 	a.Server.Dial, a.Server.Idle = b.dial, time.Second
 	plain := a.Targets[0].Deliverer
 	kills := rand.New(rand.NewPCG(b.rng.Uint64(), 2))

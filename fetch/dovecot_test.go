@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -64,10 +65,10 @@ func TestDovecot(t *testing.T) {
 func fetchAll(t *testing.T, d *pop3test.Dovecot, user string, server *pop3.Server, want map[[32]byte]int) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "Maildir")
-	run := func(k Keep) Summary {
+	run := func(k plan.Keep) Summary {
 		f := &Fetcher{StateDir: filepath.Join(dir, "state"), Recover: map[string]deliver.RecoverFunc{maildir.Kind: maildir.Recover}}
 		s := f.Run(context.Background(), []*Account{{
-			Name: user, ID: user, Server: server, Policy: Policy{Keep: k},
+			Name: user, ID: user, Server: server, Policy: plan.Policy{Keep: k},
 			Targets: []Target{{ID: "m", Deliverer: maildir.New(maildir.Options{Path: path})}},
 		}})[0]
 		if s.Err != nil {
@@ -75,19 +76,19 @@ func fetchAll(t *testing.T, d *pop3test.Dovecot, user string, server *pop3.Serve
 		}
 		return s
 	}
-	if s := run(Keep{}); s.Fetched != 1000 || s.Deleted != 0 {
+	if s := run(plan.Keep{}); s.Fetched != 1000 || s.Deleted != 0 {
 		t.Errorf("first run: %d fetched, %d deleted", s.Fetched, s.Deleted)
 	}
 	if got := sums(t, path); !maps.Equal(got, want) {
 		t.Errorf("%d different messages delivered, want %d", len(got), len(want))
 	}
-	if s := run(Keep{}); s.Fetched != 0 || s.Listed != 1000 {
+	if s := run(plan.Keep{}); s.Fetched != 0 || s.Listed != 1000 {
 		t.Errorf("second run: %d fetched of %d", s.Fetched, s.Listed)
 	}
 	if n := d.Maildrop(user); n != 1000 {
 		t.Errorf("%d messages on the server, want 1000", n)
 	}
-	if s := run(Keep{None: true}); s.Fetched != 0 || s.Deleted != 1000 {
+	if s := run(plan.Keep{None: true}); s.Fetched != 0 || s.Deleted != 1000 {
 		t.Errorf("with keep none: %d fetched, %d deleted", s.Fetched, s.Deleted)
 	}
 	if n := d.Maildrop(user); n != 0 {

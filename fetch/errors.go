@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -119,7 +120,7 @@ func ExitOf(err error) Exit {
 		return ExitData
 	case errors.As(err, &own):
 		return own.Exit
-	case errors.As(err, new(*PlanChangedError)), errors.As(err, new(*LoginDelayError)), errors.As(err, new(*LimitError)):
+	case errors.As(err, new(*plan.ChangedError)), errors.As(err, new(*LoginDelayError)), errors.As(err, new(*LimitError)):
 		return ExitTemp
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted

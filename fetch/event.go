@@ -1,6 +1,10 @@
 package fetch
 
-import "time"
+import (
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/plan"
+)
 
 // Reporter is told of a run's progress. Calls come from many goroutines.
 type Reporter interface{ Report(Event) }
@@ -75,7 +79,7 @@ type Summary struct {
 	// at any time.
 	NextLogin time.Time
 	// Skips counts the skipped messages by reason.
-	Skips map[Reason]int
+	Skips map[plan.Reason]int
 	// Notes are facts that a person should know: odd answers of the server,
 	// messages that wait.
 	Notes []string

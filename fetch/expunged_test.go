@@ -4,9 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -31,22 +29,6 @@ func TestExpungedMeanwhile(t *testing.T) {
 			t.Errorf("still on record: %v", f)
 		}
 	})
-}
-
-// TestUnfail: what is forgotten, and what is not.
-func TestUnfail(t *testing.T) {
-	list := []pop3.Message{{UID: "b", Num: 1}, {UID: "a", Num: 2}, {UID: "b", Num: 3}}
-	fail := func(served ...string) []state.Failure { return []state.Failure{{Count: 1, Served: served}} }
-	k := Known{Records: none, Failures: map[state.Key][]state.Failure{
-		"a": fail(), "b": fail(), state.NewKey("b", 1): fail(), // listed
-		state.NewKey("b", 2): fail(), "c": fail(), "": fail(), // not listed
-		"d": fail("x@example.org"), // has recipients that have it
-	}}
-	got := Diff(list, k, Policy{}, Limits{}, time.Now()).Unfail
-	want := []state.Key{"", state.NewKey("b", 2), "c"}
-	if len(got) != len(want) || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
-		t.Errorf("got %q, want %q", got, want)
-	}
 }
 
 func TestPartialError(t *testing.T) {

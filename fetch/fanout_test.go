@@ -24,6 +24,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/mbox"
 	"github.com/mailhaul/mailhaul/deliver/pipe"
 	"github.com/mailhaul/mailhaul/deliver/smtp"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -482,7 +483,7 @@ func TestSameMboxesInOtherOrder(t *testing.T) {
 	}
 	first.Targets = []Target{box("one"), box("two")}
 	second.Targets = []Target{box("two"), box("one")}
-	first.Policy.Keep, second.Policy.Keep = Keep{}, Keep{}
+	first.Policy.Keep, second.Policy.Keep = plan.Keep{}, plan.Keep{}
 	g.fetcher.Batch = 3
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

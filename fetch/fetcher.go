@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -96,16 +97,16 @@ func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
 // or on the server, and holds the state only while it compares: a run that
 // starts meanwhile is not kept waiting by the network. Notes are facts that a
 // person should know.
-func (f *Fetcher) Plan(ctx context.Context, a *Account) (plan Plan, notes []string, err error) {
+func (f *Fetcher) Plan(ctx context.Context, a *Account) (todo plan.Plan, notes []string, err error) {
 	r := f.newRun(a)
 	if err := r.reading(ctx, r.load); err != nil {
-		return Plan{}, nil, err
+		return plan.Plan{}, nil, err
 	}
 	if err := r.awaitLogin(ctx, false); err != nil {
-		return Plan{}, nil, err
+		return plan.Plan{}, nil, err
 	}
-	plan, err = r.plan(ctx)
-	return plan, r.sum.Notes, err
+	todo, err = r.plan(ctx)
+	return todo, r.sum.Notes, err
 }
 
 // reading calls fn with the state open for reading; db is nil before the first
@@ -127,34 +128,34 @@ func (r *run) reading(ctx context.Context, fn func() error) (err error) {
 	return fn()
 }
 
-func (r *run) plan(ctx context.Context) (Plan, error) {
+func (r *run) plan(ctx context.Context) (plan.Plan, error) {
 	c, list, err := r.connect(ctx)
 	if err != nil {
-		return Plan{}, err
+		return plan.Plan{}, err
 	}
 	defer r.leave(c)
 	if list, err = r.name(ctx, c, list); err != nil {
-		return Plan{}, err
+		return plan.Plan{}, err
 	}
-	var plan Plan
+	var todo plan.Plan
 	err = r.reading(ctx, func() (err error) {
-		if plan, err = r.diff(list); err != nil || r.db == nil {
+		if todo, err = r.diff(list); err != nil || r.db == nil {
 			return err
 		}
-		if _, err := r.compareReused(ctx, c, plan.reappeared(), neverReused(list)); err != nil {
+		if _, err := r.compareReused(ctx, c, todo.Reappeared(), plan.NeverReused(list)); err != nil {
 			return err
 		}
 		if len(r.compared) > 0 {
-			if plan, err = r.diff(list); err != nil {
+			if todo, err = r.diff(list); err != nil {
 				return err
 			}
 		}
-		found, err := r.recognise(ctx, c, &plan, false)
-		plan.recognised(found)
+		found, err := r.recognise(ctx, c, &todo, false)
+		todo.Recognised(found)
 		return err
 	})
 	if err != nil {
-		return Plan{}, err
+		return plan.Plan{}, err
 	}
-	return plan, c.Quit(ctx)
+	return todo, c.Quit(ctx)
 }

@@ -3,27 +3,22 @@ package fetch
 import (
 	"bufio"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 
+	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
-
-// uidPrefix marks a UID that we made from a header's fingerprint, for a server
-// without UIDL.
-const uidPrefix = "fingerprint:"
-
-func printedUID(p state.Fingerprint) string { return uidPrefix + hex.EncodeToString(p[:]) }
 
 // printed tells messages apart by their fingerprint while they are retrieved,
 // for a server that has neither UIDL nor TOP.
 type printed struct {
 	late   bool
 	nth    map[string]int // messages with this UID so far in this session
-	others []Item         // with the header of a delivered message, and another body
+	others []plan.Item    // with the header of a delivered message, and another body
 }
 
 // topProbes is how many messages must be refused by TOP before a server counts
@@ -33,8 +28,8 @@ const topProbes = 3
 // headers asks for the header of each message (TOP n 0) and calls fn with what
 // it gets, in order; h is nil where the server would not show it. Unless it is
 // known to have TOP, a server that refuses the first few is asked no more.
-func headers(ctx context.Context, c *pop3.Client, list []pop3.Message, hasTop bool, fn func(i int, h header)) error {
-	in := bufio.NewReaderSize(nil, maxHeader)
+func headers(ctx context.Context, c *pop3.Client, list []pop3.Message, hasTop bool, fn func(i int, h header.Header)) error {
+	in := bufio.NewReaderSize(nil, header.MaxSize)
 	next, shown := 0, hasTop
 	look := func(_ pop3.Message, body io.Reader, refused error) error {
 		i := next
@@ -45,7 +40,7 @@ func headers(ctx context.Context, c *pop3.Client, list []pop3.Message, hasTop bo
 		}
 		shown = true
 		in.Reset(body)
-		h, err := readHeader(in)
+		h, err := header.Read(in)
 		if err == nil {
 			fn(i, h)
 		}
@@ -79,9 +74,9 @@ func (r *run) fingerprints(ctx context.Context, c *pop3.Client, list []pop3.Mess
 		return prints, nil
 	}
 	shown := false
-	err := headers(ctx, c, list, r.hasTop(c), func(i int, h header) {
+	err := headers(ctx, c, list, r.hasTop(c), func(i int, h header.Header) {
 		if h != nil {
-			p := h.fingerprint()
+			p := h.Fingerprint()
 			prints[i], shown = &p, true
 		}
 	})
@@ -115,7 +110,7 @@ func (r *run) nameByHeader(ctx context.Context, c *pop3.Client, list []pop3.Mess
 	for i, p := range prints {
 		if p != nil {
 			m := list[i]
-			m.UID = printedUID(*p)
+			m.UID = plan.FingerprintUID(*p)
 			named = append(named, m)
 		}
 	}
@@ -153,10 +148,10 @@ func noHeaders(perhaps bool, listed int) error {
 // identify names a message that has no name yet and reports whether it is to
 // be delivered. One that seems to be seen already is only compared.
 func (r *run) identify(m *message) bool {
-	if !r.prints.late || m.rejected || m.named { // a second look would count as a second message
+	if !r.prints.late || m.Rejected || m.Named { // a second look would count as a second message
 		return true
 	}
-	m.UID = printedUID(m.print)
+	m.UID = plan.FingerprintUID(m.print)
 	m.Key = state.NewKey(m.UID, r.prints.nth[m.UID])
 	r.prints.nth[m.UID]++
 	e, known := r.entry(m.Key)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
@@ -124,7 +125,7 @@ func fuzzRun(t *testing.T, data []byte) {
 				}},
 				{Name: "USER", User: "alice", Clear: true, Password: password}}},
 		Targets: []Target{{ID: "sink", Deliverer: sink}},
-		Policy:  Policy{Keep: Keep{None: true}},
+		Policy:  plan.Policy{Keep: plan.Keep{None: true}},
 	}
 	fetcher := &Fetcher{StateDir: t.TempDir(), Recover: map[string]deliver.RecoverFunc{}}
 	began := time.Now()

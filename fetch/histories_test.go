@@ -16,6 +16,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -67,8 +68,8 @@ type history struct {
 	now  time.Time
 }
 
-var historyPolicies = []Policy{
-	{}, {Keep: Keep{None: true}}, {Keep: Keep{Newest: 3}}, {}, {Keep: Keep{Days: 1}}, {Keep: Keep{Below: 500, Newest: 6}},
+var historyPolicies = []plan.Policy{
+	{}, {Keep: plan.Keep{None: true}}, {Keep: plan.Keep{Newest: 3}}, {}, {Keep: plan.Keep{Days: 1}}, {Keep: plan.Keep{Below: 500, Newest: 6}},
 }
 
 func newHistory(t *testing.T, seed uint64) *history {
@@ -85,7 +86,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 	}
 	h.rig = newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: faults})
 	h.account.Policy = historyPolicies[seed%uint64(len(historyPolicies))]
-	h.account.Policy.MaxSize, h.account.Policy.Poison, h.account.Policy.OnReject = 100, 3, KeepOnServer
+	h.account.Policy.MaxSize, h.account.Policy.Poison, h.account.Policy.OnReject = 100, 3, plan.KeepOnServer
 	h.fetcher.Batch = 1 + h.rng.IntN(4)
 	h.fetcher.longList = int(seed % 4) // 0 is the usual bound
 	h.fetcher.Now = func() time.Time { return h.now }

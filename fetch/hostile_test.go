@@ -16,6 +16,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
@@ -94,7 +95,7 @@ func TestStoppedRunBlamesNoMessage(t *testing.T) {
 func TestTargetThatRefusesOne(t *testing.T) {
 	t.Parallel()
 	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-	g.account.Policy = Policy{Keep: Keep{None: true}, OnReject: KeepOnServer}
+	g.account.Policy = plan.Policy{Keep: plan.Keep{None: true}, OnReject: plan.KeepOnServer}
 	g.add(3)
 	second := maildir.New(maildir.Options{Path: g.dir + "/Second"})
 	bad := g.drop.Messages()[1].UID

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -76,9 +77,9 @@ func (r *run) inspectEntry(ctx context.Context, readers readers, e state.Entry) 
 	return in
 }
 
-func (in *Inspected) read(h header) {
-	in.MessageID, _ = h.get("Message-ID", 1)
-	in.Date = h.date(time.Time{})
+func (in *Inspected) read(h header.Header) {
+	in.MessageID, _ = h.Get("Message-ID", 1)
+	in.Date = h.Date(time.Time{})
 }
 
 // errEnough ends a copy whose header has been seen.
@@ -89,18 +90,18 @@ var errEnough = errors.New("header is complete")
 type headWriter struct{ b []byte }
 
 func (w *headWriter) Write(p []byte) (int, error) {
-	w.b = append(w.b, p[:min(len(p), maxHeader-len(w.b))]...)
-	if headerEnd(w.b) >= 0 || len(w.b) >= maxHeader {
+	w.b = append(w.b, p[:min(len(p), header.MaxSize-len(w.b))]...)
+	if header.End(w.b) >= 0 || len(w.b) >= header.MaxSize {
 		return 0, errEnough
 	}
 	return len(p), nil
 }
 
-func (w *headWriter) header() header {
-	if end := headerEnd(w.b); end >= 0 {
-		return header(w.b[:end])
+func (w *headWriter) header() header.Header {
+	if end := header.End(w.b); end >= 0 {
+		return header.Header(w.b[:end])
 	}
-	return header(w.b)
+	return header.Header(w.b)
 }
 
 var _ io.Writer = (*headWriter)(nil)

@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"iter"
+	"slices"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -40,19 +41,19 @@ func (r *run) list(ctx context.Context, c *pop3.Client) ([]pop3.Message, error) 
 
 // diffSized is diff, with the sizes if something is to be retrieved: a listing
 // that is as it was may hold what the state has no record of.
-func (r *run) diffSized(ctx context.Context, c *pop3.Client, list []pop3.Message) (Plan, error) {
-	plan, err := r.diff(list)
+func (r *run) diffSized(ctx context.Context, c *pop3.Client, list []pop3.Message) (plan.Plan, error) {
+	todo, err := r.diff(list)
 	if err != nil || !r.unsized {
-		return plan, err
+		return todo, err
 	}
-	if len(plan.Retrieve)+len(plan.Skip) > 0 {
+	if len(todo.Retrieve)+len(todo.Skip) > 0 {
 		if err := c.Sizes(ctx, list); err != nil {
-			return Plan{}, err
+			return plan.Plan{}, err
 		}
-		plan, err = r.diff(list)
+		todo, err = r.diff(list)
 	}
 	r.noteList(c.ListReport(), c.HasUIDL())
-	return plan, err
+	return todo, err
 }
 
 // noteList reports a list that was not as it should be. What a garbled line
@@ -91,42 +92,85 @@ func (r *run) name(ctx context.Context, c *pop3.Client, list []pop3.Message) ([]
 }
 
 // diff reads the state and decides.
-func (r *run) diff(list []pop3.Message) (plan Plan, err error) {
+func (r *run) diff(list []pop3.Message) (todo plan.Plan, err error) {
 	if r.db == nil { // a plan before the first run
-		return Diff(list, Known{Records: none}, r.a.Policy, r.a.Limits, r.now()), nil
+		return plan.Diff(list, plan.Known{}, r.a.Policy, r.a.Limits, r.now()), nil
 	}
 	err = r.db.View(func(v *state.View) error {
-		known := KnownOf(v)
+		known := plan.KnownOf(v)
 		known.Targets, known.Compared = r.targetIDs(), r.compared
-		known.AgesFrom = agesFrom(&r.facts, r.now(), built())
+		known.AgesFrom = plan.AgesFrom(&r.facts, r.now(), plan.Built())
 		if r.prints.late {
-			known.Records = none
+			known.Records = nil
 		}
 		limits := r.limitsLeft(v.Budget(day(r.now())))
-		if n := r.unchanged(list); n > 0 && restOf(list, n, v, &known) {
-			plan = diffFrom(n, list, known, r.a.Policy, limits, r.now())
+		if n := r.unchanged(list); n > 0 && plan.RestOf(list, n, v, &known) {
+			todo = plan.DiffFrom(n, list, known, r.a.Policy, limits, r.now())
 			return nil
 		}
-		plan = Diff(list, known, r.a.Policy, limits, r.now())
-		plan.without(r.got)
+		todo = plan.Diff(list, known, r.a.Policy, limits, r.now())
+		todo.Without(r.got)
 		if r.prints.late {
-			plan.Unfail = nil // what is listed is not known by its key yet
+			todo.Unfail = nil // what is listed is not known by its key yet
 		}
 		return nil
 	})
-	return plan, err
+	return todo, err
 }
 
-// KnownOf is what Diff reads of a state. It is valid inside the View only.
-func KnownOf(v *state.View) Known {
-	return Known{
-		Records:  v.Records(),
-		Entry:    v.Entry,
-		Gone:     v.Gone(),
-		Failures: v.Failures(),
+// digestible reports whether a poll looks only for what is new.
+func (r *run) digestible() bool {
+	return r.a.Policy.Keep.All() && !r.a.Policy.All && !r.prints.late
+}
+
+// unchanged is how many messages at the head of a listing are as they were
+// when they needed nothing.
+func (r *run) unchanged(list []pop3.Message) int {
+	d := r.facts.List
+	if !r.digestible() || d.Count <= 0 || d.Count > len(list) || plan.Digest(list[:d.Count], r.targetIDs()) != d.Sum {
+		return 0
 	}
+	return d.Count
 }
 
-func none(func([]byte, state.Record) bool) {}
+// keepDigest notes how much of a listing needs nothing next time: what comes
+// before the first message that is not done. It is called once the session's
+// work is applied.
+func (r *run) keepDigest(list []pop3.Message, todo *plan.Plan) error {
+	if !r.digestible() || r.a.Exactly != nil { // which leaves out what is not in the saved plan
+		return nil
+	}
+	open := make(map[int]bool, len(todo.Skip))
+	for i := range todo.Skip {
+		open[todo.Skip[i].Num] = true
+	}
+	err := r.db.View(func(v *state.View) error {
+		for i := range todo.Retrieve {
+			if !v.Record(todo.Retrieve[i].Key).Done() {
+				open[todo.Retrieve[i].Num] = true
+			}
+		}
+		return nil
+	})
+	n := len(list)
+	if i := slices.IndexFunc(list, func(m pop3.Message) bool { return open[m.Num] }); i >= 0 {
+		n = i
+	}
+	r.facts.List = state.ListDigest{Count: n, Sum: plan.Digest(list[:n], r.targetIDs())}
+	return err
+}
 
-var _ iter.Seq2[[]byte, state.Record] = none
+// agreed holds a plan to the saved one, if there is one. The first session of a
+// run must find just that to do; a later one does what is left of it.
+func (r *run) agreed(p *plan.Plan) error {
+	want := r.a.Exactly
+	switch {
+	case want == nil:
+		return nil
+	case r.agreedOn:
+		p.Within(want)
+		return nil
+	}
+	r.agreedOn = true
+	return p.Exactly(want)
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -53,7 +54,7 @@ func LoginPause(f *state.Facts, now time.Time) time.Duration {
 	if due.Sub(now) > f.LoginDelay {
 		due = time.Time{} // the clock was wrong then
 	}
-	if next := f.LastLogin.Add(f.LoginDelay); !f.LastLogin.IsZero() && !future(f.LastLogin, now) && next.After(due) {
+	if next := f.LastLogin.Add(f.LoginDelay); !f.LastLogin.IsZero() && !plan.Future(f.LastLogin, now) && next.After(due) {
 		due = next
 	}
 	if f.LoginDelay <= 0 || due.IsZero() {

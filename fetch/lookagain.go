@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -82,10 +83,10 @@ func (c *confirmed) among(listed map[state.Key]bool) (n int) {
 }
 
 // skipped is how many of them are among the items of a plan.
-func (c *confirmed) skipped(items []Item) int {
+func (c *confirmed) skipped(items []plan.Item) int {
 	c.still = nil
 	for i := range items {
-		if items[i].Why == Reappeared && c.keys[items[i].Key] {
+		if items[i].Why == plan.Reappeared && c.keys[items[i].Key] {
 			c.still = append(c.still, items[i].Key)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/plan"
 )
 
 // TestMailOfPurge: what the server confirmed and lists all the same is not
@@ -43,7 +45,7 @@ func TestMailOfRun(t *testing.T) {
 		{"stopped at QUIT", Summary{Err: context.Canceled, Unconfirmed: 2}, "this run may have deleted 2 delivered messages from the server, nothing else; the next run with these options deletes what is left of them"},
 		{"what an earlier run asked for", Summary{Err: temp, Deleted: 5, Before: 3}, "this run deleted 2 delivered messages from the server, nothing else; the next run goes on from here"},
 		{"planned, nothing done", Summary{Planned: true, Err: temp}, "this run deleted nothing from the server; the next run goes on from here"},
-		{"the plan does not fit", Summary{Planned: true, Err: &PlanChangedError{}}, "this run deleted nothing from the server; save the plan anew for what is left"},
+		{"the plan does not fit", Summary{Planned: true, Err: &plan.ChangedError{}}, "this run deleted nothing from the server; save the plan anew for what is left"},
 		{"planned, cut at QUIT", Summary{Planned: true, Err: temp, Fetched: 2, Unconfirmed: 2}, "this run may have deleted 2 delivered messages from the server, nothing else; save the plan anew for what is left"},
 		{"planned, in part", Summary{Planned: true, Err: broken, Fetched: 1}, "this run deleted nothing from the server; once this is mended, save the plan anew for what is left"},
 	} {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -38,12 +40,12 @@ func (f *Fetcher) MarkSeen(ctx context.Context, a *Account, rule MarkRule) (mark
 		if list, err = r.name(ctx, c, list); err != nil {
 			return err
 		}
-		plan, err := r.diff(list)
+		todo, err := r.diff(list)
 		if err != nil {
 			return err
 		}
 		listed = len(list)
-		chosen, err := r.choose(ctx, c, list, unseen(&plan), rule)
+		chosen, err := r.choose(ctx, c, list, unseen(&todo), rule)
 		if err != nil {
 			return err
 		}
@@ -57,12 +59,12 @@ func (f *Fetcher) MarkSeen(ctx context.Context, a *Account, rule MarkRule) (mark
 }
 
 // unseen are the messages of a plan that are not known yet.
-func unseen(p *Plan) []Item {
-	return append(append([]Item(nil), p.Retrieve...), p.Skip...)
+func unseen(p *plan.Plan) []plan.Item {
+	return append(append([]plan.Item(nil), p.Retrieve...), p.Skip...)
 }
 
 // choose turns the items that fit the rule into entries.
-func (r *run) choose(ctx context.Context, c *pop3.Client, list []pop3.Message, items []Item, rule MarkRule) ([]state.Entry, error) {
+func (r *run) choose(ctx context.Context, c *pop3.Client, list []pop3.Message, items []plan.Item, rule MarkRule) ([]state.Entry, error) {
 	fits, err := r.fits(ctx, c, list, items, rule)
 	if err != nil {
 		return nil, err
@@ -76,37 +78,37 @@ func (r *run) choose(ctx context.Context, c *pop3.Client, list []pop3.Message, i
 	return out, nil
 }
 
-func (r *run) fits(ctx context.Context, c *pop3.Client, list []pop3.Message, items []Item, rule MarkRule) (func(*Item) bool, error) {
+func (r *run) fits(ctx context.Context, c *pop3.Client, list []pop3.Message, items []plan.Item, rule MarkRule) (func(*plan.Item) bool, error) {
 	switch {
 	case rule.All:
-		return func(*Item) bool { return true }, nil
+		return func(*plan.Item) bool { return true }, nil
 	case len(rule.UIDs) > 0:
 		want := make(map[string]bool)
 		for _, u := range rule.UIDs {
 			want[u] = true
 		}
-		return func(it *Item) bool { return want[it.UID] }, nil
+		return func(it *plan.Item) bool { return want[it.UID] }, nil
 	case !rule.Before.IsZero():
 		dates, err := r.dates(ctx, c, items)
-		return func(it *Item) bool { return !dates[it.Num].IsZero() && dates[it.Num].Before(rule.Before) }, err
+		return func(it *plan.Item) bool { return !dates[it.Num].IsZero() && dates[it.Num].Before(rule.Before) }, err
 	}
 	spared := make(map[int]bool)
 	for _, m := range list[max(len(list)-rule.Newest, 0):] {
 		spared[m.Num] = true
 	}
-	return func(it *Item) bool { return !spared[it.Num] }, nil
+	return func(it *plan.Item) bool { return !spared[it.Num] }, nil
 }
 
 // dates asks for the headers of the items and returns when each message was
 // received, by number; without a believable date there is none.
-func (r *run) dates(ctx context.Context, c *pop3.Client, items []Item) (map[int]time.Time, error) {
+func (r *run) dates(ctx context.Context, c *pop3.Client, items []plan.Item) (map[int]time.Time, error) {
 	dates := make(map[int]time.Time)
-	msgs := messagesOf(items)
+	msgs := plan.Messages(items)
 	shown := 0
-	err := headers(ctx, c, msgs, r.hasTop(c), func(i int, h header) {
+	err := headers(ctx, c, msgs, r.hasTop(c), func(i int, h header.Header) {
 		if h != nil {
 			shown++
-			dates[msgs[i].Num] = h.date(time.Time{})
+			dates[msgs[i].Num] = h.Date(time.Time{})
 		}
 	})
 	if err == nil && shown == 0 && len(items) > 0 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/pipe"
+	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -18,27 +19,27 @@ func TestRecipientRule(t *testing.T) {
 		"X-Two: a@x, b@x\nX-Comment: a@x (for b)\nX-Empty:\nX-Null: <>\nX-Folded:\n\t<dave@x>\nX-Just: pre-\n" +
 		"X-Evil: <a@x>\x00 <b@x\r>\n\nDelivered-To: body@x\n"
 	tests := []struct {
-		rule Envelope
+		rule header.Envelope
 		want string // empty: none
 	}{
-		{Envelope{Header: "Delivered-To"}, "box@x"},
-		{Envelope{Header: "Delivered-To", Occurrence: 1, Strip: "pre-"}, "box@x"},
-		{Envelope{Header: "DELIVERED-TO", Occurrence: 2, Strip: "pre-"}, "bob@x"},
-		{Envelope{Header: "Delivered-To", Occurrence: 2}, "pre-bob@x"},
-		{Envelope{Header: "Delivered-To", Occurrence: 3}, ""},
-		{Envelope{Header: "X-Envelope-To"}, "carol@x"},
-		{Envelope{Header: "X-Folded"}, "dave@x"},
-		{Envelope{Header: "X-Two"}, ""},
-		{Envelope{Header: "X-Comment"}, ""},
-		{Envelope{Header: "X-Empty"}, ""},
-		{Envelope{Header: "X-Null"}, ""},
-		{Envelope{Header: "X-Just", Strip: "pre-"}, ""},
-		{Envelope{Header: "X-Evil"}, ""},
-		{Envelope{Header: "X-Original-To"}, ""},
+		{header.Envelope{Header: "Delivered-To"}, "box@x"},
+		{header.Envelope{Header: "Delivered-To", Occurrence: 1, Strip: "pre-"}, "box@x"},
+		{header.Envelope{Header: "DELIVERED-TO", Occurrence: 2, Strip: "pre-"}, "bob@x"},
+		{header.Envelope{Header: "Delivered-To", Occurrence: 2}, "pre-bob@x"},
+		{header.Envelope{Header: "Delivered-To", Occurrence: 3}, ""},
+		{header.Envelope{Header: "X-Envelope-To"}, "carol@x"},
+		{header.Envelope{Header: "X-Folded"}, "dave@x"},
+		{header.Envelope{Header: "X-Two"}, ""},
+		{header.Envelope{Header: "X-Comment"}, ""},
+		{header.Envelope{Header: "X-Empty"}, ""},
+		{header.Envelope{Header: "X-Null"}, ""},
+		{header.Envelope{Header: "X-Just", Strip: "pre-"}, ""},
+		{header.Envelope{Header: "X-Evil"}, ""},
+		{header.Envelope{Header: "X-Original-To"}, ""},
 	}
 	for _, tc := range tests {
-		end := headerEnd([]byte(text))
-		got, ok := header(text[:end]).recipient(tc.rule)
+		end := header.End([]byte(text))
+		got, ok := header.Header(text[:end]).Recipient(tc.rule)
 		if ok != (tc.want != "") || ok && got != tc.want {
 			t.Errorf("%+v: got %q, %v, want %q", tc.rule, got, ok, tc.want)
 		}
@@ -58,7 +59,7 @@ func TestSharedMailbox(t *testing.T) {
 	for i, field := range []string{"Delivered-To: list-alice@x", "X-Other: nobody@x", "Delivered-To: bob@x", "Delivered-To: a@x, b@x"} {
 		g.drop.Add("", fmt.Appendf(nil, "%s\r\nTo: everybody@x\r\nSubject: %d\r\n\r\nx\r\n", field, i+1))
 	}
-	g.account.Policy.Envelope = Envelope{Header: "Delivered-To", Strip: "list-"}
+	g.account.Policy.Envelope = header.Envelope{Header: "Delivered-To", Strip: "list-"}
 	s := g.fetch()
 	g.wantExit(s, ExitData, "2 messages failed and stay on the server; the first: no usable Delivered-To field (occurrence 1)")
 	if !strings.Contains(HintOf(s.Err), "never guessed") || s.Fetched != 2 || g.drop.Len() != 2 || s.SetAside != 0 {
@@ -113,7 +114,7 @@ func TestTraceNamesTheRecipient(t *testing.T) {
 	r.says(nil, func(_, message string) error { got = message; return nil })
 	g := newFan(t, 0, pop3test.Options{}, func(*fan) []Target { return []Target{r.target("x@y")} })
 	g.drop.Add("u", []byte("Return-Path: <s@t>\r\nDelivered-To: a@b\r\nReceived: from x by y; Sat, 29 Feb 2020 01:02:03 +0000\r\n\r\nx\r\n"))
-	g.account.Policy.Received, g.account.Policy.Envelope = true, Envelope{Header: "Delivered-To"}
+	g.account.Policy.Received, g.account.Policy.Envelope = true, header.Envelope{Header: "Delivered-To"}
 	if s := g.fetch(); s.Err != nil {
 		t.Fatal(s.Err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -14,16 +15,16 @@ func TestSavedPlanIsDoneExactlyOrNotAtAll(t *testing.T) {
 	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
 	g.add(5)
 	g.account.Limits.Messages = 3
-	plan, _, err := g.fetcher.Plan(context.Background(), g.account)
+	todo, _, err := g.fetcher.Plan(context.Background(), g.account)
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved := plan.Saved(g.account, SavedOptions{Limit: 3})
+	saved := todo.Saved(g.account.Name, g.account.ID, plan.SavedOptions{Limit: 3})
 	g.account.Exactly = &saved
 	if s := g.run(); s.Err != nil || s.Fetched != 3 {
 		t.Fatalf("%+v", s)
 	}
-	var changed *PlanChangedError
+	var changed *plan.ChangedError
 	s := g.run() // it is done already
 	if !errors.As(s.Err, &changed) || s.Fetched != 0 || g.delivered() != 3 || ExitOf(s.Err) != ExitTemp {
 		t.Fatalf("%+v", s)
@@ -40,11 +41,11 @@ func TestSavedPlanOverSessions(t *testing.T) {
 	g := newRig(t, &pop3test.Maildrop{Newest: 120}, pop3test.Options{})
 	g.account.Policy.Keep.None = true
 	g.add(300)
-	plan, _, err := g.fetcher.Plan(context.Background(), g.account)
+	todo, _, err := g.fetcher.Plan(context.Background(), g.account)
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved := plan.Saved(g.account, SavedOptions{})
+	saved := todo.Saved(g.account.Name, g.account.ID, plan.SavedOptions{})
 	g.account.Exactly = &saved
 	if s := g.run(); s.Err != nil || s.Fetched != 120 || s.Deleted != 120 || g.drop.Len() != 180 {
 		t.Errorf("%+v, %d left", s, g.drop.Len())
@@ -58,11 +59,11 @@ func TestSavedPlanAfterABrokenSession(t *testing.T) {
 	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 2", Do: pop3test.Cut()}}})
 	g.account.Policy.Keep.None = true
 	g.add(4)
-	plan, _, err := g.fetcher.Plan(context.Background(), g.account)
+	todo, _, err := g.fetcher.Plan(context.Background(), g.account)
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved := plan.Saved(g.account, SavedOptions{})
+	saved := todo.Saved(g.account.Name, g.account.ID, plan.SavedOptions{})
 	g.account.Exactly = &saved
 	if s := g.run(); s.Err != nil || s.Sessions != 2 || s.Fetched != 4 || g.drop.Len() != 0 {
 		t.Errorf("%+v, %d left", s, g.drop.Len())

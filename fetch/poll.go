@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -110,7 +111,7 @@ func (r *run) load() error {
 	}
 	return r.db.View(func(v *state.View) error {
 		r.facts, r.failures = v.Facts(), v.Failures()
-		if noteJump(&r.facts, r.now()) {
+		if plan.NoteJump(&r.facts, r.now()) {
 			r.addNote(jumpNote(&r.facts))
 		}
 		ServerQuirks(&r.facts, r.now())
@@ -196,4 +197,17 @@ func (r *run) partial() error {
 		return nil
 	}
 	return &PartialError{Failed: r.sum.Failed, Unsent: r.unsent(), First: r.firstFailed()}
+}
+
+// jumpNote says so to a person.
+func jumpNote(f *state.Facts) string {
+	by, way := f.ClockJumped.Sub(f.ClockFrom), "after"
+	if by < 0 {
+		by, way = -by, "before"
+	}
+	gap := counted(int(by.Hours()/24), "day")
+	if by < 48*time.Hour {
+		gap = by.Round(time.Minute).String()
+	}
+	return fmt.Sprintf("this run is %s %s the last one: if mailhaul was not stopped so long, the clock was set; `keep` and `remember` count days from now on", gap, way)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -18,12 +19,12 @@ const patience = 3
 // postponed counts, for each target, the messages in a row that it did not take
 // and might take later.
 type postponed struct {
-	rows map[*Target][]*Item
+	rows map[*Target][]*plan.Item
 	well map[*Target]bool // it has taken something
 }
 
 func newPostponed() postponed {
-	return postponed{rows: make(map[*Target][]*Item), well: make(map[*Target]bool)}
+	return postponed{rows: make(map[*Target][]*plan.Item), well: make(map[*Target]bool)}
 }
 
 // taken notes that the target takes messages.
@@ -34,7 +35,7 @@ func (p postponed) taken(t *Target) {
 
 // add notes the outcome of one message, and returns the whole row once it is
 // too long.
-func (p postponed) add(t *Target, it *Item, e *deliver.Error) (row []*Item) {
+func (p postponed) add(t *Target, it *plan.Item, e *deliver.Error) (row []*plan.Item) {
 	switch {
 	case len(e.Done) > len(it.Served[t.ID]): // somebody got it
 		p.taken(t)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -97,7 +98,7 @@ func TestOneIsPutOff(t *testing.T) {
 	asked := g.server.Count("RETR")
 	c.wait(time.Hour)
 	// The fourth was not tried any more, and the new one is compared before it is deleted.
-	if s := g.fetch(); s.Skips[Pausing] != 3 || g.server.Count("RETR") > asked+2 {
+	if s := g.fetch(); s.Skips[plan.Pausing] != 3 || g.server.Count("RETR") > asked+2 {
 		t.Errorf("an hour later they are tried again: %+v", s)
 	}
 	c.wait(48 * time.Hour)
@@ -134,9 +135,9 @@ func TestFailure(t *testing.T) {
 	}
 	for _, tc := range tests {
 		f := nextFailure([]state.Failure{tc.known}, tc.target, tc.err, now)
-		wait := pause(f, DefaultPoison, true)
-		if f.Count != tc.count || f.Later != tc.later || (&Policy{}).refused(f) != tc.never || wait != tc.pause && !f.Permanent {
-			t.Errorf("%s: %+v, refused %v, pause %v", tc.name, f, (&Policy{}).refused(f), wait)
+		wait := pause(f, plan.DefaultPoison, true)
+		if f.Count != tc.count || f.Later != tc.later || (&plan.Policy{}).Refused(f) != tc.never || wait != tc.pause && !f.Permanent {
+			t.Errorf("%s: %+v, refused %v, pause %v", tc.name, f, (&plan.Policy{}).Refused(f), wait)
 		}
 	}
 	if f := nextFailure([]state.Failure{{Target: "t", Count: 9, Later: true, First: hours(99)}}, "t", said(deliver.Later), now); pause(f, 3, false) != 0 {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -65,11 +66,11 @@ func (r *run) purgeable(ctx context.Context, older time.Duration, rep *PurgeRepo
 		return nil, err
 	}
 	rep.Listed, rep.Remaining = len(listed), len(listed)
-	from, now := agesFrom(&r.facts, r.now(), built()), r.now()
+	from, now := plan.AgesFrom(&r.facts, r.now(), plan.Built()), r.now()
 	entries, err := r.entries(func(e *state.Entry) bool {
 		// What is listed although it was deleted, and could not be compared, may
 		// be another message.
-		return listed[e.Key] && delivered(e) && !r.mayBeOther(e) && (older == 0 || age(e.FirstSeen, from, now) >= older)
+		return listed[e.Key] && delivered(e) && !r.mayBeOther(e) && (older == 0 || plan.Age(e.FirstSeen, from, now) >= older)
 	})
 	if err != nil {
 		return nil, err
@@ -86,17 +87,17 @@ func (r *run) purgeable(ctx context.Context, older time.Duration, rep *PurgeRepo
 
 // compareListed compares what is listed although its deletion was confirmed, or
 // asked for.
-func (r *run) compareListed(ctx context.Context, c *pop3.Client, items []Item) error {
-	var back []Item
+func (r *run) compareListed(ctx context.Context, c *pop3.Client, items []plan.Item) error {
+	var back []plan.Item
 	for _, it := range items {
 		if e, ok := r.entry(it.Key); ok && e.Done && (e.Asked || !e.Deleted.IsZero()) {
 			back = append(back, it)
 		}
 	}
-	if err := r.settleReused(ctx, c, back, neverReused(messagesOf(items))); err != nil {
+	if err := r.settleReused(ctx, c, back, plan.NeverReused(plan.Messages(items))); err != nil {
 		return err
 	}
-	back = slices.DeleteFunc(back, func(it Item) bool { _, decided := r.compared[it.Key]; return decided })
+	back = slices.DeleteFunc(back, func(it plan.Item) bool { _, decided := r.compared[it.Key]; return decided })
 	if len(back) == 0 {
 		return nil
 	}
@@ -121,9 +122,9 @@ func (r *run) mayBeOther(e *state.Entry) bool {
 
 // beyondDoubt are the messages that may be deleted: those that are the same as
 // what was delivered.
-func (r *run) beyondDoubt(ctx context.Context, c *pop3.Client, items, rows []Item) ([]Item, error) {
-	trusted := neverReused(messagesOf(rows)) && !slices.ContainsFunc(rows, func(it Item) bool { return it.Key.Nth() > 0 })
-	needsLook := func(it Item) bool {
+func (r *run) beyondDoubt(ctx context.Context, c *pop3.Client, items, rows []plan.Item) ([]plan.Item, error) {
+	trusted := plan.NeverReused(plan.Messages(rows)) && !slices.ContainsFunc(rows, func(it plan.Item) bool { return it.Key.Nth() > 0 })
+	needsLook := func(it plan.Item) bool {
 		e, ok := r.entry(it.Key)
 		return !ok || mustCompare(&e, trusted)
 	}
@@ -131,11 +132,11 @@ func (r *run) beyondDoubt(ctx context.Context, c *pop3.Client, items, rows []Ite
 		return items, nil
 	}
 	sure := slices.DeleteFunc(slices.Clone(items), needsLook)
-	found, err := r.compare(ctx, c, slices.DeleteFunc(slices.Clone(items), func(it Item) bool { return !needsLook(it) }))
+	found, err := r.compare(ctx, c, slices.DeleteFunc(slices.Clone(items), func(it plan.Item) bool { return !needsLook(it) }))
 	if err != nil {
 		return nil, err
 	}
-	return append(sure, slices.DeleteFunc(items, func(it Item) bool { return !found.same[it.Key] })...), nil
+	return append(sure, slices.DeleteFunc(items, func(it plan.Item) bool { return !found.same[it.Key] })...), nil
 }
 
 // delivered reports whether each target of the message has it: by our delivery,
@@ -226,7 +227,7 @@ func (r *run) purgeSession(ctx context.Context, doomed map[state.Key]bool, gone 
 		return 0, err
 	}
 	defer r.leave(c)
-	var items []Item
+	var items []plan.Item
 	for _, it := range rows {
 		if doomed[it.Key] && !gone.keys[it.Key] && len(items) < purgeBatch {
 			items = append(items, it)
@@ -242,7 +243,7 @@ func (r *run) purgeSession(ctx context.Context, doomed map[state.Key]bool, gone 
 		doomed[items[i].Key] = true
 	}
 	change := &state.Change{Facts: &r.facts}
-	n, err := r.deleteAndQuit(ctx, c, items, messagesOf(rows), change)
+	n, err := r.deleteAndQuit(ctx, c, items, plan.Messages(rows), change)
 	if aerr := stateWrite(r.db, r.db.Apply(change)); err == nil {
 		err = aerr
 	}
@@ -256,7 +257,7 @@ func (r *run) purgeSession(ctx context.Context, doomed map[state.Key]bool, gone 
 // listRows opens a session, once the server allows it, and gives each listed
 // message its key. Who asks the server for the first time in a run calls
 // awaitLogin before.
-func (r *run) listRows(ctx context.Context) (*pop3.Client, []Item, error) {
+func (r *run) listRows(ctx context.Context) (*pop3.Client, []plan.Item, error) {
 	if err := r.awaitLogin(ctx, true); err != nil {
 		return nil, nil, err
 	}
@@ -277,17 +278,12 @@ func (r *run) listRows(ctx context.Context) (*pop3.Client, []Item, error) {
 		return nil, nil, &Error{Exit: ExitProtocol, Err: errors.New("the server gives its messages no names (UIDL) and shows no headers (TOP): they cannot be told apart"),
 			Hint: "fetch works with this server if what is delivered is deleted there: `keep: none`"}
 	}
-	var items []Item
-	rows := keysOf(list)
-	for _, pos := range rows.order {
-		items = append(items, Item{Message: list[pos], Key: rows.key(pos)})
-	}
-	return c, items, nil
+	return c, plan.Items(list), nil
 }
 
 // listedKeys is what the server holds now, in a session of its own, which look
 // may use.
-func (r *run) listedKeys(ctx context.Context, look func(context.Context, *pop3.Client, []Item) error) (map[state.Key]bool, error) {
+func (r *run) listedKeys(ctx context.Context, look func(context.Context, *pop3.Client, []plan.Item) error) (map[state.Key]bool, error) {
 	c, items, err := r.listRows(ctx)
 	if err != nil {
 		return nil, err
@@ -298,5 +294,5 @@ func (r *run) listedKeys(ctx context.Context, look func(context.Context, *pop3.C
 			return nil, err
 		}
 	}
-	return keysOfItems(items), c.Quit(ctx)
+	return plan.Keys(items), c.Quit(ctx)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -31,7 +32,7 @@ const recheckAfter = 30 * 24 * time.Hour
 func ServerQuirks(f *state.Facts, now time.Time) (noPipelining, noCapa time.Time) {
 	until := func(fact *bool, at time.Time) time.Time {
 		until := at.Add(recheckAfter)
-		if *fact = *fact && until.After(now) && !future(at, now); *fact {
+		if *fact = *fact && until.After(now) && !plan.Future(at, now); *fact {
 			return until
 		}
 		return time.Time{}

@@ -5,11 +5,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/plan"
 )
 
 func TestRateIsHeldTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := (&Fetcher{}).newRun(&Account{Limits: Limits{Rate: 100 << 10}})
+		r := (&Fetcher{}).newRun(&Account{Limits: plan.Limits{Rate: 100 << 10}})
 		wait := r.pace(context.Background())
 		start := time.Now()
 		for range 100 {

@@ -4,30 +4,31 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/state"
 )
 
 // reject notes a message that is to be set aside for a target: refused for
 // good, or failed too often. Called with r.mu held.
-func (r *run) reject(it *Item, f state.Failure) {
-	if f.Target == "" || !r.a.Policy.refused(f) || r.a.Policy.OnReject != Quarantine || r.a.SetAside == nil {
+func (r *run) reject(it *plan.Item, f state.Failure) {
+	if f.Target == "" || !r.a.Policy.Refused(f) || r.a.Policy.OnReject != plan.Quarantine || r.a.SetAside == nil {
 		return
 	}
 	again := *it
 	again.SetAside = []string{f.Target}
-	again.rejected = true
+	again.Rejected = true
 	r.rejected = append(r.rejected, again)
 }
 
 // takeRejected returns the messages to set aside, each once whatever number of
 // targets refused it. To set them aside is all that is left to do for them in
 // this run: their other targets have them, or are tried again by the next.
-func (r *run) takeRejected() []Item {
+func (r *run) takeRejected() []plan.Item {
 	r.mu.Lock()
 	list := r.rejected
 	r.rejected = nil
 	r.mu.Unlock()
-	var out []Item
+	var out []plan.Item
 	at := make(map[state.Key]int)
 	for _, it := range list {
 		if i, known := at[it.Key]; known {
@@ -44,7 +45,7 @@ func (r *run) takeRejected() []Item {
 }
 
 // refreshHave asks the state which targets have the message by now.
-func (r *run) refreshHave(it *Item) {
+func (r *run) refreshHave(it *plan.Item) {
 	it.Have = nil
 	e, _ := r.entry(it.Key)
 	for _, o := range e.Outcomes {

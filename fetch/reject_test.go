@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/deliver/pipe"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -156,7 +157,7 @@ func TestKeepRejected(t *testing.T) {
 		last.ID = "lmtp:late"
 		return []Target{r.target("a@b"), last}
 	})
-	g.account.Policy.OnReject = KeepOnServer
+	g.account.Policy.OnReject = plan.KeepOnServer
 	c := g.setClock()
 	g.wantExit(g.fetch(), ExitData, "")
 	addr = late.addr
@@ -167,7 +168,7 @@ func TestKeepRejected(t *testing.T) {
 	asked := g.server.Count("RETR")
 	for _, pause := range []time.Duration{1, 4, 16, 64, 168, 168} {
 		c.wait(pause*time.Hour - 2*time.Minute)
-		if s := g.fetch(); s.Err != nil || s.Skips[Pausing] != 1 || g.server.Count("RETR") != asked {
+		if s := g.fetch(); s.Err != nil || s.Skips[plan.Pausing] != 1 || g.server.Count("RETR") != asked {
 			t.Errorf("%d h: too early: %+v", pause, s)
 		}
 		c.wait(2 * time.Minute)
@@ -225,7 +226,7 @@ func TestRetrieveRefused(t *testing.T) {
 	for range 3 {
 		g.wantExit(g.fetch(), ExitData, "[SYS/PERM] broken")
 	}
-	if s := g.fetch(); s.Err != nil || s.Skips[Pausing] != 1 {
+	if s := g.fetch(); s.Err != nil || s.Skips[plan.Pausing] != 1 {
 		t.Errorf("fourth run: %+v", s)
 	}
 	c.wait(time.Hour)

@@ -11,6 +11,7 @@ import (
 	gosmtp "github.com/emersion/go-smtp"
 
 	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -85,7 +86,7 @@ func TestReportCountsTheQuarantine(t *testing.T) {
 		return nil
 	}
 	g := newFan(t, 3, pop3test.Options{}, func(g *fan) []Target { return []Target{r.target("a@b"), g.maildirTarget("Mail")} })
-	g.account.Policy.Keep = Keep{}
+	g.account.Policy.Keep = plan.Keep{}
 	g.fetcher.ReadBack = func(_ context.Context, a *Account, id string) (Copies, error) {
 		switch {
 		case id == a.SetAside.ID:
@@ -200,11 +201,11 @@ func TestPlanFileNamesDifferences(t *testing.T) {
 	g := fetchedRig(t, 3)
 	g.account.Policy.Keep.None = true
 	g.add(2)
-	plan, _, err := g.fetcher.Plan(context.Background(), g.account)
+	todo, _, err := g.fetcher.Plan(context.Background(), g.account)
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved := plan.Saved(g.account, SavedOptions{})
+	saved := todo.Saved(g.account.Name, g.account.ID, plan.SavedOptions{})
 	if len(saved.Delete) != 3 || len(saved.Retrieve) != 2 {
 		t.Fatalf("%+v", saved)
 	}
@@ -216,7 +217,7 @@ func TestPlanFileNamesDifferences(t *testing.T) {
 			t.Errorf("new mail: %v lacks %q", s.Err, text)
 		}
 	}
-	g.account.Policy.Keep = Keep{}
+	g.account.Policy.Keep = plan.Keep{}
 	if s := g.run(); s.Err == nil || !strings.Contains(s.Err.Error(), "3 to delete in the plan that are not to be now") {
 		t.Errorf("another policy: %v", s.Err)
 	}
@@ -225,7 +226,7 @@ func TestPlanFileNamesDifferences(t *testing.T) {
 	}
 	g.account.Policy.Keep.None = true
 	fresh, _, _ := g.fetcher.Plan(context.Background(), g.account)
-	saved = fresh.Saved(g.account, SavedOptions{})
+	saved = fresh.Saved(g.account.Name, g.account.ID, plan.SavedOptions{})
 	if s := g.run(); s.Err != nil || s.Deleted != 12 || g.delivered() != 12 {
 		t.Errorf("the plan of now: %+v", s)
 	}

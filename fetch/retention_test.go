@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -21,31 +22,31 @@ type retained struct {
 
 // obey is what a composite policy leaves of a maildrop, written for reading
 // and not for speed, and by which rule the rest goes.
-func obey(drop []retained, k Keep, today int) (stay []retained, gone map[string]Rule) {
-	gone = make(map[string]Rule)
+func obey(drop []retained, k plan.Keep, today int) (stay []retained, gone map[string]plan.Rule) {
+	gone = make(map[string]plan.Rule)
 	total := int64(0)
 	for i, m := range drop {
 		total += m.size
 		newer := len(drop) - 1 - i // the order of arrival is the order of first sight
 		switch {
 		case k.Days > 0 && m.first >= 0 && today-m.first > k.Days:
-			gone[m.uid] = RuleDays
+			gone[m.uid] = plan.RuleDays
 		case k.Newest > 0 && newer >= k.Newest:
-			gone[m.uid] = RuleNewest
+			gone[m.uid] = plan.RuleNewest
 		}
-		if gone[m.uid] != NoRule {
+		if gone[m.uid] != plan.NoRule {
 			total -= m.size
 		}
 	}
 	for _, m := range drop {
 		// What is new is not delivered yet when the plan is made.
-		if k.Below > 0 && total > k.Below && gone[m.uid] == NoRule && m.first >= 0 {
-			gone[m.uid] = RuleBelow
+		if k.Below > 0 && total > k.Below && gone[m.uid] == plan.NoRule && m.first >= 0 {
+			gone[m.uid] = plan.RuleBelow
 			total -= m.size
 		}
 	}
 	for _, m := range drop {
-		if gone[m.uid] == NoRule {
+		if gone[m.uid] == plan.NoRule {
 			m.first = max(m.first, -1)
 			if m.first < 0 {
 				m.first = today
@@ -60,7 +61,7 @@ func obey(drop []retained, k Keep, today int) (stay []retained, gone map[string]
 // going, and compares plan, run and server with the model each day.
 func TestRetentionOverMonths(t *testing.T) {
 	t.Parallel()
-	for name, k := range map[string]Keep{
+	for name, k := range map[string]plan.Keep{
 		"days":      {Days: 14},
 		"newest":    {Newest: 10},
 		"below":     {Below: 6000},
@@ -72,7 +73,7 @@ func TestRetentionOverMonths(t *testing.T) {
 			g.account.Policy.Keep = k
 			start := time.Date(2026, 1, 1, 6, 0, 0, 0, time.UTC)
 			var model []retained
-			rules := make(map[Rule]int)
+			rules := make(map[plan.Rule]int)
 			arrived := 0
 			for day := range 60 {
 				g.fetcher.Now = func() time.Time { return start.AddDate(0, 0, day) }
@@ -84,7 +85,7 @@ func TestRetentionOverMonths(t *testing.T) {
 					g.drop.Add(m.uid, append(body, "\r\n"...))
 					model = append(model, m)
 				}
-				var want map[string]Rule
+				var want map[string]plan.Rule
 				model, want = obey(model, k, day)
 				g.wantDeletions(day, want)
 				for _, r := range want {
@@ -95,7 +96,7 @@ func TestRetentionOverMonths(t *testing.T) {
 			if g.delivered() != arrived {
 				t.Errorf("%d delivered of %d", g.delivered(), arrived)
 			}
-			for rule, used := range map[Rule]bool{RuleDays: k.Days > 0, RuleNewest: k.Newest > 0, RuleBelow: k.Below > 0} {
+			for rule, used := range map[plan.Rule]bool{plan.RuleDays: k.Days > 0, plan.RuleNewest: k.Newest > 0, plan.RuleBelow: k.Below > 0} {
 				if used != (rules[rule] > 0) {
 					t.Errorf("rule %d ordered %d deletions", rule, rules[rule])
 				}
@@ -105,17 +106,17 @@ func TestRetentionOverMonths(t *testing.T) {
 }
 
 // wantDeletions asks for the plan, which must change nothing, and then runs.
-func (g *rig) wantDeletions(day int, want map[string]Rule) {
+func (g *rig) wantDeletions(day int, want map[string]plan.Rule) {
 	g.t.Helper()
 	before := g.drop.Len()
-	plan, _, err := g.fetcher.Plan(context.Background(), g.account)
+	todo, _, err := g.fetcher.Plan(context.Background(), g.account)
 	if err != nil || g.drop.Len() != before {
 		g.t.Fatalf("day %d: plan: %v, %d of %d left", day, err, g.drop.Len(), before)
 	}
-	got := make(map[string]Rule)
-	for _, items := range [][]Item{plan.Delete, plan.Retrieve} {
+	got := make(map[string]plan.Rule)
+	for _, items := range [][]plan.Item{todo.Delete, todo.Retrieve} {
 		for i := range items {
-			if items[i].Delete != (items[i].Rule != NoRule) {
+			if items[i].Delete != (items[i].Rule != plan.NoRule) {
 				g.t.Errorf("day %d: %s: delete %v by rule %d", day, items[i].UID, items[i].Delete, items[i].Rule)
 			}
 			if items[i].Delete {
@@ -150,7 +151,7 @@ func (g *rig) wantLeft(day int, model []retained) {
 func TestRetentionHeedsImportedAge(t *testing.T) {
 	t.Parallel()
 	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-	g.account.Policy.Keep = Keep{Days: 14}
+	g.account.Policy.Keep = plan.Keep{Days: 14}
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	g.fetcher.Now = func() time.Time { return now }
 	for _, uid := range []string{"old", "young", "undated", "new"} {
@@ -212,30 +213,5 @@ func TestBudgetOfADayGoesOn(t *testing.T) {
 	now = now.Add(24 * time.Hour)
 	if s := g.run(); s.Fetched != 1 || g.delivered() != 10 {
 		t.Errorf("the fourth day: %d, %d in all", s.Fetched, g.delivered())
-	}
-}
-
-// TestByAge: messages first seen under a clock that was ahead do not push new mail
-// out.
-func TestByAge(t *testing.T) {
-	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
-	day := func(n int) time.Time { return now.AddDate(0, 0, n) }
-	never := time.Time{}
-	for name, c := range map[string]struct {
-		first []time.Time
-		from  time.Time
-		want  []int32
-	}{
-		"by day":                    {[]time.Time{day(-3), day(-1), day(-2)}, never, []int32{1, 2, 0}},
-		"one run":                   {[]time.Time{day(-1), day(-1)}, never, []int32{1, 0}},
-		"new":                       {[]time.Time{never, day(-1)}, never, []int32{0, 1}},
-		"ten years ahead":           {[]time.Time{day(3653), day(3650), day(-1), never}, day(-2), []int32{3, 2, 1, 0}},
-		"ahead, and before a jump":  {[]time.Time{day(3650), day(-9), day(-1)}, day(-2), []int32{2, 0, 1}},
-		"ahead, no jump known":      {[]time.Time{day(3650), never, day(-1)}, never, []int32{1, 0, 2}},
-		"a minute ahead is no jump": {[]time.Time{now.Add(time.Minute), now}, day(-2), []int32{0, 1}},
-	} {
-		if got := byAge(c.first, c.from, now); !slices.Equal(got, c.want) {
-			t.Errorf("%s: %v, want %v", name, got, c.want)
-		}
 	}
 }

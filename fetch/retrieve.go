@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -24,7 +26,7 @@ type retriever struct {
 	*run
 	client *pop3.Client
 	commit *committer
-	items  []Item
+	items  []plan.Item
 	next   int // of items, the one whose body comes next
 	left   int // messages that did not arrive yet
 	limit  int // messages in this batch
@@ -37,7 +39,7 @@ type retriever struct {
 // pass retrieves the items, commits them and waits for the end of both. Each
 // message that is whole beyond doubt is committed, also when the session breaks
 // or ctx is cancelled. If the error is pop3.ErrEnough, rest was not asked for.
-func (r *run) pass(ctx context.Context, c *pop3.Client, limit *serverLimit, items []Item) (rest []Item, err error) {
+func (r *run) pass(ctx context.Context, c *pop3.Client, limit *serverLimit, items []plan.Item) (rest []plan.Item, err error) {
 	if len(items) == 0 {
 		return nil, nil
 	}
@@ -48,13 +50,13 @@ func (r *run) pass(ctx context.Context, c *pop3.Client, limit *serverLimit, item
 		client: c,
 		commit: r.startCommit(ctx, cancel),
 		most:   r.batchLimit(),
-		in:     bufio.NewReaderSize(nil, maxHeader),
+		in:     bufio.NewReaderSize(nil, header.MaxSize),
 		sum:    sha256.New(),
 	}
 	rt.items = rt.wanted(ctx, items)
 	rt.left = len(rt.items)
 	rt.limit = batchSize(firstBatch, rt.left, rt.most)
-	err = c.Retrieve(ctx, messagesOf(rt.items), func(m pop3.Message, body io.Reader, refused error) error {
+	err = c.Retrieve(ctx, plan.Messages(rt.items), func(m pop3.Message, body io.Reader, refused error) error {
 		it := rt.item(m, refused != nil)
 		rt.left--
 		switch {
@@ -108,14 +110,14 @@ func (r *run) batchLimit() int {
 // stage puts one message into the current batch, for each target that lacks
 // it. Its error ends the session; what is wrong with the message or with one
 // target alone is noted, and the run goes on.
-func (rt *retriever) stage(ctx context.Context, it Item, body io.Reader) error {
+func (rt *retriever) stage(ctx context.Context, it plan.Item, body io.Reader) error {
 	src := &source{r: body, run: rt.run, wait: rt.pace(ctx)}
 	rt.in.Reset(src)
-	h, err := readHeader(rt.in)
+	h, err := header.Read(rt.in)
 	if err != nil {
 		return rt.unless(&it, src, err)
 	}
-	msg := &message{Item: it, print: h.fingerprint()}
+	msg := &message{Item: it, print: h.Fingerprint()}
 	if !rt.identify(msg) {
 		return rt.seenAgain(msg, src)
 	}
@@ -137,7 +139,7 @@ func (rt *retriever) stage(ctx context.Context, it Item, body io.Reader) error {
 		return rt.stopIfBroken()
 	}
 	added := rt.trace(env) + tag
-	in, content := ownContent(h, rt.in, added != "")
+	in, content := header.OwnContent(h, rt.in, added != "")
 	rt.sum.Reset()
 	count := &counter{r: io.TeeReader(io.MultiReader(strings.NewReader(added), in), rt.sum)}
 	var errs []error
@@ -166,7 +168,7 @@ func (rt *retriever) open(ctx context.Context, msg *message) (parts []*part, ids
 			continue
 		}
 		msg.pending++
-		if msg.rejected || rt.broken(t) || slices.Contains(msg.SetAside, t.ID) || slices.Contains(msg.Paused, t.ID) {
+		if msg.Rejected || rt.broken(t) || slices.Contains(msg.SetAside, t.ID) || slices.Contains(msg.Paused, t.ID) {
 			continue
 		}
 		p, err := rt.cur.part(ctx, t, state.Delivered)
@@ -214,20 +216,20 @@ func (rt *retriever) handOver() {
 }
 
 // envelope makes what the targets learn of a message.
-func (rt *retriever) envelope(h header, msg *message) (deliver.Envelope, error) {
+func (rt *retriever) envelope(h header.Header, msg *message) (deliver.Envelope, error) {
 	e := deliver.Envelope{
 		Account: rt.a.Name,
 		UID:     msg.UID,
 		Size:    msg.Size,
-		Date:    h.date(rt.now()),
+		Date:    h.Date(rt.now()),
 	}
-	e.Sender, e.HasSender = h.sender()
-	e.MessageID, _ = h.get("Message-ID", 1)
+	e.Sender, e.HasSender = h.Sender()
+	e.MessageID, _ = h.Get("Message-ID", 1)
 	rule := rt.a.Policy.Envelope
 	if rule.Header == "" {
 		return e, nil
 	}
-	rcpt, ok := h.recipient(rule)
+	rcpt, ok := h.Recipient(rule)
 	if !ok {
 		return e, &deliver.Error{
 			Class: deliver.Later,

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -16,28 +17,17 @@ import (
 
 // matchReused compares headers. A new message under an old unique-id is unknown
 // from then on. The plan is then made anew.
-func (r *run) matchReused(ctx context.Context, c *pop3.Client, list []pop3.Message, plan *Plan) error {
-	if err := r.settleReused(ctx, c, plan.reappeared(), neverReused(list)); err != nil || len(r.compared) == 0 {
+func (r *run) matchReused(ctx context.Context, c *pop3.Client, list []pop3.Message, todo *plan.Plan) error {
+	if err := r.settleReused(ctx, c, todo.Reappeared(), plan.NeverReused(list)); err != nil || len(r.compared) == 0 {
 		return err
 	}
 	var err error
-	*plan, err = r.diff(list)
+	*todo, err = r.diff(list)
 	return err
 }
 
-// reappeared are the messages that have to be compared.
-func (plan *Plan) reappeared() []Item {
-	var items []Item
-	for _, it := range plan.Skip {
-		if it.Why == Reappeared {
-			items = append(items, it)
-		}
-	}
-	return items
-}
-
 // settleReused compares headers and records what came of it.
-func (r *run) settleReused(ctx context.Context, c *pop3.Client, items []Item, neverReused bool) error {
+func (r *run) settleReused(ctx context.Context, c *pop3.Client, items []plan.Item, neverReused bool) error {
 	change, err := r.compareReused(ctx, c, items, neverReused)
 	if err != nil || len(r.compared) == 0 {
 		return err
@@ -47,13 +37,13 @@ func (r *run) settleReused(ctx context.Context, c *pop3.Client, items []Item, ne
 
 // compareReused fills r.compared with what can be decided without the bodies,
 // for the next diff, and returns what is to be recorded of it. It changes nothing.
-func (r *run) compareReused(ctx context.Context, c *pop3.Client, items []Item, neverReused bool) (*state.Change, error) {
+func (r *run) compareReused(ctx context.Context, c *pop3.Client, items []plan.Item, neverReused bool) (*state.Change, error) {
 	r.compared = nil
 	if len(items) == 0 {
 		return nil, nil
 	}
 	items, r.compared = r.confirmedGone(items, neverReused)
-	prints, err := r.fingerprints(ctx, c, messagesOf(items))
+	prints, err := r.fingerprints(ctx, c, plan.Messages(items))
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +68,7 @@ func (r *run) compareReused(ctx context.Context, c *pop3.Client, items []Item, n
 // confirmedGone leaves out the messages whose deletion was asked for and never
 // confirmed: they may just be there still. Where no unique-id is given twice
 // they are known to be the same, else only their content tells.
-func (r *run) confirmedGone(items []Item, neverReused bool) (gone []Item, compared map[state.Key]bool) {
+func (r *run) confirmedGone(items []plan.Item, neverReused bool) (gone []plan.Item, compared map[state.Key]bool) {
 	compared = make(map[state.Key]bool)
 	for _, it := range items {
 		if e, ok := r.entry(it.Key); !ok || !e.Asked {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -18,10 +19,10 @@ func (g *rig) put(uid, id string) {
 // TestNewMessageUnderAnOldUID: some servers number their messages anew once
 // they were deleted. The new one is fetched, and nothing is deleted unseen.
 func TestNewMessageUnderAnOldUID(t *testing.T) {
-	for _, keep := range []Keep{{}, {None: true}, {Newest: 1}} {
+	for _, keep := range []plan.Keep{{}, {None: true}, {Newest: 1}} {
 		t.Run(fmt.Sprintf("%+v", keep), func(t *testing.T) {
 			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-			g.account.Policy.Keep = Keep{None: true}
+			g.account.Policy.Keep = plan.Keep{None: true}
 			g.put("1", "first")
 			g.put("2", "second")
 			if s := g.run(); s.Err != nil || s.Fetched != 2 || s.Deleted != 2 {
@@ -30,9 +31,9 @@ func TestNewMessageUnderAnOldUID(t *testing.T) {
 			g.account.Policy.Keep = keep
 			g.put("1", "other")
 			g.put("2", "another")
-			plan, _, err := g.fetcher.Plan(context.Background(), g.account)
-			if err != nil || len(plan.Retrieve) != 2 || len(plan.Delete) != 0 || plan.Known != 0 {
-				t.Errorf("plan: %d to fetch, %d to delete, %d known, err %v", len(plan.Retrieve), len(plan.Delete), plan.Known, err)
+			todo, _, err := g.fetcher.Plan(context.Background(), g.account)
+			if err != nil || len(todo.Retrieve) != 2 || len(todo.Delete) != 0 || todo.Known != 0 {
+				t.Errorf("plan: %d to fetch, %d to delete, %d known, err %v", len(todo.Retrieve), len(todo.Delete), todo.Known, err)
 			}
 			s := g.run()
 			if s.Err != nil || s.Fetched != 2 || g.delivered() != 4 {
@@ -95,7 +96,7 @@ func TestReusedUIDThatCannotBeCompared(t *testing.T) {
 			g.put("1", "other")
 			for range 2 {
 				s := g.run()
-				if s.Err != nil || s.Fetched != 0 || s.Deleted != 0 || s.Skips[Reappeared] != 1 || g.drop.Len() != 1 {
+				if s.Err != nil || s.Fetched != 0 || s.Deleted != 0 || s.Skips[plan.Reappeared] != 1 || g.drop.Len() != 1 {
 					t.Errorf("fetched %d, deleted %d, skipped %v, %d left, err %v", s.Fetched, s.Deleted, s.Skips, g.drop.Len(), s.Err)
 				}
 				if !strings.Contains(fmt.Sprint(s.Notes), "could not be compared") {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -47,7 +48,7 @@ type run struct {
 	fails    map[state.Key][]state.Failure // to be recorded with the next transaction
 	failed   map[state.Key]failed          // by this run, and not set aside
 	asideFor error                         // why the first message that was set aside was refused
-	rejected []Item                        // refused for good in this pass, to be set aside
+	rejected []plan.Item                   // refused for good in this pass, to be set aside
 	partly   map[state.Key]bool            // in some targets, but not in all
 	doomed   []deletion                    // settled
 	got      map[state.Key]bool            // settled in this run, with Policy.All
@@ -180,7 +181,7 @@ func (r *run) targetErrors() (errs []error) {
 }
 
 // failDelivery sorts the failure of one target: the target's or the message's.
-func (r *run) failDelivery(it *Item, t *Target, err error) {
+func (r *run) failDelivery(it *plan.Item, t *Target, err error) {
 	var de *deliver.Error
 	if !errors.As(err, &de) || de.Stops() || t == r.a.SetAside {
 		r.breakTarget(t, err)
@@ -191,19 +192,19 @@ func (r *run) failDelivery(it *Item, t *Target, err error) {
 
 // failMessage notes that a message could not be retrieved (no target) or
 // delivered. It stays on the server.
-func (r *run) failMessage(it *Item, target string, err error) {
+func (r *run) failMessage(it *plan.Item, target string, err error) {
 	r.failAt(it, target, err, false)
 }
 
 // failAt is failMessage, knowing whether the target has taken other messages.
-func (r *run) failAt(it *Item, target string, err error, well bool) {
+func (r *run) failAt(it *plan.Item, target string, err error, well bool) {
 	if errors.Is(err, context.Canceled) {
 		return // the run was stopped: that is no failure of the message
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fail := nextFailure(r.failures[it.Key], target, unnamed(err), r.now())
-	fail.Next = fail.Last.Add(pause(fail, max(cmp.Or(r.a.Policy.Poison, DefaultPoison), 1), well))
+	fail.Next = fail.Last.Add(pause(fail, max(cmp.Or(r.a.Policy.Poison, plan.DefaultPoison), 1), well))
 	fail.Key, fail.Size, fail.Suspect = it.Key, max(it.Size, 0), it.Suspect && target == ""
 	r.countFailed(it.Key, target, err)
 	r.fails[it.Key] = append(r.fails[it.Key], fail)
@@ -213,7 +214,7 @@ func (r *run) failAt(it *Item, target string, err error, well bool) {
 
 // pardon takes back that messages failed at a target: it is the target that
 // takes nothing at present. It stays on record that they were tried.
-func (r *run) pardon(items []*Item, target string) {
+func (r *run) pardon(items []*plan.Item, target string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, it := range items {
@@ -223,7 +224,7 @@ func (r *run) pardon(items []*Item, target string) {
 		}
 		r.fails[it.Key] = append(r.fails[it.Key], uncounted(r.failures[it.Key], it.Key, target, text, r.now()))
 		r.uncount(it.Key, []string{target})
-		r.rejected = slices.DeleteFunc(r.rejected, func(again Item) bool { return again.Key == it.Key && again.SetAside[0] == target })
+		r.rejected = slices.DeleteFunc(r.rejected, func(again plan.Item) bool { return again.Key == it.Key && again.SetAside[0] == target })
 	}
 }
 

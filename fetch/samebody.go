@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -34,12 +36,12 @@ type bodySums struct{ raw, content [sha256.Size]byte }
 
 // sumsOf reads a message to its end.
 func sumsOf(in *bufio.Reader) (s bodySums, err error) {
-	h, err := readHeader(in)
+	h, err := header.Read(in)
 	if err != nil {
 		return s, err
 	}
 	sum := sha256.New()
-	r, content := ownContent(h, in, false)
+	r, content := header.OwnContent(h, in, false)
 	if _, err := io.Copy(sum, r); err != nil {
 		return s, err
 	}
@@ -102,7 +104,7 @@ func (r *run) likeness(k state.Key, s bodySums) likeness {
 
 // compareBodies retrieves messages that are known and compares them. It stores
 // nothing.
-func (r *run) compareBodies(ctx context.Context, c *pop3.Client, items []Item) ([]likeness, error) {
+func (r *run) compareBodies(ctx context.Context, c *pop3.Client, items []plan.Item) ([]likeness, error) {
 	out := make([]likeness, len(items))
 	err := r.lookAt(ctx, c, items, func(i int, s bodySums) { out[i] = r.likeness(items[i].Key, s) },
 		func(i int, why error) { r.doubtful(&items[i], why) })
@@ -112,17 +114,17 @@ func (r *run) compareBodies(ctx context.Context, c *pop3.Client, items []Item) (
 // lookAt retrieves messages for their sums alone. Fn is not called for one that
 // the server does not send, or that is in doubt: that proves nothing, and is told
 // to doubt, unless that is nil.
-func (r *run) lookAt(ctx context.Context, c *pop3.Client, items []Item, fn func(i int, s bodySums), doubt func(i int, why error)) error {
+func (r *run) lookAt(ctx context.Context, c *pop3.Client, items []plan.Item, fn func(i int, s bodySums), doubt func(i int, why error)) error {
 	r.enter(Retrieving)
-	in := bufio.NewReaderSize(nil, maxHeader)
+	in := bufio.NewReaderSize(nil, header.MaxSize)
 	at := make(map[int]int, len(items))
 	for i := range items {
 		at[items[i].Num] = i
 	}
 	limit := &serverLimit{}
-	return limit.take(items, func(some []Item) ([]Item, error) {
+	return limit.take(items, func(some []plan.Item) ([]plan.Item, error) {
 		asked := 0
-		err := c.Retrieve(ctx, messagesOf(some), func(m pop3.Message, body io.Reader, refused error) error {
+		err := c.Retrieve(ctx, plan.Messages(some), func(m pop3.Message, body io.Reader, refused error) error {
 			asked++
 			if refused != nil {
 				if limit.refused(items[at[m.Num]], refused) && limit.enough() {
@@ -152,7 +154,7 @@ type comparison struct{ same, other map[state.Key]bool }
 
 // compare looks at messages once more and records what came of it: another
 // message is unknown from then on.
-func (r *run) compare(ctx context.Context, c *pop3.Client, items []Item) (comparison, error) {
+func (r *run) compare(ctx context.Context, c *pop3.Client, items []plan.Item) (comparison, error) {
 	out := comparison{make(map[state.Key]bool), make(map[state.Key]bool)}
 	r.log.Info("comparing with what was delivered", "messages", len(items))
 	found, err := r.compareBodies(ctx, c, items)
@@ -201,14 +203,14 @@ func (r *run) noteCompared(other, unclear int) {
 // proveDeletions compares what the plan would delete without having delivered it
 // in this session, and what reappeared. Other messages than those on record are
 // retrieved, and the plan keeps the deletions that are beyond doubt.
-func (r *run) proveDeletions(ctx context.Context, c *pop3.Client, list []pop3.Message, plan *Plan, w *seenWindow) error {
-	unproven, sure, err := r.unproven(plan, !plan.Repeated && neverReused(list))
+func (r *run) proveDeletions(ctx context.Context, c *pop3.Client, list []pop3.Message, todo *plan.Plan, w *seenWindow) error {
+	unproven, sure, err := r.unproven(todo, !todo.Repeated && plan.NeverReused(list))
 	if err != nil || len(unproven) == 0 {
 		return err
 	}
-	busy := len(plan.Retrieve)+len(sure) > 0
+	busy := len(todo.Retrieve)+len(sure) > 0
 	if unproven = r.worthComparing(unproven, busy, w); len(unproven) == 0 {
-		plan.Delete = slices.DeleteFunc(plan.Delete, func(it Item) bool { return !sure[it.Key] })
+		todo.Delete = slices.DeleteFunc(todo.Delete, func(it plan.Item) bool { return !sure[it.Key] })
 		return nil
 	}
 	found, err := r.compare(ctx, c, unproven)
@@ -216,45 +218,45 @@ func (r *run) proveDeletions(ctx context.Context, c *pop3.Client, list []pop3.Me
 		w.left = busy || len(unproven) > 1
 		return r.suspects.brokenAt(unproven, err)
 	}
-	r.reappearedAre(plan, found)
+	r.reappearedAre(todo, found)
 	now, err := r.diff(list)
 	if err != nil {
 		return err
 	}
-	plan.Delete = slices.DeleteFunc(now.Delete, func(it Item) bool { return !sure[it.Key] && !found.same[it.Key] })
-	more := slices.DeleteFunc(now.Retrieve, func(it Item) bool { return !found.other[it.Key] || r.a.Exactly != nil })
+	todo.Delete = slices.DeleteFunc(now.Delete, func(it plan.Item) bool { return !sure[it.Key] && !found.same[it.Key] })
+	more := slices.DeleteFunc(now.Retrieve, func(it plan.Item) bool { return !found.other[it.Key] || r.a.Exactly != nil })
 	if len(more) == 0 {
 		return nil
 	}
-	plan.Retrieve = append(plan.Retrieve, more...)
+	todo.Retrieve = append(todo.Retrieve, more...)
 	r.expectMore(more)
 	return r.retrieveAll(ctx, c, portion{items: more})
 }
 
 // spareUnproven leaves only what may be deleted without a comparison.
-func (r *run) spareUnproven(plan *Plan, neverReused bool) {
-	plan.Delete = slices.DeleteFunc(plan.Delete, func(it Item) bool {
+func (r *run) spareUnproven(todo *plan.Plan, neverReused bool) {
+	todo.Delete = slices.DeleteFunc(todo.Delete, func(it plan.Item) bool {
 		e, ok := r.entry(it.Key)
-		return !ok || mustCompare(&e, neverReused && !plan.Repeated)
+		return !ok || mustCompare(&e, neverReused && !todo.Repeated)
 	})
 }
 
 // unproven are the messages to compare, as far as the limits allow, and sure the
 // keys of those that may be deleted as they are.
-func (r *run) unproven(plan *Plan, neverReused bool) (items []Item, sure map[state.Key]bool, err error) {
+func (r *run) unproven(todo *plan.Plan, neverReused bool) (items []plan.Item, sure map[state.Key]bool, err error) {
 	sure = make(map[state.Key]bool)
-	for i := range plan.Delete {
-		it := &plan.Delete[i]
+	for i := range todo.Delete {
+		it := &todo.Delete[i]
 		if e, ok := r.entry(it.Key); ok && !mustCompare(&e, neverReused) {
 			sure[it.Key] = true
 			continue
 		}
 		items = append(items, *it)
 	}
-	for i := range plan.Skip {
+	for i := range todo.Skip {
 		// What this run deleted may be on its way out still.
-		if e, ok := r.entry(plan.Skip[i].Key); ok && plan.Skip[i].Why == Reappeared && e.Deleted.Before(r.sum.Started) {
-			items = append(items, plan.Skip[i])
+		if e, ok := r.entry(todo.Skip[i].Key); ok && todo.Skip[i].Why == plan.Reappeared && e.Deleted.Before(r.sum.Started) {
+			items = append(items, todo.Skip[i])
 		}
 	}
 	if len(items) == 0 {
@@ -263,7 +265,7 @@ func (r *run) unproven(plan *Plan, neverReused bool) (items []Item, sure map[sta
 	all := len(items)
 	items, err = r.affordable(items)
 	if len(items) < all {
-		plan.Delete = slices.DeleteFunc(plan.Delete, func(it Item) bool { return !sure[it.Key] })
+		todo.Delete = slices.DeleteFunc(todo.Delete, func(it plan.Item) bool { return !sure[it.Key] })
 		r.addNote("the limit does not allow to compare " + counted(all-len(items), "message") + " with what was delivered: deleted by a later run")
 	}
 	return items, sure, err
@@ -271,37 +273,24 @@ func (r *run) unproven(plan *Plan, neverReused bool) (items []Item, sure map[sta
 
 // affordable are the first items that the run may still retrieve for a
 // comparison, which does not count as a message.
-func (r *run) affordable(items []Item) (out []Item, err error) {
+func (r *run) affordable(items []plan.Item) (out []plan.Item, err error) {
 	err = r.db.View(func(v *state.View) error {
-		out = r.octetsLeft(v.Budget(day(r.now()))).affordable(items)
+		out = r.octetsLeft(v.Budget(day(r.now()))).Affordable(items)
 		return nil
 	})
 	return out, err
 }
 
-func (l Limits) affordable(items []Item) []Item {
-	l.Messages = 0
-	octets := int64(0)
-	for i := range items {
-		size := max(items[i].Size, 0)
-		if !l.allow(i, octets, size) {
-			return items[:i]
-		}
-		octets += size
-	}
-	return items
-}
-
 // reappearedAre takes the messages that were compared off the plan's list of
 // those left alone.
-func (r *run) reappearedAre(plan *Plan, found comparison) {
+func (r *run) reappearedAre(todo *plan.Plan, found comparison) {
 	if r.compared == nil {
 		r.compared = make(map[state.Key]bool)
 	}
-	before := len(plan.Skip)
-	plan.Skip = slices.DeleteFunc(plan.Skip, func(it Item) bool {
+	before := len(todo.Skip)
+	todo.Skip = slices.DeleteFunc(todo.Skip, func(it plan.Item) bool {
 		same, other := found.same[it.Key], found.other[it.Key]
-		if it.Why != Reappeared || !same && !other {
+		if it.Why != plan.Reappeared || !same && !other {
 			return false
 		}
 		r.compared[it.Key] = other
@@ -309,14 +298,14 @@ func (r *run) reappearedAre(plan *Plan, found comparison) {
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n := before - len(plan.Skip); n > 0 {
+	if n := before - len(todo.Skip); n > 0 {
 		r.sum.Skipped -= n
-		r.sum.Skips[Reappeared] -= n
+		r.sum.Skips[plan.Reappeared] -= n
 	}
 }
 
 // expectMore adds messages to what the reporter was told to expect.
-func (r *run) expectMore(items []Item) {
+func (r *run) expectMore(items []plan.Item) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.event.Total += len(items)
@@ -348,7 +337,7 @@ func (rt *retriever) seenAgain(m *message, src *source) error {
 				break
 			}
 		}
-		m.named, m.Have, m.Delete = true, nil, rt.a.Policy.Keep.None
+		m.Named, m.Have, m.Delete = true, nil, rt.a.Policy.Keep.None
 		rt.prints.others = append(rt.prints.others, m.Item)
 	default:
 		rt.addNote(fmt.Sprintf("message %d has the header of a delivered one and could not be compared: left alone on the server", m.Num))

@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -46,28 +47,28 @@ func TestEqualHeaderAnotherBody(t *testing.T) {
 	t.Parallel()
 	day := 24 * time.Hour
 	for name, tc := range map[string]struct {
-		keep   Keep
+		keep   plan.Keep
 		others bool // another program deletes the first message
 		o      pop3test.Options
 		left   int
 	}{
-		"deleted by us":              {Keep{None: true}, false, pop3test.Options{}, 0},
-		"deleted by us, no TOP":      {Keep{None: true}, false, pop3test.Options{NoTOP: true}, 0},
-		"deleted by us, no UIDL":     {Keep{None: true}, false, pop3test.Options{NoUIDL: true}, 0},
-		"deleted by us, neither":     {Keep{None: true}, false, pop3test.Options{NoUIDL: true, NoTOP: true}, 0},
-		"deleted by us, one by one":  {Keep{None: true}, false, pop3test.Options{NoPipelining: true}, 0},
-		"deleted by others, none":    {Keep{None: true}, true, pop3test.Options{}, 0},
-		"deleted by others, days":    {Keep{Days: 1}, true, pop3test.Options{}, 1},
-		"deleted by others, newest":  {Keep{Newest: 1}, true, pop3test.Options{}, 1},
-		"deleted by others, below":   {Keep{Below: 1}, true, pop3test.Options{}, 0},
-		"others, none, without UIDL": {Keep{None: true}, true, pop3test.Options{NoUIDL: true}, 0},
+		"deleted by us":              {plan.Keep{None: true}, false, pop3test.Options{}, 0},
+		"deleted by us, no TOP":      {plan.Keep{None: true}, false, pop3test.Options{NoTOP: true}, 0},
+		"deleted by us, no UIDL":     {plan.Keep{None: true}, false, pop3test.Options{NoUIDL: true}, 0},
+		"deleted by us, neither":     {plan.Keep{None: true}, false, pop3test.Options{NoUIDL: true, NoTOP: true}, 0},
+		"deleted by us, one by one":  {plan.Keep{None: true}, false, pop3test.Options{NoPipelining: true}, 0},
+		"deleted by others, none":    {plan.Keep{None: true}, true, pop3test.Options{}, 0},
+		"deleted by others, days":    {plan.Keep{Days: 1}, true, pop3test.Options{}, 1},
+		"deleted by others, newest":  {plan.Keep{Newest: 1}, true, pop3test.Options{}, 1},
+		"deleted by others, below":   {plan.Keep{Below: 1}, true, pop3test.Options{}, 0},
+		"others, none, without UIDL": {plan.Keep{None: true}, true, pop3test.Options{NoUIDL: true}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := hashed(t, tc.o)
 			now := time.Now()
 			g.fetcher.Now = func() time.Time { return now }
-			g.account.Policy.Keep = Keep{None: !tc.others}
+			g.account.Policy.Keep = plan.Keep{None: !tc.others}
 			g.drop.Add("", alarm("one"))
 			if s := g.run(); s.Err != nil || s.Fetched != 1 {
 				t.Fatalf("%+v", s)
@@ -90,7 +91,7 @@ func TestEqualHeaderAnotherBody(t *testing.T) {
 				t.Errorf("%d left, want %d", g.drop.Len(), tc.left)
 			}
 			g.drop.Add("", alarm("three"))
-			g.account.Policy.Keep = Keep{None: true}
+			g.account.Policy.Keep = plan.Keep{None: true}
 			for range 2 {
 				if s := g.run(); s.Err != nil {
 					t.Fatal(s.Err)
@@ -130,7 +131,7 @@ func TestUnconfirmedDeletionAnotherBody(t *testing.T) {
 func TestTwinsWithEqualHeaders(t *testing.T) {
 	t.Parallel()
 	g := hashed(t, pop3test.Options{})
-	g.account.Policy.Keep = Keep{}
+	g.account.Policy.Keep = plan.Keep{}
 	g.drop.Add("", alarm("one"))
 	g.drop.Add("", alarm("two"))
 	g.run()
@@ -243,7 +244,7 @@ func TestTraceFieldIsNoDifference(t *testing.T) {
 
 func TestLikeness(t *testing.T) {
 	sums := func(text string) bodySums {
-		s, err := sumsOf(bufio.NewReaderSize(strings.NewReader(text), maxHeader))
+		s, err := sumsOf(bufio.NewReaderSize(strings.NewReader(text), header.MaxSize))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,38 +271,6 @@ func TestLikeness(t *testing.T) {
 		s := sums(tc.now)
 		if got := s.like(&tc.entry, tc.traced); got != tc.want {
 			t.Errorf("%s: %d, want %d", name, got, tc.want)
-		}
-	}
-}
-
-func TestNeverReused(t *testing.T) {
-	for name, tc := range map[string]struct {
-		uids []string
-		want bool
-	}{
-		"Dovecot":                     {[]string{"000000015f3a2b1c", "000000025f3a2b1c", "00fa00035f3a2b1c"}, true},
-		"Dovecot, one message":        {[]string{"000000015f3a2b1c"}, true},
-		"UW imapd":                    {[]string{"5f3a2b1c00000001", "5f3a2b1c00000002"}, true},
-		"Courier":                     {[]string{"UID7-1597647644", "UID9-1597647644"}, true},
-		"Cyrus":                       {[]string{"1597647644.1", "1597647644.20"}, true},
-		"Gmail":                       {[]string{"GmailId13f0a2b1c5d6e7f8", "GmailId13f0a2b1c5d6e7f9"}, true},
-		"popa3d, one message":         {[]string{"8f0a2b1c5f3a2b1c"}, false},
-		"popa3d":                      {[]string{"8f0a2b1c5f3a2b1c", "1111222233334444"}, false},
-		"an MD5":                      {[]string{"d41d8cd98f00b204e9800998ecf8427e"}, false},
-		"numbers":                     {[]string{"1", "2", "3"}, false},
-		"numbers with a small second": {[]string{"1.1", "1.2"}, false},
-		"mixed":                       {[]string{"000000015f3a2b1c", "UID7-1597647644"}, false},
-		"other validities":            {[]string{"000000015f3a2b1c", "000000025f3a2b1d"}, false},
-		"names of files":              {[]string{"1597647644.M1P2.host,S=3"}, false},
-		"headers":                     {[]string{uidPrefix + "00000000000000000000000000000000"}, false},
-		"none":                        {nil, false},
-	} {
-		var list []pop3.Message
-		for _, u := range tc.uids {
-			list = append(list, pop3.Message{UID: u})
-		}
-		if got := neverReused(list); got != tc.want {
-			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
@@ -159,34 +160,34 @@ func TestQuiet(t *testing.T) {
 }
 
 func TestTurns(t *testing.T) {
-	huge := turnLimits(Limits{}, turn{}, true)
+	huge := turnLimits(plan.Limits{}, turn{}, true)
 	if huge.Messages != turnMessages || huge.Bytes != turnBytes {
 		t.Errorf("a turn of an account without limits: %+v", huge)
 	}
-	if got := turnLimits(Limits{Rate: 7}, turn{}, false); got != (Limits{Rate: 7}) {
+	if got := turnLimits(plan.Limits{Rate: 7}, turn{}, false); got != (plan.Limits{Rate: 7}) {
 		t.Errorf("nobody waits: %+v", got)
 	}
-	own := Limits{Messages: turnMessages + 10, Bytes: 100}
+	own := plan.Limits{Messages: turnMessages + 10, Bytes: 100}
 	if got := turnLimits(own, turn{messages: turnMessages, bytes: 60}, true); got.Messages != 10 || got.Bytes != 40 {
 		t.Errorf("the rest of its own limits: %+v", got)
 	}
 	cut := func(n int, err error) *Summary {
-		return &Summary{Fetched: n, Skips: map[Reason]int{OverLimit: 5}, Err: err}
+		return &Summary{Fetched: n, Skips: map[plan.Reason]int{plan.OverLimit: 5}, Err: err}
 	}
 	for name, tc := range map[string]struct {
-		own  Limits
+		own  plan.Limits
 		t    turn
 		sum  *Summary
 		want bool
 	}{
-		"all done":         {Limits{}, turn{}, &Summary{Fetched: 7}, false},
-		"cut short":        {Limits{}, turn{messages: 7}, cut(7, nil), true},
-		"some failed":      {Limits{}, turn{messages: 7}, cut(7, &PartialError{Failed: 1, First: errors.New("x")}), true},
-		"no headway":       {Limits{}, turn{messages: 7}, cut(0, nil), false},
-		"failed":           {Limits{}, turn{messages: 7}, cut(7, &Error{Exit: ExitTemp, Err: errors.New("x")}), false},
-		"own limit":        {Limits{Messages: 7}, turn{messages: 7}, cut(7, nil), false},
-		"own limit, bytes": {Limits{Bytes: 7}, turn{bytes: 8}, cut(7, nil), false},
-		"own limit later":  {Limits{Messages: 8}, turn{messages: 7}, cut(7, nil), true},
+		"all done":         {plan.Limits{}, turn{}, &Summary{Fetched: 7}, false},
+		"cut short":        {plan.Limits{}, turn{messages: 7}, cut(7, nil), true},
+		"some failed":      {plan.Limits{}, turn{messages: 7}, cut(7, &PartialError{Failed: 1, First: errors.New("x")}), true},
+		"no headway":       {plan.Limits{}, turn{messages: 7}, cut(0, nil), false},
+		"failed":           {plan.Limits{}, turn{messages: 7}, cut(7, &Error{Exit: ExitTemp, Err: errors.New("x")}), false},
+		"own limit":        {plan.Limits{Messages: 7}, turn{messages: 7}, cut(7, nil), false},
+		"own limit, bytes": {plan.Limits{Bytes: 7}, turn{bytes: 8}, cut(7, nil), false},
+		"own limit later":  {plan.Limits{Messages: 8}, turn{messages: 7}, cut(7, nil), true},
 	} {
 		if got := tc.t.more(tc.own, tc.sum); got != tc.want {
 			t.Errorf("%s: %v, want %v", name, got, tc.want)

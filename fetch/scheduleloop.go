@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
@@ -57,7 +58,7 @@ type Loop struct {
 type ending struct {
 	task *task
 	host string
-	own  Limits
+	own  plan.Limits
 	sum  Summary
 }
 
@@ -282,4 +283,20 @@ func (s *loop) reload(r Roster) {
 			delete(s.tasks, id)
 		}
 	}
+}
+
+// clockSet is how far the wall clock may part from the steady one.
+const clockSet = 5 * time.Minute
+
+// clockWatch finds out that the wall clock was set while the program ran.
+type clockWatch struct{ wall, steady time.Time }
+
+// jumped compares how far the wall clock and the steady one have gone since the
+// last call. A machine that slept jumps, too.
+func (w *clockWatch) jumped(wall time.Time) bool {
+	wall, steady := wall.Round(0), time.Now() // without and with its steady part
+	by := wall.Sub(w.wall) - steady.Sub(w.steady)
+	first := w.steady.IsZero()
+	w.wall, w.steady = wall, steady
+	return !first && by.Abs() > clockSet
 }

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
@@ -216,7 +217,7 @@ func TestFairness(t *testing.T) {
 			mu.Unlock()
 			time.Sleep(time.Minute)
 			mu.Lock()
-			return Summary{Started: start, Fetched: a.Limits.Messages, Bytes: 1, Skips: map[Reason]int{OverLimit: 1}}
+			return Summary{Started: start, Fetched: a.Limits.Messages, Bytes: 1, Skips: map[plan.Reason]int{plan.OverLimit: 1}}
 		}}
 		r := Roster{Parallel: 2}
 		for _, id := range []string{"huge1", "huge2", "huge3", "small"} {
@@ -434,12 +435,12 @@ func TestAskedInTurns(t *testing.T) {
 					time.Sleep(time.Minute)
 					n := min(left[a.Name], a.Limits.Messages)
 					left[a.Name] -= n
-					return Summary{Started: time.Now(), Fetched: n, Skips: map[Reason]int{OverLimit: left[a.Name]}}
+					return Summary{Started: time.Now(), Fetched: n, Skips: map[plan.Reason]int{plan.OverLimit: left[a.Name]}}
 				}}
 				job := func(name string, s Schedule) Job {
 					return Job{Name: name, ID: name, Schedule: s,
 						Open: func() (*Account, error) {
-							return &Account{Name: name, ID: name, Limits: Limits{Messages: tc.limit}}, nil
+							return &Account{Name: name, ID: name, Limits: plan.Limits{Messages: tc.limit}}, nil
 						}}
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)

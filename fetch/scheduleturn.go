@@ -1,6 +1,10 @@
 package fetch
 
-import "time"
+import (
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/plan"
+)
 
 // Bounds of one turn. Where accounts outnumber the slots, a run that has
 // reached one of them goes to the end of the queue: a huge mailbox costs the
@@ -12,7 +16,7 @@ const (
 
 // turnLimits are the limits of a run's next turn: what is left of the run's
 // own, and not more than a turn if slots are scarce.
-func turnLimits(own Limits, t turn, scarce bool) Limits {
+func turnLimits(own plan.Limits, t turn, scarce bool) plan.Limits {
 	l := own
 	if l.Messages > 0 {
 		l.Messages = max(l.Messages-t.messages, 1)
@@ -34,9 +38,9 @@ func turnLimits(own Limits, t turn, scarce bool) Limits {
 
 // more reports whether a run goes on with another turn: this one was cut short
 // by its limits and not by the account's own, and it got somewhere.
-func (t turn) more(own Limits, sum *Summary) bool {
+func (t turn) more(own plan.Limits, sum *Summary) bool {
 	switch {
-	case sum.Skips[OverLimit] == 0, sum.Fetched == 0, classOf(ExitOf(sum.Err)) != usual:
+	case sum.Skips[plan.OverLimit] == 0, sum.Fetched == 0, classOf(ExitOf(sum.Err)) != usual:
 		return false
 	case own.Messages > 0 && t.messages >= own.Messages, own.Bytes > 0 && t.bytes >= own.Bytes:
 		return false

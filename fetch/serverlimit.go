@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
@@ -49,13 +50,13 @@ type serverLimit struct {
 
 // heldRefusal is the refusal of a message that is not charged with it yet.
 type heldRefusal struct {
-	item Item
+	item plan.Item
 	err  error // a *pop3.Error
 }
 
 // refused notes a refusal, and reports whether it is held. If not, it is the
 // message's own.
-func (l *serverLimit) refused(it Item, err error) (held bool) {
+func (l *serverLimit) refused(it plan.Item, err error) (held bool) {
 	says := limitOf(err)
 	if says != pop3.NoLimit {
 		l.held = append(l.held, heldRefusal{it, err})
@@ -99,7 +100,7 @@ func (l *serverLimit) reached() error { return &LimitError{Refused: l.held[0].er
 
 // take retrieves items by pass, which returns those that it did not ask for and
 // pop3.ErrEnough if it stopped.
-func (l *serverLimit) take(items []Item, pass func([]Item) ([]Item, error)) error {
+func (l *serverLimit) take(items []plan.Item, pass func([]plan.Item) ([]plan.Item, error)) error {
 	for len(items) > 0 {
 		rest, err := pass(items)
 		if err = l.closedBy(err); !errors.Is(err, pop3.ErrEnough) {

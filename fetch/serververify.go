@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
@@ -43,7 +44,7 @@ func (f *Fetcher) VerifyServer(ctx context.Context, a *Account, tell func(uid st
 }
 
 // summed returns the items whose sums are known.
-func (r *run) summed(items []Item) (known []Item) {
+func (r *run) summed(items []plan.Item) (known []plan.Item) {
 	for i := range items {
 		if e, ok := r.entry(items[i].Key); ok && e.SHA256 != ([sha256.Size]byte{}) {
 			known = append(known, items[i])
@@ -52,7 +53,7 @@ func (r *run) summed(items []Item) (known []Item) {
 	return known
 }
 
-func (r *run) compareServer(ctx context.Context, c *pop3.Client, items []Item, rep *ServerReport, tell func(string, bool)) error {
+func (r *run) compareServer(ctx context.Context, c *pop3.Client, items []plan.Item, rep *ServerReport, tell func(string, bool)) error {
 	rep.Refused = len(items)
 	return r.lookAt(ctx, c, items, func(i int, s bodySums) {
 		rep.Refused--

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -23,66 +24,66 @@ func (r *run) session(ctx context.Context, change *state.Change, done *confirmed
 	if list, err = r.name(ctx, c, list); err != nil {
 		return w, err
 	}
-	plan, err := r.diffSized(ctx, c, list)
+	todo, err := r.diffSized(ctx, c, list)
 	if err != nil {
 		return w, err
 	}
-	if still := done.skipped(plan.Skip); still > 0 {
+	if still := done.skipped(todo.Skip); still > 0 {
 		if pause, ok := r.lookAgain(done, still); ok {
 			return seenWindow{pause: pause}, c.Quit(ctx)
 		}
 	}
-	asked := plan.Asked
-	if err := r.matchReused(ctx, c, list, &plan); err != nil {
+	asked := todo.Asked
+	if err := r.matchReused(ctx, c, list, &todo); err != nil {
 		return w, err
 	}
-	w = seenWindow{listed: plan.Listed, gmail: gmail(c), list: list, reused: r.reusedUIDs()}
-	if err := r.matchReset(ctx, c, list, &plan); err != nil {
+	w = seenWindow{listed: todo.Listed, gmail: gmail(c), list: list, reused: r.reusedUIDs()}
+	if err := r.matchReset(ctx, c, list, &todo); err != nil {
 		return w, err
 	}
-	if err := r.agreed(&plan); err != nil {
+	if err := r.agreed(&todo); err != nil {
 		return w, err
 	}
-	r.planned(&plan)
+	r.planned(&todo)
 	w.planned = true
-	change.Gone, change.Back, change.Forget = plan.Gone, plan.Back, plan.Expire
-	change.GoneAt, change.Unfail = r.now(), plan.Unfail
+	change.Gone, change.Back, change.Forget = todo.Gone, todo.Back, todo.Expire
+	change.GoneAt, change.Unfail = r.now(), todo.Unfail
 	r.facts.LastPoll = r.now()
 
-	w.retrieved = len(plan.Retrieve)
-	if err = r.retrievePlanned(ctx, c, &plan, &w); err == nil {
-		err = r.proveDeletions(ctx, c, list, &plan, &w)
+	w.retrieved = len(todo.Retrieve)
+	if err = r.retrievePlanned(ctx, c, &todo, &w); err == nil {
+		err = r.proveDeletions(ctx, c, list, &todo, &w)
 	}
 	limit := openLimit(err)
 	if err != nil && limit == nil {
 		return w, err
 	}
 	if limit != nil {
-		r.spareUnproven(&plan, neverReused(list))
+		r.spareUnproven(&todo, plan.NeverReused(list))
 	}
 	w.reused = w.reused || r.reusedUIDs()
-	r.answered(asked, &plan, w.gmail, change)
-	r.listedAgain(&plan, done, change)
+	r.answered(asked, &todo, w.gmail, change)
+	r.listedAgain(&todo, done, change)
 	var twins []pop3.Message // the listing, if it has UIDs twice
-	if plan.Repeated && !r.prints.late {
+	if todo.Repeated && !r.prints.late {
 		twins = list
 	}
-	w.deleted, err = r.deleteAndQuit(ctx, c, plan.Delete, twins, change)
+	w.deleted, err = r.deleteAndQuit(ctx, c, todo.Delete, twins, change)
 	if err != nil || limit != nil {
 		return w, joined(err, limit)
 	}
-	return w, r.keepDigest(list, &plan)
+	return w, r.keepDigest(list, &todo)
 }
 
 // retrievePlanned takes the planned messages, suspects last, and counts in w.
-func (r *run) retrievePlanned(ctx context.Context, c *pop3.Client, plan *Plan, w *seenWindow) error {
+func (r *run) retrievePlanned(ctx context.Context, c *pop3.Client, todo *plan.Plan, w *seenWindow) error {
 	var portions []portion
-	portions, w.later = r.suspects.portions(plan.Retrieve, r.failedHere, len(plan.Delete) > 0, r.mayReconnect())
+	portions, w.later = r.suspects.portions(todo.Retrieve, r.failedHere, len(todo.Delete) > 0, r.mayReconnect())
 	before := r.sum.Fetched + r.sum.SetAside
 	defer func() {
 		got := r.sum.Fetched + r.sum.SetAside - before
 		w.brought = got > 0
-		w.left = w.retrieved-got > 1 || len(plan.Delete)+len(r.doomed) > 0
+		w.left = w.retrieved-got > 1 || len(todo.Delete)+len(r.doomed) > 0
 	}()
 	return r.retrieveAll(ctx, c, portions...)
 }
@@ -93,10 +94,10 @@ func (r *run) retrieveAll(ctx context.Context, c *pop3.Client, portions ...porti
 	r.enter(Retrieving)
 	defer c.OneAtATime(false)
 	limit := &serverLimit{}
-	pass := func(items []Item) ([]Item, error) { return r.pass(ctx, c, limit, items) }
+	pass := func(items []plan.Item) ([]plan.Item, error) { return r.pass(ctx, c, limit, items) }
 	for _, p := range portions {
 		c.OneAtATime(p.alone)
-		for _, some := range retriesFirst(p.items) {
+		for _, some := range plan.RetriesFirst(p.items) {
 			if err := limit.take(some, pass); err != nil {
 				return err
 			}
@@ -201,13 +202,13 @@ func (r *run) leave(c *pop3.Client) {
 }
 
 // planned tells the summary and the reporter of a plan.
-func (r *run) planned(p *Plan) {
+func (r *run) planned(p *plan.Plan) {
 	r.log.Info("planned", "retrieve", len(p.Retrieve), "bytes", p.Bytes, "delete", len(p.Delete), "skip", len(p.Skip), "seen", p.Known)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sum.Listed = max(r.sum.Listed, p.Listed) // of several sessions, the largest
 	r.sum.Skipped = len(p.Skip)
-	r.sum.Skips = make(map[Reason]int)
+	r.sum.Skips = make(map[plan.Reason]int)
 	for i := range p.Skip {
 		r.sum.Skips[p.Skip[i].Why]++
 	}

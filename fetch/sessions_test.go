@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -39,7 +40,7 @@ func recentRig(t *testing.T) *rig {
 	g := newRig(t, &pop3test.Maildrop{Gmail: true},
 		pop3test.Options{Capa: []string{"USER", "TOP", "UIDL", "RESP-CODES", "X-GOOGLE-RICO", "EXPIRE 0"}})
 	g.account.Server.Logins[0].User = "recent:alice"
-	g.account.Policy.Gmail = GmailRecent
+	g.account.Policy.Gmail = plan.GmailRecent
 	g.add(10)
 	return g
 }

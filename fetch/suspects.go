@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -45,7 +46,7 @@ type suspects struct {
 // brokenError is the end of a session at one message.
 type brokenError struct {
 	*MessageError
-	item      Item
+	item      plan.Item
 	near      []state.Key // asked for behind it, or not sure before it
 	first     bool        // nothing else was asked for in the session
 	pipelined bool        // something was asked for behind it
@@ -104,12 +105,12 @@ func shownSize(n int64) string {
 
 // brokenAt adds to the error of a session the message of the pass that it broke
 // at; any other error stays as it is.
-func (s *suspects) brokenAt(items []Item, err error) error {
+func (s *suspects) brokenAt(items []plan.Item, err error) error {
 	var at *pop3.RetrieveError
 	if !errors.As(err, &at) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	i := slices.IndexFunc(items, func(it Item) bool { return it.Num == at.Message.Num })
+	i := slices.IndexFunc(items, func(it plan.Item) bool { return it.Num == at.Message.Num })
 	if i < 0 {
 		return err
 	}
@@ -128,7 +129,7 @@ func (s *suspects) brokenAt(items []Item, err error) error {
 
 // portion is a part of what a session retrieves.
 type portion struct {
-	items []Item
+	items []plan.Item
 	alone bool // one at a time
 }
 
@@ -137,11 +138,11 @@ type portion struct {
 // the rest, and the suspects. These wait for a session that
 // has nothing else to do (it is busy, else), if there will be more; later is how
 // many do. What failed in this run is left out.
-func (s *suspects) portions(items []Item, failed func(state.Key) bool, busy, more bool) (out []portion, later int) {
-	if !slices.ContainsFunc(items, func(it Item) bool { return it.Suspect || s.near[it.Key] || failed(it.Key) }) {
+func (s *suspects) portions(items []plan.Item, failed func(state.Key) bool, busy, more bool) (out []portion, later int) {
+	if !slices.ContainsFunc(items, func(it plan.Item) bool { return it.Suspect || s.near[it.Key] || failed(it.Key) }) {
 		return []portion{{items, false}}, 0
 	}
-	var proof, careful, rest, suspect []Item
+	var proof, careful, rest, suspect []plan.Item
 	for _, it := range items {
 		switch {
 		case failed(it.Key):
@@ -167,8 +168,8 @@ func (s *suspects) portions(items []Item, failed func(state.Key) bool, busy, mor
 // compared, so that they do not hold up the deletions of others. Each is tried in
 // a session that has nothing else to do (it is busy, else), and pauses when it
 // failed.
-func (r *run) worthComparing(items []Item, busy bool, w *seenWindow) (out []Item) {
-	var alone []Item
+func (r *run) worthComparing(items []plan.Item, busy bool, w *seenWindow) (out []plan.Item) {
+	var alone []plan.Item
 	for _, it := range items {
 		fail := failureAt(r.failures[it.Key], "")
 		switch {
@@ -212,7 +213,7 @@ func (s *suspects) note(e *brokenError, brought bool) {
 
 // suspect puts a message on record as one to be tried last and alone, without
 // counting a failure. It stays on the server.
-func (r *run) suspect(it *Item, why error) {
+func (r *run) suspect(it *plan.Item, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now, why := r.now(), unnamed(why)

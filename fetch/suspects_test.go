@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -80,7 +81,7 @@ func testBadMessage(t *testing.T, f pop3test.Fault, at int, pipelined bool) {
 			}
 		})
 	}
-	if s := g.run(); s.Err != nil || s.Skips[Pausing] != 1 {
+	if s := g.run(); s.Err != nil || s.Skips[plan.Pausing] != 1 {
 		t.Errorf("paused: %v, %v", s.Err, s.Skips)
 	}
 	good := pop3test.NewServer(g.drop, pop3test.Options{Security: pop3test.Plain})

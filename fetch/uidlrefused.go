@@ -3,8 +3,8 @@ package fetch
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -58,7 +58,7 @@ func (r *run) knowsUIDs() (known bool) {
 	}
 	_ = r.db.View(func(v *state.View) error { // our own View cannot fail
 		for k, rec := range v.Records() {
-			if known = rec.Source() == state.Fetched && !strings.HasPrefix(string(k), uidPrefix); known {
+			if known = rec.Source() == state.Fetched && !plan.IsFingerprintUID(string(k)); known {
 				break
 			}
 		}

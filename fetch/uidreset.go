@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -25,12 +25,12 @@ func resetSuspected(expected, present, unknown int) bool {
 // matchReset looks for the known messages behind the new UIDs of a listing,
 // before anything is retrieved. Those found are seen under their new UIDs; the
 // plan is then made anew.
-func (r *run) matchReset(ctx context.Context, c *pop3.Client, list []pop3.Message, plan *Plan) error {
-	found, err := r.recognise(ctx, c, plan, true)
+func (r *run) matchReset(ctx context.Context, c *pop3.Client, list []pop3.Message, todo *plan.Plan) error {
+	found, err := r.recognise(ctx, c, todo, true)
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	for _, k := range plan.Vanished { // under this unique-id it cannot be seen to go
+	for _, k := range todo.Vanished { // under this unique-id it cannot be seen to go
 		if e, ok := r.entry(k); ok {
 			e.Asked = false
 			found = append(found, e)
@@ -40,7 +40,7 @@ func (r *run) matchReset(ctx context.Context, c *pop3.Client, list []pop3.Messag
 	if err := r.db.Apply(&state.Change{Put: found}); err != nil {
 		return stateFailed(r.db, err)
 	}
-	*plan, err = r.diff(list)
+	*todo, err = r.diff(list)
 	return err
 }
 
@@ -48,19 +48,19 @@ func (r *run) matchReset(ctx context.Context, c *pop3.Client, list []pop3.Messag
 // with what is known, and returns the entries that the known messages have
 // under their new UIDs. With contents it may retrieve messages for that. It
 // changes nothing.
-func (r *run) recognise(ctx context.Context, c *pop3.Client, plan *Plan, contents bool) ([]state.Entry, error) {
+func (r *run) recognise(ctx context.Context, c *pop3.Client, todo *plan.Plan, contents bool) ([]state.Entry, error) {
 	if gmail(c) {
 		return nil, nil // its list changes all the time
 	}
-	others := len(plan.Retrieve) + len(plan.Skip)
-	if others == 0 || len(plan.Gone) <= plan.Known {
+	others := len(todo.Retrieve) + len(todo.Skip)
+	if others == 0 || len(todo.Gone) <= todo.Known {
 		return nil, nil // not suspected, however many of those that are gone are lost
 	}
-	lost, err := r.lost(plan, !c.HasUIDL())
-	if err != nil || !resetSuspected(lost.count+plan.Known, plan.Known, others) {
+	lost, err := r.lost(todo, !c.HasUIDL())
+	if err != nil || !resetSuspected(lost.count+todo.Known, todo.Known, others) {
 		return nil, err
 	}
-	unknown := slices.Concat(plan.Retrieve, slices.DeleteFunc(slices.Clone(plan.Skip), func(it Item) bool { return it.Why == Reappeared }))
+	unknown := slices.Concat(todo.Retrieve, slices.DeleteFunc(slices.Clone(todo.Skip), func(it plan.Item) bool { return it.Why == plan.Reappeared }))
 	r.log.Info("most known messages are gone and others have come: comparing headers", "gone", lost.count, "unknown", len(unknown))
 	found, err := r.match(ctx, c, unknown, &lost, contents)
 	if err != nil {
@@ -73,19 +73,6 @@ func (r *run) recognise(ctx context.Context, c *pop3.Client, plan *Plan, content
 	return found, nil
 }
 
-// recognised takes messages out of a plan that are known after all.
-func (p *Plan) recognised(found []state.Entry) {
-	known := make(map[state.Key]bool, len(found))
-	for i := range found {
-		known[found[i].Key] = true
-	}
-	isKnown := func(it Item) bool { return known[it.Key] }
-	p.Retrieve = slices.DeleteFunc(p.Retrieve, isKnown)
-	p.Skip = slices.DeleteFunc(p.Skip, isKnown)
-	p.Known += len(found)
-	p.weigh()
-}
-
 // lostEntries are the entries that the last listing held and this one does not.
 type lostEntries struct {
 	count   int
@@ -95,13 +82,13 @@ type lostEntries struct {
 
 // lost collects them. A message that we deleted is expected to be gone, and so is
 // one that was known by its header in a listing that goes by headers.
-func (r *run) lost(plan *Plan, byHeaders bool) (lostEntries, error) {
+func (r *run) lost(todo *plan.Plan, byHeaders bool) (lostEntries, error) {
 	out := lostEntries{byPrint: make(map[state.Fingerprint][]state.Entry)}
 	err := r.db.View(func(v *state.View) error {
-		for _, k := range plan.Gone {
+		for _, k := range todo.Gone {
 			e, ok := v.Get(k)
 			switch {
-			case !ok, !e.Deleted.IsZero(), byHeaders && strings.HasPrefix(k.UID(), uidPrefix):
+			case !ok, !e.Deleted.IsZero(), byHeaders && plan.IsFingerprintUID(k.UID()):
 				continue
 			case e.Fingerprint.IsZero():
 				out.blind++
@@ -118,13 +105,13 @@ func (r *run) lost(plan *Plan, byHeaders bool) (lostEntries, error) {
 // match gives those of the unknown messages that are known the entry of their
 // old self: by the header, or where that does not do by the content, with which
 // contents must be allowed.
-func (r *run) match(ctx context.Context, c *pop3.Client, unknown []Item, lost *lostEntries, contents bool) ([]state.Entry, error) {
-	prints, err := r.fingerprints(ctx, c, messagesOf(unknown))
+func (r *run) match(ctx context.Context, c *pop3.Client, unknown []plan.Item, lost *lostEntries, contents bool) ([]state.Entry, error) {
+	prints, err := r.fingerprints(ctx, c, plan.Messages(unknown))
 	if err != nil {
 		return nil, err
 	}
 	var found []state.Entry
-	var open []Item
+	var open []plan.Item
 	for i, p := range prints {
 		switch e := lost.shown(p, unknown[i].Size); {
 		case e != nil:
@@ -146,7 +133,7 @@ func (r *run) match(ctx context.Context, c *pop3.Client, unknown []Item, lost *l
 
 // matchContents retrieves messages of which the server shows no header, or an
 // equal one with a size that does not fit. Else they would be delivered twice.
-func (r *run) matchContents(ctx context.Context, c *pop3.Client, open []Item, lost *lostEntries) (found []state.Entry, err error) {
+func (r *run) matchContents(ctx context.Context, c *pop3.Client, open []plan.Item, lost *lostEntries) (found []state.Entry, err error) {
 	err = r.lookAt(ctx, c, open, func(i int, s bodySums) {
 		if e := lost.taken(func(e *state.Entry) bool { return s.like(e, false) == sameMessage }); e != nil {
 			e.Key, e.Asked = open[i].Key, false

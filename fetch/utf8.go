@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -16,7 +17,7 @@ import (
 // it, gets sessions without; zero if there is no such quirk on record.
 func UTF8Quirk(f *state.Facts, now time.Time) time.Time {
 	until := f.NoUTF8At.Add(recheckAfter)
-	if f.NoUTF8 && until.After(now) && !future(f.NoUTF8At, now) {
+	if f.NoUTF8 && until.After(now) && !plan.Future(f.NoUTF8At, now) {
 		return until
 	}
 	return time.Time{}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
@@ -142,9 +143,9 @@ func TestNewUIDsAreRecognisedByHeaders(t *testing.T) {
 	}
 	g.drop.Rename(func(uid string) string { return "moved-" + uid })
 	g.add(3)
-	plan, notes, err := g.fetcher.Plan(context.Background(), g.account)
-	if err != nil || len(plan.Retrieve) != 3 || plan.Known != 50 || len(notes) != 1 {
-		t.Errorf("plan: %d to fetch, %d known, notes %q, err %v", len(plan.Retrieve), plan.Known, notes, err)
+	todo, notes, err := g.fetcher.Plan(context.Background(), g.account)
+	if err != nil || len(todo.Retrieve) != 3 || todo.Known != 50 || len(notes) != 1 {
+		t.Errorf("plan: %d to fetch, %d known, notes %q, err %v", len(todo.Retrieve), todo.Known, notes, err)
 	}
 	s := g.run()
 	if s.Err != nil || s.Fetched != 3 || g.delivered() != 53 {
@@ -312,7 +313,7 @@ func TestLongListing(t *testing.T) {
 	g.drop.Add("small", []byte("Subject: new\r\n\r\n"))
 	g.drop.Add("large", []byte("Subject: new\r\n\r\n"+strings.Repeat("x", 60)+"\r\n"))
 	s, got := poll()
-	if want := fmt.Sprintf("%sLIST RETR %d STAT QUIT", login, longList+1); got != want || s.Fetched != 1 || s.Skips[TooBig] != 1 {
+	if want := fmt.Sprintf("%sLIST RETR %d STAT QUIT", login, longList+1); got != want || s.Fetched != 1 || s.Skips[plan.TooBig] != 1 {
 		t.Errorf("two new ones, one too big: %s, %+v", got, s)
 	}
 }

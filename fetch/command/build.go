@@ -15,6 +15,8 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -42,7 +44,7 @@ func (e *env) account(a *config.Account) (*fetch.Account, error) {
 		Server: server,
 		Policy: policy(a),
 		UTF8:   fetch.UTF8(a.UTF8),
-		Limits: fetch.Limits{
+		Limits: plan.Limits{
 			Messages:    a.Limit.Messages,
 			Bytes:       a.Limit.Bytes,
 			BytesPerDay: a.Limit.BytesPerDay,
@@ -95,9 +97,9 @@ func (e *env) quarantine(id string) string {
 	return filepath.Join(e.stateDir, "quarantine", base[:len(base)-len(filepath.Ext(base))])
 }
 
-func policy(a *config.Account) fetch.Policy {
-	p := fetch.Policy{
-		Keep: fetch.Keep{
+func policy(a *config.Account) plan.Policy {
+	p := plan.Policy{
+		Keep: plan.Keep{
 			None:   a.Keep.None,
 			Days:   a.Keep.Days,
 			Newest: a.Keep.Newest,
@@ -112,13 +114,13 @@ func policy(a *config.Account) fetch.Policy {
 		p.Poison = -1 // never
 	}
 	if a.OnReject == config.RejectKeep {
-		p.OnReject = fetch.KeepOnServer
+		p.OnReject = plan.KeepOnServer
 	}
 	if a.To != nil {
-		p.Envelope = fetch.Envelope{Header: a.To.Header, Occurrence: a.To.Occurrence, Strip: a.To.Strip}
+		p.Envelope = header.Envelope{Header: a.To.Header, Occurrence: a.To.Occurrence, Strip: a.To.Strip}
 	}
 	if a.Gmail == config.GmailRecent {
-		p.Gmail = fetch.GmailRecent
+		p.Gmail = plan.GmailRecent
 	}
 	return p
 }

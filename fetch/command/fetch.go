@@ -15,6 +15,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 )
 
 func fetchCommand() *cli.Command {
@@ -184,12 +185,12 @@ func override(c *cli.Context, a *fetch.Account) {
 }
 
 // shape applies the options that decide what a run does.
-func shape(a *fetch.Account, o fetch.SavedOptions) {
+func shape(a *fetch.Account, o plan.SavedOptions) {
 	switch {
 	case o.Keep:
-		a.Policy.Keep = fetch.Keep{}
+		a.Policy.Keep = plan.Keep{}
 	case o.Delete:
-		a.Policy.Keep = fetch.Keep{None: true}
+		a.Policy.Keep = plan.Keep{None: true}
 	}
 	if o.Limit > 0 {
 		a.Limits.Messages = o.Limit

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 )
 
 func planCommand() *cli.Command {
@@ -46,23 +47,23 @@ func runPlan(c *cli.Context) error {
 		return err
 	}
 	var codes []fetch.Exit
-	var saved []fetch.SavedPlan
+	var saved []plan.SavedPlan
 	f := e.fetcher()
 	for _, a := range list {
-		plan, notes, err := f.Plan(c.Context, a)
+		todo, notes, err := f.Plan(c.Context, a)
 		if exit.IsStopped(c.Context, err) {
 			return exit.Stopped(nothingChanged)
 		}
 		codes = append(codes, fetch.ExitOf(err))
 		e.printNotes(a.Name, notes)
-		saved = append(saved, plan.Saved(a, savedOptions(c)))
+		saved = append(saved, todo.Saved(a.Name, a.ID, savedOptions(c)))
 		switch {
 		case err != nil:
 			e.failed(a.Name, err, nothingChanged)
 		case e.json:
-			err = writePlanJSON(e.std.Out, a.Name, &plan)
+			err = writePlanJSON(e.std.Out, a.Name, &todo)
 		default:
-			err = writePlan(e.std.Out, a.Name, &plan, e.planRows(), e.width())
+			err = writePlan(e.std.Out, a.Name, &todo, e.planRows(), e.width())
 		}
 	}
 	if err := exit.Worst(codes); err != nil {
@@ -84,7 +85,7 @@ func (e *env) planRows() int {
 
 // writePlan prints the plan as a table: the first messages to act on, then a
 // sum. Width is that of the terminal, 0 if there is none.
-func writePlan(out io.Writer, account string, p *fetch.Plan, rows, width int) error {
+func writePlan(out io.Writer, account string, p *plan.Plan, rows, width int) error {
 	fmt.Fprintf(out, "%s: %s on the server (%s), %d seen\n", printable(account),
 		plural(p.Listed, "message"), humanize.IBytes(uint64(p.Size)), p.Known)
 	t := table{indent: "  ", head: []string{"ACTION", "NUM", "SIZE", "UID", "WHY"}, long: "UID"}
@@ -101,9 +102,9 @@ func writePlan(out io.Writer, account string, p *fetch.Plan, rows, width int) er
 }
 
 // addPlan adds the first rows of a plan, and returns how many are left out.
-func addPlan(t *table, p *fetch.Plan, rows int) int {
+func addPlan(t *table, p *plan.Plan, rows int) int {
 	shown := 0
-	row := func(do, why string, it *fetch.Item) {
+	row := func(do, why string, it *plan.Item) {
 		if shown++; shown <= rows {
 			t.add(do, strconv.Itoa(it.Num), size(it.Size), printable(it.UID), why)
 		}
@@ -120,7 +121,7 @@ func addPlan(t *table, p *fetch.Plan, rows int) int {
 	}
 	over := 0
 	for i := range p.Skip {
-		if p.Skip[i].Why == fetch.OverLimit {
+		if p.Skip[i].Why == plan.OverLimit {
 			over++ // the sum says it
 			continue
 		}
@@ -133,7 +134,7 @@ func addPlan(t *table, p *fetch.Plan, rows int) int {
 }
 
 // deletions counts what is deleted after it was fetched.
-func deletions(p *fetch.Plan) (n int) {
+func deletions(p *plan.Plan) (n int) {
 	for i := range p.Retrieve {
 		if p.Retrieve[i].Delete {
 			n++
@@ -149,7 +150,7 @@ func size(n int64) string {
 	return humanize.IBytes(uint64(n))
 }
 
-func whyRetrieve(it *fetch.Item, k fetch.Keep) string {
+func whyRetrieve(it *plan.Item, k plan.Keep) string {
 	why := "new"
 	switch {
 	case len(it.SetAside) > 0:
@@ -164,7 +165,7 @@ func whyRetrieve(it *fetch.Item, k fetch.Keep) string {
 }
 
 // whyDelete says which rule orders a deletion.
-func whyDelete(it *fetch.Item, k fetch.Keep) string {
+func whyDelete(it *plan.Item, k plan.Keep) string {
 	if rule := whyRule(it.Rule, k); rule != "" {
 		return "delivered before; " + rule
 	}
@@ -172,19 +173,19 @@ func whyDelete(it *fetch.Item, k fetch.Keep) string {
 }
 
 // whyRule is the rule of a composite keep; keep: none needs no reason.
-func whyRule(r fetch.Rule, k fetch.Keep) string {
+func whyRule(r plan.Rule, k plan.Keep) string {
 	switch r {
-	case fetch.RuleDays:
+	case plan.RuleDays:
 		return "older than " + plural(k.Days, "day")
-	case fetch.RuleNewest:
+	case plan.RuleNewest:
 		return fmt.Sprintf("not among the newest %d", k.Newest)
-	case fetch.RuleBelow:
+	case plan.RuleBelow:
 		return "over " + humanize.IBytes(uint64(k.Below))
 	}
 	return ""
 }
 
-func whySkip(it *fetch.Item) string {
+func whySkip(it *plan.Item) string {
 	if !it.Until.IsZero() {
 		return it.Why.String() + " until " + it.Until.Local().Format(time.DateTime)
 	}
@@ -209,8 +210,8 @@ type planJSON struct {
 	Bytes   *int64     `json:"bytes,omitempty"`
 }
 
-func writePlanJSON(out io.Writer, account string, p *fetch.Plan) error {
-	row := func(action, why string, it *fetch.Item) error {
+func writePlanJSON(out io.Writer, account string, p *plan.Plan) error {
+	row := func(action, why string, it *plan.Item) error {
 		r := planJSON{Account: account, Action: action, Num: it.Num, UID: it.UID, Size: it.Size, Why: why, Delete: it.Delete || action == "delete"}
 		if !it.Until.IsZero() {
 			r.Until = &it.Until

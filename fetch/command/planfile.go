@@ -13,24 +13,25 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/state"
 )
 
 // planFile is the file of `plan --save`.
 type planFile struct {
-	Version int               `json:"version"`
-	Saved   time.Time         `json:"saved"`
-	Plans   []fetch.SavedPlan `json:"plans"`
+	Version int              `json:"version"`
+	Saved   time.Time        `json:"saved"`
+	Plans   []plan.SavedPlan `json:"plans"`
 }
 
 // planVersion is the form of the file that this version reads and writes.
 const planVersion = 1
 
-func savedOptions(c *cli.Context) fetch.SavedOptions {
-	return fetch.SavedOptions{Keep: c.Bool("keep"), Delete: c.Bool("delete"), All: c.Bool("all"), Limit: c.Int("limit"), TrustImported: c.Bool("trust-imported")}
+func savedOptions(c *cli.Context) plan.SavedOptions {
+	return plan.SavedOptions{Keep: c.Bool("keep"), Delete: c.Bool("delete"), All: c.Bool("all"), Limit: c.Int("limit"), TrustImported: c.Bool("trust-imported")}
 }
 
-func savePlans(path string, plans []fetch.SavedPlan) error {
+func savePlans(path string, plans []plan.SavedPlan) error {
 	text, err := json.MarshalIndent(planFile{Version: planVersion, Saved: time.Now().UTC(), Plans: plans}, "", " ")
 	if err != nil {
 		return err
@@ -49,7 +50,7 @@ func savePlans(path string, plans []fetch.SavedPlan) error {
 	return nil
 }
 
-func loadPlans(path string) ([]fetch.SavedPlan, error) {
+func loadPlans(path string) ([]plan.SavedPlan, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, exit.Usage(exit.Hint(fmt.Errorf("--plan: %w", err), "nothing was done; `mailhaul plan --save FILE` writes such a file"))
@@ -82,7 +83,7 @@ func planned(c *cli.Context) (*env, []*fetch.Account, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	byID := make(map[string]*fetch.SavedPlan)
+	byID := make(map[string]*plan.SavedPlan)
 	for i := range plans {
 		byID[plans[i].ID] = &plans[i]
 	}

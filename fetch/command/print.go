@@ -11,8 +11,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/mailhaul/mailhaul/state"
 	"golang.org/x/term"
+
+	"github.com/mailhaul/mailhaul/state"
 )
 
 // printNotes tells what a person should know of a run.

@@ -1,4 +1,6 @@
-package fetch
+// Package header reads the header of a message: its dates and addresses, a
+// fingerprint that tells it from others, and what servers add to it.
+package header
 
 import (
 	"bufio"
@@ -15,36 +17,36 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// maxHeader is how much of a message's beginning is held to look at its
+// MaxSize is how much of a message's beginning is held to look at its
 // header. A longer header is delivered whole, but only this much is read for
 // dates and addresses.
-const maxHeader = 256 << 10
+const MaxSize = 256 << 10
 
-// header is the raw header of a message, LF line ends, up to and including
+// Header is the raw header of a message, LF line ends, up to and including
 // the empty line if that was reached.
-type header []byte
+type Header []byte
 
-// readHeader reads the header from r without losing a byte: what it read is
+// Read reads the header from r without losing a byte: what it read is
 // the start of the message and r has the rest. The bytes are valid until r is
 // reset or read.
-func readHeader(r *bufio.Reader) (header, error) {
+func Read(r *bufio.Reader) (Header, error) {
 	for n := 1024; ; n *= 2 {
-		n = min(n, maxHeader)
+		n = min(n, MaxSize)
 		b, err := r.Peek(n)
-		if end := headerEnd(b); end >= 0 {
-			return header(b[:end]), nil
+		if end := End(b); end >= 0 {
+			return Header(b[:end]), nil
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
-		if err != nil || n == maxHeader {
-			return header(b), nil
+		if err != nil || n == MaxSize {
+			return Header(b), nil
 		}
 	}
 }
 
-// headerEnd returns the length of the header with its empty line, or -1.
-func headerEnd(b []byte) int {
+// End returns the length of the header with its empty line, or -1.
+func End(b []byte) int {
 	if len(b) > 0 && b[0] == '\n' {
 		return 1
 	}
@@ -56,7 +58,7 @@ func headerEnd(b []byte) int {
 
 // fields yields the fields in order: the name as written and the value with
 // its folding (RFC 5322 section 2.2.3) still in it.
-func (h header) fields() iter.Seq2[[]byte, []byte] {
+func (h Header) fields() iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for rest := []byte(h); len(rest) > 0 && rest[0] != '\n'; {
 			end := fieldEnd(rest)
@@ -83,15 +85,15 @@ func fieldEnd(b []byte) int {
 	}
 }
 
-// get returns the nth (from 1) field of a name, unfolded and trimmed.
-func (h header) get(name string, nth int) (string, bool) {
+// Get returns the nth (from 1) field of a name, unfolded and trimmed.
+func (h Header) Get(name string, nth int) (string, bool) {
 	var scratch [256]byte
 	v, ok := h.raw(name, nth)
 	return string(unfold(scratch[:0], v)), ok
 }
 
 // raw is get without the unfolding.
-func (h header) raw(name string, nth int) ([]byte, bool) {
+func (h Header) raw(name string, nth int) ([]byte, bool) {
 	for n, v := range h.fields() {
 		if len(n) != len(name) || !strings.EqualFold(string(n), name) {
 			continue
@@ -127,10 +129,10 @@ func unfold(b, v []byte) []byte {
 // session to session and when a provider moves a mailbox.
 var identifying = []string{"message-id", "date", "from", "to", "subject"}
 
-// fingerprint tells messages apart where UIDs cannot. Without Message-ID and
+// Fingerprint tells messages apart where UIDs cannot. Without Message-ID and
 // Date, as some devices write, the other fields are the same in many messages:
 // it is then taken over the whole header, which has the times of its way.
-func (h header) fingerprint() state.Fingerprint {
+func (h Header) Fingerprint() state.Fingerprint {
 	var scratch [1 << 10]byte
 	b := scratch[:0]
 	found := false
@@ -148,18 +150,18 @@ func (h header) fingerprint() state.Fingerprint {
 	return state.Fingerprint(sum[:16])
 }
 
-// date says when the message was received: the date of its topmost Received
+// Date says when the message was received: the date of its topmost Received
 // field, else of its Date field, else what the caller says. Dates before 1980
 // or more than a day ahead are not believed.
-func (h header) date(otherwise time.Time) time.Time {
-	if v, ok := h.get("Received", 1); ok {
+func (h Header) Date(otherwise time.Time) time.Time {
+	if v, ok := h.Get("Received", 1); ok {
 		if i := strings.LastIndexByte(v, ';'); i >= 0 {
 			if t, ok := sane(v[i+1:]); ok {
 				return t
 			}
 		}
 	}
-	if v, ok := h.get("Date", 1); ok {
+	if v, ok := h.Get("Date", 1); ok {
 		if t, ok := sane(v); ok {
 			return t
 		}
@@ -183,18 +185,18 @@ func sane(s string) (time.Time, bool) {
 	return t, true
 }
 
-// sender is the address of the topmost Return-Path field.
-func (h header) sender() (addr string, ok bool) {
-	v, ok := h.get("Return-Path", 1)
+// Sender is the address of the topmost Return-Path field.
+func (h Header) Sender() (addr string, ok bool) {
+	v, ok := h.Get("Return-Path", 1)
 	if !ok {
 		return "", false
 	}
 	return address(v), true
 }
 
-// recipient finds a shared mailbox's recipient by an exact rule.
-func (h header) recipient(e Envelope) (string, bool) {
-	v, ok := h.get(e.Header, max(e.Occurrence, 1))
+// Recipient finds a shared mailbox's recipient by an exact rule.
+func (h Header) Recipient(e Envelope) (string, bool) {
+	v, ok := h.Get(e.Header, max(e.Occurrence, 1))
 	if !ok {
 		return "", false
 	}
@@ -216,4 +218,15 @@ func address(v string) string {
 		return ""
 	}
 	return v
+}
+
+// Envelope is the exact rule by which a shared mailbox finds a message's
+// recipient: the value of the Nth field named Header, less a prefix.
+type Envelope struct {
+	// Header is the field's name; empty: the mailbox is not shared.
+	Header string
+	// Occurrence counts from the top, 1 for the first; zero means 1.
+	Occurrence int
+	// Strip is a prefix of the address to remove, as qmail adds it.
+	Strip string
 }

@@ -1,4 +1,4 @@
-package fetch
+package plan
 
 import (
 	"bytes"
@@ -34,6 +34,17 @@ func keysOf(list []pop3.Message) keyed {
 		}
 	}
 	return k
+}
+
+// Items are the messages of a listing with their keys, and in the order of
+// these.
+func Items(list []pop3.Message) []Item {
+	k := keysOf(list)
+	items := make([]Item, len(list))
+	for i, pos := range k.order {
+		items[i] = Item{Message: list[pos], Key: k.key(pos)}
+	}
+	return items
 }
 
 // tell gives the second of equal UIDs and those after it keys of their own, and
@@ -114,7 +125,7 @@ func (r *rows) unfinished(p Policy) (n int) {
 func (r *rows) merge(k Known, p Policy, now time.Time, plan *Plan) {
 	forget := cmp.Or(p.ForgetAfter, DefaultForgetAfter)
 	i := 0
-	for key, rec := range k.Records {
+	for key, rec := range k.records() {
 		for i < len(r.order) && string(r.key(r.order[i])) < string(key) {
 			i++
 		}
@@ -138,7 +149,7 @@ func (r *rows) merge(k Known, p Policy, now time.Time, plan *Plan) {
 		switch {
 		case !gone:
 			plan.Gone = append(plan.Gone, state.Key(bytes.Clone(key)))
-		case age(since, k.AgesFrom, now) >= forget:
+		case Age(since, k.AgesFrom, now) >= forget:
 			plan.Expire = append(plan.Expire, state.Key(bytes.Clone(key)))
 		}
 	}

@@ -1,4 +1,4 @@
-package fetch
+package plan
 
 import (
 	"fmt"
@@ -430,3 +430,19 @@ func benchmarkDiff(b *testing.B, known int) {
 func BenchmarkDiff100k(b *testing.B) { benchmarkDiff(b, 100_000) }
 
 func BenchmarkDiff1M(b *testing.B) { benchmarkDiff(b, 1_000_000) }
+
+// TestUnfail: what is forgotten, and what is not.
+func TestUnfail(t *testing.T) {
+	list := []pop3.Message{{UID: "b", Num: 1}, {UID: "a", Num: 2}, {UID: "b", Num: 3}}
+	fail := func(served ...string) []state.Failure { return []state.Failure{{Count: 1, Served: served}} }
+	k := Known{Failures: map[state.Key][]state.Failure{
+		"a": fail(), "b": fail(), state.NewKey("b", 1): fail(), // listed
+		state.NewKey("b", 2): fail(), "c": fail(), "": fail(), // not listed
+		"d": fail("x@example.org"), // has recipients that have it
+	}}
+	got := Diff(list, k, Policy{}, Limits{}, time.Now()).Unfail
+	want := []state.Key{"", state.NewKey("b", 2), "c"}
+	if len(got) != len(want) || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

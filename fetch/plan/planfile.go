@@ -1,4 +1,4 @@
-package fetch
+package plan
 
 import (
 	"fmt"
@@ -37,8 +37,8 @@ type SavedItem struct {
 }
 
 // Saved is the plan in the form that is written to a file.
-func (p *Plan) Saved(a *Account, o SavedOptions) SavedPlan {
-	return SavedPlan{Account: a.Name, ID: a.ID, Options: o, Retrieve: savedItems(p.Retrieve), Delete: savedItems(p.Delete)}
+func (p *Plan) Saved(account, id string, o SavedOptions) SavedPlan {
+	return SavedPlan{Account: account, ID: id, Options: o, Retrieve: savedItems(p.Retrieve), Delete: savedItems(p.Delete)}
 }
 
 func savedItems(items []Item) []SavedItem {
@@ -50,35 +50,20 @@ func savedItems(items []Item) []SavedItem {
 	return out
 }
 
-// PlanChangedError says that a saved plan is not what would be done now.
-type PlanChangedError struct{ Differences []string }
+// ChangedError says that a saved plan is not what would be done now.
+type ChangedError struct{ Differences []string }
 
-func (e *PlanChangedError) Error() string {
+func (e *ChangedError) Error() string {
 	return "the mailbox or the configuration has changed since the plan was saved:\n" + strings.Join(e.Differences, "\n")
 }
 
 // Hint implements the hint of an error.
-func (*PlanChangedError) Hint() string {
+func (*ChangedError) Hint() string {
 	return "look at `mailhaul plan` again and save it anew"
 }
 
-// agreed holds a plan to the saved one, if there is one. The first session of a
-// run must find just that to do; a later one does what is left of it.
-func (r *run) agreed(p *Plan) error {
-	want := r.a.Exactly
-	switch {
-	case want == nil:
-		return nil
-	case r.agreedOn:
-		p.within(want)
-		return nil
-	}
-	r.agreedOn = true
-	return p.exactly(want)
-}
-
-// within drops what was not agreed to.
-func (p *Plan) within(want *SavedPlan) {
+// Within drops what was not agreed to.
+func (p *Plan) Within(want *SavedPlan) {
 	fetch, drop := make(map[savedID]bool), make(map[savedID]bool)
 	for _, it := range want.Retrieve {
 		fetch[it.id()] = true
@@ -96,8 +81,8 @@ func (p *Plan) within(want *SavedPlan) {
 	p.weigh()
 }
 
-// exactly compares the plan with the one that was agreed to.
-func (p *Plan) exactly(want *SavedPlan) error {
+// Exactly compares the plan with the one that was agreed to.
+func (p *Plan) Exactly(want *SavedPlan) error {
 	if want == nil {
 		return nil
 	}
@@ -105,7 +90,7 @@ func (p *Plan) exactly(want *SavedPlan) error {
 	diff = append(diff, differences("fetch", savedItems(p.Retrieve), want.Retrieve)...)
 	diff = append(diff, differences("delete", savedItems(p.Delete), want.Delete)...)
 	if len(diff) > 0 {
-		return &PlanChangedError{diff}
+		return &ChangedError{diff}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package fetch
+package header
 
 import (
 	"bufio"
@@ -34,7 +34,7 @@ func TestHeaderDate(t *testing.T) {
 		{"in the body", "Subject: x\n\nDate: Mon, 1 Jun 2020 10:00:00 +0000\n", ""},
 	}
 	for _, tt := range tests {
-		got := header(tt.head).date(now).UTC()
+		got := Header(tt.head).Date(now).UTC()
 		want := now.UTC()
 		if tt.want != "" {
 			want, _ = time.Parse(time.RFC3339, tt.want)
@@ -57,7 +57,7 @@ func TestHeaderFingerprint(t *testing.T) {
 		"Subject: a b\nTo: b@x\nFrom: a@x\nDate: Mon, 1 Jun 2020 10:00:00 +0000\nMessage-ID: <1@x>\n",
 	}
 	for _, s := range same {
-		if header(s).fingerprint() != header(one).fingerprint() {
+		if Header(s).Fingerprint() != Header(one).Fingerprint() {
 			t.Errorf("%q differs", s)
 		}
 	}
@@ -69,11 +69,11 @@ func TestHeaderFingerprint(t *testing.T) {
 		"", "\n", "X: y\n", "X: z\n",
 	}
 	for i, s := range differ {
-		if header(s).fingerprint() == header(one).fingerprint() {
+		if Header(s).Fingerprint() == Header(one).Fingerprint() {
 			t.Errorf("%q is the same", s)
 		}
 		for _, o := range differ[:i] {
-			if header(s).fingerprint() == header(o).fingerprint() && strings.TrimSpace(s) != strings.TrimSpace(o) {
+			if Header(s).Fingerprint() == Header(o).Fingerprint() && strings.TrimSpace(s) != strings.TrimSpace(o) {
 				t.Errorf("%q and %q are the same", s, o)
 			}
 		}
@@ -100,7 +100,7 @@ func TestHeaderSender(t *testing.T) {
 		{"\nReturn-Path: <a@x>\n", "", false},
 	}
 	for _, tt := range tests {
-		if got, ok := header(tt.head).sender(); got != tt.want || ok != tt.ok {
+		if got, ok := Header(tt.head).Sender(); got != tt.want || ok != tt.ok {
 			t.Errorf("%q: %q %t, want %q %t", tt.head, got, ok, tt.want, tt.ok)
 		}
 	}
@@ -129,7 +129,7 @@ func TestHeaderRecipient(t *testing.T) {
 		{"Delivered-To: \xff\xfe@x\n", Envelope{Header: "Delivered-To"}, "\xff\xfe@x", true},
 	}
 	for _, tt := range tests {
-		if got, ok := header(tt.head).recipient(tt.rule); ok != tt.ok || ok && got != tt.want {
+		if got, ok := Header(tt.head).Recipient(tt.rule); ok != tt.ok || ok && got != tt.want {
 			t.Errorf("%q %+v: %q %t, want %q %t", tt.head, tt.rule, got, ok, tt.want, tt.ok)
 		}
 	}
@@ -138,15 +138,15 @@ func TestHeaderRecipient(t *testing.T) {
 // TestReadHeaderLosesNothing: whatever comes, header and rest are the message.
 func TestReadHeaderLosesNothing(t *testing.T) {
 	t.Parallel()
-	long := "X: " + strings.Repeat("y", 2*maxHeader) + "\n\nbody\n"
-	many := strings.Repeat("X: y\n", maxHeader) + "\nbody\n"
+	long := "X: " + strings.Repeat("y", 2*MaxSize) + "\n\nbody\n"
+	many := strings.Repeat("X: y\n", MaxSize) + "\nbody\n"
 	for _, msg := range []string{"", "\n", "\nbody\n", "A: b\n\nbody\n", "A: b", "no header at all\n", "A: b\n c\n\n\n", long, many} {
-		in := bufio.NewReaderSize(iotest.HalfReader(strings.NewReader(msg)), maxHeader)
-		h, err := readHeader(in)
+		in := bufio.NewReaderSize(iotest.HalfReader(strings.NewReader(msg)), MaxSize)
+		h, err := Read(in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(h) > maxHeader || !strings.HasPrefix(msg, string(h)) {
+		if len(h) > MaxSize || !strings.HasPrefix(msg, string(h)) {
 			t.Errorf("%.20q: header of %d bytes", msg, len(h))
 		}
 		rest, err := io.ReadAll(in)
@@ -159,8 +159,8 @@ func TestReadHeaderLosesNothing(t *testing.T) {
 func TestReadHeaderReportsBrokenConnection(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
-	in := bufio.NewReaderSize(io.MultiReader(strings.NewReader("A: b\nC:"), iotest.ErrReader(broken)), maxHeader)
-	if _, err := readHeader(in); !errors.Is(err, broken) {
+	in := bufio.NewReaderSize(io.MultiReader(strings.NewReader("A: b\nC:"), iotest.ErrReader(broken)), MaxSize)
+	if _, err := Read(in); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -171,7 +171,7 @@ func FuzzHeader(f *testing.F) {
 	}
 	now := time.Now()
 	f.Fuzz(func(t *testing.T, b []byte) {
-		h := header(b)
+		h := Header(b)
 		size := 0
 		for name, val := range h.fields() {
 			size += len(name) + len(val) + 1
@@ -179,16 +179,16 @@ func FuzzHeader(f *testing.F) {
 		if size > len(b) {
 			t.Errorf("fields of %d bytes in a header of %d", size, len(b))
 		}
-		if d := h.date(now); d.Year() < 1980 || d.After(now.Add(25*time.Hour)) {
+		if d := h.Date(now); d.Year() < 1980 || d.After(now.Add(25*time.Hour)) {
 			t.Errorf("date %v", d)
 		}
-		if s, _ := h.sender(); strings.ContainsAny(s, " \r\n\x00<>") && !strings.ContainsAny(s, "<>") {
+		if s, _ := h.Sender(); strings.ContainsAny(s, " \r\n\x00<>") && !strings.ContainsAny(s, "<>") {
 			t.Errorf("sender %q", s)
 		}
-		if to, ok := h.recipient(Envelope{Header: "Return-Path"}); ok && strings.ContainsAny(to, " ,;<>\r\n\x00") {
+		if to, ok := h.Recipient(Envelope{Header: "Return-Path"}); ok && strings.ContainsAny(to, " ,;<>\r\n\x00") {
 			t.Errorf("recipient %q", to)
 		}
-		if h.fingerprint() != header(bytes.Clone(b)).fingerprint() {
+		if h.Fingerprint() != Header(bytes.Clone(b)).Fingerprint() {
 			t.Error("the fingerprint is not a function of the header")
 		}
 	})

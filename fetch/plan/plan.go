@@ -1,4 +1,8 @@
-package fetch
+// Package plan decides what a run does with the listing of a maildrop: which
+// messages it retrieves, which it deletes and which it leaves. It is pure: a
+// listing, what the state knows of it, a policy and a time go in, and a Plan
+// comes out. The command plan and the command fetch get the same answer.
+package plan
 
 import (
 	"iter"
@@ -8,68 +12,6 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
-
-// Reason is why a listed message is not retrieved by this run.
-type Reason uint8
-
-const (
-	// Seen: delivered before. Such messages are counted, not listed.
-	Seen Reason = iota
-	// TooBig: larger than Policy.MaxSize.
-	TooBig
-	// OverLimit: Limits are used up; a later run takes it.
-	OverLimit
-	// Pausing: it failed before and its next try is not due.
-	Pausing
-	// Reappeared: the deletion of a seen message with its unique-id was
-	// confirmed, or asked for in a session whose end is not known. Whether it is the same one only the header tells (reused.go).
-	Reappeared
-)
-
-var reasonWords = [...]string{"seen", "too big", "over limit", "failed before, waiting", "under the unique-id of a deleted message"}
-
-func (r Reason) String() string { return reasonWords[r] }
-
-// Item is one message of a listing with the key of its state.
-type Item struct {
-	pop3.Message
-	Key state.Key
-	// Have are the targets that already hold the message.
-	Have []string
-	// SetAside are targets that refused it for good: the account's SetAside
-	// target stands in for them.
-	SetAside []string
-	// Paused are targets that failed before and whose next try is not due.
-	Paused []string
-	// Served are recipients, by target, that already have the message.
-	Served map[string][]string
-	// Tried is when it last failed, in any target; zero: it did not.
-	Tried time.Time
-	// Suspect says that a session broke at it, or that its body was in doubt:
-	// it is tried last and alone.
-	Suspect bool
-	// Delete says that it is to be deleted from the server once delivered.
-	Delete bool
-	// Rule is why; NoRule if it stays.
-	Rule Rule
-	// Why is the reason of a skipped item.
-	Why Reason
-	// Until is when a pausing item is due.
-	Until time.Time
-	// rejected: it is retrieved a second time, for the SetAside target alone.
-	rejected bool
-	// named: its key is known although the listing has no unique-ids.
-	named bool
-}
-
-// messagesOf are the items as package pop3 asks for them.
-func messagesOf(items []Item) []pop3.Message {
-	msgs := make([]pop3.Message, len(items))
-	for i := range items {
-		msgs[i] = items[i].Message
-	}
-	return msgs
-}
 
 // Plan is what a run would do with a listing.
 type Plan struct {
@@ -103,7 +45,7 @@ type Plan struct {
 
 // Known is what the state knows of a maildrop, in the shape that Diff reads.
 type Known struct {
-	// Records are all entries in ascending order of their keys.
+	// Records are all entries in ascending order of their keys; nil: none.
 	Records iter.Seq2[[]byte, state.Record]
 	// Entry decodes one of them.
 	Entry func(key []byte, r state.Record) state.Entry
@@ -114,16 +56,16 @@ type Known struct {
 	// Targets are the account's: a message of which one pauses is retrieved
 	// for the others.
 	Targets []string
-	// AgesFrom is the time before which no age is counted, see agesFrom.
+	// AgesFrom is the time before which no age is counted, see the function AgesFrom.
 	AgesFrom time.Time
 	// Compared are messages that were Reappeared: true for another message than
 	// the one that is known.
 	Compared map[state.Key]bool
 }
 
-// without drops what this run has retrieved already: with Policy.All a later
+// Without drops what this run has retrieved already: with Policy.All a later
 // session would take it once more.
-func (plan *Plan) without(got map[state.Key]bool) {
+func (plan *Plan) Without(got map[state.Key]bool) {
 	if len(got) == 0 {
 		return
 	}
@@ -231,59 +173,44 @@ func (plan *Plan) limit(l Limits) {
 	}
 }
 
-// rank is where in its run a message comes, where not all can.
-func (it *Item) rank() int {
-	switch {
-	case !it.Tried.IsZero():
-		return 2
-	case len(it.Have) > 0:
-		return 1
+// Reappeared are the messages that have to be compared.
+func (plan *Plan) Reappeared() []Item {
+	var items []Item
+	for _, it := range plan.Skip {
+		if it.Why == Reappeared {
+			items = append(items, it)
+		}
 	}
-	return 0
+	return items
 }
 
-// allow reports whether one more message of that size may follow n messages.
-func (l Limits) allow(n int, octets, size int64) bool {
-	switch {
-	case l.Bytes < 0, l.Messages > 0 && n >= l.Messages:
-		return false
+// Recognised takes messages out of a plan that are known after all.
+func (p *Plan) Recognised(found []state.Entry) {
+	known := make(map[state.Key]bool, len(found))
+	for i := range found {
+		known[found[i].Key] = true
 	}
-	return l.Bytes == 0 || octets+size <= l.Bytes || !l.begun && n == 0
+	isKnown := func(it Item) bool { return known[it.Key] }
+	p.Retrieve = slices.DeleteFunc(p.Retrieve, isKnown)
+	p.Skip = slices.DeleteFunc(p.Skip, isKnown)
+	p.Known += len(found)
+	p.weigh()
 }
 
-// heed applies the failures on record and reports whether the message has to
-// wait: because the server refused to send it, or because every target that
-// lacks it pauses.
-func (it *Item) heed(failures []state.Failure, targets []string, p Policy, now time.Time) (wait bool) {
-	for _, f := range failures {
-		it.Tried, it.Suspect = later(it.Tried, f.Last), it.Suspect || f.Suspect
-		if len(f.Served) > 0 {
-			if it.Served == nil {
-				it.Served = make(map[string][]string)
-			}
-			it.Served[f.Target] = f.Served
-		}
-		if f.Target != "" && p.OnReject == Quarantine && p.refused(f) {
-			it.SetAside = append(it.SetAside, f.Target)
-			continue
-		}
-		due := dueAt(&f, now)
-		if !now.Before(due) {
-			continue
-		}
-		if it.Until.IsZero() || due.Before(it.Until) {
-			it.Until = due
-		}
-		if f.Target == "" {
-			wait = true
-			continue
-		}
-		it.Paused = append(it.Paused, f.Target)
+// KnownOf is what Diff reads of a state. It is valid inside the View only.
+func KnownOf(v *state.View) Known {
+	return Known{
+		Records:  v.Records(),
+		Entry:    v.Entry,
+		Gone:     v.Gone(),
+		Failures: v.Failures(),
 	}
-	return wait || len(it.Paused) > 0 && len(it.SetAside) == 0 && !slices.ContainsFunc(targets, it.due)
 }
 
-// due reports whether a target lacks the message and does not pause.
-func (it *Item) due(target string) bool {
-	return !slices.Contains(it.Have, target) && !slices.Contains(it.Paused, target)
+// records are Records, none for nil.
+func (k *Known) records() iter.Seq2[[]byte, state.Record] {
+	if k.Records == nil {
+		return func(func([]byte, state.Record) bool) {}
+	}
+	return k.Records
 }

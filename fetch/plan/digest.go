@@ -1,4 +1,4 @@
-package fetch
+package plan
 
 import (
 	"crypto/sha256"
@@ -15,9 +15,9 @@ import (
 // nothing more (state.ListDigest), and only what follows is looked up: the time
 // and the memory of a poll do not grow with what the state knows.
 
-// digest is the sum over the UIDs of messages and over the targets that hold
+// Digest is the sum over the UIDs of messages and over the targets that hold
 // them.
-func digest(list []pop3.Message, targets []string) state.Sum {
+func Digest(list []pop3.Message, targets []string) state.Sum {
 	sum := sha256.New()
 	buf := make([]byte, 0, 32<<10)
 	add := func(s string) {
@@ -38,23 +38,8 @@ func digest(list []pop3.Message, targets []string) state.Sum {
 	return state.Sum(sum.Sum(nil))
 }
 
-// digestible reports whether a poll looks only for what is new.
-func (r *run) digestible() bool {
-	return r.a.Policy.Keep.All() && !r.a.Policy.All && !r.prints.late
-}
-
-// unchanged is how many messages at the head of a listing are as they were
-// when they needed nothing.
-func (r *run) unchanged(list []pop3.Message) int {
-	d := r.facts.List
-	if !r.digestible() || d.Count <= 0 || d.Count > len(list) || digest(list[:d.Count], r.targetIDs()) != d.Sum {
-		return 0
-	}
-	return d.Count
-}
-
-// diffFrom is Diff for a listing whose first n messages need nothing.
-func diffFrom(n int, list []pop3.Message, k Known, p Policy, l Limits, now time.Time) Plan {
+// DiffFrom is Diff for a listing whose first n messages need nothing.
+func DiffFrom(n int, list []pop3.Message, k Known, p Policy, l Limits, now time.Time) Plan {
 	plan := Diff(list[n:], k, p, l, now)
 	plan.Listed += n
 	plan.Known += n
@@ -64,10 +49,10 @@ func diffFrom(n int, list []pop3.Message, k Known, p Policy, l Limits, now time.
 	return plan
 }
 
-// restOf narrows what is known to the messages behind the first n and to those
+// RestOf narrows what is known to the messages behind the first n and to those
 // that are gone, if that accounts for every entry; else it reports false, and
 // what is known is as it was.
-func restOf(list []pop3.Message, n int, v *state.View, k *Known) bool {
+func RestOf(list []pop3.Message, n int, v *state.View, k *Known) bool {
 	apart := make(map[string]bool, len(list)-n+len(k.Gone))
 	for _, m := range list[n:] {
 		apart[m.UID] = true // listed twice, its key depends on those before
@@ -102,31 +87,4 @@ func restOf(list []pop3.Message, n int, v *state.View, k *Known) bool {
 		}
 	}
 	return true
-}
-
-// keepDigest notes how much of a listing needs nothing next time: what comes
-// before the first message that is not done. It is called once the session's
-// work is applied.
-func (r *run) keepDigest(list []pop3.Message, plan *Plan) error {
-	if !r.digestible() || r.a.Exactly != nil { // which leaves out what is not in the saved plan
-		return nil
-	}
-	open := make(map[int]bool, len(plan.Skip))
-	for i := range plan.Skip {
-		open[plan.Skip[i].Num] = true
-	}
-	err := r.db.View(func(v *state.View) error {
-		for i := range plan.Retrieve {
-			if !v.Record(plan.Retrieve[i].Key).Done() {
-				open[plan.Retrieve[i].Num] = true
-			}
-		}
-		return nil
-	})
-	n := len(list)
-	if i := slices.IndexFunc(list, func(m pop3.Message) bool { return open[m.Num] }); i >= 0 {
-		n = i
-	}
-	r.facts.List = state.ListDigest{Count: n, Sum: digest(list[:n], r.targetIDs())}
-	return err
 }

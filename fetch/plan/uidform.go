@@ -1,11 +1,23 @@
-package fetch
+package plan
 
 import (
+	"encoding/hex"
 	"strconv"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
 )
+
+// uidPrefix marks a UID that we made from a header's fingerprint, for a server
+// without UIDL.
+const uidPrefix = "fingerprint:"
+
+// FingerprintUID makes a unique-id of a fingerprint.
+func FingerprintUID(p state.Fingerprint) string { return uidPrefix + hex.EncodeToString(p[:]) }
+
+// IsFingerprintUID reports whether a unique-id is one of these.
+func IsFingerprintUID(uid string) bool { return strings.HasPrefix(uid, uidPrefix) }
 
 // Some servers make a unique-id of a message's header or beginning (popa3d,
 // solid-pop3d, tpop3d), or of its place: another message may have it later.
@@ -73,9 +85,9 @@ const (
 	small    = 1 << 16
 )
 
-// neverReused reports whether all unique-ids of a listing are of a form that no
+// NeverReused reports whether all unique-ids of a listing are of a form that no
 // server gives twice.
-func neverReused(list []pop3.Message) bool {
+func NeverReused(list []pop3.Message) bool {
 	for _, form := range uidForms {
 		if allOf(list, form) {
 			return true

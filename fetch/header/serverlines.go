@@ -1,4 +1,4 @@
-package fetch
+package header
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ func serverField(name []byte) bool {
 }
 
 // hasServerFields reports whether a header has one of them.
-func (h header) hasServerFields() bool {
+func (h Header) hasServerFields() bool {
 	for name := range h.fields() {
 		if serverField(name) {
 			return true
@@ -37,17 +37,17 @@ func (h header) hasServerFields() bool {
 }
 
 // stripped is the header without them, itself if it has none.
-func (h header) stripped() header {
+func (h Header) stripped() Header {
 	if !h.hasServerFields() {
 		return h
 	}
 	var b bytes.Buffer
 	h.withoutServerFields(&b)
-	return header(b.Bytes())
+	return Header(b.Bytes())
 }
 
 // withoutServerFields writes the header without them.
-func (h header) withoutServerFields(w io.Writer) {
+func (h Header) withoutServerFields(w io.Writer) {
 	rest := []byte(h)
 	for len(rest) > 0 && rest[0] != '\n' {
 		end := fieldEnd(rest)
@@ -60,20 +60,20 @@ func (h header) withoutServerFields(w io.Writer) {
 	_, _ = w.Write(rest)
 }
 
-// ownContent is contentOf for a message that is being delivered. The sum is zero
+// OwnContent is Content for a message that is being delivered. The sum is zero
 // where it would be that of what is delivered, as nearly always: so it costs
 // nothing. Changed says that something is added to the message here.
-func ownContent(h header, message io.Reader, changed bool) (io.Reader, func() [sha256.Size]byte) {
+func OwnContent(h Header, message io.Reader, changed bool) (io.Reader, func() [sha256.Size]byte) {
 	if !changed && !h.hasServerFields() {
 		return message, func() (none [sha256.Size]byte) { return none }
 	}
-	return contentOf(h, message)
+	return Content(h, message)
 }
 
-// contentOf returns a reader of a message that starts with the header h, and
+// Content returns a reader of a message that starts with the header h, and
 // what gives the sum of its content once that is read to its end: the message
 // without the fields of servers.
-func contentOf(h header, message io.Reader) (io.Reader, func() [sha256.Size]byte) {
+func Content(h Header, message io.Reader) (io.Reader, func() [sha256.Size]byte) {
 	sum := sha256.New()
 	h.withoutServerFields(sum)
 	return io.TeeReader(message, &skipper{len(h), sum}), func() [sha256.Size]byte { return [sha256.Size]byte(sum.Sum(nil)) }

@@ -1,7 +1,6 @@
-package fetch
+package plan
 
 import (
-	"fmt"
 	"runtime/debug"
 	"time"
 
@@ -24,43 +23,30 @@ const (
 	longestPause = 7 * 24 * time.Hour
 )
 
-// future reports whether a time on record was written under a clock that was
+// Future reports whether a time on record was written under a clock that was
 // ahead of today's.
-func future(at, now time.Time) bool { return at.After(now.Add(clockStep)) }
+func Future(at, now time.Time) bool { return at.After(now.Add(clockStep)) }
 
-// noteJump compares the clock with the last run's, and keeps when and from where
+// NoteJump compares the clock with the last run's, and keeps when and from where
 // it jumped. It reports whether it did.
-func noteJump(f *state.Facts, now time.Time) bool {
+func NoteJump(f *state.Facts, now time.Time) bool {
 	last := f.ClockSeen
 	if last.IsZero() { // a state of mailhaul 1.0
 		last = f.LastPoll
 	}
-	if last.IsZero() || now.Sub(last) <= longestGap && !future(last, now) {
+	if last.IsZero() || now.Sub(last) <= longestGap && !Future(last, now) {
 		return false
 	}
 	f.ClockJumped, f.ClockFrom = now, last
 	return true
 }
 
-// jumpNote says so to a person.
-func jumpNote(f *state.Facts) string {
-	by, way := f.ClockJumped.Sub(f.ClockFrom), "after"
-	if by < 0 {
-		by, way = -by, "before"
-	}
-	gap := counted(int(by.Hours()/24), "day")
-	if by < 48*time.Hour {
-		gap = by.Round(time.Minute).String()
-	}
-	return fmt.Sprintf("this run is %s %s the last one: if mailhaul was not stopped so long, the clock was set; `keep` and `remember` count days from now on", gap, way)
-}
-
 // builtAfter is a date before the program was written.
 var builtAfter = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// built is when the program was built, or a date before it: a clock that shows
+// Built is when the program was built, or a date before it: a clock that shows
 // an earlier one is wrong.
-func built() time.Time {
+func Built() time.Time {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if at, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil {
@@ -71,19 +57,19 @@ func built() time.Time {
 	return builtAfter
 }
 
-// agesFrom is the time before which no age is counted: the last jump of the
+// AgesFrom is the time before which no age is counted: the last jump of the
 // clock, and now if the clock is wrong. So what is deleted or forgotten by its
 // age has been known for so long under one plausible clock.
-func agesFrom(f *state.Facts, now, built time.Time) time.Time {
-	if now.Before(built) || future(f.ClockJumped, now) {
+func AgesFrom(f *state.Facts, now, built time.Time) time.Time {
+	if now.Before(built) || Future(f.ClockJumped, now) {
 		return now
 	}
 	return f.ClockJumped
 }
 
-// age is how long ago a time on record is, counted from a jump of the clock at
+// Age is how long ago a time on record is, counted from a jump of the clock at
 // the earliest.
-func age(at, from, now time.Time) time.Duration {
+func Age(at, from, now time.Time) time.Duration {
 	at = notAhead(at, from, now)
 	if at.Before(from) {
 		at = from
@@ -95,7 +81,7 @@ func age(at, from, now time.Time) time.Duration {
 // the clock, or now if none is known.
 func notAhead(at, from, now time.Time) time.Time {
 	switch {
-	case !future(at, now):
+	case !Future(at, now):
 		return at
 	case from.IsZero():
 		return now
@@ -106,21 +92,8 @@ func notAhead(at, from, now time.Time) time.Time {
 // dueAt is when a failed message is to be tried again. One that failed under a
 // clock that was ahead is due.
 func dueAt(f *state.Failure, now time.Time) time.Time {
-	if future(f.Last, now) || f.Next.After(now.Add(longestPause)) {
+	if Future(f.Last, now) || f.Next.After(now.Add(longestPause)) {
 		return now
 	}
 	return f.Next
-}
-
-// clockWatch finds out that the wall clock was set while the program ran.
-type clockWatch struct{ wall, steady time.Time }
-
-// jumped compares how far the wall clock and the steady one have gone since the
-// last call. A machine that slept jumps, too.
-func (w *clockWatch) jumped(wall time.Time) bool {
-	wall, steady := wall.Round(0), time.Now() // without and with its steady part
-	by := wall.Sub(w.wall) - steady.Sub(w.steady)
-	first := w.steady.IsZero()
-	w.wall, w.steady = wall, steady
-	return !first && by.Abs() > clockStep
 }

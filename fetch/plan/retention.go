@@ -1,4 +1,4 @@
-package fetch
+package plan
 
 import (
 	"cmp"
@@ -39,7 +39,7 @@ func retention(r *rows, p Policy, total int64, from, now time.Time) func(pos int
 	for rank, pos := range newestFirst {
 		first := r.first[pos]
 		switch {
-		case k.Days > 0 && !first.IsZero() && age(first, from, now) > time.Duration(k.Days)*24*time.Hour:
+		case k.Days > 0 && !first.IsZero() && Age(first, from, now) > time.Duration(k.Days)*24*time.Hour:
 			doomed[pos] = RuleDays
 		case k.Newest > 0 && rank >= k.Newest:
 			doomed[pos] = RuleNewest
@@ -58,11 +58,6 @@ func retention(r *rows, p Policy, total int64, from, now time.Time) func(pos int
 	return func(pos int32) Rule { return doomed[pos] }
 }
 
-// ages reports whether a message's age matters to the policy.
-func (p Policy) ages() bool {
-	return p.Gmail != GmailRecent && !p.Keep.All() && !p.Keep.None
-}
-
 // byAge returns the positions of a listing, newest first: by first-seen time,
 // and within one run by place in the listing. What was never seen is newest. A
 // time of the future is no reason to be newer than new mail (notAhead).
@@ -74,19 +69,15 @@ func byAge(first []time.Time, from, now time.Time) []int32 {
 	slices.SortStableFunc(order, func(a, b int32) int {
 		fa, fb := notAhead(first[a], from, now), notAhead(first[b], from, now)
 		switch {
-		case fa.IsZero() != fb.IsZero():
-			return cmp.Compare(b2i(fb.IsZero()), b2i(fa.IsZero()))
+		case fa.IsZero() && fb.IsZero():
+		case fa.IsZero():
+			return -1
+		case fb.IsZero():
+			return 1
 		case !fa.Equal(fb):
 			return fb.Compare(fa)
 		}
 		return cmp.Compare(b, a)
 	})
 	return order
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -1,4 +1,4 @@
-package fetch
+package header
 
 import (
 	"math/rand/v2"

@@ -1,0 +1,160 @@
+package plan
+
+import (
+	"slices"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// Reason is why a listed message is not retrieved by this run.
+type Reason uint8
+
+const (
+	// Seen: delivered before. Such messages are counted, not listed.
+	Seen Reason = iota
+	// TooBig: larger than Policy.MaxSize.
+	TooBig
+	// OverLimit: Limits are used up; a later run takes it.
+	OverLimit
+	// Pausing: it failed before and its next try is not due.
+	Pausing
+	// Reappeared: the deletion of a seen message with its unique-id was
+	// confirmed, or asked for in a session whose end is not known. Whether it is
+	// the same one only the header tells.
+	Reappeared
+)
+
+var reasonWords = [...]string{"seen", "too big", "over limit", "failed before, waiting", "under the unique-id of a deleted message"}
+
+func (r Reason) String() string { return reasonWords[r] }
+
+// Item is one message of a listing with the key of its state.
+type Item struct {
+	pop3.Message
+	Key state.Key
+	// Have are the targets that already hold the message.
+	Have []string
+	// SetAside are targets that refused it for good: the account's SetAside
+	// target stands in for them.
+	SetAside []string
+	// Paused are targets that failed before and whose next try is not due.
+	Paused []string
+	// Served are recipients, by target, that already have the message.
+	Served map[string][]string
+	// Tried is when it last failed, in any target; zero: it did not.
+	Tried time.Time
+	// Suspect says that a session broke at it, or that its body was in doubt:
+	// it is tried last and alone.
+	Suspect bool
+	// Delete says that it is to be deleted from the server once delivered.
+	Delete bool
+	// Rule is why; NoRule if it stays.
+	Rule Rule
+	// Why is the reason of a skipped item.
+	Why Reason
+	// Until is when a pausing item is due.
+	Until time.Time
+	// Rejected: it is retrieved a second time, for the SetAside target alone.
+	Rejected bool
+	// Named: its key is known although the listing has no unique-ids.
+	Named bool
+}
+
+// Messages are the items as package pop3 asks for them.
+func Messages(items []Item) []pop3.Message {
+	msgs := make([]pop3.Message, len(items))
+	for i := range items {
+		msgs[i] = items[i].Message
+	}
+	return msgs
+}
+
+// rank is where in its run a message comes, where not all can.
+func (it *Item) rank() int {
+	switch {
+	case !it.Tried.IsZero():
+		return 2
+	case len(it.Have) > 0:
+		return 1
+	}
+	return 0
+}
+
+// heed applies the failures on record and reports whether the message has to
+// wait: because the server refused to send it, or because every target that
+// lacks it pauses.
+func (it *Item) heed(failures []state.Failure, targets []string, p Policy, now time.Time) (wait bool) {
+	for _, f := range failures {
+		it.Suspect = it.Suspect || f.Suspect
+		if f.Last.After(it.Tried) {
+			it.Tried = f.Last
+		}
+		if len(f.Served) > 0 {
+			if it.Served == nil {
+				it.Served = make(map[string][]string)
+			}
+			it.Served[f.Target] = f.Served
+		}
+		if f.Target != "" && p.OnReject == Quarantine && p.Refused(f) {
+			it.SetAside = append(it.SetAside, f.Target)
+			continue
+		}
+		due := dueAt(&f, now)
+		if !now.Before(due) {
+			continue
+		}
+		if it.Until.IsZero() || due.Before(it.Until) {
+			it.Until = due
+		}
+		if f.Target == "" {
+			wait = true
+			continue
+		}
+		it.Paused = append(it.Paused, f.Target)
+	}
+	return wait || len(it.Paused) > 0 && len(it.SetAside) == 0 && !slices.ContainsFunc(targets, it.due)
+}
+
+// due reports whether a target lacks the message and does not pause.
+func (it *Item) due(target string) bool {
+	return !slices.Contains(it.Have, target) && !slices.Contains(it.Paused, target)
+}
+
+// retryChunk is how many messages that some target has already are retrieved
+// before we look again whether the others take anything.
+const retryChunk = 100
+
+// RetriesFirst splits a plan's messages: those that some target has already, in
+// chunks, then the rest, and last those that failed before, the longest ago
+// first. So a few that are refused again and again hold nothing up.
+func RetriesFirst(items []Item) (chunks [][]Item) {
+	if !slices.ContainsFunc(items, func(it Item) bool { return it.rank() > 0 }) {
+		return [][]Item{items}
+	}
+	var ranks [3][]Item
+	for i := range items {
+		rank := items[i].rank()
+		ranks[rank] = append(ranks[rank], items[i])
+	}
+	for c := range slices.Chunk(ranks[1], retryChunk) {
+		chunks = append(chunks, c)
+	}
+	slices.SortStableFunc(ranks[2], func(a, b Item) int { return a.Tried.Compare(b.Tried) })
+	return append(chunks, ranks[0], ranks[2])
+}
+
+// Wants reports whether the message is to be delivered to a target now.
+func (it *Item) Wants(target string) bool {
+	return !it.Rejected && it.due(target) && !slices.Contains(it.SetAside, target)
+}
+
+// Keys is the set of their keys.
+func Keys(items []Item) map[state.Key]bool {
+	keys := make(map[state.Key]bool, len(items))
+	for i := range items {
+		keys[items[i].Key] = true
+	}
+	return keys
+}
