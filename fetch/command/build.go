@@ -18,6 +18,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/sasl"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -80,13 +81,13 @@ func (e *env) account(a *config.Account) (*fetch.Account, error) {
 // warnOf tells, on each run, what the user has allowed that is not safe.
 func (e *env) warnOf(a *config.Account) {
 	log := e.log.With(slog.String("account", a.Name))
-	if a.Legacy {
+	if a.TLS.Legacy {
 		log.Warn("legacy: true allows TLS 1.0 and broken ciphers: whoever is in between may read mail and password")
-	} else if a.MinVersion < tls.VersionTLS12 {
-		log.Warn("min_version allows a TLS version that is broken (RFC 8996)", "min_version", tls.VersionName(a.MinVersion))
+	} else if a.TLS.MinVersion < tls.VersionTLS12 {
+		log.Warn("min_version allows a TLS version that is broken (RFC 8996)", "min_version", tls.VersionName(a.TLS.MinVersion))
 	}
 	switch a.Auth {
-	case config.AuthAPOP, config.AuthDigestMD5:
+	case sasl.APOP, sasl.DIGESTMD5:
 		log.Warn("this login is historic and rests on MD5: use another one if the server has it", "auth", a.Auth.String())
 	}
 }
@@ -204,29 +205,18 @@ func relay(t config.Target, log *slog.Logger) (deliver.Deliverer, error) {
 	return smtp.New(o), nil
 }
 
-// server turns the account's session settings into what package pop3 reads.
+// server adds what is made of files and secrets to the account's server.
 func (e *env) server(a *config.Account) (*pop3.Server, error) {
-	tlsConf, err := clientTLS(a)
+	tlsConf, err := clientTLS(&a.TLS)
 	if err != nil {
 		return nil, err
 	}
-	s := &pop3.Server{
-		Host:       a.Server.Host,
-		Port:       a.Server.Port,
-		Security:   pop3.Security(a.TLS),
-		TLS:        tlsConf,
-		Insecure:   a.PlainAllowed(),
-		Pipelining: pop3.Pipelining(a.Pipelining),
-		Connect:    a.Timeouts.Connect,
-		Idle:       a.Timeouts.Idle,
-		Session:    a.Timeouts.Session,
-		Lang:       a.Lang,
-		LF:         true,
-		Dial:       dialer(a),
-		Trace:      e.trace(a.Name),
-	}
+	s := a.Server
+	s.TLS = tlsConf
+	s.Dial = dialer(a)
+	s.Trace = e.trace(a.Name)
 	s.Logins, err = e.logins(a)
-	return s, err
+	return &s, err
 }
 
 // trace shows the dialogue, which package pop3 has redacted and escaped.

@@ -31,18 +31,19 @@ type dialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 
 // dialer returns how the account's server is reached; nil: directly.
 func dialer(a *config.Account) dialFunc {
+	r := a.Route
 	direct := &net.Dialer{KeepAlive: 30 * time.Second}
-	if a.Bind.IsValid() {
-		direct.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(a.Bind, 0))
+	if r.Bind.IsValid() {
+		direct.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(r.Bind, 0))
 	}
 	switch {
-	case len(a.Tunnel) > 0:
-		return tunnel(a.Tunnel, a.Server)
-	case a.Proxy != nil && a.Proxy.Kind == config.ProxyHTTP:
-		return httpProxy(a.Proxy, direct)
-	case a.Proxy != nil:
-		return socksProxy(a.Proxy, direct)
-	case a.Bind.IsValid():
+	case len(r.Tunnel) > 0:
+		return tunnel(r.Tunnel, &a.Server)
+	case r.Proxy != nil && r.Proxy.Kind == config.ProxyHTTP:
+		return httpProxy(r.Proxy, direct)
+	case r.Proxy != nil:
+		return socksProxy(r.Proxy, direct)
+	case r.Bind.IsValid():
 		return direct.DialContext
 	}
 	return nil
@@ -141,7 +142,7 @@ func (c *earlyConn) Read(p []byte) (int, error) {
 
 // tunnel runs a command whose standard input and output are the connection:
 // `tunnel: [ssh, gateway, nc, "%h", "%p"]`. %h and %p stand for host and port.
-func tunnel(argv []string, s config.Server) dialFunc {
+func tunnel(argv []string, s *pop3.Server) dialFunc {
 	return func(context.Context, string, string) (net.Conn, error) {
 		words := make([]string, len(argv))
 		for i, w := range argv {

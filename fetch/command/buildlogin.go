@@ -24,12 +24,8 @@ func (e *env) logins(a *config.Account) ([]pop3.Login, error) {
 		return nil, err
 	}
 	b := loginBuilder{a: a, user: user, password: a.Password.Resolve, token: token}
-	if a.Auth != config.AuthAuto {
-		m, ok := sasl.ParseMethod(a.Auth.String())
-		if !ok {
-			return nil, fmt.Errorf("auth: %v is not known here", a.Auth)
-		}
-		return []pop3.Login{b.method(m, true)}, nil
+	if a.Auth != sasl.Auto {
+		return []pop3.Login{b.method(a.Auth, true)}, nil
 	}
 	if a.Password.IsZero() {
 		b.password = e.ask(a)
@@ -37,9 +33,9 @@ func (e *env) logins(a *config.Account) ([]pop3.Login, error) {
 	have := sasl.Secrets{
 		Password:    !a.Password.IsZero() || b.token == nil,
 		Token:       b.token != nil,
-		Certificate: a.ClientCert != "",
+		Certificate: a.TLS.ClientCert != "",
 	}
-	overTLS := a.TLS != config.TLSNone || a.PlainAllowed()
+	overTLS := a.Server.Security != pop3.Plain || a.Server.Insecure
 	var out []pop3.Login
 	for _, m := range sasl.Order(have, overTLS) {
 		out = append(out, b.method(m, false))
@@ -111,12 +107,11 @@ func (b loginBuilder) mechanism(m sasl.Method) func(context.Context, sasl.Channe
 		return b.with(b.token, func(t string, ch sasl.Channel) sasl.Mechanism { return sasl.NewOAuthBearer(b.user, t, ch) })
 	case sasl.External:
 		return func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
-			return sasl.NewExternal(b.user, b.a.ClientCert != ""), nil
+			return sasl.NewExternal(b.user, b.a.TLS.ClientCert != ""), nil
 		}
 	case sasl.GSSAPI:
 		return func(_ context.Context, ch sasl.Channel) (sasl.Mechanism, error) {
-			k := b.a.Krb
-			return sasl.NewGSSAPI("", sasl.Kerberos{Config: k.Config, CCache: k.Ccache, Keytab: k.Keytab, Principal: k.Principal, Service: k.Service}, ch), nil
+			return sasl.NewGSSAPI("", b.a.Kerberos, ch), nil
 		}
 	}
 	return nil

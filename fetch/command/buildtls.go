@@ -15,7 +15,7 @@ import (
 
 // clientTLS makes the TLS configuration of an account. Verification is never
 // off: a pin replaces the chain, it does not drop the check.
-func clientTLS(a *config.Account) (*tls.Config, error) {
+func clientTLS(a *config.TLS) (*tls.Config, error) {
 	c := &tls.Config{ServerName: a.ServerName, MinVersion: a.MinVersion}
 	if a.Legacy {
 		c.MinVersion = tls.VersionTLS10

@@ -60,10 +60,10 @@ func (e *env) reportChecked(a *config.Account) error {
 	token := e.tokenState(a)
 	if e.json {
 		return writeJSON(e.std.Out, accountCheckJSON{Account: a.Name, OK: true, User: a.User,
-			Server: a.Server.String(), TLS: a.TLS.String(), Deliver: to, Token: token})
+			Server: a.Server.Address(), TLS: a.Server.Security.String(), Deliver: to, Token: token})
 	}
 	if !e.quiet {
-		fmt.Fprintf(e.std.Out, "%s: ok: %s at %s, %s, to %s\n", a.Name, printable(a.User), a.Server, a.TLS, printable(strings.Join(to, ", ")))
+		fmt.Fprintf(e.std.Out, "%s: ok: %s at %s, %s, to %s\n", a.Name, printable(a.User), a.Server.Address(), a.Server.Security, printable(strings.Join(to, ", ")))
 	}
 	if token != nil && (!e.quiet || token.NeedsLogin || token.Warning != "") {
 		writeTokenState(e.std.Out, a.Name, token)

@@ -67,12 +67,12 @@ func (e *env) checkConnections(ctx context.Context, accounts []*config.Account, 
 // is looked at even if that fails.
 func (w *walk) run(ctx context.Context) {
 	if !w.json {
-		fmt.Fprintf(w.std.Out, "%s: %s at %s, %s\n", printable(w.a.Name), printable(w.a.User), w.a.Server, w.a.TLS)
+		fmt.Fprintf(w.std.Out, "%s: %s at %s, %s\n", printable(w.a.Name), printable(w.a.User), w.a.Server.Address(), w.a.Server.Security)
 	}
 	w.checkState()
 	w.checkTargets(ctx)
 	w.checkToken(ctx)
-	if len(w.a.Tunnel) == 0 && w.a.Proxy == nil {
+	if len(w.a.Route.Tunnel) == 0 && w.a.Route.Proxy == nil {
 		w.checkAddresses(ctx)
 	}
 	w.checkSession(ctx)

@@ -114,7 +114,7 @@ func failures() []failure {
 			var c *pop3.ConnError
 			var p *pop3.ProtocolError
 			silent := errors.As(err, &c) && c.Command == "greeting" && c.Timeout()
-			return a.TLS != config.TLSImplicit && (silent || errors.As(err, &p) && strings.HasPrefix(p.Text, `\x1`))
+			return a.Server.Security != pop3.ImplicitTLS && (silent || errors.As(err, &p) && strings.HasPrefix(p.Text, `\x1`))
 		}, "The server says nothing, as one does that speaks TLS from the start on this port: use tls: implicit, or --from pop3s://. Else it is overloaded: try again later."},
 		{"hung up", func(_ *config.Account, err error) bool {
 			var c *pop3.ConnError

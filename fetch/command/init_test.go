@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -60,7 +61,7 @@ func TestInitProposesWhatTheProviderPublishes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := conf.Accounts[0]; a.User != "alice" || a.TLS != config.TLSSTLS || a.Name != "example" || !a.Keep.All {
+	if a := conf.Accounts[0]; a.User != "alice" || a.Server.Security != pop3.STLS || a.Name != "example" || !a.Keep.All {
 		t.Errorf("%+v", a)
 	}
 }

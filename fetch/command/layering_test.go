@@ -25,8 +25,8 @@ var layers = map[string][]string{
 	"fetch/header":        {"state"},
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/sasl":          {},
-	"fetch/config":        {"oauth/provider"},
-	"fetch/rcfile":        {"fetch/config"},
+	"fetch/config":        {"fetch/pop3", "fetch/sasl", "oauth/provider"},
+	"fetch/rcfile":        {"fetch/config", "fetch/pop3"},
 	"fetch/autoconf":      {},
 	"fetch/pop3/pop3test": {},
 

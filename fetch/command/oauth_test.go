@@ -368,7 +368,7 @@ func TestKeyringMissing(t *testing.T) {
 // one that the world knows.
 func TestOwnAuthority(t *testing.T) {
 	for provider, want := range map[string]string{"custom": "own.pem", "google": ""} {
-		a := &config.Account{CAFile: "own.pem", OAuth: &config.OAuth{Provider: provider}}
+		a := &config.Account{TLS: config.TLS{CAFile: "own.pem"}, Login: config.Login{OAuth: &config.OAuth{Provider: provider}}}
 		if got := oauthConfig(a).CAFile; got != want {
 			t.Errorf("%s: CA file %q, want %q", provider, got, want)
 		}

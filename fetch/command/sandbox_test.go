@@ -91,7 +91,7 @@ func TestSandboxChild(t *testing.T) {
 
 func TestConfinement(t *testing.T) {
 	e := &env{log: slog.New(slog.DiscardHandler), stateDir: "/var/lib/mailhaul"}
-	plain := &config.Account{Name: "a", CAFile: "/srv/ca/ca.pem", Password: config.FileSecret("/srv/secrets/a"),
+	plain := &config.Account{Name: "a", TLS: config.TLS{CAFile: "/srv/ca/ca.pem"}, Login: config.Login{Password: config.FileSecret("/srv/secrets/a")},
 		Deliver: []config.Target{{Maildir: &config.Maildir{Path: "/"}}}}
 	c, reason := e.confinement([]*config.Account{plain})
 	if reason != "" || !slices.Contains(c.read, "/srv/ca") || !slices.Contains(c.read, "/srv/secrets") {
@@ -99,8 +99,8 @@ func TestConfinement(t *testing.T) {
 	}
 	for name, a := range map[string]*config.Account{
 		"pipe":             {Deliver: []config.Target{{Pipe: &config.Pipe{Command: []string{"procmail"}}}}},
-		"password command": {Password: config.CommandSecret([]string{"pass", "x"})},
-		"tunnel":           {Tunnel: []string{"ssh"}},
+		"password command": {Login: config.Login{Password: config.CommandSecret([]string{"pass", "x"})}},
+		"tunnel":           {Route: config.Route{Tunnel: []string{"ssh"}}},
 		"before":           {Before: []string{"true"}},
 		"after":            {After: []string{"true"}},
 		"alert":            {Alert: config.Alert{Command: []string{"mail"}}},

@@ -41,7 +41,7 @@ func (e *env) confinement(accounts []*config.Account) (c confinement, reason str
 
 // commandOf names a program that the account runs.
 func commandOf(a *config.Account) string {
-	for _, argv := range [][]string{a.Tunnel, a.Before, a.After, a.Alert.Command} {
+	for _, argv := range [][]string{a.Route.Tunnel, a.Before, a.After, a.Alert.Command} {
 		if len(argv) > 0 {
 			return argv[0]
 		}
@@ -65,8 +65,8 @@ func secretsOf(a *config.Account) []config.Secret {
 	if a.OAuth != nil {
 		list = append(list, a.OAuth.ClientSecret)
 	}
-	if a.Proxy != nil {
-		list = append(list, a.Proxy.Password)
+	if a.Route.Proxy != nil {
+		list = append(list, a.Route.Proxy.Password)
 	}
 	for _, t := range a.Deliver {
 		if t.Relay != nil {
@@ -102,7 +102,7 @@ func (c *confinement) account(a *config.Account) {
 			c.read = append(c.read, os.Getenv("CREDENTIALS_DIRECTORY"))
 		}
 	}
-	for _, file := range []string{a.CAFile, a.ClientCert, a.ClientKey, a.Krb.Config, a.Krb.Keytab, a.Krb.Ccache} {
+	for _, file := range []string{a.TLS.CAFile, a.TLS.ClientCert, a.TLS.ClientKey, a.Kerberos.Config, a.Kerberos.Keytab, a.Kerberos.CCache} {
 		c.readable(file)
 	}
 	if o := a.OAuth; o != nil {

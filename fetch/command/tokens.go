@@ -79,10 +79,10 @@ func oauthConfig(a *config.Account) oauth.Config {
 	// An authority that was meant for one's own mail server must not vouch for
 	// Google; whoever runs their own provider has one authority for both.
 	if o.Custom() {
-		conf.CAFile = a.CAFile
+		conf.CAFile = a.TLS.CAFile
 	}
-	if a.Proxy != nil {
-		conf.Proxy = httpProxyURL(a.Proxy)
+	if a.Route.Proxy != nil {
+		conf.Proxy = httpProxyURL(a.Route.Proxy)
 	}
 	if !o.ClientSecret.IsZero() {
 		conf.Secret = o.ClientSecret.Resolve

@@ -2,11 +2,11 @@ package config
 
 import (
 	"crypto/tls"
-	"net"
 	"net/netip"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
 // Account is one maildrop and where its mail goes. It is what the user wrote
@@ -20,38 +20,15 @@ type Account struct {
 	// Enabled is whether the account is fetched when none is named.
 	Enabled bool
 
-	// Server is where to connect; Port is always set.
-	Server Server
-	// TLS, and CAFile (replaces the system's roots), ServerName, Pins (SHA-256
-	// of the SubjectPublicKeyInfo, any may match), ClientCert and ClientKey
-	// (PEM files), MinVersion (a crypto/tls version) say how the connection is
-	// protected. Legacy allows ciphers that are broken.
-	TLS                   TLS
-	CAFile, ServerName    string
-	Pins                  [][32]byte
-	ClientCert, ClientKey string
-	MinVersion            uint16
-	Legacy                bool
-	// Insecure allows a login without TLS: see PlainAllowed.
-	Insecure bool
-	// Timeouts bound the waiting.
-	Timeouts Timeouts
-	// Proxy, Tunnel (a command whose stdin and stdout are the connection) and
-	// Bind say how the server is reached. At most one of Proxy and Tunnel.
-	Proxy  *Proxy
-	Tunnel []string
-	Bind   netip.Addr
-
-	// User is the login name. Auth is how to log in; Password, Token and OAuth
-	// are what with. Any may be missing with AuthAuto.
-	User     string
-	Auth     Auth
-	Password Secret
-	Token    Secret
-	OAuth    *OAuth
-	Krb      Krb
-	UTF8     UTF8
-	Lang     string
+	// Server is what a session reads, but for what is made of files and secrets:
+	// its TLS, Logins and Dial. Host and Port are always set. Insecure holds for
+	// this machine and for tunnels too.
+	Server pop3.Server
+	// TLS is what protects the connection besides Server.Security.
+	TLS   TLS
+	Route Route
+	Login
+	UTF8 UTF8
 
 	// Deliver has at least one target.
 	Deliver []Target
@@ -71,9 +48,8 @@ type Account struct {
 	Dedupe  Dedupe
 	// Remember is how long a seen message is remembered after the server last
 	// listed it.
-	Remember   time.Duration
-	Pipelining Pipelining
-	Gmail      Gmail
+	Remember time.Duration
+	Gmail    Gmail
 
 	// Every is loop's interval, 0 if Cron is set. Jitter is the most that is
 	// added to a start. No run starts in Quiet.
@@ -86,37 +62,37 @@ type Account struct {
 	Alert         Alert
 }
 
-// Server is a host and a TCP port, or a unix socket.
-type Server struct {
-	// Host is a name or an address without brackets, lower case.
-	Host string
-	Port int
-	// Socket is the path of a unix socket (LMTP only); Host is then empty.
-	Socket string
+// TLS says whom to trust and who we are. The files are read when they are used.
+type TLS struct {
+	// CAFile replaces the system's roots. Of Pins (SHA-256 of the
+	// SubjectPublicKeyInfo) any may match.
+	CAFile, ServerName string
+	Pins               [][32]byte
+	// ClientCert and ClientKey are PEM files.
+	ClientCert, ClientKey string
+	// MinVersion is a crypto/tls version. Legacy allows ciphers that are broken.
+	MinVersion uint16
+	Legacy     bool
 }
 
-// String returns host:port, or the path of the socket.
-func (s Server) String() string {
-	if s.Socket != "" {
-		return s.Socket
-	}
-	return net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
+// Route is the way to the server: at most one of Proxy and Tunnel (a command
+// whose stdin and stdout are the connection). Bind is the local address.
+type Route struct {
+	Proxy  *Proxy
+	Tunnel []string
+	Bind   netip.Addr
 }
 
-// Local reports whether the server is this machine: no eavesdropper between.
-func (s Server) Local() bool { return s.Socket != "" || Loopback(s.Host) }
-
-// Loopback reports whether a host is this machine's loopback interface.
-func Loopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.Unmap().IsLoopback()
+// Login is who logs in, how, and what with. With sasl.Auto any of the secrets may
+// be missing.
+type Login struct {
+	User     string
+	Auth     sasl.Method
+	Password Secret
+	Token    Secret
+	OAuth    *OAuth
+	Kerberos sasl.Kerberos
 }
-
-// Timeouts bound the waiting for a server. 0 is unbounded (Session only).
-type Timeouts struct{ Connect, Idle, Session time.Duration }
 
 // Keep says what stays on the server. If All, everything; if None, nothing
 // once delivered; else a delivered message is deleted when any rule that is
@@ -167,45 +143,30 @@ type Alert struct {
 	Ping string
 }
 
-// Krb is what GSSAPI needs besides the user. Empty: Kerberos' own defaults.
-type Krb struct {
-	// Config, Ccache and Keytab are files; Principal is the client's, and
-	// Service the server's (pop/HOST).
-	Config, Ccache, Keytab, Principal, Service string
-}
-
-// PlainAllowed reports whether a reusable secret may be sent without TLS: to
-// this machine, through a tunnel, or because the user says so.
-func (a *Account) PlainAllowed() bool {
-	return a.Insecure || len(a.Tunnel) > 0 || a.Server.Local()
+// allowPlain lets a reusable secret be sent without TLS to this machine and
+// through a tunnel.
+func (a *Account) allowPlain() {
+	a.Server.Insecure = a.Server.Insecure || len(a.Route.Tunnel) > 0 || Loopback(a.Server.Host)
 }
 
 // newAccount returns the built-in defaults.
 func newAccount() Account {
 	return Account{
-		Enabled:    true,
-		Timeouts:   Timeouts{Connect: 30 * time.Second, Idle: time.Minute},
-		MinVersion: tls.VersionTLS12,
-		Keep:       Keep{All: true},
-		Every:      15 * time.Minute,
-		Poison:     3,
-		Remember:   90 * day,
-		Alert:      Alert{After: day},
+		Enabled:  true,
+		Server:   pop3.Server{Connect: 30 * time.Second, Idle: time.Minute, LF: true},
+		TLS:      TLS{MinVersion: tls.VersionTLS12},
+		Keep:     Keep{All: true},
+		Every:    15 * time.Minute,
+		Poison:   3,
+		Remember: 90 * day,
+		Alert:    Alert{After: day},
 	}
-}
-
-// defaultPort is the registered port for POP3.
-func defaultPort(t TLS) int {
-	if t == TLSImplicit {
-		return 995
-	}
-	return 110
 }
 
 // defaultID names the state of an account that does not set id.
 func defaultID(a *Account) string {
-	if a.Server.Port == defaultPort(a.TLS) {
+	if a.Server.Port == a.Server.Security.Port() {
 		return a.User + "@" + a.Server.Host
 	}
-	return a.User + "@" + a.Server.String()
+	return a.User + "@" + a.Server.Address()
 }

@@ -3,6 +3,9 @@ package config
 import (
 	"crypto/tls"
 	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
 // accountKeys is the table of an account, in the order of the manual.
@@ -16,38 +19,39 @@ func accountKeys(a *Account) []key {
 
 func serverKeys(a *Account) []key {
 	return []key{
-		on("server", "", "host or host:port; port 995 for tls: implicit, 110 otherwise", server(), &a.Server),
-		on("tls", "implicit", "implicit TLS, STLS, or none (loopback, or insecure: true)", enum[TLS](tlsNames), &a.TLS),
-		on("ca_file", "the system's", "PEM file of the authorities to trust instead", path(), &a.CAFile),
-		on("server_name", "the host", "name expected in the certificate", hostName(), &a.ServerName),
-		on("pin", "", "public keys to accept: sha256/BASE64 of the SubjectPublicKeyInfo", oneOrMore(pin(), "a pin or a list of pins"), &a.Pins),
-		on("client_cert", "", "PEM file with our certificate", path(), &a.ClientCert),
-		on("client_key", "client_cert", "PEM file with its key", path(), &a.ClientKey),
+		given("server", "", "host or host:port; port 995 for tls: implicit, 110 otherwise", server(),
+			func(s Server) { a.Server.Host, a.Server.Port = s.Host, s.Port }),
+		on("tls", "implicit", "implicit TLS, STLS, or none (loopback, or insecure: true)", oneOf(pop3.ImplicitTLS, pop3.STLS, pop3.Plain), &a.Server.Security),
+		on("ca_file", "the system's", "PEM file of the authorities to trust instead", path(), &a.TLS.CAFile),
+		on("server_name", "the host", "name expected in the certificate", hostName(), &a.TLS.ServerName),
+		on("pin", "", "public keys to accept: sha256/BASE64 of the SubjectPublicKeyInfo", oneOrMore(pin(), "a pin or a list of pins"), &a.TLS.Pins),
+		on("client_cert", "", "PEM file with our certificate", path(), &a.TLS.ClientCert),
+		on("client_key", "client_cert", "PEM file with its key", path(), &a.TLS.ClientKey),
 		on("min_version", "1.2", "oldest TLS version accepted",
-			choice(minVersionNames, uint16(tls.VersionTLS10), tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13), &a.MinVersion),
-		on("legacy", "false", "allow TLS 1.0 and broken ciphers, with a warning", boolean(), &a.Legacy),
-		on("insecure", "false", "allow a login without TLS to another machine", boolean(), &a.Insecure),
-		on("timeout", "60s", "longest wait for the server; the same as timeouts.idle", duration(time.Second), &a.Timeouts.Idle),
-		within("timeouts", "the waits one by one", timeoutsKeys, &a.Timeouts),
-		on("proxy", "", "socks5://HOST:PORT or http://HOST:PORT (CONNECT)", either(proxyURL(), pointer(proxyMapping())), &a.Proxy),
-		on("tunnel", "", "command whose stdin and stdout are the connection", argv(), &a.Tunnel),
+			choice(minVersionNames, uint16(tls.VersionTLS10), tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13), &a.TLS.MinVersion),
+		on("legacy", "false", "allow TLS 1.0 and broken ciphers, with a warning", boolean(), &a.TLS.Legacy),
+		on("insecure", "false", "allow a login without TLS to another machine", boolean(), &a.Server.Insecure),
+		on("timeout", "60s", "longest wait for the server; the same as timeouts.idle", duration(time.Second), &a.Server.Idle),
+		within("timeouts", "the waits one by one", timeoutsKeys, &a.Server),
+		on("proxy", "", "socks5://HOST:PORT or http://HOST:PORT (CONNECT)", either(proxyURL("a URL, or a mapping of url, user, password"), pointer(proxyMapping())), &a.Route.Proxy),
+		on("tunnel", "", "command whose stdin and stdout are the connection", argv(), &a.Route.Tunnel),
 		on("bind", "", "local address to connect from",
-			parsed("an IP address", schema{"type": "string"}, parseAddr), &a.Bind),
+			parsed("an IP address", schema{"type": "string"}, parseAddr), &a.Route.Bind),
 		on("pipelining", "auto", "send commands ahead of replies; auto: if the server announces it and it works",
-			enum[Pipelining](pipeliningNames), &a.Pipelining),
+			oneOf(pop3.PipelineAuto, pop3.PipelineOn, pop3.PipelineOff), &a.Server.Pipelining),
 	}
 }
 
 func loginKeys(a *Account) []key {
 	return []key{
 		on("user", "", "login name", str("a string"), &a.User),
-		on("auth", "auto", "how to log in; auto: the strongest offered that there is a secret for", enum[Auth](authNames), &a.Auth),
+		on("auth", "auto", "how to log in; auto: the strongest offered that there is a secret for", oneOf(sasl.Methods()...), &a.Auth),
 		on("password", "", "where the password is", secret(), &a.Password),
 		on("token", "", "where an OAuth2 access token is, instead of oauth", secret(), &a.Token),
 		on("oauth", "", "OAuth2, for auth xoauth2 and oauthbearer", pointer(oauthMapping()), &a.OAuth),
-		on("krb", "", "Kerberos, for auth gssapi", mapping("a mapping", Krb{}, krbKeys, nil), &a.Krb),
+		on("krb", "", "Kerberos, for auth gssapi", mapping("a mapping", sasl.Kerberos{}, krbKeys, nil), &a.Kerberos),
 		on("utf8", "auto", "UTF8 command (RFC 6856); auto: wherever the server announces it", enum[UTF8](utf8Names), &a.UTF8),
-		on("lang", "", "language of the server's texts (RFC 6856), such as de", str("a language tag"), &a.Lang),
+		on("lang", "", "language of the server's texts (RFC 6856), such as de", str("a language tag"), &a.Server.Lang),
 	}
 }
 
@@ -84,18 +88,18 @@ func runKeys(a *Account) []key {
 	}
 }
 
-func timeoutsKeys(t *Timeouts) []key {
+func timeoutsKeys(s *pop3.Server) []key {
 	return []key{
-		on("connect", "30s", "connecting, TLS and greeting, each", duration(time.Second), &t.Connect),
-		on("idle", "60s", "waiting for the server", duration(time.Second), &t.Idle),
-		on("session", "none", "a whole session; 0 for no bound", duration(0), &t.Session),
+		on("connect", "30s", "connecting, TLS and greeting, each", duration(time.Second), &s.Connect),
+		on("idle", "60s", "waiting for the server", duration(time.Second), &s.Idle),
+		on("session", "none", "a whole session; 0 for no bound", duration(0), &s.Session),
 	}
 }
 
-func krbKeys(k *Krb) []key {
+func krbKeys(k *sasl.Kerberos) []key {
 	return []key{
 		on("config", "/etc/krb5.conf", "Kerberos configuration file", path(), &k.Config),
-		on("ccache", "$KRB5CCNAME", "credential cache file", path(), &k.Ccache),
+		on("ccache", "$KRB5CCNAME", "credential cache file", path(), &k.CCache),
 		on("keytab", "", "keytab file, instead of a cache", path(), &k.Keytab),
 		on("principal", "user", "client principal", str("a string"), &k.Principal),
 		on("service", "pop/HOST", "service principal", str("a string"), &k.Service),

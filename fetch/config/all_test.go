@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
 // TestOtherKeys sets what the example of the manual does not.
@@ -54,17 +56,17 @@ accounts:
 	a := c.Accounts[0]
 	for what, ok := range map[string]bool{
 		"top":      c.Metrics == "127.0.0.1:9110" && c.MetricsFile == "/etc/m.prom" && c.PerHost == 1 && c.Sandbox == SandboxOff && c.Log.Format == LogJSON && c.Log.Level < 0,
-		"tls":      a.ServerName == "x.example" && len(a.Pins) == 1,
-		"reach":    a.Bind == netip.MustParseAddr("::1") && a.Proxy.Kind == ProxyHTTP && a.Proxy.Server.Port == 8080 && a.Proxy.User == "u",
-		"oauth":    a.Auth.Bearer() && a.OAuth.Custom() && len(a.OAuth.Scopes) == 2 && a.OAuth.Subject == "u" && a.OAuth.RedirectPort == 8400 && a.OAuth.Tokens == TokensKeyring,
+		"tls":      a.TLS.ServerName == "x.example" && len(a.TLS.Pins) == 1,
+		"reach":    a.Route.Bind == netip.MustParseAddr("::1") && a.Route.Proxy.Kind == ProxyHTTP && a.Route.Proxy.Server.Port == 8080 && a.Route.Proxy.User == "u",
+		"oauth":    a.Auth == sasl.XOAUTH2 && a.OAuth.Custom() && len(a.OAuth.Scopes) == 2 && a.OAuth.Subject == "u" && a.OAuth.RedirectPort == 8400 && a.OAuth.Tokens == TokensKeyring,
 		"mail":     a.Keep.None && a.Limit.Rate == 1<<20 && *a.To == Multidrop{"Delivered-To", 2, "p-"} && a.OnReject == RejectKeep && a.Poison == 0 && a.Headers.Received,
-		"dedupe":   a.Dedupe == Dedupe{DedupeMessageID, DuplicateTag} && a.Remember == 182*day && a.UTF8 == UTF8On && a.Lang == "de",
+		"dedupe":   a.Dedupe == Dedupe{DedupeMessageID, DuplicateTag} && a.Remember == 182*day && a.UTF8 == UTF8On && a.Server.Lang == "de",
 		"run":      a.Quiet.From == 23*time.Hour && a.Jitter == 0 && a.After[1] == "true" && a.Alert.After == 2*day && a.Alert.Ping != "",
 		"mbox":     *a.Deliver[0].Mbox == Mbox{"/etc/x", MboxO, 5 * time.Second},
 		"maildir":  a.Deliver[1].Maildir.Path == "/etc/y",
 		"smtp":     a.Deliver[2].ID() == "smtp:relay.example:25" && a.Deliver[2].Relay.TLS == RelayStartTLS && a.Deliver[2].Relay.From == "f@x",
 		"pipe":     a.Deliver[3].Pipe.LineEnds == LineEndsCRLF && a.Deliver[3].Pipe.Env[0] == "A=b",
-		"no plain": !a.PlainAllowed(),
+		"no plain": !a.Server.Insecure,
 	} {
 		if !ok {
 			t.Errorf("%s: %+v", what, a)
@@ -97,10 +99,10 @@ func TestDefaultPaths(t *testing.T) {
 	}
 }
 
-func TestPlainAllowed(t *testing.T) {
+func TestLoopback(t *testing.T) {
 	for host, want := range map[string]bool{"localhost": true, "127.9.9.9": true, "::1": true, "pop.localhost": true, "::ffff:127.0.0.1": true,
 		"localhost.example": false, "10.0.0.1": false, "h": false} {
-		if got := (&Account{Server: Server{Host: host}}).PlainAllowed(); got != want {
+		if got := Loopback(host); got != want {
 			t.Errorf("%s: %v", host, got)
 		}
 	}

@@ -5,6 +5,9 @@ import (
 	"fmt"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
 // checker looks at one account as a whole.
@@ -79,9 +82,9 @@ func (k *checker) unset(name string) {
 	case "cron":
 		k.a.Cron = ""
 	case "proxy":
-		k.a.Proxy = nil
+		k.a.Route.Proxy = nil
 	case "tunnel":
-		k.a.Tunnel = nil
+		k.a.Route.Tunnel = nil
 	case "oauth":
 		k.a.OAuth = nil
 	case "token":
@@ -93,8 +96,9 @@ func (k *checker) unset(name string) {
 func (k *checker) complete() {
 	a := k.a
 	if a.Server.Host != "" && a.Server.Port == 0 {
-		a.Server.Port = defaultPort(a.TLS)
+		a.Server.Port = a.Server.Security.Port()
 	}
+	a.allowPlain()
 	if a.ID == "" && a.User != "" && a.Server.Host != "" {
 		a.ID = defaultID(a)
 	}
@@ -104,11 +108,11 @@ func (k *checker) complete() {
 	if !k.has("jitter") {
 		a.Jitter = defaultJitter(a.Every)
 	}
-	if a.Legacy && !k.has("min_version") {
-		a.MinVersion = tls.VersionTLS10
+	if a.TLS.Legacy && !k.has("min_version") {
+		a.TLS.MinVersion = tls.VersionTLS10
 	}
-	if a.ClientKey == "" {
-		a.ClientKey = a.ClientCert
+	if a.TLS.ClientKey == "" {
+		a.TLS.ClientKey = a.TLS.ClientCert
 	}
 	a.Password = a.Password.bind(a.Server.Host, a.User)
 	a.Token = a.Token.bind(a.Server.Host, a.User)
@@ -124,7 +128,7 @@ func (k *checker) complete() {
 
 func (k *checker) required() {
 	for _, name := range []string{"server", "user", "deliver"} {
-		if name == "user" && (k.a.Auth == AuthExternal || k.a.Auth == AuthGSSAPI) && k.own("id") {
+		if name == "user" && (k.a.Auth == sasl.External || k.a.Auth == sasl.GSSAPI) && k.own("id") {
 			continue // the certificate or ticket says who we are
 		}
 		if !k.has(name) {
@@ -136,10 +140,10 @@ func (k *checker) required() {
 // security is about a connection without TLS, and TLS keys that have no use.
 func (k *checker) security() {
 	a := k.a
-	if a.Server.Host != "" && a.TLS == TLSNone && !a.PlainAllowed() {
+	if a.Server.Host != "" && a.Server.Security == pop3.Plain && !a.Server.Insecure {
 		k.fail("tls", "none to another machine: anyone on the way can read password and mail (insecure: true allows it)")
 	}
-	if a.TLS == TLSNone {
+	if a.Server.Security == pop3.Plain {
 		for _, name := range []string{"ca_file", "pin", "client_cert", "min_version", "server_name", "legacy"} {
 			if k.own(name) {
 				k.fail(name, "has no use with tls: none")
@@ -149,7 +153,7 @@ func (k *checker) security() {
 	if k.own("client_key") && !k.has("client_cert") {
 		k.fail("client_key", "has no use without client_cert")
 	}
-	if a.Legacy && k.own("min_version") && k.own("legacy") && a.MinVersion == tls.VersionTLS13 {
+	if a.TLS.Legacy && k.own("min_version") && k.own("legacy") && a.TLS.MinVersion == tls.VersionTLS13 {
 		k.fail("legacy", "has no use with min_version: 1.3")
 	}
 }
@@ -160,18 +164,18 @@ func (k *checker) login() {
 	a := k.a
 	bearer := a.OAuth != nil || !a.Token.IsZero()
 	switch a.Auth {
-	case AuthAuto:
-	case AuthXOAUTH2, AuthOAuthBearer:
+	case sasl.Auto:
+	case sasl.XOAUTH2, sasl.OAUTHBEARER:
 		if !bearer && !k.has("oauth") && !k.has("token") {
 			k.fail("auth", "%s needs oauth: or token:", a.Auth)
 		}
 		k.unused("password")
-	case AuthExternal:
+	case sasl.External:
 		if !k.has("client_cert") {
 			k.fail("auth", "external needs client_cert")
 		}
 		k.unused("password", "oauth", "token")
-	case AuthGSSAPI:
+	case sasl.GSSAPI:
 		k.unused("password", "oauth", "token")
 	default:
 		if !k.has("password") && a.Password.IsZero() {
@@ -233,9 +237,9 @@ func (k *checker) target(t Target, n *yaml.Node, path string, seen map[string]bo
 // for another machine.
 func (k *checker) files() {
 	a := k.a
-	k.file("ca_file", a.CAFile)
-	k.file("client_cert", a.ClientCert)
-	k.file("client_key", a.ClientKey)
+	k.file("ca_file", a.TLS.CAFile)
+	k.file("client_cert", a.TLS.ClientCert)
+	k.file("client_key", a.TLS.ClientKey)
 	k.secretFile("password", a.Password)
 	k.secretFile("token", a.Token)
 	if o := a.OAuth; o != nil {

@@ -71,8 +71,8 @@ func TestExample(t *testing.T) {
 	if a.Limit != (Limit{1000, 1 << 30, 1200 << 20, 0}) || a.MaxSize != 100<<20 || a.Every != 5*time.Minute || a.Jitter != 30*time.Second {
 		t.Errorf("limit %+v, max_size %d, every %v, jitter %v", a.Limit, a.MaxSize, a.Every, a.Jitter)
 	}
-	if a.Server.String() != "pop.example.org:995" || a.Password.Source() != "command pass" {
-		t.Errorf("server %v, password %s", a.Server, a.Password.Source())
+	if a.Server.Address() != "pop.example.org:995" || a.Password.Source() != "command pass" {
+		t.Errorf("server %v, password %s", a.Server.Address(), a.Password.Source())
 	}
 }
 
@@ -88,14 +88,14 @@ accounts:
 		t.Fatal(err)
 	}
 	z, a := c.Accounts[0], c.Accounts[1]
-	if z.Name != "zeta" || z.ID != "alice@z.example.org:995" || z.Every != 0 || z.Proxy.Server.String() != "h:1080" {
+	if z.Name != "zeta" || z.ID != "alice@z.example.org:995" || z.Every != 0 || z.Route.Proxy.Server.String() != "h:1080" {
 		t.Errorf("zeta: %+v", z)
 	}
-	if a.ID != "alice@a" || a.Proxy != nil || a.Every != time.Hour || a.Keep != (Keep{Days: 14, Newest: 500, Below: 1 << 30}) {
+	if a.ID != "alice@a" || a.Route.Proxy != nil || a.Every != time.Hour || a.Keep != (Keep{Days: 14, Newest: 500, Below: 1 << 30}) {
 		t.Errorf("alpha: %+v", a)
 	}
-	if a.Timeouts != (Timeouts{30 * time.Second, 10 * time.Second, time.Hour}) {
-		t.Errorf("timeouts %+v", a.Timeouts)
+	if s := a.Server; s.Connect != 30*time.Second || s.Idle != 10*time.Second || s.Session != time.Hour {
+		t.Errorf("timeouts %+v", a.Server)
 	}
 }
 
@@ -202,7 +202,7 @@ func TestLegacyAndVersions(t *testing.T) {
 	for keys, want := range map[string]uint16{"legacy: true": tls.VersionTLS10, "min_version: 1.3": tls.VersionTLS13,
 		"legacy: true\nmin_version: \"1.1\"": tls.VersionTLS11, "lang: de": tls.VersionTLS12} {
 		c, err := parse(account(keys))
-		if err != nil || c.Accounts[0].MinVersion != want {
+		if err != nil || c.Accounts[0].TLS.MinVersion != want {
 			t.Errorf("%s: %v, want %#x", keys, err, want)
 		}
 	}
@@ -214,8 +214,8 @@ func TestRelativePaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := c.Accounts[0]
-	if a.Krb.Keytab != "/etc/a/$b" || a.Krb.Ccache != "/var/m/cc" || !reflect.DeepEqual(a.Tunnel, []string{"/home/al/bin/t", "~/x"}) {
-		t.Errorf("%+v, %q", a.Krb, a.Tunnel)
+	if a.Kerberos.Keytab != "/etc/a/$b" || a.Kerberos.CCache != "/var/m/cc" || !reflect.DeepEqual(a.Route.Tunnel, []string{"/home/al/bin/t", "~/x"}) {
+		t.Errorf("%+v, %q", a.Kerberos, a.Route.Tunnel)
 	}
 }
 

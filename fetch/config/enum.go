@@ -10,9 +10,6 @@ import (
 // The names of each enum in the order of its constants. The zero value, the
 // safe choice, comes first.
 const (
-	tlsNames        = "implicit stls none"
-	authNames       = "auto password apop plain login cram-md5 digest-md5 scram-sha-1 scram-sha-1-plus scram-sha-256 scram-sha-256-plus xoauth2 oauthbearer external gssapi"
-	pipeliningNames = "auto on off"
 	utf8Names       = "auto on off"
 	gmailNames      = "off recent"
 	rejectNames     = "quarantine keep"
@@ -30,61 +27,6 @@ const (
 	secretNames     = "none command file env credential keyring netrc plain"
 	minVersionNames = "1.0 1.1 1.2 1.3"
 )
-
-// TLS says how an account's connection is protected.
-type TLS uint8
-
-// The values of tls.
-const (
-	TLSImplicit TLS = iota
-	TLSSTLS
-	TLSNone
-)
-
-// String returns the word used in the configuration.
-func (v TLS) String() string { return word(v, tlsNames) }
-
-// Auth is the way to log in.
-type Auth uint8
-
-// The values of auth. AuthAuto takes the strongest that is offered and that a
-// secret is configured for.
-const (
-	AuthAuto Auth = iota
-	AuthPassword
-	AuthAPOP
-	AuthPlain
-	AuthLogin
-	AuthCRAMMD5
-	AuthDigestMD5
-	AuthSCRAMSHA1
-	AuthSCRAMSHA1Plus
-	AuthSCRAMSHA256
-	AuthSCRAMSHA256Plus
-	AuthXOAUTH2
-	AuthOAuthBearer
-	AuthExternal
-	AuthGSSAPI
-)
-
-// String returns the word used in the configuration.
-func (v Auth) String() string { return word(v, authNames) }
-
-// Bearer reports whether the login sends an OAuth2 access token.
-func (v Auth) Bearer() bool { return v == AuthXOAUTH2 || v == AuthOAuthBearer }
-
-// Pipelining says when commands are sent ahead of replies.
-type Pipelining uint8
-
-// The values of pipelining.
-const (
-	PipeliningAuto Pipelining = iota
-	PipeliningOn
-	PipeliningOff
-)
-
-// String returns the word used in the configuration.
-func (v Pipelining) String() string { return word(v, pipeliningNames) }
 
 // UTF8 says when the UTF8 command is sent (RFC 6856).
 type UTF8 uint8
@@ -190,6 +132,15 @@ func enum[E ~uint8](names string) kind[E] {
 		values[i] = E(i)
 	}
 	return choice(names, values...)
+}
+
+// oneOf decodes the names of values.
+func oneOf[T fmt.Stringer](values ...T) kind[T] {
+	names := make([]string, len(values))
+	for i, v := range values {
+		names[i] = v.String()
+	}
+	return choice(strings.Join(names, " "), values...)
 }
 
 // choice decodes one of names into the value at the same place.

@@ -36,10 +36,15 @@ type key struct {
 
 // on makes a row that fills field. def is the default in words, doc one line.
 func on[T any](name, def, doc string, k kind[T], field *T) key {
+	return given(name, def, doc, k, func(v T) { *field = v })
+}
+
+// given makes a row that hands over its value.
+func given[T any](name, def, doc string, k kind[T], take func(T)) key {
 	return key{info: k.info, name: name, def: def, doc: doc,
 		set: func(w *walker, path string, n *yaml.Node) {
 			if v, ok := k.decode(w, path, n); ok {
-				*field = v
+				take(v)
 			}
 		}}
 }

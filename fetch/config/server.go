@@ -12,6 +12,35 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// Server is a host and a TCP port, or a unix socket.
+type Server struct {
+	// Host is a name or an address without brackets, lower case.
+	Host string
+	Port int
+	// Socket is the path of a unix socket (LMTP only); Host is then empty.
+	Socket string
+}
+
+// String returns host:port, or the path of the socket.
+func (s Server) String() string {
+	if s.Socket != "" {
+		return s.Socket
+	}
+	return net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
+}
+
+// Local reports whether the server is this machine: no eavesdropper between.
+func (s Server) Local() bool { return s.Socket != "" || Loopback(s.Host) }
+
+// Loopback reports whether a host is this machine's loopback interface.
+func Loopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
+}
+
 // parseServer reads host, host:port, an address, or [address]:port. The port
 // is 0 if there is none.
 func parseServer(s string) (Server, error) {
@@ -135,8 +164,8 @@ func parseProxy(s string) (*Proxy, error) {
 	return p, nil
 }
 
-func proxyURL() kind[*Proxy] {
-	return parsed("a URL, or a mapping of url, user, password", schema{"type": "string"}, func(_ *walker, s string) (*Proxy, error) { return parseProxy(s) })
+func proxyURL(words string) kind[*Proxy] {
+	return parsed(words, schema{"type": "string"}, func(_ *walker, s string) (*Proxy, error) { return parseProxy(s) })
 }
 
 func proxyMapping() kind[Proxy] {
@@ -145,12 +174,7 @@ func proxyMapping() kind[Proxy] {
 
 func proxyKeys(p *Proxy) []key {
 	return []key{
-		{name: "url", doc: "socks5://HOST:PORT or http://HOST:PORT", info: info{words: "a URL", schema: schema{"type": "string"}},
-			set: func(w *walker, path string, n *yaml.Node) {
-				if v, ok := proxyURL().decode(w, path, n); ok {
-					*p = *v
-				}
-			}},
+		given("url", "", "socks5://HOST:PORT or http://HOST:PORT", proxyURL("a URL"), func(v *Proxy) { *p = *v }),
 		on("user", "", "login name at the proxy", str("a string"), &p.User),
 		on("password", "", "where its password is", secret(), &p.Password),
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // URLOptions are what goes with the URL of fetch --from.
@@ -32,9 +34,9 @@ func FromURL(from string, o URLOptions) (*Account, error) {
 	switch scheme {
 	case "pop3s":
 	case "pop3":
-		a.TLS = TLSSTLS
+		a.Server.Security = pop3.STLS
 	case "pop3+plain":
-		a.TLS = TLSNone
+		a.Server.Security = pop3.Plain
 	default:
 		return nil, fmt.Errorf("wants pop3s://, pop3:// or pop3+plain://%s", didYouMean(scheme, []string{"pop3s", "pop3", "pop3+plain"}))
 	}
@@ -54,23 +56,26 @@ func FromURL(from string, o URLOptions) (*Account, error) {
 	if strings.ContainsAny(host, "/?#") {
 		return nil, errors.New("wants nothing after the host and port")
 	}
-	if a.Server, err = parseServer(host); err != nil {
+	server, err := parseServer(host)
+	if err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
+	a.Server.Host, a.Server.Port = server.Host, server.Port
 	return a.fromURL(o)
 }
 
 // fromURL completes and checks an account from a URL.
 func (a *Account) fromURL(o URLOptions) (*Account, error) {
 	if a.Server.Port == 0 {
-		a.Server.Port = defaultPort(a.TLS)
+		a.Server.Port = a.Server.Security.Port()
 	}
 	a.ID = defaultID(a)
 	a.Name = a.ID
-	a.Insecure = o.Insecure
+	a.Server.Insecure = o.Insecure
+	a.allowPlain()
 	a.Jitter = defaultJitter(a.Every)
 	a.Password = o.Password.bind(a.Server.Host, a.User)
-	if a.TLS == TLSNone && !a.PlainAllowed() {
+	if a.Server.Security == pop3.Plain && !a.Server.Insecure {
 		return nil, errors.New("pop3+plain to another machine: anyone on the way can read password and mail (--insecure allows it)")
 	}
 	if o.CAFile == "" {
@@ -78,7 +83,7 @@ func (a *Account) fromURL(o URLOptions) (*Account, error) {
 	}
 	path, err := absolute(o.CAFile)
 	if err == nil {
-		a.CAFile = path
+		a.TLS.CAFile = path
 		err = readable(path)
 	}
 	if err != nil {

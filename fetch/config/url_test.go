@@ -4,24 +4,26 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 func TestFromURL(t *testing.T) {
 	for _, tc := range []struct {
 		in, server, user, id string
-		tls                  TLS
+		tls                  pop3.Security
 	}{
-		{"pop3s://alice%40example.org@Pop.example.org", "pop.example.org:995", "alice@example.org", "alice@example.org@pop.example.org", TLSImplicit},
-		{"pop3://a+b@h:995", "h:995", "a+b", "a+b@h:995", TLSSTLS},
-		{"pop3+plain://a@[::1]:1100/", "[::1]:1100", "a", "a@[::1]:1100", TLSNone},
-		{"pop3s://a%3Ab@h", "h:995", "a:b", "a:b@h", TLSImplicit},
+		{"pop3s://alice%40example.org@Pop.example.org", "pop.example.org:995", "alice@example.org", "alice@example.org@pop.example.org", pop3.ImplicitTLS},
+		{"pop3://a+b@h:995", "h:995", "a+b", "a+b@h:995", pop3.STLS},
+		{"pop3+plain://a@[::1]:1100/", "[::1]:1100", "a", "a@[::1]:1100", pop3.Plain},
+		{"pop3s://a%3Ab@h", "h:995", "a:b", "a:b@h", pop3.ImplicitTLS},
 	} {
 		a, err := FromURL(tc.in, URLOptions{Password: PlainSecret("x")})
 		if err != nil {
 			t.Errorf("%s: %v", tc.in, err)
 			continue
 		}
-		if a.Server.String() != tc.server || a.User != tc.user || a.ID != tc.id || a.TLS != tc.tls || !a.Keep.All || a.Password.IsZero() {
+		if a.Server.Address() != tc.server || a.User != tc.user || a.ID != tc.id || a.Server.Security != tc.tls || !a.Keep.All || a.Password.IsZero() {
 			t.Errorf("%s: %+v", tc.in, a)
 		}
 	}

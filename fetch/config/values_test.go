@@ -3,6 +3,9 @@ package config
 import (
 	"testing"
 	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
 func TestParseSize(t *testing.T) {
@@ -53,11 +56,11 @@ func TestWindow(t *testing.T) {
 
 func TestEnumNames(t *testing.T) {
 	for got, want := range map[string]string{
-		TLSSTLS.String(): "stls", AuthGSSAPI.String(): "gssapi", PipeliningOff.String(): "off", UTF8Off.String(): "off",
+		pop3.STLS.String(): "stls", sasl.GSSAPI.String(): "gssapi", UTF8Off.String(): "off",
 		GmailRecent.String(): "recent", RejectKeep.String(): "keep", DedupeContent.String(): "content", DuplicateDeliver.String(): "deliver",
 		TokensKeyring.String(): "keyring", TargetPipe.String(): "pipe",
 		RelayNone.String(): "none", MboxCL2.String(): "mboxcl2", LineEndsCRLF.String(): "crlf", SandboxOff.String(): "off",
-		LogJSON.String(): "json", ProxyHTTP.String(): "http", SecretPlain.String(): "plain", TLS(9).String(): "unknown(9)",
+		LogJSON.String(): "json", ProxyHTTP.String(): "http", SecretPlain.String(): "plain", SecretKind(9).String(): "unknown(9)",
 	} {
 		if got != want {
 			t.Errorf("%s, want %s", got, want)

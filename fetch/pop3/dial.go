@@ -20,7 +20,7 @@ func Dial(ctx context.Context, s *Server) (*Client, error) {
 func connect(ctx context.Context, s *Server) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.connectTimeout())
 	defer cancel()
-	address := s.address()
+	address := s.Address()
 	dial := s.Dial
 	if dial == nil {
 		if err := lookup(ctx, s); err != nil {

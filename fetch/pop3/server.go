@@ -24,6 +24,26 @@ const (
 	Plain
 )
 
+// String names it as people do.
+func (s Security) String() string {
+	switch s {
+	case ImplicitTLS:
+		return "implicit"
+	case STLS:
+		return "stls"
+	}
+	return "none"
+}
+
+// Port is the registered one: 995 with TLS from the start (RFC 8314 section
+// 3.3), else 110 (RFC 1939 section 3).
+func (s Security) Port() int {
+	if s == ImplicitTLS {
+		return 995
+	}
+	return 110
+}
+
 // Pipelining says when commands are sent ahead of their replies.
 type Pipelining uint8
 
@@ -36,6 +56,17 @@ const (
 	// PipelineOff sends one command at a time.
 	PipelineOff
 )
+
+// String names it as people do.
+func (p Pipelining) String() string {
+	switch p {
+	case PipelineOn:
+		return "on"
+	case PipelineOff:
+		return "off"
+	}
+	return "auto"
+}
 
 // Server is everything that a session needs to know of a server. It is
 // read-only to this package and may be shared between sessions.
@@ -105,17 +136,9 @@ func (s *Server) connectTimeout() time.Duration { return cmp.Or(s.Connect, defau
 func (s *Server) idleTimeout() time.Duration    { return cmp.Or(s.Idle, defaultIdle) }
 func (s *Server) maxMessages() int              { return cmp.Or(s.MaxMessages, defaultMaxMessages) }
 
-// address is the host and port to dial; port 0 is the usual one.
-func (s *Server) address() string {
-	port := s.Port
-	switch {
-	case port != 0:
-	case s.Security == ImplicitTLS:
-		port = 995
-	default:
-		port = 110
-	}
-	return net.JoinHostPort(s.Host, strconv.Itoa(port))
+// Address is the host and port to dial; port 0 is the usual one.
+func (s *Server) Address() string {
+	return net.JoinHostPort(s.Host, strconv.Itoa(cmp.Or(s.Port, s.Security.Port())))
 }
 
 // step runs f as one step that Step hears of.

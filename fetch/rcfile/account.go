@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // option is one option as it was written.
@@ -275,8 +276,8 @@ func hostPort(host string, port, usual int) string {
 	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
-func usualPort(t config.TLS) int {
-	if t == config.TLSImplicit {
+func usualPort(t pop3.Security) int {
+	if t == pop3.ImplicitTLS {
 		return 995
 	}
 	return 110

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // finish makes each account one that config accepts. None vanishes: what lacks a
@@ -29,7 +30,7 @@ func (r *Result) finish() error {
 func (r *Result) complete(a *Account) {
 	o := option{file: a.File, line: a.Line}
 	a.Port = cmp.Or(a.Port, usualPort(a.TLS))
-	if a.TLS == config.TLSNone {
+	if a.TLS == pop3.Plain {
 		for _, key := range []string{"ca_file", "client_cert", "client_key", "min_version", "server_name"} {
 			a.unset(key)
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // fdmMerge is one account in the making.
@@ -43,9 +44,9 @@ func (c *fdmConf) account(s fdmStatement) {
 			a.drop(option{k.file, k.line, "users"}, "mailhaul delivers as the user who runs it")
 		}
 	}
-	a.TLS = config.TLSNone
+	a.TLS = pop3.Plain
 	if t[kind].text == "pop3s" {
-		a.TLS = config.TLSImplicit
+		a.TLS = pop3.ImplicitTLS
 	}
 	for rest := t[kind+1:]; len(rest) > 0; {
 		rest = rest[m.option(rest):]
@@ -83,7 +84,7 @@ func (m *fdmMerge) option(t []fdmToken) int {
 		m.keep = true
 		a.carry(one, "keep")
 	case "starttls":
-		a.TLS = config.TLSSTLS
+		a.TLS = pop3.STLS
 		a.carry(one, "tls")
 	case "no-verify":
 		a.drop(one, "certificates are always checked: give ca_file or pin if the server has one of its own")
@@ -171,7 +172,7 @@ func (m *fdmMerge) finish() {
 	if m.pass == nil {
 		a.set("password", config.Pair("netrc", true))
 	}
-	if a.TLS != config.TLSNone && !m.c.verify {
+	if a.TLS != pop3.Plain && !m.c.verify {
 		a.change(start, "fdm does not check certificates unless told to; mailhaul always does")
 	}
 	a.set("keep", config.Word("none"))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // findFetchmail returns the first fetchmailrc that fetchmail would read.
@@ -226,16 +227,16 @@ func (m *fmMerge) tls() {
 	a := m.a
 	switch {
 	case m.ssl:
-		a.TLS = config.TLSImplicit
+		a.TLS = pop3.ImplicitTLS
 	case m.tlsProto == "" || m.tlsProto == "ssl2":
-		a.TLS = config.TLSNone
+		a.TLS = pop3.Plain
 	default:
-		a.TLS = config.TLSSTLS
+		a.TLS = pop3.STLS
 		if _, tunnel := m.last["plugin"]; tunnel || config.Loopback(strings.ToLower(a.Host)) {
 			a.change(option{a.File, a.Line, ""}, "fetchmail uses STLS here if the server offers it; if it does not, set tls: none")
 		}
 	}
-	if a.TLS != config.TLSNone {
+	if a.TLS != pop3.Plain {
 		m.minVersion()
 	}
 }

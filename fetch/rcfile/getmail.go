@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // findGetmail returns the configuration directory.
@@ -144,9 +145,9 @@ func (r *Result) getmailFile(file string) error {
 
 func (g *getmailRC) retriever(s *iniSection) {
 	a := g.a
-	a.TLS = config.TLSNone
+	a.TLS = pop3.Plain
 	if g.kind.tls {
-		a.TLS = config.TLSImplicit
+		a.TLS = pop3.ImplicitTLS
 	}
 	if a.multi = g.kind.multi; g.kind.multi {
 		g.envelope(s)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 func findMpop(o Options) (string, error) {
@@ -174,11 +175,11 @@ func (m *mpopMerge) on(name string, def bool) bool {
 func (m *mpopMerge) tls() {
 	switch {
 	case !m.on("tls", false):
-		m.a.TLS = config.TLSNone
+		m.a.TLS = pop3.Plain
 	case m.on("tls_starttls", true):
-		m.a.TLS = config.TLSSTLS
+		m.a.TLS = pop3.STLS
 	default:
-		m.a.TLS = config.TLSImplicit
+		m.a.TLS = pop3.ImplicitTLS
 	}
 }
 

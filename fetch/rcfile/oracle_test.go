@@ -11,8 +11,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
 // TestFetchmailAgrees compares how fetchmail itself reads each case, as it

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // Options are what reading depends on besides files. The package looks at no
@@ -117,7 +118,7 @@ type Account struct {
 	Host string
 	Port int
 	User string
-	TLS  config.TLS
+	TLS  pop3.Security
 	// Enabled is false for one that was off, or that cannot work as it is.
 	Enabled bool
 	// Notes are in the order of the file.

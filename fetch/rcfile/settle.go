@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // Placeholders stand for what the other program's file does not say, in an
@@ -73,7 +74,7 @@ func (r *Result) judge(a *Account) {
 		}
 	}
 	for _, strip := range []func(){
-		func() { a.fields, a.targets, a.insecure, a.TLS = nil, r.ownMaildir(a), false, config.TLSImplicit },
+		func() { a.fields, a.targets, a.insecure, a.TLS = nil, r.ownMaildir(a), false, pop3.ImplicitTLS },
 		func() { a.Host, a.User, a.Port = noHost, noUser, 995 },
 	} {
 		_, err := r.parse(a)

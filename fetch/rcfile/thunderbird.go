@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // findThunderbird returns the default profile.
@@ -182,13 +183,13 @@ func (s *tbServer) tls() {
 	v, o := s.get("socketType")
 	switch v {
 	case "3":
-		s.a.TLS = config.TLSImplicit
+		s.a.TLS = pop3.ImplicitTLS
 	case "1", "2":
-		s.a.TLS = config.TLSSTLS
+		s.a.TLS = pop3.STLS
 	default:
-		s.a.TLS = config.TLSNone
+		s.a.TLS = pop3.Plain
 		if ssl, _ := s.get("isSecure"); v == "" && ssl == "true" {
-			s.a.TLS = config.TLSImplicit
+			s.a.TLS = pop3.ImplicitTLS
 		}
 	}
 	if v != "" {

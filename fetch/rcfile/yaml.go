@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // YAML returns the accounts as a configuration, with a comment for each option
@@ -50,7 +51,7 @@ func order() []string {
 // all returns the account's keys in the order of printing.
 func (a *Account) all() config.Map {
 	m := append(config.Pair("server", hostPort(a.Host, a.Port, usualPort(a.TLS))).And("user", a.User).And("deliver", a.targets), a.fields...)
-	if a.TLS != config.TLSImplicit {
+	if a.TLS != pop3.ImplicitTLS {
 		m = m.And("tls", config.Word(a.TLS.String()))
 	}
 	if a.insecure {
