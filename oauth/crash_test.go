@@ -23,9 +23,9 @@ const (
 // refreshSteps is the order of one refresh. The token is returned after the
 // last: the rotated refresh token is durable by then.
 var refreshSteps = []string{
-	"write", "sync", "rename", "sync-dir", // that a refresh is under way
+	"create", "fsync", "rename", "syncdir", // that a refresh is under way
 	"request", "answered",
-	"write", "sync", "rename", "sync-dir", // the new tokens
+	"create", "fsync", "rename", "syncdir", // the new tokens
 }
 
 // runAsChild prints the account's access token.

@@ -10,10 +10,16 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/mailhaul/mailhaul/deliver/durable"
 )
 
 // maxFile bounds a token file.
 const maxFile = 1 << 20
+
+// newSuffix names the next version of a token file while it is written. It is
+// one fixed name, since the lock is held: a killed process leaves no others.
+const newSuffix = ".new"
 
 // lockPoll is how often a lock that another process holds is tried again.
 const lockPoll = 50 * time.Millisecond
@@ -65,7 +71,7 @@ func (s *Store) at(step string) {
 
 // lock waits until this process alone may change the account's tokens.
 func (s *Store) lock(ctx context.Context, account string) (unlock func(), err error) {
-	if err := makeDir(s.dir); err != nil {
+	if err := durable.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, storeError(err)
 	}
 	tick := time.NewTicker(lockPoll)
@@ -122,7 +128,7 @@ func (s *Store) save(account string, r *record) error {
 	}
 	data, err := r.encode(!s.keyring)
 	if err == nil {
-		err = s.replace(s.Path(account), data)
+		err = durable.WriteFileVia(s.Path(account)+newSuffix, s.Path(account), data, s.at)
 	}
 	if err != nil {
 		return storeError(err)
@@ -143,7 +149,7 @@ func (s *Store) forget(account string) error {
 			errs = append(errs, err)
 		}
 	}
-	if err := errors.Join(append(errs, syncDir(s.dir))...); err != nil {
+	if err := errors.Join(append(errs, durable.SyncDir(s.dir))...); err != nil {
 		return storeError(err)
 	}
 	return nil
@@ -175,4 +181,17 @@ func storeError(err error) *Error {
 		e.hint = "is it run by the user who logged in?"
 	}
 	return e
+}
+
+// errReadable means that others could have read a token file.
+var errReadable = errors.New("others may read it: chmod 600 it, and log in again if they did")
+
+func checkMode(info fs.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return errors.New("not a regular file")
+	}
+	if modesMatter && info.Mode().Perm()&0o077 != 0 {
+		return errReadable
+	}
+	return nil
 }

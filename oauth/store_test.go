@@ -165,7 +165,7 @@ func TestTokenIsNotReturnedBeforeItIsDurable(t *testing.T) {
 	asked := false
 	src.store.step = func(name string) {
 		asked = asked || name == "answered"
-		if asked && name == "write" {
+		if asked && name == "create" {
 			_ = os.Mkdir(block, 0o700) // in the way of the new file
 		}
 	}

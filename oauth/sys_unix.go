@@ -36,16 +36,3 @@ func tryLock(path string) (*os.File, error) {
 	}
 	return nil, &os.PathError{Op: "lock", Path: path, Err: err}
 }
-
-// syncDir makes a directory's entries durable.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = f.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		err = nil // this file system has nothing to sync
-	}
-	return errors.Join(err, f.Close())
-}

@@ -31,6 +31,3 @@ func tryLock(path string) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(h), path), nil
 }
-
-// syncDir does nothing: NTFS journals directory entries.
-func syncDir(string) error { return nil }

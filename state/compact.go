@@ -4,9 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/mailhaul/mailhaul/deliver/durable"
 )
 
 // A key that arrives between others splits a full page into two half empty
@@ -75,10 +76,7 @@ func (db *DB) compact() (err error) {
 	if err := copyDense(tmp, db.bolt, ts.tallies); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, db.path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(db.path))
+	return durable.Rename(tmp, db.path)
 }
 
 // copyDense writes all of src to a new, durable file.

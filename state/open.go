@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deliver/durable"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -274,7 +275,7 @@ func create(path string, version int) error {
 	}
 	sweepNew(path, time.Now())
 	// An intent is durable only if its file has a durable name.
-	return syncDir(dir)
+	return durable.SyncDirQuiet(dir)
 }
 
 // place gives tmp the name path unless another process was faster. Where the

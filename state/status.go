@@ -2,11 +2,11 @@ package state
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/mailhaul/mailhaul/deliver/durable"
 )
 
 // The values of StatusFile.State.
@@ -92,18 +92,7 @@ func WriteStatus(path string, s StatusFile) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp") // 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return durable.Swap(path, 0o600, append(text, '\n'))
 }
 
 // ReadStatus reads a status file. The error wraps fs.ErrNotExist if there is

@@ -8,10 +8,6 @@ import (
 	"syscall"
 )
 
-// syncDir does nothing: Windows has no fsync of directories, and journals
-// their changes.
-func syncDir(string) error { return nil }
-
 // alive reports whether a process has the id pid.
 func alive(pid int) bool {
 	p, err := os.FindProcess(pid) // opens the process on Windows

@@ -10,15 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 // alive reports whether a process has the id pid. One that we may not signal
 // is alive too.
 func alive(pid int) bool {

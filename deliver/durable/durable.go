@@ -1,6 +1,7 @@
 // Package durable makes writes survive a power loss. It is the only package
-// that calls fsync, so that the order of such calls can be read, logged and
-// tested in one place.
+// that calls fsync and that renames one file over another, so that the order of
+// such calls can be read, logged and tested in one place. (The state database
+// syncs its own file.)
 //
 // A file is durable when its data is (Sync, SyncFiles) and when the entry that
 // names it is (SyncDir of its directory). Each step that reaches for the disk
@@ -34,6 +35,10 @@ func SyncDir(path string) error {
 	}
 	return syncDir(path)
 }
+
+// SyncDirQuiet is SyncDir without a fault point, for what is made before the
+// first step of a run: the state file.
+func SyncDirQuiet(path string) error { return syncDir(path) }
 
 // Rename moves a file within one file system, in place of any file of the new
 // name, and makes both directories durable.

@@ -156,6 +156,33 @@ func TestWriteFile(t *testing.T) {
 	}
 }
 
+func TestWriteNewAndSwap(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	if err := WriteNew(path, []byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteNew(path, []byte("two")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v, want ErrExist", err)
+	}
+	if got, _ := os.ReadFile(path); string(got) != "one" {
+		t.Errorf("the file that was there holds %q", got)
+	}
+	if err := Swap(path, 0o644, []byte("three")); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o644 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if names, _ := filepath.Glob(filepath.Join(dir, "*")); len(names) != 1 {
+		t.Errorf("left behind: %q", names)
+	}
+	if names, _ := filepath.Glob(filepath.Join(dir, ".f*")); len(names) != 0 {
+		t.Errorf("left behind: %q", names)
+	}
+}
+
 func TestRenameNewKeepsWhatIsThere(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux promises it")

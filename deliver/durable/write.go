@@ -50,36 +50,86 @@ func Create(path string) (*os.File, error) {
 // WriteFile replaces or creates a file, mode 0600, such that after a crash
 // either the old or the new content is there, whole. Temporary files of a
 // killed process begin with "." and the name.
-func WriteFile(path string, data []byte) (err error) {
-	dir, name := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
+func WriteFile(path string, data []byte) error {
+	return writeTemp(path, data, Sync, Rename)
+}
+
+// WriteNew is WriteFile for a path that must not exist yet. If it does, even
+// because another program was faster, the error is fs.ErrExist.
+func WriteNew(path string, data []byte) error {
+	return writeTemp(path, data, Sync, func(temp, path string) error {
+		// A link, since not every system has a rename that never replaces.
+		err := os.Link(temp, path)
+		switch {
+		case err == nil:
+			err = os.Remove(temp)
+		case !errors.Is(err, fs.ErrExist): // a file system without links
+			err = RenameNew(temp, path)
+		}
+		if err != nil {
+			return err
+		}
+		return SyncDir(filepath.Dir(path))
+	})
+}
+
+// Swap replaces or creates a file in one step: a reader finds the old or the
+// new content, whole. Nothing is synced: after a power loss the file may be
+// empty, so it is for what is worth nothing then.
+func Swap(path string, perm fs.FileMode, data []byte) error {
+	return writeTemp(path, data, func(f *os.File) error { return f.Chmod(perm) }, os.Rename)
+}
+
+// writeTemp writes a temporary file, finishes it, and gives it its name.
+func writeTemp(path string, data []byte, finish func(*os.File) error, place func(temp, path string) error) error {
 	if err := fault.Error("durable.create"); err != nil {
 		return fmt.Errorf("create %s: %w", path, err)
 	}
-	f, err := os.CreateTemp(dir, "."+name+".*") // mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, ignoreMissing(os.Remove(f.Name())))
-		}
-	}()
-	_, err = f.Write(data)
+	if err = write(f, path, data, finish, place); err == nil {
+		return nil
+	}
+	if rerr := os.Remove(f.Name()); !errors.Is(rerr, fs.ErrNotExist) {
+		err = errors.Join(err, rerr)
+	}
+	return err
+}
+
+func write(f *os.File, path string, data []byte, finish func(*os.File) error, place func(temp, path string) error) error {
+	_, err := f.Write(data)
 	if err == nil {
-		err = Sync(f)
+		err = finish(f)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return Rename(f.Name(), path)
+	return place(f.Name(), path)
 }
 
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// WriteFileVia is WriteFile for who alone may write path and temp, a name in
+// the same directory: a process that is killed leaves the new content there. It
+// calls step before each step instead of the fault points of this package, with
+// "create", "fsync", "rename" and "syncdir".
+func WriteFileVia(temp, path string, data []byte, step func(string)) error {
+	step("create")
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
 	}
-	return err
+	return write(f, path, data, func(f *os.File) error {
+		err := f.Chmod(0o600) // a file that was left behind may have any mode
+		step("fsync")
+		return errors.Join(err, f.Sync())
+	}, func(temp, path string) error {
+		step("rename")
+		err := os.Rename(temp, path)
+		if err == nil {
+			step("syncdir")
+			err = syncDir(filepath.Dir(path))
+		}
+		return err
+	})
 }

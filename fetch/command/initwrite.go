@@ -225,19 +225,9 @@ func writeNew(name string, text []byte) error {
 	if err := durable.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
-	part := name + ".part"
-	if err := durable.WriteFile(part, text); err != nil {
-		return err
-	}
-	defer os.Remove(part)
-	// A link, since not every system has a rename that never replaces.
-	switch err := os.Link(part, name); {
-	case errors.Is(err, fs.ErrExist):
+	err := durable.WriteNew(name, text)
+	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s: exists now; it is left as it is", name)
-	case err != nil: // a file system without links
-		if err := durable.RenameNew(part, name); err != nil {
-			return err
-		}
 	}
-	return durable.SyncDir(filepath.Dir(name))
+	return err
 }

@@ -2,17 +2,16 @@ package command
 
 import (
 	"bufio"
-	"cmp"
+	"bytes"
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -151,19 +150,10 @@ func label(s string) string {
 
 // writeMetricsFile replaces the file at path in one step, readable for all as
 // node_exporter wants it. It holds no secrets.
-func writeMetricsFile(path string, list []state.StatusFile) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
+func writeMetricsFile(path string, list []state.StatusFile) error {
+	var b bytes.Buffer
+	if err := writeMetrics(&b, list); err != nil {
 		return err
 	}
-	err = writeMetrics(f, list)
-	err = cmp.Or(err, f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = f.Close()
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return durable.Swap(path, 0o644, b.Bytes())
 }
