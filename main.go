@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/command"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
 
 func main() { os.Exit(run()) }
@@ -23,5 +24,5 @@ func run() int {
 		signal.Stop(signals) // a second signal ends the process: safe, because a crash is
 		cancel(exit.Signal{Signal: sig})
 	}()
-	return command.Main(ctx, os.Args, command.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Alone: true})
+	return command.Main(ctx, os.Args, term.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Alone: true})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -70,7 +71,7 @@ func newNotice(event string, s *state.StatusFile, now time.Time) notice {
 	}
 	n.Since = failingSince(s, now)
 	n.Text = fmt.Sprintf("mailhaul: %s has had no success for %s: %s", s.Account,
-		now.Sub(n.Since).Round(time.Minute), printable(n.Error))
+		now.Sub(n.Since).Round(time.Minute), term.Printable(n.Error))
 	return n
 }
 
@@ -122,9 +123,9 @@ func (a *alerts) finished(s *fetch.Summary) {
 	}
 	how, reason := "", fmt.Sprintf("%d fetched, %d failed", s.Fetched, s.Failed)
 	if s.Err != nil {
-		how, reason = "fail", printable(s.Err.Error())
+		how, reason = "fail", term.Printable(s.Err.Error())
 		if hint := fetch.HintOf(s.Err); hint != "" {
-			reason += "\nhint: " + printable(hint)
+			reason += "\nhint: " + term.Printable(hint)
 		}
 	}
 	a.post.send(s.Account, func() error { return a.post.ping(c.Alert.Ping, how, reason) })

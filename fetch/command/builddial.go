@@ -22,6 +22,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
@@ -232,5 +233,5 @@ func (t *tailBuffer) Write(p []byte) (int, error) {
 func (t *tailBuffer) text() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return printable(strings.TrimSpace(string(t.b)))
+	return term.Printable(strings.TrimSpace(string(t.b)))
 }

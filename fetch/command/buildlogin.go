@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
@@ -46,7 +47,7 @@ func (e *env) logins(a *config.Account) ([]pop3.Login, error) {
 // ask takes the password from the terminal, for an account that names none.
 func (e *env) ask(a *config.Account) secretFunc {
 	return func(ctx context.Context) (string, error) {
-		return e.std.password(ctx, fmt.Sprintf("Password for %s at %s: ", printable(a.User), a.Server.Host))
+		return e.std.Password(ctx, fmt.Sprintf("Password for %s at %s: ", term.Printable(a.User), a.Server.Host))
 	}
 }
 

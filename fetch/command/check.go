@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -63,7 +64,7 @@ func (e *env) reportChecked(a *config.Account) error {
 			Server: a.Server.Address(), TLS: a.Server.Security.String(), Deliver: to, Token: token})
 	}
 	if !e.quiet {
-		fmt.Fprintf(e.std.Out, "%s: ok: %s at %s, %s, to %s\n", a.Name, printable(a.User), a.Server.Address(), a.Server.Security, printable(strings.Join(to, ", ")))
+		fmt.Fprintf(e.std.Out, "%s: ok: %s at %s, %s, to %s\n", a.Name, term.Printable(a.User), a.Server.Address(), a.Server.Security, term.Printable(strings.Join(to, ", ")))
 	}
 	if token != nil && (!e.quiet || token.NeedsLogin || token.Warning != "") {
 		writeTokenState(e.std.Out, a.Name, token)

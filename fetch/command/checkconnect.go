@@ -14,6 +14,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -67,7 +68,7 @@ func (e *env) checkConnections(ctx context.Context, accounts []*config.Account, 
 // is looked at even if that fails.
 func (w *walk) run(ctx context.Context) {
 	if !w.json {
-		fmt.Fprintf(w.std.Out, "%s: %s at %s, %s\n", printable(w.a.Name), printable(w.a.User), w.a.Server.Address(), w.a.Server.Security)
+		fmt.Fprintf(w.std.Out, "%s: %s at %s, %s\n", term.Printable(w.a.Name), term.Printable(w.a.User), w.a.Server.Address(), w.a.Server.Security)
 	}
 	w.checkState()
 	w.checkTargets(ctx)
@@ -80,7 +81,7 @@ func (w *walk) run(ctx context.Context) {
 		return
 	}
 	if w.err == nil {
-		fmt.Fprintf(w.std.Out, "%s: everything works\n", printable(w.a.Name))
+		fmt.Fprintf(w.std.Out, "%s: everything works\n", term.Printable(w.a.Name))
 	}
 }
 
@@ -92,8 +93,8 @@ func (w *walk) add(s checkStep, began time.Time) {
 		return
 	}
 	const indent = "        "
-	width := w.width()
-	detail := printable(s.Detail)
+	width := term.Width(w.tty)
+	detail := term.Printable(s.Detail)
 	if text := fmt.Sprintf("  ok    %-10s %s  (%d ms)", s.Step, detail, s.Millis); width > 0 && utf8.RuneCountInString(text) > width {
 		fmt.Fprintf(w.std.Out, "  %s  %s  (%d ms)\n", w.mark(s.Mark), s.Step, s.Millis)
 		w.below(indent, detail, width)
@@ -102,14 +103,14 @@ func (w *walk) add(s checkStep, began time.Time) {
 	}
 	if s.Advice != "" {
 		for _, line := range strings.Split(s.Advice, "\n") {
-			w.below(indent, printable(line), width)
+			w.below(indent, term.Printable(line), width)
 		}
 	}
 }
 
 // below prints text under a step, folded to the terminal.
 func (w *walk) below(indent, text string, width int) {
-	for _, line := range fold(text, width-len(indent)) {
+	for _, line := range term.Fold(text, width-len(indent)) {
 		fmt.Fprintln(w.std.Out, indent+line)
 	}
 }
@@ -213,7 +214,7 @@ func (w *walk) checkToken(ctx context.Context) {
 	case st.Warning != "":
 		w.warn("token", st.Warning, "", began)
 	default:
-		w.ok("token", "valid until "+stamp(st.ValidUntil), began)
+		w.ok("token", "valid until "+term.Stamp(st.ValidUntil), began)
 	}
 }
 

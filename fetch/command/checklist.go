@@ -9,6 +9,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
@@ -23,7 +24,7 @@ func (w *walk) tellList(c *pop3.Client, list []pop3.Message, heard *overheard, b
 	for i := range list {
 		size += max(list[i].Size, 0)
 	}
-	w.ok("list", fmt.Sprintf("%s, %d bytes, by %s", plural(len(list), "message"), size, c.LoginName()), began)
+	w.ok("list", fmt.Sprintf("%s, %d bytes, by %s", term.Plural(len(list), "message"), size, c.LoginName()), began)
 	if rep.Malformed > 0 {
 		w.warn("list", fmt.Sprintf("%d malformed lines, the first: %s", rep.Malformed, rep.Example), "a message without a unique-id is left alone", began)
 	}
@@ -37,7 +38,7 @@ func (w *walk) tellList(c *pop3.Client, list []pop3.Message, heard *overheard, b
 
 // tellStat compares STAT with the list.
 func (w *walk) tellStat(count int, octets int64, listed int, began time.Time) {
-	detail := plural(count, "message")
+	detail := term.Plural(count, "message")
 	if octets >= 0 {
 		detail += fmt.Sprintf(", %d octets", octets)
 	}

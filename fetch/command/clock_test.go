@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -14,7 +15,7 @@ func TestStatusTellsOfTheClock(t *testing.T) {
 	from, to := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC), time.Date(2036, 1, 2, 0, 0, 0, 0, time.UTC)
 	var b strings.Builder
 	writeDetails(&b, &statusJSON{StatusFile: state.StatusFile{Account: "work"}, ClockJumped: to, ClockFrom: from})
-	if got, want := b.String(), "work: the clock jumped from "+stamp(from)+" to "+stamp(to)+" between two runs; days are counted from then\n"; got != want {
+	if got, want := b.String(), "work: the clock jumped from "+term.Stamp(from)+" to "+term.Stamp(to)+" between two runs; days are counted from then\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	s := state.StatusFile{LastRun: &state.Run{Exit: 75}, LastSuccess: to, Since: from.Add(-time.Hour)}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -167,7 +168,7 @@ func TestManualLint(t *testing.T) {
 // everyOption is the set of all options of the program.
 func everyOption() map[string]bool {
 	all := map[string]bool{"h": true, "-help": true, "-": true, "vv": true}
-	app := newApp(Streams{Out: io.Discard, Err: io.Discard})
+	app := newApp(term.Streams{Out: io.Discard, Err: io.Discard})
 	add := func(flags []cli.Flag) {
 		for _, n := range optionNames(flags) {
 			all[n] = true

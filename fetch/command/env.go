@@ -2,7 +2,6 @@ package command
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 
@@ -17,21 +16,23 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
 // env is what every command works with: the streams, the log, the
 // configuration and where the state is.
 type env struct {
-	std      Streams
+	std      term.Streams
 	log      *slog.Logger
 	conf     *config.Config
 	stateDir string
 	json     bool
 	quiet    bool
 	verbose  int
-	screen   *screen            // the terminal behind the streams; nil if there is none
+	screen   *term.Screen       // the terminal behind the streams; nil if there is none
 	bars     bool               // progress bars are wanted and possible
 	color    bool               // marks on stdout may have colours
 	tty      *os.File           // the terminal on stdout; nil if there is none
@@ -40,7 +41,7 @@ type env struct {
 	syncer   *durable.Syncer    // of all Maildirs: accounts share a syncfs
 }
 
-func streams(c *cli.Context) Streams { return c.App.Metadata["std"].(Streams) }
+func streams(c *cli.Context) term.Streams { return c.App.Metadata["std"].(term.Streams) }
 
 // newEnv reads the global options. It does not read the configuration.
 func newEnv(c *cli.Context) (*env, error) {
@@ -51,12 +52,12 @@ func newEnv(c *cli.Context) (*env, error) {
 		verbose: c.Count("verbose"),
 		syncer:  new(durable.Syncer),
 	}
-	e.tty = terminalOf(e.std.Out)
+	e.tty = term.TerminalOf(e.std.Out)
 	e.color = e.tty != nil && !c.Bool("no-color") && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	if isTerminal(e.std.Err) {
-		e.screen = &screen{w: e.std.Err}
+	if term.IsTerminal(e.std.Err) {
+		e.screen = &term.Screen{W: e.std.Err}
 		e.std.Err = e.screen
-		if isTerminal(e.std.Out) {
+		if term.IsTerminal(e.std.Out) {
 			e.std.Out = e.screen
 		}
 	}
@@ -164,12 +165,22 @@ func (e *env) oneAccount(names []string) (*config.Account, error) {
 	return list[0], nil
 }
 
-// password asks on the terminal; nothing is echoed.
-func (s Streams) password(ctx context.Context, prompt string) (string, error) {
-	if s.In == nil || !isTerminal(s.In) {
-		return "", exit.Config(exit.Hint(errors.New("no password given, and no terminal to ask on"),
-			"set `password` in the configuration; with --from, set MAILHAUL_PASSWORD or use --password-command"))
-
+// printNotes tells what a person should know of a run.
+func (e *env) printNotes(account string, notes []string) {
+	if e.quiet {
+		return
 	}
-	return readPassword(ctx, s.In, s.Err, prompt)
+	for _, n := range notes {
+		fmt.Fprintf(e.std.Err, "mailhaul: %s: note: %s\n", term.Printable(account), term.Printable(n))
+	}
+}
+
+// reporters passes each event to several.
+type reporters []fetch.Reporter
+
+// Report implements fetch.Reporter.
+func (rs reporters) Report(e fetch.Event) {
+	for _, r := range rs {
+		r.Report(e)
+	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -192,7 +193,7 @@ func (m *meeting) yaml(s *pop3test.Server) string {
 func checkSteps(t *testing.T, dir, yaml string) ([]checkStep, int) {
 	t.Helper()
 	var out, log bytes.Buffer
-	code := Main(t.Context(), checkLine(t, dir, yaml), Streams{Out: &out, Err: &log})
+	code := Main(t.Context(), checkLine(t, dir, yaml), term.Streams{Out: &out, Err: &log})
 	return readSteps(t, &out, &log), code
 }
 
@@ -303,7 +304,7 @@ func TestGoodWalk(t *testing.T) {
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code := Main(t.Context(), []string{"mailhaul", "-c", path, "--state", dir, "check", "--connect"}, Streams{Out: &out, Err: &log})
+	code := Main(t.Context(), []string{"mailhaul", "-c", path, "--state", dir, "check", "--connect"}, term.Streams{Out: &out, Err: &log})
 	if code != 0 || log.Len() > 0 {
 		t.Fatalf("exit %d: %s%s", code, &out, &log)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 )
@@ -228,11 +229,11 @@ func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary 
 	reps := reporters{status, watch}
 	done := func() {}
 	if e.bars {
-		b := newBars(e.screen)
-		defer context.AfterFunc(ctx, b.home)()
+		b := term.NewBars(e.screen)
+		defer context.AfterFunc(ctx, b.Home)()
 		reps, done = append(reps, b), b.Close
 	} else if !e.quiet {
-		reps = append(reps, newLines(e.std.Err))
+		reps = append(reps, term.NewLines(e.std.Err))
 	}
 	f := e.fetcher()
 	p := &printer{env: e}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/pipe"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -30,7 +31,7 @@ func (e *env) hooks(a *config.Account, out *fetch.Account) {
 	if len(a.Before) > 0 {
 		out.Before = func(ctx context.Context) error {
 			if err := runHook(ctx, a.Before, hookTimeout, name); err != nil {
-				return &fetch.Error{Exit: fetch.ExitTemp, Err: fmt.Errorf("before: %s: %w", printable(a.Before[0]), err),
+				return &fetch.Error{Exit: fetch.ExitTemp, Err: fmt.Errorf("before: %s: %w", term.Printable(a.Before[0]), err),
 					Hint: "the account's `before` command has to end with 0 before anything is fetched: run it by hand as this user"}
 			}
 			return nil
@@ -41,7 +42,7 @@ func (e *env) hooks(a *config.Account, out *fetch.Account) {
 			err := runHook(ctx, a.After, hookTimeout, name,
 				"MAILHAUL_EXIT="+strconv.Itoa(int(fetch.ExitOf(s.Err))), "MAILHAUL_FETCHED="+strconv.Itoa(s.Fetched))
 			if err != nil {
-				return fmt.Errorf("%s: %w", printable(a.After[0]), err)
+				return fmt.Errorf("%s: %w", term.Printable(a.After[0]), err)
 			}
 			return nil
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
@@ -92,7 +93,7 @@ func runImport(c *cli.Context) error {
 		return r.lists(takeOver)
 	}
 	if why, busy := rcfile.Busy(r.result); busy {
-		fmt.Fprintf(e.std.Err, "mailhaul: note: %s; stop it before its seen-list is taken over\n", printable(why))
+		fmt.Fprintf(e.std.Err, "mailhaul: note: %s; stop it before its seen-list is taken over\n", term.Printable(why))
 	}
 	if c.Bool("write") {
 		return r.write(configPath(c))
@@ -159,7 +160,7 @@ func (r *importRun) lists(takeOver bool) error {
 	for i := range seen {
 		if seen[i].Account == "" {
 			fmt.Fprintf(r.std.Err, "mailhaul: note: %s:%d: a list for %s@%s belongs to no account here and was left alone\n",
-				seen[i].Source, seen[i].Line, printable(seen[i].User), printable(seen[i].Host))
+				seen[i].Source, seen[i].Line, term.Printable(seen[i].User), term.Printable(seen[i].Host))
 		}
 	}
 	return exit.Worst(codes)
@@ -216,7 +217,7 @@ func (r *importRun) account(ctx context.Context, a *config.Account, seen []rcfil
 	}
 	if takeOver {
 		return r.tell(takenJSON{Account: a.Name, TakenOver: added},
-			fmt.Sprintf("%s: %s taken over as seen", a.Name, plural(added, "message")))
+			fmt.Sprintf("%s: %s taken over as seen", a.Name, term.Plural(added, "message")))
 	}
 	return nil
 }
@@ -244,7 +245,7 @@ func (r *importRun) choose(account string, server []string, list rcfile.SeenList
 		account+": "+d.Summary)
 	for _, cause := range d.Causes {
 		if !r.json {
-			fmt.Fprintf(r.std.Out, "%s:   %s\n", account, printable(cause))
+			fmt.Fprintf(r.std.Out, "%s:   %s\n", account, term.Printable(cause))
 		}
 	}
 	if d.Bad && !r.c.Bool("force") {
@@ -279,7 +280,7 @@ func (r *importRun) offline(account string, list rcfile.SeenList) []fetch.SeenEl
 	}
 	if inexact > 0 {
 		fmt.Fprintf(r.std.Err, "mailhaul: %s: %d of %d entries are not stored exactly by %s: use --verify, which compares them with the server\n",
-			printable(account), inexact, len(list.UIDs), r.result.Format)
+			term.Printable(account), inexact, len(list.UIDs), r.result.Format)
 	}
 	return out
 }
@@ -289,6 +290,6 @@ func (r *importRun) tell(row any, text string) error {
 	if r.json {
 		return writeJSON(r.std.Out, row)
 	}
-	_, err := fmt.Fprintln(r.std.Out, printable(text))
+	_, err := fmt.Fprintln(r.std.Out, term.Printable(text))
 	return err
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -39,7 +40,7 @@ func (r *importRun) write(path string) error {
 		}
 	}
 	fmt.Fprintf(r.std.Err, "mailhaul: wrote %s to %s, %d of them not enabled: its comments say what could not be carried over; then: mailhaul check --connect\n",
-		plural(len(r.result.Accounts), "account"), printable(path), off)
+		term.Plural(len(r.result.Accounts), "account"), term.Printable(path), off)
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
 	"github.com/mailhaul/mailhaul/oauth/provider"
@@ -52,7 +53,7 @@ func initCommand() *cli.Command {
 // setup is one run of init: what is known of the account so far.
 type setup struct {
 	*env
-	*dialogue
+	*term.Dialogue
 	c       *cli.Context
 	path    string         // the configuration
 	old     *config.Config // what is in it; nil if there is none
@@ -98,7 +99,7 @@ func newSetup(c *cli.Context) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &setup{env: e, c: c, dialogue: newDialogue(e.std, c.Bool("yes") || e.json), relay: "127.0.0.1:25"}
+	s := &setup{env: e, c: c, Dialogue: term.NewDialogue(e.std, c.Bool("yes") || e.json), relay: "127.0.0.1:25"}
 	s.path = cmp.Or(c.String("config"), config.DefaultPath())
 	s.old, err = config.Load(s.path, configOptions())
 	switch {
@@ -149,14 +150,14 @@ func (s *setup) askAddress(ctx context.Context) (err error) {
 	s.address = s.c.String("address")
 	for {
 		if s.address == "" {
-			if s.address, err = s.line(ctx, "Mail address", "", "--address"); err != nil {
+			if s.address, err = s.Line(ctx, "Mail address", "", "--address"); err != nil {
 				return err
 			}
 		}
 		if _, _, ok := autoconf.Split(s.address); ok {
 			return nil
 		}
-		if s.mute || s.c.IsSet("address") {
+		if s.Mute || s.c.IsSet("address") {
 			return exit.Usagef("--address: %q is not a mail address", s.address)
 		}
 		s.say("%q is not a mail address.", s.address)
@@ -171,7 +172,7 @@ func (s *setup) askName(ctx context.Context) (err error) {
 		proposal = s.freeName(nameFrom(s.address))
 	}
 	for {
-		if s.name, err = s.line(ctx, "Name of the account", proposal, "--account"); err != nil {
+		if s.name, err = s.Line(ctx, "Name of the account", proposal, "--account"); err != nil {
 			return err
 		}
 		problem := ""
@@ -183,7 +184,7 @@ func (s *setup) askName(ctx context.Context) (err error) {
 		default:
 			return nil
 		}
-		if s.mute {
+		if s.Mute {
 			return exit.Usagef("--account: %s", problem)
 		}
 		s.say("%s.", problem)

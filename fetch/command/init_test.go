@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -24,7 +25,7 @@ func initAt(t *testing.T, home string, args ...string) (code int, out string) {
 	t.Setenv("XDG_STATE_HOME", filepath.Join(home, "state"))
 	t.Setenv("MAILHAUL_PASSWORD", "secret")
 	var b strings.Builder
-	code = Main(t.Context(), append([]string{"mailhaul", "init"}, args...), Streams{Out: &b, Err: &b})
+	code = Main(t.Context(), append([]string{"mailhaul", "init"}, args...), term.Streams{Out: &b, Err: &b})
 	return code, b.String()
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -52,14 +53,14 @@ func (s *setup) quietJSON() *env {
 // afterFailure asks what to do about a connection that does not work.
 func (s *setup) afterFailure(ctx context.Context, failed error) (again bool, err error) {
 	stop := exit.Printed(fetch.ExitOf(failed))
-	if s.mute {
+	if s.Mute {
 		return false, stop
 	}
 	list := []string{"try again", "write the configuration all the same", "stop"}
 	if s.secret.value != "" {
 		list[0] = "try another password"
 	}
-	n, err := s.choose(ctx, "What now?", list)
+	n, err := s.Choose(ctx, "What now?", list)
 	switch {
 	case err != nil:
 		return false, err
@@ -69,7 +70,7 @@ func (s *setup) afterFailure(ctx context.Context, failed error) (again bool, err
 		return false, nil
 	}
 	if s.secret.value != "" {
-		s.secret.value, err = s.dialogue.secret(ctx, "Password for "+printable(s.user))
+		s.secret.value, err = s.Dialogue.Secret(ctx, "Password for "+term.Printable(s.user))
 	}
 	return true, err
 }
@@ -88,7 +89,7 @@ func (s *setup) preview(ctx context.Context, a *config.Account) error {
 	case err != nil:
 		var temp interface{ Temporary() bool }
 		if errors.As(err, &temp) && temp.Temporary() {
-			s.say("The plan of the first fetch cannot be shown now: %s", printable(err.Error()))
+			s.say("The plan of the first fetch cannot be shown now: %s", term.Printable(err.Error()))
 			return nil
 		}
 		return err
@@ -96,5 +97,5 @@ func (s *setup) preview(ctx context.Context, a *config.Account) error {
 		return nil
 	}
 	s.say("\nThe first fetch would do this; nothing is deleted from the server (keep: all):")
-	return writePlan(s.std.Out, a.Name, &plan, rows, s.width())
+	return writePlan(s.std.Out, a.Name, &plan, rows, term.Width(s.tty))
 }

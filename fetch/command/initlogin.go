@@ -14,6 +14,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
 	"github.com/mailhaul/mailhaul/oauth/provider"
@@ -34,14 +35,14 @@ func (s *setup) askLogin(ctx context.Context) error {
 	switch {
 	case s.c.IsSet("client-id"):
 		return s.setOAuth(preset, s.c.String("client-id"), s.c.String("client-secret-file"))
-	case tokenOnly && s.mute:
+	case tokenOnly && s.Mute:
 		return &fetch.Error{Exit: fetch.ExitUsage, Err: errors.New("this provider takes no passwords: it wants OAuth2, and so init needs --client-id"),
 			Hint: "register a client of your own with the provider: docs/oauth.md"}
 	case tokenOnly:
 		s.say("This provider takes no passwords over POP3: it wants OAuth2.")
 		return s.askOAuth(ctx, preset)
-	case preset != "" && !s.mute && !s.passwordGiven():
-		n, err := s.choose(ctx, "How do you log in?", []string{"with an app password", "with OAuth2 (you need a registration of your own, docs/oauth.md)"})
+	case preset != "" && !s.Mute && !s.passwordGiven():
+		n, err := s.Choose(ctx, "How do you log in?", []string{"with an app password", "with OAuth2 (you need a registration of your own, docs/oauth.md)"})
 		if err != nil {
 			return err
 		}
@@ -76,13 +77,13 @@ func (s *setup) askOAuth(ctx context.Context, preset string) error {
 		}
 		wantsSecret = p.OAuth.ClientSecret
 	}
-	id, err := s.line(ctx, "Client id of your registration", "", "--client-id")
+	id, err := s.Line(ctx, "Client id of your registration", "", "--client-id")
 	if err != nil {
 		return err
 	}
 	file := ""
 	if wantsSecret {
-		if file, err = s.line(ctx, "File with its client secret (- for none)", "-", "--client-secret-file"); err != nil {
+		if file, err = s.Line(ctx, "File with its client secret (- for none)", "-", "--client-secret-file"); err != nil {
 			return err
 		}
 	}
@@ -136,7 +137,7 @@ func (s *setup) askPassword(ctx context.Context) (err error) {
 	if s.c.Bool("keyring") {
 		where = inKeyring
 	} else if !s.c.IsSet("password-file") {
-		where, err = s.choose(ctx, "Where is the password kept?", []string{
+		where, err = s.Choose(ctx, "Where is the password kept?", []string{
 			"in a file that only you can read", "a command prints it (pass, secret-tool, gpg, ...)",
 			"in the system's keyring", "nowhere: ask each time (not for cron)"})
 		if err != nil {
@@ -144,12 +145,12 @@ func (s *setup) askPassword(ctx context.Context) (err error) {
 		}
 	}
 	if where == byCommand {
-		cmd, err := s.line(ctx, "Command", "", "--password-command")
+		cmd, err := s.Line(ctx, "Command", "", "--password-command")
 		s.secret.place = config.Pair("command", strings.Fields(cmd))
 		return err
 	}
 	if s.secret.value = os.Getenv("MAILHAUL_PASSWORD"); s.secret.value == "" {
-		if s.secret.value, err = s.dialogue.secret(ctx, "Password for "+printable(s.user)); err != nil {
+		if s.secret.value, err = s.Dialogue.Secret(ctx, "Password for "+term.Printable(s.user)); err != nil {
 			return err
 		}
 	}
@@ -217,8 +218,8 @@ func (s *setup) login(ctx context.Context, a *config.Account) error {
 		return err
 	}
 	ui := &loginUI{in: s.std.In, out: s.std.Out, json: s.json, paste: o.Way == oauth.WayPaste}
-	if s.lines != nil {
-		ui.in = s.lines // it may hold what was typed ahead
+	if s.Lines != nil {
+		ui.in = s.Lines // it may hold what was typed ahead
 	}
 	if err := t.source.Login(ctx, ui, o); err != nil {
 		return oauthError(a.Name, err)
@@ -233,7 +234,7 @@ func (s *setup) loginWay(ctx context.Context, t *tokens) (oauth.LoginOptions, er
 	switch {
 	case o.Way != oauth.WayConfigured:
 		return o, nil
-	case s.mute:
+	case s.Mute:
 		o.Open = noBrowser
 		return o, nil
 	case oauth.HasBrowser():
@@ -244,7 +245,7 @@ func (s *setup) loginWay(ctx context.Context, t *tokens) (oauth.LoginOptions, er
 	if p := t.source.Client().Preset(); p.DeviceURL != "" && p.Allows(provider.Device) {
 		ways, list = append(ways, oauth.WayDevice), append(list, "with a code to enter on another device")
 	}
-	n, err := s.choose(ctx, "There is no browser to start here. How do you log in?", list)
+	n, err := s.Choose(ctx, "There is no browser to start here. How do you log in?", list)
 	o.Way = ways[n]
 	return o, err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
@@ -38,11 +39,11 @@ func (s *setup) askServer(ctx context.Context) error {
 		return s.askOther(ctx)
 	}
 	s.tell()
-	if s.mute && s.found != nil && s.found.Foreign {
+	if s.Mute && s.found != nil && s.found.Foreign {
 		return &fetch.Error{Exit: fetch.ExitUsage, Err: errors.New(s.host + " is of another domain than the address, and only the unsigned DNS names it"),
 			Hint: "if it is the right server, say so: --server " + s.server()}
 	}
-	switch ok, err := s.yes(ctx, "Use this server?"); {
+	switch ok, err := s.Yes(ctx, "Use this server?"); {
 	case err != nil:
 		return err
 	case !ok:
@@ -55,17 +56,17 @@ func (s *setup) askServer(ctx context.Context) error {
 func (s *setup) askOther(ctx context.Context) error {
 	_, domain, _ := autoconf.Split(s.address)
 	for {
-		host, err := s.line(ctx, "POP3 server (host or host:port)", "", "--server (no settings were found for this address)")
+		host, err := s.Line(ctx, "POP3 server (host or host:port)", "", "--server (no settings were found for this address)")
 		if err != nil {
 			return err
 		}
 		if err := s.setServer(host, s.c.String("tls")); err != nil {
-			s.say("%s: %v (such as pop.%s)", printable(host), err, domain)
+			s.say("%s: %v (such as pop.%s)", term.Printable(host), err, domain)
 			continue
 		}
 		s.via, s.found = "as you said", nil
 		s.known = s.knownServer()
-		s.user, err = s.line(ctx, "User name", s.user, "--user")
+		s.user, err = s.Line(ctx, "User name", s.user, "--user")
 		return err
 	}
 }
@@ -151,7 +152,7 @@ func (s *setup) find(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
-		s.say("%s", printable(strings.ReplaceAll(err.Error(), "\n", "; ")))
+		s.say("%s", term.Printable(strings.ReplaceAll(err.Error(), "\n", "; ")))
 		return nil
 	}
 	s.found, s.via = p, p.Source
@@ -224,8 +225,8 @@ func (s *setup) lookupClient() (*autoconf.Client, error) {
 // tell shows what was found, and what the provider wants of people.
 func (s *setup) tell() {
 	way := map[string]string{"implicit": "TLS from the start", "stls": "TLS by STLS", "none": "no TLS"}[s.tls]
-	s.say("Server: %s, port %d, %s, user %s", printable(s.host), s.port, way, printable(s.user))
-	s.say("  (%s)", printable(s.via))
+	s.say("Server: %s, port %d, %s, user %s", term.Printable(s.host), s.port, way, term.Printable(s.user))
+	s.say("  (%s)", term.Printable(s.via))
 	for _, line := range wishes(&s.known) {
 		s.say("  %s", line)
 	}
@@ -233,7 +234,7 @@ func (s *setup) tell() {
 		return
 	}
 	for _, l := range s.found.Links {
-		s.say("  %s %s", printable(l.Text), l.URL)
+		s.say("  %s %s", term.Printable(l.Text), l.URL)
 	}
 	if s.found.Foreign {
 		s.say("  Take care: this server is of another domain than the address, and only the unsigned DNS names it.")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -24,10 +25,10 @@ func (s *setup) askTargets(ctx context.Context) error {
 	}
 	proposals := s.proposals(ctx)
 	list := append(proposals, "somewhere else")
-	if s.mute {
+	if s.Mute {
 		return s.setTargets(proposals[:1])
 	}
-	n, err := s.choose(ctx, "Where should the mail go?", list)
+	n, err := s.Choose(ctx, "Where should the mail go?", list)
 	if err != nil {
 		return err
 	}
@@ -35,14 +36,14 @@ func (s *setup) askTargets(ctx context.Context) error {
 		return s.setTargets(proposals[n : n+1])
 	}
 	for {
-		to, err := s.line(ctx, "Target (maildir:PATH, mbox:PATH, smtp://HOST:PORT?rcpt=ADDR, lmtp:..., pipe:PROGRAM ARG...)", "", "--to")
+		to, err := s.Line(ctx, "Target (maildir:PATH, mbox:PATH, smtp://HOST:PORT?rcpt=ADDR, lmtp:..., pipe:PROGRAM ARG...)", "", "--to")
 		if err != nil {
 			return err
 		}
 		if err := s.setTargets([]string{to}); err == nil {
 			return nil
 		} else {
-			s.say("%s", printable(err.Error()))
+			s.say("%s", term.Printable(err.Error()))
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/zalando/go-keyring"
 
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -103,7 +104,7 @@ func TestInitKeepsThePasswordInTheKeyring(t *testing.T) {
 	}
 	t.Setenv("MAILHAUL_PASSWORD", "")
 	var b strings.Builder
-	if code := Main(t.Context(), []string{"mailhaul", "fetch"}, Streams{Out: &b, Err: &b}); code != 0 || !strings.Contains(b.String(), "1 message fetched") {
+	if code := Main(t.Context(), []string{"mailhaul", "fetch"}, term.Streams{Out: &b, Err: &b}); code != 0 || !strings.Contains(b.String(), "1 message fetched") {
 		t.Errorf("exit %d: %s", code, &b)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -133,15 +134,15 @@ func (s *setup) write(ctx context.Context) (bool, error) {
 	text := newFile(s.block())
 	if s.old != nil {
 		var err error
-		if text, err = s.appended(); err != nil && (s.mute || s.quiet) {
+		if text, err = s.appended(); err != nil && (s.Mute || s.quiet) {
 			return false, s.byHand(err)
 		} else if err != nil {
-			s.say("\n%s\nAdd this under accounts: in %s by hand:\n\n%s", printable(err.Error()), s.path, s.block())
+			s.say("\n%s\nAdd this under accounts: in %s by hand:\n\n%s", term.Printable(err.Error()), s.path, s.block())
 			return s.keepSecret()
 		}
 	}
 	s.say("\n%s", s.block())
-	switch ok, err := s.yes(ctx, "Write this to "+s.path+"?"); {
+	switch ok, err := s.Yes(ctx, "Write this to "+s.path+"?"); {
 	case err != nil:
 		return false, err
 	case !ok:

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/urfave/cli/v2"
 )
 
@@ -61,9 +62,9 @@ func cleanAttr(onTerminal bool) func([]string, slog.Attr) slog.Attr {
 		}
 		switch v := a.Value.Any().(type) {
 		case string:
-			a.Value = slog.StringValue(printable(v))
+			a.Value = slog.StringValue(term.Printable(v))
 		case error:
-			a.Value = slog.StringValue(printable(v.Error()))
+			a.Value = slog.StringValue(term.Printable(v.Error()))
 		}
 		return a
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
 	"github.com/mailhaul/mailhaul/oauth/provider"
@@ -215,7 +216,7 @@ func (u *loginUI) ReadPasted(ctx context.Context) (string, error) {
 	if !u.json {
 		fmt.Fprint(u.out, "After the login the browser ends at an address that cannot be shown. Paste that address (or the code in it) here:\n> ")
 	}
-	whole := longLines(u.in)
+	whole := term.LongLines(u.in)
 	defer whole()
 	type answer struct {
 		line string
@@ -224,7 +225,7 @@ func (u *loginUI) ReadPasted(ctx context.Context) (string, error) {
 	got := make(chan answer, 1)
 	go func() { // a read from a terminal cannot be interrupted: it ends with the process
 		line, err := bufio.NewReader(u.in).ReadString('\n')
-		got <- answer{edited(line), err}
+		got <- answer{term.Edited(line), err}
 	}()
 	select {
 	case a := <-got:
@@ -286,9 +287,9 @@ func (e *env) tokenState(a *config.Account) *tokenJSON {
 
 // writeTokenState prints it below the table.
 func writeTokenState(w io.Writer, account string, t *tokenJSON) {
-	account = printable(account)
+	account = term.Printable(account)
 	if t.NeedsLogin {
-		fmt.Fprintf(w, "%s: needs `mailhaul login %s`: %s\n", account, account, printable(t.Reason))
+		fmt.Fprintf(w, "%s: needs `mailhaul login %s`: %s\n", account, account, term.Printable(t.Reason))
 		return
 	}
 	if t.ValidUntil != nil {
@@ -296,19 +297,19 @@ func writeTokenState(w io.Writer, account string, t *tokenJSON) {
 		if !time.Now().Before(*t.ValidUntil) {
 			state = "the next run renews the token, which ended"
 		}
-		fmt.Fprintf(w, "%s: %s %s", account, state, stamp(*t.ValidUntil))
+		fmt.Fprintf(w, "%s: %s %s", account, state, term.Stamp(*t.ValidUntil))
 		if t.Refreshed != nil {
-			fmt.Fprintf(w, ", refreshed %s", stamp(*t.Refreshed))
+			fmt.Fprintf(w, ", refreshed %s", term.Stamp(*t.Refreshed))
 		}
 		if len(t.Scopes) > 0 {
-			fmt.Fprintf(w, ", scopes %s", printable(strings.Join(t.Scopes, " ")))
+			fmt.Fprintf(w, ", scopes %s", term.Printable(strings.Join(t.Scopes, " ")))
 		}
 		if t.LoginUntil != nil {
-			fmt.Fprintf(w, ", login lasts until %s", stamp(*t.LoginUntil))
+			fmt.Fprintf(w, ", login lasts until %s", term.Stamp(*t.LoginUntil))
 		}
 		fmt.Fprintln(w)
 	}
 	if t.Warning != "" {
-		fmt.Fprintf(w, "%s: %s\n", account, printable(t.Warning))
+		fmt.Fprintf(w, "%s: %s\n", account, term.Printable(t.Warning))
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -248,7 +249,7 @@ func statusLine(list []state.StatusFile) string {
 			next = append(next, list[i].NextRun)
 		}
 	}
-	line := fmt.Sprintf("%s, %d running, %d failing", plural(len(list), "account"), running, failing)
+	line := fmt.Sprintf("%s, %d running, %d failing", term.Plural(len(list), "account"), running, failing)
 	if len(next) > 0 {
 		line += ", next run at " + slices.MinFunc(next, time.Time.Compare).Local().Format(time.TimeOnly)
 	}

@@ -4,29 +4,18 @@ package command
 
 import (
 	"context"
-	"io"
-	"os"
 	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
-
-// Streams are the process's standard streams.
-type Streams struct {
-	In  *os.File
-	Out io.Writer
-	Err io.Writer
-	// Alone means that the process has no other purpose than this command: it
-	// may be confined for the rest of its life.
-	Alone bool
-}
 
 // Main runs one command line and returns the exit code. Results go to out,
 // everything else to err.
-func Main(ctx context.Context, args []string, std Streams) int {
+func Main(ctx context.Context, args []string, std term.Streams) int {
 	app := newApp(std)
 	if len(args) == 2 && args[1] == "--version" { // what people try first
 		args = []string{args[0], "version"}
@@ -67,7 +56,7 @@ func helped(app *cli.App, args []string, err error) error {
 }
 
 // newApp builds the command tree. Nothing in it ends the process.
-func newApp(std Streams) *cli.App {
+func newApp(std term.Streams) *cli.App {
 	return &cli.App{
 		Name:      "mailhaul",
 		Usage:     "fetch mail from POP3 servers, each message exactly once",

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -58,6 +59,6 @@ func checkManifest(c *cli.Context, path string) error {
 	if c.Bool("json") {
 		return writeJSON(c.App.Writer, chainJSON{Messages: n, SHA256: last})
 	}
-	fmt.Fprintf(c.App.Writer, "%s: intact, %s; last line %s\n", path, plural(n, "message"), last)
+	fmt.Fprintf(c.App.Writer, "%s: intact, %s; last line %s\n", path, term.Plural(n, "message"), last)
 	return nil
 }

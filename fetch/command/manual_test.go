@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/urfave/cli/v2"
 )
 
@@ -39,7 +40,7 @@ type manEntry struct{ name, head, doc, def string }
 // optionLists are the options by section of mailhaul(1), with an empty list for
 // a command that has none.
 func optionLists() map[string][]manEntry {
-	app, lists := newApp(Streams{Out: io.Discard, Err: io.Discard}), make(map[string][]manEntry)
+	app, lists := newApp(term.Streams{Out: io.Discard, Err: io.Discard}), make(map[string][]manEntry)
 	walkCommands(app.Commands, "", func(path string, c *cli.Command) {
 		lists["COMMANDS/"+path] = optionEntries(c.Flags)
 	})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -33,21 +34,21 @@ func (e *env) failed(account string, err error, mail string) {
 func printFailure(w io.Writer, account string, err error, hints []string, mail string) {
 	prefix := "mailhaul: "
 	if account != "" {
-		prefix += printable(account) + ": "
+		prefix += term.Printable(account) + ": "
 	}
 	for i, line := range strings.Split(err.Error(), "\n") {
 		if i > 0 {
 			prefix = "  "
 		}
-		fmt.Fprintln(w, prefix+printable(line))
+		fmt.Fprintln(w, prefix+term.Printable(line))
 	}
 	for _, hint := range hints {
 		for i, line := range strings.Split(hint, "\n") {
-			fmt.Fprintln(w, [2]string{"  hint: ", "        "}[min(i, 1)]+printable(line))
+			fmt.Fprintln(w, [2]string{"  hint: ", "        "}[min(i, 1)]+term.Printable(line))
 		}
 	}
 	if mail != "" {
-		fmt.Fprintln(w, "  mail: "+printable(mail))
+		fmt.Fprintln(w, "  mail: "+term.Printable(mail))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -45,7 +46,7 @@ func (m *meeting) fetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, log bytes.Buffer
-	code := Main(t.Context(), []string{"mailhaul", "-c", path, "--state", filepath.Join(dir, "state"), "fetch"}, Streams{Out: &out, Err: &log})
+	code := Main(t.Context(), []string{"mailhaul", "-c", path, "--state", filepath.Join(dir, "state"), "fetch"}, term.Streams{Out: &out, Err: &log})
 	text := log.String()
 	if code != m.exit {
 		t.Errorf("exit %d, want %d", code, m.exit)

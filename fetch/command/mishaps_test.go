@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -156,7 +157,7 @@ func (s *scene) mailhaul(args, event string) (code int, out, log string) {
 		}
 	}()
 	var stdout, stderr bytes.Buffer
-	code = Main(ctx, words, Streams{Out: &stdout, Err: &stderr})
+	code = Main(ctx, words, term.Streams{Out: &stdout, Err: &stderr})
 	close(ended)
 	<-signalled
 	return code, stdout.String(), stderr.String()

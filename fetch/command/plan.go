@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 )
 
@@ -63,7 +64,7 @@ func runPlan(c *cli.Context) error {
 		case e.json:
 			err = writePlanJSON(e.std.Out, a.Name, &todo)
 		default:
-			err = writePlan(e.std.Out, a.Name, &todo, e.planRows(), e.width())
+			err = writePlan(e.std.Out, a.Name, &todo, e.planRows(), term.Width(e.tty))
 		}
 	}
 	if err := exit.Worst(codes); err != nil {
@@ -86,11 +87,11 @@ func (e *env) planRows() int {
 // writePlan prints the plan as a table: the first messages to act on, then a
 // sum. Width is that of the terminal, 0 if there is none.
 func writePlan(out io.Writer, account string, p *plan.Plan, rows, width int) error {
-	fmt.Fprintf(out, "%s: %s on the server (%s), %d seen\n", printable(account),
-		plural(p.Listed, "message"), humanize.IBytes(uint64(p.Size)), p.Known)
-	t := table{indent: "  ", head: []string{"ACTION", "NUM", "SIZE", "UID", "WHY"}, long: "UID"}
+	fmt.Fprintf(out, "%s: %s on the server (%s), %d seen\n", term.Printable(account),
+		term.Plural(p.Listed, "message"), humanize.IBytes(uint64(p.Size)), p.Known)
+	t := term.Table{Indent: "  ", Head: []string{"ACTION", "NUM", "SIZE", "UID", "WHY"}, Long: "UID"}
 	more := addPlan(&t, p, rows)
-	if err := t.write(out, width); err != nil {
+	if err := t.Write(out, width); err != nil {
 		return err
 	}
 	if more > 0 {
@@ -102,11 +103,11 @@ func writePlan(out io.Writer, account string, p *plan.Plan, rows, width int) err
 }
 
 // addPlan adds the first rows of a plan, and returns how many are left out.
-func addPlan(t *table, p *plan.Plan, rows int) int {
+func addPlan(t *term.Table, p *plan.Plan, rows int) int {
 	shown := 0
 	row := func(do, why string, it *plan.Item) {
 		if shown++; shown <= rows {
-			t.add(do, strconv.Itoa(it.Num), size(it.Size), printable(it.UID), why)
+			t.Add(do, strconv.Itoa(it.Num), term.Size(it.Size), term.Printable(it.UID), why)
 		}
 	}
 	for i := range p.Retrieve {
@@ -128,7 +129,7 @@ func addPlan(t *table, p *plan.Plan, rows int) int {
 		row("skip", whySkip(&p.Skip[i]), &p.Skip[i])
 	}
 	if over > 0 {
-		t.add("skip", "", "", "", fmt.Sprintf("%d over limit: a later run takes them", over))
+		t.Add("skip", "", "", "", fmt.Sprintf("%d over limit: a later run takes them", over))
 	}
 	return max(0, shown-rows)
 }
@@ -141,13 +142,6 @@ func deletions(p *plan.Plan) (n int) {
 		}
 	}
 	return n
-}
-
-func size(n int64) string {
-	if n < 0 {
-		return "?"
-	}
-	return humanize.IBytes(uint64(n))
 }
 
 func whyRetrieve(it *plan.Item, k plan.Keep) string {
@@ -176,7 +170,7 @@ func whyDelete(it *plan.Item, k plan.Keep) string {
 func whyRule(r plan.Rule, k plan.Keep) string {
 	switch r {
 	case plan.RuleDays:
-		return "older than " + plural(k.Days, "day")
+		return "older than " + term.Plural(k.Days, "day")
 	case plan.RuleNewest:
 		return fmt.Sprintf("not among the newest %d", k.Newest)
 	case plan.RuleBelow:

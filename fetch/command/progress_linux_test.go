@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
 
 // pseudoTerminal returns both ends of a terminal of the given height. It ends
@@ -59,7 +60,7 @@ func TestBarsThatComeAndGo(t *testing.T) {
 			}
 		}
 	}()
-	b := newBars(&screen{w: slave})
+	b := term.NewBars(&term.Screen{W: slave})
 	report := func(account string, stage fetch.Stage) {
 		b.Report(fetch.Event{Account: account, Stage: stage, Total: 4, TotalBytes: 1000, Bytes: 10})
 	}

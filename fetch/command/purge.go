@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -101,16 +102,16 @@ func (e *env) writePurge(account string, rep *fetch.PurgeReport, dry bool, err e
 	if e.quiet || err != nil && rep.Deleted == 0 {
 		return
 	}
-	fmt.Fprintf(e.std.Out, "%s: %d on the server, %d delivered and old enough, %d of these verified\n", printable(account), rep.Listed, rep.Eligible, rep.Verified)
+	fmt.Fprintf(e.std.Out, "%s: %d on the server, %d delivered and old enough, %d of these verified\n", term.Printable(account), rep.Listed, rep.Eligible, rep.Verified)
 	switch {
 	case dry:
-		fmt.Fprintf(e.std.Out, "%s: would delete %s\n", printable(account), plural(rep.Verified, "message"))
+		fmt.Fprintf(e.std.Out, "%s: would delete %s\n", term.Printable(account), term.Plural(rep.Verified, "message"))
 	case rep.Proven:
 		fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; listed again: %d of them still there, %s left on the server\n",
-			printable(account), rep.Deleted, rep.Left, plural(rep.Remaining, "message"))
+			term.Printable(account), rep.Deleted, rep.Left, term.Plural(rep.Remaining, "message"))
 	case rep.Deleted > 0:
-		fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; not listed again, so that is not proven yet\n", printable(account), rep.Deleted)
+		fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; not listed again, so that is not proven yet\n", term.Printable(account), rep.Deleted)
 	default:
-		fmt.Fprintf(e.std.Out, "%s: 0 deleted, as there is nothing to delete\n", printable(account))
+		fmt.Fprintf(e.std.Out, "%s: 0 deleted, as there is nothing to delete\n", term.Printable(account))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -55,7 +56,7 @@ func TestPurgeSaysOnlyWhatIsProven(t *testing.T) {
 			l.want(l.run("fetch"), 0)
 			drop.Add("later", letters(1)[0]) // one that stays, and is listed
 			var out, log bytes.Buffer
-			code := Main(ctx, l.args([]string{"purge", "lab"}), Streams{Out: &out, Err: &log})
+			code := Main(ctx, l.args([]string{"purge", "lab"}), term.Streams{Out: &out, Err: &log})
 			if code != tt.code || !strings.Contains(log.String(), tt.says) {
 				t.Errorf("exit %d, want %d and %q: %s", code, tt.code, tt.says, &log)
 			}

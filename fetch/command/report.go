@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -58,11 +59,11 @@ var notMoved = []string{
 }
 
 func writeReport(out io.Writer, r *fetch.Report) {
-	w := columns(out)
+	w := term.Columns(out)
 	row := func(k string, v any) { fmt.Fprintf(w, "%s\t%v\n", k, v) }
-	row("account", printable(r.Account)+" ("+printable(r.ID)+")")
+	row("account", term.Printable(r.Account)+" ("+term.Printable(r.ID)+")")
 	row("report of", r.At.Local().Format(time.DateTime))
-	row("delivered here", fmt.Sprintf("%s, %s", plural(r.Delivered, "message"), humanize.IBytes(uint64(r.Bytes))))
+	row("delivered here", fmt.Sprintf("%s, %s", term.Plural(r.Delivered, "message"), humanize.IBytes(uint64(r.Bytes))))
 	if !r.First.IsZero() {
 		row("dated", r.First.Format(time.DateOnly)+" to "+r.Last.Format(time.DateOnly))
 	}
@@ -73,21 +74,21 @@ func writeReport(out io.Writer, r *fetch.Report) {
 	row("seen elsewhere", r.Elsewhere)
 	if s := r.Server; s != nil {
 		row("on the server now", fmt.Sprintf("%s, %s: %d here and verified, %d not verified, %d never fetched, %d other",
-			plural(s.Listed, "message"), humanize.IBytes(uint64(s.Size)), s.Here, s.Unverified, s.New, s.Other))
+			term.Plural(s.Listed, "message"), humanize.IBytes(uint64(s.Size)), s.Here, s.Unverified, s.New, s.Other))
 	}
 	for i, f := range r.Failures {
 		if i == maxNamed {
 			row("failed", fmt.Sprintf("... and %d more", len(r.Failures)-i))
 			break
 		}
-		row("failed", fmt.Sprintf("%s: %s, %s", uidText(f.Key), plural(f.Count, "time"), printable(f.Err)))
+		row("failed", fmt.Sprintf("%s: %s, %s", uidText(f.Key), term.Plural(f.Count, "time"), term.Printable(f.Err)))
 	}
 	for i := range r.Aside {
 		if i == maxNamed {
 			row("quarantined", fmt.Sprintf("... and %d more", len(r.Aside)-i))
 			break
 		}
-		row("quarantined", fmt.Sprintf("%s %s", uidText(r.Aside[i].Key), printable(asideWhere(&r.Aside[i]))))
+		row("quarantined", fmt.Sprintf("%s %s", uidText(r.Aside[i].Key), term.Printable(asideWhere(&r.Aside[i]))))
 	}
 	_ = w.Flush()
 	fmt.Fprintln(out, "\nWhat POP3 cannot carry:")

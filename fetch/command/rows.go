@@ -1,6 +1,13 @@
 package command
 
-import "time"
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/mailhaul/mailhaul/state"
+)
 
 // The objects that commands print with --json and use nowhere else. Their
 // fields are in the order that they always had; the manual has each.
@@ -112,4 +119,14 @@ type versionJSON struct {
 	Go      string `json:"go"`
 	OS      string `json:"os"`
 	Version string `json:"version"`
+}
+
+// writeJSON writes v as one line of JSON that a terminal can show.
+func writeJSON(w io.Writer, v any) error {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(state.EscapeJSON(b.Bytes()))
+	return err
 }

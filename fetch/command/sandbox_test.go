@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -46,7 +47,7 @@ func TestSandboxChild(t *testing.T) {
 		t.Skip("only as the child of TestSandbox")
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
-	e := &env{std: Streams{Alone: true}, log: slog.New(slog.DiscardHandler), stateDir: in("state"),
+	e := &env{std: term.Streams{Alone: true}, log: slog.New(slog.DiscardHandler), stateDir: in("state"),
 		conf: &config.Config{Path: in("conf/config.yaml")}}
 	if e.confine([]*config.Account{{Name: "a", ID: "a", Deliver: []config.Target{
 		{Maildir: &config.Maildir{Path: in("Mail")}}, {Kind: config.TargetMbox, Mbox: &config.Mbox{Path: in("box/mail")}},

@@ -5,13 +5,15 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
 
 // TestSchemaFileIsCurrent compares docs/config.schema.json with what the
 // program prints; MAILHAUL_UPDATE=1 rewrites it.
 func TestSchemaFileIsCurrent(t *testing.T) {
 	var out bytes.Buffer
-	if code := Main(t.Context(), []string{"mailhaul", "check", "--schema"}, Streams{Out: &out, Err: &out}); code != 0 {
+	if code := Main(t.Context(), []string{"mailhaul", "check", "--schema"}, term.Streams{Out: &out, Err: &out}); code != 0 {
 		t.Fatalf("exit %d: %s", code, &out)
 	}
 	path := filepath.Join(treeRoot, "docs", "config.schema.json")

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 )
@@ -41,7 +42,7 @@ func mainLike() int {
 		signal.Stop(signals)
 		cancel(exit.Signal{Signal: sig})
 	}()
-	return Main(ctx, os.Args, Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Alone: true})
+	return Main(ctx, os.Args, term.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Alone: true})
 }
 
 // TestScripts plays testdata/script/*.txtar, one behaviour each. With

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -111,11 +112,11 @@ func stateLs(c *cli.Context) error {
 		if e.json {
 			return v.Export(e.std.Out)
 		}
-		w := columns(e.std.Out)
+		w := term.Columns(e.std.Out)
 		fmt.Fprintln(w, "UID\tSIZE\tFIRST SEEN\tSTATE")
 		for k, r := range v.Records() {
 			en := v.Entry(k, r)
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", uidText(en.Key), size(en.Size), stamp(en.FirstSeen), entryState(&en))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", uidText(en.Key), term.Size(en.Size), term.Stamp(en.FirstSeen), entryState(&en))
 		}
 		return w.Flush()
 	})
@@ -124,16 +125,9 @@ func stateLs(c *cli.Context) error {
 // uidText is a key for people.
 func uidText(k state.Key) string {
 	if k.Nth() > 0 {
-		return fmt.Sprintf("%s (no. %d)", printable(k.UID()), k.Nth()+1)
+		return fmt.Sprintf("%s (no. %d)", term.Printable(k.UID()), k.Nth()+1)
 	}
-	return printable(k.UID())
-}
-
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Local().Format(time.DateTime)
+	return term.Printable(k.UID())
 }
 
 // entryState says in words where a message is.
@@ -179,26 +173,26 @@ func stateShow(c *cli.Context) error {
 
 func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 	f := v.Facts()
-	w := columns(out)
+	w := term.Columns(out)
 	row := func(k string, val any) { fmt.Fprintf(w, "%s\t%v\n", k, val) }
 	row("account", a.Name)
-	row("id", printable(a.ID))
+	row("id", term.Printable(a.ID))
 	row("entries", v.Len())
-	row("last complete listing", stamp(f.LastPoll))
-	row("last login", strings.TrimSpace(stamp(f.LastLogin)+" "+f.AuthName))
+	row("last complete listing", term.Stamp(f.LastPoll))
+	row("last login", strings.TrimSpace(term.Stamp(f.LastLogin)+" "+f.AuthName))
 	row("unlisted entries", len(v.Gone()))
 	noPipelining, noCapa := fetch.ServerQuirks(&f, time.Now())
 	if f.NoPipelining {
-		row("server quirk", "cannot take several commands at once (pipelining): one at a time until "+stamp(noPipelining))
+		row("server quirk", "cannot take several commands at once (pipelining): one at a time until "+term.Stamp(noPipelining))
 	}
 	if f.NoCapa {
-		row("server quirk", "cannot answer what it can do (CAPA): not asked until "+stamp(noCapa))
+		row("server quirk", "cannot answer what it can do (CAPA): not asked until "+term.Stamp(noCapa))
 	}
 	if until := fetch.UTF8Quirk(&f, time.Now()); !until.IsZero() {
-		row("server quirk", "refused UTF8 or broke the session at it: sessions are without it until "+stamp(until))
+		row("server quirk", "refused UTF8 or broke the session at it: sessions are without it until "+term.Stamp(until))
 	}
 	if until := fetch.BindingQuirk(&f, time.Now()); !until.IsZero() {
-		row("server quirk", "could not verify the channel binding of SCRAM: without it until "+stamp(until))
+		row("server quirk", "could not verify the channel binding of SCRAM: without it until "+term.Stamp(until))
 	}
 	for k, fs := range v.Failures() {
 		for _, x := range fs {
@@ -206,24 +200,24 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 		}
 	}
 	for _, t := range v.Targets() {
-		row("target", printable(t))
+		row("target", term.Printable(t))
 	}
 	for _, r := range v.Runs() {
-		row("run "+stamp(r.Started), fmt.Sprintf("exit %d, %d fetched, %d deleted, %d failed %s", r.Exit, r.Fetched, r.Deleted, r.Failed, printable(r.Error)))
+		row("run "+term.Stamp(r.Started), fmt.Sprintf("exit %d, %d fetched, %d deleted, %d failed %s", r.Exit, r.Fetched, r.Deleted, r.Failed, term.Printable(r.Error)))
 	}
 	return w.Flush()
 }
 
 // failureText is one message that failed, in a line.
 func failureText(k state.Key, f *state.Failure) string {
-	what, how := uidText(k), plural(f.Count, "time")
+	what, how := uidText(k), term.Plural(f.Count, "time")
 	if f.Size > 0 {
-		what += " (" + size(f.Size) + ")"
+		what += " (" + term.Size(f.Size) + ")"
 	}
 	if f.Suspect {
 		how += ", tried last and alone"
 	}
-	return fmt.Sprintf("%s: %s, last %s: %s", what, how, stamp(f.Last), printable(f.Err))
+	return fmt.Sprintf("%s: %s, last %s: %s", what, how, term.Stamp(f.Last), term.Printable(f.Err))
 }
 
 func showEntry(e *env, a *config.Account, v *state.View, uid string) error {
@@ -265,7 +259,7 @@ func stateForget(c *cli.Context) error {
 		return fmt.Errorf("%s: %w", a.Name, fetch.StateWrite(db.Path(), err))
 	}
 	return e.changed(forgottenJSON{Account: a.Name, Forgotten: len(keys)},
-		fmt.Sprintf("%s: %s forgotten; what of it is on the server is fetched again", a.Name, plural(len(keys), "entry")))
+		fmt.Sprintf("%s: %s forgotten; what of it is on the server is fetched again", a.Name, term.Plural(len(keys), "entry")))
 }
 
 // keysOf returns the keys of the UIDs, all of them without any, and fails if
@@ -340,5 +334,5 @@ func stateImport(c *cli.Context) error {
 		return fmt.Errorf("%s: %w", a.Name, fetch.StateWrite(db.Path(), err))
 	}
 	return e.changed(importedJSON{Account: a.Name, Imported: len(change.Put)},
-		fmt.Sprintf("%s: %s imported", a.Name, plural(len(change.Put), "entry")))
+		fmt.Sprintf("%s: %s imported", a.Name, term.Plural(len(change.Put), "entry")))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -38,7 +39,7 @@ func stateMarkSeen(c *cli.Context) error {
 		return exit.Printed(exit.Of(err))
 	}
 	return e.changed(markedJSON{Account: a.Name, Marked: marked, Listed: listed},
-		fmt.Sprintf("%s: %s marked as seen, %d on the server", a.Name, plural(marked, "message"), listed))
+		fmt.Sprintf("%s: %s marked as seen, %d on the server", a.Name, term.Plural(marked, "message"), listed))
 }
 
 // markedMail says what a mark-seen that failed, or was stopped, came to.
@@ -46,7 +47,7 @@ func markedMail(marked int, err error) string {
 	var unsure *fetch.StateError
 	switch {
 	case marked > 0:
-		return plural(marked, "message") + " marked as seen all the same; " + nothingTouched
+		return term.Plural(marked, "message") + " marked as seen all the same; " + nothingTouched
 	case errors.As(err, &unsure) && unsure.Written:
 		return nothingTouched
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -22,7 +23,7 @@ func salvageState(c *cli.Context) error {
 	case err != nil:
 		return e.stateProblem(a, err)
 	case got.Whole:
-		_, err = fmt.Fprintf(e.std.Err, "%s: %s, which is all: the state is not damaged\n", a.Name, plural(got.Entries, "entry"))
+		_, err = fmt.Fprintf(e.std.Err, "%s: %s, which is all: the state is not damaged\n", a.Name, term.Plural(got.Entries, "entry"))
 		return err
 	}
 	return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %s", a.Name, salvaged(got)),
@@ -34,9 +35,9 @@ func salvageState(c *cli.Context) error {
 func salvaged(got state.Salvaged) string {
 	switch missing := got.Recorded - got.Entries; {
 	case got.Recorded < 0:
-		return plural(got.Entries, "entry") + " could be read; others may be missing, it is not known how many"
+		return term.Plural(got.Entries, "entry") + " could be read; others may be missing, it is not known how many"
 	case missing > 0:
-		return fmt.Sprintf("%d of %s could be read; %d are missing", got.Entries, plural(got.Recorded, "entry"), missing)
+		return fmt.Sprintf("%d of %s could be read; %d are missing", got.Entries, term.Plural(got.Recorded, "entry"), missing)
 	}
-	return plural(got.Entries, "entry") + " could be read, as many as there were; other parts of the state are damaged"
+	return term.Plural(got.Entries, "entry") + " could be read, as many as there were; other parts of the state are damaged"
 }

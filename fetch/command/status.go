@@ -16,6 +16,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -105,13 +106,13 @@ func (e *env) writeStatuses(out io.Writer, list []statusJSON) error {
 		}
 		return nil
 	}
-	t := table{head: []string{"ACCOUNT", "LAST RUN", "RESULT", "NEW", "KNOWN", "QUARANTINED", "LAST SUCCESS", "NOW"}}
+	t := term.Table{Head: []string{"ACCOUNT", "LAST RUN", "RESULT", "NEW", "KNOWN", "QUARANTINED", "LAST SUCCESS", "NOW"}}
 	var details strings.Builder
 	for i := range list {
-		t.add(statusRow(&list[i])...)
+		t.Add(statusRow(&list[i])...)
 		writeDetails(&details, &list[i])
 	}
-	if err := t.write(out, e.width()); err != nil {
+	if err := t.Write(out, term.Width(e.tty)); err != nil {
 		return err
 	}
 	_, err := io.WriteString(out, details.String())
@@ -187,7 +188,7 @@ func (e *env) status(a *config.Account, all bool) statusJSON {
 func statusRow(s *statusJSON) []string {
 	last, result, fetched := "never", "-", "-"
 	if r := s.LastRun; r != nil {
-		last, result, fetched = stamp(r.Started), "ok", fmt.Sprint(r.Fetched)
+		last, result, fetched = term.Stamp(r.Started), "ok", fmt.Sprint(r.Fetched)
 		if !r.OK() {
 			result = fmt.Sprintf("exit %d", r.Exit)
 		}
@@ -196,23 +197,23 @@ func statusRow(s *statusJSON) []string {
 	if s.Known >= 0 {
 		known = fmt.Sprint(s.Known)
 	}
-	return []string{printable(s.Account), last, result, fetched, known, fmt.Sprint(s.SetAside), stamp(s.LastSuccess), now(s)}
+	return []string{term.Printable(s.Account), last, result, fetched, known, fmt.Sprint(s.SetAside), term.Stamp(s.LastSuccess), now(s)}
 }
 
 // writeDetails prints what does not fit into the table.
 func writeDetails(w io.Writer, s *statusJSON) {
 	if s.Overdue {
-		fmt.Fprintf(w, "%s: NO SUCCESS since %s\n", printable(s.Account), stamp(s.NoSuccessSince))
+		fmt.Fprintf(w, "%s: NO SUCCESS since %s\n", term.Printable(s.Account), term.Stamp(s.NoSuccessSince))
 	}
 	if s.LastRun != nil && s.LastRun.Error != "" {
-		fmt.Fprintf(w, "%s: last run: %s\n", printable(s.Account), printable(s.LastRun.Error))
+		fmt.Fprintf(w, "%s: last run: %s\n", term.Printable(s.Account), term.Printable(s.LastRun.Error))
 	}
 	if s.Waiting != nil {
-		fmt.Fprintf(w, "%s: %s\n", printable(s.Account), s.Waiting)
+		fmt.Fprintf(w, "%s: %s\n", term.Printable(s.Account), s.Waiting)
 	}
 	if !s.ClockJumped.IsZero() {
 		fmt.Fprintf(w, "%s: the clock jumped from %s to %s between two runs; days are counted from then\n",
-			printable(s.Account), stamp(s.ClockFrom), stamp(s.ClockJumped))
+			term.Printable(s.Account), term.Stamp(s.ClockFrom), term.Stamp(s.ClockJumped))
 	}
 	if s.Token != nil {
 		writeTokenState(w, s.Account, s.Token)
@@ -223,7 +224,7 @@ func writeDetails(w io.Writer, s *statusJSON) {
 func now(s *statusJSON) string {
 	switch {
 	case !s.Running && s.NextRun.After(time.Now()) && !s.Updated.After(time.Now().Add(time.Hour)):
-		return "next " + stamp(s.NextRun)
+		return "next " + term.Stamp(s.NextRun)
 	case !s.Running:
 		return "idle"
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
 
 // summaryJSON is one finished account on stdout of `fetch --json`. Fields are
@@ -57,12 +58,12 @@ func (e *env) writeJSON(s *fetch.Summary) error {
 // writeLine prints one finished account for a person.
 func writeLine(w io.Writer, s *fetch.Summary) {
 	if s.NotBegun {
-		fmt.Fprintf(w, "%s: not begun\n", printable(s.Account))
+		fmt.Fprintf(w, "%s: not begun\n", term.Printable(s.Account))
 		return
 	}
 	parts := []string{"nothing new"}
 	if s.Fetched > 0 {
-		parts[0] = fmt.Sprintf("%s fetched (%s)", plural(s.Fetched, "message"), humanize.IBytes(uint64(s.Bytes)))
+		parts[0] = fmt.Sprintf("%s fetched (%s)", term.Plural(s.Fetched, "message"), humanize.IBytes(uint64(s.Bytes)))
 	} else if s.Err != nil {
 		parts[0] = "nothing fetched"
 	}
@@ -78,5 +79,5 @@ func writeLine(w io.Writer, s *fetch.Summary) {
 	}
 	add(s.Failed, "%d failed")
 	add(s.Listed-(s.Deleted-s.Before), "%d on the server")
-	fmt.Fprintf(w, "%s: %s in %.1fs\n", printable(s.Account), strings.Join(parts, ", "), s.Seconds)
+	fmt.Fprintf(w, "%s: %s in %.1fs\n", term.Printable(s.Account), strings.Join(parts, ", "), s.Seconds)
 }

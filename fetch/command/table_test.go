@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -23,11 +24,11 @@ func TestTable(t *testing.T) {
 		{29, "  DO    UID           WHY\n  take  01234..vwxyz  new\n  skip                too big\n"},
 		{28, "  DO  take\n  UID 0123456789..qrstuvwxyz\n  WHY new\n\n  DO  skip\n  WHY too big\n"},
 	} {
-		tab := table{indent: "  ", head: []string{"DO", "UID", "WHY"}, long: "UID"}
-		tab.add("take", uid, "new")
-		tab.add("skip", "", "too big")
+		tab := term.Table{Indent: "  ", Head: []string{"DO", "UID", "WHY"}, Long: "UID"}
+		tab.Add("take", uid, "new")
+		tab.Add("skip", "", "too big")
 		var b strings.Builder
-		if err := tab.write(&b, tt.width); err != nil {
+		if err := tab.Write(&b, tt.width); err != nil {
 			t.Fatal(err)
 		}
 		if b.String() != tt.want {
@@ -45,7 +46,7 @@ func TestFold(t *testing.T) {
 		{"one two three", 0, "one two three"}, {"one two three", 7, "one two|three"}, {"one two three", 3, "one|two|three"},
 		{"a averyverylongword b", 5, "a|averyverylongword|b"}, {"ä ä ä", 3, "ä ä|ä"}, {"", 5, ""},
 	} {
-		if got := strings.Join(fold(tt.text, tt.width), "|"); got != tt.want {
+		if got := strings.Join(term.Fold(tt.text, tt.width), "|"); got != tt.want {
 			t.Errorf("%q at %d: %q, want %q", tt.text, tt.width, got, tt.want)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
 
 func verifyCommand() *cli.Command {
@@ -87,11 +88,11 @@ func (e *env) tell(account string) func(fetch.Check) {
 			return
 		}
 		if c.Finding == fetch.TargetGone {
-			fmt.Fprintf(e.std.Out, "%s: %s is gone: is its volume mounted?\n", printable(account), printable(c.Target))
+			fmt.Fprintf(e.std.Out, "%s: %s is gone: is its volume mounted?\n", term.Printable(account), term.Printable(c.Target))
 			return
 		}
-		fmt.Fprintf(e.std.Out, "%s: %s: %s in %s %s %s\n", printable(account), uidText(c.Key), c.Finding,
-			printable(c.Target), printable(c.Where), printable(row.Error))
+		fmt.Fprintf(e.std.Out, "%s: %s: %s in %s %s %s\n", term.Printable(account), uidText(c.Key), c.Finding,
+			term.Printable(c.Target), term.Printable(c.Where), term.Printable(row.Error))
 	}
 }
 
@@ -118,14 +119,14 @@ func (e *env) damaged(account string, rep *fetch.VerifyReport, mail string) {
 		return
 	}
 	if n := rep.Counts[fetch.TargetGone]; n > 0 {
-		printFailure(e.std.Err, account, fmt.Errorf("%s not checked, as the target is gone", plural(n, "copy")),
+		printFailure(e.std.Err, account, fmt.Errorf("%s not checked, as the target is gone", term.Plural(n, "copy")),
 			[]string{"mount its volume and verify again"}, mail)
 	}
 	n := rep.Counts[fetch.Missing] + rep.Counts[fetch.Altered] + rep.Counts[fetch.Unreadable]
 	if n == 0 {
 		return
 	}
-	printFailure(e.std.Err, account, fmt.Errorf("%s missing, altered or not readable", plural(n, "delivered copy")), []string{fmt.Sprintf(
+	printFailure(e.std.Err, account, fmt.Errorf("%s missing, altered or not readable", term.Plural(n, "delivered copy")), []string{fmt.Sprintf(
 		"a mail reader may have moved, changed or deleted them; if none did, `mailhaul state forget %s UID` and a fetch bring again what the server still has", account)}, mail)
 }
 
@@ -138,12 +139,12 @@ func messages(n int) string {
 }
 
 func writeVerify(out io.Writer, account string, rep *fetch.VerifyReport) {
-	fmt.Fprintf(out, "%s: %s delivered, %d verified", printable(account), plural(rep.Messages, "message"), rep.Verified)
+	fmt.Fprintf(out, "%s: %s delivered, %d verified", term.Printable(account), term.Plural(rep.Messages, "message"), rep.Verified)
 	for f := fetch.Missing; int(f) < len(rep.Counts); f++ {
 		switch n := rep.Counts[f]; {
 		case n == 0:
 		case f == fetch.NoReadBack:
-			fmt.Fprintf(out, ", %s cannot be read back (relay or command)", plural(n, "copy"))
+			fmt.Fprintf(out, ", %s cannot be read back (relay or command)", term.Plural(n, "copy"))
 		default:
 			fmt.Fprintf(out, ", %d %s", n, f)
 		}
@@ -158,7 +159,7 @@ func (e *env) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (
 	}
 	rep, err := f.VerifyServer(c.Context, a, func(uid string, same bool) {
 		if !same && !e.json {
-			fmt.Fprintf(e.std.Out, "%s: %s: differs from what was delivered\n", printable(a.Name), printable(uid))
+			fmt.Fprintf(e.std.Out, "%s: %s: differs from what was delivered\n", term.Printable(a.Name), term.Printable(uid))
 		}
 	})
 	if err != nil {
@@ -170,9 +171,9 @@ func (e *env) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (
 			Differs: rep.Differs, Unknown: rep.Unknown, Refused: rep.Refused, Marked: rep.Marked})
 	}
 	fmt.Fprintf(e.std.Out, "%s: %d on the server: %d the same as delivered, %d differ, %d not delivered here, %d could not be retrieved\n",
-		printable(a.Name), rep.Listed, rep.Same, rep.Differs, rep.Unknown, rep.Refused)
+		term.Printable(a.Name), rep.Listed, rep.Same, rep.Differs, rep.Unknown, rep.Refused)
 	if rep.Marked > 0 {
-		fmt.Fprintf(e.std.Out, "%s: %d of the same have fields that the server added or changed (Status, X-UIDL and the like): left out of the comparison\n", printable(a.Name), rep.Marked)
+		fmt.Fprintf(e.std.Out, "%s: %d of the same have fields that the server added or changed (Status, X-UIDL and the like): left out of the comparison\n", term.Printable(a.Name), rep.Marked)
 	}
 	if rep.Differs > 0 {
 		printFailure(e.std.Err, a.Name, fmt.Errorf("%s on the server not what was delivered", messages(rep.Differs)),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -45,7 +46,7 @@ func waitingOf(failures map[state.Key][]state.Failure) *waitingMail {
 func (w *waitingMail) String() string {
 	next := "with the next run"
 	if w.Next.After(time.Now()) {
-		next = "from " + stamp(w.Next)
+		next = "from " + term.Stamp(w.Next)
 	}
-	return fmt.Sprintf("%s waiting for a target since %s, tried again %s: %s", plural(w.Messages, "message"), stamp(w.Since), next, printable(w.Err))
+	return fmt.Sprintf("%s waiting for a target since %s, tried again %s: %s", term.Plural(w.Messages, "message"), term.Stamp(w.Since), next, term.Printable(w.Err))
 }

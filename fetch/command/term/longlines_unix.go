@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
 
-package command
+package term
 
 import (
 	"io"
@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// longLines makes a terminal hand over what is typed or pasted as it comes: in
-// line mode it keeps 4,096 characters of a line, on macOS 1,024, and a code
+// LongLines makes a terminal hand over what is typed or pasted as it comes: in
+// Line mode it keeps 4,096 characters of a line, on macOS 1,024, and a code
 // may be longer. Restore brings the line mode back.
-func longLines(in io.Reader) (restore func()) {
+func LongLines(in io.Reader) (restore func()) {
 	f, ok := in.(*os.File)
 	if !ok {
 		return func() {}

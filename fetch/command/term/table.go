@@ -1,4 +1,4 @@
-package command
+package term
 
 import (
 	"fmt"
@@ -11,41 +11,28 @@ import (
 	"golang.org/x/term"
 )
 
-// width is that of the terminal on stdout, 0 if it is none: then nothing is
-// cut or folded, for programs read it.
-func (e *env) width() int {
-	if e.tty == nil {
-		return 0
-	}
-	w, _, err := term.GetSize(int(e.tty.Fd()))
-	if err != nil {
-		return 0
-	}
-	return w
-}
-
-// table is rows under a head. On a terminal that is too narrow for it, each row
+// Table is rows under a head. On a terminal that is too narrow for it, each row
 // is a block of lines with one cell each.
-type table struct {
-	indent string
-	head   []string
+type Table struct {
+	Indent string
+	Head   []string
 	rows   [][]string
-	long   string // head of the column that may be shortened to fit
+	Long   string // head of the column that may be shortened to fit
 }
 
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+func (t *Table) Add(cells ...string) { t.rows = append(t.rows, cells) }
 
-// write prints the table for a terminal of that width; 0: as wide as it is.
-func (t *table) write(out io.Writer, width int) error {
+// Write prints the table for a terminal of that width; 0: as wide as it is.
+func (t *Table) Write(out io.Writer, width int) error {
 	if len(t.rows) == 0 {
 		return nil
 	}
 	if width > 0 && !t.fit(width) {
 		return t.blocks(out, width)
 	}
-	w := columns(out)
-	for _, row := range append([][]string{t.head}, t.rows...) {
-		fmt.Fprintln(w, t.indent+strings.Join(row, "\t"))
+	w := Columns(out)
+	for _, row := range append([][]string{t.Head}, t.rows...) {
+		fmt.Fprintln(w, t.Indent+strings.Join(row, "\t"))
 	}
 	return w.Flush()
 }
@@ -57,16 +44,16 @@ const (
 
 // fit shortens the long column as far as it must, and reports whether the rest
 // fits.
-func (t *table) fit(width int) bool {
-	total, long := utf8.RuneCountInString(t.indent), -1
-	widest := make([]int, len(t.head))
-	for i, head := range t.head {
+func (t *Table) fit(width int) bool {
+	total, long := utf8.RuneCountInString(t.Indent), -1
+	widest := make([]int, len(t.Head))
+	for i, head := range t.Head {
 		widest[i] = utf8.RuneCountInString(head)
 		for _, row := range t.rows {
 			widest[i] = max(widest[i], utf8.RuneCountInString(row[i]))
 		}
 		total += widest[i] + gap
-		if head == t.long {
+		if head == t.Long {
 			long = i
 		}
 	}
@@ -84,9 +71,9 @@ func (t *table) fit(width int) bool {
 }
 
 // blocks prints a line for each cell that is not empty.
-func (t *table) blocks(out io.Writer, width int) error {
+func (t *Table) blocks(out io.Writer, width int) error {
 	key := 0
-	for _, head := range t.head {
+	for _, head := range t.Head {
 		key = max(key, len(head))
 	}
 	b := &strings.Builder{}
@@ -98,10 +85,10 @@ func (t *table) blocks(out io.Writer, width int) error {
 			if cell == "" {
 				continue
 			}
-			if t.head[j] == t.long {
-				cell = squeeze(cell, max(leastUID, width-len(t.indent)-key-1))
+			if t.Head[j] == t.Long {
+				cell = squeeze(cell, max(leastUID, width-len(t.Indent)-key-1))
 			}
-			fmt.Fprintf(b, "%s%-*s %s\n", t.indent, key, t.head[j], cell)
+			fmt.Fprintf(b, "%s%-*s %s\n", t.Indent, key, t.Head[j], cell)
 		}
 	}
 	_, err := io.WriteString(out, b.String())
@@ -119,8 +106,8 @@ func squeeze(s string, n int) string {
 	return string(slices.Concat(r[:n-2-tail], []rune(".."), r[len(r)-tail:]))
 }
 
-// fold breaks a text at spaces into lines of that width; 0: it stays one.
-func fold(s string, width int) []string {
+// Fold breaks a text at spaces into lines of that width; 0: it stays one.
+func Fold(s string, width int) []string {
 	if width <= 0 {
 		return []string{s}
 	}
@@ -138,10 +125,23 @@ func fold(s string, width int) []string {
 	return append(lines, line)
 }
 
-// terminalOf is the terminal that w is, or nil.
-func terminalOf(w io.Writer) *os.File {
-	if isTerminal(w) {
+// TerminalOf is the terminal that w is, or nil.
+func TerminalOf(w io.Writer) *os.File {
+	if IsTerminal(w) {
 		return w.(*os.File)
 	}
 	return nil
+}
+
+// Width is that of the terminal tty, 0 if there is none: then nothing is cut or
+// folded, because programs read it.
+func Width(tty *os.File) int {
+	if tty == nil {
+		return 0
+	}
+	w, _, err := term.GetSize(int(tty.Fd()))
+	if err != nil {
+		return 0
+	}
+	return w
 }

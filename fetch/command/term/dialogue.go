@@ -1,4 +1,4 @@
-package command
+package term
 
 import (
 	"bufio"
@@ -14,32 +14,32 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 )
 
-// dialogue asks a person on the terminal. Without one, or if nothing is to be
+// Dialogue asks a person on the terminal. Without one, or if nothing is to be
 // asked, proposals are taken, and what has none is an error that names the
 // option.
-type dialogue struct {
+type Dialogue struct {
 	in    *os.File
-	lines *bufio.Reader
+	Lines *bufio.Reader
 	out   io.Writer
-	mute  bool
+	Mute  bool
 }
 
-func newDialogue(std Streams, mute bool) *dialogue {
-	d := &dialogue{in: std.In, out: std.Out, mute: mute || std.In == nil || !isTerminal(std.In)}
-	if !d.mute {
-		d.lines = bufio.NewReader(std.In)
+func NewDialogue(std Streams, mute bool) *Dialogue {
+	d := &Dialogue{in: std.In, out: std.Out, Mute: mute || std.In == nil || !IsTerminal(std.In)}
+	if !d.Mute {
+		d.Lines = bufio.NewReader(std.In)
 	}
 	return d
 }
 
 // missing says which option a question stands for.
-func (d *dialogue) missing(option string) error {
+func (d *Dialogue) missing(option string) error {
 	return exit.Usagef("init needs %s when it cannot ask", option)
 }
 
-// line asks for one line. An empty answer takes the proposal.
-func (d *dialogue) line(ctx context.Context, question, proposal, option string) (string, error) {
-	if d.mute {
+// Line asks for one line. An empty answer takes the proposal.
+func (d *Dialogue) Line(ctx context.Context, question, proposal, option string) (string, error) {
+	if d.Mute {
 		if proposal == "" {
 			return "", d.missing(option)
 		}
@@ -47,7 +47,7 @@ func (d *dialogue) line(ctx context.Context, question, proposal, option string) 
 	}
 	for {
 		if proposal != "" {
-			fmt.Fprintf(d.out, "%s [%s]: ", question, printable(proposal))
+			fmt.Fprintf(d.out, "%s [%s]: ", question, Printable(proposal))
 		} else {
 			fmt.Fprintf(d.out, "%s: ", question)
 		}
@@ -63,10 +63,10 @@ func (d *dialogue) line(ctx context.Context, question, proposal, option string) 
 	}
 }
 
-// yes asks a question that may be answered by y or n; an empty answer is yes.
-func (d *dialogue) yes(ctx context.Context, question string) (bool, error) {
+// Yes asks a question that may be answered by y or n; an empty answer is yes.
+func (d *Dialogue) Yes(ctx context.Context, question string) (bool, error) {
 	for {
-		answer, err := d.line(ctx, question+" (y/n)", "y", "")
+		answer, err := d.Line(ctx, question+" (y/n)", "y", "")
 		if err != nil {
 			return false, err
 		}
@@ -79,17 +79,17 @@ func (d *dialogue) yes(ctx context.Context, question string) (bool, error) {
 	}
 }
 
-// choose asks for one of several; the first is proposed.
-func (d *dialogue) choose(ctx context.Context, question string, list []string) (int, error) {
-	if d.mute {
+// Choose asks for one of several; the first is proposed.
+func (d *Dialogue) Choose(ctx context.Context, question string, list []string) (int, error) {
+	if d.Mute {
 		return 0, nil
 	}
 	fmt.Fprintln(d.out, question)
 	for i, s := range list {
-		fmt.Fprintf(d.out, "  %d) %s\n", i+1, printable(s))
+		fmt.Fprintf(d.out, "  %d) %s\n", i+1, Printable(s))
 	}
 	for {
-		answer, err := d.line(ctx, "Number", "1", "")
+		answer, err := d.Line(ctx, "Number", "1", "")
 		if err != nil {
 			return 0, err
 		}
@@ -100,13 +100,13 @@ func (d *dialogue) choose(ctx context.Context, question string, list []string) (
 	}
 }
 
-// secret asks without echo.
-func (d *dialogue) secret(ctx context.Context, question string) (string, error) {
-	if d.mute {
+// Secret asks without echo.
+func (d *Dialogue) Secret(ctx context.Context, question string) (string, error) {
+	if d.Mute {
 		return "", d.missing("MAILHAUL_PASSWORD, --password-command, --password-file or --keyring")
 	}
 	for {
-		s, err := readPassword(ctx, d.in, d.out, question+": ")
+		s, err := ReadPassword(ctx, d.in, d.out, question+": ")
 		if err != nil || s != "" {
 			return s, err
 		}
@@ -115,14 +115,14 @@ func (d *dialogue) secret(ctx context.Context, question string) (string, error) 
 
 // read reads a line. The read itself cannot be interrupted: it ends with the
 // process.
-func (d *dialogue) read(ctx context.Context) (string, error) {
+func (d *Dialogue) read(ctx context.Context) (string, error) {
 	type answer struct {
 		text string
 		err  error
 	}
 	got := make(chan answer, 1)
 	go func() {
-		text, err := d.lines.ReadString('\n')
+		text, err := d.Lines.ReadString('\n')
 		got <- answer{text, err}
 	}()
 	select {

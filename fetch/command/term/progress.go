@@ -1,4 +1,4 @@
-package command
+package term
 
 import (
 	"fmt"
@@ -17,26 +17,16 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 )
 
-// reporters passes each event to several.
-type reporters []fetch.Reporter
-
-// Report implements fetch.Reporter.
-func (rs reporters) Report(e fetch.Event) {
-	for _, r := range rs {
-		r.Report(e)
-	}
-}
-
-// screen is a terminal that bars may be on: what is written to it goes above
+// Screen is a terminal that bars may be on: what is written to it goes above
 // them.
-type screen struct {
-	w     io.Writer
+type Screen struct {
+	W     io.Writer
 	mu    sync.Mutex
 	above io.Writer // nil without bars
 }
 
 // Write implements io.Writer. Text comes in whole lines.
-func (s *screen) Write(p []byte) (int, error) {
+func (s *Screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.above != nil {
@@ -44,10 +34,10 @@ func (s *screen) Write(p []byte) (int, error) {
 			return n, nil
 		}
 	}
-	return s.w.Write(p)
+	return s.W.Write(p)
 }
 
-func (s *screen) put(above io.Writer) {
+func (s *Screen) put(above io.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.above = above
@@ -56,7 +46,7 @@ func (s *screen) put(above io.Writer) {
 // bars shows one bar an account on a terminal, with bytes, rate and ETA. An
 // account gets its bar when there is something to retrieve.
 type bars struct {
-	screen *screen
+	screen *Screen
 	mu     sync.Mutex
 	pool   *mpb.Progress
 	bars   map[string]*accountBar
@@ -70,12 +60,12 @@ type accountBar struct {
 	stage atomic.Uint32 // a fetch.Stage
 }
 
-func newBars(s *screen) *bars {
+func NewBars(s *Screen) *bars {
 	b := &bars{
 		screen: s,
-		pool:   mpb.New(mpb.WithOutput(s.w), mpb.WithWidth(28), mpb.WithRefreshRate(150*time.Millisecond)),
+		pool:   mpb.New(mpb.WithOutput(s.W), mpb.WithWidth(28), mpb.WithRefreshRate(150*time.Millisecond)),
 		bars:   make(map[string]*accountBar),
-		most:   barsFor(s.w),
+		most:   barsFor(s.W),
 	}
 	s.put(b.pool)
 	return b
@@ -136,7 +126,7 @@ func (b *bars) add(e fetch.Event) *accountBar {
 	bar.Bar = b.pool.AddBar(e.TotalBytes,
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(
-			decor.Name(printable(e.Account), decor.WCSyncSpaceR),
+			decor.Name(Printable(e.Account), decor.WCSyncSpaceR),
 			decor.Any(stage, decor.WCSyncSpaceR),
 		),
 		mpb.AppendDecorators(
@@ -149,9 +139,9 @@ func (b *bars) add(e fetch.Event) *accountBar {
 	return bar
 }
 
-// home takes back what the echo of ^C did to the cursor: the pool draws from
+// Home takes back what the echo of ^C did to the cursor: the pool draws from
 // where it stands.
-func (b *bars) home() { fmt.Fprint(b.screen.w, "\r") }
+func (b *bars) Home() { fmt.Fprint(b.screen.W, "\r") }
 
 // Close takes the bars off the screen.
 func (b *bars) Close() {
@@ -164,7 +154,7 @@ func (b *bars) Close() {
 	b.screen.put(nil)
 }
 
-// lines prints a line every so often on long work, for logs and pipes.
+// Lines prints a line every so often on long work, for logs and pipes.
 type lines struct {
 	mu    sync.Mutex
 	w     io.Writer
@@ -172,7 +162,7 @@ type lines struct {
 	last  map[string]time.Time
 }
 
-func newLines(w io.Writer) *lines {
+func NewLines(w io.Writer) *lines {
 	return &lines{w: w, every: 10 * time.Second, last: make(map[string]time.Time)}
 }
 
@@ -190,6 +180,6 @@ func (l *lines) Report(e fetch.Event) {
 		return
 	}
 	l.last[e.Account] = now
-	fmt.Fprintf(l.w, "%s: %s, %d of %d messages, %s of %s\n", printable(e.Account), e.Stage,
+	fmt.Fprintf(l.w, "%s: %s, %d of %d messages, %s of %s\n", Printable(e.Account), e.Stage,
 		e.Messages, e.Total, humanize.IBytes(uint64(e.Bytes)), humanize.IBytes(uint64(e.TotalBytes)))
 }

@@ -1,0 +1,76 @@
+package term
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"golang.org/x/term"
+)
+
+// ReadPassword prompts on w and reads a line from the terminal in without
+// echo. When ctx ends the echo is back on; the read itself cannot be
+// interrupted, it ends with the process.
+func ReadPassword(ctx context.Context, in *os.File, w io.Writer, prompt string) (string, error) {
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	before, err := term.GetState(int(in.Fd()))
+	if err != nil {
+		return "", fmt.Errorf("the password cannot be read from this terminal: %w", err)
+	}
+	fmt.Fprint(w, prompt)
+	type answer struct {
+		text []byte
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		text, err := term.ReadPassword(int(in.Fd()))
+		got <- answer{text, err}
+	}()
+	select {
+	case a := <-got:
+		fmt.Fprintln(w)
+		if a.err != nil {
+			return "", fmt.Errorf("the password cannot be read from this terminal: %w", a.err)
+		}
+		return string(a.text), nil
+	case <-ctx.Done():
+		_ = term.Restore(int(in.Fd()), before)
+		fmt.Fprintln(w)
+		return "", context.Cause(ctx)
+	}
+}
+
+// Edited applies the backspaces of a line that came without line editing.
+func Edited(line string) string {
+	if !strings.ContainsAny(line, "\b\x7f\x15") {
+		return line
+	}
+	var out []rune
+	for _, r := range line {
+		switch {
+		case r == 0x15: // ^U
+			out = out[:0]
+		case r != '\b' && r != 0x7f:
+			out = append(out, r)
+		case len(out) > 0:
+			out = out[:len(out)-1]
+		}
+	}
+	return string(out)
+}
+
+// Password asks on the terminal; nothing is echoed.
+func (s Streams) Password(ctx context.Context, prompt string) (string, error) {
+	if s.In == nil || !IsTerminal(s.In) {
+		return "", exit.Config(exit.Hint(errors.New("no password given, and no terminal to ask on"),
+			"set `password` in the configuration; with --from, set MAILHAUL_PASSWORD or use --password-command"))
+	}
+	return ReadPassword(ctx, s.In, s.Err, prompt)
+}
