@@ -24,7 +24,7 @@ func importCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "import",
 		Usage:     "convert another program's configuration, and import its seen-list",
-		ArgsUsage: strings.Join(rcfile.Formats(), " | ") + " [FILE|DIRECTORY|-]",
+		ArgsUsage: strings.Join(rcfile.Names(), " | ") + " [FILE|DIRECTORY|-]",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "write", Usage: "write the YAML to the configuration file, which must not exist yet"},
 			&cli.StringFlag{Name: "only", Usage: "import only the account that the YAML calls `NAME`"},
@@ -34,7 +34,7 @@ func importCommand() *cli.Command {
 			&cli.BoolFlag{Name: "force", Usage: "continue although the other program runs or its list does not match"},
 		},
 		BashComplete: func(c *cli.Context) {
-			fmt.Fprintln(c.App.Writer, strings.Join(rcfile.Formats(), "\n"))
+			fmt.Fprintln(c.App.Writer, strings.Join(rcfile.Names(), "\n"))
 		},
 		Action: runImport,
 	}
@@ -52,10 +52,10 @@ type importRun struct {
 
 func runImport(c *cli.Context) error {
 	if c.NArg() < 1 || c.NArg() > 2 {
-		return exit.Usagef("import wants a format (%s) and at most one file", strings.Join(rcfile.Formats(), ", "))
+		return exit.Usagef("import wants a format (%s) and at most one file", strings.Join(rcfile.Names(), ", "))
 	}
-	if name := c.Args().Get(0); !slices.Contains(rcfile.Formats(), name) {
-		return exit.Usagef("unknown format %q: wants one of %s", name, strings.Join(rcfile.Formats(), ", "))
+	if name := c.Args().Get(0); !slices.Contains(rcfile.Names(), name) {
+		return exit.Usagef("unknown format %q: wants one of %s", name, strings.Join(rcfile.Names(), ", "))
 	}
 	takeOver := c.Bool("state") || len(c.StringSlice("state-file")) > 0
 	lists := takeOver || c.Bool("verify")
@@ -81,7 +81,7 @@ func runImport(c *cli.Context) error {
 		o.Stdin = e.std.In
 	}
 	r := &importRun{env: e, c: c}
-	r.result, err = rcfile.Read(c.Args().Get(0), c.Args().Get(1), o)
+	r.result, err = rcfile.ReadNamed(c.Args().Get(0), c.Args().Get(1), o)
 	if err != nil {
 		return importError(err)
 	}
@@ -92,7 +92,7 @@ func runImport(c *cli.Context) error {
 	if lists {
 		return r.lists(takeOver)
 	}
-	if why, busy := rcfile.Busy(r.result); busy {
+	if why, busy := r.result.Format.Busy(r.result); busy {
 		fmt.Fprintf(e.std.Err, "mailhaul: note: %s; stop it before its seen-list is taken over\n", term.Printable(why))
 	}
 	if c.Bool("write") {
@@ -130,7 +130,7 @@ func importOptions(secrets string) rcfile.Options {
 
 // lists takes over or checks the seen-lists, account by account.
 func (r *importRun) lists(takeOver bool) error {
-	if why, busy := rcfile.Busy(r.result); busy && !r.c.Bool("force") {
+	if why, busy := r.result.Format.Busy(r.result); busy && !r.c.Bool("force") {
 		return &fetch.Error{Exit: fetch.ExitTemp, Err: errors.New(why),
 			Hint: "nothing was taken over; stop it first: it writes its list when it ends, and what it fetches meanwhile would come twice; --force goes on all the same"}
 	}
@@ -240,7 +240,7 @@ func (r *importRun) choose(account string, server []string, list rcfile.SeenList
 		return r.offline(account, list), nil
 	}
 	m := rcfile.Match(server, list)
-	d := m.Diagnose(r.result.Format)
+	d := m.Diagnose(r.result.Format.Name)
 	err := r.tell(matchJSON{Account: account, Listed: len(server), Known: len(m.Known), Unknown: len(m.Unknown), OK: !d.Bad, Causes: d.Causes},
 		account+": "+d.Summary)
 	for _, cause := range d.Causes {
@@ -280,7 +280,7 @@ func (r *importRun) offline(account string, list rcfile.SeenList) []fetch.SeenEl
 	}
 	if inexact > 0 {
 		fmt.Fprintf(r.std.Err, "mailhaul: %s: %d of %d entries are not stored exactly by %s: use --verify, which compares them with the server\n",
-			term.Printable(account), inexact, len(list.UIDs), r.result.Format)
+			term.Printable(account), inexact, len(list.UIDs), r.result.Format.Name)
 	}
 	return out
 }

@@ -297,3 +297,17 @@ func servicePort(s string) int {
 	}
 	return n
 }
+
+func atoi(s string) (int64, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
+}
+
+func validField(s string) bool {
+	s = strings.TrimSuffix(s, ":")
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' })
+}
+
+func goodAddress(s string) bool {
+	return badText(s) == "" && len(s) <= 320 && !strings.ContainsAny(s, " <>")
+}

@@ -23,16 +23,16 @@ func TestBusyPid(t *testing.T) {
 		}
 	}
 	write(".fetchmailrc", "poll h proto pop3 user u pass p ssl\n")
-	r, err := Read("fetchmail", "", options(home))
+	r, err := ReadNamed("fetchmail", "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if why, busy := Busy(r); busy {
+	if why, busy := r.Format.Busy(r); busy {
 		t.Error(why)
 	}
 	// A process of another name has taken the number since.
 	write(".fetchmail.pid", fmt.Sprintf("%d 300\n", os.Getpid()))
-	if why, busy := Busy(r); busy {
+	if why, busy := r.Format.Busy(r); busy {
 		t.Error(why)
 	}
 	// A copy of sleep by the right name.
@@ -56,7 +56,7 @@ func TestBusyPid(t *testing.T) {
 	defer cmd.Process.Kill()
 	awaitName(t, cmd.Process.Pid, "fetchmail")
 	write(".fetchmail.pid", fmt.Sprint(cmd.Process.Pid))
-	if why, busy := Busy(r); !busy || !strings.Contains(why, "fetchmail --quit") {
+	if why, busy := r.Format.Busy(r); !busy || !strings.Contains(why, "fetchmail --quit") {
 		t.Error(why, busy)
 	}
 }
@@ -79,17 +79,17 @@ func TestBusyFiles(t *testing.T) {
 	if err := os.WriteFile(conf, []byte(`account "a" pop3s server "h" user "u" pass "p"`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Read("fdm", "", options(home))
+	r, err := ReadNamed("fdm", "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, busy := Busy(r); busy {
+	if _, busy := r.Format.Busy(r); busy {
 		t.Error("no lock")
 	}
 	if err := os.WriteFile(filepath.Join(home, ".fdm.lock"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, busy := Busy(r); !busy {
+	if _, busy := r.Format.Busy(r); !busy {
 		t.Error("lock not seen")
 	}
 	profile := filepath.Join(home, ".thunderbird", "x.default")
@@ -101,16 +101,16 @@ func TestBusyFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if r, err = Read("thunderbird", "", options(home)); err != nil {
+	if r, err = ReadNamed("thunderbird", "", options(home)); err != nil {
 		t.Fatal(err)
 	}
-	if why, busy := Busy(r); busy {
+	if why, busy := r.Format.Busy(r); busy {
 		t.Error(why)
 	}
 	if err := os.Symlink(fmt.Sprintf("127.0.0.1:+%d", os.Getpid()), filepath.Join(profile, "lock")); err != nil {
 		t.Fatal(err)
 	}
-	if _, busy := Busy(r); !busy {
+	if _, busy := r.Format.Busy(r); !busy {
 		t.Error("link not seen")
 	}
 }
@@ -135,11 +135,11 @@ func TestBusyLock(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, err := Read("mpop", "", options(home))
+	r, err := ReadNamed("mpop", "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if why, busy := Busy(r); busy {
+	if why, busy := r.Format.Busy(r); busy {
 		t.Error(why)
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestBusyLock$")
@@ -155,7 +155,7 @@ func TestBusyLock(t *testing.T) {
 	if _, err := out.Read(buf); err != nil || string(buf) != "locked" {
 		t.Fatalf("%q %v", buf, err)
 	}
-	if why, busy := Busy(r); !busy || !strings.Contains(why, "uidls") {
+	if why, busy := r.Format.Busy(r); !busy || !strings.Contains(why, "uidls") {
 		t.Error(why, busy)
 	}
 }

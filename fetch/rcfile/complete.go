@@ -49,7 +49,7 @@ func (r *Result) complete(a *Account) {
 	}
 	if len(a.targets) == 0 {
 		a.targets = r.ownMaildir(a)
-		if a.unsure == "" && r.Format != "thunderbird" {
+		if a.unsure == "" && r.Format.Name != "thunderbird" {
 			a.unsure = "where its mail goes could not be carried over: look at deliver"
 		}
 	}

@@ -1,5 +1,10 @@
 package rcfile
 
+// FormatFdm reads fdm's files.
+func FormatFdm() Format {
+	return Format{Name: "fdm", Find: findFdm, Read: readFdm, Seen: seenFdm, Busy: busyFdm}
+}
+
 func findFdm(o Options) (string, error) {
 	return first(under(o.Home, ".fdm.conf"), "/etc/fdm.conf")
 }

@@ -2,6 +2,8 @@ package rcfile
 
 import (
 	"bytes"
+	"fmt"
+	"os"
 	"strconv"
 )
 
@@ -41,4 +43,14 @@ func parseFdmCache(data []byte) SeenList {
 		l.UIDs = append(l.UIDs, SeenUID{UID: string(rest[:n])})
 		data = rest[n:]
 	}
+}
+
+// busyFdm looks for the lock file; that it exists is the lock.
+func busyFdm(r *Result) (string, bool) {
+	for _, file := range r.locks {
+		if _, err := os.Lstat(file); err == nil {
+			return fmt.Sprintf("%s exists: fdm runs, or was killed; then remove it", file), true
+		}
+	}
+	return r.nolock, false
 }

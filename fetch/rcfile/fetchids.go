@@ -2,11 +2,10 @@ package rcfile
 
 import (
 	"bytes"
+	"fmt"
+	"strconv"
 	"strings"
 )
-
-// fetchmailIDLen is where fetchmail cuts UIDs.
-const fetchmailIDLen = 128
 
 // seenFetchmail reads a .fetchids: one line a message, for all accounts.
 func seenFetchmail(r *Result, file string, _ *Account) ([]SeenList, error) {
@@ -76,4 +75,35 @@ func fetchidsLine(s string) (user, host, uid string, ok bool) {
 // UIDL.
 func isMessageID(s string) bool {
 	return len(s) > 4 && s[0] == '<' && s[len(s)-1] == '>' && strings.Contains(s, "@")
+}
+
+// fmPidFiles are where fetchmail's lock may be.
+func fmPidFiles(o Options, set string) []string {
+	if set != "" {
+		return []string{set}
+	}
+	files := []string{under(o.env("FETCHMAILHOME"), "fetchmail.pid"), under(o.env("HOME_ETC"), ".fetchmail.pid"), under(o.Home, ".fetchmail.pid")}
+	if o.Root {
+		files = append(files, "/var/run/fetchmail.pid", "/var/run/fetchmail/fetchmail.pid")
+	}
+	return nonEmpty(files)
+}
+
+// busyFetchmail looks for the process that a pidfile names.
+func busyFetchmail(r *Result) (string, bool) {
+	for _, file := range r.locks {
+		data, err := load(file, 4096)
+		if err != nil {
+			continue
+		}
+		fields := strings.Fields(string(data))
+		if len(fields) == 0 {
+			continue
+		}
+		pid, err := strconv.Atoi(fields[0])
+		if err == nil && alive(pid, "fetchmail") {
+			return fmt.Sprintf("fetchmail runs as process %d (%s): stop it with fetchmail --quit, so that it writes its list", pid, file), true
+		}
+	}
+	return "", false
 }

@@ -9,6 +9,11 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
+// FormatFetchmail reads fetchmail's files.
+func FormatFetchmail() Format {
+	return Format{Name: "fetchmail", Find: findFetchmail, Read: readFetchmail, Seen: seenFetchmail, Busy: busyFetchmail}
+}
+
 // findFetchmail returns the first fetchmailrc that fetchmail would read.
 func findFetchmail(o Options) (string, error) {
 	return first(under(o.env("FETCHMAILHOME"), "fetchmailrc"), under(o.env("HOME_ETC"), ".fetchmailrc"),
@@ -24,7 +29,7 @@ func readFetchmail(r *Result, file string) error {
 	if err != nil {
 		return err
 	}
-	every := r.fmGlobals(f.globals)
+	every := fmGlobals(r, f.globals)
 	var base *fmEntry
 	for _, e := range f.entries {
 		if e.kind == "defaults" {
@@ -39,7 +44,7 @@ func readFetchmail(r *Result, file string) error {
 			}
 		}
 		for _, u := range users {
-			r.fmAccount(file, e, u, base, every)
+			fmAccount(r, file, e, u, base, every)
 		}
 	}
 	if len(r.Accounts) > 0 {
@@ -49,7 +54,7 @@ func readFetchmail(r *Result, file string) error {
 }
 
 // fmGlobals handles set; it returns the daemon's interval in seconds.
-func (r *Result) fmGlobals(list []fmOption) (every int64) {
+func fmGlobals(r *Result, list []fmOption) (every int64) {
 	home := r.opts.env("FETCHMAILHOME")
 	state := under(home, ".fetchids")
 	if home == "" {
@@ -96,7 +101,7 @@ func fmGlobalWhy(name string) string {
 }
 
 // fmAccount makes one account of an entry's user, with defaults beneath.
-func (r *Result) fmAccount(file string, e *fmEntry, u fmUser, base *fmEntry, every int64) {
+func fmAccount(r *Result, file string, e *fmEntry, u fmUser, base *fmEntry, every int64) {
 	m := &fmMerge{r: r, every: every, interval: 1, tlsProto: "auto"}
 	if base != nil {
 		m.opts = append(m.opts, base.opts...)
@@ -137,13 +142,6 @@ func (r *Result) fmAccount(file string, e *fmEntry, u fmUser, base *fmEntry, eve
 			a.drop(o.option, fmWhy(o.name))
 		}
 	}
-}
-
-// freeName returns a name that no account has.
-func (r *Result) freeName(label string) string {
-	probe := r.account(label, "", 0)
-	r.Accounts = r.Accounts[:len(r.Accounts)-1]
-	return probe.Name
 }
 
 // fmMerge collects what the options of one user say together.

@@ -8,11 +8,6 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-func atoi(s string) (int64, bool) {
-	n, err := strconv.ParseInt(s, 10, 64)
-	return n, err == nil
-}
-
 // deliver decides the target: a command, or SMTP to this machine by default.
 func (m *fmMerge) deliver() {
 	m.a.multi = m.wild || m.renamed || len(m.locals) > 1
@@ -73,11 +68,6 @@ func (m *fmMerge) multidrop() {
 	if m.renamed || len(m.locals) > 0 {
 		a.change(start, fmt.Sprintf("local names (%s) are not mapped: each message goes to the address in the field; let the target's aliases map it", strings.Join(m.locals, ", ")))
 	}
-}
-
-func validField(s string) bool {
-	s = strings.TrimSuffix(s, ":")
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' })
 }
 
 // local is the one name that mail goes to.
@@ -166,10 +156,6 @@ func (m *fmMerge) recipient(domain string) string {
 		return "postmaster"
 	}
 	return local
-}
-
-func goodAddress(s string) bool {
-	return badText(s) == "" && len(s) <= 320 && !strings.ContainsAny(s, " <>")
 }
 
 // relayLogin adds the login at the relay.

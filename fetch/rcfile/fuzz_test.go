@@ -28,7 +28,7 @@ func fuzzFormat(f *testing.F, format, name string) {
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if r, err := Read(format, file, options(home)); err == nil {
+		if r, err := ReadNamed(format, file, options(home)); err == nil {
 			accepts(t, r, home)
 		}
 	})
@@ -49,9 +49,13 @@ func FuzzSeen(f *testing.F) {
 	f.Add([]byte(" 1 h u\n\n"))
 	f.Add([]byte("8 0000abcd\n3 a\nb\n"))
 	f.Add([]byte("*h u\nk U 1784500000\nd V 1\n"))
+	file := filepath.Join(f.TempDir(), "seen")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		uidls, _ := parseUidls("x", data)
-		for _, lists := range [][]SeenList{parseFetchids(data), {parseOldmail(data)}, uidls, {parseFdmCache(data)}, parsePopstate(data)} {
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, format := range All() {
+			lists, _ := format.Seen(&Result{}, file, nil)
 			for _, l := range lists {
 				var server []string
 				for _, u := range l.UIDs {

@@ -12,6 +12,11 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
+// FormatGetmail reads getmail's files.
+func FormatGetmail() Format {
+	return Format{Name: "getmail", Find: findGetmail, Read: readGetmail, Seen: seenGetmail, Busy: busyGetmail}
+}
+
 // findGetmail returns the configuration directory.
 func findGetmail(o Options) (string, error) {
 	return first(under(o.xdg(), "getmail"), under(o.Home, ".getmail"))
@@ -21,18 +26,18 @@ func findGetmail(o Options) (string, error) {
 // is there, else every file that can be one.
 func readGetmail(r *Result, p string) error {
 	if p == stdin {
-		return r.getmailFile(p)
+		return getmailFile(r, p)
 	}
 	st, err := os.Stat(p)
 	if err != nil {
 		return brief(err)
 	}
 	if !st.IsDir() {
-		return r.getmailFile(p)
+		return getmailFile(r, p)
 	}
 	main := filepath.Join(p, "getmailrc")
 	if _, err := os.Stat(main); err == nil {
-		return r.getmailFile(main)
+		return getmailFile(r, main)
 	}
 	entries, err := os.ReadDir(p)
 	if err != nil {
@@ -43,7 +48,7 @@ func readGetmail(r *Result, p string) error {
 		if !e.Type().IsRegular() || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "oldmail-") || strings.HasSuffix(name, ".json") {
 			continue
 		}
-		if err := r.getmailFile(filepath.Join(p, name)); err != nil {
+		if err := getmailFile(r, filepath.Join(p, name)); err != nil {
 			r.note(Dropped, filepath.Join(p, name), 0, "", "was passed over, it is no getmailrc: "+err.Error())
 		}
 	}
@@ -103,7 +108,7 @@ func (g *getmailRC) section(name string) *iniSection {
 	return nil
 }
 
-func (r *Result) getmailFile(file string) error {
+func getmailFile(r *Result, file string) error {
 	text, err := r.config(file)
 	if err != nil {
 		return err

@@ -144,7 +144,7 @@ func TestGolden(t *testing.T) {
 			home, main := unpack(t, a)
 			var got string
 			// The path is given as short as $HOME so that lines wrap alike.
-			r, err := Read(format, main, options(home))
+			r, err := ReadNamed(format, main, options(home))
 			if err != nil {
 				got = "error: " + strings.ReplaceAll(err.Error(), home, "$HOME") + "\n"
 			} else {

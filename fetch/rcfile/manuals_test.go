@@ -82,9 +82,10 @@ func (m manual) named(t *testing.T, option string) error {
 		if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r, err := Read(m.format, file, options(home))
+		r, err := ReadNamed(m.format, file, options(home))
 		if err != nil {
-			return fmt.Errorf("%w\n%s", err, conf)
+			said = append(said, err.Error())
+			continue
 		}
 		notes := slices.Clone(r.Notes)
 		for _, a := range r.Accounts {
@@ -92,7 +93,7 @@ func (m manual) named(t *testing.T, option string) error {
 		}
 		for _, n := range notes {
 			word := option[strings.LastIndexByte(option, ' ')+1:]
-			if !hasWord(n.Option, word) && (m.format != "fetchmail" || !hasWord(n.Option, fmKeyword(word))) {
+			if !hasWord(n.Option, word) && !hasWord(n.Option, fetchmailAliases(word)) {
 				continue
 			}
 			if !slices.Contains([]string{"is not known here", "has no use here", "has no counterpart"}, n.Why) {
@@ -142,18 +143,24 @@ func tryFetchmail(option string) []string {
 		}
 		return []string{option + "\npoll h.example proto pop3 user u pass p\n"}
 	}
-	word := fmKeyword(option)
-	value := map[string]string{"protocol": "pop3", "auth": "ntlm", "bad-header": "accept", "envelope": "X-Envelope-To"}[word]
-	if value == "" && fmArity(word) > 0 || slices.Contains([]string{"user", "is", "to"}, word) {
-		value = "5"
-	}
-	if fmIsServer(strings.TrimPrefix(option, "no ")) || fmIsServer(word) {
-		return []string{
-			"poll h.example " + option + " " + value + " user u pass p\n",
-			"poll h.example " + option + " " + value + " user u pass p is * here\n",
+	var out []string
+	for _, value := range []string{"", " 5", " pop3", " ntlm", " accept", " X-Envelope-To"} {
+		for _, names := range []string{"", " is * here"} {
+			out = append(out, "poll h.example "+option+value+" user u pass p"+names+"\n", "poll h.example proto pop3 user u "+option+value+names+"\n")
 		}
 	}
-	return []string{"poll h.example proto pop3 user u " + option + " " + value + "\n"}
+	return out
+}
+
+// fetchmailAliases is how notes spell a keyword that has several names.
+func fetchmailAliases(word string) string {
+	for _, names := range []string{"poll server", "localdomains local", "protocol proto", "port service", "auth authenticate preauth preauthenticate",
+		"user username", "password pass", "folder folders", "smtphost smtp", "preconnect pre", "postconnect post"} {
+		if list := strings.Fields(names); slices.Contains(list, word) {
+			return list[0]
+		}
+	}
+	return word
 }
 
 // mpopManual reads the commands of a configuration file.

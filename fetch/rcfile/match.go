@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// fetchmailIDLen is where fetchmail cuts UIDs.
+const fetchmailIDLen = 128
+
 // Matched is how a list and a server's listing fit together.
 type Matched struct {
 	// Known are the server's UIDs that the list remembers.

@@ -11,6 +11,11 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
+// FormatMpop reads mpop's files.
+func FormatMpop() Format {
+	return Format{Name: "mpop", Find: findMpop, Read: readMpop, Seen: seenMpop, Busy: busyMpop}
+}
+
 func findMpop(o Options) (string, error) {
 	return first(under(o.Home, ".mpoprc"), under(o.xdg(), "mpop", "config"), under(o.env("APPDATA"), "mpoprc.txt"))
 }
@@ -39,7 +44,7 @@ func readMpop(r *Result, file string) error {
 		return err
 	}
 	for _, acc := range accounts {
-		r.mpopAccount(file, acc)
+		importAccount(r, file, acc)
 	}
 	return nil
 }
@@ -137,7 +142,7 @@ type mpopMerge struct {
 	last map[string]mpopOption
 }
 
-func (r *Result) mpopAccount(file string, acc mpopAccount) {
+func importAccount(r *Result, file string, acc mpopAccount) {
 	m := &mpopMerge{r: r, a: r.account(acc.name, file, acc.line), last: map[string]mpopOption{}}
 	opts := append(acc.defaults, acc.opts...)
 	for _, o := range opts {

@@ -2,6 +2,7 @@ package rcfile
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -83,16 +84,6 @@ func mpopHasStamps(version string) bool {
 	return strings.Count(version, ".") >= 2
 }
 
-// stamp splits "UID TIME" at the last blank.
-func stamp(s string) (uid string, at int64, ok bool) {
-	i := strings.LastIndexByte(s, ' ')
-	if i <= 0 {
-		return s, 0, false
-	}
-	n, err := strconv.ParseInt(s[i+1:], 10, 64)
-	return s[:i], n, err == nil && n >= 0
-}
-
 // allStamped is for files that do not name their version: UIDs of older ones
 // may contain blanks, but hardly all end in a time.
 func allStamped(lines []string) bool {
@@ -103,4 +94,14 @@ func allStamped(lines []string) bool {
 		}
 	}
 	return true
+}
+
+// busyMpop asks for the lock that mpop holds on its lists while it polls.
+func busyMpop(r *Result) (string, bool) {
+	for _, file := range r.StateFiles() {
+		if locked(file) {
+			return fmt.Sprintf("mpop holds %s locked: wait until it is done", file), true
+		}
+	}
+	return "", false
 }

@@ -24,7 +24,7 @@ func TestOddValues(t *testing.T) {
 			if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			r, err := Read(format, file, options(home))
+			r, err := ReadNamed(format, file, options(home))
 			if err != nil {
 				t.Errorf("%s, %q: %v", format, odd, err)
 				continue

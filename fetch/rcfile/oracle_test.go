@@ -11,9 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rogpeppe/go-internal/txtar"
-
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 // TestFetchmailAgrees compares how fetchmail itself reads each case, as it
@@ -44,7 +43,7 @@ func TestFetchmailAgrees(t *testing.T) {
 			out, refused := cmd.CombinedOutput()
 			o := options(home)
 			o.User = me.Username
-			r, err := Read("fetchmail", main, o)
+			r, err := ReadNamed("fetchmail", main, o)
 			if strings.HasPrefix(filepath.Base(file), "lenient") {
 				if refused == nil || err != nil {
 					t.Errorf("fetchmail: %v; we: %v", refused, err)

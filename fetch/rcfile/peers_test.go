@@ -148,11 +148,11 @@ func checkPeer(t *testing.T, p peer, drop *pop3test.Maildrop, home string, body 
 	for _, m := range drop.Messages() {
 		server = append(server, m.UID)
 	}
-	r, err := Read(p.format, "", options(home))
+	r, err := ReadNamed(p.format, "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if why, busy := Busy(r); busy {
+	if why, busy := r.Format.Busy(r); busy {
 		t.Errorf("busy: %s", why)
 	}
 	accepts(t, r, home)

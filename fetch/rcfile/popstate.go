@@ -2,6 +2,9 @@ package rcfile
 
 import (
 	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -66,4 +69,23 @@ func popstateLine(s string) (u SeenUID, seen, ok bool) {
 		return u, false, false
 	}
 	return u, s[0] == 'k' || s[0] == 'd', strings.IndexByte("kdfb", s[0]) >= 0
+}
+
+// busyThunderbird looks at the profile's locks: a symbolic link to
+// "ADDRESS:+PID", and a file that is locked while it runs.
+func busyThunderbird(r *Result) (string, bool) {
+	for _, file := range r.locks {
+		if target, err := os.Readlink(file); err == nil {
+			_, pid, _ := strings.Cut(target, "+")
+			n, err := strconv.Atoi(pid)
+			if err == nil && alive(n, "") {
+				return fmt.Sprintf("Thunderbird runs as process %d (%s): close it", n, file), true
+			}
+			continue
+		}
+		if filepath.Base(file) != "lock" && locked(file) {
+			return fmt.Sprintf("Thunderbird holds %s locked: close it", file), true
+		}
+	}
+	return "", false
 }

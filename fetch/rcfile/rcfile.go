@@ -141,7 +141,7 @@ type stateKey struct {
 
 // Result is what a configuration yields.
 type Result struct {
-	Format string
+	Format Format
 	// Files were read.
 	Files []string
 	// Accounts are in the order of the files; there may be none.
@@ -157,77 +157,39 @@ type Result struct {
 	nolock string   // why there is no lock to look at
 }
 
-// reader is one format.
-type reader struct {
-	name string
-	// find returns the default configuration files' path.
-	find func(o Options) (string, error)
-	// read parses the file or directory at path into r.
-	read func(r *Result, path string) error
-	// seen reads one file of seen messages; an account or nil.
-	seen func(r *Result, file string, a *Account) ([]SeenList, error)
-	busy func(r *Result) (string, bool)
-}
-
-// formats is the table of what can be read.
-func formats() []reader {
-	return []reader{
-		{"fetchmail", findFetchmail, readFetchmail, seenFetchmail, busyFetchmail},
-		{"getmail", findGetmail, readGetmail, seenGetmail, busyGetmail},
-		{"mpop", findMpop, readMpop, seenMpop, busyMpop},
-		{"fdm", findFdm, readFdm, seenFdm, busyFdm},
-		{"thunderbird", findThunderbird, readThunderbird, seenThunderbird, busyThunderbird},
-	}
-}
-
-// Formats returns the names that Read accepts.
-func Formats() []string {
-	var names []string
-	for _, f := range formats() {
-		names = append(names, f.name)
-	}
-	return names
-}
-
-func format(name string) (reader, error) {
-	for _, f := range formats() {
-		if f.name == name {
-			return f, nil
-		}
-	}
-	return reader{}, fmt.Errorf("unknown format %q: wants one of %s", name, strings.Join(Formats(), ", "))
+// Format is a program whose files can be read.
+type Format struct {
+	// Name is what a person calls it.
+	Name string
+	// Find returns the path where the program itself looks for its
+	// configuration.
+	Find func(o Options) (string, error)
+	// Read parses the file or directory at path into r.
+	Read func(r *Result, path string) error
+	// Seen reads one file of seen messages; it is that of an account, or a is
+	// nil.
+	Seen func(r *Result, file string, a *Account) ([]SeenList, error)
+	// Busy reports whether the program runs now, and why that is thought. If
+	// there is no way to tell, why says so and busy is false.
+	Busy func(r *Result) (why string, busy bool)
 }
 
 // Read parses the configuration at path, or where the program itself looks
 // for it if path is empty; "-" is Options.Stdin. The error is about a file that cannot be read or
 // understood, as FILE:LINE: MESSAGE; options that have no counterpart are
 // notes.
-func Read(name, path string, o Options) (*Result, error) {
-	f, err := format(name)
-	if err != nil {
-		return nil, err
-	}
+func Read(f Format, path string, o Options) (*Result, error) {
 	if path == "" {
-		if path, err = f.find(o); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+		var err error
+		if path, err = f.Find(o); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
 	}
-	r := &Result{Format: name, opts: o}
-	if err := f.read(r, path); err != nil {
+	r := &Result{Format: f, opts: o}
+	if err := f.Read(r, path); err != nil {
 		return nil, err
 	}
 	return r, r.finish()
-}
-
-// Busy reports whether the program whose configuration r is runs now, and
-// why that is thought. If there is no way to tell, why says so and busy is
-// false.
-func Busy(r *Result) (why string, busy bool) {
-	f, err := format(r.Format)
-	if err != nil {
-		return "", false
-	}
-	return f.busy(r)
 }
 
 // account adds an account under a name that is free and that config accepts.
@@ -239,6 +201,13 @@ func (r *Result) account(label, file string, line int) *Account {
 	a := &Account{Name: name, Label: label, File: file, Line: line, Enabled: true}
 	r.Accounts = append(r.Accounts, a)
 	return a
+}
+
+// freeName returns a name that no account has.
+func (r *Result) freeName(label string) string {
+	probe := r.account(label, "", 0)
+	r.Accounts = r.Accounts[:len(r.Accounts)-1]
+	return probe.Name
 }
 
 // accountName makes a key under accounts: letters, digits and . _ - + @, the

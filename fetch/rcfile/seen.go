@@ -3,6 +3,7 @@ package rcfile
 import (
 	"errors"
 	"io/fs"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -56,13 +57,9 @@ type SeenList struct {
 // default file that does not exist is no error, one that is given is. Lists
 // that no account claims are returned too, with an empty Account.
 func (r *Result) Seen(files ...string) ([]SeenList, error) {
-	f, err := format(r.Format)
-	if err != nil {
-		return nil, err
-	}
 	var lists []SeenList
 	read := func(file string, a *Account, must bool) error {
-		got, err := f.seen(r, file, a)
+		got, err := r.Format.Seen(r, file, a)
 		if !must && errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -143,4 +140,14 @@ func unixTime(n int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(n, 0).UTC()
+}
+
+// stamp splits "UID TIME" at the last blank.
+func stamp(s string) (uid string, at int64, ok bool) {
+	i := strings.LastIndexByte(s, ' ')
+	if i <= 0 {
+		return s, 0, false
+	}
+	n, err := strconv.ParseInt(s[i+1:], 10, 64)
+	return s[:i], n, err == nil && n >= 0
 }

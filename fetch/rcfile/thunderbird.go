@@ -10,6 +10,11 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
+// FormatThunderbird reads thunderbird's files.
+func FormatThunderbird() Format {
+	return Format{Name: "thunderbird", Find: findThunderbird, Read: readThunderbird, Seen: seenThunderbird, Busy: busyThunderbird}
+}
+
 // findThunderbird returns the default profile.
 func findThunderbird(o Options) (string, error) {
 	ini, err := first(under(o.Home, ".thunderbird", "profiles.ini"), under(o.Home, "snap", "thunderbird", "common", ".thunderbird", "profiles.ini"),

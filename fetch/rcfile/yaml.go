@@ -17,7 +17,7 @@ import (
 // same input, and holds no secret.
 func (r *Result) YAML() []byte {
 	var b bytes.Buffer
-	comment(&b, "", "From "+r.Format+": "+strings.Join(r.Files, ", "))
+	comment(&b, "", "From "+r.Format.Name+": "+strings.Join(r.Files, ", "))
 	for _, n := range r.Notes {
 		if n.Kind != Carried {
 			comment(&b, "", n.String())
