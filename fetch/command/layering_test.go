@@ -27,7 +27,7 @@ var layers = map[string][]string{
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/sasl":          {},
 	"fetch/config":        {"fetch/pop3", "fetch/sasl", "oauth/provider"},
-	"fetch/rcfile":        {"fetch/config", "fetch/pop3", "fetch/pop3"},
+	"fetch/rcfile":        {"fetch/config", "fetch/pop3", "fetch/pop3", "fetch/pop3"},
 	"fetch/autoconf":      {},
 	"fetch/pop3/pop3test": {},
 	"fetch/fetchtest":     {"fetch", "fetch/*", "fetch/pop3/pop3test", "deliver", "deliver/*", "deliver/smtp/smtptest", "state"},

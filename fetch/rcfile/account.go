@@ -15,15 +15,15 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
-// option is one option as it was written.
-type option struct {
-	file string
-	line int
-	text string // secrets as ***
+// Option is one option as it was written.
+type Option struct {
+	File string
+	Line int
+	Text string // secrets as ***
 }
 
-// set adds a key of the account, or replaces its value.
-func (a *Account) set(key string, value any) {
+// Set adds a key of the account, or replaces its value.
+func (a *Account) Set(key string, value any) {
 	for i := range a.fields {
 		if a.fields[i].Key == key {
 			a.fields[i].Value = value
@@ -33,15 +33,15 @@ func (a *Account) set(key string, value any) {
 	a.fields = a.fields.And(key, value)
 }
 
-func (a *Account) unset(key string) {
+func (a *Account) Unset(key string) {
 	a.fields = slices.DeleteFunc(a.fields, func(f config.Entry) bool { return f.Key == key })
 }
 
-func (a *Account) has(key string) bool {
+func (a *Account) Has(key string) bool {
 	return slices.ContainsFunc(a.fields, func(f config.Entry) bool { return f.Key == key })
 }
 
-func (a *Account) value(key string) any {
+func (a *Account) Value(key string) any {
 	for _, f := range a.fields {
 		if f.Key == key {
 			return f.Value
@@ -50,26 +50,26 @@ func (a *Account) value(key string) any {
 	return nil
 }
 
-func (a *Account) drop(o option, why string) {
-	a.Notes = append(a.Notes, Note{Dropped, o.file, o.line, o.text, why})
+func (a *Account) Drop(o Option, why string) {
+	a.Notes = append(a.Notes, Note{Dropped, o.File, o.Line, o.Text, why})
 }
 
-func (a *Account) change(o option, why string) {
-	a.Notes = append(a.Notes, Note{Changed, o.file, o.line, o.text, why})
+func (a *Account) Change(o Option, why string) {
+	a.Notes = append(a.Notes, Note{Changed, o.File, o.Line, o.Text, why})
 }
 
-func (a *Account) carry(o option, key string) {
-	a.Notes = append(a.Notes, Note{Carried, o.file, o.line, o.text, key})
+func (a *Account) Carry(o Option, key string) {
+	a.Notes = append(a.Notes, Note{Carried, o.File, o.Line, o.Text, key})
 }
 
-// put sets a key from an option and says so.
-func (a *Account) put(o option, key string, value any) {
-	a.set(key, value)
-	a.carry(o, key)
+// Put sets a key from an option and says so.
+func (a *Account) Put(o Option, key string, value any) {
+	a.Set(key, value)
+	a.Carry(o, key)
 }
 
-// badText says why s cannot be a line of text in the YAML, or "".
-func badText(s string) string {
+// BadText says why s cannot be a line of text in the YAML, or "".
+func BadText(s string) string {
 	switch {
 	case s == "":
 		return "is empty"
@@ -81,17 +81,17 @@ func badText(s string) string {
 	return ""
 }
 
-// seconds sets a key to a duration of n seconds.
-func (a *Account) seconds(o option, key string, n int64) {
+// Seconds sets a key to a duration of n seconds.
+func (a *Account) Seconds(o Option, key string, n int64) {
 	if n < 1 || n > 366*86400 {
-		a.drop(o, "is out of range; the default holds")
+		a.Drop(o, "is out of range; the default holds")
 		return
 	}
-	a.put(o, key, duration(n))
+	a.Put(o, key, Duration(n))
 }
 
-// duration writes seconds with the largest unit that fits.
-func duration(n int64) config.Word {
+// Duration writes seconds with the largest unit that fits.
+func Duration(n int64) config.Word {
 	for _, u := range []struct {
 		n    int64
 		name string
@@ -103,8 +103,8 @@ func duration(n int64) config.Word {
 	return config.Word(strconv.FormatInt(n, 10) + "s")
 }
 
-// size writes bytes with the largest unit that fits.
-func size(n int64) config.Word {
+// Size writes bytes with the largest unit that fits.
+func Size(n int64) config.Word {
 	for _, u := range []struct {
 		n    int64
 		name string
@@ -116,16 +116,16 @@ func size(n int64) config.Word {
 	return config.Word(strconv.FormatInt(n, 10))
 }
 
-// limit sets one of the keys of limit.
-func (a *Account) limit(o option, key string, v config.Word) {
-	m, _ := a.value("limit").(config.Map)
-	a.put(o, "limit", m.And(key, v))
+// Limit sets one of the keys of limit.
+func (a *Account) Limit(o Option, key string, v config.Word) {
+	m, _ := a.Value("limit").(config.Map)
+	a.Put(o, "limit", m.And(key, v))
 }
 
-// yamlPath turns a path of the other program into one for the YAML: absolute from
+// YAMLPath turns a path of the other program into one for the YAML: absolute from
 // base, with what would expand there escaped. With tilde, ~/ stays.
-func yamlPath(s, base string, tilde bool) (string, error) {
-	switch why := badText(s); {
+func YAMLPath(s, base string, tilde bool) (string, error) {
+	switch why := BadText(s); {
 	case why != "":
 		return "", fmt.Errorf("the path %s", why)
 	case strings.ContainsAny(s, "}") || strings.Contains(s, "${"):
@@ -147,120 +147,120 @@ func yamlPath(s, base string, tilde bool) (string, error) {
 }
 
 // file sets a key to an existing file's path: config refuses others.
-func (r *Result) file(a *Account, o option, key, s, base string) {
-	p, err := yamlPath(s, base, true)
+func (r *Result) PutFile(a *Account, o Option, key, s, base string) {
+	p, err := YAMLPath(s, base, true)
 	if err != nil {
-		a.drop(o, err.Error())
+		a.Drop(o, err.Error())
 		return
 	}
 	real := strings.ReplaceAll(p, "$$", "$")
 	if real == "~" || strings.HasPrefix(real, "~/") {
-		real = filepath.Join(r.opts.Home, real[1:])
+		real = filepath.Join(r.Options.Home, real[1:])
 	}
-	if _, err := load(real, maxConfig); err != nil {
-		a.drop(o, "cannot be read here; then set "+key)
+	if _, err := Load(real, MaxConfig); err != nil {
+		a.Drop(o, "cannot be read here; then set "+key)
 		return
 	}
-	a.put(o, key, p)
+	a.Put(o, key, p)
 }
 
 // told reports whether a note speaks of the option.
-func (a *Account) told(o option) bool {
-	return slices.ContainsFunc(a.Notes, func(n Note) bool { return n.File == o.file && n.Line == o.line && n.Option == o.text })
+func (a *Account) Noted(o Option) bool {
+	return slices.ContainsFunc(a.Notes, func(n Note) bool { return n.File == o.File && n.Line == o.Line && n.Option == o.Text })
 }
 
-// rest is for an option that nothing has spoken of: none is lost in silence.
-func (a *Account) rest(o option, value string) {
+// Rest is for an option that nothing has spoken of: none is lost in silence.
+func (a *Account) Rest(o Option, value string) {
 	switch strings.ToLower(value) {
 	case "", "off", "no", "false", "none", "0":
-		a.carry(o, "is so anyway")
+		a.Carry(o, "is so anyway")
 	default:
-		a.drop(o, "has no use here")
+		a.Drop(o, "has no use here")
 	}
 }
 
-// lose is drop for a target: without it the account must not run.
-func (a *Account) lose(o option, why string) {
-	a.drop(o, why)
-	if a.unsure == "" {
-		a.unsure = strings.TrimSpace("a target could not be carried over: look at deliver " + o.text)
+// Lose is drop for a target: without it the account must not run.
+func (a *Account) Lose(o Option, why string) {
+	a.Drop(o, why)
+	if a.Unsure == "" {
+		a.Unsure = strings.TrimSpace("a target could not be carried over: look at deliver " + o.Text)
 	}
 }
 
-// deliver adds a target.
-func (a *Account) deliver(o option, kind string, value any) {
+// Deliver adds a target.
+func (a *Account) Deliver(o Option, kind string, value any) {
 	t := config.Pair(kind, value)
-	if slices.ContainsFunc(a.targets, func(have config.Map) bool { return reflect.DeepEqual(have, t) }) {
-		a.drop(o, "is the same target again")
+	if slices.ContainsFunc(a.Targets, func(have config.Map) bool { return reflect.DeepEqual(have, t) }) {
+		a.Drop(o, "is the same target again")
 		return
 	}
-	a.targets = append(a.targets, t)
-	a.carry(o, "deliver")
+	a.Targets = append(a.Targets, t)
+	a.Carry(o, "deliver")
 }
 
-// deliverPath adds a Maildir or mbox.
-func (a *Account) deliverPath(o option, kind, s, base string, tilde bool) {
-	p, err := yamlPath(s, base, tilde)
+// DeliverPath adds a Maildir or mbox.
+func (a *Account) DeliverPath(o Option, kind, s, base string, tilde bool) {
+	p, err := YAMLPath(s, base, tilde)
 	if err != nil {
-		a.lose(o, err.Error())
+		a.Lose(o, err.Error())
 		return
 	}
-	a.deliver(o, kind, p)
+	a.Deliver(o, kind, p)
 }
 
-// password takes a secret that stood in the open.
-func (r *Result) password(a *Account, o option, key, value string) {
+// Password takes a secret that stood in the open.
+func (r *Result) Password(a *Account, o Option, key, value string) {
 	if strings.ContainsAny(value, "\r\n\x00") || value == "" {
-		a.drop(o, "is empty or has more than one line: no login can send it")
+		a.Drop(o, "is empty or has more than one line: no login can send it")
 		return
 	}
-	a.put(o, key, r.secret(a, key, value))
+	a.Put(o, key, r.Secret(a, key, value))
 }
 
-// secret registers a secret and returns the mapping that names its file.
-func (r *Result) secret(a *Account, what, value string) config.Map {
-	p := filepath.Join(r.opts.SecretDir, a.Name+"."+what)
+// Secret registers a secret and returns the mapping that names its file.
+func (r *Result) Secret(a *Account, what, value string) config.Map {
+	p := filepath.Join(r.Options.SecretDir, a.Name+"."+what)
 	r.Secrets = append(slices.DeleteFunc(r.Secrets, func(s SecretFile) bool { return s.Path == p }), SecretFile{p, value})
 	return config.Pair("file", strings.ReplaceAll(p, "$", "$$"))
 }
 
-// passwordCommand takes a command that prints a secret. It is never run.
-func (a *Account) passwordCommand(o option, key string, argv []string) {
-	if badArgv(argv) {
-		a.drop(o, "cannot be written as a command: put it into a script of its own and set "+key+": {command: [/path/to/script]}")
+// PasswordCommand takes a command that prints a secret. It is never run.
+func (a *Account) PasswordCommand(o Option, key string, argv []string) {
+	if BadArgv(argv) {
+		a.Drop(o, "cannot be written as a command: put it into a script of its own and set "+key+": {command: [/path/to/script]}")
 		return
 	}
-	a.put(o, key, config.Pair("command", argv))
+	a.Put(o, key, config.Pair("command", argv))
 }
 
-// passwordLine is passwordCommand for a line that went to a shell.
-func (a *Account) passwordLine(o option, key, line string) {
-	argv, _ := command(line)
-	a.passwordCommand(o, key, argv)
+// PasswordLine is passwordCommand for a line that went to a shell.
+func (a *Account) PasswordLine(o Option, key, line string) {
+	argv, _ := Command(line)
+	a.PasswordCommand(o, key, argv)
 }
 
-// badArgv reports arguments that the YAML cannot hold.
-func badArgv(argv []string) bool {
+// BadArgv reports arguments that the YAML cannot hold.
+func BadArgv(argv []string) bool {
 	if len(argv) == 0 || argv[0] == "" || strings.HasPrefix(argv[0], "~") && !strings.HasPrefix(argv[0], "~/") {
 		return true
 	}
 	return slices.ContainsFunc(argv, func(s string) bool { return !utf8.ValidString(s) || strings.ContainsRune(s, 0) })
 }
 
-// command returns the argv for a command line that went to a shell.
-func command(line string) ([]string, error) {
+// Command returns the argv for a command line that went to a shell.
+func Command(line string) ([]string, error) {
 	argv, plain := splitCommand(line)
 	if !plain {
 		argv = []string{"sh", "-c", line}
 	}
-	if badArgv(argv) || strings.TrimSpace(line) == "" {
+	if BadArgv(argv) || strings.TrimSpace(line) == "" {
 		return nil, fmt.Errorf("cannot be written as a command")
 	}
 	return argv, nil
 }
 
-// validHost mirrors what config accepts as a host.
-func validHost(s string) bool {
+// ValidHost mirrors what config accepts as a host.
+func ValidHost(s string) bool {
 	if _, err := netip.ParseAddr(s); err == nil {
 		return true
 	}
@@ -268,23 +268,23 @@ func validHost(s string) bool {
 	return s != "" && len(s) < 254 && utf8.ValidString(s) && !strings.ContainsFunc(s, bad)
 }
 
-// hostPort writes host, or host:port where port is not the usual one.
-func hostPort(host string, port, usual int) string {
+// HostPort writes host, or host:port where port is not the usual one.
+func HostPort(host string, port, usual int) string {
 	if port == 0 || port == usual {
 		return host
 	}
 	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
-func usualPort(t pop3.Security) int {
+func UsualPort(t pop3.Security) int {
 	if t == pop3.ImplicitTLS {
 		return 995
 	}
 	return 110
 }
 
-// servicePort reads a port or the name of a POP3 service; 0 if it is neither.
-func servicePort(s string) int {
+// ServicePort reads a port or the name of a POP3 service; 0 if it is neither.
+func ServicePort(s string) int {
 	switch strings.ToLower(s) {
 	case "pop3", "pop-3":
 		return 110
@@ -298,16 +298,16 @@ func servicePort(s string) int {
 	return n
 }
 
-func atoi(s string) (int64, bool) {
+func Atoi(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil
 }
 
-func validField(s string) bool {
+func ValidField(s string) bool {
 	s = strings.TrimSuffix(s, ":")
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' })
 }
 
-func goodAddress(s string) bool {
-	return badText(s) == "" && len(s) <= 320 && !strings.ContainsAny(s, " <>")
+func GoodAddress(s string) bool {
+	return BadText(s) == "" && len(s) <= 320 && !strings.ContainsAny(s, " <>")
 }

@@ -14,12 +14,12 @@ import (
 func (r *Result) finish() error {
 	for _, a := range r.Accounts {
 		switch {
-		case !validHost(a.Host):
-			a.Host, a.unsure = noHost, "its server is missing or is not a host name"
-		case badText(a.User) != "":
-			a.User, a.unsure = noUser, "its user name "+badText(a.User)
+		case !ValidHost(a.Host):
+			a.Host, a.Unsure = noHost, "its server is missing or is not a host name"
+		case BadText(a.User) != "":
+			a.User, a.Unsure = noUser, "its user name "+BadText(a.User)
 		}
-		if badText(a.User) != "" {
+		if BadText(a.User) != "" {
 			a.User = noUser
 		}
 		r.complete(a)
@@ -28,41 +28,41 @@ func (r *Result) finish() error {
 }
 
 func (r *Result) complete(a *Account) {
-	o := option{file: a.File, line: a.Line}
-	a.Port = cmp.Or(a.Port, usualPort(a.TLS))
+	o := Option{File: a.File, Line: a.Line}
+	a.Port = cmp.Or(a.Port, UsualPort(a.TLS))
 	if a.TLS == pop3.Plain {
 		for _, key := range []string{"ca_file", "client_cert", "client_key", "min_version", "server_name"} {
-			a.unset(key)
+			a.Unset(key)
 		}
-		if !config.Loopback(strings.ToLower(a.Host)) && !a.has("tunnel") {
+		if !config.Loopback(strings.ToLower(a.Host)) && !a.Has("tunnel") {
 			a.insecure = true
-			a.change(o, "password and mail go over the network in the clear, as before: try tls: stls or tls: implicit, and take insecure out")
+			a.Change(o, "password and mail go over the network in the clear, as before: try tls: stls or tls: implicit, and take insecure out")
 		}
 	}
-	if !a.has("client_cert") {
-		a.unset("client_key")
+	if !a.Has("client_cert") {
+		a.Unset("client_key")
 	}
 	r.completeAuth(a, o)
-	if !slices.ContainsFunc(a.targets, takesRecipient) && a.multi {
-		a.unset("to")
-		a.unsure = "a shared mailbox needs a target that takes recipients (smtp, lmtp or pipe)"
+	if !slices.ContainsFunc(a.Targets, takesRecipient) && a.Multi {
+		a.Unset("to")
+		a.Unsure = "a shared mailbox needs a target that takes recipients (smtp, lmtp or pipe)"
 	}
-	if len(a.targets) == 0 {
-		a.targets = r.ownMaildir(a)
-		if a.unsure == "" && r.Format.Name != "thunderbird" {
-			a.unsure = "where its mail goes could not be carried over: look at deliver"
+	if len(a.Targets) == 0 {
+		a.Targets = r.ownMaildir(a)
+		if a.Unsure == "" && r.Format.Name != "thunderbird" {
+			a.Unsure = "where its mail goes could not be carried over: look at deliver"
 		}
 	}
-	if a.unsure != "" {
+	if a.Unsure != "" {
 		a.Enabled = true // it says why it is not, even if it was off anyway
-		a.disable(a.unsure)
+		a.disable(a.Unsure)
 	}
 }
 
 // completeAuth takes out what contradicts auth or lacks a secret.
-func (r *Result) completeAuth(a *Account, o option) {
-	auth, _ := a.value("auth").(config.Word)
-	pass, tok := a.has("password"), a.has("token")
+func (r *Result) completeAuth(a *Account, o Option) {
+	auth, _ := a.Value("auth").(config.Word)
+	pass, tok := a.Has("password"), a.Has("token")
 	bad := ""
 	switch auth {
 	case "":
@@ -71,23 +71,23 @@ func (r *Result) completeAuth(a *Account, o option) {
 			bad = "needs token: or oauth: (see mailhaul login)"
 		}
 	case "external":
-		if !a.has("client_cert") {
+		if !a.Has("client_cert") {
 			bad = "needs client_cert:"
 		}
-		a.unset("password")
+		a.Unset("password")
 	case "gssapi":
-		a.unset("password")
+		a.Unset("password")
 	default:
 		if !pass {
 			bad = "needs password:"
 		}
 	}
 	if bad != "" {
-		a.unset("auth")
-		a.drop(option{o.file, o.line, "auth " + string(auth)}, bad)
+		a.Unset("auth")
+		a.Drop(Option{o.File, o.Line, "auth " + string(auth)}, bad)
 	}
 	if !pass && !tok && bad == "" && auth != "external" && auth != "gssapi" {
-		a.change(o, "no password was found: set password:, or you are asked on the terminal")
+		a.Change(o, "no password was found: set password:, or you are asked on the terminal")
 	}
 }
 

@@ -6,7 +6,7 @@ func FormatFdm() Format {
 }
 
 func findFdm(o Options) (string, error) {
-	return first(under(o.Home, ".fdm.conf"), "/etc/fdm.conf")
+	return First(Under(o.Home, ".fdm.conf"), "/etc/fdm.conf")
 }
 
 // fdmConf is what an fdm.conf says apart from its accounts.
@@ -23,7 +23,7 @@ type fdmConf struct {
 
 // fdmRule is a match without conditions beyond the account.
 type fdmRule struct {
-	option
+	Option
 	accounts []string // globs; nil for all
 	actions  []fdmToken
 	more     bool // continue
@@ -47,9 +47,9 @@ func readFdm(r *Result, file string) error {
 			c.match(s)
 		case "account":
 		case "cache":
-			r.note(Dropped, s.file, s.line, s.text, "is a list of the user's own, not of messages seen")
+			r.AddNote(Dropped, s.File, s.Line, s.Text, "is a list of the user's own, not of messages seen")
 		default:
-			return syntax(s.file, s.line, "unexpected %q", s.word)
+			return Syntax(s.File, s.Line, "unexpected %q", s.word)
 		}
 	}
 	for _, s := range statements {
@@ -64,13 +64,13 @@ func readFdm(r *Result, file string) error {
 func (c *fdmConf) locks() {
 	switch {
 	case c.many:
-		c.r.nolock = "fdm runs without a lock here (allow-multiple): make sure that it does not run"
+		c.r.NoLock = "fdm runs without a lock here (allow-multiple): make sure that it does not run"
 	case c.lock != "":
-		c.r.locks = []string{c.lock}
-	case c.r.opts.Root:
-		c.r.locks = []string{"/var/db/fdm.lock"}
+		c.r.Locks = []string{c.lock}
+	case c.r.Options.Root:
+		c.r.Locks = []string{"/var/db/fdm.lock"}
 	default:
-		c.r.locks = nonEmpty([]string{under(c.r.opts.Home, ".fdm.lock")})
+		c.r.Locks = NonEmpty([]string{Under(c.r.Options.Home, ".fdm.lock")})
 	}
 }
 
@@ -81,7 +81,7 @@ func (c *fdmConf) set(s fdmStatement) {
 	}
 	arg := ""
 	if len(s.tokens) > 2 {
-		arg, _ = fdmTags(c.r.opts, s.tokens[2].text)
+		arg, _ = fdmTags(c.r.Options, s.tokens[2].text)
 	}
 	why := "has no counterpart"
 	switch s.tokens[1].text {
@@ -93,17 +93,17 @@ func (c *fdmConf) set(s fdmStatement) {
 		return
 	case "verify-certificates":
 		c.verify = true
-		c.r.note(Carried, s.file, s.line, s.text, "certificates are always checked")
+		c.r.AddNote(Carried, s.File, s.Line, s.Text, "certificates are always checked")
 		return
 	case "lock-file":
 		c.lock = arg
-		c.r.note(Carried, s.file, s.line, s.text, "used to see whether fdm runs")
+		c.r.AddNote(Carried, s.File, s.Line, s.Text, "used to see whether fdm runs")
 		return
 	case "allow-multiple":
 		c.many = true
 		why = "two runs never work on one maildrop"
 	case "no-received":
-		c.r.note(Carried, s.file, s.line, s.text, "is so anyway")
+		c.r.AddNote(Carried, s.File, s.Line, s.Text, "is so anyway")
 		return
 	case "delete-oversized":
 		why = "nothing is deleted that was not delivered: max_size skips large messages"
@@ -124,12 +124,12 @@ func (c *fdmConf) set(s fdmStatement) {
 	case "parallel-accounts":
 		why = "see parallel"
 	}
-	c.r.note(Dropped, s.file, s.line, s.text, why)
+	c.r.AddNote(Dropped, s.File, s.Line, s.Text, why)
 }
 
 // match keeps the rules that hold for all mail or all mail of accounts.
 func (c *fdmConf) match(s fdmStatement) {
-	rule := fdmRule{option: s.option}
+	rule := fdmRule{Option: s.Option}
 	t := s.tokens[1:]
 	ok := len(t) > 0
 	switch {
@@ -145,7 +145,7 @@ func (c *fdmConf) match(s fdmStatement) {
 		rule.more, t = true, t[:n-1]
 	}
 	if !ok || len(t) < 2 || t[0].kind != fdmWord || t[0].text != "action" && t[0].text != "actions" {
-		c.r.note(Dropped, s.file, s.line, s.text, "mailhaul does not sort mail: let the target do it (a pipe to a filter, or the reader's Sieve)")
+		c.r.AddNote(Dropped, s.File, s.Line, s.Text, "mailhaul does not sort mail: let the target do it (a pipe to a filter, or the reader's Sieve)")
 		return
 	}
 	rule.actions = t[1:]
@@ -153,11 +153,11 @@ func (c *fdmConf) match(s fdmStatement) {
 		names, _ := fdmNames(t[1:])
 		rule.actions = nil
 		for _, name := range names {
-			rule.actions = append(rule.actions, fdmToken{fdmWord, "action", s.file, s.line}, fdmToken{fdmString, name, s.file, s.line})
+			rule.actions = append(rule.actions, fdmToken{fdmWord, "action", s.File, s.Line}, fdmToken{fdmString, name, s.File, s.Line})
 		}
 	}
 	c.rules = append(c.rules, rule)
-	c.r.note(Carried, s.file, s.line, s.text, "deliver")
+	c.r.AddNote(Carried, s.File, s.Line, s.Text, "deliver")
 }
 
 // fdmNames reads "NAME" or { "NAME" ... } and returns what follows.

@@ -31,17 +31,17 @@ func (c *fdmConf) account(s fdmStatement) {
 	}
 	kind := slices.IndexFunc(t, func(k fdmToken) bool { return k.kind == fdmWord && fdmFetchType(k.text) })
 	if kind < 0 || t[kind].text != "pop3" && t[kind].text != "pop3s" {
-		c.r.note(Dropped, s.file, s.line, s.text, "mailhaul fetches by POP3 only")
+		c.r.AddNote(Dropped, s.File, s.Line, s.Text, "mailhaul fetches by POP3 only")
 		return
 	}
-	a := c.r.account(t[0].text, s.file, s.line)
+	a := c.r.Add(t[0].text, s.File, s.Line)
 	m := &fdmMerge{c: c, a: a, s: s}
 	for _, k := range t[1:kind] {
 		switch {
 		case k.kind == fdmWord && k.text == "disabled":
 			a.Enabled = false
 		case k.kind == fdmWord && (k.text == "user" || k.text == "users"):
-			a.drop(option{k.file, k.line, "users"}, "mailhaul delivers as the user who runs it")
+			a.Drop(Option{k.file, k.line, "users"}, "mailhaul delivers as the user who runs it")
 		}
 	}
 	a.TLS = pop3.Plain
@@ -64,122 +64,122 @@ func fdmFetchType(s string) bool {
 
 // option handles the option that starts t and returns how many tokens it has.
 func (m *fdmMerge) option(t []fdmToken) int {
-	a, o := m.a, option{t[0].file, t[0].line, fdmShown(t[:min(2, len(t))])}
-	one := option{o.file, o.line, t[0].text}
+	a, o := m.a, Option{t[0].file, t[0].line, fdmShown(t[:min(2, len(t))])}
+	one := Option{o.File, o.Line, t[0].text}
 	n := 1
 	switch t[0].text {
 	case "server", "port", "user", "pass", "pipe", "cache":
 		if len(t) < 2 {
-			a.drop(one, "wants a value")
+			a.Drop(one, "wants a value")
 			return 1
 		}
 		n = 2
 		m.value(o, t[0].text, t[1])
 	case "new-only":
-		a.carry(one, "each message is fetched once")
+		a.Carry(one, "each message is fetched once")
 	case "old-only":
-		a.drop(one, "fetches only what was seen before")
-		a.unsure = "old-only fetches what was seen before"
+		a.Drop(one, "fetches only what was seen before")
+		a.Unsure = "old-only fetches what was seen before"
 	case "keep":
 		m.keep = true
-		a.carry(one, "keep")
+		a.Carry(one, "keep")
 	case "starttls":
 		a.TLS = pop3.STLS
-		a.carry(one, "tls")
+		a.Carry(one, "tls")
 	case "no-verify":
-		a.drop(one, "certificates are always checked: give ca_file or pin if the server has one of its own")
+		a.Drop(one, "certificates are always checked: give ca_file or pin if the server has one of its own")
 	case "insecure":
-		a.drop(one, "TLS 1.2 is the oldest accepted: if the server has only an older one, set min_version or legacy")
+		a.Drop(one, "TLS 1.2 is the oldest accepted: if the server has only an older one, set min_version or legacy")
 	case "no-apop":
-		a.carry(one, "APOP is never used unless auth: apop")
+		a.Carry(one, "APOP is never used unless auth: apop")
 	case "no-uidl":
-		a.drop(one, "without UIDL messages are told apart by their headers")
+		a.Drop(one, "without UIDL messages are told apart by their headers")
 	default:
-		a.drop(one, "is not known here")
+		a.Drop(one, "is not known here")
 	}
 	return n
 }
 
-func (m *fdmMerge) value(o option, name string, v fdmToken) {
+func (m *fdmMerge) value(o Option, name string, v fdmToken) {
 	a := m.a
 	text, tagged := v.text, true
 	if v.kind != fdmCommand && name != "server" {
-		text, tagged = fdmTags(m.c.r.opts, v.text)
+		text, tagged = fdmTags(m.c.r.Options, v.text)
 	}
 	if v.kind == fdmCommand && name != "pass" {
-		a.drop(o, "was not run: write out what it prints")
+		a.Drop(o, "was not run: write out what it prints")
 		return
 	}
 	if !tagged && (name == "user" || name == "pass") {
-		a.change(o, "contains % and a letter, which fdm replaces by a tag: check the value (%% is a percent sign)")
+		a.Change(o, "contains % and a letter, which fdm replaces by a tag: check the value (%% is a percent sign)")
 	}
 	switch name {
 	case "server":
 		a.Host = text
-		a.carry(o, "server")
+		a.Carry(o, "server")
 	case "port":
-		if a.Port = servicePort(text); a.Port == 0 {
-			a.drop(o, "is no port of POP3: write server: HOST:PORT")
+		if a.Port = ServicePort(text); a.Port == 0 {
+			a.Drop(o, "is no port of POP3: write server: HOST:PORT")
 		} else {
-			a.carry(o, "server")
+			a.Carry(o, "server")
 		}
 	case "user":
 		a.User, m.user = text, true
-		a.carry(o, "user")
+		a.Carry(o, "user")
 	case "pass":
 		v.text = text
 		m.pass = &v
 		m.password(o)
 	case "pipe":
-		argv, err := command(text)
+		argv, err := Command(text)
 		if err != nil {
-			a.drop(o, err.Error())
-			a.unsure = "how its server is reached could not be carried over: see tunnel"
+			a.Drop(o, err.Error())
+			a.Unsure = "how its server is reached could not be carried over: see tunnel"
 			return
 		}
-		a.put(o, "tunnel", argv)
+		a.Put(o, "tunnel", argv)
 		a.Host = "localhost"
 	case "cache":
 		m.cache(o, text, tagged)
 	}
 }
 
-func (m *fdmMerge) cache(o option, text string, ok bool) {
+func (m *fdmMerge) cache(o Option, text string, ok bool) {
 	switch {
-	case m.a.state.file != "":
+	case m.a.Seen.File != "":
 		return // a statement of its own that follows
 	case !ok:
-		m.a.drop(o, "the path contains a tag that is not known here: give the file to import --state")
+		m.a.Drop(o, "the path contains a tag that is not known here: give the file to import --state")
 		return
 	}
-	m.a.state.file = absolute(text, m.s.file)
-	m.a.carry(o, "the list of seen messages is read from there")
+	m.a.Seen.File = Absolute(text, m.s.File)
+	m.a.Carry(o, "the list of seen messages is read from there")
 }
 
-func (m *fdmMerge) password(o option) {
+func (m *fdmMerge) password(o Option) {
 	if m.pass.kind == fdmCommand {
-		m.a.passwordLine(option{o.file, o.line, "pass $(...)"}, "password", m.pass.text)
+		m.a.PasswordLine(Option{o.File, o.Line, "pass $(...)"}, "password", m.pass.text)
 		return
 	}
-	m.c.r.password(m.a, o, "password", m.pass.text)
+	m.c.r.Password(m.a, o, "password", m.pass.text)
 }
 
 func (m *fdmMerge) finish() {
-	a, start := m.a, option{m.a.File, m.a.Line, ""}
+	a, start := m.a, Option{m.a.File, m.a.Line, ""}
 	if !m.user {
 		m.netrcUser(start)
 	}
 	if m.pass == nil {
-		a.set("password", config.Pair("netrc", true))
+		a.Set("password", config.Pair("netrc", true))
 	}
 	if a.TLS != pop3.Plain && !m.c.verify {
-		a.change(start, "fdm does not check certificates unless told to; mailhaul always does")
+		a.Change(start, "fdm does not check certificates unless told to; mailhaul always does")
 	}
-	a.set("keep", config.Word("none"))
+	a.Set("keep", config.Word("none"))
 	if m.keep {
-		a.set("keep", config.Word("all"))
+		a.Set("keep", config.Word("all"))
 	}
-	a.state.host, a.state.user = a.Host, a.User
+	a.Seen.Host, a.Seen.User = a.Host, a.User
 	if s := m.c.maxSize; len(s.tokens) > 0 {
 		m.maxSize(s)
 	}
@@ -190,17 +190,17 @@ func (m *fdmMerge) finish() {
 }
 
 // netrcUser takes the login that .netrc has for the server.
-func (m *fdmMerge) netrcUser(start option) {
-	name := under(m.c.r.opts.Home, ".netrc")
-	data, err := load(name, maxConfig)
+func (m *fdmMerge) netrcUser(start Option) {
+	name := Under(m.c.r.Options.Home, ".netrc")
+	data, err := Load(name, MaxConfig)
 	if err == nil {
 		m.a.User, err = config.NetrcLogin(string(data), m.a.Host)
 	}
 	if err != nil {
-		m.a.drop(start, "no user is named, and .netrc has none: "+err.Error())
+		m.a.Drop(start, "no user is named, and .netrc has none: "+err.Error())
 		return
 	}
-	m.a.carry(option{file: name}, "user")
+	m.a.Carry(Option{File: name}, "user")
 }
 
 func (m *fdmMerge) maxSize(s fdmStatement) {
@@ -210,29 +210,29 @@ func (m *fdmMerge) maxSize(s fdmStatement) {
 	}
 	if len(s.tokens) > 2 {
 		if n, ok := fdmSize(s.tokens[2].text, unit); ok && s.tokens[2].kind != fdmCommand {
-			m.a.put(s.option, "max_size", size(n))
+			m.a.Put(s.Option, "max_size", Size(n))
 			return
 		}
 	}
-	m.a.drop(s.option, "is no size that can be read here: see max_size; until it is set, messages of any size are fetched")
+	m.a.Drop(s.Option, "is no size that can be read here: see max_size; until it is set, messages of any size are fetched")
 }
 
 func (m *fdmMerge) proxy(s fdmStatement) {
 	if len(s.tokens) < 3 {
-		m.a.drop(option{s.file, s.line, "set proxy ***"}, "has no value")
+		m.a.Drop(Option{s.File, s.Line, "set proxy ***"}, "has no value")
 		return
 	}
 	scheme, rest, _ := strings.Cut(s.tokens[2].text, "://")
 	host, port, _ := strings.Cut(strings.TrimSuffix(rest, "/"), ":")
-	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) || !validHost(host) || scheme != "http" && scheme != "socks" || m.a.has("tunnel") {
-		m.a.drop(option{s.file, s.line, "set proxy ***"}, "write proxy: socks5://HOST:PORT, or a mapping with user and password")
+	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) || !ValidHost(host) || scheme != "http" && scheme != "socks" || m.a.Has("tunnel") {
+		m.a.Drop(Option{s.File, s.Line, "set proxy ***"}, "write proxy: socks5://HOST:PORT, or a mapping with user and password")
 		return
 	}
 	url := map[string]string{"http": "http", "socks": "socks5"}[scheme] + "://" + host
 	if port != "" {
 		url += ":" + port
 	}
-	m.a.put(s.option, "proxy", url)
+	m.a.Put(s.Option, "proxy", url)
 }
 
 // deliver follows the rules for this account until one does not continue.
@@ -246,7 +246,7 @@ func (m *fdmMerge) deliver() {
 		if !ok {
 			continue
 		}
-		m.action(rule.option, rule.actions, 0)
+		m.action(rule.Option, rule.actions, 0)
 		if !rule.more {
 			return
 		}
@@ -255,10 +255,10 @@ func (m *fdmMerge) deliver() {
 
 // home is where relative paths of fdm start.
 func (m *fdmMerge) home() string {
-	if m.c.r.opts.Home != "" {
-		return m.c.r.opts.Home
+	if m.c.r.Options.Home != "" {
+		return m.c.r.Options.Home
 	}
-	return filepath.Dir(m.s.file)
+	return filepath.Dir(m.s.File)
 }
 
 func fdmActionText(t []fdmToken, n int) string { return fmt.Sprintf("action %s", fdmShown(t[:n])) }

@@ -9,9 +9,9 @@ import (
 
 // action turns the actions in t into targets. depth bounds actions that call
 // others, as fdm does.
-func (m *fdmMerge) action(at option, t []fdmToken, depth int) {
-	if depth > 5 || len(m.a.targets) > 100 || len(m.a.Notes) > 1000 {
-		m.a.drop(at, "calls too many actions")
+func (m *fdmMerge) action(at Option, t []fdmToken, depth int) {
+	if depth > 5 || len(m.a.Targets) > 100 || len(m.a.Notes) > 1000 {
+		m.a.Drop(at, "calls too many actions")
 		return
 	}
 	for len(t) > 0 {
@@ -27,55 +27,55 @@ func (m *fdmMerge) oneAction(t []fdmToken, depth int) int {
 	if len(t) > 1 && t[1].kind != fdmSymbol {
 		n = 2
 	}
-	o := option{t[0].file, t[0].line, fdmActionText(t, n)}
+	o := Option{t[0].file, t[0].line, fdmActionText(t, n)}
 	arg, known := "", true
 	if n == 2 {
-		arg, known = fdmTags(m.c.r.opts, t[1].text)
+		arg, known = fdmTags(m.c.r.Options, t[1].text)
 	}
 	switch t[0].text {
 	case "{", "}":
 		return 1
 	case "drop":
-		a.drop(option{o.file, o.line, "action drop"}, "mail is never thrown away: enabled is false")
-		a.unsure = "fdm drops this account's mail"
+		a.Drop(Option{o.File, o.Line, "action drop"}, "mail is never thrown away: enabled is false")
+		a.Unsure = "fdm drops this account's mail"
 		return 1
 	case "keep":
-		a.put(option{o.file, o.line, "action keep"}, "keep", config.Word("all"))
+		a.Put(Option{o.File, o.Line, "action keep"}, "keep", config.Word("all"))
 		return 1
 	case "action", "actions":
 		names, rest := fdmNames(t[1:])
 		for _, name := range names {
 			if body, ok := m.c.actions[name]; ok {
-				m.action(option{o.file, o.line, name}, body, depth+1)
+				m.action(Option{o.File, o.Line, name}, body, depth+1)
 			} else {
-				a.lose(option{o.file, o.line, `action "` + name + `"`}, "is not defined")
+				a.Lose(Option{o.File, o.Line, `action "` + name + `"`}, "is not defined")
 			}
 		}
 		return len(t) - len(rest)
 	case "maildir", "mbox":
 		if known {
-			a.deliverPath(o, t[0].text, arg, m.home(), false)
+			a.DeliverPath(o, t[0].text, arg, m.home(), false)
 		} else {
-			a.lose(o, "the path changes with each message (%): write one target")
+			a.Lose(o, "the path changes with each message (%): write one target")
 		}
 	case "pipe":
 		m.pipe(o, arg, known)
 	case "smtp", "lmtp":
 		return m.relay(t)
 	case "compress":
-		a.lose(option{o.file, o.line, "compress"}, "an mbox is not compressed")
+		a.Lose(Option{o.File, o.Line, "compress"}, "an mbox is not compressed")
 		return 1
 	case "user", "users":
-		a.drop(o, "mailhaul delivers as the user who runs it")
+		a.Drop(o, "mailhaul delivers as the user who runs it")
 	case "tag", "add-header", "remove-header", "remove-headers", "stdout", "add-to-cache", "remove-from-cache":
-		a.drop(o, "has no counterpart: a pipe to a filter can do it")
+		a.Drop(o, "has no counterpart: a pipe to a filter can do it")
 		return fdmActionLength(t)
 	case "rewrite", "exec", "write", "append", "imap", "imaps":
-		a.lose(o, "has no counterpart: a pipe to a filter can do it")
+		a.Lose(o, "has no counterpart: a pipe to a filter can do it")
 		return fdmActionLength(t)
 	default:
 		if t[0].kind != fdmSymbol {
-			a.lose(o, "is not known here")
+			a.Lose(o, "is not known here")
 		}
 		return 1
 	}
@@ -95,13 +95,13 @@ func fdmActionLength(t []fdmToken) int {
 	return len(t)
 }
 
-func (m *fdmMerge) pipe(o option, line string, known bool) {
-	argv, err := command(line)
+func (m *fdmMerge) pipe(o Option, line string, known bool) {
+	argv, err := Command(line)
 	if err == nil && known {
-		m.a.deliver(o, "pipe", config.Pair("command", argv))
+		m.a.Deliver(o, "pipe", config.Pair("command", argv))
 		return
 	}
-	m.a.lose(o, "contains a tag (%) that is not known here: see pipe: command")
+	m.a.Lose(o, "contains a tag (%) that is not known here: see pipe: command")
 }
 
 // relay reads smtp and lmtp: server HOST [port P] [from F] [to T].
@@ -113,32 +113,32 @@ func (m *fdmMerge) relay(t []fdmToken) int {
 		if t[n].kind != fdmWord || key != "server" && key != "port" && key != "from" && key != "to" {
 			break
 		}
-		args[key], _ = fdmTags(m.c.r.opts, t[n+1].text)
+		args[key], _ = fdmTags(m.c.r.Options, t[n+1].text)
 		n += 2
 	}
-	o := option{t[0].file, t[0].line, fdmActionText(t, n)}
+	o := Option{t[0].file, t[0].line, fdmActionText(t, n)}
 	host, port := args["server"], args["port"]
 	p, _ := strconv.Atoi(port)
-	if !validHost(host) || port != "" && (p < 1 || p > 65535) || kind == "lmtp" && (p == 0 || p == 25) {
-		m.a.lose(o, "wants a host, and a port of its own for LMTP")
+	if !ValidHost(host) || port != "" && (p < 1 || p > 65535) || kind == "lmtp" && (p == 0 || p == 25) {
+		m.a.Lose(o, "wants a host, and a port of its own for LMTP")
 		return n
 	}
 	to := args["to"]
 	if to == "" {
-		to = m.c.r.opts.User + "@" + host
+		to = m.c.r.Options.User + "@" + host
 	}
-	if !goodAddress(to) {
-		m.a.lose(o, "the recipient is no address")
+	if !GoodAddress(to) {
+		m.a.Lose(o, "the recipient is no address")
 		return n
 	}
-	relay := config.Pair("server", hostPort(host, p, 25)).And("to", []string{to})
-	if from := args["from"]; goodAddress(from) {
+	relay := config.Pair("server", HostPort(host, p, 25)).And("to", []string{to})
+	if from := args["from"]; GoodAddress(from) {
 		relay = relay.And("from", from)
 	}
 	if !config.Loopback(strings.ToLower(host)) {
 		relay = relay.And("tls", config.Word("none")).And("insecure", true)
-		m.a.change(o, "mail goes there in the clear, as before: take tls and insecure out if it has STARTTLS")
+		m.a.Change(o, "mail goes there in the clear, as before: take tls and insecure out if it has STARTTLS")
 	}
-	m.a.deliver(o, kind, relay)
+	m.a.Deliver(o, kind, relay)
 	return n
 }

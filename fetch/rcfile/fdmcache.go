@@ -9,12 +9,12 @@ import (
 
 // seenFdm reads the cache of one account. It names neither host nor user.
 func seenFdm(r *Result, file string, a *Account) ([]SeenList, error) {
-	data, err := load(file, maxState)
+	data, err := Load(file, MaxState)
 	if err != nil {
 		return nil, err
 	}
 	l := parseFdmCache(data)
-	l.Source, l.Account = file, nameOf(a)
+	l.Source, l.Account = file, NameOf(a)
 	if a != nil {
 		l.Host, l.User = a.Host, a.User
 	}
@@ -47,10 +47,10 @@ func parseFdmCache(data []byte) SeenList {
 
 // busyFdm looks for the lock file; that it exists is the lock.
 func busyFdm(r *Result) (string, bool) {
-	for _, file := range r.locks {
+	for _, file := range r.Locks {
 		if _, err := os.Lstat(file); err == nil {
 			return fmt.Sprintf("%s exists: fdm runs, or was killed; then remove it", file), true
 		}
 	}
-	return r.nolock, false
+	return r.NoLock, false
 }

@@ -121,14 +121,14 @@ func (l *fdmLexer) str(end byte) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			if b.WriteString(l.macro(name)); b.Len() > maxConfig {
-				return "", syntax(l.file, start, "the string is too long")
+			if b.WriteString(l.macro(name)); b.Len() > MaxConfig {
+				return "", Syntax(l.file, start, "the string is too long")
 			}
 		default:
 			b.WriteByte(c)
 		}
 	}
-	return "", syntax(l.file, start, "a %c is missing", end)
+	return "", Syntax(l.file, start, "a %c is missing", end)
 }
 
 // name reads the name of a macro, with or without braces.
@@ -140,7 +140,7 @@ func (l *fdmLexer) name(kind byte) (string, error) {
 		n++
 	}
 	if n == 0 || n > 100 || braces && !strings.HasPrefix(s[n:], "}") {
-		return "", syntax(l.file, l.line, "%c wants the name of a macro", kind)
+		return "", Syntax(l.file, l.line, "%c wants the name of a macro", kind)
 	}
 	l.rest = s[n:]
 	if braces {
@@ -176,7 +176,7 @@ func (l *fdmLexer) command() (string, error) {
 			return text, nil
 		}
 	}
-	return "", syntax(l.file, start, "a ) is missing")
+	return "", Syntax(l.file, start, "a ) is missing")
 }
 
 // fdmTags replaces the tags that are known before any mail is: %h, %u and

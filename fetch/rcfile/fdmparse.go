@@ -15,7 +15,7 @@ const (
 // fdmStatement is a run of tokens that starts with a keyword; a block keeps
 // its braces.
 type fdmStatement struct {
-	option
+	Option
 	word   string
 	tokens []fdmToken
 }
@@ -37,16 +37,16 @@ func parseFdm(r *Result, file string) ([]fdmStatement, error) {
 		return nil, err
 	}
 	if len(p.skip) > 0 {
-		return nil, syntax(file, 1, "an endif is missing")
+		return nil, Syntax(file, 1, "an endif is missing")
 	}
 	return fdmSplit(p.tokens), nil
 }
 
 func (p *fdmParser) file(name string, depth int) error {
 	if depth > fdmDepth {
-		return syntax(name, 1, "includes go too deep")
+		return Syntax(name, 1, "includes go too deep")
 	}
-	text, err := p.r.config(name)
+	text, err := p.r.ReadConfig(name)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (p *fdmParser) file(name string, depth int) error {
 		case t.kind == fdmEOF:
 			return nil
 		case len(p.tokens) > fdmTokens:
-			return syntax(name, t.line, "too many tokens")
+			return Syntax(name, t.line, "too many tokens")
 		case t.kind == fdmWord && (t.text == "ifdef" || t.text == "ifndef" || t.text == "endif"):
 			err = p.conditional(l, t)
 		case slices.Contains(p.skip, true):
@@ -79,7 +79,7 @@ func (p *fdmParser) file(name string, depth int) error {
 func (p *fdmParser) conditional(l *fdmLexer, t fdmToken) error {
 	if t.text == "endif" {
 		if len(p.skip) == 0 {
-			return syntax(t.file, t.line, "endif without ifdef")
+			return Syntax(t.file, t.line, "endif without ifdef")
 		}
 		p.skip = p.skip[:len(p.skip)-1]
 		return nil
@@ -89,7 +89,7 @@ func (p *fdmParser) conditional(l *fdmLexer, t fdmToken) error {
 		return err
 	}
 	if m.kind != fdmMacro {
-		return syntax(t.file, t.line, "%s wants a macro", t.text)
+		return Syntax(t.file, t.line, "%s wants a macro", t.text)
 	}
 	_, defined := p.macros[m.text]
 	p.skip = append(p.skip, defined == (t.text == "ifndef"))
@@ -105,11 +105,11 @@ func (p *fdmParser) include(l *fdmLexer, depth int) error {
 	if t.kind == fdmMacro {
 		name = p.macros[t.text]
 	} else if t.kind != fdmString {
-		return syntax(t.file, t.line, "include wants a file in quotes")
+		return Syntax(t.file, t.line, "include wants a file in quotes")
 	}
-	name, _ = fdmTags(p.r.opts, name)
+	name, _ = fdmTags(p.r.Options, name)
 	if !filepath.IsAbs(name) {
-		name = absolute(name, p.main)
+		name = Absolute(name, p.main)
 	}
 	return p.file(name, depth+1)
 }
@@ -130,16 +130,16 @@ func (p *fdmParser) macro(l *fdmLexer, t fdmToken) error {
 			p.macros[t.text] = p.macros[v.text]
 		case fdmCommand:
 			p.macros[t.text] = ""
-			p.r.note(Dropped, t.file, t.line, t.text+" = $("+v.text+")", "was not run: write out what it prints")
+			p.r.AddNote(Dropped, t.file, t.line, t.text+" = $("+v.text+")", "was not run: write out what it prints")
 		default:
-			return syntax(t.file, t.line, "a macro wants a string or a number")
+			return Syntax(t.file, t.line, "a macro wants a string or a number")
 		}
 		return nil
 	}
 	*l = saved
 	v, ok := p.macros[t.text]
 	if !ok {
-		return syntax(t.file, t.line, "undefined macro %s", t.text)
+		return Syntax(t.file, t.line, "undefined macro %s", t.text)
 	}
 	kind := fdmString
 	if t.text[0] == '%' {
@@ -156,7 +156,7 @@ func fdmSplit(tokens []fdmToken) []fdmStatement {
 	for i := 0; i < len(tokens); {
 		n := fdmLength(tokens[i:])
 		s := tokens[i : i+n]
-		out = append(out, fdmStatement{option{s[0].file, s[0].line, fdmShown(s)}, s[0].text, s})
+		out = append(out, fdmStatement{Option{s[0].file, s[0].line, fdmShown(s)}, s[0].text, s})
 		i += n
 	}
 	return out

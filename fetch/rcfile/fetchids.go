@@ -9,14 +9,14 @@ import (
 
 // seenFetchmail reads a .fetchids: one line a message, for all accounts.
 func seenFetchmail(r *Result, file string, _ *Account) ([]SeenList, error) {
-	data, err := load(file, maxState)
+	data, err := Load(file, MaxState)
 	if err != nil {
 		return nil, err
 	}
 	lists := parseFetchids(data)
 	for i := range lists {
 		lists[i].Source = file
-		lists[i].Account = r.claim(lists[i].Host, lists[i].User, true)
+		lists[i].Account = r.Claim(lists[i].Host, lists[i].User, true)
 	}
 	return lists, nil
 }
@@ -41,7 +41,7 @@ func parseFetchids(data []byte) []SeenList {
 			at[key] = i
 			lists = append(lists, SeenList{Host: host, User: user, Rule: RuleCut, Line: line})
 		}
-		lists[i].UIDs = append(lists[i].UIDs, SeenUID{UID: uid, Truncated: len(uid) == fetchmailIDLen, MessageID: isMessageID(uid)})
+		lists[i].UIDs = append(lists[i].UIDs, SeenUID{UID: uid, Truncated: len(uid) == CutLength, MessageID: isMessageID(uid)})
 	}
 	if len(lists) > 0 {
 		lists[0].Skipped = bad
@@ -82,17 +82,17 @@ func fmPidFiles(o Options, set string) []string {
 	if set != "" {
 		return []string{set}
 	}
-	files := []string{under(o.env("FETCHMAILHOME"), "fetchmail.pid"), under(o.env("HOME_ETC"), ".fetchmail.pid"), under(o.Home, ".fetchmail.pid")}
+	files := []string{Under(o.Env("FETCHMAILHOME"), "fetchmail.pid"), Under(o.Env("HOME_ETC"), ".fetchmail.pid"), Under(o.Home, ".fetchmail.pid")}
 	if o.Root {
 		files = append(files, "/var/run/fetchmail.pid", "/var/run/fetchmail/fetchmail.pid")
 	}
-	return nonEmpty(files)
+	return NonEmpty(files)
 }
 
 // busyFetchmail looks for the process that a pidfile names.
 func busyFetchmail(r *Result) (string, bool) {
-	for _, file := range r.locks {
-		data, err := load(file, 4096)
+	for _, file := range r.Locks {
+		data, err := Load(file, 4096)
 		if err != nil {
 			continue
 		}
@@ -101,7 +101,7 @@ func busyFetchmail(r *Result) (string, bool) {
 			continue
 		}
 		pid, err := strconv.Atoi(fields[0])
-		if err == nil && alive(pid, "fetchmail") {
+		if err == nil && Alive(pid, "fetchmail") {
 			return fmt.Sprintf("fetchmail runs as process %d (%s): stop it with fetchmail --quit, so that it writes its list", pid, file), true
 		}
 	}

@@ -16,12 +16,12 @@ func FormatFetchmail() Format {
 
 // findFetchmail returns the first fetchmailrc that fetchmail would read.
 func findFetchmail(o Options) (string, error) {
-	return first(under(o.env("FETCHMAILHOME"), "fetchmailrc"), under(o.env("HOME_ETC"), ".fetchmailrc"),
-		under(o.Home, ".fetchmailrc"), "/etc/fetchmailrc")
+	return First(Under(o.Env("FETCHMAILHOME"), "fetchmailrc"), Under(o.Env("HOME_ETC"), ".fetchmailrc"),
+		Under(o.Home, ".fetchmailrc"), "/etc/fetchmailrc")
 }
 
 func readFetchmail(r *Result, file string) error {
-	text, err := r.config(file)
+	text, err := r.ReadConfig(file)
 	if err != nil {
 		return err
 	}
@@ -48,39 +48,39 @@ func readFetchmail(r *Result, file string) error {
 		}
 	}
 	if len(r.Accounts) > 0 {
-		r.note(Changed, file, 0, "", "fetchmail rewrites addresses in headers unless told no rewrite; mailhaul delivers each message byte for byte")
+		r.AddNote(Changed, file, 0, "", "fetchmail rewrites addresses in headers unless told no rewrite; mailhaul delivers each message byte for byte")
 	}
 	return nil
 }
 
 // fmGlobals handles set; it returns the daemon's interval in seconds.
 func fmGlobals(r *Result, list []fmOption) (every int64) {
-	home := r.opts.env("FETCHMAILHOME")
-	state := under(home, ".fetchids")
+	home := r.Options.Env("FETCHMAILHOME")
+	state := Under(home, ".fetchids")
 	if home == "" {
-		state = under(r.opts.env("HOME_ETC"), ".fetchids")
+		state = Under(r.Options.Env("HOME_ETC"), ".fetchids")
 		if state == "" {
-			state = under(r.opts.Home, ".fetchids")
+			state = Under(r.Options.Home, ".fetchids")
 		}
 	}
 	var pid string
 	for _, o := range list {
 		switch o.name {
 		case "idfile":
-			state = absolute(o.args[0], o.file)
-			r.note(Carried, o.file, o.line, o.text, "the list of seen messages is read from there")
+			state = Absolute(o.args[0], o.File)
+			r.AddNote(Carried, o.File, o.Line, o.Text, "the list of seen messages is read from there")
 		case "pidfile":
-			pid = absolute(o.args[0], o.file)
-			r.note(Carried, o.file, o.line, o.text, "used to see whether fetchmail runs")
+			pid = Absolute(o.args[0], o.File)
+			r.AddNote(Carried, o.File, o.Line, o.Text, "used to see whether fetchmail runs")
 		case "daemon":
 			every = o.num
-			r.note(Carried, o.file, o.line, o.text, "every")
+			r.AddNote(Carried, o.File, o.Line, o.Text, "every")
 		default:
-			r.note(Dropped, o.file, o.line, o.text, fmGlobalWhy(o.name))
+			r.AddNote(Dropped, o.File, o.Line, o.Text, fmGlobalWhy(o.name))
 		}
 	}
-	r.states = nonEmpty([]string{state})
-	r.locks = fmPidFiles(r.opts, pid)
+	r.SeenFiles = NonEmpty([]string{state})
+	r.Locks = fmPidFiles(r.Options, pid)
 	return every
 }
 
@@ -111,13 +111,13 @@ func fmAccount(r *Result, file string, e *fmEntry, u fmUser, base *fmEntry, ever
 	}
 	m.opts = append(m.opts, e.opts...)
 	m.opts = append(m.opts, u.opts...)
-	m.host, m.user = e.name, r.opts.User
+	m.host, m.user = e.name, r.Options.User
 	for _, o := range m.opts {
 		if o.name == "via" {
 			m.host = o.args[0]
 		}
 	}
-	a := r.account(e.name, file, e.line)
+	a := r.Add(e.name, file, e.line)
 	if len(e.users) > 1 {
 		a.Line = u.line
 	}
@@ -127,19 +127,19 @@ func fmAccount(r *Result, file string, e *fmEntry, u fmUser, base *fmEntry, ever
 	}
 	if m.reject != "" {
 		r.Accounts = r.Accounts[:len(r.Accounts)-1]
-		r.note(Dropped, file, a.Line, e.kind+" "+e.name, m.reject)
+		r.AddNote(Dropped, file, a.Line, e.kind+" "+e.name, m.reject)
 		return
 	}
 	if len(e.users) > 1 {
 		a.Name = ""
-		a.Name = r.freeName(m.user + "@" + e.name)
+		a.Name = r.FreeName(m.user + "@" + e.name)
 	}
 	a.User = m.user
-	a.state = stateKey{host: m.host, user: m.user}
+	a.Seen = SeenKey{Host: m.host, User: m.user}
 	m.finish(e)
 	for _, o := range m.opts {
-		if !a.told(o.option) && m.last[o.name].option == o.option {
-			a.drop(o.option, fmWhy(o.name))
+		if !a.Noted(o.Option) && m.last[o.name].Option == o.Option {
+			a.Drop(o.Option, fmWhy(o.name))
 		}
 	}
 }
@@ -190,32 +190,32 @@ func (m *fmMerge) remember(o fmOption) {
 
 // finish sets what depends on several options.
 func (m *fmMerge) finish(e *fmEntry) {
-	a, start := m.a, option{m.a.File, m.a.Line, ""}
+	a, start := m.a, Option{m.a.File, m.a.Line, ""}
 	m.tls()
 	switch {
 	case m.proto == "apop":
-		a.set("auth", config.Word("apop"))
+		a.Set("auth", config.Word("apop"))
 	case m.proto == "":
-		a.change(start, "no protocol was named: fetchmail tries IMAP first; this is POP3")
+		a.Change(start, "no protocol was named: fetchmail tries IMAP first; this is POP3")
 	}
 	m.passwords()
 	m.plugin()
 	if m.keep {
-		a.set("keep", config.Word("all"))
+		a.Set("keep", config.Word("all"))
 		if !m.uidl {
-			a.change(start, "keep without uidl relied on LAST where the server has it: then fetchmail has no list of what it fetched; see import --verify")
+			a.Change(start, "keep without uidl relied on LAST where the server has it: then fetchmail has no list of what it fetched; see import --verify")
 		}
 	} else {
-		a.set("keep", config.Word("none"))
+		a.Set("keep", config.Word("none"))
 	}
 	if m.every > 0 {
-		a.set("every", duration(min(m.every*max(m.interval, 1), 366*86400)))
+		a.Set("every", Duration(min(m.every*max(m.interval, 1), 366*86400)))
 	} else if m.interval > 1 {
-		a.drop(m.last["interval"].option, "counts polls of a daemon, but there is no set daemon: see every")
+		a.Drop(m.last["interval"].Option, "counts polls of a daemon, but there is no set daemon: see every")
 	}
 	m.deliver()
 	if e.kind == "skip" {
-		a.carry(option{a.File, a.Line, "skip " + e.name}, "enabled: false")
+		a.Carry(Option{a.File, a.Line, "skip " + e.name}, "enabled: false")
 	}
 }
 
@@ -231,7 +231,7 @@ func (m *fmMerge) tls() {
 	default:
 		a.TLS = pop3.STLS
 		if _, tunnel := m.last["plugin"]; tunnel || config.Loopback(strings.ToLower(a.Host)) {
-			a.change(option{a.File, a.Line, ""}, "fetchmail uses STLS here if the server offers it; if it does not, set tls: none")
+			a.Change(Option{a.File, a.Line, ""}, "fetchmail uses STLS here if the server offers it; if it does not, set tls: none")
 		}
 	}
 	if a.TLS != pop3.Plain {
@@ -243,13 +243,13 @@ func (m *fmMerge) minVersion() {
 	o := m.last["sslproto"]
 	switch strings.ToLower(m.tlsProto) {
 	case "tls1.3", "tls1.3+":
-		m.a.put(o.option, "min_version", config.Word("1.3"))
+		m.a.Put(o.Option, "min_version", config.Word("1.3"))
 	case "", "auto", "tls1.2", "tls1.2+":
 		if o.name != "" {
-			m.a.carry(o.option, "min_version")
+			m.a.Carry(o.Option, "min_version")
 		}
 	default:
-		m.a.drop(o.option, "TLS 1.2 is the oldest accepted: if the server has only an older one, set min_version or legacy")
+		m.a.Drop(o.Option, "TLS 1.2 is the oldest accepted: if the server has only an older one, set min_version or legacy")
 	}
 }
 
@@ -257,20 +257,20 @@ func (m *fmMerge) minVersion() {
 func (m *fmMerge) passwords() {
 	a := m.a
 	if m.password == nil {
-		a.set("password", config.Pair("netrc", true))
+		a.Set("password", config.Pair("netrc", true))
 		if a.Label != m.host {
-			a.change(option{a.File, a.Line, ""}, fmt.Sprintf("fetchmail looks in .netrc for machine %s and then %s, mailhaul only for %s", a.Label, m.host, m.host))
+			a.Change(Option{a.File, a.Line, ""}, fmt.Sprintf("fetchmail looks in .netrc for machine %s and then %s, mailhaul only for %s", a.Label, m.host, m.host))
 		}
 		return
 	}
 	o := m.password
-	m.r.password(a, o.option, "password", o.args[0])
+	m.r.Password(a, o.Option, "password", o.args[0])
 	if o.backslash {
-		a.change(o.option, "contains a backslash: fetchmail 6.6.7 reads some escapes in another way than older ones; check the file")
+		a.Change(o.Option, "contains a backslash: fetchmail 6.6.7 reads some escapes in another way than older ones; check the file")
 	}
 }
 
 // absolutePath is for files that fetchmail looks for beside its rc file.
 func (m *fmMerge) file(o fmOption, key string) {
-	m.r.file(m.a, o.option, key, o.args[0], filepath.Dir(o.file))
+	m.r.PutFile(m.a, o.Option, key, o.args[0], filepath.Dir(o.File))
 }

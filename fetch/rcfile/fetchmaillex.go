@@ -51,7 +51,7 @@ func (l *fmLexer) next() (fmToken, error) {
 		}
 		quoted, word := l.quoted(), l.word()
 		if quoted == 0 && word == 0 {
-			return t, syntax(l.file, l.line, "unexpected character %q", l.rest[0])
+			return t, Syntax(l.file, l.line, "unexpected character %q", l.rest[0])
 		}
 		if quoted >= word {
 			raw := l.take(quoted)

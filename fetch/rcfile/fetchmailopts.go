@@ -14,7 +14,7 @@ func (m *fmMerge) option(o fmOption) {
 	if m.server(o) || m.mailOptions(o) || m.tlsOptions(o) {
 		return
 	}
-	m.a.drop(o.option, fmWhy(o.name))
+	m.a.Drop(o.Option, fmWhy(o.name))
 }
 
 // server handles how and where to log in.
@@ -24,31 +24,31 @@ func (m *fmMerge) server(o fmOption) bool {
 	case "user":
 		m.names(o)
 	case "via":
-		a.carry(o.option, "server")
+		a.Carry(o.Option, "server")
 	case "protocol":
 		m.protocol(o)
 	case "port":
-		if p := servicePort(o.args[0]); p > 0 {
+		if p := ServicePort(o.args[0]); p > 0 {
 			a.Port = p
-			a.carry(o.option, "server")
+			a.Carry(o.Option, "server")
 		} else {
-			a.drop(o.option, "is no port of POP3: write server: HOST:PORT")
+			a.Drop(o.Option, "is no port of POP3: write server: HOST:PORT")
 		}
 	case "auth":
 		m.auth(o)
 	case "timeout":
-		a.seconds(o.option, "timeout", o.num)
+		a.Seconds(o.Option, "timeout", o.num)
 	case "interval":
 		m.interval = o.num
 		if m.every > 0 {
-			a.carry(o.option, "every")
+			a.Carry(o.Option, "every")
 		}
 	case "uidl", "nouidl":
 		m.uidl = o.name == "uidl"
 		if m.uidl {
-			a.carry(o.option, "UIDL is always used")
+			a.Carry(o.Option, "UIDL is always used")
 		} else {
-			a.change(o.option, "UIDL is always used")
+			a.Change(o.Option, "UIDL is always used")
 		}
 	case "password":
 		m.password = &o
@@ -67,7 +67,7 @@ func (m *fmMerge) server(o fmOption) bool {
 // plugin sets the tunnel; its %p is what port, ssl and the protocol make it.
 func (m *fmMerge) plugin() {
 	if o, ok := m.last["plugin"]; ok {
-		m.argv(o, "tunnel", strings.NewReplacer("%h", shellQuote(m.host), "%p", shellQuote(m.port())).Replace(o.args[0]))
+		m.argv(o, "tunnel", strings.NewReplacer("%h", ShellQuote(m.host), "%p", ShellQuote(m.port())).Replace(o.args[0]))
 	}
 }
 
@@ -82,21 +82,21 @@ func (m *fmMerge) port() string {
 }
 
 func (m *fmMerge) argv(o fmOption, key, line string) {
-	argv, err := command(line)
+	argv, err := Command(line)
 	if err != nil {
-		m.a.drop(o.option, err.Error())
+		m.a.Drop(o.Option, err.Error())
 		return
 	}
-	m.a.put(o.option, key, argv)
+	m.a.Put(o.Option, key, argv)
 }
 
 func (m *fmMerge) protocol(o fmOption) {
 	switch p := strings.ToLower(o.args[0]); p {
 	case "pop3", "apop", "auto":
 		if m.proto = p; p == "auto" {
-			m.a.change(o.option, "fetchmail tries IMAP first; this is POP3")
+			m.a.Change(o.Option, "fetchmail tries IMAP first; this is POP3")
 		} else {
-			m.a.carry(o.option, "server")
+			m.a.Carry(o.Option, "server")
 		}
 	default:
 		m.reject = "protocol " + p + ": mailhaul fetches by POP3 only"
@@ -107,7 +107,7 @@ func (m *fmMerge) auth(o fmOption) {
 	word := ""
 	switch strings.ToLower(o.args[0]) {
 	case "any":
-		m.a.carry(o.option, "auth")
+		m.a.Carry(o.Option, "auth")
 		return
 	case "password":
 		word = "password"
@@ -118,13 +118,13 @@ func (m *fmMerge) auth(o fmOption) {
 	case "external":
 		word = "external"
 	case "ssh", "implicit":
-		m.a.drop(o.option, "mailhaul always logs in: a server that trusts the connection needs no mailhaul")
+		m.a.Drop(o.Option, "mailhaul always logs in: a server that trusts the connection needs no mailhaul")
 		return
 	default:
-		m.a.drop(o.option, "is not supported; auto takes the strongest that the server offers")
+		m.a.Drop(o.Option, "is not supported; auto takes the strongest that the server offers")
 		return
 	}
-	m.a.put(o.option, "auth", config.Word(word))
+	m.a.Put(o.Option, "auth", config.Word(word))
 }
 
 // mailOptions handles what is fetched, kept and delivered.
@@ -135,30 +135,30 @@ func (m *fmMerge) mailOptions(o fmOption) bool {
 		m.names(o)
 	case "keep", "nokeep":
 		m.keep = o.name == "keep"
-		a.carry(o.option, "keep")
+		a.Carry(o.Option, "keep")
 	case "limit":
 		m.bound(o, "max_size")
 	case "fetchlimit":
 		m.bound(o, "limit")
 	case "fetchall":
-		a.change(o.option, "each message is fetched once; mailhaul fetch --all fetches those already seen, too")
+		a.Change(o.Option, "each message is fetched once; mailhaul fetch --all fetches those already seen, too")
 	case "envelope":
 		m.envelope = o.args[len(o.args)-1]
 		if m.skip = 0; len(o.args) == 2 {
 			m.skip = o.num
-			if n, ok := atoi(o.args[0]); ok {
+			if n, ok := Atoi(o.args[0]); ok {
 				m.skip = n
 			}
 		}
 	case "noenvelope":
 		m.envelope = ""
 	case "plugout":
-		a.lose(o.option, fmWhy(o.name))
+		a.Lose(o.Option, fmWhy(o.name))
 	case "smtphost", "mda", "lmtp", "smtpaddress", "smtpname", "qvirtual", "esmtpname", "esmtppassword":
 		// see deliver
 	case "nofetchall", "noflush", "nolimitflush", "norewrite", "nostripcr", "noforcecr", "nopass8bits", "nodropstatus",
 		"nodropdelivered", "nomimedecode", "noidle", "noforceidle", "nocheckalias", "nodns", "notracepolls":
-		a.carry(o.option, "is so anyway")
+		a.Carry(o.Option, "is so anyway")
 	default:
 		return false
 	}
@@ -169,14 +169,14 @@ func (m *fmMerge) mailOptions(o fmOption) bool {
 func (m *fmMerge) bound(o fmOption, key string) {
 	switch {
 	case o.num <= 0:
-		m.a.unset(key)
-		m.a.carry(o.option, "no limit, as by default")
+		m.a.Unset(key)
+		m.a.Carry(o.Option, "no limit, as by default")
 	case key == "limit" && o.num > 100_000_000:
-		m.a.drop(o.option, "is out of range")
+		m.a.Drop(o.Option, "is out of range")
 	case key == "limit":
-		m.a.put(o.option, key, config.Pair("messages", config.Word(fmt.Sprint(o.num))))
+		m.a.Put(o.Option, key, config.Pair("messages", config.Word(fmt.Sprint(o.num))))
 	default:
-		m.a.put(o.option, key, size(o.num))
+		m.a.Put(o.Option, key, Size(o.num))
 	}
 }
 
@@ -186,30 +186,30 @@ func (m *fmMerge) tlsOptions(o fmOption) bool {
 	switch o.name {
 	case "ssl", "nossl":
 		m.ssl = o.name == "ssl"
-		a.carry(o.option, "tls")
+		a.Carry(o.Option, "tls")
 	case "sslproto":
 		m.tlsProto = o.args[0]
 		if m.tlsProto == "" {
-			a.carry(o.option, "tls")
+			a.Carry(o.Option, "tls")
 		}
 	case "sslcertck":
-		a.carry(o.option, "certificates are always checked")
+		a.Carry(o.Option, "certificates are always checked")
 	case "nosslcertck":
-		a.drop(o.option, "certificates are always checked: give ca_file or pin if the server has one of its own")
+		a.Drop(o.Option, "certificates are always checked: give ca_file or pin if the server has one of its own")
 	case "sslcertfile":
 		m.file(o, "ca_file")
 	case "sslcertpath":
-		a.drop(o.option, "wants one file with the authorities: ca_file")
+		a.Drop(o.Option, "wants one file with the authorities: ca_file")
 	case "sslcommonname":
-		if !validHost(o.args[0]) {
-			a.drop(o.option, "is not a host name")
+		if !ValidHost(o.args[0]) {
+			a.Drop(o.Option, "is not a host name")
 		} else {
-			a.put(o.option, "server_name", o.args[0])
-			a.change(o.option, "is the name in the certificate; as server_name it is also the name that the server is asked for (SNI), which stays "+m.host+" in fetchmail: "+
+			a.Put(o.Option, "server_name", o.args[0])
+			a.Change(o.Option, "is the name in the certificate; as server_name it is also the name that the server is asked for (SNI), which stays "+m.host+" in fetchmail: "+
 				"if the login fails by TLS now, take server_name out and pin the certificate's key")
 		}
 	case "sslfingerprint":
-		a.drop(o.option, "is the hash of a whole certificate, which changes at each renewal; pin wants that of its public key: mailhaul check --connect shows it")
+		a.Drop(o.Option, "is the hash of a whole certificate, which changes at each renewal; pin wants that of its public key: mailhaul check --connect shows it")
 	case "sslcert":
 		m.file(o, "client_cert")
 	case "sslkey":
@@ -224,7 +224,7 @@ func (m *fmMerge) tlsOptions(o fmOption) bool {
 func (m *fmMerge) names(o fmOption) {
 	if o.there || o.name == "user" && !o.here {
 		m.user = o.maps[0][0]
-		m.a.carry(o.option, "user")
+		m.a.Carry(o.Option, "user")
 		return
 	}
 	for _, p := range o.maps {
@@ -238,7 +238,7 @@ func (m *fmMerge) names(o fmOption) {
 		}
 		m.locals = append(m.locals, local)
 	}
-	m.a.carry(o.option, "deliver")
+	m.a.Carry(o.Option, "deliver")
 }
 
 // fmWhy says why an option has no counterpart.

@@ -7,7 +7,7 @@ import (
 
 // fmOption is one option of a fetchmailrc with its arguments.
 type fmOption struct {
-	option
+	Option
 	name string   // the keyword; "no" in front if negated
 	args []string // as strings, escapes replaced
 	num  int64
@@ -93,7 +93,7 @@ func (p *fmParser) unexpected(why string) error {
 	case fmMap:
 		what = "="
 	}
-	return syntax(p.file, p.tok.line, "unexpected %s: %s", what, why)
+	return Syntax(p.file, p.tok.line, "unexpected %s: %s", what, why)
 }
 
 // global parses set WORD [=] [VALUE].
@@ -101,7 +101,7 @@ func (p *fmParser) global() (fmOption, error) {
 	if err := p.advance(); err != nil {
 		return fmOption{}, err
 	}
-	o := fmOption{option: option{file: p.file, line: p.tok.line}}
+	o := fmOption{Option: Option{File: p.file, Line: p.tok.line}}
 	if p.word("no") {
 		o.name = "no"
 		if err := p.advance(); err != nil {
@@ -126,7 +126,7 @@ func (p *fmParser) global() (fmOption, error) {
 			return o, err
 		}
 	}
-	o.text = "set " + o.shown()
+	o.Text = "set " + o.shown()
 	return o, nil
 }
 
@@ -186,12 +186,12 @@ func (p *fmParser) entry() (*fmEntry, error) {
 			return nil, err
 		case !fmIsServer(strings.TrimPrefix(o.name, "no")):
 			if len(e.users) == 0 {
-				e.users, implicit = []fmUser{{line: o.line}}, true
+				e.users, implicit = []fmUser{{line: o.Line}}, true
 			}
 			u := &e.users[len(e.users)-1]
 			u.opts = append(u.opts, o)
 		case len(e.users) > 0:
-			return nil, syntax(p.file, o.line, "%s is a server option: it must stand before the first user option", o.name)
+			return nil, Syntax(p.file, o.Line, "%s is a server option: it must stand before the first user option", o.name)
 		default:
 			e.opts = append(e.opts, o)
 		}
@@ -204,15 +204,15 @@ func (p *fmParser) entry() (*fmEntry, error) {
 
 // user parses user NAME [there], or user LOCAL... here.
 func (p *fmParser) user(e *fmEntry) error {
-	o := fmOption{option: option{file: p.file, line: p.tok.line}, name: "user"}
+	o := fmOption{Option: Option{File: p.file, Line: p.tok.line}, name: "user"}
 	if err := p.mappings(&o); err != nil {
 		return err
 	}
-	o.text = o.shown()
+	o.Text = o.shown()
 	if !o.here && (len(o.maps) != 1 || o.maps[0][1] != "") {
-		return syntax(p.file, o.line, "user wants one name, or names followed by here")
+		return Syntax(p.file, o.Line, "user wants one name, or names followed by here")
 	}
-	e.users = append(e.users, fmUser{line: o.line, opts: []fmOption{o}})
+	e.users = append(e.users, fmUser{line: o.Line, opts: []fmOption{o}})
 	return nil
 }
 
@@ -249,10 +249,10 @@ func (p *fmParser) mappings(o *fmOption) error {
 
 // option parses one server or user option.
 func (p *fmParser) option() (fmOption, error) {
-	o := fmOption{option: option{file: p.file, line: p.tok.line}, name: p.tok.text}
+	o := fmOption{Option: Option{File: p.file, Line: p.tok.line}, name: p.tok.text}
 	if o.name == "is" || o.name == "to" {
 		err := p.mappings(&o)
-		o.text = o.shown()
+		o.Text = o.shown()
 		return o, err
 	}
 	if err := p.advance(); err != nil {
@@ -268,7 +268,7 @@ func (p *fmParser) option() (fmOption, error) {
 		}
 	}
 	err := p.arguments(&o)
-	o.text = o.shown()
+	o.Text = o.shown()
 	return o, err
 }
 

@@ -163,11 +163,11 @@ func TestMpopAgrees(t *testing.T) {
 			t.Fatalf("%v: %s", err, out)
 		}
 		keep := "off"
-		if a.value("keep") == config.Word("all") {
+		if a.Value("keep") == config.Word("all") {
 			keep = "on"
 		}
 		for _, line := range []string{"host = " + a.Host, fmt.Sprintf("port = %d", a.Port), "user = " + a.User, "keep = " + keep,
-			"uidls file = " + a.state.file, "tls = " + map[bool]string{true: "off", false: "on"}[a.TLS == 2]} {
+			"uidls file = " + a.Seen.File, "tls = " + map[bool]string{true: "off", false: "on"}[a.TLS == 2]} {
 			if !strings.Contains(string(out), line+"\n") {
 				t.Errorf("%s: %q is not in\n%s", a.Label, line, out)
 			}

@@ -19,18 +19,18 @@ func FormatGetmail() Format {
 
 // findGetmail returns the configuration directory.
 func findGetmail(o Options) (string, error) {
-	return first(under(o.xdg(), "getmail"), under(o.Home, ".getmail"))
+	return First(Under(o.ConfigHome(), "getmail"), Under(o.Home, ".getmail"))
 }
 
 // readGetmail reads an rc file, or those of a directory: getmailrc alone if it
 // is there, else every file that can be one.
 func readGetmail(r *Result, p string) error {
-	if p == stdin {
+	if p == Stdin {
 		return getmailFile(r, p)
 	}
 	st, err := os.Stat(p)
 	if err != nil {
-		return brief(err)
+		return Brief(err)
 	}
 	if !st.IsDir() {
 		return getmailFile(r, p)
@@ -41,7 +41,7 @@ func readGetmail(r *Result, p string) error {
 	}
 	entries, err := os.ReadDir(p)
 	if err != nil {
-		return brief(err)
+		return Brief(err)
 	}
 	for _, e := range entries {
 		name := e.Name()
@@ -49,7 +49,7 @@ func readGetmail(r *Result, p string) error {
 			continue
 		}
 		if err := getmailFile(r, filepath.Join(p, name)); err != nil {
-			r.note(Dropped, filepath.Join(p, name), 0, "", "was passed over, it is no getmailrc: "+err.Error())
+			r.AddNote(Dropped, filepath.Join(p, name), 0, "", "was passed over, it is no getmailrc: "+err.Error())
 		}
 	}
 	return nil
@@ -58,15 +58,15 @@ func readGetmail(r *Result, p string) error {
 // rest speaks of the options that nothing else has spoken of.
 func (g *getmailRC) rest() {
 	for _, s := range g.sections {
-		for _, v := range s.options {
+		for _, v := range s.Options {
 			switch {
-			case g.a.told(v.option):
-			case strings.HasPrefix(s.name, "filter"):
-				g.a.drop(v.option, "is for a filter")
-			case g.used[s.name] && getmailTargetPart(v.name):
-				g.a.carry(v.option, "deliver")
+			case g.a.Noted(v.Option):
+			case strings.HasPrefix(s.Name, "filter"):
+				g.a.Drop(v.Option, "is for a filter")
+			case g.used[s.Name] && getmailTargetPart(v.Name):
+				g.a.Carry(v.Option, "deliver")
 			default:
-				g.a.rest(v.option, v.value)
+				g.a.Rest(v.Option, v.Value)
 			}
 		}
 	}
@@ -77,7 +77,7 @@ type getmailRC struct {
 	r        *Result
 	a        *Account
 	file     string
-	sections []*iniSection
+	sections []*Section
 	kind     getmailKind
 	used     map[string]bool // destinations
 }
@@ -99,9 +99,9 @@ func getmailType(s string) (k getmailKind, ok bool) {
 	return k, false
 }
 
-func (g *getmailRC) section(name string) *iniSection {
+func (g *getmailRC) section(name string) *Section {
 	for _, s := range g.sections {
-		if s.name == name {
+		if s.Name == name {
 			return s
 		}
 	}
@@ -109,89 +109,89 @@ func (g *getmailRC) section(name string) *iniSection {
 }
 
 func getmailFile(r *Result, file string) error {
-	text, err := r.config(file)
+	text, err := r.ReadConfig(file)
 	if err != nil {
 		return err
 	}
-	sections, err := parseINI(file, text)
+	sections, err := ParseINI(file, text)
 	if err != nil {
 		return err
 	}
 	g := &getmailRC{r: r, file: file, sections: sections, used: map[string]bool{}}
 	ret := g.section("retriever")
-	kind, has := ret.get("type")
+	kind, has := ret.Get("type")
 	if !has {
-		r.note(Dropped, file, 0, "", "has no [retriever] with a type")
+		r.AddNote(Dropped, file, 0, "", "has no [retriever] with a type")
 		return nil
 	}
 	var ok bool
-	if g.kind, ok = getmailType(kind.value); !ok {
-		r.note(Dropped, file, kind.line, kind.text, "mailhaul fetches by plain POP3 only")
+	if g.kind, ok = getmailType(kind.Value); !ok {
+		r.AddNote(Dropped, file, kind.Line, kind.Text, "mailhaul fetches by plain POP3 only")
 		return nil
 	}
-	host, _ := ret.get("server")
+	host, _ := ret.Get("server")
 	label := strings.TrimSuffix(filepath.Base(file), "rc")
 	if label == "getmail" || label == "" || label == "getmail.conf" {
-		label = host.value
+		label = host.Value
 	}
-	g.a = r.account(label, file, ret.line)
+	g.a = r.Add(label, file, ret.Line)
 	g.retriever(ret)
 	g.options(g.section("options"))
 	g.destination("destination", 0)
 	for _, s := range sections {
-		if strings.HasPrefix(s.name, "filter") {
-			g.a.drop(option{file, s.line, "[" + s.name + "]"}, "messages are not filtered: let the target do it")
-			g.a.unsure = "its mail went through a filter ([" + s.name + "])"
+		if strings.HasPrefix(s.Name, "filter") {
+			g.a.Drop(Option{file, s.Line, "[" + s.Name + "]"}, "messages are not filtered: let the target do it")
+			g.a.Unsure = "its mail went through a filter ([" + s.Name + "])"
 		}
 	}
 	g.rest()
 	return nil
 }
 
-func (g *getmailRC) retriever(s *iniSection) {
+func (g *getmailRC) retriever(s *Section) {
 	a := g.a
 	a.TLS = pop3.Plain
 	if g.kind.tls {
 		a.TLS = pop3.ImplicitTLS
 	}
-	if a.multi = g.kind.multi; g.kind.multi {
+	if a.Multi = g.kind.multi; g.kind.multi {
 		g.envelope(s)
 	}
-	for _, v := range s.options {
+	for _, v := range s.Options {
 		if !g.server(v) && !g.login(v, s) {
-			a.drop(v.option, getmailWhy(v.name))
+			a.Drop(v.Option, getmailWhy(v.Name))
 		}
 	}
 	if g.kind.tls {
-		if v, ok := s.get("ca_certs"); !ok {
-			a.change(option{g.file, s.line, ""}, "getmail does not check certificates without ca_certs; mailhaul always does")
+		if v, ok := s.Get("ca_certs"); !ok {
+			a.Change(Option{g.file, s.Line, ""}, "getmail does not check certificates without ca_certs; mailhaul always does")
 		} else {
-			g.r.file(a, v.option, "ca_file", g.expand(v.value), filepath.Dir(g.file))
+			g.r.PutFile(a, v.Option, "ca_file", g.expand(v.Value), filepath.Dir(g.file))
 		}
 	}
 	port := a.Port
 	if port == 0 {
-		port = usualPort(a.TLS)
+		port = UsualPort(a.TLS)
 	}
-	a.state = stateKey{host: a.Host, user: a.User, port: port}
-	a.state.file = oldmailFile(g.r.opts, g.file, oldmailName(a.Host, port, a.User))
+	a.Seen = SeenKey{Host: a.Host, User: a.User, Port: port}
+	a.Seen.File = oldmailFile(g.r.Options, g.file, oldmailName(a.Host, port, a.User))
 }
 
 // expand does what Python's expanduser and expandvars do: ~USER/ in front, and
 // $NAME and ${NAME} if they are set; ~/ stays, as the YAML knows it.
 func (g *getmailRC) expand(s string) string {
-	if user, _, _ := strings.Cut(strings.TrimPrefix(s, "~"), "/"); strings.HasPrefix(s, "~") && user != "" && g.r.opts.HomeOf != nil {
-		if home := g.r.opts.HomeOf(user); home != "" {
+	if user, _, _ := strings.Cut(strings.TrimPrefix(s, "~"), "/"); strings.HasPrefix(s, "~") && user != "" && g.r.Options.HomeOf != nil {
+		if home := g.r.Options.HomeOf(user); home != "" {
 			s = strings.TrimSuffix(home, "/") + strings.TrimPrefix(s, "~"+user)
 		}
 	}
 	return regexp.MustCompile(`\$(\w+|\{[^}]*\})`).ReplaceAllStringFunc(s, func(name string) string {
 		word := strings.Trim(name, "${}")
 		if word == "HOME" {
-			return g.r.opts.Home
+			return g.r.Options.Home
 		}
-		if g.r.opts.LookupEnv != nil {
-			if v, ok := g.r.opts.LookupEnv(word); ok {
+		if g.r.Options.LookupEnv != nil {
+			if v, ok := g.r.Options.LookupEnv(word); ok {
 				return v
 			}
 		}
@@ -203,49 +203,49 @@ func (g *getmailRC) expand(s string) string {
 func (g *getmailRC) words(argv []string) []string {
 	out := make([]string, len(argv))
 	for i, s := range argv {
-		out[i] = g.r.opts.tilde(g.expand(s))
+		out[i] = g.r.Options.Tilde(g.expand(s))
 	}
 	return out
 }
 
 // server handles how the server is reached.
-func (g *getmailRC) server(v iniValue) bool {
+func (g *getmailRC) server(v Setting) bool {
 	a := g.a
-	switch v.name {
+	switch v.Name {
 	case "type":
-		a.carry(v.option, "tls")
-		if strings.HasPrefix(v.value, "Broken") {
-			a.change(v.option, "without UIDL messages are told apart by their headers")
+		a.Carry(v.Option, "tls")
+		if strings.HasPrefix(v.Value, "Broken") {
+			a.Change(v.Option, "without UIDL messages are told apart by their headers")
 		}
 	case "server":
-		a.Host = v.value
-		a.carry(v.option, "server")
+		a.Host = v.Value
+		a.Carry(v.Option, "server")
 	case "port":
-		n, err := strconv.Atoi(v.value)
+		n, err := strconv.Atoi(v.Value)
 		if err != nil || n < 1 || n > 65535 {
-			a.drop(v.option, "is no port")
+			a.Drop(v.Option, "is no port")
 			return true
 		}
 		a.Port = n
-		a.carry(v.option, "server")
+		a.Carry(v.Option, "server")
 	case "timeout":
-		n, _ := atoi(v.value)
-		a.seconds(v.option, "timeout", n)
+		n, _ := Atoi(v.Value)
+		a.Seconds(v.Option, "timeout", n)
 	case "envelope_recipient":
 		if !g.kind.multi {
-			a.drop(v.option, "is for multidrop retrievers")
+			a.Drop(v.Option, "is for multidrop retrievers")
 		}
 	case "ca_certs":
 		if !g.kind.tls {
-			a.drop(v.option, "is for retrievers with SSL")
+			a.Drop(v.Option, "is for retrievers with SSL")
 		}
 	case "certfile":
-		g.r.file(a, v.option, "client_cert", g.expand(v.value), filepath.Dir(g.file))
+		g.r.PutFile(a, v.Option, "client_cert", g.expand(v.Value), filepath.Dir(g.file))
 	case "keyfile":
-		g.r.file(a, v.option, "client_key", g.expand(v.value), filepath.Dir(g.file))
+		g.r.PutFile(a, v.Option, "client_key", g.expand(v.Value), filepath.Dir(g.file))
 	case "ssl_cert_hostname":
-		if validHost(v.value) {
-			a.put(v.option, "server_name", v.value)
+		if ValidHost(v.Value) {
+			a.Put(v.Option, "server_name", v.Value)
 		}
 	default:
 		return false
@@ -268,35 +268,35 @@ func getmailWhy(name string) string {
 }
 
 // login handles user, password and method.
-func (g *getmailRC) login(v iniValue, s *iniSection) bool {
+func (g *getmailRC) login(v Setting, s *Section) bool {
 	a := g.a
 	key := "password"
-	if x, ok := s.get("use_xoauth2"); ok && pyBool(x.value) {
+	if x, ok := s.Get("use_xoauth2"); ok && pyBool(x.Value) {
 		key = "token"
 	}
-	switch v.name {
+	switch v.Name {
 	case "username":
-		a.User = v.value
-		a.carry(v.option, "user")
+		a.User = v.Value
+		a.Carry(v.Option, "user")
 	case "password":
-		g.r.password(a, v.option, key, v.value)
+		g.r.Password(a, v.Option, key, v.Value)
 	case "password_command":
-		t, ok := parseTuple(v.value)
+		t, ok := parseTuple(v.Value)
 		argv, plain := t.strings()
-		if _, has := s.get("password"); has {
-			a.drop(v.option, "has no use beside password")
+		if _, has := s.Get("password"); has {
+			a.Drop(v.Option, "has no use beside password")
 		} else if !ok || !plain {
-			a.drop(v.option, "is no tuple of strings")
+			a.Drop(v.Option, "is no tuple of strings")
 		} else if len(argv) > 0 {
-			a.passwordCommand(v.option, key, g.words(argv))
+			a.PasswordCommand(v.Option, key, g.words(argv))
 		}
 	case "use_apop":
-		if pyBool(v.value) {
-			a.put(v.option, "auth", config.Word("apop"))
+		if pyBool(v.Value) {
+			a.Put(v.Option, "auth", config.Word("apop"))
 		}
 	case "use_xoauth2":
-		if pyBool(v.value) {
-			a.put(v.option, "auth", config.Word("xoauth2"))
+		if pyBool(v.Value) {
+			a.Put(v.Option, "auth", config.Word("xoauth2"))
 		}
 	default:
 		return false
@@ -309,21 +309,21 @@ func pyBool(s string) bool {
 }
 
 // envelope reads envelope_recipient, FIELD:N.
-func (g *getmailRC) envelope(s *iniSection) {
-	v, ok := s.get("envelope_recipient")
-	header, nth, _ := strings.Cut(v.value, ":")
+func (g *getmailRC) envelope(s *Section) {
+	v, ok := s.Get("envelope_recipient")
+	header, nth, _ := strings.Cut(v.Value, ":")
 	n, err := strconv.Atoi(strings.TrimSpace(nth))
 	header = strings.TrimSpace(header)
-	if !ok || err != nil || n < 1 || n > 1000 || !validField(header) {
-		g.a.drop(v.option, "wants FIELD:NUMBER, from 1")
-		g.a.unsure = "name the field that holds the recipients under to: header"
+	if !ok || err != nil || n < 1 || n > 1000 || !ValidField(header) {
+		g.a.Drop(v.Option, "wants FIELD:NUMBER, from 1")
+		g.a.Unsure = "name the field that holds the recipients under to: header"
 		header, n = "Delivered-To", 1
 	} else {
-		g.a.carry(v.option, "to")
+		g.a.Carry(v.Option, "to")
 	}
 	to := config.Pair("header", header)
 	if n > 1 {
 		to = to.And("occurrence", config.Word(strconv.Itoa(n)))
 	}
-	g.a.set("to", to)
+	g.a.Set("to", to)
 }

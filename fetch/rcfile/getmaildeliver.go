@@ -16,54 +16,54 @@ func (g *getmailRC) destination(name string, depth int) {
 	a := g.a
 	s := g.section(name)
 	g.used[name] = true
-	kind, ok := s.get("type")
-	if !ok || depth > 5 || len(a.targets) > 100 {
-		a.lose(option{g.file, a.Line, "[" + name + "]"}, "is missing, has no type, or goes too deep")
+	kind, ok := s.Get("type")
+	if !ok || depth > 5 || len(a.Targets) > 100 {
+		a.Lose(Option{g.file, a.Line, "[" + name + "]"}, "is missing, has no type, or goes too deep")
 		return
 	}
-	path, _ := s.get("path")
-	switch kind.value {
+	path, _ := s.Get("path")
+	switch kind.Value {
 	case "Maildir":
-		a.deliverPath(kind.option, "maildir", g.expand(path.value), filepath.Dir(g.file), true)
+		a.DeliverPath(kind.Option, "maildir", g.expand(path.Value), filepath.Dir(g.file), true)
 	case "Mboxrd":
-		a.deliverPath(kind.option, "mbox", g.expand(path.value), filepath.Dir(g.file), true)
+		a.DeliverPath(kind.Option, "mbox", g.expand(path.Value), filepath.Dir(g.file), true)
 	case "MDA_external":
-		args, _ := s.get("arguments")
-		t, ok := parseTuple(args.value)
+		args, _ := s.Get("arguments")
+		t, ok := parseTuple(args.Value)
 		words, plain := t.strings()
 		if !ok || !plain {
-			a.lose(args.option, "is no tuple of strings")
+			a.Lose(args.Option, "is no tuple of strings")
 			return
 		}
-		g.mda(kind.option, g.words(append([]string{path.value}, words...)))
-		if from, _ := s.get("unixfrom"); pyBool(from.value) {
-			a.unsure = "the command got a From line before each message (unixfrom), which it does not get here"
+		g.mda(kind.Option, g.words(append([]string{path.Value}, words...)))
+		if from, _ := s.Get("unixfrom"); pyBool(from.Value) {
+			a.Unsure = "the command got a From line before each message (unixfrom), which it does not get here"
 		}
 	case "MDA_lmtp":
-		g.lmtp(kind.option, s)
+		g.lmtp(kind.Option, s)
 	case "MultiDestination":
-		list, _ := s.get("destinations")
-		t, ok := parseTuple(list.value)
+		list, _ := s.Get("destinations")
+		t, ok := parseTuple(list.Value)
 		words, plain := t.strings()
 		if !ok || !plain {
-			a.lose(list.option, "is no tuple of strings")
+			a.Lose(list.Option, "is no tuple of strings")
 			return
 		}
-		a.carry(list.option, "deliver")
+		a.Carry(list.Option, "deliver")
 		for _, w := range words {
-			g.target(list.option, w, depth)
+			g.target(list.Option, w, depth)
 		}
 	case "MultiSorter", "MultiGuesser", "MultiSorterBase":
-		def, _ := s.get("default")
-		a.lose(kind.option, "mailhaul does not sort mail by recipient: let the target do it; only its default is here")
-		a.unsure = "getmail sorts this mail by recipient"
-		g.target(def.option, def.value, depth)
+		def, _ := s.Get("default")
+		a.Lose(kind.Option, "mailhaul does not sort mail by recipient: let the target do it; only its default is here")
+		a.Unsure = "getmail sorts this mail by recipient"
+		g.target(def.Option, def.Value, depth)
 	default:
-		a.lose(kind.option, "has no counterpart")
+		a.Lose(kind.Option, "has no counterpart")
 	}
-	for _, v := range s.options {
-		if why := getmailTargetWhy(v.name); why != "" {
-			a.drop(v.option, why)
+	for _, v := range s.Options {
+		if why := getmailTargetWhy(v.Name); why != "" {
+			a.Drop(v.Option, why)
 		}
 	}
 }
@@ -97,32 +97,32 @@ func getmailTargetPart(name string) bool {
 
 // target handles an element of destinations: a section in brackets, a path,
 // or a command behind a bar.
-func (g *getmailRC) target(o option, s string, depth int) {
+func (g *getmailRC) target(o Option, s string, depth int) {
 	switch {
 	case strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]"):
 		g.destination(s[1:len(s)-1], depth+1)
 	case strings.HasPrefix(s, "|"):
 		g.mda(o, g.words(strings.Fields(s[1:])))
 	case (strings.HasPrefix(s, ".") || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "~") || strings.HasPrefix(s, "$")) && strings.HasSuffix(s, "/"):
-		g.a.deliverPath(o, "maildir", g.expand(s), filepath.Dir(g.file), true)
+		g.a.DeliverPath(o, "maildir", g.expand(s), filepath.Dir(g.file), true)
 	case strings.HasPrefix(s, ".") || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "~") || strings.HasPrefix(s, "$"):
-		g.a.deliverPath(o, "mbox", g.expand(s), filepath.Dir(g.file), true)
+		g.a.DeliverPath(o, "mbox", g.expand(s), filepath.Dir(g.file), true)
 	default:
-		g.a.lose(o, fmt.Sprintf("%q is no section, path or command", s))
+		g.a.Lose(o, fmt.Sprintf("%q is no section, path or command", s))
 	}
 }
 
 // mda makes a pipe. The addresses that getmail puts into arguments are in the
 // environment here.
-func (g *getmailRC) mda(o option, argv []string) {
+func (g *getmailRC) mda(o Option, argv []string) {
 	placeholder, unknown := false, false
 	words := make([]string, len(argv))
 	for i, arg := range argv {
-		q := shellQuote(arg)
+		q := ShellQuote(arg)
 		for _, p := range [][2]string{{"%(sender)", "$SENDER"}, {"%(recipient)", "$RECIPIENT"}} {
 			if strings.Contains(arg, p[0]) {
 				placeholder = true
-				q = strings.ReplaceAll(shellQuote(arg), p[0], `'"`+p[1]+`"'`)
+				q = strings.ReplaceAll(ShellQuote(arg), p[0], `'"`+p[1]+`"'`)
 			}
 		}
 		unknown = unknown || strings.Contains(q, "%(")
@@ -130,61 +130,61 @@ func (g *getmailRC) mda(o option, argv []string) {
 	}
 	switch {
 	case unknown:
-		g.a.lose(o, "uses %(local), %(domain) or %(mailbox), or both addresses in one argument: the whole addresses are in $SENDER and $RECIPIENT")
+		g.a.Lose(o, "uses %(local), %(domain) or %(mailbox), or both addresses in one argument: the whole addresses are in $SENDER and $RECIPIENT")
 		return
 	case placeholder:
 		argv = []string{"sh", "-c", "exec " + strings.Join(words, " ")}
 	}
-	if badArgv(argv) {
-		g.a.lose(o, "cannot be written as a command")
+	if BadArgv(argv) {
+		g.a.Lose(o, "cannot be written as a command")
 		return
 	}
-	g.a.deliver(o, "pipe", config.Pair("command", argv))
+	g.a.Deliver(o, "pipe", config.Pair("command", argv))
 }
 
-func (g *getmailRC) lmtp(o option, s *iniSection) {
-	host, _ := s.get("host")
-	port, _ := s.get("port")
-	n, _ := strconv.Atoi(port.value)
-	server := host.value
+func (g *getmailRC) lmtp(o Option, s *Section) {
+	host, _ := s.Get("host")
+	port, _ := s.Get("port")
+	n, _ := strconv.Atoi(port.Value)
+	server := host.Value
 	switch {
 	case strings.HasPrefix(server, "/"):
-		p, err := yamlPath(server, "/", false)
+		p, err := YAMLPath(server, "/", false)
 		if err != nil {
-			g.a.lose(host.option, err.Error())
+			g.a.Lose(host.Option, err.Error())
 			return
 		}
 		server = p
-	case !validHost(server) || n < 0 || n > 65535 || n == 25:
-		g.a.lose(o, "wants a host and port, or a socket")
+	case !ValidHost(server) || n < 0 || n > 65535 || n == 25:
+		g.a.Lose(o, "wants a host and port, or a socket")
 		return
 	default:
 		if n == 0 {
 			n = 2003
 		}
-		server = hostPort(server, n, 0)
+		server = HostPort(server, n, 0)
 	}
 	relay := config.Pair("server", server)
-	to, has := s.get("override")
-	if !has || to.value == "" {
-		to, _ = s.get("fallback")
+	to, has := s.Get("override")
+	if !has || to.Value == "" {
+		to, _ = s.Get("fallback")
 	}
 	switch {
 	case g.kind.multi:
-	case goodAddress(to.value):
-		relay = relay.And("to", []string{to.value})
-		g.a.carry(to.option, "deliver")
+	case GoodAddress(to.Value):
+		relay = relay.And("to", []string{to.Value})
+		g.a.Carry(to.Option, "deliver")
 	default:
-		user := g.r.opts.User
-		if !goodAddress(user) {
+		user := g.r.Options.User
+		if !GoodAddress(user) {
 			user = "postmaster"
 		}
 		relay = relay.And("to", []string{user})
-		g.a.unsure = "getmail takes the recipient from the message: look at deliver, lmtp, to"
+		g.a.Unsure = "getmail takes the recipient from the message: look at deliver, lmtp, to"
 	}
-	if !strings.HasPrefix(server, "/") && !config.Loopback(strings.ToLower(host.value)) {
+	if !strings.HasPrefix(server, "/") && !config.Loopback(strings.ToLower(host.Value)) {
 		relay = relay.And("tls", config.Word("none")).And("insecure", true)
-		g.a.change(o, "mail goes there in the clear, as before: take tls and insecure out if it has STARTTLS")
+		g.a.Change(o, "mail goes there in the clear, as before: take tls and insecure out if it has STARTTLS")
 	}
-	g.a.deliver(o, "lmtp", relay)
+	g.a.Deliver(o, "lmtp", relay)
 }

@@ -5,36 +5,36 @@ import (
 )
 
 // iniValue is one option of a getmailrc.
-type iniValue struct {
-	option
-	name, value string
+type Setting struct {
+	Option
+	Name, Value string
 }
 
 // iniSection is one section; its options are in the order of the file, names
 // in lower case.
-type iniSection struct {
-	name    string
-	line    int
-	options []iniValue
+type Section struct {
+	Name    string
+	Line    int
+	Options []Setting
 }
 
-func (s *iniSection) get(name string) (iniValue, bool) {
+func (s *Section) Get(name string) (Setting, bool) {
 	if s != nil {
-		for _, v := range s.options {
-			if v.name == name {
+		for _, v := range s.Options {
+			if v.Name == name {
 				return v, true
 			}
 		}
 	}
-	return iniValue{}, false
+	return Setting{}, false
 }
 
-// parseINI reads a file as Python's RawConfigParser does: "=" or ":" behind
+// ParseINI reads a file as Python's RawConfigParser does: "=" or ":" behind
 // the name, whole-line comments with # or ;, deeper indented lines continue a
 // value. Nothing is interpolated.
-func parseINI(file, text string) ([]*iniSection, error) {
-	var sections []*iniSection
-	var cur *iniSection
+func ParseINI(file, text string) ([]*Section, error) {
+	var sections []*Section
+	var cur *Section
 	open, indent := false, 0
 	for i, raw := range strings.Split(text, "\n") {
 		raw = strings.TrimRight(raw, " \t\r\v\f")
@@ -46,44 +46,44 @@ func parseINI(file, text string) ([]*iniSection, error) {
 		case line[0] == '#' || line[0] == ';':
 			continue
 		case open && depth > indent:
-			last := &cur.options[len(cur.options)-1]
-			last.value += "\n" + line
+			last := &cur.Options[len(cur.Options)-1]
+			last.Value += "\n" + line
 			continue
 		case line[0] == '[' && strings.Contains(line, "]"):
-			cur = &iniSection{name: line[1:strings.LastIndexByte(line, ']')], line: i + 1}
+			cur = &Section{Name: line[1:strings.LastIndexByte(line, ']')], Line: i + 1}
 			for _, s := range sections {
-				if s.name == cur.name {
-					return nil, syntax(file, i+1, "section [%s] stands twice", cur.name)
+				if s.Name == cur.Name {
+					return nil, Syntax(file, i+1, "section [%s] stands twice", cur.Name)
 				}
 			}
 			sections, open = append(sections, cur), false
 			continue
 		case cur == nil:
-			return nil, syntax(file, i+1, "wants a [section] first")
+			return nil, Syntax(file, i+1, "wants a [section] first")
 		}
 		sep := strings.IndexAny(line, "=:")
 		if sep <= 0 {
-			return nil, syntax(file, i+1, "wants NAME = VALUE")
+			return nil, Syntax(file, i+1, "wants NAME = VALUE")
 		}
-		v := iniValue{option: option{file: file, line: i + 1}, name: strings.ToLower(strings.TrimSpace(line[:sep])), value: strings.TrimSpace(line[sep+1:])}
-		if _, twice := cur.get(v.name); twice {
-			return nil, syntax(file, i+1, "%s stands twice in [%s]", v.name, cur.name)
+		v := Setting{Option: Option{File: file, Line: i + 1}, Name: strings.ToLower(strings.TrimSpace(line[:sep])), Value: strings.TrimSpace(line[sep+1:])}
+		if _, twice := cur.Get(v.Name); twice {
+			return nil, Syntax(file, i+1, "%s stands twice in [%s]", v.Name, cur.Name)
 		}
-		cur.options = append(cur.options, v)
+		cur.Options = append(cur.Options, v)
 		open, indent = true, depth
 	}
 	for _, s := range sections {
-		for i := range s.options {
-			s.options[i].text = s.options[i].shown()
+		for i := range s.Options {
+			s.Options[i].Text = s.Options[i].shown()
 		}
 	}
 	return sections, nil
 }
 
 // shown is the option as written, in one line, passwords as ***.
-func (v *iniValue) shown() string {
-	if v.name == "password" {
+func (v *Setting) shown() string {
+	if v.Name == "password" {
 		return "password = ***"
 	}
-	return v.name + " = " + strings.Join(strings.Fields(v.value), " ")
+	return v.Name + " = " + strings.Join(strings.Fields(v.Value), " ")
 }

@@ -20,7 +20,7 @@ func oldmailName(server string, port int, user string) string {
 // directories if the rc file was given by a path.
 func oldmailFile(o Options, rc, name string) string {
 	beside := filepath.Join(filepath.Dir(rc), name)
-	for _, p := range []string{beside, under(o.xdg(), "getmail", name), under(o.Home, ".getmail", name)} {
+	for _, p := range []string{beside, Under(o.ConfigHome(), "getmail", name), Under(o.Home, ".getmail", name)} {
 		if p == "" {
 			continue
 		}
@@ -33,19 +33,19 @@ func oldmailFile(o Options, rc, name string) string {
 
 // seenGetmail reads an oldmail file: one account's list.
 func seenGetmail(r *Result, file string, a *Account) ([]SeenList, error) {
-	data, err := load(file, maxState)
+	data, err := Load(file, MaxState)
 	if err != nil {
 		return nil, err
 	}
 	l := parseOldmail(data)
 	for _, b := range r.Accounts {
-		if filepath.Base(file) == filepath.Base(b.state.file) {
+		if filepath.Base(file) == filepath.Base(b.Seen.File) {
 			a = b
 		}
 	}
-	l.Source, l.Account = file, nameOf(a)
+	l.Source, l.Account = file, NameOf(a)
 	if a != nil {
-		l.Host, l.User = a.state.host, a.state.user
+		l.Host, l.User = a.Seen.Host, a.Seen.User
 	}
 	return []SeenList{l}, nil
 }
@@ -63,7 +63,7 @@ func parseOldmail(data []byte) SeenList {
 			}
 			continue
 		}
-		l.UIDs = append(l.UIDs, SeenUID{UID: uid, FirstSeen: unixTime(n), Ambiguous: strings.Contains(uid, "-")})
+		l.UIDs = append(l.UIDs, SeenUID{UID: uid, FirstSeen: UnixTime(n), Ambiguous: strings.Contains(uid, "-")})
 	}
 	return l
 }

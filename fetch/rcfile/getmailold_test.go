@@ -14,7 +14,7 @@ func TestOldmailName(t *testing.T) {
 			t.Errorf("%q: %q", tc[0], got)
 		}
 	}
-	if got := unixTime(1784500000); !got.Equal(time.Unix(1784500000, 0)) {
+	if got := UnixTime(1784500000); !got.Equal(time.Unix(1784500000, 0)) {
 		t.Error(got)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// alive reports whether a process exists.
-func alive(pid int, _ string) bool {
+// Alive reports whether a process exists.
+func Alive(pid int, _ string) bool {
 	p, err := os.FindProcess(pid)
 	if err != nil {
 		return false
@@ -18,8 +18,8 @@ func alive(pid int, _ string) bool {
 	return true
 }
 
-// locked reports whether another process keeps a file from being written.
-func locked(file string) bool {
+// Locked reports whether another process keeps a file from being written.
+func Locked(file string) bool {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		return !errors.Is(err, fs.ErrNotExist)

@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// alive reports whether a process exists and, where that can be seen, has
+// Alive reports whether a process exists and, where that can be seen, has
 // name in its own name: a pidfile outlives its process.
-func alive(pid int, name string) bool {
+func Alive(pid int, name string) bool {
 	if pid < 1 {
 		return false
 	}
@@ -24,8 +24,8 @@ func alive(pid int, name string) bool {
 	return err != nil || strings.Contains(string(comm), name)
 }
 
-// locked reports whether another process holds a POSIX lock on a file.
-func locked(file string) bool {
+// Locked reports whether another process holds a POSIX lock on a file.
+func Locked(file string) bool {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		return false

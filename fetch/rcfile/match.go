@@ -6,7 +6,7 @@ import (
 )
 
 // fetchmailIDLen is where fetchmail cuts UIDs.
-const fetchmailIDLen = 128
+const CutLength = 128
 
 // Matched is how a list and a server's listing fit together.
 type Matched struct {
@@ -78,8 +78,8 @@ func Match(server []string, list SeenList) Matched {
 // form is how the program would have stored a UID.
 func (r Rule) form(uid string) string {
 	switch {
-	case r == RuleCut && len(uid) > fetchmailIDLen:
-		return uid[:fetchmailIDLen]
+	case r == RuleCut && len(uid) > CutLength:
+		return uid[:CutLength]
 	case r == RuleSlash:
 		return strings.Trim(strings.ReplaceAll(uid, "/", "-"), " \t")
 	}
@@ -158,7 +158,7 @@ func (m Matched) foreign(d *Diagnosis, add func(string, ...any)) {
 	if m.list.Rule == RuleCut {
 		for _, u := range m.list.UIDs {
 			if u.Truncated {
-				add("fetchmail cuts UIDs at %d bytes, and some were", fetchmailIDLen)
+				add("fetchmail cuts UIDs at %d bytes, and some were", CutLength)
 				break
 			}
 		}

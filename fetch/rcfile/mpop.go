@@ -17,12 +17,12 @@ func FormatMpop() Format {
 }
 
 func findMpop(o Options) (string, error) {
-	return first(under(o.Home, ".mpoprc"), under(o.xdg(), "mpop", "config"), under(o.env("APPDATA"), "mpoprc.txt"))
+	return First(Under(o.Home, ".mpoprc"), Under(o.ConfigHome(), "mpop", "config"), Under(o.Env("APPDATA"), "mpoprc.txt"))
 }
 
 // mpopOption is one line of an mpoprc.
 type mpopOption struct {
-	option
+	Option
 	name, arg string
 }
 
@@ -35,7 +35,7 @@ type mpopAccount struct {
 }
 
 func readMpop(r *Result, file string) error {
-	text, err := r.config(file)
+	text, err := r.ReadConfig(file)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func parseMpop(file, text string) ([]mpopAccount, error) {
 	started := false
 	for i, raw := range strings.Split(text, "\n") {
 		name, arg := mpopLine(raw)
-		o := mpopOption{option{file, i + 1, strings.TrimSpace(name + " " + arg)}, name, arg}
+		o := mpopOption{Option{file, i + 1, strings.TrimSpace(name + " " + arg)}, name, arg}
 		switch {
 		case name == "":
 		case name == "defaults":
@@ -71,10 +71,10 @@ func parseMpop(file, text string) ([]mpopAccount, error) {
 			accounts, started = append(accounts, acc), true
 			cur = &accounts[len(accounts)-1]
 		case !started:
-			return nil, syntax(file, i+1, "the first command must be account or defaults")
+			return nil, Syntax(file, i+1, "the first command must be account or defaults")
 		default:
 			if name == "password" || name == "passwordeval" && arg == "" {
-				o.text = name + " ***"
+				o.Text = name + " ***"
 			}
 			if cur == nil {
 				defaults = append(defaults, o)
@@ -83,7 +83,7 @@ func parseMpop(file, text string) ([]mpopAccount, error) {
 			}
 		}
 		if total := len(accounts); total > 10000 {
-			return nil, syntax(file, i+1, "too many accounts")
+			return nil, Syntax(file, i+1, "too many accounts")
 		}
 	}
 	return accounts, nil
@@ -113,12 +113,12 @@ func unquote(s string) string {
 // mpopHeader starts an account: NAME [: A,B,...].
 func mpopHeader(o mpopOption, defaults []mpopOption, have []mpopAccount) (mpopAccount, error) {
 	name, parents, inherits := strings.Cut(o.arg, ":")
-	acc := mpopAccount{name: strings.TrimSpace(name), line: o.line, defaults: slices.Clone(defaults)}
+	acc := mpopAccount{name: strings.TrimSpace(name), line: o.Line, defaults: slices.Clone(defaults)}
 	switch {
 	case acc.name == "":
-		return acc, syntax(o.file, o.line, "account wants a name")
+		return acc, Syntax(o.File, o.Line, "account wants a name")
 	case slices.ContainsFunc(have, func(b mpopAccount) bool { return b.name == acc.name }):
-		return acc, syntax(o.file, o.line, "account %q was defined before", acc.name)
+		return acc, Syntax(o.File, o.Line, "account %q was defined before", acc.name)
 	}
 	if !inherits {
 		return acc, nil
@@ -126,10 +126,10 @@ func mpopHeader(o mpopOption, defaults []mpopOption, have []mpopAccount) (mpopAc
 	for _, parent := range strings.Split(parents, ",") {
 		i := slices.IndexFunc(have, func(b mpopAccount) bool { return b.name == strings.TrimSpace(parent) })
 		if i < 0 {
-			return acc, syntax(o.file, o.line, "account %q was not defined before", strings.TrimSpace(parent))
+			return acc, Syntax(o.File, o.Line, "account %q was not defined before", strings.TrimSpace(parent))
 		}
 		if acc.opts = append(acc.opts, have[i].opts...); len(acc.opts) > 10000 {
-			return acc, syntax(o.file, o.line, "inherits too much")
+			return acc, Syntax(o.File, o.Line, "inherits too much")
 		}
 	}
 	return acc, nil
@@ -143,7 +143,7 @@ type mpopMerge struct {
 }
 
 func importAccount(r *Result, file string, acc mpopAccount) {
-	m := &mpopMerge{r: r, a: r.account(acc.name, file, acc.line), last: map[string]mpopOption{}}
+	m := &mpopMerge{r: r, a: r.Add(acc.name, file, acc.line), last: map[string]mpopOption{}}
 	opts := append(acc.defaults, acc.opts...)
 	for _, o := range opts {
 		m.last[o.name] = o
@@ -153,15 +153,15 @@ func importAccount(r *Result, file string, acc mpopAccount) {
 	m.tls()
 	for i, o := range opts {
 		if o.name == "eval" {
-			a.drop(o.option, "was not run: write out what it prints")
+			a.Drop(o.Option, "was not run: write out what it prints")
 		} else if !slices.ContainsFunc(opts[i+1:], func(later mpopOption) bool { return later.name == o.name }) {
 			m.option(o)
 		}
 	}
 	m.finish()
 	for _, o := range opts {
-		if !a.told(o.option) && m.last[o.name].option == o.option {
-			a.rest(o.option, o.arg)
+		if !a.Noted(o.Option) && m.last[o.name].Option == o.Option {
+			a.Rest(o.Option, o.arg)
 		}
 	}
 }
@@ -189,20 +189,20 @@ func (m *mpopMerge) tls() {
 }
 
 func (m *mpopMerge) finish() {
-	a, r, start := m.a, m.r, option{m.a.File, m.a.Line, ""}
-	if !a.has("keep") {
-		a.set("keep", config.Word("none")) // mpop's default
+	a, r, start := m.a, m.r, Option{m.a.File, m.a.Line, ""}
+	if !a.Has("keep") {
+		a.Set("keep", config.Word("none")) // mpop's default
 	}
-	if !a.has("password") && !a.has("token") && !m.given("password", "passwordeval") {
-		a.set("password", config.Pair("netrc", true))
-		a.change(start, "mpop looks for the password in the keyring, then in .netrc, then asks: see password")
+	if !a.Has("password") && !a.Has("token") && !m.given("password", "passwordeval") {
+		a.Set("password", config.Pair("netrc", true))
+		a.Change(start, "mpop looks for the password in the keyring, then in .netrc, then asks: see password")
 	}
 	file := m.arg("uidls_file")
 	if file == "" {
 		file = "~/.mpop_uidls/%U_at_%H"
 	}
 	file = strings.NewReplacer("%U", a.User, "%H", a.Host).Replace(file)
-	a.state = stateKey{host: a.Host, user: a.User, file: absolute(r.opts.tilde(file), a.File)}
+	a.Seen = SeenKey{Host: a.Host, User: a.User, File: Absolute(r.Options.Tilde(file), a.File)}
 }
 
 func (m *mpopMerge) given(names ...string) bool {
@@ -214,7 +214,7 @@ func (m *mpopMerge) option(o mpopOption) {
 	if m.reach(o) || m.login(o) || m.mail(o) {
 		return
 	}
-	m.a.drop(o.option, mpopWhy(o.name))
+	m.a.Drop(o.Option, mpopWhy(o.name))
 }
 
 // reach handles how the server is reached.
@@ -222,48 +222,48 @@ func (m *mpopMerge) reach(o mpopOption) bool {
 	a := m.a
 	switch o.name {
 	case "host":
-		a.carry(o.option, "server")
+		a.Carry(o.Option, "server")
 	case "port":
-		if a.Port = servicePort(o.arg); a.Port == 0 {
-			a.drop(o.option, "is no port of POP3: write server: HOST:PORT")
+		if a.Port = ServicePort(o.arg); a.Port == 0 {
+			a.Drop(o.Option, "is no port of POP3: write server: HOST:PORT")
 		} else {
-			a.carry(o.option, "server")
+			a.Carry(o.Option, "server")
 		}
 	case "tls", "tls_starttls":
-		a.carry(o.option, "tls")
+		a.Carry(o.Option, "tls")
 	case "timeout", "connect_timeout":
 		m.timeout(o)
 	case "pipelining":
 		if o.arg == "auto" || o.arg == "on" || o.arg == "off" {
-			a.put(o.option, "pipelining", config.Word(o.arg))
+			a.Put(o.Option, "pipelining", config.Word(o.arg))
 		}
 	case "proxy_host":
 		m.proxy(o)
 	case "proxy_port":
 	case "source_ip":
 		if ip, err := netip.ParseAddr(o.arg); err == nil && ip.Zone() == "" {
-			a.put(o.option, "bind", ip.String())
+			a.Put(o.Option, "bind", ip.String())
 		} else if o.arg != "" {
-			a.drop(o.option, "is no address")
+			a.Drop(o.Option, "is no address")
 		}
 	case "socket":
 		if o.arg != "" {
-			a.drop(o.option, "mailhaul connects by TCP: tunnel: [socat, -, UNIX:PATH] does the same")
-			a.unsure = "the server is a unix socket: see tunnel"
+			a.Drop(o.Option, "mailhaul connects by TCP: tunnel: [socat, -, UNIX:PATH] does the same")
+			a.Unsure = "the server is a unix socket: see tunnel"
 		}
 	case "tls_trust_file":
 		if o.arg == "" || o.arg == "system" {
-			a.carry(o.option, "ca_file")
+			a.Carry(o.Option, "ca_file")
 		} else {
-			m.r.file(a, o.option, "ca_file", o.arg, m.r.opts.Home)
+			m.r.PutFile(a, o.Option, "ca_file", o.arg, m.r.Options.Home)
 		}
 	case "tls_cert_file", "tls_key_file":
 		if o.arg != "" {
-			m.r.file(a, o.option, map[string]string{"tls_cert_file": "client_cert", "tls_key_file": "client_key"}[o.name], o.arg, m.r.opts.Home)
+			m.r.PutFile(a, o.Option, map[string]string{"tls_cert_file": "client_cert", "tls_key_file": "client_key"}[o.name], o.arg, m.r.Options.Home)
 		}
 	case "tls_host_override":
-		if validHost(o.arg) {
-			a.put(o.option, "server_name", o.arg)
+		if ValidHost(o.arg) {
+			a.Put(o.Option, "server_name", o.arg)
 		}
 	default:
 		return false
@@ -272,11 +272,11 @@ func (m *mpopMerge) reach(o mpopOption) bool {
 }
 
 func (m *mpopMerge) timeout(o mpopOption) {
-	if n, ok := atoi(o.arg); ok {
-		m.a.seconds(o.option, "timeout", n)
+	if n, ok := Atoi(o.arg); ok {
+		m.a.Seconds(o.Option, "timeout", n)
 		return
 	}
-	m.a.drop(o.option, "mailhaul never waits for ever: see timeout")
+	m.a.Drop(o.Option, "mailhaul never waits for ever: see timeout")
 }
 
 func (m *mpopMerge) proxy(o mpopOption) {
@@ -284,12 +284,12 @@ func (m *mpopMerge) proxy(o mpopOption) {
 	n, err := strconv.Atoi(port)
 	switch {
 	case o.arg == "":
-	case !validHost(o.arg) || port != "" && (err != nil || n < 1 || n > 65535):
-		m.a.drop(o.option, "is not a host and port")
+	case !ValidHost(o.arg) || port != "" && (err != nil || n < 1 || n > 65535):
+		m.a.Drop(o.Option, "is not a host and port")
 	default:
 		if port == "" {
 			port = "1080"
 		}
-		m.a.put(o.option, "proxy", "socks5://"+net.JoinHostPort(o.arg, port))
+		m.a.Put(o.Option, "proxy", "socks5://"+net.JoinHostPort(o.arg, port))
 	}
 }

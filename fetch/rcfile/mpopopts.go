@@ -17,15 +17,15 @@ func (m *mpopMerge) login(o mpopOption) bool {
 	}
 	switch o.name {
 	case "user":
-		a.carry(o.option, "user")
+		a.Carry(o.Option, "user")
 	case "password":
-		m.r.password(a, o.option, key, o.arg)
+		m.r.Password(a, o.Option, key, o.arg)
 	case "passwordeval":
 		if m.given("password") {
-			a.drop(o.option, "has no use beside password")
+			a.Drop(o.Option, "has no use beside password")
 			return true
 		}
-		a.passwordLine(o.option, key, o.arg)
+		a.PasswordLine(o.Option, key, o.arg)
 	case "auth":
 		m.auth(o)
 	default:
@@ -37,14 +37,14 @@ func (m *mpopMerge) login(o mpopOption) bool {
 func (m *mpopMerge) auth(o mpopOption) {
 	switch o.arg {
 	case "", "on":
-		m.a.carry(o.option, "auth")
+		m.a.Carry(o.Option, "auth")
 	case "user":
-		m.a.put(o.option, "auth", config.Word("password"))
+		m.a.Put(o.Option, "auth", config.Word("password"))
 	case "apop", "plain", "login", "cram-md5", "digest-md5", "scram-sha-1", "scram-sha-1-plus", "scram-sha-256", "scram-sha-256-plus",
 		"xoauth2", "oauthbearer", "external", "gssapi":
-		m.a.put(o.option, "auth", config.Word(o.arg))
+		m.a.Put(o.Option, "auth", config.Word(o.arg))
 	default:
-		m.a.drop(o.option, "is not supported; auto takes the strongest that the server offers")
+		m.a.Drop(o.Option, "is not supported; auto takes the strongest that the server offers")
 	}
 }
 
@@ -56,29 +56,29 @@ func (m *mpopMerge) mail(o mpopOption) bool {
 		m.keep(o)
 	case "skipsize":
 		if n, ok := mpopSize(o.arg); ok && n > 0 {
-			a.put(o.option, "max_size", size(n))
+			a.Put(o.Option, "max_size", Size(n))
 		} else if o.arg != "off" {
-			a.drop(o.option, "would skip everything")
+			a.Drop(o.Option, "would skip everything")
 		}
 	case "killsize":
 		switch n, ok := mpopSize(o.arg); {
 		case o.arg == "off":
 		case ok && n == 0:
-			a.drop(o.option, "marks everything as seen: mailhaul state mark-seen --all does it once")
+			a.Drop(o.Option, "marks everything as seen: mailhaul state mark-seen --all does it once")
 		default:
-			a.drop(o.option, "nothing is deleted that was not delivered: max_size skips large messages")
+			a.Drop(o.Option, "nothing is deleted that was not delivered: max_size skips large messages")
 		}
 	case "only_new":
 		if o.arg == "off" {
-			a.change(o.option, "each message is fetched once; mailhaul fetch --all fetches those already seen, too")
+			a.Change(o.Option, "each message is fetched once; mailhaul fetch --all fetches those already seen, too")
 		}
 	case "delivery":
 		m.delivery(o)
 	case "uidls_file":
-		a.carry(o.option, "the list of seen messages is read from there")
+		a.Carry(o.Option, "the list of seen messages is read from there")
 	case "received_header":
 		if o.arg != "off" {
-			a.put(o.option, "headers", config.Pair("received", true))
+			a.Put(o.Option, "headers", config.Pair("received", true))
 		}
 	default:
 		return false
@@ -90,22 +90,22 @@ func (m *mpopMerge) mail(o mpopOption) bool {
 func (m *mpopMerge) keep(o mpopOption) {
 	switch o.arg {
 	case "on", "":
-		m.a.put(o.option, "keep", config.Word("all"))
+		m.a.Put(o.Option, "keep", config.Word("all"))
 		return
 	case "off":
-		m.a.put(o.option, "keep", config.Word("none"))
+		m.a.Put(o.Option, "keep", config.Word("none"))
 		return
 	}
 	d, err := config.ParseDuration(o.arg)
 	days := int64((d.Hours() + 23.999999) / 24)
 	if err != nil || days < 1 || days > 36500 {
-		m.a.put(o.option, "keep", config.Word("all"))
-		m.a.change(o.option, "was not understood, so all is kept")
+		m.a.Put(o.Option, "keep", config.Word("all"))
+		m.a.Change(o.Option, "was not understood, so all is kept")
 		return
 	}
-	m.a.put(o.option, "keep", config.Pair("days", config.Word(fmt.Sprint(days))))
+	m.a.Put(o.Option, "keep", config.Pair("days", config.Word(fmt.Sprint(days))))
 	if float64(days)*24 != d.Hours() {
-		m.a.change(o.option, "is rounded up to whole days")
+		m.a.Change(o.Option, "is rounded up to whole days")
 	}
 }
 
@@ -114,19 +114,19 @@ func (m *mpopMerge) delivery(o mpopOption) {
 	arg = unquote(strings.TrimSpace(arg))
 	switch kind {
 	case "maildir", "mbox":
-		m.a.deliverPath(o.option, kind, arg, m.r.opts.Home, true)
+		m.a.DeliverPath(o.Option, kind, arg, m.r.Options.Home, true)
 	case "mda":
 		if strings.Contains(arg, "%F") {
-			m.a.change(o.option, "%F is $SENDER now, which is empty for a message without a Return-Path")
+			m.a.Change(o.Option, "%F is $SENDER now, which is empty for a message without a Return-Path")
 		}
-		argv, err := command(fromEnvironment(arg, "%F", "SENDER"))
+		argv, err := Command(FromEnvironment(arg, "%F", "SENDER"))
 		if err != nil {
-			m.a.lose(o.option, err.Error())
+			m.a.Lose(o.Option, err.Error())
 			return
 		}
-		m.a.deliver(o.option, "pipe", config.Pair("command", argv))
+		m.a.Deliver(o.Option, "pipe", config.Pair("command", argv))
 	default:
-		m.a.lose(o.option, "has no counterpart")
+		m.a.Lose(o.Option, "has no counterpart")
 	}
 }
 

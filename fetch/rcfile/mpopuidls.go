@@ -9,14 +9,14 @@ import (
 
 // seenMpop reads a uidls file, which may hold the lists of several accounts.
 func seenMpop(r *Result, file string, _ *Account) ([]SeenList, error) {
-	data, err := load(file, maxState)
+	data, err := Load(file, MaxState)
 	if err != nil {
 		return nil, err
 	}
 	lists, err := parseUidls(file, data)
 	for i := range lists {
 		lists[i].Source = file
-		lists[i].Account = r.claim(lists[i].Host, lists[i].User, false)
+		lists[i].Account = r.Claim(lists[i].Host, lists[i].User, false)
 	}
 	return lists, err
 }
@@ -38,7 +38,7 @@ func parseUidls(file string, data []byte) ([]SeenList, error) {
 	for i < len(lines) {
 		l, count, ok := uidlsHeader(lines[i])
 		if !ok || count > len(lines)-i-1 {
-			return lists, syntax(file, i+1, "wants a line with the number of UIDs, host and user")
+			return lists, Syntax(file, i+1, "wants a line with the number of UIDs, host and user")
 		}
 		l.Line = i + 1
 		body := lines[i+1 : i+1+count]
@@ -47,8 +47,8 @@ func parseUidls(file string, data []byte) ([]SeenList, error) {
 		}
 		for _, s := range body {
 			u := SeenUID{UID: s}
-			if uid, at, ok := stamp(s); stamps && ok {
-				u = SeenUID{UID: uid, FirstSeen: unixTime(at)}
+			if uid, at, ok := Stamp(s); stamps && ok {
+				u = SeenUID{UID: uid, FirstSeen: UnixTime(at)}
 			}
 			if u.UID == "" {
 				l.Skipped++
@@ -89,7 +89,7 @@ func mpopHasStamps(version string) bool {
 func allStamped(lines []string) bool {
 	for _, s := range lines {
 		i := strings.LastIndexByte(s, ' ')
-		if _, _, ok := stamp(s); !ok || len(s)-i-1 < 9 {
+		if _, _, ok := Stamp(s); !ok || len(s)-i-1 < 9 {
 			return false
 		}
 	}
@@ -99,7 +99,7 @@ func allStamped(lines []string) bool {
 // busyMpop asks for the lock that mpop holds on its lists while it polls.
 func busyMpop(r *Result) (string, bool) {
 	for _, file := range r.StateFiles() {
-		if locked(file) {
+		if Locked(file) {
 			return fmt.Sprintf("mpop holds %s locked: wait until it is done", file), true
 		}
 	}

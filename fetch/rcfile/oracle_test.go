@@ -104,14 +104,14 @@ func weSay(r *Result) []string {
 		}
 		fact := a.User + "@" + a.Label
 		for _, s := range r.Secrets {
-			if s.Path == filepath.Join(r.opts.SecretDir, a.Name+".password") {
+			if s.Path == filepath.Join(r.Options.SecretDir, a.Name+".password") {
 				fact += " password " + strconv.Quote(s.Value)
 			}
 		}
 		for _, f := range []struct {
 			on   bool
 			text string
-		}{{a.value("keep") == config.Word("all"), "--keep on"}, {a.TLS == 0, "SSL encrypted sessions enabled"}, {a.multi, "Multi-drop mode"}, {uidl, "forcing UIDL use"}} {
+		}{{a.Value("keep") == config.Word("all"), "--keep on"}, {a.TLS == 0, "SSL encrypted sessions enabled"}, {a.Multi, "Multi-drop mode"}, {uidl, "forcing UIDL use"}} {
 			if f.on {
 				fact += " " + f.text
 			}

@@ -11,7 +11,7 @@ import (
 
 // seenThunderbird reads a popstate.dat, which has a section for each account.
 func seenThunderbird(r *Result, file string, a *Account) ([]SeenList, error) {
-	data, err := load(file, maxState)
+	data, err := Load(file, MaxState)
 	if err != nil {
 		return nil, err
 	}
@@ -19,8 +19,8 @@ func seenThunderbird(r *Result, file string, a *Account) ([]SeenList, error) {
 	for i := range lists {
 		l := &lists[i]
 		l.Source = file
-		if l.Account = r.claim(l.Host, l.User, true); l.Account == "" && len(lists) == 1 {
-			l.Account = nameOf(a)
+		if l.Account = r.Claim(l.Host, l.User, true); l.Account == "" && len(lists) == 1 {
+			l.Account = NameOf(a)
 		}
 	}
 	return lists, nil
@@ -62,8 +62,8 @@ func popstateLine(s string) (u SeenUID, seen, ok bool) {
 		return u, false, false
 	}
 	u = SeenUID{UID: s[2:], Delete: s[0] == 'd'}
-	if uid, at, stamped := stamp(s[2:]); stamped {
-		u.UID, u.FirstSeen = uid, unixTime(at)
+	if uid, at, stamped := Stamp(s[2:]); stamped {
+		u.UID, u.FirstSeen = uid, UnixTime(at)
 	}
 	if n, err := strconv.Atoi(u.UID); err == nil && n < 0 || u.UID == "" {
 		return u, false, false
@@ -74,16 +74,16 @@ func popstateLine(s string) (u SeenUID, seen, ok bool) {
 // busyThunderbird looks at the profile's locks: a symbolic link to
 // "ADDRESS:+PID", and a file that is locked while it runs.
 func busyThunderbird(r *Result) (string, bool) {
-	for _, file := range r.locks {
+	for _, file := range r.Locks {
 		if target, err := os.Readlink(file); err == nil {
 			_, pid, _ := strings.Cut(target, "+")
 			n, err := strconv.Atoi(pid)
-			if err == nil && alive(n, "") {
+			if err == nil && Alive(n, "") {
 				return fmt.Sprintf("Thunderbird runs as process %d (%s): close it", n, file), true
 			}
 			continue
 		}
-		if filepath.Base(file) != "lock" && locked(file) {
+		if filepath.Base(file) != "lock" && Locked(file) {
 			return fmt.Sprintf("Thunderbird holds %s locked: close it", file), true
 		}
 	}

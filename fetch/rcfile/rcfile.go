@@ -31,7 +31,7 @@ type Options struct {
 	Stdin io.Reader
 }
 
-func (o Options) env(name string) string {
+func (o Options) Env(name string) string {
 	if o.LookupEnv == nil {
 		return ""
 	}
@@ -125,18 +125,18 @@ type Account struct {
 	Notes []Note
 
 	fields   config.Map   // in the order in which they were set
-	targets  []config.Map // elements of deliver
-	multi    bool         // recipients come from each message
+	Targets  []config.Map // elements of deliver
+	Multi    bool         // recipients come from each message
 	insecure bool         // no TLS to another machine, as before
-	unsure   string       // why the account is not enabled
-	state    stateKey     // how the other program names its seen-list
+	Unsure   string       // why the account is not enabled
+	Seen     SeenKey      // how the other program names its seen-list
 }
 
 // stateKey is how a program tells apart the lists of its accounts.
-type stateKey struct {
-	host, user string
-	port       int
-	file       string // the account's own file, if it has one
+type SeenKey struct {
+	Host, User string
+	Port       int
+	File       string // the account's own file, if it has one
 }
 
 // Result is what a configuration yields.
@@ -151,10 +151,10 @@ type Result struct {
 	// Secrets are what the YAML refers to by file.
 	Secrets []SecretFile
 
-	opts   Options
-	states []string // files of seen-lists shared by accounts
-	locks  []string // files that tell that the program runs
-	nolock string   // why there is no lock to look at
+	Options   Options
+	SeenFiles []string // files of seen-lists shared by accounts
+	Locks     []string // files that tell that the program runs
+	NoLock    string   // why there is no lock to look at
 }
 
 // Format is a program whose files can be read.
@@ -185,7 +185,7 @@ func Read(f Format, path string, o Options) (*Result, error) {
 			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
 	}
-	r := &Result{Format: f, opts: o}
+	r := &Result{Format: f, Options: o}
 	if err := f.Read(r, path); err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func Read(f Format, path string, o Options) (*Result, error) {
 }
 
 // account adds an account under a name that is free and that config accepts.
-func (r *Result) account(label, file string, line int) *Account {
+func (r *Result) Add(label, file string, line int) *Account {
 	name := accountName(label)
 	for n := 2; slices.ContainsFunc(r.Accounts, func(a *Account) bool { return a.Name == name }); n++ {
 		name = fmt.Sprintf("%s-%d", accountName(label), n)
@@ -203,9 +203,9 @@ func (r *Result) account(label, file string, line int) *Account {
 	return a
 }
 
-// freeName returns a name that no account has.
-func (r *Result) freeName(label string) string {
-	probe := r.account(label, "", 0)
+// FreeName returns a name that no account has.
+func (r *Result) FreeName(label string) string {
+	probe := r.Add(label, "", 0)
 	r.Accounts = r.Accounts[:len(r.Accounts)-1]
 	return probe.Name
 }
@@ -229,6 +229,6 @@ func accountName(label string) string {
 	return s
 }
 
-func (r *Result) note(kind NoteKind, file string, line int, option, why string) {
+func (r *Result) AddNote(kind NoteKind, file string, line int, option, why string) {
 	r.Notes = append(r.Notes, Note{kind, file, line, option, why})
 }

@@ -74,18 +74,18 @@ func (r *Result) Seen(files ...string) ([]SeenList, error) {
 	if len(files) > 0 {
 		return lists, nil
 	}
-	for _, file := range r.states {
+	for _, file := range r.SeenFiles {
 		if err := read(file, nil, false); err != nil {
 			return lists, err
 		}
 	}
 	done := map[string]bool{} // accounts may share a file
 	for _, a := range r.Accounts {
-		if a.state.file == "" || done[a.state.file] {
+		if a.Seen.File == "" || done[a.Seen.File] {
 			continue
 		}
-		done[a.state.file] = true
-		if err := read(a.state.file, a, false); err != nil {
+		done[a.Seen.File] = true
+		if err := read(a.Seen.File, a, false); err != nil {
 			return lists, err
 		}
 	}
@@ -94,10 +94,10 @@ func (r *Result) Seen(files ...string) ([]SeenList, error) {
 
 // StateFiles returns where the lists are looked for, existing or not.
 func (r *Result) StateFiles() []string {
-	files := append([]string(nil), r.states...)
+	files := append([]string(nil), r.SeenFiles...)
 	for _, a := range r.Accounts {
-		if a.state.file != "" {
-			files = append(files, a.state.file)
+		if a.Seen.File != "" {
+			files = append(files, a.Seen.File)
 		}
 	}
 	return files
@@ -106,7 +106,7 @@ func (r *Result) StateFiles() []string {
 // owner returns the account whose own file this is, or the only account.
 func (r *Result) owner(file string) *Account {
 	for _, a := range r.Accounts {
-		if a.state.file == file {
+		if a.Seen.File == file {
 			return a
 		}
 	}
@@ -116,34 +116,34 @@ func (r *Result) owner(file string) *Account {
 	return nil
 }
 
-// claim returns the name of the account whose list has this host and user.
-func (r *Result) claim(host, user string, fold bool) string {
+// Claim returns the name of the account whose list has this host and user.
+func (r *Result) Claim(host, user string, fold bool) string {
 	for _, a := range r.Accounts {
-		if a.state.host == host && a.state.user == user ||
-			fold && strings.EqualFold(a.state.host, host) && strings.EqualFold(a.state.user, user) {
+		if a.Seen.Host == host && a.Seen.User == user ||
+			fold && strings.EqualFold(a.Seen.Host, host) && strings.EqualFold(a.Seen.User, user) {
 			return a.Name
 		}
 	}
 	return ""
 }
 
-func nameOf(a *Account) string {
+func NameOf(a *Account) string {
 	if a == nil {
 		return ""
 	}
 	return a.Name
 }
 
-// unixTime reads a recorded time; zero if it is not one.
-func unixTime(n int64) time.Time {
+// UnixTime reads a recorded time; zero if it is not one.
+func UnixTime(n int64) time.Time {
 	if n <= 0 || n > 1<<40 {
 		return time.Time{}
 	}
 	return time.Unix(n, 0).UTC()
 }
 
-// stamp splits "UID TIME" at the last blank.
-func stamp(s string) (uid string, at int64, ok bool) {
+// Stamp splits "UID TIME" at the last blank.
+func Stamp(s string) (uid string, at int64, ok bool) {
 	i := strings.LastIndexByte(s, ' ')
 	if i <= 0 {
 		return s, 0, false

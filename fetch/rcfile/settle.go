@@ -21,7 +21,7 @@ const (
 // disable turns an account off and says why; the first reason is enough.
 func (a *Account) disable(why string) {
 	if a.Enabled {
-		a.change(option{file: a.File, line: a.Line}, "is not enabled: "+why)
+		a.Change(Option{File: a.File, Line: a.Line}, "is not enabled: "+why)
 	}
 	a.Enabled = false
 }
@@ -52,7 +52,7 @@ func (r *Result) parse(accounts ...*Account) (*config.Config, error) {
 		copies[i] = &c
 	}
 	text := (&Result{Format: r.Format, Accounts: copies}).YAML()
-	home := r.opts.Home
+	home := r.Options.Home
 	if !filepath.IsAbs(home) {
 		home = "/"
 	}
@@ -64,7 +64,7 @@ func (r *Result) parse(accounts ...*Account) (*config.Config, error) {
 // judge makes the account one that config accepts. Each round takes one thing
 // out; what is left in the end is a server, a user and a Maildir.
 func (r *Result) judge(a *Account) {
-	for range len(a.fields) + len(a.targets) {
+	for range len(a.fields) + len(a.Targets) {
 		_, err := r.parse(a)
 		if err == nil {
 			return
@@ -74,14 +74,14 @@ func (r *Result) judge(a *Account) {
 		}
 	}
 	for _, strip := range []func(){
-		func() { a.fields, a.targets, a.insecure, a.TLS = nil, r.ownMaildir(a), false, pop3.ImplicitTLS },
+		func() { a.fields, a.Targets, a.insecure, a.TLS = nil, r.ownMaildir(a), false, pop3.ImplicitTLS },
 		func() { a.Host, a.User, a.Port = noHost, noUser, 995 },
 	} {
 		_, err := r.parse(a)
 		if err == nil {
 			return
 		}
-		a.drop(option{file: a.File, line: a.Line}, refusal(err))
+		a.Drop(Option{File: a.File, Line: a.Line}, refusal(err))
 		a.disable("only its name could be carried over whole")
 		strip()
 	}
@@ -96,21 +96,21 @@ func (r *Result) takeOut(a *Account, err error) bool {
 	key, _ := strings.CutPrefix(mistakes[0].Path, "accounts."+a.Name+".")
 	var i int
 	switch n, _ := fmt.Sscanf(key, "deliver[%d]", &i); {
-	case n == 1 && i < len(a.targets):
-		a.targets = slices.Delete(slices.Clone(a.targets), i, i+1)
-		if key = "deliver"; len(a.targets) == 0 {
-			a.targets = r.ownMaildir(a)
+	case n == 1 && i < len(a.Targets):
+		a.Targets = slices.Delete(slices.Clone(a.Targets), i, i+1)
+		if key = "deliver"; len(a.Targets) == 0 {
+			a.Targets = r.ownMaildir(a)
 		}
 	default:
 		if i := strings.IndexAny(key, ".["); i >= 0 {
 			key = key[:i]
 		}
-		if !a.has(key) {
+		if !a.Has(key) {
 			return false
 		}
-		a.unset(key)
+		a.Unset(key)
 	}
-	a.drop(option{a.File, a.Line, key}, refusal(err))
+	a.Drop(Option{a.File, a.Line, key}, refusal(err))
 	a.disable("look at " + key)
 	return true
 }
@@ -139,7 +139,7 @@ func (r *Result) oneMaildropEach() {
 		id := r.id(a)
 		key := fmt.Sprint(id, a.Enabled, r.says(a))
 		if first := said[key]; first != nil {
-			r.note(Changed, a.File, a.Line, "account "+a.Label, "says the same as "+first.Name+": they are one account here")
+			r.AddNote(Changed, a.File, a.Line, "account "+a.Label, "says the same as "+first.Name+": they are one account here")
 			r.forget(a)
 			continue
 		}
@@ -163,9 +163,9 @@ func (r *Result) ownID(a *Account, ids map[string][]*Account) {
 		id = fmt.Sprintf("%s-%d", a.Name, n)
 	}
 	ids[id] = []*Account{a}
-	a.set("id", id)
+	a.Set("id", id)
 	if !a.Enabled {
-		a.change(option{file: a.File, line: a.Line}, "is the same maildrop as "+first.Name+", so it has an id of its own")
+		a.Change(Option{File: a.File, Line: a.Line}, "is the same maildrop as "+first.Name+", so it has an id of its own")
 	}
 	a.disable("it is the same maildrop as " + first.Name + ", with other options: put what it adds into that one and remove this")
 }
@@ -193,7 +193,7 @@ func (r *Result) says(a *Account) string {
 
 // secretsOf returns what tells the account's secrets from others, and their kind.
 func (r *Result) secretsOf(a *Account) func(SecretFile) (what string, ok bool) {
-	prefix := filepath.Join(r.opts.SecretDir, a.Name+".")
+	prefix := filepath.Join(r.Options.SecretDir, a.Name+".")
 	return func(s SecretFile) (string, bool) {
 		what, ok := strings.CutPrefix(s.Path, prefix)
 		return what, ok && !strings.Contains(what, ".")

@@ -62,8 +62,8 @@ func shellSpecial(c byte, in bool, words int) bool {
 	return false
 }
 
-// shellQuote quotes a word for sh.
-func shellQuote(s string) string {
+// ShellQuote quotes a word for sh.
+func ShellQuote(s string) string {
 	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._@+-,:"
 	if s != "" && strings.Trim(s, safe) == "" {
 		return s
@@ -71,11 +71,11 @@ func shellQuote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// fromEnvironment puts a variable of the environment where a command line for a
+// FromEnvironment puts a variable of the environment where a command line for a
 // shell has a mark that another program replaces by a value. It is expanded as
 // one word, whatever it holds, also by the shell that sh -c runs: what others
 // send must never be read as a command.
-func fromEnvironment(line, mark, name string) string {
+func FromEnvironment(line, mark, name string) string {
 	for _, q := range []string{"'" + mark + "'", `"` + mark + `"`} {
 		line = strings.ReplaceAll(line, q, mark)
 	}

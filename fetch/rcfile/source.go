@@ -10,23 +10,23 @@ import (
 )
 
 const (
-	// maxConfig bounds a configuration file, maxState a list of seen messages.
-	maxConfig = 4 << 20
-	maxState  = 256 << 20
+	// MaxConfig bounds a configuration file, maxState a list of seen messages.
+	MaxConfig = 4 << 20
+	MaxState  = 256 << 20
 )
 
-// load reads a regular file of at most limit bytes.
-func load(name string, limit int64) ([]byte, error) {
+// Load reads a regular file of at most limit bytes.
+func Load(name string, limit int64) ([]byte, error) {
 	st, err := os.Stat(name)
 	if err != nil {
-		return nil, brief(err)
+		return nil, Brief(err)
 	}
 	if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: is not a regular file", name)
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, brief(err)
+		return nil, Brief(err)
 	}
 	defer f.Close()
 	return limited(f, name, limit)
@@ -35,7 +35,7 @@ func load(name string, limit int64) ([]byte, error) {
 func limited(in io.Reader, name string, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(in, limit+1))
 	if err != nil {
-		return nil, brief(err)
+		return nil, Brief(err)
 	}
 	if int64(len(data)) > limit {
 		return nil, fmt.Errorf("%s: is larger than %d MiB", name, limit>>20)
@@ -43,17 +43,17 @@ func limited(in io.Reader, name string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// stdin is the path of standard input.
-const stdin = "-"
+// Stdin is the path of standard input.
+const Stdin = "-"
 
 // config reads a configuration file and remembers that it was read.
-func (r *Result) config(name string) (string, error) {
+func (r *Result) ReadConfig(name string) (string, error) {
 	var data []byte
 	var err error
-	if name == stdin && r.opts.Stdin != nil {
-		data, err = limited(r.opts.Stdin, "standard input", maxConfig)
+	if name == Stdin && r.Options.Stdin != nil {
+		data, err = limited(r.Options.Stdin, "standard input", MaxConfig)
 	} else {
-		data, err = load(name, maxConfig)
+		data, err = Load(name, MaxConfig)
 	}
 	if err != nil {
 		return "", err
@@ -62,8 +62,8 @@ func (r *Result) config(name string) (string, error) {
 	return string(data), nil
 }
 
-// first returns the first path that exists.
-func first(paths ...string) (string, error) {
+// First returns the first path that exists.
+func First(paths ...string) (string, error) {
 	for _, p := range paths {
 		if p == "" {
 			continue
@@ -72,10 +72,10 @@ func first(paths ...string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("no configuration found: looked for %s", strings.Join(nonEmpty(paths), ", "))
+	return "", fmt.Errorf("no configuration found: looked for %s", strings.Join(NonEmpty(paths), ", "))
 }
 
-func nonEmpty(list []string) []string {
+func NonEmpty(list []string) []string {
 	var out []string
 	for _, s := range list {
 		if s != "" {
@@ -85,8 +85,8 @@ func nonEmpty(list []string) []string {
 	return out
 }
 
-// under joins a name to a directory; empty if the directory is.
-func under(dir string, names ...string) string {
+// Under joins a name to a directory; empty if the directory is.
+func Under(dir string, names ...string) string {
 	if dir == "" {
 		return ""
 	}
@@ -94,36 +94,36 @@ func under(dir string, names ...string) string {
 }
 
 // xdg returns $XDG_CONFIG_HOME or its default.
-func (o Options) xdg() string {
-	if d := o.env("XDG_CONFIG_HOME"); filepath.IsAbs(d) {
+func (o Options) ConfigHome() string {
+	if d := o.Env("XDG_CONFIG_HOME"); filepath.IsAbs(d) {
 		return d
 	}
-	return under(o.Home, ".config")
+	return Under(o.Home, ".config")
 }
 
-// tilde expands a leading ~/.
-func (o Options) tilde(s string) string {
+// Tilde expands a leading ~/.
+func (o Options) Tilde(s string) string {
 	if s == "~" || strings.HasPrefix(s, "~/") {
 		return strings.TrimSuffix(o.Home, "/") + s[1:]
 	}
 	return s
 }
 
-// absolute makes a path absolute from the directory of a file.
-func absolute(s, file string) string {
+// Absolute makes a path absolute from the directory of a file.
+func Absolute(s, file string) string {
 	if filepath.IsAbs(s) {
 		return s
 	}
 	return filepath.Join(filepath.Dir(file), s)
 }
 
-// syntax is a mistake in a file.
-func syntax(file string, line int, format string, args ...any) error {
+// Syntax is a mistake in a file.
+func Syntax(file string, line int, format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %s", file, line, fmt.Sprintf(format, args...))
 }
 
-// brief takes the operation out of a file error; the path stays.
-func brief(err error) error {
+// Brief takes the operation out of a file error; the path stays.
+func Brief(err error) error {
 	var pe *os.PathError
 	if errors.As(err, &pe) {
 		return fmt.Errorf("%s: %w", pe.Path, pe.Err)

@@ -17,13 +17,13 @@ func FormatThunderbird() Format {
 
 // findThunderbird returns the default profile.
 func findThunderbird(o Options) (string, error) {
-	ini, err := first(under(o.Home, ".thunderbird", "profiles.ini"), under(o.Home, "snap", "thunderbird", "common", ".thunderbird", "profiles.ini"),
-		under(o.Home, ".var", "app", "org.mozilla.Thunderbird", ".thunderbird", "profiles.ini"),
-		under(o.Home, "Library", "Thunderbird", "profiles.ini"), under(o.env("APPDATA"), "Thunderbird", "profiles.ini"))
+	ini, err := First(Under(o.Home, ".thunderbird", "profiles.ini"), Under(o.Home, "snap", "thunderbird", "common", ".thunderbird", "profiles.ini"),
+		Under(o.Home, ".var", "app", "org.mozilla.Thunderbird", ".thunderbird", "profiles.ini"),
+		Under(o.Home, "Library", "Thunderbird", "profiles.ini"), Under(o.Env("APPDATA"), "Thunderbird", "profiles.ini"))
 	if err != nil {
 		return "", err
 	}
-	data, err := load(ini, maxConfig)
+	data, err := Load(ini, MaxConfig)
 	if err != nil {
 		return "", err
 	}
@@ -33,23 +33,23 @@ func findThunderbird(o Options) (string, error) {
 // defaultProfile reads profiles.ini: an [Install...] section names the profile
 // in use; older files mark it with Default=1.
 func defaultProfile(ini, text string) (string, error) {
-	sections, err := parseINI(ini, text)
+	sections, err := ParseINI(ini, text)
 	if err != nil {
 		return "", err
 	}
 	dir := ""
 	for _, s := range sections {
-		p, has := s.get("path")
-		def, _ := s.get("default")
+		p, has := s.Get("path")
+		def, _ := s.Get("default")
 		switch {
-		case strings.HasPrefix(s.name, "Install") && def.value != "":
-			return absolute(filepath.FromSlash(def.value), ini), nil
-		case has && (dir == "" || def.value == "1"):
-			dir = absolute(filepath.FromSlash(p.value), ini)
+		case strings.HasPrefix(s.Name, "Install") && def.Value != "":
+			return Absolute(filepath.FromSlash(def.Value), ini), nil
+		case has && (dir == "" || def.Value == "1"):
+			dir = Absolute(filepath.FromSlash(p.Value), ini)
 		}
 	}
 	if dir == "" {
-		return "", syntax(ini, 1, "names no profile")
+		return "", Syntax(ini, 1, "names no profile")
 	}
 	return dir, nil
 }
@@ -66,12 +66,12 @@ func readThunderbird(r *Result, p string) error {
 	if st, err := os.Stat(p); err == nil && st.IsDir() {
 		file = filepath.Join(p, "prefs.js")
 	}
-	text, err := r.config(file)
+	text, err := r.ReadConfig(file)
 	if err != nil {
 		return err
 	}
 	prefs := parsePrefs(text)
-	r.locks = []string{filepath.Join(filepath.Dir(file), "lock"), filepath.Join(filepath.Dir(file), ".parentlock"), filepath.Join(filepath.Dir(file), "parent.lock")}
+	r.Locks = []string{filepath.Join(filepath.Dir(file), "lock"), filepath.Join(filepath.Dir(file), ".parentlock"), filepath.Join(filepath.Dir(file), "parent.lock")}
 	for _, acc := range strings.Split(prefs["mail.accountmanager.accounts"].value, ",") {
 		server := prefs["mail.account."+strings.TrimSpace(acc)+".server"].value
 		if server != "" {
@@ -142,13 +142,13 @@ type tbServer struct {
 	prefix string
 }
 
-func (s *tbServer) get(names ...string) (string, option) {
+func (s *tbServer) get(names ...string) (string, Option) {
 	for _, n := range names {
 		if p, ok := s.prefs[s.prefix+n]; ok && p.value != "" {
-			return p.value, option{s.file, p.line, s.prefix + n + " = " + p.value}
+			return p.value, Option{s.file, p.line, s.prefix + n + " = " + p.value}
 		}
 	}
-	return "", option{s.file, 0, s.prefix + names[0]}
+	return "", Option{s.file, 0, s.prefix + names[0]}
 }
 
 func (s *tbServer) read() {
@@ -156,7 +156,7 @@ func (s *tbServer) read() {
 	host, at := s.get("realhostname", "hostname")
 	if kind != "pop3" {
 		if kind != "none" && kind != "" {
-			s.r.note(Dropped, o.file, o.line, o.text, host+": mailhaul fetches by POP3 only")
+			s.r.AddNote(Dropped, o.File, o.Line, o.Text, host+": mailhaul fetches by POP3 only")
 		}
 		return
 	}
@@ -164,23 +164,23 @@ func (s *tbServer) read() {
 	if label == "" {
 		label = host
 	}
-	s.a = s.r.account(label, s.file, at.line)
+	s.a = s.r.Add(label, s.file, at.Line)
 	a := s.a
 	a.Host = host
-	a.carry(at, "server")
+	a.Carry(at, "server")
 	a.User, o = s.get("realuserName", "userName")
-	a.carry(o, "user")
+	a.Carry(o, "user")
 	if v, o := s.get("port"); v != "" {
-		a.Port = servicePort(v)
-		a.carry(o, "server")
+		a.Port = ServicePort(v)
+		a.Carry(o, "server")
 	}
 	s.tls()
 	s.auth()
 	s.keep()
 	s.times()
-	a.change(option{s.file, a.Line, ""}, "the password is in Thunderbird's own store, which is not read: set password")
-	a.change(option{s.file, a.Line, ""}, "Thunderbird's own folders are not written to: mail goes to a Maildir (deliver)")
-	a.state = stateKey{host: host, user: a.User, file: s.stateFile(host)}
+	a.Change(Option{s.file, a.Line, ""}, "the password is in Thunderbird's own store, which is not read: set password")
+	a.Change(Option{s.file, a.Line, ""}, "Thunderbird's own folders are not written to: mail goes to a Maildir (deliver)")
+	a.Seen = SeenKey{Host: host, User: a.User, File: s.stateFile(host)}
 }
 
 // tls reads socketType: 0 none, 1 STARTTLS if offered, 2 STARTTLS, 3 TLS.
@@ -198,7 +198,7 @@ func (s *tbServer) tls() {
 		}
 	}
 	if v != "" {
-		s.a.carry(o, "tls")
+		s.a.Carry(o, "tls")
 	}
 }
 
@@ -207,17 +207,17 @@ func (s *tbServer) auth() {
 	switch v, o := s.get("authMethod"); v {
 	case "", "2", "3", "4", "8", "9":
 		if v != "" {
-			s.a.carry(o, "auth")
+			s.a.Carry(o, "auth")
 		}
 	case "5":
-		s.a.put(o, "auth", config.Word("gssapi"))
+		s.a.Put(o, "auth", config.Word("gssapi"))
 	case "7":
-		s.a.drop(o, "auth: external wants client_cert")
+		s.a.Drop(o, "auth: external wants client_cert")
 	case "10":
-		s.a.drop(o, "OAuth2: set oauth: {provider: ...} and run mailhaul login")
-		s.a.unsure = "it logs in by OAuth2: see oauth and mailhaul login"
+		s.a.Drop(o, "OAuth2: set oauth: {provider: ...} and run mailhaul login")
+		s.a.Unsure = "it logs in by OAuth2: see oauth and mailhaul login"
 	default:
-		s.a.drop(o, "is not supported; auto takes the strongest that the server offers")
+		s.a.Drop(o, "is not supported; auto takes the strongest that the server offers")
 	}
 }
 
@@ -226,28 +226,28 @@ func (s *tbServer) keep() {
 	stay, o := s.get("leave_on_server")
 	byAge, oAge := s.get("delete_by_age_from_server")
 	days, _ := s.get("num_days_to_leave_on_server")
-	n, ok := atoi(days)
+	n, ok := Atoi(days)
 	switch {
 	case stay != "true":
-		s.a.set("keep", config.Word("none"))
+		s.a.Set("keep", config.Word("none"))
 	case byAge == "true" && (ok && n > 0 && n <= 36500 || days == ""):
 		if days == "" {
 			n = 7
 		}
-		s.a.put(oAge, "keep", config.Pair("days", config.Word(strconv.FormatInt(n, 10))))
+		s.a.Put(oAge, "keep", config.Pair("days", config.Word(strconv.FormatInt(n, 10))))
 	default:
-		s.a.put(o, "keep", config.Word("all"))
+		s.a.Put(o, "keep", config.Word("all"))
 	}
 	if v, o := s.get("delete_mail_left_on_server"); v == "true" && stay == "true" {
-		s.a.drop(o, "mailhaul does not see that a message is deleted in a mail reader: see keep")
+		s.a.Drop(o, "mailhaul does not see that a message is deleted in a mail reader: see keep")
 	}
 	if v, o := s.get("headers_only"); v == "true" {
-		s.a.drop(o, "messages are fetched whole")
+		s.a.Drop(o, "messages are fetched whole")
 	}
 	size1, o := s.get("max_size")
 	if on, _ := s.get("limit_offline_message_size"); on == "true" {
-		if n, ok := atoi(size1); ok && n > 0 && n < 1<<30 {
-			s.a.put(o, "max_size", size(n*1024))
+		if n, ok := Atoi(size1); ok && n > 0 && n < 1<<30 {
+			s.a.Put(o, "max_size", Size(n*1024))
 		}
 	}
 }
@@ -255,8 +255,8 @@ func (s *tbServer) keep() {
 // times reads how often mail is checked.
 func (s *tbServer) times() {
 	if v, o := s.get("check_time"); v != "" {
-		if n, ok := atoi(v); ok && n < 1<<30 {
-			s.a.seconds(o, "every", n*60)
+		if n, ok := Atoi(v); ok && n < 1<<30 {
+			s.a.Seconds(o, "every", n*60)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func order() []string {
 
 // all returns the account's keys in the order of printing.
 func (a *Account) all() config.Map {
-	m := append(config.Pair("server", hostPort(a.Host, a.Port, usualPort(a.TLS))).And("user", a.User).And("deliver", a.targets), a.fields...)
+	m := append(config.Pair("server", HostPort(a.Host, a.Port, UsualPort(a.TLS))).And("user", a.User).And("deliver", a.Targets), a.fields...)
 	if a.TLS != pop3.ImplicitTLS {
 		m = m.And("tls", config.Word(a.TLS.String()))
 	}
