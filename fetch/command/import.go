@@ -18,13 +18,14 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
+	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 )
 
 func importCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "import",
 		Usage:     "convert another program's configuration, and import its seen-list",
-		ArgsUsage: strings.Join(rcfile.Names(), " | ") + " [FILE|DIRECTORY|-]",
+		ArgsUsage: strings.Join(programs.Names(), " | ") + " [FILE|DIRECTORY|-]",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "write", Usage: "write the YAML to the configuration file, which must not exist yet"},
 			&cli.StringFlag{Name: "only", Usage: "import only the account that the YAML calls `NAME`"},
@@ -34,7 +35,7 @@ func importCommand() *cli.Command {
 			&cli.BoolFlag{Name: "force", Usage: "continue although the other program runs or its list does not match"},
 		},
 		BashComplete: func(c *cli.Context) {
-			fmt.Fprintln(c.App.Writer, strings.Join(rcfile.Names(), "\n"))
+			fmt.Fprintln(c.App.Writer, strings.Join(programs.Names(), "\n"))
 		},
 		Action: runImport,
 	}
@@ -52,10 +53,10 @@ type importRun struct {
 
 func runImport(c *cli.Context) error {
 	if c.NArg() < 1 || c.NArg() > 2 {
-		return exit.Usagef("import wants a format (%s) and at most one file", strings.Join(rcfile.Names(), ", "))
+		return exit.Usagef("import wants a format (%s) and at most one file", strings.Join(programs.Names(), ", "))
 	}
-	if name := c.Args().Get(0); !slices.Contains(rcfile.Names(), name) {
-		return exit.Usagef("unknown format %q: wants one of %s", name, strings.Join(rcfile.Names(), ", "))
+	if name := c.Args().Get(0); !slices.Contains(programs.Names(), name) {
+		return exit.Usagef("unknown format %q: wants one of %s", name, strings.Join(programs.Names(), ", "))
 	}
 	takeOver := c.Bool("state") || len(c.StringSlice("state-file")) > 0
 	lists := takeOver || c.Bool("verify")
@@ -81,7 +82,7 @@ func runImport(c *cli.Context) error {
 		o.Stdin = e.std.In
 	}
 	r := &importRun{env: e, c: c}
-	r.result, err = rcfile.ReadNamed(c.Args().Get(0), c.Args().Get(1), o)
+	r.result, err = programs.Read(c.Args().Get(0), c.Args().Get(1), o)
 	if err != nil {
 		return importError(err)
 	}

@@ -18,7 +18,7 @@ const module = "github.com/mailhaul/mailhaul"
 // import of this module. A pattern ending in /* stands for one level below.
 var layers = map[string][]string{
 	"":                    {"fetch/command", "fetch/command/exit", "fetch/command/term"},
-	"fetch/command":       {"fetch", "fetch/*", "fetch/command/*", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
+	"fetch/command":       {"fetch", "fetch/*", "fetch/rcfile/programs", "fetch/command/*", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
 	"fetch/command/exit":  {"fetch", "fetch/config"},
 	"fetch":               {"fetch/header", "fetch/plan", "fetch/pop3", "deliver", "deliver/fault", "state"},
 	"fetch/plan":          {"fetch/header", "fetch/pop3", "state"},
@@ -27,10 +27,17 @@ var layers = map[string][]string{
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/sasl":          {},
 	"fetch/config":        {"fetch/pop3", "fetch/sasl", "oauth/provider"},
-	"fetch/rcfile":        {"fetch/config", "fetch/pop3", "fetch/pop3", "fetch/pop3"},
 	"fetch/autoconf":      {},
 	"fetch/pop3/pop3test": {},
 	"fetch/fetchtest":     {"fetch", "fetch/*", "fetch/pop3/pop3test", "deliver", "deliver/*", "deliver/smtp/smtptest", "state"},
+
+	"fetch/rcfile":             {"fetch/config", "fetch/pop3"},
+	"fetch/rcfile/programs":    {"fetch/rcfile", "fetch/rcfile/*"},
+	"fetch/rcfile/fetchmail":   {"fetch/config", "fetch/pop3", "fetch/rcfile"},
+	"fetch/rcfile/getmail":     {"fetch/config", "fetch/pop3", "fetch/rcfile"},
+	"fetch/rcfile/mpop":        {"fetch/config", "fetch/pop3", "fetch/rcfile"},
+	"fetch/rcfile/fdm":         {"fetch/config", "fetch/pop3", "fetch/rcfile"},
+	"fetch/rcfile/thunderbird": {"fetch/config", "fetch/pop3", "fetch/rcfile"},
 
 	"fetch/pop3/pop3test/realtest": {"fetch/pop3/pop3test"},
 

@@ -1,6 +1,6 @@
 //go:build linux
 
-package rcfile
+package rcfile_test
 
 import (
 	"fmt"
@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 )
 
 // TestBusyPid uses this process as the one that a lock names.
@@ -23,7 +25,7 @@ func TestBusyPid(t *testing.T) {
 		}
 	}
 	write(".fetchmailrc", "poll h proto pop3 user u pass p ssl\n")
-	r, err := ReadNamed("fetchmail", "", options(home))
+	r, err := programs.Read("fetchmail", "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +81,7 @@ func TestBusyFiles(t *testing.T) {
 	if err := os.WriteFile(conf, []byte(`account "a" pop3s server "h" user "u" pass "p"`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r, err := ReadNamed("fdm", "", options(home))
+	r, err := programs.Read("fdm", "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +103,7 @@ func TestBusyFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if r, err = ReadNamed("thunderbird", "", options(home)); err != nil {
+	if r, err = programs.Read("thunderbird", "", options(home)); err != nil {
 		t.Fatal(err)
 	}
 	if why, busy := r.Format.Busy(r); busy {
@@ -135,7 +137,7 @@ func TestBusyLock(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, err := ReadNamed("mpop", "", options(home))
+	r, err := programs.Read("mpop", "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}

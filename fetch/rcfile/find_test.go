@@ -1,4 +1,4 @@
-package rcfile
+package rcfile_test
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
+	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 )
 
 func writeFiles(t *testing.T, dir string, files map[string]string) {
@@ -47,16 +49,16 @@ func TestFind(t *testing.T) {
 		{"getmail", ".getmail/getmailrc", fmt.Sprintf(getMinimal, "1")}, {"getmail", "xdg/getmail/getmailrc", fmt.Sprintf(getMinimal, "2")},
 	} {
 		writeFiles(t, home, map[string]string{tc.file: tc.text})
-		r, err := ReadNamed(tc.format, "", o)
+		r, err := programs.Read(tc.format, "", o)
 		if err != nil || r.Files[0] != filepath.Join(home, tc.file) || len(r.Accounts) != 1 {
 			t.Errorf("%s: %v %+v", tc.file, err, r)
 		}
 	}
 	o.LookupEnv = nil
-	if _, err := ReadNamed("fdm", "", Options{Home: t.TempDir()}); err == nil || !strings.Contains(err.Error(), ".fdm.conf") {
+	if _, err := programs.Read("fdm", "", rcfile.Options{Home: t.TempDir()}); err == nil || !strings.Contains(err.Error(), ".fdm.conf") {
 		t.Error(err)
 	}
-	if _, err := ReadNamed("procmail", "", o); err == nil || !strings.Contains(err.Error(), "wants one of fetchmail") {
+	if _, err := programs.Read("procmail", "", o); err == nil || !strings.Contains(err.Error(), "wants one of fetchmail") {
 		t.Error(err)
 	}
 }
@@ -68,7 +70,7 @@ func TestGetmailDirectory(t *testing.T) {
 		".getmail/one": fmt.Sprintf(getMinimal, "1"), ".getmail/two": fmt.Sprintf(getMinimal, "2"),
 		".getmail/oldmail-h1-995-u": "U\x001784500000\n", ".getmail/x.json": "{}", ".getmail/.hidden": "x",
 	})
-	r, err := ReadNamed("getmail", "", options(home))
+	r, err := programs.Read("getmail", "", options(home))
 	if err != nil || len(r.Accounts) != 2 || r.Accounts[0].Name != "one" {
 		t.Fatal(err, r)
 	}
@@ -93,7 +95,7 @@ func TestSharedUidls(t *testing.T) {
 		".mpoprc": "defaults\nuidls_file ~/ids\nhost h\naccount a\nuser u\naccount b\nuser U\n",
 		"ids":     " 1 h u\nx\n 1 h U\ny\n",
 	})
-	r, err := ReadNamed("mpop", "", options(home))
+	r, err := programs.Read("mpop", "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +117,7 @@ func TestNoSecrets(t *testing.T) {
 	} {
 		home := t.TempDir()
 		writeFiles(t, home, map[string]string{"rc": text})
-		r, err := ReadNamed(strings.TrimSpace(format), filepath.Join(home, "rc"), options(home))
+		r, err := programs.Read(strings.TrimSpace(format), filepath.Join(home, "rc"), options(home))
 		if err != nil {
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Error(err)
@@ -129,7 +131,7 @@ func TestNoSecrets(t *testing.T) {
 		if bytes.Contains(all, []byte("hunter2")) {
 			t.Errorf("%s: %s", format, all)
 		}
-		if again, _ := ReadNamed(strings.TrimSpace(format), filepath.Join(home, "rc"), options(home)); !bytes.Equal(again.YAML(), r.YAML()) {
+		if again, _ := programs.Read(strings.TrimSpace(format), filepath.Join(home, "rc"), options(home)); !bytes.Equal(again.YAML(), r.YAML()) {
 			t.Errorf("%s: two readings differ", format)
 		}
 	}
@@ -148,7 +150,7 @@ func TestMpopAgrees(t *testing.T) {
 	writeFiles(t, home, map[string]string{".mpoprc": "defaults\ndelivery maildir ~/m\ntls on\nkeep on\nskipsize 0x10k\n\n# c\naccount a\nhost a.example\nuser \"a b\"\n" +
 		"account b : a\nuser u\ntls_starttls off\nkeep off\nuidls_file ~/%U-%H\ndefaults\ndelivery maildir ~/m\naccount c : b , a\nport 1100\nskipsize 1m\n" +
 		"account d\nhost d.example\nuser \"\"quoted\"\"\nkeep\n"})
-	r, err := ReadNamed("mpop", "", options(home))
+	r, err := programs.Read("mpop", "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}

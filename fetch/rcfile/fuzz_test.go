@@ -1,10 +1,12 @@
-package rcfile
+package rcfile_test
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
+	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
@@ -28,7 +30,7 @@ func fuzzFormat(f *testing.F, format, name string) {
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if r, err := ReadNamed(format, file, options(home)); err == nil {
+		if r, err := programs.Read(format, file, options(home)); err == nil {
 			accepts(t, r, home)
 		}
 	})
@@ -54,8 +56,8 @@ func FuzzSeen(f *testing.F) {
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, format := range All() {
-			lists, _ := format.Seen(&Result{}, file, nil)
+		for _, format := range programs.All() {
+			lists, _ := format.Seen(&rcfile.Result{}, file, nil)
 			for _, l := range lists {
 				var server []string
 				for _, u := range l.UIDs {
@@ -66,7 +68,7 @@ func FuzzSeen(f *testing.F) {
 						server = append(server, u.UID)
 					}
 				}
-				m := Match(server, l)
+				m := rcfile.Match(server, l)
 				if len(m.Unknown) > 0 {
 					t.Fatalf("unknown: %q", m.Unknown)
 				}

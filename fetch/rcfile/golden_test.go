@@ -1,4 +1,4 @@
-package rcfile
+package rcfile_test
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
+	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -41,14 +43,14 @@ func unpack(t testing.TB, a *txtar.Archive) (home, main string) {
 	return home, main
 }
 
-func options(home string) Options {
-	return Options{Home: home, User: "al", SecretDir: filepath.Join(home, "secrets"), HomeOf: func(name string) string {
+func options(home string) rcfile.Options {
+	return rcfile.Options{Home: home, User: "al", SecretDir: filepath.Join(home, "secrets"), HomeOf: func(name string) string {
 		return map[string]string{"root": "/root"}[name]
 	}}
 }
 
 // render is everything that a case yields, with home as $HOME.
-func render(r *Result, home string) string {
+func render(r *rcfile.Result, home string) string {
 	var b strings.Builder
 	b.Write(r.YAML())
 	for _, s := range r.Secrets {
@@ -58,13 +60,13 @@ func render(r *Result, home string) string {
 		b.WriteByte('\n')
 	}
 	for _, n := range r.Notes {
-		if n.Kind == Carried {
+		if n.Kind == rcfile.Carried {
 			fmt.Fprintf(&b, "%s\n", n)
 		}
 	}
 	for _, a := range r.Accounts {
 		for _, n := range a.Notes {
-			if n.Kind == Carried {
+			if n.Kind == rcfile.Carried {
 				fmt.Fprintf(&b, "%s: %s\n", a.Name, n)
 			}
 		}
@@ -96,7 +98,7 @@ func render(r *Result, home string) string {
 }
 
 // accepts parses the YAML with package config and compares what matters.
-func accepts(t testing.TB, r *Result, home string) {
+func accepts(t testing.TB, r *rcfile.Result, home string) {
 	t.Helper()
 	if len(r.Accounts) == 0 {
 		return
@@ -144,7 +146,7 @@ func TestGolden(t *testing.T) {
 			home, main := unpack(t, a)
 			var got string
 			// The path is given as short as $HOME so that lines wrap alike.
-			r, err := ReadNamed(format, main, options(home))
+			r, err := programs.Read(format, main, options(home))
 			if err != nil {
 				got = "error: " + strings.ReplaceAll(err.Error(), home, "$HOME") + "\n"
 			} else {
@@ -173,7 +175,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func shorten(notes []Note, home string) {
+func shorten(notes []rcfile.Note, home string) {
 	for i := range notes {
 		notes[i].File = strings.ReplaceAll(notes[i].File, home, "$HOME")
 		notes[i].Option = strings.ReplaceAll(notes[i].Option, home, "$HOME")
@@ -182,7 +184,7 @@ func shorten(notes []Note, home string) {
 
 // noSecrets checks that no password went into the YAML. Not for arbitrary
 // input, where a password may be the user's name as well.
-func noSecrets(t *testing.T, r *Result) {
+func noSecrets(t *testing.T, r *rcfile.Result) {
 	t.Helper()
 	for _, s := range r.Secrets {
 		if bytes.Contains(r.YAML(), []byte(s.Value)) && len(s.Value) > 8 {

@@ -1,4 +1,4 @@
-package rcfile
+package rcfile_test
 
 import (
 	"compress/gzip"
@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 )
 
 // manual is a program's own manual, as Debian installs it, and how to try an
@@ -82,7 +84,7 @@ func (m manual) named(t *testing.T, option string) error {
 		if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r, err := ReadNamed(m.format, file, options(home))
+		r, err := programs.Read(m.format, file, options(home))
 		if err != nil {
 			said = append(said, err.Error())
 			continue

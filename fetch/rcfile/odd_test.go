@@ -1,9 +1,11 @@
-package rcfile
+package rcfile_test
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 )
 
 // TestOddValues: whatever stands where a host, a port, a user or a proxy
@@ -24,7 +26,7 @@ func TestOddValues(t *testing.T) {
 			if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			r, err := ReadNamed(format, file, options(home))
+			r, err := programs.Read(format, file, options(home))
 			if err != nil {
 				t.Errorf("%s, %q: %v", format, odd, err)
 				continue

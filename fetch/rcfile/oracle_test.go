@@ -1,4 +1,4 @@
-package rcfile
+package rcfile_test
 
 import (
 	"os"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
+	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
@@ -43,7 +45,7 @@ func TestFetchmailAgrees(t *testing.T) {
 			out, refused := cmd.CombinedOutput()
 			o := options(home)
 			o.User = me.Username
-			r, err := ReadNamed("fetchmail", main, o)
+			r, err := programs.Read("fetchmail", main, o)
 			if strings.HasPrefix(filepath.Base(file), "lenient") {
 				if refused == nil || err != nil {
 					t.Errorf("fetchmail: %v; we: %v", refused, err)
@@ -91,7 +93,7 @@ func fetchmailSays(out string) []string {
 	return facts
 }
 
-func weSay(r *Result) []string {
+func weSay(r *rcfile.Result) []string {
 	var facts []string
 	for _, a := range r.Accounts {
 		skip, uidl := false, false

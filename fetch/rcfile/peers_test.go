@@ -1,6 +1,6 @@
 //go:build unix
 
-package rcfile
+package rcfile_test
 
 import (
 	"context"
@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
+	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 )
 
 // peer is a real program that fetches, and how to run it.
@@ -148,7 +150,7 @@ func checkPeer(t *testing.T, p peer, drop *pop3test.Maildrop, home string, body 
 	for _, m := range drop.Messages() {
 		server = append(server, m.UID)
 	}
-	r, err := ReadNamed(p.format, "", options(home))
+	r, err := programs.Read(p.format, "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +165,7 @@ func checkPeer(t *testing.T, p peer, drop *pop3test.Maildrop, home string, body 
 	if err != nil || len(lists) != 1 || lists[0].Account != r.Accounts[0].Name {
 		t.Fatalf("lists %+v: %v", lists, err)
 	}
-	m := Match(server, lists[0])
+	m := rcfile.Match(server, lists[0])
 	if !slices.Equal(m.Unknown, fresh) {
 		t.Errorf("unknown: %q, not %q", m.Unknown, fresh)
 	}

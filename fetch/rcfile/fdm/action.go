@@ -1,15 +1,16 @@
-package rcfile
+package fdm
 
 import (
 	"strconv"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // action turns the actions in t into targets. depth bounds actions that call
 // others, as fdm does.
-func (m *fdmMerge) action(at Option, t []fdmToken, depth int) {
+func (m *fdmMerge) action(at rcfile.Option, t []fdmToken, depth int) {
 	if depth > 5 || len(m.a.Targets) > 100 || len(m.a.Notes) > 1000 {
 		m.a.Drop(at, "calls too many actions")
 		return
@@ -27,7 +28,7 @@ func (m *fdmMerge) oneAction(t []fdmToken, depth int) int {
 	if len(t) > 1 && t[1].kind != fdmSymbol {
 		n = 2
 	}
-	o := Option{t[0].file, t[0].line, fdmActionText(t, n)}
+	o := rcfile.Option{File: t[0].file, Line: t[0].line, Text: fdmActionText(t, n)}
 	arg, known := "", true
 	if n == 2 {
 		arg, known = fdmTags(m.c.r.Options, t[1].text)
@@ -36,19 +37,19 @@ func (m *fdmMerge) oneAction(t []fdmToken, depth int) int {
 	case "{", "}":
 		return 1
 	case "drop":
-		a.Drop(Option{o.File, o.Line, "action drop"}, "mail is never thrown away: enabled is false")
+		a.Drop(rcfile.Option{File: o.File, Line: o.Line, Text: "action drop"}, "mail is never thrown away: enabled is false")
 		a.Unsure = "fdm drops this account's mail"
 		return 1
 	case "keep":
-		a.Put(Option{o.File, o.Line, "action keep"}, "keep", config.Word("all"))
+		a.Put(rcfile.Option{File: o.File, Line: o.Line, Text: "action keep"}, "keep", config.Word("all"))
 		return 1
 	case "action", "actions":
 		names, rest := fdmNames(t[1:])
 		for _, name := range names {
 			if body, ok := m.c.actions[name]; ok {
-				m.action(Option{o.File, o.Line, name}, body, depth+1)
+				m.action(rcfile.Option{File: o.File, Line: o.Line, Text: name}, body, depth+1)
 			} else {
-				a.Lose(Option{o.File, o.Line, `action "` + name + `"`}, "is not defined")
+				a.Lose(rcfile.Option{File: o.File, Line: o.Line, Text: `action "` + name + `"`}, "is not defined")
 			}
 		}
 		return len(t) - len(rest)
@@ -63,7 +64,7 @@ func (m *fdmMerge) oneAction(t []fdmToken, depth int) int {
 	case "smtp", "lmtp":
 		return m.relay(t)
 	case "compress":
-		a.Lose(Option{o.File, o.Line, "compress"}, "an mbox is not compressed")
+		a.Lose(rcfile.Option{File: o.File, Line: o.Line, Text: "compress"}, "an mbox is not compressed")
 		return 1
 	case "user", "users":
 		a.Drop(o, "mailhaul delivers as the user who runs it")
@@ -95,8 +96,8 @@ func fdmActionLength(t []fdmToken) int {
 	return len(t)
 }
 
-func (m *fdmMerge) pipe(o Option, line string, known bool) {
-	argv, err := Command(line)
+func (m *fdmMerge) pipe(o rcfile.Option, line string, known bool) {
+	argv, err := rcfile.Command(line)
 	if err == nil && known {
 		m.a.Deliver(o, "pipe", config.Pair("command", argv))
 		return
@@ -116,10 +117,10 @@ func (m *fdmMerge) relay(t []fdmToken) int {
 		args[key], _ = fdmTags(m.c.r.Options, t[n+1].text)
 		n += 2
 	}
-	o := Option{t[0].file, t[0].line, fdmActionText(t, n)}
+	o := rcfile.Option{File: t[0].file, Line: t[0].line, Text: fdmActionText(t, n)}
 	host, port := args["server"], args["port"]
 	p, _ := strconv.Atoi(port)
-	if !ValidHost(host) || port != "" && (p < 1 || p > 65535) || kind == "lmtp" && (p == 0 || p == 25) {
+	if !rcfile.ValidHost(host) || port != "" && (p < 1 || p > 65535) || kind == "lmtp" && (p == 0 || p == 25) {
 		m.a.Lose(o, "wants a host, and a port of its own for LMTP")
 		return n
 	}
@@ -127,12 +128,12 @@ func (m *fdmMerge) relay(t []fdmToken) int {
 	if to == "" {
 		to = m.c.r.Options.User + "@" + host
 	}
-	if !GoodAddress(to) {
+	if !rcfile.GoodAddress(to) {
 		m.a.Lose(o, "the recipient is no address")
 		return n
 	}
-	relay := config.Pair("server", HostPort(host, p, 25)).And("to", []string{to})
-	if from := args["from"]; GoodAddress(from) {
+	relay := config.Pair("server", rcfile.HostPort(host, p, 25)).And("to", []string{to})
+	if from := args["from"]; rcfile.GoodAddress(from) {
 		relay = relay.And("from", from)
 	}
 	if !config.Loopback(strings.ToLower(host)) {

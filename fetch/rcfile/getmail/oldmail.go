@@ -1,4 +1,4 @@
-package rcfile
+package getmail
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // oldmailName is the file of the list of an account.
@@ -18,9 +20,9 @@ func oldmailName(server string, port int, user string) string {
 
 // oldmailFile finds that file: beside the rc file, or in the default
 // directories if the rc file was given by a path.
-func oldmailFile(o Options, rc, name string) string {
+func oldmailFile(o rcfile.Options, rc, name string) string {
 	beside := filepath.Join(filepath.Dir(rc), name)
-	for _, p := range []string{beside, Under(o.ConfigHome(), "getmail", name), Under(o.Home, ".getmail", name)} {
+	for _, p := range []string{beside, rcfile.Under(o.ConfigHome(), "getmail", name), rcfile.Under(o.Home, ".getmail", name)} {
 		if p == "" {
 			continue
 		}
@@ -32,8 +34,8 @@ func oldmailFile(o Options, rc, name string) string {
 }
 
 // seenGetmail reads an oldmail file: one account's list.
-func seenGetmail(r *Result, file string, a *Account) ([]SeenList, error) {
-	data, err := Load(file, MaxState)
+func seenGetmail(r *rcfile.Result, file string, a *rcfile.Account) ([]rcfile.SeenList, error) {
+	data, err := rcfile.Load(file, rcfile.MaxState)
 	if err != nil {
 		return nil, err
 	}
@@ -43,16 +45,16 @@ func seenGetmail(r *Result, file string, a *Account) ([]SeenList, error) {
 			a = b
 		}
 	}
-	l.Source, l.Account = file, NameOf(a)
+	l.Source, l.Account = file, rcfile.NameOf(a)
 	if a != nil {
 		l.Host, l.User = a.Seen.Host, a.Seen.User
 	}
-	return []SeenList{l}, nil
+	return []rcfile.SeenList{l}, nil
 }
 
 // parseOldmail reads lines of UID, NUL, time. Other lines are skipped.
-func parseOldmail(data []byte) SeenList {
-	l := SeenList{Rule: RuleSlash, Line: 1}
+func parseOldmail(data []byte) rcfile.SeenList {
+	l := rcfile.SeenList{Rule: rcfile.RuleSlash, Line: 1}
 	for raw := range bytes.Lines(data) {
 		line := strings.Trim(string(raw), " \t\r\n\v\f")
 		uid, at, ok := strings.Cut(line, "\x00")
@@ -63,12 +65,12 @@ func parseOldmail(data []byte) SeenList {
 			}
 			continue
 		}
-		l.UIDs = append(l.UIDs, SeenUID{UID: uid, FirstSeen: UnixTime(n), Ambiguous: strings.Contains(uid, "-")})
+		l.UIDs = append(l.UIDs, rcfile.SeenUID{UID: uid, FirstSeen: rcfile.UnixTime(n), Ambiguous: strings.Contains(uid, "-")})
 	}
 	return l
 }
 
 // busyGetmail: there is no lock.
-func busyGetmail(*Result) (string, bool) {
+func busyGetmail(*rcfile.Result) (string, bool) {
 	return "getmail has no lock: make sure that it does not run", false
 }

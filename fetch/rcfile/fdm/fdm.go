@@ -1,17 +1,19 @@
-package rcfile
+package fdm
+
+import "github.com/mailhaul/mailhaul/fetch/rcfile"
 
 // FormatFdm reads fdm's files.
-func FormatFdm() Format {
-	return Format{Name: "fdm", Find: findFdm, Read: readFdm, Seen: seenFdm, Busy: busyFdm}
+func Format() rcfile.Format {
+	return rcfile.Format{Name: "fdm", Find: findFdm, Read: readFdm, Seen: seenFdm, Busy: busyFdm}
 }
 
-func findFdm(o Options) (string, error) {
-	return First(Under(o.Home, ".fdm.conf"), "/etc/fdm.conf")
+func findFdm(o rcfile.Options) (string, error) {
+	return rcfile.First(rcfile.Under(o.Home, ".fdm.conf"), "/etc/fdm.conf")
 }
 
 // fdmConf is what an fdm.conf says apart from its accounts.
 type fdmConf struct {
-	r       *Result
+	r       *rcfile.Result
 	actions map[string][]fdmToken // what stands behind the name
 	rules   []fdmRule
 	maxSize fdmStatement
@@ -23,13 +25,13 @@ type fdmConf struct {
 
 // fdmRule is a match without conditions beyond the account.
 type fdmRule struct {
-	Option
+	rcfile.Option
 	accounts []string // globs; nil for all
 	actions  []fdmToken
 	more     bool // continue
 }
 
-func readFdm(r *Result, file string) error {
+func readFdm(r *rcfile.Result, file string) error {
 	statements, err := parseFdm(r, file)
 	if err != nil {
 		return err
@@ -47,9 +49,9 @@ func readFdm(r *Result, file string) error {
 			c.match(s)
 		case "account":
 		case "cache":
-			r.AddNote(Dropped, s.File, s.Line, s.Text, "is a list of the user's own, not of messages seen")
+			r.AddNote(rcfile.Dropped, s.File, s.Line, s.Text, "is a list of the user's own, not of messages seen")
 		default:
-			return Syntax(s.File, s.Line, "unexpected %q", s.word)
+			return rcfile.Syntax(s.File, s.Line, "unexpected %q", s.word)
 		}
 	}
 	for _, s := range statements {
@@ -70,7 +72,7 @@ func (c *fdmConf) locks() {
 	case c.r.Options.Root:
 		c.r.Locks = []string{"/var/db/fdm.lock"}
 	default:
-		c.r.Locks = NonEmpty([]string{Under(c.r.Options.Home, ".fdm.lock")})
+		c.r.Locks = rcfile.NonEmpty([]string{rcfile.Under(c.r.Options.Home, ".fdm.lock")})
 	}
 }
 
@@ -93,17 +95,17 @@ func (c *fdmConf) set(s fdmStatement) {
 		return
 	case "verify-certificates":
 		c.verify = true
-		c.r.AddNote(Carried, s.File, s.Line, s.Text, "certificates are always checked")
+		c.r.AddNote(rcfile.Carried, s.File, s.Line, s.Text, "certificates are always checked")
 		return
 	case "lock-file":
 		c.lock = arg
-		c.r.AddNote(Carried, s.File, s.Line, s.Text, "used to see whether fdm runs")
+		c.r.AddNote(rcfile.Carried, s.File, s.Line, s.Text, "used to see whether fdm runs")
 		return
 	case "allow-multiple":
 		c.many = true
 		why = "two runs never work on one maildrop"
 	case "no-received":
-		c.r.AddNote(Carried, s.File, s.Line, s.Text, "is so anyway")
+		c.r.AddNote(rcfile.Carried, s.File, s.Line, s.Text, "is so anyway")
 		return
 	case "delete-oversized":
 		why = "nothing is deleted that was not delivered: max_size skips large messages"
@@ -124,7 +126,7 @@ func (c *fdmConf) set(s fdmStatement) {
 	case "parallel-accounts":
 		why = "see parallel"
 	}
-	c.r.AddNote(Dropped, s.File, s.Line, s.Text, why)
+	c.r.AddNote(rcfile.Dropped, s.File, s.Line, s.Text, why)
 }
 
 // match keeps the rules that hold for all mail or all mail of accounts.
@@ -145,7 +147,7 @@ func (c *fdmConf) match(s fdmStatement) {
 		rule.more, t = true, t[:n-1]
 	}
 	if !ok || len(t) < 2 || t[0].kind != fdmWord || t[0].text != "action" && t[0].text != "actions" {
-		c.r.AddNote(Dropped, s.File, s.Line, s.Text, "mailhaul does not sort mail: let the target do it (a pipe to a filter, or the reader's Sieve)")
+		c.r.AddNote(rcfile.Dropped, s.File, s.Line, s.Text, "mailhaul does not sort mail: let the target do it (a pipe to a filter, or the reader's Sieve)")
 		return
 	}
 	rule.actions = t[1:]
@@ -157,7 +159,7 @@ func (c *fdmConf) match(s fdmStatement) {
 		}
 	}
 	c.rules = append(c.rules, rule)
-	c.r.AddNote(Carried, s.File, s.Line, s.Text, "deliver")
+	c.r.AddNote(rcfile.Carried, s.File, s.Line, s.Text, "deliver")
 }
 
 // fdmNames reads "NAME" or { "NAME" ... } and returns what follows.

@@ -1,9 +1,11 @@
-package rcfile
+package fdm
 
 import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // fdmDepth bounds includes within includes, fdmTokens the tokens of all files.
@@ -15,7 +17,7 @@ const (
 // fdmStatement is a run of tokens that starts with a keyword; a block keeps
 // its braces.
 type fdmStatement struct {
-	Option
+	rcfile.Option
 	word   string
 	tokens []fdmToken
 }
@@ -23,7 +25,7 @@ type fdmStatement struct {
 // fdmParser turns files into statements: includes are followed, macros
 // replaced, ifdef decided.
 type fdmParser struct {
-	r      *Result
+	r      *rcfile.Result
 	main   string
 	macros map[string]string
 	tokens []fdmToken
@@ -31,20 +33,20 @@ type fdmParser struct {
 }
 
 // parseFdm reads an fdm.conf and what it includes.
-func parseFdm(r *Result, file string) ([]fdmStatement, error) {
+func parseFdm(r *rcfile.Result, file string) ([]fdmStatement, error) {
 	p := &fdmParser{r: r, main: file, macros: map[string]string{}}
 	if err := p.file(file, 0); err != nil {
 		return nil, err
 	}
 	if len(p.skip) > 0 {
-		return nil, Syntax(file, 1, "an endif is missing")
+		return nil, rcfile.Syntax(file, 1, "an endif is missing")
 	}
 	return fdmSplit(p.tokens), nil
 }
 
 func (p *fdmParser) file(name string, depth int) error {
 	if depth > fdmDepth {
-		return Syntax(name, 1, "includes go too deep")
+		return rcfile.Syntax(name, 1, "includes go too deep")
 	}
 	text, err := p.r.ReadConfig(name)
 	if err != nil {
@@ -59,7 +61,7 @@ func (p *fdmParser) file(name string, depth int) error {
 		case t.kind == fdmEOF:
 			return nil
 		case len(p.tokens) > fdmTokens:
-			return Syntax(name, t.line, "too many tokens")
+			return rcfile.Syntax(name, t.line, "too many tokens")
 		case t.kind == fdmWord && (t.text == "ifdef" || t.text == "ifndef" || t.text == "endif"):
 			err = p.conditional(l, t)
 		case slices.Contains(p.skip, true):
@@ -79,7 +81,7 @@ func (p *fdmParser) file(name string, depth int) error {
 func (p *fdmParser) conditional(l *fdmLexer, t fdmToken) error {
 	if t.text == "endif" {
 		if len(p.skip) == 0 {
-			return Syntax(t.file, t.line, "endif without ifdef")
+			return rcfile.Syntax(t.file, t.line, "endif without ifdef")
 		}
 		p.skip = p.skip[:len(p.skip)-1]
 		return nil
@@ -89,7 +91,7 @@ func (p *fdmParser) conditional(l *fdmLexer, t fdmToken) error {
 		return err
 	}
 	if m.kind != fdmMacro {
-		return Syntax(t.file, t.line, "%s wants a macro", t.text)
+		return rcfile.Syntax(t.file, t.line, "%s wants a macro", t.text)
 	}
 	_, defined := p.macros[m.text]
 	p.skip = append(p.skip, defined == (t.text == "ifndef"))
@@ -105,11 +107,11 @@ func (p *fdmParser) include(l *fdmLexer, depth int) error {
 	if t.kind == fdmMacro {
 		name = p.macros[t.text]
 	} else if t.kind != fdmString {
-		return Syntax(t.file, t.line, "include wants a file in quotes")
+		return rcfile.Syntax(t.file, t.line, "include wants a file in quotes")
 	}
 	name, _ = fdmTags(p.r.Options, name)
 	if !filepath.IsAbs(name) {
-		name = Absolute(name, p.main)
+		name = rcfile.Absolute(name, p.main)
 	}
 	return p.file(name, depth+1)
 }
@@ -130,16 +132,16 @@ func (p *fdmParser) macro(l *fdmLexer, t fdmToken) error {
 			p.macros[t.text] = p.macros[v.text]
 		case fdmCommand:
 			p.macros[t.text] = ""
-			p.r.AddNote(Dropped, t.file, t.line, t.text+" = $("+v.text+")", "was not run: write out what it prints")
+			p.r.AddNote(rcfile.Dropped, t.file, t.line, t.text+" = $("+v.text+")", "was not run: write out what it prints")
 		default:
-			return Syntax(t.file, t.line, "a macro wants a string or a number")
+			return rcfile.Syntax(t.file, t.line, "a macro wants a string or a number")
 		}
 		return nil
 	}
 	*l = saved
 	v, ok := p.macros[t.text]
 	if !ok {
-		return Syntax(t.file, t.line, "undefined macro %s", t.text)
+		return rcfile.Syntax(t.file, t.line, "undefined macro %s", t.text)
 	}
 	kind := fdmString
 	if t.text[0] == '%' {
@@ -156,7 +158,7 @@ func fdmSplit(tokens []fdmToken) []fdmStatement {
 	for i := 0; i < len(tokens); {
 		n := fdmLength(tokens[i:])
 		s := tokens[i : i+n]
-		out = append(out, fdmStatement{Option{s[0].file, s[0].line, fdmShown(s)}, s[0].text, s})
+		out = append(out, fdmStatement{rcfile.Option{File: s[0].file, Line: s[0].line, Text: fdmShown(s)}, s[0].text, s})
 		i += n
 	}
 	return out

@@ -1,10 +1,11 @@
-package rcfile
+package fetchmail
 
 import (
 	"fmt"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // option handles one option of an account; what needs several is left to
@@ -28,7 +29,7 @@ func (m *fmMerge) server(o fmOption) bool {
 	case "protocol":
 		m.protocol(o)
 	case "port":
-		if p := ServicePort(o.args[0]); p > 0 {
+		if p := rcfile.ServicePort(o.args[0]); p > 0 {
 			a.Port = p
 			a.Carry(o.Option, "server")
 		} else {
@@ -67,7 +68,7 @@ func (m *fmMerge) server(o fmOption) bool {
 // plugin sets the tunnel; its %p is what port, ssl and the protocol make it.
 func (m *fmMerge) plugin() {
 	if o, ok := m.last["plugin"]; ok {
-		m.argv(o, "tunnel", strings.NewReplacer("%h", ShellQuote(m.host), "%p", ShellQuote(m.port())).Replace(o.args[0]))
+		m.argv(o, "tunnel", strings.NewReplacer("%h", rcfile.ShellQuote(m.host), "%p", rcfile.ShellQuote(m.port())).Replace(o.args[0]))
 	}
 }
 
@@ -82,7 +83,7 @@ func (m *fmMerge) port() string {
 }
 
 func (m *fmMerge) argv(o fmOption, key, line string) {
-	argv, err := Command(line)
+	argv, err := rcfile.Command(line)
 	if err != nil {
 		m.a.Drop(o.Option, err.Error())
 		return
@@ -146,7 +147,7 @@ func (m *fmMerge) mailOptions(o fmOption) bool {
 		m.envelope = o.args[len(o.args)-1]
 		if m.skip = 0; len(o.args) == 2 {
 			m.skip = o.num
-			if n, ok := Atoi(o.args[0]); ok {
+			if n, ok := rcfile.Atoi(o.args[0]); ok {
 				m.skip = n
 			}
 		}
@@ -176,7 +177,7 @@ func (m *fmMerge) bound(o fmOption, key string) {
 	case key == "limit":
 		m.a.Put(o.Option, key, config.Pair("messages", config.Word(fmt.Sprint(o.num))))
 	default:
-		m.a.Put(o.Option, key, Size(o.num))
+		m.a.Put(o.Option, key, rcfile.Size(o.num))
 	}
 }
 
@@ -201,7 +202,7 @@ func (m *fmMerge) tlsOptions(o fmOption) bool {
 	case "sslcertpath":
 		a.Drop(o.Option, "wants one file with the authorities: ca_file")
 	case "sslcommonname":
-		if !ValidHost(o.args[0]) {
+		if !rcfile.ValidHost(o.args[0]) {
 			a.Drop(o.Option, "is not a host name")
 		} else {
 			a.Put(o.Option, "server_name", o.args[0])

@@ -1,15 +1,17 @@
-package rcfile
+package fetchmail
 
 import (
 	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // seenFetchmail reads a .fetchids: one line a message, for all accounts.
-func seenFetchmail(r *Result, file string, _ *Account) ([]SeenList, error) {
-	data, err := Load(file, MaxState)
+func seenFetchmail(r *rcfile.Result, file string, _ *rcfile.Account) ([]rcfile.SeenList, error) {
+	data, err := rcfile.Load(file, rcfile.MaxState)
 	if err != nil {
 		return nil, err
 	}
@@ -23,8 +25,8 @@ func seenFetchmail(r *Result, file string, _ *Account) ([]SeenList, error) {
 
 // parseFetchids groups lines by user and host without regard to case, in the
 // order of the first line of each.
-func parseFetchids(data []byte) []SeenList {
-	var lists []SeenList
+func parseFetchids(data []byte) []rcfile.SeenList {
+	var lists []rcfile.SeenList
 	at := map[string]int{}
 	bad, line := 0, 0
 	for raw := range bytes.Lines(data) {
@@ -39,9 +41,9 @@ func parseFetchids(data []byte) []SeenList {
 		if !known {
 			i = len(lists)
 			at[key] = i
-			lists = append(lists, SeenList{Host: host, User: user, Rule: RuleCut, Line: line})
+			lists = append(lists, rcfile.SeenList{Host: host, User: user, Rule: rcfile.RuleCut, Line: line})
 		}
-		lists[i].UIDs = append(lists[i].UIDs, SeenUID{UID: uid, Truncated: len(uid) == CutLength, MessageID: isMessageID(uid)})
+		lists[i].UIDs = append(lists[i].UIDs, rcfile.SeenUID{UID: uid, Truncated: len(uid) == rcfile.CutLength, MessageID: isMessageID(uid)})
 	}
 	if len(lists) > 0 {
 		lists[0].Skipped = bad
@@ -78,21 +80,21 @@ func isMessageID(s string) bool {
 }
 
 // fmPidFiles are where fetchmail's lock may be.
-func fmPidFiles(o Options, set string) []string {
+func fmPidFiles(o rcfile.Options, set string) []string {
 	if set != "" {
 		return []string{set}
 	}
-	files := []string{Under(o.Env("FETCHMAILHOME"), "fetchmail.pid"), Under(o.Env("HOME_ETC"), ".fetchmail.pid"), Under(o.Home, ".fetchmail.pid")}
+	files := []string{rcfile.Under(o.Env("FETCHMAILHOME"), "fetchmail.pid"), rcfile.Under(o.Env("HOME_ETC"), ".fetchmail.pid"), rcfile.Under(o.Home, ".fetchmail.pid")}
 	if o.Root {
 		files = append(files, "/var/run/fetchmail.pid", "/var/run/fetchmail/fetchmail.pid")
 	}
-	return NonEmpty(files)
+	return rcfile.NonEmpty(files)
 }
 
 // busyFetchmail looks for the process that a pidfile names.
-func busyFetchmail(r *Result) (string, bool) {
+func busyFetchmail(r *rcfile.Result) (string, bool) {
 	for _, file := range r.Locks {
-		data, err := Load(file, 4096)
+		data, err := rcfile.Load(file, 4096)
 		if err != nil {
 			continue
 		}
@@ -101,7 +103,7 @@ func busyFetchmail(r *Result) (string, bool) {
 			continue
 		}
 		pid, err := strconv.Atoi(fields[0])
-		if err == nil && Alive(pid, "fetchmail") {
+		if err == nil && rcfile.Alive(pid, "fetchmail") {
 			return fmt.Sprintf("fetchmail runs as process %d (%s): stop it with fetchmail --quit, so that it writes its list", pid, file), true
 		}
 	}

@@ -1,4 +1,4 @@
-package rcfile
+package getmail
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // destination adds the target that a section describes. depth bounds sections
@@ -18,7 +19,7 @@ func (g *getmailRC) destination(name string, depth int) {
 	g.used[name] = true
 	kind, ok := s.Get("type")
 	if !ok || depth > 5 || len(a.Targets) > 100 {
-		a.Lose(Option{g.file, a.Line, "[" + name + "]"}, "is missing, has no type, or goes too deep")
+		a.Lose(rcfile.Option{File: g.file, Line: a.Line, Text: "[" + name + "]"}, "is missing, has no type, or goes too deep")
 		return
 	}
 	path, _ := s.Get("path")
@@ -97,7 +98,7 @@ func getmailTargetPart(name string) bool {
 
 // target handles an element of destinations: a section in brackets, a path,
 // or a command behind a bar.
-func (g *getmailRC) target(o Option, s string, depth int) {
+func (g *getmailRC) target(o rcfile.Option, s string, depth int) {
 	switch {
 	case strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]"):
 		g.destination(s[1:len(s)-1], depth+1)
@@ -114,15 +115,15 @@ func (g *getmailRC) target(o Option, s string, depth int) {
 
 // mda makes a pipe. The addresses that getmail puts into arguments are in the
 // environment here.
-func (g *getmailRC) mda(o Option, argv []string) {
+func (g *getmailRC) mda(o rcfile.Option, argv []string) {
 	placeholder, unknown := false, false
 	words := make([]string, len(argv))
 	for i, arg := range argv {
-		q := ShellQuote(arg)
+		q := rcfile.ShellQuote(arg)
 		for _, p := range [][2]string{{"%(sender)", "$SENDER"}, {"%(recipient)", "$RECIPIENT"}} {
 			if strings.Contains(arg, p[0]) {
 				placeholder = true
-				q = strings.ReplaceAll(ShellQuote(arg), p[0], `'"`+p[1]+`"'`)
+				q = strings.ReplaceAll(rcfile.ShellQuote(arg), p[0], `'"`+p[1]+`"'`)
 			}
 		}
 		unknown = unknown || strings.Contains(q, "%(")
@@ -135,34 +136,34 @@ func (g *getmailRC) mda(o Option, argv []string) {
 	case placeholder:
 		argv = []string{"sh", "-c", "exec " + strings.Join(words, " ")}
 	}
-	if BadArgv(argv) {
+	if rcfile.BadArgv(argv) {
 		g.a.Lose(o, "cannot be written as a command")
 		return
 	}
 	g.a.Deliver(o, "pipe", config.Pair("command", argv))
 }
 
-func (g *getmailRC) lmtp(o Option, s *Section) {
+func (g *getmailRC) lmtp(o rcfile.Option, s *rcfile.Section) {
 	host, _ := s.Get("host")
 	port, _ := s.Get("port")
 	n, _ := strconv.Atoi(port.Value)
 	server := host.Value
 	switch {
 	case strings.HasPrefix(server, "/"):
-		p, err := YAMLPath(server, "/", false)
+		p, err := rcfile.YAMLPath(server, "/", false)
 		if err != nil {
 			g.a.Lose(host.Option, err.Error())
 			return
 		}
 		server = p
-	case !ValidHost(server) || n < 0 || n > 65535 || n == 25:
+	case !rcfile.ValidHost(server) || n < 0 || n > 65535 || n == 25:
 		g.a.Lose(o, "wants a host and port, or a socket")
 		return
 	default:
 		if n == 0 {
 			n = 2003
 		}
-		server = HostPort(server, n, 0)
+		server = rcfile.HostPort(server, n, 0)
 	}
 	relay := config.Pair("server", server)
 	to, has := s.Get("override")
@@ -171,12 +172,12 @@ func (g *getmailRC) lmtp(o Option, s *Section) {
 	}
 	switch {
 	case g.kind.multi:
-	case GoodAddress(to.Value):
+	case rcfile.GoodAddress(to.Value):
 		relay = relay.And("to", []string{to.Value})
 		g.a.Carry(to.Option, "deliver")
 	default:
 		user := g.r.Options.User
-		if !GoodAddress(user) {
+		if !rcfile.GoodAddress(user) {
 			user = "postmaster"
 		}
 		relay = relay.And("to", []string{user})

@@ -1,4 +1,4 @@
-package rcfile
+package fetchmail
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // deliver decides the target: a command, or SMTP to this machine by default.
@@ -39,9 +40,9 @@ func (m *fmMerge) deliver() {
 // multidrop takes recipients from the envelope field. Where fetchmail guesses
 // them, a person has to name the field.
 func (m *fmMerge) multidrop() {
-	a, start := m.a, Option{m.a.File, m.a.Line, ""}
+	a, start := m.a, rcfile.Option{File: m.a.File, Line: m.a.Line, Text: ""}
 	header := m.envelope
-	if header == "" || strings.EqualFold(header, "Received") || !ValidField(header) {
+	if header == "" || strings.EqualFold(header, "Received") || !rcfile.ValidField(header) {
 		header = "Delivered-To"
 		a.Unsure = "fetchmail guesses the recipients of this shared mailbox; name the field that holds them under to: header"
 	} else {
@@ -50,7 +51,7 @@ func (m *fmMerge) multidrop() {
 	}
 	to := config.Pair("header", strings.TrimSuffix(header, ":"))
 	if o, ok := m.last["qvirtual"]; ok {
-		if why := BadText(o.args[0]); why != "" {
+		if why := rcfile.BadText(o.args[0]); why != "" {
 			a.Drop(o.Option, why)
 		} else {
 			to = to.And("strip", o.args[0])
@@ -85,13 +86,13 @@ func (m *fmMerge) mda(o fmOption) {
 	if strings.Contains(line, "%F") {
 		m.a.Change(o.Option, "%F is $SENDER now, which is empty for a message without a Return-Path")
 	}
-	if line = FromEnvironment(line, "%F", "SENDER"); m.a.Multi {
-		line = FromEnvironment(line, "%T", "RECIPIENT")
+	if line = rcfile.FromEnvironment(line, "%F", "SENDER"); m.a.Multi {
+		line = rcfile.FromEnvironment(line, "%T", "RECIPIENT")
 	}
 	for _, q := range []string{"'%T'", `"%T"`, "%T"} {
-		line = strings.ReplaceAll(line, q, ShellQuote(m.local()))
+		line = strings.ReplaceAll(line, q, rcfile.ShellQuote(m.local()))
 	}
-	argv, err := Command(line)
+	argv, err := rcfile.Command(line)
 	if err != nil {
 		m.a.Lose(o.Option, err.Error())
 		return
@@ -101,7 +102,7 @@ func (m *fmMerge) mda(o fmOption) {
 
 // relay makes an SMTP or LMTP target.
 func (m *fmMerge) relay() {
-	a, start := m.a, Option{m.a.File, m.a.Line, ""}
+	a, start := m.a, rcfile.Option{File: m.a.File, Line: m.a.Line, Text: ""}
 	o, given := m.last["smtphost"]
 	host := "localhost"
 	if given {
@@ -133,17 +134,17 @@ func (m *fmMerge) relay() {
 	}
 	relay = m.relayLogin(relay)
 	if a.Deliver(start, kind, relay); !given {
-		a.Notes[len(a.Notes)-1] = Note{Changed, a.File, a.Line, "", "without mda or smtphost, fetchmail hands mail to the SMTP server on this machine"}
+		a.Notes[len(a.Notes)-1] = rcfile.Note{Kind: rcfile.Changed, File: a.File, Line: a.Line, Option: "", Why: "without mda or smtphost, fetchmail hands mail to the SMTP server on this machine"}
 	}
 }
 
 // recipient is the address that a single-drop mailbox is delivered to.
 func (m *fmMerge) recipient(domain string) string {
-	if o, ok := m.last["smtpname"]; ok && GoodAddress(o.args[0]) {
+	if o, ok := m.last["smtpname"]; ok && rcfile.GoodAddress(o.args[0]) {
 		m.a.Carry(o.Option, "deliver")
 		return o.args[0]
 	}
-	if o, ok := m.last["smtpaddress"]; ok && GoodAddress(o.args[0]) {
+	if o, ok := m.last["smtpaddress"]; ok && rcfile.GoodAddress(o.args[0]) {
 		m.a.Carry(o.Option, "deliver")
 		domain = o.args[0]
 	}
@@ -151,7 +152,7 @@ func (m *fmMerge) recipient(domain string) string {
 	if !strings.Contains(local, "@") {
 		local += "@" + domain
 	}
-	if !GoodAddress(local) {
+	if !rcfile.GoodAddress(local) {
 		m.a.Unsure = "the local user's name is no address"
 		return "postmaster"
 	}
@@ -162,7 +163,7 @@ func (m *fmMerge) recipient(domain string) string {
 func (m *fmMerge) relayLogin(relay config.Map) config.Map {
 	name, ok1 := m.last["esmtpname"]
 	pass, ok2 := m.last["esmtppassword"]
-	if !ok1 || !ok2 || BadText(name.args[0]) != "" || BadText(pass.args[0]) != "" {
+	if !ok1 || !ok2 || rcfile.BadText(name.args[0]) != "" || rcfile.BadText(pass.args[0]) != "" {
 		for _, o := range []fmOption{name, pass} {
 			if o.name != "" {
 				m.a.Drop(o.Option, "a login at the relay wants both esmtpname and esmtppassword")
@@ -179,19 +180,19 @@ func (m *fmMerge) relayLogin(relay config.Map) config.Map {
 // recipients.
 func fmRelayServer(s, kind string) (server, name string, err error) {
 	if strings.HasPrefix(s, "/") {
-		p, err := YAMLPath(s, "/", false)
+		p, err := rcfile.YAMLPath(s, "/", false)
 		return p, "localhost", err
 	}
 	host, port, _ := strings.Cut(s, "/")
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	n, _ := strconv.Atoi(port)
 	switch {
-	case !ValidHost(host):
+	case !rcfile.ValidHost(host):
 		return "", "", fmt.Errorf("is not a host name")
 	case port != "" && (n < 1 || n > 65535):
 		return "", "", fmt.Errorf("names no port")
 	case kind == "lmtp" && (n == 0 || n == 25):
 		return "", "", fmt.Errorf("LMTP wants a port of its own, or a socket: write deliver: - lmtp: {server: ...}")
 	}
-	return HostPort(host, n, 25), host, nil
+	return rcfile.HostPort(host, n, 25), host, nil
 }

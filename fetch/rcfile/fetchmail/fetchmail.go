@@ -1,4 +1,4 @@
-package rcfile
+package fetchmail
 
 import (
 	"fmt"
@@ -7,20 +7,21 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // FormatFetchmail reads fetchmail's files.
-func FormatFetchmail() Format {
-	return Format{Name: "fetchmail", Find: findFetchmail, Read: readFetchmail, Seen: seenFetchmail, Busy: busyFetchmail}
+func Format() rcfile.Format {
+	return rcfile.Format{Name: "fetchmail", Find: findFetchmail, Read: readFetchmail, Seen: seenFetchmail, Busy: busyFetchmail}
 }
 
 // findFetchmail returns the first fetchmailrc that fetchmail would read.
-func findFetchmail(o Options) (string, error) {
-	return First(Under(o.Env("FETCHMAILHOME"), "fetchmailrc"), Under(o.Env("HOME_ETC"), ".fetchmailrc"),
-		Under(o.Home, ".fetchmailrc"), "/etc/fetchmailrc")
+func findFetchmail(o rcfile.Options) (string, error) {
+	return rcfile.First(rcfile.Under(o.Env("FETCHMAILHOME"), "fetchmailrc"), rcfile.Under(o.Env("HOME_ETC"), ".fetchmailrc"),
+		rcfile.Under(o.Home, ".fetchmailrc"), "/etc/fetchmailrc")
 }
 
-func readFetchmail(r *Result, file string) error {
+func readFetchmail(r *rcfile.Result, file string) error {
 	text, err := r.ReadConfig(file)
 	if err != nil {
 		return err
@@ -48,38 +49,38 @@ func readFetchmail(r *Result, file string) error {
 		}
 	}
 	if len(r.Accounts) > 0 {
-		r.AddNote(Changed, file, 0, "", "fetchmail rewrites addresses in headers unless told no rewrite; mailhaul delivers each message byte for byte")
+		r.AddNote(rcfile.Changed, file, 0, "", "fetchmail rewrites addresses in headers unless told no rewrite; mailhaul delivers each message byte for byte")
 	}
 	return nil
 }
 
 // fmGlobals handles set; it returns the daemon's interval in seconds.
-func fmGlobals(r *Result, list []fmOption) (every int64) {
+func fmGlobals(r *rcfile.Result, list []fmOption) (every int64) {
 	home := r.Options.Env("FETCHMAILHOME")
-	state := Under(home, ".fetchids")
+	state := rcfile.Under(home, ".fetchids")
 	if home == "" {
-		state = Under(r.Options.Env("HOME_ETC"), ".fetchids")
+		state = rcfile.Under(r.Options.Env("HOME_ETC"), ".fetchids")
 		if state == "" {
-			state = Under(r.Options.Home, ".fetchids")
+			state = rcfile.Under(r.Options.Home, ".fetchids")
 		}
 	}
 	var pid string
 	for _, o := range list {
 		switch o.name {
 		case "idfile":
-			state = Absolute(o.args[0], o.File)
-			r.AddNote(Carried, o.File, o.Line, o.Text, "the list of seen messages is read from there")
+			state = rcfile.Absolute(o.args[0], o.File)
+			r.AddNote(rcfile.Carried, o.File, o.Line, o.Text, "the list of seen messages is read from there")
 		case "pidfile":
-			pid = Absolute(o.args[0], o.File)
-			r.AddNote(Carried, o.File, o.Line, o.Text, "used to see whether fetchmail runs")
+			pid = rcfile.Absolute(o.args[0], o.File)
+			r.AddNote(rcfile.Carried, o.File, o.Line, o.Text, "used to see whether fetchmail runs")
 		case "daemon":
 			every = o.num
-			r.AddNote(Carried, o.File, o.Line, o.Text, "every")
+			r.AddNote(rcfile.Carried, o.File, o.Line, o.Text, "every")
 		default:
-			r.AddNote(Dropped, o.File, o.Line, o.Text, fmGlobalWhy(o.name))
+			r.AddNote(rcfile.Dropped, o.File, o.Line, o.Text, fmGlobalWhy(o.name))
 		}
 	}
-	r.SeenFiles = NonEmpty([]string{state})
+	r.SeenFiles = rcfile.NonEmpty([]string{state})
 	r.Locks = fmPidFiles(r.Options, pid)
 	return every
 }
@@ -101,7 +102,7 @@ func fmGlobalWhy(name string) string {
 }
 
 // fmAccount makes one account of an entry's user, with defaults beneath.
-func fmAccount(r *Result, file string, e *fmEntry, u fmUser, base *fmEntry, every int64) {
+func fmAccount(r *rcfile.Result, file string, e *fmEntry, u fmUser, base *fmEntry, every int64) {
 	m := &fmMerge{r: r, every: every, interval: 1, tlsProto: "auto"}
 	if base != nil {
 		m.opts = append(m.opts, base.opts...)
@@ -127,7 +128,7 @@ func fmAccount(r *Result, file string, e *fmEntry, u fmUser, base *fmEntry, ever
 	}
 	if m.reject != "" {
 		r.Accounts = r.Accounts[:len(r.Accounts)-1]
-		r.AddNote(Dropped, file, a.Line, e.kind+" "+e.name, m.reject)
+		r.AddNote(rcfile.Dropped, file, a.Line, e.kind+" "+e.name, m.reject)
 		return
 	}
 	if len(e.users) > 1 {
@@ -135,7 +136,7 @@ func fmAccount(r *Result, file string, e *fmEntry, u fmUser, base *fmEntry, ever
 		a.Name = r.FreeName(m.user + "@" + e.name)
 	}
 	a.User = m.user
-	a.Seen = SeenKey{Host: m.host, User: m.user}
+	a.Seen = rcfile.SeenKey{Host: m.host, User: m.user}
 	m.finish(e)
 	for _, o := range m.opts {
 		if !a.Noted(o.Option) && m.last[o.name].Option == o.Option {
@@ -146,8 +147,8 @@ func fmAccount(r *Result, file string, e *fmEntry, u fmUser, base *fmEntry, ever
 
 // fmMerge collects what the options of one user say together.
 type fmMerge struct {
-	r      *Result
-	a      *Account
+	r      *rcfile.Result
+	a      *rcfile.Account
 	opts   []fmOption
 	reject string
 
@@ -190,7 +191,7 @@ func (m *fmMerge) remember(o fmOption) {
 
 // finish sets what depends on several options.
 func (m *fmMerge) finish(e *fmEntry) {
-	a, start := m.a, Option{m.a.File, m.a.Line, ""}
+	a, start := m.a, rcfile.Option{File: m.a.File, Line: m.a.Line, Text: ""}
 	m.tls()
 	switch {
 	case m.proto == "apop":
@@ -209,13 +210,13 @@ func (m *fmMerge) finish(e *fmEntry) {
 		a.Set("keep", config.Word("none"))
 	}
 	if m.every > 0 {
-		a.Set("every", Duration(min(m.every*max(m.interval, 1), 366*86400)))
+		a.Set("every", rcfile.Duration(min(m.every*max(m.interval, 1), 366*86400)))
 	} else if m.interval > 1 {
 		a.Drop(m.last["interval"].Option, "counts polls of a daemon, but there is no set daemon: see every")
 	}
 	m.deliver()
 	if e.kind == "skip" {
-		a.Carry(Option{a.File, a.Line, "skip " + e.name}, "enabled: false")
+		a.Carry(rcfile.Option{File: a.File, Line: a.Line, Text: "skip " + e.name}, "enabled: false")
 	}
 }
 
@@ -231,7 +232,7 @@ func (m *fmMerge) tls() {
 	default:
 		a.TLS = pop3.STLS
 		if _, tunnel := m.last["plugin"]; tunnel || config.Loopback(strings.ToLower(a.Host)) {
-			a.Change(Option{a.File, a.Line, ""}, "fetchmail uses STLS here if the server offers it; if it does not, set tls: none")
+			a.Change(rcfile.Option{File: a.File, Line: a.Line, Text: ""}, "fetchmail uses STLS here if the server offers it; if it does not, set tls: none")
 		}
 	}
 	if a.TLS != pop3.Plain {
@@ -259,7 +260,7 @@ func (m *fmMerge) passwords() {
 	if m.password == nil {
 		a.Set("password", config.Pair("netrc", true))
 		if a.Label != m.host {
-			a.Change(Option{a.File, a.Line, ""}, fmt.Sprintf("fetchmail looks in .netrc for machine %s and then %s, mailhaul only for %s", a.Label, m.host, m.host))
+			a.Change(rcfile.Option{File: a.File, Line: a.Line, Text: ""}, fmt.Sprintf("fetchmail looks in .netrc for machine %s and then %s, mailhaul only for %s", a.Label, m.host, m.host))
 		}
 		return
 	}

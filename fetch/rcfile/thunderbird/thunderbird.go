@@ -1,4 +1,4 @@
-package rcfile
+package thunderbird
 
 import (
 	"os"
@@ -8,22 +8,23 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // FormatThunderbird reads thunderbird's files.
-func FormatThunderbird() Format {
-	return Format{Name: "thunderbird", Find: findThunderbird, Read: readThunderbird, Seen: seenThunderbird, Busy: busyThunderbird}
+func Format() rcfile.Format {
+	return rcfile.Format{Name: "thunderbird", Find: findThunderbird, Read: readThunderbird, Seen: seenThunderbird, Busy: busyThunderbird}
 }
 
 // findThunderbird returns the default profile.
-func findThunderbird(o Options) (string, error) {
-	ini, err := First(Under(o.Home, ".thunderbird", "profiles.ini"), Under(o.Home, "snap", "thunderbird", "common", ".thunderbird", "profiles.ini"),
-		Under(o.Home, ".var", "app", "org.mozilla.Thunderbird", ".thunderbird", "profiles.ini"),
-		Under(o.Home, "Library", "Thunderbird", "profiles.ini"), Under(o.Env("APPDATA"), "Thunderbird", "profiles.ini"))
+func findThunderbird(o rcfile.Options) (string, error) {
+	ini, err := rcfile.First(rcfile.Under(o.Home, ".thunderbird", "profiles.ini"), rcfile.Under(o.Home, "snap", "thunderbird", "common", ".thunderbird", "profiles.ini"),
+		rcfile.Under(o.Home, ".var", "app", "org.mozilla.Thunderbird", ".thunderbird", "profiles.ini"),
+		rcfile.Under(o.Home, "Library", "Thunderbird", "profiles.ini"), rcfile.Under(o.Env("APPDATA"), "Thunderbird", "profiles.ini"))
 	if err != nil {
 		return "", err
 	}
-	data, err := Load(ini, MaxConfig)
+	data, err := rcfile.Load(ini, rcfile.MaxConfig)
 	if err != nil {
 		return "", err
 	}
@@ -33,7 +34,7 @@ func findThunderbird(o Options) (string, error) {
 // defaultProfile reads profiles.ini: an [Install...] section names the profile
 // in use; older files mark it with Default=1.
 func defaultProfile(ini, text string) (string, error) {
-	sections, err := ParseINI(ini, text)
+	sections, err := rcfile.ParseINI(ini, text)
 	if err != nil {
 		return "", err
 	}
@@ -43,13 +44,13 @@ func defaultProfile(ini, text string) (string, error) {
 		def, _ := s.Get("default")
 		switch {
 		case strings.HasPrefix(s.Name, "Install") && def.Value != "":
-			return Absolute(filepath.FromSlash(def.Value), ini), nil
+			return rcfile.Absolute(filepath.FromSlash(def.Value), ini), nil
 		case has && (dir == "" || def.Value == "1"):
-			dir = Absolute(filepath.FromSlash(p.Value), ini)
+			dir = rcfile.Absolute(filepath.FromSlash(p.Value), ini)
 		}
 	}
 	if dir == "" {
-		return "", Syntax(ini, 1, "names no profile")
+		return "", rcfile.Syntax(ini, 1, "names no profile")
 	}
 	return dir, nil
 }
@@ -61,7 +62,7 @@ type pref struct {
 }
 
 // readThunderbird reads a profile, given as its directory or its prefs.js.
-func readThunderbird(r *Result, p string) error {
+func readThunderbird(r *rcfile.Result, p string) error {
 	file := p
 	if st, err := os.Stat(p); err == nil && st.IsDir() {
 		file = filepath.Join(p, "prefs.js")
@@ -135,20 +136,20 @@ func jsString(s string) (string, int) {
 
 // tbServer is one incoming server of a profile.
 type tbServer struct {
-	r      *Result
-	a      *Account
+	r      *rcfile.Result
+	a      *rcfile.Account
 	file   string
 	prefs  map[string]pref
 	prefix string
 }
 
-func (s *tbServer) get(names ...string) (string, Option) {
+func (s *tbServer) get(names ...string) (string, rcfile.Option) {
 	for _, n := range names {
 		if p, ok := s.prefs[s.prefix+n]; ok && p.value != "" {
-			return p.value, Option{s.file, p.line, s.prefix + n + " = " + p.value}
+			return p.value, rcfile.Option{File: s.file, Line: p.line, Text: s.prefix + n + " = " + p.value}
 		}
 	}
-	return "", Option{s.file, 0, s.prefix + names[0]}
+	return "", rcfile.Option{File: s.file, Line: 0, Text: s.prefix + names[0]}
 }
 
 func (s *tbServer) read() {
@@ -156,7 +157,7 @@ func (s *tbServer) read() {
 	host, at := s.get("realhostname", "hostname")
 	if kind != "pop3" {
 		if kind != "none" && kind != "" {
-			s.r.AddNote(Dropped, o.File, o.Line, o.Text, host+": mailhaul fetches by POP3 only")
+			s.r.AddNote(rcfile.Dropped, o.File, o.Line, o.Text, host+": mailhaul fetches by POP3 only")
 		}
 		return
 	}
@@ -171,16 +172,16 @@ func (s *tbServer) read() {
 	a.User, o = s.get("realuserName", "userName")
 	a.Carry(o, "user")
 	if v, o := s.get("port"); v != "" {
-		a.Port = ServicePort(v)
+		a.Port = rcfile.ServicePort(v)
 		a.Carry(o, "server")
 	}
 	s.tls()
 	s.auth()
 	s.keep()
 	s.times()
-	a.Change(Option{s.file, a.Line, ""}, "the password is in Thunderbird's own store, which is not read: set password")
-	a.Change(Option{s.file, a.Line, ""}, "Thunderbird's own folders are not written to: mail goes to a Maildir (deliver)")
-	a.Seen = SeenKey{Host: host, User: a.User, File: s.stateFile(host)}
+	a.Change(rcfile.Option{File: s.file, Line: a.Line, Text: ""}, "the password is in Thunderbird's own store, which is not read: set password")
+	a.Change(rcfile.Option{File: s.file, Line: a.Line, Text: ""}, "Thunderbird's own folders are not written to: mail goes to a Maildir (deliver)")
+	a.Seen = rcfile.SeenKey{Host: host, User: a.User, File: s.stateFile(host)}
 }
 
 // tls reads socketType: 0 none, 1 STARTTLS if offered, 2 STARTTLS, 3 TLS.
@@ -226,7 +227,7 @@ func (s *tbServer) keep() {
 	stay, o := s.get("leave_on_server")
 	byAge, oAge := s.get("delete_by_age_from_server")
 	days, _ := s.get("num_days_to_leave_on_server")
-	n, ok := Atoi(days)
+	n, ok := rcfile.Atoi(days)
 	switch {
 	case stay != "true":
 		s.a.Set("keep", config.Word("none"))
@@ -246,8 +247,8 @@ func (s *tbServer) keep() {
 	}
 	size1, o := s.get("max_size")
 	if on, _ := s.get("limit_offline_message_size"); on == "true" {
-		if n, ok := Atoi(size1); ok && n > 0 && n < 1<<30 {
-			s.a.Put(o, "max_size", Size(n*1024))
+		if n, ok := rcfile.Atoi(size1); ok && n > 0 && n < 1<<30 {
+			s.a.Put(o, "max_size", rcfile.Size(n*1024))
 		}
 	}
 }
@@ -255,7 +256,7 @@ func (s *tbServer) keep() {
 // times reads how often mail is checked.
 func (s *tbServer) times() {
 	if v, o := s.get("check_time"); v != "" {
-		if n, ok := Atoi(v); ok && n < 1<<30 {
+		if n, ok := rcfile.Atoi(v); ok && n < 1<<30 {
 			s.a.Seconds(o, "every", n*60)
 		}
 	}

@@ -1,4 +1,4 @@
-package rcfile
+package thunderbird
 
 import (
 	"bytes"
@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // seenThunderbird reads a popstate.dat, which has a section for each account.
-func seenThunderbird(r *Result, file string, a *Account) ([]SeenList, error) {
-	data, err := Load(file, MaxState)
+func seenThunderbird(r *rcfile.Result, file string, a *rcfile.Account) ([]rcfile.SeenList, error) {
+	data, err := rcfile.Load(file, rcfile.MaxState)
 	if err != nil {
 		return nil, err
 	}
@@ -20,7 +22,7 @@ func seenThunderbird(r *Result, file string, a *Account) ([]SeenList, error) {
 		l := &lists[i]
 		l.Source = file
 		if l.Account = r.Claim(l.Host, l.User, true); l.Account == "" && len(lists) == 1 {
-			l.Account = NameOf(a)
+			l.Account = rcfile.NameOf(a)
 		}
 	}
 	return lists, nil
@@ -28,8 +30,8 @@ func seenThunderbird(r *Result, file string, a *Account) ([]SeenList, error) {
 
 // parsePopstate reads "*HOST USER" and, below, "F UIDL TIME": k is kept and d
 // to be deleted, both fetched; f and b are not fetched, or not whole.
-func parsePopstate(data []byte) []SeenList {
-	var lists []SeenList
+func parsePopstate(data []byte) []rcfile.SeenList {
+	var lists []rcfile.SeenList
 	line, bad := 0, 0
 	for raw := range bytes.Lines(data) {
 		line++
@@ -38,7 +40,7 @@ func parsePopstate(data []byte) []SeenList {
 		case s == "" || s[0] == '#':
 		case s[0] == '*':
 			host, user, _ := strings.Cut(strings.TrimSpace(s[1:]), " ")
-			lists = append(lists, SeenList{Host: host, User: strings.TrimSpace(user), Line: line})
+			lists = append(lists, rcfile.SeenList{Host: host, User: strings.TrimSpace(user), Line: line})
 		case len(lists) == 0:
 			bad++
 		default:
@@ -57,13 +59,13 @@ func parsePopstate(data []byte) []SeenList {
 	return lists
 }
 
-func popstateLine(s string) (u SeenUID, seen, ok bool) {
+func popstateLine(s string) (u rcfile.SeenUID, seen, ok bool) {
 	if len(s) < 3 || s[1] != ' ' {
 		return u, false, false
 	}
-	u = SeenUID{UID: s[2:], Delete: s[0] == 'd'}
-	if uid, at, stamped := Stamp(s[2:]); stamped {
-		u.UID, u.FirstSeen = uid, UnixTime(at)
+	u = rcfile.SeenUID{UID: s[2:], Delete: s[0] == 'd'}
+	if uid, at, stamped := rcfile.Stamp(s[2:]); stamped {
+		u.UID, u.FirstSeen = uid, rcfile.UnixTime(at)
 	}
 	if n, err := strconv.Atoi(u.UID); err == nil && n < 0 || u.UID == "" {
 		return u, false, false
@@ -73,17 +75,17 @@ func popstateLine(s string) (u SeenUID, seen, ok bool) {
 
 // busyThunderbird looks at the profile's locks: a symbolic link to
 // "ADDRESS:+PID", and a file that is locked while it runs.
-func busyThunderbird(r *Result) (string, bool) {
+func busyThunderbird(r *rcfile.Result) (string, bool) {
 	for _, file := range r.Locks {
 		if target, err := os.Readlink(file); err == nil {
 			_, pid, _ := strings.Cut(target, "+")
 			n, err := strconv.Atoi(pid)
-			if err == nil && Alive(n, "") {
+			if err == nil && rcfile.Alive(n, "") {
 				return fmt.Sprintf("Thunderbird runs as process %d (%s): close it", n, file), true
 			}
 			continue
 		}
-		if filepath.Base(file) != "lock" && Locked(file) {
+		if filepath.Base(file) != "lock" && rcfile.Locked(file) {
 			return fmt.Sprintf("Thunderbird holds %s locked: close it", file), true
 		}
 	}

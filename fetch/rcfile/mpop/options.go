@@ -1,4 +1,4 @@
-package rcfile
+package mpop
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // login handles user, password and method.
@@ -56,7 +57,7 @@ func (m *mpopMerge) mail(o mpopOption) bool {
 		m.keep(o)
 	case "skipsize":
 		if n, ok := mpopSize(o.arg); ok && n > 0 {
-			a.Put(o.Option, "max_size", Size(n))
+			a.Put(o.Option, "max_size", rcfile.Size(n))
 		} else if o.arg != "off" {
 			a.Drop(o.Option, "would skip everything")
 		}
@@ -119,7 +120,7 @@ func (m *mpopMerge) delivery(o mpopOption) {
 		if strings.Contains(arg, "%F") {
 			m.a.Change(o.Option, "%F is $SENDER now, which is empty for a message without a Return-Path")
 		}
-		argv, err := Command(FromEnvironment(arg, "%F", "SENDER"))
+		argv, err := rcfile.Command(rcfile.FromEnvironment(arg, "%F", "SENDER"))
 		if err != nil {
 			m.a.Lose(o.Option, err.Error())
 			return

@@ -1,4 +1,4 @@
-package rcfile
+package fetchmail
 
 import "testing"
 

@@ -1,4 +1,4 @@
-package rcfile
+package getmail
 
 import (
 	"os"
@@ -10,27 +10,28 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // FormatGetmail reads getmail's files.
-func FormatGetmail() Format {
-	return Format{Name: "getmail", Find: findGetmail, Read: readGetmail, Seen: seenGetmail, Busy: busyGetmail}
+func Format() rcfile.Format {
+	return rcfile.Format{Name: "getmail", Find: findGetmail, Read: readGetmail, Seen: seenGetmail, Busy: busyGetmail}
 }
 
 // findGetmail returns the configuration directory.
-func findGetmail(o Options) (string, error) {
-	return First(Under(o.ConfigHome(), "getmail"), Under(o.Home, ".getmail"))
+func findGetmail(o rcfile.Options) (string, error) {
+	return rcfile.First(rcfile.Under(o.ConfigHome(), "getmail"), rcfile.Under(o.Home, ".getmail"))
 }
 
 // readGetmail reads an rc file, or those of a directory: getmailrc alone if it
 // is there, else every file that can be one.
-func readGetmail(r *Result, p string) error {
-	if p == Stdin {
+func readGetmail(r *rcfile.Result, p string) error {
+	if p == rcfile.Stdin {
 		return getmailFile(r, p)
 	}
 	st, err := os.Stat(p)
 	if err != nil {
-		return Brief(err)
+		return rcfile.Brief(err)
 	}
 	if !st.IsDir() {
 		return getmailFile(r, p)
@@ -41,7 +42,7 @@ func readGetmail(r *Result, p string) error {
 	}
 	entries, err := os.ReadDir(p)
 	if err != nil {
-		return Brief(err)
+		return rcfile.Brief(err)
 	}
 	for _, e := range entries {
 		name := e.Name()
@@ -49,7 +50,7 @@ func readGetmail(r *Result, p string) error {
 			continue
 		}
 		if err := getmailFile(r, filepath.Join(p, name)); err != nil {
-			r.AddNote(Dropped, filepath.Join(p, name), 0, "", "was passed over, it is no getmailrc: "+err.Error())
+			r.AddNote(rcfile.Dropped, filepath.Join(p, name), 0, "", "was passed over, it is no getmailrc: "+err.Error())
 		}
 	}
 	return nil
@@ -74,10 +75,10 @@ func (g *getmailRC) rest() {
 
 // getmailRC is one rc file in the making.
 type getmailRC struct {
-	r        *Result
-	a        *Account
+	r        *rcfile.Result
+	a        *rcfile.Account
 	file     string
-	sections []*Section
+	sections []*rcfile.Section
 	kind     getmailKind
 	used     map[string]bool // destinations
 }
@@ -99,7 +100,7 @@ func getmailType(s string) (k getmailKind, ok bool) {
 	return k, false
 }
 
-func (g *getmailRC) section(name string) *Section {
+func (g *getmailRC) section(name string) *rcfile.Section {
 	for _, s := range g.sections {
 		if s.Name == name {
 			return s
@@ -108,12 +109,12 @@ func (g *getmailRC) section(name string) *Section {
 	return nil
 }
 
-func getmailFile(r *Result, file string) error {
+func getmailFile(r *rcfile.Result, file string) error {
 	text, err := r.ReadConfig(file)
 	if err != nil {
 		return err
 	}
-	sections, err := ParseINI(file, text)
+	sections, err := rcfile.ParseINI(file, text)
 	if err != nil {
 		return err
 	}
@@ -121,12 +122,12 @@ func getmailFile(r *Result, file string) error {
 	ret := g.section("retriever")
 	kind, has := ret.Get("type")
 	if !has {
-		r.AddNote(Dropped, file, 0, "", "has no [retriever] with a type")
+		r.AddNote(rcfile.Dropped, file, 0, "", "has no [retriever] with a type")
 		return nil
 	}
 	var ok bool
 	if g.kind, ok = getmailType(kind.Value); !ok {
-		r.AddNote(Dropped, file, kind.Line, kind.Text, "mailhaul fetches by plain POP3 only")
+		r.AddNote(rcfile.Dropped, file, kind.Line, kind.Text, "mailhaul fetches by plain POP3 only")
 		return nil
 	}
 	host, _ := ret.Get("server")
@@ -140,7 +141,7 @@ func getmailFile(r *Result, file string) error {
 	g.destination("destination", 0)
 	for _, s := range sections {
 		if strings.HasPrefix(s.Name, "filter") {
-			g.a.Drop(Option{file, s.Line, "[" + s.Name + "]"}, "messages are not filtered: let the target do it")
+			g.a.Drop(rcfile.Option{File: file, Line: s.Line, Text: "[" + s.Name + "]"}, "messages are not filtered: let the target do it")
 			g.a.Unsure = "its mail went through a filter ([" + s.Name + "])"
 		}
 	}
@@ -148,7 +149,7 @@ func getmailFile(r *Result, file string) error {
 	return nil
 }
 
-func (g *getmailRC) retriever(s *Section) {
+func (g *getmailRC) retriever(s *rcfile.Section) {
 	a := g.a
 	a.TLS = pop3.Plain
 	if g.kind.tls {
@@ -164,16 +165,16 @@ func (g *getmailRC) retriever(s *Section) {
 	}
 	if g.kind.tls {
 		if v, ok := s.Get("ca_certs"); !ok {
-			a.Change(Option{g.file, s.Line, ""}, "getmail does not check certificates without ca_certs; mailhaul always does")
+			a.Change(rcfile.Option{File: g.file, Line: s.Line, Text: ""}, "getmail does not check certificates without ca_certs; mailhaul always does")
 		} else {
 			g.r.PutFile(a, v.Option, "ca_file", g.expand(v.Value), filepath.Dir(g.file))
 		}
 	}
 	port := a.Port
 	if port == 0 {
-		port = UsualPort(a.TLS)
+		port = rcfile.UsualPort(a.TLS)
 	}
-	a.Seen = SeenKey{Host: a.Host, User: a.User, Port: port}
+	a.Seen = rcfile.SeenKey{Host: a.Host, User: a.User, Port: port}
 	a.Seen.File = oldmailFile(g.r.Options, g.file, oldmailName(a.Host, port, a.User))
 }
 
@@ -209,7 +210,7 @@ func (g *getmailRC) words(argv []string) []string {
 }
 
 // server handles how the server is reached.
-func (g *getmailRC) server(v Setting) bool {
+func (g *getmailRC) server(v rcfile.Setting) bool {
 	a := g.a
 	switch v.Name {
 	case "type":
@@ -229,7 +230,7 @@ func (g *getmailRC) server(v Setting) bool {
 		a.Port = n
 		a.Carry(v.Option, "server")
 	case "timeout":
-		n, _ := Atoi(v.Value)
+		n, _ := rcfile.Atoi(v.Value)
 		a.Seconds(v.Option, "timeout", n)
 	case "envelope_recipient":
 		if !g.kind.multi {
@@ -244,7 +245,7 @@ func (g *getmailRC) server(v Setting) bool {
 	case "keyfile":
 		g.r.PutFile(a, v.Option, "client_key", g.expand(v.Value), filepath.Dir(g.file))
 	case "ssl_cert_hostname":
-		if ValidHost(v.Value) {
+		if rcfile.ValidHost(v.Value) {
 			a.Put(v.Option, "server_name", v.Value)
 		}
 	default:
@@ -268,7 +269,7 @@ func getmailWhy(name string) string {
 }
 
 // login handles user, password and method.
-func (g *getmailRC) login(v Setting, s *Section) bool {
+func (g *getmailRC) login(v rcfile.Setting, s *rcfile.Section) bool {
 	a := g.a
 	key := "password"
 	if x, ok := s.Get("use_xoauth2"); ok && pyBool(x.Value) {
@@ -309,12 +310,12 @@ func pyBool(s string) bool {
 }
 
 // envelope reads envelope_recipient, FIELD:N.
-func (g *getmailRC) envelope(s *Section) {
+func (g *getmailRC) envelope(s *rcfile.Section) {
 	v, ok := s.Get("envelope_recipient")
 	header, nth, _ := strings.Cut(v.Value, ":")
 	n, err := strconv.Atoi(strings.TrimSpace(nth))
 	header = strings.TrimSpace(header)
-	if !ok || err != nil || n < 1 || n > 1000 || !ValidField(header) {
+	if !ok || err != nil || n < 1 || n > 1000 || !rcfile.ValidField(header) {
 		g.a.Drop(v.Option, "wants FIELD:NUMBER, from 1")
 		g.a.Unsure = "name the field that holds the recipients under to: header"
 		header, n = "Delivered-To", 1

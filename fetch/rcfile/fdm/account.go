@@ -1,4 +1,4 @@
-package rcfile
+package fdm
 
 import (
 	"fmt"
@@ -10,12 +10,13 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // fdmMerge is one account in the making.
 type fdmMerge struct {
 	c          *fdmConf
-	a          *Account
+	a          *rcfile.Account
 	s          fdmStatement
 	port       string
 	pass       *fdmToken
@@ -31,7 +32,7 @@ func (c *fdmConf) account(s fdmStatement) {
 	}
 	kind := slices.IndexFunc(t, func(k fdmToken) bool { return k.kind == fdmWord && fdmFetchType(k.text) })
 	if kind < 0 || t[kind].text != "pop3" && t[kind].text != "pop3s" {
-		c.r.AddNote(Dropped, s.File, s.Line, s.Text, "mailhaul fetches by POP3 only")
+		c.r.AddNote(rcfile.Dropped, s.File, s.Line, s.Text, "mailhaul fetches by POP3 only")
 		return
 	}
 	a := c.r.Add(t[0].text, s.File, s.Line)
@@ -41,7 +42,7 @@ func (c *fdmConf) account(s fdmStatement) {
 		case k.kind == fdmWord && k.text == "disabled":
 			a.Enabled = false
 		case k.kind == fdmWord && (k.text == "user" || k.text == "users"):
-			a.Drop(Option{k.file, k.line, "users"}, "mailhaul delivers as the user who runs it")
+			a.Drop(rcfile.Option{File: k.file, Line: k.line, Text: "users"}, "mailhaul delivers as the user who runs it")
 		}
 	}
 	a.TLS = pop3.Plain
@@ -64,8 +65,8 @@ func fdmFetchType(s string) bool {
 
 // option handles the option that starts t and returns how many tokens it has.
 func (m *fdmMerge) option(t []fdmToken) int {
-	a, o := m.a, Option{t[0].file, t[0].line, fdmShown(t[:min(2, len(t))])}
-	one := Option{o.File, o.Line, t[0].text}
+	a, o := m.a, rcfile.Option{File: t[0].file, Line: t[0].line, Text: fdmShown(t[:min(2, len(t))])}
+	one := rcfile.Option{File: o.File, Line: o.Line, Text: t[0].text}
 	n := 1
 	switch t[0].text {
 	case "server", "port", "user", "pass", "pipe", "cache":
@@ -100,7 +101,7 @@ func (m *fdmMerge) option(t []fdmToken) int {
 	return n
 }
 
-func (m *fdmMerge) value(o Option, name string, v fdmToken) {
+func (m *fdmMerge) value(o rcfile.Option, name string, v fdmToken) {
 	a := m.a
 	text, tagged := v.text, true
 	if v.kind != fdmCommand && name != "server" {
@@ -118,7 +119,7 @@ func (m *fdmMerge) value(o Option, name string, v fdmToken) {
 		a.Host = text
 		a.Carry(o, "server")
 	case "port":
-		if a.Port = ServicePort(text); a.Port == 0 {
+		if a.Port = rcfile.ServicePort(text); a.Port == 0 {
 			a.Drop(o, "is no port of POP3: write server: HOST:PORT")
 		} else {
 			a.Carry(o, "server")
@@ -131,7 +132,7 @@ func (m *fdmMerge) value(o Option, name string, v fdmToken) {
 		m.pass = &v
 		m.password(o)
 	case "pipe":
-		argv, err := Command(text)
+		argv, err := rcfile.Command(text)
 		if err != nil {
 			a.Drop(o, err.Error())
 			a.Unsure = "how its server is reached could not be carried over: see tunnel"
@@ -144,7 +145,7 @@ func (m *fdmMerge) value(o Option, name string, v fdmToken) {
 	}
 }
 
-func (m *fdmMerge) cache(o Option, text string, ok bool) {
+func (m *fdmMerge) cache(o rcfile.Option, text string, ok bool) {
 	switch {
 	case m.a.Seen.File != "":
 		return // a statement of its own that follows
@@ -152,20 +153,20 @@ func (m *fdmMerge) cache(o Option, text string, ok bool) {
 		m.a.Drop(o, "the path contains a tag that is not known here: give the file to import --state")
 		return
 	}
-	m.a.Seen.File = Absolute(text, m.s.File)
+	m.a.Seen.File = rcfile.Absolute(text, m.s.File)
 	m.a.Carry(o, "the list of seen messages is read from there")
 }
 
-func (m *fdmMerge) password(o Option) {
+func (m *fdmMerge) password(o rcfile.Option) {
 	if m.pass.kind == fdmCommand {
-		m.a.PasswordLine(Option{o.File, o.Line, "pass $(...)"}, "password", m.pass.text)
+		m.a.PasswordLine(rcfile.Option{File: o.File, Line: o.Line, Text: "pass $(...)"}, "password", m.pass.text)
 		return
 	}
 	m.c.r.Password(m.a, o, "password", m.pass.text)
 }
 
 func (m *fdmMerge) finish() {
-	a, start := m.a, Option{m.a.File, m.a.Line, ""}
+	a, start := m.a, rcfile.Option{File: m.a.File, Line: m.a.Line, Text: ""}
 	if !m.user {
 		m.netrcUser(start)
 	}
@@ -190,9 +191,9 @@ func (m *fdmMerge) finish() {
 }
 
 // netrcUser takes the login that .netrc has for the server.
-func (m *fdmMerge) netrcUser(start Option) {
-	name := Under(m.c.r.Options.Home, ".netrc")
-	data, err := Load(name, MaxConfig)
+func (m *fdmMerge) netrcUser(start rcfile.Option) {
+	name := rcfile.Under(m.c.r.Options.Home, ".netrc")
+	data, err := rcfile.Load(name, rcfile.MaxConfig)
 	if err == nil {
 		m.a.User, err = config.NetrcLogin(string(data), m.a.Host)
 	}
@@ -200,7 +201,7 @@ func (m *fdmMerge) netrcUser(start Option) {
 		m.a.Drop(start, "no user is named, and .netrc has none: "+err.Error())
 		return
 	}
-	m.a.Carry(Option{File: name}, "user")
+	m.a.Carry(rcfile.Option{File: name}, "user")
 }
 
 func (m *fdmMerge) maxSize(s fdmStatement) {
@@ -210,7 +211,7 @@ func (m *fdmMerge) maxSize(s fdmStatement) {
 	}
 	if len(s.tokens) > 2 {
 		if n, ok := fdmSize(s.tokens[2].text, unit); ok && s.tokens[2].kind != fdmCommand {
-			m.a.Put(s.Option, "max_size", Size(n))
+			m.a.Put(s.Option, "max_size", rcfile.Size(n))
 			return
 		}
 	}
@@ -219,13 +220,13 @@ func (m *fdmMerge) maxSize(s fdmStatement) {
 
 func (m *fdmMerge) proxy(s fdmStatement) {
 	if len(s.tokens) < 3 {
-		m.a.Drop(Option{s.File, s.Line, "set proxy ***"}, "has no value")
+		m.a.Drop(rcfile.Option{File: s.File, Line: s.Line, Text: "set proxy ***"}, "has no value")
 		return
 	}
 	scheme, rest, _ := strings.Cut(s.tokens[2].text, "://")
 	host, port, _ := strings.Cut(strings.TrimSuffix(rest, "/"), ":")
-	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) || !ValidHost(host) || scheme != "http" && scheme != "socks" || m.a.Has("tunnel") {
-		m.a.Drop(Option{s.File, s.Line, "set proxy ***"}, "write proxy: socks5://HOST:PORT, or a mapping with user and password")
+	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) || !rcfile.ValidHost(host) || scheme != "http" && scheme != "socks" || m.a.Has("tunnel") {
+		m.a.Drop(rcfile.Option{File: s.File, Line: s.Line, Text: "set proxy ***"}, "write proxy: socks5://HOST:PORT, or a mapping with user and password")
 		return
 	}
 	url := map[string]string{"http": "http", "socks": "socks5"}[scheme] + "://" + host

@@ -1,4 +1,4 @@
-package rcfile
+package mpop
 
 import (
 	"net"
@@ -9,20 +9,21 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // FormatMpop reads mpop's files.
-func FormatMpop() Format {
-	return Format{Name: "mpop", Find: findMpop, Read: readMpop, Seen: seenMpop, Busy: busyMpop}
+func Format() rcfile.Format {
+	return rcfile.Format{Name: "mpop", Find: findMpop, Read: readMpop, Seen: seenMpop, Busy: busyMpop}
 }
 
-func findMpop(o Options) (string, error) {
-	return First(Under(o.Home, ".mpoprc"), Under(o.ConfigHome(), "mpop", "config"), Under(o.Env("APPDATA"), "mpoprc.txt"))
+func findMpop(o rcfile.Options) (string, error) {
+	return rcfile.First(rcfile.Under(o.Home, ".mpoprc"), rcfile.Under(o.ConfigHome(), "mpop", "config"), rcfile.Under(o.Env("APPDATA"), "mpoprc.txt"))
 }
 
 // mpopOption is one line of an mpoprc.
 type mpopOption struct {
-	Option
+	rcfile.Option
 	name, arg string
 }
 
@@ -34,7 +35,7 @@ type mpopAccount struct {
 	defaults, opts []mpopOption
 }
 
-func readMpop(r *Result, file string) error {
+func readMpop(r *rcfile.Result, file string) error {
 	text, err := r.ReadConfig(file)
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func parseMpop(file, text string) ([]mpopAccount, error) {
 	started := false
 	for i, raw := range strings.Split(text, "\n") {
 		name, arg := mpopLine(raw)
-		o := mpopOption{Option{file, i + 1, strings.TrimSpace(name + " " + arg)}, name, arg}
+		o := mpopOption{rcfile.Option{File: file, Line: i + 1, Text: strings.TrimSpace(name + " " + arg)}, name, arg}
 		switch {
 		case name == "":
 		case name == "defaults":
@@ -71,7 +72,7 @@ func parseMpop(file, text string) ([]mpopAccount, error) {
 			accounts, started = append(accounts, acc), true
 			cur = &accounts[len(accounts)-1]
 		case !started:
-			return nil, Syntax(file, i+1, "the first command must be account or defaults")
+			return nil, rcfile.Syntax(file, i+1, "the first command must be account or defaults")
 		default:
 			if name == "password" || name == "passwordeval" && arg == "" {
 				o.Text = name + " ***"
@@ -83,7 +84,7 @@ func parseMpop(file, text string) ([]mpopAccount, error) {
 			}
 		}
 		if total := len(accounts); total > 10000 {
-			return nil, Syntax(file, i+1, "too many accounts")
+			return nil, rcfile.Syntax(file, i+1, "too many accounts")
 		}
 	}
 	return accounts, nil
@@ -116,9 +117,9 @@ func mpopHeader(o mpopOption, defaults []mpopOption, have []mpopAccount) (mpopAc
 	acc := mpopAccount{name: strings.TrimSpace(name), line: o.Line, defaults: slices.Clone(defaults)}
 	switch {
 	case acc.name == "":
-		return acc, Syntax(o.File, o.Line, "account wants a name")
+		return acc, rcfile.Syntax(o.File, o.Line, "account wants a name")
 	case slices.ContainsFunc(have, func(b mpopAccount) bool { return b.name == acc.name }):
-		return acc, Syntax(o.File, o.Line, "account %q was defined before", acc.name)
+		return acc, rcfile.Syntax(o.File, o.Line, "account %q was defined before", acc.name)
 	}
 	if !inherits {
 		return acc, nil
@@ -126,10 +127,10 @@ func mpopHeader(o mpopOption, defaults []mpopOption, have []mpopAccount) (mpopAc
 	for _, parent := range strings.Split(parents, ",") {
 		i := slices.IndexFunc(have, func(b mpopAccount) bool { return b.name == strings.TrimSpace(parent) })
 		if i < 0 {
-			return acc, Syntax(o.File, o.Line, "account %q was not defined before", strings.TrimSpace(parent))
+			return acc, rcfile.Syntax(o.File, o.Line, "account %q was not defined before", strings.TrimSpace(parent))
 		}
 		if acc.opts = append(acc.opts, have[i].opts...); len(acc.opts) > 10000 {
-			return acc, Syntax(o.File, o.Line, "inherits too much")
+			return acc, rcfile.Syntax(o.File, o.Line, "inherits too much")
 		}
 	}
 	return acc, nil
@@ -137,12 +138,12 @@ func mpopHeader(o mpopOption, defaults []mpopOption, have []mpopAccount) (mpopAc
 
 // mpopMerge is what the commands of one account say; the last of each holds.
 type mpopMerge struct {
-	r    *Result
-	a    *Account
+	r    *rcfile.Result
+	a    *rcfile.Account
 	last map[string]mpopOption
 }
 
-func importAccount(r *Result, file string, acc mpopAccount) {
+func importAccount(r *rcfile.Result, file string, acc mpopAccount) {
 	m := &mpopMerge{r: r, a: r.Add(acc.name, file, acc.line), last: map[string]mpopOption{}}
 	opts := append(acc.defaults, acc.opts...)
 	for _, o := range opts {
@@ -189,7 +190,7 @@ func (m *mpopMerge) tls() {
 }
 
 func (m *mpopMerge) finish() {
-	a, r, start := m.a, m.r, Option{m.a.File, m.a.Line, ""}
+	a, r, start := m.a, m.r, rcfile.Option{File: m.a.File, Line: m.a.Line, Text: ""}
 	if !a.Has("keep") {
 		a.Set("keep", config.Word("none")) // mpop's default
 	}
@@ -202,7 +203,7 @@ func (m *mpopMerge) finish() {
 		file = "~/.mpop_uidls/%U_at_%H"
 	}
 	file = strings.NewReplacer("%U", a.User, "%H", a.Host).Replace(file)
-	a.Seen = SeenKey{Host: a.Host, User: a.User, File: Absolute(r.Options.Tilde(file), a.File)}
+	a.Seen = rcfile.SeenKey{Host: a.Host, User: a.User, File: rcfile.Absolute(r.Options.Tilde(file), a.File)}
 }
 
 func (m *mpopMerge) given(names ...string) bool {
@@ -224,7 +225,7 @@ func (m *mpopMerge) reach(o mpopOption) bool {
 	case "host":
 		a.Carry(o.Option, "server")
 	case "port":
-		if a.Port = ServicePort(o.arg); a.Port == 0 {
+		if a.Port = rcfile.ServicePort(o.arg); a.Port == 0 {
 			a.Drop(o.Option, "is no port of POP3: write server: HOST:PORT")
 		} else {
 			a.Carry(o.Option, "server")
@@ -262,7 +263,7 @@ func (m *mpopMerge) reach(o mpopOption) bool {
 			m.r.PutFile(a, o.Option, map[string]string{"tls_cert_file": "client_cert", "tls_key_file": "client_key"}[o.name], o.arg, m.r.Options.Home)
 		}
 	case "tls_host_override":
-		if ValidHost(o.arg) {
+		if rcfile.ValidHost(o.arg) {
 			a.Put(o.Option, "server_name", o.arg)
 		}
 	default:
@@ -272,7 +273,7 @@ func (m *mpopMerge) reach(o mpopOption) bool {
 }
 
 func (m *mpopMerge) timeout(o mpopOption) {
-	if n, ok := Atoi(o.arg); ok {
+	if n, ok := rcfile.Atoi(o.arg); ok {
 		m.a.Seconds(o.Option, "timeout", n)
 		return
 	}
@@ -284,7 +285,7 @@ func (m *mpopMerge) proxy(o mpopOption) {
 	n, err := strconv.Atoi(port)
 	switch {
 	case o.arg == "":
-	case !ValidHost(o.arg) || port != "" && (err != nil || n < 1 || n > 65535):
+	case !rcfile.ValidHost(o.arg) || port != "" && (err != nil || n < 1 || n > 65535):
 		m.a.Drop(o.Option, "is not a host and port")
 	default:
 		if port == "" {

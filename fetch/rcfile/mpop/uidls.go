@@ -1,15 +1,17 @@
-package rcfile
+package mpop
 
 import (
 	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // seenMpop reads a uidls file, which may hold the lists of several accounts.
-func seenMpop(r *Result, file string, _ *Account) ([]SeenList, error) {
-	data, err := Load(file, MaxState)
+func seenMpop(r *rcfile.Result, file string, _ *rcfile.Account) ([]rcfile.SeenList, error) {
+	data, err := rcfile.Load(file, rcfile.MaxState)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +25,7 @@ func seenMpop(r *Result, file string, _ *Account) ([]SeenList, error) {
 
 // parseUidls reads comments at the top, then lists: " COUNT HOST USER" and
 // COUNT lines. Since 1.4.23 a line ends in the time of the first sight.
-func parseUidls(file string, data []byte) ([]SeenList, error) {
+func parseUidls(file string, data []byte) ([]rcfile.SeenList, error) {
 	lines := strings.Split(string(bytes.TrimSuffix(data, []byte("\n"))), "\n")
 	if len(data) == 0 {
 		return nil, nil
@@ -34,11 +36,11 @@ func parseUidls(file string, data []byte) ([]SeenList, error) {
 			stamps, known = mpopHasStamps(v), true
 		}
 	}
-	var lists []SeenList
+	var lists []rcfile.SeenList
 	for i < len(lines) {
 		l, count, ok := uidlsHeader(lines[i])
 		if !ok || count > len(lines)-i-1 {
-			return lists, Syntax(file, i+1, "wants a line with the number of UIDs, host and user")
+			return lists, rcfile.Syntax(file, i+1, "wants a line with the number of UIDs, host and user")
 		}
 		l.Line = i + 1
 		body := lines[i+1 : i+1+count]
@@ -46,9 +48,9 @@ func parseUidls(file string, data []byte) ([]SeenList, error) {
 			stamps = allStamped(body)
 		}
 		for _, s := range body {
-			u := SeenUID{UID: s}
-			if uid, at, ok := Stamp(s); stamps && ok {
-				u = SeenUID{UID: uid, FirstSeen: UnixTime(at)}
+			u := rcfile.SeenUID{UID: s}
+			if uid, at, ok := rcfile.Stamp(s); stamps && ok {
+				u = rcfile.SeenUID{UID: uid, FirstSeen: rcfile.UnixTime(at)}
 			}
 			if u.UID == "" {
 				l.Skipped++
@@ -62,13 +64,13 @@ func parseUidls(file string, data []byte) ([]SeenList, error) {
 }
 
 // uidlsHeader reads " COUNT HOST USER".
-func uidlsHeader(s string) (SeenList, int, bool) {
+func uidlsHeader(s string) (rcfile.SeenList, int, bool) {
 	f := strings.Split(s, " ")
 	if len(f) != 4 || f[0] != "" || f[2] == "" || f[3] == "" {
-		return SeenList{}, 0, false
+		return rcfile.SeenList{}, 0, false
 	}
 	n, err := strconv.Atoi(f[1])
-	return SeenList{Host: f[2], User: f[3]}, n, err == nil && n > 0
+	return rcfile.SeenList{Host: f[2], User: f[3]}, n, err == nil && n > 0
 }
 
 // mpopHasStamps reports whether a version (1.4.23 or later) writes times.
@@ -89,7 +91,7 @@ func mpopHasStamps(version string) bool {
 func allStamped(lines []string) bool {
 	for _, s := range lines {
 		i := strings.LastIndexByte(s, ' ')
-		if _, _, ok := Stamp(s); !ok || len(s)-i-1 < 9 {
+		if _, _, ok := rcfile.Stamp(s); !ok || len(s)-i-1 < 9 {
 			return false
 		}
 	}
@@ -97,9 +99,9 @@ func allStamped(lines []string) bool {
 }
 
 // busyMpop asks for the lock that mpop holds on its lists while it polls.
-func busyMpop(r *Result) (string, bool) {
+func busyMpop(r *rcfile.Result) (string, bool) {
 	for _, file := range r.StateFiles() {
-		if Locked(file) {
+		if rcfile.Locked(file) {
 			return fmt.Sprintf("mpop holds %s locked: wait until it is done", file), true
 		}
 	}

@@ -1,9 +1,11 @@
-package rcfile
+package getmail
 
 import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 func TestOldmailName(t *testing.T) {
@@ -14,7 +16,7 @@ func TestOldmailName(t *testing.T) {
 			t.Errorf("%q: %q", tc[0], got)
 		}
 	}
-	if got := UnixTime(1784500000); !got.Equal(time.Unix(1784500000, 0)) {
+	if got := rcfile.UnixTime(1784500000); !got.Equal(time.Unix(1784500000, 0)) {
 		t.Error(got)
 	}
 }

@@ -1,17 +1,18 @@
-package rcfile
+package getmail
 
 import (
 	"strconv"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // options handles what is fetched and kept; getmail keeps all by default.
-func (g *getmailRC) options(s *Section) {
+func (g *getmailRC) options(s *rcfile.Section) {
 	a := g.a
 	del, _ := s.Get("delete")
 	after, _ := s.Get("delete_after")
-	days, _ := Atoi(after.Value)
+	days, _ := rcfile.Atoi(after.Value)
 	switch {
 	case pyBool(del.Value):
 		a.Put(del.Option, "keep", config.Word("none"))
@@ -23,7 +24,7 @@ func (g *getmailRC) options(s *Section) {
 	all, given := s.Get("read_all")
 	switch {
 	case !given:
-		a.Change(Option{g.file, a.Line, ""}, "getmail fetches all mail again on each run unless read_all = false; mailhaul fetches each message once")
+		a.Change(rcfile.Option{File: g.file, Line: a.Line, Text: ""}, "getmail fetches all mail again on each run unless read_all = false; mailhaul fetches each message once")
 	case pyBool(all.Value):
 		a.Change(all.Option, "each message is fetched once; mailhaul fetch --all fetches those already seen, too")
 	default:
@@ -37,15 +38,15 @@ func (g *getmailRC) options(s *Section) {
 	}
 }
 
-func (g *getmailRC) option(v Setting) {
+func (g *getmailRC) option(v rcfile.Setting) {
 	a := g.a
-	n, _ := Atoi(v.Value)
+	n, _ := rcfile.Atoi(v.Value)
 	switch v.Name {
 	case "read_all", "delete", "delete_after":
 		// done with the rest
 	case "max_message_size":
 		if n > 0 {
-			a.Put(v.Option, "max_size", Size(n))
+			a.Put(v.Option, "max_size", rcfile.Size(n))
 		}
 	case "max_messages_per_session":
 		if n > 0 && n <= 100_000_000 {
@@ -53,7 +54,7 @@ func (g *getmailRC) option(v Setting) {
 		}
 	case "max_bytes_per_session":
 		if n > 0 {
-			a.Limit(v.Option, "bytes", Size(n))
+			a.Limit(v.Option, "bytes", rcfile.Size(n))
 		}
 	case "delete_bigger_than":
 		if n > 0 {

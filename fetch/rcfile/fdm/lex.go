@@ -1,8 +1,10 @@
-package rcfile
+package fdm
 
 import (
 	"strconv"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 type fdmKind uint8
@@ -121,14 +123,14 @@ func (l *fdmLexer) str(end byte) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			if b.WriteString(l.macro(name)); b.Len() > MaxConfig {
-				return "", Syntax(l.file, start, "the string is too long")
+			if b.WriteString(l.macro(name)); b.Len() > rcfile.MaxConfig {
+				return "", rcfile.Syntax(l.file, start, "the string is too long")
 			}
 		default:
 			b.WriteByte(c)
 		}
 	}
-	return "", Syntax(l.file, start, "a %c is missing", end)
+	return "", rcfile.Syntax(l.file, start, "a %c is missing", end)
 }
 
 // name reads the name of a macro, with or without braces.
@@ -140,7 +142,7 @@ func (l *fdmLexer) name(kind byte) (string, error) {
 		n++
 	}
 	if n == 0 || n > 100 || braces && !strings.HasPrefix(s[n:], "}") {
-		return "", Syntax(l.file, l.line, "%c wants the name of a macro", kind)
+		return "", rcfile.Syntax(l.file, l.line, "%c wants the name of a macro", kind)
 	}
 	l.rest = s[n:]
 	if braces {
@@ -176,12 +178,12 @@ func (l *fdmLexer) command() (string, error) {
 			return text, nil
 		}
 	}
-	return "", Syntax(l.file, start, "a ) is missing")
+	return "", rcfile.Syntax(l.file, start, "a ) is missing")
 }
 
 // fdmTags replaces the tags that are known before any mail is: %h, %u and
 // their long forms, and %%. ok is false if others remain, which are removed.
-func fdmTags(o Options, s string) (out string, ok bool) {
+func fdmTags(o rcfile.Options, s string) (out string, ok bool) {
 	var b strings.Builder
 	ok = true
 	for i := 0; i < len(s); i++ {

@@ -1,30 +1,32 @@
-package rcfile
+package fdm
 
 import (
 	"bytes"
 	"fmt"
 	"os"
 	"strconv"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // seenFdm reads the cache of one account. It names neither host nor user.
-func seenFdm(r *Result, file string, a *Account) ([]SeenList, error) {
-	data, err := Load(file, MaxState)
+func seenFdm(r *rcfile.Result, file string, a *rcfile.Account) ([]rcfile.SeenList, error) {
+	data, err := rcfile.Load(file, rcfile.MaxState)
 	if err != nil {
 		return nil, err
 	}
 	l := parseFdmCache(data)
-	l.Source, l.Account = file, NameOf(a)
+	l.Source, l.Account = file, rcfile.NameOf(a)
 	if a != nil {
 		l.Host, l.User = a.Host, a.User
 	}
-	return []SeenList{l}, nil
+	return []rcfile.SeenList{l}, nil
 }
 
 // parseFdmCache reads "LENGTH UID" again and again; a UID may hold any byte.
 // What follows a mistake cannot be read: fdm itself gives up there.
-func parseFdmCache(data []byte) SeenList {
-	l := SeenList{Line: 1}
+func parseFdmCache(data []byte) rcfile.SeenList {
+	l := rcfile.SeenList{Line: 1}
 	for {
 		data = bytes.TrimLeft(data, " \t\r\n\v\f")
 		digits := 0
@@ -40,13 +42,13 @@ func parseFdmCache(data []byte) SeenList {
 			l.Skipped = 1
 			return l
 		}
-		l.UIDs = append(l.UIDs, SeenUID{UID: string(rest[:n])})
+		l.UIDs = append(l.UIDs, rcfile.SeenUID{UID: string(rest[:n])})
 		data = rest[n:]
 	}
 }
 
 // busyFdm looks for the lock file; that it exists is the lock.
-func busyFdm(r *Result) (string, bool) {
+func busyFdm(r *rcfile.Result) (string, bool) {
 	for _, file := range r.Locks {
 		if _, err := os.Lstat(file); err == nil {
 			return fmt.Sprintf("%s exists: fdm runs, or was killed; then remove it", file), true

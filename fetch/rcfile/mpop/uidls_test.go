@@ -1,4 +1,4 @@
-package rcfile
+package mpop
 
 import (
 	"slices"

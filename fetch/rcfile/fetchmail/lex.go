@@ -1,8 +1,10 @@
-package rcfile
+package fetchmail
 
 import (
 	"strconv"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // fmToken is one token of a fetchmailrc.
@@ -51,7 +53,7 @@ func (l *fmLexer) next() (fmToken, error) {
 		}
 		quoted, word := l.quoted(), l.word()
 		if quoted == 0 && word == 0 {
-			return t, Syntax(l.file, l.line, "unexpected character %q", l.rest[0])
+			return t, rcfile.Syntax(l.file, l.line, "unexpected character %q", l.rest[0])
 		}
 		if quoted >= word {
 			raw := l.take(quoted)

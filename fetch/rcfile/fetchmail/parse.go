@@ -1,13 +1,15 @@
-package rcfile
+package fetchmail
 
 import (
 	"strconv"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // fmOption is one option of a fetchmailrc with its arguments.
 type fmOption struct {
-	Option
+	rcfile.Option
 	name string   // the keyword; "no" in front if negated
 	args []string // as strings, escapes replaced
 	num  int64
@@ -93,7 +95,7 @@ func (p *fmParser) unexpected(why string) error {
 	case fmMap:
 		what = "="
 	}
-	return Syntax(p.file, p.tok.line, "unexpected %s: %s", what, why)
+	return rcfile.Syntax(p.file, p.tok.line, "unexpected %s: %s", what, why)
 }
 
 // global parses set WORD [=] [VALUE].
@@ -101,7 +103,7 @@ func (p *fmParser) global() (fmOption, error) {
 	if err := p.advance(); err != nil {
 		return fmOption{}, err
 	}
-	o := fmOption{Option: Option{File: p.file, Line: p.tok.line}}
+	o := fmOption{Option: rcfile.Option{File: p.file, Line: p.tok.line}}
 	if p.word("no") {
 		o.name = "no"
 		if err := p.advance(); err != nil {
@@ -191,7 +193,7 @@ func (p *fmParser) entry() (*fmEntry, error) {
 			u := &e.users[len(e.users)-1]
 			u.opts = append(u.opts, o)
 		case len(e.users) > 0:
-			return nil, Syntax(p.file, o.Line, "%s is a server option: it must stand before the first user option", o.name)
+			return nil, rcfile.Syntax(p.file, o.Line, "%s is a server option: it must stand before the first user option", o.name)
 		default:
 			e.opts = append(e.opts, o)
 		}
@@ -204,13 +206,13 @@ func (p *fmParser) entry() (*fmEntry, error) {
 
 // user parses user NAME [there], or user LOCAL... here.
 func (p *fmParser) user(e *fmEntry) error {
-	o := fmOption{Option: Option{File: p.file, Line: p.tok.line}, name: "user"}
+	o := fmOption{Option: rcfile.Option{File: p.file, Line: p.tok.line}, name: "user"}
 	if err := p.mappings(&o); err != nil {
 		return err
 	}
 	o.Text = o.shown()
 	if !o.here && (len(o.maps) != 1 || o.maps[0][1] != "") {
-		return Syntax(p.file, o.Line, "user wants one name, or names followed by here")
+		return rcfile.Syntax(p.file, o.Line, "user wants one name, or names followed by here")
 	}
 	e.users = append(e.users, fmUser{line: o.Line, opts: []fmOption{o}})
 	return nil
@@ -249,7 +251,7 @@ func (p *fmParser) mappings(o *fmOption) error {
 
 // option parses one server or user option.
 func (p *fmParser) option() (fmOption, error) {
-	o := fmOption{Option: Option{File: p.file, Line: p.tok.line}, name: p.tok.text}
+	o := fmOption{Option: rcfile.Option{File: p.file, Line: p.tok.line}, name: p.tok.text}
 	if o.name == "is" || o.name == "to" {
 		err := p.mappings(&o)
 		o.Text = o.shown()
