@@ -13,35 +13,35 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// fdmMerge is one account in the making.
-type fdmMerge struct {
-	c          *fdmConf
+// merge is one account in the making.
+type merge struct {
+	c          *conf
 	a          *rcfile.Account
-	s          fdmStatement
+	s          statement
 	port       string
-	pass       *fdmToken
+	pass       *token
 	user       bool
 	starttls   bool
 	keep, only bool
 }
 
-func (c *fdmConf) account(s fdmStatement) {
+func (c *conf) account(s statement) {
 	t := s.tokens[1:]
 	if len(t) == 0 {
 		return
 	}
-	kind := slices.IndexFunc(t, func(k fdmToken) bool { return k.kind == fdmWord && fdmFetchType(k.text) })
+	kind := slices.IndexFunc(t, func(k token) bool { return k.kind == tokWord && fetchType(k.text) })
 	if kind < 0 || t[kind].text != "pop3" && t[kind].text != "pop3s" {
 		c.r.AddNote(rcfile.Dropped, s.File, s.Line, s.Text, "mailhaul fetches by POP3 only")
 		return
 	}
 	a := c.r.Add(t[0].text, s.File, s.Line)
-	m := &fdmMerge{c: c, a: a, s: s}
+	m := &merge{c: c, a: a, s: s}
 	for _, k := range t[1:kind] {
 		switch {
-		case k.kind == fdmWord && k.text == "disabled":
+		case k.kind == tokWord && k.text == "disabled":
 			a.Enabled = false
-		case k.kind == fdmWord && (k.text == "user" || k.text == "users"):
+		case k.kind == tokWord && (k.text == "user" || k.text == "users"):
 			a.Drop(rcfile.Option{File: k.file, Line: k.line, Text: "users"}, "mailhaul delivers as the user who runs it")
 		}
 	}
@@ -55,7 +55,7 @@ func (c *fdmConf) account(s fdmStatement) {
 	m.finish()
 }
 
-func fdmFetchType(s string) bool {
+func fetchType(s string) bool {
 	switch s {
 	case "pop3", "pop3s", "imap", "imaps", "nntp", "nntps", "stdin", "maildir", "maildirs", "mbox", "mboxes":
 		return true
@@ -64,8 +64,8 @@ func fdmFetchType(s string) bool {
 }
 
 // option handles the option that starts t and returns how many tokens it has.
-func (m *fdmMerge) option(t []fdmToken) int {
-	a, o := m.a, rcfile.Option{File: t[0].file, Line: t[0].line, Text: fdmShown(t[:min(2, len(t))])}
+func (m *merge) option(t []token) int {
+	a, o := m.a, rcfile.Option{File: t[0].file, Line: t[0].line, Text: shown(t[:min(2, len(t))])}
 	one := rcfile.Option{File: o.File, Line: o.Line, Text: t[0].text}
 	n := 1
 	switch t[0].text {
@@ -101,13 +101,13 @@ func (m *fdmMerge) option(t []fdmToken) int {
 	return n
 }
 
-func (m *fdmMerge) value(o rcfile.Option, name string, v fdmToken) {
+func (m *merge) value(o rcfile.Option, name string, v token) {
 	a := m.a
 	text, tagged := v.text, true
-	if v.kind != fdmCommand && name != "server" {
-		text, tagged = fdmTags(m.c.r.Options, v.text)
+	if v.kind != tokCommand && name != "server" {
+		text, tagged = tags(m.c.r.Options, v.text)
 	}
-	if v.kind == fdmCommand && name != "pass" {
+	if v.kind == tokCommand && name != "pass" {
 		a.Drop(o, "was not run: write out what it prints")
 		return
 	}
@@ -145,7 +145,7 @@ func (m *fdmMerge) value(o rcfile.Option, name string, v fdmToken) {
 	}
 }
 
-func (m *fdmMerge) cache(o rcfile.Option, text string, ok bool) {
+func (m *merge) cache(o rcfile.Option, text string, ok bool) {
 	switch {
 	case m.a.Seen.File != "":
 		return // a statement of its own that follows
@@ -157,15 +157,15 @@ func (m *fdmMerge) cache(o rcfile.Option, text string, ok bool) {
 	m.a.Carry(o, "the list of seen messages is read from there")
 }
 
-func (m *fdmMerge) password(o rcfile.Option) {
-	if m.pass.kind == fdmCommand {
+func (m *merge) password(o rcfile.Option) {
+	if m.pass.kind == tokCommand {
 		m.a.PasswordLine(rcfile.Option{File: o.File, Line: o.Line, Text: "pass $(...)"}, "password", m.pass.text)
 		return
 	}
 	m.c.r.Password(m.a, o, "password", m.pass.text)
 }
 
-func (m *fdmMerge) finish() {
+func (m *merge) finish() {
 	a, start := m.a, rcfile.Option{File: m.a.File, Line: m.a.Line, Text: ""}
 	if !m.user {
 		m.netrcUser(start)
@@ -191,7 +191,7 @@ func (m *fdmMerge) finish() {
 }
 
 // netrcUser takes the login that .netrc has for the server.
-func (m *fdmMerge) netrcUser(start rcfile.Option) {
+func (m *merge) netrcUser(start rcfile.Option) {
 	name := rcfile.Under(m.c.r.Options.Home, ".netrc")
 	data, err := rcfile.Load(name, rcfile.MaxConfig)
 	if err == nil {
@@ -204,13 +204,13 @@ func (m *fdmMerge) netrcUser(start rcfile.Option) {
 	m.a.Carry(rcfile.Option{File: name}, "user")
 }
 
-func (m *fdmMerge) maxSize(s fdmStatement) {
+func (m *merge) maxSize(s statement) {
 	unit := ""
 	if len(s.tokens) > 3 {
 		unit = s.tokens[3].text
 	}
 	if len(s.tokens) > 2 {
-		if n, ok := fdmSize(s.tokens[2].text, unit); ok && s.tokens[2].kind != fdmCommand {
+		if n, ok := parseSize(s.tokens[2].text, unit); ok && s.tokens[2].kind != tokCommand {
 			m.a.Put(s.Option, "max_size", rcfile.Size(n))
 			return
 		}
@@ -218,7 +218,7 @@ func (m *fdmMerge) maxSize(s fdmStatement) {
 	m.a.Drop(s.Option, "is no size that can be read here: see max_size; until it is set, messages of any size are fetched")
 }
 
-func (m *fdmMerge) proxy(s fdmStatement) {
+func (m *merge) proxy(s statement) {
 	if len(s.tokens) < 3 {
 		m.a.Drop(rcfile.Option{File: s.File, Line: s.Line, Text: "set proxy ***"}, "has no value")
 		return
@@ -237,7 +237,7 @@ func (m *fdmMerge) proxy(s fdmStatement) {
 }
 
 // deliver follows the rules for this account until one does not continue.
-func (m *fdmMerge) deliver() {
+func (m *merge) deliver() {
 	for _, rule := range m.c.rules {
 		ok := rule.accounts == nil
 		for _, glob := range rule.accounts {
@@ -255,11 +255,11 @@ func (m *fdmMerge) deliver() {
 }
 
 // home is where relative paths of fdm start.
-func (m *fdmMerge) home() string {
+func (m *merge) home() string {
 	if m.c.r.Options.Home != "" {
 		return m.c.r.Options.Home
 	}
 	return filepath.Dir(m.s.File)
 }
 
-func fdmActionText(t []fdmToken, n int) string { return fmt.Sprintf("action %s", fdmShown(t[:n])) }
+func actionText(t []token, n int) string { return fmt.Sprintf("action %s", shown(t[:n])) }

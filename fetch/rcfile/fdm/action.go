@@ -10,7 +10,7 @@ import (
 
 // action turns the actions in t into targets. depth bounds actions that call
 // others, as fdm does.
-func (m *fdmMerge) action(at rcfile.Option, t []fdmToken, depth int) {
+func (m *merge) action(at rcfile.Option, t []token, depth int) {
 	if depth > 5 || len(m.a.Targets) > 100 || len(m.a.Notes) > 1000 {
 		m.a.Drop(at, "calls too many actions")
 		return
@@ -22,16 +22,16 @@ func (m *fdmMerge) action(at rcfile.Option, t []fdmToken, depth int) {
 }
 
 // oneAction handles the action that starts t and returns its length.
-func (m *fdmMerge) oneAction(t []fdmToken, depth int) int {
+func (m *merge) oneAction(t []token, depth int) int {
 	a := m.a
 	n := 1
-	if len(t) > 1 && t[1].kind != fdmSymbol {
+	if len(t) > 1 && t[1].kind != tokSymbol {
 		n = 2
 	}
-	o := rcfile.Option{File: t[0].file, Line: t[0].line, Text: fdmActionText(t, n)}
+	o := rcfile.Option{File: t[0].file, Line: t[0].line, Text: actionText(t, n)}
 	arg, known := "", true
 	if n == 2 {
-		arg, known = fdmTags(m.c.r.Options, t[1].text)
+		arg, known = tags(m.c.r.Options, t[1].text)
 	}
 	switch t[0].text {
 	case "{", "}":
@@ -44,7 +44,7 @@ func (m *fdmMerge) oneAction(t []fdmToken, depth int) int {
 		a.Put(rcfile.Option{File: o.File, Line: o.Line, Text: "action keep"}, "keep", config.Word("all"))
 		return 1
 	case "action", "actions":
-		names, rest := fdmNames(t[1:])
+		names, rest := names(t[1:])
 		for _, name := range names {
 			if body, ok := m.c.actions[name]; ok {
 				m.action(rcfile.Option{File: o.File, Line: o.Line, Text: name}, body, depth+1)
@@ -70,12 +70,12 @@ func (m *fdmMerge) oneAction(t []fdmToken, depth int) int {
 		a.Drop(o, "mailhaul delivers as the user who runs it")
 	case "tag", "add-header", "remove-header", "remove-headers", "stdout", "add-to-cache", "remove-from-cache":
 		a.Drop(o, "has no counterpart: a pipe to a filter can do it")
-		return fdmActionLength(t)
+		return actionLength(t)
 	case "rewrite", "exec", "write", "append", "imap", "imaps":
 		a.Lose(o, "has no counterpart: a pipe to a filter can do it")
-		return fdmActionLength(t)
+		return actionLength(t)
 	default:
-		if t[0].kind != fdmSymbol {
+		if t[0].kind != tokSymbol {
 			a.Lose(o, "is not known here")
 		}
 		return 1
@@ -83,12 +83,12 @@ func (m *fdmMerge) oneAction(t []fdmToken, depth int) int {
 	return n
 }
 
-// fdmActionLength finds where the next action of a list starts.
-func fdmActionLength(t []fdmToken) int {
+// actionLength finds where the next action of a list starts.
+func actionLength(t []token) int {
 	for i := 1; i < len(t); i++ {
 		switch t[i].text {
 		case "drop", "keep", "maildir", "mbox", "pipe", "smtp", "lmtp", "tag", "rewrite", "exec", "write", "append", "action", "stdout":
-			if t[i].kind == fdmWord {
+			if t[i].kind == tokWord {
 				return i
 			}
 		}
@@ -96,7 +96,7 @@ func fdmActionLength(t []fdmToken) int {
 	return len(t)
 }
 
-func (m *fdmMerge) pipe(o rcfile.Option, line string, known bool) {
+func (m *merge) pipe(o rcfile.Option, line string, known bool) {
 	argv, err := rcfile.Command(line)
 	if err == nil && known {
 		m.a.Deliver(o, "pipe", config.Pair("command", argv))
@@ -106,18 +106,18 @@ func (m *fdmMerge) pipe(o rcfile.Option, line string, known bool) {
 }
 
 // relay reads smtp and lmtp: server HOST [port P] [from F] [to T].
-func (m *fdmMerge) relay(t []fdmToken) int {
+func (m *merge) relay(t []token) int {
 	kind, n := t[0].text, 1
 	args := map[string]string{}
 	for n+1 < len(t) {
 		key := t[n].text
-		if t[n].kind != fdmWord || key != "server" && key != "port" && key != "from" && key != "to" {
+		if t[n].kind != tokWord || key != "server" && key != "port" && key != "from" && key != "to" {
 			break
 		}
-		args[key], _ = fdmTags(m.c.r.Options, t[n+1].text)
+		args[key], _ = tags(m.c.r.Options, t[n+1].text)
 		n += 2
 	}
-	o := rcfile.Option{File: t[0].file, Line: t[0].line, Text: fdmActionText(t, n)}
+	o := rcfile.Option{File: t[0].file, Line: t[0].line, Text: actionText(t, n)}
 	host, port := args["server"], args["port"]
 	p, _ := strconv.Atoi(port)
 	if !rcfile.ValidHost(host) || port != "" && (p < 1 || p > 65535) || kind == "lmtp" && (p == 0 || p == 25) {

@@ -9,13 +9,13 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// seenFdm reads the cache of one account. It names neither host nor user.
-func seenFdm(r *rcfile.Result, file string, a *rcfile.Account) ([]rcfile.SeenList, error) {
+// seen reads the cache of one account. It names neither host nor user.
+func seen(r *rcfile.Result, file string, a *rcfile.Account) ([]rcfile.SeenList, error) {
 	data, err := rcfile.Load(file, rcfile.MaxState)
 	if err != nil {
 		return nil, err
 	}
-	l := parseFdmCache(data)
+	l := parseCache(data)
 	l.Source, l.Account = file, rcfile.NameOf(a)
 	if a != nil {
 		l.Host, l.User = a.Host, a.User
@@ -23,9 +23,9 @@ func seenFdm(r *rcfile.Result, file string, a *rcfile.Account) ([]rcfile.SeenLis
 	return []rcfile.SeenList{l}, nil
 }
 
-// parseFdmCache reads "LENGTH UID" again and again; a UID may hold any byte.
+// parseCache reads "LENGTH UID" again and again; a UID may hold any byte.
 // What follows a mistake cannot be read: fdm itself gives up there.
-func parseFdmCache(data []byte) rcfile.SeenList {
+func parseCache(data []byte) rcfile.SeenList {
 	l := rcfile.SeenList{Line: 1}
 	for {
 		data = bytes.TrimLeft(data, " \t\r\n\v\f")
@@ -47,8 +47,8 @@ func parseFdmCache(data []byte) rcfile.SeenList {
 	}
 }
 
-// busyFdm looks for the lock file; that it exists is the lock.
-func busyFdm(r *rcfile.Result) (string, bool) {
+// busy looks for the lock file; that it exists is the lock.
+func busy(r *rcfile.Result) (string, bool) {
 	for _, file := range r.Locks {
 		if _, err := os.Lstat(file); err == nil {
 			return fmt.Sprintf("%s exists: fdm runs, or was killed; then remove it", file), true

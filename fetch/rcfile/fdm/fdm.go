@@ -1,42 +1,43 @@
+// Package fdm reads fdm's configuration and its caches.
 package fdm
 
 import "github.com/mailhaul/mailhaul/fetch/rcfile"
 
 // FormatFdm reads fdm's files.
 func Format() rcfile.Format {
-	return rcfile.Format{Name: "fdm", Find: findFdm, Read: readFdm, Seen: seenFdm, Busy: busyFdm}
+	return rcfile.Format{Name: "fdm", Find: find, Read: read, Seen: seen, Busy: busy}
 }
 
-func findFdm(o rcfile.Options) (string, error) {
+func find(o rcfile.Options) (string, error) {
 	return rcfile.First(rcfile.Under(o.Home, ".fdm.conf"), "/etc/fdm.conf")
 }
 
-// fdmConf is what an fdm.conf says apart from its accounts.
-type fdmConf struct {
+// conf is what an fdm.conf says apart from its accounts.
+type conf struct {
 	r       *rcfile.Result
-	actions map[string][]fdmToken // what stands behind the name
-	rules   []fdmRule
-	maxSize fdmStatement
+	actions map[string][]token // what stands behind the name
+	rules   []rule
+	maxSize statement
 	verify  bool
-	proxy   fdmStatement
+	proxy   statement
 	lock    string
 	many    bool
 }
 
-// fdmRule is a match without conditions beyond the account.
-type fdmRule struct {
+// rule is a match without conditions beyond the account.
+type rule struct {
 	rcfile.Option
 	accounts []string // globs; nil for all
-	actions  []fdmToken
+	actions  []token
 	more     bool // continue
 }
 
-func readFdm(r *rcfile.Result, file string) error {
-	statements, err := parseFdm(r, file)
+func read(r *rcfile.Result, file string) error {
+	statements, err := parse(r, file)
 	if err != nil {
 		return err
 	}
-	c := &fdmConf{r: r, actions: map[string][]fdmToken{}}
+	c := &conf{r: r, actions: map[string][]token{}}
 	for _, s := range statements {
 		switch s.word {
 		case "set":
@@ -63,7 +64,7 @@ func readFdm(r *rcfile.Result, file string) error {
 	return nil
 }
 
-func (c *fdmConf) locks() {
+func (c *conf) locks() {
 	switch {
 	case c.many:
 		c.r.NoLock = "fdm runs without a lock here (allow-multiple): make sure that it does not run"
@@ -77,13 +78,13 @@ func (c *fdmConf) locks() {
 }
 
 // set handles the global options.
-func (c *fdmConf) set(s fdmStatement) {
+func (c *conf) set(s statement) {
 	if len(s.tokens) < 2 {
 		return
 	}
 	arg := ""
 	if len(s.tokens) > 2 {
-		arg, _ = fdmTags(c.r.Options, s.tokens[2].text)
+		arg, _ = tags(c.r.Options, s.tokens[2].text)
 	}
 	why := "has no counterpart"
 	switch s.tokens[1].text {
@@ -130,43 +131,43 @@ func (c *fdmConf) set(s fdmStatement) {
 }
 
 // match keeps the rules that hold for all mail or all mail of accounts.
-func (c *fdmConf) match(s fdmStatement) {
-	rule := fdmRule{Option: s.Option}
+func (c *conf) match(s statement) {
+	rule := rule{Option: s.Option}
 	t := s.tokens[1:]
 	ok := len(t) > 0
 	switch {
 	case !ok:
 	case t[0].text == "all":
 		t = t[1:]
-	case (t[0].text == "account" || t[0].text == "accounts") && t[0].kind == fdmWord && len(t) > 1:
-		rule.accounts, t = fdmNames(t[1:])
+	case (t[0].text == "account" || t[0].text == "accounts") && t[0].kind == tokWord && len(t) > 1:
+		rule.accounts, t = names(t[1:])
 	default:
 		ok = false
 	}
-	if n := len(t); n > 0 && t[n-1].kind == fdmWord && t[n-1].text == "continue" {
+	if n := len(t); n > 0 && t[n-1].kind == tokWord && t[n-1].text == "continue" {
 		rule.more, t = true, t[:n-1]
 	}
-	if !ok || len(t) < 2 || t[0].kind != fdmWord || t[0].text != "action" && t[0].text != "actions" {
+	if !ok || len(t) < 2 || t[0].kind != tokWord || t[0].text != "action" && t[0].text != "actions" {
 		c.r.AddNote(rcfile.Dropped, s.File, s.Line, s.Text, "mailhaul does not sort mail: let the target do it (a pipe to a filter, or the reader's Sieve)")
 		return
 	}
 	rule.actions = t[1:]
-	if t[1].kind == fdmString || t[1].text == "{" && len(t) > 2 && t[2].kind == fdmString {
-		names, _ := fdmNames(t[1:])
+	if t[1].kind == tokString || t[1].text == "{" && len(t) > 2 && t[2].kind == tokString {
+		names, _ := names(t[1:])
 		rule.actions = nil
 		for _, name := range names {
-			rule.actions = append(rule.actions, fdmToken{fdmWord, "action", s.File, s.Line}, fdmToken{fdmString, name, s.File, s.Line})
+			rule.actions = append(rule.actions, token{tokWord, "action", s.File, s.Line}, token{tokString, name, s.File, s.Line})
 		}
 	}
 	c.rules = append(c.rules, rule)
 	c.r.AddNote(rcfile.Carried, s.File, s.Line, s.Text, "deliver")
 }
 
-// fdmNames reads "NAME" or { "NAME" ... } and returns what follows.
-func fdmNames(t []fdmToken) (names []string, rest []fdmToken) {
-	if len(t) > 0 && t[0].text == "{" && t[0].kind == fdmSymbol {
+// names reads "NAME" or { "NAME" ... } and returns what follows.
+func names(t []token) (names []string, rest []token) {
+	if len(t) > 0 && t[0].text == "{" && t[0].kind == tokSymbol {
 		for t = t[1:]; len(t) > 0 && t[0].text != "}"; t = t[1:] {
-			if t[0].kind == fdmString {
+			if t[0].kind == tokString {
 				names = append(names, t[0].text)
 			}
 		}

@@ -7,37 +7,37 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-type fdmKind uint8
+type tokenKind uint8
 
 const (
-	fdmEOF fdmKind = iota
-	fdmWord
-	fdmString
-	fdmNumber
-	fdmMacro   // $name or %name
-	fdmCommand // $(...) or %(...), never run
-	fdmSymbol
+	tokEOF tokenKind = iota
+	tokWord
+	tokString
+	tokNumber
+	tokMacro   // $name or %name
+	tokCommand // $(...) or %(...), never run
+	tokSymbol
 )
 
-// fdmToken is one token of an fdm.conf.
-type fdmToken struct {
-	kind fdmKind
+// token is one token of an fdm.conf.
+type token struct {
+	kind tokenKind
 	text string
 	file string
 	line int
 }
 
-// fdmLexer splits one file into tokens. Macros within strings are replaced by
+// lexer splits one file into tokens. Macros within strings are replaced by
 // macro, which knows those defined so far.
-type fdmLexer struct {
+type lexer struct {
 	file, rest string
 	line       int
 	macro      func(name string) string
 }
 
-func (l *fdmLexer) next() (fdmToken, error) {
+func (l *lexer) next() (token, error) {
 	l.space()
-	t := fdmToken{file: l.file, line: l.line}
+	t := token{file: l.file, line: l.line}
 	if l.rest == "" {
 		return t, nil
 	}
@@ -45,40 +45,40 @@ func (l *fdmLexer) next() (fdmToken, error) {
 	switch c := l.rest[0]; {
 	case c == '"' || c == '\'':
 		l.rest = l.rest[1:]
-		t.kind = fdmString
+		t.kind = tokString
 		t.text, err = l.str(c)
 	case (c == '$' || c == '%') && len(l.rest) > 1 && l.rest[1] == '(':
 		l.rest = l.rest[2:]
-		t.kind = fdmCommand
+		t.kind = tokCommand
 		t.text, err = l.command()
 	case c == '$' || c == '%':
 		l.rest = l.rest[1:]
-		t.kind = fdmMacro
+		t.kind = tokMacro
 		t.text, err = l.name(c)
-	case fdmNameByte(c):
+	case nameByte(c):
 		n := 0
-		for n < len(l.rest) && fdmNameByte(l.rest[n]) {
+		for n < len(l.rest) && nameByte(l.rest[n]) {
 			n++
 		}
 		if c >= '0' && c <= '9' {
 			n = len(l.rest) - len(strings.TrimLeft(l.rest, "0123456789"))
-			t.kind = fdmNumber
+			t.kind = tokNumber
 		} else {
-			t.kind = fdmWord
+			t.kind = tokWord
 		}
 		t.text, l.rest = l.rest[:n], l.rest[n:]
 	default:
-		t.kind, t.text, l.rest = fdmSymbol, string(c), l.rest[1:]
+		t.kind, t.text, l.rest = tokSymbol, string(c), l.rest[1:]
 	}
 	return t, err
 }
 
-func fdmNameByte(c byte) bool {
+func nameByte(c byte) bool {
 	return c == '_' || c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
 // space passes blanks and comments.
-func (l *fdmLexer) space() {
+func (l *lexer) space() {
 	for l.rest != "" {
 		switch l.rest[0] {
 		case '\n':
@@ -100,7 +100,7 @@ func (l *fdmLexer) space() {
 
 // str reads to the closing quote. In double quotes a backslash takes the next
 // byte as it is, save \r \n \t, and ${name} and %{name} are replaced.
-func (l *fdmLexer) str(end byte) (string, error) {
+func (l *lexer) str(end byte) (string, error) {
 	var b strings.Builder
 	start := l.line
 	for l.rest != "" {
@@ -134,11 +134,11 @@ func (l *fdmLexer) str(end byte) (string, error) {
 }
 
 // name reads the name of a macro, with or without braces.
-func (l *fdmLexer) name(kind byte) (string, error) {
+func (l *lexer) name(kind byte) (string, error) {
 	braces := strings.HasPrefix(l.rest, "{")
 	s := strings.TrimPrefix(l.rest, "{")
 	n := 0
-	for n < len(s) && fdmNameByte(s[n]) {
+	for n < len(s) && nameByte(s[n]) {
 		n++
 	}
 	if n == 0 || n > 100 || braces && !strings.HasPrefix(s[n:], "}") {
@@ -152,7 +152,7 @@ func (l *fdmLexer) name(kind byte) (string, error) {
 }
 
 // command reads to the closing parenthesis, past nested ones and quotes.
-func (l *fdmLexer) command() (string, error) {
+func (l *lexer) command() (string, error) {
 	depth, quote, start := 0, byte(0), l.line
 	for i := 0; i < len(l.rest); i++ {
 		c := l.rest[i]
@@ -181,9 +181,9 @@ func (l *fdmLexer) command() (string, error) {
 	return "", rcfile.Syntax(l.file, start, "a ) is missing")
 }
 
-// fdmTags replaces the tags that are known before any mail is: %h, %u and
+// tags replaces the tags that are known before any mail is: %h, %u and
 // their long forms, and %%. ok is false if others remain, which are removed.
-func fdmTags(o rcfile.Options, s string) (out string, ok bool) {
+func tags(o rcfile.Options, s string) (out string, ok bool) {
 	var b strings.Builder
 	ok = true
 	for i := 0; i < len(s); i++ {
@@ -215,8 +215,8 @@ func fdmTags(o rcfile.Options, s string) (out string, ok bool) {
 	return b.String(), ok
 }
 
-// fdmSize reads a number with its unit.
-func fdmSize(num, unit string) (int64, bool) {
+// parseSize reads a number with its unit.
+func parseSize(num, unit string) (int64, bool) {
 	n, err := strconv.ParseInt(num, 10, 64)
 	factor := int64(1)
 	switch strings.ToLower(unit) {

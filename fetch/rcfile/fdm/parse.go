@@ -8,66 +8,66 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// fdmDepth bounds includes within includes, fdmTokens the tokens of all files.
+// maxDepth bounds includes within includes, maxTokens the tokens of all files.
 const (
-	fdmDepth  = 10
-	fdmTokens = 1 << 20
+	maxDepth  = 10
+	maxTokens = 1 << 20
 )
 
-// fdmStatement is a run of tokens that starts with a keyword; a block keeps
+// statement is a run of tokens that starts with a keyword; a block keeps
 // its braces.
-type fdmStatement struct {
+type statement struct {
 	rcfile.Option
 	word   string
-	tokens []fdmToken
+	tokens []token
 }
 
-// fdmParser turns files into statements: includes are followed, macros
+// parser turns files into statements: includes are followed, macros
 // replaced, ifdef decided.
-type fdmParser struct {
+type parser struct {
 	r      *rcfile.Result
 	main   string
 	macros map[string]string
-	tokens []fdmToken
+	tokens []token
 	skip   []bool // one for each open ifdef: whether it hides
 }
 
-// parseFdm reads an fdm.conf and what it includes.
-func parseFdm(r *rcfile.Result, file string) ([]fdmStatement, error) {
-	p := &fdmParser{r: r, main: file, macros: map[string]string{}}
+// parse reads an fdm.conf and what it includes.
+func parse(r *rcfile.Result, file string) ([]statement, error) {
+	p := &parser{r: r, main: file, macros: map[string]string{}}
 	if err := p.file(file, 0); err != nil {
 		return nil, err
 	}
 	if len(p.skip) > 0 {
 		return nil, rcfile.Syntax(file, 1, "an endif is missing")
 	}
-	return fdmSplit(p.tokens), nil
+	return split(p.tokens), nil
 }
 
-func (p *fdmParser) file(name string, depth int) error {
-	if depth > fdmDepth {
+func (p *parser) file(name string, depth int) error {
+	if depth > maxDepth {
 		return rcfile.Syntax(name, 1, "includes go too deep")
 	}
 	text, err := p.r.ReadConfig(name)
 	if err != nil {
 		return err
 	}
-	l := &fdmLexer{file: name, rest: text, line: 1, macro: func(n string) string { return p.macros[n] }}
+	l := &lexer{file: name, rest: text, line: 1, macro: func(n string) string { return p.macros[n] }}
 	for {
 		t, err := l.next()
 		switch {
 		case err != nil:
 			return err
-		case t.kind == fdmEOF:
+		case t.kind == tokEOF:
 			return nil
-		case len(p.tokens) > fdmTokens:
+		case len(p.tokens) > maxTokens:
 			return rcfile.Syntax(name, t.line, "too many tokens")
-		case t.kind == fdmWord && (t.text == "ifdef" || t.text == "ifndef" || t.text == "endif"):
+		case t.kind == tokWord && (t.text == "ifdef" || t.text == "ifndef" || t.text == "endif"):
 			err = p.conditional(l, t)
 		case slices.Contains(p.skip, true):
-		case t.kind == fdmWord && t.text == "include":
+		case t.kind == tokWord && t.text == "include":
 			err = p.include(l, depth)
-		case t.kind == fdmMacro:
+		case t.kind == tokMacro:
 			err = p.macro(l, t)
 		default:
 			p.tokens = append(p.tokens, t)
@@ -78,7 +78,7 @@ func (p *fdmParser) file(name string, depth int) error {
 	}
 }
 
-func (p *fdmParser) conditional(l *fdmLexer, t fdmToken) error {
+func (p *parser) conditional(l *lexer, t token) error {
 	if t.text == "endif" {
 		if len(p.skip) == 0 {
 			return rcfile.Syntax(t.file, t.line, "endif without ifdef")
@@ -90,7 +90,7 @@ func (p *fdmParser) conditional(l *fdmLexer, t fdmToken) error {
 	if err != nil {
 		return err
 	}
-	if m.kind != fdmMacro {
+	if m.kind != tokMacro {
 		return rcfile.Syntax(t.file, t.line, "%s wants a macro", t.text)
 	}
 	_, defined := p.macros[m.text]
@@ -98,18 +98,18 @@ func (p *fdmParser) conditional(l *fdmLexer, t fdmToken) error {
 	return nil
 }
 
-func (p *fdmParser) include(l *fdmLexer, depth int) error {
+func (p *parser) include(l *lexer, depth int) error {
 	t, err := l.next()
 	if err != nil {
 		return err
 	}
 	name := t.text
-	if t.kind == fdmMacro {
+	if t.kind == tokMacro {
 		name = p.macros[t.text]
-	} else if t.kind != fdmString {
+	} else if t.kind != tokString {
 		return rcfile.Syntax(t.file, t.line, "include wants a file in quotes")
 	}
-	name, _ = fdmTags(p.r.Options, name)
+	name, _ = tags(p.r.Options, name)
 	if !filepath.IsAbs(name) {
 		name = rcfile.Absolute(name, p.main)
 	}
@@ -117,20 +117,20 @@ func (p *fdmParser) include(l *fdmLexer, depth int) error {
 }
 
 // macro defines $name = value, or puts the value of $name.
-func (p *fdmParser) macro(l *fdmLexer, t fdmToken) error {
+func (p *parser) macro(l *lexer, t token) error {
 	saved := *l
 	eq, err := l.next()
-	if err == nil && eq.kind == fdmSymbol && eq.text == "=" {
+	if err == nil && eq.kind == tokSymbol && eq.text == "=" {
 		v, err := l.next()
 		if err != nil {
 			return err
 		}
 		switch v.kind {
-		case fdmString, fdmNumber:
+		case tokString, tokNumber:
 			p.macros[t.text] = v.text
-		case fdmMacro:
+		case tokMacro:
 			p.macros[t.text] = p.macros[v.text]
-		case fdmCommand:
+		case tokCommand:
 			p.macros[t.text] = ""
 			p.r.AddNote(rcfile.Dropped, t.file, t.line, t.text+" = $("+v.text+")", "was not run: write out what it prints")
 		default:
@@ -143,39 +143,39 @@ func (p *fdmParser) macro(l *fdmLexer, t fdmToken) error {
 	if !ok {
 		return rcfile.Syntax(t.file, t.line, "undefined macro %s", t.text)
 	}
-	kind := fdmString
+	kind := tokString
 	if t.text[0] == '%' {
-		kind = fdmNumber
+		kind = tokNumber
 	}
-	p.tokens = append(p.tokens, fdmToken{kind, v, t.file, t.line})
+	p.tokens = append(p.tokens, token{kind, v, t.file, t.line})
 	return nil
 }
 
-// fdmSplit cuts tokens into statements. Words that start one also stand
+// split cuts tokens into statements. Words that start one also stand
 // within match (account, action) and action (action), so those go by form.
-func fdmSplit(tokens []fdmToken) []fdmStatement {
-	var out []fdmStatement
+func split(tokens []token) []statement {
+	var out []statement
 	for i := 0; i < len(tokens); {
-		n := fdmLength(tokens[i:])
+		n := length(tokens[i:])
 		s := tokens[i : i+n]
-		out = append(out, fdmStatement{rcfile.Option{File: s[0].file, Line: s[0].line, Text: fdmShown(s)}, s[0].text, s})
+		out = append(out, statement{rcfile.Option{File: s[0].file, Line: s[0].line, Text: shown(s)}, s[0].text, s})
 		i += n
 	}
 	return out
 }
 
-// fdmLength is the number of tokens of the statement that starts tokens.
-func fdmLength(tokens []fdmToken) int {
+// length is the number of tokens of the statement that starts tokens.
+func length(tokens []token) int {
 	depth, acted := 0, tokens[0].text != "match"
 	for i := 1; i < len(tokens); i++ {
 		t := tokens[i]
 		switch {
-		case t.kind == fdmSymbol && t.text == "{":
+		case t.kind == tokSymbol && t.text == "{":
 			depth++
-		case t.kind == fdmSymbol && t.text == "}":
+		case t.kind == tokSymbol && t.text == "}":
 			depth = max(depth-1, 0)
-		case depth > 0 || t.kind != fdmWord:
-		case t.text == "set" || t.text == "match" || t.text == "cache" && tokens[i-1].kind != fdmWord && tokens[0].text != "account":
+		case depth > 0 || t.kind != tokWord:
+		case t.text == "set" || t.text == "match" || t.text == "cache" && tokens[i-1].kind != tokWord && tokens[0].text != "account":
 			return i
 		case t.text == "account":
 			if acted {
@@ -193,17 +193,17 @@ func fdmLength(tokens []fdmToken) int {
 	return len(tokens)
 }
 
-// fdmShown is a statement as written, with passwords as ***.
-func fdmShown(tokens []fdmToken) string {
+// shown is a statement as written, with passwords as ***.
+func shown(tokens []token) string {
 	var words []string
 	for i, t := range tokens {
 		s := t.text
 		switch {
-		case i > 0 && tokens[i-1].kind == fdmWord && tokens[i-1].text == "pass":
+		case i > 0 && tokens[i-1].kind == tokWord && tokens[i-1].text == "pass":
 			s = "***"
-		case t.kind == fdmString:
+		case t.kind == tokString:
 			s = `"` + s + `"`
-		case t.kind == fdmCommand:
+		case t.kind == tokCommand:
 			s = "$(" + s + ")"
 		}
 		if words = append(words, s); len(words) > 30 {

@@ -10,7 +10,7 @@ import (
 )
 
 // deliver decides the target: a command, or SMTP to this machine by default.
-func (m *fmMerge) deliver() {
+func (m *merge) deliver() {
 	m.a.Multi = m.wild || m.renamed || len(m.locals) > 1
 	if m.a.Multi {
 		m.multidrop()
@@ -39,7 +39,7 @@ func (m *fmMerge) deliver() {
 
 // multidrop takes recipients from the envelope field. Where fetchmail guesses
 // them, a person has to name the field.
-func (m *fmMerge) multidrop() {
+func (m *merge) multidrop() {
 	a, start := m.a, rcfile.Option{File: m.a.File, Line: m.a.Line, Text: ""}
 	header := m.envelope
 	if header == "" || strings.EqualFold(header, "Received") || !rcfile.ValidField(header) {
@@ -72,7 +72,7 @@ func (m *fmMerge) multidrop() {
 }
 
 // local is the one name that mail goes to.
-func (m *fmMerge) local() string {
+func (m *merge) local() string {
 	if len(m.locals) == 1 {
 		return m.locals[0]
 	}
@@ -81,7 +81,7 @@ func (m *fmMerge) local() string {
 
 // mda makes a pipe. fetchmail runs it by a shell and replaces %T and %F by
 // quoted addresses; the sender is in $SENDER here.
-func (m *fmMerge) mda(o fmOption) {
+func (m *merge) mda(o setting) {
 	line := o.args[0]
 	if strings.Contains(line, "%F") {
 		m.a.Change(o.Option, "%F is $SENDER now, which is empty for a message without a Return-Path")
@@ -101,7 +101,7 @@ func (m *fmMerge) mda(o fmOption) {
 }
 
 // relay makes an SMTP or LMTP target.
-func (m *fmMerge) relay() {
+func (m *merge) relay() {
 	a, start := m.a, rcfile.Option{File: m.a.File, Line: m.a.Line, Text: ""}
 	o, given := m.last["smtphost"]
 	host := "localhost"
@@ -119,7 +119,7 @@ func (m *fmMerge) relay() {
 	} else if strings.HasPrefix(host, "/") {
 		kind = "lmtp" // fetchmail speaks LMTP to a socket
 	}
-	server, name, err := fmRelayServer(host, kind)
+	server, name, err := relayServer(host, kind)
 	if err != nil {
 		a.Lose(start, err.Error())
 		return
@@ -139,7 +139,7 @@ func (m *fmMerge) relay() {
 }
 
 // recipient is the address that a single-drop mailbox is delivered to.
-func (m *fmMerge) recipient(domain string) string {
+func (m *merge) recipient(domain string) string {
 	if o, ok := m.last["smtpname"]; ok && rcfile.GoodAddress(o.args[0]) {
 		m.a.Carry(o.Option, "deliver")
 		return o.args[0]
@@ -160,11 +160,11 @@ func (m *fmMerge) recipient(domain string) string {
 }
 
 // relayLogin adds the login at the relay.
-func (m *fmMerge) relayLogin(relay config.Map) config.Map {
+func (m *merge) relayLogin(relay config.Map) config.Map {
 	name, ok1 := m.last["esmtpname"]
 	pass, ok2 := m.last["esmtppassword"]
 	if !ok1 || !ok2 || rcfile.BadText(name.args[0]) != "" || rcfile.BadText(pass.args[0]) != "" {
-		for _, o := range []fmOption{name, pass} {
+		for _, o := range []setting{name, pass} {
 			if o.name != "" {
 				m.a.Drop(o.Option, "a login at the relay wants both esmtpname and esmtppassword")
 			}
@@ -176,9 +176,9 @@ func (m *fmMerge) relayLogin(relay config.Map) config.Map {
 	return relay.And("user", name.args[0]).And("password", m.r.Secret(m.a, "smtp-password", pass.args[0]))
 }
 
-// fmRelayServer reads HOST[/PORT] or a socket's path. name is the domain of
+// relayServer reads HOST[/PORT] or a socket's path. name is the domain of
 // recipients.
-func fmRelayServer(s, kind string) (server, name string, err error) {
+func relayServer(s, kind string) (server, name string, err error) {
 	if strings.HasPrefix(s, "/") {
 		p, err := rcfile.YAMLPath(s, "/", false)
 		return p, "localhost", err

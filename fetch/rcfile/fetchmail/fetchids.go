@@ -9,8 +9,8 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// seenFetchmail reads a .fetchids: one line a message, for all accounts.
-func seenFetchmail(r *rcfile.Result, file string, _ *rcfile.Account) ([]rcfile.SeenList, error) {
+// seen reads a .fetchids: one line a message, for all accounts.
+func seen(r *rcfile.Result, file string, _ *rcfile.Account) ([]rcfile.SeenList, error) {
 	data, err := rcfile.Load(file, rcfile.MaxState)
 	if err != nil {
 		return nil, err
@@ -79,8 +79,8 @@ func isMessageID(s string) bool {
 	return len(s) > 4 && s[0] == '<' && s[len(s)-1] == '>' && strings.Contains(s, "@")
 }
 
-// fmPidFiles are where fetchmail's lock may be.
-func fmPidFiles(o rcfile.Options, set string) []string {
+// pidFiles are where fetchmail's lock may be.
+func pidFiles(o rcfile.Options, set string) []string {
 	if set != "" {
 		return []string{set}
 	}
@@ -91,8 +91,8 @@ func fmPidFiles(o rcfile.Options, set string) []string {
 	return rcfile.NonEmpty(files)
 }
 
-// busyFetchmail looks for the process that a pidfile names.
-func busyFetchmail(r *rcfile.Result) (string, bool) {
+// busy looks for the process that a pidfile names.
+func busy(r *rcfile.Result) (string, bool) {
 	for _, file := range r.Locks {
 		data, err := rcfile.Load(file, 4096)
 		if err != nil {

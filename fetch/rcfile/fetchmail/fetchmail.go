@@ -1,3 +1,4 @@
+// Package fetchmail reads fetchmail's configuration and its .fetchids.
 package fetchmail
 
 import (
@@ -12,26 +13,26 @@ import (
 
 // FormatFetchmail reads fetchmail's files.
 func Format() rcfile.Format {
-	return rcfile.Format{Name: "fetchmail", Find: findFetchmail, Read: readFetchmail, Seen: seenFetchmail, Busy: busyFetchmail}
+	return rcfile.Format{Name: "fetchmail", Find: find, Read: read, Seen: seen, Busy: busy}
 }
 
-// findFetchmail returns the first fetchmailrc that fetchmail would read.
-func findFetchmail(o rcfile.Options) (string, error) {
+// find returns the first fetchmailrc that fetchmail would read.
+func find(o rcfile.Options) (string, error) {
 	return rcfile.First(rcfile.Under(o.Env("FETCHMAILHOME"), "fetchmailrc"), rcfile.Under(o.Env("HOME_ETC"), ".fetchmailrc"),
 		rcfile.Under(o.Home, ".fetchmailrc"), "/etc/fetchmailrc")
 }
 
-func readFetchmail(r *rcfile.Result, file string) error {
+func read(r *rcfile.Result, file string) error {
 	text, err := r.ReadConfig(file)
 	if err != nil {
 		return err
 	}
-	f, err := parseFetchmail(file, text)
+	f, err := parse(file, text)
 	if err != nil {
 		return err
 	}
-	every := fmGlobals(r, f.globals)
-	var base *fmEntry
+	every := globals(r, f.globals)
+	var base *entry
 	for _, e := range f.entries {
 		if e.kind == "defaults" {
 			base = e
@@ -39,13 +40,13 @@ func readFetchmail(r *rcfile.Result, file string) error {
 		}
 		users := e.users
 		if len(users) == 0 {
-			users = []fmUser{{line: e.line}}
+			users = []userEntry{{line: e.line}}
 			if base != nil && len(base.users) > 0 {
 				users[0].line = e.line
 			}
 		}
 		for _, u := range users {
-			fmAccount(r, file, e, u, base, every)
+			importAccount(r, file, e, u, base, every)
 		}
 	}
 	if len(r.Accounts) > 0 {
@@ -54,8 +55,8 @@ func readFetchmail(r *rcfile.Result, file string) error {
 	return nil
 }
 
-// fmGlobals handles set; it returns the daemon's interval in seconds.
-func fmGlobals(r *rcfile.Result, list []fmOption) (every int64) {
+// globals handles set; it returns the daemon's interval in seconds.
+func globals(r *rcfile.Result, list []setting) (every int64) {
 	home := r.Options.Env("FETCHMAILHOME")
 	state := rcfile.Under(home, ".fetchids")
 	if home == "" {
@@ -77,15 +78,15 @@ func fmGlobals(r *rcfile.Result, list []fmOption) (every int64) {
 			every = o.num
 			r.AddNote(rcfile.Carried, o.File, o.Line, o.Text, "every")
 		default:
-			r.AddNote(rcfile.Dropped, o.File, o.Line, o.Text, fmGlobalWhy(o.name))
+			r.AddNote(rcfile.Dropped, o.File, o.Line, o.Text, globalWhy(o.name))
 		}
 	}
 	r.SeenFiles = rcfile.NonEmpty([]string{state})
-	r.Locks = fmPidFiles(r.Options, pid)
+	r.Locks = pidFiles(r.Options, pid)
 	return every
 }
 
-func fmGlobalWhy(name string) string {
+func globalWhy(name string) string {
 	switch strings.TrimPrefix(name, "no") {
 	case "postmaster":
 		return "mail that a target refuses goes to the quarantine Maildir and is reported, not sent to someone else"
@@ -101,9 +102,9 @@ func fmGlobalWhy(name string) string {
 	return "has no counterpart"
 }
 
-// fmAccount makes one account of an entry's user, with defaults beneath.
-func fmAccount(r *rcfile.Result, file string, e *fmEntry, u fmUser, base *fmEntry, every int64) {
-	m := &fmMerge{r: r, every: every, interval: 1, tlsProto: "auto"}
+// importAccount makes one account of an entry's user, with defaults beneath.
+func importAccount(r *rcfile.Result, file string, e *entry, u userEntry, base *entry, every int64) {
+	m := &merge{r: r, every: every, interval: 1, tlsProto: "auto"}
 	if base != nil {
 		m.opts = append(m.opts, base.opts...)
 		if len(base.users) > 0 {
@@ -140,16 +141,16 @@ func fmAccount(r *rcfile.Result, file string, e *fmEntry, u fmUser, base *fmEntr
 	m.finish(e)
 	for _, o := range m.opts {
 		if !a.Noted(o.Option) && m.last[o.name].Option == o.Option {
-			a.Drop(o.Option, fmWhy(o.name))
+			a.Drop(o.Option, why(o.name))
 		}
 	}
 }
 
-// fmMerge collects what the options of one user say together.
-type fmMerge struct {
+// merge collects what the options of one user say together.
+type merge struct {
 	r      *rcfile.Result
 	a      *rcfile.Account
-	opts   []fmOption
+	opts   []setting
 	reject string
 
 	host, user      string
@@ -162,13 +163,13 @@ type fmMerge struct {
 	proto           string
 	envelope        string
 	skip, skipped   int64 // what envelope says, and what of it holds
-	password        *fmOption
-	last            map[string]fmOption
+	password        *setting
+	last            map[string]setting
 }
 
 // under adds the user options of defaults. Names given by the user replace
 // those of defaults; other options do so by coming later.
-func (m *fmMerge) under(base, own []fmOption) {
+func (m *merge) under(base, own []setting) {
 	names := false
 	for _, o := range own {
 		names = names || o.name == "is" || o.name == "to"
@@ -182,15 +183,15 @@ func (m *fmMerge) under(base, own []fmOption) {
 }
 
 // seen remembers the last of each option for finish.
-func (m *fmMerge) remember(o fmOption) {
+func (m *merge) remember(o setting) {
 	if m.last == nil {
-		m.last = map[string]fmOption{}
+		m.last = map[string]setting{}
 	}
 	m.last[o.name] = o
 }
 
 // finish sets what depends on several options.
-func (m *fmMerge) finish(e *fmEntry) {
+func (m *merge) finish(e *entry) {
 	a, start := m.a, rcfile.Option{File: m.a.File, Line: m.a.Line, Text: ""}
 	m.tls()
 	switch {
@@ -222,7 +223,7 @@ func (m *fmMerge) finish(e *fmEntry) {
 
 // tls decides the mode: ssl is implicit TLS, else STLS, which fetchmail
 // requires because it checks certificates by default.
-func (m *fmMerge) tls() {
+func (m *merge) tls() {
 	a := m.a
 	switch {
 	case m.ssl:
@@ -240,7 +241,7 @@ func (m *fmMerge) tls() {
 	}
 }
 
-func (m *fmMerge) minVersion() {
+func (m *merge) minVersion() {
 	o := m.last["sslproto"]
 	switch strings.ToLower(m.tlsProto) {
 	case "tls1.3", "tls1.3+":
@@ -255,7 +256,7 @@ func (m *fmMerge) minVersion() {
 }
 
 // passwords takes the password, or leaves it to netrc, as fetchmail does.
-func (m *fmMerge) passwords() {
+func (m *merge) passwords() {
 	a := m.a
 	if m.password == nil {
 		a.Set("password", config.Pair("netrc", true))
@@ -272,6 +273,6 @@ func (m *fmMerge) passwords() {
 }
 
 // absolutePath is for files that fetchmail looks for beside its rc file.
-func (m *fmMerge) file(o fmOption, key string) {
+func (m *merge) file(o setting, key string) {
 	m.r.PutFile(m.a, o.Option, key, o.args[0], filepath.Dir(o.File))
 }

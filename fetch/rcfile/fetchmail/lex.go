@@ -7,9 +7,9 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// fmToken is one token of a fetchmailrc.
-type fmToken struct {
-	kind fmKind
+// token is one token of a fetchmailrc.
+type token struct {
+	kind tokenKind
 	text string // a string's value, a word as it stands
 	num  int64
 	line int
@@ -17,19 +17,19 @@ type fmToken struct {
 	backslash bool
 }
 
-type fmKind uint8
+type tokenKind uint8
 
 const (
-	fmEOF    fmKind = iota
-	fmString        // quoted, literal, or a word that is no keyword
-	fmNumber
-	fmWord // a keyword
-	fmMap  // =
+	tokEOF    tokenKind = iota
+	tokString           // quoted, literal, or a word that is no keyword
+	tokNumber
+	tokWord // a keyword
+	tokMap  // =
 )
 
-// fmLexer splits a fetchmailrc into tokens as fetchmail does: the longest
+// lexer splits a fetchmailrc into tokens as fetchmail does: the longest
 // match wins, and some keywords make the next token literal.
-type fmLexer struct {
+type lexer struct {
 	file, rest string
 	line       int
 	literal    bool // after user, password, is, to and =
@@ -37,10 +37,10 @@ type fmLexer struct {
 }
 
 // next returns the next token; noise is passed over.
-func (l *fmLexer) next() (fmToken, error) {
+func (l *lexer) next() (token, error) {
 	for {
 		l.space()
-		t := fmToken{line: l.line}
+		t := token{line: l.line}
 		switch {
 		case l.rest == "":
 			return t, nil
@@ -48,7 +48,7 @@ func (l *fmLexer) next() (fmToken, error) {
 			l.rest = l.rest[1:]
 			continue
 		case l.rest[0] == '=':
-			l.rest, l.literal, t.kind = l.rest[1:], true, fmMap
+			l.rest, l.literal, t.kind = l.rest[1:], true, tokMap
 			return t, nil
 		}
 		quoted, word := l.quoted(), l.word()
@@ -58,11 +58,11 @@ func (l *fmLexer) next() (fmToken, error) {
 		if quoted >= word {
 			raw := l.take(quoted)
 			l.literal, l.auth = false, false
-			t.kind, t.text, t.backslash = fmString, fmEscapes(raw[1:len(raw)-1]), strings.Contains(raw, `\`)
+			t.kind, t.text, t.backslash = tokString, escapes(raw[1:len(raw)-1]), strings.Contains(raw, `\`)
 			return t, nil
 		}
 		raw := l.take(word)
-		if !l.literal && fmNoise(raw) {
+		if !l.literal && noise(raw) {
 			continue
 		}
 		l.classify(&t, raw)
@@ -71,7 +71,7 @@ func (l *fmLexer) next() (fmToken, error) {
 }
 
 // space passes blanks, newlines and comments, which start where a token may.
-func (l *fmLexer) space() {
+func (l *lexer) space() {
 	for l.rest != "" {
 		switch {
 		case strings.IndexByte(" \t\r\n", l.rest[0]) >= 0:
@@ -90,7 +90,7 @@ func (l *fmLexer) space() {
 	}
 }
 
-func (l *fmLexer) take(n int) string {
+func (l *lexer) take(n int) string {
 	s := l.rest[:n]
 	l.rest = l.rest[n:]
 	l.line += strings.Count(s, "\n")
@@ -98,7 +98,7 @@ func (l *fmLexer) take(n int) string {
 }
 
 // quoted and word return the length of such a token here; 0 for none.
-func (l *fmLexer) quoted() int {
+func (l *lexer) quoted() int {
 	if q := l.rest[0]; q == '"' || q == '\'' {
 		if end := strings.IndexByte(l.rest[1:], q); end >= 0 {
 			return end + 2
@@ -107,7 +107,7 @@ func (l *fmLexer) quoted() int {
 	return 0
 }
 
-func (l *fmLexer) word() int {
+func (l *lexer) word() int {
 	if end := strings.IndexAny(l.rest, "=;:, \t\r\n"); end >= 0 {
 		return end
 	}
@@ -115,25 +115,25 @@ func (l *fmLexer) word() int {
 }
 
 // classify decides what a word is, and what it makes of the next one.
-func (l *fmLexer) classify(t *fmToken, raw string) {
+func (l *lexer) classify(t *token, raw string) {
 	literal, auth := l.literal, l.auth
-	t.kind, t.text = fmString, raw
+	t.kind, t.text = tokString, raw
 	if literal {
 		l.literal = false
 	} else if n, err := strconv.ParseInt(raw, 10, 64); err == nil && raw[0] != '+' {
-		t.kind, t.num = fmNumber, n
+		t.kind, t.num = tokNumber, n
 		return
-	} else if word := fmKeyword(raw); word != "" && (word != "password" || !auth) {
-		t.kind, t.text = fmWord, word
+	} else if word := keyword(raw); word != "" && (word != "password" || !auth) {
+		t.kind, t.text = tokWord, word
 		l.literal = word == "user" || word == "password" || word == "is" || word == "to"
 		l.auth = word == "auth"
 		return
 	}
 	l.auth = false
-	t.text, t.backslash = fmEscapes(raw), strings.Contains(raw, `\`)
+	t.text, t.backslash = escapes(raw), strings.Contains(raw, `\`)
 }
 
-func fmNoise(s string) bool {
+func noise(s string) bool {
 	switch s {
 	case "and", "with", "has", "wants", "options":
 		return true
@@ -141,8 +141,8 @@ func fmNoise(s string) bool {
 	return false
 }
 
-// fmKeyword returns the keyword that s spells, in one spelling; else "".
-func fmKeyword(s string) string {
+// keyword returns the keyword that s spells, in one spelling; else "".
+func keyword(s string) string {
 	switch s {
 	case "server":
 		return "poll"
@@ -171,16 +171,16 @@ func fmKeyword(s string) string {
 	case "mimedec":
 		return "mimedecode"
 	}
-	if rest, ok := strings.CutPrefix(s, "no"); ok && rest != "" && fmNegatable(fmAlias(rest)) {
-		return "no" + fmAlias(rest)
+	if rest, ok := strings.CutPrefix(s, "no"); ok && rest != "" && negatable(alias(rest)) {
+		return "no" + alias(rest)
 	}
-	if strings.Contains(" "+fmKeywords+" ", " "+s+" ") {
+	if strings.Contains(" "+keywords+" ", " "+s+" ") {
 		return s
 	}
 	return ""
 }
 
-func fmAlias(s string) string {
+func alias(s string) string {
 	switch s {
 	case "pass8":
 		return "pass8bits"
@@ -191,7 +191,7 @@ func fmAlias(s string) string {
 }
 
 const (
-	fmKeywords = "set defaults poll skip no here there via aka localdomains protocol port interval auth timeout envelope " +
+	keywords = "set defaults poll skip no here there via aka localdomains protocol port interval auth timeout envelope " +
 		"qvirtual principal esmtpname esmtppassword plugin plugout interface monitor dns checkalias uidl tracepolls " +
 		"bad-header accept reject retrieve-error user is to password folder smtphost fetchdomains smtpaddress smtpname " +
 		"antispam mda bsmtp lmtp preconnect postconnect keep flush limitflush fetchall rewrite stripcr forcecr pass8bits " +
@@ -199,16 +199,16 @@ const (
 		"fetchsizelimit fastuidl expunge properties ssl sslcert sslkey sslproto sslcertck sslcertfile sslcertpath " +
 		"sslcommonname sslfingerprint logfile idfile pidfile daemon syslog invisible showdots postmaster bouncemail " +
 		"spambounce softbounce"
-	fmNoWords = "bouncemail uidl checkalias dns envelope keep flush limitflush fetchall rewrite forcecr stripcr pass8bits " +
+	negatableWords = "bouncemail uidl checkalias dns envelope keep flush limitflush fetchall rewrite forcecr stripcr pass8bits " +
 		"dropstatus dropdelivered mimedecode spambounce idle forceidle"
 )
 
-// fmNegatable reports the words that may follow no without a blank.
-func fmNegatable(s string) bool { return strings.Contains(" "+fmNoWords+" ", " "+s+" ") }
+// negatable reports the words that may follow no without a blank.
+func negatable(s string) bool { return strings.Contains(" "+negatableWords+" ", " "+s+" ") }
 
-// fmEscapes replaces escapes: \xHH, \0 with octal digits, \ddd in decimal, C's
+// escapes replaces escapes: \xHH, \0 with octal digits, \ddd in decimal, C's
 // letters; a backslash at a line's end joins it with the next.
-func fmEscapes(s string) string {
+func escapes(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}
@@ -223,15 +223,15 @@ func fmEscapes(s string) string {
 		}
 		switch c := s[i]; {
 		case c == 'x' || c == 'X':
-			n, v := fmDigits(s[i+1:], 2, 16)
+			n, v := digits(s[i+1:], 2, 16)
 			b.WriteByte(v)
 			i += n
 		case c == '0':
-			n, v := fmDigits(s[i:], 3, 8)
+			n, v := digits(s[i:], 3, 8)
 			b.WriteByte(v)
 			i += n - 1
 		case c >= '1' && c <= '9':
-			n, v := fmDigits(s[i:], 3, 10)
+			n, v := digits(s[i:], 3, 10)
 			b.WriteByte(v)
 			i += n - 1
 		case c == '\n':
@@ -244,8 +244,8 @@ func fmEscapes(s string) string {
 	return b.String()
 }
 
-// fmDigits reads up to limit digits; the value wraps as a C char does.
-func fmDigits(s string, limit, base int) (n int, v byte) {
+// digits reads up to limit digits; the value wraps as a C char does.
+func digits(s string, limit, base int) (n int, v byte) {
 	total := 0
 	for n < len(s) && n < limit {
 		d := strings.IndexByte("0123456789abcdef"[:base], s[n]|lowerBit(s[n]))

@@ -10,16 +10,16 @@ import (
 
 // option handles one option of an account; what needs several is left to
 // finish.
-func (m *fmMerge) option(o fmOption) {
+func (m *merge) option(o setting) {
 	m.remember(o)
 	if m.server(o) || m.mailOptions(o) || m.tlsOptions(o) {
 		return
 	}
-	m.a.Drop(o.Option, fmWhy(o.name))
+	m.a.Drop(o.Option, why(o.name))
 }
 
 // server handles how and where to log in.
-func (m *fmMerge) server(o fmOption) bool {
+func (m *merge) server(o setting) bool {
 	a := m.a
 	switch o.name {
 	case "user":
@@ -66,13 +66,13 @@ func (m *fmMerge) server(o fmOption) bool {
 }
 
 // plugin sets the tunnel; its %p is what port, ssl and the protocol make it.
-func (m *fmMerge) plugin() {
+func (m *merge) plugin() {
 	if o, ok := m.last["plugin"]; ok {
 		m.argv(o, "tunnel", strings.NewReplacer("%h", rcfile.ShellQuote(m.host), "%p", rcfile.ShellQuote(m.port())).Replace(o.args[0]))
 	}
 }
 
-func (m *fmMerge) port() string {
+func (m *merge) port() string {
 	if m.a.Port > 0 {
 		return fmt.Sprint(m.a.Port)
 	}
@@ -82,7 +82,7 @@ func (m *fmMerge) port() string {
 	return "110"
 }
 
-func (m *fmMerge) argv(o fmOption, key, line string) {
+func (m *merge) argv(o setting, key, line string) {
 	argv, err := rcfile.Command(line)
 	if err != nil {
 		m.a.Drop(o.Option, err.Error())
@@ -91,7 +91,7 @@ func (m *fmMerge) argv(o fmOption, key, line string) {
 	m.a.Put(o.Option, key, argv)
 }
 
-func (m *fmMerge) protocol(o fmOption) {
+func (m *merge) protocol(o setting) {
 	switch p := strings.ToLower(o.args[0]); p {
 	case "pop3", "apop", "auto":
 		if m.proto = p; p == "auto" {
@@ -104,7 +104,7 @@ func (m *fmMerge) protocol(o fmOption) {
 	}
 }
 
-func (m *fmMerge) auth(o fmOption) {
+func (m *merge) auth(o setting) {
 	word := ""
 	switch strings.ToLower(o.args[0]) {
 	case "any":
@@ -129,7 +129,7 @@ func (m *fmMerge) auth(o fmOption) {
 }
 
 // mailOptions handles what is fetched, kept and delivered.
-func (m *fmMerge) mailOptions(o fmOption) bool {
+func (m *merge) mailOptions(o setting) bool {
 	a := m.a
 	switch o.name {
 	case "is", "to":
@@ -154,7 +154,7 @@ func (m *fmMerge) mailOptions(o fmOption) bool {
 	case "noenvelope":
 		m.envelope = ""
 	case "plugout":
-		a.Lose(o.Option, fmWhy(o.name))
+		a.Lose(o.Option, why(o.name))
 	case "smtphost", "mda", "lmtp", "smtpaddress", "smtpname", "qvirtual", "esmtpname", "esmtppassword":
 		// see deliver
 	case "nofetchall", "noflush", "nolimitflush", "norewrite", "nostripcr", "noforcecr", "nopass8bits", "nodropstatus",
@@ -167,7 +167,7 @@ func (m *fmMerge) mailOptions(o fmOption) bool {
 }
 
 // bound sets a limit that fetchmail knows 0 for.
-func (m *fmMerge) bound(o fmOption, key string) {
+func (m *merge) bound(o setting, key string) {
 	switch {
 	case o.num <= 0:
 		m.a.Unset(key)
@@ -182,7 +182,7 @@ func (m *fmMerge) bound(o fmOption, key string) {
 }
 
 // tlsOptions handles TLS.
-func (m *fmMerge) tlsOptions(o fmOption) bool {
+func (m *merge) tlsOptions(o setting) bool {
 	a := m.a
 	switch o.name {
 	case "ssl", "nossl":
@@ -222,7 +222,7 @@ func (m *fmMerge) tlsOptions(o fmOption) bool {
 }
 
 // names handles user, is and to.
-func (m *fmMerge) names(o fmOption) {
+func (m *merge) names(o setting) {
 	if o.there || o.name == "user" && !o.here {
 		m.user = o.maps[0][0]
 		m.a.Carry(o.Option, "user")
@@ -242,8 +242,8 @@ func (m *fmMerge) names(o fmOption) {
 	m.a.Carry(o.Option, "deliver")
 }
 
-// fmWhy says why an option has no counterpart.
-func fmWhy(name string) string {
+// why says why an option has no counterpart.
+func why(name string) string {
 	switch strings.TrimPrefix(name, "no") {
 	case "flush", "limitflush":
 		return "deletes mail that was not fetched in this run: mailhaul deletes only what it has delivered (keep)"

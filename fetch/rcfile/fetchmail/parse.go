@@ -7,8 +7,8 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// fmOption is one option of a fetchmailrc with its arguments.
-type fmOption struct {
+// setting is one option of a fetchmailrc with its arguments.
+type setting struct {
 	rcfile.Option
 	name string   // the keyword; "no" in front if negated
 	args []string // as strings, escapes replaced
@@ -20,39 +20,39 @@ type fmOption struct {
 	backslash   bool
 }
 
-// fmUser is one user of an entry, fmEntry one poll, skip or defaults.
-type fmUser struct {
+// userEntry is one user of an entry, entry one poll, skip or defaults.
+type userEntry struct {
 	line int
-	opts []fmOption
+	opts []setting
 }
 
-type fmEntry struct {
+type entry struct {
 	kind, name string
 	line       int
-	opts       []fmOption
-	users      []fmUser
+	opts       []setting
+	users      []userEntry
 }
 
-type fmFile struct {
-	globals []fmOption
-	entries []*fmEntry
+type rcFile struct {
+	globals []setting
+	entries []*entry
 }
 
-type fmParser struct {
-	lex  *fmLexer
-	tok  fmToken
+type parser struct {
+	lex  *lexer
+	tok  token
 	file string
 }
 
-// parseFetchmail parses a fetchmailrc.
-func parseFetchmail(file, text string) (*fmFile, error) {
-	p := &fmParser{lex: &fmLexer{file: file, rest: text, line: 1}, file: file}
+// parse parses a fetchmailrc.
+func parse(file, text string) (*rcFile, error) {
+	p := &parser{lex: &lexer{file: file, rest: text, line: 1}, file: file}
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
-	out := &fmFile{}
-	for p.tok.kind != fmEOF {
-		if p.tok.kind != fmWord {
+	out := &rcFile{}
+	for p.tok.kind != tokEOF {
+		if p.tok.kind != tokWord {
 			return nil, p.unexpected("wants set, poll, skip or defaults")
 		}
 		switch p.tok.text {
@@ -69,7 +69,7 @@ func parseFetchmail(file, text string) (*fmFile, error) {
 			}
 			out.entries = append(out.entries, e)
 		default:
-			if fmIsServer(strings.TrimPrefix(p.tok.text, "no")) {
+			if isServer(strings.TrimPrefix(p.tok.text, "no")) {
 				return nil, p.unexpected("a server option must stand before the first user option")
 			}
 			return nil, p.unexpected("wants set, poll, skip or defaults")
@@ -78,39 +78,39 @@ func parseFetchmail(file, text string) (*fmFile, error) {
 	return out, nil
 }
 
-func (p *fmParser) advance() (err error) {
+func (p *parser) advance() (err error) {
 	p.tok, err = p.lex.next()
 	return err
 }
 
-func (p *fmParser) unexpected(why string) error {
+func (p *parser) unexpected(why string) error {
 	what := "end of file"
 	switch p.tok.kind {
-	case fmWord:
+	case tokWord:
 		what = strconv.Quote(p.tok.text)
-	case fmString:
+	case tokString:
 		what = "a string" // it may be a password
-	case fmNumber:
+	case tokNumber:
 		what = "a number"
-	case fmMap:
+	case tokMap:
 		what = "="
 	}
 	return rcfile.Syntax(p.file, p.tok.line, "unexpected %s: %s", what, why)
 }
 
 // global parses set WORD [=] [VALUE].
-func (p *fmParser) global() (fmOption, error) {
+func (p *parser) global() (setting, error) {
 	if err := p.advance(); err != nil {
-		return fmOption{}, err
+		return setting{}, err
 	}
-	o := fmOption{Option: rcfile.Option{File: p.file, Line: p.tok.line}}
+	o := setting{Option: rcfile.Option{File: p.file, Line: p.tok.line}}
 	if p.word("no") {
 		o.name = "no"
 		if err := p.advance(); err != nil {
 			return o, err
 		}
 	}
-	if p.tok.kind != fmWord {
+	if p.tok.kind != tokWord {
 		return o, p.unexpected("wants an option behind set")
 	}
 	o.name += p.tok.text
@@ -119,7 +119,7 @@ func (p *fmParser) global() (fmOption, error) {
 	}
 	switch o.name {
 	case "logfile", "idfile", "pidfile", "daemon", "postmaster", "properties":
-		if p.tok.kind == fmMap {
+		if p.tok.kind == tokMap {
 			if err := p.advance(); err != nil {
 				return o, err
 			}
@@ -132,15 +132,15 @@ func (p *fmParser) global() (fmOption, error) {
 	return o, nil
 }
 
-func (p *fmParser) word(s string) bool { return p.tok.kind == fmWord && p.tok.text == s }
+func (p *parser) word(s string) bool { return p.tok.kind == tokWord && p.tok.text == s }
 
 // argument takes one string or number.
-func (p *fmParser) argument(o *fmOption) error {
-	if p.tok.kind != fmString && p.tok.kind != fmNumber {
+func (p *parser) argument(o *setting) error {
+	if p.tok.kind != tokString && p.tok.kind != tokNumber {
 		return p.unexpected(o.name + " wants a value (a keyword as a value must be quoted)")
 	}
 	o.backslash = o.backslash || p.tok.backslash
-	if p.tok.kind == fmNumber {
+	if p.tok.kind == tokNumber {
 		o.num = p.tok.num
 		p.tok.text = strconv.FormatInt(p.tok.num, 10)
 	} else if n, err := strconv.ParseInt(p.tok.text, 10, 64); err == nil {
@@ -151,16 +151,16 @@ func (p *fmParser) argument(o *fmOption) error {
 }
 
 // entry parses poll NAME, skip NAME or defaults, with options and users.
-func (p *fmParser) entry() (*fmEntry, error) {
-	e := &fmEntry{kind: p.tok.text, line: p.tok.line}
+func (p *parser) entry() (*entry, error) {
+	e := &entry{kind: p.tok.text, line: p.tok.line}
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
 	if e.kind != "defaults" {
-		if p.tok.kind != fmString && p.tok.kind != fmNumber {
+		if p.tok.kind != tokString && p.tok.kind != tokNumber {
 			return nil, p.unexpected(e.kind + " wants a server's name")
 		}
-		if e.name = p.tok.text; p.tok.kind == fmNumber {
+		if e.name = p.tok.text; p.tok.kind == tokNumber {
 			e.name = strconv.FormatInt(p.tok.num, 10)
 		}
 		if err := p.advance(); err != nil {
@@ -168,7 +168,7 @@ func (p *fmParser) entry() (*fmEntry, error) {
 		}
 	}
 	implicit := false
-	for p.tok.kind == fmWord {
+	for p.tok.kind == tokWord {
 		name := p.tok.text
 		switch {
 		case name == "set" || name == "poll" || name == "skip" || name == "defaults":
@@ -186,9 +186,9 @@ func (p *fmParser) entry() (*fmEntry, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case !fmIsServer(strings.TrimPrefix(o.name, "no")):
+		case !isServer(strings.TrimPrefix(o.name, "no")):
 			if len(e.users) == 0 {
-				e.users, implicit = []fmUser{{line: o.Line}}, true
+				e.users, implicit = []userEntry{{line: o.Line}}, true
 			}
 			u := &e.users[len(e.users)-1]
 			u.opts = append(u.opts, o)
@@ -198,15 +198,15 @@ func (p *fmParser) entry() (*fmEntry, error) {
 			e.opts = append(e.opts, o)
 		}
 	}
-	if p.tok.kind != fmEOF {
+	if p.tok.kind != tokEOF {
 		return nil, p.unexpected("wants an option")
 	}
 	return e, nil
 }
 
 // user parses user NAME [there], or user LOCAL... here.
-func (p *fmParser) user(e *fmEntry) error {
-	o := fmOption{Option: rcfile.Option{File: p.file, Line: p.tok.line}, name: "user"}
+func (p *parser) user(e *entry) error {
+	o := setting{Option: rcfile.Option{File: p.file, Line: p.tok.line}, name: "user"}
 	if err := p.mappings(&o); err != nil {
 		return err
 	}
@@ -214,21 +214,21 @@ func (p *fmParser) user(e *fmEntry) error {
 	if !o.here && (len(o.maps) != 1 || o.maps[0][1] != "") {
 		return rcfile.Syntax(p.file, o.Line, "user wants one name, or names followed by here")
 	}
-	e.users = append(e.users, fmUser{line: o.Line, opts: []fmOption{o}})
+	e.users = append(e.users, userEntry{line: o.Line, opts: []setting{o}})
 	return nil
 }
 
 // mappings parses the names behind user, is and to.
-func (p *fmParser) mappings(o *fmOption) error {
+func (p *parser) mappings(o *setting) error {
 	if err := p.advance(); err != nil {
 		return err
 	}
-	for p.tok.kind == fmString || p.tok.kind == fmNumber {
+	for p.tok.kind == tokString || p.tok.kind == tokNumber {
 		if err := p.argument(o); err != nil {
 			return err
 		}
 		m := [2]string{o.args[len(o.args)-1]}
-		if p.tok.kind == fmMap {
+		if p.tok.kind == tokMap {
 			if err := p.advance(); err != nil {
 				return err
 			}
@@ -250,8 +250,8 @@ func (p *fmParser) mappings(o *fmOption) error {
 }
 
 // option parses one server or user option.
-func (p *fmParser) option() (fmOption, error) {
-	o := fmOption{Option: rcfile.Option{File: p.file, Line: p.tok.line}, name: p.tok.text}
+func (p *parser) option() (setting, error) {
+	o := setting{Option: rcfile.Option{File: p.file, Line: p.tok.line}, name: p.tok.text}
 	if o.name == "is" || o.name == "to" {
 		err := p.mappings(&o)
 		o.Text = o.shown()
@@ -261,7 +261,7 @@ func (p *fmParser) option() (fmOption, error) {
 		return o, err
 	}
 	if o.name == "no" {
-		if p.tok.kind != fmWord {
+		if p.tok.kind != tokWord {
 			return o, p.unexpected("no wants an option")
 		}
 		o.name += p.tok.text
@@ -275,24 +275,24 @@ func (p *fmParser) option() (fmOption, error) {
 }
 
 // arguments takes as many values as the option wants.
-func (p *fmParser) arguments(o *fmOption) error {
-	switch fmArity(o.name) {
+func (p *parser) arguments(o *setting) error {
+	switch arity(o.name) {
 	case 0:
 		return nil
 	case 1:
-		if p.tok.kind == fmWord && (o.name == "auth" || o.name == "bad-header") {
-			p.tok.kind = fmString // password, accept and reject are values here
+		if p.tok.kind == tokWord && (o.name == "auth" || o.name == "bad-header") {
+			p.tok.kind = tokString // password, accept and reject are values here
 		}
 		return p.argument(o)
 	}
 	if o.name == "envelope" {
-		number := p.tok.kind == fmNumber
+		number := p.tok.kind == tokNumber
 		if err := p.argument(o); err != nil || !number {
 			return err
 		}
 		return p.argument(o)
 	}
-	for first := true; first || p.tok.kind == fmString || p.tok.kind == fmNumber; first = false {
+	for first := true; first || p.tok.kind == tokString || p.tok.kind == tokNumber; first = false {
 		if err := p.argument(o); err != nil {
 			return err
 		}
@@ -301,7 +301,7 @@ func (p *fmParser) arguments(o *fmOption) error {
 }
 
 // shown is the option as a person would write it, secrets as ***.
-func (o *fmOption) shown() string {
+func (o *setting) shown() string {
 	words := []string{o.name}
 	if rest, ok := strings.CutPrefix(o.name, "no"); ok && rest != "" {
 		words = []string{"no", rest}
@@ -324,8 +324,8 @@ func (o *fmOption) shown() string {
 	return strings.Join(words, " ")
 }
 
-// fmArity is how many values an option takes; 2 for several.
-func fmArity(name string) int {
+// arity is how many values an option takes; 2 for several.
+func arity(name string) int {
 	switch name {
 	case "aka", "localdomains", "folder", "smtphost", "fetchdomains", "antispam", "envelope":
 		return 2
@@ -339,8 +339,8 @@ func fmArity(name string) int {
 	return 0
 }
 
-// fmIsServer reports the options that stand before any user.
-func fmIsServer(name string) bool {
+// isServer reports the options that stand before any user.
+func isServer(name string) bool {
 	switch name {
 	case "via", "protocol", "localdomains", "port", "auth", "timeout", "envelope", "qvirtual", "aka", "interface",
 		"monitor", "plugin", "plugout", "dns", "checkalias", "uidl", "interval", "tracepolls", "principal",

@@ -13,7 +13,7 @@ import (
 
 // destination adds the target that a section describes. depth bounds sections
 // that name others.
-func (g *getmailRC) destination(name string, depth int) {
+func (g *rcFile) destination(name string, depth int) {
 	a := g.a
 	s := g.section(name)
 	g.used[name] = true
@@ -63,13 +63,13 @@ func (g *getmailRC) destination(name string, depth int) {
 		a.Lose(kind.Option, "has no counterpart")
 	}
 	for _, v := range s.Options {
-		if why := getmailTargetWhy(v.Name); why != "" {
+		if why := targetWhy(v.Name); why != "" {
 			a.Drop(v.Option, why)
 		}
 	}
 }
 
-func getmailTargetWhy(name string) string {
+func targetWhy(name string) string {
 	switch name {
 	case "user", "group":
 		return "mailhaul delivers as the user who runs it"
@@ -91,14 +91,14 @@ func getmailTargetWhy(name string) string {
 	return ""
 }
 
-// getmailTargetPart reports the options that make a target.
-func getmailTargetPart(name string) bool {
+// targetPart reports the options that make a target.
+func targetPart(name string) bool {
 	return slices.Contains([]string{"type", "path", "arguments", "destinations", "default", "host", "port", "override", "fallback"}, name)
 }
 
 // target handles an element of destinations: a section in brackets, a path,
 // or a command behind a bar.
-func (g *getmailRC) target(o rcfile.Option, s string, depth int) {
+func (g *rcFile) target(o rcfile.Option, s string, depth int) {
 	switch {
 	case strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]"):
 		g.destination(s[1:len(s)-1], depth+1)
@@ -115,7 +115,7 @@ func (g *getmailRC) target(o rcfile.Option, s string, depth int) {
 
 // mda makes a pipe. The addresses that getmail puts into arguments are in the
 // environment here.
-func (g *getmailRC) mda(o rcfile.Option, argv []string) {
+func (g *rcFile) mda(o rcfile.Option, argv []string) {
 	placeholder, unknown := false, false
 	words := make([]string, len(argv))
 	for i, arg := range argv {
@@ -143,7 +143,7 @@ func (g *getmailRC) mda(o rcfile.Option, argv []string) {
 	g.a.Deliver(o, "pipe", config.Pair("command", argv))
 }
 
-func (g *getmailRC) lmtp(o rcfile.Option, s *rcfile.Section) {
+func (g *rcFile) lmtp(o rcfile.Option, s *rcfile.Section) {
 	host, _ := s.Get("host")
 	port, _ := s.Get("port")
 	n, _ := strconv.Atoi(port.Value)

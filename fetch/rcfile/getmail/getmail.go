@@ -1,3 +1,4 @@
+// Package getmail reads getmail's rc files and its oldmail files.
 package getmail
 
 import (
@@ -15,30 +16,30 @@ import (
 
 // FormatGetmail reads getmail's files.
 func Format() rcfile.Format {
-	return rcfile.Format{Name: "getmail", Find: findGetmail, Read: readGetmail, Seen: seenGetmail, Busy: busyGetmail}
+	return rcfile.Format{Name: "getmail", Find: find, Read: read, Seen: seen, Busy: busy}
 }
 
-// findGetmail returns the configuration directory.
-func findGetmail(o rcfile.Options) (string, error) {
+// find returns the configuration directory.
+func find(o rcfile.Options) (string, error) {
 	return rcfile.First(rcfile.Under(o.ConfigHome(), "getmail"), rcfile.Under(o.Home, ".getmail"))
 }
 
-// readGetmail reads an rc file, or those of a directory: getmailrc alone if it
+// read reads an rc file, or those of a directory: getmailrc alone if it
 // is there, else every file that can be one.
-func readGetmail(r *rcfile.Result, p string) error {
+func read(r *rcfile.Result, p string) error {
 	if p == rcfile.Stdin {
-		return getmailFile(r, p)
+		return readFile(r, p)
 	}
 	st, err := os.Stat(p)
 	if err != nil {
 		return rcfile.Brief(err)
 	}
 	if !st.IsDir() {
-		return getmailFile(r, p)
+		return readFile(r, p)
 	}
 	main := filepath.Join(p, "getmailrc")
 	if _, err := os.Stat(main); err == nil {
-		return getmailFile(r, main)
+		return readFile(r, main)
 	}
 	entries, err := os.ReadDir(p)
 	if err != nil {
@@ -49,7 +50,7 @@ func readGetmail(r *rcfile.Result, p string) error {
 		if !e.Type().IsRegular() || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "oldmail-") || strings.HasSuffix(name, ".json") {
 			continue
 		}
-		if err := getmailFile(r, filepath.Join(p, name)); err != nil {
+		if err := readFile(r, filepath.Join(p, name)); err != nil {
 			r.AddNote(rcfile.Dropped, filepath.Join(p, name), 0, "", "was passed over, it is no getmailrc: "+err.Error())
 		}
 	}
@@ -57,14 +58,14 @@ func readGetmail(r *rcfile.Result, p string) error {
 }
 
 // rest speaks of the options that nothing else has spoken of.
-func (g *getmailRC) rest() {
+func (g *rcFile) rest() {
 	for _, s := range g.sections {
 		for _, v := range s.Options {
 			switch {
 			case g.a.Noted(v.Option):
 			case strings.HasPrefix(s.Name, "filter"):
 				g.a.Drop(v.Option, "is for a filter")
-			case g.used[s.Name] && getmailTargetPart(v.Name):
+			case g.used[s.Name] && targetPart(v.Name):
 				g.a.Carry(v.Option, "deliver")
 			default:
 				g.a.Rest(v.Option, v.Value)
@@ -73,34 +74,34 @@ func (g *getmailRC) rest() {
 	}
 }
 
-// getmailRC is one rc file in the making.
-type getmailRC struct {
+// rcFile is one rc file in the making.
+type rcFile struct {
 	r        *rcfile.Result
 	a        *rcfile.Account
 	file     string
 	sections []*rcfile.Section
-	kind     getmailKind
+	kind     retriever
 	used     map[string]bool // destinations
 }
 
-// getmailKind is what a retriever's type says.
-type getmailKind struct{ tls, multi bool }
+// retriever is what a retriever's type says.
+type retriever struct{ tls, multi bool }
 
-func getmailType(s string) (k getmailKind, ok bool) {
+func retrieverOf(s string) (k retriever, ok bool) {
 	switch s {
 	case "SimplePOP3Retriever", "BrokenUIDLPOP3Retriever":
-		return getmailKind{}, true
+		return retriever{}, true
 	case "SimplePOP3SSLRetriever", "BrokenUIDLPOP3SSLRetriever":
-		return getmailKind{tls: true}, true
+		return retriever{tls: true}, true
 	case "MultidropPOP3Retriever":
-		return getmailKind{multi: true}, true
+		return retriever{multi: true}, true
 	case "MultidropPOP3SSLRetriever":
-		return getmailKind{tls: true, multi: true}, true
+		return retriever{tls: true, multi: true}, true
 	}
 	return k, false
 }
 
-func (g *getmailRC) section(name string) *rcfile.Section {
+func (g *rcFile) section(name string) *rcfile.Section {
 	for _, s := range g.sections {
 		if s.Name == name {
 			return s
@@ -109,7 +110,7 @@ func (g *getmailRC) section(name string) *rcfile.Section {
 	return nil
 }
 
-func getmailFile(r *rcfile.Result, file string) error {
+func readFile(r *rcfile.Result, file string) error {
 	text, err := r.ReadConfig(file)
 	if err != nil {
 		return err
@@ -118,7 +119,7 @@ func getmailFile(r *rcfile.Result, file string) error {
 	if err != nil {
 		return err
 	}
-	g := &getmailRC{r: r, file: file, sections: sections, used: map[string]bool{}}
+	g := &rcFile{r: r, file: file, sections: sections, used: map[string]bool{}}
 	ret := g.section("retriever")
 	kind, has := ret.Get("type")
 	if !has {
@@ -126,7 +127,7 @@ func getmailFile(r *rcfile.Result, file string) error {
 		return nil
 	}
 	var ok bool
-	if g.kind, ok = getmailType(kind.Value); !ok {
+	if g.kind, ok = retrieverOf(kind.Value); !ok {
 		r.AddNote(rcfile.Dropped, file, kind.Line, kind.Text, "mailhaul fetches by plain POP3 only")
 		return nil
 	}
@@ -149,7 +150,7 @@ func getmailFile(r *rcfile.Result, file string) error {
 	return nil
 }
 
-func (g *getmailRC) retriever(s *rcfile.Section) {
+func (g *rcFile) retriever(s *rcfile.Section) {
 	a := g.a
 	a.TLS = pop3.Plain
 	if g.kind.tls {
@@ -160,7 +161,7 @@ func (g *getmailRC) retriever(s *rcfile.Section) {
 	}
 	for _, v := range s.Options {
 		if !g.server(v) && !g.login(v, s) {
-			a.Drop(v.Option, getmailWhy(v.Name))
+			a.Drop(v.Option, why(v.Name))
 		}
 	}
 	if g.kind.tls {
@@ -180,7 +181,7 @@ func (g *getmailRC) retriever(s *rcfile.Section) {
 
 // expand does what Python's expanduser and expandvars do: ~USER/ in front, and
 // $NAME and ${NAME} if they are set; ~/ stays, as the YAML knows it.
-func (g *getmailRC) expand(s string) string {
+func (g *rcFile) expand(s string) string {
 	if user, _, _ := strings.Cut(strings.TrimPrefix(s, "~"), "/"); strings.HasPrefix(s, "~") && user != "" && g.r.Options.HomeOf != nil {
 		if home := g.r.Options.HomeOf(user); home != "" {
 			s = strings.TrimSuffix(home, "/") + strings.TrimPrefix(s, "~"+user)
@@ -201,7 +202,7 @@ func (g *getmailRC) expand(s string) string {
 }
 
 // words expands each word of a command.
-func (g *getmailRC) words(argv []string) []string {
+func (g *rcFile) words(argv []string) []string {
 	out := make([]string, len(argv))
 	for i, s := range argv {
 		out[i] = g.r.Options.Tilde(g.expand(s))
@@ -210,7 +211,7 @@ func (g *getmailRC) words(argv []string) []string {
 }
 
 // server handles how the server is reached.
-func (g *getmailRC) server(v rcfile.Setting) bool {
+func (g *rcFile) server(v rcfile.Setting) bool {
 	a := g.a
 	switch v.Name {
 	case "type":
@@ -254,7 +255,7 @@ func (g *getmailRC) server(v rcfile.Setting) bool {
 	return true
 }
 
-func getmailWhy(name string) string {
+func why(name string) string {
 	switch name {
 	case "ssl_fingerprints":
 		return "are hashes of whole certificates, which change at each renewal; pin wants that of the public key: mailhaul check --connect shows it"
@@ -269,7 +270,7 @@ func getmailWhy(name string) string {
 }
 
 // login handles user, password and method.
-func (g *getmailRC) login(v rcfile.Setting, s *rcfile.Section) bool {
+func (g *rcFile) login(v rcfile.Setting, s *rcfile.Section) bool {
 	a := g.a
 	key := "password"
 	if x, ok := s.Get("use_xoauth2"); ok && pyBool(x.Value) {
@@ -310,7 +311,7 @@ func pyBool(s string) bool {
 }
 
 // envelope reads envelope_recipient, FIELD:N.
-func (g *getmailRC) envelope(s *rcfile.Section) {
+func (g *rcFile) envelope(s *rcfile.Section) {
 	v, ok := s.Get("envelope_recipient")
 	header, nth, _ := strings.Cut(v.Value, ":")
 	n, err := strconv.Atoi(strings.TrimSpace(nth))

@@ -33,8 +33,8 @@ func oldmailFile(o rcfile.Options, rc, name string) string {
 	return beside
 }
 
-// seenGetmail reads an oldmail file: one account's list.
-func seenGetmail(r *rcfile.Result, file string, a *rcfile.Account) ([]rcfile.SeenList, error) {
+// seen reads an oldmail file: one account's list.
+func seen(r *rcfile.Result, file string, a *rcfile.Account) ([]rcfile.SeenList, error) {
 	data, err := rcfile.Load(file, rcfile.MaxState)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func parseOldmail(data []byte) rcfile.SeenList {
 	return l
 }
 
-// busyGetmail: there is no lock.
-func busyGetmail(*rcfile.Result) (string, bool) {
+// busy: there is no lock.
+func busy(*rcfile.Result) (string, bool) {
 	return "getmail has no lock: make sure that it does not run", false
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // options handles what is fetched and kept; getmail keeps all by default.
-func (g *getmailRC) options(s *rcfile.Section) {
+func (g *rcFile) options(s *rcfile.Section) {
 	a := g.a
 	del, _ := s.Get("delete")
 	after, _ := s.Get("delete_after")
@@ -38,7 +38,7 @@ func (g *getmailRC) options(s *rcfile.Section) {
 	}
 }
 
-func (g *getmailRC) option(v rcfile.Setting) {
+func (g *rcFile) option(v rcfile.Setting) {
 	a := g.a
 	n, _ := rcfile.Atoi(v.Value)
 	switch v.Name {

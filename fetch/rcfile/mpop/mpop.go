@@ -1,3 +1,4 @@
+// Package mpop reads mpop's configuration and its uidls files.
 package mpop
 
 import (
@@ -14,33 +15,33 @@ import (
 
 // FormatMpop reads mpop's files.
 func Format() rcfile.Format {
-	return rcfile.Format{Name: "mpop", Find: findMpop, Read: readMpop, Seen: seenMpop, Busy: busyMpop}
+	return rcfile.Format{Name: "mpop", Find: find, Read: read, Seen: seen, Busy: busy}
 }
 
-func findMpop(o rcfile.Options) (string, error) {
+func find(o rcfile.Options) (string, error) {
 	return rcfile.First(rcfile.Under(o.Home, ".mpoprc"), rcfile.Under(o.ConfigHome(), "mpop", "config"), rcfile.Under(o.Env("APPDATA"), "mpoprc.txt"))
 }
 
-// mpopOption is one line of an mpoprc.
-type mpopOption struct {
+// command is one line of an mpoprc.
+type command struct {
 	rcfile.Option
 	name, arg string
 }
 
-// mpopAccount is the lines that hold for an account: the defaults when it was
+// block is the lines that hold for an account: the defaults when it was
 // defined, and its own, inherited ones first.
-type mpopAccount struct {
+type block struct {
 	name           string
 	line           int
-	defaults, opts []mpopOption
+	defaults, opts []command
 }
 
-func readMpop(r *rcfile.Result, file string) error {
+func read(r *rcfile.Result, file string) error {
 	text, err := r.ReadConfig(file)
 	if err != nil {
 		return err
 	}
-	accounts, err := parseMpop(file, text)
+	accounts, err := parse(file, text)
 	if err != nil {
 		return err
 	}
@@ -50,22 +51,22 @@ func readMpop(r *rcfile.Result, file string) error {
 	return nil
 }
 
-// parseMpop reads the lines of an mpoprc. Another defaults line adds to those
+// parse reads the lines of an mpoprc. Another defaults line adds to those
 // before; what an account inherits is not the defaults of the other account.
-func parseMpop(file, text string) ([]mpopAccount, error) {
-	var accounts []mpopAccount
-	var defaults []mpopOption
-	var cur *mpopAccount
+func parse(file, text string) ([]block, error) {
+	var accounts []block
+	var defaults []command
+	var cur *block
 	started := false
 	for i, raw := range strings.Split(text, "\n") {
-		name, arg := mpopLine(raw)
-		o := mpopOption{rcfile.Option{File: file, Line: i + 1, Text: strings.TrimSpace(name + " " + arg)}, name, arg}
+		name, arg := splitLine(raw)
+		o := command{rcfile.Option{File: file, Line: i + 1, Text: strings.TrimSpace(name + " " + arg)}, name, arg}
 		switch {
 		case name == "":
 		case name == "defaults":
 			cur, started = nil, true
 		case name == "account":
-			acc, err := mpopHeader(o, defaults, accounts)
+			acc, err := header(o, defaults, accounts)
 			if err != nil {
 				return nil, err
 			}
@@ -90,8 +91,8 @@ func parseMpop(file, text string) ([]mpopAccount, error) {
 	return accounts, nil
 }
 
-// mpopLine splits a line; the argument loses one pair of quotes around it.
-func mpopLine(raw string) (name, arg string) {
+// splitLine splits a line; the argument loses one pair of quotes around it.
+func splitLine(raw string) (name, arg string) {
 	s := strings.Trim(raw, " \t\r")
 	if s == "" || s[0] == '#' {
 		return "", ""
@@ -111,21 +112,21 @@ func unquote(s string) string {
 	return s
 }
 
-// mpopHeader starts an account: NAME [: A,B,...].
-func mpopHeader(o mpopOption, defaults []mpopOption, have []mpopAccount) (mpopAccount, error) {
+// header starts an account: NAME [: A,B,...].
+func header(o command, defaults []command, have []block) (block, error) {
 	name, parents, inherits := strings.Cut(o.arg, ":")
-	acc := mpopAccount{name: strings.TrimSpace(name), line: o.Line, defaults: slices.Clone(defaults)}
+	acc := block{name: strings.TrimSpace(name), line: o.Line, defaults: slices.Clone(defaults)}
 	switch {
 	case acc.name == "":
 		return acc, rcfile.Syntax(o.File, o.Line, "account wants a name")
-	case slices.ContainsFunc(have, func(b mpopAccount) bool { return b.name == acc.name }):
+	case slices.ContainsFunc(have, func(b block) bool { return b.name == acc.name }):
 		return acc, rcfile.Syntax(o.File, o.Line, "account %q was defined before", acc.name)
 	}
 	if !inherits {
 		return acc, nil
 	}
 	for _, parent := range strings.Split(parents, ",") {
-		i := slices.IndexFunc(have, func(b mpopAccount) bool { return b.name == strings.TrimSpace(parent) })
+		i := slices.IndexFunc(have, func(b block) bool { return b.name == strings.TrimSpace(parent) })
 		if i < 0 {
 			return acc, rcfile.Syntax(o.File, o.Line, "account %q was not defined before", strings.TrimSpace(parent))
 		}
@@ -136,15 +137,15 @@ func mpopHeader(o mpopOption, defaults []mpopOption, have []mpopAccount) (mpopAc
 	return acc, nil
 }
 
-// mpopMerge is what the commands of one account say; the last of each holds.
-type mpopMerge struct {
+// merge is what the commands of one account say; the last of each holds.
+type merge struct {
 	r    *rcfile.Result
 	a    *rcfile.Account
-	last map[string]mpopOption
+	last map[string]command
 }
 
-func importAccount(r *rcfile.Result, file string, acc mpopAccount) {
-	m := &mpopMerge{r: r, a: r.Add(acc.name, file, acc.line), last: map[string]mpopOption{}}
+func importAccount(r *rcfile.Result, file string, acc block) {
+	m := &merge{r: r, a: r.Add(acc.name, file, acc.line), last: map[string]command{}}
 	opts := append(acc.defaults, acc.opts...)
 	for _, o := range opts {
 		m.last[o.name] = o
@@ -155,7 +156,7 @@ func importAccount(r *rcfile.Result, file string, acc mpopAccount) {
 	for i, o := range opts {
 		if o.name == "eval" {
 			a.Drop(o.Option, "was not run: write out what it prints")
-		} else if !slices.ContainsFunc(opts[i+1:], func(later mpopOption) bool { return later.name == o.name }) {
+		} else if !slices.ContainsFunc(opts[i+1:], func(later command) bool { return later.name == o.name }) {
 			m.option(o)
 		}
 	}
@@ -167,9 +168,9 @@ func importAccount(r *rcfile.Result, file string, acc mpopAccount) {
 	}
 }
 
-func (m *mpopMerge) arg(name string) string { return m.last[name].arg }
+func (m *merge) arg(name string) string { return m.last[name].arg }
 
-func (m *mpopMerge) on(name string, def bool) bool {
+func (m *merge) on(name string, def bool) bool {
 	o, ok := m.last[name]
 	if !ok {
 		return def
@@ -178,7 +179,7 @@ func (m *mpopMerge) on(name string, def bool) bool {
 }
 
 // tls: off by default, and then STARTTLS by default.
-func (m *mpopMerge) tls() {
+func (m *merge) tls() {
 	switch {
 	case !m.on("tls", false):
 		m.a.TLS = pop3.Plain
@@ -189,7 +190,7 @@ func (m *mpopMerge) tls() {
 	}
 }
 
-func (m *mpopMerge) finish() {
+func (m *merge) finish() {
 	a, r, start := m.a, m.r, rcfile.Option{File: m.a.File, Line: m.a.Line, Text: ""}
 	if !a.Has("keep") {
 		a.Set("keep", config.Word("none")) // mpop's default
@@ -206,20 +207,20 @@ func (m *mpopMerge) finish() {
 	a.Seen = rcfile.SeenKey{Host: a.Host, User: a.User, File: rcfile.Absolute(r.Options.Tilde(file), a.File)}
 }
 
-func (m *mpopMerge) given(names ...string) bool {
+func (m *merge) given(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { _, ok := m.last[n]; return ok })
 }
 
 // option handles one command.
-func (m *mpopMerge) option(o mpopOption) {
+func (m *merge) option(o command) {
 	if m.reach(o) || m.login(o) || m.mail(o) {
 		return
 	}
-	m.a.Drop(o.Option, mpopWhy(o.name))
+	m.a.Drop(o.Option, why(o.name))
 }
 
 // reach handles how the server is reached.
-func (m *mpopMerge) reach(o mpopOption) bool {
+func (m *merge) reach(o command) bool {
 	a := m.a
 	switch o.name {
 	case "host":
@@ -272,7 +273,7 @@ func (m *mpopMerge) reach(o mpopOption) bool {
 	return true
 }
 
-func (m *mpopMerge) timeout(o mpopOption) {
+func (m *merge) timeout(o command) {
 	if n, ok := rcfile.Atoi(o.arg); ok {
 		m.a.Seconds(o.Option, "timeout", n)
 		return
@@ -280,7 +281,7 @@ func (m *mpopMerge) timeout(o mpopOption) {
 	m.a.Drop(o.Option, "mailhaul never waits for ever: see timeout")
 }
 
-func (m *mpopMerge) proxy(o mpopOption) {
+func (m *merge) proxy(o command) {
 	port := m.arg("proxy_port")
 	n, err := strconv.Atoi(port)
 	switch {

@@ -10,7 +10,7 @@ import (
 )
 
 // login handles user, password and method.
-func (m *mpopMerge) login(o mpopOption) bool {
+func (m *merge) login(o command) bool {
 	a := m.a
 	key := "password"
 	if auth := m.arg("auth"); auth == "xoauth2" || auth == "oauthbearer" {
@@ -35,7 +35,7 @@ func (m *mpopMerge) login(o mpopOption) bool {
 	return true
 }
 
-func (m *mpopMerge) auth(o mpopOption) {
+func (m *merge) auth(o command) {
 	switch o.arg {
 	case "", "on":
 		m.a.Carry(o.Option, "auth")
@@ -50,19 +50,19 @@ func (m *mpopMerge) auth(o mpopOption) {
 }
 
 // mail handles what is fetched, kept and delivered.
-func (m *mpopMerge) mail(o mpopOption) bool {
+func (m *merge) mail(o command) bool {
 	a := m.a
 	switch o.name {
 	case "keep":
 		m.keep(o)
 	case "skipsize":
-		if n, ok := mpopSize(o.arg); ok && n > 0 {
+		if n, ok := parseSize(o.arg); ok && n > 0 {
 			a.Put(o.Option, "max_size", rcfile.Size(n))
 		} else if o.arg != "off" {
 			a.Drop(o.Option, "would skip everything")
 		}
 	case "killsize":
-		switch n, ok := mpopSize(o.arg); {
+		switch n, ok := parseSize(o.arg); {
 		case o.arg == "off":
 		case ok && n == 0:
 			a.Drop(o.Option, "marks everything as seen: mailhaul state mark-seen --all does it once")
@@ -88,7 +88,7 @@ func (m *mpopMerge) mail(o mpopOption) bool {
 }
 
 // keep is on, off, or for how long: whole days here, and not less than asked.
-func (m *mpopMerge) keep(o mpopOption) {
+func (m *merge) keep(o command) {
 	switch o.arg {
 	case "on", "":
 		m.a.Put(o.Option, "keep", config.Word("all"))
@@ -110,7 +110,7 @@ func (m *mpopMerge) keep(o mpopOption) {
 	}
 }
 
-func (m *mpopMerge) delivery(o mpopOption) {
+func (m *merge) delivery(o command) {
 	kind, arg, _ := strings.Cut(strings.ReplaceAll(o.arg, "\t", " "), " ")
 	arg = unquote(strings.TrimSpace(arg))
 	switch kind {
@@ -131,8 +131,8 @@ func (m *mpopMerge) delivery(o mpopOption) {
 	}
 }
 
-// mpopSize reads a C integer with k or m.
-func mpopSize(s string) (int64, bool) {
+// parseSize reads a C integer with k or m.
+func parseSize(s string) (int64, bool) {
 	factor := int64(1)
 	if s != "" {
 		switch s[len(s)-1] | 0x20 {
@@ -149,7 +149,7 @@ func mpopSize(s string) (int64, bool) {
 	return n * factor, err == nil && n >= 0 && n < 1<<40 && !strings.ContainsAny(s, "_oOb")
 }
 
-func mpopWhy(name string) string {
+func why(name string) string {
 	switch name {
 	case "tls_fingerprint":
 		return "is the hash of a whole certificate, which changes at each renewal; pin wants that of its public key: mailhaul check --connect shows it"

@@ -28,7 +28,7 @@ func Names() []string {
 	return names
 }
 
-// ReadNamed is rcfile.Read for a name.
+// Read is rcfile.Read for a name.
 func Read(name, path string, o rcfile.Options) (*rcfile.Result, error) {
 	i := slices.Index(Names(), name)
 	if i < 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// seenThunderbird reads a popstate.dat, which has a section for each account.
-func seenThunderbird(r *rcfile.Result, file string, a *rcfile.Account) ([]rcfile.SeenList, error) {
+// seen reads a popstate.dat, which has a section for each account.
+func seen(r *rcfile.Result, file string, a *rcfile.Account) ([]rcfile.SeenList, error) {
 	data, err := rcfile.Load(file, rcfile.MaxState)
 	if err != nil {
 		return nil, err
@@ -73,9 +73,9 @@ func popstateLine(s string) (u rcfile.SeenUID, seen, ok bool) {
 	return u, s[0] == 'k' || s[0] == 'd', strings.IndexByte("kdfb", s[0]) >= 0
 }
 
-// busyThunderbird looks at the profile's locks: a symbolic link to
+// busy looks at the profile's locks: a symbolic link to
 // "ADDRESS:+PID", and a file that is locked while it runs.
-func busyThunderbird(r *rcfile.Result) (string, bool) {
+func busy(r *rcfile.Result) (string, bool) {
 	for _, file := range r.Locks {
 		if target, err := os.Readlink(file); err == nil {
 			_, pid, _ := strings.Cut(target, "+")

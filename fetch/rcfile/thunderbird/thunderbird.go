@@ -1,3 +1,4 @@
+// Package thunderbird reads a Thunderbird profile and its popstate.dat files.
 package thunderbird
 
 import (
@@ -13,11 +14,11 @@ import (
 
 // FormatThunderbird reads thunderbird's files.
 func Format() rcfile.Format {
-	return rcfile.Format{Name: "thunderbird", Find: findThunderbird, Read: readThunderbird, Seen: seenThunderbird, Busy: busyThunderbird}
+	return rcfile.Format{Name: "thunderbird", Find: find, Read: read, Seen: seen, Busy: busy}
 }
 
-// findThunderbird returns the default profile.
-func findThunderbird(o rcfile.Options) (string, error) {
+// find returns the default profile.
+func find(o rcfile.Options) (string, error) {
 	ini, err := rcfile.First(rcfile.Under(o.Home, ".thunderbird", "profiles.ini"), rcfile.Under(o.Home, "snap", "thunderbird", "common", ".thunderbird", "profiles.ini"),
 		rcfile.Under(o.Home, ".var", "app", "org.mozilla.Thunderbird", ".thunderbird", "profiles.ini"),
 		rcfile.Under(o.Home, "Library", "Thunderbird", "profiles.ini"), rcfile.Under(o.Env("APPDATA"), "Thunderbird", "profiles.ini"))
@@ -61,8 +62,8 @@ type pref struct {
 	line  int
 }
 
-// readThunderbird reads a profile, given as its directory or its prefs.js.
-func readThunderbird(r *rcfile.Result, p string) error {
+// read reads a profile, given as its directory or its prefs.js.
+func read(r *rcfile.Result, p string) error {
 	file := p
 	if st, err := os.Stat(p); err == nil && st.IsDir() {
 		file = filepath.Join(p, "prefs.js")
@@ -74,9 +75,9 @@ func readThunderbird(r *rcfile.Result, p string) error {
 	prefs := parsePrefs(text)
 	r.Locks = []string{filepath.Join(filepath.Dir(file), "lock"), filepath.Join(filepath.Dir(file), ".parentlock"), filepath.Join(filepath.Dir(file), "parent.lock")}
 	for _, acc := range strings.Split(prefs["mail.accountmanager.accounts"].value, ",") {
-		server := prefs["mail.account."+strings.TrimSpace(acc)+".server"].value
-		if server != "" {
-			(&tbServer{r: r, file: file, prefs: prefs, prefix: "mail.server." + server + "."}).read()
+		key := prefs["mail.account."+strings.TrimSpace(acc)+".server"].value
+		if key != "" {
+			(&server{r: r, file: file, prefs: prefs, prefix: "mail.server." + key + "."}).read()
 		}
 	}
 	return nil
@@ -134,8 +135,8 @@ func jsString(s string) (string, int) {
 	return "", 0
 }
 
-// tbServer is one incoming server of a profile.
-type tbServer struct {
+// server is one incoming server of a profile.
+type server struct {
 	r      *rcfile.Result
 	a      *rcfile.Account
 	file   string
@@ -143,7 +144,7 @@ type tbServer struct {
 	prefix string
 }
 
-func (s *tbServer) get(names ...string) (string, rcfile.Option) {
+func (s *server) get(names ...string) (string, rcfile.Option) {
 	for _, n := range names {
 		if p, ok := s.prefs[s.prefix+n]; ok && p.value != "" {
 			return p.value, rcfile.Option{File: s.file, Line: p.line, Text: s.prefix + n + " = " + p.value}
@@ -152,7 +153,7 @@ func (s *tbServer) get(names ...string) (string, rcfile.Option) {
 	return "", rcfile.Option{File: s.file, Line: 0, Text: s.prefix + names[0]}
 }
 
-func (s *tbServer) read() {
+func (s *server) read() {
 	kind, o := s.get("type")
 	host, at := s.get("realhostname", "hostname")
 	if kind != "pop3" {
@@ -185,7 +186,7 @@ func (s *tbServer) read() {
 }
 
 // tls reads socketType: 0 none, 1 STARTTLS if offered, 2 STARTTLS, 3 TLS.
-func (s *tbServer) tls() {
+func (s *server) tls() {
 	v, o := s.get("socketType")
 	switch v {
 	case "3":
@@ -204,7 +205,7 @@ func (s *tbServer) tls() {
 }
 
 // auth reads authMethod.
-func (s *tbServer) auth() {
+func (s *server) auth() {
 	switch v, o := s.get("authMethod"); v {
 	case "", "2", "3", "4", "8", "9":
 		if v != "" {
@@ -223,7 +224,7 @@ func (s *tbServer) auth() {
 }
 
 // keep reads what stays on the server: nothing, by Thunderbird's default.
-func (s *tbServer) keep() {
+func (s *server) keep() {
 	stay, o := s.get("leave_on_server")
 	byAge, oAge := s.get("delete_by_age_from_server")
 	days, _ := s.get("num_days_to_leave_on_server")
@@ -254,7 +255,7 @@ func (s *tbServer) keep() {
 }
 
 // times reads how often mail is checked.
-func (s *tbServer) times() {
+func (s *server) times() {
 	if v, o := s.get("check_time"); v != "" {
 		if n, ok := rcfile.Atoi(v); ok && n < 1<<30 {
 			s.a.Seconds(o, "every", n*60)
@@ -264,7 +265,7 @@ func (s *tbServer) times() {
 
 // stateFile finds popstate.dat: directory may be from another machine, so the
 // path from the profile comes first.
-func (s *tbServer) stateFile(host string) string {
+func (s *server) stateFile(host string) string {
 	profile := filepath.Dir(s.file)
 	dir := filepath.Join(profile, "Mail", host)
 	if v, _ := s.get("directory-rel"); strings.HasPrefix(v, "[ProfD]") {
