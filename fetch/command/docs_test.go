@@ -217,59 +217,6 @@ func TestDocumentsNameNoOptionThatDoesNotExist(t *testing.T) {
 	}
 }
 
-// manualKey is where the manual has a key: its section, and its name there.
-// Secrets are described once.
-func manualKey(path string, secrets map[string]bool) (section, name string) {
-	if i := strings.LastIndexByte(path, '.'); i >= 0 && secrets[path[:i]] {
-		return "SECRETS", path[i+1:]
-	}
-	if name, ok := strings.CutPrefix(path, "accounts.NAME.deliver[]."); ok {
-		return "TARGETS", name
-	}
-	if name, ok := strings.CutPrefix(path, "accounts.NAME."); ok {
-		return "ACCOUNT KEYS", name
-	}
-	return "TOP-LEVEL KEYS", path
-}
-
-func TestManualHasEveryKey(t *testing.T) {
-	p := readPage(t, "mailhaul.yaml.5")
-	program, secrets := make(map[string]map[string]string), make(map[string]bool)
-	for _, k := range config.Keys() {
-		if strings.Contains(k.Type, "credential, keyring, netrc") {
-			secrets[k.Path] = true
-		}
-		section, name := manualKey(k.Path, secrets)
-		if program[section] == nil {
-			program[section] = make(map[string]string)
-		}
-		program[section][name] = k.Default
-	}
-	if len(secrets) == 0 {
-		t.Fatal("no secret found among the keys")
-	}
-	for section, keys := range program {
-		manual := manItems(p.under(section), "Cm")
-		sameNames(t, section+": key", keysOfMap(keys), keysOfMap(manual))
-		for name, def := range keys {
-			if def != "" && !strings.Contains(plainText(manual[name]), "Default: "+def) {
-				t.Errorf("%s: key %s: the manual does not say \"Default: %s\"", section, name, def)
-			}
-		}
-	}
-}
-
-// plainText is mdoc text without macros, on one line.
-func plainText(text string) string {
-	var words []string
-	for _, w := range strings.Fields(text) {
-		if !strings.HasPrefix(w, ".") || len(w) != 3 {
-			words = append(words, w)
-		}
-	}
-	return strings.Join(words, " ")
-}
-
 // TestExamplesAreValid reads each configuration that a document shows in full.
 func TestExamplesAreValid(t *testing.T) {
 	var examples []string

@@ -11,6 +11,8 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
 // TestManualIsCurrent compares the option lists of mailhaul(1) with the flags
@@ -19,7 +21,7 @@ import (
 // from the program. What stands between the first sentence and the default is
 // written by hand in the page.
 func TestManualIsCurrent(t *testing.T) {
-	for name, want := range map[string]map[string][]manEntry{"mailhaul.1": optionLists()} {
+	for name, want := range map[string]map[string][]manEntry{"mailhaul.1": optionLists(), "mailhaul.yaml.5": keyLists()} {
 		path := filepath.Join(treeRoot, "docs", name)
 		have := readText(t, path)
 		page := renewPage(t, have, want)
@@ -67,6 +69,37 @@ func optionEntries(flags []cli.Flag) (list []manEntry) {
 		list = append(list, e)
 	}
 	return list
+}
+
+// keyLists are the keys by section of mailhaul.yaml(5).
+func keyLists() map[string][]manEntry {
+	lists, secrets, seen := make(map[string][]manEntry), make(map[string]bool), make(map[string]bool)
+	for _, k := range config.Keys() {
+		if strings.Contains(k.Type, "credential, keyring, netrc") {
+			secrets[k.Path] = true
+		}
+		section, name := manualKey(k.Path, secrets)
+		if !seen[section+name] {
+			lists[section] = append(lists[section], manEntry{name: name, head: "Cm " + name, doc: k.Doc, def: k.Default})
+		}
+		seen[section+name] = true
+	}
+	return lists
+}
+
+// manualKey is where the manual has a key: its section, and its name there.
+// Secrets are described once.
+func manualKey(path string, secrets map[string]bool) (section, name string) {
+	if i := strings.LastIndexByte(path, '.'); i >= 0 && secrets[path[:i]] {
+		return "SECRETS", path[i+1:]
+	}
+	if name, ok := strings.CutPrefix(path, "accounts.NAME.deliver[]."); ok {
+		return "TARGETS", name
+	}
+	if name, ok := strings.CutPrefix(path, "accounts.NAME."); ok {
+		return "ACCOUNT KEYS", name
+	}
+	return "TOP-LEVEL KEYS", path
 }
 
 // renewPage rewrites the lists of a page, and reports sections that are missing

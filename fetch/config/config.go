@@ -194,17 +194,17 @@ func tabIndent(data []byte) (line, col int, ok bool) {
 // the walk follows the table.
 func configKeys(c *Config) []key {
 	return []key{
-		on("state", "$XDG_STATE_HOME/mailhaul", "directory of the state: one file per maildrop", path(), &c.State),
-		on("parallel", "4", "accounts fetched at a time; never two sessions on one maildrop", integer(1, 10000), &c.Parallel),
-		on("per_host", "no limit", "of these, how many from one server", integer(0, 10000), &c.PerHost),
-		on("metrics", "", "loopback address of loop's Prometheus listener", loopbackAddress(), &c.Metrics),
-		on("metrics_file", "", "Prometheus text file, replaced after each run", path(), &c.MetricsFile),
-		on("sandbox", "on", "on Linux: confine the process to its own files with Landlock", enum[Sandbox](sandboxNames), &c.Sandbox),
-		on("log", "", "the log on stderr", mapping("a mapping", Log{}, logKeys, nil), &c.Log),
-		{name: "defaults", doc: "any account key, for accounts that do not set it",
+		on("state", "$XDG_STATE_HOME/mailhaul", "directory of the state, with one file for each maildrop", path(), &c.State),
+		on("parallel", "4", "number of accounts to fetch at the same time, 1 to 10000", integer(1, 10000), &c.Parallel),
+		on("per_host", "no limit", "number of them that may be at one server; 0 means no limit", integer(0, 10000), &c.PerHost),
+		on("metrics", "", "loopback address, such as `127.0.0.1:9110`, where loop serves Prometheus at /metrics", loopbackAddress(), &c.Metrics),
+		on("metrics_file", "", "file in Prometheus' text format, replaced after each run", path(), &c.MetricsFile),
+		on("sandbox", "on", "whether fetch and loop confine themselves to their own files on Linux: `on` or `off`", enum[Sandbox](sandboxNames), &c.Sandbox),
+		on("log", "", "settings of the log on standard error", mapping("a mapping", Log{}, logKeys, nil), &c.Log),
+		{name: "defaults", doc: "account keys for all accounts that do not set them",
 			info: info{words: "a mapping of account keys", schema: schema{"$ref": "#/$defs/account"}},
 			set:  setDefaults},
-		{name: "accounts", doc: "the accounts by name",
+		{name: "accounts", doc: "accounts by name, at least one",
 			info: info{words: "a mapping of accounts", inner: func(p string) []Key { return innerKeys(accountKeys)(p + ".NAME") },
 				schema: schema{"type": "object", "minProperties": 1, "additionalProperties": schema{"$ref": "#/$defs/account"}}},
 			set: func(w *walker, path string, n *yaml.Node) { setAccounts(w, path, n, c) }},
@@ -213,8 +213,8 @@ func configKeys(c *Config) []key {
 
 func logKeys(l *Log) []key {
 	return []key{
-		on("format", "text", "form of a line", enum[LogFormat](logFormatNames), &l.Format),
-		on("level", "info", "lowest level shown",
+		on("format", "text", "format of the log of loop: `text` or `json`", enum[LogFormat](logFormatNames), &l.Format),
+		on("level", "info", "lowest level in the log of loop: `debug`, `info`, `warn` or `error`",
 			choice(logLevelNames, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError), &l.Level),
 	}
 }

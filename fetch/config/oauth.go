@@ -60,24 +60,24 @@ func oauthMapping() kind[OAuth] {
 
 func oauthKeys(o *OAuth) []key {
 	return []key{
-		on("provider", "", "preset such as google or microsoft, or custom", providerKind(), &o.Provider),
-		on("client_id", "", "the id of your registration with the provider", str("a string"), &o.ClientID),
-		on("client_secret", "", "where its secret is, if it has one", secret(), &o.ClientSecret),
-		on("flow", "browser", "how to authorise", enum[provider.Flow](provider.FlowWords), &o.Flow),
-		on("tenant", "the preset's", "Microsoft tenant id or domain", str("a string"), &o.Tenant),
+		on("provider", "", "name of a preset, or `custom`", providerKind(), &o.Provider),
+		on("client_id", "", "id of the client that you registered with the provider", str("a string"), &o.ClientID),
+		on("client_secret", "", "secret of that client, if it has one", secret(), &o.ClientSecret),
+		on("flow", "browser", "how to authorise: `browser`, `device`, `client_credentials` or `service_account`", enum[provider.Flow](provider.FlowWords), &o.Flow),
+		on("tenant", "the preset's", "Microsoft tenant, by id or domain", str("a string"), &o.Tenant),
 		on("auth_url", "the preset's", "authorisation endpoint", webURL(), &o.AuthURL),
 		on("token_url", "the preset's", "token endpoint", webURL(), &o.TokenURL),
 		on("device_url", "the preset's", "device authorisation endpoint", webURL(), &o.DeviceURL),
 		on("revoke_url", "the preset's", "revocation endpoint, for logout", webURL(), &o.RevokeURL),
-		on("scopes", "the preset's", "scopes to ask for", oneOrMore(str("a string"), "a scope or a list of scopes"), &o.Scopes),
-		on("auth_style", "auto", "how client_id and client_secret are sent: HTTP Basic or in the body", enum[provider.AuthStyle](provider.StyleWords), &o.AuthStyle),
-		on("redirect", "the preset's", "loopback address that is registered, without port: http://127.0.0.1 or http://localhost, and a path", redirect(), &o.Redirect),
+		on("scopes", "the preset's", "one or several scopes to ask for", oneOrMore(str("a string"), "a scope or a list of scopes"), &o.Scopes),
+		on("auth_style", "auto", "how client_id and client_secret are sent: `auto`, `basic` or `body`", enum[provider.AuthStyle](provider.StyleWords), &o.AuthStyle),
+		on("redirect", "the preset's", "loopback address that you registered, without a port", redirect(), &o.Redirect),
 		on("redirect_port", "any", "loopback port of the browser flow", integer(1, 65535), &o.RedirectPort),
-		on("certificate", "", "PEM file that signs in for client_credentials, instead of client_secret", path(), &o.Certificate),
-		on("key", "certificate", "PEM file with its key", path(), &o.Key),
-		on("service_account", "", "Google's JSON key file", path(), &o.ServiceAccount),
-		on("subject", "user", "user that a service account acts as", str("a string"), &o.Subject),
-		on("tokens", "file", "where tokens are kept", enum[TokenStore](tokensNames), &o.Tokens),
+		on("certificate", "", "PEM file with a certificate for client_credentials, instead of a secret", path(), &o.Certificate),
+		on("key", "certificate", "PEM file with the key of the certificate", path(), &o.Key),
+		on("service_account", "", "JSON key file from Google", path(), &o.ServiceAccount),
+		on("subject", "user", "user that a service account acts for", str("a string"), &o.Subject),
+		on("tokens", "file", "where tokens are kept: `file` or `keyring`", enum[TokenStore](tokensNames), &o.Tokens),
 	}
 }
 

@@ -45,33 +45,33 @@ func freshRelay() Relay { return Relay{Timeout: 5 * time.Minute} }
 
 func smtpKeys(r *Relay) []key {
 	return append([]key{
-		on("server", "", "host or host:port; port 25, or 465 for tls: implicit", server(), &r.Server),
+		on("server", "", "relay as `HOST` or `HOST:PORT`; the port is 25, or 465 with implicit TLS", server(), &r.Server),
 	}, relayKeys(r)...)
 }
 
 func lmtpKeys(r *Relay) []key {
 	return append([]key{
-		on("server", "", "host:port, or the path of a socket", serverOrSocket(), &r.Server),
+		on("server", "", "server as `HOST:PORT`, or the path of a socket", serverOrSocket(), &r.Server),
 	}, relayKeys(r)...)
 }
 
 func relayKeys(r *Relay) []key {
 	return []key{
-		on("to", "", "recipients", oneOrMore(recipient(), "an address or a list of addresses"), &r.To),
-		on("from", "<>", "sender of messages without a Return-Path",
+		on("to", "", "one or several recipients", oneOrMore(recipient(), "an address or a list of addresses"), &r.To),
+		on("from", "<>", "sender of messages that have no Return-Path",
 			parsed("an address", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
 				if s == "" || s == "<>" {
 					return "", nil
 				}
 				return s, checkAddress(s)
 			}), &r.From),
-		on("tls", "none on this machine, else starttls", "how the connection is protected", enum[RelayTLS](relayTLSNames), &r.TLS),
+		on("tls", "none on this machine, else starttls", "how the connection is protected: `starttls`, `implicit` or `none`", enum[RelayTLS](relayTLSNames), &r.TLS),
 		on("insecure", "false", "allow tls: none to another machine", boolean(), &r.Insecure),
-		on("ca_file", "the system's", "PEM file of the authorities to trust instead", path(), &r.CAFile),
-		on("server_name", "the host", "name expected in the certificate", hostName(), &r.ServerName),
-		on("user", "", "login name", str("a string"), &r.User),
-		on("password", "", "where its password is", secret(), &r.Password),
-		on("helo", "this machine's name", "our name in EHLO or LHLO", hostName(), &r.Helo),
+		on("ca_file", "the system's", "PEM file with the certificates of the authorities to trust", path(), &r.CAFile),
+		on("server_name", "the host", "host name that the certificate must have", hostName(), &r.ServerName),
+		on("user", "", "login name at the server", str("a string"), &r.User),
+		on("password", "", "password at the server, a secret", secret(), &r.Password),
+		on("helo", "this machine's name", "host name to send in EHLO or LHLO", hostName(), &r.Helo),
 		on("timeout", "5m", "longest wait for a reply", duration(time.Second), &r.Timeout),
 	}
 }

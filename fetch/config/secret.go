@@ -298,12 +298,12 @@ func secretKeys(d *secretData) []key {
 		return on(word, "", doc, k, &d.name).then(func() { d.kind = as })
 	}
 	return []key{
-		on("command", "", "command whose first line of output it is", argv(), &d.argv).then(func() { d.kind = SecretCommand }),
-		name("file", "file that holds it, readable by the owner only", SecretFile, path()),
-		name("env", "environment variable that holds it", SecretEnv, str("a variable's name")),
-		name("credential", "systemd credential (LoadCredential=)", SecretCredential, credential()),
-		name("keyring", "service in the system's keyring; the user is the account's", SecretKeyring, str("a service's name")),
-		{name: "netrc", doc: "true: ~/.netrc or $NETRC, by host and user", info: boolean().info,
+		on("command", "", "command whose first line of output is the secret", argv(), &d.argv).then(func() { d.kind = SecretCommand }),
+		name("file", "file that holds the secret, with mode 0600 or less", SecretFile, path()),
+		name("env", "environment variable that holds the secret", SecretEnv, str("a variable's name")),
+		name("credential", "name of a systemd credential", SecretCredential, credential()),
+		name("keyring", "service in the system's keyring, with the account's user", SecretKeyring, str("a service's name")),
+		{name: "netrc", doc: "whether to look in ~/.netrc or $NETRC for the host and user", info: boolean().info,
 			set: func(w *walker, path string, n *yaml.Node) {
 				switch v, ok := boolean().decode(w, path, n); {
 				case ok && v:

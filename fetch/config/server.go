@@ -174,9 +174,9 @@ func proxyMapping() kind[Proxy] {
 
 func proxyKeys(p *Proxy) []key {
 	return []key{
-		given("url", "", "socks5://HOST:PORT or http://HOST:PORT", proxyURL("a URL"), func(v *Proxy) { *p = *v }),
+		given("url", "", "URL of the proxy", proxyURL("a URL"), func(v *Proxy) { *p = *v }),
 		on("user", "", "login name at the proxy", str("a string"), &p.User),
-		on("password", "", "where its password is", secret(), &p.Password),
+		on("password", "", "password at the proxy, a secret", secret(), &p.Password),
 	}
 }
 

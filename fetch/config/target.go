@@ -134,11 +134,11 @@ func target() kind[Target] {
 func targetKeys(t *Target) []key {
 	as := func(k TargetKind) func() { return func() { t.Kind = k } }
 	return []key{
-		on("maildir", "", "a Maildir, made if missing", pointer(either(maildirPath(), mapping("a mapping of path", Maildir{}, maildirKeys, checkMaildir))), &t.Maildir).then(as(TargetMaildir)),
-		on("mbox", "", "an mbox file", pointer(either(mboxPath(), mapping("a mapping of path, format, lock_timeout", freshMbox(), mboxKeys, checkMbox))), &t.Mbox).then(as(TargetMbox)),
-		on("smtp", "", "an SMTP relay", pointer(mapping("a mapping", freshRelay(), smtpKeys, checkSMTP)), &t.Relay).then(as(TargetSMTP)),
-		on("lmtp", "", "an LMTP server", pointer(mapping("a mapping", freshRelay(), lmtpKeys, checkLMTP)), &t.Relay).then(as(TargetLMTP)),
-		on("pipe", "", "a command, the message on its stdin", pointer(mapping("a mapping of command, timeout, line_ends, env", freshPipe(), pipeKeys, checkPipe)), &t.Pipe).then(as(TargetPipe)),
+		on("maildir", "", "path of a Maildir, which is created if it is missing; or a mapping", pointer(either(maildirPath(), mapping("a mapping of path", Maildir{}, maildirKeys, checkMaildir))), &t.Maildir).then(as(TargetMaildir)),
+		on("mbox", "", "path of an mbox file, which is created if it is missing; or a mapping", pointer(either(mboxPath(), mapping("a mapping of path, format, lock_timeout", freshMbox(), mboxKeys, checkMbox))), &t.Mbox).then(as(TargetMbox)),
+		on("smtp", "", "SMTP relay, a mapping", pointer(mapping("a mapping", freshRelay(), smtpKeys, checkSMTP)), &t.Relay).then(as(TargetSMTP)),
+		on("lmtp", "", "LMTP server, a mapping", pointer(mapping("a mapping", freshRelay(), lmtpKeys, checkLMTP)), &t.Relay).then(as(TargetLMTP)),
+		on("pipe", "", "command that reads one message on its standard input, a mapping", pointer(mapping("a mapping of command, timeout, line_ends, env", freshPipe(), pipeKeys, checkPipe)), &t.Pipe).then(as(TargetPipe)),
 	}
 }
 
@@ -164,24 +164,24 @@ func freshPipe() Pipe { return Pipe{Timeout: 5 * time.Minute} }
 
 func maildirKeys(m *Maildir) []key {
 	return []key{
-		on("path", "", "the directory", path(), &m.Path),
+		on("path", "", "directory of the Maildir", path(), &m.Path),
 	}
 }
 
 func mboxKeys(m *Mbox) []key {
 	return []key{
-		on("path", "", "the file", path(), &m.Path),
-		on("format", "mboxrd", "how From lines are quoted", enum[MboxFormat](mboxNames), &m.Format),
-		on("lock_timeout", "1m", "how long to wait for another program's lock", duration(0), &m.LockTimeout),
+		on("path", "", "path of the file", path(), &m.Path),
+		on("format", "mboxrd", "how lines that look like separators are quoted: `mboxrd`, `mboxo` or `mboxcl2`", enum[MboxFormat](mboxNames), &m.Format),
+		on("lock_timeout", "1m", "longest wait for another program's lock", duration(0), &m.LockTimeout),
 	}
 }
 
 func pipeKeys(p *Pipe) []key {
 	return []key{
-		on("command", "", "program and arguments, no shell", argv(), &p.Command),
-		on("timeout", "5m", "how long it may take for one message", duration(time.Second), &p.Timeout),
-		on("line_ends", "lf", "line ends of the message", enum[LineEnds](lineEndNames), &p.LineEnds),
-		on("env", "", "added to the environment, each NAME=VALUE", list(assignment(), "a list of NAME=VALUE"), &p.Env),
+		on("command", "", "program and arguments, without a shell", argv(), &p.Command),
+		on("timeout", "5m", "longest time for one message", duration(time.Second), &p.Timeout),
+		on("line_ends", "lf", "line ends of the message: `lf` or `crlf`", enum[LineEnds](lineEndNames), &p.LineEnds),
+		on("env", "", "list of NAME=VALUE to add to the environment", list(assignment(), "a list of NAME=VALUE"), &p.Env),
 	}
 }
 
