@@ -7,27 +7,10 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
-)
-
-// notice is one message to people: by a command, a webhook or a ping.
-type notice struct {
-	Event       string    `json:"event"` // no_success, recovered
-	Account     string    `json:"account"`
-	Text        string    `json:"text"` // one line; chat services show it
-	Since       time.Time `json:"since,omitzero"`
-	LastSuccess time.Time `json:"last_success,omitzero"`
-	LastRun     time.Time `json:"last_run,omitzero"`
-	Exit        int       `json:"exit"`
-	Error       string    `json:"error,omitempty"`
-}
-
-// The values of notice.Event.
-const (
-	eventNoSuccess = "no_success"
-	eventRecovered = "recovered"
 )
 
 // failingSince is since when there is no success. A time of the future was
@@ -46,11 +29,11 @@ func alertDue(s *state.StatusFile, after time.Duration, now time.Time) (event st
 	since := failingSince(s, now)
 	switch {
 	case since.IsZero() && !s.Alerted.IsZero() && s.LastRun != nil:
-		return eventRecovered, true
+		return jsonline.Recovered, true
 	case since.IsZero() || !s.Alerted.IsZero() || now.Sub(since) < after:
 		return "", false
 	}
-	return eventNoSuccess, true
+	return jsonline.NoSuccess, true
 }
 
 // overdue reports whether an account has had no success for too long, told or
@@ -60,12 +43,12 @@ func overdue(s *state.StatusFile, after time.Duration, now time.Time) bool {
 	return !since.IsZero() && now.Sub(since) >= after
 }
 
-func newNotice(event string, s *state.StatusFile, now time.Time) notice {
-	n := notice{Event: event, Account: s.Account, LastSuccess: s.LastSuccess}
+func newNotice(event string, s *state.StatusFile, now time.Time) jsonline.Notice {
+	n := jsonline.Notice{Event: event, Account: s.Account, LastSuccess: s.LastSuccess}
 	if s.LastRun != nil {
 		n.LastRun, n.Exit, n.Error = s.LastRun.Started, s.LastRun.Exit, s.LastRun.Error
 	}
-	if event == eventRecovered {
+	if event == jsonline.Recovered {
 		n.Text = fmt.Sprintf("mailhaul: %s works again", s.Account)
 		return n
 	}
@@ -147,7 +130,7 @@ func (a *alerts) check(now time.Time) {
 			continue
 		}
 		told := now
-		if event == eventRecovered {
+		if event == jsonline.Recovered {
 			told = time.Time{}
 		}
 		a.status.alerted(name, told)
@@ -156,7 +139,7 @@ func (a *alerts) check(now time.Time) {
 	}
 }
 
-func (a *alerts) tell(c *config.Account, n notice) {
+func (a *alerts) tell(c *config.Account, n jsonline.Notice) {
 	if len(c.Alert.Command) > 0 {
 		a.post.send(c.Name, func() error { return runAlert(c.Alert.Command, n) })
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -30,11 +31,11 @@ func TestAlertDue(t *testing.T) {
 		"fine":                {state.StatusFile{LastRun: good, LastSuccess: ago(1)}, ""},
 		"fine, long ago":      {state.StatusFile{LastRun: good, LastSuccess: ago(100)}, ""},
 		"fails since lately":  {state.StatusFile{LastRun: bad, LastSuccess: ago(23)}, ""},
-		"fails for too long":  {state.StatusFile{LastRun: bad, LastSuccess: ago(24)}, eventNoSuccess},
+		"fails for too long":  {state.StatusFile{LastRun: bad, LastSuccess: ago(24)}, jsonline.NoSuccess},
 		"told already":        {state.StatusFile{LastRun: bad, LastSuccess: ago(48), Alerted: ago(24)}, ""},
-		"never had a success": {state.StatusFile{LastRun: bad, Since: ago(25)}, eventNoSuccess},
+		"never had a success": {state.StatusFile{LastRun: bad, Since: ago(25)}, jsonline.NoSuccess},
 		"new and failing":     {state.StatusFile{LastRun: bad, Since: ago(2)}, ""},
-		"works again":         {state.StatusFile{LastRun: good, LastSuccess: ago(0), Alerted: ago(5)}, eventRecovered},
+		"works again":         {state.StatusFile{LastRun: good, LastSuccess: ago(0), Alerted: ago(5)}, jsonline.Recovered},
 	} {
 		got, due := alertDue(&tc.s, 24*time.Hour, now)
 		if got != tc.want || due != (tc.want != "") {
@@ -111,12 +112,12 @@ func TestAlerts(t *testing.T) {
 	}
 	l.want(l.run("fetch"), 77)
 	l.want(l.run("fetch"), 77) // told only once
-	wantTold(t, l, b.take(), eventNoSuccess, "no_success lab 77\n")
+	wantTold(t, l, b.take(), jsonline.NoSuccess, "no_success lab 77\n")
 
 	l.account(append(good, alert)...)
 	l.want(l.run("fetch"), 0)
 	l.want(l.run("fetch"), 0)
-	wantTold(t, l, b.take(), eventRecovered, "no_success lab 77\nrecovered lab 0\n")
+	wantTold(t, l, b.take(), jsonline.Recovered, "no_success lab 77\nrecovered lab 0\n")
 	l.want(l.run("status", "--check"), 0)
 
 	b.fail = true
@@ -136,7 +137,7 @@ func wantTold(t *testing.T, l *lab, posts []string, event, commands string) {
 			continue
 		}
 		n++
-		var got notice
+		var got jsonline.Notice
 		if err := json.Unmarshal([]byte(body), &got); err != nil || got.Event != event || got.Account != "lab" || got.Text == "" {
 			t.Errorf("webhook: %v %s", err, body)
 		}

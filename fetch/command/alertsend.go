@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 )
 
 // Bounds of telling people.
@@ -99,7 +101,7 @@ func (p *postman) ping(to, how, reason string) error {
 	return p.submit("ping", u, "text/plain; charset=utf-8", []byte(reason))
 }
 
-func (p *postman) webhook(to string, n notice) error {
+func (p *postman) webhook(to string, n jsonline.Notice) error {
 	u, err := url.Parse(to)
 	if err != nil {
 		return errors.New("the webhook's URL is wrong")
@@ -140,7 +142,7 @@ func (p *postman) submit(what string, u *url.URL, kind string, body []byte) erro
 
 // runAlert runs a command with the notice in its environment, and as JSON on
 // its standard input.
-func runAlert(argv []string, n notice) error {
+func runAlert(argv []string, n jsonline.Notice) error {
 	ctx, cancel := context.WithTimeout(context.Background(), alertTimeout)
 	defer cancel()
 	body, err := json.Marshal(n)

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
@@ -60,7 +61,7 @@ func (e *env) reportChecked(a *config.Account) error {
 	}
 	token := e.tokenState(a)
 	if e.json {
-		return writeJSON(e.std.Out, accountCheckJSON{Account: a.Name, OK: true, User: a.User,
+		return jsonline.Write(e.std.Out, jsonline.Checked{Account: a.Name, OK: true, User: a.User,
 			Server: a.Server.Address(), TLS: a.Server.Security.String(), Deliver: to, Token: token})
 	}
 	if !e.quiet {

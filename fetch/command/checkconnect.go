@@ -14,29 +14,11 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
-
-// stepMark says how a step of check --connect ended.
-type stepMark string
-
-const (
-	markOK   stepMark = "ok"
-	markWarn stepMark = "warn"
-	markFail stepMark = "fail"
-)
-
-// checkStep is one line of the report.
-type checkStep struct {
-	Account string   `json:"account"`
-	Step    string   `json:"step"`
-	Mark    stepMark `json:"mark"`
-	Detail  string   `json:"detail,omitempty"`
-	Advice  string   `json:"advice,omitempty"`
-	Millis  int64    `json:"ms"`
-}
 
 // walk is the check of one account.
 type walk struct {
@@ -44,7 +26,7 @@ type walk struct {
 	a      *config.Account
 	wait   time.Duration // for the server's LOGIN-DELAY
 	facts  state.Facts   // of the server, as far as is on record
-	steps  []checkStep
+	steps  []jsonline.Step
 	past   map[string]deliver.Past // of the targets, by ID
 	err    error                   // of the first step that failed
 	waited bool                    // after a login that was refused as too early
@@ -86,10 +68,10 @@ func (w *walk) run(ctx context.Context) {
 }
 
 // add reports a step.
-func (w *walk) add(s checkStep, began time.Time) {
+func (w *walk) add(s jsonline.Step, began time.Time) {
 	s.Account, s.Millis = w.a.Name, time.Since(began).Milliseconds()
 	if w.json {
-		_ = writeJSON(w.std.Out, s)
+		_ = jsonline.Write(w.std.Out, s)
 		return
 	}
 	const indent = "        "
@@ -116,21 +98,21 @@ func (w *walk) below(indent, text string, width int) {
 }
 
 // mark is a mark as a person sees it.
-func (w *walk) mark(m stepMark) string {
-	text := map[stepMark]string{markOK: "ok  ", markWarn: "warn", markFail: "FAIL"}[m]
+func (w *walk) mark(m jsonline.Mark) string {
+	text := map[jsonline.Mark]string{jsonline.OK: "ok  ", jsonline.Warn: "warn", jsonline.Fail: "FAIL"}[m]
 	if !w.color {
 		return text
 	}
-	colour := map[stepMark]string{markOK: "32", markWarn: "33", markFail: "1;31"}[m]
+	colour := map[jsonline.Mark]string{jsonline.OK: "32", jsonline.Warn: "33", jsonline.Fail: "1;31"}[m]
 	return "\x1b[" + colour + "m" + text + "\x1b[m"
 }
 
 func (w *walk) ok(step, detail string, began time.Time) {
-	w.add(checkStep{Step: step, Mark: markOK, Detail: detail}, began)
+	w.add(jsonline.Step{Step: step, Mark: jsonline.OK, Detail: detail}, began)
 }
 
 func (w *walk) warn(step, detail, advice string, began time.Time) {
-	w.add(checkStep{Step: step, Mark: markWarn, Detail: detail, Advice: advice}, began)
+	w.add(jsonline.Step{Step: step, Mark: jsonline.Warn, Detail: detail, Advice: advice}, began)
 }
 
 // fail reports a step that failed; only the first decides the exit code.
@@ -141,7 +123,7 @@ func (w *walk) fail(step string, err error, began time.Time) {
 	if errors.Is(err, context.Canceled) {
 		return // a signal: Main says so
 	}
-	w.add(checkStep{Step: step, Mark: markFail, Detail: err.Error(), Advice: explain(w.a, err)}, began)
+	w.add(jsonline.Step{Step: step, Mark: jsonline.Fail, Detail: err.Error(), Advice: explain(w.a, err)}, began)
 }
 
 func (w *walk) checkState() {

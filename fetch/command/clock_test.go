@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -14,7 +15,7 @@ import (
 func TestStatusTellsOfTheClock(t *testing.T) {
 	from, to := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC), time.Date(2036, 1, 2, 0, 0, 0, 0, time.UTC)
 	var b strings.Builder
-	writeDetails(&b, &statusJSON{StatusFile: state.StatusFile{Account: "work"}, ClockJumped: to, ClockFrom: from})
+	writeDetails(&b, &jsonline.Status{StatusFile: state.StatusFile{Account: "work"}, ClockJumped: to, ClockFrom: from})
 	if got, want := b.String(), "work: the clock jumped from "+term.Stamp(from)+" to "+term.Stamp(to)+" between two runs; days are counted from then\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -22,7 +23,7 @@ func TestStatusTellsOfTheClock(t *testing.T) {
 	if !overdue(&s, 24*time.Hour, from.Add(24*time.Hour)) {
 		t.Error("a success of 2036 counts as one")
 	}
-	if event, due := alertDue(&s, 24*time.Hour, from.Add(24*time.Hour)); !due || event != eventNoSuccess {
+	if event, due := alertDue(&s, 24*time.Hour, from.Add(24*time.Hour)); !due || event != jsonline.NoSuccess {
 		t.Errorf("no alert: %q, %t", event, due)
 	}
 }

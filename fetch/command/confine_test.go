@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 )
 
 // TestHooksGetNoSecrets: what stands in our environment is not theirs.
@@ -21,7 +22,7 @@ func TestHooksGetNoSecrets(t *testing.T) {
 	if err := runHook(context.Background(), []string{"sh", "-c", `env >"$0"`, file}, time.Minute, "MAILHAUL_ACCOUNT=work"); err != nil {
 		t.Fatal(err)
 	}
-	n := notice{Event: "no_success", Account: "work"}
+	n := jsonline.Notice{Event: "no_success", Account: "work"}
 	if err := runAlert([]string{"sh", "-c", `cat >/dev/null; env >>"$0"`, file}, n); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func TestReportKeepsWhatItMeets(t *testing.T) {
 
 func TestJSONIsPrintable(t *testing.T) {
 	rec := httptest.NewRecorder()
-	if err := writeJSON(rec, summaryJSON{Account: "a\u202e\u009b\x7f"}); err != nil {
+	if err := jsonline.Write(rec, jsonline.Summary{Account: "a\u202e\u009b\x7f"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := rec.Body.String(); !strings.Contains(got, `"a\u202e\u009b\u007f"`) {

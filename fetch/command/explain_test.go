@@ -19,6 +19,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -148,7 +149,7 @@ func (m *meeting) run(t *testing.T) {
 		check = deniedSteps
 	}
 	steps, code := check(t, dir, os.Expand(m.yaml(s), func(k string) string { return vars[k] }))
-	i := slices.IndexFunc(steps, func(st checkStep) bool { return st.Mark == markFail })
+	i := slices.IndexFunc(steps, func(st jsonline.Step) bool { return st.Mark == jsonline.Fail })
 	if i < 0 {
 		t.Fatalf("nothing failed: %+v", steps)
 	}
@@ -190,7 +191,7 @@ func (m *meeting) yaml(s *pop3test.Server) string {
 }
 
 // checkSteps runs check --connect on a configuration.
-func checkSteps(t *testing.T, dir, yaml string) ([]checkStep, int) {
+func checkSteps(t *testing.T, dir, yaml string) ([]jsonline.Step, int) {
 	t.Helper()
 	var out, log bytes.Buffer
 	code := Main(t.Context(), checkLine(t, dir, yaml), term.Streams{Out: &out, Err: &log})
@@ -198,7 +199,7 @@ func checkSteps(t *testing.T, dir, yaml string) ([]checkStep, int) {
 }
 
 // deniedSteps does it in a process that may make no directory.
-func deniedSteps(t *testing.T, dir, yaml string) ([]checkStep, int) {
+func deniedSteps(t *testing.T, dir, yaml string) ([]jsonline.Step, int) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -221,10 +222,10 @@ func checkLine(t *testing.T, dir, yaml string) []string {
 	return []string{"mailhaul", "-c", path, "--state", filepath.Join(dir, "state"), "--json", "check", "--connect"}
 }
 
-func readSteps(t *testing.T, out io.Reader, log *bytes.Buffer) (steps []checkStep) {
+func readSteps(t *testing.T, out io.Reader, log *bytes.Buffer) (steps []jsonline.Step) {
 	t.Helper()
 	for dec := json.NewDecoder(out); ; {
-		var s checkStep
+		var s jsonline.Step
 		switch err := dec.Decode(&s); err {
 		case nil:
 			steps = append(steps, s)

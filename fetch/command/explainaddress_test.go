@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -72,7 +73,7 @@ func TestBrokenIPv6(t *testing.T) {
 	_, port, _ := net.SplitHostPort(s.Addr())
 	steps, code := checkSteps(t, dir, "accounts:\n  work: {server: 'pop.example.test:"+port+"', ca_file: "+root+
 		", user: alice, password: secret, deliver: [{maildir: '"+dir+"/Mail'}]}\n")
-	i := slices.IndexFunc(steps, func(s checkStep) bool { return s.Step == "address" && s.Mark == markWarn })
+	i := slices.IndexFunc(steps, func(s jsonline.Step) bool { return s.Step == "address" && s.Mark == jsonline.Warn })
 	if code != 0 || i < 0 || steps[i].Advice != brokenAddress("::1") {
 		t.Errorf("exit %d: %+v", code, steps)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
@@ -217,7 +218,7 @@ func (r *importRun) account(ctx context.Context, a *config.Account, seen []rcfil
 		return cmp.Or(err, verdict)
 	}
 	if takeOver {
-		return r.tell(takenJSON{Account: a.Name, TakenOver: added},
+		return r.tell(jsonline.TakenOver{Account: a.Name, TakenOver: added},
 			fmt.Sprintf("%s: %s taken over as seen", a.Name, term.Plural(added, "message")))
 	}
 	return nil
@@ -242,7 +243,7 @@ func (r *importRun) choose(account string, server []string, list rcfile.SeenList
 	}
 	m := rcfile.Match(server, list)
 	d := m.Diagnose(r.result.Format.Name)
-	err := r.tell(matchJSON{Account: account, Listed: len(server), Known: len(m.Known), Unknown: len(m.Unknown), OK: !d.Bad, Causes: d.Causes},
+	err := r.tell(jsonline.Match{Account: account, Listed: len(server), Known: len(m.Known), Unknown: len(m.Unknown), OK: !d.Bad, Causes: d.Causes},
 		account+": "+d.Summary)
 	for _, cause := range d.Causes {
 		if !r.json {
@@ -289,7 +290,7 @@ func (r *importRun) offline(account string, list rcfile.SeenList) []fetch.SeenEl
 // tell prints a result for a person or a program.
 func (r *importRun) tell(row any, text string) error {
 	if r.json {
-		return writeJSON(r.std.Out, row)
+		return jsonline.Write(r.std.Out, row)
 	}
 	_, err := fmt.Fprintln(r.std.Out, term.Printable(text))
 	return err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
@@ -214,25 +215,14 @@ func (s *setup) freeName(name string) string {
 	}
 }
 
-// initJSON is the result of `init --json`.
-type initJSON struct {
-	Account string   `json:"account"`
-	Config  string   `json:"config"`
-	Server  string   `json:"server"`
-	TLS     string   `json:"tls"`
-	User    string   `json:"user"`
-	Source  string   `json:"source"`
-	Deliver []string `json:"deliver"`
-}
-
 // farewell says what comes next.
 func (s *setup) farewell() error {
 	if s.json {
-		out := initJSON{Account: s.name, Config: s.path, Server: s.server(), TLS: s.tls, User: s.user, Source: s.via}
+		out := jsonline.Init{Account: s.name, Config: s.path, Server: s.server(), TLS: s.tls, User: s.user, Source: s.via}
 		for _, t := range s.to {
 			out.Deliver = append(out.Deliver, t.ID())
 		}
-		return writeJSON(s.std.Out, out)
+		return jsonline.Write(s.std.Out, out)
 	}
 	with := ""
 	if s.c.IsSet("config") && os.Getenv("MAILHAUL_CONFIG") != s.path {

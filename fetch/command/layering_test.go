@@ -17,13 +17,19 @@ const module = "github.com/mailhaul/mailhaul"
 // layers is the import direction of docs/design.md: what each package may
 // import of this module. A pattern ending in /* stands for one level below.
 var layers = map[string][]string{
-	"":                    {"fetch/command", "fetch/command/exit", "fetch/command/term"},
-	"fetch/command":       {"fetch", "fetch/*", "fetch/rcfile/programs", "fetch/command/*", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
-	"fetch/command/exit":  {"fetch", "fetch/config"},
+	"": {"fetch/command", "fetch/command/exit", "fetch/command/term"},
+
+	"fetch/command": {"fetch", "fetch/*", "fetch/rcfile/programs", "fetch/command/*", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
+
+	"fetch/command/exit": {"fetch", "fetch/config"},
+
+	"fetch/command/term": {"fetch", "fetch/command/exit"},
+
+	"fetch/command/jsonline": {"fetch", "fetch/plan", "state"},
+
 	"fetch":               {"fetch/header", "fetch/plan", "fetch/pop3", "deliver", "deliver/fault", "state"},
 	"fetch/plan":          {"fetch/header", "fetch/pop3", "state"},
 	"fetch/header":        {"state"},
-	"fetch/command/term":  {"fetch", "fetch/command/exit"},
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/sasl":          {},
 	"fetch/config":        {"fetch/pop3", "fetch/sasl", "oauth/provider"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
@@ -93,7 +94,7 @@ func runLogin(c *cli.Context) error {
 		return oauthError(t.account, err)
 	}
 	if e.json {
-		return writeJSON(e.std.Out, tokenJSONOf(t.account, &st))
+		return jsonline.Write(e.std.Out, tokenJSONOf(t.account, &st))
 	}
 	done := "logged in"
 	if st.Flow == provider.ClientCredentials || st.Flow == provider.ServiceAccount {
@@ -141,7 +142,7 @@ func runLogout(c *cli.Context) error {
 	told, err := t.source.Revoke(c.Context)
 	none := errors.Is(err, oauth.ErrNoTokens)
 	if e.json && (err == nil || none) {
-		return writeJSON(e.std.Out, logoutJSON{Account: t.account, WasLoggedIn: !none, ProviderTold: told})
+		return jsonline.Write(e.std.Out, jsonline.Logout{Account: t.account, WasLoggedIn: !none, ProviderTold: told})
 	}
 	switch {
 	case none:
@@ -169,7 +170,7 @@ func runToken(c *cli.Context) error {
 	}
 	if e.json {
 		st, _ := t.source.Status()
-		return writeJSON(e.std.Out, accessJSON{Account: t.account, AccessToken: token, ValidUntil: st.ValidUntil})
+		return jsonline.Write(e.std.Out, jsonline.Access{Account: t.account, AccessToken: token, ValidUntil: st.ValidUntil})
 	}
 	_, err = fmt.Fprintln(e.std.Out, token)
 	return err
@@ -187,7 +188,7 @@ type loginUI struct {
 func (u *loginUI) ShowURL(url string, opened bool) {
 	switch {
 	case u.json:
-		_ = writeJSON(u.out, openJSON{URL: url, Opened: opened})
+		_ = jsonline.Write(u.out, jsonline.Open{URL: url, Opened: opened})
 	case opened:
 		fmt.Fprintf(u.out, "A browser was opened. If it was not, open this address:\n\n%s\n\nWaiting for the browser ...\n", url)
 	default:
@@ -201,7 +202,7 @@ func (u *loginUI) ShowURL(url string, opened bool) {
 // ShowDeviceCode implements oauth.UI.
 func (u *loginUI) ShowDeviceCode(d oauth.DeviceCode) {
 	if u.json {
-		_ = writeJSON(u.out, deviceJSON{URL: d.URL, Code: d.Code, Complete: d.Complete, Expires: d.Expires})
+		_ = jsonline.Write(u.out, jsonline.Device{URL: d.URL, Code: d.Code, Complete: d.Complete, Expires: d.Expires})
 		return
 	}
 	fmt.Fprintf(u.out, "On any device open %s and enter the code\n\n    %s\n\n", d.URL, d.Code)
@@ -238,42 +239,27 @@ func (u *loginUI) ReadPasted(ctx context.Context) (string, error) {
 	}
 }
 
-// tokenJSON is an account's token state in `status --json`.
-type tokenJSON struct {
-	Account    string     `json:"account,omitempty"`
-	Provider   string     `json:"provider"`
-	Flow       string     `json:"flow"`
-	LoggedIn   *time.Time `json:"logged_in,omitempty"`
-	Refreshed  *time.Time `json:"refreshed,omitempty"`
-	ValidUntil *time.Time `json:"valid_until,omitempty"`
-	LoginUntil *time.Time `json:"login_until,omitempty"`
-	Scopes     []string   `json:"scopes,omitempty"`
-	NeedsLogin bool       `json:"needs_login"`
-	Reason     string     `json:"reason,omitempty"`
-	Warning    string     `json:"warning,omitempty"`
-}
-
-func tokenJSONOf(account string, st *oauth.Status) *tokenJSON {
+func tokenJSONOf(account string, st *oauth.Status) *jsonline.Token {
 	set := func(t time.Time) *time.Time {
 		if t.IsZero() {
 			return nil
 		}
 		return &t
 	}
-	return &tokenJSON{Account: account, Provider: st.Provider, Flow: st.Flow.String(), LoggedIn: set(st.LoggedIn),
+	return &jsonline.Token{Account: account, Provider: st.Provider, Flow: st.Flow.String(), LoggedIn: set(st.LoggedIn),
 		Refreshed: set(st.Refreshed), ValidUntil: set(st.ValidUntil), LoginUntil: set(st.LoginUntil), Scopes: st.Scopes,
 		NeedsLogin: st.NeedsLogin, Reason: st.Reason, Warning: st.Warning}
 }
 
 // tokenState is what status and check show of an account's tokens; nil without
 // OAuth2. Tokens that cannot be read are a warning: a login may not cure that.
-func (e *env) tokenState(a *config.Account) *tokenJSON {
+func (e *env) tokenState(a *config.Account) *jsonline.Token {
 	if a.OAuth == nil {
 		return nil
 	}
 	t, err := e.tokens(a)
 	if err != nil {
-		return &tokenJSON{Provider: a.OAuth.Provider, Flow: a.OAuth.Flow.String(), Warning: err.Error()}
+		return &jsonline.Token{Provider: a.OAuth.Provider, Flow: a.OAuth.Flow.String(), Warning: err.Error()}
 	}
 	st, err := t.source.Status()
 	if err != nil {
@@ -286,7 +272,7 @@ func (e *env) tokenState(a *config.Account) *tokenJSON {
 }
 
 // writeTokenState prints it below the table.
-func writeTokenState(w io.Writer, account string, t *tokenJSON) {
+func writeTokenState(w io.Writer, account string, t *jsonline.Token) {
 	account = term.Printable(account)
 	if t.NeedsLogin {
 		fmt.Fprintf(w, "%s: needs `mailhaul login %s`: %s\n", account, account, term.Printable(t.Reason))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -36,7 +37,7 @@ func TestStatusWatch(t *testing.T) {
 		if !lines.Scan() {
 			t.Fatal("it ended")
 		}
-		var s statusJSON
+		var s jsonline.Status
 		if err := json.Unmarshal(lines.Bytes(), &s); err != nil || s.Account != "lab" || s.Known != 2 || s.Totals.Fetched != 2 {
 			t.Errorf("%v %s", err, lines.Text())
 		}

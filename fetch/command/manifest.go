@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
@@ -57,7 +58,7 @@ func checkManifest(c *cli.Context, path string) error {
 			Hint: "it is not what `mailhaul state export --manifest` wrote: compare it with a copy, or make a new one"}
 	}
 	if c.Bool("json") {
-		return writeJSON(c.App.Writer, chainJSON{Messages: n, SHA256: last})
+		return jsonline.Write(c.App.Writer, jsonline.Chain{Messages: n, SHA256: last})
 	}
 	fmt.Fprintf(c.App.Writer, "%s: intact, %s; last line %s\n", path, term.Plural(n, "message"), last)
 	return nil

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -128,7 +129,7 @@ func (l *lab) inMaildir() int {
 	return len(names)
 }
 
-func (l *lab) report(args ...string) (r reportJSON) {
+func (l *lab) report(args ...string) (r jsonline.Report) {
 	l.t.Helper()
 	o := l.run(append([]string{"--json", "report", "lab"}, args...)...)
 	l.want(o, 0)

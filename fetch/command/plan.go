@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 )
@@ -186,31 +187,13 @@ func whySkip(it *plan.Item) string {
 	return it.Why.String()
 }
 
-// planJSON is one line of `plan --json`: a message, or the sum at the end.
-type planJSON struct {
-	Account string     `json:"account"`
-	Action  string     `json:"action"` // fetch, delete, skip, sum
-	Num     int        `json:"num,omitempty"`
-	UID     string     `json:"uid,omitempty"`
-	Size    int64      `json:"size"`
-	Why     string     `json:"why,omitempty"`
-	Delete  bool       `json:"delete,omitempty"`
-	Until   *time.Time `json:"until,omitempty"`
-	Listed  *int       `json:"listed,omitempty"`
-	Known   *int       `json:"known,omitempty"`
-	Fetch   *int       `json:"fetch,omitempty"`
-	Deletes *int       `json:"deletes,omitempty"`
-	Skip    *int       `json:"skip,omitempty"`
-	Bytes   *int64     `json:"bytes,omitempty"`
-}
-
 func writePlanJSON(out io.Writer, account string, p *plan.Plan) error {
 	row := func(action, why string, it *plan.Item) error {
-		r := planJSON{Account: account, Action: action, Num: it.Num, UID: it.UID, Size: it.Size, Why: why, Delete: it.Delete || action == "delete"}
+		r := jsonline.Plan{Account: account, Action: action, Num: it.Num, UID: it.UID, Size: it.Size, Why: why, Delete: it.Delete || action == "delete"}
 		if !it.Until.IsZero() {
 			r.Until = &it.Until
 		}
-		return writeJSON(out, r)
+		return jsonline.Write(out, r)
 	}
 	for i := range p.Retrieve {
 		if err := row("fetch", whyRetrieve(&p.Retrieve[i], p.Keep), &p.Retrieve[i]); err != nil {
@@ -228,6 +211,6 @@ func writePlanJSON(out io.Writer, account string, p *plan.Plan) error {
 		}
 	}
 	fetches, deletes, skips := len(p.Retrieve), len(p.Delete)+deletions(p), len(p.Skip)
-	return writeJSON(out, planJSON{Account: account, Action: "sum", Size: p.Size, Listed: &p.Listed, Known: &p.Known,
+	return jsonline.Write(out, jsonline.Plan{Account: account, Action: "sum", Size: p.Size, Listed: &p.Listed, Known: &p.Known,
 		Fetch: &fetches, Deletes: &deletes, Skip: &skips, Bytes: &p.Bytes})
 }

@@ -13,16 +13,10 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/state"
 )
-
-// planFile is the file of `plan --save`.
-type planFile struct {
-	Version int              `json:"version"`
-	Saved   time.Time        `json:"saved"`
-	Plans   []plan.SavedPlan `json:"plans"`
-}
 
 // planVersion is the form of the file that this version reads and writes.
 const planVersion = 1
@@ -32,7 +26,7 @@ func savedOptions(c *cli.Context) plan.SavedOptions {
 }
 
 func savePlans(path string, plans []plan.SavedPlan) error {
-	text, err := json.MarshalIndent(planFile{Version: planVersion, Saved: time.Now().UTC(), Plans: plans}, "", " ")
+	text, err := json.MarshalIndent(jsonline.PlanFile{Version: planVersion, Saved: time.Now().UTC(), Plans: plans}, "", " ")
 	if err != nil {
 		return err
 	}
@@ -55,7 +49,7 @@ func loadPlans(path string) ([]plan.SavedPlan, error) {
 	if err != nil {
 		return nil, exit.Usage(exit.Hint(fmt.Errorf("--plan: %w", err), "nothing was done; `mailhaul plan --save FILE` writes such a file"))
 	}
-	var f planFile
+	var f jsonline.PlanFile
 	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, exit.Usagef("%s is not a saved plan: %w", path, err)
 	}

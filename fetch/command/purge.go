@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
@@ -71,32 +72,16 @@ func runPurge(c *cli.Context) error {
 	return nil
 }
 
-// purgeJSON is the result of `purge --json`.
-type purgeJSON struct {
-	Account     string `json:"account"`
-	Listed      int    `json:"listed"`
-	Eligible    int    `json:"eligible"`
-	Verified    int    `json:"verified"`
-	Deleted     int    `json:"deleted"`
-	Proven      bool   `json:"proven"`
-	StillListed int    `json:"still_listed"`
-	Remaining   int    `json:"remaining"`
-	DryRun      bool   `json:"dry_run"`
-	Unconfirmed int    `json:"unconfirmed"`
-	Error       string `json:"error"`
-	Mail        string `json:"mail,omitempty"`
-}
-
 // writePurge prints what a purge did; to a person only if there is something
 // besides the error.
 func (e *env) writePurge(account string, rep *fetch.PurgeReport, dry bool, err error) {
 	if e.json {
-		row := purgeJSON{Account: account, Listed: rep.Listed, Eligible: rep.Eligible, Verified: rep.Verified,
+		row := jsonline.Purge{Account: account, Listed: rep.Listed, Eligible: rep.Eligible, Verified: rep.Verified,
 			Deleted: rep.Deleted, Proven: rep.Proven, StillListed: rep.Left, Remaining: rep.Remaining, DryRun: dry, Unconfirmed: rep.Unconfirmed}
 		if err != nil {
 			row.Error, row.Mail = err.Error(), rep.Mail()
 		}
-		_ = writeJSON(e.std.Out, row)
+		_ = jsonline.Write(e.std.Out, row)
 		return
 	}
 	if e.quiet || err != nil && rep.Deleted == 0 {

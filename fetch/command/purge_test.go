@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -78,22 +79,22 @@ func TestPurgeJSON(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		faults []pop3test.Fault
-		want   purgeJSON
+		want   jsonline.Purge
 		says   string // in the error
 	}{
-		{"proven", nil, purgeJSON{Listed: 3, Eligible: 3, Verified: 3, Deleted: 3, Proven: true}, ""},
-		{"not proven", cut("UIDL", 4), purgeJSON{Listed: 3, Eligible: 3, Verified: 3, Deleted: 3,
+		{"proven", nil, jsonline.Purge{Listed: 3, Eligible: 3, Verified: 3, Deleted: 3, Proven: true}, ""},
+		{"not proven", cut("UIDL", 4), jsonline.Purge{Listed: 3, Eligible: 3, Verified: 3, Deleted: 3,
 			Mail: "purge deleted 3 verified messages from the server, nothing else"}, "the list that would prove it could not be read"},
-		{"not confirmed", cut("QUIT", 3), purgeJSON{Listed: 3, Eligible: 3, Verified: 3, Remaining: 3, Unconfirmed: 3,
+		{"not confirmed", cut("QUIT", 3), jsonline.Purge{Listed: 3, Eligible: 3, Verified: 3, Remaining: 3, Unconfirmed: 3,
 			Mail: "purge may have deleted 3 verified messages from the server, nothing else; run it again for the rest"}, "before the server confirmed"},
-		{"not begun", cut("UIDL", 2), purgeJSON{Mail: "purge deleted nothing from the server"}, "closed the connection"},
+		{"not begun", cut("UIDL", 2), jsonline.Purge{Mail: "purge deleted nothing from the server"}, "closed the connection"},
 	} {
 		l := newLab(t)
 		o := pop3test.Options{Security: pop3test.Plain, Faults: tt.faults}
 		s := serve(t, dropOf(letters(3)), o)
 		l.account(append(l.to(s, o), "password: "+password)...)
 		l.want(l.run("fetch"), 0)
-		var got purgeJSON
+		var got jsonline.Purge
 		out := l.run("--json", "purge", "lab")
 		if err := json.Unmarshal([]byte(out.out), &got); err != nil {
 			t.Fatal(tt.name, err, out)

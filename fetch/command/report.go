@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -44,7 +45,7 @@ func runReport(c *cli.Context) error {
 		}
 	}
 	if e.json {
-		return writeJSON(e.std.Out, reportJSONOf(rep))
+		return jsonline.Write(e.std.Out, reportJSONOf(rep))
 	}
 	writeReport(e.std.Out, rep)
 	return nil
@@ -133,31 +134,8 @@ func asideWhere(in *fetch.Inspected) string {
 	return ""
 }
 
-// reportJSON is the report on stdout of `report --json`.
-type reportJSON struct {
-	Account    string            `json:"account"`
-	ID         string            `json:"id"`
-	At         time.Time         `json:"at"`
-	Known      int               `json:"known"`
-	Delivered  int               `json:"delivered"`
-	Verified   int               `json:"verified"`
-	SetAside   int               `json:"set_aside"`
-	Incomplete int               `json:"incomplete"`
-	Elsewhere  int               `json:"elsewhere"`
-	Deleted    int               `json:"deleted"`
-	Bytes      int64             `json:"bytes"`
-	Months     []fetch.Month     `json:"months"`
-	Sizes      []fetch.SizeClass `json:"sizes"`
-	Failed     int               `json:"failed"`
-	Server     *fetch.ServerSide `json:"server,omitempty"`
-	Safe       bool              `json:"safe"`
-	Reasons    []string          `json:"reasons"`
-	Notes      []string          `json:"notes"`
-	NotMoved   []string          `json:"not_moved"`
-}
-
-func reportJSONOf(r *fetch.Report) reportJSON {
-	return reportJSON{Account: r.Account, ID: r.ID, At: r.At, Known: r.Known, Delivered: r.Delivered, Verified: r.Verified,
+func reportJSONOf(r *fetch.Report) jsonline.Report {
+	return jsonline.Report{Account: r.Account, ID: r.ID, At: r.At, Known: r.Known, Delivered: r.Delivered, Verified: r.Verified,
 		SetAside: r.SetAside, Incomplete: r.Incomplete, Elsewhere: r.Elsewhere, Deleted: r.Deleted, Bytes: r.Bytes, Months: r.Months, Sizes: r.Sizes,
 		Failed: len(r.Failures), Server: r.Server, Safe: r.Safe(), Reasons: r.Reasons, Notes: r.Notes, NotMoved: notMoved}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
@@ -258,7 +259,7 @@ func stateForget(c *cli.Context) error {
 	if err := db.Apply(&state.Change{Forget: keys}); err != nil {
 		return fmt.Errorf("%s: %w", a.Name, fetch.StateWrite(db.Path(), err))
 	}
-	return e.changed(forgottenJSON{Account: a.Name, Forgotten: len(keys)},
+	return e.changed(jsonline.Forgotten{Account: a.Name, Forgotten: len(keys)},
 		fmt.Sprintf("%s: %s forgotten; what of it is on the server is fetched again", a.Name, term.Plural(len(keys), "entry")))
 }
 
@@ -333,6 +334,6 @@ func stateImport(c *cli.Context) error {
 	if err := db.Apply(change); err != nil {
 		return fmt.Errorf("%s: %w", a.Name, fetch.StateWrite(db.Path(), err))
 	}
-	return e.changed(importedJSON{Account: a.Name, Imported: len(change.Put)},
+	return e.changed(jsonline.Imported{Account: a.Name, Imported: len(change.Put)},
 		fmt.Sprintf("%s: %s imported", a.Name, term.Plural(len(change.Put), "entry")))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
@@ -38,7 +39,7 @@ func stateMarkSeen(c *cli.Context) error {
 		e.failed(a.Name, err, markedMail(marked, err))
 		return exit.Printed(exit.Of(err))
 	}
-	return e.changed(markedJSON{Account: a.Name, Marked: marked, Listed: listed},
+	return e.changed(jsonline.Marked{Account: a.Name, Marked: marked, Listed: listed},
 		fmt.Sprintf("%s: %s marked as seen, %d on the server", a.Name, term.Plural(marked, "message"), listed))
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
@@ -35,25 +36,6 @@ func statusCommand() *cli.Command {
 	}
 }
 
-// statusJSON is one account on stdout of `status --json`.
-type statusJSON struct {
-	state.StatusFile
-	Running  bool         `json:"running"`
-	Token    *tokenJSON   `json:"token,omitempty"`
-	Known    int          `json:"known"` // entries in the state; -1 while a run holds it
-	SetAside int          `json:"set_aside"`
-	Failing  int          `json:"failing"` // messages that failed and wait for another try
-	Waiting  *waitingMail `json:"waiting,omitempty"`
-	// Overdue: no success for alert.after. NoSuccessSince is set as soon as a
-	// run fails.
-	Overdue        bool      `json:"overdue"`
-	NoSuccessSince time.Time `json:"no_success_since,omitzero"`
-	// ClockJumped is when a run found that the clock had jumped since the one
-	// before, ClockFrom what it showed then.
-	ClockJumped time.Time `json:"clock_jumped,omitzero"`
-	ClockFrom   time.Time `json:"clock_from,omitzero"`
-}
-
 func runStatus(c *cli.Context) error {
 	e, err := withConfig(c)
 	if err != nil {
@@ -70,7 +52,7 @@ func runStatus(c *cli.Context) error {
 	if !c.Bool("check") {
 		return e.writeStatuses(e.std.Out, list)
 	}
-	list = slices.DeleteFunc(list, func(s statusJSON) bool { return !s.Overdue })
+	list = slices.DeleteFunc(list, func(s jsonline.Status) bool { return !s.Overdue })
 	if len(list) == 0 {
 		return nil
 	}
@@ -81,12 +63,12 @@ func runStatus(c *cli.Context) error {
 }
 
 // statusOf gathers what is known of accounts, those first that need a person.
-func (e *env) statusOf(accounts []*config.Account, all bool) []statusJSON {
-	list := make([]statusJSON, len(accounts))
+func (e *env) statusOf(accounts []*config.Account, all bool) []jsonline.Status {
+	list := make([]jsonline.Status, len(accounts))
 	for i, a := range accounts {
 		list[i] = e.status(a, all)
 	}
-	slices.SortStableFunc(list, func(a, b statusJSON) int { return b2i(b.Overdue) - b2i(a.Overdue) })
+	slices.SortStableFunc(list, func(a, b jsonline.Status) int { return b2i(b.Overdue) - b2i(a.Overdue) })
 	return list
 }
 
@@ -97,10 +79,10 @@ func b2i(b bool) int {
 	return 0
 }
 
-func (e *env) writeStatuses(out io.Writer, list []statusJSON) error {
+func (e *env) writeStatuses(out io.Writer, list []jsonline.Status) error {
 	if e.json {
 		for i := range list {
-			if err := writeJSON(out, list[i]); err != nil {
+			if err := jsonline.Write(out, list[i]); err != nil {
 				return err
 			}
 		}
@@ -145,8 +127,8 @@ func (e *env) watchStatus(ctx context.Context, accounts []*config.Account) error
 
 // status gathers what is known of an account without waiting for a run that
 // holds its state; without all, from the status file alone.
-func (e *env) status(a *config.Account, all bool) statusJSON {
-	s := statusJSON{Known: -1}
+func (e *env) status(a *config.Account, all bool) jsonline.Status {
+	s := jsonline.Status{Known: -1}
 	s.StatusFile, _ = state.ReadStatus(state.StatusPath(e.stateDir, a.ID))
 	s.Account, s.ID = a.Name, a.ID
 	s.Running = s.StatusFile.Running()
@@ -185,7 +167,7 @@ func (e *env) status(a *config.Account, all bool) statusJSON {
 	return s
 }
 
-func statusRow(s *statusJSON) []string {
+func statusRow(s *jsonline.Status) []string {
 	last, result, fetched := "never", "-", "-"
 	if r := s.LastRun; r != nil {
 		last, result, fetched = term.Stamp(r.Started), "ok", fmt.Sprint(r.Fetched)
@@ -201,7 +183,7 @@ func statusRow(s *statusJSON) []string {
 }
 
 // writeDetails prints what does not fit into the table.
-func writeDetails(w io.Writer, s *statusJSON) {
+func writeDetails(w io.Writer, s *jsonline.Status) {
 	if s.Overdue {
 		fmt.Fprintf(w, "%s: NO SUCCESS since %s\n", term.Printable(s.Account), term.Stamp(s.NoSuccessSince))
 	}
@@ -209,7 +191,7 @@ func writeDetails(w io.Writer, s *statusJSON) {
 		fmt.Fprintf(w, "%s: last run: %s\n", term.Printable(s.Account), term.Printable(s.LastRun.Error))
 	}
 	if s.Waiting != nil {
-		fmt.Fprintf(w, "%s: %s\n", term.Printable(s.Account), s.Waiting)
+		fmt.Fprintf(w, "%s: %s\n", term.Printable(s.Account), waitingText(s.Waiting))
 	}
 	if !s.ClockJumped.IsZero() {
 		fmt.Fprintf(w, "%s: the clock jumped from %s to %s between two runs; days are counted from then\n",
@@ -221,7 +203,7 @@ func writeDetails(w io.Writer, s *statusJSON) {
 }
 
 // now is what a run under way is doing.
-func now(s *statusJSON) string {
+func now(s *jsonline.Status) string {
 	switch {
 	case !s.Running && s.NextRun.After(time.Now()) && !s.Updated.After(time.Now().Add(time.Hour)):
 		return "next " + term.Stamp(s.NextRun)

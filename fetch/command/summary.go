@@ -11,31 +11,12 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
 
-// summaryJSON is one finished account on stdout of `fetch --json`. Fields are
-// only ever added.
-type summaryJSON struct {
-	Account  string   `json:"account"`
-	Started  string   `json:"started"`
-	Seconds  float64  `json:"seconds"`
-	Listed   int      `json:"listed"`
-	Fetched  int      `json:"fetched"`
-	Skipped  int      `json:"skipped"`
-	Deleted  int      `json:"deleted"`
-	Failed   int      `json:"failed"`
-	Bytes    int64    `json:"bytes"`
-	Error    string   `json:"error"`
-	Exit     int      `json:"exit"`
-	SetAside int      `json:"set_aside"`
-	Hint     string   `json:"hint,omitempty"`
-	Mail     string   `json:"mail,omitempty"`
-	Notes    []string `json:"notes,omitempty"`
-}
-
 func (e *env) writeJSON(s *fetch.Summary) error {
-	row := summaryJSON{
+	row := jsonline.Summary{
 		Account:  s.Account,
 		Started:  s.Started.UTC().Format(time.RFC3339),
 		Seconds:  float64(int64(s.Seconds*1000)) / 1000,
@@ -52,7 +33,7 @@ func (e *env) writeJSON(s *fetch.Summary) error {
 	if s.Err != nil {
 		row.Error, row.Hint, row.Mail = s.Err.Error(), e.hint(s.Account, s.Err), s.Mail()
 	}
-	return writeJSON(e.std.Out, row)
+	return jsonline.Write(e.std.Out, row)
 }
 
 // writeLine prints one finished account for a person.

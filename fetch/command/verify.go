@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
 
@@ -65,26 +66,15 @@ func runVerify(c *cli.Context) error {
 	return exit.Worst(codes)
 }
 
-// checkJSON is one copy that is not intact, on stdout of `verify --json`.
-type checkJSON struct {
-	Account string `json:"account"`
-	UID     string `json:"uid"`
-	Nth     int    `json:"nth,omitempty"`
-	Target  string `json:"target"`
-	Finding string `json:"finding"`
-	Where   string `json:"where,omitempty"`
-	Error   string `json:"error,omitempty"`
-}
-
 // tell prints a copy that is not intact.
 func (e *env) tell(account string) func(fetch.Check) {
 	return func(c fetch.Check) {
-		row := checkJSON{Account: account, UID: c.Key.UID(), Nth: c.Key.Nth(), Target: c.Target, Finding: c.Finding.String(), Where: c.Where}
+		row := jsonline.Finding{Account: account, UID: c.Key.UID(), Nth: c.Key.Nth(), Target: c.Target, Finding: c.Finding.String(), Where: c.Where}
 		if c.Err != nil {
 			row.Error = c.Err.Error()
 		}
 		if e.json {
-			_ = writeJSON(e.std.Out, row)
+			_ = jsonline.Write(e.std.Out, row)
 			return
 		}
 		if c.Finding == fetch.TargetGone {
@@ -102,7 +92,7 @@ func (e *env) verifyCopies(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (
 		return false, err
 	}
 	if e.json {
-		return rep.OK(), writeJSON(e.std.Out, verifiedJSON{Account: a.Name, Messages: rep.Messages,
+		return rep.OK(), jsonline.Write(e.std.Out, jsonline.Verified{Account: a.Name, Messages: rep.Messages,
 			Verified: rep.Verified, Missing: rep.Counts[fetch.Missing], Altered: rep.Counts[fetch.Altered],
 			Unreadable: rep.Counts[fetch.Unreadable], NoReadBack: rep.Counts[fetch.NoReadBack], NotChecked: rep.Counts[fetch.TargetGone]})
 	}
@@ -167,7 +157,7 @@ func (e *env) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (
 	}
 	ok := rep.Differs+rep.Refused == 0
 	if e.json {
-		return ok, writeJSON(e.std.Out, comparedJSON{Account: a.Name, Listed: rep.Listed, Same: rep.Same,
+		return ok, jsonline.Write(e.std.Out, jsonline.Compared{Account: a.Name, Listed: rep.Listed, Same: rep.Same,
 			Differs: rep.Differs, Unknown: rep.Unknown, Refused: rep.Refused, Marked: rep.Marked})
 	}
 	fmt.Fprintf(e.std.Out, "%s: %d on the server: %d the same as delivered, %d differ, %d not delivered here, %d could not be retrieved\n",

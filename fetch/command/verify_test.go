@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -57,7 +58,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 	l.want(o, 65)
 	findings := make(map[string]int)
 	for line := range strings.Lines(o.out) {
-		var c checkJSON
+		var c jsonline.Finding
 		if err := json.Unmarshal([]byte(line), &c); err != nil {
 			t.Fatal(err)
 		}

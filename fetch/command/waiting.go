@@ -4,21 +4,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// waitingMail is what status shows of messages that targets take, but not yet.
-type waitingMail struct {
-	Messages int       `json:"messages"`
-	Since    time.Time `json:"since"`         // the longest
-	Next     time.Time `json:"next,omitzero"` // the first to be tried again; past: with the next run
-	Err      string    `json:"error"`         // of the one that waits longest
-}
-
 // waitingOf sums up the failures on record; nil if no message waits.
-func waitingOf(failures map[state.Key][]state.Failure) *waitingMail {
-	var w waitingMail
+func waitingOf(failures map[state.Key][]state.Failure) *jsonline.Waiting {
+	var w jsonline.Waiting
 	for _, list := range failures {
 		waits := false
 		for _, f := range list {
@@ -43,7 +36,8 @@ func waitingOf(failures map[state.Key][]state.Failure) *waitingMail {
 	return &w
 }
 
-func (w *waitingMail) String() string {
+// waitingText is w for a person.
+func waitingText(w *jsonline.Waiting) string {
 	next := "with the next run"
 	if w.Next.After(time.Now()) {
 		next = "from " + term.Stamp(w.Next)

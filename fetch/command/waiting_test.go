@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -19,7 +20,7 @@ func TestWaiting(t *testing.T) {
 		"b": {{Target: "t", Later: true, First: at(2), Next: at(10), Err: "greylisted"}},
 		"c": {{Target: "t"}},
 	})
-	if diff := cmp.Diff(&waitingMail{Messages: 2, Since: at(2), Next: at(8), Err: "greylisted"}, got); diff != "" {
+	if diff := cmp.Diff(&jsonline.Waiting{Messages: 2, Since: at(2), Next: at(8), Err: "greylisted"}, got); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -99,7 +100,7 @@ func TestWarnings(t *testing.T) {
 }
 
 // check runs check --connect against a server with three messages.
-func (w *warning) check(t *testing.T) ([]checkStep, int) {
+func (w *warning) check(t *testing.T) ([]jsonline.Step, int) {
 	t.Helper()
 	drop := &pop3test.Maildrop{}
 	for i := range 3 {
@@ -121,12 +122,12 @@ func (w *warning) check(t *testing.T) ([]checkStep, int) {
 
 func (w *warning) run(t *testing.T) {
 	steps, code := w.check(t)
-	steps = slices.DeleteFunc(steps, func(s checkStep) bool { return s.Mark == markOK })
+	steps = slices.DeleteFunc(steps, func(s jsonline.Step) bool { return s.Mark == jsonline.OK })
 	if code != 0 || len(steps) != 1 {
 		t.Fatalf("exit %d, %+v; want one warning", code, steps)
 	}
 	got := steps[0]
-	if got.Mark != markWarn || got.Step != w.step || !strings.Contains(got.Detail, w.detail) {
+	if got.Mark != jsonline.Warn || got.Step != w.step || !strings.Contains(got.Detail, w.detail) {
 		t.Errorf("%+v; want a warning at %s that says %q", got, w.step, w.detail)
 	}
 	if (got.Advice == "") != (w.advice == "") || !strings.HasPrefix(got.Advice, w.advice) {
@@ -145,10 +146,10 @@ func TestDamagedStateFailsTheCheck(t *testing.T) {
 		}
 	}}
 	steps, code := w.check(t)
-	if got := steps[0]; got.Step != "state" || got.Mark != markFail || got.Advice == "" || code != 73 {
+	if got := steps[0]; got.Step != "state" || got.Mark != jsonline.Fail || got.Advice == "" || code != 73 {
 		t.Errorf("exit %d, %+v", code, got)
 	}
-	if last := steps[len(steps)-1]; last.Step != "uidl twice" || last.Mark != markOK {
+	if last := steps[len(steps)-1]; last.Step != "uidl twice" || last.Mark != jsonline.OK {
 		t.Errorf("the rest was not looked at: %+v", last)
 	}
 }
@@ -159,7 +160,7 @@ func TestBrokenTopIsOneFailure(t *testing.T) {
 	o.Faults = []pop3test.Fault{{On: "TOP", Do: pop3test.Cut(), Always: true}}
 	w := warning{server: o}
 	steps, code := w.check(t)
-	steps = slices.DeleteFunc(steps, func(s checkStep) bool { return s.Mark != markFail })
+	steps = slices.DeleteFunc(steps, func(s jsonline.Step) bool { return s.Mark != jsonline.Fail })
 	if code != 69 || len(steps) != 1 || steps[0].Step != "top" {
 		t.Errorf("exit %d, %+v; want one failure, at top", code, steps)
 	}
