@@ -79,3 +79,14 @@ const (
 	UTF8On
 	UTF8Off
 )
+
+// String names it as people do.
+func (u UTF8) String() string {
+	switch u {
+	case UTF8On:
+		return "on"
+	case UTF8Off:
+		return "off"
+	}
+	return "auto"
+}

@@ -15,7 +15,6 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
-	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
@@ -43,14 +42,9 @@ func (e *env) account(a *config.Account) (*fetch.Account, error) {
 		Name:   a.Name,
 		ID:     a.ID,
 		Server: server,
-		Policy: policy(a),
-		UTF8:   fetch.UTF8(a.UTF8),
-		Limits: plan.Limits{
-			Messages:    a.Limit.Messages,
-			Bytes:       a.Limit.Bytes,
-			BytesPerDay: a.Limit.BytesPerDay,
-			Rate:        a.Limit.Rate,
-		},
+		Policy: a.Policy,
+		Limits: a.Limits,
+		UTF8:   a.UTF8,
 	}
 	e.hooks(a, out)
 	e.warnOf(a)
@@ -68,7 +62,7 @@ func (e *env) account(a *config.Account) (*fetch.Account, error) {
 		}
 		out.Targets = append(out.Targets, fetch.Target{ID: t.ID(), Deliverer: d})
 	}
-	if a.OnReject == config.RejectQuarantine {
+	if a.Policy.OnReject == plan.Quarantine {
 		path := e.quarantine(a.ID)
 		out.SetAside = &fetch.Target{
 			ID:        "maildir:" + path, // for people; the state has the target that refused
@@ -96,34 +90,6 @@ func (e *env) warnOf(a *config.Account) {
 func (e *env) quarantine(id string) string {
 	base := filepath.Base(state.Path(e.stateDir, id))
 	return filepath.Join(e.stateDir, "quarantine", base[:len(base)-len(filepath.Ext(base))])
-}
-
-func policy(a *config.Account) plan.Policy {
-	p := plan.Policy{
-		Keep: plan.Keep{
-			None:   a.Keep.None,
-			Days:   a.Keep.Days,
-			Newest: a.Keep.Newest,
-			Below:  a.Keep.Below,
-		},
-		MaxSize:     a.MaxSize,
-		ForgetAfter: a.Remember,
-		Poison:      a.Poison,
-		Received:    a.Headers.Received,
-	}
-	if a.Poison == 0 {
-		p.Poison = -1 // never
-	}
-	if a.OnReject == config.RejectKeep {
-		p.OnReject = plan.KeepOnServer
-	}
-	if a.To != nil {
-		p.Envelope = header.Envelope{Header: a.To.Header, Occurrence: a.To.Occurrence, Strip: a.To.Strip}
-	}
-	if a.Gmail == config.GmailRecent {
-		p.Gmail = plan.GmailRecent
-	}
-	return p
 }
 
 // deliverer makes one configured target. None of them touches anything yet.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
@@ -17,7 +18,7 @@ type secretFunc func(ctx context.Context) (string, error)
 // first.
 func (e *env) logins(a *config.Account) ([]pop3.Login, error) {
 	user := a.User
-	if a.Gmail == config.GmailRecent {
+	if a.Policy.Gmail == plan.GmailRecent {
 		user = "recent:" + user
 	}
 	token, err := e.token(a)

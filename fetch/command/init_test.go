@@ -62,7 +62,7 @@ func TestInitProposesWhatTheProviderPublishes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := conf.Accounts[0]; a.User != "alice" || a.Server.Security != pop3.STLS || a.Name != "example" || !a.Keep.All {
+	if a := conf.Accounts[0]; a.User != "alice" || a.Server.Security != pop3.STLS || a.Name != "example" || !a.Policy.Keep.All() {
 		t.Errorf("%+v", a)
 	}
 }

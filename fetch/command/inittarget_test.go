@@ -165,7 +165,7 @@ accounts:
 	if err != nil {
 		t.Fatalf("what the comments propose is not valid: %v", err)
 	}
-	if a := conf.Accounts[0]; a.Keep.Days != 30 || a.MaxSize != 100<<20 {
+	if a := conf.Accounts[0]; a.Policy.Keep.Days != 30 || a.Policy.MaxSize != 100<<20 {
 		t.Errorf("%+v", a)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
@@ -28,28 +30,14 @@ type Account struct {
 	TLS   TLS
 	Route Route
 	Login
-	UTF8 UTF8
+	UTF8 fetch.UTF8
 
 	// Deliver has at least one target.
 	Deliver []Target
-	// Keep says what stays on the server.
-	Keep Keep
-	// MaxSize is the largest message fetched; 0 for any.
-	MaxSize int64
-	Limit   Limit
-	// To takes recipients from each message (a shared mailbox); nil: no.
-	To *Multidrop
-	// OnReject and Poison (failures in a row, 0 for never) say when a message
-	// is set aside.
-	OnReject OnReject
-	Poison   int
-	// Headers are fields added to each message.
-	Headers Headers
-	Dedupe  Dedupe
-	// Remember is how long a seen message is remembered after the server last
-	// listed it.
-	Remember time.Duration
-	Gmail    Gmail
+	// Policy and Limits say what is retrieved and what is deleted.
+	Policy plan.Policy
+	Limits plan.Limits
+	Dedupe Dedupe
 
 	// Every is loop's interval, 0 if Cron is set. Jitter is the most that is
 	// added to a start. No run starts in Quiet.
@@ -94,39 +82,6 @@ type Login struct {
 	Kerberos sasl.Kerberos
 }
 
-// Keep says what stays on the server. If All, everything; if None, nothing
-// once delivered; else a delivered message is deleted when any rule that is
-// not 0 says so: it is older than Days since first seen, not among the Newest,
-// or what is newer fills Below bytes.
-type Keep struct {
-	All, None    bool
-	Days, Newest int
-	Below        int64
-}
-
-// Limit bounds one run (Messages, Bytes), one day (BytesPerDay) and the speed
-// (Rate, bytes a second). 0 is no limit.
-type Limit struct {
-	Messages                 int
-	Bytes, BytesPerDay, Rate int64
-}
-
-// Multidrop takes the recipient from a header field.
-type Multidrop struct {
-	// Header is the field's name, and Occurrence which one counts, from the
-	// top of the message, 1 for the first.
-	Header     string
-	Occurrence int
-	// Strip is removed from the start of the address.
-	Strip string
-}
-
-// Headers are fields added to each message.
-type Headers struct {
-	// Received adds one trace field.
-	Received bool
-}
-
 // Dedupe looks for a message in an existing target before delivering.
 type Dedupe struct {
 	By     DedupeBy
@@ -152,14 +107,12 @@ func (a *Account) allowPlain() {
 // newAccount returns the built-in defaults.
 func newAccount() Account {
 	return Account{
-		Enabled:  true,
-		Server:   pop3.Server{Connect: 30 * time.Second, Idle: time.Minute, LF: true},
-		TLS:      TLS{MinVersion: tls.VersionTLS12},
-		Keep:     Keep{All: true},
-		Every:    15 * time.Minute,
-		Poison:   3,
-		Remember: 90 * day,
-		Alert:    Alert{After: day},
+		Enabled: true,
+		Server:  pop3.Server{Connect: 30 * time.Second, Idle: time.Minute, LF: true},
+		TLS:     TLS{MinVersion: tls.VersionTLS12},
+		Every:   15 * time.Minute,
+		Policy:  plan.Policy{Poison: plan.DefaultPoison, ForgetAfter: plan.DefaultForgetAfter},
+		Alert:   Alert{After: day},
 	}
 }
 

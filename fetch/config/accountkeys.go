@@ -1,9 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"crypto/tls"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
@@ -50,27 +54,28 @@ func loginKeys(a *Account) []key {
 		on("token", "", "OAuth2 access token, a secret, for auth xoauth2 and oauthbearer", secret(), &a.Token),
 		on("oauth", "", "how to get OAuth2 access tokens, for auth xoauth2 and oauthbearer", pointer(oauthMapping()), &a.OAuth),
 		on("krb", "", "Kerberos settings, for auth gssapi", mapping("a mapping", sasl.Kerberos{}, krbKeys, nil), &a.Kerberos),
-		on("utf8", "auto", "whether to send the UTF8 command of RFC 6856: `auto`, `on` or `off`", enum[UTF8](utf8Names), &a.UTF8),
+		on("utf8", "auto", "whether to send the UTF8 command of RFC 6856: `auto`, `on` or `off`", oneOf(fetch.UTF8Auto, fetch.UTF8On, fetch.UTF8Off), &a.UTF8),
 		on("lang", "", "language of the server's texts, such as `de`, if the server offers LANG", str("a language tag"), &a.Server.Lang),
 	}
 }
 
 func mailKeys(a *Account) []key {
 	return []key{
-		on("keep", "all", "what stays on the server: `all`, `none` once delivered, or rules", keep(), &a.Keep),
+		on("keep", "all", "what stays on the server: `all`, `none` once delivered, or rules", keep(), &a.Policy.Keep),
 		on("deliver", "", "list of targets; a message is done when all of them have it",
 			list(target(), "a list of targets, each such as - maildir: PATH"), &a.Deliver),
-		on("max_size", "", "size above which messages are skipped and reported", size(), &a.MaxSize),
+		on("max_size", "", "size above which messages are skipped and reported", size(), &a.Policy.MaxSize),
 		on("limit", "", "bounds of a run; `gmail` means bytes_per_day: 1200MiB", either(limitPreset(),
-			mapping("a mapping", Limit{}, limitKeys, nil)), &a.Limit),
-		on("to", "", "header field that has the recipient, for a mailbox shared by several people", pointer(multidrop()), &a.To),
+			mapping("a mapping", plan.Limits{}, limitKeys, nil)), &a.Limits),
+		on("to", "", "header field that has the recipient, for a mailbox shared by several people", envelope(), &a.Policy.Envelope),
 		on("on_reject", "quarantine", "what happens to a message that a target refuses permanently: `quarantine` or `keep`",
-			enum[OnReject](rejectNames), &a.OnReject),
-		on("poison", "3", "number of failed deliveries in a row after which a message counts as refused permanently; 0 means never", integer(0, 1000), &a.Poison),
-		on("headers", "", "header fields to add", mapping("a mapping", Headers{}, headersKeys, nil), &a.Headers),
+			oneOf(plan.Quarantine, plan.KeepOnServer), &a.Policy.OnReject),
+		given("poison", "3", "number of failed deliveries in a row after which a message counts as refused permanently; 0 means never", integer(0, 1000),
+			func(n int) { a.Policy.Poison = cmp.Or(n, -1) }),
+		on("headers", "", "header fields to add", mapping("a mapping", false, headersKeys, nil), &a.Policy.Received),
 		on("dedupe", "off", "whether to look for a message in the target before it is delivered", dedupe(), &a.Dedupe),
-		on("remember", "90d", "how long a seen message is remembered after the server last listed it", duration(day), &a.Remember),
-		on("gmail", "off", "Gmail's view of the mailbox: `recent` lists the last 30 days, whatever other programs fetched", enum[Gmail](gmailNames), &a.Gmail),
+		on("remember", "90d", "how long a seen message is remembered after the server last listed it", duration(day), &a.Policy.ForgetAfter),
+		on("gmail", "off", "Gmail's view of the mailbox: `recent` lists the last 30 days, whatever other programs fetched", oneOf(plan.GmailOff, plan.GmailRecent), &a.Policy.Gmail),
 	}
 }
 
@@ -106,7 +111,7 @@ func krbKeys(k *sasl.Kerberos) []key {
 	}
 }
 
-func keepKeys(k *Keep) []key {
+func keepKeys(k *plan.Keep) []key {
 	return []key{
 		on("days", "", "delete messages first seen more than this many days ago", integer(1, 36500), &k.Days),
 		on("newest", "", "delete all but this many of the newest messages", integer(1, 100_000_000), &k.Newest),
@@ -114,7 +119,7 @@ func keepKeys(k *Keep) []key {
 	}
 }
 
-func limitKeys(l *Limit) []key {
+func limitKeys(l *plan.Limits) []key {
 	return []key{
 		on("messages", "", "largest number of messages in a run", integer(1, 100_000_000), &l.Messages),
 		on("bytes", "", "largest number of bytes in a run", size(), &l.Bytes),
@@ -123,17 +128,17 @@ func limitKeys(l *Limit) []key {
 	}
 }
 
-func multidropKeys(m *Multidrop) []key {
+func envelopeKeys(e *header.Envelope) []key {
 	return []key{
-		on("header", "", "name of the field, such as `Delivered-To`", fieldName(), &m.Header),
-		on("strip", "", "text to remove from the start of the address", str("a string"), &m.Strip),
-		on("occurrence", "1", "which of several such fields to use, counted from the top", integer(1, 1000), &m.Occurrence),
+		on("header", "", "name of the field, such as `Delivered-To`", fieldName(), &e.Header),
+		on("strip", "", "text to remove from the start of the address", str("a string"), &e.Strip),
+		on("occurrence", "1", "which of several such fields to use, counted from the top", integer(1, 1000), &e.Occurrence),
 	}
 }
 
-func headersKeys(h *Headers) []key {
+func headersKeys(received *bool) []key {
 	return []key{
-		on("received", "false", "add a Received field at the top", boolean(), &h.Received),
+		on("received", "false", "add a Received field at the top", boolean(), received),
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 )
 
 // pin decodes sha256/BASE64.
@@ -35,10 +38,10 @@ func parseAddr(_ *walker, text string) (netip.Addr, error) {
 }
 
 // keep decodes all, none, or the rules.
-func keep() kind[Keep] {
-	short := choiceOf("all, none, or a mapping of days, newest, below", "all none", Keep{All: true}, Keep{None: true})
-	rules := mapping("a mapping of days, newest, below", Keep{}, keepKeys,
-		func(w *walker, path string, n *yaml.Node, k *Keep) {
+func keep() kind[plan.Keep] {
+	short := choiceOf("all, none, or a mapping of days, newest, below", "all none", plan.Keep{}, plan.Keep{None: true})
+	rules := mapping("a mapping of days, newest, below", plan.Keep{}, keepKeys,
+		func(w *walker, path string, n *yaml.Node, _ *plan.Keep) {
 			if len(n.Content) == 0 {
 				w.errorf(n, path, "has no rule: wants days, newest or below")
 			}
@@ -46,8 +49,8 @@ func keep() kind[Keep] {
 	return either(short, rules)
 }
 
-func limitPreset() kind[Limit] {
-	return choiceOf("gmail, or a mapping of messages, bytes, bytes_per_day, rate", "gmail", Limit{BytesPerDay: 1200 << 20})
+func limitPreset() kind[plan.Limits] {
+	return choiceOf("gmail, or a mapping of messages, bytes, bytes_per_day, rate", "gmail", plan.Limits{BytesPerDay: 1200 << 20})
 }
 
 func dedupe() kind[Dedupe] {
@@ -63,9 +66,9 @@ func dedupe() kind[Dedupe] {
 		}))
 }
 
-func multidrop() kind[Multidrop] {
-	return mapping("a mapping of header, strip, occurrence", Multidrop{Occurrence: 1}, multidropKeys,
-		func(w *walker, path string, n *yaml.Node, _ *Multidrop) {
+func envelope() kind[header.Envelope] {
+	return mapping("a mapping of header, strip, occurrence", header.Envelope{Occurrence: 1}, envelopeKeys,
+		func(w *walker, path string, n *yaml.Node, _ *header.Envelope) {
 			if !w.has(path, "header") {
 				w.errorf(n, path, "wants header: the field that holds the recipient")
 			}

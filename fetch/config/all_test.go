@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
@@ -59,8 +62,8 @@ accounts:
 		"tls":      a.TLS.ServerName == "x.example" && len(a.TLS.Pins) == 1,
 		"reach":    a.Route.Bind == netip.MustParseAddr("::1") && a.Route.Proxy.Kind == ProxyHTTP && a.Route.Proxy.Server.Port == 8080 && a.Route.Proxy.User == "u",
 		"oauth":    a.Auth == sasl.XOAUTH2 && a.OAuth.Custom() && len(a.OAuth.Scopes) == 2 && a.OAuth.Subject == "u" && a.OAuth.RedirectPort == 8400 && a.OAuth.Tokens == TokensKeyring,
-		"mail":     a.Keep.None && a.Limit.Rate == 1<<20 && *a.To == Multidrop{"Delivered-To", 2, "p-"} && a.OnReject == RejectKeep && a.Poison == 0 && a.Headers.Received,
-		"dedupe":   a.Dedupe == Dedupe{DedupeMessageID, DuplicateTag} && a.Remember == 182*day && a.UTF8 == UTF8On && a.Server.Lang == "de",
+		"mail":     a.Policy.Keep.None && a.Limits.Rate == 1<<20 && a.Policy.Envelope == header.Envelope{Header: "Delivered-To", Occurrence: 2, Strip: "p-"} && a.Policy.OnReject == plan.KeepOnServer && a.Policy.Poison == -1 && a.Policy.Received,
+		"dedupe":   a.Dedupe == Dedupe{DedupeMessageID, DuplicateTag} && a.Policy.ForgetAfter == 182*day && a.UTF8 == fetch.UTF8On && a.Server.Lang == "de",
 		"run":      a.Quiet.From == 23*time.Hour && a.Jitter == 0 && a.After[1] == "true" && a.Alert.After == 2*day && a.Alert.Ping != "",
 		"mbox":     *a.Deliver[0].Mbox == Mbox{"/etc/x", MboxO, 5 * time.Second},
 		"maildir":  a.Deliver[1].Maildir.Path == "/etc/y",

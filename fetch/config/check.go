@@ -6,6 +6,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
@@ -194,7 +195,7 @@ func (k *checker) unused(names ...string) {
 }
 
 func (k *checker) retention() {
-	if k.a.Gmail == GmailRecent && !k.a.Keep.All && k.has("gmail") {
+	if k.a.Policy.Gmail == plan.GmailRecent && !k.a.Policy.Keep.All() && k.has("gmail") {
 		k.fail("keep", "cannot stand beside gmail: recent, which must not delete")
 	}
 }
@@ -217,13 +218,13 @@ func (k *checker) targets() {
 		k.target(t, nodes.Content[i], fmt.Sprintf("%s[%d]", m.path, i), seen)
 		takes = takes || t.Relay != nil || t.Pipe != nil
 	}
-	if k.a.To != nil && !takes {
+	if k.has("to") && !takes {
 		k.fail("to", "has no use: no target takes a recipient (smtp, lmtp or pipe)")
 	}
 }
 
 func (k *checker) target(t Target, n *yaml.Node, path string, seen map[string]bool) {
-	if t.Relay != nil && len(t.Relay.To) == 0 && k.a.To == nil && !k.has("to") {
+	if t.Relay != nil && len(t.Relay.To) == 0 && !k.has("to") {
 		k.w.errorf(n, path+"."+t.Kind.String(), "wants to: the recipients")
 	}
 	if id := t.ID(); seen[id] {

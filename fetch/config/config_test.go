@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/mailhaul/mailhaul/fetch/plan"
 )
 
 // example is the configuration of the manual, with the paths of files that
@@ -68,8 +70,8 @@ func TestExample(t *testing.T) {
 	if diff := cmp.Diff(want, ids); diff != "" {
 		t.Error(diff)
 	}
-	if a.Limit != (Limit{1000, 1 << 30, 1200 << 20, 0}) || a.MaxSize != 100<<20 || a.Every != 5*time.Minute || a.Jitter != 30*time.Second {
-		t.Errorf("limit %+v, max_size %d, every %v, jitter %v", a.Limit, a.MaxSize, a.Every, a.Jitter)
+	if a.Limits != (plan.Limits{Messages: 1000, Bytes: 1 << 30, BytesPerDay: 1200 << 20}) || a.Policy.MaxSize != 100<<20 || a.Every != 5*time.Minute || a.Jitter != 30*time.Second {
+		t.Errorf("limit %+v, max_size %d, every %v, jitter %v", a.Limits, a.Policy.MaxSize, a.Every, a.Jitter)
 	}
 	if a.Server.Address() != "pop.example.org:995" || a.Password.Source() != "command pass" {
 		t.Errorf("server %v, password %s", a.Server.Address(), a.Password.Source())
@@ -91,7 +93,7 @@ accounts:
 	if z.Name != "zeta" || z.ID != "alice@z.example.org:995" || z.Every != 0 || z.Route.Proxy.Server.String() != "h:1080" {
 		t.Errorf("zeta: %+v", z)
 	}
-	if a.ID != "alice@a" || a.Route.Proxy != nil || a.Every != time.Hour || a.Keep != (Keep{Days: 14, Newest: 500, Below: 1 << 30}) {
+	if a.ID != "alice@a" || a.Route.Proxy != nil || a.Every != time.Hour || a.Policy.Keep != (plan.Keep{Days: 14, Newest: 500, Below: 1 << 30}) {
 		t.Errorf("alpha: %+v", a)
 	}
 	if s := a.Server; s.Connect != 30*time.Second || s.Idle != 10*time.Second || s.Session != time.Hour {

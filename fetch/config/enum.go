@@ -10,9 +10,6 @@ import (
 // The names of each enum in the order of its constants. The zero value, the
 // safe choice, comes first.
 const (
-	utf8Names       = "auto on off"
-	gmailNames      = "off recent"
-	rejectNames     = "quarantine keep"
 	dedupeNames     = "off message-id content"
 	duplicateNames  = "skip tag deliver"
 	tokensNames     = "file keyring"
@@ -27,44 +24,6 @@ const (
 	secretNames     = "none command file env credential keyring netrc plain"
 	minVersionNames = "1.0 1.1 1.2 1.3"
 )
-
-// UTF8 says when the UTF8 command is sent (RFC 6856).
-type UTF8 uint8
-
-// The values of utf8.
-const (
-	UTF8Auto UTF8 = iota
-	UTF8On
-	UTF8Off
-)
-
-// String returns the word used in the configuration.
-func (v UTF8) String() string { return word(v, utf8Names) }
-
-// Gmail is a mode for Gmail's POP server.
-type Gmail uint8
-
-// The values of gmail. GmailRecent logs in as recent:USER, which lists the
-// last 30 days whatever other clients have fetched.
-const (
-	GmailOff Gmail = iota
-	GmailRecent
-)
-
-// String returns the word used in the configuration.
-func (v Gmail) String() string { return word(v, gmailNames) }
-
-// OnReject says what becomes of a message that a target refuses for good.
-type OnReject uint8
-
-// The values of on_reject.
-const (
-	RejectQuarantine OnReject = iota
-	RejectKeep
-)
-
-// String returns the word used in the configuration.
-func (v OnReject) String() string { return word(v, rejectNames) }
 
 // DedupeBy says how a message already in the target is recognised.
 type DedupeBy uint8

@@ -23,7 +23,7 @@ func TestFromURL(t *testing.T) {
 			t.Errorf("%s: %v", tc.in, err)
 			continue
 		}
-		if a.Server.Address() != tc.server || a.User != tc.user || a.ID != tc.id || a.Server.Security != tc.tls || !a.Keep.All || a.Password.IsZero() {
+		if a.Server.Address() != tc.server || a.User != tc.user || a.ID != tc.id || a.Server.Security != tc.tls || !a.Policy.Keep.All() || a.Password.IsZero() {
 			t.Errorf("%s: %+v", tc.in, a)
 		}
 	}

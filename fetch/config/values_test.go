@@ -56,8 +56,8 @@ func TestWindow(t *testing.T) {
 
 func TestEnumNames(t *testing.T) {
 	for got, want := range map[string]string{
-		pop3.STLS.String(): "stls", sasl.GSSAPI.String(): "gssapi", UTF8Off.String(): "off",
-		GmailRecent.String(): "recent", RejectKeep.String(): "keep", DedupeContent.String(): "content", DuplicateDeliver.String(): "deliver",
+		pop3.STLS.String(): "stls", sasl.GSSAPI.String(): "gssapi",
+		DedupeContent.String(): "content", DuplicateDeliver.String(): "deliver",
 		TokensKeyring.String(): "keyring", TargetPipe.String(): "pipe",
 		RelayNone.String(): "none", MboxCL2.String(): "mboxcl2", LineEndsCRLF.String(): "crlf", SandboxOff.String(): "off",
 		LogJSON.String(): "json", ProxyHTTP.String(): "http", SecretPlain.String(): "plain", SecretKind(9).String(): "unknown(9)",

@@ -77,6 +77,14 @@ const (
 	KeepOnServer
 )
 
+// String names it as people do.
+func (r OnReject) String() string {
+	if r == KeepOnServer {
+		return "keep"
+	}
+	return "quarantine"
+}
+
 // GmailMode is how Gmail's windowed list is treated.
 type GmailMode uint8
 
@@ -87,6 +95,14 @@ const (
 	// the user name prefix "recent:". Nothing is deleted in this mode.
 	GmailRecent
 )
+
+// String names it as people do.
+func (m GmailMode) String() string {
+	if m == GmailRecent {
+		return "recent"
+	}
+	return "off"
+}
 
 // Limits bound one run of one account. Zero: no limit; negative Bytes: nothing
 // is left.

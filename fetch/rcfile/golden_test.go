@@ -123,8 +123,8 @@ func accepts(t testing.TB, r *rcfile.Result, home string) {
 			got.Server.Port != a.Port || got.User != a.User || got.Server.Security != a.TLS || got.Enabled != a.Enabled || len(got.Deliver) != len(a.Targets) {
 			t.Errorf("config reads %+v from %+v", got, a)
 		}
-		if keep := a.Value("keep"); (keep == config.Word("all")) != got.Keep.All || (keep == config.Word("none")) != got.Keep.None {
-			t.Errorf("%s: keep %v became %+v", a.Name, keep, got.Keep)
+		if keep := a.Value("keep"); (keep == config.Word("all")) != got.Policy.Keep.All() || (keep == config.Word("none")) != got.Policy.Keep.None {
+			t.Errorf("%s: keep %v became %+v", a.Name, keep, got.Policy.Keep)
 		}
 	}
 }
