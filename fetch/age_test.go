@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -16,27 +18,27 @@ func TestAgeHoldsWhileABodyStreams(t *testing.T) {
 	for name, places := range map[string][]string{"one target": {"Mail"}, "two targets": {"Mail", "Other"}, "beside an mbox": {"Mail", "box"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newFan(t, 3, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 4", After: 1 << 16, Do: pop3test.Stall()}}},
-				func(g *fan) (targets []Target) {
+			g := fetchtest.NewWithTargets(t, 3, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 4", After: 1 << 16, Do: pop3test.Stall()}}},
+				func(g *fetchtest.Rig) (targets []fetch.Target) {
 					for _, p := range places {
 						if p == "box" {
-							targets = append(targets, g.mboxTarget(p))
+							targets = append(targets, g.MboxTarget(p))
 							continue
 						}
-						targets = append(targets, g.maildirTarget(p))
+						targets = append(targets, g.MaildirTarget(p))
 					}
 					return targets
 				})
-			g.drop.Add("large", append(numbered(4), bytes.Repeat([]byte("0123456789\r\n"), 1<<15)...))
-			g.account.Targets = g.targets()
-			g.fetcher.batchAge = 100 * time.Millisecond
+			g.Drop.Add("large", append(fetchtest.Numbered(4), bytes.Repeat([]byte("0123456789\r\n"), 1<<15)...))
+			g.Account.Targets = g.Targets()
+			fetch.SetBatchAge(g.Fetcher, 100*time.Millisecond)
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				g.fetcher.Run(ctx, []*Account{g.account})
+				g.Fetcher.Run(ctx, []*fetch.Account{g.Account})
 			}()
-			for end := time.Now().Add(4 * time.Second); len(g.inMaildir("Mail")) < 3; time.Sleep(10 * time.Millisecond) {
+			for end := time.Now().Add(4 * time.Second); len(g.InMaildir("Mail")) < 3; time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(end) {
 					t.Error("the small messages wait for the large one")
 					break
@@ -44,18 +46,18 @@ func TestAgeHoldsWhileABodyStreams(t *testing.T) {
 			}
 			cancel()
 			<-ended
-			g.server.Close()
-			g.serveWith(pop3test.Options{})
-			g.wantExit(g.fetch(), ExitOK, "")
+			g.Server.Close()
+			g.ServeWith(pop3test.Options{})
+			g.WantExit(g.Run(), fetch.ExitOK, "")
 			for _, p := range places {
-				got := g.inMaildir(p)
+				got := g.InMaildir(p)
 				if p == "box" {
-					got = g.inMbox(p)
+					got = g.InMbox(p)
 				}
-				g.wantCopies(p, got, each("", "1", "2", "3", "4"))
+				g.WantCopies(p, got, fetchtest.Each("", "1", "2", "3", "4"))
 			}
-			if g.drop.Len() != 0 {
-				t.Errorf("%d on the server", g.drop.Len())
+			if g.Drop.Len() != 0 {
+				t.Errorf("%d on the server", g.Drop.Len())
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -35,24 +37,24 @@ func TestDeletionsThatAreNeverDone(t *testing.T) {
 		o    pop3test.Options
 	}{
 		{"few", 5, &pop3test.Maildrop{}, pop3test.Options{}},
-		{"looked at again by the same run", windowSuspect, &pop3test.Maildrop{}, pop3test.Options{}},
+		{"looked at again by the same run", fetch.WindowSuspect, &pop3test.Maildrop{}, pop3test.Options{}},
 		{"no TOP", 5, &pop3test.Maildrop{}, pop3test.Options{NoTOP: true}},
 		{"no UIDL", 5, &pop3test.Maildrop{}, pop3test.Options{NoUIDL: true}},
 		{"hashed", 5, &pop3test.Maildrop{HashedUIDs: true}, pop3test.Options{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			g := newRig(t, tt.drop, pop3test.Options{})
-			g.account.Policy.Keep.None = true
-			g.add(tt.n)
+			g := fetchtest.New(t, tt.drop, pop3test.Options{})
+			g.Account.Policy.Keep.None = true
+			g.Add(tt.n)
 			tt.o.DeleteLate = 1000 * time.Hour
-			if tt.n < windowSuspect {
+			if tt.n < fetch.WindowSuspect {
 				tt.o.Faults = []pop3test.Fault{{On: "QUIT", Nth: 3, Do: pop3test.Cut()}}
 			}
-			g.piped(tt.o, func(*pop3test.Server) {
+			g.Piped(tt.o, func(*pop3test.Server) {
 				for i := range 4 {
-					s := g.run()
-					if i == 2 && tt.n < windowSuspect {
+					s := g.Run()
+					if i == 2 && tt.n < fetch.WindowSuspect {
 						if s.Err == nil || s.Deleted != 0 || s.Unconfirmed != tt.n {
 							t.Errorf("run %d: %+v", i, s)
 						}
@@ -63,13 +65,13 @@ func TestDeletionsThatAreNeverDone(t *testing.T) {
 						want = 0
 					}
 					says := fmt.Sprintf("%d messages whose deletion the server confirmed are listed again", tt.n)
-					if s.Err != nil || s.Deleted != want || noted(s.Notes, says) != b2i(i > 0 || tt.n >= windowSuspect) || noted(s.Notes, "listed again") > 1 {
+					if s.Err != nil || s.Deleted != want || noted(s.Notes, says) != b2i(i > 0 || tt.n >= fetch.WindowSuspect) || noted(s.Notes, "listed again") > 1 {
 						t.Errorf("run %d: %d deleted, %q, %v", i, s.Deleted, s.Notes, s.Err)
 					}
 					time.Sleep(time.Minute)
 				}
-				if g.delivered() != tt.n {
-					t.Errorf("%d delivered", g.delivered())
+				if g.Delivered() != tt.n {
+					t.Errorf("%d delivered", g.Delivered())
 				}
 			})
 		})
@@ -86,32 +88,32 @@ func TestUnconfirmedDeletionsAreAnswered(t *testing.T) {
 			for _, gone := range []int{0, 2, 5} {
 				t.Run(fmt.Sprintf("%+v, %d gone, hashed %v", keep, gone, hash), func(t *testing.T) {
 					t.Parallel()
-					g := newRig(t, &pop3test.Maildrop{HashedUIDs: hash}, pop3test.Options{Faults: []pop3test.Fault{lost}})
-					g.account.Policy.Keep.None = true
-					g.add(5)
-					if s := g.run(); s.Unconfirmed != 5 || s.Deleted != 0 {
+					g := fetchtest.New(t, &pop3test.Maildrop{HashedUIDs: hash}, pop3test.Options{Faults: []pop3test.Fault{lost}})
+					g.Account.Policy.Keep.None = true
+					g.Add(5)
+					if s := g.Run(); s.Unconfirmed != 5 || s.Deleted != 0 {
 						t.Fatalf("%+v", s)
 					}
 					for range gone {
-						g.drop.Remove(0)
+						g.Drop.Remove(0)
 					}
-					g.account.Policy.Keep = keep
+					g.Account.Policy.Keep = keep
 					want := gone
 					if keep.None {
 						want = 5
 					}
-					s := g.run()
-					if s.Err != nil || s.Deleted != want || s.Before != gone || s.Fetched != 0 || len(s.Notes) != 1 || noted(s.Notes, answerNote(gone, 5)) != 1 {
+					s := g.Run()
+					if s.Err != nil || s.Deleted != want || s.Before != gone || s.Fetched != 0 || len(s.Notes) != 1 || noted(s.Notes, fetch.AnswerNote(gone, 5)) != 1 {
 						t.Errorf("%d deleted, %d fetched, %q, %v", s.Deleted, s.Fetched, s.Notes, s.Err)
 					}
-					if left := g.drop.Len(); left != 5-want {
+					if left := g.Drop.Len(); left != 5-want {
 						t.Errorf("%d left", left)
 					}
-					g.add(1)
-					if s := g.run(); s.Err != nil || s.Fetched != 1 || len(s.Notes) != 0 || g.delivered() != 6 {
+					g.Add(1)
+					if s := g.Run(); s.Err != nil || s.Fetched != 1 || len(s.Notes) != 0 || g.Delivered() != 6 {
 						t.Errorf("after that: %+v", s)
 					}
-					g.view(func(v *state.View) {
+					g.View(func(v *state.View) {
 						deleted := 0
 						for _, rec := range v.Records() {
 							deleted += b2i(rec.WasDeleted())
@@ -138,17 +140,17 @@ func TestUniqueIDAgainAfterALostQuit(t *testing.T) {
 			t.Run(fmt.Sprintf("%+v, no TOP %v", keep, noTop), func(t *testing.T) {
 				t.Parallel()
 				g := hashed(t, pop3test.Options{NoTOP: noTop, Faults: []pop3test.Fault{{On: "QUIT", Done: true, Do: pop3test.Cut()}}})
-				g.drop.Add("", alarm("one"))
-				if s := g.run(); s.Unconfirmed != 1 || g.drop.Len() != 0 {
-					t.Fatalf("%+v, %d left", s, g.drop.Len())
+				g.Drop.Add("", alarm("one"))
+				if s := g.Run(); s.Unconfirmed != 1 || g.Drop.Len() != 0 {
+					t.Fatalf("%+v, %d left", s, g.Drop.Len())
 				}
-				g.account.Policy.Keep = keep
-				g.drop.Add("", alarm("two"))
-				s := g.run()
-				if s.Err != nil || s.Fetched != 1 || s.Deleted != 1+b2i(keep.None) || noted(s.Notes, answerNote(1, 1)) != 1 {
+				g.Account.Policy.Keep = keep
+				g.Drop.Add("", alarm("two"))
+				s := g.Run()
+				if s.Err != nil || s.Fetched != 1 || s.Deleted != 1+b2i(keep.None) || noted(s.Notes, fetch.AnswerNote(1, 1)) != 1 {
 					t.Errorf("%d fetched, %d deleted, %q, %v", s.Fetched, s.Deleted, s.Notes, s.Err)
 				}
-				g.wantBodies("one", "two")
+				wantBodies(g, "one", "two")
 			})
 		}
 	}
@@ -162,95 +164,70 @@ func TestNotComparedIsNotAnswered(t *testing.T) {
 		return pop3test.Fault{On: "RETR 1", Nth: nth, Do: pop3test.Err("not now")}
 	}
 	g := hashed(t, pop3test.Options{Faults: []pop3test.Fault{{On: "QUIT", Done: true, Do: pop3test.Cut()}, no(2), no(3)}})
-	g.drop.Add("", alarm("one"))
-	g.run()
-	g.drop.Add("", alarm("two"))
+	g.Drop.Add("", alarm("one"))
+	g.Run()
+	g.Drop.Add("", alarm("two"))
 	for range 2 {
-		if s := g.run(); s.Err != nil || s.Deleted != 0 || s.Fetched != 0 || s.Skips[plan.Reappeared] != 1 || noted(s.Notes, "0 of the 1 message") != 1 {
+		if s := g.Run(); s.Err != nil || s.Deleted != 0 || s.Fetched != 0 || s.Skips[plan.Reappeared] != 1 || noted(s.Notes, "0 of the 1 message") != 1 {
 			t.Errorf("%+v", s)
 		}
 	}
-	if s := g.run(); s.Err != nil || s.Fetched != 1 || s.Deleted != 2 || g.drop.Len() != 0 {
-		t.Errorf("%+v, %d left", s, g.drop.Len())
+	if s := g.Run(); s.Err != nil || s.Fetched != 1 || s.Deleted != 2 || g.Drop.Len() != 0 {
+		t.Errorf("%+v, %d left", s, g.Drop.Len())
 	}
-	g.wantBodies("one", "two")
+	wantBodies(g, "one", "two")
 }
 
 // TestNewUniqueIDsAreNoAnswer: the server kept the messages and gave them others.
 func TestNewUniqueIDsAreNoAnswer(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "QUIT", Do: pop3test.Cut()}}})
-	g.account.Policy.Keep.None = true
-	g.add(5)
-	g.run()
-	g.drop.Rename(func(uid string) string { return "moved" + uid })
-	if s := g.run(); s.Err != nil || s.Deleted != 5 || s.Fetched != 0 || noted(s.Notes, "not confirmed") != 0 || g.drop.Len() != 0 {
-		t.Errorf("%+v, %d left", s, g.drop.Len())
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "QUIT", Do: pop3test.Cut()}}})
+	g.Account.Policy.Keep.None = true
+	g.Add(5)
+	g.Run()
+	g.Drop.Rename(func(uid string) string { return "moved" + uid })
+	if s := g.Run(); s.Err != nil || s.Deleted != 5 || s.Fetched != 0 || noted(s.Notes, "not confirmed") != 0 || g.Drop.Len() != 0 {
+		t.Errorf("%+v, %d left", s, g.Drop.Len())
 	}
 }
 
 // TestPurgeAnswers what an earlier purge asked for.
 func TestPurgeAnswers(t *testing.T) {
 	t.Parallel()
-	g := fetchedRig(t, 5)
-	g.piped(pop3test.Options{Faults: []pop3test.Fault{{On: "QUIT", Nth: 2, Do: pop3test.Cut()}}}, func(*pop3test.Server) {
-		purge := func() (PurgeReport, error) {
-			return g.fetcher.Purge(context.Background(), g.account, 0, false, func(Check) {})
+	g := fetchtest.NewFetched(t, 5)
+	g.Piped(pop3test.Options{Faults: []pop3test.Fault{{On: "QUIT", Nth: 2, Do: pop3test.Cut()}}}, func(*pop3test.Server) {
+		purge := func() (fetch.PurgeReport, error) {
+			return g.Fetcher.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
 		}
 		if rep, err := purge(); err == nil || rep.Unconfirmed != 5 || rep.Deleted != 0 {
 			t.Fatalf("%+v %v", rep, err)
 		}
-		g.drop.Remove(0)
-		g.drop.Remove(0)
+		g.Drop.Remove(0)
+		g.Drop.Remove(0)
 		rep, err := purge()
-		if err != nil || rep.Deleted != 3 || rep.Eligible != 3 || noted(rep.Notes, answerNote(2, 5)) != 1 || g.drop.Len() != 0 {
+		if err != nil || rep.Deleted != 3 || rep.Eligible != 3 || noted(rep.Notes, fetch.AnswerNote(2, 5)) != 1 || g.Drop.Len() != 0 {
 			t.Errorf("%+v %v", rep, err)
 		}
-		if rep := g.report(); rep.Deleted != 5 {
+		if rep := g.Report(); rep.Deleted != 5 {
 			t.Errorf("%d on record as deleted", rep.Deleted)
 		}
 	})
-}
-
-// TestAbsenceFromAPartIsNoAnswer: where the server may list only a part.
-func TestAbsenceFromAPartIsNoAnswer(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name           string
-		window, listed int
-		gmail          bool
-		gone           int
-		note           string
-	}{
-		{"all is listed", 0, 3, false, 2, "3 of the 4 messages whose deletion was not confirmed are gone"},
-		{"a window that is not full", 250, 3, false, 2, "3 of the 4 messages whose deletion was not confirmed are gone"},
-		{"a full window", 250, 250, false, 0, "1 of the 2 messages whose deletion was not confirmed is gone"},
-		{"Gmail", 0, 3, true, 0, "1 of the 2 messages whose deletion was not confirmed is gone"},
-	} {
-		r := (&Fetcher{}).newRun(&Account{})
-		r.facts.Window, r.compared = tt.window, map[state.Key]bool{"other": true, "same": false}
-		var change state.Change
-		r.answered([]state.Key{"other", "same"}, &plan.Plan{Listed: tt.listed, Vanished: []state.Key{"a", "b"}}, tt.gmail, &change)
-		if len(change.Deleted) != tt.gone || r.sum.Deleted != 1 || fmt.Sprint(r.sum.Notes) != "["+tt.note+"]" {
-			t.Errorf("%s: %v, %q", tt.name, change.Deleted, r.sum.Notes)
-		}
-	}
 }
 
 // TestDiffOfAskedDeletions: what is listed is not taken for seen before it is
 // compared.
 func TestDiffOfAskedDeletions(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-	g.add(4)
-	g.run()
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.Add(4)
+	g.Run()
 	keys := make([]state.Key, 0, 4)
 	list := make([]pop3.Message, 0, 4)
-	for i, m := range g.drop.Messages() {
+	for i, m := range g.Drop.Messages() {
 		keys, list = append(keys, state.NewKey(m.UID, 0)), append(list, pop3.Message{Num: i + 1, UID: m.UID})
 	}
-	g.apply(&state.Change{Asked: keys[:3]})
-	g.view(func(v *state.View) {
+	apply(g, &state.Change{Asked: keys[:3]})
+	g.View(func(v *state.View) {
 		k := plan.KnownOf(v)
 		k.Compared = map[state.Key]bool{keys[1]: false}
 		p := plan.Diff(list[1:], k, plan.Policy{Keep: plan.Keep{None: true}}, plan.Limits{}, time.Now())
@@ -263,15 +240,15 @@ func TestDiffOfAskedDeletions(t *testing.T) {
 // TestReportOfDeletionsNotDone: how many of the deleted are listed still.
 func TestReportOfDeletionsNotDone(t *testing.T) {
 	t.Parallel()
-	g := fetchedRig(t, 5)
-	g.verify()
-	g.account.Policy.Keep.None = true
-	g.piped(pop3test.Options{DeleteLate: 1000 * time.Hour}, func(*pop3test.Server) {
-		if s := g.run(); s.Deleted != 5 {
+	g := fetchtest.NewFetched(t, 5)
+	verified(g)
+	g.Account.Policy.Keep.None = true
+	g.Piped(pop3test.Options{DeleteLate: 1000 * time.Hour}, func(*pop3test.Server) {
+		if s := g.Run(); s.Deleted != 5 {
 			t.Fatalf("%+v", s)
 		}
-		rep := g.report()
-		g.wantReasons(rep)
+		rep := g.Report()
+		wantReasons(g, rep)
 		if rep.Deleted != 5 || rep.Server.StillListed != 5 || rep.Server.Here != 5 || noted(rep.Notes, "5 of the 5 messages that were deleted are still listed") != 1 {
 			t.Errorf("%+v %+v", rep, rep.Server)
 		}
@@ -290,26 +267,26 @@ func TestReportOfAnotherMessage(t *testing.T) {
 		{[]pop3test.Fault{{On: "RETR", Nth: 2, Do: pop3test.Err("not now")}}, "1 message is under the unique-id of a deleted one"},
 	} {
 		g := hashed(t, pop3test.Options{Faults: tt.faults})
-		g.drop.Add("", alarm("one"))
-		g.run()
-		g.drop.Add("", alarm("two"))
-		rep := g.report()
+		g.Drop.Add("", alarm("one"))
+		g.Run()
+		g.Drop.Add("", alarm("two"))
+		rep := g.Report()
 		if rep.Server.Here+rep.Server.Unverified != 0 || rep.Server.StillListed != 0 || noted(rep.Reasons, tt.reason) != 1 {
 			t.Errorf("%q: %+v %q", tt.reason, rep.Server, rep.Reasons)
 		}
 	}
 }
 
-func (g *rig) apply(c *state.Change) {
-	g.t.Helper()
-	db, err := state.Open(state.Path(g.fetcher.StateDir, g.account.ID), state.Options{})
+func apply(g *fetchtest.Rig, c *state.Change) {
+	g.T.Helper()
+	db, err := state.Open(state.Path(g.Fetcher.StateDir, g.Account.ID), state.Options{})
 	if err == nil {
 		err = db.Apply(c)
 	}
 	if err != nil {
-		g.t.Fatal(err)
+		g.T.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
-		g.t.Fatal(err)
+		g.T.Fatal(err)
 	}
 }

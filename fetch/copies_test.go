@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -13,30 +15,30 @@ import (
 // report, also once they are deleted.
 func TestRecognisedCountsOnce(t *testing.T) {
 	t.Parallel()
-	g := fetchedRig(t, 5)
+	g := fetchtest.NewFetched(t, 5)
 	for turn := range 2 {
-		g.drop.Rename(func(uid string) string { return fmt.Sprint("moved", turn, uid) })
-		if s := g.run(); s.Err != nil || s.Fetched != 0 {
+		g.Drop.Rename(func(uid string) string { return fmt.Sprint("moved", turn, uid) })
+		if s := g.Run(); s.Err != nil || s.Fetched != 0 {
 			t.Fatalf("%+v", s)
 		}
 	}
-	if v := g.verify(); v.Messages != 5 || v.Verified != 5 || v.Counts[Intact] != 5 {
+	if v := verified(g); v.Messages != 5 || v.Verified != 5 || v.Counts[fetch.Intact] != 5 {
 		t.Errorf("verify: %+v", v)
 	}
-	rep := g.report()
-	g.wantReasons(rep)
+	rep := g.Report()
+	wantReasons(g, rep)
 	if rep.Known != 5 || rep.Delivered != 5 || rep.Verified != 5 || rep.Server.Here != 5 {
 		t.Errorf("report: %+v", rep)
 	}
-	g.account.Policy.Keep.None = true
-	if s := g.run(); s.Err != nil || s.Deleted != 5 {
+	g.Account.Policy.Keep.None = true
+	if s := g.Run(); s.Err != nil || s.Deleted != 5 {
 		t.Fatalf("%+v", s)
 	}
-	if rep := g.report(); rep.Known != 5 || rep.Deleted != 5 || !rep.Safe() {
+	if rep := g.Report(); rep.Known != 5 || rep.Deleted != 5 || !rep.Safe() {
 		t.Errorf("after the deletion: %+v", rep)
 	}
 	var b strings.Builder
-	if err := g.fetcher.Manifest(context.Background(), g.account, &b); err != nil || strings.Count(b.String(), "\n") != 7 {
+	if err := g.Fetcher.Manifest(context.Background(), g.Account, &b); err != nil || strings.Count(b.String(), "\n") != 7 {
 		t.Errorf("manifest of %d lines, err %v", strings.Count(b.String(), "\n"), err)
 	}
 }
@@ -44,19 +46,26 @@ func TestRecognisedCountsOnce(t *testing.T) {
 // TestVerifyServerLeavesOutServerFields, and says so; another body differs.
 func TestVerifyServerLeavesOutServerFields(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
 	body := "From: a@test\r\nSubject: %s\r\n%s\r\nbody\r\n"
 	for _, uid := range []string{"a", "b", "c"} {
-		g.drop.Add(uid, fmt.Appendf(nil, body, uid, ""))
+		g.Drop.Add(uid, fmt.Appendf(nil, body, uid, ""))
 	}
-	g.run()
+	g.Run()
 	for range 2 {
-		g.drop.Remove(0)
+		g.Drop.Remove(0)
 	}
-	g.drop.Add("a", fmt.Appendf(nil, body, "a", "Status: RO\r\nX-UIDL: 7\r\n"))
-	g.drop.Add("b", fmt.Appendf(nil, body, "b", "X-Spam: yes\r\n"))
-	rep, err := g.fetcher.VerifyServer(context.Background(), g.account, func(string, bool) {})
+	g.Drop.Add("a", fmt.Appendf(nil, body, "a", "Status: RO\r\nX-UIDL: 7\r\n"))
+	g.Drop.Add("b", fmt.Appendf(nil, body, "b", "X-Spam: yes\r\n"))
+	rep, err := g.Fetcher.VerifyServer(context.Background(), g.Account, func(string, bool) {})
 	if err != nil || rep.Same != 2 || rep.Marked != 1 || rep.Differs != 1 || rep.Refused != 0 {
 		t.Errorf("%+v, %v", rep, err)
 	}
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

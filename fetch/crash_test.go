@@ -1,6 +1,6 @@
 //go:build faults
 
-package fetch
+package fetch_test
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/mailhaul/mailhaul/fetch/plan"
-	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -38,24 +38,19 @@ func TestMain(m *testing.M) {
 func crashChild(dir string) int {
 	host, port, _ := net.SplitHostPort(os.Getenv("MAILHAUL_CRASH_SERVER"))
 	num, _ := strconv.Atoi(port)
-	a := &Account{
-		Name: "crash", ID: "crash",
-		Server: &pop3.Server{Host: host, Port: num, Security: pop3.Plain, Insecure: true, LF: true,
-			Logins: []pop3.Login{{Name: "USER", User: "alice", Clear: true,
-				Password: func(context.Context) (string, error) { return "secret", nil }}}},
-		Policy: plan.Policy{Keep: plan.Keep{None: os.Getenv("MAILHAUL_CRASH_KEEP") == "none"}},
-	}
-	a.Targets = []Target{{ID: "target", Deliverer: crashTarget(dir)}}
-	f := &Fetcher{
+	a := fetchtest.NewAccount("crash", host, num)
+	a.Policy.Keep.None = os.Getenv("MAILHAUL_CRASH_KEEP") == "none"
+	a.Targets = []fetch.Target{{ID: "target", Deliverer: crashTarget(dir)}}
+	f := &fetch.Fetcher{
 		StateDir: filepath.Join(dir, "state"),
 		Batch:    3,
-		Recover:  recoverFuncs(),
+		Recover:  fetchtest.RecoverFuncs(),
 		Log:      slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
-	sums := f.Run(context.Background(), []*Account{a})
+	sums := f.Run(context.Background(), []*fetch.Account{a})
 	if err := sums[0].Err; err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return int(ExitOf(err))
+		return int(fetch.ExitOf(err))
 	}
 	return 0
 }

@@ -1,6 +1,6 @@
 //go:build faults
 
-package fetch
+package fetch_test
 
 import (
 	"crypto/sha256"
@@ -16,6 +16,8 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/deliver/mbox"
 	"github.com/mailhaul/mailhaul/deliver/pipe"
+	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 )
 
 // targetEnv tells the child where to deliver: "KIND ARGUMENT".
@@ -28,7 +30,7 @@ func crashTarget(dir string) deliver.Deliverer {
 	case "mbox":
 		return mbox.New(mbox.Options{Path: filepath.Join(dir, "mbox"), LockTimeout: 5 * time.Second})
 	case "smtp", "lmtp":
-		return relayTarget(arg, kind == "lmtp", "a@b").Deliverer
+		return fetchtest.RelayTarget(arg, kind == "lmtp", "a@b").Deliverer
 	case "pipe":
 		const store = `f=$(mktemp "$0/t.XXXXXXXX") && cat >"$f" && mv "$f" "$f.done"`
 		return pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", store, dir}})
@@ -131,8 +133,8 @@ func newCrashKind(t *testing.T, kind, mutate string) *crash {
 	case "pipe":
 		k.copies = inFiles
 	default:
-		r := startRelay(t, kind == "lmtp")
-		k.arg, k.copies = r.addr, func(*crash) []string { return r.bodies() }
+		r := smtptest.StartRelay(t, kind == "lmtp")
+		k.arg, k.copies = r.Addr, func(*crash) []string { return r.Bodies() }
 	}
 	messages := 2
 	if kind == "mbox" {

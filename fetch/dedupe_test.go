@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"context"
@@ -10,19 +10,20 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
 // dedupeRig delivers into a Maildir that somebody else has filled.
-func dedupeRig(t *testing.T, by maildir.SameBy, tag bool) *rig {
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-	path := filepath.Join(g.dir, "Maildir")
-	g.account.Targets[0].Deliverer = maildir.NewDedupe(maildir.New(maildir.Options{Path: path}),
-		maildir.NewExisting(path, filepath.Join(g.dir, "cache")), by, tag)
-	g.fetcher.Recover[maildir.SkipKind] = maildir.RecoverSkip
-	g.fetcher.ReadBack = func(context.Context, *Account, string) (Copies, error) {
-		x, err := maildir.NewIndex(path)
-		return maildirCopies{x}, err
+func dedupeRig(t *testing.T, by maildir.SameBy, tag bool) *fetchtest.Rig {
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+	path := filepath.Join(g.Dir, "Maildir")
+	g.Account.Targets[0].Deliverer = maildir.NewDedupe(maildir.New(maildir.Options{Path: path}),
+		maildir.NewExisting(path, filepath.Join(g.Dir, "cache")), by, tag)
+	g.Fetcher.Recover[maildir.SkipKind] = maildir.RecoverSkip
+	g.Fetcher.ReadBack = func(context.Context, *fetch.Account, string) (fetch.Copies, error) {
+		return fetchtest.ReadBack(path)
 	}
 	for _, sub := range []string{"tmp", "new", "cur"} {
 		if err := os.MkdirAll(filepath.Join(path, sub), 0o700); err != nil {
@@ -32,16 +33,20 @@ func dedupeRig(t *testing.T, by maildir.SameBy, tag bool) *rig {
 	return g
 }
 
-func (g *rig) existing(name, text string) {
-	g.t.Helper()
-	if err := os.WriteFile(filepath.Join(g.dir, "Maildir", "cur", name), []byte(text), 0o600); err != nil {
-		g.t.Fatal(err)
+func existing(g *fetchtest.Rig, name, text string) {
+	g.T.Helper()
+	if err := os.WriteFile(filepath.Join(g.Dir, "Maildir", "cur", name), []byte(text), 0o600); err != nil {
+		g.T.Fatal(err)
 	}
 }
 
-func foreign(i int) (name, text string) {
-	return fmt.Sprintf("1700000%03d.M%dP7.host:2,S", i%1000, i), fmt.Sprintf("Message-ID: <%d@there>\nSubject: %d\n\nbody %d\n", i, i, i)
+// foreign puts a message of another program into the Maildir.
+func foreign(g *fetchtest.Rig, i int) {
+	g.T.Helper()
+	existing(g, foreignName(i), fmt.Sprintf("Message-ID: <%d@there>\nSubject: %d\n\nbody %d\n", i, i, i))
 }
+
+func foreignName(i int) string { return fmt.Sprintf("1700000%03d.M%dP7.host:2,S", i%1000, i) }
 
 // sent is a message as the server has it.
 func sent(i int, body string) []byte {
@@ -58,30 +63,30 @@ func TestDedupeReadsTenThousandOnce(t *testing.T) {
 			t.Parallel()
 			g := dedupeRig(t, by, false)
 			for i := range n {
-				g.existing(foreign(i))
+				foreign(g, i)
 			}
-			g.drop.Add("no-id", []byte("Subject: without an id\r\n\r\nx\r\n"))
-			g.drop.Add("has", sent(17, "body"))
-			g.drop.Add("new", sent(n+1, "body"))
-			if s := g.run(); s.Err != nil || s.Fetched != 3 || g.delivered() != 2 {
-				t.Fatalf("%+v, %d delivered", s, g.delivered())
+			g.Drop.Add("no-id", []byte("Subject: without an id\r\n\r\nx\r\n"))
+			g.Drop.Add("has", sent(17, "body"))
+			g.Drop.Add("new", sent(n+1, "body"))
+			if s := g.Run(); s.Err != nil || s.Fetched != 3 || g.Delivered() != 2 {
+				t.Fatalf("%+v, %d delivered", s, g.Delivered())
 			}
 			// If a file is read again, it has other bytes now.
 			for i := range n {
-				name, _ := foreign(i)
-				g.existing(name, "Message-ID: <overwritten@x>\n\n")
+				name := foreignName(i)
+				existing(g, name, "Message-ID: <overwritten@x>\n\n")
 			}
-			gone, _ := foreign(42)
-			if err := os.Remove(filepath.Join(g.dir, "Maildir", "cur", gone)); err != nil {
+			gone := foreignName(42)
+			if err := os.Remove(filepath.Join(g.Dir, "Maildir", "cur", gone)); err != nil {
 				t.Fatal(err)
 			}
-			g.existing("1800000000.M1P1.reader:2,", "Message-ID: <777777@there>\nSubject: 777777\n\nbody 777777\n")
-			g.drop.Add("has-too", sent(9_999, "body"))   // known from the first run
-			g.drop.Add("twice", sent(n+1, "body"))       // which the first run delivered
-			g.drop.Add("appeared", sent(777777, "body")) // found when the names are read
-			g.drop.Add("was-deleted", sent(42, "body"))  // to be delivered
-			if s := g.run(); s.Err != nil || s.Fetched != 4 || g.delivered() != 3 {
-				t.Fatalf("second run: %+v, %d delivered", s, g.delivered())
+			existing(g, "1800000000.M1P1.reader:2,", "Message-ID: <777777@there>\nSubject: 777777\n\nbody 777777\n")
+			g.Drop.Add("has-too", sent(9_999, "body"))   // known from the first run
+			g.Drop.Add("twice", sent(n+1, "body"))       // which the first run delivered
+			g.Drop.Add("appeared", sent(777777, "body")) // found when the names are read
+			g.Drop.Add("was-deleted", sent(42, "body"))  // to be delivered
+			if s := g.Run(); s.Err != nil || s.Fetched != 4 || g.Delivered() != 3 {
+				t.Fatalf("second run: %+v, %d delivered", s, g.Delivered())
 			}
 		})
 	}
@@ -92,26 +97,26 @@ func TestDedupeReadsTenThousandOnce(t *testing.T) {
 func TestSkippedStaysUntilPurged(t *testing.T) {
 	t.Parallel()
 	g := dedupeRig(t, maildir.SameMessageID, false)
-	g.account.Policy.Keep.None = true
-	g.existing(foreign(1))
-	g.existing(foreign(2))
-	g.drop.Add("same", sent(1, "body"))
-	g.drop.Add("edited", sent(2, "changed by a mailing list"))
-	g.drop.Add("new", sent(3, "body"))
-	if s := g.run(); s.Err != nil || s.Deleted != 1 || g.drop.Len() != 2 {
-		t.Fatalf("%+v, %d left", s, g.drop.Len())
+	g.Account.Policy.Keep.None = true
+	foreign(g, 1)
+	foreign(g, 2)
+	g.Drop.Add("same", sent(1, "body"))
+	g.Drop.Add("edited", sent(2, "changed by a mailing list"))
+	g.Drop.Add("new", sent(3, "body"))
+	if s := g.Run(); s.Err != nil || s.Deleted != 1 || g.Drop.Len() != 2 {
+		t.Fatalf("%+v, %d left", s, g.Drop.Len())
 	}
-	tell := func(c Check) { t.Errorf("told: %+v", c) }
-	rep, err := g.fetcher.Verify(context.Background(), g.account, tell)
-	if err != nil || !rep.OK() || rep.Verified != 2 || rep.Counts[StandIn] != 1 {
+	tell := func(c fetch.Check) { t.Errorf("told: %+v", c) }
+	rep, err := g.Fetcher.Verify(context.Background(), g.Account, tell)
+	if err != nil || !rep.OK() || rep.Verified != 2 || rep.Counts[fetch.StandIn] != 1 {
 		t.Fatalf("%+v, %v", rep, err)
 	}
-	r, err := g.fetcher.Report(context.Background(), g.account, true)
+	r, err := g.Fetcher.Report(context.Background(), g.Account, true)
 	if err != nil || r.Safe() {
 		t.Errorf("a message of which only another form is here: %+v, %v", r, err)
 	}
-	purged, err := g.fetcher.Purge(context.Background(), g.account, 0, false, tell)
-	if err != nil || purged.Deleted != 1 || g.drop.Len() != 1 || g.drop.Messages()[0].UID != "edited" {
+	purged, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, tell)
+	if err != nil || purged.Deleted != 1 || g.Drop.Len() != 1 || g.Drop.Messages()[0].UID != "edited" {
 		t.Fatalf("%+v, %v", purged, err)
 	}
 }
@@ -119,14 +124,14 @@ func TestSkippedStaysUntilPurged(t *testing.T) {
 func TestDuplicateIsTagged(t *testing.T) {
 	t.Parallel()
 	g := dedupeRig(t, maildir.SameMessageID, true)
-	g.existing(foreign(1))
-	g.drop.Add("again", sent(1, "body"))
-	g.drop.Add("new", sent(2, "body"))
-	if s := g.run(); s.Err != nil || g.delivered() != 2 {
-		t.Fatalf("%+v, %d delivered", s, g.delivered())
+	foreign(g, 1)
+	g.Drop.Add("again", sent(1, "body"))
+	g.Drop.Add("new", sent(2, "body"))
+	if s := g.Run(); s.Err != nil || g.Delivered() != 2 {
+		t.Fatalf("%+v, %d delivered", s, g.Delivered())
 	}
 	tags := 0
-	for _, f := range g.files() {
+	for _, f := range g.Files() {
 		text, _ := os.ReadFile(f)
 		if want := "X-Mailhaul-Duplicate-Of: 1700000001.M1P7.host\n" + string(lf(sent(1, "body"))); string(text) == want {
 			tags++
@@ -135,7 +140,7 @@ func TestDuplicateIsTagged(t *testing.T) {
 	if tags != 1 {
 		t.Errorf("%d tagged", tags)
 	}
-	rep, err := g.fetcher.Verify(context.Background(), g.account, func(Check) {})
+	rep, err := g.Fetcher.Verify(context.Background(), g.Account, func(fetch.Check) {})
 	if err != nil || rep.Verified != 2 {
 		t.Errorf("%+v, %v", rep, err)
 	}
@@ -181,13 +186,13 @@ func TestWhatFailedIsNoDuplicate(t *testing.T) {
 	t.Parallel()
 	for _, by := range []maildir.SameBy{maildir.SameContent, maildir.SameMessageID} {
 		g := dedupeRig(t, by, false)
-		g.account.Targets[0].Deliverer = &failOnce{Dedupe: g.account.Targets[0].Deliverer.(*maildir.Dedupe)}
-		g.drop.Add("one", sent(1, "body"))
-		if s := g.run(); s.Err == nil || g.delivered() != 0 {
+		g.Account.Targets[0].Deliverer = &failOnce{Dedupe: g.Account.Targets[0].Deliverer.(*maildir.Dedupe)}
+		g.Drop.Add("one", sent(1, "body"))
+		if s := g.Run(); s.Err == nil || g.Delivered() != 0 {
 			t.Fatalf("%+v", s)
 		}
-		if s := g.run(); s.Err != nil || g.delivered() != 1 {
-			t.Fatalf("second run: %+v, %d delivered", s, g.delivered())
+		if s := g.Run(); s.Err != nil || g.Delivered() != 1 {
+			t.Fatalf("second run: %+v, %d delivered", s, g.Delivered())
 		}
 	}
 }

@@ -1,39 +1,18 @@
-package fetch
+package fetch_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
-
-// piped runs fn in a bubble, whose clock stands still while anybody is busy,
-// with a server that needs no network.
-func (g *rig) piped(o pop3test.Options, fn func(server *pop3test.Server)) {
-	g.t.Helper()
-	o.Security = pop3test.Plain
-	outside := time.Now()
-	synctest.Test(g.t, func(t *testing.T) {
-		server := pop3test.NewUnstartedServer(g.drop, o)
-		defer server.Close()
-		g.account.Server.Idle = time.Minute
-		inside := time.Now()
-		g.fetcher.Now = func() time.Time { return outside.Add(time.Since(inside)) } // what was fetched before is older
-		g.account.Server.Dial = func(context.Context, string, string) (net.Conn, error) {
-			ours, theirs := net.Pipe()
-			server.ServeConn(theirs)
-			return ours, nil
-		}
-		fn(server)
-	})
-}
 
 // TestServerDeletesAfterQuit: what is about to go is looked at again after a
 // pause, and neither compared nor counted twice.
@@ -56,12 +35,12 @@ func TestServerDeletesAfterQuit(t *testing.T) {
 		{"an hour later", 100, 0, time.Hour, []pop3test.Fault{noTop}, 3 * time.Second, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			g := newRig(t, &pop3test.Maildrop{Newest: tt.window}, pop3test.Options{})
-			g.account.Policy.Keep.None = true
-			g.add(tt.messages)
-			g.piped(pop3test.Options{DeleteLate: tt.late, Faults: tt.faults}, func(*pop3test.Server) {
+			g := fetchtest.New(t, &pop3test.Maildrop{Newest: tt.window}, pop3test.Options{})
+			g.Account.Policy.Keep.None = true
+			g.Add(tt.messages)
+			g.Piped(pop3test.Options{DeleteLate: tt.late, Faults: tt.faults}, func(*pop3test.Server) {
 				began := time.Now()
-				s := g.run()
+				s := g.Run()
 				if s.Err != nil || s.Fetched != tt.messages || s.Deleted != tt.messages || len(s.Notes) != tt.notes {
 					t.Errorf("%d fetched, %d deleted, notes %q, err %v", s.Fetched, s.Deleted, s.Notes, s.Err)
 				}
@@ -69,7 +48,7 @@ func TestServerDeletesAfterQuit(t *testing.T) {
 					t.Errorf("took %s, want %s", took, tt.took)
 				}
 				time.Sleep(3 * time.Second) // the last ones go
-				if left := g.drop.Len(); (left != 0) != (tt.late == time.Hour) {
+				if left := g.Drop.Len(); (left != 0) != (tt.late == time.Hour) {
 					t.Errorf("%d left", left)
 				}
 			})
@@ -97,13 +76,13 @@ func TestLookThatNothingAskedFor(t *testing.T) {
 		{"one login a minute, and a person waits", pop3test.Options{LoginDelay: time.Minute}, 2 * time.Minute, 2, time.Minute, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-			g.account.Policy.Keep.None, g.account.Wait = true, tt.wait
-			g.add(windowSuspect)
-			g.piped(tt.o, func(*pop3test.Server) {
+			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+			g.Account.Policy.Keep.None, g.Account.Wait = true, tt.wait
+			g.Add(fetch.WindowSuspect)
+			g.Piped(tt.o, func(*pop3test.Server) {
 				began := time.Now()
-				s := g.run()
-				if s.Err != nil || s.Deleted != windowSuspect || s.Sessions != tt.sessions || !strings.Contains(fmt.Sprint(s.Notes), tt.note) {
+				s := g.Run()
+				if s.Err != nil || s.Deleted != fetch.WindowSuspect || s.Sessions != tt.sessions || !strings.Contains(fmt.Sprint(s.Notes), tt.note) {
 					t.Errorf("%d deleted, %d sessions, notes %q, err %v", s.Deleted, s.Sessions, s.Notes, s.Err)
 				}
 				if took := time.Since(began); took < tt.took || took > tt.took+time.Second {
@@ -126,20 +105,20 @@ func TestSecondLookAtGmail(t *testing.T) {
 		name     string
 		messages int
 		fault    pop3test.Fault
-		exit     Exit
+		exit     fetch.Exit
 		sessions int
 		notes    int
 	}{
-		{"few, released", 3, inUse, ExitOK, 2, 0},
-		{"few, held", 3, always, ExitOK, 1, 1},
-		{"many, held", 150, always, ExitTemp, 1, 0},
+		{"few, released", 3, inUse, fetch.ExitOK, 2, 0},
+		{"few, held", 3, always, fetch.ExitOK, 1, 1},
+		{"many, held", 150, always, fetch.ExitTemp, 1, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-			g.add(tt.messages)
-			g.piped(pop3test.Options{Capa: []string{"USER", "TOP", "UIDL", "RESP-CODES", "X-GOOGLE-RICO"}, Faults: []pop3test.Fault{tt.fault}}, func(*pop3test.Server) {
-				s := g.run()
-				if ExitOf(s.Err) != tt.exit || s.Fetched != tt.messages || s.Sessions != tt.sessions || noted(s.Notes, "whether the server lists more now") != tt.notes {
+			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+			g.Add(tt.messages)
+			g.Piped(pop3test.Options{Capa: []string{"USER", "TOP", "UIDL", "RESP-CODES", "X-GOOGLE-RICO"}, Faults: []pop3test.Fault{tt.fault}}, func(*pop3test.Server) {
+				s := g.Run()
+				if fetch.ExitOf(s.Err) != tt.exit || s.Fetched != tt.messages || s.Sessions != tt.sessions || noted(s.Notes, "whether the server lists more now") != tt.notes {
 					t.Errorf("%d fetched, %d sessions, %q, %v", s.Fetched, s.Sessions, s.Notes, s.Err)
 				}
 			})
@@ -154,26 +133,26 @@ func TestPurgeLooksAgain(t *testing.T) {
 		name  string
 		o     pop3test.Options
 		left  int
-		exit  Exit
+		exit  fetch.Exit
 		says  string
 		took  time.Duration
 		proof bool
 	}{
-		{"at once", pop3test.Options{}, 0, ExitOK, "", 0, true},
-		{"a moment later", pop3test.Options{DeleteLate: 6 * time.Second}, 0, ExitOK, "", 7 * time.Second, true},
-		{"and breaks meanwhile", pop3test.Options{DeleteLate: time.Second / 2, Faults: []pop3test.Fault{{On: "UIDL", Nth: 3, Do: pop3test.Cut()}}}, 0, ExitOK, "", time.Second, true},
-		{"an hour later", pop3test.Options{DeleteLate: time.Hour}, 5, ExitProtocol, "confirmed 5 deletions and still lists 5 of these messages", 15 * time.Second, true},
-		{"but one", pop3test.Options{Faults: []pop3test.Fault{{On: "DELE 2", Do: pop3test.Raw("+OK\r\n")}}}, 1, ExitTemp, "confirmed 5 deletions: 4 are gone, 1 is still listed", 15 * time.Second, true},
-		{"and is broken from then on", pop3test.Options{Faults: []pop3test.Fault{{On: "UIDL", Nth: 3, Always: true, Do: pop3test.Cut()}}}, 0, ExitUnavailable, "5 deleted and confirmed, but the list", 15 * time.Second, false},
-		{"one login a minute", pop3test.Options{LoginDelay: time.Minute}, 0, ExitOK, "", 2 * time.Minute, true},
+		{"at once", pop3test.Options{}, 0, fetch.ExitOK, "", 0, true},
+		{"a moment later", pop3test.Options{DeleteLate: 6 * time.Second}, 0, fetch.ExitOK, "", 7 * time.Second, true},
+		{"and breaks meanwhile", pop3test.Options{DeleteLate: time.Second / 2, Faults: []pop3test.Fault{{On: "UIDL", Nth: 3, Do: pop3test.Cut()}}}, 0, fetch.ExitOK, "", time.Second, true},
+		{"an hour later", pop3test.Options{DeleteLate: time.Hour}, 5, fetch.ExitProtocol, "confirmed 5 deletions and still lists 5 of these messages", 15 * time.Second, true},
+		{"but one", pop3test.Options{Faults: []pop3test.Fault{{On: "DELE 2", Do: pop3test.Raw("+OK\r\n")}}}, 1, fetch.ExitTemp, "confirmed 5 deletions: 4 are gone, 1 is still listed", 15 * time.Second, true},
+		{"and is broken from then on", pop3test.Options{Faults: []pop3test.Fault{{On: "UIDL", Nth: 3, Always: true, Do: pop3test.Cut()}}}, 0, fetch.ExitUnavailable, "5 deleted and confirmed, but the list", 15 * time.Second, false},
+		{"one login a minute", pop3test.Options{LoginDelay: time.Minute}, 0, fetch.ExitOK, "", 2 * time.Minute, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			g := fetchedRig(t, 5)
-			g.piped(tt.o, func(*pop3test.Server) {
+			g := fetchtest.NewFetched(t, 5)
+			g.Piped(tt.o, func(*pop3test.Server) {
 				began := time.Now()
-				rep, err := g.fetcher.Purge(context.Background(), g.account, 0, false, func(Check) {})
-				if ExitOf(err) != tt.exit || err != nil && !strings.Contains(err.Error(), tt.says) {
-					t.Errorf("exit %d: %v", ExitOf(err), err)
+				rep, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+				if fetch.ExitOf(err) != tt.exit || err != nil && !strings.Contains(err.Error(), tt.says) {
+					t.Errorf("exit %d: %v", fetch.ExitOf(err), err)
 				}
 				if rep.Deleted != 5 || rep.Left != tt.left || rep.Proven != tt.proof {
 					t.Errorf("%+v", rep)
@@ -192,22 +171,22 @@ func TestSlowQuitCompletes(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		slow  time.Duration
-		exit  Exit
+		exit  fetch.Exit
 		left  int
 		hint  string
 		twice bool
 	}{
-		{3 * time.Minute, ExitOK, 0, "", false},
-		{time.Hour, ExitUnavailable, 30, "timeout", true},
+		{3 * time.Minute, fetch.ExitOK, 0, "", false},
+		{time.Hour, fetch.ExitUnavailable, 30, "timeout", true},
 	} {
 		t.Run(tt.slow.String(), func(t *testing.T) {
-			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-			g.account.Policy.Keep.None = true
-			g.add(30)
-			g.piped(pop3test.Options{DeleteSlowly: tt.slow}, func(*pop3test.Server) {
-				s := g.run()
-				if ExitOf(s.Err) != tt.exit || g.drop.Len() != tt.left || s.Unconfirmed != tt.left || !strings.Contains(HintOf(s.Err), tt.hint) {
-					t.Errorf("exit %d, %d left, %d unconfirmed: %v; hint %q", ExitOf(s.Err), g.drop.Len(), s.Unconfirmed, s.Err, HintOf(s.Err))
+			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+			g.Account.Policy.Keep.None = true
+			g.Add(30)
+			g.Piped(pop3test.Options{DeleteSlowly: tt.slow}, func(*pop3test.Server) {
+				s := g.Run()
+				if fetch.ExitOf(s.Err) != tt.exit || g.Drop.Len() != tt.left || s.Unconfirmed != tt.left || !strings.Contains(fetch.HintOf(s.Err), tt.hint) {
+					t.Errorf("exit %d, %d left, %d unconfirmed: %v; hint %q", fetch.ExitOf(s.Err), g.Drop.Len(), s.Unconfirmed, s.Err, fetch.HintOf(s.Err))
 				}
 			})
 		})
@@ -218,46 +197,54 @@ func TestSlowQuitCompletes(t *testing.T) {
 // for whatever logs in.
 func TestEveryLoginKeepsTheDelay(t *testing.T) {
 	t.Parallel()
-	for name, login := range map[string]func(ctx context.Context, f *Fetcher, a *Account) error{
-		"fetch": func(ctx context.Context, f *Fetcher, a *Account) error { return f.Run(ctx, []*Account{a})[0].Err },
-		"plan":  func(ctx context.Context, f *Fetcher, a *Account) error { _, _, err := f.Plan(ctx, a); return err },
-		"verify": func(ctx context.Context, f *Fetcher, a *Account) error {
+	for name, login := range map[string]func(ctx context.Context, f *fetch.Fetcher, a *fetch.Account) error{
+		"fetch": func(ctx context.Context, f *fetch.Fetcher, a *fetch.Account) error {
+			return f.Run(ctx, []*fetch.Account{a})[0].Err
+		},
+		"plan": func(ctx context.Context, f *fetch.Fetcher, a *fetch.Account) error {
+			_, _, err := f.Plan(ctx, a)
+			return err
+		},
+		"verify": func(ctx context.Context, f *fetch.Fetcher, a *fetch.Account) error {
 			_, err := f.VerifyServer(ctx, a, func(string, bool) {})
 			return err
 		},
-		"purge": func(ctx context.Context, f *Fetcher, a *Account) error {
-			_, err := f.Purge(ctx, a, 0, true, func(Check) {})
+		"purge": func(ctx context.Context, f *fetch.Fetcher, a *fetch.Account) error {
+			_, err := f.Purge(ctx, a, 0, true, func(fetch.Check) {})
 			return err
 		},
-		"report": func(ctx context.Context, f *Fetcher, a *Account) error { _, err := f.Report(ctx, a, true); return err },
-		"mark-seen": func(ctx context.Context, f *Fetcher, a *Account) error {
-			_, _, err := f.MarkSeen(ctx, a, MarkRule{All: true})
+		"report": func(ctx context.Context, f *fetch.Fetcher, a *fetch.Account) error {
+			_, err := f.Report(ctx, a, true)
+			return err
+		},
+		"mark-seen": func(ctx context.Context, f *fetch.Fetcher, a *fetch.Account) error {
+			_, _, err := f.MarkSeen(ctx, a, fetch.MarkRule{All: true})
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-			g.add(3)
-			g.piped(pop3test.Options{LoginDelay: time.Minute}, func(server *pop3test.Server) {
-				if s := g.run(); s.Err != nil {
+			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+			g.Add(3)
+			g.Piped(pop3test.Options{LoginDelay: time.Minute}, func(server *pop3test.Server) {
+				if s := g.Run(); s.Err != nil {
 					t.Fatal(s.Err)
 				}
 				time.Sleep(20 * time.Second)
 				before := server.Connections()
-				err := login(context.Background(), g.fetcher, g.account)
-				var early *LoginDelayError
-				if !errors.As(err, &early) || early.Wait != 40*time.Second || ExitOf(err) != ExitTemp || server.Connections() != before {
+				err := login(context.Background(), g.Fetcher, g.Account)
+				var early *fetch.LoginDelayError
+				if !errors.As(err, &early) || early.Wait != 40*time.Second || fetch.ExitOf(err) != fetch.ExitTemp || server.Connections() != before {
 					t.Fatalf("%d connections, %v", server.Connections()-before, err)
 				}
-				if !strings.Contains(err.Error(), "one login every 1m; the next is due in 40s") || !strings.Contains(HintOf(err), "--wait 1m") {
-					t.Errorf("%v; hint %q", err, HintOf(err))
+				if !strings.Contains(err.Error(), "one login every 1m; the next is due in 40s") || !strings.Contains(fetch.HintOf(err), "--wait 1m") {
+					t.Errorf("%v; hint %q", err, fetch.HintOf(err))
 				}
-				g.account.Wait = time.Minute
+				g.Account.Wait = time.Minute
 				began := time.Now()
-				if err := login(context.Background(), g.fetcher, g.account); err != nil || time.Since(began).Round(time.Second) != 40*time.Second {
+				if err := login(context.Background(), g.Fetcher, g.Account); err != nil || time.Since(began).Round(time.Second) != 40*time.Second {
 					t.Errorf("after %s: %v", time.Since(began), err)
 				}
-				g.account.Wait = 0
+				g.Account.Wait = 0
 			})
 		})
 	}
@@ -266,34 +253,34 @@ func TestEveryLoginKeepsTheDelay(t *testing.T) {
 // TestRefusedAsTooEarly: a login that the state does not know of went before.
 func TestRefusedAsTooEarly(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-	g.add(3)
-	g.piped(pop3test.Options{LoginDelay: time.Minute}, func(server *pop3test.Server) {
-		if _, _, err := g.fetcher.Plan(context.Background(), g.account); err != nil { // keeps no record
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.Add(3)
+	g.Piped(pop3test.Options{LoginDelay: time.Minute}, func(server *pop3test.Server) {
+		if _, _, err := g.Fetcher.Plan(context.Background(), g.Account); err != nil { // keeps no record
 			t.Fatal(err)
 		}
-		s := g.run()
-		var early *LoginDelayError
-		if !errors.As(s.Err, &early) || early.Refused == nil || early.Delay != time.Minute || ExitOf(s.Err) != ExitTemp || s.NextLogin.IsZero() {
+		s := g.Run()
+		var early *fetch.LoginDelayError
+		if !errors.As(s.Err, &early) || early.Refused == nil || early.Delay != time.Minute || fetch.ExitOf(s.Err) != fetch.ExitTemp || s.NextLogin.IsZero() {
 			t.Fatalf("%v, next %s", s.Err, s.NextLogin)
 		}
 		before := server.Connections()
-		if s := g.run(); !errors.As(s.Err, &early) || server.Connections() != before {
+		if s := g.Run(); !errors.As(s.Err, &early) || server.Connections() != before {
 			t.Errorf("asked again: %v", s.Err)
 		}
-		g.view(func(v *state.View) {
+		g.View(func(v *state.View) {
 			if f := v.Facts(); !f.LastLogin.IsZero() || f.NextLogin.IsZero() {
 				t.Errorf("%+v", f)
 			}
 		})
-		g.account.Wait = 2 * time.Minute
-		if s := g.run(); s.Err != nil || s.Fetched != 3 {
+		g.Account.Wait = 2 * time.Minute
+		if s := g.Run(); s.Err != nil || s.Fetched != 3 {
 			t.Errorf("%d fetched, %v", s.Fetched, s.Err)
 		}
-		if _, _, err := g.fetcher.Plan(context.Background(), g.account); err != nil { // it waits, and keeps no record
+		if _, _, err := g.Fetcher.Plan(context.Background(), g.Account); err != nil { // it waits, and keeps no record
 			t.Fatal(err)
 		}
-		if s := g.run(); s.Err != nil { // refused, waits
+		if s := g.Run(); s.Err != nil { // refused, waits
 			t.Error(s.Err)
 		}
 	})
@@ -315,49 +302,8 @@ func TestLoginPause(t *testing.T) {
 		{"refused since", state.Facts{LoginDelay: time.Minute, LastLogin: now.Add(-time.Hour), NextLogin: now.Add(10 * time.Second)}, 10 * time.Second},
 		{"the clock was wrong", state.Facts{LoginDelay: time.Minute, LastLogin: now.Add(24 * time.Hour), NextLogin: now.Add(24 * time.Hour)}, 0},
 	} {
-		if got := LoginPause(&tt.f, now); got != tt.want {
+		if got := fetch.LoginPause(&tt.f, now); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
-		}
-	}
-}
-
-// TestPausesBetweenLooks: as long as there is progress, or it is purge that
-// looks, but never for ever.
-func TestPausesBetweenLooks(t *testing.T) {
-	t.Parallel()
-	all := []time.Duration{1, 2, 4, 8}
-	for _, tt := range []struct {
-		name    string
-		patient bool
-		found   []int
-		want    string
-	}{
-		{"no progress", false, []int{5, 5, 5, 5}, "[1 2]"},
-		{"no progress, patient", true, []int{5, 5, 5, 5, 5, 5}, "[1 2 4 8]"},
-		{"progress", false, []int{9, 7, 5, 3, 1}, "[1 2 4 8]"},
-		{"unread", false, []int{unread, unread, unread}, "[1 2]"},
-		{"unread, then read", false, []int{unread, unread, 3, 2, 1}, "[1 2 4 8]"},
-	} {
-		c := newConfirmed(all, tt.patient)
-		if n := c.add([]state.Key{"a", "b", "a"}, nil); n != 3 {
-			t.Errorf("%s: %d added", tt.name, n)
-		}
-		var got []time.Duration
-		for _, n := range tt.found {
-			d, ok := c.next(n)
-			if !ok {
-				break
-			}
-			got = append(got, d)
-		}
-		if s := strings.ReplaceAll(fmt.Sprint(got), "ns", ""); s != tt.want {
-			t.Errorf("%s: %s, want %s", tt.name, s, tt.want)
-		}
-		if n := c.add([]state.Key{"b", "c"}, map[state.Key]bool{"b": false}); n != 1 {
-			t.Errorf("%s: one that was deleted before counts again: %d", tt.name, n)
-		}
-		if n := c.add([]state.Key{"b"}, map[state.Key]bool{"b": true}); n != 1 {
-			t.Errorf("%s: another message under the key does not count: %d", tt.name, n)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"net"
@@ -7,21 +7,23 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
 // talk runs an account against an exact dialogue.
-func talk(t *testing.T, keepNone bool, script string) (Summary, *rig) {
+func talk(t *testing.T, keepNone bool, script string) (fetch.Summary, *fetchtest.Rig) {
 	t.Helper()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
 	host, port, err := net.SplitHostPort(pop3test.ScriptServer(t, script))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.account.Server.Host = host
-	g.account.Server.Port, _ = strconv.Atoi(port)
-	g.account.Policy.Keep.None = keepNone
-	return g.run(), g
+	g.Account.Server.Host = host
+	g.Account.Server.Port, _ = strconv.Atoi(port)
+	g.Account.Policy.Keep.None = keepNone
+	return g.Run(), g
 }
 
 const login = `
@@ -40,7 +42,7 @@ func TestDialogues(t *testing.T) {
 		name     string
 		keepNone bool
 		script   string
-		exit     Exit
+		exit     fetch.Exit
 		fetched  int
 		deleted  int
 		text     string // of the error
@@ -71,7 +73,7 @@ func TestDialogues(t *testing.T) {
 			C: QUIT
 			S: +OK
 			C! close`},
-		{name: "a refused message is not deleted", keepNone: true, fetched: 1, deleted: 1, exit: ExitData,
+		{name: "a refused message is not deleted", keepNone: true, fetched: 1, deleted: 1, exit: fetch.ExitData,
 			text: `1 message could not be retrieved: message a (20 octets): retr 1: server refused: gone\x1b[2J`, script: login + `
 			C: STAT
 			S: +OK 2 40
@@ -108,7 +110,7 @@ func TestDialogues(t *testing.T) {
 			C: QUIT
 			S: +OK
 			C! close`},
-		{name: "no QUIT after a broken reply", keepNone: true, exit: ExitProtocol,
+		{name: "no QUIT after a broken reply", keepNone: true, exit: fetch.ExitProtocol,
 			text: `message a (20 octets): retr 1: server broke the protocol: neither +OK nor -ERR: "what?"`, script: `
 			S: +OK ready
 			C: CAPA
@@ -152,8 +154,8 @@ func TestDialogues(t *testing.T) {
 			if d := cmp.Diff(tt.text, text); d != "" {
 				t.Error("error: want -, got +\n" + d)
 			}
-			if ExitOf(s.Err) != tt.exit || s.Fetched != tt.fetched || s.Deleted != tt.deleted || g.delivered() != tt.fetched {
-				t.Errorf("exit %d, fetched %d, deleted %d, %d files", ExitOf(s.Err), s.Fetched, s.Deleted, g.delivered())
+			if fetch.ExitOf(s.Err) != tt.exit || s.Fetched != tt.fetched || s.Deleted != tt.deleted || g.Delivered() != tt.fetched {
+				t.Errorf("exit %d, fetched %d, deleted %d, %d files", fetch.ExitOf(s.Err), s.Fetched, s.Deleted, g.Delivered())
 			}
 		})
 	}

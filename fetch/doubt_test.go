@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -29,19 +31,19 @@ func TestNothingIsSettledInDoubt(t *testing.T) {
 	}
 	for seed := from; seed <= to; seed++ {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
-			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
 			synctest.Test(t, func(t *testing.T) { breakIt(t, g, newBreaker(seed)) })
 		})
 	}
 }
 
-func breakIt(t *testing.T, g *rig, b *breaker) {
-	a := g.account
+func breakIt(t *testing.T, g *fetchtest.Rig, b *breaker) {
+	a := g.Account
 	a.Policy = plan.Policy{Keep: plan.Keep{None: true}}
 	a.Server.Dial, a.Server.Idle = b.dial, time.Second
 	plain := a.Targets[0].Deliverer
 	kills := rand.New(rand.NewPCG(b.rng.Uint64(), 2))
-	var last Summary
+	var last fetch.Summary
 	for n := range 8 {
 		ctx, cancel := context.WithCancel(t.Context())
 		left := -1
@@ -54,11 +56,11 @@ func breakIt(t *testing.T, g *rig, b *breaker) {
 			}
 			return nil
 		}}
-		last = g.fetcher.Run(ctx, []*Account{a})[0]
+		last = g.Fetcher.Run(ctx, []*fetch.Account{a})[0]
 		cancel()
 		time.Sleep(3 * time.Hour)
 	}
-	got := sums(t, g.dir+"/Maildir")
+	got := sums(t, g.Dir+"/Maildir")
 	for _, m := range b.mail {
 		sum := pop3test.Sum(m.text)
 		n := got[sum]

@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -65,11 +66,11 @@ func TestDovecot(t *testing.T) {
 func fetchAll(t *testing.T, d *pop3test.Dovecot, user string, server *pop3.Server, want map[[32]byte]int) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "Maildir")
-	run := func(k plan.Keep) Summary {
-		f := &Fetcher{StateDir: filepath.Join(dir, "state"), Recover: map[string]deliver.RecoverFunc{maildir.Kind: maildir.Recover}}
-		s := f.Run(context.Background(), []*Account{{
+	run := func(k plan.Keep) fetch.Summary {
+		f := &fetch.Fetcher{StateDir: filepath.Join(dir, "state"), Recover: map[string]deliver.RecoverFunc{maildir.Kind: maildir.Recover}}
+		s := f.Run(context.Background(), []*fetch.Account{{
 			Name: user, ID: user, Server: server, Policy: plan.Policy{Keep: k},
-			Targets: []Target{{ID: "m", Deliverer: maildir.New(maildir.Options{Path: path})}},
+			Targets: []fetch.Target{{ID: "m", Deliverer: maildir.New(maildir.Options{Path: path})}},
 		}})[0]
 		if s.Err != nil {
 			t.Fatal(s.Err)

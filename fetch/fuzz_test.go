@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
@@ -115,7 +116,7 @@ func FuzzRun(f *testing.F) {
 func fuzzRun(t *testing.T, data []byte) {
 	sink := &sinkhole{}
 	password := func(context.Context) (string, error) { return "secret", nil }
-	a := &Account{
+	a := &fetch.Account{
 		Name: "fuzz", ID: "fuzz",
 		Server: &pop3.Server{Host: "pop.example.org", Security: pop3.Plain, Insecure: true, LF: true,
 			Connect: 2 * time.Second, Idle: 2 * time.Second, Session: 4 * time.Second, Dial: canned(data),
@@ -124,17 +125,17 @@ func fuzzRun(t *testing.T, data []byte) {
 					return sasl.NewSCRAM("SCRAM-SHA-256", "alice", "secret", ch), nil
 				}},
 				{Name: "USER", User: "alice", Clear: true, Password: password}}},
-		Targets: []Target{{ID: "sink", Deliverer: sink}},
+		Targets: []fetch.Target{{ID: "sink", Deliverer: sink}},
 		Policy:  plan.Policy{Keep: plan.Keep{None: true}},
 	}
-	fetcher := &Fetcher{StateDir: t.TempDir(), Recover: map[string]deliver.RecoverFunc{}}
+	fetcher := &fetch.Fetcher{StateDir: t.TempDir(), Recover: map[string]deliver.RecoverFunc{}}
 	began := time.Now()
 	for range 2 { // the second run knows what the first detected
-		s := fetcher.Run(t.Context(), []*Account{a})[0]
+		s := fetcher.Run(t.Context(), []*fetch.Account{a})[0]
 		if s.Deleted > int(sink.messages) {
 			t.Errorf("%d deleted, %d delivered", s.Deleted, sink.messages)
 		}
-		if s.Err != nil && ExitOf(s.Err) == ExitSoftware {
+		if s.Err != nil && fetch.ExitOf(s.Err) == fetch.ExitSoftware {
 			t.Errorf("the server's doing is called a bug here: %v", s.Err)
 		}
 		if text := fmt.Sprint(s.Err, s.Notes); !printable(text) {

@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"context"
@@ -16,6 +16,8 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -62,7 +64,7 @@ func (b moodyBatch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
 
 // history is a maildrop, what happened to it, and what should come of it.
 type history struct {
-	*rig
+	*fetchtest.Rig
 	rng  *rand.Rand
 	want map[string]bool // bodies that must be in each target at the end
 	now  time.Time
@@ -84,15 +86,15 @@ func newHistory(t *testing.T, seed uint64) *history {
 	for n := range 2 * int(seed%4) {
 		faults = append(faults, pop3test.Fault{On: "RETR", Nth: 3 + 9*n + h.rng.IntN(9), After: 20, Do: pop3test.Cut()})
 	}
-	h.rig = newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: faults})
-	h.account.Policy = historyPolicies[seed%uint64(len(historyPolicies))]
-	h.account.Policy.MaxSize, h.account.Policy.Poison, h.account.Policy.OnReject = 100, 3, plan.KeepOnServer
-	h.fetcher.Batch = 1 + h.rng.IntN(4)
-	h.fetcher.longList = int(seed % 4) // 0 is the usual bound
-	h.fetcher.Now = func() time.Time { return h.now }
+	h.Rig = fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{Faults: faults})
+	h.Account.Policy = historyPolicies[seed%uint64(len(historyPolicies))]
+	h.Account.Policy.MaxSize, h.Account.Policy.Poison, h.Account.Policy.OnReject = 100, 3, plan.KeepOnServer
+	h.Fetcher.Batch = 1 + h.rng.IntN(4)
+	fetch.SetLongList(h.Fetcher, int(seed%4)) // 0 is the usual bound
+	h.Fetcher.Now = func() time.Time { return h.now }
 	if seed%5 < 2 {
-		path := filepath.Join(h.dir, "Second")
-		h.account.Targets = append(h.account.Targets, Target{ID: "second", Deliverer: &moody{
+		path := filepath.Join(h.Dir, "Second")
+		h.Account.Targets = append(h.Account.Targets, fetch.Target{ID: "second", Deliverer: &moody{
 			Deliverer: maildir.New(maildir.Options{Path: path}),
 			add:       rand.New(rand.NewPCG(seed, 8)),
 			prepare:   rand.New(rand.NewPCG(seed, 9)),
@@ -103,7 +105,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 
 // happen is one thing that others do to the maildrop.
 func (h *history) happen(n int) {
-	at := h.drop.Len()
+	at := h.Drop.Len()
 	switch {
 	case h.rng.IntN(2) == 0:
 		if h.rng.IntN(4) == 0 {
@@ -115,38 +117,38 @@ func (h *history) happen(n int) {
 		} else {
 			h.want[strings.ReplaceAll(body, "\r\n", "\n")] = true
 		}
-		h.drop.Insert(at, fmt.Sprint("u", n), []byte(body))
+		h.Drop.Insert(at, fmt.Sprint("u", n), []byte(body))
 	case at > 0 && h.rng.IntN(2) == 0:
 		if h.rng.IntN(2) == 0 {
 			at = 1 + h.rng.IntN(at)
 		}
-		gone := h.drop.Messages()[at-1] // perhaps before anybody could fetch it
+		gone := h.Drop.Messages()[at-1] // perhaps before anybody could fetch it
 		delete(h.want, strings.ReplaceAll(string(gone.Body), "\r\n", "\n"))
-		h.drop.Remove(at - 1)
+		h.Drop.Remove(at - 1)
 	}
 }
 
 // check compares a target with what should be there: nothing twice, nothing
 // missing.
 func (h *history) check(dir string) {
-	h.t.Helper()
-	names, err := filepath.Glob(filepath.Join(h.dir, dir, "new", "*"))
+	h.T.Helper()
+	names, err := filepath.Glob(filepath.Join(h.Dir, dir, "new", "*"))
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	times, want := map[string]int{}, maps.Clone(h.want)
 	for _, name := range names {
 		b, err := os.ReadFile(name)
 		if err != nil {
-			h.t.Fatal(err)
+			h.T.Fatal(err)
 		}
 		times[string(b)]++
 		if delete(want, string(b)); times[string(b)] > 1 || len(b) > 100 {
-			h.t.Errorf("%s: %q is there %d times", dir, b, times[string(b)])
+			h.T.Errorf("%s: %q is there %d times", dir, b, times[string(b)])
 		}
 	}
 	if len(want) > 0 {
-		h.t.Errorf("%s: missing: %q", dir, slices.Sorted(maps.Keys(want)))
+		h.T.Errorf("%s: missing: %q", dir, slices.Sorted(maps.Keys(want)))
 	}
 }
 
@@ -162,19 +164,19 @@ func TestHistories(t *testing.T) {
 			for n := range 80 {
 				h.happen(n)
 				if h.rng.IntN(2) == 0 {
-					h.run()
+					h.Run()
 					h.now = h.now.Add(time.Hour)
 				}
 			}
-			last := Summary{Fetched: 1}
+			last := fetch.Summary{Fetched: 1}
 			for n := 0; n < 60 && (n < 12 || last.Err != nil || last.Fetched > 0); n++ { // until the faults are used up
-				last = h.run()
+				last = h.Run()
 				h.now = h.now.Add(8 * 24 * time.Hour) // longer than any pause
 			}
 			if last.Err != nil || last.Fetched > 0 {
 				t.Errorf("at the end: %+v", last)
 			}
-			for i := range h.account.Targets {
+			for i := range h.Account.Targets {
 				h.check([]string{"Maildir", "Second"}[i])
 			}
 		})

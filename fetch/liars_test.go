@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
@@ -43,27 +44,27 @@ func TestLiars(t *testing.T) {
 // no time is one deleted that was not delivered.
 func outlive(t *testing.T, lies []lie, keep bool) {
 	t.Helper()
-	outliveWith(t, lies, keep, func(*Account) {})
+	outliveWith(t, lies, keep, func(*fetch.Account) {})
 }
 
 // outliveWith has the account changed before.
-func outliveWith(t *testing.T, lies []lie, keep bool, change func(*Account)) {
+func outliveWith(t *testing.T, lies []lie, keep bool, change func(*fetch.Account)) {
 	t.Helper()
 	l := newLiar(lies)
 	dir := t.TempDir()
-	a := &Account{
+	a := &fetch.Account{
 		Name: "liar", ID: "liar",
 		Server: &pop3.Server{Host: "pop.example.org", Security: pop3.Plain, Insecure: true, LF: true, Idle: 10 * time.Second, Dial: l.dial,
 			Logins: []pop3.Login{{Name: "USER", User: "alice", Clear: true, Password: func(context.Context) (string, error) { return "secret", nil }}}},
-		Targets: []Target{{ID: "maildir", Deliverer: maildir.New(maildir.Options{Path: filepath.Join(dir, "Maildir")})}},
+		Targets: []fetch.Target{{ID: "maildir", Deliverer: maildir.New(maildir.Options{Path: filepath.Join(dir, "Maildir")})}},
 	}
 	change(a)
-	fetcher := &Fetcher{StateDir: filepath.Join(dir, "state"), Recover: map[string]deliver.RecoverFunc{maildir.Kind: maildir.Recover}}
-	var last Summary
+	fetcher := &fetch.Fetcher{StateDir: filepath.Join(dir, "state"), Recover: map[string]deliver.RecoverFunc{maildir.Kind: maildir.Recover}}
+	var last fetch.Summary
 	for run := range 12 {
 		a.Policy.Keep.None = !keep || run > 2
-		last = fetcher.Run(t.Context(), []*Account{a})[0]
-		if ExitOf(last.Err) == ExitSoftware {
+		last = fetcher.Run(t.Context(), []*fetch.Account{a})[0]
+		if fetch.ExitOf(last.Err) == fetch.ExitSoftware {
 			t.Errorf("%v: the server's doing is called a bug here: %v", lies, last.Err)
 		}
 		l.check(t, filepath.Join(dir, "Maildir"), lies)

@@ -1,10 +1,11 @@
-package fetch
+package fetch_test
 
 import (
 	"context"
 	"errors"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 )
 
@@ -13,14 +14,14 @@ import (
 func TestMailOfPurge(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		rep  PurgeReport
+		rep  fetch.PurgeReport
 		want string
 	}{
-		{PurgeReport{Verified: 5, Deleted: 5, Proven: true}, "purge deleted 5 verified messages from the server, nothing else"},
-		{PurgeReport{Verified: 5, Deleted: 5, Left: 2, Proven: true}, "purge deleted 3 verified messages from the server, nothing else; 2 that it confirmed are still listed"},
-		{PurgeReport{Verified: 5, Deleted: 5, Left: 1, Proven: true}, "purge deleted 4 verified messages from the server, nothing else; 1 that it confirmed is still listed"},
-		{PurgeReport{Verified: 5, Deleted: 5, Left: 5, Proven: true}, "purge deleted nothing from the server; 5 that it confirmed are still listed"},
-		{PurgeReport{Verified: 5, Deleted: 2, Unconfirmed: 3}, "purge deleted 2 verified messages from the server and perhaps 3 more of them, nothing else; run it again for the rest"},
+		{fetch.PurgeReport{Verified: 5, Deleted: 5, Proven: true}, "purge deleted 5 verified messages from the server, nothing else"},
+		{fetch.PurgeReport{Verified: 5, Deleted: 5, Left: 2, Proven: true}, "purge deleted 3 verified messages from the server, nothing else; 2 that it confirmed are still listed"},
+		{fetch.PurgeReport{Verified: 5, Deleted: 5, Left: 1, Proven: true}, "purge deleted 4 verified messages from the server, nothing else; 1 that it confirmed is still listed"},
+		{fetch.PurgeReport{Verified: 5, Deleted: 5, Left: 5, Proven: true}, "purge deleted nothing from the server; 5 that it confirmed are still listed"},
+		{fetch.PurgeReport{Verified: 5, Deleted: 2, Unconfirmed: 3}, "purge deleted 2 verified messages from the server and perhaps 3 more of them, nothing else; run it again for the rest"},
 	} {
 		if got := tt.rep.Mail(); got != tt.want {
 			t.Errorf("%+v: %q, want %q", tt.rep, got, tt.want)
@@ -31,23 +32,23 @@ func TestMailOfPurge(t *testing.T) {
 // TestMailOfRun: a run promises of the next one what the failure allows.
 func TestMailOfRun(t *testing.T) {
 	t.Parallel()
-	temp, broken := &Error{Exit: ExitTemp, Err: errors.New("later")}, &Error{Exit: ExitIO, Err: errors.New("disk full")}
+	temp, broken := &fetch.Error{Exit: fetch.ExitTemp, Err: errors.New("later")}, &fetch.Error{Exit: fetch.ExitIO, Err: errors.New("disk full")}
 	for _, tt := range []struct {
 		name string
-		sum  Summary
+		sum  fetch.Summary
 		want string
 	}{
-		{"all went well", Summary{}, ""},
-		{"later", Summary{Err: temp}, "this run deleted nothing from the server; the next run goes on from here"},
-		{"disk full", Summary{Err: broken}, "this run deleted nothing from the server; once this is mended, the next run goes on from here"},
-		{"stopped", Summary{Err: context.Canceled}, "this run deleted nothing from the server; the next run goes on from here"},
-		{"terminated", Summary{Err: &Error{Exit: ExitTerminated, Err: context.Canceled}}, "this run deleted nothing from the server; the next run goes on from here"},
-		{"stopped at QUIT", Summary{Err: context.Canceled, Unconfirmed: 2}, "this run may have deleted 2 delivered messages from the server, nothing else; the next run with these options deletes what is left of them"},
-		{"what an earlier run asked for", Summary{Err: temp, Deleted: 5, Before: 3}, "this run deleted 2 delivered messages from the server, nothing else; the next run goes on from here"},
-		{"planned, nothing done", Summary{Planned: true, Err: temp}, "this run deleted nothing from the server; the next run goes on from here"},
-		{"the plan does not fit", Summary{Planned: true, Err: &plan.ChangedError{}}, "this run deleted nothing from the server; save the plan anew for what is left"},
-		{"planned, cut at QUIT", Summary{Planned: true, Err: temp, Fetched: 2, Unconfirmed: 2}, "this run may have deleted 2 delivered messages from the server, nothing else; save the plan anew for what is left"},
-		{"planned, in part", Summary{Planned: true, Err: broken, Fetched: 1}, "this run deleted nothing from the server; once this is mended, save the plan anew for what is left"},
+		{"all went well", fetch.Summary{}, ""},
+		{"later", fetch.Summary{Err: temp}, "this run deleted nothing from the server; the next run goes on from here"},
+		{"disk full", fetch.Summary{Err: broken}, "this run deleted nothing from the server; once this is mended, the next run goes on from here"},
+		{"stopped", fetch.Summary{Err: context.Canceled}, "this run deleted nothing from the server; the next run goes on from here"},
+		{"terminated", fetch.Summary{Err: &fetch.Error{Exit: fetch.ExitTerminated, Err: context.Canceled}}, "this run deleted nothing from the server; the next run goes on from here"},
+		{"stopped at QUIT", fetch.Summary{Err: context.Canceled, Unconfirmed: 2}, "this run may have deleted 2 delivered messages from the server, nothing else; the next run with these options deletes what is left of them"},
+		{"what an earlier run asked for", fetch.Summary{Err: temp, Deleted: 5, Before: 3}, "this run deleted 2 delivered messages from the server, nothing else; the next run goes on from here"},
+		{"planned, nothing done", fetch.Summary{Planned: true, Err: temp}, "this run deleted nothing from the server; the next run goes on from here"},
+		{"the plan does not fit", fetch.Summary{Planned: true, Err: &plan.ChangedError{}}, "this run deleted nothing from the server; save the plan anew for what is left"},
+		{"planned, cut at QUIT", fetch.Summary{Planned: true, Err: temp, Fetched: 2, Unconfirmed: 2}, "this run may have deleted 2 delivered messages from the server, nothing else; save the plan anew for what is left"},
+		{"planned, in part", fetch.Summary{Planned: true, Err: broken, Fetched: 1}, "this run deleted nothing from the server; once this is mended, save the plan anew for what is left"},
 	} {
 		if got := tt.sum.Mail(); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)

@@ -1,6 +1,6 @@
 //go:build !faults
 
-package fetch
+package fetch_test
 
 import (
 	"testing"

@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"bytes"
@@ -11,22 +11,33 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/state"
 )
 
+// listed is what the test reads of a manifest's line.
+type listed struct {
+	Kind, Account, Target, Path, SHA256, Status string
+	Size                                        int64
+	MessageID                                   string `json:"message_id"`
+	Delivered, Verified, Deleted                *time.Time
+}
+
 // manifestOf verifies, so that there is something to list, and reads the lines.
-func manifestOf(t *testing.T, g *rig) (text string, lines []manifestLine) {
+func manifestOf(t *testing.T, g *fetchtest.Rig) (text string, lines []listed) {
 	t.Helper()
-	if _, err := g.fetcher.Verify(context.Background(), g.account, func(Check) {}); err != nil {
+	if _, err := g.Fetcher.Verify(context.Background(), g.Account, func(fetch.Check) {}); err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := g.fetcher.Manifest(context.Background(), g.account, &b); err != nil {
+	if err := g.Fetcher.Manifest(context.Background(), g.Account, &b); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(b.String()) {
-		var l manifestLine
+		var l listed
 		if err := json.Unmarshal([]byte(line), &l); err != nil {
 			t.Fatal(err)
 		}
@@ -38,14 +49,14 @@ func manifestOf(t *testing.T, g *rig) (text string, lines []manifestLine) {
 // TestManifestSaysWhatIsThere compares each line with the file that it names.
 func TestManifestSaysWhatIsThere(t *testing.T) {
 	t.Parallel()
-	g := fetchedRig(t, 6)
-	names := g.files()
-	moved := filepath.Join(g.dir, "Maildir", "cur", filepath.Base(names[0])+":2,S")
+	g := fetchtest.NewFetched(t, 6)
+	names := g.Files()
+	moved := filepath.Join(g.Dir, "Maildir", "cur", filepath.Base(names[0])+":2,S")
 	if err := os.Rename(names[0], moved); err != nil {
 		t.Fatal(err)
 	}
 	text, lines := manifestOf(t, g)
-	n, last, err := CheckManifest(strings.NewReader(text))
+	n, last, err := fetch.CheckManifest(strings.NewReader(text))
 	if err != nil || n != 6 || last != sumOf([]byte(strings.TrimRight(text[strings.LastIndex(strings.TrimRight(text, "\n"), "\n")+1:], "\n"))) {
 		t.Fatalf("%d messages, last %s, %v", n, last, err)
 	}
@@ -67,7 +78,7 @@ func TestManifestSaysWhatIsThere(t *testing.T) {
 	if len(paths) != 6 || !paths[moved] {
 		t.Errorf("paths: %v", paths)
 	}
-	if _, err := g.fetcher.Purge(context.Background(), g.account, 0, false, func(Check) {}); err != nil {
+	if _, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {}); err != nil {
 		t.Fatal(err)
 	}
 	if _, lines := manifestOf(t, g); lines[1].Deleted == nil {
@@ -78,15 +89,15 @@ func TestManifestSaysWhatIsThere(t *testing.T) {
 // TestManifestShowsTampering changes each line in each way.
 func TestManifestShowsTampering(t *testing.T) {
 	t.Parallel()
-	text, _ := manifestOf(t, fetchedRig(t, 4))
+	text, _ := manifestOf(t, fetchtest.NewFetched(t, 4))
 	lines := strings.SplitAfter(strings.TrimRight(text, "\n"), "\n")
 	lines[len(lines)-1] += "\n"
 	check := func(what string, at int, changed []string) {
-		if n, _, err := CheckManifest(strings.NewReader(strings.Join(changed, ""))); err == nil {
+		if n, _, err := fetch.CheckManifest(strings.NewReader(strings.Join(changed, ""))); err == nil {
 			t.Errorf("%s at line %d is not noticed, %d messages", what, at+1, n)
 		}
 	}
-	if _, _, err := CheckManifest(strings.NewReader(strings.Join(lines, ""))); err != nil {
+	if _, _, err := fetch.CheckManifest(strings.NewReader(strings.Join(lines, ""))); err != nil {
 		t.Fatal(err)
 	}
 	for i := range lines {
@@ -105,10 +116,10 @@ func TestManifestShowsTampering(t *testing.T) {
 	check("junk", 0, []string{"not JSON\n"})
 	check("nothing", 0, nil)
 	// The last line cannot protect itself: its hash is what is kept elsewhere.
-	_, kept, _ := CheckManifest(strings.NewReader(text))
+	_, kept, _ := fetch.CheckManifest(strings.NewReader(text))
 	changed := slices.Clone(lines)
 	changed[len(changed)-1] = strings.Replace(changed[len(changed)-1], `"kind":"end"`, `"kind":"end","uid":"x"`, 1)
-	if _, last, err := CheckManifest(strings.NewReader(strings.Join(changed, ""))); err != nil || last == kept {
+	if _, last, err := fetch.CheckManifest(strings.NewReader(strings.Join(changed, ""))); err != nil || last == kept {
 		t.Errorf("the last line was changed and its hash is the same: %v", err)
 	}
 }

@@ -1,14 +1,15 @@
-package fetch
+package fetch_test
 
 import (
 	"crypto/sha256"
 	"fmt"
-	"net/mail"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/pipe"
+	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -50,79 +51,47 @@ func TestRecipientRule(t *testing.T) {
 // else; one that names nobody stays, is reported, and holds up nothing.
 func TestSharedMailbox(t *testing.T) {
 	t.Parallel()
-	r := startRelay(t, true)
-	g := newFan(t, 0, pop3test.Options{}, func(g *fan) []Target {
-		script := `echo "$RECIPIENT $(sed -n 's/^Subject: //p')" >>` + g.path("out")
-		return []Target{r.target("everybody@x"), {ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{
+	r := smtptest.StartRelay(t, true)
+	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
+		script := `echo "$RECIPIENT $(sed -n 's/^Subject: //p')" >>` + g.Path("out")
+		return []fetch.Target{fetchtest.TargetAt(r, "everybody@x"), {ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{
 			Command: []string{"/bin/sh", "-c", script}, To: []string{"everybody"}})}}
 	})
 	for i, field := range []string{"Delivered-To: list-alice@x", "X-Other: nobody@x", "Delivered-To: bob@x", "Delivered-To: a@x, b@x"} {
-		g.drop.Add("", fmt.Appendf(nil, "%s\r\nTo: everybody@x\r\nSubject: %d\r\n\r\nx\r\n", field, i+1))
+		g.Drop.Add("", fmt.Appendf(nil, "%s\r\nTo: everybody@x\r\nSubject: %d\r\n\r\nx\r\n", field, i+1))
 	}
-	g.account.Policy.Envelope = header.Envelope{Header: "Delivered-To", Strip: "list-"}
-	s := g.fetch()
-	g.wantExit(s, ExitData, "2 messages failed and stay on the server; the first: no usable Delivered-To field (occurrence 1)")
-	if !strings.Contains(HintOf(s.Err), "never guessed") || s.Fetched != 2 || g.drop.Len() != 2 || s.SetAside != 0 {
-		t.Errorf("%+v, %d on the server, hint %q", s, g.drop.Len(), HintOf(s.Err))
+	g.Account.Policy.Envelope = header.Envelope{Header: "Delivered-To", Strip: "list-"}
+	s := g.Run()
+	g.WantExit(s, fetch.ExitData, "2 messages failed and stay on the server; the first: no usable Delivered-To field (occurrence 1)")
+	if !strings.Contains(fetch.HintOf(s.Err), "never guessed") || s.Fetched != 2 || g.Drop.Len() != 2 || s.SetAside != 0 {
+		t.Errorf("%+v, %d on the server, hint %q", s, g.Drop.Len(), fetch.HintOf(s.Err))
 	}
-	g.wantCopies("lmtp", r.got(), map[string]int{"alice@x 1": 1, "bob@x 3": 1})
-	if got := g.read(g.path("out")); got != "alice@x 1\nbob@x 3\n" {
+	g.WantCopies("lmtp", r.Copies(), map[string]int{"alice@x 1": 1, "bob@x 3": 1})
+	if got := g.Read(g.Path("out")); got != "alice@x 1\nbob@x 3\n" {
 		t.Errorf("the command got %q", got)
 	}
-	g.account.Policy.Envelope.Header = "X-Other"
-	g.wantExit(g.fetch(), ExitData, "1 message failed")
-	g.wantCopies("lmtp", r.got(), map[string]int{"alice@x 1": 1, "bob@x 3": 1, "nobody@x 2": 1})
-}
-
-func TestReceived(t *testing.T) {
-	t.Parallel()
-	at := time.Date(2020, 2, 29, 1, 2, 3, 0, time.UTC)
-	tests := []struct {
-		from, by string
-		to       []string
-		want     string
-	}{
-		{"pop.example.org", "me", []string{"a@b"}, "from pop.example.org by me (mailhaul) with POP3 for <a@b>;"},
-		{"192.0.2.1", "", nil, "from [192.0.2.1] by localhost (mailhaul) with POP3;"},
-		{"fe80::1%eth0", "me_x", []string{"a@b", "c@d"}, "from [IPv6:fe80::1] by localhost (mailhaul) with POP3;"},
-		{"::ffff:192.0.2.1", "me", []string{"alice"}, "from [192.0.2.1] by me (mailhaul) with POP3;"},
-		{"h\nX: y", "me", []string{"a@b>\nX: y"}, "from localhost by me (mailhaul) with POP3;"},
-	}
-	for _, tc := range tests {
-		got := received(tc.from, tc.by, tc.to, at)
-		m, err := mail.ReadMessage(strings.NewReader(got + "\n"))
-		if err != nil || len(m.Header) != 1 {
-			t.Fatalf("%q: %v, %v", got, err, m)
-		}
-		want := tc.want + " Sat, 29 Feb 2020 01:02:03 +0000"
-		if v := m.Header.Get("Received"); v != want {
-			t.Errorf("got %q, want %q", v, want)
-		}
-		for line := range strings.Lines(got) {
-			if len(line) > 78 {
-				t.Errorf("line of %d octets: %q", len(line), line)
-			}
-		}
-	}
+	g.Account.Policy.Envelope.Header = "X-Other"
+	g.WantExit(g.Run(), fetch.ExitData, "1 message failed")
+	g.WantCopies("lmtp", r.Copies(), map[string]int{"alice@x 1": 1, "bob@x 3": 1, "nobody@x 2": 1})
 }
 
 // TestTraceNamesTheRecipient: the only one, and the recorded sum covers it.
 func TestTraceNamesTheRecipient(t *testing.T) {
 	t.Parallel()
 	var got string
-	r := startRelay(t, false)
-	r.says(nil, func(_, message string) error { got = message; return nil })
-	g := newFan(t, 0, pop3test.Options{}, func(*fan) []Target { return []Target{r.target("x@y")} })
-	g.drop.Add("u", []byte("Return-Path: <s@t>\r\nDelivered-To: a@b\r\nReceived: from x by y; Sat, 29 Feb 2020 01:02:03 +0000\r\n\r\nx\r\n"))
-	g.account.Policy.Received, g.account.Policy.Envelope = true, header.Envelope{Header: "Delivered-To"}
-	if s := g.fetch(); s.Err != nil {
+	r := smtptest.StartRelay(t, false)
+	r.Answer(nil, func(_, message string) error { got = message; return nil })
+	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target { return []fetch.Target{fetchtest.TargetAt(r, "x@y")} })
+	g.Drop.Add("u", []byte("Return-Path: <s@t>\r\nDelivered-To: a@b\r\nReceived: from x by y; Sat, 29 Feb 2020 01:02:03 +0000\r\n\r\nx\r\n"))
+	g.Account.Policy.Received, g.Account.Policy.Envelope = true, header.Envelope{Header: "Delivered-To"}
+	if s := g.Run(); s.Err != nil {
 		t.Fatal(s.Err)
 	}
 	if !strings.HasPrefix(got, "Received: from [127.0.0.1]\r\n\tby ") || !strings.Contains(got, "\r\n\tfor <a@b>;\r\n") ||
 		strings.Count(got, "Received:") != 2 {
 		t.Errorf("got %q", got)
 	}
-	if e, _ := g.entry("u"); e.SHA256 != sha256.Sum256([]byte(strings.ReplaceAll(got, "\r\n", "\n"))) {
+	if e, _ := g.Entry("u"); e.SHA256 != sha256.Sum256([]byte(strings.ReplaceAll(got, "\r\n", "\n"))) {
 		t.Error("the recorded sum is not that of what was delivered")
 	}
 }

@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
@@ -51,7 +52,7 @@ func TestOneAtRisk(t *testing.T) {
 				t.Parallel()
 				for n := range liarLetters {
 					synctest.Test(t, func(t *testing.T) {
-						outliveWith(t, []lie{{kind, n}}, n%2 == 0, func(a *Account) {
+						outliveWith(t, []lie{{kind, n}}, n%2 == 0, func(a *fetch.Account) {
 							a.Server.Pipelining = ahead
 							a.Targets[0].Deliverer = onlyOne{a.Targets[0].Deliverer, t}
 						})

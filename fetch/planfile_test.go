@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"context"
@@ -6,27 +6,29 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
 func TestSavedPlanIsDoneExactlyOrNotAtAll(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-	g.add(5)
-	g.account.Limits.Messages = 3
-	todo, _, err := g.fetcher.Plan(context.Background(), g.account)
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.Add(5)
+	g.Account.Limits.Messages = 3
+	todo, _, err := g.Fetcher.Plan(context.Background(), g.Account)
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved := todo.Saved(g.account.Name, g.account.ID, plan.SavedOptions{Limit: 3})
-	g.account.Exactly = &saved
-	if s := g.run(); s.Err != nil || s.Fetched != 3 {
+	saved := todo.Saved(g.Account.Name, g.Account.ID, plan.SavedOptions{Limit: 3})
+	g.Account.Exactly = &saved
+	if s := g.Run(); s.Err != nil || s.Fetched != 3 {
 		t.Fatalf("%+v", s)
 	}
 	var changed *plan.ChangedError
-	s := g.run() // it is done already
-	if !errors.As(s.Err, &changed) || s.Fetched != 0 || g.delivered() != 3 || ExitOf(s.Err) != ExitTemp {
+	s := g.Run() // it is done already
+	if !errors.As(s.Err, &changed) || s.Fetched != 0 || g.Delivered() != 3 || fetch.ExitOf(s.Err) != fetch.ExitTemp {
 		t.Fatalf("%+v", s)
 	}
 	if text := s.Err.Error(); !strings.Contains(text, "2 to fetch that the plan does not have") || !strings.Contains(text, "3 to fetch in the plan") {
@@ -38,17 +40,17 @@ func TestSavedPlanIsDoneExactlyOrNotAtAll(t *testing.T) {
 // then is not in the plan; and what was done is not missing from it.
 func TestSavedPlanOverSessions(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{Newest: 120}, pop3test.Options{})
-	g.account.Policy.Keep.None = true
-	g.add(300)
-	todo, _, err := g.fetcher.Plan(context.Background(), g.account)
+	g := fetchtest.New(t, &pop3test.Maildrop{Newest: 120}, pop3test.Options{})
+	g.Account.Policy.Keep.None = true
+	g.Add(300)
+	todo, _, err := g.Fetcher.Plan(context.Background(), g.Account)
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved := todo.Saved(g.account.Name, g.account.ID, plan.SavedOptions{})
-	g.account.Exactly = &saved
-	if s := g.run(); s.Err != nil || s.Fetched != 120 || s.Deleted != 120 || g.drop.Len() != 180 {
-		t.Errorf("%+v, %d left", s, g.drop.Len())
+	saved := todo.Saved(g.Account.Name, g.Account.ID, plan.SavedOptions{})
+	g.Account.Exactly = &saved
+	if s := g.Run(); s.Err != nil || s.Fetched != 120 || s.Deleted != 120 || g.Drop.Len() != 180 {
+		t.Errorf("%+v, %d left", s, g.Drop.Len())
 	}
 }
 
@@ -56,16 +58,16 @@ func TestSavedPlanOverSessions(t *testing.T) {
 // deletions included.
 func TestSavedPlanAfterABrokenSession(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 2", Do: pop3test.Cut()}}})
-	g.account.Policy.Keep.None = true
-	g.add(4)
-	todo, _, err := g.fetcher.Plan(context.Background(), g.account)
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 2", Do: pop3test.Cut()}}})
+	g.Account.Policy.Keep.None = true
+	g.Add(4)
+	todo, _, err := g.Fetcher.Plan(context.Background(), g.Account)
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved := todo.Saved(g.account.Name, g.account.ID, plan.SavedOptions{})
-	g.account.Exactly = &saved
-	if s := g.run(); s.Err != nil || s.Sessions != 2 || s.Fetched != 4 || g.drop.Len() != 0 {
-		t.Errorf("%+v, %d left", s, g.drop.Len())
+	saved := todo.Saved(g.Account.Name, g.Account.ID, plan.SavedOptions{})
+	g.Account.Exactly = &saved
+	if s := g.Run(); s.Err != nil || s.Sessions != 2 || s.Fetched != 4 || g.Drop.Len() != 0 {
+		t.Errorf("%+v, %d left", s, g.Drop.Len())
 	}
 }

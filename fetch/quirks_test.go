@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"fmt"
@@ -6,20 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
-
-// TestDroppedQuirk: what no session confirmed leaves nothing behind.
-func TestDroppedQuirk(t *testing.T) {
-	t.Parallel()
-	r := (&Fetcher{}).newRun(&Account{})
-	r.noteQuirk(&r.facts.NoCapa, &r.facts.NoCapaAt, "it hung up")
-	r.dropQuirks()
-	if r.facts.NoCapa || !r.facts.NoCapaAt.IsZero() || len(r.sum.Notes) != 0 {
-		t.Errorf("%+v, notes %q", r.facts, r.sum.Notes)
-	}
-}
 
 // TestQuirksAreRechecked: a connection that broke once, for whatever reason,
 // does not make an account slow for ever; a server that really cannot bear
@@ -37,27 +28,27 @@ func TestQuirksAreRechecked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{tc.fault}})
+			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{tc.fault}})
 			now := time.Now()
-			g.fetcher.Now = func() time.Time { return now }
+			g.Fetcher.Now = func() time.Time { return now }
 			run := func(sessions, notes int) {
 				t.Helper()
-				g.add(3)
-				before := g.server.Connections()
-				s := g.run()
-				if got := g.server.Connections() - before; s.Err != nil || s.Fetched != 3 || got != sessions || len(s.Notes) != notes {
+				g.Add(3)
+				before := g.Server.Connections()
+				s := g.Run()
+				if got := g.Server.Connections() - before; s.Err != nil || s.Fetched != 3 || got != sessions || len(s.Notes) != notes {
 					t.Errorf("err %v, %d fetched, %d sessions (want %d), notes %q", s.Err, s.Fetched, got, sessions, s.Notes)
 				}
 			}
 			run(2, 1) // learns
 			run(1, 0)
-			now = now.Add(recheckAfter - time.Hour)
+			now = now.Add(fetch.RecheckAfter - time.Hour)
 			run(1, 0)
 			now = now.Add(2 * time.Hour)
 			run(tc.again, tc.again-1)
 			now = now.Add(time.Hour)
 			run(1, 0)
-			g.view(func(v *state.View) {
+			g.View(func(v *state.View) {
 				if f := v.Facts(); (f.NoPipelining || f.NoCapa) != tc.fault.Always {
 					t.Errorf("in the end: %+v", f)
 				}
@@ -92,21 +83,21 @@ func TestPipeliningQuirk(t *testing.T) {
 					if on == "STAT" && f.Nth > 1 {
 						f.On, f.Nth = "UIDL", 1
 					}
-					g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{f}})
-					g.account.Server.Idle = time.Second
-					g.account.Policy.Keep.None = true
-					g.add(n)
-					s := g.run()
-					if s.Err != nil || s.Fetched != n || g.delivered() != n || g.drop.Len() != 0 || g.failures() != 0 {
-						t.Fatalf("%v; %d fetched, %d left, %d failures", s.Err, s.Fetched, g.drop.Len(), g.failures())
+					g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{f}})
+					g.Account.Server.Idle = time.Second
+					g.Account.Policy.Keep.None = true
+					g.Add(n)
+					s := g.Run()
+					if s.Err != nil || s.Fetched != n || g.Delivered() != n || g.Drop.Len() != 0 || g.Failures() != 0 {
+						t.Fatalf("%v; %d fetched, %d left, %d failures", s.Err, s.Fetched, g.Drop.Len(), g.Failures())
 					}
 					if note := strings.Join(s.Notes, "\n"); !strings.Contains(note, "detected server quirk: the server "+tt.seen+" when several") || len(s.Notes) > 1 {
 						t.Errorf("notes: %q", s.Notes)
 					}
-					before := g.server.Connections()
-					g.add(n)
-					if s := g.run(); s.Err != nil || g.delivered() != 2*n || g.server.Connections() != before+1 {
-						t.Errorf("the next run: %v, %d sessions, %d delivered", s.Err, g.server.Connections()-before, g.delivered())
+					before := g.Server.Connections()
+					g.Add(n)
+					if s := g.Run(); s.Err != nil || g.Delivered() != 2*n || g.Server.Connections() != before+1 {
+						t.Errorf("the next run: %v, %d sessions, %d delivered", s.Err, g.Server.Connections()-before, g.Delivered())
 					}
 				})
 			}

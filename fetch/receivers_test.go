@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"bytes"
@@ -18,6 +18,9 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/mbox"
 	"github.com/mailhaul/mailhaul/deliver/pipe"
 	"github.com/mailhaul/mailhaul/deliver/smtp"
+	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -56,12 +59,6 @@ func startSink(t testing.TB, options string) (addr, dir string) {
 	}
 }
 
-// pipeTarget runs a command line of sh, for 5 minutes if timeout is 0.
-func pipeTarget(script string, timeout time.Duration) Target {
-	return Target{ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", script},
-		Timeout: timeout, Grace: timeout / 3})}
-}
-
 // TestBadReceivers: what goes wrong at the receiver is told, costs no message
 // and gives the right exit code; a good receiver in its place then gets what
 // is missing.
@@ -69,68 +66,68 @@ func TestBadReceivers(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		what, options string // of smtp-sink; or "sh: SCRIPT", or "hangs: SCRIPT"
-		exit          Exit
+		exit          fetch.Exit
 		text          string
 		aside         int
 	}{
-		{"down", "", ExitTemp, "connection refused", 0},
-		{"hangs up at once", "-q CONNECT", ExitTemp, "greeting: connection closed by the relay", 0},
-		{"busy", "-Q CONNECT", ExitTemp, "greeting: 421", 0},
-		{"421 in the middle", "-Q RCPT", ExitTemp, "RCPT: 421", 0},
-		{"hangs up before the final dot", "-q DATA", ExitTemp, "DATA: connection closed by the relay", 0},
-		{"hangs up after the final dot", "-q .", ExitData, "2 messages failed and stay on the server; the first: smtp ADDR: reply to the message: connection closed by the relay; the message may have been delivered", 0},
-		{"421 after the final dot", "-Q .", ExitTemp, "reply to the message: 421", 0},
-		{"puts off", "-r .", ExitData, "reply to the message: 450", 0},
-		{"puts off the recipient", "-r RCPT", ExitData, "RCPT <a@b>: 450", 0},
-		{"550 on RCPT", "-f RCPT", ExitCannotWrite, "RCPT <a@b>: 500 5.3.0 Error: command failed", 0},
-		{"550 on HELO", "-f EHLO,HELO", ExitCannotWrite, "EHLO: 500 5.3.0 Error: command failed", 0},
-		{"550 on MAIL", "-f MAIL", ExitCannotWrite, "MAIL: 500 5.3.0 Error: command failed", 0},
-		{"puts off the sender", "-r MAIL", ExitTemp, "MAIL: 450", 0},
-		{"550 on the message", "-f .", ExitData, "refused for good and now in the quarantine", 2},
-		{"LMTP puts off", "-L -r .", ExitData, "reply to the message for <a@b>: 450", 0},
-		{"no such command", "sh: missing", ExitCannotWrite, "/nonexistent/mda: no such file", 0},
-		{"exits 75", "sh: echo busy; exit 75", ExitData, "exit status 75 (EX_TEMPFAIL): busy", 0},
-		{"exits 1", "sh: exit 1", ExitData, "exit status 1", 0},
-		{"exits 65", "sh: exit 65", ExitData, "exit status 65 (EX_DATAERR)", 2},
-		{"exits 67", "sh: exit 67", ExitCannotWrite, "exit status 67 (EX_NOUSER)", 0},
-		{"exits 78", "sh: exit 78", ExitCannotWrite, "exit status 78 (EX_CONFIG)", 0},
-		{"hangs", "hangs: sleep 60", ExitData, "not done after 300ms; the message may have been delivered", 0},
+		{"down", "", fetch.ExitTemp, "connection refused", 0},
+		{"hangs up at once", "-q CONNECT", fetch.ExitTemp, "greeting: connection closed by the relay", 0},
+		{"busy", "-Q CONNECT", fetch.ExitTemp, "greeting: 421", 0},
+		{"421 in the middle", "-Q RCPT", fetch.ExitTemp, "RCPT: 421", 0},
+		{"hangs up before the final dot", "-q DATA", fetch.ExitTemp, "DATA: connection closed by the relay", 0},
+		{"hangs up after the final dot", "-q .", fetch.ExitData, "2 messages failed and stay on the server; the first: smtp ADDR: reply to the message: connection closed by the relay; the message may have been delivered", 0},
+		{"421 after the final dot", "-Q .", fetch.ExitTemp, "reply to the message: 421", 0},
+		{"puts off", "-r .", fetch.ExitData, "reply to the message: 450", 0},
+		{"puts off the recipient", "-r RCPT", fetch.ExitData, "RCPT <a@b>: 450", 0},
+		{"550 on RCPT", "-f RCPT", fetch.ExitCannotWrite, "RCPT <a@b>: 500 5.3.0 Error: command failed", 0},
+		{"550 on HELO", "-f EHLO,HELO", fetch.ExitCannotWrite, "EHLO: 500 5.3.0 Error: command failed", 0},
+		{"550 on MAIL", "-f MAIL", fetch.ExitCannotWrite, "MAIL: 500 5.3.0 Error: command failed", 0},
+		{"puts off the sender", "-r MAIL", fetch.ExitTemp, "MAIL: 450", 0},
+		{"550 on the message", "-f .", fetch.ExitData, "refused for good and now in the quarantine", 2},
+		{"LMTP puts off", "-L -r .", fetch.ExitData, "reply to the message for <a@b>: 450", 0},
+		{"no such command", "sh: missing", fetch.ExitCannotWrite, "/nonexistent/mda: no such file", 0},
+		{"exits 75", "sh: echo busy; exit 75", fetch.ExitData, "exit status 75 (EX_TEMPFAIL): busy", 0},
+		{"exits 1", "sh: exit 1", fetch.ExitData, "exit status 1", 0},
+		{"exits 65", "sh: exit 65", fetch.ExitData, "exit status 65 (EX_DATAERR)", 2},
+		{"exits 67", "sh: exit 67", fetch.ExitCannotWrite, "exit status 67 (EX_NOUSER)", 0},
+		{"exits 78", "sh: exit 78", fetch.ExitCannotWrite, "exit status 78 (EX_CONFIG)", 0},
+		{"hangs", "hangs: sleep 60", fetch.ExitData, "not done after 300ms; the message may have been delivered", 0},
 	}
 	for _, tc := range tests {
 		t.Run(tc.what, func(t *testing.T) {
 			t.Parallel()
-			good := startRelay(t, false)
-			now := good.target("a@b")
+			good := smtptest.StartRelay(t, false)
+			now := fetchtest.TargetAt(good, "a@b")
 			addr := ""
 			switch kind, script, _ := strings.Cut(tc.options, ": "); {
 			case script == "missing":
-				now = Target{Deliverer: pipe.New(pipe.Options{Command: []string{"/nonexistent/mda"}})}
+				now = fetch.Target{Deliverer: pipe.New(pipe.Options{Command: []string{"/nonexistent/mda"}})}
 			case kind == "sh":
-				now = pipeTarget(script, 0)
+				now = fetchtest.PipeTarget(script, 0)
 			case kind == "hangs":
-				now = pipeTarget(script, 300*time.Millisecond)
+				now = fetchtest.PipeTarget(script, 300*time.Millisecond)
 			case tc.options == "":
-				addr = closedPort(t)
-				now = relayTarget(addr, false, "a@b")
+				addr = fetchtest.ClosedPort(t)
+				now = fetchtest.RelayTarget(addr, false, "a@b")
 			default:
 				addr, _ = startSink(t, tc.options)
-				now = relayTarget(addr, strings.HasPrefix(tc.options, "-L"), "a@b")
+				now = fetchtest.RelayTarget(addr, strings.HasPrefix(tc.options, "-L"), "a@b")
 			}
-			g := newFan(t, 2, pop3test.Options{}, func(*fan) []Target { now.ID = "target"; return []Target{now} })
-			s := g.fetch()
-			g.wantExit(s, tc.exit, strings.ReplaceAll(tc.text, "ADDR", addr))
-			if s.SetAside != tc.aside || s.Fetched != 0 || g.drop.Len() != 2 {
-				t.Errorf("%+v, %d on the server", s, g.drop.Len())
+			g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target { now.ID = "target"; return []fetch.Target{now} })
+			s := g.Run()
+			g.WantExit(s, tc.exit, strings.ReplaceAll(tc.text, "ADDR", addr))
+			if s.SetAside != tc.aside || s.Fetched != 0 || g.Drop.Len() != 2 {
+				t.Errorf("%+v, %d on the server", s, g.Drop.Len())
 			}
-			now = good.target("a@b")
-			g.wantExit(g.fetch(), ExitOK, "")
-			want := each("a@b ", "1", "2")
+			now = fetchtest.TargetAt(good, "a@b")
+			g.WantExit(g.Run(), fetch.ExitOK, "")
+			want := fetchtest.Each("a@b ", "1", "2")
 			if tc.aside > 0 {
 				want = map[string]int{}
-				g.wantCopies("quarantine", g.inMaildir("aside"), each("", "1", "2"))
+				g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "1", "2"))
 			}
-			g.wantCopies("the good relay", good.got(), want)
-			if left := g.drop.Len(); left != tc.aside {
+			g.WantCopies("the good relay", good.Copies(), want)
+			if left := g.Drop.Len(); left != tc.aside {
 				t.Errorf("%d on the server, want %d", left, tc.aside)
 			}
 		})
@@ -140,9 +137,11 @@ func TestBadReceivers(t *testing.T) {
 // TestCommandThatReadsNothing has the message all the same, if it says so.
 func TestCommandThatReadsNothing(t *testing.T) {
 	t.Parallel()
-	g := newFan(t, 0, pop3test.Options{}, func(*fan) []Target { return []Target{pipeTarget("exec 0<&-; exit 0", 0)} })
-	g.drop.Add("big", append(numbered(1), bytes.Repeat([]byte("0123456789\r\n"), 100_000)...))
-	if s := g.fetch(); s.Err != nil || s.Fetched != 1 || g.drop.Len() != 0 {
+	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target {
+		return []fetch.Target{fetchtest.PipeTarget("exec 0<&-; exit 0", 0)}
+	})
+	g.Drop.Add("big", append(fetchtest.Numbered(1), bytes.Repeat([]byte("0123456789\r\n"), 100_000)...))
+	if s := g.Run(); s.Err != nil || s.Fetched != 1 || g.Drop.Len() != 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -151,27 +150,29 @@ func TestCommandThatReadsNothing(t *testing.T) {
 // who is refused has it once the relay knows him.
 func TestUnknownAmongGood(t *testing.T) {
 	t.Parallel()
-	r := startRelay(t, true)
-	r.says(func(to string) error {
+	r := smtptest.StartRelay(t, true)
+	r.Answer(func(to string) error {
 		if strings.HasPrefix(to, "nobody") {
-			return reply(550, "no such user")
+			return smtptest.Reply(550, "no such user")
 		}
 		return nil
 	}, nil)
-	g := newFan(t, 2, pop3test.Options{}, func(*fan) []Target { return []Target{r.target("alice@b", "nobody@b", "bob@b")} })
-	for _, want := range []Exit{ExitData, ExitCannotWrite} {
-		s := g.fetch()
-		g.wantExit(s, want, "550 no such user")
-		if HintOf(s.Err) == "" || s.SetAside != 0 {
-			t.Errorf("hint %q; %+v", HintOf(s.Err), s)
+	g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target {
+		return []fetch.Target{fetchtest.TargetAt(r, "alice@b", "nobody@b", "bob@b")}
+	})
+	for _, want := range []fetch.Exit{fetch.ExitData, fetch.ExitCannotWrite} {
+		s := g.Run()
+		g.WantExit(s, want, "550 no such user")
+		if fetch.HintOf(s.Err) == "" || s.SetAside != 0 {
+			t.Errorf("hint %q; %+v", fetch.HintOf(s.Err), s)
 		}
-		g.wantCopies("lmtp", r.got(), map[string]int{"alice@b 1": 1, "alice@b 2": 1, "bob@b 1": 1, "bob@b 2": 1})
+		g.WantCopies("lmtp", r.Copies(), map[string]int{"alice@b 1": 1, "alice@b 2": 1, "bob@b 1": 1, "bob@b 2": 1})
 	}
-	r.says(nil, nil)
-	g.wantExit(g.fetch(), ExitOK, "")
-	g.wantCopies("lmtp", r.got(), map[string]int{"alice@b 1": 1, "alice@b 2": 1, "bob@b 1": 1, "bob@b 2": 1, "nobody@b 1": 1, "nobody@b 2": 1})
-	if g.drop.Len() != 0 {
-		t.Errorf("%d on the server", g.drop.Len())
+	r.Answer(nil, nil)
+	g.WantExit(g.Run(), fetch.ExitOK, "")
+	g.WantCopies("lmtp", r.Copies(), map[string]int{"alice@b 1": 1, "alice@b 2": 1, "bob@b 1": 1, "bob@b 2": 1, "nobody@b 1": 1, "nobody@b 2": 1})
+	if g.Drop.Len() != 0 {
+		t.Errorf("%d on the server", g.Drop.Len())
 	}
 }
 
@@ -186,42 +187,42 @@ func TestRealReceivers(t *testing.T) {
 	d := pop3test.StartDovecot(t, pop3test.DovecotOptions{LMTP: true, Users: map[string]string{"alice": "x", "bob": "y", "carol": "z"}})
 	sink, dumps := startSink(t, "-d DIR/%M.")
 	corpus := pop3test.CorpusOptions{Seed: 3, N: 25, Small: true}.Generate()
-	command := func(argv ...string) Target {
-		return Target{ID: "pipe:" + filepath.Base(argv[0]), Deliverer: pipe.New(pipe.Options{Command: argv})}
+	command := func(argv ...string) fetch.Target {
+		return fetch.Target{ID: "pipe:" + filepath.Base(argv[0]), Deliverer: pipe.New(pipe.Options{Command: argv})}
 	}
-	g := newFan(t, 0, pop3test.Options{}, func(g *fan) []Target {
-		lmtp := Target{ID: "lmtp:socket", Deliverer: smtp.New(smtp.Options{
+	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
+		lmtp := fetch.Target{ID: "lmtp:socket", Deliverer: smtp.New(smtp.Options{
 			LMTP: true, Network: "unix", Address: d.LMTPSocket, Security: smtp.NoTLS, To: []string{"alice", "bob"}})}
-		return []Target{
-			lmtp, relayTarget(sink, false, "a@b"), g.mboxTarget("box"),
-			command(maildrop, g.path("filter")), command(procmail, "-m", g.path("rc")),
+		return []fetch.Target{
+			lmtp, fetchtest.RelayTarget(sink, false, "a@b"), g.MboxTarget("box"),
+			command(maildrop, g.Path("filter")), command(procmail, "-m", g.Path("rc")),
 			command(lda, "-c", filepath.Join(d.Dir, "dovecot.conf"), "-d", "carol"),
 		}
 	})
-	for name, text := range map[string]string{"filter": "to \"" + g.path("drop") + "\"\n", "rc": "MAILDIR=" + g.dir + "\nDEFAULT=" + g.path("proc") + "/\n"} {
-		if err := os.WriteFile(g.path(name), []byte(text), 0o600); err != nil {
+	for name, text := range map[string]string{"filter": "to \"" + g.Path("drop") + "\"\n", "rc": "MAILDIR=" + g.Dir + "\nDEFAULT=" + g.Path("proc") + "/\n"} {
+		if err := os.WriteFile(g.Path(name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, dir := range []string{"drop", "proc"} {
 		for _, sub := range []string{"tmp", "new", "cur"} {
-			if err := os.MkdirAll(filepath.Join(g.path(dir), sub), 0o700); err != nil {
+			if err := os.MkdirAll(filepath.Join(g.Path(dir), sub), 0o700); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	g.drop.AddAll(corpus)
-	if s := g.fetch(); s.Err != nil || s.Fetched != len(corpus) || g.drop.Len() != 0 {
-		t.Fatalf("%+v, %d on the server", s, g.drop.Len())
+	g.Drop.AddAll(corpus)
+	if s := g.Run(); s.Err != nil || s.Fetched != len(corpus) || g.Drop.Len() != 0 {
+		t.Fatalf("%+v, %d on the server", s, g.Drop.Len())
 	}
 	for what, dir := range map[string]string{
 		"Dovecot LMTP, alice": d.Maildir("alice"), "Dovecot LMTP, bob": d.Maildir("bob"), "dovecot-lda": d.Maildir("carol"),
-		"maildrop": g.path("drop"), "procmail": g.path("proc"),
+		"maildrop": g.Path("drop"), "procmail": g.Path("proc"),
 	} {
 		checkEach(t, what, corpus, filesIn(t, filepath.Join(dir, "new", "*")))
 	}
 	checkEach(t, "smtp-sink", corpus, filesIn(t, filepath.Join(dumps, "*.*")))
-	checkPython(t, python, g.path("box"), corpus)
+	checkPython(t, python, g.Path("box"), corpus)
 }
 
 // filesIn reads the files of a pattern, with LF line ends.
@@ -310,21 +311,21 @@ for i in range(1000):
     os.unlink(path + ".lock")
 `
 	const ours = 300
-	g := newFan(t, ours, pop3test.Options{}, func(g *fan) []Target {
-		return []Target{{ID: "mbox", Deliverer: mbox.New(mbox.Options{Path: g.path("box"), LockTimeout: 30 * time.Second})}}
+	g := fetchtest.NewWithTargets(t, ours, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
+		return []fetch.Target{{ID: "mbox", Deliverer: mbox.New(mbox.Options{Path: g.Path("box"), LockTimeout: 30 * time.Second})}}
 	})
-	g.fetcher.Batch = 3
+	g.Fetcher.Batch = 3
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, python, "-c", other, g.path("box"))
+	cmd := exec.CommandContext(ctx, python, "-c", other, g.Path("box"))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s := g.fetch()
-	if err := cmd.Wait(); err != nil || s.Err != nil || s.Fetched != ours || g.drop.Len() != 0 {
+	s := g.Run()
+	if err := cmd.Wait(); err != nil || s.Err != nil || s.Fetched != ours || g.Drop.Len() != 0 {
 		t.Fatalf("%+v; the other: %v", s, errors.Join(err, ctx.Err()))
 	}
-	got := g.inMbox("box")
+	got := g.InMbox("box")
 	for i := range 1000 {
 		if n := got[fmt.Sprint("other", i)]; n != 1 {
 			t.Errorf("their message %d is there %d times", i, n)

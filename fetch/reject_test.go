@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"os"
@@ -9,6 +9,9 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/deliver/pipe"
+	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -16,9 +19,9 @@ import (
 // clock is a time that a test turns.
 type clock struct{ now time.Time }
 
-func (g *fan) setClock() *clock {
+func setClock(g *fetchtest.Rig) *clock {
 	c := &clock{time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)}
-	g.fetcher.Now = func() time.Time { return c.now }
+	g.Fetcher.Now = func() time.Time { return c.now }
 	return c
 }
 
@@ -28,33 +31,33 @@ func (c *clock) wait(d time.Duration) { c.now = c.now.Add(d) }
 // again; it is never deleted and does not hold up the rest.
 func TestRefusedIsSetAside(t *testing.T) {
 	t.Parallel()
-	r := startRelay(t, false)
-	r.says(nil, onSubject(reply(554, "spam"), "2"))
-	g := newFan(t, 3, pop3test.Options{}, func(g *fan) []Target {
-		return []Target{g.maildirTarget("Mail"), g.mboxTarget("box"), r.target("a@b")}
+	r := smtptest.StartRelay(t, false)
+	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(554, "spam"), "2"))
+	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
+		return []fetch.Target{g.MaildirTarget("Mail"), g.MboxTarget("box"), fetchtest.TargetAt(r, "a@b")}
 	})
-	s := g.fetch()
+	s := g.Run()
 	if s.Fetched != 2 || s.SetAside != 1 || s.Failed != 0 || s.Deleted != 2 {
 		t.Errorf("%+v", s)
 	}
-	g.wantExit(s, ExitData, "1 message is refused for good")
+	g.WantExit(s, fetch.ExitData, "1 message is refused for good")
 	check := func() {
 		t.Helper()
-		g.wantCopies("maildir", g.inMaildir("Mail"), each("", "1", "2", "3"))
-		g.wantCopies("mbox", g.inMbox("box"), each("", "1", "2", "3"))
-		g.wantCopies("relay", r.got(), each("a@b ", "1", "3"))
-		g.wantCopies("quarantine", g.inMaildir("aside"), each("", "2"))
-		if g.drop.Len() != 1 {
-			t.Errorf("%d on the server", g.drop.Len())
+		g.WantCopies("maildir", g.InMaildir("Mail"), fetchtest.Each("", "1", "2", "3"))
+		g.WantCopies("mbox", g.InMbox("box"), fetchtest.Each("", "1", "2", "3"))
+		g.WantCopies("relay", r.Copies(), fetchtest.Each("a@b ", "1", "3"))
+		g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "2"))
+		if g.Drop.Len() != 1 {
+			t.Errorf("%d on the server", g.Drop.Len())
 		}
 	}
 	check()
-	if e, fails := g.entry("uid2"); !e.Done || outcomes(e) != "maildir delivered, mbox delivered, smtp set-aside" || len(fails) != 0 {
-		t.Errorf("done %v: %s; %v", e.Done, outcomes(e), fails)
+	if e, fails := g.Entry("uid2"); !e.Done || fetchtest.Outcomes(e) != "maildir delivered, mbox delivered, smtp set-aside" || len(fails) != 0 {
+		t.Errorf("done %v: %s; %v", e.Done, fetchtest.Outcomes(e), fails)
 	}
-	r.says(nil, nil)
-	asked := g.server.Count("RETR")
-	if s := g.fetch(); s.Err != nil || s.Fetched != 0 || s.Deleted != 0 || g.server.Count("RETR") != asked {
+	r.Answer(nil, nil)
+	asked := g.Server.Count("RETR")
+	if s := g.Run(); s.Err != nil || s.Fetched != 0 || s.Deleted != 0 || g.Server.Count("RETR") != asked {
 		t.Errorf("second run: %+v", s)
 	}
 	check()
@@ -63,26 +66,26 @@ func TestRefusedIsSetAside(t *testing.T) {
 // TestRefusedByTwo: one copy in the quarantine counts for both.
 func TestRefusedByTwo(t *testing.T) {
 	t.Parallel()
-	one, two := startRelay(t, false), startRelay(t, true)
-	one.says(nil, func(string, string) error { return reply(554, "spam") })
-	two.says(nil, onSubject(reply(552, "too big for me"), "1"))
-	g := newFan(t, 2, pop3test.Options{}, func(g *fan) []Target {
-		return []Target{one.target("a@b"), g.maildirTarget("Mail"), two.target("c@d")}
+	one, two := smtptest.StartRelay(t, false), smtptest.StartRelay(t, true)
+	one.Answer(nil, func(string, string) error { return smtptest.Reply(554, "spam") })
+	two.Answer(nil, smtptest.OnSubject(smtptest.Reply(552, "too big for me"), "1"))
+	g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
+		return []fetch.Target{fetchtest.TargetAt(one, "a@b"), g.MaildirTarget("Mail"), fetchtest.TargetAt(two, "c@d")}
 	})
-	s := g.fetch()
+	s := g.Run()
 	if s.SetAside != 2 || s.Failed != 0 || s.Deleted != 0 {
 		t.Errorf("%+v", s)
 	}
-	g.wantExit(s, ExitData, "2 messages are refused for good")
-	g.wantCopies("quarantine", g.inMaildir("aside"), each("", "1", "2"))
-	g.wantCopies("maildir", g.inMaildir("Mail"), each("", "1", "2"))
-	g.wantCopies("lmtp", two.got(), each("c@d ", "2"))
+	g.WantExit(s, fetch.ExitData, "2 messages are refused for good")
+	g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "1", "2"))
+	g.WantCopies("maildir", g.InMaildir("Mail"), fetchtest.Each("", "1", "2"))
+	g.WantCopies("lmtp", two.Copies(), fetchtest.Each("c@d ", "2"))
 	for _, uid := range []string{"uid1", "uid2"} {
-		if e, _ := g.entry(uid); !e.Done {
-			t.Errorf("%s is not done: %s", uid, outcomes(e))
+		if e, _ := g.Entry(uid); !e.Done {
+			t.Errorf("%s is not done: %s", uid, fetchtest.Outcomes(e))
 		}
 	}
-	if s := g.fetch(); s.Err != nil || s.SetAside != 0 || g.drop.Len() != 2 {
+	if s := g.Run(); s.Err != nil || s.SetAside != 0 || g.Drop.Len() != 2 {
 		t.Errorf("second run: %+v", s)
 	}
 }
@@ -91,29 +94,29 @@ func TestRefusedByTwo(t *testing.T) {
 // second time in the same run; who has it by then does not get it again.
 func TestRefusedByOneAndPutOffByAnother(t *testing.T) {
 	t.Parallel()
-	r, partly := startRelay(t, false), startRelay(t, true)
-	r.says(nil, onSubject(reply(554, "spam"), "1"))
-	partly.says(nil, func(to, _ string) error {
+	r, partly := smtptest.StartRelay(t, false), smtptest.StartRelay(t, true)
+	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(554, "spam"), "1"))
+	partly.Answer(nil, func(to, _ string) error {
 		if to == "bob@b" {
-			return reply(452, "mailbox full")
+			return smtptest.Reply(452, "mailbox full")
 		}
 		return nil
 	})
-	g := newFan(t, 1, pop3test.Options{}, func(*fan) []Target {
-		return []Target{r.target("a@b"), partly.target("alice@b", "bob@b")}
+	g := fetchtest.NewWithTargets(t, 1, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target {
+		return []fetch.Target{fetchtest.TargetAt(r, "a@b"), fetchtest.TargetAt(partly, "alice@b", "bob@b")}
 	})
-	s := g.fetch()
-	g.wantExit(s, ExitData, "mailbox full (1 of 2 recipients)")
+	s := g.Run()
+	g.WantExit(s, fetch.ExitData, "mailbox full (1 of 2 recipients)")
 	if s.SetAside != 1 || s.Failed != 1 {
 		t.Errorf("%+v", s)
 	}
-	g.wantCopies("lmtp", partly.got(), map[string]int{"alice@b 1": 1})
-	partly.says(nil, nil)
-	g.wantExit(g.fetch(), ExitOK, "")
-	g.wantCopies("lmtp", partly.got(), map[string]int{"alice@b 1": 1, "bob@b 1": 1})
-	g.wantCopies("quarantine", g.inMaildir("aside"), each("", "1"))
-	if g.drop.Len() != 1 {
-		t.Errorf("%d on the server", g.drop.Len())
+	g.WantCopies("lmtp", partly.Copies(), map[string]int{"alice@b 1": 1})
+	partly.Answer(nil, nil)
+	g.WantExit(g.Run(), fetch.ExitOK, "")
+	g.WantCopies("lmtp", partly.Copies(), map[string]int{"alice@b 1": 1, "bob@b 1": 1})
+	g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "1"))
+	if g.Drop.Len() != 1 {
+		t.Errorf("%d on the server", g.Drop.Len())
 	}
 }
 
@@ -121,27 +124,27 @@ func TestRefusedByOneAndPutOffByAnother(t *testing.T) {
 // nor may that run delete what the first refused.
 func TestRefusedByOneAndMissingInAnother(t *testing.T) {
 	t.Parallel()
-	r, late := startRelay(t, false), startRelay(t, true)
-	r.says(nil, onSubject(reply(554, "spam"), "1"))
-	addr := closedPort(t)
-	g := newFan(t, 1, pop3test.Options{}, func(*fan) []Target {
-		last := relayTarget(addr, true, "c@d")
+	r, late := smtptest.StartRelay(t, false), smtptest.StartRelay(t, true)
+	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(554, "spam"), "1"))
+	addr := fetchtest.ClosedPort(t)
+	g := fetchtest.NewWithTargets(t, 1, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target {
+		last := fetchtest.RelayTarget(addr, true, "c@d")
 		last.ID = "lmtp:late"
-		return []Target{r.target("a@b"), last}
+		return []fetch.Target{fetchtest.TargetAt(r, "a@b"), last}
 	})
-	s := g.fetch()
-	g.wantExit(s, ExitData, "lmtp "+addr)
+	s := g.Run()
+	g.WantExit(s, fetch.ExitData, "lmtp "+addr)
 	if s.SetAside != 1 || s.Failed != 0 {
 		t.Errorf("%+v", s)
 	}
-	addr = late.addr
-	if s := g.fetch(); s.Err != nil || s.Deleted != 0 || g.drop.Len() != 1 {
-		t.Errorf("second run: %+v, %d on the server", s, g.drop.Len())
+	addr = late.Addr
+	if s := g.Run(); s.Err != nil || s.Deleted != 0 || g.Drop.Len() != 1 {
+		t.Errorf("second run: %+v, %d on the server", s, g.Drop.Len())
 	}
-	g.wantCopies("lmtp", late.got(), each("c@d ", "1"))
-	g.wantCopies("quarantine", g.inMaildir("aside"), each("", "1"))
-	if s := g.fetch(); s.Err != nil || s.Deleted != 0 || g.drop.Len() != 1 {
-		t.Errorf("third run: %+v, %d on the server", s, g.drop.Len())
+	g.WantCopies("lmtp", late.Copies(), fetchtest.Each("c@d ", "1"))
+	g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "1"))
+	if s := g.Run(); s.Err != nil || s.Deleted != 0 || g.Drop.Len() != 1 {
+		t.Errorf("third run: %+v, %d on the server", s, g.Drop.Len())
 	}
 }
 
@@ -149,41 +152,41 @@ func TestRefusedByOneAndMissingInAnother(t *testing.T) {
 // was down does not wait for the pause.
 func TestKeepRejected(t *testing.T) {
 	t.Parallel()
-	r, late := startRelay(t, false), startRelay(t, true)
-	r.says(nil, onSubject(reply(554, "spam"), "1"))
-	addr := closedPort(t)
-	g := newFan(t, 2, pop3test.Options{}, func(*fan) []Target {
-		last := relayTarget(addr, true, "c@d")
+	r, late := smtptest.StartRelay(t, false), smtptest.StartRelay(t, true)
+	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(554, "spam"), "1"))
+	addr := fetchtest.ClosedPort(t)
+	g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target {
+		last := fetchtest.RelayTarget(addr, true, "c@d")
 		last.ID = "lmtp:late"
-		return []Target{r.target("a@b"), last}
+		return []fetch.Target{fetchtest.TargetAt(r, "a@b"), last}
 	})
-	g.account.Policy.OnReject = plan.KeepOnServer
-	c := g.setClock()
-	g.wantExit(g.fetch(), ExitData, "")
-	addr = late.addr
+	g.Account.Policy.OnReject = plan.KeepOnServer
+	c := setClock(g)
+	g.WantExit(g.Run(), fetch.ExitData, "")
+	addr = late.Addr
 	c.wait(time.Minute)
-	g.wantExit(g.fetch(), ExitOK, "")
-	g.wantCopies("lmtp", late.got(), each("c@d ", "1", "2"))
-	g.wantCopies("relay", r.got(), each("a@b ", "2"))
-	asked := g.server.Count("RETR")
+	g.WantExit(g.Run(), fetch.ExitOK, "")
+	g.WantCopies("lmtp", late.Copies(), fetchtest.Each("c@d ", "1", "2"))
+	g.WantCopies("relay", r.Copies(), fetchtest.Each("a@b ", "2"))
+	asked := g.Server.Count("RETR")
 	for _, pause := range []time.Duration{1, 4, 16, 64, 168, 168} {
 		c.wait(pause*time.Hour - 2*time.Minute)
-		if s := g.fetch(); s.Err != nil || s.Skips[plan.Pausing] != 1 || g.server.Count("RETR") != asked {
+		if s := g.Run(); s.Err != nil || s.Skips[plan.Pausing] != 1 || g.Server.Count("RETR") != asked {
 			t.Errorf("%d h: too early: %+v", pause, s)
 		}
 		c.wait(2 * time.Minute)
-		g.wantExit(g.fetch(), ExitData, "554 spam")
-		if asked++; g.server.Count("RETR") != asked {
+		g.WantExit(g.Run(), fetch.ExitData, "554 spam")
+		if asked++; g.Server.Count("RETR") != asked {
 			t.Errorf("%d h: not tried again", pause)
 		}
 	}
 	c.wait(168 * time.Hour)
-	r.says(nil, nil)
-	if s := g.fetch(); s.Err != nil || s.Fetched != 1 || g.drop.Len() != 0 {
+	r.Answer(nil, nil)
+	if s := g.Run(); s.Err != nil || s.Fetched != 1 || g.Drop.Len() != 0 {
 		t.Errorf("%+v", s)
 	}
-	g.wantCopies("relay", r.got(), each("a@b ", "1", "2"))
-	if _, err := os.Stat(g.path("aside")); err == nil {
+	g.WantCopies("relay", r.Copies(), fetchtest.Each("a@b ", "1", "2"))
+	if _, err := os.Stat(g.Path("aside")); err == nil {
 		t.Error("there is a quarantine")
 	}
 }
@@ -192,27 +195,27 @@ func TestKeepRejected(t *testing.T) {
 // is set aside. Nothing else waits for it.
 func TestPoison(t *testing.T) {
 	t.Parallel()
-	g := newFan(t, 3, pop3test.Options{}, func(g *fan) []Target {
-		script := `m=$(cat); case $m in *"Subject: 2"*) echo cannot >&2; exit 70;; esac; echo "$m" >>` + g.path("out")
-		return []Target{{ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", script}})}}
+	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
+		script := `m=$(cat); case $m in *"Subject: 2"*) echo cannot >&2; exit 70;; esac; echo "$m" >>` + g.Path("out")
+		return []fetch.Target{{ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", script}})}}
 	})
 	for n := 1; n <= 3; n++ {
-		s := g.fetch()
+		s := g.Run()
 		if n < 3 {
-			g.wantExit(s, ExitData, "exit status 70 (EX_SOFTWARE): cannot")
-		} else if ExitOf(s.Err) != ExitData || s.SetAside != 1 || s.Failed != 0 {
+			g.WantExit(s, fetch.ExitData, "exit status 70 (EX_SOFTWARE): cannot")
+		} else if fetch.ExitOf(s.Err) != fetch.ExitData || s.SetAside != 1 || s.Failed != 0 {
 			t.Errorf("third run: %+v", s)
 		}
-		if g.drop.Len() != 1 {
-			t.Errorf("run %d: %d on the server", n, g.drop.Len())
+		if g.Drop.Len() != 1 {
+			t.Errorf("run %d: %d on the server", n, g.Drop.Len())
 		}
 	}
-	g.wantCopies("quarantine", g.inMaildir("aside"), each("", "2"))
-	if s := g.fetch(); s.Err != nil || s.Skipped != 0 {
+	g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "2"))
+	if s := g.Run(); s.Err != nil || s.Skipped != 0 {
 		t.Errorf("fourth run: %+v", s)
 	}
-	if got := strings.Count(g.read(g.path("out")), "Subject:"); got != 2 || g.drop.Len() != 1 {
-		t.Errorf("%d delivered, %d on the server", got, g.drop.Len())
+	if got := strings.Count(g.Read(g.Path("out")), "Subject:"); got != 2 || g.Drop.Len() != 1 {
+		t.Errorf("%d delivered, %d on the server", got, g.Drop.Len())
 	}
 }
 
@@ -220,20 +223,20 @@ func TestPoison(t *testing.T) {
 // nothing to set aside, so it waits longer and longer; the rest is fetched.
 func TestRetrieveRefused(t *testing.T) {
 	t.Parallel()
-	g := newFan(t, 3, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 1", Always: true, Do: pop3test.Err("[SYS/PERM] broken")}}},
-		func(g *fan) []Target { return []Target{g.maildirTarget("Mail")} })
-	c := g.setClock()
+	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 1", Always: true, Do: pop3test.Err("[SYS/PERM] broken")}}},
+		func(g *fetchtest.Rig) []fetch.Target { return []fetch.Target{g.MaildirTarget("Mail")} })
+	c := setClock(g)
 	for range 3 {
-		g.wantExit(g.fetch(), ExitData, "[SYS/PERM] broken")
+		g.WantExit(g.Run(), fetch.ExitData, "[SYS/PERM] broken")
 	}
-	if s := g.fetch(); s.Err != nil || s.Skips[plan.Pausing] != 1 {
+	if s := g.Run(); s.Err != nil || s.Skips[plan.Pausing] != 1 {
 		t.Errorf("fourth run: %+v", s)
 	}
 	c.wait(time.Hour)
-	g.wantExit(g.fetch(), ExitData, "[SYS/PERM] broken")
-	g.wantCopies("maildir", g.inMaildir("Mail"), each("", "2", "3"))
-	if g.drop.Len() != 1 {
-		t.Errorf("%d on the server", g.drop.Len())
+	g.WantExit(g.Run(), fetch.ExitData, "[SYS/PERM] broken")
+	g.WantCopies("maildir", g.InMaildir("Mail"), fetchtest.Each("", "2", "3"))
+	if g.Drop.Len() != 1 {
+		t.Errorf("%d on the server", g.Drop.Len())
 	}
 }
 
@@ -241,28 +244,30 @@ func TestRetrieveRefused(t *testing.T) {
 // message goes there without being offered to the target again.
 func TestQuarantineFails(t *testing.T) {
 	t.Parallel()
-	r := startRelay(t, false)
-	r.says(nil, onSubject(reply(554, "spam"), "1", "2"))
-	g := newFan(t, 4, pop3test.Options{}, func(g *fan) []Target { return []Target{r.target("a@b"), g.maildirTarget("Mail")} })
-	in := g.path("file")
+	r := smtptest.StartRelay(t, false)
+	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(554, "spam"), "1", "2"))
+	g := fetchtest.NewWithTargets(t, 4, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
+		return []fetch.Target{fetchtest.TargetAt(r, "a@b"), g.MaildirTarget("Mail")}
+	})
+	in := g.Path("file")
 	if err := os.WriteFile(in, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	g.account.SetAside.Deliverer = maildir.New(maildir.Options{Path: filepath.Join(in, "aside")})
+	g.Account.SetAside.Deliverer = maildir.New(maildir.Options{Path: filepath.Join(in, "aside")})
 	for range 2 {
-		s := g.fetch()
-		g.wantExit(s, ExitCannotWrite, "file")
-		if s.SetAside != 0 || g.drop.Len() != 2 {
-			t.Errorf("%+v, %d on the server", s, g.drop.Len())
+		s := g.Run()
+		g.WantExit(s, fetch.ExitCannotWrite, "file")
+		if s.SetAside != 0 || g.Drop.Len() != 2 {
+			t.Errorf("%+v, %d on the server", s, g.Drop.Len())
 		}
 	}
 	asked := 0
-	r.says(nil, func(string, string) error { asked++; return nil })
-	g.account.SetAside.Deliverer = maildir.New(maildir.Options{Path: g.path("aside")})
-	if s := g.fetch(); ExitOf(s.Err) != ExitData || s.SetAside != 2 || g.drop.Len() != 2 || asked != 0 {
-		t.Errorf("%+v, %d on the server, relay asked %d times", s, g.drop.Len(), asked)
+	r.Answer(nil, func(string, string) error { asked++; return nil })
+	g.Account.SetAside.Deliverer = maildir.New(maildir.Options{Path: g.Path("aside")})
+	if s := g.Run(); fetch.ExitOf(s.Err) != fetch.ExitData || s.SetAside != 2 || g.Drop.Len() != 2 || asked != 0 {
+		t.Errorf("%+v, %d on the server, relay asked %d times", s, g.Drop.Len(), asked)
 	}
-	g.wantCopies("quarantine", g.inMaildir("aside"), each("", "1", "2"))
-	g.wantCopies("maildir", g.inMaildir("Mail"), each("", "1", "2", "3", "4"))
-	g.wantCopies("relay", r.got(), each("a@b ", "3", "4"))
+	g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "1", "2"))
+	g.WantCopies("maildir", g.InMaildir("Mail"), fetchtest.Each("", "1", "2", "3", "4"))
+	g.WantCopies("relay", r.Copies(), fetchtest.Each("a@b ", "3", "4"))
 }

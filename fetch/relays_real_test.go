@@ -1,12 +1,15 @@
 //go:build unix
 
-package fetch
+package fetch_test
 
 import (
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test/realtest"
 )
@@ -14,7 +17,7 @@ import (
 // ill is a cause, and what a run comes to while it holds.
 type ill struct {
 	name string
-	exit Exit
+	exit fetch.Exit
 	to   string // default: pat, who is known
 	most int    // messages that may arrive in spite of it
 }
@@ -35,8 +38,8 @@ func TestRealRelays(t *testing.T) {
 			"sender":      "smtpd_sender_restrictions = check_sender_access static:{553 5.7.1 Sender address rejected: not owned by you}",
 			"full":        "queue_minfree = 900000000000000",
 		})
-		tryRelay(t, r, ill{"greylisting", ExitTemp, "", 0}, ill{"rate", ExitTemp, "", 2}, ill{"tarpit", ExitTemp, "", 0},
-			ill{"helo", ExitCannotWrite, "", 0}, ill{"sender", ExitCannotWrite, "", 0}, ill{"full", ExitTemp, "", 0}, ill{"well", ExitCannotWrite, unknown, 0})
+		tryRelay(t, r, ill{"greylisting", fetch.ExitTemp, "", 0}, ill{"rate", fetch.ExitTemp, "", 2}, ill{"tarpit", fetch.ExitTemp, "", 0},
+			ill{"helo", fetch.ExitCannotWrite, "", 0}, ill{"sender", fetch.ExitCannotWrite, "", 0}, ill{"full", fetch.ExitTemp, "", 0}, ill{"well", fetch.ExitCannotWrite, unknown, 0})
 	})
 	t.Run("Exim", func(t *testing.T) {
 		t.Parallel()
@@ -46,8 +49,8 @@ func TestRealRelays(t *testing.T) {
 			"tarpit":      "defer delay = 1s\n  message = Temporary local problem",
 			"helo":        "deny message = Invalid HELO name",
 		})
-		tryRelay(t, r, ill{"greylisting", ExitTemp, "", 0}, ill{"rate", ExitTemp, "", 3}, ill{"tarpit", ExitTemp, "", 0},
-			ill{"helo", ExitCannotWrite, "", 0}, ill{"well", ExitCannotWrite, unknown, 0})
+		tryRelay(t, r, ill{"greylisting", fetch.ExitTemp, "", 0}, ill{"rate", fetch.ExitTemp, "", 3}, ill{"tarpit", fetch.ExitTemp, "", 0},
+			ill{"helo", fetch.ExitCannotWrite, "", 0}, ill{"well", fetch.ExitCannotWrite, unknown, 0})
 	})
 }
 
@@ -57,28 +60,28 @@ func tryRelay(t *testing.T, r *realtest.Relay, causes ...ill) {
 		if to == "" {
 			to = "pat@example.org"
 		}
-		now := relayTarget(r.Ports[c.name], false, to)
-		g := newFan(t, 20, pop3test.Options{}, func(*fan) []Target { now.ID = "relay"; return []Target{now} })
+		now := fetchtest.RelayTarget(r.Ports[c.name], false, to)
+		g := fetchtest.NewWithTargets(t, 20, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target { now.ID = "relay"; return []fetch.Target{now} })
 		before, began := len(r.Delivered()), time.Now()
 		for run := range 3 {
-			s := g.fetch()
-			if ExitOf(s.Err) != c.exit || s.SetAside != 0 || s.Fetched > c.most || c.exit == ExitCannotWrite && HintOf(s.Err) == "" {
-				t.Errorf("%s, run %d: exit %d: %+v", c.name, run, ExitOf(s.Err), s)
+			s := g.Run()
+			if fetch.ExitOf(s.Err) != c.exit || s.SetAside != 0 || s.Fetched > c.most || c.exit == fetch.ExitCannotWrite && fetch.HintOf(s.Err) == "" {
+				t.Errorf("%s, run %d: exit %d: %+v", c.name, run, fetch.ExitOf(s.Err), s)
 			}
 			if took := time.Since(began); took > 20*time.Second {
 				t.Errorf("%s, run %d: after %s", c.name, run, took)
 			}
 		}
-		now = relayTarget(r.Ports["well"], false, "pat@example.org")
-		g.wantExit(g.fetch(), ExitOK, "")
-		if g.drop.Len() != 0 {
-			t.Errorf("%s: %d on the server", c.name, g.drop.Len())
+		now = fetchtest.RelayTarget(r.Ports["well"], false, "pat@example.org")
+		g.WantExit(g.Run(), fetch.ExitOK, "")
+		if g.Drop.Len() != 0 {
+			t.Errorf("%s: %d on the server", c.name, g.Drop.Len())
 		}
 		for end := time.Now().Add(20 * time.Second); len(r.Delivered())-before < 20 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		}
 		got := make(map[string]int)
 		for _, m := range r.Delivered() {
-			got[subjectOf(string(m))]++
+			got[smtptest.Subject(string(m))]++
 		}
 		for i := range 20 {
 			if n := got[fmt.Sprint(i+1)]; n != k+1 {
@@ -92,22 +95,24 @@ func tryRelay(t *testing.T, r *realtest.Relay, causes ...ill) {
 func TestRealOverQuota(t *testing.T) {
 	t.Parallel()
 	socket, empty, kept := realtest.CyrusLMTP(t)
-	g := newFan(t, 20, pop3test.Options{}, func(*fan) []Target { return []Target{relayTarget(socket, true, "alice")} })
+	g := fetchtest.NewWithTargets(t, 20, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target {
+		return []fetch.Target{fetchtest.RelayTarget(socket, true, "alice")}
+	})
 	for range 4 {
-		s := g.fetch()
-		g.wantExit(s, ExitTemp, "Over quota")
+		s := g.Run()
+		g.WantExit(s, fetch.ExitTemp, "Over quota")
 		if s.SetAside != 0 || s.Failed != 0 || s.Fetched != 0 {
 			t.Errorf("%+v", s)
 		}
 	}
 	empty()
-	g.wantExit(g.fetch(), ExitOK, "")
+	g.WantExit(g.Run(), fetch.ExitOK, "")
 	got := make(map[string]int)
 	for _, m := range kept() {
-		got[subjectOf(string(m))]++
+		got[smtptest.Subject(string(m))]++
 	}
 	delete(got, "big") // until it is expunged
-	if len(got) != 20 || g.drop.Len() != 0 {
-		t.Errorf("%d arrived, %d on the server: %v", len(got), g.drop.Len(), got)
+	if len(got) != 20 || g.Drop.Len() != 0 {
+		t.Errorf("%d arrived, %d on the server: %v", len(got), g.Drop.Len(), got)
 	}
 }

@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"context"
@@ -8,40 +8,31 @@ import (
 	"testing"
 	"time"
 
-	gosmtp "github.com/emersion/go-smtp"
-
-	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
-func (g *rig) report() *Report {
-	g.t.Helper()
-	rep, err := g.fetcher.Report(context.Background(), g.account, true)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	return rep
-}
-
-func (g *rig) wantReasons(rep *Report, texts ...string) {
-	g.t.Helper()
+func wantReasons(g *fetchtest.Rig, rep *fetch.Report, texts ...string) {
+	g.T.Helper()
 	if len(rep.Reasons) != len(texts) || rep.Safe() != (len(texts) == 0) {
-		g.t.Errorf("reasons %q, want %q", rep.Reasons, texts)
+		g.T.Errorf("reasons %q, want %q", rep.Reasons, texts)
 		return
 	}
 	for i, text := range texts {
 		if !strings.Contains(rep.Reasons[i], text) {
-			g.t.Errorf("reason %q lacks %q", rep.Reasons[i], text)
+			g.T.Errorf("reason %q lacks %q", rep.Reasons[i], text)
 		}
 	}
 }
 
-func (g *rig) verify() VerifyReport {
-	g.t.Helper()
-	rep, err := g.fetcher.Verify(context.Background(), g.account, func(Check) {})
+func verified(g *fetchtest.Rig) fetch.VerifyReport {
+	g.T.Helper()
+	rep, err := g.Fetcher.Verify(context.Background(), g.Account, func(fetch.Check) {})
 	if err != nil {
-		g.t.Fatal(err)
+		g.T.Fatal(err)
 	}
 	return rep
 }
@@ -50,27 +41,27 @@ func (g *rig) verify() VerifyReport {
 // closed, and back when a file is lost.
 func TestReportBecomesYes(t *testing.T) {
 	t.Parallel()
-	g := fetchedRig(t, 5)
-	g.add(1)
-	rep := g.report()
-	g.wantReasons(rep, "1 message is never fetched", "5 messages are not verified", "5 messages are delivered but not verified")
+	g := fetchtest.NewFetched(t, 5)
+	g.Add(1)
+	rep := g.Report()
+	wantReasons(g, rep, "1 message is never fetched", "5 messages are not verified", "5 messages are delivered but not verified")
 	if s := *rep.Server; s.Listed != 6 || s.New != 1 || s.Unverified != 5 || s.Here != 0 || s.Other != 0 {
 		t.Errorf("%+v", s)
 	}
-	if s := g.run(); s.Err != nil {
+	if s := g.Run(); s.Err != nil {
 		t.Fatal(s.Err)
 	}
-	g.verify()
-	g.wantReasons(g.report())
-	offline, err := g.fetcher.Report(context.Background(), g.account, false)
+	verified(g)
+	wantReasons(g, g.Report())
+	offline, err := g.Fetcher.Report(context.Background(), g.Account, false)
 	if err != nil || offline.Safe() || len(offline.Reasons) != 1 {
 		t.Errorf("offline: %+v, %v", offline, err)
 	}
-	if err := os.Remove(g.files()[0]); err != nil {
+	if err := os.Remove(g.Files()[0]); err != nil {
 		t.Fatal(err)
 	}
-	g.verify()
-	g.wantReasons(g.report(), "1 message is not verified", "1 message is delivered but not verified")
+	verified(g)
+	wantReasons(g, g.Report(), "1 message is not verified", "1 message is delivered but not verified")
 }
 
 // TestReportCountsTheQuarantine: what a target refused is safe once its copy in
@@ -78,86 +69,81 @@ func TestReportBecomesYes(t *testing.T) {
 // says where it is.
 func TestReportCountsTheQuarantine(t *testing.T) {
 	t.Parallel()
-	r := startRelay(t, false)
-	r.data = func(_, message string) error {
-		if strings.Contains(message, "Subject: 2") {
-			return &gosmtp.SMTPError{Code: 554, Message: "not this one"}
-		}
-		return nil
-	}
-	g := newFan(t, 3, pop3test.Options{}, func(g *fan) []Target { return []Target{r.target("a@b"), g.maildirTarget("Mail")} })
-	g.account.Policy.Keep = plan.Keep{}
-	g.fetcher.ReadBack = func(_ context.Context, a *Account, id string) (Copies, error) {
+	r := smtptest.StartRelay(t, false)
+	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(554, "not this one"), "2"))
+	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
+		return []fetch.Target{fetchtest.TargetAt(r, "a@b"), g.MaildirTarget("Mail")}
+	})
+	g.Account.Policy.Keep = plan.Keep{}
+	g.Fetcher.ReadBack = func(_ context.Context, a *fetch.Account, id string) (fetch.Copies, error) {
 		switch {
 		case id == a.SetAside.ID:
-			x, err := maildir.NewIndex(g.path("aside"))
-			return maildirCopies{x}, err
+			return fetchtest.ReadBack(g.Path("aside"))
 		case strings.HasPrefix(id, "maildir:"):
-			x, err := maildir.NewIndex(g.path("Mail"))
-			return maildirCopies{x}, err
+			return fetchtest.ReadBack(g.Path("Mail"))
 		}
 		return nil, nil
 	}
-	if s := g.fetch(); s.SetAside != 1 {
+	if s := g.Run(); s.SetAside != 1 {
 		t.Fatalf("%+v", s)
 	}
-	rep := g.report()
-	g.wantReasons(rep, "3 messages are not verified", "1 message is refused by a target, and not verified in the quarantine", "2 messages are delivered but not verified")
-	g.verify()
-	rep = g.report()
-	g.wantReasons(rep)
+	rep := g.Report()
+	wantReasons(g, rep, "3 messages are not verified", "1 message is refused by a target, and not verified in the quarantine", "2 messages are delivered but not verified")
+	verified(g)
+	rep = g.Report()
+	wantReasons(g, rep)
 	if len(rep.Notes) != 1 || !strings.Contains(rep.Notes[0], "1 message is in the quarantine only") || len(rep.Aside) != 1 {
 		t.Errorf("notes %q, aside %v", rep.Notes, rep.Aside)
 	}
-	purged, err := g.fetcher.Purge(context.Background(), g.account, 0, false, func(Check) {})
-	if err != nil || purged.Deleted != 2 || g.drop.Len() != 1 || g.drop.Messages()[0].UID != "uid2" {
+	purged, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+	if err != nil || purged.Deleted != 2 || g.Drop.Len() != 1 || g.Drop.Messages()[0].UID != "uid2" {
 		t.Fatalf("%+v, %v", purged, err)
 	}
-	g.wantReasons(g.report())
+	wantReasons(g, g.Report())
 }
 
 // TestReportOfWindow: a server that shows only a part of a maildrop cannot be
 // closed while it lists anything, once that is known.
 func TestReportOfWindow(t *testing.T) {
 	t.Parallel()
-	g := fetchedRig(t, 0)
-	g.drop.Newest = 120
-	g.add(300)
-	turn := func() (PurgeReport, *Report) {
-		g.run()
-		g.verify()
-		rep, err := g.fetcher.Purge(context.Background(), g.account, 0, false, func(Check) {})
+	g := fetchtest.NewFetched(t, 0)
+	g.Drop.Newest = 120
+	g.Add(300)
+	turn := func() (fetch.PurgeReport, *fetch.Report) {
+		g.Run()
+		verified(g)
+		rep, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return rep, g.report()
+		return rep, g.Report()
 	}
 	p, rep := turn()
 	if p.Deleted != 120 || p.Remaining != 120 || p.Left != 0 {
 		t.Errorf("%+v", p)
 	}
-	g.wantReasons(rep, "120 messages are never fetched", "lists only 120 messages at a time")
-	g.run()
-	g.verify()
-	g.wantReasons(g.report(), "lists only 120 messages at a time")
+	wantReasons(g, rep, "120 messages are never fetched", "lists only 120 messages at a time")
+	g.Run()
+	verified(g)
+	wantReasons(g, g.Report(), "lists only 120 messages at a time")
 	turn()
 	_, rep = turn()
-	g.wantReasons(rep)
-	if g.drop.Len() != 0 || g.delivered() != 300 {
-		t.Errorf("%d left, %d delivered", g.drop.Len(), g.delivered())
+	wantReasons(g, rep)
+	if g.Drop.Len() != 0 || g.Delivered() != 300 {
+		t.Errorf("%d left, %d delivered", g.Drop.Len(), g.Delivered())
 	}
 }
 
 // TestPurgeInBatches deletes more than one session's worth, and proves it.
 func TestPurgeInBatches(t *testing.T) {
 	t.Parallel()
-	g := fetchedRig(t, 1203)
-	before := g.server.Sessions()
-	rep, err := g.fetcher.Purge(context.Background(), g.account, 0, false, func(Check) {})
-	if err != nil || rep.Deleted != 1203 || rep.Remaining != 0 || g.drop.Len() != 0 {
-		t.Fatalf("%+v, %d left, %v", rep, g.drop.Len(), err)
+	g := fetchtest.NewFetched(t, 1203)
+	before := g.Server.Sessions()
+	rep, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+	if err != nil || rep.Deleted != 1203 || rep.Remaining != 0 || g.Drop.Len() != 0 {
+		t.Fatalf("%+v, %d left, %v", rep, g.Drop.Len(), err)
 	}
-	if n := g.server.Sessions() - before; n != 5 { // a list, three batches, the proof
+	if n := g.Server.Sessions() - before; n != 5 { // a list, three batches, the proof
 		t.Errorf("%d sessions", n)
 	}
 }
@@ -166,68 +152,59 @@ func TestPurgeInBatches(t *testing.T) {
 // and what it confirms and still lists is told.
 func TestPurgeIsConfirmed(t *testing.T) {
 	t.Parallel()
-	quit := fetchedRig(t, 600)
-	quit.serveWith(pop3test.Options{Faults: []pop3test.Fault{{On: "QUIT", Nth: 3, Do: pop3test.Err("some deleted messages not removed")}}})
-	rep, err := quit.fetcher.Purge(context.Background(), quit.account, 0, false, func(Check) {})
+	quit := fetchtest.NewFetched(t, 600)
+	quit.ServeWith(pop3test.Options{Faults: []pop3test.Fault{{On: "QUIT", Nth: 3, Do: pop3test.Err("some deleted messages not removed")}}})
+	rep, err := quit.Fetcher.Purge(context.Background(), quit.Account, 0, false, func(fetch.Check) {})
 	if err == nil || rep.Deleted != 500 || !strings.Contains(err.Error(), "500 deleted and confirmed so far") {
 		t.Errorf("QUIT refused in the second batch: %+v, %v", rep, err)
 	}
-	if rep, err = quit.fetcher.Purge(context.Background(), quit.account, 0, false, func(Check) {}); err != nil || quit.drop.Len() != 0 {
-		t.Errorf("again: %+v, %v, %d left", rep, err, quit.drop.Len())
+	if rep, err = quit.Fetcher.Purge(context.Background(), quit.Account, 0, false, func(fetch.Check) {}); err != nil || quit.Drop.Len() != 0 {
+		t.Errorf("again: %+v, %v, %d left", rep, err, quit.Drop.Len())
 	}
 
-	keeps := fetchedRig(t, 3)
-	keeps.fetcher.pauses = []time.Duration{} // see TestPurgeLooksAgain
-	keeps.serveWith(pop3test.Options{Faults: []pop3test.Fault{{On: "DELE", Do: pop3test.Raw("+OK\r\n"), Always: true}}})
-	rep, err = keeps.fetcher.Purge(context.Background(), keeps.account, 0, false, func(Check) {})
-	var own *Error
-	if !errors.As(err, &own) || own.Exit != ExitProtocol || rep.Left != 3 || !strings.Contains(err.Error(), "still lists 3") {
+	keeps := fetchtest.NewFetched(t, 3)
+	fetch.SetPauses(keeps.Fetcher, []time.Duration{}) // see TestPurgeLooksAgain
+	keeps.ServeWith(pop3test.Options{Faults: []pop3test.Fault{{On: "DELE", Do: pop3test.Raw("+OK\r\n"), Always: true}}})
+	rep, err = keeps.Fetcher.Purge(context.Background(), keeps.Account, 0, false, func(fetch.Check) {})
+	var own *fetch.Error
+	if !errors.As(err, &own) || own.Exit != fetch.ExitProtocol || rep.Left != 3 || !strings.Contains(err.Error(), "still lists 3") {
 		t.Errorf("a server that keeps what it deleted: %+v, %v", rep, err)
 	}
-}
-
-// serveWith puts another server before the same maildrop.
-func (g *rig) serveWith(o pop3test.Options) {
-	g.t.Helper()
-	o.Security = pop3test.Plain
-	g.server = pop3test.NewServer(g.drop, o)
-	g.t.Cleanup(g.server.Close)
-	g.account.Server.Host, g.account.Server.Port = g.server.Host, g.server.Port
 }
 
 // TestPlanFileNamesDifferences: what a plan lacks and what it has too much.
 func TestPlanFileNamesDifferences(t *testing.T) {
 	t.Parallel()
-	g := fetchedRig(t, 3)
-	g.account.Policy.Keep.None = true
-	g.add(2)
-	todo, _, err := g.fetcher.Plan(context.Background(), g.account)
+	g := fetchtest.NewFetched(t, 3)
+	g.Account.Policy.Keep.None = true
+	g.Add(2)
+	todo, _, err := g.Fetcher.Plan(context.Background(), g.Account)
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved := todo.Saved(g.account.Name, g.account.ID, plan.SavedOptions{})
+	saved := todo.Saved(g.Account.Name, g.Account.ID, plan.SavedOptions{})
 	if len(saved.Delete) != 3 || len(saved.Retrieve) != 2 {
 		t.Fatalf("%+v", saved)
 	}
-	g.account.Exactly = &saved
-	g.add(7)
-	s := g.run()
+	g.Account.Exactly = &saved
+	g.Add(7)
+	s := g.Run()
 	for _, text := range []string{"7 to fetch that the plan does not have", `"..."`} {
 		if s.Err == nil || !strings.Contains(s.Err.Error(), text) {
 			t.Errorf("new mail: %v lacks %q", s.Err, text)
 		}
 	}
-	g.account.Policy.Keep = plan.Keep{}
-	if s := g.run(); s.Err == nil || !strings.Contains(s.Err.Error(), "3 to delete in the plan that are not to be now") {
+	g.Account.Policy.Keep = plan.Keep{}
+	if s := g.Run(); s.Err == nil || !strings.Contains(s.Err.Error(), "3 to delete in the plan that are not to be now") {
 		t.Errorf("another policy: %v", s.Err)
 	}
-	if g.drop.Len() != 12 || g.delivered() != 3 {
-		t.Errorf("a refused plan did something: %d left, %d delivered", g.drop.Len(), g.delivered())
+	if g.Drop.Len() != 12 || g.Delivered() != 3 {
+		t.Errorf("a refused plan did something: %d left, %d delivered", g.Drop.Len(), g.Delivered())
 	}
-	g.account.Policy.Keep.None = true
-	fresh, _, _ := g.fetcher.Plan(context.Background(), g.account)
-	saved = fresh.Saved(g.account.Name, g.account.ID, plan.SavedOptions{})
-	if s := g.run(); s.Err != nil || s.Deleted != 12 || g.delivered() != 12 {
+	g.Account.Policy.Keep.None = true
+	fresh, _, _ := g.Fetcher.Plan(context.Background(), g.Account)
+	saved = fresh.Saved(g.Account.Name, g.Account.ID, plan.SavedOptions{})
+	if s := g.Run(); s.Err != nil || s.Deleted != 12 || g.Delivered() != 12 {
 		t.Errorf("the plan of now: %+v", s)
 	}
 }

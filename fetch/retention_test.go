@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -69,32 +71,32 @@ func TestRetentionOverMonths(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-			g.account.Policy.Keep = k
+			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+			g.Account.Policy.Keep = k
 			start := time.Date(2026, 1, 1, 6, 0, 0, 0, time.UTC)
 			var model []retained
 			rules := make(map[plan.Rule]int)
 			arrived := 0
 			for day := range 60 {
-				g.fetcher.Now = func() time.Time { return start.AddDate(0, 0, day) }
+				g.Fetcher.Now = func() time.Time { return start.AddDate(0, 0, day) }
 				for range []int{2, 0, 5, 1, 0, 30, 1}[day%7] % 13 {
 					arrived++
 					m := retained{fmt.Sprintf("u%04d", arrived), -1, int64(100 + arrived*37%900)}
 					body := fmt.Appendf(nil, "Message-ID: <%d@x>\r\n\r\n", arrived)
 					body = append(body, bytes.Repeat([]byte("x"), int(m.size)-len(body)-2)...)
-					g.drop.Add(m.uid, append(body, "\r\n"...))
+					g.Drop.Add(m.uid, append(body, "\r\n"...))
 					model = append(model, m)
 				}
 				var want map[string]plan.Rule
 				model, want = obey(model, k, day)
-				g.wantDeletions(day, want)
+				wantDeletions(g, day, want)
 				for _, r := range want {
 					rules[r]++
 				}
-				g.wantLeft(day, model)
+				wantLeft(g, day, model)
 			}
-			if g.delivered() != arrived {
-				t.Errorf("%d delivered of %d", g.delivered(), arrived)
+			if g.Delivered() != arrived {
+				t.Errorf("%d delivered of %d", g.Delivered(), arrived)
 			}
 			for rule, used := range map[plan.Rule]bool{plan.RuleDays: k.Days > 0, plan.RuleNewest: k.Newest > 0, plan.RuleBelow: k.Below > 0} {
 				if used != (rules[rule] > 0) {
@@ -106,18 +108,18 @@ func TestRetentionOverMonths(t *testing.T) {
 }
 
 // wantDeletions asks for the plan, which must change nothing, and then runs.
-func (g *rig) wantDeletions(day int, want map[string]plan.Rule) {
-	g.t.Helper()
-	before := g.drop.Len()
-	todo, _, err := g.fetcher.Plan(context.Background(), g.account)
-	if err != nil || g.drop.Len() != before {
-		g.t.Fatalf("day %d: plan: %v, %d of %d left", day, err, g.drop.Len(), before)
+func wantDeletions(g *fetchtest.Rig, day int, want map[string]plan.Rule) {
+	g.T.Helper()
+	before := g.Drop.Len()
+	todo, _, err := g.Fetcher.Plan(context.Background(), g.Account)
+	if err != nil || g.Drop.Len() != before {
+		g.T.Fatalf("day %d: plan: %v, %d of %d left", day, err, g.Drop.Len(), before)
 	}
 	got := make(map[string]plan.Rule)
 	for _, items := range [][]plan.Item{todo.Delete, todo.Retrieve} {
 		for i := range items {
 			if items[i].Delete != (items[i].Rule != plan.NoRule) {
-				g.t.Errorf("day %d: %s: delete %v by rule %d", day, items[i].UID, items[i].Delete, items[i].Rule)
+				g.T.Errorf("day %d: %s: delete %v by rule %d", day, items[i].UID, items[i].Delete, items[i].Rule)
 			}
 			if items[i].Delete {
 				got[items[i].UID] = items[i].Rule
@@ -125,24 +127,24 @@ func (g *rig) wantDeletions(day int, want map[string]plan.Rule) {
 		}
 	}
 	if !maps.Equal(got, want) {
-		g.t.Fatalf("day %d: the plan deletes %v, want %v", day, got, want)
+		g.T.Fatalf("day %d: the plan deletes %v, want %v", day, got, want)
 	}
-	if s := g.run(); s.Err != nil || s.Deleted != len(want) {
-		g.t.Fatalf("day %d: %d deleted, want %d: %v", day, s.Deleted, len(want), s.Err)
+	if s := g.Run(); s.Err != nil || s.Deleted != len(want) {
+		g.T.Fatalf("day %d: %d deleted, want %d: %v", day, s.Deleted, len(want), s.Err)
 	}
 }
 
-func (g *rig) wantLeft(day int, model []retained) {
-	g.t.Helper()
+func wantLeft(g *fetchtest.Rig, day int, model []retained) {
+	g.T.Helper()
 	var got, want []string
-	for _, m := range g.drop.Messages() {
+	for _, m := range g.Drop.Messages() {
 		got = append(got, m.UID)
 	}
 	for _, m := range model {
 		want = append(want, m.uid)
 	}
 	if !slices.Equal(got, want) {
-		g.t.Fatalf("day %d: left %v, want %v", day, got, want)
+		g.T.Fatalf("day %d: left %v, want %v", day, got, want)
 	}
 }
 
@@ -150,35 +152,35 @@ func (g *rig) wantLeft(day int, model []retained) {
 // the other program saw it, and it is deleted only if that is trusted.
 func TestRetentionHeedsImportedAge(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-	g.account.Policy.Keep = plan.Keep{Days: 14}
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.Account.Policy.Keep = plan.Keep{Days: 14}
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
-	g.fetcher.Now = func() time.Time { return now }
+	g.Fetcher.Now = func() time.Time { return now }
 	for _, uid := range []string{"old", "young", "undated", "new"} {
-		g.drop.Add(uid, numbered(len(uid)))
+		g.Drop.Add(uid, fetchtest.Numbered(len(uid)))
 	}
-	added, err := g.fetcher.TakeOver(context.Background(), g.account, false, func(server []string) ([]SeenElsewhere, error) {
+	added, err := g.Fetcher.TakeOver(context.Background(), g.Account, false, func(server []string) ([]fetch.SeenElsewhere, error) {
 		if server != nil {
 			t.Errorf("offline, but given %q", server)
 		}
-		return []SeenElsewhere{{"old", now.AddDate(0, 0, -15)}, {"young", now.AddDate(0, 0, -3)}, {"undated", time.Time{}}, {"old", now}}, nil
+		return []fetch.SeenElsewhere{{"old", now.AddDate(0, 0, -15)}, {"young", now.AddDate(0, 0, -3)}, {"undated", time.Time{}}, {"old", now}}, nil
 	})
 	if err != nil || added != 3 {
 		t.Fatalf("%d taken over, %v", added, err)
 	}
-	if s := g.run(); s.Err != nil || s.Fetched != 1 || s.Deleted != 0 {
+	if s := g.Run(); s.Err != nil || s.Fetched != 1 || s.Deleted != 0 {
 		t.Fatalf("%+v", s)
 	}
-	g.account.Policy.TrustImported = true
-	if s := g.run(); s.Err != nil || s.Deleted != 1 || g.drop.Messages()[0].UID != "young" {
+	g.Account.Policy.TrustImported = true
+	if s := g.Run(); s.Err != nil || s.Deleted != 1 || g.Drop.Messages()[0].UID != "young" {
 		t.Fatalf("trusted: %+v", s)
 	}
 	now = now.AddDate(0, 0, 13)
-	if s := g.run(); s.Err != nil || s.Deleted != 1 || g.drop.Len() != 2 {
+	if s := g.Run(); s.Err != nil || s.Deleted != 1 || g.Drop.Len() != 2 {
 		t.Fatalf("13 days later: %+v", s)
 	}
 	now = now.AddDate(0, 0, 3)
-	if s := g.run(); s.Err != nil || s.Deleted != 2 || g.drop.Len() != 0 {
+	if s := g.Run(); s.Err != nil || s.Deleted != 2 || g.Drop.Len() != 0 {
 		t.Fatalf("16 days later: %+v", s)
 	}
 }
@@ -186,17 +188,17 @@ func TestRetentionHeedsImportedAge(t *testing.T) {
 // TestBudgetOfADayGoesOn: what a day's budget stops, the next day continues.
 func TestBudgetOfADayGoesOn(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
 	now := time.Date(2026, 6, 1, 20, 0, 0, 0, time.UTC)
-	g.fetcher.Now = func() time.Time { return now }
+	g.Fetcher.Now = func() time.Time { return now }
 	body := append(bytes.Repeat([]byte("x"), 998), "\r\n"...)
 	for i := range 10 {
-		g.drop.Add(fmt.Sprint(i), slices.Concat(fmt.Appendf(nil, "Message-ID: <%d@x>\r\n\r\n", i), body))
+		g.Drop.Add(fmt.Sprint(i), slices.Concat(fmt.Appendf(nil, "Message-ID: <%d@x>\r\n\r\n", i), body))
 	}
-	g.account.Limits.BytesPerDay = 3600
+	g.Account.Limits.BytesPerDay = 3600
 	var got []int
 	for range 6 {
-		s := g.run()
+		s := g.Run()
 		if s.Err != nil {
 			t.Fatal(s.Err)
 		}
@@ -207,11 +209,11 @@ func TestBudgetOfADayGoesOn(t *testing.T) {
 		t.Errorf("fetched %v, want %v", got, want)
 	}
 	now = now.Add(24 * time.Hour)
-	if s := g.run(); s.Fetched != 3 {
+	if s := g.Run(); s.Fetched != 3 {
 		t.Errorf("the third day: %d", s.Fetched)
 	}
 	now = now.Add(24 * time.Hour)
-	if s := g.run(); s.Fetched != 1 || g.delivered() != 10 {
-		t.Errorf("the fourth day: %d, %d in all", s.Fetched, g.delivered())
+	if s := g.Run(); s.Fetched != 1 || g.Delivered() != 10 {
+		t.Errorf("the fourth day: %d, %d in all", s.Fetched, g.Delivered())
 	}
 }

@@ -1,18 +1,16 @@
-package fetch
+package fetch_test
 
 import (
-	"bufio"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
-	"github.com/mailhaul/mailhaul/state"
 )
 
 // alarm is a message of a device: its header is always the same.
@@ -20,23 +18,23 @@ func alarm(body string) []byte {
 	return []byte("From: device@test\r\nSubject: alarm\r\n\r\n" + body + "\r\n")
 }
 
-func hashed(t *testing.T, o pop3test.Options) *rig {
-	g := newRig(t, &pop3test.Maildrop{HashedUIDs: true}, o)
-	g.account.Policy.Keep.None = true
+func hashed(t *testing.T, o pop3test.Options) *fetchtest.Rig {
+	g := fetchtest.New(t, &pop3test.Maildrop{HashedUIDs: true}, o)
+	g.Account.Policy.Keep.None = true
 	return g
 }
 
 // wantBodies: each of them was delivered once, and nothing else.
-func (g *rig) wantBodies(bodies ...string) {
-	g.t.Helper()
-	mail := g.mail()
+func wantBodies(g *fetchtest.Rig, bodies ...string) {
+	g.T.Helper()
+	mail := g.Mail()
 	for _, b := range bodies {
 		if strings.Count(mail, "\n\n"+b+"\n") != 1 {
-			g.t.Errorf("%q was not delivered once", b)
+			g.T.Errorf("%q was not delivered once", b)
 		}
 	}
-	if g.delivered() != len(bodies) {
-		g.t.Errorf("%d delivered, want %d", g.delivered(), len(bodies))
+	if g.Delivered() != len(bodies) {
+		g.T.Errorf("%d delivered, want %d", g.Delivered(), len(bodies))
 	}
 }
 
@@ -67,39 +65,39 @@ func TestEqualHeaderAnotherBody(t *testing.T) {
 			t.Parallel()
 			g := hashed(t, tc.o)
 			now := time.Now()
-			g.fetcher.Now = func() time.Time { return now }
-			g.account.Policy.Keep = plan.Keep{None: !tc.others}
-			g.drop.Add("", alarm("one"))
-			if s := g.run(); s.Err != nil || s.Fetched != 1 {
+			g.Fetcher.Now = func() time.Time { return now }
+			g.Account.Policy.Keep = plan.Keep{None: !tc.others}
+			g.Drop.Add("", alarm("one"))
+			if s := g.Run(); s.Err != nil || s.Fetched != 1 {
 				t.Fatalf("%+v", s)
 			}
 			if tc.others {
-				g.drop.Remove(0)
+				g.Drop.Remove(0)
 			}
-			g.drop.Add("", alarm("two"))
+			g.Drop.Add("", alarm("two"))
 			now = now.Add(2 * day)
-			g.account.Policy.Keep = tc.keep
+			g.Account.Policy.Keep = tc.keep
 			for range 3 {
-				if s := g.run(); s.Err != nil {
+				if s := g.Run(); s.Err != nil {
 					t.Fatal(s.Err)
 				}
 			}
 			if tc.keep.Newest == 0 {
-				g.wantBodies("one", "two")
+				wantBodies(g, "one", "two")
 			}
-			if g.drop.Len() != tc.left {
-				t.Errorf("%d left, want %d", g.drop.Len(), tc.left)
+			if g.Drop.Len() != tc.left {
+				t.Errorf("%d left, want %d", g.Drop.Len(), tc.left)
 			}
-			g.drop.Add("", alarm("three"))
-			g.account.Policy.Keep = plan.Keep{None: true}
+			g.Drop.Add("", alarm("three"))
+			g.Account.Policy.Keep = plan.Keep{None: true}
 			for range 2 {
-				if s := g.run(); s.Err != nil {
+				if s := g.Run(); s.Err != nil {
 					t.Fatal(s.Err)
 				}
 			}
-			g.wantBodies("one", "two", "three")
-			if g.drop.Len() != 0 {
-				t.Errorf("%d left in the end", g.drop.Len())
+			wantBodies(g, "one", "two", "three")
+			if g.Drop.Len() != 0 {
+				t.Errorf("%d left in the end", g.Drop.Len())
 			}
 		})
 	}
@@ -110,19 +108,19 @@ func TestEqualHeaderAnotherBody(t *testing.T) {
 func TestUnconfirmedDeletionAnotherBody(t *testing.T) {
 	t.Parallel()
 	g := hashed(t, pop3test.Options{Faults: []pop3test.Fault{{On: "QUIT", Done: true, Do: pop3test.Cut()}}})
-	g.drop.Add("", alarm("one"))
-	if s := g.run(); s.Err == nil || g.drop.Len() != 0 {
-		t.Fatalf("%+v, %d left", s, g.drop.Len())
+	g.Drop.Add("", alarm("one"))
+	if s := g.Run(); s.Err == nil || g.Drop.Len() != 0 {
+		t.Fatalf("%+v, %d left", s, g.Drop.Len())
 	}
-	g.drop.Add("", alarm("two"))
+	g.Drop.Add("", alarm("two"))
 	for range 2 {
-		if s := g.run(); s.Err != nil {
+		if s := g.Run(); s.Err != nil {
 			t.Fatal(s.Err)
 		}
 	}
-	g.wantBodies("one", "two")
-	if g.drop.Len() != 0 {
-		t.Errorf("%d left", g.drop.Len())
+	wantBodies(g, "one", "two")
+	if g.Drop.Len() != 0 {
+		t.Errorf("%d left", g.Drop.Len())
 	}
 }
 
@@ -131,66 +129,66 @@ func TestUnconfirmedDeletionAnotherBody(t *testing.T) {
 func TestTwinsWithEqualHeaders(t *testing.T) {
 	t.Parallel()
 	g := hashed(t, pop3test.Options{})
-	g.account.Policy.Keep = plan.Keep{}
-	g.drop.Add("", alarm("one"))
-	g.drop.Add("", alarm("two"))
-	g.run()
-	g.wantBodies("one", "two")
-	g.drop.Remove(0)
-	g.drop.Add("", alarm("three"))
-	g.account.Policy.Keep.None = true
+	g.Account.Policy.Keep = plan.Keep{}
+	g.Drop.Add("", alarm("one"))
+	g.Drop.Add("", alarm("two"))
+	g.Run()
+	wantBodies(g, "one", "two")
+	g.Drop.Remove(0)
+	g.Drop.Add("", alarm("three"))
+	g.Account.Policy.Keep.None = true
 	for range 3 {
-		if s := g.run(); s.Err != nil {
+		if s := g.Run(); s.Err != nil {
 			t.Fatal(s.Err)
 		}
 	}
-	g.wantBodies("one", "two", "three")
-	if g.drop.Len() != 0 {
-		t.Errorf("%d left", g.drop.Len())
+	wantBodies(g, "one", "two", "three")
+	if g.Drop.Len() != 0 {
+		t.Errorf("%d left", g.Drop.Len())
 	}
 }
 
 // TestPurgeComparesContent: purge deletes nothing that it did not see delivered.
 func TestPurgeComparesContent(t *testing.T) {
 	t.Parallel()
-	g := fetchedRig(t, 0)
-	g.drop.HashedUIDs = true
-	g.drop.Add("", alarm("one"))
-	g.drop.Add("", []byte("Subject: other\r\n\r\nother\r\n"))
-	g.run()
-	g.drop.Remove(0)
-	g.drop.Add("", alarm("two"))
-	rep, err := g.fetcher.Purge(context.Background(), g.account, 0, false, func(Check) {})
-	if err != nil || rep.Deleted != 1 || g.drop.Len() != 1 || len(rep.Notes) != 1 {
-		t.Errorf("%+v, %d left, err %v", rep, g.drop.Len(), err)
+	g := fetchtest.NewFetched(t, 0)
+	g.Drop.HashedUIDs = true
+	g.Drop.Add("", alarm("one"))
+	g.Drop.Add("", []byte("Subject: other\r\n\r\nother\r\n"))
+	g.Run()
+	g.Drop.Remove(0)
+	g.Drop.Add("", alarm("two"))
+	rep, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+	if err != nil || rep.Deleted != 1 || g.Drop.Len() != 1 || len(rep.Notes) != 1 {
+		t.Errorf("%+v, %d left, err %v", rep, g.Drop.Len(), err)
 	}
-	if s := g.run(); s.Err != nil || s.Fetched != 1 {
+	if s := g.Run(); s.Err != nil || s.Fetched != 1 {
 		t.Errorf("%+v", s)
 	}
-	g.wantBodies("one", "two", "other")
+	wantBodies(g, "one", "two", "other")
 }
 
 // TestRecognisedIsComparedBeforeDeletion: messages that are known by their header
 // only, since the server gave all new unique-ids.
 func TestRecognisedIsComparedBeforeDeletion(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
 	same := func(body string) []byte { return []byte("Message-ID: <same@test>\r\n\r\n" + body + "\r\n") }
-	g.drop.Add("", same("one"))
-	g.add(1)
-	g.run()
+	g.Drop.Add("", same("one"))
+	g.Add(1)
+	g.Run()
 	for range 2 {
-		g.drop.Remove(0)
+		g.Drop.Remove(0)
 	}
-	g.drop.Add("00000001"+"5f000000", same("two"))
-	if s := g.run(); s.Err != nil || s.Fetched != 0 { // nothing is deleted: a header will do
+	g.Drop.Add("00000001"+"5f000000", same("two"))
+	if s := g.Run(); s.Err != nil || s.Fetched != 0 { // nothing is deleted: a header will do
 		t.Fatalf("%+v", s)
 	}
-	g.account.Policy.Keep.None = true
-	if s := g.run(); s.Err != nil || s.Fetched != 1 || s.Deleted != 1 || g.drop.Len() != 0 {
-		t.Errorf("%+v, %d left", s, g.drop.Len())
+	g.Account.Policy.Keep.None = true
+	if s := g.Run(); s.Err != nil || s.Fetched != 1 || s.Deleted != 1 || g.Drop.Len() != 0 {
+		t.Errorf("%+v, %d left", s, g.Drop.Len())
 	}
-	if mail := g.mail(); !strings.Contains(mail, "\n\none\n") || !strings.Contains(mail, "\n\ntwo\n") {
+	if mail := g.Mail(); !strings.Contains(mail, "\n\none\n") || !strings.Contains(mail, "\n\ntwo\n") {
 		t.Errorf("delivered %q", mail)
 	}
 }
@@ -199,12 +197,12 @@ func TestRecognisedIsComparedBeforeDeletion(t *testing.T) {
 // unique-id cannot be another message's.
 func TestCountersAreNotComparedAgain(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-	g.add(3)
-	g.run()
-	g.account.Policy.Keep.None = true
-	if s := g.run(); s.Err != nil || s.Deleted != 3 || g.server.Count("RETR") != 3 {
-		t.Errorf("%+v, %d RETR", s, g.server.Count("RETR"))
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.Add(3)
+	g.Run()
+	g.Account.Policy.Keep.None = true
+	if s := g.Run(); s.Err != nil || s.Deleted != 3 || g.Server.Count("RETR") != 3 {
+		t.Errorf("%+v, %d RETR", s, g.Server.Count("RETR"))
 	}
 }
 
@@ -212,19 +210,19 @@ func TestCountersAreNotComparedAgain(t *testing.T) {
 // once. The message is still the one that was delivered.
 func TestServerAddsFields(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
 	body := "From: a@test\r\nSubject: x\r\n%s\r\nbody\r\n"
-	g.drop.Add("x1", fmt.Appendf(nil, body, ""))
-	g.drop.Add("x2", fmt.Appendf(nil, body, "Status: O\r\nX-UID: 4\r\n"))
-	g.run()
+	g.Drop.Add("x1", fmt.Appendf(nil, body, ""))
+	g.Drop.Add("x2", fmt.Appendf(nil, body, "Status: O\r\nX-UID: 4\r\n"))
+	g.Run()
 	for range 2 {
-		g.drop.Remove(0)
+		g.Drop.Remove(0)
 	}
-	g.drop.Add("x1", fmt.Appendf(nil, body, "Status: RO\r\nX-UIDL: 4711\r\n"))
-	g.drop.Add("x2", fmt.Appendf(nil, body, "Status: RO\r\nX-UID: 4\r\nX-Keywords:  \r\n  \r\n"))
-	g.account.Policy.Keep.None = true
-	if s := g.run(); s.Err != nil || s.Fetched != 0 || s.Deleted != 2 || g.drop.Len() != 0 {
-		t.Errorf("%+v, %d left", s, g.drop.Len())
+	g.Drop.Add("x1", fmt.Appendf(nil, body, "Status: RO\r\nX-UIDL: 4711\r\n"))
+	g.Drop.Add("x2", fmt.Appendf(nil, body, "Status: RO\r\nX-UID: 4\r\nX-Keywords:  \r\n  \r\n"))
+	g.Account.Policy.Keep.None = true
+	if s := g.Run(); s.Err != nil || s.Fetched != 0 || s.Deleted != 2 || g.Drop.Len() != 0 {
+		t.Errorf("%+v, %d left", s, g.Drop.Len())
 	}
 }
 
@@ -232,45 +230,12 @@ func TestServerAddsFields(t *testing.T) {
 // that the server's message lacks.
 func TestTraceFieldIsNoDifference(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{HashedUIDs: true}, pop3test.Options{})
-	g.account.Policy.Received = true
-	g.drop.Add("", alarm("one"))
-	g.run()
-	g.account.Policy.Keep.None = true
-	if s := g.run(); s.Err != nil || s.Fetched != 0 || s.Deleted != 1 {
+	g := fetchtest.New(t, &pop3test.Maildrop{HashedUIDs: true}, pop3test.Options{})
+	g.Account.Policy.Received = true
+	g.Drop.Add("", alarm("one"))
+	g.Run()
+	g.Account.Policy.Keep.None = true
+	if s := g.Run(); s.Err != nil || s.Fetched != 0 || s.Deleted != 1 {
 		t.Errorf("%+v", s)
-	}
-}
-
-func TestLikeness(t *testing.T) {
-	sums := func(text string) bodySums {
-		s, err := sumsOf(bufio.NewReaderSize(strings.NewReader(text), header.MaxSize))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	plain, marked := "Subject: x\n\nbody\n", "Status: RO\nSubject: x\nX-UIDL: 1\n\nbody\n"
-	raw := func(text string) [32]byte { return sha256.Sum256([]byte(text)) }
-	for name, tc := range map[string]struct {
-		entry  state.Entry
-		now    string
-		traced bool
-		want   likeness
-	}{
-		"as it was":                      {state.Entry{SHA256: raw(plain)}, plain, false, sameMessage},
-		"marked since":                   {state.Entry{SHA256: raw(plain)}, marked, false, sameMessage},
-		"marked then":                    {state.Entry{SHA256: raw(marked), Content: raw(plain)}, plain, false, sameMessage},
-		"marked then, by an old version": {state.Entry{SHA256: raw(marked)}, marked, false, sameMessage},
-		"another body":                   {state.Entry{SHA256: raw(plain)}, plain + "more\n", false, otherMessage},
-		"another header":                 {state.Entry{SHA256: raw(plain)}, "X: y\n" + plain, false, otherMessage},
-		"with a trace field":             {state.Entry{SHA256: raw("Received: us\n" + plain), Content: raw(plain)}, plain, true, sameMessage},
-		"an old one with a trace field":  {state.Entry{SHA256: raw("Received: us\n" + plain)}, plain, true, notCompared},
-		"never retrieved":                {state.Entry{Source: state.Imported}, plain, false, notCompared},
-	} {
-		s := sums(tc.now)
-		if got := s.like(&tc.entry, tc.traced); got != tc.want {
-			t.Errorf("%s: %d, want %d", name, got, tc.want)
-		}
 	}
 }

@@ -1,10 +1,12 @@
-package fetch
+package fetch_test
 
 import (
 	"errors"
 	"fmt"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -38,35 +40,35 @@ func TestServerLimit(t *testing.T) {
 					closed.Nth = before + 1
 					faults = append(faults, closed)
 				}
-				g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{NoPipelining: !pipelined, Faults: faults})
-				g.account.Policy.Keep.None = true
-				g.add(n)
+				g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{NoPipelining: !pipelined, Faults: faults})
+				g.Account.Policy.Keep.None = true
+				g.Add(n)
 				left := n - before
 				if tt.closes {
 					left = n
 				}
 				for run := range 2 {
-					asked := g.server.Count("RETR")
-					s := g.run()
-					var limit *LimitError
-					if !errors.As(s.Err, &limit) || ExitOf(s.Err) != ExitTemp || s.Failed != 0 || s.Sessions != 1 || len(s.Notes) != 0 {
-						t.Fatalf("run %d: exit %d: %v; %+v", run, ExitOf(s.Err), s.Err, s)
+					asked := g.Server.Count("RETR")
+					s := g.Run()
+					var limit *fetch.LimitError
+					if !errors.As(s.Err, &limit) || fetch.ExitOf(s.Err) != fetch.ExitTemp || s.Failed != 0 || s.Sessions != 1 || len(s.Notes) != 0 {
+						t.Fatalf("run %d: exit %d: %v; %+v", run, fetch.ExitOf(s.Err), s.Err, s)
 					}
 					if run == 0 {
 						asked += before
 					}
-					if got := g.server.Count("RETR") - asked; !pipelined && got > tt.most {
+					if got := g.Server.Count("RETR") - asked; !pipelined && got > tt.most {
 						t.Errorf("run %d: %d RETR refused", run, got)
 					}
-					if g.delivered() != before || g.failures() != 0 || g.drop.Len() != left {
-						t.Fatalf("run %d: %d delivered, %d failures, %d left", run, g.delivered(), g.failures(), g.drop.Len())
+					if g.Delivered() != before || g.Failures() != 0 || g.Drop.Len() != left {
+						t.Fatalf("run %d: %d delivered, %d failures, %d left", run, g.Delivered(), g.Failures(), g.Drop.Len())
 					}
 				}
-				good := pop3test.NewServer(g.drop, pop3test.Options{Security: pop3test.Plain})
+				good := pop3test.NewServer(g.Drop, pop3test.Options{Security: pop3test.Plain})
 				defer good.Close()
-				g.account.Server.Port = good.Port
-				if s := g.run(); s.Err != nil || g.delivered() != n || g.drop.Len() != 0 {
-					t.Errorf("the limit lifted: %v, %d delivered, %d left", s.Err, g.delivered(), g.drop.Len())
+				g.Account.Server.Port = good.Port
+				if s := g.Run(); s.Err != nil || g.Delivered() != n || g.Drop.Len() != 0 {
+					t.Errorf("the limit lifted: %v, %d delivered, %d left", s.Err, g.Delivered(), g.Drop.Len())
 				}
 			})
 		}
@@ -87,14 +89,14 @@ func TestWordsOfALimitForOneMessage(t *testing.T) {
 						faults = append(faults, pop3test.Fault{On: "RETR", UID: fmt.Sprint("u", i), Always: true, Do: pop3test.Err(text)})
 					}
 					const n = 9
-					g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{NoPipelining: !pipelined, Faults: faults})
-					g.account.Policy.Keep.None = true
+					g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{NoPipelining: !pipelined, Faults: faults})
+					g.Account.Policy.Keep.None = true
 					for i := range n {
-						g.drop.Add(fmt.Sprint("u", i+1), fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\nbody\r\n", i+1))
+						g.Drop.Add(fmt.Sprint("u", i+1), fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\nbody\r\n", i+1))
 					}
-					s := g.run()
-					if ExitOf(s.Err) != ExitData || s.Failed != len(bad) || g.delivered() != n-len(bad) || g.drop.Len() != len(bad) || g.failures() != len(bad) {
-						t.Errorf("exit %d: %v; %d delivered, %d left, %d failures", ExitOf(s.Err), s.Err, g.delivered(), g.drop.Len(), g.failures())
+					s := g.Run()
+					if fetch.ExitOf(s.Err) != fetch.ExitData || s.Failed != len(bad) || g.Delivered() != n-len(bad) || g.Drop.Len() != len(bad) || g.Failures() != len(bad) {
+						t.Errorf("exit %d: %v; %d delivered, %d left, %d failures", fetch.ExitOf(s.Err), s.Err, g.Delivered(), g.Drop.Len(), g.Failures())
 					}
 				})
 			}
@@ -106,24 +108,24 @@ func TestWordsOfALimitForOneMessage(t *testing.T) {
 // ends that, keeps what is not compared, and deletes the rest.
 func TestLimitWhileComparing(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
 	for i := range 9 {
-		g.drop.Add(fmt.Sprint("x-", i), fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\nbody\r\n", i+1))
+		g.Drop.Add(fmt.Sprint("x-", i), fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\nbody\r\n", i+1))
 	}
-	if s := g.run(); s.Err != nil {
+	if s := g.Run(); s.Err != nil {
 		t.Fatal(s.Err)
 	}
-	limited := pop3test.NewServer(g.drop, pop3test.Options{Security: pop3test.Plain, NoPipelining: true,
+	limited := pop3test.NewServer(g.Drop, pop3test.Options{Security: pop3test.Plain, NoPipelining: true,
 		Faults: []pop3test.Fault{{On: "RETR", Nth: 2, Always: true, Do: pop3test.Err("daily limit reached")}}})
 	defer limited.Close()
-	g.account.Server.Port = limited.Port
-	g.account.Policy.Keep.None = true
-	g.drop.Add("new", []byte("Message-ID: <new@test>\r\n\r\nbody\r\n"))
-	s := g.run()
-	if !errors.As(s.Err, new(*LimitError)) || s.Deleted != 1 || g.drop.Len() != 9 || limited.Count("RETR") > 4 {
-		t.Errorf("%v; %d deleted, %d left, %d RETR", s.Err, s.Deleted, g.drop.Len(), limited.Count("RETR"))
+	g.Account.Server.Port = limited.Port
+	g.Account.Policy.Keep.None = true
+	g.Drop.Add("new", []byte("Message-ID: <new@test>\r\n\r\nbody\r\n"))
+	s := g.Run()
+	if !errors.As(s.Err, new(*fetch.LimitError)) || s.Deleted != 1 || g.Drop.Len() != 9 || limited.Count("RETR") > 4 {
+		t.Errorf("%v; %d deleted, %d left, %d RETR", s.Err, s.Deleted, g.Drop.Len(), limited.Count("RETR"))
 	}
-	g.view(func(v *state.View) {
+	g.View(func(v *state.View) {
 		if len(v.Failures()) != 0 {
 			t.Errorf("failures: %v", v.Failures())
 		}

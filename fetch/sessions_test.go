@@ -1,67 +1,60 @@
-package fetch
+package fetch_test
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
-// runFor is run with an end, for what might have none.
-func (g *rig) runFor(d time.Duration) Summary {
-	g.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
-	return g.fetcher.Run(ctx, []*Account{g.account})[0]
-}
-
 func TestServerThatOnlySaysItDeletes(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{
 		Faults: []pop3test.Fault{{On: "DELE", Always: true, Do: pop3test.Raw("+OK deleted\r\n")}}})
-	g.account.Policy.Keep.None = true
-	g.fetcher.pauses = []time.Duration{} // see TestServerDeletesAfterQuit
-	g.add(windowSuspect)
-	s := g.runFor(time.Minute)
-	if s.Err != nil || s.Sessions != 2 || s.Fetched != windowSuspect || s.Deleted != windowSuspect || len(s.Notes) != 1 {
+	g.Account.Policy.Keep.None = true
+	fetch.SetPauses(g.Fetcher, []time.Duration{}) // see TestServerDeletesAfterQuit
+	g.Add(fetch.WindowSuspect)
+	s := g.RunFor(time.Minute)
+	if s.Err != nil || s.Sessions != 2 || s.Fetched != fetch.WindowSuspect || s.Deleted != fetch.WindowSuspect || len(s.Notes) != 1 {
 		t.Errorf("%d sessions, %d fetched, notes %q, err %v", s.Sessions, s.Fetched, s.Notes, s.Err)
 	}
 }
 
 // recentRig is an account in Gmail's recent mode, where RETR takes nothing off
 // the list.
-func recentRig(t *testing.T) *rig {
+func recentRig(t *testing.T) *fetchtest.Rig {
 	t.Helper()
-	g := newRig(t, &pop3test.Maildrop{Gmail: true},
+	g := fetchtest.New(t, &pop3test.Maildrop{Gmail: true},
 		pop3test.Options{Capa: []string{"USER", "TOP", "UIDL", "RESP-CODES", "X-GOOGLE-RICO", "EXPIRE 0"}})
-	g.account.Server.Logins[0].User = "recent:alice"
-	g.account.Policy.Gmail = plan.GmailRecent
-	g.add(10)
+	g.Account.Server.Logins[0].User = "recent:alice"
+	g.Account.Policy.Gmail = plan.GmailRecent
+	g.Add(10)
 	return g
 }
 
 func TestGmailRecentWithABrokenTarget(t *testing.T) {
 	t.Parallel()
 	g := recentRig(t)
-	g.account.Targets = append(g.account.Targets, Target{ID: "broken", Deliverer: maildir.New(maildir.Options{Path: "/dev/null/x"})})
-	s := g.runFor(time.Minute)
-	if s.Sessions != 2 || g.delivered() != 10 || ExitOf(s.Err) != ExitCannotWrite {
-		t.Errorf("%d sessions, %d delivered, err %v", s.Sessions, g.delivered(), s.Err)
+	g.Account.Targets = append(g.Account.Targets, fetch.Target{ID: "broken", Deliverer: maildir.New(maildir.Options{Path: "/dev/null/x"})})
+	s := g.RunFor(time.Minute)
+	if s.Sessions != 2 || g.Delivered() != 10 || fetch.ExitOf(s.Err) != fetch.ExitCannotWrite {
+		t.Errorf("%d sessions, %d delivered, err %v", s.Sessions, g.Delivered(), s.Err)
 	}
 }
 
 func TestAllTakesEachMessageOnce(t *testing.T) {
 	t.Parallel()
 	g := recentRig(t)
-	g.account.Policy.All = true
-	s := g.runFor(time.Minute)
-	if s.Err != nil || s.Sessions != 2 || g.delivered() != 10 {
-		t.Errorf("%d sessions, %d delivered, err %v", s.Sessions, g.delivered(), s.Err)
+	g.Account.Policy.All = true
+	s := g.RunFor(time.Minute)
+	if s.Err != nil || s.Sessions != 2 || g.Delivered() != 10 {
+		t.Errorf("%d sessions, %d delivered, err %v", s.Sessions, g.Delivered(), s.Err)
 	}
 }
 
@@ -69,14 +62,14 @@ func TestAllTakesEachMessageOnce(t *testing.T) {
 // be those of other messages.
 func TestNumbersEndWithTheirSession(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 2", Do: pop3test.Cut()}}})
-	g.account.Policy.Keep.None = true
-	g.add(4)
-	s := g.run()
-	if s.Err != nil || s.Sessions != 2 || s.Fetched != 4 || g.drop.Len() != 0 {
-		t.Errorf("%+v, %d left", s, g.drop.Len())
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 2", Do: pop3test.Cut()}}})
+	g.Account.Policy.Keep.None = true
+	g.Add(4)
+	s := g.Run()
+	if s.Err != nil || s.Sessions != 2 || s.Fetched != 4 || g.Drop.Len() != 0 {
+		t.Errorf("%+v, %d left", s, g.Drop.Len())
 	}
-	if n := g.server.Count("DELE 1"); n != 1 {
+	if n := g.Server.Count("DELE 1"); n != 1 {
 		t.Errorf("DELE 1 was sent %d times", n)
 	}
 }
@@ -85,19 +78,19 @@ func TestNumbersEndWithTheirSession(t *testing.T) {
 // would then pass for the one that went.
 func TestTwinsAreDeletedTogether(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-	g.account.Policy.Keep.None = true
-	g.account.Limits.Messages = 1
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.Account.Policy.Keep.None = true
+	g.Account.Limits.Messages = 1
 	for i := range 2 {
-		g.drop.Add("twin", fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\n%d\r\n", i, i))
+		g.Drop.Add("twin", fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\n%d\r\n", i, i))
 	}
 	for run, left := range []int{2, 0} {
-		if s := g.run(); s.Err != nil || s.Fetched != 1 || g.drop.Len() != left {
-			t.Errorf("run %d: %+v, %d left", run, s, g.drop.Len())
+		if s := g.Run(); s.Err != nil || s.Fetched != 1 || g.Drop.Len() != left {
+			t.Errorf("run %d: %+v, %d left", run, s, g.Drop.Len())
 		}
 	}
-	if g.delivered() != 2 {
-		t.Errorf("%d delivered", g.delivered())
+	if g.Delivered() != 2 {
+		t.Errorf("%d delivered", g.Delivered())
 	}
 }
 
@@ -105,18 +98,18 @@ func TestTwinsAreDeletedTogether(t *testing.T) {
 // the run that skips it, too.
 func TestSkippedIsNotDeleted(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
-	path := filepath.Join(g.dir, "Maildir")
-	g.account.Targets[0].Deliverer = maildir.NewDedupe(maildir.New(maildir.Options{Path: path}),
-		maildir.NewExisting(path, filepath.Join(g.dir, "cache")), maildir.SameMessageID, false)
-	g.fetcher.Recover[maildir.SkipKind] = maildir.RecoverSkip
-	g.account.Policy.Keep.None = true
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+	path := filepath.Join(g.Dir, "Maildir")
+	g.Account.Targets[0].Deliverer = maildir.NewDedupe(maildir.New(maildir.Options{Path: path}),
+		maildir.NewExisting(path, filepath.Join(g.Dir, "cache")), maildir.SameMessageID, false)
+	g.Fetcher.Recover[maildir.SkipKind] = maildir.RecoverSkip
+	g.Account.Policy.Keep.None = true
 	for _, body := range []string{"one", "another"} {
-		g.drop.Add("", []byte("Message-ID: <1@test>\r\n\r\n"+body+"\r\n"))
+		g.Drop.Add("", []byte("Message-ID: <1@test>\r\n\r\n"+body+"\r\n"))
 	}
 	for range 2 {
-		if s := g.run(); s.Err != nil || g.drop.Len() != 1 || g.delivered() != 1 {
-			t.Errorf("%+v, %d left, %d delivered", s, g.drop.Len(), g.delivered())
+		if s := g.Run(); s.Err != nil || g.Drop.Len() != 1 || g.Delivered() != 1 {
+			t.Errorf("%+v, %d left, %d delivered", s, g.Drop.Len(), g.Delivered())
 		}
 	}
 }
@@ -126,25 +119,25 @@ func TestSkippedIsNotDeleted(t *testing.T) {
 func TestNewMessagesThatLookLikeGoneOnes(t *testing.T) {
 	t.Parallel()
 	drop := &pop3test.Maildrop{}
-	g := newRig(t, drop, pop3test.Options{})
+	g := fetchtest.New(t, drop, pop3test.Options{})
 	alert := func(i int) []byte {
 		return fmt.Appendf(nil, "Received: from printer; Mon, %d Jan 2024 00:00:00 +0000\r\nFrom: printer\r\nSubject: alert\r\n\r\n%d\r\n", i, i)
 	}
-	for i := range minBlind {
+	for i := range fetch.MinBlind {
 		drop.Add("", alert(1+i))
 	}
-	if s := g.run(); s.Fetched != minBlind {
+	if s := g.Run(); s.Fetched != fetch.MinBlind {
 		t.Fatalf("%+v", s)
 	}
 	later := &pop3test.Maildrop{} // the old ones were removed by hand
-	for i := range minBlind {
+	for i := range fetch.MinBlind {
 		later.Add(fmt.Sprintf("new%d", i), alert(10+i))
 	}
 	server := pop3test.NewServer(later, pop3test.Options{Security: pop3test.Plain})
 	defer server.Close()
-	g.account.Server.Port = server.Port
-	if s := g.run(); s.Err != nil || s.Fetched != minBlind || g.delivered() != 2*minBlind {
-		t.Errorf("%+v, %d delivered", s, g.delivered())
+	g.Account.Server.Port = server.Port
+	if s := g.Run(); s.Err != nil || s.Fetched != fetch.MinBlind || g.Delivered() != 2*fetch.MinBlind {
+		t.Errorf("%+v, %d delivered", s, g.Delivered())
 	}
 }
 
@@ -152,14 +145,14 @@ func TestNewMessagesThatLookLikeGoneOnes(t *testing.T) {
 // reach the other target.
 func TestWaitingMessagesLeaveRoom(t *testing.T) {
 	t.Parallel()
-	addr := closedPort(t)
-	g := newFan(t, 6, pop3test.Options{}, func(g *fan) []Target {
-		return []Target{g.maildirTarget("good"), relayTarget(addr, false, "a@b")}
+	addr := fetchtest.ClosedPort(t)
+	g := fetchtest.NewWithTargets(t, 6, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
+		return []fetch.Target{g.MaildirTarget("good"), fetchtest.RelayTarget(addr, false, "a@b")}
 	})
-	g.account.Limits.Messages = 2
+	g.Account.Limits.Messages = 2
 	for _, want := range []int{2, 4, 6, 6} {
-		g.fetch()
-		if n := len(g.inMaildir("good")); n != want {
+		g.Run()
+		if n := len(g.InMaildir("good")); n != want {
 			t.Errorf("%d in the good target, want %d", n, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package fetch
+package fetch_test
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
@@ -52,51 +54,51 @@ func TestOneBadMessage(t *testing.T) {
 func testBadMessage(t *testing.T, f pop3test.Fault, at int, pipelined bool) {
 	const n = 7
 	f.On, f.UID, f.Always = "RETR", fmt.Sprint("u", at), true
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{NoPipelining: !pipelined, Faults: []pop3test.Fault{f}})
-	g.account.Server.Idle = time.Second
-	g.account.Policy.Keep.None = true
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{NoPipelining: !pipelined, Faults: []pop3test.Fault{f}})
+	g.Account.Server.Idle = time.Second
+	g.Account.Policy.Keep.None = true
 	now := time.Now()
-	g.fetcher.Now = func() time.Time { return now }
+	g.Fetcher.Now = func() time.Time { return now }
 	for i := range n {
-		g.drop.Add(fmt.Sprint("u", i+1), fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\nbody of some length, so that it has a middle\r\n", i+1))
+		g.Drop.Add(fmt.Sprint("u", i+1), fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\nbody of some length, so that it has a middle\r\n", i+1))
 	}
 	for run := 1; run <= 3; run++ {
-		s := g.run()
-		var named *MessageError
-		if ExitOf(s.Err) != ExitData || s.Failed != 1 || !errors.As(s.Err, &named) || named.UID != f.UID || named.Size <= 0 {
-			t.Fatalf("run %d: exit %d: %v", run, ExitOf(s.Err), s.Err)
+		s := g.Run()
+		var named *fetch.MessageError
+		if fetch.ExitOf(s.Err) != fetch.ExitData || s.Failed != 1 || !errors.As(s.Err, &named) || named.UID != f.UID || named.Size <= 0 {
+			t.Fatalf("run %d: exit %d: %v", run, fetch.ExitOf(s.Err), s.Err)
 		}
 		if want := map[int]int{1: 5, 2: 1, 3: 1}[run]; s.Sessions > want {
 			t.Errorf("run %d: %d sessions", run, s.Sessions)
 		}
-		if g.delivered() != n-1 || g.drop.Len() != 1 {
-			t.Fatalf("run %d: %d delivered, %d left", run, g.delivered(), g.drop.Len())
+		if g.Delivered() != n-1 || g.Drop.Len() != 1 {
+			t.Fatalf("run %d: %d delivered, %d left", run, g.Delivered(), g.Drop.Len())
 		}
-		if got := g.failure(f.UID); got.Count != run || !got.Suspect || got.Next.After(now) != (run == 3) {
+		if got := failureOf(g, f.UID); got.Count != run || !got.Suspect || got.Next.After(now) != (run == 3) {
 			t.Fatalf("run %d: %+v", run, got)
 		}
-		g.view(func(v *state.View) {
+		g.View(func(v *state.View) {
 			if v.Facts().NoPipelining {
 				t.Errorf("run %d: pipelining is blamed", run)
 			}
 		})
 	}
-	if s := g.run(); s.Err != nil || s.Skips[plan.Pausing] != 1 {
+	if s := g.Run(); s.Err != nil || s.Skips[plan.Pausing] != 1 {
 		t.Errorf("paused: %v, %v", s.Err, s.Skips)
 	}
-	good := pop3test.NewServer(g.drop, pop3test.Options{Security: pop3test.Plain})
+	good := pop3test.NewServer(g.Drop, pop3test.Options{Security: pop3test.Plain})
 	defer good.Close()
-	g.account.Server.Port = good.Port
+	g.Account.Server.Port = good.Port
 	now = now.Add(2 * time.Hour)
-	if s := g.run(); s.Err != nil || g.delivered() != n || g.drop.Len() != 0 || g.failures() != 0 {
-		t.Errorf("a well-behaved server: %v, %d delivered, %d left, %d failures on record", s.Err, g.delivered(), g.drop.Len(), g.failures())
+	if s := g.Run(); s.Err != nil || g.Delivered() != n || g.Drop.Len() != 0 || g.Failures() != 0 {
+		t.Errorf("a well-behaved server: %v, %d delivered, %d left, %d failures on record", s.Err, g.Delivered(), g.Drop.Len(), g.Failures())
 	}
 }
 
 // failure is what is on record for the retrieval of a message.
-func (g *rig) failure(uid string) (f state.Failure) {
-	g.t.Helper()
-	g.view(func(v *state.View) {
+func failureOf(g *fetchtest.Rig, uid string) (f state.Failure) {
+	g.T.Helper()
+	g.View(func(v *state.View) {
 		for _, x := range v.Failures()[state.Key(uid)] {
 			f = x
 		}
@@ -113,26 +115,26 @@ func TestBadMessageComparedAgain(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/pipelined=%t", name, pipelined), func(t *testing.T) {
 				t.Parallel()
 				const n, bad = 7, "x-3"
-				g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{})
+				g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
 				for i := range n {
-					g.drop.Add(fmt.Sprint("x-", i), fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\nbody\r\n", i))
+					g.Drop.Add(fmt.Sprint("x-", i), fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\nbody\r\n", i))
 				}
-				if s := g.run(); s.Err != nil {
+				if s := g.Run(); s.Err != nil {
 					t.Fatal(s.Err)
 				}
-				broken := pop3test.NewServer(g.drop, pop3test.Options{Security: pop3test.Plain, NoPipelining: !pipelined,
+				broken := pop3test.NewServer(g.Drop, pop3test.Options{Security: pop3test.Plain, NoPipelining: !pipelined,
 					Faults: []pop3test.Fault{{On: "RETR", UID: bad, Always: true, Do: do}}})
 				defer broken.Close()
-				g.account.Server.Port, g.account.Server.Idle = broken.Port, time.Second
-				g.account.Policy.Keep.None = true
-				s := g.run()
-				var named *MessageError
-				if g.drop.Len() != 1 || ExitOf(s.Err) != ExitData || !errors.As(s.Err, &named) || named.UID != bad || g.failures() != 1 || s.Sessions > 5 {
-					t.Errorf("exit %d: %v; %d left, %d failures, %d sessions", ExitOf(s.Err), s.Err, g.drop.Len(), g.failures(), s.Sessions)
+				g.Account.Server.Port, g.Account.Server.Idle = broken.Port, time.Second
+				g.Account.Policy.Keep.None = true
+				s := g.Run()
+				var named *fetch.MessageError
+				if g.Drop.Len() != 1 || fetch.ExitOf(s.Err) != fetch.ExitData || !errors.As(s.Err, &named) || named.UID != bad || g.Failures() != 1 || s.Sessions > 5 {
+					t.Errorf("exit %d: %v; %d left, %d failures, %d sessions", fetch.ExitOf(s.Err), s.Err, g.Drop.Len(), g.Failures(), s.Sessions)
 				}
-				g.account.Server.Port = g.server.Port
-				if s := g.run(); s.Err != nil || g.drop.Len() != 0 || g.delivered() != n {
-					t.Errorf("a well-behaved server: %v; %d left, %d delivered", s.Err, g.drop.Len(), g.delivered())
+				g.Account.Server.Port = g.Server.Port
+				if s := g.Run(); s.Err != nil || g.Drop.Len() != 0 || g.Delivered() != n {
+					t.Errorf("a well-behaved server: %v; %d left, %d delivered", s.Err, g.Drop.Len(), g.Delivered())
 				}
 			})
 		}
@@ -146,17 +148,17 @@ func TestSessionsPerRun(t *testing.T) {
 		name string
 		good int // messages that a session sends before it breaks; the last one is not proved
 		most int
-	}{{"never one", 0, maxFruitless}, {"some each time", 2, maxBroken}} {
+	}{{"never one", 0, fetch.MaxFruitless}, {"some each time", 2, fetch.MaxBroken}} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var faults []pop3test.Fault
 			for i := range 60 {
 				faults = append(faults, pop3test.Fault{On: "RETR", Nth: (i + 1) * (tt.good + 1), Do: pop3test.Cut()})
 			}
-			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{NoPipelining: true, Faults: faults})
-			g.add(30)
-			s := g.run()
-			if s.Err == nil || s.Sessions < 2 || s.Sessions > tt.most || tt.good > 0 && (s.Sessions < maxBroken || s.Fetched < s.Sessions) {
+			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{NoPipelining: true, Faults: faults})
+			g.Add(30)
+			s := g.Run()
+			if s.Err == nil || s.Sessions < 2 || s.Sessions > tt.most || tt.good > 0 && (s.Sessions < fetch.MaxBroken || s.Fetched < s.Sessions) {
 				t.Errorf("%d sessions, at most %d: %v; %d fetched", s.Sessions, tt.most, s.Err, s.Fetched)
 			}
 		})

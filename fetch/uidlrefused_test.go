@@ -1,33 +1,14 @@
-package fetch
+package fetch_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
-
-func TestWaitsForUIDL(t *testing.T) {
-	for _, tc := range []struct {
-		announced, known, headers bool
-		refusals                  int
-		want                      bool
-	}{
-		{false, false, true, 1, false},
-		{false, false, false, 1, false},
-		{true, false, true, 1, true},
-		{true, false, true, uidlPatience + 1, false},
-		{false, true, true, 1, true},
-		{false, true, true, uidlPatience + 1, false},
-		{false, true, false, 99, true},
-		{true, true, false, 99, true},
-	} {
-		if got := waitsForUIDL(tc.announced, tc.known, tc.headers, tc.refusals); got != tc.want {
-			t.Errorf("%+v: %v", tc, got)
-		}
-	}
-}
 
 // TestUIDLRefusedOnce: it is announced, or worked before: the run is one for
 // later, and nothing comes twice.
@@ -44,18 +25,18 @@ func TestUIDLRefusedOnce(t *testing.T) {
 				t.Parallel()
 				o := o
 				o.Faults = []pop3test.Fault{{On: "UIDL", Nth: 2, Do: pop3test.Err("not available")}}
-				g := newRig(t, &pop3test.Maildrop{}, o)
-				g.add(3)
-				if s := g.run(); s.Err != nil || s.Fetched != 3 {
+				g := fetchtest.New(t, &pop3test.Maildrop{}, o)
+				g.Add(3)
+				if s := g.Run(); s.Err != nil || s.Fetched != 3 {
 					t.Fatalf("%+v", s)
 				}
-				g.account.Policy.Keep.None = none
-				s := g.run()
-				if ExitOf(s.Err) != ExitTemp || s.Fetched+s.Deleted != 0 || !strings.Contains(s.Err.Error(), "not available") {
+				g.Account.Policy.Keep.None = none
+				s := g.Run()
+				if fetch.ExitOf(s.Err) != fetch.ExitTemp || s.Fetched+s.Deleted != 0 || !strings.Contains(s.Err.Error(), "not available") {
 					t.Errorf("refused: %+v", s)
 				}
-				if s := g.run(); s.Err != nil || s.Fetched != 0 || g.delivered() != 3 {
-					t.Errorf("after that: %+v, %d delivered", s, g.delivered())
+				if s := g.Run(); s.Err != nil || s.Fetched != 0 || g.Delivered() != 3 {
+					t.Errorf("after that: %+v, %d delivered", s, g.Delivered())
 				}
 			})
 		}
@@ -66,17 +47,17 @@ func TestUIDLRefusedOnce(t *testing.T) {
 // and those that had unique-ids are recognised.
 func TestUIDLRefusedForGood(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "UIDL", Nth: 2, Always: true, Do: pop3test.Err("gone")}}})
-	g.add(3)
-	g.run()
-	for range uidlPatience {
-		if s := g.run(); ExitOf(s.Err) != ExitTemp {
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "UIDL", Nth: 2, Always: true, Do: pop3test.Err("gone")}}})
+	g.Add(3)
+	g.Run()
+	for range fetch.UIDLPatience {
+		if s := g.Run(); fetch.ExitOf(s.Err) != fetch.ExitTemp {
 			t.Errorf("%+v", s)
 		}
 	}
-	g.add(1)
-	if s := g.run(); s.Err != nil || s.Fetched != 1 || g.delivered() != 4 {
-		t.Errorf("%+v, %d delivered", s, g.delivered())
+	g.Add(1)
+	if s := g.Run(); s.Err != nil || s.Fetched != 1 || g.Delivered() != 4 {
+		t.Errorf("%+v, %d delivered", s, g.Delivered())
 	}
 }
 
@@ -88,15 +69,15 @@ func TestTopRefusedForOneMessage(t *testing.T) {
 		for n := 1; n <= 3; n++ {
 			t.Run(fmt.Sprint(capa, n), func(t *testing.T) {
 				t.Parallel()
-				g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{NoUIDL: true, Capa: capa, Faults: []pop3test.Fault{
+				g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{NoUIDL: true, Capa: capa, Faults: []pop3test.Fault{
 					{On: fmt.Sprintf("TOP %d 0", n), Do: pop3test.Err("no such message")}}})
-				g.add(3)
-				s := g.run()
+				g.Add(3)
+				s := g.Run()
 				if s.Err != nil || s.Fetched != 2 || !strings.Contains(fmt.Sprint(s.Notes), "of 1 message") {
 					t.Errorf("%+v", s)
 				}
-				if s := g.run(); s.Err != nil || s.Fetched != 1 || g.delivered() != 3 {
-					t.Errorf("next run: %+v, %d delivered", s, g.delivered())
+				if s := g.Run(); s.Err != nil || s.Fetched != 1 || g.Delivered() != 3 {
+					t.Errorf("next run: %+v, %d delivered", s, g.Delivered())
 				}
 			})
 		}
@@ -108,16 +89,16 @@ func TestTopRefusedForOneMessage(t *testing.T) {
 func TestTopRefusedForAllOnce(t *testing.T) {
 	t.Parallel()
 	for _, fetched := range []bool{false, true} {
-		g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{NoUIDL: true, NoCAPA: true, Faults: []pop3test.Fault{
+		g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{NoUIDL: true, NoCAPA: true, Faults: []pop3test.Fault{
 			{On: "TOP", Nth: 1 + b2i(fetched), Do: pop3test.Err("busy")}}})
-		g.add(1)
+		g.Add(1)
 		if fetched {
-			g.run()
+			g.Run()
 		}
-		if s := g.run(); ExitOf(s.Err) != ExitTemp || strings.Contains(HintOf(s.Err), "delete") {
-			t.Errorf("fetched before %v: %v, hint %q", fetched, s.Err, HintOf(s.Err))
+		if s := g.Run(); fetch.ExitOf(s.Err) != fetch.ExitTemp || strings.Contains(fetch.HintOf(s.Err), "delete") {
+			t.Errorf("fetched before %v: %v, hint %q", fetched, s.Err, fetch.HintOf(s.Err))
 		}
-		if s := g.run(); s.Err != nil || g.delivered() != 1 {
+		if s := g.Run(); s.Err != nil || g.Delivered() != 1 {
 			t.Errorf("fetched before %v: %+v", fetched, s)
 		}
 	}

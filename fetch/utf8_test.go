@@ -1,44 +1,29 @@
-package fetch
+package fetch_test
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
 
 const eightBitHeader = "Message-ID: <u@test>\r\nSubject: gr\xc3\xbc\xc3\x9fe\r\n\r\nthe body\r\n"
 
-// mail is what was delivered, in one string.
-func (g *rig) mail() string {
-	g.t.Helper()
-	names, _ := filepath.Glob(filepath.Join(g.dir, "Maildir", "new", "*"))
-	var b strings.Builder
-	for _, n := range names {
-		text, err := os.ReadFile(n)
-		if err != nil {
-			g.t.Fatal(err)
-		}
-		b.Write(text)
-	}
-	return b.String()
-}
-
 // TestSurrogateIsNotFetched: a server that sends a text of its own in place of a
 // message with 8-bit headers is asked for the message itself.
 func TestSurrogateIsNotFetched(t *testing.T) {
 	t.Parallel()
-	g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{UTF8: pop3test.UTF8Surrogate})
-	g.account.Policy.Keep.None = true
-	g.drop.Add("", []byte(eightBitHeader))
-	if s := g.run(); s.Err != nil || s.Fetched != 1 || s.Deleted != 1 || s.Sessions != 1 {
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{UTF8: pop3test.UTF8Surrogate})
+	g.Account.Policy.Keep.None = true
+	g.Drop.Add("", []byte(eightBitHeader))
+	if s := g.Run(); s.Err != nil || s.Fetched != 1 || s.Deleted != 1 || s.Sessions != 1 {
 		t.Fatalf("%+v", s)
 	}
-	if got := g.mail(); got != strings.ReplaceAll(eightBitHeader, "\r", "") {
+	if got := g.Mail(); got != strings.ReplaceAll(eightBitHeader, "\r", "") {
 		t.Errorf("delivered %q", got)
 	}
 }
@@ -61,31 +46,31 @@ func TestUTF8Quirk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newRig(t, &pop3test.Maildrop{}, pop3test.Options{UTF8: pop3test.UTF8Offered, NoPipelining: tc.noPipe, Faults: []pop3test.Fault{tc.fault}})
+			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{UTF8: pop3test.UTF8Offered, NoPipelining: tc.noPipe, Faults: []pop3test.Fault{tc.fault}})
 			now := time.Now()
-			g.fetcher.Now = func() time.Time { return now }
-			g.add(1)
-			if s := g.run(); s.Err != nil || s.Fetched != 1 || g.server.Connections() != tc.sessions || len(s.Notes) != 1 {
-				t.Fatalf("%d connections, %+v", g.server.Connections(), s)
+			g.Fetcher.Now = func() time.Time { return now }
+			g.Add(1)
+			if s := g.Run(); s.Err != nil || s.Fetched != 1 || g.Server.Connections() != tc.sessions || len(s.Notes) != 1 {
+				t.Fatalf("%d connections, %+v", g.Server.Connections(), s)
 			}
-			asked := g.server.Count("UTF8")
+			asked := g.Server.Count("UTF8")
 			again := func() (sent bool) {
-				if s := g.run(); s.Err != nil {
+				if s := g.Run(); s.Err != nil {
 					t.Fatal(s.Err)
 				}
-				sent = g.server.Count("UTF8") > asked
-				asked = g.server.Count("UTF8")
+				sent = g.Server.Count("UTF8") > asked
+				asked = g.Server.Count("UTF8")
 				return sent
 			}
 			if again() == tc.kept {
 				t.Errorf("the next run: UTF8 sent %v", !tc.kept)
 			}
-			g.view(func(v *state.View) {
+			g.View(func(v *state.View) {
 				if f := v.Facts(); f.NoUTF8 != tc.kept {
 					t.Errorf("%+v", f)
 				}
 			})
-			now = now.Add(recheckAfter + time.Hour)
+			now = now.Add(fetch.RecheckAfter + time.Hour)
 			if !again() {
 				t.Error("not asked again after a month")
 			}

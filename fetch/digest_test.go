@@ -1,0 +1,31 @@
+package fetch_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/fetchtest"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+)
+
+// TestGoneBehindTheDigest: what left the listing behind a message that waits
+// must not make the ones before it new again.
+func TestGoneBehindTheDigest(t *testing.T) {
+	t.Parallel()
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.Account.Policy.MaxSize = 100
+	g.Add(5)
+	g.Drop.Add("", []byte("Subject: big\r\n\r\n"+strings.Repeat("x", 200)+"\r\n"))
+	g.Add(1)
+	for _, want := range []int{6, 0} {
+		if s := g.Run(); s.Err != nil || s.Fetched != want {
+			t.Fatalf("fetched %d, %v", s.Fetched, s.Err)
+		}
+	}
+	g.Drop.Remove(6)
+	for range 2 {
+		if s := g.Run(); s.Err != nil || s.Fetched != 0 || g.Delivered() != 6 {
+			t.Errorf("fetched %d again, %d delivered, %v", s.Fetched, g.Delivered(), s.Err)
+		}
+	}
+}
