@@ -1,11 +1,9 @@
 package command
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -147,22 +145,5 @@ func wantTold(t *testing.T, l *lab, posts []string, event, commands string) {
 	}
 	if b, err := os.ReadFile(l.path("told")); err != nil || string(b) != commands {
 		t.Errorf("commands: %v %q, want %q", err, b, commands)
-	}
-}
-
-// TestJournal asks for the priorities of sd-daemon(3) and one write a line.
-func TestJournal(t *testing.T) {
-	var b bytes.Buffer
-	log := slog.New(newJournal(&b, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: cleanAttr(false)}))
-	log.With("account", "a").Info("run", "err", "x\x1b[2J")
-	log.Warn("w")
-	log.WithGroup("g").Error("e", "k", 1)
-	log.Debug("d")
-	want := "<6>msg=run account=a err=x\\x1b[2J\n<4>msg=w\n<3>msg=e g.k=1\n<7>msg=d\n"
-	if b.String() != want {
-		t.Errorf("%q, want %q", b.String(), want)
-	}
-	if onJournal(os.Stderr, "") || onJournal(os.Stderr, "1:1") || onJournal(&b, "1:1") {
-		t.Error("no journal there")
 	}
 }

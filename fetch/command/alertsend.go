@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/command/hook"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 )
 
@@ -152,7 +153,7 @@ func runAlert(argv []string, n jsonline.Notice) error {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdin = bytes.NewReader(append(body, '\n'))
 	cmd.WaitDelay = time.Second
-	cmd.Env = append(hookEnv(),
+	cmd.Env = append(hook.Env(),
 		"MAILHAUL_EVENT="+n.Event,
 		"MAILHAUL_ACCOUNT="+n.Account,
 		"MAILHAUL_TEXT="+n.Text,

@@ -22,7 +22,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
-	"github.com/mailhaul/mailhaul/fetch/command/term"
+	"github.com/mailhaul/mailhaul/fetch/command/hook"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
@@ -156,7 +156,7 @@ func tunnel(argv []string, s *pop3.Server) dialFunc {
 		defer theirs.Close()
 		cmd := exec.Command(words[0], words[1:]...)
 		cmd.Stdin, cmd.Stdout = theirs, theirs
-		tail := &tailBuffer{}
+		tail := &hook.Tail{}
 		cmd.Stderr = tail
 		cmd.WaitDelay = 2 * time.Second // a child of its own may hold the pipe
 		if err := cmd.Start(); err != nil {
@@ -178,7 +178,7 @@ const tunnelHint = "the command of `tunnel` has to be the connection to the serv
 // tunnelConn is our end of a tunnel; closing it ends the command.
 type tunnelConn struct {
 	net.Conn
-	stderr *tailBuffer
+	stderr *hook.Tail
 	end    func() // waits for the command, not for long
 }
 
@@ -203,7 +203,7 @@ func (c *tunnelConn) Write(p []byte) (int, error) {
 // complaint is what the command said before it ended, or else err.
 func (c *tunnelConn) complaint(err error) error {
 	c.end() // then all that it had to say is there
-	if said := c.stderr.text(); said != "" {
+	if said := c.stderr.Text(); said != "" {
 		return exit.Hint(fmt.Errorf("tunnel: %s", said), tunnelHint)
 	}
 	return err
@@ -214,24 +214,4 @@ func (c *tunnelConn) Close() error {
 	err := c.Conn.Close()
 	c.end()
 	return err
-}
-
-// tailBuffer keeps the last line or so of a command's standard error.
-type tailBuffer struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-func (t *tailBuffer) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, p...)
-	t.b = t.b[max(0, len(t.b)-1024):]
-	return len(p), nil
-}
-
-func (t *tailBuffer) text() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return term.Printable(strings.TrimSpace(string(t.b)))
 }

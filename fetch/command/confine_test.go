@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/hook"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 )
 
@@ -19,7 +20,7 @@ func TestHooksGetNoSecrets(t *testing.T) {
 	t.Setenv("MAILHAUL_PASSWORD", "s3cret")
 	t.Setenv("PW_OF_WORK", "s3cret")
 	file := filepath.Join(t.TempDir(), "env")
-	if err := runHook(context.Background(), []string{"sh", "-c", `env >"$0"`, file}, time.Minute, "MAILHAUL_ACCOUNT=work"); err != nil {
+	if err := hook.Run(context.Background(), []string{"sh", "-c", `env >"$0"`, file}, time.Minute, "MAILHAUL_ACCOUNT=work"); err != nil {
 		t.Fatal(err)
 	}
 	n := jsonline.Notice{Event: "no_success", Account: "work"}

@@ -18,6 +18,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/logging"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
@@ -63,8 +64,41 @@ func newEnv(c *cli.Context) (*env, error) {
 	}
 	e.bars = e.screen != nil && !e.quiet && e.verbose == 0 && !c.Bool("no-progress")
 	var err error
-	e.log, err = newLogger(c, e.std.Err, e.screen != nil)
+	e.log, err = e.newLogger(c)
 	return e, err
+}
+
+// newLogger makes the log on stderr. Without -v only warnings show; -vv also
+// shows the dialogue with the server, which package pop3 has already redacted.
+func (e *env) newLogger(c *cli.Context) (*slog.Logger, error) {
+	f := c.String("log-format")
+	if f != "text" && f != "json" {
+		return nil, exit.Usagef("--log-format is text or json, not %q", f)
+	}
+	return logging.New(e.std.Err, logging.Options{Level: e.logLevel(slog.LevelWarn, slog.LevelError+1), JSON: f == "json", Terminal: e.screen != nil}), nil
+}
+
+// loopLogger is the log of loop: its form and level are the configuration's,
+// which the options of the command line override.
+func (e *env) loopLogger(c *cli.Context) *slog.Logger {
+	json := e.conf.Log.Format == config.LogJSON
+	if c.IsSet("log-format") {
+		json = c.String("log-format") == "json"
+	}
+	return logging.New(e.std.Err, logging.Options{Level: e.logLevel(e.conf.Log.Level, slog.LevelError), JSON: json, Terminal: e.screen != nil})
+}
+
+// logLevel is what --quiet and --verbose make of a level.
+func (e *env) logLevel(normal, quiet slog.Level) slog.Level {
+	switch {
+	case e.quiet:
+		return quiet
+	case e.verbose == 1:
+		return min(normal, slog.LevelInfo)
+	case e.verbose > 1:
+		return slog.LevelDebug
+	}
+	return normal
 }
 
 // withConfig is newEnv with the configuration loaded.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/logging"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/plan"
@@ -239,7 +240,9 @@ func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary 
 	p := &printer{env: e}
 	f.Reporter = append(reps, p)
 	if e.screen != nil && e.verbose == 0 {
-		f.Log = slog.New(withoutFailures{e.log.Handler()}) // the printer tells of them
+		f.Log = logging.Only(e.log, func(r slog.Record) bool { // the printer shows these
+			return r.Message != "target stopped" && r.Message != "message failed"
+		})
 	}
 	sums := f.Run(ctx, list)
 	done()

@@ -25,6 +25,9 @@ var layers = map[string][]string{
 
 	"fetch/command/term": {"fetch", "fetch/command/exit"},
 
+	"fetch/command/hook":    {"deliver/pipe", "fetch/command/term"},
+	"fetch/command/logging": {"fetch/command/term"},
+
 	"fetch/command/jsonline": {"fetch", "fetch/plan", "state"},
 
 	"fetch":               {"fetch/header", "fetch/plan", "fetch/pop3", "deliver", "deliver/fault", "state"},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/logging"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
@@ -52,7 +53,7 @@ func runLoop(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	e.log = loopLogger(c, e.std.Err, e.screen != nil, e.conf.Log)
+	e.log = e.loopLogger(c)
 	l := &loopRun{cli: c, shard: part, first: e, status: newStatusWriter(e.stateDir)}
 	roster, accounts, err := l.roster(e)
 	if err != nil {
@@ -90,7 +91,7 @@ func (l *loopRun) run(ctx context.Context, roster fetch.Roster) error {
 
 	f := e.fetcher()
 	if e.verbose == 0 && e.conf.Log.Level > slog.LevelDebug {
-		f.Log = slog.New(onlyWarnings{e.log.Handler()}) // the watcher has a line for each run
+		f.Log = logging.Only(e.log, func(r slog.Record) bool { return r.Level >= slog.LevelWarn }) // the watcher has a line for each run
 	}
 	f.Reporter = reporters{l.status, l.watch}
 	if e.json {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/command/hook"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -325,12 +326,12 @@ func TestBeforeAndAfter(t *testing.T) {
 func TestHookThatHangs(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
-	err := runHook(t.Context(), []string{"sh", "-c", "sleep 60"}, 200*time.Millisecond)
+	err := hook.Run(t.Context(), []string{"sh", "-c", "sleep 60"}, 200*time.Millisecond)
 	if err == nil || !strings.Contains(err.Error(), "took longer than 200ms") {
 		t.Errorf("error %v", err)
 	}
 	// A child that stays behind with our pipe does not hold us.
-	if err := runHook(t.Context(), []string{"sh", "-c", "sleep 7 & exit 0"}, time.Minute); err != nil {
+	if err := hook.Run(t.Context(), []string{"sh", "-c", "sleep 7 & exit 0"}, time.Minute); err != nil {
 		t.Error(err)
 	}
 	if d := time.Since(began); d > 6*time.Second {

@@ -1,4 +1,4 @@
-package command
+package logging
 
 import (
 	"bytes"
@@ -8,30 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-
-	"github.com/urfave/cli/v2"
-
-	"github.com/mailhaul/mailhaul/fetch/config"
 )
-
-// loopLogger is the log of loop: its form and level are the configuration's,
-// which the options of the command line override.
-func loopLogger(c *cli.Context, w io.Writer, onTerminal bool, conf config.Log) *slog.Logger {
-	level := conf.Level
-	switch n := c.Count("verbose"); {
-	case c.Bool("quiet"):
-		level = slog.LevelError
-	case n == 1:
-		level = min(level, slog.LevelInfo)
-	case n > 1:
-		level = slog.LevelDebug
-	}
-	json := conf.Format == config.LogJSON
-	if c.IsSet("log-format") {
-		json = c.String("log-format") == "json"
-	}
-	return slog.New(logHandler(w, json, &slog.HandlerOptions{Level: level, ReplaceAttr: cleanAttr(onTerminal)}))
-}
 
 // logHandler writes JSON, or text, which the systemd journal gets with the
 // priorities that it reads from the start of a line (sd-daemon(3)) and without
@@ -107,22 +84,4 @@ func priority(l slog.Level) int {
 		return 6
 	}
 	return 7
-}
-
-// onlyWarnings leaves out what is less than a warning.
-type onlyWarnings struct{ slog.Handler }
-
-// Enabled implements slog.Handler.
-func (h onlyWarnings) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= slog.LevelWarn && h.Handler.Enabled(ctx, l)
-}
-
-// WithAttrs implements slog.Handler.
-func (h onlyWarnings) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return onlyWarnings{h.Handler.WithAttrs(attrs)}
-}
-
-// WithGroup implements slog.Handler.
-func (h onlyWarnings) WithGroup(name string) slog.Handler {
-	return onlyWarnings{h.Handler.WithGroup(name)}
 }
