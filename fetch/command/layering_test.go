@@ -35,7 +35,7 @@ var layers = map[string][]string{
 	"fetch/header":        {"state"},
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/sasl":          {},
-	"fetch/config":        {"fetch", "fetch/header", "fetch/plan", "fetch/pop3", "fetch/sasl", "oauth/provider"},
+	"fetch/config":        {"fetch", "fetch/header", "fetch/plan", "fetch/pop3", "fetch/sasl", "oauth", "oauth/provider"},
 	"fetch/autoconf":      {},
 	"fetch/pop3/pop3test": {},
 	"fetch/fetchtest":     {"fetch", "fetch/*", "fetch/pop3/pop3test", "deliver", "deliver/*", "deliver/smtp/smtptest", "state"},

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -362,17 +361,6 @@ func TestKeyringMissing(t *testing.T) {
 	p := newAuthServer(t)
 	l, _ := oauthLab(t, p, pop3test.Options{}, "flow: client_credentials", "tokens: keyring")
 	l.want(l.child("login", "lab"), 74, "keyring", "Else use tokens: file")
-}
-
-// TestOwnAuthority: ca_file is also for a provider of one's own, and never for
-// one that the world knows.
-func TestOwnAuthority(t *testing.T) {
-	for provider, want := range map[string]string{"custom": "own.pem", "google": ""} {
-		a := &config.Account{TLS: config.TLS{CAFile: "own.pem"}, Login: config.Login{OAuth: &config.OAuth{Provider: provider}}}
-		if got := oauthConfig(a).CAFile; got != want {
-			t.Errorf("%s: CA file %q, want %q", provider, got, want)
-		}
-	}
 }
 
 // TestClosedProvider: who cannot register is sent to an app password.

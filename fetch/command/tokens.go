@@ -36,7 +36,11 @@ func (e *env) tokens(a *config.Account) (*tokens, error) {
 	if t := e.sources[a.Name]; t != nil && t.conf == a.OAuth {
 		return t, nil
 	}
-	client, err := oauth.New(oauthConfig(a))
+	conf := a.OAuth.Config
+	if p := a.Route.Proxy; p != nil {
+		conf.Proxy = httpProxyURL(p)
+	}
+	client, err := oauth.New(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -52,42 +56,6 @@ func (e *env) tokens(a *config.Account) (*tokens, error) {
 	}
 	e.sources[a.Name] = t
 	return t, nil
-}
-
-// oauthConfig is what the user wrote, as package oauth reads it.
-func oauthConfig(a *config.Account) oauth.Config {
-	o := a.OAuth
-	conf := oauth.Config{
-		Provider:       o.Provider,
-		ClientID:       o.ClientID,
-		Tenant:         o.Tenant,
-		AuthURL:        o.AuthURL,
-		TokenURL:       o.TokenURL,
-		DeviceURL:      o.DeviceURL,
-		RevokeURL:      o.RevokeURL,
-		Scopes:         o.Scopes,
-		Flow:           o.Flow,
-		AuthStyle:      o.AuthStyle,
-		Redirect:       o.Redirect,
-		RedirectPort:   o.RedirectPort,
-		Certificate:    o.Certificate,
-		Key:            o.Key,
-		ServiceAccount: o.ServiceAccount,
-		Subject:        o.Subject,
-		LoginHint:      a.User,
-	}
-	// An authority that was meant for one's own mail server must not vouch for
-	// Google; whoever runs their own provider has one authority for both.
-	if o.Custom() {
-		conf.CAFile = a.TLS.CAFile
-	}
-	if a.Route.Proxy != nil {
-		conf.Proxy = httpProxyURL(a.Route.Proxy)
-	}
-	if !o.ClientSecret.IsZero() {
-		conf.Secret = o.ClientSecret.Resolve
-	}
-	return conf
 }
 
 // httpProxyURL is an account's proxy as an HTTP client asks for it.

@@ -11,6 +11,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/oauth"
 )
 
 // TestOtherKeys sets what the example of the manual does not.
@@ -107,6 +108,18 @@ func TestLoopback(t *testing.T) {
 		"localhost.example": false, "10.0.0.1": false, "h": false} {
 		if got := Loopback(host); got != want {
 			t.Errorf("%s: %v", host, got)
+		}
+	}
+}
+
+// TestOwnAuthority: ca_file is also for a provider of one's own, and never for
+// one that the world knows.
+func TestOwnAuthority(t *testing.T) {
+	a := &Account{TLS: TLS{CAFile: "own.pem"}}
+	for provider, want := range map[string]string{"custom": "own.pem", "google": ""} {
+		o := OAuth{Config: oauth.Config{Provider: provider}}
+		if got := o.of(a).CAFile; got != want {
+			t.Errorf("%s: CA file %q, want %q", provider, got, want)
 		}
 	}
 }

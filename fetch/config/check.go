@@ -118,12 +118,7 @@ func (k *checker) complete() {
 	a.Password = a.Password.bind(a.Server.Host, a.User)
 	a.Token = a.Token.bind(a.Server.Host, a.User)
 	if a.OAuth != nil {
-		o := *a.OAuth // may be shared with other accounts through defaults
-		o.ClientSecret = o.ClientSecret.bind(a.Server.Host, a.User)
-		if o.Subject == "" {
-			o.Subject = a.User
-		}
-		a.OAuth = &o
+		a.OAuth = a.OAuth.of(a)
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/mailhaul/mailhaul/oauth"
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
@@ -23,32 +25,13 @@ const (
 // String returns the word used in the configuration.
 func (v TokenStore) String() string { return word(v, tokensNames) }
 
-// OAuth is how an account gets its access tokens. Empty endpoints and scopes
-// mean those of the provider's preset.
+// OAuth is how an account gets its access tokens. Proxy and Transport are left
+// to who makes the client.
 type OAuth struct {
-	// Provider names a preset, or is "custom".
-	Provider     string
-	ClientID     string
+	oauth.Config
+	// ClientSecret is what Secret resolves.
 	ClientSecret Secret
-	Flow         provider.Flow
-	// Tenant is Microsoft's; empty for the preset's.
-	Tenant                                  string
-	AuthURL, TokenURL, DeviceURL, RevokeURL string
-	Scopes                                  []string
-	// AuthStyle is how the client authenticates with its secret.
-	AuthStyle provider.AuthStyle
-	// Redirect is the loopback address that is registered, without port; empty:
-	// the preset's.
-	Redirect string
-	// RedirectPort is the loopback port of the browser flow, 0 for any.
-	RedirectPort int
-	// Certificate and Key (PEM files) sign the client assertion of
-	// client_credentials, instead of ClientSecret.
-	Certificate, Key string
-	// ServiceAccount is Google's JSON key file and Subject the user to act as;
-	// empty: the account's user.
-	ServiceAccount, Subject string
-	Tokens                  TokenStore
+	Tokens       TokenStore
 }
 
 // Custom reports whether there is no preset.
@@ -116,6 +99,22 @@ func (e *unknownWord) Error() string {
 		shown = ", not \"" + e.got + "\""
 	}
 	return "wants one of " + strings.Join(e.known, ", ") + shown + didYouMean(e.got, e.known)
+}
+
+// of completes a copy for an account: o may be shared with others through
+// defaults.
+func (o OAuth) of(a *Account) *OAuth {
+	o.LoginHint = a.User
+	o.Subject = cmp.Or(o.Subject, a.User)
+	// An authority that was meant for one's own mail server must not vouch for
+	// Google; whoever runs their own provider has one authority for both.
+	if o.Custom() {
+		o.CAFile = a.TLS.CAFile
+	}
+	if o.ClientSecret = o.ClientSecret.bind(a.Server.Host, a.User); !o.ClientSecret.IsZero() {
+		o.Secret = o.ClientSecret.Resolve
+	}
+	return &o
 }
 
 // checkOAuth reports what a flow lacks.
