@@ -6,11 +6,11 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/fetch/schedule"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -72,22 +72,15 @@ func (f *Fetcher) report(e Event) {
 // Accounts do not depend on each other: one that fails does not stop
 // the rest. A done ctx ends all of them.
 func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
-	slots, line := newSlots(cmp.Or(f.Parallel, 4), f.PerHost), newLine()
-	waiting := make(map[*task]int, len(accounts))
+	hosts := make([]string, len(accounts))
 	for i, a := range accounts {
-		waiting[slots.add(a.Server.Host)] = i
+		hosts[i] = a.Server.Host
 	}
-	sums := make([]Summary, len(accounts))
-	var wg sync.WaitGroup
-	for t := slots.next(ctx); t != nil; t = slots.next(ctx) {
-		i := waiting[t]
-		delete(waiting, t)
-		wg.Go(func() {
-			sums[i] = f.poll(ctx, accounts[i], &place{line: line, free: func() { slots.give(t.Host) }})
-		})
-	}
-	wg.Wait()
-	for _, i := range waiting {
+	sums, line := make([]Summary, len(accounts)), newLine()
+	left := schedule.Each(ctx, hosts, f.Parallel, f.PerHost, func(i int, release func()) {
+		sums[i] = f.poll(ctx, accounts[i], &place{line: line, free: release})
+	})
+	for _, i := range left {
 		sums[i] = Summary{Account: accounts[i].Name, Started: f.now(), Stopped: true, NotBegun: true, Err: stopped(ctx, ctx.Err())}
 	}
 	return sums

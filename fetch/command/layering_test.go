@@ -30,9 +30,10 @@ var layers = map[string][]string{
 
 	"fetch/command/jsonline": {"fetch", "fetch/plan", "state"},
 
-	"fetch":               {"fetch/header", "fetch/plan", "fetch/pop3", "deliver", "deliver/fault", "state"},
+	"fetch":               {"fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "deliver", "deliver/fault", "state"},
 	"fetch/plan":          {"fetch/header", "fetch/pop3", "state"},
 	"fetch/header":        {"state"},
+	"fetch/schedule":      {},
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/sasl":          {},
 	"fetch/config":        {"fetch", "fetch/header", "fetch/plan", "fetch/pop3", "fetch/sasl", "oauth", "oauth/provider"},

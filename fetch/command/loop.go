@@ -18,6 +18,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/logging"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/schedule"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -38,6 +39,7 @@ type loopRun struct {
 	cli      *cli.Context
 	shard    shard
 	first    *env // of the start
+	fetcher  *fetch.Fetcher
 	confined *confinement
 	status   *statusWriter
 	watch    *watcher
@@ -54,20 +56,20 @@ func runLoop(c *cli.Context) error {
 		return err
 	}
 	e.log = e.loopLogger(c)
-	l := &loopRun{cli: c, shard: part, first: e, status: newStatusWriter(e.stateDir)}
-	roster, accounts, err := l.roster(e)
+	l := &loopRun{cli: c, shard: part, first: e, fetcher: e.fetcher(), status: newStatusWriter(e.stateDir)}
+	tasks, accounts, err := l.tasks(e)
 	if err != nil {
 		return err
 	}
 	l.status.follow(idsOf(accounts))
 	l.status.expireBy(e.expiries(accounts))
-	l.fill(&roster)
+	l.fill(&tasks)
 	l.confined = e.confine(accounts, false)
-	return l.run(c.Context, roster)
+	return l.run(c.Context, tasks)
 }
 
 // run works until ctx is done.
-func (l *loopRun) run(ctx context.Context, roster fetch.Roster) error {
+func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	e := l.first
 	hup, usr1, stop := loopSignals()
 	defer stop()
@@ -85,11 +87,11 @@ func (l *loopRun) run(ctx context.Context, roster fetch.Roster) error {
 		}
 		wg.Go(wait)
 	}
-	reload, now := make(chan fetch.Roster), make(chan struct{})
+	reload, now := make(chan schedule.Tasks), make(chan struct{})
 	wg.Go(func() { l.watch.keep(around, l.tellStatus) })
 	wg.Go(func() { l.obey(around, hup, usr1, reload, now) })
 
-	f := e.fetcher()
+	f := l.fetcher
 	if e.verbose == 0 && e.conf.Log.Level > slog.LevelDebug {
 		f.Log = logging.Only(e.log, func(r slog.Record) bool { return r.Level >= slog.LevelWarn }) // the watcher has a line for each run
 	}
@@ -97,12 +99,12 @@ func (l *loopRun) run(ctx context.Context, roster fetch.Roster) error {
 	if e.json {
 		f.Reporter = reporters{l.status, l.watch, &jsonLines{env: e}}
 	}
-	loop := &fetch.Loop{Fetcher: f, Reload: reload, Now: now,
-		Planned:   func(j *fetch.Job, next time.Time) { l.status.planned(j.Name, next) },
-		Beat:      l.manager.alive,
-		BeatEvery: watchdogEvery(),
+	loop := &schedule.Loop{Reload: reload, RunAll: now,
+		Planned:   func(t *schedule.Task, next time.Time) { l.status.planned(t.Name, next) },
+		Tick:      l.manager.alive,
+		TickEvery: watchdogEvery(),
 	}
-	e.log.Info("loop begins", "accounts", len(roster.Jobs), "shard", l.shard.String(), "version", version())
+	e.log.Info("loop begins", "accounts", len(tasks.List), "shard", l.shard.String(), "version", version())
 	l.manager.ready()
 	told := make(chan struct{})
 	forget := context.AfterFunc(ctx, func() { defer close(told); l.manager.stopping() })
@@ -111,7 +113,7 @@ func (l *loopRun) run(ctx context.Context, roster fetch.Roster) error {
 			<-told // before the process ends
 		}
 	}()
-	err := loop.Run(ctx, roster)
+	err := loop.Run(ctx, tasks)
 	e.log.Info("loop ends", "reason", cmp.Or(context.Cause(ctx), err))
 	if e.screen != nil && !e.quiet {
 		fmt.Fprintln(e.std.Err, "mailhaul: "+exit.Stopped(fetchStopped).Error())
@@ -119,10 +121,10 @@ func (l *loopRun) run(ctx context.Context, roster fetch.Roster) error {
 	return exit.Printed(fetch.ExitInterrupted) // the signal decides
 }
 
-// roster makes what the engine works on, and the accounts in it. All mistakes
-// are found before any work.
-func (l *loopRun) roster(e *env) (fetch.Roster, []*config.Account, error) {
-	r := fetch.Roster{Parallel: e.conf.Parallel, PerHost: e.conf.PerHost}
+// tasks makes what the loop works on, and the accounts in it. It finds all
+// mistakes before any work.
+func (l *loopRun) tasks(e *env) (schedule.Tasks, []*config.Account, error) {
+	r := schedule.Tasks{Parallel: e.conf.Parallel, PerHost: e.conf.PerHost}
 	accounts, err := e.accounts(l.cli.Args().Slice())
 	if err != nil {
 		return r, nil, err
@@ -132,12 +134,12 @@ func (l *loopRun) roster(e *env) (fetch.Roster, []*config.Account, error) {
 		return r, nil, err
 	}
 	for _, a := range accounts {
-		r.Jobs = append(r.Jobs, fetch.Job{
+		r.List = append(r.List, schedule.Task{
 			Name:     a.Name,
 			ID:       a.ID,
 			Host:     a.Server.Host,
-			Schedule: schedule(a),
-			Open:     func() (*fetch.Account, error) { return e.open(a) },
+			Schedule: scheduleOf(a),
+			Run:      l.fetcher.Task(a.Name, func() (*fetch.Account, error) { return e.open(a) }),
 		})
 	}
 	return r, accounts, nil
@@ -155,16 +157,16 @@ func (e *env) open(a *config.Account) (*fetch.Account, error) {
 }
 
 // fill adds what is known of earlier runs.
-func (l *loopRun) fill(r *fetch.Roster) {
-	for i := range r.Jobs {
-		if s, ok := l.status.get(r.Jobs[i].Name); ok && s.LastRun != nil {
-			r.Jobs[i].Started, r.Jobs[i].Exit = s.LastRun.Started, fetch.Exit(s.LastRun.Exit)
+func (l *loopRun) fill(r *schedule.Tasks) {
+	for i := range r.List {
+		if s, ok := l.status.get(r.List[i].Name); ok && s.LastRun != nil {
+			r.List[i].Started, r.List[i].Class = s.LastRun.Started, fetch.ClassOf(fetch.Exit(s.LastRun.Exit))
 		}
 	}
 }
 
 // obey does what signals ask for until ctx is done.
-func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload chan<- fetch.Roster, now chan<- struct{}) {
+func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload chan<- schedule.Tasks, now chan<- struct{}) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -183,7 +185,7 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 			} else {
 				select {
 				case reload <- r:
-					l.first.log.Info("configuration read again", "accounts", len(r.Jobs))
+					l.first.log.Info("configuration read again", "accounts", len(r.List))
 				case <-ctx.Done():
 				}
 			}
@@ -199,21 +201,21 @@ func reloadHint(err error) string {
 }
 
 // reread reads the configuration again. On an error nothing has changed.
-func (l *loopRun) reread() (fetch.Roster, error) {
+func (l *loopRun) reread() (schedule.Tasks, error) {
 	e := *l.first
 	e.sources = nil // they belong to a configuration, and runs read them
 	conf, err := config.Load(e.conf.Path, configOptions())
 	if err != nil {
-		return fetch.Roster{}, err
+		return schedule.Tasks{}, err
 	}
 	e.conf = conf
 	if err := e.findState(l.cli); err != nil {
-		return fetch.Roster{}, err
+		return schedule.Tasks{}, err
 	}
 	if e.stateDir != l.first.stateDir || conf.Metrics != l.first.conf.Metrics {
-		return fetch.Roster{}, errors.New("state and metrics cannot change while loop runs: restart it")
+		return schedule.Tasks{}, errors.New("state and metrics cannot change while loop runs: restart it")
 	}
-	r, accounts, err := l.roster(&e)
+	r, accounts, err := l.tasks(&e)
 	if err != nil {
 		return r, err
 	}

@@ -7,16 +7,16 @@ import (
 
 	"github.com/adhocore/gronx"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/schedule"
 )
 
-// schedule turns what the user wrote into what a loop reads.
-func schedule(a *config.Account) fetch.Schedule {
-	s := fetch.Schedule{
+// scheduleOf turns what the user wrote into what a loop reads.
+func scheduleOf(a *config.Account) schedule.Schedule {
+	s := schedule.Schedule{
 		Every:  a.Every,
 		Jitter: a.Jitter,
-		Quiet:  fetch.Window(a.Quiet),
+		Quiet:  schedule.Window(a.Quiet),
 	}
 	if a.Cron != "" {
 		s.Cron = func(after time.Time) time.Time { return nextCron(a.Cron, after) }

@@ -1,12 +1,8 @@
-package fetch
+package schedule
 
 import (
-	"errors"
 	"testing"
 	"time"
-
-	"github.com/mailhaul/mailhaul/fetch/plan"
-	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 func noJitter(time.Duration) time.Duration { return 0 }
@@ -23,26 +19,24 @@ func zone(t *testing.T, name string) *time.Location {
 func TestPause(t *testing.T) {
 	h := time.Hour
 	for _, tc := range []struct {
-		exit  Exit
+		class Class
 		every time.Duration
 		want  []time.Duration // after 1, 2, 3 ... failures
 	}{
-		{ExitUnavailable, 5 * time.Minute, []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute}},
-		{ExitTemp, 24 * h, []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, h, h}},
-		{ExitTemp, time.Second, []time.Duration{time.Second, time.Second}},
-		{ExitAuth, time.Minute, []time.Duration{15 * time.Minute, h, 4 * h, 4 * h}},
-		{ExitProtocol, time.Minute, []time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, h, h}},
-		{ExitIO, time.Minute, []time.Duration{5 * time.Minute, 10 * time.Minute}},
-		{ExitData, time.Minute, []time.Duration{0, 0}},
-		{ExitOK, time.Minute, []time.Duration{0}},
+		{Temporary, 5 * time.Minute, []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute}},
+		{Temporary, 24 * h, []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, h, h}},
+		{Temporary, time.Second, []time.Duration{time.Second, time.Second}},
+		{Refused, time.Minute, []time.Duration{15 * time.Minute, h, 4 * h, 4 * h}},
+		{Faulty, time.Minute, []time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, h, h}},
+		{Usual, time.Minute, []time.Duration{0, 0}},
 	} {
 		for i, want := range tc.want {
-			if got := (Schedule{Every: tc.every}).pause(tc.exit, i+1); got != want {
-				t.Errorf("exit %d, every %v, failure %d: %v, want %v", tc.exit, tc.every, i+1, got, want)
+			if got := (Schedule{Every: tc.every}).pause(tc.class, i+1); got != want {
+				t.Errorf("class %d, every %v, failure %d: %v, want %v", tc.class, tc.every, i+1, got, want)
 			}
 		}
 	}
-	if got := (Schedule{Every: time.Minute}).pause(ExitAuth, 1_000_000); got != 4*h {
+	if got := (Schedule{Every: time.Minute}).pause(Refused, 1_000_000); got != 4*h {
 		t.Errorf("after a million refusals: %v", got)
 	}
 }
@@ -63,18 +57,18 @@ func TestNext(t *testing.T) {
 		"overrun":                      {every, past{started: now.Add(-time.Hour)}, now},
 		"cron":                         {Schedule{Cron: daily}, past{started: start}, daily(now)},
 		"cron that never comes":        {Schedule{Cron: func(time.Time) time.Time { return time.Time{} }}, past{}, now.AddDate(10, 0, 0)},
-		"temporary":                    {every, past{started: start, exit: ExitTemp, failures: 1}, now.Add(30 * time.Second)},
-		"temporary, not after regular": {every, past{started: start, exit: ExitTemp, failures: 9}, start.Add(10 * time.Minute)},
-		"cron, temporary":              {Schedule{Cron: daily}, past{started: start, exit: ExitUnavailable, failures: 2}, now.Add(time.Minute)},
-		"refused":                      {every, past{started: start, exit: ExitAuth, failures: 1}, now.Add(15 * time.Minute)},
-		"refused, long interval":       {Schedule{Every: 24 * time.Hour}, past{started: start, exit: ExitAuth, failures: 3}, start.Add(24 * time.Hour)},
-		"some messages failed":         {every, past{started: start, exit: ExitData}, start.Add(10 * time.Minute)},
-		"login delay":                  {every, past{started: start, login: now.Add(time.Hour)}, now.Add(time.Hour)},
+		"temporary":                    {every, past{started: start, class: Temporary, failures: 1}, now.Add(30 * time.Second)},
+		"temporary, not after regular": {every, past{started: start, class: Temporary, failures: 9}, start.Add(10 * time.Minute)},
+		"cron, temporary":              {Schedule{Cron: daily}, past{started: start, class: Temporary, failures: 2}, now.Add(time.Minute)},
+		"refused":                      {every, past{started: start, class: Refused, failures: 1}, now.Add(15 * time.Minute)},
+		"refused, long interval":       {Schedule{Every: 24 * time.Hour}, past{started: start, class: Refused, failures: 3}, start.Add(24 * time.Hour)},
+		"some messages failed":         {every, past{started: start, class: Usual}, start.Add(10 * time.Minute)},
+		"login delay":                  {every, past{started: start, earliest: now.Add(time.Hour)}, now.Add(time.Hour)},
 		"known rest":                   {every, past{started: start, rest: time.Hour}, start.Add(time.Hour)},
 		"quiet":                        {Schedule{Every: time.Hour, Quiet: Window{12 * time.Hour, 14 * time.Hour}}, past{started: start}, now.Add(2 * time.Hour)},
-		"quiet, retry":                 {Schedule{Every: time.Hour, Quiet: Window{12 * time.Hour, 14 * time.Hour}}, past{started: start, exit: ExitTemp, failures: 1}, now.Add(2 * time.Hour)},
+		"quiet, retry":                 {Schedule{Every: time.Hour, Quiet: Window{12 * time.Hour, 14 * time.Hour}}, past{started: start, class: Temporary, failures: 1}, now.Add(2 * time.Hour)},
 		"quiet, login delay": {Schedule{Every: time.Minute, Quiet: Window{13 * time.Hour, 14 * time.Hour}},
-			past{started: start, login: now.Add(90 * time.Minute)}, now.Add(2 * time.Hour)},
+			past{started: start, earliest: now.Add(90 * time.Minute)}, now.Add(2 * time.Hour)},
 	} {
 		if got := tc.s.next(tc.p, now, noJitter); !got.Equal(tc.want) {
 			t.Errorf("%s: %v, want %v", name, got, tc.want)
@@ -92,9 +86,9 @@ func TestFirst(t *testing.T) {
 		"unknown":                  {past{}, 0},
 		"ran lately":               {past{started: now.Add(-20 * time.Minute)}, 40 * time.Minute},
 		"ran long ago":             {past{started: now.Add(-20 * time.Hour)}, 0},
-		"refused a moment ago":     {past{started: now.Add(-time.Minute), exit: ExitAuth, failures: 1}, 14 * time.Minute},
-		"refused often, long ago":  {past{started: now.Add(-20 * time.Minute), exit: ExitAuth, failures: 7}, 0},
-		"unreachable a moment ago": {past{started: now.Add(-10 * time.Second), exit: ExitUnavailable, failures: 7}, 20 * time.Second},
+		"refused a moment ago":     {past{started: now.Add(-time.Minute), class: Refused, failures: 1}, 14 * time.Minute},
+		"refused often, long ago":  {past{started: now.Add(-20 * time.Minute), class: Refused, failures: 7}, 0},
+		"unreachable a moment ago": {past{started: now.Add(-10 * time.Second), class: Temporary, failures: 7}, 20 * time.Second},
 	} {
 		if got := s.first(tc.p, now, noJitter).Sub(now); got != tc.want {
 			t.Errorf("%s: in %v, want %v", name, got, tc.want)
@@ -159,55 +153,41 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-func TestTurns(t *testing.T) {
-	huge := turnLimits(plan.Limits{}, turn{}, true)
-	if huge.Messages != turnMessages || huge.Bytes != turnBytes {
-		t.Errorf("a turn of an account without limits: %+v", huge)
-	}
-	if got := turnLimits(plan.Limits{Rate: 7}, turn{}, false); got != (plan.Limits{Rate: 7}) {
-		t.Errorf("nobody waits: %+v", got)
-	}
-	own := plan.Limits{Messages: turnMessages + 10, Bytes: 100}
-	if got := turnLimits(own, turn{messages: turnMessages, bytes: 60}, true); got.Messages != 10 || got.Bytes != 40 {
-		t.Errorf("the rest of its own limits: %+v", got)
-	}
-	cut := func(n int, err error) *Summary {
-		return &Summary{Fetched: n, Skips: map[plan.Reason]int{plan.OverLimit: 5}, Err: err}
-	}
-	for name, tc := range map[string]struct {
-		own  plan.Limits
-		t    turn
-		sum  *Summary
-		want bool
-	}{
-		"all done":         {plan.Limits{}, turn{}, &Summary{Fetched: 7}, false},
-		"cut short":        {plan.Limits{}, turn{messages: 7}, cut(7, nil), true},
-		"some failed":      {plan.Limits{}, turn{messages: 7}, cut(7, &PartialError{Failed: 1, First: errors.New("x")}), true},
-		"no headway":       {plan.Limits{}, turn{messages: 7}, cut(0, nil), false},
-		"failed":           {plan.Limits{}, turn{messages: 7}, cut(7, &Error{Exit: ExitTemp, Err: errors.New("x")}), false},
-		"own limit":        {plan.Limits{Messages: 7}, turn{messages: 7}, cut(7, nil), false},
-		"own limit, bytes": {plan.Limits{Bytes: 7}, turn{bytes: 8}, cut(7, nil), false},
-		"own limit later":  {plan.Limits{Messages: 8}, turn{messages: 7}, cut(7, nil), true},
-	} {
-		if got := tc.t.more(tc.own, tc.sum); got != tc.want {
-			t.Errorf("%s: %v, want %v", name, got, tc.want)
-		}
-	}
-}
-
-func TestLearnRest(t *testing.T) {
-	tk := &task{}
-	early := &Summary{Err: &pop3.Error{Command: "PASS", Code: pop3.LoginDelay}}
+func TestTooEarly(t *testing.T) {
+	e := &entry{}
 	var rests []time.Duration
 	for range 8 {
-		tk.note(early)
-		rests = append(rests, tk.rest)
+		e.note(&Result{Class: Temporary, TooEarly: true})
+		rests = append(rests, e.rest)
 	}
 	if rests[0] != time.Minute || rests[1] != 2*time.Minute || rests[7] != time.Hour {
 		t.Errorf("%v", rests)
 	}
-	tk.note(&Summary{})
-	if tk.rest != time.Hour || tk.failures != 0 {
-		t.Errorf("after a success: rest %v, failures %d", tk.rest, tk.failures)
+	e.note(&Result{})
+	if e.rest != time.Hour || e.failures != 0 {
+		t.Errorf("after a success: rest %v, failures %d", e.rest, e.failures)
+	}
+}
+
+// TestPastOfTheFuture: what an earlier process wrote under a clock that was
+// ahead stops no task.
+func TestPastOfTheFuture(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	ahead := now.AddDate(10, 0, 0)
+	for name, s := range map[string]Schedule{
+		"every": {Every: 5 * time.Minute},
+		"cron":  {Cron: func(t time.Time) time.Time { return t.Add(5 * time.Minute) }},
+	} {
+		for _, class := range []Class{Usual, Temporary, Refused, Faulty} {
+			p := past{started: ahead, earliest: ahead, class: class, rest: time.Minute}
+			if class != Usual {
+				p.failures = 1
+			}
+			for _, at := range []time.Time{s.first(p, now, noJitter), s.next(p, now, noJitter)} {
+				if at.After(now.Add(24 * time.Hour)) {
+					t.Errorf("%s, class %d: due at %v", name, class, at)
+				}
+			}
+		}
 	}
 }

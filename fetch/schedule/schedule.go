@@ -1,10 +1,11 @@
-package fetch
+// Package schedule runs tasks by the clock: when each is due, how long it pauses
+// after failures, and how many run at a time, in all and on one host. It knows
+// nothing of what a task does.
+package schedule
 
-import (
-	"time"
-)
+import "time"
 
-// Schedule says when an account is fetched. Times of day are those of the
+// Schedule says when a task runs. Times of day are those of the
 // location that the times passed in carry.
 type Schedule struct {
 	// Every is the time from the start of one run to the start of the next.
@@ -51,9 +52,9 @@ func (w Window) after(t time.Time) time.Time {
 // draw returns a random duration in [0, most); 0 if most is not positive.
 type draw func(most time.Duration) time.Duration
 
-// regular is when the schedule wants an account that was last started at a
-// given time; the zero time if it never was, which is now. Of several accounts
-// that are late none waits for its jitter: the slots spread them.
+// regular is when the schedule wants a task that was last started at a
+// given time; the zero time if it never was, which is now. Of several tasks
+// that are late none waits for its jitter: the worker slots spread them.
 func (s Schedule) regular(started, now time.Time, random draw) time.Time {
 	switch {
 	case s.Cron != nil:
@@ -93,19 +94,19 @@ func sooner(a, b time.Time) time.Time {
 	return b
 }
 
-// past is what an account's last runs came to.
+// past is what a task's last runs came to.
 type past struct {
 	started  time.Time // the last run
-	exit     Exit
-	failures int       // in a row
-	login    time.Time // not before: the server's LOGIN-DELAY
-	rest     time.Duration
+	class    Class
+	failures int           // in a row
+	earliest time.Time     // not before: the host said so
+	rest     time.Duration // between two starts: the host refused a run as too early
 }
 
 // bounded is the past as far as it can be true: nothing was started later than
-// now, and no server wants a longer rest between two logins than a day.
+// now, and no host wants a longer rest between two runs than a day.
 func (p past) bounded(now time.Time) past {
-	p.started, p.login = sooner(p.started, now), sooner(p.login, now.Add(24*time.Hour))
+	p.started, p.earliest = sooner(p.started, now), sooner(p.earliest, now.Add(24*time.Hour))
 	return p
 }
 
@@ -113,29 +114,29 @@ func (p past) bounded(now time.Time) past {
 // whoever asks for it: many in a row lock an account.
 const refusedRest = time.Minute
 
-// floor is before when no login makes sense: the server's LOGIN-DELAY, what it
-// taught by refusing one as too early, or refusedRest.
+// floor is the earliest time at which a run makes sense: what the host said, the
+// rest that it showed by refusing a run as too early, or refusedRest.
 func (p past) floor() time.Time {
 	rest := p.rest
-	if classOf(p.exit) == refused {
+	if p.class == Refused {
 		rest = max(rest, refusedRest)
 	}
-	return later(p.login, p.started.Add(rest))
+	return later(p.earliest, p.started.Add(rest))
 }
 
-// next is when an account is due again, now that its run is over.
+// next is when a task is due again, now that its run is over.
 func (s Schedule) next(p past, now time.Time, random draw) time.Time {
 	p = p.bounded(now)
 	at := s.regular(p.started, now, random)
 	if p.failures > 0 {
-		pause := s.pause(p.exit, p.failures)
+		pause := s.pause(p.class, p.failures)
 		retry := s.awake(now.Add(pause+random(pause/10)), random)
-		switch classOf(p.exit) {
-		case passing:
+		switch p.class {
+		case Temporary:
 			at = sooner(at, retry)
-		case refused:
+		case Refused:
 			at = later(at, retry)
-		case odd:
+		case Faulty:
 			at = retry
 		}
 	}
@@ -145,7 +146,7 @@ func (s Schedule) next(p past, now time.Time, random draw) time.Time {
 	return at
 }
 
-// first is when an account is due that this process has not fetched yet. What
+// first is when a task is due that this process has not run yet. What
 // is known of earlier processes counts: a service that is started again and
 // again must not hammer a server that refused it.
 func (s Schedule) first(p past, now time.Time, random draw) time.Time {
@@ -153,45 +154,37 @@ func (s Schedule) first(p past, now time.Time, random draw) time.Time {
 	if p.failures == 0 || p.started.IsZero() {
 		return s.regular(p.started, now, random)
 	}
-	pause := s.pause(p.exit, 1)
+	pause := s.pause(p.class, 1)
 	return s.awake(later(p.started.Add(pause), now), random)
 }
 
-// class sorts failures by how soon another try makes sense.
-type class uint8
+// Class sorts the outcomes of runs by how soon another one makes sense.
+type Class uint8
 
 const (
-	usual   class = iota // some messages failed: at the usual time
-	passing              // the network, a busy server: soon
-	refused              // login or certificate refused: a try may lock the account
-	odd                  // the server or this machine is not as it should be
+	// Usual: at the usual time.
+	Usual Class = iota
+	// Temporary: soon. The network failed, or the host is busy.
+	Temporary
+	// Refused: late. Another try may lock the account.
+	Refused
+	// Faulty: not too soon. The host or this machine is not as it should be.
+	Faulty
 )
 
-func classOf(e Exit) class {
-	switch e {
-	case ExitOK, ExitData:
-		return usual
-	case ExitTemp, ExitUnavailable, ExitInterrupted, ExitTerminated:
-		return passing
-	case ExitAuth:
-		return refused
-	}
-	return odd
-}
-
 // pause is the wait after so many failures in a row.
-func (s Schedule) pause(e Exit, failures int) time.Duration {
+func (s Schedule) pause(c Class, failures int) time.Duration {
 	n := min(failures-1, 10)
-	switch classOf(e) {
-	case passing:
+	switch c {
+	case Temporary:
 		most := time.Hour
 		if s.Cron == nil {
 			most = min(most, max(s.Every, time.Second))
 		}
 		return min(30*time.Second<<n, most)
-	case refused:
+	case Refused:
 		return min(15*time.Minute<<(2*n), 4*time.Hour)
-	case odd:
+	case Faulty:
 		return min(5*time.Minute<<n, time.Hour)
 	}
 	return 0
