@@ -8,21 +8,37 @@ import (
 	"strings"
 )
 
-// apop is APOP (RFC 1939 section 7).
-func (c *Client) apop(ctx context.Context, l Login) error {
-	challenge, err := apopChallenge(c.greeting)
+// userPass is USER and PASS (RFC 1939 section 7), in lock step: a server that
+// refuses the name is not told the password.
+func (a *attempt) userPass(ctx context.Context) error {
+	password, err := secret(ctx, a.login)
 	if err != nil {
 		return err
 	}
-	password, err := secret(ctx, l)
+	a.hide = append(a.hide, password)
+	if _, err := a.command("USER " + a.login.User); err != nil {
+		return err
+	}
+	a.send("PASS "+password, "PASS ****")
+	_, err = a.status("PASS", 0)
+	return err
+}
+
+// apop is APOP (RFC 1939 section 7).
+func (a *attempt) apop(ctx context.Context) error {
+	challenge, err := apopChallenge(a.greeting)
+	if err != nil {
+		return err
+	}
+	password, err := secret(ctx, a.login)
 	if err != nil {
 		return err
 	}
 	sum := md5.Sum([]byte(challenge + password))
 	digest := hex.EncodeToString(sum[:])
-	c.hide = append(c.hide, digest)
-	c.send("APOP "+l.User+" "+digest, escape("APOP "+l.User)+" ****")
-	_, err = c.status("APOP", 0)
+	a.hide = append(a.hide, digest)
+	a.send("APOP "+a.login.User+" "+digest, escape("APOP "+a.login.User)+" ****")
+	_, err = a.status("APOP", 0)
 	return err
 }
 

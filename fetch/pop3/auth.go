@@ -18,11 +18,12 @@ const (
 )
 
 // sasl is AUTH (RFC 5034).
-func (c *Client) sasl(ctx context.Context, l Login) error {
+func (a *attempt) sasl(ctx context.Context) error {
+	l := a.login
 	if l.New == nil {
 		return errors.New("no such mechanism")
 	}
-	mech, err := l.New(ctx, c.channel())
+	mech, err := l.New(ctx, sasl.Channel{Host: a.s.Host, Port: a.s.Port, TLS: a.tls, Offered: a.caps.Mechanisms()})
 	if err != nil {
 		return &noSecretError{err}
 	}
@@ -35,17 +36,17 @@ func (c *Client) sasl(ctx context.Context, l Login) error {
 	}
 	line, inline := authLine(name, initial)
 	if inline {
-		c.send(line, "AUTH "+name+" ****")
-		c.hideResponse(l.User, initial)
-		err := c.exchange(l.User, name, mech, initial, true)
+		a.send(line, "AUTH "+name+" ****")
+		a.hideResponse(initial)
+		err := a.exchange(name, mech, initial, true)
 		var unknown *unknownMechError
 		if errors.As(err, &unknown) {
 			unknown.secretSent = l.Clear
 		}
 		return err
 	}
-	c.send(line, line)
-	return c.exchange(l.User, name, mech, initial, false)
+	a.send(line, line)
+	return a.exchange(name, mech, initial, false)
 }
 
 // authLine is the AUTH command, and whether it holds the initial response. It
@@ -69,17 +70,17 @@ func authLine(name string, initial []byte) (line string, inline bool) {
 // exchange answers challenges until the server decides. The first challenge,
 // empty by RFC 4422, is answered with the initial response if AUTH did not hold
 // it (inline), or if the server did not read it there: RFC 1734 knew none.
-func (c *Client) exchange(user, name string, mech sasl.Mechanism, initial []byte, inline bool) error {
+func (a *attempt) exchange(name string, mech sasl.Mechanism, initial []byte, inline bool) error {
 	for round := range maxRounds {
-		line, err := c.reply("AUTH", 0, maxSASL, c.w.idle)
+		line, err := a.reply("AUTH", 0, maxSASL, a.w.idle)
 		if err != nil {
 			return err
 		}
 		if _, ok := cutPrefixFold(line, "+OK"); ok {
-			return c.complete(name, mech)
+			return a.complete(name, mech)
 		}
 		if text, ok := cutPrefixFold(line, "-ERR"); ok {
-			refused := newError("AUTH", c.scrub(text))
+			refused := newError("AUTH", a.scrub(text))
 			if round == 0 && refused.ofMechanism() {
 				return &unknownMechError{refused: refused}
 			}
@@ -90,30 +91,30 @@ func (c *Client) exchange(user, name string, mech sasl.Mechanism, initial []byte
 		words := errors.Is(err, errNotBase64) && bytes.ContainsFunc(line, unicode.IsLetter) // "+ go ahead"
 		switch {
 		case err != nil && !words:
-			return c.garbled("AUTH", err.Error(), nil)
+			return a.garbled("AUTH", err.Error(), nil)
 		case round == 0 && initial != nil && (!inline || words || len(challenge) == 0 || name == "PLAIN"):
 		case words && name != "LOGIN": // whose prompts mean nothing
-			return c.garbled("AUTH", err.Error(), nil)
+			return a.garbled("AUTH", err.Error(), nil)
 		default:
 			if response, err = mech.Next(challenge); err != nil {
-				return c.cancelAuth(err)
+				return a.cancelAuth(err)
 			}
 		}
-		c.hideResponse(user, response)
-		c.send(base64.StdEncoding.EncodeToString(response), "****")
+		a.hideResponse(response)
+		a.send(base64.StdEncoding.EncodeToString(response), "****")
 	}
-	return c.garbled("AUTH", "endless challenges", nil)
+	return a.garbled("AUTH", "endless challenges", nil)
 }
 
 // hideResponse keeps a response out of what is shown of the server's texts: as
 // it is sent, and each secret in it, for a server that repeats the decoded one.
-func (c *Client) hideResponse(user string, response []byte) {
-	c.hide = append(c.hide, base64.StdEncoding.EncodeToString(response))
+func (a *attempt) hideResponse(response []byte) {
+	a.hide = append(a.hide, base64.StdEncoding.EncodeToString(response))
 	parts := strings.FieldsFunc(string(response), func(r rune) bool { return r <= ' ' || r == ',' })
 	for _, p := range parts {
 		p = strings.TrimPrefix(p, "user=")
-		if p != user && p != "auth=Bearer" {
-			c.hide = append(c.hide, p)
+		if p != a.login.User && p != "auth=Bearer" {
+			a.hide = append(a.hide, p)
 		}
 	}
 }
@@ -130,14 +131,14 @@ func explained(mech sasl.Mechanism, refused error) error {
 	return refused
 }
 
-func (c *Client) complete(name string, mech sasl.Mechanism) error {
+func (a *attempt) complete(name string, mech sasl.Mechanism) error {
 	m, ok := mech.(sasl.Completer)
 	if !ok {
 		return nil
 	}
 	if err := m.Complete(); err != nil {
 		// The server let us in without proving itself: it may be anyone.
-		return c.broken(&LoginError{Login: name, Err: err})
+		return a.broken(&LoginError{Login: name, Err: err})
 	}
 	return nil
 }
@@ -162,13 +163,13 @@ func decodeChallenge(line []byte) ([]byte, error) {
 
 // cancelAuth ends the exchange that the mechanism gave up. The server must
 // answer with -ERR (RFC 5034 section 4).
-func (c *Client) cancelAuth(cause error) error {
-	c.send("*", "*")
-	_, err := c.status("AUTH", 0)
+func (a *attempt) cancelAuth(cause error) error {
+	a.send("*", "*")
+	_, err := a.status("AUTH", 0)
 	if err == nil {
-		return c.garbled("AUTH", "+OK to a cancelled exchange", nil)
+		return a.garbled("AUTH", "+OK to a cancelled exchange", nil)
 	}
-	if c.err != nil {
+	if a.err != nil {
 		return err
 	}
 	return fmt.Errorf("%w (%w)", cause, err)

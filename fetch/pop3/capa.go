@@ -124,17 +124,11 @@ func (c *Client) readCapa() error {
 	var conn *ConnError
 	switch {
 	case errors.As(err, &conn) && c.w.cancelled.Load() == nil:
-		return c.capaBroke(conn)
+		c.err = &CapaError{Err: conn} // later calls return what the server could not bear
+		return c.err
 	case err != nil:
 		return err
 	}
 	c.caps = caps
 	return nil
-}
-
-// capaBroke makes the error that later calls return say what the server could
-// not bear.
-func (c *Client) capaBroke(err *ConnError) error {
-	c.err = &CapaError{Err: err}
-	return c.err
 }

@@ -16,8 +16,8 @@ func (r *retrieval) check() error {
 	}
 	alone := c.w.queued == c.w.replies
 	switch shaped := statShaped(said); {
-	case said == c.stat && said != "", shaped && (c.stat == "" || !alone):
-	case alone && (shaped || !statShaped(c.stat) || strings.HasPrefix(said, "-ERR")):
+	case said == c.list.stat && said != "", shaped && (c.list.stat == "" || !alone):
+	case alone && (shaped || !statShaped(c.list.stat) || strings.HasPrefix(said, "-ERR")):
 		// The maildrop may have changed, or STAT is refused by now.
 		if err := r.again(said); err != nil {
 			return err
@@ -28,14 +28,14 @@ func (r *retrieval) check() error {
 	if alone && c.w.unasked() {
 		return r.disproved(c.failed("STAT", errUnsolicited))
 	}
-	c.stat = said
+	c.list.stat = said
 	r.proved()
-	for i := range r.measures {
+	for i := range r.open.measures {
 		if !c.single { // a message that is tried again was counted
-			c.sizes.note(r.measures[i])
+			c.sizes.note(r.open.measures[i])
 		}
 	}
-	r.since, r.measures = r.since[:0], r.measures[:0]
+	r.open.since, r.open.measures = r.open.since[:0], r.open.measures[:0]
 	return nil
 }
 
@@ -98,12 +98,12 @@ func (*DoubtError) Hint() string {
 
 // disproved says that the last message may not be whole.
 func (r *retrieval) disproved(err error) error {
-	if r.ended == nil && len(r.since) == 0 {
+	if !r.open.any() {
 		return err // no message came before
 	}
-	err = r.at(&DoubtError{r.msgs[r.last], err}, r.last)
+	err = r.at(&DoubtError{r.msgs[r.open.last], err}, r.open.last)
 	var at *RetrieveError
-	if i := r.steps[r.heads-1]; r.ahead && i != checkpoint && i != r.last && errors.As(err, &at) {
+	if i := r.steps[r.heads-1]; r.w.ahead() && i != checkpoint && i != r.open.last && errors.As(err, &at) {
 		at.Ahead = append(at.Ahead, r.msgs[i]) // it was asked for before the message ended
 	}
 	return err
@@ -113,10 +113,8 @@ func (r *retrieval) disproved(err error) error {
 // waited for. A line that is no reply is what the message before was cut by,
 // unless that was of its listed size.
 func (r *retrieval) broke(err error, i int32) error {
-	fits := r.ended != nil && r.ended.measure().fits(&r.c.sizes)
-	after := r.ended != nil || len(r.since) > 0
 	switch {
-	case errors.Is(err, ErrProtocol) && after && (i == checkpoint || !fits):
+	case errors.Is(err, ErrProtocol) && r.open.any() && (i == checkpoint || !r.open.fits(&r.c.sizes)):
 		return r.disproved(err)
 	case i == checkpoint:
 		return err
@@ -136,7 +134,7 @@ func (r *retrieval) at(err error, i int32) error {
 			e.Ahead = append(e.Ahead, r.msgs[s])
 		}
 	}
-	for _, s := range r.since {
+	for _, s := range r.open.since {
 		if s != i {
 			e.Unsure = append(e.Unsure, r.msgs[s])
 		}

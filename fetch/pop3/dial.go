@@ -54,7 +54,7 @@ func lookup(ctx context.Context, s *Server) error {
 // does the TLS handshake if s.Security is ImplicitTLS, and STLS if it is that.
 // It owns conn, and closes it if it fails.
 func NewClient(ctx context.Context, conn net.Conn, s *Server) (*Client, error) {
-	c := &Client{s: s, sizes: s.Sizes}
+	c := &Client{dialogue: dialogue{s: s}, sizes: s.Sizes}
 	c.w.init(conn, s)
 	if err := c.run(ctx, func() error { return c.open(ctx) }); err != nil {
 		_ = conn.Close() // the error that matters is err

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	guardSlack   = 64 << 20
-	guardUnknown = 8 << 30 // twice what a size of 32 bits can say
+	bodySlack      = 64 << 20
+	maxUnknownBody = 8 << 30 // twice what a size of 32 bits can say
 )
 
 // terminator ends a multi-line reply, at the beginning of a line.
@@ -16,14 +16,14 @@ const terminator = ".\r\n"
 
 var errBodyDone = errors.New("body read after its callback returned")
 
-// guard is the most octets a body may have. LIST sizes are often wrong (RFC
+// maxBody is the most octets a body may have. LIST sizes are often wrong (RFC
 // 1939 section 11; some servers give compressed ones), so it is wide: it is
 // there to end a body that never ends.
-func guard(size int64) int64 {
+func maxBody(size int64) int64 {
 	if size <= 0 || size > absurd {
-		return guardUnknown
+		return maxUnknownBody
 	}
-	return 4*size + guardSlack
+	return 4*size + bodySlack
 }
 
 // Body is the reader that a RetrieveFunc gets: one message, dots unstuffed
@@ -40,18 +40,14 @@ type Body struct {
 	err   error        // io.EOF once the end is proved
 	ended bool         // the terminator was read
 	prove func() error // reads the reply that follows; nil: the terminator is proof
-
-	listed, announced int64 // see Measure
-	lines, dots, bare int64
-	replies           int64
-	ahead             bool // more was asked for when it came
-	sizes             *SizeRecord
+	m     Measure      // without Octets: see measure
+	sizes *SizeRecord
 }
 
 // measure is the size so far.
 func (b *Body) measure() Measure {
-	m := Measure{Listed: b.listed, Announced: b.announced, Octets: b.n - b.dots - b.bare, Lines: b.lines, Dots: b.dots, Bare: b.bare,
-		Replies: b.replies, Ahead: b.ahead}
+	m := b.m
+	m.Octets = b.n - m.Dots - m.Bare
 	if b.ended {
 		m.Octets -= int64(len(terminator))
 	}
@@ -65,8 +61,7 @@ func (b *Body) Doubt() error {
 	if b.sizes == nil {
 		return nil
 	}
-	m := b.measure()
-	return m.doubt(b.sizes)
+	return b.measure().doubt(b.sizes)
 }
 
 // Octets is how many octets have been read from the wire so far, stuffing and
@@ -129,7 +124,7 @@ func (b *Body) step(p []byte) (n int, more bool) {
 				return 0, true // more must come: at least the terminator
 			}
 			if isReply(have) {
-				b.replies++
+				b.m.Replies++
 			}
 		}
 	}
@@ -149,7 +144,7 @@ func (b *Body) step(p []byte) (n int, more bool) {
 	}
 	b.bol, b.cr = crlf, false
 	if crlf {
-		b.lines++
+		b.m.Lines++
 	}
 	b.take(i + 1)
 	if b.lf && crlf {
@@ -176,9 +171,9 @@ func (b *Body) dot(have []byte) (more bool) {
 		return false
 	}
 	if have[1] == '.' {
-		b.dots++
+		b.m.Dots++
 	} else {
-		b.bare++
+		b.m.Bare++
 	}
 	b.bol, b.cr = false, false
 	b.take(1)
@@ -197,7 +192,7 @@ func (b *Body) tail(p, before, have []byte) (n int, more bool) {
 		return 0, true
 	case have[1] == '\n':
 		b.bol, b.cr = true, false
-		b.lines++
+		b.m.Lines++
 		b.take(2)
 		p[0] = '\n'
 		return 1, false

@@ -25,13 +25,13 @@ func (readConn) SetWriteDeadline(time.Time) error { return nil }
 
 // newBody reads a body from r; bufLen 0 is the usual buffer.
 func newBody(r io.Reader, lf bool, bufLen int) *Body {
-	c := &Client{s: &Server{}}
+	c := &Client{dialogue: dialogue{s: &Server{}}}
 	c.w.init(readConn{r: r}, c.s)
 	if bufLen > 0 {
 		c.w.buf = make([]byte, bufLen)
 	}
 	c.w.await(time.Minute, true)
-	return &Body{w: &c.w, fail: func(err error) error { return c.failed("RETR 1", err) }, bol: true, lf: lf, limit: guardUnknown}
+	return &Body{w: &c.w, fail: func(err error) error { return c.failed("RETR 1", err) }, bol: true, lf: lf, limit: maxUnknownBody}
 }
 
 // slowBody is the reference: octet by octet, the rules as RFC 1939 states

@@ -186,7 +186,7 @@ func TestWindow(t *testing.T) {
 		{"huge", 10, 100 * mib, 1, 1, 10},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &Client{s: &Server{Pipelining: PipelineOn}}
+			c := &Client{dialogue: dialogue{s: &Server{Pipelining: PipelineOn}}}
 			c.w.init(readConn{}, c.s)
 			most, flushes := 0, 0
 			err := c.do(batch{

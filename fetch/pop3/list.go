@@ -31,14 +31,22 @@ type ListReport struct {
 	NoSize, NoUID int
 }
 
+// listState is what is known of the maildrop's list.
+type listState struct {
+	verified bool  // a STAT succeeded after the login
+	noUIDL   error // why the last List got no unique-ids
+	report   ListReport
+	stat     string // what STAT said; empty if it is not known
+}
+
 // ListReport is about the last List.
-func (c *Client) ListReport() ListReport { return c.report }
+func (c *Client) ListReport() ListReport { return c.list.report }
 
 // HasUIDL reports whether the last List got unique-ids.
-func (c *Client) HasUIDL() bool { return c.noUIDL == nil }
+func (c *Client) HasUIDL() bool { return c.list.noUIDL == nil }
 
 // UIDLError is the server's refusal if the last List got no unique-ids.
-func (c *Client) UIDLError() error { return c.noUIDL }
+func (c *Client) UIDLError() error { return c.list.noUIDL }
 
 // List returns the server's messages in the order of its listing. The first
 // call after the login also sends CAPA and STAT; all of it is one round trip
@@ -60,7 +68,7 @@ func (c *Client) ListUIDs(ctx context.Context) ([]Message, error) {
 // Sizes asks for the sizes that the last ListUIDs left out and puts them into
 // its result.
 func (c *Client) Sizes(ctx context.Context, msgs []Message) error {
-	_, err := c.listed(ctx, builder{msgs: msgs, uidl: true, report: c.report}, "LIST")
+	_, err := c.listed(ctx, builder{msgs: msgs, uidl: true, report: c.list.report}, "LIST")
 	return err
 }
 
@@ -68,17 +76,26 @@ func (c *Client) listed(ctx context.Context, b builder, commands ...string) ([]M
 	var msgs []Message
 	err := c.run(ctx, func() error {
 		return c.s.step("list", func() (err error) {
-			msgs, err = c.list(b, commands)
+			l := lister{c: c, b: b}
+			msgs, err = l.run(commands)
 			return err
 		})
 	})
 	return msgs, err
 }
 
-func (c *Client) list(b builder, commands []string) ([]Message, error) {
-	l := lister{c: c, b: b}
+// lister collects the replies of one listing. Refusals are kept until all
+// replies are read, so that the session stays in step.
+type lister struct {
+	c                *Client
+	b                builder
+	stat, uidl, list error
+}
+
+func (l *lister) run(commands []string) ([]Message, error) {
+	c := l.c
 	l.b.max = c.s.maxMessages()
-	if !c.verified {
+	if !c.list.verified {
 		commands = append([]string{"STAT"}, commands...)
 		if c.caps.Known() { // RFC 2449 section 5: ask again after the login
 			commands = append([]string{"CAPA"}, commands...)
@@ -98,14 +115,6 @@ func (c *Client) list(b builder, commands []string) ([]Message, error) {
 		return nil, err
 	}
 	return l.result()
-}
-
-// lister collects the replies of one listing. Refusals are kept until all
-// replies are read, so that the session stays in step.
-type lister struct {
-	c                *Client
-	b                builder
-	stat, uidl, list error
 }
 
 func (l *lister) reply(command string, pipelined bool) error {
@@ -150,7 +159,7 @@ func (l *lister) readStat() error {
 	if err != nil {
 		return err
 	}
-	l.c.stat = statText(text)
+	l.c.list.stat = statText(text)
 	if n, _, ok := number(text); ok {
 		l.b.report.Count = int(n)
 		l.b.reserve(int(n))
@@ -173,10 +182,9 @@ func (l *lister) result() ([]Message, error) {
 	if l.uidl != nil && l.list != nil && l.b.report.Count != 0 {
 		return nil, l.list // some servers refuse to list nothing
 	}
-	l.c.verified = true
-	l.c.noUIDL = l.uidl
 	msgs := l.b.finish()
-	l.c.report = l.b.report
+	known := &l.c.list
+	known.verified, known.noUIDL, known.report = true, l.uidl, l.b.report
 	return msgs, nil
 }
 

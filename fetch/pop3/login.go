@@ -3,6 +3,7 @@ package pop3
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,7 +38,8 @@ func (c *Client) doLogin(ctx context.Context) error {
 			return cmp.Or(failed, error(&NoLoginError{Offered: offered(c.caps), STLS: c.tls == nil && c.caps.Has("STLS"), Skipped: skipped}))
 		}
 		l := logins[i]
-		err := c.tryLogin(ctx, l)
+		a := attempt{dialogue: &c.dialogue, login: l, greeting: c.greeting, tls: c.tls}
+		err := a.try(ctx)
 		if err == nil {
 			c.login, c.strength = l.Name, l.Strength
 			return nil
@@ -64,14 +66,22 @@ func onlyUser(logins []Login) []Login {
 	return logins[i : i+1]
 }
 
-func (c *Client) tryLogin(ctx context.Context, l Login) error {
-	switch l.Name {
+// attempt is one login.
+type attempt struct {
+	*dialogue
+	login    Login
+	greeting string
+	tls      *tls.ConnectionState
+}
+
+func (a *attempt) try(ctx context.Context) error {
+	switch a.login.Name {
 	case "USER":
-		return c.userPass(ctx, l)
+		return a.userPass(ctx)
 	case "APOP":
-		return c.apop(ctx, l)
+		return a.apop(ctx)
 	}
-	return c.sasl(ctx, l)
+	return a.sasl(ctx)
 }
 
 // loginFailed wraps what is about the login; a broken session stays what it is.
@@ -130,11 +140,6 @@ func offered(caps Capabilities) []string {
 		out = append(out, "USER")
 	}
 	return append(out, caps.Mechanisms()...)
-}
-
-// channel is what a mechanism may know of the connection.
-func (c *Client) channel() sasl.Channel {
-	return sasl.Channel{Host: c.s.Host, Port: c.s.Port, TLS: c.tls, Offered: c.caps.Mechanisms()}
 }
 
 // secret asks for the user name and password of USER and APOP.

@@ -68,7 +68,7 @@ func FuzzStatus(f *testing.F) {
 		f.Add([]byte(s + "\r\n"))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		c := &Client{s: &Server{}}
+		c := &Client{dialogue: dialogue{s: &Server{}}}
 		c.w.init(readConn{r: bytes.NewReader(in)}, c.s)
 		_, err := c.status("NOOP", 0)
 		if err != nil && (!printable(err.Error()) || len(err.Error()) > 10*maxShown) {

@@ -26,18 +26,26 @@ type window struct {
 	lowCommands int
 }
 
+// window begins a run of commands.
+func (d *dialogue) window() window {
+	d.base = d.w.replies
+	if d.Pipelining() {
+		return window{limit: windowCommands, lowCommands: windowCommands * 3 / 4}
+	}
+	return window{limit: 1}
+}
+
+// ahead reports whether commands go ahead of the replies.
+func (w *window) ahead() bool { return w.limit > 1 }
+
 // do runs a batch: with commands ahead of the replies if the session is
 // pipelined, else one at a time.
-func (c *Client) do(b batch) error {
-	w := window{limit: 1, lowCommands: 0}
-	if c.Pipelining() {
-		w.limit, w.lowCommands = windowCommands, windowCommands*3/4
-	}
-	c.base = c.w.replies
-	defer c.w.expect(0)
+func (d *dialogue) do(b batch) error {
+	w := d.window()
+	defer d.w.expect(0)
 	for i := range b.n {
-		c.ahead(&w, b, i)
-		c.w.expect(w.body)
+		d.ahead(&w, b, i)
+		d.w.expect(w.body)
 		if err := b.reply(i); err != nil {
 			return err
 		}
@@ -49,7 +57,7 @@ func (c *Client) do(b batch) error {
 // nothing from now on: the next ones are asked for while it is being read.
 // It waits until a quarter of the window is free, so that a write carries many
 // commands, and it always has one command ahead, however big its message.
-func (c *Client) ahead(w *window, b batch, i int) {
+func (d *dialogue) ahead(w *window, b batch, i int) {
 	if i < w.sent {
 		w.scratch = b.command(w.scratch[:0], i)
 		w.line -= int64(len(w.scratch)) + 2
@@ -64,9 +72,9 @@ func (c *Client) ahead(w *window, b batch, i int) {
 		if w.sent > i+1 && (w.line+line > windowLine || w.body+body > windowOctets) {
 			return
 		}
-		c.w.queue(w.scratch)
-		if c.s.Trace != nil {
-			c.trace(true, escape(w.scratch))
+		d.w.queue(w.scratch)
+		if d.s.Trace != nil {
+			d.trace(true, escape(w.scratch))
 		}
 		if w.sent > i { // what is being read is not ahead
 			w.line += line
@@ -78,9 +86,9 @@ func (c *Client) ahead(w *window, b batch, i int) {
 
 // stop ends a command because its callback said so. If replies are
 // outstanding the session cannot be used any more.
-func (c *Client) stop(err error) error {
-	if c.w.queued > c.w.replies {
-		_ = c.broken(ErrAbandoned)
+func (d *dialogue) stop(err error) error {
+	if d.w.queued > d.w.replies {
+		_ = d.broken(ErrAbandoned)
 	}
 	return err
 }

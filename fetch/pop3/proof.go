@@ -28,8 +28,7 @@ type retrieval struct {
 	msgs  []Message
 	fn    RetrieveFunc
 	steps []int32 // the commands: index of a message, or checkpoint
-	ahead bool    // all steps are known and sent ahead of the replies
-	next  int     // the message to ask for next, if not ahead
+	next  int     // the message to ask for next, unless all steps are known
 	w     window
 	heads int // steps of whose reply the first line was read
 
@@ -37,11 +36,23 @@ type retrieval struct {
 	refused   *Error    // or the server refused
 	enough    error     // ErrEnough: no more RETR
 	held      []refusal // that are in doubt
-	last      int32     // the message whose body came last
-	ended     *Body     // it, until a reply has proved its end
-	since     []int32   // messages since the last one that is beyond doubt
-	measures  []Measure // their sizes
+	open      unproved
 }
+
+// unproved are the messages that may not be whole: those that came since the
+// last one that is beyond doubt.
+type unproved struct {
+	last     int32 // the message whose body came last
+	ended    *Body // it, until a reply has proved its end
+	since    []int32
+	measures []Measure // their sizes
+}
+
+// any reports whether there are such messages.
+func (u *unproved) any() bool { return u.ended != nil || len(u.since) > 0 }
+
+// fits reports whether the message that came last is of its listed size.
+func (u *unproved) fits(s *SizeRecord) bool { return u.ended != nil && u.ended.measure().fits(s) }
 
 // refusal is one that fn was not told yet.
 type refusal struct {
@@ -51,19 +62,18 @@ type refusal struct {
 
 // Sure reports whether all messages of the Retrieve at hand, or the last one,
 // that came to their end are whole, whatever the session may yet show.
-func (c *Client) Sure() bool { return c.retr == nil || len(c.retr.since) == 0 }
+func (c *Client) Sure() bool { return c.retr == nil || len(c.retr.open.since) == 0 }
 
 // SizeRecord is what the server's sizes are worth: Server.Sizes and what this session
 // showed.
 func (c *Client) SizeRecord() SizeRecord { return c.sizes }
 
 func (c *Client) retrieve(msgs []Message, fn RetrieveFunc) error {
-	r := &retrieval{c: c, msgs: msgs, fn: fn, ahead: c.Pipelining(), w: window{limit: 1}}
-	if r.ahead {
-		r.w.limit, r.w.lowCommands = windowCommands, windowCommands*3/4
+	r := &retrieval{c: c, msgs: msgs, fn: fn, w: c.window()}
+	if r.w.ahead() {
 		r.planAhead()
 	}
-	c.base, c.retr = c.w.replies, r
+	c.retr = r
 	defer c.w.expect(0)
 	for step := 0; ; step++ {
 		if r.heads == step { // else the end of the body before has read it
@@ -106,7 +116,7 @@ func (r *retrieval) plan() bool {
 	switch {
 	case r.heads < len(r.steps):
 		return true
-	case r.ahead && r.enough == nil:
+	case r.w.ahead() && r.enough == nil:
 		return false
 	case r.wantsCheck():
 		r.steps = append(r.steps, checkpoint)
@@ -126,8 +136,8 @@ func (r *retrieval) wantsCheck() bool {
 	if n == 0 || r.steps[n-1] == checkpoint {
 		return false
 	}
-	doubted := len(r.since)
-	if r.ended != nil && (doubted > 0 || !r.ended.measure().fits(&r.c.sizes)) {
+	doubted := len(r.open.since)
+	if r.open.ended != nil && (doubted > 0 || !r.open.fits(&r.c.sizes)) {
 		doubted++
 	}
 	switch {
@@ -136,7 +146,7 @@ func (r *retrieval) wantsCheck() bool {
 	case r.c.single, r.c.s.ProveEach:
 		return doubted > 0
 	}
-	return doubted >= checkEvery || r.ended != nil && r.msgs[r.next].Size >= checkBefore
+	return doubted >= checkEvery || r.open.ended != nil && r.msgs[r.next].Size >= checkBefore
 }
 
 // head sends what comes next and reads the first line of its reply, which
@@ -203,10 +213,10 @@ func (r *retrieval) message(i int32) error {
 		r.held = append(r.held, refusal{m, r.refused})
 		return nil
 	}
-	r.last = i
+	r.open.last = i
 	head := r.heads
 	b := c.newBody("RETR", m)
-	b.announced, b.ahead = r.announced, r.ahead && len(r.msgs) > 1
+	b.m.Announced, b.m.Ahead = r.announced, r.w.ahead() && len(r.msgs) > 1
 	b.prove = func() error { return r.prove(b) }
 	ferr := r.call(m, b, nil)
 	if err := c.rest(b, ferr); err != nil {
@@ -234,29 +244,29 @@ func (r *retrieval) call(m Message, body io.Reader, refused error) error {
 
 // prove is called when a body has come to its terminator.
 func (r *retrieval) prove(b *Body) error {
-	r.ended = b
+	r.open.ended = b
 	_, err := r.head()
 	return err
 }
 
 // proved notes that a well-formed reply followed the last message.
 func (r *retrieval) proved() {
-	if r.ended == nil {
+	if r.open.ended == nil {
 		return
 	}
-	m := r.ended.measure()
-	r.ended = nil
-	if len(r.since) == 0 && m.fits(&r.c.sizes) {
+	m := r.open.ended.measure()
+	r.open.ended = nil
+	if len(r.open.since) == 0 && m.fits(&r.c.sizes) {
 		r.c.sizes.note(m)
 		return
 	}
-	r.since = append(r.since, r.last)
-	r.measures = append(r.measures, m)
+	r.open.since = append(r.open.since, r.open.last)
+	r.open.measures = append(r.open.measures, m)
 }
 
 // release tells fn of refusals, unless they may be another message's.
 func (r *retrieval) release() error {
-	for len(r.held) > 0 && len(r.since) == 0 {
+	for len(r.held) > 0 && len(r.open.since) == 0 {
 		h := r.held[0]
 		r.held = r.held[1:]
 		if err := r.call(h.m, nil, h.err); err != nil {

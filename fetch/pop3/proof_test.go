@@ -67,7 +67,7 @@ func TestProof(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
 			err := talk(t, Server{ProveEach: tt.each}, tt.script, func(ctx context.Context, c *Client) error {
-				c.stat = "3 30"
+				c.list.stat = "3 30"
 				c.OneAtATime(tt.single)
 				err := c.Retrieve(ctx, []Message{{"a", 10, 1}, {"b", 10, 2}, {"c", 10, 3}}, func(m Message, body io.Reader, err error) error {
 					got = append(got, outcome(c, m, body, err))
@@ -132,7 +132,7 @@ func TestEnough(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
 			err := talk(t, Server{}, tt.script, func(ctx context.Context, c *Client) error {
-				c.stat = "3 30"
+				c.list.stat = "3 30"
 				err := c.Retrieve(ctx, []Message{{"a", 10, 1}, {"b", 10, 2}, {"c", 10, 3}}, func(m Message, body io.Reader, err error) error {
 					got = append(got, outcome(c, m, body, err))
 					if m.Num == tt.at {

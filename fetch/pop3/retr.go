@@ -91,7 +91,7 @@ func (c *Client) body(name string, m Message, fn RetrieveFunc) error {
 
 func (c *Client) newBody(name string, m Message) *Body {
 	c.w.await(c.w.idle, true)
-	b := &Body{w: &c.w, lf: c.s.LF, bol: true, limit: guard(m.Size), listed: plausible(m.Size), announced: -1}
+	b := &Body{w: &c.w, lf: c.s.LF, bol: true, limit: maxBody(m.Size), m: Measure{Listed: plausible(m.Size), Announced: -1}}
 	if name == "RETR" {
 		b.sizes = &c.sizes
 	}

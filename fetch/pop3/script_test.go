@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// dialogue is a server that follows a script of lines: "S: text" is sent,
+// converse is a server that follows a script of lines: "S: text" is sent,
 // "C: text" must be the client's next line, "S- text" is sent without CRLF,
 // "W 5s" waits, "X" hangs up. Before it sends anything it waits until the
 // client can go no further, and then the client must not have sent more than
 // the script says: so a script shows what is in one flight. It needs a
 // synctest bubble.
-func dialogue(t *testing.T, script string) (client net.Conn, wait func()) {
+func converse(t *testing.T, script string) (client net.Conn, wait func()) {
 	t.Helper()
 	client, server := net.Pipe()
 	lines := make(chan string, 10_000)
@@ -76,7 +76,7 @@ func talk(t *testing.T, s Server, script string, f func(ctx context.Context, c *
 		if s.Security == ImplicitTLS {
 			s.Security = Plain
 		}
-		conn, wait := dialogue(t, script)
+		conn, wait := converse(t, script)
 		defer wait()
 		ctx := t.Context()
 		var c *Client

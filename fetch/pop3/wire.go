@@ -31,11 +31,21 @@ var (
 type wire struct {
 	conn net.Conn // what is read and written: TLS, or raw itself
 	raw  net.Conn // what is closed: never blocks for a TLS goodbye
+	buffer
+	out []byte // commands not yet written
+	clock
+	counts
+	cancelled atomic.Pointer[error] // why raw was closed under us
+}
 
-	buf  []byte // buf[r:w] is received and not yet consumed
+// buffer is what was received: buf[r:w] is not yet consumed.
+type buffer struct {
+	buf  []byte
 	r, w int
-	out  []byte // commands not yet written
+}
 
+// clock holds the limits of time.
+type clock struct {
 	idle time.Duration
 	end  time.Time // of the session; zero for unbounded
 	// left is how long we will still wait for the reply at hand. Only time
@@ -45,14 +55,15 @@ type wire struct {
 	left  time.Duration
 	bulk  bool
 	fresh int
+}
 
-	queued, replies int // commands queued and replies read, in all
-	handed          int // commands that a write was tried of
-	batch           int // replies before the first one of the last write
-	counted         bool
-	flights         int
-
-	cancelled atomic.Pointer[error] // why raw was closed under us
+// counts are of commands and replies, from the beginning of the session.
+type counts struct {
+	queued, replies int  // commands queued and replies read
+	handed          int  // commands that were written, or of which a write failed
+	batch           int  // replies before the first one of the last write
+	counted         bool // the wait after that write is in flights
+	flights         int  // times that a reply was waited for
 }
 
 func (w *wire) init(conn net.Conn, s *Server) {
@@ -95,8 +106,8 @@ func (w *wire) expect(octets int64) {
 }
 
 // await starts the clock of one reply.
-func (w *wire) await(d time.Duration, bulk bool) {
-	w.left, w.bulk, w.fresh = d, bulk, 0
+func (c *clock) await(d time.Duration, bulk bool) {
+	c.left, c.bulk, c.fresh = d, bulk, 0
 }
 
 // queue adds a command line; CRLF is added here. It is written when the next
@@ -126,10 +137,10 @@ func (w *wire) flush() error {
 	return nil
 }
 
-func (w *wire) deadline(d time.Duration) time.Time {
+func (c *clock) deadline(d time.Duration) time.Time {
 	t := time.Now().Add(d)
-	if !w.end.IsZero() && w.end.Before(t) {
-		return w.end
+	if !c.end.IsZero() && c.end.Before(t) {
+		return c.end
 	}
 	return t
 }
@@ -158,13 +169,13 @@ func (w *wire) fill() error {
 
 // room makes place at the end of the buffer. It grows only for a line that
 // may be longer than the buffer: see line.
-func (w *wire) room() {
-	if w.r > 0 {
-		w.w = copy(w.buf, w.buf[w.r:w.w])
-		w.r = 0
+func (b *buffer) room() {
+	if b.r > 0 {
+		b.w = copy(b.buf, b.buf[b.r:b.w])
+		b.r = 0
 	}
-	if w.w == len(w.buf) {
-		w.buf = append(w.buf, make([]byte, len(w.buf))...)
+	if b.w == len(b.buf) {
+		b.buf = append(b.buf, make([]byte, len(b.buf))...)
 	}
 }
 
@@ -225,15 +236,15 @@ func (w *wire) line(limit int) ([]byte, error) {
 	}
 }
 
-func (w *wire) buffered() int { return w.w - w.r }
+func (b *buffer) buffered() int { return b.w - b.r }
 
 // unasked reports whether something is received already. Empty lines do not
 // count, and are dropped: they answer nothing and do no harm.
-func (w *wire) unasked() bool {
-	for w.r < w.w && (w.buf[w.r] == '\n' || bytes.HasPrefix(w.buf[w.r:w.w], []byte("\r\n"))) {
-		w.r += bytes.IndexByte(w.buf[w.r:w.w], '\n') + 1
+func (b *buffer) unasked() bool {
+	for b.r < b.w && (b.buf[b.r] == '\n' || bytes.HasPrefix(b.buf[b.r:b.w], []byte("\r\n"))) {
+		b.r += bytes.IndexByte(b.buf[b.r:b.w], '\n') + 1
 	}
-	return w.w-w.r > 1 || w.w-w.r == 1 && w.buf[w.r] != '\r' // half of an empty line
+	return b.w-b.r > 1 || b.w-b.r == 1 && b.buf[b.r] != '\r' // half of an empty line
 }
 
 // timeoutError is what a limit of Server ended.
