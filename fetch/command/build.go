@@ -14,6 +14,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/smtp"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/route"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -179,7 +180,7 @@ func (e *env) server(a *config.Account) (*pop3.Server, error) {
 	}
 	s := a.Server
 	s.TLS = tlsConf
-	s.Dial = dialer(a)
+	s.Dial = route.Dialer(&a.Route)
 	s.Trace = e.trace(a.Name)
 	s.Logins, err = e.logins(a)
 	return &s, err

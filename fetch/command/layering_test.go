@@ -29,6 +29,7 @@ var layers = map[string][]string{
 	"fetch/command/logging": {"fetch/command/term"},
 
 	"fetch/command/jsonline": {"fetch", "fetch/plan", "state"},
+	"fetch/command/route":    {"fetch", "fetch/config", "fetch/pop3", "fetch/command/exit", "fetch/command/hook"},
 
 	"fetch":               {"fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "deliver", "deliver/fault", "state"},
 	"fetch/plan":          {"fetch/header", "fetch/pop3", "state"},

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/url"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/route"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
 )
@@ -38,7 +36,7 @@ func (e *env) tokens(a *config.Account) (*tokens, error) {
 	}
 	conf := a.OAuth.Config
 	if p := a.Route.Proxy; p != nil {
-		conf.Proxy = httpProxyURL(p)
+		conf.Proxy = route.HTTPProxy(p)
 	}
 	client, err := oauth.New(conf)
 	if err != nil {
@@ -56,27 +54,6 @@ func (e *env) tokens(a *config.Account) (*tokens, error) {
 	}
 	e.sources[a.Name] = t
 	return t, nil
-}
-
-// httpProxyURL is an account's proxy as an HTTP client asks for it.
-func httpProxyURL(p *config.Proxy) func(*http.Request) (*url.URL, error) {
-	return func(req *http.Request) (*url.URL, error) {
-		if host := req.URL.Hostname(); host == "localhost" || net.ParseIP(host).IsLoopback() {
-			return nil, nil
-		}
-		u := &url.URL{Scheme: "http", Host: p.Server.String()}
-		if p.Kind == config.ProxySOCKS5 {
-			u.Scheme = "socks5h"
-		}
-		if p.User != "" {
-			password, err := proxyPassword(req.Context(), p)
-			if err != nil {
-				return nil, err
-			}
-			u.User = url.UserPassword(p.User, password)
-		}
-		return u, nil
-	}
 }
 
 // get returns a token that is valid for a while.

@@ -1,4 +1,6 @@
-package command
+// Package route opens connections the way the configuration says: directly, from
+// a local address, through a proxy, or as a command's standard input and output.
+package route
 
 import (
 	"bufio"
@@ -11,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -28,18 +31,17 @@ import (
 )
 
 // dialFunc opens a connection to a server.
-type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialer returns how the account's server is reached; nil: directly.
-func dialer(a *config.Account) dialFunc {
-	r := a.Route
+// Dialer returns how a server is reached; nil: directly.
+func Dialer(r *config.Route) func(ctx context.Context, network, address string) (net.Conn, error) {
 	direct := &net.Dialer{KeepAlive: 30 * time.Second}
 	if r.Bind.IsValid() {
 		direct.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(r.Bind, 0))
 	}
 	switch {
 	case len(r.Tunnel) > 0:
-		return tunnel(r.Tunnel, &a.Server)
+		return tunnel(r.Tunnel)
 	case r.Proxy != nil && r.Proxy.Kind == config.ProxyHTTP:
 		return httpProxy(r.Proxy, direct)
 	case r.Proxy != nil:
@@ -143,11 +145,15 @@ func (c *earlyConn) Read(p []byte) (int, error) {
 
 // tunnel runs a command whose standard input and output are the connection:
 // `tunnel: [ssh, gateway, nc, "%h", "%p"]`. %h and %p stand for host and port.
-func tunnel(argv []string, s *pop3.Server) dialFunc {
-	return func(context.Context, string, string) (net.Conn, error) {
+func tunnel(argv []string) dialFunc {
+	return func(_ context.Context, _, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
 		words := make([]string, len(argv))
 		for i, w := range argv {
-			words[i] = strings.NewReplacer("%h", s.Host, "%p", strconv.Itoa(s.Port), "%%", "%").Replace(w)
+			words[i] = strings.NewReplacer("%h", host, "%p", port, "%%", "%").Replace(w)
 		}
 		ours, theirs, err := socketPair()
 		if err != nil {
@@ -214,4 +220,26 @@ func (c *tunnelConn) Close() error {
 	err := c.Conn.Close()
 	c.end()
 	return err
+}
+
+// HTTPProxy is a proxy as an HTTP client asks for it. This machine's own servers
+// are reached without.
+func HTTPProxy(p *config.Proxy) func(*http.Request) (*url.URL, error) {
+	return func(req *http.Request) (*url.URL, error) {
+		if host := req.URL.Hostname(); host == "localhost" || net.ParseIP(host).IsLoopback() {
+			return nil, nil
+		}
+		u := &url.URL{Scheme: "http", Host: p.Server.String()}
+		if p.Kind == config.ProxySOCKS5 {
+			u.Scheme = "socks5h"
+		}
+		if p.User != "" {
+			password, err := proxyPassword(req.Context(), p)
+			if err != nil {
+				return nil, err
+			}
+			u.User = url.UserPassword(p.User, password)
+		}
+		return u, nil
+	}
 }
