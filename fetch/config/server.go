@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -60,7 +61,7 @@ func parseServer(s string) (Server, error) {
 			return Server{}, errors.New("the port must be a number from 1 to 65535")
 		}
 	}
-	if !validHost(host) {
+	if !ValidHost(host) {
 		return Server{}, errors.New("is not a host name or address")
 	}
 	n, _ := strconv.Atoi(port)
@@ -72,14 +73,14 @@ func validPort(s string) bool {
 	return err == nil && n > 0 && n < 65536 && strconv.Itoa(n) == s
 }
 
-// validHost accepts addresses, and names by their characters: resolvers know
+// ValidHost accepts addresses, and names by their characters: resolvers know
 // names that RFC 1123 does not (underscores, UTF-8).
-func validHost(s string) bool {
+func ValidHost(s string) bool {
 	if _, err := netip.ParseAddr(s); err == nil {
 		return true
 	}
 	bad := func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`/\@:[]()<>,;"'?#%`, r) }
-	return s != "" && len(s) < 254 && !strings.ContainsFunc(s, bad)
+	return s != "" && len(s) < 254 && utf8.ValidString(s) && !strings.ContainsFunc(s, bad)
 }
 
 // server decodes the server of an account or an SMTP relay.
@@ -102,7 +103,7 @@ func serverOrSocket() kind[Server] {
 
 func hostName() kind[string] {
 	return parsed("a host name", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
-		if !validHost(s) {
+		if !ValidHost(s) {
 			return "", errors.New("is not a host name")
 		}
 		return strings.ToLower(s), nil

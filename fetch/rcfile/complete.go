@@ -14,7 +14,7 @@ import (
 func (r *Result) finish() error {
 	for _, a := range r.Accounts {
 		switch {
-		case !ValidHost(a.Host):
+		case !config.ValidHost(a.Host):
 			a.Host, a.Unsure = noHost, "its server is missing or is not a host name"
 		case BadText(a.User) != "":
 			a.User, a.Unsure = noUser, "its user name "+BadText(a.User)
@@ -28,27 +28,26 @@ func (r *Result) finish() error {
 }
 
 func (r *Result) complete(a *Account) {
-	o := Option{File: a.File, Line: a.Line}
-	a.Port = cmp.Or(a.Port, UsualPort(a.TLS))
-	if a.TLS == pop3.Plain {
+	a.Port = cmp.Or(a.Port, UsualPort(a.Security))
+	if a.Security == pop3.Plain {
 		for _, key := range []string{"ca_file", "client_cert", "client_key", "min_version", "server_name"} {
 			a.Unset(key)
 		}
 		if !config.Loopback(strings.ToLower(a.Host)) && !a.Has("tunnel") {
-			a.insecure = true
-			a.Change(o, "password and mail go over the network in the clear, as before: try tls: stls or tls: implicit, and take insecure out")
+			a.Insecure = true
+			a.Change(a.Start, "password and mail go over the network in the clear, as before: try tls: stls or tls: implicit, and take insecure out")
 		}
 	}
 	if !a.Has("client_cert") {
 		a.Unset("client_key")
 	}
-	r.completeAuth(a, o)
-	if !slices.ContainsFunc(a.Targets, takesRecipient) && a.Multi {
+	a.completeAuth()
+	if !slices.ContainsFunc(a.Targets, takesRecipient) && a.Has("to") {
 		a.Unset("to")
 		a.Unsure = "a shared mailbox needs a target that takes recipients (smtp, lmtp or pipe)"
 	}
 	if len(a.Targets) == 0 {
-		a.Targets = r.ownMaildir(a)
+		a.Targets = a.ownMaildir()
 		if a.Unsure == "" && r.Format.Name != "thunderbird" {
 			a.Unsure = "where its mail goes could not be carried over: look at deliver"
 		}
@@ -60,7 +59,7 @@ func (r *Result) complete(a *Account) {
 }
 
 // completeAuth takes out what contradicts auth or lacks a secret.
-func (r *Result) completeAuth(a *Account, o Option) {
+func (a *Account) completeAuth() {
 	auth, _ := a.Value("auth").(config.Word)
 	pass, tok := a.Has("password"), a.Has("token")
 	bad := ""
@@ -84,10 +83,10 @@ func (r *Result) completeAuth(a *Account, o Option) {
 	}
 	if bad != "" {
 		a.Unset("auth")
-		a.Drop(Option{o.File, o.Line, "auth " + string(auth)}, bad)
+		a.Drop(a.Start.As("auth "+string(auth)), bad)
 	}
 	if !pass && !tok && bad == "" && auth != "external" && auth != "gssapi" {
-		a.Change(o, "no password was found: set password:, or you are asked on the terminal")
+		a.Change(a.Start, "no password was found: set password:, or you are asked on the terminal")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 )
@@ -169,7 +170,7 @@ func TestMpopAgrees(t *testing.T) {
 			keep = "on"
 		}
 		for _, line := range []string{"host = " + a.Host, fmt.Sprintf("port = %d", a.Port), "user = " + a.User, "keep = " + keep,
-			"uidls file = " + a.Seen.File, "tls = " + map[bool]string{true: "off", false: "on"}[a.TLS == 2]} {
+			"uidls file = " + a.SeenFile, "tls = " + map[bool]string{true: "off", false: "on"}[a.Security == pop3.Plain]} {
 			if !strings.Contains(string(out), line+"\n") {
 				t.Errorf("%s: %q is not in\n%s", a.Label, line, out)
 			}

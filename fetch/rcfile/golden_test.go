@@ -120,7 +120,7 @@ func accepts(t testing.TB, r *rcfile.Result, home string) {
 	for i, a := range r.Accounts {
 		got := c.Accounts[i]
 		if got.Name != a.Name || got.Server.Host != strings.ToLower(strings.Trim(a.Host, "[]")) && !strings.Contains(a.Host, ":") ||
-			got.Server.Port != a.Port || got.User != a.User || got.Server.Security != a.TLS || got.Enabled != a.Enabled || len(got.Deliver) != len(a.Targets) {
+			got.Server.Port != a.Port || got.User != a.User || got.Server.Security != a.Security || got.Enabled != a.Enabled || len(got.Deliver) != len(a.Targets) {
 			t.Errorf("config reads %+v from %+v", got, a)
 		}
 		if keep := a.Value("keep"); (keep == config.Word("all")) != got.Policy.Keep.All() || (keep == config.Word("none")) != got.Policy.Keep.None {

@@ -1,32 +1,28 @@
 package rcfile
 
 import (
+	"slices"
 	"strings"
 )
 
-// iniValue is one option of a getmailrc.
-type Setting struct {
-	Option
-	Name, Value string
-}
-
-// iniSection is one section; its options are in the order of the file, names
-// in lower case.
+// Section is one section of an INI file; its options are in the order of the
+// file, names in lower case.
 type Section struct {
 	Name    string
 	Line    int
-	Options []Setting
+	Options []Option
 }
 
-func (s *Section) Get(name string) (Setting, bool) {
+// Get returns an option; its Name is empty if there is none.
+func (s *Section) Get(name string) Option {
 	if s != nil {
-		for _, v := range s.Options {
-			if v.Name == name {
-				return v, true
+		for _, o := range s.Options {
+			if o.Name == name {
+				return o
 			}
 		}
 	}
-	return Setting{}, false
+	return Option{}
 }
 
 // ParseINI reads a file as Python's RawConfigParser does: "=" or ":" behind
@@ -41,9 +37,7 @@ func ParseINI(file, text string) ([]*Section, error) {
 		line := strings.TrimLeft(raw, " \t\v\f")
 		depth := len(raw) - len(line)
 		switch {
-		case line == "":
-			continue
-		case line[0] == '#' || line[0] == ';':
+		case line == "" || line[0] == '#' || line[0] == ';':
 			continue
 		case open && depth > indent:
 			last := &cur.Options[len(cur.Options)-1]
@@ -51,10 +45,8 @@ func ParseINI(file, text string) ([]*Section, error) {
 			continue
 		case line[0] == '[' && strings.Contains(line, "]"):
 			cur = &Section{Name: line[1:strings.LastIndexByte(line, ']')], Line: i + 1}
-			for _, s := range sections {
-				if s.Name == cur.Name {
-					return nil, Syntax(file, i+1, "section [%s] stands twice", cur.Name)
-				}
+			if slices.ContainsFunc(sections, func(s *Section) bool { return s.Name == cur.Name }) {
+				return nil, Syntax(file, i+1, "section [%s] stands twice", cur.Name)
 			}
 			sections, open = append(sections, cur), false
 			continue
@@ -65,25 +57,19 @@ func ParseINI(file, text string) ([]*Section, error) {
 		if sep <= 0 {
 			return nil, Syntax(file, i+1, "wants NAME = VALUE")
 		}
-		v := Setting{Option: Option{File: file, Line: i + 1}, Name: strings.ToLower(strings.TrimSpace(line[:sep])), Value: strings.TrimSpace(line[sep+1:])}
-		if _, twice := cur.Get(v.Name); twice {
-			return nil, Syntax(file, i+1, "%s stands twice in [%s]", v.Name, cur.Name)
+		o := Option{File: file, Line: i + 1, Name: strings.ToLower(strings.TrimSpace(line[:sep])), Value: strings.TrimSpace(line[sep+1:])}
+		if cur.Get(o.Name).Name != "" {
+			return nil, Syntax(file, i+1, "%s stands twice in [%s]", o.Name, cur.Name)
 		}
-		cur.Options = append(cur.Options, v)
+		cur.Options = append(cur.Options, o)
 		open, indent = true, depth
 	}
 	for _, s := range sections {
-		for i := range s.Options {
-			s.Options[i].Text = s.Options[i].shown()
+		for i, o := range s.Options {
+			if s.Options[i].Text = o.Name + " = " + strings.Join(strings.Fields(o.Value), " "); o.Name == "password" {
+				s.Options[i].Text = "password = ***"
+			}
 		}
 	}
 	return sections, nil
-}
-
-// shown is the option as written, in one line, passwords as ***.
-func (v *Setting) shown() string {
-	if v.Name == "password" {
-		return "password = ***"
-	}
-	return v.Name + " = " + strings.Join(strings.Fields(v.Value), " ")
 }

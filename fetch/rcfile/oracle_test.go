@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -113,7 +114,7 @@ func weSay(r *rcfile.Result) []string {
 		for _, f := range []struct {
 			on   bool
 			text string
-		}{{a.Value("keep") == config.Word("all"), "--keep on"}, {a.TLS == 0, "SSL encrypted sessions enabled"}, {a.Multi, "Multi-drop mode"}, {uidl, "forcing UIDL use"}} {
+		}{{a.Value("keep") == config.Word("all"), "--keep on"}, {a.Security == pop3.ImplicitTLS, "SSL encrypted sessions enabled"}, {a.Has("to"), "Multi-drop mode"}, {uidl, "forcing UIDL use"}} {
 			if f.on {
 				fact += " " + f.text
 			}

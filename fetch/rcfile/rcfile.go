@@ -5,9 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-
-	"github.com/mailhaul/mailhaul/fetch/config"
-	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // Options are what reading depends on besides files. The package looks at no
@@ -107,38 +104,6 @@ func (s SecretFile) String() string { return s.Path }
 // GoString returns the path only.
 func (s SecretFile) GoString() string { return s.Path }
 
-// Account is one account of the other program.
-type Account struct {
-	// Name is its key in the YAML, Label what the other program calls it.
-	Name, Label string
-	// File and Line are where it starts.
-	File string
-	Line int
-	// Host, Port, User and TLS are what the YAML says.
-	Host string
-	Port int
-	User string
-	TLS  pop3.Security
-	// Enabled is false for one that was off, or that cannot work as it is.
-	Enabled bool
-	// Notes are in the order of the file.
-	Notes []Note
-
-	fields   config.Map   // in the order in which they were set
-	Targets  []config.Map // elements of deliver
-	Multi    bool         // recipients come from each message
-	insecure bool         // no TLS to another machine, as before
-	Unsure   string       // why the account is not enabled
-	Seen     SeenKey      // how the other program names its seen-list
-}
-
-// stateKey is how a program tells apart the lists of its accounts.
-type SeenKey struct {
-	Host, User string
-	Port       int
-	File       string // the account's own file, if it has one
-}
-
 // Result is what a configuration yields.
 type Result struct {
 	Format Format
@@ -151,10 +116,14 @@ type Result struct {
 	// Secrets are what the YAML refers to by file.
 	Secrets []SecretFile
 
-	Options   Options
-	SeenFiles []string // files of seen-lists shared by accounts
-	Locks     []string // files that tell that the program runs
-	NoLock    string   // why there is no lock to look at
+	// Options are what Read was called with.
+	Options Options
+	// SeenFiles are lists that accounts share.
+	SeenFiles []string
+	// Locks are files that show that the program runs; NoLock is why there is
+	// none to look at.
+	Locks  []string
+	NoLock string
 }
 
 // Format is a program whose files can be read.
@@ -166,9 +135,9 @@ type Format struct {
 	Find func(o Options) (string, error)
 	// Read parses the file or directory at path into r.
 	Read func(r *Result, path string) error
-	// Seen reads one file of seen messages; it is that of an account, or a is
-	// nil.
-	Seen func(r *Result, file string, a *Account) ([]SeenList, error)
+	// Seen parses a file of seen messages and says whose lists they are: see
+	// Claim and Own. a is the account that the file belongs to, or nil.
+	Seen func(r *Result, file string, data []byte, a *Account) ([]SeenList, error)
 	// Busy reports whether the program runs now, and why that is thought. If
 	// there is no way to tell, why says so and busy is false.
 	Busy func(r *Result) (why string, busy bool)
@@ -192,22 +161,15 @@ func Read(f Format, path string, o Options) (*Result, error) {
 	return r, r.finish()
 }
 
-// account adds an account under a name that is free and that config accepts.
+// Add adds an account under a name that is free and that config accepts.
 func (r *Result) Add(label, file string, line int) *Account {
 	name := accountName(label)
 	for n := 2; slices.ContainsFunc(r.Accounts, func(a *Account) bool { return a.Name == name }); n++ {
 		name = fmt.Sprintf("%s-%d", accountName(label), n)
 	}
-	a := &Account{Name: name, Label: label, File: file, Line: line, Enabled: true}
+	a := &Account{Name: name, Label: label, Start: Option{File: file, Line: line}, Enabled: true, result: r}
 	r.Accounts = append(r.Accounts, a)
 	return a
-}
-
-// FreeName returns a name that no account has.
-func (r *Result) FreeName(label string) string {
-	probe := r.Add(label, "", 0)
-	r.Accounts = r.Accounts[:len(r.Accounts)-1]
-	return probe.Name
 }
 
 // accountName makes a key under accounts: letters, digits and . _ - + @, the
@@ -229,6 +191,7 @@ func accountName(label string) string {
 	return s
 }
 
-func (r *Result) AddNote(kind NoteKind, file string, line int, option, why string) {
-	r.Notes = append(r.Notes, Note{kind, file, line, option, why})
+// Note adds a note about no single account.
+func (r *Result) Note(kind NoteKind, o Option, why string) {
+	r.Notes = append(r.Notes, Note{kind, o.File, o.Line, o.Text, why})
 }

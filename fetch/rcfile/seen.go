@@ -3,7 +3,7 @@ package rcfile
 import (
 	"errors"
 	"io/fs"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 )
@@ -58,46 +58,40 @@ type SeenList struct {
 // that no account claims are returned too, with an empty Account.
 func (r *Result) Seen(files ...string) ([]SeenList, error) {
 	var lists []SeenList
-	read := func(file string, a *Account, must bool) error {
-		got, err := r.Format.Seen(r, file, a)
-		if !must && errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		lists = append(lists, got...)
-		return err
+	named := len(files) > 0
+	if !named {
+		files = r.StateFiles()
 	}
 	for _, file := range files {
-		if err := read(file, r.owner(file), true); err != nil {
-			return lists, err
-		}
-	}
-	if len(files) > 0 {
-		return lists, nil
-	}
-	for _, file := range r.SeenFiles {
-		if err := read(file, nil, false); err != nil {
-			return lists, err
-		}
-	}
-	done := map[string]bool{} // accounts may share a file
-	for _, a := range r.Accounts {
-		if a.Seen.File == "" || done[a.Seen.File] {
+		got, err := r.seen(file)
+		if !named && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		done[a.Seen.File] = true
-		if err := read(a.Seen.File, a, false); err != nil {
+		if lists = append(lists, got...); err != nil {
 			return lists, err
 		}
 	}
 	return lists, nil
 }
 
+func (r *Result) seen(file string) ([]SeenList, error) {
+	data, err := Load(file, MaxState)
+	if err != nil {
+		return nil, err
+	}
+	lists, err := r.Format.Seen(r, file, data, r.owner(file))
+	for i := range lists {
+		lists[i].Source = file
+	}
+	return lists, err
+}
+
 // StateFiles returns where the lists are looked for, existing or not.
 func (r *Result) StateFiles() []string {
-	files := append([]string(nil), r.SeenFiles...)
+	files := slices.Clone(r.SeenFiles)
 	for _, a := range r.Accounts {
-		if a.Seen.File != "" {
-			files = append(files, a.Seen.File)
+		if a.SeenFile != "" && !slices.Contains(files, a.SeenFile) { // accounts may share one
+			files = append(files, a.SeenFile)
 		}
 	}
 	return files
@@ -106,7 +100,7 @@ func (r *Result) StateFiles() []string {
 // owner returns the account whose own file this is, or the only account.
 func (r *Result) owner(file string) *Account {
 	for _, a := range r.Accounts {
-		if a.Seen.File == file {
+		if a.SeenFile == file {
 			return a
 		}
 	}
@@ -116,22 +110,28 @@ func (r *Result) owner(file string) *Account {
 	return nil
 }
 
-// Claim returns the name of the account whose list has this host and user.
-func (r *Result) Claim(host, user string, fold bool) string {
-	for _, a := range r.Accounts {
-		if a.Seen.Host == host && a.Seen.User == user ||
-			fold && strings.EqualFold(a.Seen.Host, host) && strings.EqualFold(a.Seen.User, user) {
-			return a.Name
+// Claim gives each list to the account with its host and user; fold ignores
+// case.
+func (r *Result) Claim(lists []SeenList, fold bool) []SeenList {
+	for i := range lists {
+		l := &lists[i]
+		for _, a := range r.Accounts {
+			if a.Host == l.Host && a.User == l.User || fold && strings.EqualFold(a.Host, l.Host) && strings.EqualFold(a.User, l.User) {
+				l.Account = a.Name
+				break
+			}
 		}
 	}
-	return ""
+	return lists
 }
 
-func NameOf(a *Account) string {
-	if a == nil {
-		return ""
+// Own gives a list that names neither host nor user to an account, if there is
+// one.
+func (l SeenList) Own(a *Account) []SeenList {
+	if a != nil {
+		l.Account, l.Host, l.User = a.Name, a.Host, a.User
 	}
-	return a.Name
+	return []SeenList{l}
 }
 
 // UnixTime reads a recorded time; zero if it is not one.
@@ -142,12 +142,12 @@ func UnixTime(n int64) time.Time {
 	return time.Unix(n, 0).UTC()
 }
 
-// Stamp splits "UID TIME" at the last blank.
-func Stamp(s string) (uid string, at int64, ok bool) {
+// Stamp splits "UID TIME" at the last blank; ok is false if there is no time.
+func Stamp(s string) (u SeenUID, ok bool) {
 	i := strings.LastIndexByte(s, ' ')
-	if i <= 0 {
-		return s, 0, false
+	n, ok := Int(s[i+1:])
+	if i <= 0 || !ok || n < 0 {
+		return SeenUID{UID: s}, false
 	}
-	n, err := strconv.ParseInt(s[i+1:], 10, 64)
-	return s[:i], n, err == nil && n >= 0
+	return SeenUID{UID: s[:i], FirstSeen: UnixTime(n)}, true
 }

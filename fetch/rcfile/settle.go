@@ -21,7 +21,7 @@ const (
 // disable turns an account off and says why; the first reason is enough.
 func (a *Account) disable(why string) {
 	if a.Enabled {
-		a.Change(Option{File: a.File, Line: a.Line}, "is not enabled: "+why)
+		a.Change(a.Start, "is not enabled: "+why)
 	}
 	a.Enabled = false
 }
@@ -64,7 +64,7 @@ func (r *Result) parse(accounts ...*Account) (*config.Config, error) {
 // judge makes the account one that config accepts. Each round takes one thing
 // out; what is left in the end is a server, a user and a Maildir.
 func (r *Result) judge(a *Account) {
-	for range len(a.fields) + len(a.Targets) {
+	for range len(a.keys) + len(a.Targets) {
 		_, err := r.parse(a)
 		if err == nil {
 			return
@@ -74,14 +74,14 @@ func (r *Result) judge(a *Account) {
 		}
 	}
 	for _, strip := range []func(){
-		func() { a.fields, a.Targets, a.insecure, a.TLS = nil, r.ownMaildir(a), false, pop3.ImplicitTLS },
+		func() { a.keys, a.Targets, a.Insecure, a.Security = nil, a.ownMaildir(), false, pop3.ImplicitTLS },
 		func() { a.Host, a.User, a.Port = noHost, noUser, 995 },
 	} {
 		_, err := r.parse(a)
 		if err == nil {
 			return
 		}
-		a.Drop(Option{File: a.File, Line: a.Line}, refusal(err))
+		a.Drop(a.Start, refusal(err))
 		a.disable("only its name could be carried over whole")
 		strip()
 	}
@@ -99,7 +99,7 @@ func (r *Result) takeOut(a *Account, err error) bool {
 	case n == 1 && i < len(a.Targets):
 		a.Targets = slices.Delete(slices.Clone(a.Targets), i, i+1)
 		if key = "deliver"; len(a.Targets) == 0 {
-			a.Targets = r.ownMaildir(a)
+			a.Targets = a.ownMaildir()
 		}
 	default:
 		if i := strings.IndexAny(key, ".["); i >= 0 {
@@ -110,7 +110,7 @@ func (r *Result) takeOut(a *Account, err error) bool {
 		}
 		a.Unset(key)
 	}
-	a.Drop(Option{a.File, a.Line, key}, refusal(err))
+	a.Drop(a.Start.As(key), refusal(err))
 	a.disable("look at " + key)
 	return true
 }
@@ -124,7 +124,7 @@ func refusal(err error) string {
 	return err.Error()
 }
 
-func (r *Result) ownMaildir(a *Account) []config.Map {
+func (a *Account) ownMaildir() []config.Map {
 	return []config.Map{config.Pair("maildir", "~/Mail/"+a.Name)}
 }
 
@@ -139,7 +139,7 @@ func (r *Result) oneMaildropEach() {
 		id := r.id(a)
 		key := fmt.Sprint(id, a.Enabled, r.says(a))
 		if first := said[key]; first != nil {
-			r.AddNote(Changed, a.File, a.Line, "account "+a.Label, "says the same as "+first.Name+": they are one account here")
+			r.Note(Changed, a.Start.As("account "+a.Label), "says the same as "+first.Name+": they are one account here")
 			r.forget(a)
 			continue
 		}
@@ -165,7 +165,7 @@ func (r *Result) ownID(a *Account, ids map[string][]*Account) {
 	ids[id] = []*Account{a}
 	a.Set("id", id)
 	if !a.Enabled {
-		a.Change(Option{File: a.File, Line: a.Line}, "is the same maildrop as "+first.Name+", so it has an id of its own")
+		a.Change(a.Start, "is the same maildrop as "+first.Name+", so it has an id of its own")
 	}
 	a.disable("it is the same maildrop as " + first.Name + ", with other options: put what it adds into that one and remove this")
 }

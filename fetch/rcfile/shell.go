@@ -5,6 +5,19 @@ import (
 	"strings"
 )
 
+// Command returns the argv for a command line that went to a shell; nil if it
+// cannot be written.
+func Command(line string) []string {
+	argv, plain := splitCommand(line)
+	if !plain {
+		argv = []string{"sh", "-c", line}
+	}
+	if badArgv(argv) || strings.TrimSpace(line) == "" {
+		return nil
+	}
+	return argv
+}
+
 // splitCommand splits a command line as a shell does, if that needs no shell:
 // words and quotes only, nothing that expands, redirects or chains. Else plain
 // is false.

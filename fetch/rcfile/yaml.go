@@ -50,11 +50,11 @@ func order() []string {
 
 // all returns the account's keys in the order of printing.
 func (a *Account) all() config.Map {
-	m := append(config.Pair("server", HostPort(a.Host, a.Port, UsualPort(a.TLS))).And("user", a.User).And("deliver", a.Targets), a.fields...)
-	if a.TLS != pop3.ImplicitTLS {
-		m = m.And("tls", config.Word(a.TLS.String()))
+	m := append(config.Pair("server", hostPort(a.Host, a.Port, UsualPort(a.Security))).And("user", a.User).And("deliver", a.Targets), a.keys...)
+	if a.Security != pop3.ImplicitTLS {
+		m = m.And("tls", config.Word(a.Security.String()))
 	}
-	if a.insecure {
+	if a.Insecure {
 		m = m.And("insecure", true)
 	}
 	if !a.Enabled {

@@ -1,9 +1,11 @@
 // Package fdm reads fdm's configuration and its caches.
 package fdm
 
-import "github.com/mailhaul/mailhaul/fetch/rcfile"
+import (
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
+)
 
-// FormatFdm reads fdm's files.
+// Format reads fdm's files.
 func Format() rcfile.Format {
 	return rcfile.Format{Name: "fdm", Find: find, Read: read, Seen: seen, Busy: busy}
 }
@@ -17,11 +19,7 @@ type conf struct {
 	r       *rcfile.Result
 	actions map[string][]token // what stands behind the name
 	rules   []rule
-	maxSize statement
-	verify  bool
-	proxy   statement
-	lock    string
-	many    bool
+	set     map[string]statement // global options
 }
 
 // rule is a match without conditions beyond the account.
@@ -37,11 +35,13 @@ func read(r *rcfile.Result, file string) error {
 	if err != nil {
 		return err
 	}
-	c := &conf{r: r, actions: map[string][]token{}}
+	c := &conf{r: r, actions: map[string][]token{}, set: map[string]statement{}}
 	for _, s := range statements {
-		switch s.word {
+		switch s.Name {
 		case "set":
-			c.set(s)
+			if len(s.tokens) > 1 {
+				c.option(s)
+			}
 		case "action":
 			if len(s.tokens) > 2 {
 				c.actions[s.tokens[1].text] = s.tokens[2:]
@@ -50,13 +50,13 @@ func read(r *rcfile.Result, file string) error {
 			c.match(s)
 		case "account":
 		case "cache":
-			r.AddNote(rcfile.Dropped, s.File, s.Line, s.Text, "is a list of the user's own, not of messages seen")
+			r.Note(rcfile.Dropped, s.Option, "is a list of the user's own, not of messages seen")
 		default:
-			return rcfile.Syntax(s.File, s.Line, "unexpected %q", s.word)
+			return rcfile.Syntax(s.File, s.Line, "unexpected %q", s.Name)
 		}
 	}
 	for _, s := range statements {
-		if s.word == "account" {
+		if s.Name == "account" && len(s.tokens) > 1 {
 			c.account(s)
 		}
 	}
@@ -65,11 +65,12 @@ func read(r *rcfile.Result, file string) error {
 }
 
 func (c *conf) locks() {
-	switch {
-	case c.many:
+	_, many := c.set["allow-multiple"]
+	switch lock := c.value("lock-file"); {
+	case many:
 		c.r.NoLock = "fdm runs without a lock here (allow-multiple): make sure that it does not run"
-	case c.lock != "":
-		c.r.Locks = []string{c.lock}
+	case lock != "":
+		c.r.Locks = []string{lock}
 	case c.r.Options.Root:
 		c.r.Locks = []string{"/var/db/fdm.lock"}
 	default:
@@ -77,104 +78,81 @@ func (c *conf) locks() {
 	}
 }
 
-// set handles the global options.
-func (c *conf) set(s statement) {
-	if len(s.tokens) < 2 {
-		return
+// value is what follows a global option.
+func (c *conf) value(name string) string {
+	if t := c.set[name].tokens; len(t) > 2 {
+		v, _ := tags(c.r.Options, t[2].text)
+		return v
 	}
-	arg := ""
-	if len(s.tokens) > 2 {
-		arg, _ = tags(c.r.Options, s.tokens[2].text)
-	}
-	why := "has no counterpart"
-	switch s.tokens[1].text {
-	case "maximum-size":
-		c.maxSize = s
-		return
-	case "proxy":
-		c.proxy = s
-		return
-	case "verify-certificates":
-		c.verify = true
-		c.r.AddNote(rcfile.Carried, s.File, s.Line, s.Text, "certificates are always checked")
-		return
-	case "lock-file":
-		c.lock = arg
-		c.r.AddNote(rcfile.Carried, s.File, s.Line, s.Text, "used to see whether fdm runs")
-		return
-	case "allow-multiple":
-		c.many = true
-		why = "two runs never work on one maildrop"
-	case "no-received":
-		c.r.AddNote(rcfile.Carried, s.File, s.Line, s.Text, "is so anyway")
-		return
-	case "delete-oversized":
-		why = "nothing is deleted that was not delivered: max_size skips large messages"
-	case "unmatched-mail":
-		why = "all mail of an account goes to its targets"
-	case "timeout":
-		why = "see timeout of each account"
-	case "queue-high", "queue-low", "purge-after", "strip-characters", "lock-types", "lock-wait", "lock-timeout":
-		why = "is not needed"
-	case "ignore-errors":
-		why = "an error of one account never keeps the others from being fetched"
-	case "no-create":
-		why = "a Maildir or mbox that is missing is made"
-	case "file-umask":
-		why = "files are readable by their owner only (mode 0600), whatever the umask: mailhaul has no key for it; let the target give access to a group"
-	case "default-user", "command-user", "file-group", "lookup-order":
-		why = "mailhaul delivers as the user who runs it"
-	case "parallel-accounts":
-		why = "see parallel"
-	}
-	c.r.AddNote(rcfile.Dropped, s.File, s.Line, s.Text, why)
+	return ""
+}
+
+// option handles a global option.
+func (c *conf) option(s statement) {
+	o := s.Option
+	o.Name = s.tokens[1].text
+	c.set[o.Name] = s
+	c.r.Apply(rcfile.Rows{
+		"maximum-size proxy":  rcfile.Later, // each account has its note
+		"verify-certificates": rcfile.Carry("certificates are always checked"),
+		"lock-file":           rcfile.Carry("used to see whether fdm runs"),
+		"allow-multiple":      rcfile.Drop("two runs never work on one maildrop"),
+		"no-received":         rcfile.Carry("is so anyway"),
+		"delete-oversized":    rcfile.Drop("nothing is deleted that was not delivered: max_size skips large messages"),
+		"unmatched-mail":      rcfile.Drop("all mail of an account goes to its targets"),
+		"timeout":             rcfile.Drop("see timeout of each account"),
+		"queue-high queue-low purge-after strip-characters lock-types lock-wait lock-timeout": rcfile.Drop("is not needed"),
+		"ignore-errors":     rcfile.Drop("an error of one account never keeps the others from being fetched"),
+		"no-create":         rcfile.Drop("a Maildir or mbox that is missing is made"),
+		"file-umask":        rcfile.Drop("files are readable by their owner only (mode 0600), whatever the umask: mailhaul has no key for it; let the target give access to a group"),
+		"parallel-accounts": rcfile.Drop("see parallel"),
+		"default-user command-user file-group lookup-order": rcfile.Drop("mailhaul delivers as the user who runs it"),
+	}, o)
 }
 
 // match keeps the rules that hold for all mail or all mail of accounts.
 func (c *conf) match(s statement) {
 	rule := rule{Option: s.Option}
 	t := s.tokens[1:]
-	ok := len(t) > 0
 	switch {
-	case !ok:
-	case t[0].text == "all":
+	case len(t) > 0 && t[0].text == "all":
 		t = t[1:]
-	case (t[0].text == "account" || t[0].text == "accounts") && t[0].kind == tokWord && len(t) > 1:
+	case len(t) > 1 && t[0].is("account", "accounts"):
 		rule.accounts, t = names(t[1:])
 	default:
-		ok = false
+		t = nil
 	}
-	if n := len(t); n > 0 && t[n-1].kind == tokWord && t[n-1].text == "continue" {
+	if n := len(t); n > 0 && t[n-1].is("continue") {
 		rule.more, t = true, t[:n-1]
 	}
-	if !ok || len(t) < 2 || t[0].kind != tokWord || t[0].text != "action" && t[0].text != "actions" {
-		c.r.AddNote(rcfile.Dropped, s.File, s.Line, s.Text, "mailhaul does not sort mail: let the target do it (a pipe to a filter, or the reader's Sieve)")
+	if len(t) < 2 || !t[0].is("action", "actions") {
+		c.r.Note(rcfile.Dropped, s.Option, "mailhaul does not sort mail: let the target do it (a pipe to a filter, or the reader's Sieve)")
 		return
 	}
 	rule.actions = t[1:]
 	if t[1].kind == tokString || t[1].text == "{" && len(t) > 2 && t[2].kind == tokString {
-		names, _ := names(t[1:])
+		list, _ := names(t[1:])
 		rule.actions = nil
-		for _, name := range names {
+		for _, name := range list {
 			rule.actions = append(rule.actions, token{tokWord, "action", s.File, s.Line}, token{tokString, name, s.File, s.Line})
 		}
 	}
 	c.rules = append(c.rules, rule)
-	c.r.AddNote(rcfile.Carried, s.File, s.Line, s.Text, "deliver")
+	c.r.Note(rcfile.Carried, s.Option, "deliver")
 }
 
 // names reads "NAME" or { "NAME" ... } and returns what follows.
-func names(t []token) (names []string, rest []token) {
-	if len(t) > 0 && t[0].text == "{" && t[0].kind == tokSymbol {
-		for t = t[1:]; len(t) > 0 && t[0].text != "}"; t = t[1:] {
-			if t[0].kind == tokString {
-				names = append(names, t[0].text)
-			}
-		}
-		return names, t[min(1, len(t)):]
-	}
+func names(t []token) (list []string, rest []token) {
 	if len(t) == 0 {
 		return nil, nil
 	}
-	return []string{t[0].text}, t[1:]
+	if !t[0].symbol("{") {
+		return []string{t[0].text}, t[1:]
+	}
+	for t = t[1:]; len(t) > 0 && t[0].text != "}"; t = t[1:] {
+		if t[0].kind == tokString {
+			list = append(list, t[0].text)
+		}
+	}
+	return list, t[min(1, len(t)):]
 }

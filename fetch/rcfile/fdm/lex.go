@@ -1,6 +1,8 @@
 package fdm
 
 import (
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,192 +29,149 @@ type token struct {
 	line int
 }
 
+// is reports whether the token is a word, one of those named.
+func (t token) is(words ...string) bool { return t.kind == tokWord && slices.Contains(words, t.text) }
+
+func (t token) symbol(s string) bool { return t.kind == tokSymbol && t.text == s }
+
+// option is the option that starts with the token.
+func (t token) option(text string) rcfile.Option {
+	return rcfile.Option{File: t.file, Line: t.line, Name: t.text, Text: text}
+}
+
+// What a token can be. In double quotes a backslash takes the next byte as it
+// is, save \r \n \t, and ${name} and %{name} are replaced.
+var (
+	space     = regexp.MustCompile(`^(?:[ \t\r\n]|#[^\n]*)*`)
+	digits    = regexp.MustCompile(`^[0-9]+`)
+	word      = regexp.MustCompile(`^[\w-]+`)
+	macro     = regexp.MustCompile(`^[$%](?:\{[\w-]{1,100}\}|[\w-]{1,100})`)
+	text      = regexp.MustCompile(`^(?s:"(?:[^"\\]|\\.)*"|'[^']*')`)
+	inText    = regexp.MustCompile(`(?s)\\.|[$%]\{[\w-]{1,100}\}|[$%]\{`)
+	inCommand = regexp.MustCompile(`^(?s:[^()"']+|"(?:[^"\\]|\\.)*"|'[^']*')`)
+)
+
 // lexer splits one file into tokens. Macros within strings are replaced by
-// macro, which knows those defined so far.
+// those defined so far. After a mistake every token is the end of the file.
 type lexer struct {
-	file, rest string
-	line       int
-	macro      func(name string) string
+	rcfile.Scanner
+	macros map[string]string
+	err    error
 }
 
-func (l *lexer) next() (token, error) {
-	l.space()
-	t := token{file: l.file, line: l.line}
-	if l.rest == "" {
-		return t, nil
+func (l *lexer) fail(line int, format string, args ...any) {
+	if l.err == nil {
+		l.err = rcfile.Syntax(l.File, line, format, args...)
 	}
-	var err error
-	switch c := l.rest[0]; {
+}
+
+func (l *lexer) next() token {
+	l.Match(space)
+	t := token{file: l.File, line: l.Line}
+	if l.Rest == "" {
+		return t
+	}
+	switch c := l.Rest[0]; {
 	case c == '"' || c == '\'':
-		l.rest = l.rest[1:]
-		t.kind = tokString
-		t.text, err = l.str(c)
-	case (c == '$' || c == '%') && len(l.rest) > 1 && l.rest[1] == '(':
-		l.rest = l.rest[2:]
-		t.kind = tokCommand
-		t.text, err = l.command()
+		t.kind, t.text = tokString, l.str()
+	case strings.HasPrefix(l.Rest, "$(") || strings.HasPrefix(l.Rest, "%("):
+		t.kind, t.text = tokCommand, l.command()
 	case c == '$' || c == '%':
-		l.rest = l.rest[1:]
-		t.kind = tokMacro
-		t.text, err = l.name(c)
-	case nameByte(c):
-		n := 0
-		for n < len(l.rest) && nameByte(l.rest[n]) {
-			n++
+		name := l.Match(macro)
+		if name == "" {
+			l.fail(t.line, "%c wants the name of a macro", c)
 		}
-		if c >= '0' && c <= '9' {
-			n = len(l.rest) - len(strings.TrimLeft(l.rest, "0123456789"))
-			t.kind = tokNumber
-		} else {
-			t.kind = tokWord
-		}
-		t.text, l.rest = l.rest[:n], l.rest[n:]
+		t.kind, t.text = tokMacro, bare(name)
+	case c >= '0' && c <= '9':
+		t.kind, t.text = tokNumber, l.Match(digits)
 	default:
-		t.kind, t.text, l.rest = tokSymbol, string(c), l.rest[1:]
+		if t.kind, t.text = tokWord, l.Match(word); t.text == "" {
+			t.kind, t.text = tokSymbol, l.Take(1)
+		}
 	}
-	return t, err
+	if l.err != nil {
+		return token{}
+	}
+	return t
 }
 
-func nameByte(c byte) bool {
-	return c == '_' || c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-}
+// bare is the name of a macro without braces.
+func bare(name string) string { return strings.NewReplacer("{", "", "}", "").Replace(name) }
 
-// space passes blanks and comments.
-func (l *lexer) space() {
-	for l.rest != "" {
-		switch l.rest[0] {
-		case '\n':
-			l.line++
-			l.rest = l.rest[1:]
-		case ' ', '\t', '\r':
-			l.rest = l.rest[1:]
-		case '#':
-			end := strings.IndexByte(l.rest, '\n')
-			if end < 0 {
-				end = len(l.rest)
+// str takes a string.
+func (l *lexer) str() string {
+	start, quote := l.Line, l.Rest[0]
+	s := l.Match(text)
+	if s == "" {
+		l.fail(start, "a %c is missing", quote)
+		return ""
+	}
+	if s = s[1 : len(s)-1]; quote == '\'' {
+		return s
+	}
+	size := 0
+	return inText.ReplaceAllStringFunc(s, func(part string) string {
+		if part[0] == '\\' {
+			if i := strings.IndexByte("rnt", part[1]); i >= 0 {
+				return "\r\n\t"[i : i+1]
 			}
-			l.rest = l.rest[end:]
-		default:
-			return
+			return part[1:]
 		}
-	}
+		v := l.macros[bare(part)]
+		if size += len(v); len(part) == 2 {
+			l.fail(start, "%c wants the name of a macro", part[0])
+		} else if size > rcfile.MaxConfig {
+			l.fail(start, "the string is too long")
+			return ""
+		}
+		return v
+	})
 }
 
-// str reads to the closing quote. In double quotes a backslash takes the next
-// byte as it is, save \r \n \t, and ${name} and %{name} are replaced.
-func (l *lexer) str(end byte) (string, error) {
-	var b strings.Builder
-	start := l.line
-	for l.rest != "" {
-		c := l.rest[0]
-		l.rest = l.rest[1:]
-		if c == '\n' {
-			l.line++
-		}
+// command takes $( to the closing parenthesis, past nested ones and quotes.
+func (l *lexer) command() string {
+	start, rest := l.Line, l.Rest[2:]
+	l.Take(2)
+	for depth := 0; ; {
 		switch {
-		case c == end:
-			return b.String(), nil
-		case end == '"' && c == '\\' && l.rest != "":
-			c, l.rest = l.rest[0], l.rest[1:]
-			if i := strings.IndexByte("rnt", c); i >= 0 {
-				c = "\r\n\t"[i]
-			}
-			b.WriteByte(c)
-		case end == '"' && (c == '$' || c == '%') && strings.HasPrefix(l.rest, "{"):
-			name, err := l.name(c)
-			if err != nil {
-				return "", err
-			}
-			if b.WriteString(l.macro(name)); b.Len() > rcfile.MaxConfig {
-				return "", rcfile.Syntax(l.file, start, "the string is too long")
-			}
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return "", rcfile.Syntax(l.file, start, "a %c is missing", end)
-}
-
-// name reads the name of a macro, with or without braces.
-func (l *lexer) name(kind byte) (string, error) {
-	braces := strings.HasPrefix(l.rest, "{")
-	s := strings.TrimPrefix(l.rest, "{")
-	n := 0
-	for n < len(s) && nameByte(s[n]) {
-		n++
-	}
-	if n == 0 || n > 100 || braces && !strings.HasPrefix(s[n:], "}") {
-		return "", rcfile.Syntax(l.file, l.line, "%c wants the name of a macro", kind)
-	}
-	l.rest = s[n:]
-	if braces {
-		l.rest = l.rest[1:]
-	}
-	return string(kind) + s[:n], nil
-}
-
-// command reads to the closing parenthesis, past nested ones and quotes.
-func (l *lexer) command() (string, error) {
-	depth, quote, start := 0, byte(0), l.line
-	for i := 0; i < len(l.rest); i++ {
-		c := l.rest[i]
-		if c == '\n' {
-			l.line++
-		}
-		switch {
-		case quote != 0:
-			if c == '\\' && quote == '"' {
-				i++
-			} else if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '(':
+		case l.Match(inCommand) != "":
+		case strings.HasPrefix(l.Rest, "("):
 			depth++
-		case c == ')' && depth > 0:
+			l.Take(1)
+		case strings.HasPrefix(l.Rest, ")") && depth > 0:
 			depth--
-		case c == ')':
-			text := l.rest[:i]
-			l.rest = l.rest[i+1:]
-			return text, nil
+			l.Take(1)
+		case strings.HasPrefix(l.Rest, ")"):
+			n := len(rest) - len(l.Rest)
+			l.Take(1)
+			return rest[:n]
+		default:
+			l.fail(start, "a ) is missing")
+			return ""
 		}
 	}
-	return "", rcfile.Syntax(l.file, start, "a ) is missing")
 }
+
+// inTags is a tag within a string, and a percent sign.
+var inTags = regexp.MustCompile(`(?s)%(?:\[[^\]]*\]?|.)`)
 
 // tags replaces the tags that are known before any mail is: %h, %u and
 // their long forms, and %%. ok is false if others remain, which are removed.
 func tags(o rcfile.Options, s string) (out string, ok bool) {
-	var b strings.Builder
 	ok = true
-	for i := 0; i < len(s); i++ {
-		if s[i] != '%' || i+1 == len(s) {
-			b.WriteByte(s[i])
-			continue
-		}
-		i++
-		tag := s[i : i+1]
-		if tag == "[" {
-			end := strings.IndexByte(s[i:], ']')
-			if end < 0 {
-				return b.String(), false
-			}
-			tag = s[i+1 : i+end]
-			i += end
-		}
+	out = inTags.ReplaceAllStringFunc(s, func(tag string) string {
 		switch tag {
-		case "%":
-			b.WriteByte('%')
-		case "h", "home":
-			b.WriteString(o.Home)
-		case "u", "user":
-			b.WriteString(o.User)
-		default:
-			ok = false
+		case "%%":
+			return "%"
+		case "%h", "%[home]":
+			return o.Home
+		case "%u", "%[user]":
+			return o.User
 		}
-	}
-	return b.String(), ok
+		ok = false
+		return ""
+	})
+	return out, ok
 }
 
 // parseSize reads a number with its unit.

@@ -1,7 +1,6 @@
 package fdm
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,7 +17,6 @@ const (
 // its braces.
 type statement struct {
 	rcfile.Option
-	word   string
 	tokens []token
 }
 
@@ -41,7 +39,13 @@ func parse(r *rcfile.Result, file string) ([]statement, error) {
 	if len(p.skip) > 0 {
 		return nil, rcfile.Syntax(file, 1, "an endif is missing")
 	}
-	return split(p.tokens), nil
+	var out []statement
+	for t := p.tokens; len(t) > 0; {
+		n := length(t)
+		out = append(out, statement{t[0].option(shown(t[:n])), t[:n]})
+		t = t[n:]
+	}
+	return out, nil
 }
 
 func (p *parser) file(name string, depth int) error {
@@ -52,136 +56,103 @@ func (p *parser) file(name string, depth int) error {
 	if err != nil {
 		return err
 	}
-	l := &lexer{file: name, rest: text, line: 1, macro: func(n string) string { return p.macros[n] }}
-	for {
-		t, err := l.next()
+	l := &lexer{Scanner: rcfile.Scanner{File: name, Rest: text, Line: 1}, macros: p.macros}
+	for t := l.next(); t.kind != tokEOF; t = l.next() {
 		switch {
-		case err != nil:
-			return err
-		case t.kind == tokEOF:
-			return nil
 		case len(p.tokens) > maxTokens:
-			return rcfile.Syntax(name, t.line, "too many tokens")
-		case t.kind == tokWord && (t.text == "ifdef" || t.text == "ifndef" || t.text == "endif"):
-			err = p.conditional(l, t)
+			l.fail(t.line, "too many tokens")
+		case t.is("ifdef", "ifndef", "endif"):
+			p.conditional(l, t)
 		case slices.Contains(p.skip, true):
-		case t.kind == tokWord && t.text == "include":
-			err = p.include(l, depth)
+		case t.is("include"):
+			if err := p.include(l, depth); err != nil {
+				return err
+			}
 		case t.kind == tokMacro:
-			err = p.macro(l, t)
+			p.macro(l, t)
 		default:
 			p.tokens = append(p.tokens, t)
 		}
-		if err != nil {
-			return err
-		}
 	}
+	return l.err
 }
 
-func (p *parser) conditional(l *lexer, t token) error {
+func (p *parser) conditional(l *lexer, t token) {
 	if t.text == "endif" {
 		if len(p.skip) == 0 {
-			return rcfile.Syntax(t.file, t.line, "endif without ifdef")
+			l.fail(t.line, "endif without ifdef")
+			return
 		}
 		p.skip = p.skip[:len(p.skip)-1]
-		return nil
+		return
 	}
-	m, err := l.next()
-	if err != nil {
-		return err
-	}
+	m := l.next()
 	if m.kind != tokMacro {
-		return rcfile.Syntax(t.file, t.line, "%s wants a macro", t.text)
+		l.fail(t.line, "%s wants a macro", t.text)
 	}
 	_, defined := p.macros[m.text]
 	p.skip = append(p.skip, defined == (t.text == "ifndef"))
-	return nil
 }
 
 func (p *parser) include(l *lexer, depth int) error {
-	t, err := l.next()
-	if err != nil {
-		return err
-	}
+	t := l.next()
 	name := t.text
 	if t.kind == tokMacro {
 		name = p.macros[t.text]
 	} else if t.kind != tokString {
-		return rcfile.Syntax(t.file, t.line, "include wants a file in quotes")
+		l.fail(l.Line, "include wants a file in quotes")
+		return l.err
 	}
 	name, _ = tags(p.r.Options, name)
-	if !filepath.IsAbs(name) {
-		name = rcfile.Absolute(name, p.main)
-	}
-	return p.file(name, depth+1)
+	return p.file(rcfile.Absolute(name, p.main), depth+1)
 }
 
 // macro defines $name = value, or puts the value of $name.
-func (p *parser) macro(l *lexer, t token) error {
+func (p *parser) macro(l *lexer, t token) {
 	saved := *l
-	eq, err := l.next()
-	if err == nil && eq.kind == tokSymbol && eq.text == "=" {
-		v, err := l.next()
-		if err != nil {
-			return err
-		}
-		switch v.kind {
+	if eq := l.next(); eq.symbol("=") {
+		switch v := l.next(); v.kind {
 		case tokString, tokNumber:
 			p.macros[t.text] = v.text
 		case tokMacro:
 			p.macros[t.text] = p.macros[v.text]
 		case tokCommand:
 			p.macros[t.text] = ""
-			p.r.AddNote(rcfile.Dropped, t.file, t.line, t.text+" = $("+v.text+")", "was not run: write out what it prints")
+			p.r.Note(rcfile.Dropped, t.option(t.text+" = $("+v.text+")"), "was not run: write out what it prints")
 		default:
-			return rcfile.Syntax(t.file, t.line, "a macro wants a string or a number")
+			l.fail(t.line, "a macro wants a string or a number")
 		}
-		return nil
+		return
 	}
 	*l = saved
 	v, ok := p.macros[t.text]
 	if !ok {
-		return rcfile.Syntax(t.file, t.line, "undefined macro %s", t.text)
+		l.fail(t.line, "undefined macro %s", t.text)
 	}
-	kind := tokString
-	if t.text[0] == '%' {
-		kind = tokNumber
+	if t.kind = tokString; t.text[0] == '%' {
+		t.kind = tokNumber
 	}
-	p.tokens = append(p.tokens, token{kind, v, t.file, t.line})
-	return nil
+	t.text = v
+	p.tokens = append(p.tokens, t)
 }
 
-// split cuts tokens into statements. Words that start one also stand
-// within match (account, action) and action (action), so those go by form.
-func split(tokens []token) []statement {
-	var out []statement
-	for i := 0; i < len(tokens); {
-		n := length(tokens[i:])
-		s := tokens[i : i+n]
-		out = append(out, statement{rcfile.Option{File: s[0].file, Line: s[0].line, Text: shown(s)}, s[0].text, s})
-		i += n
-	}
-	return out
-}
-
-// length is the number of tokens of the statement that starts tokens.
+// length is the number of tokens of the statement that starts tokens. Words
+// that start one also stand within match (account, action) and action
+// (action), so those go by form.
 func length(tokens []token) int {
 	depth, acted := 0, tokens[0].text != "match"
 	for i := 1; i < len(tokens); i++ {
 		t := tokens[i]
 		switch {
-		case t.kind == tokSymbol && t.text == "{":
+		case t.symbol("{"):
 			depth++
-		case t.kind == tokSymbol && t.text == "}":
+		case t.symbol("}"):
 			depth = max(depth-1, 0)
-		case depth > 0 || t.kind != tokWord:
-		case t.text == "set" || t.text == "match" || t.text == "cache" && tokens[i-1].kind != tokWord && tokens[0].text != "account":
+		case depth > 0:
+		case t.is("set", "match"), t.is("account") && acted,
+			t.is("cache") && tokens[i-1].kind != tokWord && tokens[0].text != "account":
 			return i
-		case t.text == "account":
-			if acted {
-				return i
-			}
-		case t.text == "action" || t.text == "actions":
+		case t.is("action", "actions"):
 			// The first one belongs to a match; behind NAME it is an action
 			// that calls another.
 			if acted && !(tokens[0].text == "action" && i == 2) {
@@ -199,7 +170,7 @@ func shown(tokens []token) string {
 	for i, t := range tokens {
 		s := t.text
 		switch {
-		case i > 0 && tokens[i-1].kind == tokWord && tokens[i-1].text == "pass":
+		case i > 0 && tokens[i-1].is("pass"):
 			s = "***"
 		case t.kind == tokString:
 			s = `"` + s + `"`

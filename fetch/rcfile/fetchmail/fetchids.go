@@ -10,17 +10,8 @@ import (
 )
 
 // seen reads a .fetchids: one line a message, for all accounts.
-func seen(r *rcfile.Result, file string, _ *rcfile.Account) ([]rcfile.SeenList, error) {
-	data, err := rcfile.Load(file, rcfile.MaxState)
-	if err != nil {
-		return nil, err
-	}
-	lists := parseFetchids(data)
-	for i := range lists {
-		lists[i].Source = file
-		lists[i].Account = r.Claim(lists[i].Host, lists[i].User, true)
-	}
-	return lists, nil
+func seen(r *rcfile.Result, _ string, data []byte, _ *rcfile.Account) ([]rcfile.SeenList, error) {
+	return r.Claim(parseFetchids(data), true), nil
 }
 
 // parseFetchids groups lines by user and host without regard to case, in the
@@ -80,10 +71,7 @@ func isMessageID(s string) bool {
 }
 
 // pidFiles are where fetchmail's lock may be.
-func pidFiles(o rcfile.Options, set string) []string {
-	if set != "" {
-		return []string{set}
-	}
+func pidFiles(o rcfile.Options) []string {
 	files := []string{rcfile.Under(o.Env("FETCHMAILHOME"), "fetchmail.pid"), rcfile.Under(o.Env("HOME_ETC"), ".fetchmail.pid"), rcfile.Under(o.Home, ".fetchmail.pid")}
 	if o.Root {
 		files = append(files, "/var/run/fetchmail.pid", "/var/run/fetchmail/fetchmail.pid")

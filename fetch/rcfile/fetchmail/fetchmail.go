@@ -2,8 +2,10 @@
 package fetchmail
 
 import (
+	"cmp"
 	"fmt"
-	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
@@ -11,7 +13,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// FormatFetchmail reads fetchmail's files.
+// Format reads fetchmail's files.
 func Format() rcfile.Format {
 	return rcfile.Format{Name: "fetchmail", Find: find, Read: read, Seen: seen, Busy: busy}
 }
@@ -27,12 +29,13 @@ func read(r *rcfile.Result, file string) error {
 	if err != nil {
 		return err
 	}
-	f, err := parse(file, text)
+	words := keywords()
+	f, err := parse(file, text, words)
 	if err != nil {
 		return err
 	}
-	every := globals(r, f.globals)
-	var base *entry
+	every := globals(r, words, f.globals)
+	base := &entry{}
 	for _, e := range f.entries {
 		if e.kind == "defaults" {
 			base = e
@@ -41,238 +44,227 @@ func read(r *rcfile.Result, file string) error {
 		users := e.users
 		if len(users) == 0 {
 			users = []userEntry{{line: e.line}}
-			if base != nil && len(base.users) > 0 {
-				users[0].line = e.line
-			}
 		}
 		for _, u := range users {
-			importAccount(r, file, e, u, base, every)
+			m := &merge{r: r, words: words, every: every, last: map[string]setting{}}
+			m.add(file, e, u, m.options(base, e, u))
 		}
 	}
 	if len(r.Accounts) > 0 {
-		r.AddNote(rcfile.Changed, file, 0, "", "fetchmail rewrites addresses in headers unless told no rewrite; mailhaul delivers each message byte for byte")
+		r.Note(rcfile.Changed, rcfile.Option{File: file}, "fetchmail rewrites addresses in headers unless told no rewrite; mailhaul delivers each message byte for byte")
 	}
 	return nil
 }
 
 // globals handles set; it returns the daemon's interval in seconds.
-func globals(r *rcfile.Result, list []setting) (every int64) {
+func globals(r *rcfile.Result, words map[string]*keyword, list []setting) (every int64) {
 	home := r.Options.Env("FETCHMAILHOME")
-	state := rcfile.Under(home, ".fetchids")
-	if home == "" {
-		state = rcfile.Under(r.Options.Env("HOME_ETC"), ".fetchids")
-		if state == "" {
-			state = rcfile.Under(r.Options.Home, ".fetchids")
-		}
-	}
-	var pid string
+	r.SeenFiles = []string{cmp.Or(rcfile.Under(home, ".fetchids"), rcfile.Under(r.Options.Env("HOME_ETC"), ".fetchids"), rcfile.Under(r.Options.Home, ".fetchids"))}
+	r.Locks = pidFiles(r.Options)
 	for _, o := range list {
-		switch o.name {
+		switch o.Name {
 		case "idfile":
-			state = rcfile.Absolute(o.args[0], o.File)
-			r.AddNote(rcfile.Carried, o.File, o.Line, o.Text, "the list of seen messages is read from there")
+			r.SeenFiles = []string{rcfile.Absolute(o.Value, o.File)}
+			r.Note(rcfile.Carried, o.Option, "the list of seen messages is read from there")
 		case "pidfile":
-			pid = rcfile.Absolute(o.args[0], o.File)
-			r.AddNote(rcfile.Carried, o.File, o.Line, o.Text, "used to see whether fetchmail runs")
+			r.Locks = []string{rcfile.Absolute(o.Value, o.File)}
+			r.Note(rcfile.Carried, o.Option, "used to see whether fetchmail runs")
 		case "daemon":
 			every = o.num
-			r.AddNote(rcfile.Carried, o.File, o.Line, o.Text, "every")
+			r.Note(rcfile.Carried, o.Option, "every")
 		default:
-			r.AddNote(rcfile.Dropped, o.File, o.Line, o.Text, globalWhy(o.name))
+			why := "has no counterpart"
+			if w := words[o.positive()]; w != nil && w.kind&global != 0 {
+				why = w.reason()
+			}
+			r.Note(rcfile.Dropped, o.Option, why)
 		}
 	}
-	r.SeenFiles = rcfile.NonEmpty([]string{state})
-	r.Locks = pidFiles(r.Options, pid)
+	r.SeenFiles = rcfile.NonEmpty(r.SeenFiles)
 	return every
 }
 
-func globalWhy(name string) string {
-	switch strings.TrimPrefix(name, "no") {
-	case "postmaster":
-		return "mail that a target refuses goes to the quarantine Maildir and is reported, not sent to someone else"
-	case "bouncemail", "spambounce", "softbounce":
-		return "mailhaul never sends bounces: see on_reject"
-	case "logfile", "syslog", "showdots":
-		return "the log goes to stderr: see log, or let systemd or cron keep it"
-	case "properties":
-		return "is for scripts: fetchmail passes it over, too"
-	case "invisible":
-		return "no Received field is added unless headers: {received: true}"
-	}
-	return "has no counterpart"
+// merge is one account in the making: what the options of one user say
+// together.
+type merge struct {
+	*rcfile.Account
+	r     *rcfile.Result
+	words map[string]*keyword
+	every int64              // seconds between polls, 0 without set daemon
+	last  map[string]setting // the last of each option, with or without no
+	// locals are the users that mail is for; many says that there is no single
+	// one, renamed that some have other names on the server.
+	locals        []string
+	many, renamed bool
 }
 
-// importAccount makes one account of an entry's user, with defaults beneath.
-func importAccount(r *rcfile.Result, file string, e *entry, u userEntry, base *entry, every int64) {
-	m := &merge{r: r, every: every, interval: 1, tlsProto: "auto"}
-	if base != nil {
-		m.opts = append(m.opts, base.opts...)
-		if len(base.users) > 0 {
-			m.under(base.users[0].opts, u.opts)
+// options returns what holds for a user, the last of an option last. Names
+// given by the user replace those of defaults; other options do so by coming
+// later.
+func (m *merge) options(base, e *entry, u userEntry) []setting {
+	local := func(o setting) bool { return o.Name == "is" || o.Name == "to" }
+	opts := slices.Clone(base.opts)
+	if len(base.users) > 0 {
+		for _, o := range base.users[0].opts {
+			if !local(o) || o.there || !slices.ContainsFunc(u.opts, local) {
+				opts = append(opts, o)
+			}
 		}
 	}
-	m.opts = append(m.opts, e.opts...)
-	m.opts = append(m.opts, u.opts...)
-	m.host, m.user = e.name, r.Options.User
-	for _, o := range m.opts {
-		if o.name == "via" {
-			m.host = o.args[0]
+	return slices.Concat(opts, e.opts, u.opts)
+}
+
+// add makes an account of an entry's user.
+func (m *merge) add(file string, e *entry, u userEntry, opts []setting) {
+	at := rcfile.Option{File: file, Line: e.line, Text: e.kind + " " + e.name}
+	label, user := e.name, m.r.Options.User
+	for _, o := range opts {
+		if m.last[o.positive()] = o; o.remote() {
+			user = o.maps[0][0]
 		}
 	}
-	a := r.Add(e.name, file, e.line)
 	if len(e.users) > 1 {
-		a.Line = u.line
+		at.Line, label = u.line, user+"@"+e.name
 	}
-	m.a, a.Host, a.Enabled = a, m.host, e.kind != "skip"
-	for _, o := range m.opts {
-		m.option(o)
-	}
-	if m.reject != "" {
-		r.Accounts = r.Accounts[:len(r.Accounts)-1]
-		r.AddNote(rcfile.Dropped, file, a.Line, e.kind+" "+e.name, m.reject)
+	protocol := strings.ToLower(m.last["protocol"].Value)
+	if !slices.Contains([]string{"", "pop3", "apop", "auto"}, protocol) {
+		m.r.Note(rcfile.Dropped, at, "protocol "+protocol+": mailhaul fetches by POP3 only")
 		return
 	}
-	if len(e.users) > 1 {
-		a.Name = ""
-		a.Name = r.FreeName(m.user + "@" + e.name)
+	m.Account = m.r.Add(label, file, at.Line)
+	m.Label, m.User, m.Host, m.Enabled = e.name, user, e.name, e.kind != "skip"
+	if o, ok := m.given("via"); ok {
+		m.Host = o.Value
 	}
-	a.User = m.user
-	a.Seen = rcfile.SeenKey{Host: m.host, User: m.user}
-	m.finish(e)
-	for _, o := range m.opts {
-		if !a.Noted(o.Option) && m.last[o.name].Option == o.Option {
-			a.Drop(o.Option, why(o.name))
+	for _, o := range opts {
+		m.option(o)
+	}
+	m.finish(protocol)
+	if e.kind == "skip" {
+		m.Carry(at, "enabled: false")
+	}
+	for _, o := range opts {
+		if !m.Noted(o.Option) && m.last[o.positive()].Option == o.Option {
+			m.Drop(o.Option, m.words[o.positive()].reason())
 		}
 	}
 }
 
-// merge collects what the options of one user say together.
-type merge struct {
-	r      *rcfile.Result
-	a      *rcfile.Account
-	opts   []setting
-	reject string
+// remote reports whether the option names the user on the server.
+func (o *setting) remote() bool { return o.there || o.Name == "user" && !o.here }
 
-	host, user      string
-	every, interval int64
-	locals          []string
-	wild, renamed   bool
-	keep, uidl      bool
-	ssl             bool
-	tlsProto        string
-	proto           string
-	envelope        string
-	skip, skipped   int64 // what envelope says, and what of it holds
-	password        *setting
-	last            map[string]setting
+// given returns the last of an option, unless that has no before it.
+func (m *merge) given(name string) (setting, bool) {
+	o, ok := m.last[name]
+	return o, ok && !o.negated()
 }
 
-// under adds the user options of defaults. Names given by the user replace
-// those of defaults; other options do so by coming later.
-func (m *merge) under(base, own []setting) {
-	names := false
-	for _, o := range own {
-		names = names || o.name == "is" || o.name == "to"
+// on reports whether an option was given, the last time without no.
+func (m *merge) on(name string) bool {
+	_, ok := m.given(name)
+	return ok
+}
+
+// option handles one option of an account; what needs several is left to
+// finish.
+func (m *merge) option(o setting) {
+	switch w := m.words[o.positive()]; {
+	case w.effect != nil && (!o.negated() || w.kind&both != 0):
+		w.effect(m, o)
+	case o.negated() && w.kind&off != 0:
+		m.Carry(o.Option, "is so anyway")
+	case w.effect == nil || !o.negated():
+		m.Drop(o.Option, w.reason())
 	}
-	for _, o := range base {
-		if names && (o.name == "is" || o.name == "to") && !o.there {
+}
+
+// names handles user, is and to.
+func (m *merge) names(o setting) {
+	if o.remote() {
+		m.Carry(o.Option, "user")
+		return
+	}
+	for _, p := range o.maps {
+		if p == [2]string{"*", ""} {
+			m.many = true
 			continue
 		}
-		m.opts = append(m.opts, o)
+		m.locals = append(m.locals, cmp.Or(p[1], p[0]))
+		m.renamed = m.renamed || p[1] != ""
 	}
-}
-
-// seen remembers the last of each option for finish.
-func (m *merge) remember(o setting) {
-	if m.last == nil {
-		m.last = map[string]setting{}
-	}
-	m.last[o.name] = o
+	m.Carry(o.Option, "deliver")
 }
 
 // finish sets what depends on several options.
-func (m *merge) finish(e *entry) {
-	a, start := m.a, rcfile.Option{File: m.a.File, Line: m.a.Line, Text: ""}
+func (m *merge) finish(protocol string) {
 	m.tls()
-	switch {
-	case m.proto == "apop":
-		a.Set("auth", config.Word("apop"))
-	case m.proto == "":
-		a.Change(start, "no protocol was named: fetchmail tries IMAP first; this is POP3")
+	switch protocol {
+	case "apop":
+		m.Set("auth", config.Word("apop"))
+	case "":
+		m.Change(m.Start, "no protocol was named: fetchmail tries IMAP first; this is POP3")
 	}
 	m.passwords()
-	m.plugin()
-	if m.keep {
-		a.Set("keep", config.Word("all"))
-		if !m.uidl {
-			a.Change(start, "keep without uidl relied on LAST where the server has it: then fetchmail has no list of what it fetched; see import --verify")
-		}
-	} else {
-		a.Set("keep", config.Word("none"))
+	if o, ok := m.given("plugin"); ok {
+		port := cmp.Or(m.Port, rcfile.UsualPort(m.Security))
+		o.Value = strings.NewReplacer("%h", rcfile.ShellQuote(m.Host), "%p", strconv.Itoa(port)).Replace(o.Value)
+		rcfile.CommandKey("tunnel")(m.Account, o.Option)
 	}
+	m.Set("keep", config.Word("none"))
+	if m.on("keep") {
+		m.Set("keep", config.Word("all"))
+		if !m.on("uidl") {
+			m.Change(m.Start, "keep without uidl relied on LAST where the server has it: then fetchmail has no list of what it fetched; see import --verify")
+		}
+	}
+	interval, _ := m.given("interval")
 	if m.every > 0 {
-		a.Set("every", rcfile.Duration(min(m.every*max(m.interval, 1), 366*86400)))
-	} else if m.interval > 1 {
-		a.Drop(m.last["interval"].Option, "counts polls of a daemon, but there is no set daemon: see every")
+		m.Set("every", rcfile.Duration(min(m.every*max(interval.num, 1), 366*86400)))
+	} else if interval.num > 1 {
+		m.Drop(interval.Option, "counts polls of a daemon, but there is no set daemon: see every")
 	}
 	m.deliver()
-	if e.kind == "skip" {
-		a.Carry(rcfile.Option{File: a.File, Line: a.Line, Text: "skip " + e.name}, "enabled: false")
-	}
 }
 
 // tls decides the mode: ssl is implicit TLS, else STLS, which fetchmail
 // requires because it checks certificates by default.
 func (m *merge) tls() {
-	a := m.a
+	o, given := m.given("sslproto")
+	proto := strings.ToLower(o.Value)
 	switch {
-	case m.ssl:
-		a.TLS = pop3.ImplicitTLS
-	case m.tlsProto == "" || m.tlsProto == "ssl2":
-		a.TLS = pop3.Plain
+	case m.on("ssl"):
+		m.Security = pop3.ImplicitTLS
+	case given && (proto == "" || proto == "ssl2"):
+		m.Security = pop3.Plain
 	default:
-		a.TLS = pop3.STLS
-		if _, tunnel := m.last["plugin"]; tunnel || config.Loopback(strings.ToLower(a.Host)) {
-			a.Change(rcfile.Option{File: a.File, Line: a.Line, Text: ""}, "fetchmail uses STLS here if the server offers it; if it does not, set tls: none")
+		m.Security = pop3.STLS
+		if m.on("plugin") || config.Loopback(strings.ToLower(m.Host)) {
+			m.Change(m.Start, "fetchmail uses STLS here if the server offers it; if it does not, set tls: none")
 		}
 	}
-	if a.TLS != pop3.Plain {
-		m.minVersion()
-	}
-}
-
-func (m *merge) minVersion() {
-	o := m.last["sslproto"]
-	switch strings.ToLower(m.tlsProto) {
-	case "tls1.3", "tls1.3+":
-		m.a.Put(o.Option, "min_version", config.Word("1.3"))
-	case "", "auto", "tls1.2", "tls1.2+":
-		if o.name != "" {
-			m.a.Carry(o.Option, "min_version")
-		}
+	switch {
+	case !given || m.Security == pop3.Plain || m.Noted(o.Option):
+	case proto == "tls1.3" || proto == "tls1.3+":
+		m.Put(o.Option, "min_version", config.Word("1.3"))
+	case proto == "auto" || proto == "tls1.2" || proto == "tls1.2+":
+		m.Carry(o.Option, "min_version")
 	default:
-		m.a.Drop(o.Option, "TLS 1.2 is the oldest accepted: if the server has only an older one, set min_version or legacy")
+		rcfile.OldTLS(m.Account, o.Option)
 	}
 }
 
 // passwords takes the password, or leaves it to netrc, as fetchmail does.
 func (m *merge) passwords() {
-	a := m.a
-	if m.password == nil {
-		a.Set("password", config.Pair("netrc", true))
-		if a.Label != m.host {
-			a.Change(rcfile.Option{File: a.File, Line: a.Line, Text: ""}, fmt.Sprintf("fetchmail looks in .netrc for machine %s and then %s, mailhaul only for %s", a.Label, m.host, m.host))
+	o, ok := m.given("password")
+	if !ok {
+		m.Set("password", config.Pair("netrc", true))
+		if m.Label != m.Host {
+			m.Change(m.Start, fmt.Sprintf("fetchmail looks in .netrc for machine %s and then %s, mailhaul only for %s", m.Label, m.Host, m.Host))
 		}
 		return
 	}
-	o := m.password
-	m.r.Password(a, o.Option, "password", o.args[0])
+	m.PutSecret(o.Option, "password", o.Value)
 	if o.backslash {
-		a.Change(o.Option, "contains a backslash: fetchmail 6.6.7 reads some escapes in another way than older ones; check the file")
+		m.Change(o.Option, "contains a backslash: fetchmail 6.6.7 reads some escapes in another way than older ones; check the file")
 	}
-}
-
-// absolutePath is for files that fetchmail looks for beside its rc file.
-func (m *merge) file(o setting, key string) {
-	m.r.PutFile(m.a, o.Option, key, o.args[0], filepath.Dir(o.File))
 }

@@ -1,6 +1,8 @@
 package fetchmail
 
 import (
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,8 +12,7 @@ import (
 // token is one token of a fetchmailrc.
 type token struct {
 	kind tokenKind
-	text string // a string's value, a word as it stands
-	num  int64
+	text string // a string's value, a word as it stands, a number's digits
 	line int
 	// backslash says that escapes were read: their meaning changed in 6.6.7.
 	backslash bool
@@ -27,241 +28,111 @@ const (
 	tokMap  // =
 )
 
+// is reports whether the token is one of the keywords named.
+func (t token) is(words ...string) bool { return t.kind == tokWord && slices.Contains(words, t.text) }
+
+// value reports whether the token can be the value of an option.
+func (t token) value() bool { return t.kind == tokString || t.kind == tokNumber }
+
+var (
+	// space also passes ; : and , and comments, which start where a token may.
+	space  = regexp.MustCompile(`^(?:[ \t\r\n;:,]|#[^\n]*|\\\n)*`)
+	quoted = regexp.MustCompile(`^(?:"[^"]*"|'[^']*')`)
+	word   = regexp.MustCompile(`^[^=;:, \t\r\n]+`)
+	number = regexp.MustCompile(`^-?[0-9]+$`)
+)
+
 // lexer splits a fetchmailrc into tokens as fetchmail does: the longest
 // match wins, and some keywords make the next token literal.
 type lexer struct {
-	file, rest string
-	line       int
-	literal    bool // after user, password, is, to and =
-	auth       bool // after auth: password is a method
+	rcfile.Scanner
+	words   map[string]*keyword
+	literal bool // after user, password, is, to and =
+	auth    bool // after auth: password is a method
 }
 
 // next returns the next token; noise is passed over.
-func (l *lexer) next() (token, error) {
+func (l *lexer) next() token {
 	for {
-		l.space()
-		t := token{line: l.line}
+		l.Match(space)
+		t := token{line: l.Line}
+		text, raw := quoted.FindString(l.Rest), word.FindString(l.Rest)
 		switch {
-		case l.rest == "":
-			return t, nil
-		case strings.IndexByte(";:,", l.rest[0]) >= 0:
-			l.rest = l.rest[1:]
-			continue
-		case l.rest[0] == '=':
-			l.rest, l.literal, t.kind = l.rest[1:], true, tokMap
-			return t, nil
-		}
-		quoted, word := l.quoted(), l.word()
-		if quoted == 0 && word == 0 {
-			return t, rcfile.Syntax(l.file, l.line, "unexpected character %q", l.rest[0])
-		}
-		if quoted >= word {
-			raw := l.take(quoted)
+		case l.Rest == "":
+			return t
+		case l.Rest[0] == '=':
+			l.Take(1)
+			l.literal, t.kind = true, tokMap
+			return t
+		case len(text) >= len(raw):
+			l.Take(len(text))
 			l.literal, l.auth = false, false
-			t.kind, t.text, t.backslash = tokString, escapes(raw[1:len(raw)-1]), strings.Contains(raw, `\`)
-			return t, nil
+			return t.string(text[1 : len(text)-1])
 		}
-		raw := l.take(word)
-		if !l.literal && noise(raw) {
-			continue
-		}
-		l.classify(&t, raw)
-		return t, nil
-	}
-}
-
-// space passes blanks, newlines and comments, which start where a token may.
-func (l *lexer) space() {
-	for l.rest != "" {
-		switch {
-		case strings.IndexByte(" \t\r\n", l.rest[0]) >= 0:
-			l.take(1)
-		case l.rest[0] == '#':
-			end := strings.IndexByte(l.rest, '\n')
-			if end < 0 {
-				end = len(l.rest)
-			}
-			l.take(end)
-		case strings.HasPrefix(l.rest, "\\\n"):
-			l.take(2)
-		default:
-			return
+		l.Take(len(raw))
+		if l.literal || !slices.Contains([]string{"and", "with", "has", "wants", "options"}, raw) {
+			return l.classify(t, raw)
 		}
 	}
 }
 
-func (l *lexer) take(n int) string {
-	s := l.rest[:n]
-	l.rest = l.rest[n:]
-	l.line += strings.Count(s, "\n")
-	return s
-}
-
-// quoted and word return the length of such a token here; 0 for none.
-func (l *lexer) quoted() int {
-	if q := l.rest[0]; q == '"' || q == '\'' {
-		if end := strings.IndexByte(l.rest[1:], q); end >= 0 {
-			return end + 2
-		}
-	}
-	return 0
-}
-
-func (l *lexer) word() int {
-	if end := strings.IndexAny(l.rest, "=;:, \t\r\n"); end >= 0 {
-		return end
-	}
-	return len(l.rest)
+// string makes the token a string, with its escapes replaced.
+func (t token) string(raw string) token {
+	t.kind, t.text, t.backslash = tokString, escapes(raw), strings.Contains(raw, `\`)
+	return t
 }
 
 // classify decides what a word is, and what it makes of the next one.
-func (l *lexer) classify(t *token, raw string) {
-	literal, auth := l.literal, l.auth
-	t.kind, t.text = tokString, raw
-	if literal {
+func (l *lexer) classify(t token, raw string) token {
+	name := l.keyword(raw)
+	switch {
+	case l.literal:
 		l.literal = false
-	} else if n, err := strconv.ParseInt(raw, 10, 64); err == nil && raw[0] != '+' {
-		t.kind, t.num = tokNumber, n
-		return
-	} else if word := keyword(raw); word != "" && (word != "password" || !auth) {
-		t.kind, t.text = tokWord, word
-		l.literal = word == "user" || word == "password" || word == "is" || word == "to"
-		l.auth = word == "auth"
-		return
+	case number.MatchString(raw):
+		t.kind, t.text = tokNumber, raw
+		return t
+	case name != "" && (name != "password" || !l.auth):
+		t.kind, t.text = tokWord, name
+		l.literal, l.auth = t.is("user", "password", "is", "to"), name == "auth"
+		return t
 	}
 	l.auth = false
-	t.text, t.backslash = escapes(raw), strings.Contains(raw, `\`)
+	return t.string(raw)
 }
 
-func noise(s string) bool {
-	switch s {
-	case "and", "with", "has", "wants", "options":
-		return true
+// keyword returns the keyword that s spells, in one spelling; else "". Some
+// may follow no without a blank.
+func (l *lexer) keyword(s string) string {
+	if k := l.words[s]; k != nil {
+		return k.spell(s)
 	}
-	return false
-}
-
-// keyword returns the keyword that s spells, in one spelling; else "".
-func keyword(s string) string {
-	switch s {
-	case "server":
-		return "poll"
-	case "local":
-		return "localdomains"
-	case "proto":
-		return "protocol"
-	case "service":
-		return "port"
-	case "authenticate", "preauth", "preauthenticate":
-		return "auth"
-	case "username":
-		return "user"
-	case "pass":
-		return "password"
-	case "folders":
-		return "folder"
-	case "smtp":
-		return "smtphost"
-	case "pre":
-		return "preconnect"
-	case "post":
-		return "postconnect"
-	case "pass8":
-		return "pass8bits"
-	case "mimedec":
-		return "mimedecode"
-	}
-	if rest, ok := strings.CutPrefix(s, "no"); ok && rest != "" && negatable(alias(rest)) {
-		return "no" + alias(rest)
-	}
-	if strings.Contains(" "+keywords+" ", " "+s+" ") {
-		return s
+	if rest, ok := strings.CutPrefix(s, "no"); ok && l.words[rest] != nil && l.words[rest].kind&no != 0 {
+		return "no" + l.words[rest].spell(rest)
 	}
 	return ""
 }
 
-func alias(s string) string {
-	switch s {
-	case "pass8":
-		return "pass8bits"
-	case "mimedec":
-		return "mimedecode"
-	}
-	return s
-}
-
-const (
-	keywords = "set defaults poll skip no here there via aka localdomains protocol port interval auth timeout envelope " +
-		"qvirtual principal esmtpname esmtppassword plugin plugout interface monitor dns checkalias uidl tracepolls " +
-		"bad-header accept reject retrieve-error user is to password folder smtphost fetchdomains smtpaddress smtpname " +
-		"antispam mda bsmtp lmtp preconnect postconnect keep flush limitflush fetchall rewrite stripcr forcecr pass8bits " +
-		"dropstatus dropdelivered mimedecode idle forceidle idletimeout moveto limit warnings batchlimit fetchlimit " +
-		"fetchsizelimit fastuidl expunge properties ssl sslcert sslkey sslproto sslcertck sslcertfile sslcertpath " +
-		"sslcommonname sslfingerprint logfile idfile pidfile daemon syslog invisible showdots postmaster bouncemail " +
-		"spambounce softbounce"
-	negatableWords = "bouncemail uidl checkalias dns envelope keep flush limitflush fetchall rewrite forcecr stripcr pass8bits " +
-		"dropstatus dropdelivered mimedecode spambounce idle forceidle"
-)
-
-// negatable reports the words that may follow no without a blank.
-func negatable(s string) bool { return strings.Contains(" "+negatableWords+" ", " "+s+" ") }
+var escape = regexp.MustCompile(`(?s)\\(?:[xX][0-9a-fA-F]{0,2}|0[0-7]{0,2}|[1-9][0-9]{0,2}|.|$)`)
 
 // escapes replaces escapes: \xHH, \0 with octal digits, \ddd in decimal, C's
 // letters; a backslash at a line's end joins it with the next.
 func escapes(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' {
-			b.WriteByte(s[i])
-			continue
+	return escape.ReplaceAllStringFunc(s, func(e string) string {
+		base, digits := 10, strings.TrimPrefix(e, `\`)
+		switch {
+		case digits == "" || digits == "\n":
+			return ""
+		case digits[0]|0x20 == 'x':
+			base, digits = 16, "0"+digits[1:]
+		case digits[0] == '0':
+			base = 8
 		}
-		if i++; i == len(s) {
-			break
+		if n, err := strconv.ParseUint(digits, base, 64); err == nil {
+			return string([]byte{byte(n)}) // wraps as a C char does
 		}
-		switch c := s[i]; {
-		case c == 'x' || c == 'X':
-			n, v := digits(s[i+1:], 2, 16)
-			b.WriteByte(v)
-			i += n
-		case c == '0':
-			n, v := digits(s[i:], 3, 8)
-			b.WriteByte(v)
-			i += n - 1
-		case c >= '1' && c <= '9':
-			n, v := digits(s[i:], 3, 10)
-			b.WriteByte(v)
-			i += n - 1
-		case c == '\n':
-		case strings.IndexByte("ntbr", c) >= 0:
-			b.WriteByte("\n\t\b\r"[strings.IndexByte("ntbr", c)])
-		default:
-			b.WriteByte(c)
+		if i := strings.IndexByte("ntbr", digits[0]); i >= 0 {
+			return "\n\t\b\r"[i : i+1]
 		}
-	}
-	return b.String()
-}
-
-// digits reads up to limit digits; the value wraps as a C char does.
-func digits(s string, limit, base int) (n int, v byte) {
-	total := 0
-	for n < len(s) && n < limit {
-		d := strings.IndexByte("0123456789abcdef"[:base], s[n]|lowerBit(s[n]))
-		if d < 0 {
-			break
-		}
-		total = total*base + d
-		n++
-	}
-	return n, byte(total)
-}
-
-// lowerBit is what makes a letter lower case; digits stay.
-func lowerBit(c byte) byte {
-	if c >= 'A' && c <= 'F' {
-		return 0x20
-	}
-	return 0
+		return digits
+	})
 }

@@ -7,18 +7,23 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// setting is one option of a fetchmailrc with its arguments.
+// setting is one option of a fetchmailrc with its arguments. Its name is the
+// keyword, with "no" in front if it is negated.
 type setting struct {
 	rcfile.Option
-	name string   // the keyword; "no" in front if negated
-	args []string // as strings, escapes replaced
-	num  int64
-	// maps are the names behind is and to, REMOTE=LOCAL as two; here and
+	args []string // as strings, escapes replaced; Value is the first
+	num  int64    // the last as a number
+	// maps are the names behind user, is and to, REMOTE=LOCAL as two; here and
 	// there say which word followed.
 	maps        [][2]string
 	here, there bool
 	backslash   bool
 }
+
+// positive is the keyword without no.
+func (o *setting) positive() string { return strings.TrimPrefix(o.Name, "no") }
+
+func (o *setting) negated() bool { return o.positive() != o.Name }
 
 // userEntry is one user of an entry, entry one poll, skip or defaults.
 type userEntry struct {
@@ -38,277 +43,215 @@ type rcFile struct {
 	entries []*entry
 }
 
+// parser parses a fetchmailrc. After a mistake every token is the end of the
+// file.
 type parser struct {
-	lex  *lexer
-	tok  token
-	file string
+	lexer
+	tok token
+	err error
 }
 
 // parse parses a fetchmailrc.
-func parse(file, text string) (*rcFile, error) {
-	p := &parser{lex: &lexer{file: file, rest: text, line: 1}, file: file}
-	if err := p.advance(); err != nil {
-		return nil, err
-	}
+func parse(file, text string, words map[string]*keyword) (*rcFile, error) {
+	p := &parser{lexer: lexer{Scanner: rcfile.Scanner{File: file, Rest: text, Line: 1}, words: words}}
+	p.advance()
 	out := &rcFile{}
 	for p.tok.kind != tokEOF {
-		if p.tok.kind != tokWord {
-			return nil, p.unexpected("wants set, poll, skip or defaults")
-		}
-		switch p.tok.text {
-		case "set":
-			o, err := p.global()
-			if err != nil {
-				return nil, err
-			}
-			out.globals = append(out.globals, o)
-		case "poll", "skip", "defaults":
-			e, err := p.entry()
-			if err != nil {
-				return nil, err
-			}
-			out.entries = append(out.entries, e)
+		switch {
+		case p.tok.is("set"):
+			out.globals = append(out.globals, p.global())
+		case p.tok.is("poll", "skip", "defaults"):
+			out.entries = append(out.entries, p.entry())
+		case p.tok.kind == tokWord && p.has(p.tok.text, server):
+			p.unexpected("a server option must stand before the first user option")
 		default:
-			if isServer(strings.TrimPrefix(p.tok.text, "no")) {
-				return nil, p.unexpected("a server option must stand before the first user option")
-			}
-			return nil, p.unexpected("wants set, poll, skip or defaults")
+			p.unexpected("wants set, poll, skip or defaults")
 		}
 	}
-	return out, nil
+	return out, p.err
 }
 
-func (p *parser) advance() (err error) {
-	p.tok, err = p.lex.next()
-	return err
-}
-
-func (p *parser) unexpected(why string) error {
-	what := "end of file"
-	switch p.tok.kind {
-	case tokWord:
-		what = strconv.Quote(p.tok.text)
-	case tokString:
-		what = "a string" // it may be a password
-	case tokNumber:
-		what = "a number"
-	case tokMap:
-		what = "="
+func (p *parser) advance() {
+	if p.tok = p.next(); p.err != nil {
+		p.tok = token{}
 	}
-	return rcfile.Syntax(p.file, p.tok.line, "unexpected %s: %s", what, why)
+}
+
+// has reports whether the keyword of an option is of a kind.
+func (p *parser) has(name string, k kind) bool {
+	w := p.words[strings.TrimPrefix(name, "no")]
+	return w != nil && w.kind&k != 0
+}
+
+func (p *parser) fail(line int, format string, args ...any) {
+	if p.err == nil {
+		p.err = rcfile.Syntax(p.File, line, format, args...)
+	}
+	p.tok = token{}
+}
+
+func (p *parser) unexpected(why string) {
+	what := map[tokenKind]string{
+		tokEOF: "end of file", tokWord: strconv.Quote(p.tok.text), tokString: "a string", // it may be a password
+		tokNumber: "a number", tokMap: "=",
+	}[p.tok.kind]
+	p.fail(p.tok.line, "unexpected %s: %s", what, why)
+}
+
+// start begins the option of the token's keyword; no may stand before it.
+func (p *parser) start(why string) setting {
+	o := setting{Option: rcfile.Option{File: p.File, Line: p.tok.line}}
+	if p.tok.is("no") {
+		o.Name = "no"
+		p.advance()
+	}
+	if p.tok.kind != tokWord {
+		p.unexpected(why)
+		return o
+	}
+	o.Name += p.tok.text
+	p.advance()
+	return o
 }
 
 // global parses set WORD [=] [VALUE].
-func (p *parser) global() (setting, error) {
-	if err := p.advance(); err != nil {
-		return setting{}, err
-	}
-	o := setting{Option: rcfile.Option{File: p.file, Line: p.tok.line}}
-	if p.word("no") {
-		o.name = "no"
-		if err := p.advance(); err != nil {
-			return o, err
-		}
-	}
-	if p.tok.kind != tokWord {
-		return o, p.unexpected("wants an option behind set")
-	}
-	o.name += p.tok.text
-	if err := p.advance(); err != nil {
-		return o, err
-	}
-	switch o.name {
-	case "logfile", "idfile", "pidfile", "daemon", "postmaster", "properties":
+func (p *parser) global() setting {
+	p.advance()
+	o := p.start("wants an option behind set")
+	if p.has(o.Name, global) && p.has(o.Name, one) && !o.negated() {
 		if p.tok.kind == tokMap {
-			if err := p.advance(); err != nil {
-				return o, err
-			}
+			p.advance()
 		}
-		if err := p.argument(&o); err != nil {
-			return o, err
-		}
+		p.argument(&o)
 	}
 	o.Text = "set " + o.shown()
-	return o, nil
+	return o
 }
 
-func (p *parser) word(s string) bool { return p.tok.kind == tokWord && p.tok.text == s }
-
 // argument takes one string or number.
-func (p *parser) argument(o *setting) error {
-	if p.tok.kind != tokString && p.tok.kind != tokNumber {
-		return p.unexpected(o.name + " wants a value (a keyword as a value must be quoted)")
+func (p *parser) argument(o *setting) {
+	if !p.tok.value() {
+		p.unexpected(o.Name + " wants a value (a keyword as a value must be quoted)")
+		return
+	}
+	if n, ok := rcfile.Int(p.tok.text); ok {
+		o.num = n
+		if p.tok.kind == tokNumber {
+			p.tok.text = strconv.FormatInt(n, 10)
+		}
 	}
 	o.backslash = o.backslash || p.tok.backslash
-	if p.tok.kind == tokNumber {
-		o.num = p.tok.num
-		p.tok.text = strconv.FormatInt(p.tok.num, 10)
-	} else if n, err := strconv.ParseInt(p.tok.text, 10, 64); err == nil {
-		o.num = n
-	}
 	o.args = append(o.args, p.tok.text)
-	return p.advance()
+	o.Value = o.args[0]
+	p.advance()
 }
 
 // entry parses poll NAME, skip NAME or defaults, with options and users.
-func (p *parser) entry() (*entry, error) {
+func (p *parser) entry() *entry {
 	e := &entry{kind: p.tok.text, line: p.tok.line}
-	if err := p.advance(); err != nil {
-		return nil, err
-	}
+	p.advance()
 	if e.kind != "defaults" {
-		if p.tok.kind != tokString && p.tok.kind != tokNumber {
-			return nil, p.unexpected(e.kind + " wants a server's name")
-		}
-		if e.name = p.tok.text; p.tok.kind == tokNumber {
-			e.name = strconv.FormatInt(p.tok.num, 10)
-		}
-		if err := p.advance(); err != nil {
-			return nil, err
+		var o setting
+		if !p.tok.value() {
+			p.unexpected(e.kind + " wants a server's name")
+		} else if p.argument(&o); p.err == nil {
+			e.name = o.Value
 		}
 	}
 	implicit := false
-	for p.tok.kind == tokWord {
-		name := p.tok.text
-		switch {
-		case name == "set" || name == "poll" || name == "skip" || name == "defaults":
-			return e, nil
-		case name == "user":
+	for p.tok.kind == tokWord && !p.tok.is("set", "poll", "skip", "defaults") {
+		if p.tok.is("user") {
 			if implicit {
-				return nil, p.unexpected("user must stand before the options of that user")
+				p.unexpected("user must stand before the options of that user")
 			}
-			if err := p.user(e); err != nil {
-				return nil, err
-			}
+			p.user(e)
 			continue
 		}
-		o, err := p.option()
+		o := p.option()
 		switch {
-		case err != nil:
-			return nil, err
-		case !isServer(strings.TrimPrefix(o.name, "no")):
+		case !p.has(o.Name, server):
 			if len(e.users) == 0 {
 				e.users, implicit = []userEntry{{line: o.Line}}, true
 			}
 			u := &e.users[len(e.users)-1]
 			u.opts = append(u.opts, o)
 		case len(e.users) > 0:
-			return nil, rcfile.Syntax(p.file, o.Line, "%s is a server option: it must stand before the first user option", o.name)
+			p.fail(o.Line, "%s is a server option: it must stand before the first user option", o.Name)
 		default:
 			e.opts = append(e.opts, o)
 		}
 	}
-	if p.tok.kind != tokEOF {
-		return nil, p.unexpected("wants an option")
+	if p.tok.kind != tokEOF && p.tok.kind != tokWord {
+		p.unexpected("wants an option")
 	}
-	return e, nil
+	return e
 }
 
 // user parses user NAME [there], or user LOCAL... here.
-func (p *parser) user(e *entry) error {
-	o := setting{Option: rcfile.Option{File: p.file, Line: p.tok.line}, name: "user"}
-	if err := p.mappings(&o); err != nil {
-		return err
-	}
-	o.Text = o.shown()
+func (p *parser) user(e *entry) {
+	o := p.option()
 	if !o.here && (len(o.maps) != 1 || o.maps[0][1] != "") {
-		return rcfile.Syntax(p.file, o.Line, "user wants one name, or names followed by here")
+		p.fail(o.Line, "user wants one name, or names followed by here")
+		return
 	}
 	e.users = append(e.users, userEntry{line: o.Line, opts: []setting{o}})
-	return nil
 }
 
 // mappings parses the names behind user, is and to.
-func (p *parser) mappings(o *setting) error {
-	if err := p.advance(); err != nil {
-		return err
-	}
-	for p.tok.kind == tokString || p.tok.kind == tokNumber {
-		if err := p.argument(o); err != nil {
-			return err
-		}
+func (p *parser) mappings(o *setting) {
+	for p.tok.value() {
+		p.argument(o)
 		m := [2]string{o.args[len(o.args)-1]}
 		if p.tok.kind == tokMap {
-			if err := p.advance(); err != nil {
-				return err
-			}
-			if err := p.argument(o); err != nil {
-				return err
-			}
+			p.advance()
+			p.argument(o)
 			m[1] = o.args[len(o.args)-1]
 		}
 		o.maps = append(o.maps, m)
 	}
 	if len(o.maps) == 0 {
-		return p.unexpected(o.name + " wants a name")
+		p.unexpected(o.Name + " wants a name")
 	}
-	o.here, o.there = p.word("here"), p.word("there")
-	if o.here || o.there {
-		return p.advance()
+	if o.here, o.there = p.tok.is("here"), p.tok.is("there"); o.here || o.there {
+		p.advance()
 	}
-	return nil
 }
 
 // option parses one server or user option.
-func (p *parser) option() (setting, error) {
-	o := setting{Option: rcfile.Option{File: p.file, Line: p.tok.line}, name: p.tok.text}
-	if o.name == "is" || o.name == "to" {
-		err := p.mappings(&o)
-		o.Text = o.shown()
-		return o, err
-	}
-	if err := p.advance(); err != nil {
-		return o, err
-	}
-	if o.name == "no" {
-		if p.tok.kind != tokWord {
-			return o, p.unexpected("no wants an option")
-		}
-		o.name += p.tok.text
-		if err := p.advance(); err != nil {
-			return o, err
-		}
-	}
-	err := p.arguments(&o)
-	o.Text = o.shown()
-	return o, err
-}
-
-// arguments takes as many values as the option wants.
-func (p *parser) arguments(o *setting) error {
-	switch arity(o.name) {
-	case 0:
-		return nil
-	case 1:
-		if p.tok.kind == tokWord && (o.name == "auth" || o.name == "bad-header") {
+func (p *parser) option() setting {
+	o := p.start("no wants an option")
+	switch {
+	case o.Name == "user" || o.Name == "is" || o.Name == "to":
+		p.mappings(&o)
+	case o.negated():
+	case p.has(o.Name, one):
+		if p.tok.kind == tokWord && (o.Name == "auth" || o.Name == "bad-header") {
 			p.tok.kind = tokString // password, accept and reject are values here
 		}
-		return p.argument(o)
-	}
-	if o.name == "envelope" {
-		number := p.tok.kind == tokNumber
-		if err := p.argument(o); err != nil || !number {
-			return err
+		p.argument(&o)
+	case o.Name == "envelope":
+		if p.tok.kind == tokNumber {
+			p.argument(&o)
 		}
-		return p.argument(o)
-	}
-	for first := true; first || p.tok.kind == tokString || p.tok.kind == tokNumber; first = false {
-		if err := p.argument(o); err != nil {
-			return err
+		p.argument(&o)
+	case p.has(o.Name, many):
+		for p.argument(&o); p.tok.value(); {
+			p.argument(&o)
 		}
 	}
-	return nil
+	o.Text = o.shown()
+	return o
 }
 
 // shown is the option as a person would write it, secrets as ***.
 func (o *setting) shown() string {
-	words := []string{o.name}
-	if rest, ok := strings.CutPrefix(o.name, "no"); ok && rest != "" {
-		words = []string{"no", rest}
+	words := []string{o.Name}
+	if o.negated() {
+		words = []string{"no", o.positive()}
 	}
 	for _, a := range o.args {
 		switch {
-		case o.name == "password" || o.name == "esmtppassword":
+		case o.Name == "password" || o.Name == "esmtppassword":
 			a = "***"
 		case a == "" || strings.ContainsAny(a, "=;:, \t\r\n\"'\\"):
 			a = "'" + a + "'"
@@ -322,30 +265,4 @@ func (o *setting) shown() string {
 		words = append(words, "there")
 	}
 	return strings.Join(words, " ")
-}
-
-// arity is how many values an option takes; 2 for several.
-func arity(name string) int {
-	switch name {
-	case "aka", "localdomains", "folder", "smtphost", "fetchdomains", "antispam", "envelope":
-		return 2
-	case "via", "protocol", "port", "interval", "auth", "timeout", "qvirtual", "principal", "esmtpname",
-		"esmtppassword", "plugin", "plugout", "interface", "monitor", "bad-header", "retrieve-error", "password",
-		"smtpaddress", "smtpname", "mda", "bsmtp", "preconnect", "postconnect", "idletimeout", "moveto", "limit",
-		"warnings", "batchlimit", "fetchlimit", "fetchsizelimit", "fastuidl", "expunge", "properties", "sslcert",
-		"sslkey", "sslproto", "sslcertfile", "sslcertpath", "sslcommonname", "sslfingerprint":
-		return 1
-	}
-	return 0
-}
-
-// isServer reports the options that stand before any user.
-func isServer(name string) bool {
-	switch name {
-	case "via", "protocol", "localdomains", "port", "auth", "timeout", "envelope", "qvirtual", "aka", "interface",
-		"monitor", "plugin", "plugout", "dns", "checkalias", "uidl", "interval", "tracepolls", "principal",
-		"esmtpname", "esmtppassword", "bad-header", "retrieve-error":
-		return true
-	}
-	return false
 }

@@ -3,97 +3,80 @@ package getmail
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // destination adds the target that a section describes. depth bounds sections
 // that name others.
 func (g *rcFile) destination(name string, depth int) {
-	a := g.a
 	s := g.section(name)
 	g.used[name] = true
-	kind, ok := s.Get("type")
-	if !ok || depth > 5 || len(a.Targets) > 100 {
-		a.Lose(rcfile.Option{File: g.file, Line: a.Line, Text: "[" + name + "]"}, "is missing, has no type, or goes too deep")
+	kind := s.Get("type")
+	if kind.Name == "" || depth > 5 || len(g.Targets) > 100 {
+		g.Lose(g.Start.As("["+name+"]"), "is missing, has no type, or goes too deep")
 		return
 	}
-	path, _ := s.Get("path")
 	switch kind.Value {
 	case "Maildir":
-		a.DeliverPath(kind.Option, "maildir", g.expand(path.Value), filepath.Dir(g.file), true)
+		g.path(kind, "maildir", s.Get("path").Value)
 	case "Mboxrd":
-		a.DeliverPath(kind.Option, "mbox", g.expand(path.Value), filepath.Dir(g.file), true)
+		g.path(kind, "mbox", s.Get("path").Value)
 	case "MDA_external":
-		args, _ := s.Get("arguments")
-		t, ok := parseTuple(args.Value)
-		words, plain := t.strings()
-		if !ok || !plain {
-			a.Lose(args.Option, "is no tuple of strings")
-			return
-		}
-		g.mda(kind.Option, g.words(append([]string{path.Value}, words...)))
-		if from, _ := s.Get("unixfrom"); pyBool(from.Value) {
-			a.Unsure = "the command got a From line before each message (unixfrom), which it does not get here"
+		if args, ok := g.tuple(s.Get("arguments")); ok {
+			g.mda(kind, append([]string{s.Get("path").Value}, args...))
+			if pyBool(s.Get("unixfrom").Value) {
+				g.Unsure = "the command got a From line before each message (unixfrom), which it does not get here"
+			}
 		}
 	case "MDA_lmtp":
-		g.lmtp(kind.Option, s)
+		g.lmtp(kind, s)
 	case "MultiDestination":
-		list, _ := s.Get("destinations")
-		t, ok := parseTuple(list.Value)
-		words, plain := t.strings()
-		if !ok || !plain {
-			a.Lose(list.Option, "is no tuple of strings")
-			return
-		}
-		a.Carry(list.Option, "deliver")
-		for _, w := range words {
-			g.target(list.Option, w, depth)
+		list := s.Get("destinations")
+		if names, ok := g.tuple(list); ok {
+			g.Carry(list, "deliver")
+			for _, name := range names {
+				g.target(list, name, depth)
+			}
 		}
 	case "MultiSorter", "MultiGuesser", "MultiSorterBase":
-		def, _ := s.Get("default")
-		a.Lose(kind.Option, "mailhaul does not sort mail by recipient: let the target do it; only its default is here")
-		a.Unsure = "getmail sorts this mail by recipient"
-		g.target(def.Option, def.Value, depth)
+		g.Lose(kind, "mailhaul does not sort mail by recipient: let the target do it; only its default is here")
+		g.Unsure = "getmail sorts this mail by recipient"
+		g.target(s.Get("default"), s.Get("default").Value, depth)
 	default:
-		a.Lose(kind.Option, "has no counterpart")
+		g.Lose(kind, "has no counterpart")
 	}
-	for _, v := range s.Options {
-		if why := targetWhy(v.Name); why != "" {
-			a.Drop(v.Option, why)
-		}
+	for _, o := range s.Options {
+		targetRows().Apply(g.Account, o)
 	}
 }
 
-func targetWhy(name string) string {
-	switch name {
-	case "user", "group":
-		return "mailhaul delivers as the user who runs it"
-	case "filemode":
-		return "files are for their owner only"
-	case "locktype":
-		return "an mbox is always locked, and in every way that others use"
-	case "unixfrom":
-		return "the command gets the message as it is; its sender is in $SENDER"
-	case "ignore_stderr", "pipe_stdout":
-		return "only the command's exit status counts"
-	case "allow_root_commands":
-		return "commands run as the user who runs mailhaul, whoever that is"
-	case "qmaillocal", "homedir", "localdomain", "defaultdelivery", "conf-break", "localpart_translate", "strip_delivered_to":
-		return "is for qmail-local, which a pipe can run"
-	case "locals":
-		return "see above"
+// tuple reads a tuple of strings, without which there is no target.
+func (g *rcFile) tuple(o rcfile.Option) ([]string, bool) {
+	words, ok := parseTuple(o.Value)
+	if !ok {
+		g.Lose(o, "is no tuple of strings")
 	}
-	return ""
+	return words, ok
 }
 
-// targetPart reports the options that make a target.
-func targetPart(name string) bool {
-	return slices.Contains([]string{"type", "path", "arguments", "destinations", "default", "host", "port", "override", "fallback"}, name)
+// targetRows are the options of a destination that make no target.
+func targetRows() rcfile.Rows {
+	return rcfile.Rows{
+		"user group":                rcfile.Drop("mailhaul delivers as the user who runs it"),
+		"filemode":                  rcfile.Drop("files are for their owner only"),
+		"locktype":                  rcfile.Drop("an mbox is always locked, and in every way that others use"),
+		"unixfrom":                  rcfile.Drop("the command gets the message as it is; its sender is in $SENDER"),
+		"ignore_stderr pipe_stdout": rcfile.Drop("only the command's exit status counts"),
+		"allow_root_commands":       rcfile.Drop("commands run as the user who runs mailhaul, whoever that is"),
+		"locals":                    rcfile.Drop("see above"),
+		"qmaillocal homedir localdomain defaultdelivery conf-break localpart_translate strip_delivered_to": rcfile.Drop("is for qmail-local, which a pipe can run"),
+	}
+}
+
+func (g *rcFile) path(o rcfile.Option, kind, path string) {
+	g.DeliverPath(o, kind, g.expand(path), filepath.Dir(g.file), true)
 }
 
 // target handles an element of destinations: a section in brackets, a path,
@@ -103,19 +86,20 @@ func (g *rcFile) target(o rcfile.Option, s string, depth int) {
 	case strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]"):
 		g.destination(s[1:len(s)-1], depth+1)
 	case strings.HasPrefix(s, "|"):
-		g.mda(o, g.words(strings.Fields(s[1:])))
-	case (strings.HasPrefix(s, ".") || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "~") || strings.HasPrefix(s, "$")) && strings.HasSuffix(s, "/"):
-		g.a.DeliverPath(o, "maildir", g.expand(s), filepath.Dir(g.file), true)
-	case strings.HasPrefix(s, ".") || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "~") || strings.HasPrefix(s, "$"):
-		g.a.DeliverPath(o, "mbox", g.expand(s), filepath.Dir(g.file), true)
+		g.mda(o, strings.Fields(s[1:]))
+	case s == "" || !strings.ContainsAny(s[:1], "./~$"):
+		g.Lose(o, fmt.Sprintf("%q is no section, path or command", s))
+	case strings.HasSuffix(s, "/"):
+		g.path(o, "maildir", s)
 	default:
-		g.a.Lose(o, fmt.Sprintf("%q is no section, path or command", s))
+		g.path(o, "mbox", s)
 	}
 }
 
 // mda makes a pipe. The addresses that getmail puts into arguments are in the
 // environment here.
 func (g *rcFile) mda(o rcfile.Option, argv []string) {
+	argv = g.words(argv)
 	placeholder, unknown := false, false
 	words := make([]string, len(argv))
 	for i, arg := range argv {
@@ -131,61 +115,33 @@ func (g *rcFile) mda(o rcfile.Option, argv []string) {
 	}
 	switch {
 	case unknown:
-		g.a.Lose(o, "uses %(local), %(domain) or %(mailbox), or both addresses in one argument: the whole addresses are in $SENDER and $RECIPIENT")
+		g.Lose(o, "uses %(local), %(domain) or %(mailbox), or both addresses in one argument: the whole addresses are in $SENDER and $RECIPIENT")
 		return
 	case placeholder:
 		argv = []string{"sh", "-c", "exec " + strings.Join(words, " ")}
 	}
-	if rcfile.BadArgv(argv) {
-		g.a.Lose(o, "cannot be written as a command")
-		return
-	}
-	g.a.Deliver(o, "pipe", config.Pair("command", argv))
+	g.DeliverCommand(o, argv)
 }
 
 func (g *rcFile) lmtp(o rcfile.Option, s *rcfile.Section) {
-	host, _ := s.Get("host")
-	port, _ := s.Get("port")
-	n, _ := strconv.Atoi(port.Value)
-	server := host.Value
-	switch {
-	case strings.HasPrefix(server, "/"):
-		p, err := rcfile.YAMLPath(server, "/", false)
-		if err != nil {
-			g.a.Lose(host.Option, err.Error())
-			return
-		}
-		server = p
-	case !rcfile.ValidHost(server) || n < 0 || n > 65535 || n == 25:
-		g.a.Lose(o, "wants a host and port, or a socket")
-		return
-	default:
-		if n == 0 {
-			n = 2003
-		}
-		server = rcfile.HostPort(server, n, 0)
+	r := rcfile.Relay{Kind: "lmtp", Host: s.Get("host").Value, Port: s.Get("port").Value}
+	if r.Port == "" || r.Port == "0" {
+		r.Port = "2003"
 	}
-	relay := config.Pair("server", server)
-	to, has := s.Get("override")
-	if !has || to.Value == "" {
-		to, _ = s.Get("fallback")
+	to := s.Get("override")
+	if to.Value == "" {
+		to = s.Get("fallback")
 	}
 	switch {
-	case g.kind.multi:
+	case g.Has("to"): // from each message
 	case rcfile.GoodAddress(to.Value):
-		relay = relay.And("to", []string{to.Value})
-		g.a.Carry(to.Option, "deliver")
+		r.To = to.Value
+		g.Carry(to, "deliver")
 	default:
-		user := g.r.Options.User
-		if !rcfile.GoodAddress(user) {
-			user = "postmaster"
+		if r.To = g.options.User; !rcfile.GoodAddress(r.To) {
+			r.To = "postmaster"
 		}
-		relay = relay.And("to", []string{user})
-		g.a.Unsure = "getmail takes the recipient from the message: look at deliver, lmtp, to"
+		g.Unsure = "getmail takes the recipient from the message: look at deliver, lmtp, to"
 	}
-	if !strings.HasPrefix(server, "/") && !config.Loopback(strings.ToLower(host.Value)) {
-		relay = relay.And("tls", config.Word("none")).And("insecure", true)
-		g.a.Change(o, "mail goes there in the clear, as before: take tls and insecure out if it has STARTTLS")
-	}
-	g.a.Deliver(o, "lmtp", relay)
+	g.DeliverRelay(o, r, "there")
 }

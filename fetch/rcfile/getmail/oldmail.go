@@ -33,23 +33,14 @@ func oldmailFile(o rcfile.Options, rc, name string) string {
 	return beside
 }
 
-// seen reads an oldmail file: one account's list.
-func seen(r *rcfile.Result, file string, a *rcfile.Account) ([]rcfile.SeenList, error) {
-	data, err := rcfile.Load(file, rcfile.MaxState)
-	if err != nil {
-		return nil, err
-	}
-	l := parseOldmail(data)
+// seen reads an oldmail file: one account's list, found by the file's name.
+func seen(r *rcfile.Result, file string, data []byte, a *rcfile.Account) ([]rcfile.SeenList, error) {
 	for _, b := range r.Accounts {
-		if filepath.Base(file) == filepath.Base(b.Seen.File) {
+		if filepath.Base(file) == filepath.Base(b.SeenFile) {
 			a = b
 		}
 	}
-	l.Source, l.Account = file, rcfile.NameOf(a)
-	if a != nil {
-		l.Host, l.User = a.Seen.Host, a.Seen.User
-	}
-	return []rcfile.SeenList{l}, nil
+	return parseOldmail(data).Own(a), nil
 }
 
 // parseOldmail reads lines of UID, NUL, time. Other lines are skipped.

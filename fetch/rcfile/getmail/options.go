@@ -1,86 +1,195 @@
 package getmail
 
 import (
+	"cmp"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// options handles what is fetched and kept; getmail keeps all by default.
-func (g *rcFile) options(s *rcfile.Section) {
-	a := g.a
-	del, _ := s.Get("delete")
-	after, _ := s.Get("delete_after")
-	days, _ := rcfile.Atoi(after.Value)
+// retriever handles how the server is reached and how to log in.
+func (g *rcFile) retriever(s *rcfile.Section, multi bool) {
+	g.Security = pop3.Plain
+	if g.ssl {
+		g.Security = pop3.ImplicitTLS
+	}
+	if multi {
+		g.envelope(s.Get("envelope_recipient"))
+	}
+	rows := g.retrieverRows(s, multi)
+	for _, o := range s.Options {
+		if !rows.Apply(g.Account, o) {
+			g.Drop(o, "is not known here")
+		}
+	}
+	if o := s.Get("ca_certs"); g.ssl && o.Name == "" {
+		g.Change(rcfile.Option{File: g.file, Line: s.Line}, "getmail does not check certificates without ca_certs; mailhaul always does")
+	} else if g.ssl {
+		g.PutFile(o, "ca_file", g.expand(o.Value), filepath.Dir(g.file))
+	}
+	name := oldmailName(g.Host, cmp.Or(g.Port, rcfile.UsualPort(g.Security)), g.User)
+	g.SeenFile = oldmailFile(g.options, g.file, name)
+}
+
+func (g *rcFile) retrieverRows(s *rcfile.Section, multi bool) rcfile.Rows {
+	key := "password"
+	if pyBool(s.Get("use_xoauth2").Value) {
+		key = "token"
+	}
+	file := func(key string) rcfile.Effect {
+		return func(a *rcfile.Account, o rcfile.Option) { a.PutFile(o, key, g.expand(o.Value), filepath.Dir(g.file)) }
+	}
+	return rcfile.Rows{
+		"type":                    retrieverType,
+		"server":                  func(a *rcfile.Account, o rcfile.Option) { a.Host = o.Value; a.Carry(o, "server") },
+		"port":                    port,
+		"timeout":                 rcfile.Seconds("timeout"),
+		"envelope_recipient":      unless(multi, "is for multidrop retrievers"),
+		"ca_certs":                unless(g.ssl, "is for retrievers with SSL"),
+		"certfile":                file("client_cert"),
+		"keyfile":                 file("client_key"),
+		"ssl_cert_hostname":       rcfile.ServerName,
+		"ssl_fingerprints":        rcfile.Drop("are hashes of whole certificates, which change at each renewal; pin wants that of the public key: mailhaul check --connect shows it"),
+		"ssl_version ssl_ciphers": rcfile.Drop("see min_version and legacy"),
+		"username":                func(a *rcfile.Account, o rcfile.Option) { a.User = o.Value; a.Carry(o, "user") },
+		"password":                func(a *rcfile.Account, o rcfile.Option) { a.PutSecret(o, key, o.Value) },
+		"password_command":        func(_ *rcfile.Account, o rcfile.Option) { g.passwordCommand(o, key, s.Get("password").Name != "") },
+		"use_apop":                ifTrue(func(a *rcfile.Account, o rcfile.Option) { a.Put(o, "auth", config.Word("apop")) }),
+		"use_xoauth2":             ifTrue(func(a *rcfile.Account, o rcfile.Option) { a.Put(o, "auth", config.Word("xoauth2")) }),
+		"delete_dup_msgids":       rcfile.Drop("messages with the same UID are each delivered"),
+		"record_mailbox mailboxes use_peek move_on_delete use_kerberos imap_search imap_on_delete": rcfile.Drop("is for IMAP"),
+	}
+}
+
+// unless drops an option that has no use with this retriever.
+func unless(used bool, why string) rcfile.Effect {
+	if used {
+		return rcfile.Later
+	}
+	return rcfile.Drop(why)
+}
+
+// ifTrue applies an effect if the option is true.
+func ifTrue(effect rcfile.Effect) rcfile.Effect {
+	return func(a *rcfile.Account, o rcfile.Option) {
+		if pyBool(o.Value) {
+			effect(a, o)
+		}
+	}
+}
+
+func retrieverType(a *rcfile.Account, o rcfile.Option) {
+	a.Carry(o, "tls")
+	if strings.HasPrefix(o.Value, "Broken") {
+		a.Change(o, "without UIDL messages are told apart by their headers")
+	}
+}
+
+func port(a *rcfile.Account, o rcfile.Option) {
+	if a.Port = rcfile.Port(o.Value); a.Port == 0 {
+		a.Drop(o, "is no port")
+	} else {
+		a.Carry(o, "server")
+	}
+}
+
+func (g *rcFile) passwordCommand(o rcfile.Option, key string, beside bool) {
+	switch argv, ok := parseTuple(o.Value); {
+	case beside:
+		g.Drop(o, "has no use beside password")
+	case !ok:
+		g.Drop(o, "is no tuple of strings")
+	case len(argv) > 0:
+		g.PutSecretCommand(o, key, g.words(argv))
+	}
+}
+
+// envelope reads envelope_recipient, FIELD:N.
+func (g *rcFile) envelope(o rcfile.Option) {
+	header, nth, _ := strings.Cut(o.Value, ":")
+	n, err := strconv.Atoi(strings.TrimSpace(nth))
+	if header = strings.TrimSpace(header); err != nil || n < 1 || n > 1000 || !rcfile.GoodField(header) {
+		g.Drop(o, "wants FIELD:NUMBER, from 1")
+		g.Unsure = "name the field that holds the recipients under to: header"
+		header, n = "Delivered-To", 1
+	} else {
+		g.Carry(o, "to")
+	}
+	to := config.Pair("header", header)
+	if n > 1 {
+		to = to.And("occurrence", n)
+	}
+	g.Set("to", to)
+}
+
+// general handles what is fetched and kept; getmail keeps all by default.
+func (g *rcFile) general(s *rcfile.Section) {
+	del, after, all := s.Get("delete"), s.Get("delete_after"), s.Get("read_all")
+	days, _ := rcfile.Int(after.Value)
 	switch {
 	case pyBool(del.Value):
-		a.Put(del.Option, "keep", config.Word("none"))
+		g.Put(del, "keep", config.Word("none"))
 	case days > 0 && days <= 36500:
-		a.Put(after.Option, "keep", config.Pair("days", config.Word(strconv.FormatInt(days, 10))))
+		rcfile.KeepDays(g.Account, after, days)
 	default:
-		a.Set("keep", config.Word("all"))
+		g.Set("keep", config.Word("all"))
 	}
-	all, given := s.Get("read_all")
 	switch {
-	case !given:
-		a.Change(rcfile.Option{File: g.file, Line: a.Line, Text: ""}, "getmail fetches all mail again on each run unless read_all = false; mailhaul fetches each message once")
+	case all.Name == "":
+		g.Change(g.Start, "getmail fetches all mail again on each run unless read_all = false; mailhaul fetches each message once")
 	case pyBool(all.Value):
-		a.Change(all.Option, "each message is fetched once; mailhaul fetch --all fetches those already seen, too")
+		rcfile.FetchAll(g.Account, all)
 	default:
-		a.Carry(all.Option, "each message is fetched once")
+		g.Carry(all, "each message is fetched once")
 	}
 	if s == nil {
 		return
 	}
-	for _, v := range s.Options {
-		g.option(v)
+	for _, o := range s.Options {
+		if !generalRows().Apply(g.Account, o) {
+			g.Drop(o, "is not known here")
+		}
 	}
 }
 
-func (g *rcFile) option(v rcfile.Setting) {
-	a := g.a
-	n, _ := rcfile.Atoi(v.Value)
-	switch v.Name {
-	case "read_all", "delete", "delete_after":
-		// done with the rest
-	case "max_message_size":
-		if n > 0 {
-			a.Put(v.Option, "max_size", rcfile.Size(n))
+func generalRows() rcfile.Rows {
+	return rcfile.Rows{
+		"read_all delete delete_after": rcfile.Later,
+		"max_message_size":             positive(func(a *rcfile.Account, o rcfile.Option, n int64) { a.Put(o, "max_size", rcfile.Size(n)) }),
+		"max_messages_per_session": positive(func(a *rcfile.Account, o rcfile.Option, n int64) {
+			if n <= 100_000_000 {
+				a.PutLimit(o, "messages", int(n))
+			}
+		}),
+		"max_bytes_per_session": positive(func(a *rcfile.Account, o rcfile.Option, n int64) { a.PutLimit(o, "bytes", rcfile.Size(n)) }),
+		"delete_bigger_than": positive(func(a *rcfile.Account, o rcfile.Option, _ int64) {
+			a.Drop(o, "mail is not deleted for its size: see keep")
+		}),
+		"received":                ifTrue(func(a *rcfile.Account, o rcfile.Option) { a.Put(o, "headers", config.Pair("received", true)) }),
+		"delivered_to":            ifTrue(rcfile.Drop("messages are delivered byte for byte")),
+		"to_oldmail_on_each_mail": rcfile.Carry("each batch is recorded as it is delivered"),
+		"use_netrc":               ifTrue(useNetrc),
+		"skip_imap_fetch_size":    rcfile.Drop("is for IMAP"),
+		"netrc_file":              rcfile.Drop("set NETRC in the environment"),
+		"verbose message_log message_log_syslog message_log_verbose logfile fingerprint": rcfile.Drop("the log goes to stderr: see log"),
+	}
+}
+
+// positive applies an effect to a number over 0, which stands for no limit.
+func positive(effect func(a *rcfile.Account, o rcfile.Option, n int64)) rcfile.Effect {
+	return func(a *rcfile.Account, o rcfile.Option) {
+		if n, _ := rcfile.Int(o.Value); n > 0 {
+			effect(a, o, n)
 		}
-	case "max_messages_per_session":
-		if n > 0 && n <= 100_000_000 {
-			a.Limit(v.Option, "messages", config.Word(strconv.FormatInt(n, 10)))
-		}
-	case "max_bytes_per_session":
-		if n > 0 {
-			a.Limit(v.Option, "bytes", rcfile.Size(n))
-		}
-	case "delete_bigger_than":
-		if n > 0 {
-			a.Drop(v.Option, "mail is not deleted for its size: see keep")
-		}
-	case "received":
-		if pyBool(v.Value) {
-			a.Put(v.Option, "headers", config.Pair("received", true))
-		}
-	case "delivered_to":
-		if pyBool(v.Value) {
-			a.Drop(v.Option, "messages are delivered byte for byte")
-		}
-	case "to_oldmail_on_each_mail":
-		a.Carry(v.Option, "each batch is recorded as it is delivered")
-	case "use_netrc":
-		if pyBool(v.Value) && !a.Has("password") && !a.Has("token") {
-			a.Put(v.Option, "password", config.Pair("netrc", true))
-		}
-	case "skip_imap_fetch_size":
-		a.Drop(v.Option, "is for IMAP")
-	case "netrc_file":
-		a.Drop(v.Option, "set NETRC in the environment")
-	case "verbose", "message_log", "message_log_syslog", "message_log_verbose", "logfile", "fingerprint":
-		a.Drop(v.Option, "the log goes to stderr: see log")
-	default:
-		a.Drop(v.Option, "is not known here")
+	}
+}
+
+func useNetrc(a *rcfile.Account, o rcfile.Option) {
+	if !a.Has("password") && !a.Has("token") {
+		a.Put(o, "password", config.Pair("netrc", true))
 	}
 }

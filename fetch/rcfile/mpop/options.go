@@ -1,7 +1,9 @@
 package mpop
 
 import (
-	"fmt"
+	"cmp"
+	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -9,158 +11,186 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// login handles user, password and method.
-func (m *merge) login(o command) bool {
-	a := m.a
-	key := "password"
-	if auth := m.arg("auth"); auth == "xoauth2" || auth == "oauthbearer" {
-		key = "token"
-	}
-	switch o.name {
-	case "user":
-		a.Carry(o.Option, "user")
-	case "password":
-		m.r.Password(a, o.Option, key, o.arg)
-	case "passwordeval":
-		if m.given("password") {
-			a.Drop(o.Option, "has no use beside password")
-			return true
-		}
-		a.PasswordLine(o.Option, key, o.arg)
-	case "auth":
-		m.auth(o)
-	default:
-		return false
-	}
-	return true
-}
-
-func (m *merge) auth(o command) {
-	switch o.arg {
-	case "", "on":
-		m.a.Carry(o.Option, "auth")
-	case "user":
-		m.a.Put(o.Option, "auth", config.Word("password"))
-	case "apop", "plain", "login", "cram-md5", "digest-md5", "scram-sha-1", "scram-sha-1-plus", "scram-sha-256", "scram-sha-256-plus",
-		"xoauth2", "oauthbearer", "external", "gssapi":
-		m.a.Put(o.Option, "auth", config.Word(o.arg))
-	default:
-		m.a.Drop(o.Option, "is not supported; auto takes the strongest that the server offers")
+// rows is the table of commands.
+func (a *account) rows() rcfile.Rows {
+	return rcfile.Rows{
+		"host":                    rcfile.Carry("server"),
+		"port":                    rcfile.ServicePort,
+		"tls tls_starttls":        rcfile.Carry("tls"),
+		"timeout connect_timeout": timeout,
+		"pipelining":              rcfile.Words("pipelining", "auto on off", ""),
+		"proxy_host":              a.proxy,
+		"proxy_port":              rcfile.Later,
+		"source_ip":               sourceIP,
+		"socket":                  socket,
+		"tls_trust_file":          a.trustFile,
+		"tls_cert_file":           a.file("client_cert"),
+		"tls_key_file":            a.file("client_key"),
+		"tls_host_override":       rcfile.ServerName,
+		"tls_fingerprint":         rcfile.Drop("is the hash of a whole certificate, which changes at each renewal; pin wants that of its public key: mailhaul check --connect shows it"),
+		"tls_certcheck":           rcfile.NoVerify,
+		"tls_crl_file tls_min_dh_prime_bits tls_priorities": rcfile.Drop("has no counterpart: see min_version and legacy"),
+		"user":         rcfile.Carry("user"),
+		"password":     func(_ *rcfile.Account, o rcfile.Option) { a.PutSecret(o, a.secretKey(), o.Value) },
+		"passwordeval": a.passwordEval,
+		"auth": rcfile.Auth("= on= user=password apop plain login cram-md5 digest-md5 scram-sha-1 scram-sha-1-plus scram-sha-256 " +
+			"scram-sha-256-plus xoauth2 oauthbearer external gssapi"),
+		"ntlmdomain":      rcfile.Drop("NTLM is not supported"),
+		"keep":            keep,
+		"skipsize":        skipSize,
+		"killsize":        killSize,
+		"only_new":        onlyNew,
+		"delivery":        a.delivery,
+		"uidls_file":      rcfile.Carry("the list of seen messages is read from there"),
+		"received_header": received,
+		"filter":          rcfile.Drop("messages are not judged before they are fetched: let the target do it"),
+		"eval":            rcfile.Drop("was not run: write out what it prints"),
 	}
 }
 
-// mail handles what is fetched, kept and delivered.
-func (m *merge) mail(o command) bool {
-	a := m.a
-	switch o.name {
-	case "keep":
-		m.keep(o)
-	case "skipsize":
-		if n, ok := parseSize(o.arg); ok && n > 0 {
-			a.Put(o.Option, "max_size", rcfile.Size(n))
-		} else if o.arg != "off" {
-			a.Drop(o.Option, "would skip everything")
-		}
-	case "killsize":
-		switch n, ok := parseSize(o.arg); {
-		case o.arg == "off":
-		case ok && n == 0:
-			a.Drop(o.Option, "marks everything as seen: mailhaul state mark-seen --all does it once")
-		default:
-			a.Drop(o.Option, "nothing is deleted that was not delivered: max_size skips large messages")
-		}
-	case "only_new":
-		if o.arg == "off" {
-			a.Change(o.Option, "each message is fetched once; mailhaul fetch --all fetches those already seen, too")
-		}
-	case "delivery":
-		m.delivery(o)
-	case "uidls_file":
-		a.Carry(o.Option, "the list of seen messages is read from there")
-	case "received_header":
-		if o.arg != "off" {
-			a.Put(o.Option, "headers", config.Pair("received", true))
-		}
-	default:
-		return false
+func timeout(a *rcfile.Account, o rcfile.Option) {
+	if n, ok := rcfile.Int(o.Value); ok {
+		a.PutSeconds(o, "timeout", n)
+		return
 	}
-	return true
+	a.Drop(o, "mailhaul never waits for ever: see timeout")
+}
+
+func (a *account) proxy(_ *rcfile.Account, o rcfile.Option) {
+	port := cmp.Or(a.arg("proxy_port"), "1080")
+	switch {
+	case o.Value == "":
+	case !config.ValidHost(o.Value) || rcfile.Port(port) == 0:
+		a.Drop(o, "is not a host and port")
+	default:
+		a.Put(o, "proxy", "socks5://"+net.JoinHostPort(o.Value, port))
+	}
+}
+
+func sourceIP(a *rcfile.Account, o rcfile.Option) {
+	if ip, err := netip.ParseAddr(o.Value); err == nil && ip.Zone() == "" {
+		a.Put(o, "bind", ip.String())
+	} else if o.Value != "" {
+		a.Drop(o, "is no address")
+	}
+}
+
+func socket(a *rcfile.Account, o rcfile.Option) {
+	if o.Value != "" {
+		a.Drop(o, "mailhaul connects by TCP: tunnel: [socat, -, UNIX:PATH] does the same")
+		a.Unsure = "the server is a unix socket: see tunnel"
+	}
+}
+
+func (a *account) trustFile(_ *rcfile.Account, o rcfile.Option) {
+	if o.Value == "" || o.Value == "system" {
+		a.Carry(o, "ca_file")
+	} else {
+		a.PutFile(o, "ca_file", o.Value, a.home)
+	}
+}
+
+func (a *account) file(key string) rcfile.Effect {
+	return func(_ *rcfile.Account, o rcfile.Option) {
+		if o.Value != "" {
+			a.PutFile(o, key, o.Value, a.home)
+		}
+	}
+}
+
+// secretKey is the key of the account's secret.
+func (a *account) secretKey() string {
+	if auth := a.arg("auth"); auth == "xoauth2" || auth == "oauthbearer" {
+		return "token"
+	}
+	return "password"
+}
+
+func (a *account) passwordEval(_ *rcfile.Account, o rcfile.Option) {
+	if a.given("password") {
+		a.Drop(o, "has no use beside password")
+		return
+	}
+	a.PutSecretCommand(o, a.secretKey(), rcfile.Command(o.Value))
+}
+
+func skipSize(a *rcfile.Account, o rcfile.Option) {
+	if n, ok := parseSize(o.Value); ok && n > 0 {
+		a.Put(o, "max_size", rcfile.Size(n))
+	} else if o.Value != "off" {
+		a.Drop(o, "would skip everything")
+	}
+}
+
+func killSize(a *rcfile.Account, o rcfile.Option) {
+	switch n, ok := parseSize(o.Value); {
+	case o.Value == "off":
+	case ok && n == 0:
+		a.Drop(o, "marks everything as seen: mailhaul state mark-seen --all does it once")
+	default:
+		a.Drop(o, "nothing is deleted that was not delivered: max_size skips large messages")
+	}
+}
+
+func onlyNew(a *rcfile.Account, o rcfile.Option) {
+	if o.Value == "off" {
+		rcfile.FetchAll(a, o)
+	}
 }
 
 // keep is on, off, or for how long: whole days here, and not less than asked.
-func (m *merge) keep(o command) {
-	switch o.arg {
+func keep(a *rcfile.Account, o rcfile.Option) {
+	switch o.Value {
 	case "on", "":
-		m.a.Put(o.Option, "keep", config.Word("all"))
+		a.Put(o, "keep", config.Word("all"))
 		return
 	case "off":
-		m.a.Put(o.Option, "keep", config.Word("none"))
+		a.Put(o, "keep", config.Word("none"))
 		return
 	}
-	d, err := config.ParseDuration(o.arg)
+	d, err := config.ParseDuration(o.Value)
 	days := int64((d.Hours() + 23.999999) / 24)
 	if err != nil || days < 1 || days > 36500 {
-		m.a.Put(o.Option, "keep", config.Word("all"))
-		m.a.Change(o.Option, "was not understood, so all is kept")
+		a.Put(o, "keep", config.Word("all"))
+		a.Change(o, "was not understood, so all is kept")
 		return
 	}
-	m.a.Put(o.Option, "keep", config.Pair("days", config.Word(fmt.Sprint(days))))
+	rcfile.KeepDays(a, o, days)
 	if float64(days)*24 != d.Hours() {
-		m.a.Change(o.Option, "is rounded up to whole days")
+		a.Change(o, "is rounded up to whole days")
 	}
 }
 
-func (m *merge) delivery(o command) {
-	kind, arg, _ := strings.Cut(strings.ReplaceAll(o.arg, "\t", " "), " ")
-	arg = unquote(strings.TrimSpace(arg))
-	switch kind {
+func (a *account) delivery(_ *rcfile.Account, o rcfile.Option) {
+	kind, arg, _ := strings.Cut(strings.ReplaceAll(o.Value, "\t", " "), " ")
+	switch arg = unquote(strings.TrimSpace(arg)); kind {
 	case "maildir", "mbox":
-		m.a.DeliverPath(o.Option, kind, arg, m.r.Options.Home, true)
+		a.DeliverPath(o, kind, arg, a.home, true)
 	case "mda":
-		if strings.Contains(arg, "%F") {
-			m.a.Change(o.Option, "%F is $SENDER now, which is empty for a message without a Return-Path")
-		}
-		argv, err := rcfile.Command(rcfile.FromEnvironment(arg, "%F", "SENDER"))
-		if err != nil {
-			m.a.Lose(o.Option, err.Error())
-			return
-		}
-		m.a.Deliver(o.Option, "pipe", config.Pair("command", argv))
+		a.DeliverLine(o, arg)
 	default:
-		m.a.Lose(o.Option, "has no counterpart")
+		a.Lose(o, "has no counterpart")
+	}
+}
+
+func received(a *rcfile.Account, o rcfile.Option) {
+	if o.Value != "off" {
+		a.Put(o, "headers", config.Pair("received", true))
 	}
 }
 
 // parseSize reads a C integer with k or m.
 func parseSize(s string) (int64, bool) {
-	factor := int64(1)
-	if s != "" {
-		switch s[len(s)-1] | 0x20 {
-		case 'k':
-			factor = 1 << 10
-		case 'm':
-			factor = 1 << 20
-		}
+	factor, digits := int64(1), strings.TrimRight(s, "kKmM")
+	switch strings.ToLower(s[len(digits):]) {
+	case "k":
+		factor = 1 << 10
+	case "m":
+		factor = 1 << 20
+	case "":
+	default:
+		return 0, false
 	}
-	if factor > 1 {
-		s = s[:len(s)-1]
-	}
-	n, err := strconv.ParseInt(s, 0, 64)
-	return n * factor, err == nil && n >= 0 && n < 1<<40 && !strings.ContainsAny(s, "_oOb")
-}
-
-func why(name string) string {
-	switch name {
-	case "tls_fingerprint":
-		return "is the hash of a whole certificate, which changes at each renewal; pin wants that of its public key: mailhaul check --connect shows it"
-	case "tls_certcheck":
-		return "certificates are always checked: give ca_file or pin if the server has one of its own"
-	case "tls_crl_file", "tls_min_dh_prime_bits", "tls_priorities":
-		return "has no counterpart: see min_version and legacy"
-	case "filter":
-		return "messages are not judged before they are fetched: let the target do it"
-	case "ntlmdomain":
-		return "NTLM is not supported"
-	}
-	return "is not known here"
+	n, err := strconv.ParseInt(digits, 0, 64)
+	return n * factor, err == nil && n >= 0 && n < 1<<40 && !strings.ContainsAny(digits, "_oOb")
 }

@@ -10,17 +10,9 @@ import (
 )
 
 // seen reads a uidls file, which may hold the lists of several accounts.
-func seen(r *rcfile.Result, file string, _ *rcfile.Account) ([]rcfile.SeenList, error) {
-	data, err := rcfile.Load(file, rcfile.MaxState)
-	if err != nil {
-		return nil, err
-	}
+func seen(r *rcfile.Result, file string, data []byte, _ *rcfile.Account) ([]rcfile.SeenList, error) {
 	lists, err := parseUidls(file, data)
-	for i := range lists {
-		lists[i].Source = file
-		lists[i].Account = r.Claim(lists[i].Host, lists[i].User, false)
-	}
-	return lists, err
+	return r.Claim(lists, false), err
 }
 
 // parseUidls reads comments at the top, then lists: " COUNT HOST USER" and
@@ -49,8 +41,8 @@ func parseUidls(file string, data []byte) ([]rcfile.SeenList, error) {
 		}
 		for _, s := range body {
 			u := rcfile.SeenUID{UID: s}
-			if uid, at, ok := rcfile.Stamp(s); stamps && ok {
-				u = rcfile.SeenUID{UID: uid, FirstSeen: rcfile.UnixTime(at)}
+			if stamps {
+				u, _ = rcfile.Stamp(s)
 			}
 			if u.UID == "" {
 				l.Skipped++
@@ -90,8 +82,7 @@ func hasStamps(version string) bool {
 // may contain blanks, but hardly all end in a time.
 func allStamped(lines []string) bool {
 	for _, s := range lines {
-		i := strings.LastIndexByte(s, ' ')
-		if _, _, ok := rcfile.Stamp(s); !ok || len(s)-i-1 < 9 {
+		if u, ok := rcfile.Stamp(s); !ok || len(s)-len(u.UID)-1 < 9 {
 			return false
 		}
 	}

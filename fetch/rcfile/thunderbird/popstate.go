@@ -12,18 +12,10 @@ import (
 )
 
 // seen reads a popstate.dat, which has a section for each account.
-func seen(r *rcfile.Result, file string, a *rcfile.Account) ([]rcfile.SeenList, error) {
-	data, err := rcfile.Load(file, rcfile.MaxState)
-	if err != nil {
-		return nil, err
-	}
-	lists := parsePopstate(data)
-	for i := range lists {
-		l := &lists[i]
-		l.Source = file
-		if l.Account = r.Claim(l.Host, l.User, true); l.Account == "" && len(lists) == 1 {
-			l.Account = rcfile.NameOf(a)
-		}
+func seen(r *rcfile.Result, _ string, data []byte, a *rcfile.Account) ([]rcfile.SeenList, error) {
+	lists := r.Claim(parsePopstate(data), true)
+	if len(lists) == 1 && lists[0].Account == "" && a != nil {
+		lists[0].Account = a.Name
 	}
 	return lists, nil
 }
@@ -63,11 +55,9 @@ func popstateLine(s string) (u rcfile.SeenUID, seen, ok bool) {
 	if len(s) < 3 || s[1] != ' ' {
 		return u, false, false
 	}
-	u = rcfile.SeenUID{UID: s[2:], Delete: s[0] == 'd'}
-	if uid, at, stamped := rcfile.Stamp(s[2:]); stamped {
-		u.UID, u.FirstSeen = uid, rcfile.UnixTime(at)
-	}
-	if n, err := strconv.Atoi(u.UID); err == nil && n < 0 || u.UID == "" {
+	u, _ = rcfile.Stamp(s[2:])
+	u.Delete = s[0] == 'd'
+	if n, isNumber := rcfile.Int(u.UID); isNumber && n < 0 || u.UID == "" {
 		return u, false, false
 	}
 	return u, s[0] == 'k' || s[0] == 'd', strings.IndexByte("kdfb", s[0]) >= 0

@@ -2,8 +2,10 @@
 package thunderbird
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -12,7 +14,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// FormatThunderbird reads thunderbird's files.
+// Format reads thunderbird's files.
 func Format() rcfile.Format {
 	return rcfile.Format{Name: "thunderbird", Find: find, Read: read, Seen: seen, Busy: busy}
 }
@@ -41,25 +43,18 @@ func defaultProfile(ini, text string) (string, error) {
 	}
 	dir := ""
 	for _, s := range sections {
-		p, has := s.Get("path")
-		def, _ := s.Get("default")
+		path, def := s.Get("path"), s.Get("default")
 		switch {
 		case strings.HasPrefix(s.Name, "Install") && def.Value != "":
 			return rcfile.Absolute(filepath.FromSlash(def.Value), ini), nil
-		case has && (dir == "" || def.Value == "1"):
-			dir = rcfile.Absolute(filepath.FromSlash(p.Value), ini)
+		case path.Name != "" && (dir == "" || def.Value == "1"):
+			dir = rcfile.Absolute(filepath.FromSlash(path.Value), ini)
 		}
 	}
 	if dir == "" {
 		return "", rcfile.Syntax(ini, 1, "names no profile")
 	}
 	return dir, nil
-}
-
-// pref is one user_pref line.
-type pref struct {
-	value string
-	line  int
 }
 
 // read reads a profile, given as its directory or its prefs.js.
@@ -72,206 +67,169 @@ func read(r *rcfile.Result, p string) error {
 	if err != nil {
 		return err
 	}
-	prefs := parsePrefs(text)
-	r.Locks = []string{filepath.Join(filepath.Dir(file), "lock"), filepath.Join(filepath.Dir(file), ".parentlock"), filepath.Join(filepath.Dir(file), "parent.lock")}
-	for _, acc := range strings.Split(prefs["mail.accountmanager.accounts"].value, ",") {
-		key := prefs["mail.account."+strings.TrimSpace(acc)+".server"].value
-		if key != "" {
-			(&server{r: r, file: file, prefs: prefs, prefix: "mail.server." + key + "."}).read()
+	prefs := parsePrefs(file, text)
+	for _, name := range []string{"lock", ".parentlock", "parent.lock"} {
+		r.Locks = append(r.Locks, filepath.Join(filepath.Dir(file), name))
+	}
+	for id := range strings.SplitSeq(prefs["mail.accountmanager.accounts"].Value, ",") {
+		if key := prefs["mail.account."+strings.TrimSpace(id)+".server"].Value; key != "" {
+			(&server{file: file, prefs: prefs, prefix: "mail.server." + key + "."}).read(r)
 		}
 	}
 	return nil
 }
 
-// parsePrefs reads user_pref("NAME", VALUE); lines. Strings lose their quotes.
-func parsePrefs(text string) map[string]pref {
-	prefs := map[string]pref{}
-	for i, line := range strings.Split(text, "\n") {
-		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "user_pref(")
-		name, n := jsString(rest)
-		if !ok || n == 0 {
-			continue
+// userPref is a user_pref("NAME", VALUE); line; VALUE may be a string.
+var userPref = regexp.MustCompile(`^\s*user_pref\(("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*,\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^)]*)`)
+
+// parsePrefs reads user_pref lines. Strings lose their quotes.
+func parsePrefs(file, text string) map[string]rcfile.Option {
+	prefs := map[string]rcfile.Option{}
+	line := 0
+	for raw := range strings.SplitSeq(text, "\n") {
+		line++
+		if m := userPref.FindStringSubmatch(raw); m != nil {
+			name, value := jsString(m[1]), jsString(strings.TrimSpace(m[2]))
+			prefs[name] = rcfile.Option{File: file, Line: line, Name: name, Value: value, Text: name + " = " + value}
 		}
-		rest = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(rest[n:]), ","))
-		value, n := jsString(rest)
-		if n == 0 {
-			value, _, _ = strings.Cut(rest, ")")
-			value = strings.TrimSpace(value)
-		}
-		prefs[name] = pref{value, i + 1}
 	}
 	return prefs
 }
 
-// jsString reads a string literal at the start of s and returns its length.
-func jsString(s string) (string, int) {
-	if s == "" || s[0] != '"' && s[0] != '\'' {
-		return "", 0
+// jsEscape is an escape in a string literal.
+var jsEscape = regexp.MustCompile(`(?s)\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)`)
+
+// jsString is what a string literal stands for; another value stays as it is.
+func jsString(s string) string {
+	if n := len(s); n < 2 || s[0] != s[n-1] || s[0] != '"' && s[0] != '\'' {
+		return s
 	}
-	var b strings.Builder
-	for i := 1; i < len(s); i++ {
-		switch {
-		case s[i] == s[0]:
-			return b.String(), i + 1
-		case s[i] == '\\' && i+1 < len(s):
-			i++
-			digits := map[byte]int{'x': 2, 'u': 4}[s[i]]
-			if digits > 0 && i+digits < len(s) {
-				if v, err := strconv.ParseUint(s[i+1:i+1+digits], 16, 32); err == nil {
-					b.WriteRune(rune(v))
-					i += digits
-					continue
-				}
-			}
-			if j := strings.IndexByte("nrt", s[i]); j >= 0 {
-				b.WriteByte("\n\r\t"[j])
-			} else {
-				b.WriteByte(s[i])
-			}
-		default:
-			b.WriteByte(s[i])
+	return jsEscape.ReplaceAllStringFunc(s[1:len(s)-1], func(e string) string {
+		if v, err := strconv.ParseUint(e[2:], 16, 32); err == nil {
+			return string(rune(v))
 		}
-	}
-	return "", 0
+		if i := strings.IndexByte("nrt", e[1]); i >= 0 {
+			return "\n\r\t"[i : i+1]
+		}
+		return e[1:]
+	})
 }
 
 // server is one incoming server of a profile.
 type server struct {
-	r      *rcfile.Result
-	a      *rcfile.Account
+	*rcfile.Account
 	file   string
-	prefs  map[string]pref
+	prefs  map[string]rcfile.Option
 	prefix string
 }
 
-func (s *server) get(names ...string) (string, rcfile.Option) {
+// get returns the first of the server's settings that is not empty.
+func (s *server) get(names ...string) rcfile.Option {
 	for _, n := range names {
-		if p, ok := s.prefs[s.prefix+n]; ok && p.value != "" {
-			return p.value, rcfile.Option{File: s.file, Line: p.line, Text: s.prefix + n + " = " + p.value}
+		if o := s.prefs[s.prefix+n]; o.Value != "" {
+			return o
 		}
 	}
-	return "", rcfile.Option{File: s.file, Line: 0, Text: s.prefix + names[0]}
+	return rcfile.Option{File: s.file, Text: s.prefix + names[0]}
 }
 
-func (s *server) read() {
-	kind, o := s.get("type")
-	host, at := s.get("realhostname", "hostname")
-	if kind != "pop3" {
-		if kind != "none" && kind != "" {
-			s.r.AddNote(rcfile.Dropped, o.File, o.Line, o.Text, host+": mailhaul fetches by POP3 only")
+func (s *server) on(name string) bool { return s.get(name).Value == "true" }
+
+func (s *server) read(r *rcfile.Result) {
+	kind, host := s.get("type"), s.get("realhostname", "hostname")
+	if kind.Value != "pop3" {
+		if kind.Value != "none" && kind.Value != "" {
+			r.Note(rcfile.Dropped, kind, host.Value+": mailhaul fetches by POP3 only")
 		}
 		return
 	}
-	label, _ := s.get("name")
-	if label == "" {
-		label = host
-	}
-	s.a = s.r.Add(label, s.file, at.Line)
-	a := s.a
-	a.Host = host
-	a.Carry(at, "server")
-	a.User, o = s.get("realuserName", "userName")
-	a.Carry(o, "user")
-	if v, o := s.get("port"); v != "" {
-		a.Port = rcfile.ServicePort(v)
-		a.Carry(o, "server")
+	s.Account = r.Add(cmp.Or(s.get("name").Value, host.Value), s.file, host.Line)
+	s.Host = host.Value
+	s.Carry(host, "server")
+	user := s.get("realuserName", "userName")
+	s.User = user.Value
+	s.Carry(user, "user")
+	if o := s.get("port"); o.Value != "" {
+		s.Port = rcfile.Port(o.Value)
+		s.Carry(o, "server")
 	}
 	s.tls()
 	s.auth()
 	s.keep()
-	s.times()
-	a.Change(rcfile.Option{File: s.file, Line: a.Line, Text: ""}, "the password is in Thunderbird's own store, which is not read: set password")
-	a.Change(rcfile.Option{File: s.file, Line: a.Line, Text: ""}, "Thunderbird's own folders are not written to: mail goes to a Maildir (deliver)")
-	a.Seen = rcfile.SeenKey{Host: host, User: a.User, File: s.stateFile(host)}
+	s.limits()
+	s.Change(s.Start, "the password is in Thunderbird's own store, which is not read: set password")
+	s.Change(s.Start, "Thunderbird's own folders are not written to: mail goes to a Maildir (deliver)")
+	s.SeenFile = s.seenFile()
 }
 
 // tls reads socketType: 0 none, 1 STARTTLS if offered, 2 STARTTLS, 3 TLS.
 func (s *server) tls() {
-	v, o := s.get("socketType")
-	switch v {
-	case "3":
-		s.a.TLS = pop3.ImplicitTLS
-	case "1", "2":
-		s.a.TLS = pop3.STLS
+	o := s.get("socketType")
+	switch {
+	case o.Value == "3", o.Value == "" && s.on("isSecure"):
+		s.Security = pop3.ImplicitTLS
+	case o.Value == "1", o.Value == "2":
+		s.Security = pop3.STLS
 	default:
-		s.a.TLS = pop3.Plain
-		if ssl, _ := s.get("isSecure"); v == "" && ssl == "true" {
-			s.a.TLS = pop3.ImplicitTLS
-		}
+		s.Security = pop3.Plain
 	}
-	if v != "" {
-		s.a.Carry(o, "tls")
+	if o.Value != "" {
+		s.Carry(o, "tls")
 	}
 }
 
 // auth reads authMethod.
 func (s *server) auth() {
-	switch v, o := s.get("authMethod"); v {
-	case "", "2", "3", "4", "8", "9":
-		if v != "" {
-			s.a.Carry(o, "auth")
-		}
-	case "5":
-		s.a.Put(o, "auth", config.Word("gssapi"))
+	switch o := s.get("authMethod"); o.Value {
+	case "":
 	case "7":
-		s.a.Drop(o, "auth: external wants client_cert")
+		s.Drop(o, "auth: external wants client_cert")
 	case "10":
-		s.a.Drop(o, "OAuth2: set oauth: {provider: ...} and run mailhaul login")
-		s.a.Unsure = "it logs in by OAuth2: see oauth and mailhaul login"
+		s.Drop(o, "OAuth2: set oauth: {provider: ...} and run mailhaul login")
+		s.Unsure = "it logs in by OAuth2: see oauth and mailhaul login"
 	default:
-		s.a.Drop(o, "is not supported; auto takes the strongest that the server offers")
+		rcfile.Auth("2= 3= 4= 8= 9= 5=gssapi")(s.Account, o)
 	}
 }
 
 // keep reads what stays on the server: nothing, by Thunderbird's default.
 func (s *server) keep() {
-	stay, o := s.get("leave_on_server")
-	byAge, oAge := s.get("delete_by_age_from_server")
-	days, _ := s.get("num_days_to_leave_on_server")
-	n, ok := rcfile.Atoi(days)
+	stay, byAge := s.on("leave_on_server"), s.get("delete_by_age_from_server")
+	days, ok := rcfile.Int(cmp.Or(s.get("num_days_to_leave_on_server").Value, "7"))
 	switch {
-	case stay != "true":
-		s.a.Set("keep", config.Word("none"))
-	case byAge == "true" && (ok && n > 0 && n <= 36500 || days == ""):
-		if days == "" {
-			n = 7
-		}
-		s.a.Put(oAge, "keep", config.Pair("days", config.Word(strconv.FormatInt(n, 10))))
+	case !stay:
+		s.Set("keep", config.Word("none"))
+	case byAge.Value == "true" && ok && days > 0 && days <= 36500:
+		rcfile.KeepDays(s.Account, byAge, days)
 	default:
-		s.a.Put(o, "keep", config.Word("all"))
+		s.Put(s.get("leave_on_server"), "keep", config.Word("all"))
 	}
-	if v, o := s.get("delete_mail_left_on_server"); v == "true" && stay == "true" {
-		s.a.Drop(o, "mailhaul does not see that a message is deleted in a mail reader: see keep")
+	if stay && s.on("delete_mail_left_on_server") {
+		s.Drop(s.get("delete_mail_left_on_server"), "mailhaul does not see that a message is deleted in a mail reader: see keep")
 	}
-	if v, o := s.get("headers_only"); v == "true" {
-		s.a.Drop(o, "messages are fetched whole")
-	}
-	size1, o := s.get("max_size")
-	if on, _ := s.get("limit_offline_message_size"); on == "true" {
-		if n, ok := rcfile.Atoi(size1); ok && n > 0 && n < 1<<30 {
-			s.a.Put(o, "max_size", rcfile.Size(n*1024))
-		}
+	if s.on("headers_only") {
+		s.Drop(s.get("headers_only"), "messages are fetched whole")
 	}
 }
 
-// times reads how often mail is checked.
-func (s *server) times() {
-	if v, o := s.get("check_time"); v != "" {
-		if n, ok := rcfile.Atoi(v); ok && n < 1<<30 {
-			s.a.Seconds(o, "every", n*60)
-		}
+// limits reads the largest message and how often mail is checked.
+func (s *server) limits() {
+	o := s.get("max_size")
+	if n, ok := rcfile.Int(o.Value); ok && n > 0 && n < 1<<30 && s.on("limit_offline_message_size") {
+		s.Put(o, "max_size", rcfile.Size(n*1024))
+	}
+	o = s.get("check_time")
+	if n, ok := rcfile.Int(o.Value); ok && n < 1<<30 {
+		s.PutSeconds(o, "every", n*60)
 	}
 }
 
-// stateFile finds popstate.dat: directory may be from another machine, so the
+// seenFile finds popstate.dat: directory may be from another machine, so the
 // path from the profile comes first.
-func (s *server) stateFile(host string) string {
+func (s *server) seenFile() string {
 	profile := filepath.Dir(s.file)
-	dir := filepath.Join(profile, "Mail", host)
-	if v, _ := s.get("directory-rel"); strings.HasPrefix(v, "[ProfD]") {
-		dir = filepath.Join(profile, filepath.FromSlash(strings.TrimPrefix(v, "[ProfD]")))
-	} else if v, _ := s.get("directory"); v != "" {
-		dir = v
+	if rel, ok := strings.CutPrefix(s.get("directory-rel").Value, "[ProfD]"); ok {
+		return filepath.Join(profile, filepath.FromSlash(rel), "popstate.dat")
 	}
-	return filepath.Join(dir, "popstate.dat")
+	return filepath.Join(cmp.Or(s.get("directory").Value, filepath.Join(profile, "Mail", s.Host)), "popstate.dat")
 }
