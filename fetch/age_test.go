@@ -18,7 +18,7 @@ func TestAgeHoldsWhileABodyStreams(t *testing.T) {
 	for name, places := range map[string][]string{"one target": {"Mail"}, "two targets": {"Mail", "Other"}, "beside an mbox": {"Mail", "box"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := fetchtest.NewWithTargets(t, 3, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 4", After: 1 << 16, Do: pop3test.Stall()}}},
+			g := fetchtest.NewWithTargets(t, 3, pop3test.Options{},
 				func(g *fetchtest.Rig) (targets []fetch.Target) {
 					for _, p := range places {
 						if p == "box" {
@@ -32,22 +32,22 @@ func TestAgeHoldsWhileABodyStreams(t *testing.T) {
 			g.Drop.Add("large", append(fetchtest.Numbered(4), bytes.Repeat([]byte("0123456789\r\n"), 1<<15)...))
 			g.Account.Targets = g.Targets()
 			fetch.SetBatchAge(g.Fetcher, 100*time.Millisecond)
-			ctx, cancel := context.WithCancel(t.Context())
-			ended := make(chan struct{})
-			go func() {
-				defer close(ended)
-				g.Fetcher.Run(ctx, []*fetch.Account{g.Account})
-			}()
-			for end := time.Now().Add(4 * time.Second); len(g.InMaildir("Mail")) < 3; time.Sleep(10 * time.Millisecond) {
-				if time.Now().After(end) {
+			stalls := pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 4", After: 1 << 16, Do: pop3test.Stall()}}}
+			g.Piped(stalls, func(*pop3test.Server) {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second) // long before the server is given up
+				defer cancel()
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					g.Fetcher.Run(ctx, []*fetch.Account{g.Account})
+				}()
+				time.Sleep(time.Second / 2)
+				if len(g.InMaildir("Mail")) < 3 {
 					t.Error("the small messages wait for the large one")
-					break
 				}
-			}
-			cancel()
-			<-ended
-			g.Server.Close()
-			g.ServeWith(pop3test.Options{})
+				<-ended
+			})
+			g.Account.Server.Dial = nil
 			g.WantExit(g.Run(), fetch.ExitOK, "")
 			for _, p := range places {
 				got := g.InMaildir(p)

@@ -214,20 +214,25 @@ func cutAt(t *testing.T, keep bool, at int64) {
 func TestSilentServerIsLeftInTime(t *testing.T) {
 	t.Parallel()
 	for _, on := range []string{"connect", "greeting", "CAPA", "USER", "PASS", "STAT", "UIDL", "LIST", "RETR 1", "QUIT"} {
-		t.Run(on, func(t *testing.T) {
-			t.Parallel()
-			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
-			g.Add(1)
-			synctest.Test(t, func(t *testing.T) { silentOn(t, g, on) })
-		})
+		for name, do := range map[string]pop3test.Action{"silent": pop3test.Stall(), "an octet a second": pop3test.Drip(time.Second)} {
+			if on == "connect" && name != "silent" {
+				continue // nothing is sent there
+			}
+			t.Run(on+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+				g.Add(1)
+				synctest.Test(t, func(t *testing.T) { slowOn(t, g, on, do) })
+			})
+		}
 	}
 }
 
-// silentOn runs in a bubble, whose clock stands still while anybody is busy:
+// slowOn runs in a bubble, whose clock stands still while anybody is busy:
 // with a server that needs no network.
-func silentOn(t *testing.T, g *fetchtest.Rig, on string) {
+func slowOn(t *testing.T, g *fetchtest.Rig, on string, do pop3test.Action) {
 	server := pop3test.NewUnstartedServer(g.Drop, pop3test.Options{
-		Security: pop3test.Plain, Faults: []pop3test.Fault{{On: on, Always: true, Do: pop3test.Stall()}}})
+		Security: pop3test.Plain, Faults: []pop3test.Fault{{On: on, Always: true, Do: do}}})
 	defer server.Close()
 	g.Account.Server.Dial = func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()

@@ -82,7 +82,6 @@ func TestAfterIsBounded(t *testing.T) {
 // TestTargetsAreClosedInTheSlot: a relay sees no more connections than there
 // are slots, however slowly it lets them go.
 func TestTargetsAreClosedInTheSlot(t *testing.T) {
-	t.Parallel()
 	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
 	g.Add(1)
 	var open, closes atomic.Int32
@@ -94,11 +93,13 @@ func TestTargetsAreClosedInTheSlot(t *testing.T) {
 		accounts[i] = &a
 	}
 	g.Fetcher.Parallel = 1
-	for _, s := range g.Fetcher.Run(t.Context(), accounts) {
-		if s.Err != nil || s.Fetched != 1 {
-			t.Errorf("%d fetched, %v", s.Fetched, s.Err)
+	g.Piped(pop3test.Options{}, func(*pop3test.Server) {
+		for _, s := range g.Fetcher.Run(context.Background(), accounts) {
+			if s.Err != nil || s.Fetched != 1 {
+				t.Errorf("%d fetched, %v", s.Fetched, s.Err)
+			}
 		}
-	}
+	})
 	if closes.Load() != 3 {
 		t.Errorf("closed %d times, want 3", closes.Load())
 	}
@@ -123,7 +124,7 @@ func (s *slowlyClosed) Begin(ctx context.Context) (deliver.Batch, error) {
 }
 
 func (s *slowlyClosed) Close() error {
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // of a bubble's clock
 	s.open.Add(-1)
 	s.closes.Add(1)
 	return s.Deliverer.Close()

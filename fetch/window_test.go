@@ -168,42 +168,47 @@ func (f reporterFunc) Report(e fetch.Event) { f(e) }
 // TestSlotIsFreeOffline: the next account begins when the session of the one
 // before is over, not only when all is recorded; but not beside its After.
 func TestSlotIsFreeOffline(t *testing.T) {
-	t.Parallel()
 	for _, after := range []bool{false, true} {
 		g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
 		g.Add(1)
-		second := *g.Account
-		second.Name, second.ID = "second", "second"
-		connecting := make(chan struct{})
-		began := func(wait time.Duration) bool {
-			select {
-			case <-connecting:
-				return true
-			case <-time.After(wait):
-				return false
-			}
+		g.Piped(pop3test.Options{}, func(*pop3test.Server) { slotIsFreeOffline(t, g, after) })
+	}
+}
+
+// slotIsFreeOffline runs in a bubble: what has not begun after a time there does
+// not begin.
+func slotIsFreeOffline(t *testing.T, g *fetchtest.Rig, after bool) {
+	second := *g.Account
+	second.Name, second.ID = "second", "second"
+	connecting := make(chan struct{})
+	began := func(wait time.Duration) bool {
+		select {
+		case <-connecting:
+			return true
+		case <-time.After(wait):
+			return false
 		}
-		if after {
-			g.Account.After = func(context.Context, *fetch.Summary) error {
-				if began(50 * time.Millisecond) {
-					t.Error("the second account began beside the first one's After")
-				}
-				return nil
+	}
+	if after {
+		g.Account.After = func(context.Context, *fetch.Summary) error {
+			if began(50 * time.Millisecond) {
+				t.Error("the second account began beside the first one's After")
 			}
+			return nil
 		}
-		g.Fetcher.Parallel = 1
-		g.Fetcher.Reporter = reporterFunc(func(e fetch.Event) {
-			switch {
-			case e.Account == "second" && e.Stage == fetch.Connecting:
-				close(connecting)
-			case e.Account == "test" && e.Stage == fetch.Finished && !after && !began(10*time.Second):
-				t.Error("the second account did not begin")
-			}
-		})
-		for _, s := range g.Fetcher.Run(t.Context(), []*fetch.Account{g.Account, &second}) {
-			if s.Err != nil {
-				t.Error(s.Err)
-			}
+	}
+	g.Fetcher.Parallel = 1
+	g.Fetcher.Reporter = reporterFunc(func(e fetch.Event) {
+		switch {
+		case e.Account == "second" && e.Stage == fetch.Connecting:
+			close(connecting)
+		case e.Account == "test" && e.Stage == fetch.Finished && !after && !began(10*time.Second):
+			t.Error("the second account did not begin")
+		}
+	})
+	for _, s := range g.Fetcher.Run(context.Background(), []*fetch.Account{g.Account, &second}) {
+		if s.Err != nil {
+			t.Error(s.Err)
 		}
 	}
 }

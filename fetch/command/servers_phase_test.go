@@ -25,8 +25,9 @@ var breaks = []struct {
 }
 
 // TestBreakInEachPhase breaks the session everywhere in every way, with and
-// without TLS and pipelining, and deletes. The run must end in time with a code
-// that says so, and a server in order must find nothing lost or twice.
+// without TLS and pipelining, and deletes. The run must end with a code that says
+// so (in time: TestSilentServerIsLeftInTime), and at a well-behaved server nothing
+// may be lost or there twice.
 func TestBreakInEachPhase(t *testing.T) {
 	t.Parallel()
 	var cases []subtest
@@ -70,9 +71,6 @@ func breakOnce(t *testing.T, phase string, do pop3test.Action, plain bool) {
 		t.Errorf("%s", out)
 	}
 	wantClean(t, out)
-	if out.took > 15*time.Second {
-		t.Errorf("took %s", out.took)
-	}
 	if f := l.facts(); f.NoPipelining && out.code != 0 || f.NoCapa && phase != "CAPA" {
 		t.Errorf("a broken connection taught %+v", f)
 	}
@@ -80,7 +78,7 @@ func breakOnce(t *testing.T, phase string, do pop3test.Action, plain bool) {
 	good := pop3test.Options{Security: pop3test.Plain}
 	l.account(append(l.to(serve(t, drop, good), good), secret, deleting)...)
 	if out := l.run("fetch"); out.code != 0 {
-		t.Errorf("a server in order: %s", out)
+		t.Errorf("a well-behaved server: %s", out)
 	}
 	l.wantMail(letters(5))
 	if drop.Len() != 0 {
