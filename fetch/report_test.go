@@ -189,13 +189,13 @@ func TestPlanFileNamesDifferences(t *testing.T) {
 	g.Account.Exactly = &saved
 	g.Add(7)
 	s := g.Run()
-	for _, text := range []string{"7 to fetch that the plan does not have", `"..."`} {
+	for _, text := range []string{"not in the saved plan: 7 to fetch", `"..."`} {
 		if s.Err == nil || !strings.Contains(s.Err.Error(), text) {
 			t.Errorf("new mail: %v lacks %q", s.Err, text)
 		}
 	}
 	g.Account.Policy.Keep = plan.Keep{}
-	if s := g.Run(); s.Err == nil || !strings.Contains(s.Err.Error(), "3 to delete in the plan that are not to be now") {
+	if s := g.Run(); s.Err == nil || !strings.Contains(s.Err.Error(), "only in the saved plan: 3 to delete") {
 		t.Errorf("another policy: %v", s.Err)
 	}
 	if g.Drop.Len() != 12 || g.Delivered() != 3 {

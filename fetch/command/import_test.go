@@ -256,7 +256,7 @@ func TestImportedIsNotDeleted(t *testing.T) {
 	if n := w.s.Count("DELE"); n != 6 {
 		t.Errorf("%d deleted", n)
 	}
-	w.want(w.run("fetch", "--plan", w.path("plan")), 75, "6 to delete in the plan that are not to be now")
+	w.want(w.run("fetch", "--plan", w.path("plan")), 75, "only in the saved plan: 6 to delete")
 	w.want(w.run("fetch", "--plan", w.path("plan"), "--trust-imported"), 64, "--trust-imported goes with plan --save")
 	w.want(w.run("plan", "--delete", "--trust-imported", "--save", w.path("plan")), 0)
 	o = w.run("fetch", "--plan", w.path("plan"))

@@ -126,7 +126,7 @@ func TestPlanFiles(t *testing.T) {
 	l.want(l.run("plan", "--delete", "--save", plan), 0)
 	drop.Add("uid-y", letters(8)[7])
 	o := l.run("fetch", "--plan", plan)
-	l.want(o, 75, "changed since the plan was saved", `1 to fetch that the plan does not have: ["uid-y"]`, "this run deleted nothing from the server")
+	l.want(o, 75, "changed since the plan was saved", `not in the saved plan: 1 to fetch ["uid-y"]`, "this run deleted nothing from the server")
 	if drop.Len() != 5 {
 		t.Errorf("%d left", drop.Len())
 	}

@@ -21,8 +21,8 @@ const (
 	// Pausing: it failed before and its next try is not due.
 	Pausing
 	// Reappeared: the deletion of a seen message with its unique-id was
-	// confirmed, or asked for in a session whose end is not known. Whether it is
-	// the same one only the header tells.
+	// confirmed, or asked for in a session whose end is not known. Only a
+	// comparison shows whether it is the same message.
 	Reappeared
 )
 
@@ -36,8 +36,8 @@ type Item struct {
 	Key state.Key
 	// Have are the targets that already hold the message.
 	Have []string
-	// SetAside are targets that refused it for good: the account's SetAside
-	// target stands in for them.
+	// SetAside are targets that refused it for good: it goes to the quarantine
+	// in their place.
 	SetAside []string
 	// Paused are targets that failed before and whose next try is not due.
 	Paused []string
@@ -45,10 +45,10 @@ type Item struct {
 	Served map[string][]string
 	// Tried is when it last failed, in any target; zero: it did not.
 	Tried time.Time
-	// Suspect says that a session broke at it, or that its body was in doubt:
-	// it is tried last and alone.
+	// Suspect: a session broke at it, or its body was in doubt. It is tried last
+	// and alone.
 	Suspect bool
-	// Delete says that it is to be deleted from the server once delivered.
+	// Delete: the server is to delete it once it is delivered.
 	Delete bool
 	// Rule is why; NoRule if it stays.
 	Rule Rule
@@ -56,13 +56,13 @@ type Item struct {
 	Why Reason
 	// Until is when a pausing item is due.
 	Until time.Time
-	// Rejected: it is retrieved a second time, for the SetAside target alone.
+	// Rejected: it is retrieved a second time, for the quarantine alone.
 	Rejected bool
 	// Named: its key is known although the listing has no unique-ids.
 	Named bool
 }
 
-// Messages are the items as package pop3 asks for them.
+// Messages are the items in the form that package pop3 takes.
 func Messages(items []Item) []pop3.Message {
 	msgs := make([]pop3.Message, len(items))
 	for i := range items {
@@ -82,11 +82,12 @@ func (it *Item) rank() int {
 	return 0
 }
 
-// heed applies the failures on record and reports whether the message has to
+// waits takes over the failures on record and reports whether the message has to
 // wait: because the server refused to send it, or because every target that
 // lacks it pauses.
-func (it *Item) heed(failures []state.Failure, targets []string, p Policy, now time.Time) (wait bool) {
-	for _, f := range failures {
+func (it *Item) waits(r *rows) (wait bool) {
+	p, now := &r.policy, r.now
+	for _, f := range r.known.Failures[it.Key] {
 		it.Suspect = it.Suspect || f.Suspect
 		if f.Last.After(it.Tried) {
 			it.Tried = f.Last
@@ -114,7 +115,7 @@ func (it *Item) heed(failures []state.Failure, targets []string, p Policy, now t
 		}
 		it.Paused = append(it.Paused, f.Target)
 	}
-	return wait || len(it.Paused) > 0 && len(it.SetAside) == 0 && !slices.ContainsFunc(targets, it.due)
+	return wait || len(it.Paused) > 0 && len(it.SetAside) == 0 && !slices.ContainsFunc(r.known.Targets, it.due)
 }
 
 // due reports whether a target lacks the message and does not pause.
@@ -123,12 +124,12 @@ func (it *Item) due(target string) bool {
 }
 
 // retryChunk is how many messages that some target has already are retrieved
-// before we look again whether the others take anything.
+// before a run checks again whether the others take anything.
 const retryChunk = 100
 
 // RetriesFirst splits a plan's messages: those that some target has already, in
 // chunks, then the rest, and last those that failed before, the longest ago
-// first. So a few that are refused again and again hold nothing up.
+// first. So a few that are refused again and again delay nothing.
 func RetriesFirst(items []Item) (chunks [][]Item) {
 	if !slices.ContainsFunc(items, func(it Item) bool { return it.rank() > 0 }) {
 		return [][]Item{items}

@@ -84,34 +84,34 @@ func (plan *Plan) weigh() {
 // Diff compares a complete listing with what is known. It is pure: the same
 // code answers plan and fetch.
 func Diff(list []pop3.Message, k Known, p Policy, l Limits, now time.Time) Plan {
-	r := rowsOf(list, p)
-	plan := Plan{Listed: len(list), Keep: p.Keep, Repeated: r.twins != nil}
-	r.merge(k, p, now, &plan)
-	plan.Unfail = r.unlistedFailures(k.Failures)
+	r := rowsOf(list, k, p, now)
+	plan := Plan{Listed: len(list), Keep: p.Keep, Repeated: r.duplicates != nil}
+	r.merge(&plan)
+	plan.Unfail = r.unlistedFailures()
 	for _, m := range list {
 		plan.Size += max(m.Size, 0)
 	}
-	doomed := retention(r, p, plan.Size, k.AgesFrom, now)
-	plan.Retrieve = make([]Item, 0, r.unfinished(p))
+	ruleAt := r.retention(plan.Size)
+	plan.Retrieve = make([]Item, 0, r.unfinished())
 	for i := range list {
-		plan.place(r, int32(i), doomed(int32(i)), k, p, now)
+		plan.place(r, int32(i), ruleAt(int32(i)))
 	}
 	plan.limit(l)
 	return plan
 }
 
 // place decides about the message at a position of the listing.
-func (plan *Plan) place(r *rows, pos int32, rule Rule, k Known, p Policy, now time.Time) {
-	doomed := rule != NoRule
+func (plan *Plan) place(r *rows, pos int32, rule Rule) {
+	p := &r.policy
 	seen := r.is(pos, done) && !r.is(pos, back) && !p.All
 	if seen {
 		plan.Known++
-		if !doomed || !r.is(pos, mayDel) {
+		if rule == NoRule || !r.is(pos, deletable) {
 			return
 		}
 	}
 	m := r.list[pos]
-	it := Item{Message: m, Key: r.key(pos), Delete: doomed, Rule: rule}
+	it := Item{Message: m, Key: r.key(pos), Delete: rule != NoRule, Rule: rule}
 	switch {
 	case seen:
 		plan.Delete = append(plan.Delete, it)
@@ -121,7 +121,7 @@ func (plan *Plan) place(r *rows, pos int32, rule Rule, k Known, p Policy, now ti
 		return
 	case r.is(pos, known) && !p.All:
 		it.Have = r.have[pos]
-		it.Delete = doomed && r.is(pos, mayDel) // one target may have refused it
+		it.Delete = it.Delete && r.is(pos, deletable) // one target may have refused it
 	}
 	if !it.Delete {
 		it.Rule = NoRule
@@ -130,7 +130,7 @@ func (plan *Plan) place(r *rows, pos int32, rule Rule, k Known, p Policy, now ti
 		plan.skip(it, TooBig)
 		return
 	}
-	if it.heed(k.Failures[it.Key], k.Targets, p, now) {
+	if it.waits(r) {
 		plan.skip(it, Pausing)
 		return
 	}

@@ -4,21 +4,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/mailhaul/mailhaul/state"
 )
 
 // SavedPlan is what a person looked at and agreed to, for one account.
 type SavedPlan struct {
 	Account string `json:"account"`
-	// ID names the maildrop: the plan is for no other.
+	// ID is the maildrop's: the plan is for no other.
 	ID       string       `json:"id"`
 	Retrieve []SavedItem  `json:"retrieve"`
 	Delete   []SavedItem  `json:"delete"`
 	Options  SavedOptions `json:"options"`
 }
 
-// SavedOptions are the options of the command line that shaped the plan.
+// SavedOptions are the options of the command line that the plan depends on.
 type SavedOptions struct {
 	Keep   bool `json:"keep,omitempty"`
 	Delete bool `json:"delete,omitempty"`
@@ -64,13 +62,11 @@ func (*ChangedError) Hint() string {
 
 // Within drops what was not agreed to.
 func (p *Plan) Within(want *SavedPlan) {
-	fetch, drop := make(map[savedID]bool), make(map[savedID]bool)
+	fetch, drop := savedIDs(want.Retrieve), savedIDs(want.Delete)
 	for _, it := range want.Retrieve {
-		fetch[it.id()] = true
-		drop[savedID{it.UID, it.Nth, false}] = it.Delete // delivered by now
-	}
-	for _, it := range want.Delete {
-		drop[savedID{it.UID, it.Nth, false}] = true
+		if it.Delete { // delivered by now
+			drop[savedID{it.UID, it.Nth, false}] = true
+		}
 	}
 	p.Retrieve = slices.DeleteFunc(p.Retrieve, func(it Item) bool {
 		return !fetch[savedID{it.Key.UID(), it.Key.Nth(), it.Delete}]
@@ -86,46 +82,39 @@ func (p *Plan) Exactly(want *SavedPlan) error {
 	if want == nil {
 		return nil
 	}
-	var diff []string
-	diff = append(diff, differences("fetch", savedItems(p.Retrieve), want.Retrieve)...)
-	diff = append(diff, differences("delete", savedItems(p.Delete), want.Delete)...)
-	if len(diff) > 0 {
-		return &ChangedError{diff}
+	var all []string
+	for _, kind := range []struct {
+		action    string
+		now, then []SavedItem
+	}{{"fetch", savedItems(p.Retrieve), want.Retrieve}, {"delete", savedItems(p.Delete), want.Delete}} {
+		all = appendDifference(all, "not in the saved plan", kind.action, kind.now, kind.then)
+		all = appendDifference(all, "only in the saved plan", kind.action, kind.then, kind.now)
+	}
+	if len(all) > 0 {
+		return &ChangedError{all}
 	}
 	return nil
 }
 
-// maxDifferences is how many messages are named for each kind of difference.
+// maxDifferences is how many messages each kind of difference names.
 const maxDifferences = 5
 
-// differences says what one list of actions has that the other lacks.
-func differences(action string, now, then []SavedItem) []string {
-	var out []string
-	say := func(what string, items []SavedItem) {
-		var uids []string
-		for _, it := range items[:min(len(items), maxDifferences)] {
-			uids = append(uids, string(state.NewKey(it.UID, 0)))
-		}
-		if len(items) > maxDifferences {
-			uids = append(uids, "...")
-		}
-		if len(items) > 0 {
-			out = append(out, fmt.Sprintf("%d to %s %s: %q", len(items), action, what, uids))
-		}
+// appendDifference describes the items of a that b does not hold, if there are
+// any. It does not compare the sizes: servers estimate them.
+func appendDifference(out []string, where, action string, a, b []SavedItem) []string {
+	have := savedIDs(b)
+	items := slices.DeleteFunc(slices.Clone(a), func(it SavedItem) bool { return have[it.id()] })
+	if len(items) == 0 {
+		return out
 	}
-	say("that the plan does not have", without(now, then))
-	say("in the plan that are not to be now", without(then, now))
-	return out
-}
-
-// without returns the items of a that b does not hold. The size is not
-// compared: servers estimate it.
-func without(a, b []SavedItem) []SavedItem {
-	have := make(map[savedID]bool, len(b))
-	for _, it := range b {
-		have[it.id()] = true
+	var uids []string
+	for _, it := range items[:min(len(items), maxDifferences)] {
+		uids = append(uids, it.UID)
 	}
-	return slices.DeleteFunc(slices.Clone(a), func(it SavedItem) bool { return have[it.id()] })
+	if len(items) > maxDifferences {
+		uids = append(uids, "...")
+	}
+	return append(out, fmt.Sprintf("%s: %d to %s %q", where, len(items), action, uids))
 }
 
 // savedID is what two plans have to agree on for one message.
@@ -136,3 +125,11 @@ type savedID struct {
 }
 
 func (it SavedItem) id() savedID { return savedID{it.UID, it.Nth, it.Delete} }
+
+func savedIDs(items []SavedItem) map[savedID]bool {
+	ids := make(map[savedID]bool, len(items))
+	for _, it := range items {
+		ids[it.id()] = true
+	}
+	return ids
+}

@@ -23,12 +23,12 @@ type Policy struct {
 	ForgetAfter time.Duration
 	// OnReject says what becomes of a message that a target refuses for good.
 	OnReject OnReject
-	// Poison is after how many failures in a row a message is treated as
-	// refused for good. "Not now" is no failure. Zero: DefaultPoison; negative:
+	// Poison is after how many failures in a row a message counts as refused
+	// for good (repeated failure). "Not now" is no failure. Zero: DefaultPoison; negative:
 	// never.
 	Poison int
-	// TrustImported lets Keep delete messages whose delivery was done by
-	// another program, as imported state says.
+	// TrustImported lets Keep delete messages that another program delivered,
+	// according to its imported list.
 	TrustImported bool
 	// Envelope finds the recipient of a message in a shared mailbox.
 	Envelope header.Envelope
@@ -71,7 +71,7 @@ func (k Keep) All() bool { return k == Keep{} }
 type OnReject uint8
 
 const (
-	// Quarantine delivers it to the account's SetAside target instead.
+	// Quarantine delivers it to the quarantine instead.
 	Quarantine OnReject = iota
 	// KeepOnServer leaves it there and tries again after growing pauses.
 	KeepOnServer
@@ -126,6 +126,8 @@ func (l Limits) allow(n int, octets, size int64) bool {
 	return l.Bytes == 0 || octets+size <= l.Bytes || !l.Begun && n == 0
 }
 
+// Affordable are the first of the items that the limits allow, whatever their
+// number.
 func (l Limits) Affordable(items []Item) []Item {
 	l.Messages = 0
 	octets := int64(0)

@@ -20,47 +20,47 @@ const (
 	RuleBelow
 )
 
-// retention answers which positions of a listing the policy wants off the
-// server once they are delivered, and by which rule. Each rule of a composite
-// policy can order a deletion by itself; the first that does is named. Age is
-// counted from when a message was first seen, and at the earliest from a jump of
-// the clock; one that is new is as old as now.
-func retention(r *rows, p Policy, total int64, from, now time.Time) func(pos int32) Rule {
-	k := p.Keep
-	if !p.ages() {
+// retention returns the rule by which each position of a listing is to be deleted
+// once it is delivered. Each rule of a composite policy can order a deletion by
+// itself; the first that does counts. The age of a message counts from when it
+// was first seen, and at the earliest from a jump of the clock; a new one has no
+// age. Total is the size of the maildrop.
+func (r *rows) retention(total int64) func(pos int32) Rule {
+	k, from, now := r.policy.Keep, r.known.AgesFrom, r.now
+	if !r.policy.ages() {
 		rule := NoRule
-		if k.None && p.Gmail != GmailRecent {
+		if k.None && r.policy.Gmail != GmailRecent {
 			rule = RuleNone
 		}
 		return func(int32) Rule { return rule }
 	}
-	doomed := make([]Rule, len(r.list))
+	rules := make([]Rule, len(r.list))
 	newestFirst := byAge(r.first, from, now)
 	for rank, pos := range newestFirst {
 		first := r.first[pos]
 		switch {
 		case k.Days > 0 && !first.IsZero() && Age(first, from, now) > time.Duration(k.Days)*24*time.Hour:
-			doomed[pos] = RuleDays
+			rules[pos] = RuleDays
 		case k.Newest > 0 && rank >= k.Newest:
-			doomed[pos] = RuleNewest
+			rules[pos] = RuleNewest
 		}
-		if doomed[pos] != NoRule {
+		if rules[pos] != NoRule {
 			total -= max(r.list[pos].Size, 0)
 		}
 	}
 	for i := len(newestFirst) - 1; i >= 0 && k.Below > 0 && total > k.Below; i-- {
 		pos := newestFirst[i]
-		if doomed[pos] == NoRule && r.is(pos, mayDel) {
-			doomed[pos] = RuleBelow
+		if rules[pos] == NoRule && r.is(pos, deletable) {
+			rules[pos] = RuleBelow
 			total -= max(r.list[pos].Size, 0)
 		}
 	}
-	return func(pos int32) Rule { return doomed[pos] }
+	return func(pos int32) Rule { return rules[pos] }
 }
 
 // byAge returns the positions of a listing, newest first: by first-seen time,
 // and within one run by place in the listing. What was never seen is newest. A
-// time of the future is no reason to be newer than new mail (notAhead).
+// time in the future does not make a message newer than new mail (notAhead).
 func byAge(first []time.Time, from, now time.Time) []int32 {
 	order := make([]int32, len(first))
 	for i := range order {

@@ -23,7 +23,7 @@ func IsFingerprintUID(uid string) bool { return strings.HasPrefix(uid, uidPrefix
 // solid-pop3d, tpop3d), or of its place: another message may have it later.
 // Others make it of a counter that never goes back, and of the time at which
 // that was started (UID and UIDVALIDITY, RFC 3501 section 2.3.1.1): nothing
-// else is ever listed under it. These can be told by their form.
+// else is ever listed under it. Their form shows it.
 
 // counter64 is a unique-id of a counter: the validity is the same in all of a
 // listing.
