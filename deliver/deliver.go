@@ -178,6 +178,14 @@ const (
 // that the intent must stay for a later run: the account is not fetched.
 type RecoverFunc func(ctx context.Context, i Intent) (Fate, error)
 
+// TempError says that the temporary file of a batch failed.
+type TempError struct{ Err error }
+
+func (e *TempError) Error() string { return "temporary file: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *TempError) Unwrap() error { return e.Err }
+
 // Class says what a failed delivery means for the message and for the run.
 type Class uint8
 
@@ -206,10 +214,9 @@ const (
 // Error is a delivery's failure.
 type Error struct {
 	Class Class
-	// Err is the cause, lower case, outermost context first.
+	// Err is the cause, lower case, outermost context first. What a person can do
+	// is told by its type: each deliverer has one of its own.
 	Err error
-	// Hint tells a person what to do; may be empty.
-	Hint string
 	// Done are the recipients that have the message although the delivery as
 	// a whole failed, those of Envelope.Served included. The engine records
 	// it and hands it back as Envelope.Served, so that a retry reaches only

@@ -70,9 +70,9 @@ func (r *run) notDeleted(c *pop3.Client, asked []state.Key, change *state.Change
 	r.unconfirmed(n)
 	change.Asked = asked
 	if errors.As(err, &refused) {
-		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server did not confirm the deletions: %w", err), Hint: unconfirmedHint}
+		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server did not confirm the deletions: %w", err), Why: WhyUnconfirmed}
 	}
-	return &unconfirmedError{err}
+	return &UnconfirmedError{err}
 }
 
 // refusals are the DELE commands of a session that the server refused.

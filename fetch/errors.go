@@ -71,27 +71,41 @@ func (e *PartialError) Error() string {
 	return fmt.Sprintf("%d messages failed and stay on the server; the first: %v", e.Failed, e.First)
 }
 
-// Hint is that of the first failure, if it has one.
-func (e *PartialError) Hint() string {
-	h := HintOf(e.First)
-	if h == "" {
-		h = "if it fails again, look at the message in the provider's web mail, and at the target"
-	}
-	if e.Failed > 1 {
-		h += "; -v names each of them"
-	}
-	return h
-}
-
 // Unwrap returns the first failure.
 func (e *PartialError) Unwrap() error { return e.First }
+
+// Why is the cause of an Error.
+type Why uint8
+
+const (
+	// WhyOther leaves it to what is wrapped.
+	WhyOther Why = iota
+	// WhyInUse: another run holds the maildrop.
+	WhyInUse
+	// WhyUnconfirmed: QUIT was refused, so that deletions may not have been done.
+	WhyUnconfirmed
+	// WhyNoIdentity: the server has neither unique-ids nor headers.
+	WhyNoIdentity
+	// WhyNoDates: it shows no headers, so that the dates of messages are not known.
+	WhyNoDates
+	// WhyStillListed: some of the messages whose deletion was confirmed are still
+	// listed, WhyNotDeleted: all of them.
+	WhyStillListed
+	WhyNotDeleted
+	// WhyUnknownIntent: the state holds a delivery of a kind that is not known here.
+	WhyUnknownIntent
+	// WhyNoUIDL: the server refuses to list its unique-ids for now.
+	WhyNoUIDL
+	// WhyUnknownList: messages known from another program are gone, and others came.
+	WhyUnknownList
+)
 
 // Error is an engine error with its own exit code.
 type Error struct {
 	Exit Exit
 	Err  error
-	// Hint tells a person what to do; may be empty.
-	Hint string
+	// Why is the cause for who gives advice.
+	Why Why
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -143,7 +157,7 @@ type stoppedError struct{ err, cause error }
 // was does not matter, unless deletions are open.
 func stopped(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
-	if errors.Is(err, context.Canceled) && !errors.As(err, new(*unconfirmedError)) {
+	if errors.Is(err, context.Canceled) && !errors.As(err, new(*UnconfirmedError)) {
 		err = cause
 	}
 	return stoppedError{err, cause}
@@ -222,35 +236,4 @@ func exitOfFile(err error) Exit {
 		return ExitCannotWrite
 	}
 	return ExitSoftware
-}
-
-// HintOf returns what a person can do about an error, or "". Of joined errors
-// the first that has a hint counts.
-func HintOf(err error) string {
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		switch t := e.(type) {
-		case *Error:
-			if t.Hint != "" {
-				return t.Hint
-			}
-		case *deliver.Error:
-			if t.Hint != "" {
-				return t.Hint
-			}
-		case interface{ Hint() string }:
-			if h := t.Hint(); h != "" {
-				return h
-			}
-		case interface{ Unwrap() []error }:
-			for _, joined := range t.Unwrap() {
-				if h := HintOf(joined); h != "" {
-					return h
-				}
-			}
-		}
-	}
-	if errors.Is(err, state.ErrNotState) {
-		return (&StateError{Err: err}).Hint()
-	}
-	return ""
 }

@@ -141,7 +141,7 @@ func noHeaders(perhaps bool, listed int) error {
 	return &Error{
 		Exit: ExitConfig,
 		Err:  errors.New("the server gives its messages no names (UIDL) and shows no headers (TOP): what stays there cannot be told from new mail"),
-		Hint: "this server works if what is delivered is deleted there: `keep: none`, or --delete for one run",
+		Why:  WhyNoIdentity,
 	}
 }
 

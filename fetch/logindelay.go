@@ -42,11 +42,6 @@ func (e *LoginDelayError) Unwrap() error { return e.Refused }
 // Temporary is true: it is over after Wait.
 func (*LoginDelayError) Temporary() bool { return true }
 
-// Hint names the option that waits.
-func (e *LoginDelayError) Hint() string {
-	return fmt.Sprintf("run later, or use --wait %s to wait for it", inBrief(e.Delay))
-}
-
 // LoginPause is how long the server allows no login yet, as far as is known;
 // zero or less if it does.
 func LoginPause(f *state.Facts, now time.Time) time.Duration {

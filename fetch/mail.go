@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/plan"
-	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // Mail says what a run that went wrong means for the mail on the server, in one
@@ -81,26 +80,15 @@ func nextRun(exit Exit, next string) string {
 	return "; once this is mended, " + next
 }
 
-const unconfirmedHint = "if it stays so, look at the dialogue with -vv"
-
-// unconfirmedError: the connection ended before the server said what became of
+// UnconfirmedError: the connection ended before the server said what became of
 // the deletions.
-type unconfirmedError struct{ err error }
+type UnconfirmedError struct{ err error }
 
-func (e *unconfirmedError) Error() string {
+func (e *UnconfirmedError) Error() string {
 	return "the session ended before the server confirmed the deletions: " + e.err.Error()
 }
 
-func (e *unconfirmedError) Unwrap() error { return e.err }
-
-// Hint names the time limit, if it was that.
-func (e *unconfirmedError) Hint() string {
-	var conn *pop3.ConnError
-	if errors.As(e.err, &conn) && conn.Timeout() {
-		return conn.Hint()
-	}
-	return unconfirmedHint
-}
+func (e *UnconfirmedError) Unwrap() error { return e.err }
 
 // beforeQuitError: the session ended after DELE and before QUIT was sent, so
 // the server deletes none of the n messages (RFC 1939 section 6).
@@ -118,20 +106,12 @@ func (e *beforeQuitError) Unwrap() error { return e.err }
 // unconfirmed counts deletions that the server may have done.
 func (r *run) unconfirmed(n int) { r.sum.Unconfirmed += n }
 
-// purgeError is the end of a purge before all was done or proven.
-type purgeError struct{ err error }
+// PurgeError is the end of a purge before all was done or proven.
+type PurgeError struct{ err error }
 
-func (e *purgeError) Error() string { return e.err.Error() }
+func (e *PurgeError) Error() string { return e.err.Error() }
 
-func (e *purgeError) Unwrap() error { return e.err }
-
-// Hint is that of the cause, if it has one.
-func (e *purgeError) Hint() string {
-	if h := HintOf(e.err); h != "" {
-		return h
-	}
-	return "`mailhaul purge --dry-run` lists again and says what is left"
-}
+func (e *PurgeError) Unwrap() error { return e.err }
 
 // counted is a number with its noun.
 func counted(n int, noun string) string {

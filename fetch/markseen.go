@@ -113,7 +113,7 @@ func (r *run) dates(ctx context.Context, c *pop3.Client, items []plan.Item) (map
 	})
 	if err == nil && shown == 0 && len(items) > 0 {
 		err = &Error{Exit: ExitProtocol, Err: errors.New("the server shows no headers (TOP): the dates of its messages are not known"),
-			Hint: "use --all or --all-but-newest N"}
+			Why: WhyNoDates}
 	}
 	return dates, err
 }

@@ -77,8 +77,7 @@ func inUse(err error) error {
 	if !errors.Is(err, state.ErrLocked) {
 		return err
 	}
-	return &Error{Exit: ExitTemp, Err: errors.New("another run is working on this maildrop"),
-		Hint: "wait for it, or use --wait 10m; `mailhaul status` shows it"}
+	return &Error{Exit: ExitTemp, Err: errors.New("another run is working on this maildrop"), Why: WhyInUse}
 }
 
 // work is a run from the intents of an earlier one to the record of this one.

@@ -52,11 +52,7 @@ func (p postponed) add(t *Target, it *plan.Item, e *deliver.Error) (row []*plan.
 
 // putOff is the error of a target that took none of n messages in a row.
 func putOff(n int, last *deliver.Error) *deliver.Error {
-	hint := last.Hint
-	if hint == "" {
-		hint = "messages stay on the server until the target takes them"
-	}
-	return &deliver.Error{Class: deliver.Unavailable, Err: fmt.Errorf("%d messages in a row not taken, so no more are tried in this run; the last: %w", n, last), Hint: hint}
+	return &deliver.Error{Class: deliver.Unavailable, Err: fmt.Errorf("%d messages in a row not taken, so no more are tried in this run; the last: %w", n, last)}
 }
 
 // nextFailure is what to put on record, but for the key and the next try: the

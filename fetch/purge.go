@@ -161,7 +161,7 @@ func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeRe
 		rep.Remaining -= n
 		if err != nil {
 			rep.Unconfirmed = r.sum.Unconfirmed
-			return &purgeError{fmt.Errorf("%d deleted and confirmed so far: %w", rep.Deleted, err)}
+			return &PurgeError{fmt.Errorf("%d deleted and confirmed so far: %w", rep.Deleted, err)}
 		}
 		if n == 0 && left == len(doomed) {
 			break // the rest is not listed any more
@@ -169,7 +169,7 @@ func (r *run) purge(ctx context.Context, doomed map[state.Key]bool, rep *PurgeRe
 	}
 	listed, err := r.prove(ctx, gone)
 	if err != nil {
-		return &purgeError{fmt.Errorf("%d deleted and confirmed, but the list that would prove it could not be read: %w", rep.Deleted, err)}
+		return &PurgeError{fmt.Errorf("%d deleted and confirmed, but the list that would prove it could not be read: %w", rep.Deleted, err)}
 	}
 	rep.Remaining, rep.Proven = len(listed), true
 	rep.Left = gone.among(listed)
@@ -213,11 +213,9 @@ func (rep *PurgeReport) stillListed() error {
 	case rep.Left == 0:
 		return nil
 	case gone > 0:
-		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server confirmed %s: %d %s gone, %d %s still listed", counted(rep.Deleted, "deletion"), gone, isAre(gone), rep.Left, isAre(rep.Left)),
-			Hint: "the server may take its time: `mailhaul purge --dry-run` shows later what is left"}
+		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server confirmed %s: %d %s gone, %d %s still listed", counted(rep.Deleted, "deletion"), gone, isAre(gone), rep.Left, isAre(rep.Left)), Why: WhyStillListed}
 	}
-	return &Error{Exit: ExitProtocol, Err: fmt.Errorf("the server confirmed %s and still lists %d of these messages", counted(rep.Deleted, "deletion"), rep.Left),
-		Hint: "look at the mailbox in the provider's web mail: some providers archive instead of deleting, by a setting"}
+	return &Error{Exit: ExitProtocol, Err: fmt.Errorf("the server confirmed %s and still lists %d of these messages", counted(rep.Deleted, "deletion"), rep.Left), Why: WhyNotDeleted}
 }
 
 // purgeSession deletes up to one batch and records what QUIT confirmed.
@@ -275,8 +273,7 @@ func (r *run) listRows(ctx context.Context) (*pop3.Client, []plan.Item, error) {
 	}
 	if r.prints.late {
 		r.leave(c)
-		return nil, nil, &Error{Exit: ExitProtocol, Err: errors.New("the server gives its messages no names (UIDL) and shows no headers (TOP): they cannot be told apart"),
-			Hint: "fetch works with this server if what is delivered is deleted there: `keep: none`"}
+		return nil, nil, &Error{Exit: ExitProtocol, Err: errors.New("the server gives its messages no names (UIDL) and shows no headers (TOP): they cannot be told apart"), Why: WhyNoIdentity}
 	}
 	return c, plan.Items(list), nil
 }

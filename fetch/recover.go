@@ -23,7 +23,7 @@ func (r *run) settleIntents(ctx context.Context) error {
 	for _, in := range intents {
 		fate, err := r.fate(ctx, in)
 		if err != nil {
-			return &settleError{err}
+			return &SettleError{err}
 		}
 		change.Settle = append(change.Settle, state.Settlement{
 			Intent: in.ID,
@@ -59,7 +59,7 @@ func (r *run) fate(ctx context.Context, in state.Intent) (deliver.Fate, error) {
 		return deliver.Unknown, &Error{
 			Exit: ExitCannotWrite,
 			Err:  fmt.Errorf("the state holds a delivery (%q) that this version does not know", in.Kind),
-			Hint: "a newer mailhaul wrote it: use that one",
+			Why:  WhyUnknownIntent,
 		}
 	}
 	fault.Point("recover.intent")

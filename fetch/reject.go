@@ -148,15 +148,6 @@ func (e *AsideError) Error() string {
 	return text
 }
 
-// Hint says how the messages come where they belong.
-func (e *AsideError) Hint() string {
-	h := "read them there; once the cause is mended, `mailhaul state forget` with their UIDs has them delivered again"
-	if why := HintOf(e.First); why != "" {
-		h = why + "; " + h
-	}
-	return h
-}
-
 // Unwrap returns why the first message was refused.
 func (e *AsideError) Unwrap() error { return e.First }
 

@@ -215,6 +215,16 @@ func (rt *retriever) handOver() {
 	rt.cur = nil
 }
 
+// RecipientError says that a message has no usable field of its recipient.
+type RecipientError struct {
+	Header     string
+	Occurrence int
+}
+
+func (e *RecipientError) Error() string {
+	return fmt.Sprintf("no usable %s field (occurrence %d)", e.Header, e.Occurrence)
+}
+
 // envelope makes what the targets learn of a message.
 func (rt *retriever) envelope(h header.Header, msg *message) (deliver.Envelope, error) {
 	e := deliver.Envelope{
@@ -231,11 +241,7 @@ func (rt *retriever) envelope(h header.Header, msg *message) (deliver.Envelope, 
 	}
 	rcpt, ok := h.Recipient(rule)
 	if !ok {
-		return e, &deliver.Error{
-			Class: deliver.Later,
-			Err:   fmt.Errorf("no usable %s field (occurrence %d)", rule.Header, max(rule.Occurrence, 1)),
-			Hint:  "the recipient is never guessed from To or Cc; check `to: {header: ...}` against the message's header",
-		}
+		return e, &deliver.Error{Class: deliver.Later, Err: &RecipientError{rule.Header, max(rule.Occurrence, 1)}}
 	}
 	e.Recipients = []string{rcpt}
 	return e, nil

@@ -27,11 +27,6 @@ func (e *LimitError) Error() string {
 // Temporary is true: the next run after the limit goes on.
 func (*LimitError) Temporary() bool { return true }
 
-// Hint says that nothing is lost.
-func (*LimitError) Hint() string {
-	return "nothing has to be done: what is left is fetched by the next run that the server allows; `limits` in mailhaul.yaml(5) keep runs below its limit"
-}
-
 // openLimit is the limit that a session came to if it can still delete and end;
 // nil if it cannot, or if err is another one.
 func openLimit(err error) error {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -90,46 +89,11 @@ func (e *StateError) cause() string {
 // Unwrap returns the cause.
 func (e *StateError) Unwrap() error { return e.Err }
 
-// Hint says what to do.
-func (e *StateError) Hint() string {
-	var version *state.VersionError
-	switch {
-	case errors.As(e.Err, &version):
-		return version.Hint()
-	case errors.Is(e.Err, state.ErrNotState):
-		return "put it back from a backup; or save what can be read with `mailhaul state export --salvage`, move the damaged file away, " +
-			"and add what was saved with `mailhaul state import`; with `dedupe: content` the next fetch finds in a Maildir what is missing"
-	case errors.Is(e.Err, os.ErrPermission):
-		return "run it as the user who owns that directory, or name another directory with --state"
-	case errors.Is(e.Err, syscall.EROFS):
-		return "the file system is mounted read-only: mount it writable, or name another directory with --state"
-	case errors.Is(e.Err, syscall.ENOSPC), errors.Is(e.Err, syscall.EDQUOT):
-		return "the disk of the state is full: make room and run it again"
-	case errors.Is(e.Err, syscall.ENOLCK):
-		return "that file system gives no lock (NFS without its lock service?): name a directory on a local disk with --state"
-	case errors.Is(e.Err, syscall.EMFILE), errors.Is(e.Err, syscall.ENFILE):
-		return "too many files are open: raise the limit (ulimit -n), or lower parallel"
-	case errors.Is(e.Err, syscall.ENOTDIR):
-		return "a part of that path is a file: move it away, or name another directory with --state"
-	case errors.Is(e.Err, context.DeadlineExceeded):
-		return ""
-	}
-	return "look at the disk of that directory (dmesg), then run it again"
-}
+// SettleError says that what an interrupted run left cannot be completed yet.
+type SettleError struct{ err error }
 
-// settleError says that what an interrupted run left cannot be completed yet.
-type settleError struct{ err error }
-
-func (e *settleError) Error() string {
+func (e *SettleError) Error() string {
 	return "an interrupted delivery cannot be completed yet: " + e.err.Error()
 }
 
-func (e *settleError) Unwrap() error { return e.err }
-
-// Hint is that of the cause, if it has one.
-func (e *settleError) Hint() string {
-	if h := HintOf(e.err); h != "" || ExitOf(e.err) == ExitSoftware {
-		return h
-	}
-	return "the message is on the server or in the target: mend the cause and run it again"
-}
+func (e *SettleError) Unwrap() error { return e.err }

@@ -47,8 +47,7 @@ func (r *run) uidlLater(c *pop3.Client) error {
 	if announced {
 		why = "which it announces"
 	}
-	return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server refuses to list unique-ids, %s: %w", why, c.UIDLError()),
-		Hint: "nothing has to be done: nothing was fetched, so that nothing comes twice, and the next run asks again"}
+	return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server refuses to list unique-ids, %s: %w", why, c.UIDLError()), Why: WhyNoUIDL}
 }
 
 // knowsUIDs reports whether a message on record was listed under a unique-id.

@@ -200,6 +200,6 @@ func (r *run) trustUnknown(lost lostEntries) error {
 	return &Error{
 		Exit: ExitTemp,
 		Err:  fmt.Errorf("%s known from another program's list are gone from the server and others have come: are they new mail, or the same under new unique-ids (UIDs)?", counted(lost.count, "message")),
-		Hint: fmt.Sprintf("if they are new, run `mailhaul state forget %s --all`; if you have them, `mailhaul state mark-seen %s --all`; then fetch", r.a.Name, r.a.Name),
+		Why:  WhyUnknownList,
 	}
 }

@@ -115,7 +115,7 @@ func TestImportedUIDsGoneStopTheRun(t *testing.T) {
 	}
 	g.Drop.Rename(func(uid string) string { return "moved-" + uid })
 	s := g.Run()
-	if fetch.ExitOf(s.Err) != fetch.ExitTemp || s.Fetched != 0 || g.Delivered() != 0 || fetch.HintOf(s.Err) == "" {
+	if fetch.ExitOf(s.Err) != fetch.ExitTemp || s.Fetched != 0 || g.Delivered() != 0 || why(s.Err) != fetch.WhyUnknownList {
 		t.Fatalf("%+v", s)
 	}
 }

@@ -22,7 +22,7 @@ import (
 func (c *Client) loginBrowser(ctx context.Context, ui UI, o LoginOptions) (*grant, error) {
 	listeners, port, err := listenLoopback(c.conf.RedirectPort)
 	if err != nil {
-		return nil, &Error{Kind: KindFailed, Op: opLogin, Provider: c.preset.Name, Err: err, hint: "set another redirect_port, or log in with --paste"}
+		return nil, &Error{Kind: KindFailed, Op: OpLogin, Provider: c.preset.Name, Err: fmt.Errorf("%w: %w", ErrPort, err)}
 	}
 	redirect, path := withPort(c.conf.Redirect, port)
 	r, err := c.authorise(ctx, redirect)
@@ -44,7 +44,7 @@ func (c *Client) loginBrowser(ctx context.Context, ui UI, o LoginOptions) (*gran
 	defer cancel()
 	q, err := cb.wait(wait)
 	if err != nil {
-		return nil, c.waited(ctx, cb.strayHint())
+		return nil, c.waited(ctx, cb.strayed())
 	}
 	code, err := c.codeOf(q)
 	if err != nil {
@@ -54,12 +54,12 @@ func (c *Client) loginBrowser(ctx context.Context, ui UI, o LoginOptions) (*gran
 }
 
 // waited is why a wait for the person ended.
-func (c *Client) waited(ctx context.Context, hint string) error {
+func (c *Client) waited(ctx context.Context, strays int) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("login: %w", context.Cause(ctx))
 	}
 	e := c.tooLate()
-	e.hint = hint
+	e.Strays = strays
 	return e
 }
 
@@ -81,13 +81,13 @@ func (c *Client) loginPaste(ctx context.Context, ui UI, timeout time.Duration) (
 	text, err := ui.ReadPasted(wait)
 	if err != nil {
 		if wait.Err() != nil {
-			return nil, c.waited(ctx, "")
+			return nil, c.waited(ctx, 0)
 		}
-		return nil, &Error{Kind: KindFailed, Op: opLogin, Provider: c.preset.Name, Err: err}
+		return nil, &Error{Kind: KindFailed, Op: OpLogin, Provider: c.preset.Name, Err: err}
 	}
 	q, err := parsePasted(text, r.state)
 	if err != nil {
-		return nil, &Error{Kind: KindFailed, Op: opLogin, Provider: c.preset.Name, Err: err}
+		return nil, &Error{Kind: KindFailed, Op: OpLogin, Provider: c.preset.Name, Err: err}
 	}
 	code, err := c.codeOf(q)
 	if err != nil {

@@ -85,27 +85,24 @@ func (cb *callback) wait(ctx context.Context) (url.Values, error) {
 	}
 }
 
-// strayHint explains a timeout during which the wrong answers came.
-func (cb *callback) strayHint() string {
+// strayed is how many answers came that were not to this login.
+func (cb *callback) strayed() int {
 	cb.mu.Lock()
 	defer cb.mu.Unlock()
-	if cb.strays == 0 {
-		return ""
-	}
-	return "answers came that were not to this login: close old tabs and use the address that is shown now"
+	return cb.strays
 }
 
 // codeOf returns the code of an answer whose state was checked, or the
 // provider's refusal (RFC 6749 section 4.1.2.1).
 func (c *Client) codeOf(q url.Values) (string, error) {
 	if code := q.Get("error"); code != "" {
-		e := &Error{Op: opLogin, Provider: c.preset.Name}
+		e := &Error{Op: OpLogin, Provider: c.preset.Name}
 		c.refusal(e, code, q.Get("error_description"), secrets{q.Get("code"), q.Get("state")})
 		return "", e
 	}
 	code := q.Get("code")
 	if err := checkToken(code); err != nil {
-		return "", &Error{Kind: KindProtocol, Op: opLogin, Provider: c.preset.Name, Err: errors.New("the code is not one")}
+		return "", &Error{Kind: KindProtocol, Op: OpLogin, Provider: c.preset.Name, Err: errors.New("the code is not one")}
 	}
 	return code, nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,12 +14,12 @@ import (
 // classify turns the error of an exchange into an *Error without secrets. The
 // library's own error is not kept: it holds the answer's body.
 func (c *Client) classify(op string, err error, rec receipt, hide secrets) *Error {
-	e := &Error{Op: op, Provider: c.preset.Name, Host: rec.host}
+	e := &Error{Op: op, Provider: c.preset.Name, Flow: c.conf.Flow, Host: rec.host}
 	var refused *oauth2.RetrieveError
 	var transport *url.Error
 	switch {
 	case rec.status == http.StatusProxyAuthRequired:
-		e.network(&proxyError{status: rec.status, host: "on the way"})
+		e.network(&ProxyError{Status: rec.status, Host: "on the way"})
 	case errors.As(err, &refused):
 		e.Status = rec.status
 		c.refusal(e, refused.ErrorCode, refused.ErrorDescription, hide)
@@ -32,8 +31,7 @@ func (c *Client) classify(op string, err error, rec receipt, hide secrets) *Erro
 	case errors.As(err, &transport):
 		e.network(transport.Err)
 	case rec.members["id_token"] != nil:
-		e.Kind, e.Status, e.Err = KindProtocol, rec.status, errors.New("the answer has an id_token and no access_token")
-		e.hint = "the provider of the login gave no access to mail: ask for its scope of mail in `scopes`, with offline_access if it has that"
+		e.Kind, e.Status, e.Err = KindProtocol, rec.status, ErrNoAccess
 	case rec.members != nil:
 		e.Kind, e.Status, e.Err = KindProtocol, rec.status, errors.New("the answer has no access_token")
 	default: // the library could not read the answer; its words may quote it
@@ -71,16 +69,15 @@ func (c *Client) refusal(e *Error, code, description string, hide secrets) {
 	} else if temporaryStatus(e.Status) && e.Kind == KindFailed {
 		e.Kind = KindTemporary
 	}
-	known := c.explain(code, description)
-	e.hint = known.hint
-	if known.kind != KindFailed {
-		e.Kind = known.kind
+	e.Flow, e.Number = c.conf.Flow, entraCode(description)
+	if kind := entraKind(e.Number); kind != KindFailed {
+		e.Kind = kind
 	}
 	switch {
 	case e.Kind != KindNeedsLogin:
 	case !attended(c.conf.Flow):
 		e.Kind = KindConfig // nobody logs in: the key, subject or permission is wrong
-	case e.Op == opLogin:
+	case e.Op == OpLogin:
 		e.Kind = KindDenied // this was the login
 	}
 }
@@ -119,33 +116,25 @@ func kindOfCode(code string) Kind {
 	return KindFailed
 }
 
-// knownError is what we know of one error of a provider. KindFailed leaves the
-// kind as the code has it.
-type knownError struct {
-	kind Kind
-	hint string
-}
-
-// explain looks an error up in the tables of hints.
-func (c *Client) explain(code, description string) knownError {
-	if n := entraCode(description); n != "" {
-		if known, ok := entraErrors()[n]; ok {
-			return known
-		}
-		return knownError{hint: "look AADSTS" + n + " up at https://login.microsoftonline.com/error?code=" + n}
+// entraKind is the kind of Microsoft's error numbers (AADSTS...) that people
+// meet; KindFailed of others.
+func entraKind(number string) Kind {
+	switch number {
+	case "16000", "50076", "50078", "50079", "50132", "50133", "50158", "50173", "65001", "70000", "70008", "70043",
+		"700082", "700084", "7000012":
+		return KindNeedsLogin
+	case "50053", "50057", "50105", "50126", "53000", "53001", "53003", "65004", "90094", "90095", "500341", "530003",
+		"700003":
+		return KindDenied
+	case "70019":
+		return KindExpired
+	case "70016", "90006", "90033":
+		return KindTemporary
+	case "50011", "50013", "50020", "50034", "50059", "50194", "70011", "90002", "500011", "500113", "700016", "700024",
+		"700025", "700027", "7000112", "7000215", "7000218", "7000229", "7000222", "9002313", "9002331", "9002346":
+		return KindConfig
 	}
-	for _, h := range codeHints() {
-		if h.code != code || h.provider != "" && h.provider != c.preset.Name {
-			continue
-		}
-		if h.flows != nil && !slices.Contains(h.flows, c.conf.Flow) {
-			continue
-		}
-		if h.text == "" || strings.Contains(strings.ToLower(description), h.text) {
-			return h.knownError
-		}
-	}
-	return knownError{}
+	return KindFailed
 }
 
 // entraCode returns the number of the first AADSTS code in a description.

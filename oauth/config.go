@@ -105,7 +105,7 @@ func (c *Config) subject() string {
 }
 
 func configError(provider string, err error) *Error {
-	return &Error{Kind: KindConfig, Op: "oauth", Provider: provider, Err: err}
+	return &Error{Kind: KindConfig, Op: OpConfig, Provider: provider, Err: err}
 }
 
 func presetFor(c *Config) (provider.Preset, error) {

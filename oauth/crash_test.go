@@ -103,7 +103,7 @@ func TestKilledAtEachStep(t *testing.T) {
 				token, err := src.Token(t.Context())
 				if mode == strict && (i == 5 || i == 6) {
 					if e := wantError(t, err, KindNeedsLogin); e.Interrupted.IsZero() {
-						t.Errorf("the interrupted refresh is not mentioned: %q", e.Hint())
+						t.Errorf("the interrupted refresh is not mentioned: %+v", e)
 					}
 					return
 				}

@@ -25,8 +25,7 @@ const (
 // loginDevice lets the person enter a code on another device (RFC 8628).
 func (c *Client) loginDevice(ctx context.Context, ui UI, timeout time.Duration) (*grant, error) {
 	if c.conf.DeviceURL == "" || !c.preset.Allows(provider.Device) {
-		return nil, &Error{Kind: KindConfig, Op: opLogin, Provider: c.preset.Name,
-			Err: errors.New("the provider has no device flow for mail"), hint: "log in with a browser, or with --paste"}
+		return nil, &Error{Kind: KindConfig, Op: OpLogin, Provider: c.preset.Name, Err: ErrNoDevice}
 	}
 	secret, err := c.secret(ctx)
 	if err != nil {
@@ -37,7 +36,7 @@ func (c *Client) loginDevice(ctx context.Context, ui UI, timeout time.Duration) 
 		return nil, err
 	}
 	if err := tameDevice(da, time.Now(), timeout); err != nil {
-		return nil, &Error{Kind: KindProtocol, Op: opLogin, Provider: c.preset.Name, Err: err}
+		return nil, &Error{Kind: KindProtocol, Op: OpLogin, Provider: c.preset.Name, Err: err}
 	}
 	ui.ShowDeviceCode(DeviceCode{URL: da.VerificationURI, Complete: da.VerificationURIComplete, Code: da.UserCode, Expires: da.Expiry})
 	return c.poll(ctx, secret, da)
@@ -65,7 +64,7 @@ func (c *Client) deviceCode(ctx context.Context, secret string) (da *oauth2.Devi
 		} else if w.secret != "" {
 			opts = append(opts, oauth2.SetAuthURLParam("client_secret", w.secret))
 		}
-		_, err = c.exchange(ctx, opLogin, secrets{secret}, func(ctx context.Context) (err error) {
+		_, err = c.exchange(ctx, OpLogin, secrets{secret}, func(ctx context.Context) (err error) {
 			da, err = c.library(w.secret, "", w.style).DeviceAuth(ctx, opts...)
 			return err
 		})
@@ -78,7 +77,7 @@ func (c *Client) deviceCode(ctx context.Context, secret string) (da *oauth2.Devi
 func (c *Client) poll(ctx context.Context, secret string, da *oauth2.DeviceAuthResponse) (*grant, error) {
 	hide := secrets{da.DeviceCode, da.UserCode, secret}
 	for {
-		g, err := c.grant(ctx, opLogin, secret, hide, func(ctx context.Context, style provider.AuthStyle) (*oauth2.Token, error) {
+		g, err := c.grant(ctx, OpLogin, secret, hide, func(ctx context.Context, style provider.AuthStyle) (*oauth2.Token, error) {
 			return c.library(secret, "", style).DeviceAccessToken(ctx, da)
 		})
 		var e *Error

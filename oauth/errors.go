@@ -1,10 +1,12 @@
 package oauth
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // Kind says what sort of failure it is, and so who can do something about it.
@@ -57,6 +59,10 @@ type Error struct {
 	// empty.
 	Code, Text string
 	Status     int
+	// Number is Microsoft's for the error, without the letters AADSTS; may be empty.
+	Number string
+	// Flow is the flow of which a provider refused something.
+	Flow provider.Flow
 	// Err is the cause on our side; may be nil.
 	Err error
 
@@ -69,9 +75,39 @@ type Error struct {
 	// Until is when the provider may be asked again, by its Retry-After; zero
 	// if it did not say.
 	Until time.Time
-
-	hint string
+	// Strays is how many answers came, while a person was waited for, that were not
+	// to this login.
+	Strays int
 }
+
+// What an Error tried (Op), where that says what to do about it.
+const (
+	OpLogin   = "login"
+	OpSecret  = "client secret"
+	OpKeyring = "keyring"
+	OpStore   = "token store"
+	OpRevoke  = "revoke"
+	OpConfig  = "oauth"
+)
+
+var (
+	// ErrNoAccess: the provider's answer is about who the person is, not about
+	// access to mail.
+	ErrNoAccess = errors.New("the answer has an id_token and no access_token")
+	// ErrNoDevice: the provider has no device flow, or not for mail.
+	ErrNoDevice = errors.New("the provider has no device flow for mail")
+	// ErrPort: no loopback port could be had for the browser's return.
+	ErrPort = errors.New("no port on this machine for the browser's answer")
+)
+
+// NoRefreshError means that a login would soon be over.
+type NoRefreshError struct {
+	// Offline: the scope for access without the person was asked for.
+	Offline bool
+}
+
+// Error implements error.
+func (*NoRefreshError) Error() string { return "the provider issued no refresh token" }
 
 // Error implements error, in one line.
 func (e *Error) Error() string {
@@ -102,54 +138,3 @@ func (e *Error) Temporary() bool { return e.Kind == KindTemporary }
 
 // NeedsLogin reports whether a person must log in again.
 func (e *Error) NeedsLogin() bool { return e.Kind == KindNeedsLogin }
-
-// Hint says what a person can do about it; empty if we do not know.
-func (e *Error) Hint() string {
-	var parts []string
-	if e.Kind == KindNeedsLogin {
-		account := e.Account
-		if account == "" {
-			account = "ACCOUNT"
-		}
-		parts = append(parts, "run `mailhaul login "+account+"`")
-	}
-	if h := cmp.Or(e.hint, e.general()); h != "" {
-		parts = append(parts, h)
-	}
-	if !e.Interrupted.IsZero() {
-		parts = append(parts, fmt.Sprintf("a refresh at %s was interrupted before its answer was kept, "+
-			"and this provider does not take the old refresh token again", e.Interrupted.Format(time.DateTime)))
-	}
-	if e.Skew != 0 {
-		parts = append(parts, fmt.Sprintf("the provider's clock differs from this machine's by %v: set the clock", e.Skew.Round(time.Second)))
-	}
-	return strings.Join(parts, "; ")
-}
-
-// general is what the kind alone says to do.
-func (e *Error) general() string {
-	who := "the provider of the login"
-	if e.Host != "" {
-		who += ", " + e.Host + ","
-	}
-	switch {
-	case e.Op == "token store", e.Op == "oauth":
-		return ""
-	case e.Op == "client secret":
-		return "client_secret could not be had, and nothing was sent: look at where it comes from, as the user who runs this"
-	case !e.Until.IsZero():
-		return who + " asks to wait until " + e.Until.Format(time.DateTime) + ": a later run tries again by itself"
-	case e.Kind == KindTemporary && e.Status == 0 && e.Code == "":
-		return who + " cannot be reached now: is this machine online, or is there a proxy to name in `proxy:` or HTTPS_PROXY?"
-	case e.Kind == KindTemporary:
-		return "the provider of the login is busy or down: a later run tries again by itself"
-	case e.Kind == KindProtocol && e.Status != 0:
-		return who + " did not answer: is token_url right, and does this network ask for a login in the browser first, or a proxy answer?"
-	case e.Kind == KindUntrusted:
-		return "this is the certificate of the provider of the login, not of the mail server: does a firewall or virus scanner read the traffic " +
-			"(its root belongs into the system's store), or is the provider your own (ca_file counts for provider: custom)?"
-	case e.Kind == KindFailed && (e.Status != 0 || e.Code != ""):
-		return who + " refused: check oauth: in the configuration and the registration there"
-	}
-	return ""
-}

@@ -46,7 +46,7 @@ func (c *Client) secret(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("client secret: %w", context.Cause(ctx))
 	}
 	if err != nil {
-		return "", &Error{Kind: KindConfig, Op: "client secret", Provider: c.preset.Name, Err: err}
+		return "", &Error{Kind: KindConfig, Op: OpSecret, Provider: c.preset.Name, Err: err}
 	}
 	return s, nil
 }
@@ -205,11 +205,5 @@ func (c *Client) durable(g *grant) error {
 	if g.refresh != "" || g.expiry.Sub(g.issued) > 30*day {
 		return nil
 	}
-	hint := "add the provider's scope for offline access"
-	if c.preset.NoRefresh != "" {
-		hint = c.preset.NoRefresh
-	} else if c.preset.Tenant != "" && !slices.Contains(c.conf.Scopes, "offline_access") {
-		hint = "add offline_access to scopes"
-	}
-	return &Error{Kind: KindConfig, Op: opLogin, Provider: c.preset.Name, Err: errors.New("the provider issued no refresh token"), hint: hint}
+	return &Error{Kind: KindConfig, Op: OpLogin, Provider: c.preset.Name, Err: &NoRefreshError{slices.Contains(c.conf.Scopes, "offline_access")}}
 }

@@ -94,5 +94,5 @@ func item(account string, seq uint64, chunk int) string {
 }
 
 func keyringError(err error) *Error {
-	return &Error{Kind: KindStorage, Op: "keyring", Err: err, hint: "is the keyring there and unlocked for this user, also under cron? Else use tokens: file"}
+	return &Error{Kind: KindStorage, Op: OpKeyring, Err: err}
 }

@@ -11,9 +11,6 @@ import (
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
-// opLogin is the Op of what fails while a person logs in.
-const opLogin = "login"
-
 // UI is how a login talks to the person. What it is given is fit for a
 // terminal: no control characters. The authorisation URL holds no secret.
 type UI interface {
@@ -156,12 +153,12 @@ func (c *Client) redeem(ctx context.Context, r *request, code string) (*grant, e
 		opts = append(opts, oauth2.SetAuthURLParam(name, value[0]))
 		hide = append(hide, value[0])
 	}
-	return c.grant(context.WithoutCancel(ctx), opLogin, r.secret, hide, func(ctx context.Context, style provider.AuthStyle) (*oauth2.Token, error) {
+	return c.grant(context.WithoutCancel(ctx), OpLogin, r.secret, hide, func(ctx context.Context, style provider.AuthStyle) (*oauth2.Token, error) {
 		return c.library(r.secret, r.redirect, style).Exchange(ctx, code, opts...)
 	})
 }
 
 // tooLate is the error of a person who did not answer in time.
 func (c *Client) tooLate() *Error {
-	return &Error{Kind: KindExpired, Op: opLogin, Provider: c.preset.Name, Err: errors.New("nobody answered in time")}
+	return &Error{Kind: KindExpired, Op: OpLogin, Provider: c.preset.Name, Err: errors.New("nobody answered in time")}
 }

@@ -148,8 +148,8 @@ func TestRedirectPortInUse(t *testing.T) {
 	defer l.Close()
 	_, src := newLogin(t, func(c *Config) { c.RedirectPort = l.Addr().(*net.TCPAddr).Port })
 	err = src.Login(t.Context(), quietUI{}, LoginOptions{Open: noBrowser})
-	if e := wantError(t, err, KindFailed); !strings.Contains(e.Hint(), "redirect_port") {
-		t.Errorf("hint %q", e.Hint())
+	if e := wantError(t, err, KindFailed); !errors.Is(e, ErrPort) {
+		t.Errorf("%+v", e)
 	}
 }
 
@@ -175,8 +175,8 @@ func TestNobodyAnswers(t *testing.T) {
 		get(t, authURL.Query().Get("redirect_uri")+"?code=x&state=y")
 	}}
 	err := src.Login(t.Context(), ui, LoginOptions{Open: noBrowser, Timeout: 100 * time.Millisecond})
-	if e := wantError(t, err, KindExpired); !strings.Contains(e.Hint(), "old tabs") {
-		t.Errorf("hint %q", e.Hint())
+	if e := wantError(t, err, KindExpired); e.Strays != 1 {
+		t.Errorf("%+v", e)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	err = src.Login(ctx, quietUI{url: func(string) { cancel() }}, LoginOptions{Open: noBrowser})

@@ -59,7 +59,6 @@ type verdict struct {
 	At   time.Time `json:"at"`
 	Code string    `json:"code"`
 	Text string    `json:"text,omitempty"`
-	Hint string    `json:"hint,omitempty"`
 }
 
 // apply takes a grant over. A provider that sends no refresh token leaves the

@@ -66,7 +66,7 @@ func (c *Client) revoke(ctx context.Context, token string) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return c.classify("revoke", err, rec, secrets{token, secret})
+		return c.classify(OpRevoke, err, rec, secrets{token, secret})
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)
@@ -75,7 +75,5 @@ func (c *Client) revoke(ctx context.Context, token string) error {
 	if resp.StatusCode == http.StatusOK || strings.Contains(string(body), "invalid_token") {
 		return nil
 	}
-	e := &Error{Op: "revoke", Provider: c.preset.Name, Kind: kindOfStatus(resp.StatusCode), Status: resp.StatusCode}
-	e.hint = "the tokens are removed here; end the access on the provider's account page"
-	return e
+	return &Error{Op: OpRevoke, Provider: c.preset.Name, Kind: kindOfStatus(resp.StatusCode), Status: resp.StatusCode}
 }

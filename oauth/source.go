@@ -299,14 +299,14 @@ func (s *Source) condemn(r *record, e *Error) {
 		return
 	}
 	next.Refreshing = e.Interrupted
-	next.Refused = &verdict{At: time.Now(), Code: e.Code, Text: e.Text, Hint: e.hint}
+	next.Refused = &verdict{At: time.Now(), Code: e.Code, Text: e.Text}
 	_ = s.store.save(s.account, next) // it only spares the provider a request
 }
 
 func (s *Source) verdictError(v *verdict, interrupted time.Time) *Error {
 	return &Error{
 		Kind: KindNeedsLogin, Op: "refresh", Provider: s.client.preset.Name,
-		Code: v.Code, Text: v.Text, Interrupted: interrupted, hint: v.Hint,
+		Code: v.Code, Text: v.Text, Number: entraCode(v.Text), Flow: s.client.conf.Flow, Interrupted: interrupted,
 	}
 }
 

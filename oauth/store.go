@@ -176,11 +176,7 @@ func readRecord(path string) (*record, error) {
 }
 
 func storeError(err error) *Error {
-	e := &Error{Kind: KindStorage, Op: "token store", Err: err}
-	if errors.Is(err, fs.ErrPermission) {
-		e.hint = "is it run by the user who logged in?"
-	}
-	return e
+	return &Error{Kind: KindStorage, Op: OpStore, Err: err}
 }
 
 // errReadable means that others could have read a token file.

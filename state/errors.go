@@ -34,14 +34,6 @@ func (e *VersionError) Problem() string {
 	return fmt.Sprintf("state format %d is %s than this program's %d", e.Have, which, e.Want)
 }
 
-// Hint says what to do.
-func (e *VersionError) Hint() string {
-	if e.Have > e.Want {
-		return "use the mailhaul that wrote it, or a later one"
-	}
-	return "the next fetch upgrades it"
-}
-
 // faultsPanic makes an access to a page that the file no longer has (it was
 // truncated, or its disk failed) a panic of this goroutine instead of the end
 // of the process. The result undoes it.

@@ -24,14 +24,6 @@ func (e *NotOursError) Error() string {
 	return fmt.Sprintf("%s: anybody may write to it, and to %s", e.Path, e.Dir)
 }
 
-// Hint says what to do.
-func (e *NotOursError) Hint() string {
-	if e.Owner != "" {
-		return "look who made it, and remove it or name another place"
-	}
-	return "if it is yours: chmod go-w " + e.Path
-}
-
 // CheckOwner returns a *NotOursError for a mailbox, a file or a directory, that
 // another user planted. Info is of the path itself. Root's files count as ours,
 // and for root those whose owner has the file's name, as in /var/mail.

@@ -39,8 +39,8 @@ func TestFullDisk(t *testing.T) {
 	must(t, b.Add(t.Context(), deliver.Envelope{}, strings.NewReader("small")))
 	err = b.Add(t.Context(), deliver.Envelope{}, strings.NewReader(strings.Repeat("x", 1<<20)))
 	var failed *deliver.Error
-	if !errors.As(err, &failed) || failed.Class != deliver.IOError || !errors.Is(err, syscall.ENOSPC) || failed.Hint == "" {
-		t.Errorf("got %#v, want IOError with ENOSPC and a hint", err)
+	if !errors.As(err, &failed) || failed.Class != deliver.IOError || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("got %#v, want IOError with ENOSPC", err)
 	}
 	if n := len(readStaged(t, path)); n != 1 {
 		t.Errorf("%d staged files, want 1", n)
@@ -64,8 +64,8 @@ func TestReadOnly(t *testing.T) {
 	for _, path := range []string{path, filepath.Join(top, "fresh")} {
 		_, err := New(Options{Path: path}).Begin(t.Context())
 		var failed *deliver.Error
-		if !errors.As(err, &failed) || failed.Class != deliver.CannotCreate || !errors.Is(err, syscall.EROFS) || failed.Hint == "" {
-			t.Errorf("%s: got %#v, want CannotCreate with EROFS and a hint", path, err)
+		if !errors.As(err, &failed) || failed.Class != deliver.CannotCreate || !errors.Is(err, syscall.EROFS) {
+			t.Errorf("%s: got %#v, want CannotCreate with EROFS", path, err)
 		}
 	}
 	if r := b.Publish(t.Context()); r[0].Err == nil {
@@ -86,7 +86,7 @@ func TestTwoFileSystems(t *testing.T) {
 	must(t, os.Symlink(other, filepath.Join(path, "new")))
 	_, err := New(Options{Path: path}).Begin(t.Context())
 	var failed *deliver.Error
-	if !errors.As(err, &failed) || failed.Class != deliver.CannotCreate || failed.Hint == "" {
-		t.Errorf("got %#v, want CannotCreate with a hint", err)
+	if !errors.As(err, &failed) || failed.Class != deliver.CannotCreate {
+		t.Errorf("got %#v, want CannotCreate", err)
 	}
 }

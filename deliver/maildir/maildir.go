@@ -229,9 +229,8 @@ func (d *Deliverer) failure(doing string, err error) error {
 	if doing != "" {
 		err = fmt.Errorf("%s: %w", doing, err)
 	}
-	class, hint := classify(err)
 	if errors.As(err, new(*deliver.GoneError)) {
-		return &deliver.Error{Class: class, Err: err} // it names the path
+		return &deliver.Error{Class: classify(err), Err: err} // it names the path
 	}
-	return &deliver.Error{Class: class, Err: fmt.Errorf("maildir %s: %w", d.path, err), Hint: hint}
+	return &deliver.Error{Class: classify(err), Err: &Error{Path: d.path, Err: err}}
 }

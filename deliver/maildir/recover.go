@@ -110,11 +110,7 @@ func recoverAt(ctx context.Context, i deliver.Intent, now time.Time) (deliver.Fa
 	if err == nil {
 		return fate, nil
 	}
-	class, hint := classify(err)
-	if errors.Is(err, fs.ErrNotExist) {
-		hint = "mount its volume; if the Maildir was removed for good, make an empty one there with tmp, new and cur"
-	}
-	return deliver.Unknown, &deliver.Error{Class: class, Err: fmt.Errorf("maildir %s: %w", in.path, err), Hint: hint}
+	return deliver.Unknown, &deliver.Error{Class: classify(err), Err: &Error{Path: in.path, Recovering: true, Err: err}}
 }
 
 func (i intent) settle(now time.Time) (deliver.Fate, error) {

@@ -87,9 +87,9 @@ func TestRecover(t *testing.T) {
 				if fate != c.want || !errors.Is(err, c.fails) {
 					t.Errorf("got %d, %v, want %d, %v", fate, err, c.want, c.fails)
 				}
-				var failed *deliver.Error
-				if c.fails != nil && (!errors.As(err, &failed) || failed.Hint == "") {
-					t.Errorf("no hint: %v", err)
+				var failed *Error
+				if c.fails != nil && (!errors.As(err, &failed) || !failed.Recovering) {
+					t.Errorf("%#v", err)
 				}
 			}
 			if got := len(readAll(t, path, "new", "cur")); got != c.visible {

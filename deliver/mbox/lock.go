@@ -49,9 +49,7 @@ func lockFile(ctx context.Context, l locker) (*target, error) {
 		}
 		left := time.Until(deadline)
 		if left <= 0 {
-			return nil, &deliver.Error{Class: deliver.Unavailable,
-				Err:  fmt.Errorf("%s: locked by %s for %s", l.path, holder, l.timeout),
-				Hint: lockHint(l.path, holder)}
+			return nil, &deliver.Error{Class: deliver.Unavailable, Err: &LockedError{Path: l.path, Holder: holder, For: l.timeout}}
 		}
 		// Half of it at random, so that two who collided do not collide again.
 		if err := sleep(ctx, min(left, pause/2+rand.N(pause/2))); err != nil {
@@ -117,13 +115,24 @@ func (t *target) lockBoth(warn func(error)) (holder string, err error) {
 	return "", nil
 }
 
-// lockHint tells what to do about a lock that stays.
-func lockHint(path, holder string) string {
-	const hint = "another mail program is busy with this mbox, or left FILE.lock behind"
-	if strings.HasPrefix(holder, path+".lock") {
-		return hint + "; if none is running, remove " + path + ".lock"
+// LockedError says that another program held the mbox at Path all the time.
+type LockedError struct {
+	Path string
+	// Holder is the lock and, if known, who has it.
+	Holder string
+	For    time.Duration
+}
+
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("%s: locked by %s for %s", e.Path, e.Holder, e.For)
+}
+
+// DotLock is the file that locks the mbox, if that is what stays; else empty.
+func (e *LockedError) DotLock() string {
+	if file := e.Path + ".lock"; strings.HasPrefix(e.Holder, file) {
+		return file
 	}
-	return hint
+	return ""
 }
 
 func withHolder(lock, holder string) string {

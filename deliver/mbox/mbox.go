@@ -3,7 +3,6 @@ package mbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -88,8 +87,7 @@ func (d *Deliverer) Begin(ctx context.Context) (deliver.Batch, error) {
 	}
 	sp, err := newSpool(d.opts.TempDir)
 	if err != nil {
-		return nil, &deliver.Error{Class: deliver.CannotCreate, Err: fmt.Errorf("temporary file: %w", err),
-			Hint: "set TMPDIR to a directory with room for a batch"}
+		return nil, cannotCreate(&deliver.TempError{Err: err})
 	}
 	b := &batch{d: d, path: path, spool: sp}
 	d.mu.Lock()
@@ -128,7 +126,7 @@ func (d *Deliverer) lock(ctx context.Context, path string) (*target, error) {
 		return nil, err
 	}
 	if err := durable.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, cannotCreate(err, "")
+		return nil, cannotCreate(err)
 	}
 	d.sweep.Do(func() { sweepLocks(path, time.Now()) })
 	return lockFile(ctx, locker{path: path, create: true, timeout: d.opts.LockTimeout, warn: d.warnNoDotlock})
@@ -140,14 +138,8 @@ func (d *Deliverer) warnNoDotlock(err error) {
 	})
 }
 
-func cannotCreate(err error, hint string) *deliver.Error {
-	return &deliver.Error{Class: deliver.CannotCreate, Err: err, Hint: hint}
+func cannotCreate(err error) *deliver.Error {
+	return &deliver.Error{Class: deliver.CannotCreate, Err: err}
 }
 
-func ioError(err error) *deliver.Error {
-	e := &deliver.Error{Class: deliver.IOError, Err: err}
-	if full(err) {
-		e.Hint = "the disk or the quota is full: make room and run again; nothing was lost"
-	}
-	return e
-}
+func ioError(err error) *deliver.Error { return &deliver.Error{Class: deliver.IOError, Err: err} }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
@@ -19,24 +18,24 @@ import (
 func resolve(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return "", cannotCreate(err, "")
+		return "", cannotCreate(err)
 	}
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return path, nil
 	}
 	if err != nil {
-		return "", cannotCreate(err, "")
+		return "", cannotCreate(err)
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
 		if err := trustDir(filepath.Dir(path)); err != nil {
-			return "", cannotCreate(fmt.Errorf("%s: symbolic link in %w", path, err), "name the file that it points to")
+			return "", cannotCreate(&LinkError{true, fmt.Errorf("%s: symbolic link in %w", path, err)})
 		}
 		if path, err = filepath.EvalSymlinks(path); err != nil {
-			return "", cannotCreate(err, "make the file that the link points to, or remove the link")
+			return "", cannotCreate(&LinkError{false, err})
 		}
 		if info, err = os.Lstat(path); err != nil {
-			return "", cannotCreate(err, "")
+			return "", cannotCreate(err)
 		}
 	}
 	return path, checkFile(path, info)
@@ -54,23 +53,39 @@ func trustDir(dir string) error {
 	return nil
 }
 
+var (
+	// ErrLinks: the file has several names, and a program may replace one of them.
+	ErrLinks = errors.New("hard links")
+	// ErrNotLocked: another program wrote to the mbox while we had it locked.
+	ErrNotLocked = errors.New("changed while we had it locked")
+)
+
+// LinkError says that the path is a symbolic link that is not followed: others may
+// have made it (Untrusted), or it leads nowhere.
+type LinkError struct {
+	Untrusted bool
+	Err       error
+}
+
+func (e *LinkError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *LinkError) Unwrap() error { return e.Err }
+
 // checkFile refuses all but a regular file with one name, and one that another
 // user planted. A nil return is an
 // untyped nil.
 func checkFile(path string, info fs.FileInfo) error {
 	switch {
 	case info.IsDir():
-		return cannotCreate(fmt.Errorf("%s: is a directory", path), "for a Maildir use maildir: instead of mbox:")
+		return cannotCreate(fmt.Errorf("%s: %w", path, syscall.EISDIR))
 	case !info.Mode().IsRegular():
-		return cannotCreate(fmt.Errorf("%s: not a regular file (%s)", path, info.Mode().Type()), "")
+		return cannotCreate(fmt.Errorf("%s: not a regular file (%s)", path, info.Mode().Type()))
 	case links(info) > 1:
-		return cannotCreate(fmt.Errorf("%s: has %d names (hard links)", path, links(info)), "remove the other names, or copy the file")
+		return cannotCreate(fmt.Errorf("%s: has %d names (%w)", path, links(info), ErrLinks))
 	}
-	err := durable.CheckOwner(path, info)
-	if foreign := (*durable.NotOursError)(nil); errors.As(err, &foreign) {
-		return cannotCreate(foreign, foreign.Hint())
-	} else if err != nil {
-		return cannotCreate(err, "")
+	if err := durable.CheckOwner(path, info); err != nil {
+		return cannotCreate(err)
 	}
 	return nil
 }
@@ -83,7 +98,7 @@ func openFile(path string, create bool) (*os.File, error) {
 		f, err = createFile(path)
 	}
 	if errors.Is(err, syscall.ELOOP) {
-		return nil, cannotCreate(fmt.Errorf("%s: became a symbolic link", path), "")
+		return nil, cannotCreate(fmt.Errorf("%s: became a symbolic link", path))
 	}
 	if err != nil {
 		return nil, openError(err)
@@ -120,9 +135,5 @@ func openError(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	e := &deliver.Error{Class: deliver.CannotCreate, Err: err}
-	if errors.Is(err, fs.ErrPermission) {
-		e.Hint = "is this the right user, or is the group mail missing?"
-	}
-	return e
+	return cannotCreate(err)
 }

@@ -81,8 +81,7 @@ func (b *batch) unchanged() error {
 		return err
 	}
 	if !same || size != b.region.Start {
-		return &deliver.Error{Class: deliver.Unavailable, Err: fmt.Errorf("%s: changed while we had it locked", b.path),
-			Hint: "does every program that writes to this mbox lock it?"}
+		return &deliver.Error{Class: deliver.Unavailable, Err: fmt.Errorf("%s: %w", b.path, ErrNotLocked)}
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
 		if removedByReader(in.Path, in.Place) {
 			return deliver.Absent, nil
 		}
-		return deliver.Unknown, cannotCreate(&deliver.GoneError{Path: in.Path}, "")
+		return deliver.Unknown, cannotCreate(&deliver.GoneError{Path: in.Path})
 	}
 	if err != nil {
 		return deliver.Unknown, err

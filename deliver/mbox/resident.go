@@ -67,5 +67,5 @@ func (d *Deliverer) gone(path string) error {
 	if !d.past.Delivered || !missing(path) || removedByReader(path, d.past.Place) {
 		return nil
 	}
-	return cannotCreate(&deliver.GoneError{Path: path}, "")
+	return cannotCreate(&deliver.GoneError{Path: path})
 }

@@ -208,8 +208,7 @@ func stageError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return &deliver.Error{Class: deliver.Later, Err: err}
 	}
-	return &deliver.Error{Class: deliver.IOError, Err: fmt.Errorf("temporary file: %w", err),
-		Hint: "set TMPDIR to a directory with room for a batch"}
+	return &deliver.Error{Class: deliver.IOError, Err: &deliver.TempError{Err: err}}
 }
 
 // tail returns the last octets of the last message.

@@ -40,7 +40,7 @@ func (d *Deliverer) MaxBatch() int { return 1 }
 // noticed before a message is retrieved for it.
 func (d *Deliverer) Begin(context.Context) (deliver.Batch, error) {
 	if len(d.o.Command) == 0 {
-		return nil, &deliver.Error{Class: deliver.CannotCreate, Err: errors.New("pipe: no command"), Hint: cannotRun}
+		return nil, &deliver.Error{Class: deliver.CannotCreate, Err: &StartError{errors.New("pipe: no command")}}
 	}
 	path, err := exec.LookPath(d.o.Command[0])
 	if err == nil {
@@ -135,7 +135,7 @@ func (b *batch) Publish(ctx context.Context) []deliver.Result {
 		case stop != nil:
 			out[i].Err = stop
 		case ctx.Err() != nil:
-			out[i].Err = b.d.failure(deliver.Later, ctx.Err(), "")
+			out[i].Err = b.d.failure(deliver.Later, ctx.Err())
 		default:
 			out[i].Err = b.d.run(ctx, b.path, m)
 		}

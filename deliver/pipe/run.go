@@ -14,16 +14,13 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
-// cannotRun is the hint for a command that is missing.
-const cannotRun = "check the command of the target: a path, or a program in PATH, that may be executed; it is not run by a shell"
-
 // run gives one message to the command and waits for its end. The command's
 // input is a file and no pipe: if we are killed while it reads, it still sees
 // the whole message, and delivers no half of it.
 func (d *Deliverer) run(ctx context.Context, path string, m *staged) error {
 	in, size, err := m.msg.File()
 	if err != nil {
-		return d.failure(deliver.IOError, fmt.Errorf("spool: %w", err), "")
+		return d.failure(deliver.IOError, fmt.Errorf("spool: %w", err))
 	}
 	out := &capped{max: d.o.OutputCap}
 	cmd := &exec.Cmd{
@@ -47,7 +44,7 @@ func (d *Deliverer) run(ctx context.Context, path string, m *staged) error {
 		if ctx.Err() != nil {
 			class = deliver.Later
 		}
-		return d.failure(class, fmt.Errorf("%w; the message may have been delivered%s", why, said(out)), "")
+		return d.failure(class, fmt.Errorf("%w; the message may have been delivered%s", why, said(out)))
 	}
 	return d.judge(cmd, err, m.env.Recipients == nil && !d.took.Load(), readTo(in) >= size, out)
 }
@@ -102,10 +99,9 @@ func (d *Deliverer) judge(cmd *exec.Cmd, err error, fixed, whole bool, out *capp
 		return nil
 	}
 	if status == 0 { // its output could not be read
-		return d.failure(deliver.Later, err, "")
+		return d.failure(deliver.Later, err)
 	}
-	class, hint := verdict(status, fixed, out.String())
-	failed := d.failure(class, fmt.Errorf("%s%s%s", cmd.ProcessState, statusName(status), said(out)), hint)
+	failed := d.failure(verdict(status, fixed, out.String()), &StatusError{status, fmt.Sprintf("%s%s%s", cmd.ProcessState, statusName(status), said(out))})
 	failed.Refused = status > 0 && status != 64 && status != 78 // EX_USAGE, EX_CONFIG: no matter of a message
 	return failed
 }
@@ -120,11 +116,28 @@ func said(out *capped) string {
 
 func (d *Deliverer) startError(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, exec.ErrNotFound) {
-		return d.failure(deliver.CannotCreate, err, cannotRun)
+		return d.failure(deliver.CannotCreate, &StartError{err})
 	}
-	return d.failure(deliver.Unavailable, err, "")
+	return d.failure(deliver.Unavailable, err)
 }
 
-func (d *Deliverer) failure(c deliver.Class, err error, hint string) *deliver.Error {
-	return &deliver.Error{Class: c, Err: fmt.Errorf("pipe %s: %w", d.o.Command[0], err), Hint: hint}
+func (d *Deliverer) failure(c deliver.Class, err error) *deliver.Error {
+	return &deliver.Error{Class: c, Err: fmt.Errorf("pipe %s: %w", d.o.Command[0], err)}
 }
+
+// StartError says that the command is missing or may not be executed.
+type StartError struct{ Err error }
+
+func (e *StartError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *StartError) Unwrap() error { return e.Err }
+
+// StatusError says that the command ended with a status other than 0; -1 is a
+// signal. Text also holds what it said.
+type StatusError struct {
+	Status int
+	Text   string
+}
+
+func (e *StatusError) Error() string { return e.Text }

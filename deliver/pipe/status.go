@@ -14,32 +14,26 @@ import (
 // A negative status is a signal. fixed: the recipients are those of the
 // configuration, the same for each message, and the command has taken none for
 // them. said is the command's output.
-func verdict(status int, fixed bool, said string) (c deliver.Class, hint string) {
+func verdict(status int, fixed bool, said string) deliver.Class {
 	switch status {
-	case 69, 71, 74, 75:
-		return deliver.Later, ""
 	case 67, 68:
 		if fixed {
-			return deliver.CannotCreate, "the command knows no such user: check its arguments"
+			return deliver.CannotCreate
 		}
-		return deliver.Never, ""
+		return deliver.Never
+	case 69, 71, 74, 75:
+		return deliver.Later
 	case 77: // maildrop and deliverquota: the mailbox is full
 		if strings.Contains(strings.ToLower(said), "quota") {
-			return deliver.Later, "the mailbox is full; messages stay on the server until there is room"
+			return deliver.Later
 		}
-		return deliver.Never, ""
+		return deliver.Never
 	case 65:
-		return deliver.Never, ""
-	case 64:
-		return deliver.CannotCreate, "the command does not understand its arguments"
-	case 72, 73:
-		return deliver.CannotCreate, "the command cannot open its mailbox or a file that it needs"
-	case 78:
-		return deliver.CannotCreate, "the command's own configuration is wrong"
-	case 126, 127:
-		return deliver.CannotCreate, "a program that the command runs is missing or not executable"
+		return deliver.Never
+	case 64, 72, 73, 78, 126, 127:
+		return deliver.CannotCreate
 	}
-	return deliver.Failed, ""
+	return deliver.Failed
 }
 
 // statusName is the name of a status in sysexits.h, or empty.

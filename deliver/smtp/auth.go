@@ -31,19 +31,17 @@ func (c *conn) private() bool {
 // login authenticates with PLAIN, else LOGIN.
 func (c *conn) login(ctx context.Context) *deliver.Error {
 	if !c.private() {
-		return c.o.failure(deliver.CannotCreate, "AUTH", errors.New("refusing to send the password without TLS"),
-			"set tls: starttls or implicit for the target")
+		return c.o.failure(deliver.CannotCreate, "AUTH", errors.New("refusing to send the password without TLS"), Insecure)
 	}
 	mech := mechanism(c.ext["AUTH"])
 	if mech == "" {
-		return c.o.failure(deliver.Unavailable, "AUTH", errors.New("relay offers neither PLAIN nor LOGIN"),
-			"does the relay want TLS first, or no login at all? then set tls, or leave user and password out")
+		return c.o.failure(deliver.Unavailable, "AUTH", errors.New("relay offers neither PLAIN nor LOGIN"), NoLogin)
 	}
 	var password string
 	if c.o.Password != nil {
 		var err error
 		if password, err = c.o.Password(ctx); err != nil {
-			return c.o.failure(deliver.Unavailable, "AUTH", err, "")
+			return c.o.failure(deliver.Unavailable, "AUTH", err, CauseOther)
 		}
 	}
 	var m sasl.Client
@@ -80,7 +78,7 @@ func mechanism(offered string) string {
 func (c *conn) authenticate(m sasl.Client) (reply, *deliver.Error) {
 	mech, ir, err := m.Start()
 	if err != nil {
-		return reply{}, c.o.failure(deliver.Unavailable, "AUTH", err, "")
+		return reply{}, c.o.failure(deliver.Unavailable, "AUTH", err, CauseOther)
 	}
 	line := "AUTH " + mech + " " + base64.StdEncoding.EncodeToString(ir)
 	held := len(line) > maxCommand
@@ -99,7 +97,7 @@ func (c *conn) authenticate(m sasl.Client) (reply, *deliver.Error) {
 		held = false
 		if err != nil {
 			_, _ = c.command(phaseAuth, "*") // RFC 4954 section 4
-			return reply{}, c.o.failure(deliver.Unavailable, "AUTH", err, "")
+			return reply{}, c.o.failure(deliver.Unavailable, "AUTH", err, CauseOther)
 		}
 		line = base64.StdEncoding.EncodeToString(resp)
 	}

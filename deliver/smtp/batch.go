@@ -34,7 +34,7 @@ type staged struct {
 func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) error {
 	to := recipients(&e, b.d.o.To)
 	if len(to) == 0 && len(e.Served) == 0 {
-		return b.d.o.failure(deliver.Later, "", errors.New("no recipient for this message"), "set `to` of the target (in --to: ?rcpt=ADDR)")
+		return b.d.o.failure(deliver.Later, "", errors.New("no recipient for this message"), NoRecipient)
 	}
 	m := staged{env: e, to: to, fixed: e.Recipients == nil, buf: b.d.buffers()}
 	m.env.Recipients, m.env.Served = nil, slices.Clone(e.Served)
@@ -77,13 +77,13 @@ func (b *batch) Publish(ctx context.Context) []deliver.Result {
 		case stop != nil:
 			out[i].Err = stop
 		case ctx.Err() != nil:
-			out[i].Err = b.d.o.failure(deliver.Later, "", ctx.Err(), "")
+			out[i].Err = b.d.o.failure(deliver.Later, "", ctx.Err(), CauseOther)
 		default:
 			out[i] = b.d.send(ctx, m)
 		}
 		var derr *deliver.Error
 		if errors.As(out[i].Err, &derr) && derr.Stops() {
-			stop = &deliver.Error{Class: derr.Class, Err: derr.Err, Hint: derr.Hint}
+			stop = &deliver.Error{Class: derr.Class, Err: derr.Err}
 		}
 		_ = m.discard(b.d) // an unlinked file: nothing depends on its end
 	}

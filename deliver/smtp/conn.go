@@ -44,7 +44,7 @@ func connect(ctx context.Context, o *Options) (*conn, *deliver.Error) {
 	fault.Point("smtp.connect")
 	nc, err := o.Dial(ctx, o.Network, o.Address)
 	if err != nil {
-		return nil, o.failure(deliver.Unavailable, "", plainly(err), "is the relay running, and are its name and port right?")
+		return nil, o.failure(deliver.Unavailable, "", plainly(err), Unreachable)
 	}
 	c := &conn{o: o, nc: nc, br: bufio.NewReaderSize(nc, maxLine)}
 	stop := context.AfterFunc(ctx, c.cancel)
@@ -151,8 +151,7 @@ func (c *conn) offers(ext string) bool {
 // by somebody else, so the session ends (CVE-2011-0411, turned around).
 func (c *conn) startTLS(ctx context.Context) *deliver.Error {
 	if !c.offers("STARTTLS") {
-		return c.o.failure(deliver.Unavailable, "STARTTLS", errors.New("not offered by the relay"),
-			"use tls: implicit, or tls: none where the network is trusted (in --to: ?tls=implicit, ?tls=none)")
+		return c.o.failure(deliver.Unavailable, "STARTTLS", errors.New("not offered by the relay"), TLSNotOffered)
 	}
 	r, err := c.command(phaseTLS, "STARTTLS")
 	if err != nil {
@@ -163,7 +162,7 @@ func (c *conn) startTLS(ctx context.Context) *deliver.Error {
 	}
 	if c.br.Buffered() > 0 {
 		return c.o.failure(deliver.Unavailable, "STARTTLS",
-			fmt.Errorf("%w: text before the TLS handshake", errProtocol), "somebody may be tampering with the connection")
+			fmt.Errorf("%w: text before the TLS handshake", errProtocol), Tampered)
 	}
 	return c.handshake(ctx)
 }
@@ -173,11 +172,11 @@ func (c *conn) handshake(ctx context.Context) *deliver.Error {
 	tc := tls.Client(c.nc, c.o.tlsConfig())
 	if err := tc.HandshakeContext(ctx); err != nil {
 		var untrusted *tls.CertificateVerificationError
-		hint := "do TLS and the port of the relay belong together?"
+		cause := TLSFailed
 		if errors.As(err, &untrusted) {
-			hint = "the relay's certificate is not trusted: set ca_file or server_name of the target in a configuration file"
+			cause = Untrusted
 		}
-		return c.o.failure(deliver.Unavailable, "TLS", errors.New(clean(err.Error())), hint)
+		return c.o.failure(deliver.Unavailable, "TLS", errors.New(clean(err.Error())), cause)
 	}
 	c.mu.Lock()
 	c.nc = tc
@@ -317,7 +316,7 @@ func (noAnswer) Unwrap() error { return os.ErrDeadlineExceeded }
 func (c *conn) lost(p phase, err error) *deliver.Error {
 	c.dead = true
 	c.closed = c.closed || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-	class, hint := classifyLost(p), "messages stay on the server until the relay takes them"
+	class, cause := classifyLost(p), Lost
 	switch {
 	case c.interrupted():
 		class, err = deliver.Later, fmt.Errorf("interrupted: %w", context.Canceled)
@@ -326,13 +325,13 @@ func (c *conn) lost(p phase, err error) *deliver.Error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = noAnswer{}
 	case errors.Is(err, errProtocol):
-		hint = "is that an SMTP or LMTP server, and its port?"
+		cause = NotSMTP
 	}
 	if p == phaseDot {
 		err = fmt.Errorf("%w; the message may have been delivered", err)
-		hint = "a later run sends it again: then it may arrive twice"
+		cause = InDoubt
 	}
-	return c.o.failure(class, p.String(), err, hint)
+	return c.o.failure(class, p.String(), err, cause)
 }
 
 // refused is the error of a reply that says no. A reply that says neither yes
@@ -342,15 +341,15 @@ func (c *conn) refused(p phase, what string, r reply) *deliver.Error {
 		return c.lost(p, fmt.Errorf("%w: reply %s", errProtocol, r))
 	}
 	f := refusal{p, r}
-	err := c.o.failure(f.class(false), p.String()+what, errors.New(r.String()), f.hint())
+	err := c.o.failure(f.class(false), p.String()+what, errors.New(r.String()), f.cause())
 	err.Refused = p >= phaseMail
 	return err
 }
 
 // failure is an error in this package's form: "smtp HOST:PORT: stage: cause".
-func (o *Options) failure(class deliver.Class, stage string, err error, hint string) *deliver.Error {
+func (o *Options) failure(class deliver.Class, stage string, err error, cause Cause) *deliver.Error {
 	if stage != "" {
 		err = fmt.Errorf("%s: %w", stage, err)
 	}
-	return &deliver.Error{Class: class, Err: fmt.Errorf("%s: %w", o.name(), err), Hint: hint}
+	return &deliver.Error{Class: class, Err: &Error{cause, fmt.Errorf("%s: %w", o.name(), err)}}
 }

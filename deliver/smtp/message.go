@@ -172,7 +172,7 @@ func (t *transaction) sendFile() error {
 		}
 		if err != nil {
 			t.dead = true
-			return t.o.failure(deliver.IOError, "spool", err, "")
+			return t.o.failure(deliver.IOError, "spool", err, CauseOther)
 		}
 		t.arm(t.o.Timeout)
 		if _, err := t.nc.Write(chunk[:n]); err != nil {

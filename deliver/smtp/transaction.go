@@ -110,15 +110,13 @@ func (t *transaction) check() (todo []int) {
 		to := t.to[i]
 		switch {
 		case limit > 0 && t.msg.size > limit: // RFC 1870 section 4: 0 is no limit
-			t.never(i, false, fmt.Errorf("message of %d octets is over the relay's limit of %d", t.msg.size, limit), "")
+			t.never(i, false, fmt.Errorf("message of %d octets is over the relay's limit of %d", t.msg.size, limit), CauseOther)
 		case to == "" || !validAddress(to):
-			t.never(i, t.fixed, fmt.Errorf("not an address: %s", strconv.Quote(shorten(to))), "check `to` of the target")
+			t.never(i, t.fixed, fmt.Errorf("not an address: %s", strconv.Quote(shorten(to))), BadRecipient)
 		case !utf8 && needsUTF8(t.from):
-			t.never(i, true, errors.New("the sender's address is not ASCII and the relay does not offer SMTPUTF8"),
-				"set `from` of the target to an ASCII address, or use a relay with SMTPUTF8 (RFC 6531)")
+			t.never(i, true, errors.New("the sender's address is not ASCII and the relay does not offer SMTPUTF8"), SenderNeedsUTF8)
 		case !utf8 && needsUTF8(to):
-			t.never(i, t.fixed, errors.New("the recipient's address is not ASCII and the relay does not offer SMTPUTF8"),
-				"use a relay with SMTPUTF8 (RFC 6531)")
+			t.never(i, t.fixed, errors.New("the recipient's address is not ASCII and the relay does not offer SMTPUTF8"), RecipientNeedsUTF8)
 		default:
 			todo = append(todo, i)
 		}
@@ -128,19 +126,19 @@ func (t *transaction) check() (todo []int) {
 
 // never settles a recipient without asking the relay. configured: because of
 // the target's configuration, not of the message.
-func (t *transaction) never(i int, configured bool, err error, hint string) {
+func (t *transaction) never(i int, configured bool, err error, cause Cause) {
 	class := deliver.Never
 	if configured {
 		class = deliver.CannotCreate
 	}
-	t.out[i] = outcome{err: t.o.failure(class, "", err, hint), mailbox: true}
+	t.out[i] = outcome{err: t.o.failure(class, "", err, cause), mailbox: true}
 }
 
 // refuse settles one recipient by a negative reply.
 func (t *transaction) refuse(i int, p phase, what string, r reply) {
 	f := refusal{p, r}
 	v := f.verdict()
-	err := t.o.failure(f.class(t.fixed), p.String()+what, errors.New(r.String()), f.hint())
+	err := t.o.failure(f.class(t.fixed), p.String()+what, errors.New(r.String()), f.cause())
 	err.Refused = true
 	t.out[i] = outcome{
 		err:     err,

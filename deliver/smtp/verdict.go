@@ -192,31 +192,31 @@ func (f refusal) class(fixed bool) deliver.Class {
 	return deliver.Later
 }
 
-// hint tells a person what a refusal asks for.
-func (f refusal) hint() string {
+// cause is the verdict for who gives advice.
+func (f refusal) cause() Cause {
 	switch f.verdict() {
 	case senderRefused:
-		return "the relay takes neither the message's sender nor ours: set `from` of the target to an address that it takes"
+		return SenderRefused
 	case recipientFull:
-		return "the recipient's mailbox is full; messages stay on the server until there is room"
+		return RecipientFull
 	case recipientNever:
-		return "the relay does not take mail for this recipient: check `to` (in --to: rcpt=)"
+		return RecipientRefused
 	case targetLater:
-		return "messages stay on the server until the relay takes them"
+		return Busy
 	case helloRefused:
-		return "the relay does not take our name: set `helo` of the target to a name that the DNS knows for this machine"
+		return HelloRefused
+	case clientRefused:
+		return ClientRefused
 	case loginWanted:
 		switch {
 		case f.reply.code == 534:
-			return "the relay wants another way to log in: an app password?"
+			return OtherLogin
 		case f.phase == phaseAuth:
-			return "the relay refused user or password: are those of the target right?"
+			return LoginRefused
 		}
-		return "the relay wants a login: set user and password of the target in a configuration file"
-	case clientRefused:
-		return "the relay does not take mail from this machine: ask its administrator, or use another one"
+		return LoginWanted
 	}
-	return ""
+	return CauseOther
 }
 
 func either(later bool, now, never verdict) verdict {

@@ -80,8 +80,8 @@ func TestVerdict(t *testing.T) {
 			t.Errorf("%s, %s: %d %s: verdict %d, classes %d and %d; want %d, %d and %d", tc.who, tc.phase, tc.code, tc.text,
 				v, f.class(true), f.class(false), tc.want, tc.fixed, tc.header)
 		}
-		if f.class(true) == wrong && f.hint() == "" {
-			t.Errorf("%s, %s: %d %s: no hint", tc.who, tc.phase, tc.code, tc.text)
+		if f.class(true) == wrong && f.cause() == CauseOther {
+			t.Errorf("%s, %s: %d %s: no cause", tc.who, tc.phase, tc.code, tc.text)
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -45,8 +44,7 @@ func (s *Spool) Fill(ctx context.Context, body io.Reader, chunk []byte, put func
 		put(chunk[:n])
 		if len(s.Tail) >= Memory {
 			if werr := s.flush(); werr != nil {
-				return &deliver.Error{Class: deliver.IOError, Err: fmt.Errorf("temporary file: %w", werr),
-					Hint: "set TMPDIR to a directory with more room"}
+				return &deliver.Error{Class: deliver.IOError, Err: &deliver.TempError{Err: werr}}
 			}
 		}
 		if errors.Is(err, io.EOF) {

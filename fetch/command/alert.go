@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
@@ -107,7 +108,7 @@ func (a *alerts) finished(s *fetch.Summary) {
 	how, reason := "", fmt.Sprintf("%d fetched, %d failed", s.Fetched, s.Failed)
 	if s.Err != nil {
 		how, reason = "fail", term.Printable(s.Err.Error())
-		if hint := fetch.HintOf(s.Err); hint != "" {
+		if hint := advice.Text(s.Err, situation(c, false)); hint != "" {
 			reason += "\nhint: " + term.Printable(hint)
 		}
 	}

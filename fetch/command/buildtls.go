@@ -8,7 +8,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
@@ -49,7 +49,7 @@ func pairError(err error) error {
 	if strings.Contains(err.Error(), "PEM") {
 		err = errors.New("it, or client_key, holds nothing in PEM form")
 	}
-	return exit.Hint(fmt.Errorf("client_cert: %w", err), "nothing was fetched or changed; client_cert and client_key are PEM files that belong together")
+	return advice.Give(fmt.Errorf("client_cert: %w", err), advice.KeyPair)
 }
 
 func tlsWithRoots(roots *x509.CertPool) *tls.Config { return &tls.Config{RootCAs: roots} }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -123,7 +124,7 @@ func (w *walk) fail(step string, err error, began time.Time) {
 	if errors.Is(err, context.Canceled) {
 		return // a signal: Main says so
 	}
-	w.add(jsonline.Step{Step: step, Mark: jsonline.Fail, Detail: err.Error(), Advice: explain(w.a, err)}, began)
+	w.add(jsonline.Step{Step: step, Mark: jsonline.Fail, Detail: err.Error(), Advice: advice.Text(err, w.situation(w.a))}, began)
 }
 
 func (w *walk) checkState() {
@@ -178,7 +179,7 @@ func (w *walk) checkToken(ctx context.Context) {
 	began := time.Now()
 	t, err := w.tokens(w.a)
 	if err != nil {
-		w.fail("token", oauthError(w.a.Name, err), began)
+		w.fail("token", oauthError(err), began)
 		return
 	}
 	st, err := t.source.Status()
@@ -189,10 +190,9 @@ func (w *walk) checkToken(ctx context.Context) {
 	}
 	switch {
 	case err != nil:
-		w.fail("token", oauthError(w.a.Name, err), began)
+		w.fail("token", oauthError(err), began)
 	case st.NeedsLogin:
-		w.fail("token", &fetch.Error{Exit: fetch.ExitAuth, Err: errors.New(st.Reason),
-			Hint: fmt.Sprintf("run `mailhaul login %s`", w.a.Name)}, began)
+		w.fail("token", advice.Give(&fetch.Error{Exit: fetch.ExitAuth, Err: errors.New(st.Reason)}, advice.Login(w.a.Name)), began)
 	case st.Warning != "":
 		w.warn("token", st.Warning, "", began)
 	default:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
@@ -28,7 +29,7 @@ func (w *walk) checkSession(ctx context.Context) {
 	}
 	if pause := fetch.LoginPause(&w.facts, time.Now()); pause > w.wait {
 		early := &fetch.LoginDelayError{Delay: w.facts.LoginDelay, Wait: pause}
-		w.warn("uidl twice", "not tried: "+early.Error(), early.Hint(), time.Now())
+		w.warn("uidl twice", "not tried: "+early.Error(), advice.Text(early, w.situation(w.a)), time.Now())
 		return
 	}
 	quiet := *server

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/logging"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -111,11 +112,10 @@ func withConfig(c *cli.Context) (*env, error) {
 	e.conf, err = config.Load(path, configOptions())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, exit.Config(exit.Hint(fmt.Errorf("no configuration at %s", path),
-			"run `mailhaul init` to make one, name one with --config FILE, or fetch without: mailhaul fetch --from pop3s://USER@HOST --to maildir:PATH"))
+		return nil, exit.Config(advice.Give(fmt.Errorf("no configuration at %s", path), advice.MakeConfig))
 
 	case errors.Is(err, fs.ErrPermission):
-		return nil, exit.Config(exit.Hint(err, "nothing was fetched or changed; run it as the owner of that file, or name another one with --config FILE"))
+		return nil, exit.Config(advice.Give(err, advice.ConfigOwner))
 	case err != nil:
 		return nil, exit.Config(err)
 	}
@@ -158,7 +158,7 @@ func (e *env) accounts(names []string) ([]*config.Account, error) {
 			}
 		}
 		if len(out) == 0 {
-			return nil, exit.Config(exit.Hint(fmt.Errorf("%s: no account is enabled", e.conf.Path), "nothing was fetched; take `enabled: false` out, or name the account on the command line"))
+			return nil, exit.Config(advice.Give(fmt.Errorf("%s: no account is enabled", e.conf.Path), advice.EnableAccount))
 		}
 		return out, nil
 	}
@@ -180,17 +180,15 @@ func (e *env) unknownAccount(name string) error {
 		known = append(known, a.Name)
 	}
 	if hint := didYouMean(name, known); hint != "" {
-		return exit.Usage(exit.Hint(fmt.Errorf("no account %q in %s%s", name, e.conf.Path, hint), accountHint))
+		return exit.Usage(advice.Give(fmt.Errorf("no account %q in %s%s", name, e.conf.Path, hint), advice.ListAccounts))
 	}
-	return exit.Usage(exit.Hint(fmt.Errorf("no account %q in %s; there is: %s", name, e.conf.Path, strings.Join(known, ", ")), accountHint))
+	return exit.Usage(advice.Give(fmt.Errorf("no account %q in %s; there is: %s", name, e.conf.Path, strings.Join(known, ", ")), advice.ListAccounts))
 }
-
-const accountHint = "nothing was done; `mailhaul status` lists the accounts"
 
 // oneAccount is for commands that work on one account.
 func (e *env) oneAccount(names []string) (*config.Account, error) {
 	if len(names) != 1 {
-		return nil, exit.Usage(exit.Hint(errors.New("name one account"), accountHint))
+		return nil, exit.Usage(advice.Give(errors.New("name one account"), advice.ListAccounts))
 	}
 	list, err := e.accounts(names)
 	if err != nil {

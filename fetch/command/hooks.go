@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/hook"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
@@ -28,8 +29,7 @@ func (e *env) hooks(a *config.Account, out *fetch.Account) {
 	if len(a.Before) > 0 {
 		out.Before = func(ctx context.Context) error {
 			if err := hook.Run(ctx, a.Before, hookTimeout, name); err != nil {
-				return &fetch.Error{Exit: fetch.ExitTemp, Err: fmt.Errorf("before: %s: %w", term.Printable(a.Before[0]), err),
-					Hint: "the account's `before` command has to end with 0 before anything is fetched: run it by hand as this user"}
+				return advice.Give(&fetch.Error{Exit: fetch.ExitTemp, Err: fmt.Errorf("before: %s: %w", term.Printable(a.Before[0]), err)}, advice.Before)
 			}
 			return nil
 		}

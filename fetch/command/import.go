@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -88,8 +89,7 @@ func runImport(c *cli.Context) error {
 		return importError(err)
 	}
 	if len(r.result.Accounts) == 0 {
-		return &fetch.Error{Exit: fetch.ExitConfig, Err: fmt.Errorf("no POP3 account in %s", strings.Join(r.result.Files, ", ")),
-			Hint: "only POP3 accounts are taken over; if they are in another file: mailhaul import FORMAT FILE"}
+		return advice.Give(&fetch.Error{Exit: fetch.ExitConfig, Err: fmt.Errorf("no POP3 account in %s", strings.Join(r.result.Files, ", "))}, advice.NoPOP3)
 	}
 	if lists {
 		return r.lists(takeOver)
@@ -133,8 +133,7 @@ func importOptions(secrets string) rcfile.Options {
 // lists takes over or checks the seen-lists, account by account.
 func (r *importRun) lists(takeOver bool) error {
 	if why, busy := r.result.Format.Busy(r.result); busy && !r.c.Bool("force") {
-		return &fetch.Error{Exit: fetch.ExitTemp, Err: errors.New(why),
-			Hint: "nothing was taken over; stop it first: it writes its list when it ends, and what it fetches meanwhile would come twice; --force goes on all the same"}
+		return advice.Give(&fetch.Error{Exit: fetch.ExitTemp, Err: errors.New(why)}, advice.StopProgram)
 	}
 	if err := r.writeSecrets(); err != nil {
 		return err
@@ -181,8 +180,7 @@ func (r *importRun) only(accounts []*config.Account) ([]*config.Account, error) 
 		}
 		known = append(known, a.Name)
 	}
-	return nil, exit.Usage(exit.Hint(fmt.Errorf("--only: no account %q in the imported configuration; there is: %s", name, strings.Join(known, ", ")),
-		"no list was taken over; name one of these"))
+	return nil, exit.Usage(advice.Give(fmt.Errorf("--only: no account %q in the imported configuration; there is: %s", name, strings.Join(known, ", ")), advice.NameOneOfThese))
 
 }
 
@@ -197,8 +195,7 @@ func (r *importRun) account(ctx context.Context, a *config.Account, seen []rcfil
 		}
 	}
 	if len(list.UIDs) == 0 && takeOver && !r.c.Bool("force") {
-		return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("no seen-list of this account: looked for %s", strings.Join(r.looked(), ", ")),
-			Hint: "without one everything on the server is fetched; name it with --state-file, or go on with --force"}
+		return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("no seen-list of this account: looked for %s", strings.Join(r.looked(), ", "))}, advice.NoSeenList)
 	}
 	fa, err := r.env.account(a)
 	if err != nil {
@@ -251,8 +248,7 @@ func (r *importRun) choose(account string, server []string, list rcfile.SeenList
 		}
 	}
 	if d.Bad && !r.c.Bool("force") {
-		return nil, &fetch.Error{Exit: fetch.ExitData, Err: errors.New("the seen-list does not fit the server; nothing was taken over"),
-			Hint: "find the cause above; --force takes it over all the same"}
+		return nil, advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: errors.New("the seen-list does not fit the server; nothing was taken over")}, advice.SeenListUnfit)
 	}
 	var out []fetch.SeenElsewhere
 	for uid, s := range m.Known {

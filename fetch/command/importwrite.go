@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
@@ -30,8 +31,7 @@ func (r *importRun) write(path string) error {
 		}
 	}
 	if err != nil {
-		return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err,
-			Hint: cmp.Or(fetch.HintOf(err), "without --write the YAML is printed, to be added by hand; or name another file with --config FILE")}
+		return cannotWrite(err, advice.WriteImport)
 	}
 	off := 0
 	for _, a := range r.result.Accounts {
@@ -42,6 +42,14 @@ func (r *importRun) write(path string) error {
 	fmt.Fprintf(r.std.Err, "mailhaul: wrote %s to %s, %d of them not enabled: its comments say what could not be carried over; then: mailhaul check --connect\n",
 		term.Plural(len(r.result.Accounts), "account"), term.Printable(path), off)
 	return nil
+}
+
+// cannotWrite is an error with exit code 73, and with text unless it has its own.
+func cannotWrite(err error, text string) error {
+	if !errors.As(err, new(*advice.Error)) {
+		err = advice.Give(err, text)
+	}
+	return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err}
 }
 
 // writeSecrets puts passwords that stood in the other configuration into files
@@ -55,8 +63,7 @@ func (r *importRun) writeSecrets() error {
 			if strings.TrimRight(string(old), "\n") == s.Value {
 				continue
 			}
-			return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s holds another password already", s.Path),
-				Hint: "move it away and run the import again"}
+			return cannotWrite(fmt.Errorf("%s holds another password already", s.Path), advice.OtherPassword)
 		}
 		if err := durable.WriteFile(s.Path, []byte(s.Value+"\n")); err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
@@ -36,8 +37,7 @@ func (s *setup) askLogin(ctx context.Context) error {
 	case s.c.IsSet("client-id"):
 		return s.setOAuth(preset, s.c.String("client-id"), s.c.String("client-secret-file"))
 	case tokenOnly && s.Mute:
-		return &fetch.Error{Exit: fetch.ExitUsage, Err: errors.New("this provider takes no passwords: it wants OAuth2, and so init needs --client-id"),
-			Hint: "register a client of your own with the provider: docs/oauth.md"}
+		return advice.Give(&fetch.Error{Exit: fetch.ExitUsage, Err: errors.New("this provider takes no passwords: it wants OAuth2, and so init needs --client-id")}, advice.OwnClient)
 	case tokenOnly:
 		s.say("This provider takes no passwords over POP3: it wants OAuth2.")
 		return s.askOAuth(ctx, preset)
@@ -197,7 +197,7 @@ func (s *setup) keepInKeyring() {
 	s.secret.keep = func() error {
 		_, err := config.KeyringCall(s.c.Context, func() (string, error) { return "", keyring.Set(service, s.user, s.secret.value) })
 		if err != nil {
-			return exit.Hint(fmt.Errorf("keyring: %w", err), "keep the password in a file or have a command print it instead")
+			return advice.Give(fmt.Errorf("keyring: %w", err), advice.NoKeyring)
 		}
 		return nil
 	}
@@ -222,7 +222,7 @@ func (s *setup) login(ctx context.Context, a *config.Account) error {
 		ui.in = s.Lines // it may hold what was typed ahead
 	}
 	if err := t.source.Login(ctx, ui, o); err != nil {
-		return oauthError(a.Name, err)
+		return oauthError(err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/oauth/provider"
@@ -40,8 +41,7 @@ func (s *setup) askServer(ctx context.Context) error {
 	}
 	s.tell()
 	if s.Mute && s.found != nil && s.found.Foreign {
-		return &fetch.Error{Exit: fetch.ExitUsage, Err: errors.New(s.host + " is of another domain than the address, and only the unsigned DNS names it"),
-			Hint: "if it is the right server, say so: --server " + s.server()}
+		return advice.Give(&fetch.Error{Exit: fetch.ExitUsage, Err: errors.New(s.host + " is of another domain than the address, and only the unsigned DNS names it")}, advice.ForeignServer(s.server()))
 	}
 	switch ok, err := s.Yes(ctx, "Use this server?"); {
 	case err != nil:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
@@ -157,7 +158,7 @@ func (s *setup) write(ctx context.Context) (bool, error) {
 		if s.secret.undo != nil && s.secret.keep != nil {
 			s.secret.undo()
 		}
-		return false, &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err, Hint: "name another file with --config FILE"}
+		return false, cannotWrite(err, advice.OtherConfig)
 	}
 	s.say("%s written.", s.path)
 	return true, nil
@@ -167,11 +168,7 @@ func (s *setup) write(ctx context.Context) (bool, error) {
 // password either, and that is a failure.
 func (s *setup) byHand(why error) error {
 	fmt.Fprintf(s.std.Err, "%s\n", s.block())
-	hint := "add the account above under accounts: in " + s.path + " by hand"
-	if s.secret.keep != nil {
-		hint += ", and keep the password where it says"
-	}
-	return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: errors.New(why.Error()), Hint: hint} // not a mistake in the configuration
+	return cannotWrite(errors.New(why.Error()), advice.ByHand(s.path, s.secret.keep != nil)) // not a mistake in the configuration
 }
 
 func (s *setup) keepSecret() (bool, error) {
@@ -179,7 +176,7 @@ func (s *setup) keepSecret() (bool, error) {
 		return true, nil
 	}
 	if err := s.secret.keep(); err != nil {
-		return false, &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err, Hint: fetch.HintOf(err)}
+		return false, &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err}
 	}
 	return true, nil
 }

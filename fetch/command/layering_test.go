@@ -23,7 +23,10 @@ var layers = map[string][]string{
 
 	"fetch/command/exit": {"fetch", "fetch/config"},
 
-	"fetch/command/term": {"fetch", "fetch/command/exit"},
+	"fetch/command/term": {"fetch", "fetch/command/exit", "fetch/command/advice"},
+
+	// Advice knows every error: it looks down only.
+	"fetch/command/advice": {"fetch", "fetch/*", "fetch/command/exit", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
 
 	"fetch/command/hook":    {"deliver/pipe", "fetch/command/term"},
 	"fetch/command/logging": {"fetch/command/term"},

@@ -11,7 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -66,8 +66,7 @@ func oauthAccount(c *cli.Context) (*env, *tokens, error) {
 		return nil, nil, err
 	}
 	if a.OAuth == nil {
-		return nil, nil, exit.Config(exit.Hint(fmt.Errorf("%s: no oauth: in the configuration", a.Name),
-			"see docs/oauth.md, or mailhaul.yaml(5) under oauth"))
+		return nil, nil, exit.Config(advice.Give(fmt.Errorf("%s: no oauth: in the configuration", a.Name), advice.NoOAuth))
 
 	}
 	t, err := e.tokens(a)
@@ -87,11 +86,11 @@ func runLogin(c *cli.Context) error {
 		return err
 	}
 	if err := t.source.Login(c.Context, &loginUI{in: e.std.In, out: e.std.Out, json: e.json, paste: c.Bool("paste")}, o); err != nil {
-		return closedProvider(t, oauthError(t.account, err))
+		return closedProvider(t, oauthError(err))
 	}
 	st, err := t.source.Status()
 	if err != nil {
-		return oauthError(t.account, err)
+		return oauthError(err)
 	}
 	if e.json {
 		return jsonline.Write(e.std.Out, tokenJSONOf(t.account, &st))
@@ -127,11 +126,7 @@ func closedProvider(t *tokens, err error) error {
 	if !p.Closed {
 		return err
 	}
-	advice := p.Title + " registers no new clients; instead of OAuth2 use " + provider.OfPreset(p.Name).Password
-	if h := fetch.HintOf(err); h != "" {
-		advice = h + "; " + advice
-	}
-	return &fetch.Error{Exit: fetch.ExitOf(err), Err: err, Hint: advice}
+	return advice.Give(err, strings.TrimSpace(advice.Text(err, advice.Situation{Account: t.account})+" "+advice.ClosedProvider(p.Title, provider.OfPreset(p.Name).Password)))
 }
 
 func runLogout(c *cli.Context) error {
@@ -149,7 +144,7 @@ func runLogout(c *cli.Context) error {
 		fmt.Fprintf(e.std.Out, "%s: was not logged in\n", t.account)
 		return nil
 	case err != nil:
-		return oauthError(t.account, err)
+		return oauthError(err)
 	case told:
 		fmt.Fprintf(e.std.Out, "%s: logged out, and the provider was told\n", t.account)
 	default:
@@ -264,8 +259,8 @@ func (e *env) tokenState(a *config.Account) *jsonline.Token {
 	st, err := t.source.Status()
 	if err != nil {
 		st.Warning = err.Error()
-		if h := fetch.HintOf(oauthError(a.Name, err)); h != "" {
-			st.Warning += ": " + h
+		if text := advice.Text(err, e.situation(a)); text != "" {
+			st.Warning += ": " + text
 		}
 	}
 	return tokenJSONOf("", &st)

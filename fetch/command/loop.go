@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/logging"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -181,7 +182,7 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 			l.manager.reloading()
 			r, err := l.reread()
 			if err != nil {
-				l.first.log.Error("configuration not taken over; the old one stays", "err", err, "hint", reloadHint(err))
+				l.first.log.Error("configuration not taken over; the old one stays", "err", err, "hint", advice.Text(err, advice.Situation{Running: true}))
 			} else {
 				select {
 				case reload <- r:
@@ -192,12 +193,6 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 			l.manager.ready()
 		}
 	}
-}
-
-// reloadHint is the advice about a configuration that was not taken over. The
-// loop goes on meanwhile: what exit.Config says of that does not hold here.
-func reloadHint(err error) string {
-	return cmp.Or(fetch.HintOf(exit.ConfigCause(err)), config.Advice)
 }
 
 // reread reads the configuration again. On an error nothing has changed.

@@ -4,11 +4,13 @@ package command
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
@@ -40,7 +42,7 @@ func Main(ctx context.Context, args []string, std term.Streams) int {
 
 // helped names the help of the command that was used wrongly.
 func helped(app *cli.App, args []string, err error) error {
-	if !exit.BareUsage(err) {
+	if !exit.IsUsage(err) || errors.As(err, new(*advice.Error)) {
 		return err
 	}
 	path, list := "mailhaul", app.Commands
@@ -52,7 +54,7 @@ func helped(app *cli.App, args []string, err error) error {
 	if path == "mailhaul" {
 		return err
 	}
-	return exit.Hint(err, "nothing was done; `"+path+" --help` shows how it is used")
+	return advice.Give(err, advice.Help(path))
 }
 
 // newApp builds the command tree. Nothing in it ends the process.

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -49,13 +50,12 @@ func exportManifest(c *cli.Context) error {
 func checkManifest(c *cli.Context, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return exit.Usage(exit.Hint(fmt.Errorf("--manifest: %w", err), "nothing was checked; `mailhaul state export --manifest` prints one"))
+		return exit.Usage(advice.Give(fmt.Errorf("--manifest: %w", err), advice.NameManifest))
 	}
 	defer f.Close()
 	n, last, err := fetch.CheckManifest(f)
 	if err != nil {
-		return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %w", path, err),
-			Hint: "it is not what `mailhaul state export --manifest` wrote: compare it with a copy, or make a new one"}
+		return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %w", path, err)}, advice.BadManifest)
 	}
 	if c.Bool("json") {
 		return jsonline.Write(c.App.Writer, jsonline.Chain{Messages: n, SHA256: last})

@@ -1,34 +1,30 @@
 package command
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
-	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // What a person is told when something went wrong: what happened and to which
 // account, what to do (hint), and what it means for the mail (mail).
 
-// defectHint is for exit code 70. Law 4 is what lets it promise.
-const defectHint = "this should not happen, and nothing was deleted that is not delivered; please report it with the output of the same command with -vv"
-
 // printError prints the error of a command as a whole. Server text in it was
 // foreign once: nothing but printable characters goes out.
-func printError(w io.Writer, err error) { printFailure(w, "", err, hints(nil, err), "") }
+func printError(w io.Writer, err error) {
+	printFailure(w, "", err, advice.Of(err, advice.Situation{}), "")
+}
 
 // failed prints the error of one account, and what it means for the mail.
 func (e *env) failed(account string, err error, mail string) {
-	printFailure(e.std.Err, account, err, hints(e.configOf(account), err), mail)
+	printFailure(e.std.Err, account, err, advice.Of(err, e.situation(e.configOf(account))), mail)
 }
 
 func printFailure(w io.Writer, account string, err error, hints []string, mail string) {
@@ -52,51 +48,20 @@ func printFailure(w io.Writer, account string, err error, hints []string, mail s
 	}
 }
 
-// hints are what to do about an error, of several joined ones about each; a is
-// nil if it is no account's.
-func hints(a *config.Account, err error) (out []string) {
-	if errors.Is(err, context.Canceled) {
-		return nil // who stopped it knows
+// situation is what advice depends on; a may be nil.
+func situation(a *config.Account, bare bool) advice.Situation {
+	if a == nil {
+		return advice.Situation{}
 	}
-	for _, one := range several(err) {
-		hint := ""
-		if a != nil {
-			hint = asHint(explain(a, one))
-		} else {
-			hint = fetch.HintOf(one)
-		}
-		if hint == "" && exit.Of(one) == fetch.ExitSoftware {
-			hint = defectHint
-		}
-		if hint != "" && !slices.Contains(out, hint) {
-			out = append(out, hint)
-		}
-	}
-	return out
+	return advice.Situation{Account: a.Name, Bare: bare, Host: a.Server.Host, Implicit: a.Server.Security == pop3.ImplicitTLS, OAuth: a.OAuth != nil}
 }
 
-// hint is the same in one string, for a log and for JSON.
+// situation is that of an account in this command.
+func (e *env) situation(a *config.Account) advice.Situation { return situation(a, e.conf == nil) }
+
+// hint is what to do about an account's error, for a log and for JSON.
 func (e *env) hint(account string, err error) string {
-	return strings.Join(hints(e.configOf(account), err), "\n")
-}
-
-// several are the errors that were joined, if they have no common advice.
-func several(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if _, hinted := err.(interface{ Hint() string }); !ok || hinted {
-		return []error{err}
-	}
-	return joined.Unwrap()
-}
-
-// asHint puts advice, which is in sentences, into the form of a hint.
-func asHint(advice string) string {
-	first, n := utf8.DecodeRuneInString(advice)
-	second, _ := utf8.DecodeRuneInString(advice[n:])
-	if unicode.IsUpper(first) && !unicode.IsUpper(second) { // POP3 stays
-		advice = string(unicode.ToLower(first)) + advice[n:]
-	}
-	return strings.TrimSuffix(advice, ".")
+	return advice.Text(err, e.situation(e.configOf(account)))
 }
 
 // configOf is the configuration of an account that was built; nil if unknown.

@@ -55,7 +55,7 @@ func (m *meeting) fetch(t *testing.T) {
 		t.Errorf("does not name the account: %s", text)
 	}
 	if !m.explains(hintIn(text)) {
-		t.Errorf("does not say what to do as check --connect does, by %q: %s", m.row, text)
+		t.Errorf("does not say what to do as check --connect does, by %q: %s", m.says, text)
 	}
 	if !strings.Contains(text, "\n  mail: this run deleted nothing from the server; ") {
 		t.Errorf("does not say what it means for the mail: %s", text)

@@ -32,7 +32,7 @@ func TestMessagesOnTerminal(t *testing.T) {
 	}
 	term.enter("mailhaul -c bad.yaml fetch")
 	screen := term.await("goes on from here\n$ ")
-	wantAll(t, screen, "mailhaul: work: maildir ", "hint: a part of that path is a file", "mail: this run deleted nothing from the server")
+	wantAll(t, screen, "mailhaul: work: maildir ", "hint: A part of that path is a file", "mail: this run deleted nothing from the server")
 	if strings.Contains(screen, "target stopped") || strings.Count(screen, "not a directory") != 2 { // the error, and the hint
 		t.Errorf("told twice:\n%s", screen)
 	}

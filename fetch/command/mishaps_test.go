@@ -259,7 +259,7 @@ const (
 	mended    = `(?m)^  mail: this run deleted nothing from the server; once this is mended, the next run goes on from here$`
 	unchanged = `(?m)^  mail: nothing was changed, here or on the server$`
 	untouched = `(?m)^  mail: nothing was deleted, here or on the server$`
-	notDone   = `(?m)^  hint: nothing was (done|fetched|changed|imported|checked)`
+	notDone   = `(?m)^  hint: Nothing was (done|fetched|changed|imported|checked)`
 )
 
 // first runs a command that must work.

@@ -82,7 +82,7 @@ func TestOAuthDocumentKnowsOurErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := os.ReadFile(filepath.Join(treeRoot, "oauth", "hints.go"))
+	source, err := os.ReadFile(filepath.Join(treeRoot, "fetch", "command", "advice", "oauth.go"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,8 +62,8 @@ func TestOAuthFromLoginToLogout(t *testing.T) {
 	var tr transcript
 	say := func(args ...string) outcome { return tr.add(l.child(append([]string{"-vv"}, args...)...)) }
 
-	l.want(say("fetch"), 77, "never logged in", "hint: run `mailhaul login lab`")
-	l.want(say("token", "lab"), 77, "hint: run `mailhaul login lab`")
+	l.want(say("fetch"), 77, "never logged in", "hint: Run `mailhaul login lab`")
+	l.want(say("token", "lab"), 77, "hint: Run `mailhaul login lab`")
 	wantOut(t, say("status"), "lab: needs `mailhaul login lab`: never logged in")
 	wantOut(t, say("check"), "lab: ok: ", "lab: needs `mailhaul login lab`")
 	l.want(say("check", "--connect"), 77)
@@ -99,7 +99,7 @@ func TestOAuthFromLoginToLogout(t *testing.T) {
 	if len(p.revoked) != 1 || !strings.HasPrefix(p.revoked[0], "refresh-") {
 		t.Errorf("told to revoke %d tokens, want the refresh token", len(p.revoked))
 	}
-	l.want(say("fetch"), 77, "hint: run `mailhaul login lab`")
+	l.want(say("fetch"), 77, "hint: Run `mailhaul login lab`")
 	wantTokenJSON(t, say("--json", "status"), true)
 	tr.wantNoSecret(t)
 }
@@ -234,7 +234,7 @@ func TestInvalidGrantNeedsLogin(t *testing.T) {
 	l.want(l.login("--no-browser"), 0)
 	p.forget()
 	p.refusing("invalid_grant")
-	l.want(l.child("fetch"), 77, "there is no new one: refresh: invalid_grant", "(needs login again) (it was refused with: login (oauthbearer): token refused", "hint: run `mailhaul login lab`")
+	l.want(l.child("fetch"), 77, "there is no new one: refresh: invalid_grant", "(needs login again) (it was refused with: login (oauthbearer): token refused", "hint: Run `mailhaul login lab`")
 	before := s.Connections()
 	for range 3 {
 		o := l.child("-vv", "fetch")
@@ -264,7 +264,7 @@ func TestProviderDown(t *testing.T) {
 	p.forget()
 	p.refusing("temporarily_unavailable")
 	l.want(l.child("token", "lab"), 0) // still good, as far as is known
-	l.want(l.child("fetch"), 75, "there is no new one: refresh: temporarily_unavailable", "token refused", "hint: the provider of the login is busy or down")
+	l.want(l.child("fetch"), 75, "there is no new one: refresh: temporarily_unavailable", "token refused", "hint: The provider of the login is busy or down")
 	p.refusing("")
 	l.want(l.child("fetch"), 0)
 }

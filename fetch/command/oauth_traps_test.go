@@ -90,7 +90,7 @@ func TestExchangeAcceptsAndRefuses(t *testing.T) {
 		S: -ERR Command is not valid in this state.
 		C! close
 	`, "fetch")
-	wantErr(t, o, 77, "login accepted, but unusable (xoauth2)", "hint: the token is good, but not for this mailbox")
+	wantErr(t, o, 77, "login accepted, but unusable (xoauth2)", "hint: The token is good, but not for this mailbox")
 }
 
 // TestExchangeAcceptsAndRefusesChecked: the same with the built-in OAuth2 and

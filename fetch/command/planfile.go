@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/plan"
@@ -39,7 +40,7 @@ func savePlans(path string, plans []plan.SavedPlan) error {
 		if errors.As(err, &file) {
 			err = file.Err // what it names is a file in between
 		}
-		return exit.Hint(fmt.Errorf("the plan was not saved to %s: %w", path, err), "name another FILE; "+nothingChanged)
+		return advice.Give(fmt.Errorf("the plan was not saved to %s: %w", path, err), advice.SavePlan)
 	}
 	return nil
 }
@@ -47,7 +48,7 @@ func savePlans(path string, plans []plan.SavedPlan) error {
 func loadPlans(path string) ([]plan.SavedPlan, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, exit.Usage(exit.Hint(fmt.Errorf("--plan: %w", err), "nothing was done; `mailhaul plan --save FILE` writes such a file"))
+		return nil, exit.Usage(advice.Give(fmt.Errorf("--plan: %w", err), advice.NamePlan))
 	}
 	var f jsonline.PlanFile
 	if err := json.Unmarshal(text, &f); err != nil {

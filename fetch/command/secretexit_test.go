@@ -20,14 +20,3 @@ func TestFailingCommandIsNoWrongUse(t *testing.T) {
 		t.Errorf("exit %d", got)
 	}
 }
-
-func TestInspected(t *testing.T) {
-	for issuer, want := range map[string]bool{
-		"CN=ESET SSL Filter CA,O=ESET\\, spol. s r. o.": true, "CN=AVG Web/Mail Shield Root": true, "O=Zscaler Inc.": true,
-		"CN=Interne CA,O=Gesetzliche Krankenversicherung": false, "CN=Average CA": false,
-	} {
-		if got := inspected(issuer); got != want {
-			t.Errorf("%s: %v", issuer, got)
-		}
-	}
-}

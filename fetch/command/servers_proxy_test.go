@@ -305,7 +305,7 @@ func TestBeforeAndAfter(t *testing.T) {
 	l.want(l.run("fetch"), 0)
 	connections := s.Connections()
 	l.account(append(l.to(s, o), secret, `before: [sh, -c, 'printf "VPN is down\033" >&2; exit 3']`, after)...)
-	l.want(l.run("fetch"), 75, "before: sh: exit status 3: VPN is down", "hint: the account's `before` command has to end with 0")
+	l.want(l.run("fetch"), 75, "before: sh: exit status 3: VPN is down", "hint: The account's `before` command has to end with 0")
 	l.account(append(l.to(s, o), secret, "before: [/no/such/program]", after)...)
 	l.want(l.run("fetch"), 75, "before: /no/such/program: ", "no such file")
 	if s.Connections() != connections {

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -69,7 +70,7 @@ func stateAccount(c *cli.Context) (*env, *config.Account, error) {
 		return nil, nil, err
 	}
 	if !c.Args().Present() {
-		return nil, nil, exit.Usage(exit.Hint(errors.New("name an account"), accountHint))
+		return nil, nil, exit.Usage(advice.Give(errors.New("name an account"), advice.ListAccounts))
 	}
 	a, err := e.oneAccount(c.Args().Slice()[:1])
 	return e, a, err
@@ -79,11 +80,9 @@ func stateAccount(c *cli.Context) (*env, *config.Account, error) {
 func (e *env) stateProblem(a *config.Account, err error) error {
 	switch {
 	case errors.Is(err, state.ErrLocked):
-		return &fetch.Error{Exit: fetch.ExitTemp, Err: fmt.Errorf("%s: another run is working on this maildrop", a.Name),
-			Hint: "wait for it, or use --wait 10m; `mailhaul status` shows it"}
+		return &fetch.Error{Exit: fetch.ExitTemp, Why: fetch.WhyInUse, Err: fmt.Errorf("%s: another run is working on this maildrop", a.Name)}
 	case errors.Is(err, fs.ErrNotExist):
-		return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s: nothing is known yet: no run has been made", a.Name),
-			Hint: fmt.Sprintf("run `mailhaul fetch %s` first, or `mailhaul plan %s` to look", a.Name, a.Name)}
+		return advice.Give(&fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s: nothing is known yet: no run has been made", a.Name)}, advice.FetchFirst(a.Name))
 	case err != nil:
 		return fmt.Errorf("%s: %w", a.Name, fetch.StateOpen(state.Path(e.stateDir, a.ID), err))
 	}
@@ -236,8 +235,7 @@ func showEntry(e *env, a *config.Account, v *state.View, uid string) error {
 		fmt.Fprintln(e.std.Out, string(text))
 	}
 	if !found {
-		return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: no entry %q", a.Name, uid),
-			Hint: fmt.Sprintf("`mailhaul state ls %s` lists them", a.Name)}
+		return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: no entry %q", a.Name, uid)}, advice.ListEntries(a.Name))
 	}
 	return nil
 }
@@ -285,8 +283,7 @@ func keysOf(a *config.Account, db *state.DB, uids []string) ([]state.Key, error)
 				keys = append(keys, k)
 			}
 			if len(keys) == n {
-				failed = &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: no entry %q; nothing was forgotten", a.Name, uid),
-					Hint: fmt.Sprintf("`mailhaul state ls %s` lists them", a.Name)}
+				failed = advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: no entry %q; nothing was forgotten", a.Name, uid)}, advice.ListEntries(a.Name))
 			}
 		}
 		return nil
@@ -318,7 +315,7 @@ func stateImport(c *cli.Context) error {
 	if c.NArg() > 1 && c.Args().Get(1) != "-" {
 		f, err := os.Open(c.Args().Get(1))
 		if err != nil {
-			return exit.Usage(exit.Hint(err, "nothing was imported; name a file that `mailhaul state export` wrote, or - for standard input"))
+			return exit.Usage(advice.Give(err, advice.NameExport))
 		}
 		defer f.Close()
 		in, name = f, f.Name()
@@ -326,8 +323,7 @@ func stateImport(c *cli.Context) error {
 	change := &state.Change{}
 	for en, err := range state.Import(in) {
 		if err != nil {
-			return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %w; nothing was imported", name, err),
-				Hint: "it wants lines as `mailhaul state export` prints them, or such as {\"uid\":\"...\"}"}
+			return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %w; nothing was imported", name, err)}, advice.ExportLines)
 		}
 		change.Put = append(change.Put, en)
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -26,9 +27,7 @@ func salvageState(c *cli.Context) error {
 		_, err = fmt.Fprintf(e.std.Err, "%s: %s, which is all: the state is not damaged\n", a.Name, term.Plural(got.Entries, "entry"))
 		return err
 	}
-	return &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %s", a.Name, salvaged(got)),
-		Hint: fmt.Sprintf("move %s away, and add what was printed to a new state with `mailhaul state import %s FILE`; "+
-			"`dedupe: content` for the next fetch finds what is missing in the Maildir", path, a.Name)}
+	return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %s", a.Name, salvaged(got))}, advice.Salvaged(path, a.Name))
 }
 
 // salvaged says what was saved and what is missing.

@@ -124,7 +124,7 @@ func TestFirstHour(t *testing.T) {
 		t.Fatal(err)
 	}
 	term.enter("mailhaul fetch")
-	wantAll(t, term.await("\n$ "), "no configuration at", "hint: run `mailhaul init`")
+	wantAll(t, term.await("\n$ "), "no configuration at", "hint: Run `mailhaul init`")
 	term.clear()
 	term.enter("mailhaul init --offline --ca-file " + ca)
 	for _, step := range []struct{ shows, answer string }{

@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"sync"
 	"time"
@@ -76,7 +75,7 @@ func (t *tokens) renew(ctx context.Context) error {
 
 func (t *tokens) keep(token string, err error) (string, error) {
 	if err != nil {
-		return "", oauthError(t.account, err)
+		return "", oauthError(err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,24 +91,16 @@ var oauthExits = map[oauth.Kind]fetch.Exit{
 	oauth.KindStorage:   fetch.ExitIO,
 }
 
-// oauthError gives an error of package oauth its exit code and advice.
-func oauthError(account string, err error) error {
+// oauthError gives an error of package oauth its exit code.
+func oauthError(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	var e *oauth.Error
 	out := &fetch.Error{Exit: fetch.ExitAuth, Err: err}
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*oauth.Error](err); ok {
 		if exit, ok := oauthExits[e.Kind]; ok {
 			out.Exit = exit
 		}
-		out.Hint = e.Hint()
-		if e.NeedsLogin() && out.Hint == "" {
-			out.Hint = fmt.Sprintf("run `mailhaul login %s`", account)
-		}
-	}
-	if errors.Is(err, oauth.ErrNoTokens) {
-		out.Hint = fmt.Sprintf("run `mailhaul login %s`", account)
 	}
 	return out
 }

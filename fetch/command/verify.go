@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -144,8 +145,7 @@ func writeVerify(out io.Writer, account string, rep *fetch.VerifyReport) {
 
 func (e *env) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (bool, error) {
 	if a.Policy.Received {
-		return false, &fetch.Error{Exit: fetch.ExitConfig, Err: errors.New("messages here have a Received field that those on the server lack (headers: {received: true}): they cannot be compared"),
-			Hint: "verify without --server compares them with what was delivered"}
+		return false, advice.Give(&fetch.Error{Exit: fetch.ExitConfig, Err: errors.New("messages here have a Received field that those on the server lack (headers: {received: true}): they cannot be compared")}, advice.NoReceived)
 	}
 	rep, err := f.VerifyServer(c.Context, a, func(uid string, same bool) {
 		if !same && !e.json {

@@ -63,7 +63,7 @@ func warnings() []warning {
 			step: "top", detail: "12 bytes of header, and 2500 bytes that were not asked for", advice: "the server sends more of a message"},
 		{name: "other UIDs each time", server: with(func(o *pop3test.Options) { o.UIDLLine = newUIDs(1) }), step: "uidl twice", detail: "other UIDs for all messages", advice: "each fetch would take everything again"},
 		{name: "some other UIDs", server: with(func(o *pop3test.Options) { o.UIDLLine = newUIDs(3) }), step: "uidl twice", detail: "2 of 3 UIDs the same", advice: "another program deleted messages in between"},
-		{name: "one login an hour", server: with(func(o *pop3test.Options) { o.LoginDelay = time.Hour }), step: "uidl twice", detail: "one login every 1h;", advice: "run later, or use --wait 1h to wait for it"},
+		{name: "one login an hour", server: with(func(o *pop3test.Options) { o.LoginDelay = time.Hour }), step: "uidl twice", detail: "one login every 1h;", advice: "Run later, or use --wait 1h to wait for it."},
 		{name: "state in use", server: long(ca), ground: keepOpen, step: "state", detail: "a run is working on this maildrop", advice: "the server is looked at all the same"},
 	}
 }

@@ -40,12 +40,6 @@ func (es Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Hint says what to do about all of them.
-func (Errors) Hint() string { return Advice }
-
-// Advice is what to do about a mistake in the configuration.
-const Advice = "mend this, then run `mailhaul check`; every key: man mailhaul.yaml"
-
 // Unwrap returns the mistakes for errors.As.
 func (es Errors) Unwrap() []error {
 	out := make([]error, len(es))

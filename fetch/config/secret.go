@@ -132,17 +132,12 @@ func (s Secret) bind(host, user string) Secret {
 	return hide(&d)
 }
 
-// secretError says that a secret could not be got from where it is kept.
-type secretError struct{ err error }
+// SecretError says that a secret could not be got from where it is kept.
+type SecretError struct{ err error }
 
-func (e *secretError) Error() string { return e.err.Error() }
+func (e *SecretError) Error() string { return e.err.Error() }
 
-func (e *secretError) Unwrap() error { return e.err }
-
-// Hint says what to do.
-func (e *secretError) Hint() string {
-	return "no password or token was sent; look at where it comes from, as the user who runs this"
-}
+func (e *SecretError) Unwrap() error { return e.err }
 
 // ErrNoSecret is what Resolve returns for the zero Secret.
 var ErrNoSecret = errors.New("no secret is configured")
@@ -156,18 +151,18 @@ func (s Secret) Resolve(ctx context.Context) (string, error) {
 	}
 	text, err := s.d().get(ctx)
 	if err != nil {
-		return "", &secretError{fmt.Errorf("%s: %w", s.Source(), err)}
+		return "", &SecretError{fmt.Errorf("%s: %w", s.Source(), err)}
 	}
 	switch {
 	case text == "":
-		return "", &secretError{fmt.Errorf("%s: is empty", s.Source())}
+		return "", &SecretError{fmt.Errorf("%s: is empty", s.Source())}
 	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
-		return "", &secretError{fmt.Errorf("%s: is UTF-16: save it as UTF-8", s.Source())}
+		return "", &SecretError{fmt.Errorf("%s: is UTF-16: save it as UTF-8", s.Source())}
 	case strings.HasPrefix(text, "\ufeff"):
-		return "", &secretError{fmt.Errorf("%s: begins with a byte order mark, which some editors add: save it as UTF-8 without one", s.Source())}
+		return "", &SecretError{fmt.Errorf("%s: begins with a byte order mark, which some editors add: save it as UTF-8 without one", s.Source())}
 	case strings.ContainsAny(text, "\r\n\x00"):
 		// CR and LF would end the command that carries the secret.
-		return "", &secretError{fmt.Errorf("%s: has more than one line, or a NUL", s.Source())}
+		return "", &SecretError{fmt.Errorf("%s: has more than one line, or a NUL", s.Source())}
 	}
 	return text, nil
 }

@@ -55,11 +55,6 @@ func (e *ChangedError) Error() string {
 	return "the mailbox or the configuration has changed since the plan was saved:\n" + strings.Join(e.Differences, "\n")
 }
 
-// Hint implements the hint of an error.
-func (*ChangedError) Hint() string {
-	return "look at `mailhaul plan` again and save it anew"
-}
-
 // Within drops what was not agreed to.
 func (p *Plan) Within(want *SavedPlan) {
 	fetch, drop := savedIDs(want.Retrieve), savedIDs(want.Delete)

@@ -91,11 +91,6 @@ func (e *DoubtError) Error() string {
 // Unwrap returns what the server sent.
 func (e *DoubtError) Unwrap() error { return e.Err }
 
-// Hint says what becomes of the message.
-func (*DoubtError) Hint() string {
-	return "the server does not mark the end of this message as POP3 demands: it stays there; read it in the provider's web mail"
-}
-
 // disproved says that the last message may not be whole.
 func (r *retrieval) disproved(err error) error {
 	if !r.open.any() {

@@ -73,22 +73,6 @@ func (e *DialError) Temporary() bool {
 	return !errors.As(e.Err, &dns) || !dns.IsNotFound
 }
 
-// Hint says what to look at.
-func (e *DialError) Hint() string {
-	if e.Via != "" {
-		return "is it up, and is `proxy` in the configuration right?"
-	}
-	switch e.Kind {
-	case DialDNS:
-		return "is the server's name right, and does this machine have DNS?"
-	case DialRefused:
-		return "is the port right (995 for TLS from the start, 110 otherwise), and does the provider offer POP3?"
-	case DialTimeout, DialUnreachable:
-		return "is there a firewall in between, or no network?"
-	}
-	return hintOf(e.Err)
-}
-
 func newDialError(ctx context.Context, address string, err error) error {
 	e := &DialError{Address: address, Err: err}
 	var proxy *ProxyError
@@ -114,14 +98,4 @@ func newDialError(ctx context.Context, address string, err error) error {
 func isTimeout(err error) bool {
 	var t interface{ Timeout() bool }
 	return errors.As(err, &t) && t.Timeout()
-}
-
-// hintOf is the advice of an error that was made elsewhere, such as by the
-// source of a password.
-func hintOf(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
 }

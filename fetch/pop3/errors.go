@@ -1,7 +1,6 @@
 package pop3
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -63,24 +62,6 @@ func (e *Error) Temporary() bool {
 	return hintsTemporary(e.Text)
 }
 
-// Hint says what a person may do about it; empty if we do not know.
-func (e *Error) Hint() string {
-	switch e.Code {
-	case InUse:
-		return "another session holds the mailbox: close other mail programs; after a broken connection servers keep it locked for some minutes"
-	case LoginDelay:
-		return "the server wants a pause between logins: run less often"
-	case SysPerm:
-		return "the provider has to put this right: ask its support"
-	case UTF8:
-		return "the server sends this message only in its UTF8 mode: see `utf8` in mailhaul.yaml(5)"
-	}
-	if e.Temporary() {
-		return "the server says that this will pass: nothing has to be done"
-	}
-	return ""
-}
-
 func newError(command string, text []byte) *Error {
 	code, rest := parseRespCode(strings.TrimSpace(string(text)))
 	e := &Error{Command: command, Code: code, Text: escape(rest)}
@@ -115,22 +96,35 @@ func (e *ProtocolError) Error() string {
 // Is makes errors.Is(err, ErrProtocol) hold.
 func (e *ProtocolError) Is(target error) bool { return target == ErrProtocol }
 
-// Hint recognises services that are not POP3.
-func (e *ProtocolError) Hint() string {
+// Service is what a port may speak instead of POP3.
+type Service uint8
+
+const (
+	// UnknownService is perhaps POP3, spoken badly.
+	UnknownService Service = iota
+	// IMAPService greets with "* OK".
+	IMAPService
+	// SMTPService greets with 220, as FTP does.
+	SMTPService
+	// TLSService answers with a TLS record: it speaks TLS from the start.
+	TLSService
+	// HTTPService is a web server or a proxy.
+	HTTPService
+)
+
+// Service recognises services that are not POP3 by the reply.
+func (e *ProtocolError) Service() Service {
 	switch {
 	case strings.HasPrefix(e.Text, "* "):
-		return "this looks like an IMAP server; POP3 is on port 995 or 110"
+		return IMAPService
 	case strings.HasPrefix(e.Text, "220"):
-		return "this looks like an SMTP or FTP server; POP3 is on port 995 or 110"
+		return SMTPService
 	case strings.HasPrefix(e.Text, `\x15\x03`), strings.HasPrefix(e.Text, `\x16\x03`):
-		return "the server speaks TLS from the start on this port: use tls: implicit, or --from pop3s://"
+		return TLSService
 	case strings.HasPrefix(e.Text, "HTTP/"):
-		return "this looks like a web server or a proxy; POP3 is on port 995 or 110"
+		return HTTPService
 	}
-	if e.Command == "greeting" {
-		return "is this a POP3 server and its port (995 or 110)?"
-	}
-	return "try again; if it stays, -vv shows the dialogue with the server"
+	return UnknownService
 }
 
 // ConnError means that the connection broke: it ended too early, a limit of
@@ -163,26 +157,14 @@ func (e *ConnError) Unwrap() error { return e.Err }
 // Timeout reports whether a time limit ended it.
 func (e *ConnError) Timeout() bool { return errors.Is(e.Err, os.ErrDeadlineExceeded) }
 
+// SessionOver reports whether that was the limit for the whole session.
+func (e *ConnError) SessionOver() bool { return errors.Is(e.Err, errSessionTime) }
+
+// HungUp reports whether the server closed the connection.
+func (e *ConnError) HungUp() bool { return hungUp(e.Err) }
+
 // Temporary is true: a later run may fare better.
 func (*ConnError) Temporary() bool { return true }
-
-// Hint knows the silent greeting of a port that wants TLS, and a server that
-// wants no connection from here.
-func (e *ConnError) Hint() string {
-	switch {
-	case e.Command == "greeting" && e.Timeout():
-		return "the server says nothing: perhaps this port wants TLS from the start (tls: implicit, or --from pop3s://), or it is overloaded"
-	case e.Command == "greeting" && hungUp(e.Err):
-		return "the server wants no connection from here now: too many at a time, or too many failed logins? try again later"
-	case errors.Is(e.Err, errSessionTime):
-		return "`timeouts.session` in mailhaul.yaml(5) is how long a session may take"
-	case strings.HasPrefix(e.Command, "RETR ") && e.Timeout():
-		return "a server, or a scanner on the way, that reads all of a message before it sends any needs more time: use a longer `timeout` in mailhaul.yaml(5)"
-	case e.Command == "QUIT" && e.Timeout():
-		return "a server that deletes slowly needs more time to answer QUIT: use a longer `timeout` in mailhaul.yaml(5)"
-	}
-	return cmp.Or(hintOf(e.Err), "the network or the server is in trouble; if it stays, `mailhaul check --connect` names the step that fails")
-}
 
 // RetrieveError means that the session broke at the reply to RETR or TOP of one
 // message: while it was waited for, or in the middle of it.

@@ -54,6 +54,10 @@ func (e *LoginError) Unbound() bool {
 	return strings.HasSuffix(e.Login, "-PLUS") && errors.As(e.Err, &refused) && refused.ofBinding()
 }
 
+// NoSecret reports whether the password or token could not be had: the server has
+// not been asked.
+func (e *LoginError) NoSecret() bool { return errors.As(e.Err, new(*noSecretError)) }
+
 // unknownMechError is the refusal of an AUTH that the server does not know.
 // SecretSent means that the command held the secret.
 type unknownMechError struct {
@@ -74,42 +78,6 @@ func (e *noSecretError) Error() string { return e.err.Error() }
 
 // Unwrap returns the cause.
 func (e *noSecretError) Unwrap() error { return e.err }
-
-// Hint says what most often is behind a refused login.
-func (e *LoginError) Hint() string {
-	var refused *Error
-	if errors.As(e.Err, new(*noSecretError)) {
-		return hintOf(e.Err)
-	}
-	if !errors.As(e.Err, &refused) {
-		return cmp.Or(hintOf(e.Err), "the login was given up; name another one with `auth`; if it worked before, somebody may be in between: "+
-			"`mailhaul check --connect` shows the certificate")
-	}
-	switch {
-	case e.Unknown():
-		return "the server does not know " + e.Login + ", whatever it announces: set `auth: password` in the configuration file to log in by USER and PASS"
-	case e.Unbound():
-		return "the server cannot verify the binding to the TLS connection: `auth: " + strings.ToLower(strings.TrimSuffix(e.Login, "-PLUS")) + "` logs in without it"
-	}
-	if h := refused.Hint(); h != "" {
-		return h
-	}
-	switch refused.Refusal() {
-	case RefusedForNow:
-		return ""
-	case RefusedQuota:
-		return "the mailbox is full: make room in the provider's web mail, or ask its support"
-	case RefusedAccount:
-		return "the provider does not let this account in: log in to its web mail, look at the settings for POP3, or ask its support"
-	}
-	switch {
-	case e.AfterLogin:
-		return "the login is good, but for another mailbox: does the token or password belong to this user name?"
-	case e.Login == "XOAUTH2" || e.Login == "OAUTHBEARER":
-		return "log in anew with `mailhaul login`; is the token for this user and for POP, and is POP3 enabled for the mailbox?"
-	}
-	return "are user name (often the whole address) and password right? many providers want an app password, and POP3 enabled in their settings"
-}
 
 // NoLoginError means that none of our logins could be used; nothing was sent.
 // errors.Is(err, ErrInsecure) holds if the lack of TLS alone ruled one out.
@@ -152,15 +120,4 @@ func (e *NoLoginError) Is(target error) bool {
 		}
 	}
 	return false
-}
-
-// Hint says what may help.
-func (e *NoLoginError) Hint() string {
-	if e.STLS {
-		return "the server offers STLS on this port: use it (tls: stls, or --from pop3://)"
-	}
-	if e.Is(ErrInsecure) {
-		return "use TLS (tls: implicit or stls, or --from pop3s:// or pop3://), or allow it with insecure: true or --insecure"
-	}
-	return "no password was sent; see `auth` in mailhaul.yaml(5): a login that is named there is used although the server does not announce it"
 }

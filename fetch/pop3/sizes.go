@@ -201,8 +201,3 @@ func (e *SizeError) Error() string {
 		return fmt.Sprintf("the message is in doubt: %d octets came where the server said %d", e.Octets, said)
 	}
 }
-
-// Hint says what becomes of the message.
-func (*SizeError) Hint() string {
-	return "it stays on the server: compare it there, in the provider's web mail; a server that only estimates sizes is recognised after some messages"
-}

@@ -128,16 +128,15 @@ func TestCertificates(t *testing.T) {
 		pins []*x509.Certificate
 		kind TLSKind
 		err  string
-		hint string
 	}{
 		{name: "good", cert: good},
-		{name: "untrusted", cert: foreign, kind: TLSUnknownAuthority, err: `certificate is not trusted: it is for pop.test, signed by "CN=Other`, hint: "pin: sha256/"},
-		{name: "expired", cert: expired, kind: TLSExpired, err: "it is valid from ", hint: "clock"},
-		{name: "wrong host", cert: ca.leaf(t, "other.test", time.Hour), kind: TLSWrongHost, err: "certificate is for other names: other.test", hint: "server_name"},
+		{name: "untrusted", cert: foreign, kind: TLSUnknownAuthority, err: `certificate is not trusted: it is for pop.test, signed by "CN=Other`},
+		{name: "expired", cert: expired, kind: TLSExpired, err: "it is valid from "},
+		{name: "wrong host", cert: ca.leaf(t, "other.test", time.Hour), kind: TLSWrongHost, err: "certificate is for other names: other.test"},
 		{name: "pinned", cert: foreign, pins: []*x509.Certificate{foreign.Leaf}},
 		{name: "pinned and expired", cert: expired, pins: []*x509.Certificate{expired.Leaf}},
 		{name: "pinned authority", cert: good, pins: []*x509.Certificate{other.cert, ca.cert}},
-		{name: "other key", cert: good, pins: []*x509.Certificate{foreign.Leaf}, kind: TLSPinMismatch, err: "it is sha256/", hint: "new key"},
+		{name: "other key", cert: good, pins: []*x509.Certificate{foreign.Leaf}, kind: TLSPinMismatch, err: "it is sha256/"},
 		{name: "pinned authority did not sign", cert: misled, pins: []*x509.Certificate{ca.cert}, kind: TLSUnknownAuthority, err: "not trusted"},
 		{name: "pinned authority, wrong host", cert: ca.leaf(t, "other.test", time.Hour), pins: []*x509.Certificate{ca.cert}, kind: TLSWrongHost, err: "other names"},
 	} {
@@ -154,7 +153,7 @@ func TestCertificates(t *testing.T) {
 			err := dialClose(t, s)
 			wantErr(t, err, tt.err)
 			var e *TLSError
-			if tt.err != "" && (!errors.As(err, &e) || e.Kind != tt.kind || !strings.Contains(e.Hint(), tt.hint) || !printable(e.Error())) {
+			if tt.err != "" && (!errors.As(err, &e) || e.Kind != tt.kind || !printable(e.Error())) {
 				t.Errorf("%#v", err)
 			}
 		})
@@ -243,7 +242,7 @@ func TestHandshakeFaults(t *testing.T) {
 				}
 				wantErr(t, err, tt.err)
 				var e *TLSError
-				if !errors.As(err, &e) || e.Kind != tt.kind || e.Hint() == "" {
+				if !errors.As(err, &e) || e.Kind != tt.kind {
 					t.Errorf("%#v", err)
 				}
 				<-done
@@ -284,7 +283,7 @@ func TestDialErrors(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Dial(tt.ctx, &tt.s)
 			var e *DialError
-			if !errors.As(err, &e) || e.Kind != tt.kind || tt.is != nil && !errors.Is(err, tt.is) || tt.is == nil && e.Hint() == "" {
+			if !errors.As(err, &e) || e.Kind != tt.kind || tt.is != nil && !errors.Is(err, tt.is) {
 				t.Errorf("%#v", err)
 			}
 		})

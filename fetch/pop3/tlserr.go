@@ -1,7 +1,6 @@
 package pop3
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -45,6 +44,11 @@ const (
 	// TLSUnusable means that the certificate has another fault, which no
 	// authority cures.
 	TLSUnusable
+	// TLSNameless means that the certificate does not name the server where it
+	// must today: it has none but the common name, or an address as a DNS name.
+	TLSNameless
+	// TLSClosed means that the connection ended in the handshake.
+	TLSClosed
 )
 
 // TLSError means that a secure connection could not be made. There is never
@@ -55,9 +59,10 @@ type TLSError struct {
 	Kind TLSKind
 	// Cert is the server's certificate if it was seen, else nil.
 	Cert *x509.Certificate
-	// Alone: the server sent no certificate of its authority.
-	Alone bool
-	Err   error
+	// Missing is the issuer of Cert, quoted, if the server did not send the
+	// certificate of that.
+	Missing string
+	Err     error
 }
 
 // Error implements error. It names what a person needs to judge the matter:
@@ -69,7 +74,7 @@ func (e *TLSError) Error() string {
 		return prefix + "the server does not speak TLS on this port"
 	case e.Kind == TLSTimeout:
 		return prefix + "timeout in the handshake"
-	case hungUp(e.Err):
+	case e.Kind == TLSClosed:
 		return prefix + "server closed the connection in the handshake"
 	case e.Cert == nil:
 		return prefix + escape(e.Err.Error())
@@ -84,7 +89,7 @@ func (e *TLSError) Error() string {
 			which, date(bad.NotBefore), date(bad.NotAfter), names(e.Cert), issuer(bad))
 	case e.Kind == TLSUnusable && strings.Contains(e.Err.Error(), "SHA1"):
 		return prefix + fmt.Sprintf("certificate is signed with SHA-1, which is broken: it is for %s, signed by %s", names(e.Cert), issuer(e.Cert))
-	case e.Kind == TLSWrongHost:
+	case e.Kind == TLSWrongHost, e.Kind == TLSNameless:
 		return prefix + fmt.Sprintf("certificate is for other names: %s (issuer %s)", names(e.Cert), issuer(e.Cert))
 	case e.Kind == TLSUnknownAuthority:
 		return prefix + fmt.Sprintf("certificate is not trusted: it is for %s, signed by %s, valid from %s to %s",
@@ -100,61 +105,8 @@ func (e *TLSError) Unwrap() error { return e.Err }
 
 // Temporary reports whether a later run may fare better without anyone's help.
 func (e *TLSError) Temporary() bool {
-	return e.Kind == TLSTimeout || hungUp(e.Err)
+	return e.Kind == TLSTimeout || e.Kind == TLSClosed
 }
-
-// Hint says what to do.
-func (e *TLSError) Hint() string {
-	switch {
-	case e.Kind == TLSNoCommon:
-		return "server and client have no version of TLS or no cipher in common: an old server may need min_version: 1.0, or legacy: true, which is weak " +
-			"(both in a configuration file); a server that has nothing but DHE key exchange cannot be used"
-	case e.Kind == TLSUnknownName:
-		return "the server does not know the name " + e.Host + ": set server_name, in a configuration file, to the name that its owner uses"
-	case e.Kind == TLSUnusable:
-		return "the certificate has a fault that its owner must cure" + e.orPin()
-	case e.Kind == TLSClientCert:
-		return "the server wants a certificate from us that it knows: set client_cert and client_key in a configuration file"
-	case e.Kind == TLSNotSpoken:
-		return "use STLS on this port (tls: stls, or --from pop3://), or TLS from the start on port 995 (tls: implicit, or --from pop3s://)"
-	case e.Kind == TLSNotOffered:
-		return "use TLS from the start on port 995 if the server has it (tls: implicit, or --from pop3s://)"
-	case e.Kind == TLSTimeout:
-		return "does this port speak TLS? if it does, the server is busy, or " + largeHello
-	case e.Kind == TLSWrongHost && (nameless(e.Cert) || addressAsName(e.Host, e.Cert)):
-		return "the certificate does not name the server where programs look today (an old one has its name as common name, or an address as a DNS name): " +
-			"its owner must renew it" + e.orPin()
-	case e.Kind == TLSWrongHost:
-		return "use one of those names as the server, or set server_name in a configuration file"
-	case e.Kind == TLSPinMismatch:
-		return "no password was sent; if you know that the server has a new key, set pin to that"
-	case e.Kind == TLSUnknownAuthority && e.Cert != nil:
-		advice := "if this is the right server, trust its authority with ca_file (--ca-file), or this key alone in a configuration file with pin: " + Pin(e.Cert)
-		if e.Alone && !selfIssued(e.Cert) {
-			advice += "; if you trust the authority's root already, the server lacks the intermediate certificate " + issuer(e.Cert) + ": its owner must add it"
-		}
-		return advice
-	case e.Kind == TLSExpired && e.Cert != nil:
-		return "is this machine's clock right? else the server's owner must renew it; to trust its key anyway, in a configuration file: pin: " + Pin(e.Cert)
-	case hungUp(e.Err):
-		return "the connection ends at the TLS greeting: does this port speak TLS, does the server take connections from here? Or " + largeHello
-	}
-	return cmp.Or(hintOf(e.Err), "the server's TLS or certificate is of a kind that mailhaul does not have (a certificate that cannot be read and a key under "+
-		"1024 bits are refused, with a pin too): its owner must renew it")
-}
-
-// largeHello is what ends in a reset or in silence for some firewalls.
-const largeHello = "something on the way does not take a large TLS greeting: GODEBUG=tlsmlkem=0 in the environment makes it small"
-
-// orPin is the way on that is left if a certificate cannot be changed.
-func (e *TLSError) orPin() string {
-	if e.Cert == nil {
-		return ""
-	}
-	return "; to trust its key anyway, in a configuration file: pin: " + Pin(e.Cert)
-}
-
-func selfIssued(c *x509.Certificate) bool { return string(c.RawIssuer) == string(c.RawSubject) }
 
 // nameless reports whether a certificate has no name to compare with.
 func nameless(c *x509.Certificate) bool {
@@ -181,7 +133,10 @@ func newTLSError(host string, err error) *TLSError {
 	e := &TLSError{Host: host, Err: err}
 	var verify *tls.CertificateVerificationError
 	if errors.As(err, &verify) && len(verify.UnverifiedCertificates) > 0 {
-		e.Cert, e.Alone = verify.UnverifiedCertificates[0], len(verify.UnverifiedCertificates) == 1
+		e.Cert = verify.UnverifiedCertificates[0]
+		if len(verify.UnverifiedCertificates) == 1 && string(e.Cert.RawIssuer) != string(e.Cert.RawSubject) {
+			e.Missing = issuer(e.Cert)
+		}
 	}
 	var (
 		record  tls.RecordHeaderError
@@ -207,10 +162,14 @@ func newTLSError(host string, err error) *TLSError {
 		e.Kind = TLSUnusable
 	case errors.As(err, &unknown):
 		e.Kind = TLSUnknownAuthority
+	case errors.As(err, &name) && (nameless(e.Cert) || addressAsName(host, e.Cert)):
+		e.Kind = TLSNameless
 	case errors.As(err, &name):
 		e.Kind = TLSWrongHost
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		e.Kind = TLSTimeout
+	case hungUp(err):
+		e.Kind = TLSClosed
 	}
 	return e
 }
@@ -258,7 +217,7 @@ func isAlert(err error) bool {
 // the other.
 func (e *TLSError) Untrusted() bool {
 	switch e.Kind {
-	case TLSUnknownAuthority, TLSExpired, TLSWrongHost, TLSPinMismatch, TLSClientCert:
+	case TLSUnknownAuthority, TLSExpired, TLSWrongHost, TLSNameless, TLSPinMismatch, TLSClientCert:
 		return true
 	}
 	return e.Cert != nil // refused for a rarer reason

@@ -1,6 +1,7 @@
 package sasl_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,7 +62,8 @@ func TestGSSAPI(t *testing.T) {
 	t.Run("unknown service", func(t *testing.T) {
 		krb := sasl.Kerberos{Config: conf, Keytab: keytab, Principal: "alice"}
 		_, _, err := sasl.NewGSSAPI("", krb, sasl.Channel{Host: "other.test.example"}).Start()
-		if err == nil || !strings.Contains(err.Error(), "ticket for pop/other.test.example") || !strings.Contains(err.Error(), "does not know this service") {
+		var e *sasl.TicketError
+		if !errors.As(err, &e) || e.Problem != sasl.ServiceUnknown || !strings.Contains(err.Error(), "ticket for pop/other.test.example") {
 			t.Fatal(err)
 		}
 	})

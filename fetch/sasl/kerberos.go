@@ -102,7 +102,7 @@ func (k Kerberos) fromCCache(conf *config.Config, now time.Time) (*client.Client
 	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no credential cache: %w (hint: run kinit, or configure a keytab)", err)
+		return nil, &TicketError{NoTicket, fmt.Errorf("no credential cache: %w", err)}
 	}
 	if err != nil {
 		return nil, err
@@ -139,8 +139,7 @@ func (k Kerberos) ccachePath() (string, error) {
 	}
 	// One letter before the colon is a drive.
 	if kind, _, ok := strings.Cut(name, ":"); ok && len(kind) > 1 && !strings.ContainsAny(kind, `/\.`) {
-		return "", fmt.Errorf("credential cache %q: only FILE caches can be read, not %s "+
-			"(hint: run kinit -c FILE:PATH and set KRB5CCNAME, or configure a keytab)", name, kind)
+		return "", &TicketError{OtherCache, fmt.Errorf("credential cache %q: only FILE caches can be read, not %s", name, kind)}
 	}
 	return name, nil
 }
@@ -150,10 +149,10 @@ func checkTickets(cc *credentials.CCache, now time.Time) error {
 	realm := cc.GetClientRealm()
 	tgt, ok := cc.GetEntry(types.PrincipalName{NameString: []string{"krbtgt", realm}})
 	if !ok {
-		return fmt.Errorf("no ticket-granting ticket for realm %q (hint: run kinit)", realm)
+		return &TicketError{NoTicket, fmt.Errorf("no ticket-granting ticket for realm %q", realm)}
 	}
 	if !now.Before(tgt.EndTime) {
-		return fmt.Errorf("the ticket expired at %s (hint: run kinit)", tgt.EndTime.Format(time.DateTime))
+		return &TicketError{NoTicket, fmt.Errorf("the ticket expired at %s", tgt.EndTime.Format(time.DateTime))}
 	}
 	return nil
 }
@@ -182,8 +181,44 @@ func guarded(parse func() error) (err error) {
 	return parse()
 }
 
+// TicketProblem says why there is no ticket of Kerberos for a login.
+type TicketProblem uint8
+
+const (
+	// NoTicket means that there is none, or that it has expired.
+	NoTicket TicketProblem = iota
+	// OtherCache means that the tickets are in a cache that only MIT's library reads.
+	OtherCache
+	// ServiceUnknown and PrincipalUnknown mean that the KDC does not know the one
+	// or the other.
+	ServiceUnknown
+	PrincipalUnknown
+	// WrongKey means that the keytab does not hold the principal's key.
+	WrongKey
+	// ClockSkew means that the clock differs from the KDC's.
+	ClockSkew
+)
+
+// kdcCodes are what a KDC's errors are called (RFC 4120 section 7.5.9).
+var kdcCodes = [...]string{
+	NoTicket: "TKT_EXPIRED", ServiceUnknown: "KDC_ERR_S_PRINCIPAL_UNKNOWN", PrincipalUnknown: "KDC_ERR_C_PRINCIPAL_UNKNOWN",
+	WrongKey: "KDC_ERR_PREAUTH_FAILED", ClockSkew: "KRB_AP_ERR_SKEW",
+}
+
+// TicketError means that there is no ticket of Kerberos for a login.
+type TicketError struct {
+	Problem TicketProblem
+	Err     error
+}
+
+// Error implements error.
+func (e *TicketError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *TicketError) Unwrap() error { return e.Err }
+
 // kerberosError words an error of the library, whose text may hold what a KDC
-// said: bounded, without control characters, and with a hint where we know one.
+// said: bounded and without control characters.
 func kerberosError(err error) error {
 	text := strings.Map(func(r rune) rune {
 		if r < 0x20 || r >= 0x7f && r < 0xa0 {
@@ -191,15 +226,9 @@ func kerberosError(err error) error {
 		}
 		return r
 	}, clip(err.Error()))
-	for _, h := range []struct{ sign, hint string }{
-		{"KDC_ERR_S_PRINCIPAL_UNKNOWN", "the KDC does not know this service: is the host spelled as in its keytab?"},
-		{"KDC_ERR_C_PRINCIPAL_UNKNOWN", "the KDC does not know this principal"},
-		{"KDC_ERR_PREAUTH_FAILED", "the keytab does not fit the principal's key"},
-		{"TKT_EXPIRED", "run kinit"},
-		{"KRB_AP_ERR_SKEW", "the clock differs from the KDC's"},
-	} {
-		if strings.Contains(err.Error(), h.sign) {
-			return fmt.Errorf("%s (hint: %s)", text, h.hint)
+	for problem, code := range kdcCodes {
+		if code != "" && strings.Contains(err.Error(), code) {
+			return &TicketError{TicketProblem(problem), errors.New(text)}
 		}
 	}
 	return errors.New(text)

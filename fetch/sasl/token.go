@@ -37,22 +37,10 @@ func (e *TokenError) Error() string {
 			fmt.Fprintf(&b, ", %s %q", f.name, f.value)
 		}
 	}
-	if h := e.Hint(); h != "" {
-		b.WriteString(" (" + h + ")")
+	if e.TokenTooLong {
+		fmt.Fprintf(&b, " (it has %d characters, and Exchange Online takes at most %d)", e.Length, maxToken)
 	}
 	return b.String()
-}
-
-// Hint is advice on what to do about it; empty if there is none.
-func (e *TokenError) Hint() string {
-	switch {
-	case e.TokenTooLong:
-		return fmt.Sprintf("the token has %d characters and Exchange Online takes at most %d: "+
-			"request only the POP scope, so that a shorter one is issued", e.Length, maxToken)
-	case e.Scope != "":
-		return "the token may lack this scope: log in again and grant it"
-	}
-	return ""
 }
 
 // bearer is what XOAUTH2 and OAUTHBEARER share: one token, sent once; a refusal

@@ -225,7 +225,7 @@ func TestProgram(t *testing.T) {
 
 			machineOnly := tt.name == "client credentials"
 			if !machineOnly {
-				h.want(77, []string{"fetch"}, "hint: run `mailhaul login work`")
+				h.want(77, []string{"fetch"}, "hint: Run `mailhaul login work`.")
 			}
 			p.store.live(2 * time.Second)
 			h.login(tt.flags...)
@@ -266,13 +266,13 @@ func (h *home) endings(machineOnly, refreshed bool) {
 			h.t.Fatal(err)
 		}
 		h.expire()
-		h.want(77, []string{"fetch"}, "invalid_grant", "(needs login again)", "hint: run `mailhaul login work`")
+		h.want(77, []string{"fetch"}, "invalid_grant", "(needs login again)", "hint: Run `mailhaul login work`.")
 		h.want(0, []string{"status"}, "work: needs `mailhaul login work`")
 		h.login("--no-browser")
 		h.want(0, []string{"fetch"}, "nothing new")
 	}
 	if machineOnly { // the example's provider revokes for persons only
-		h.want(77, []string{"logout", "work"}, "hint: the tokens are removed here")
+		h.want(77, []string{"logout", "work"}, "hint: The tokens are removed here")
 		h.want(0, []string{"logout", "work"}, "work: was not logged in")
 		return
 	}
@@ -282,7 +282,7 @@ func (h *home) endings(machineOnly, refreshed bool) {
 		h.t.Error("the provider still takes the refresh token")
 	}
 	h.want(0, []string{"logout", "work"}, "work: was not logged in")
-	h.want(77, []string{"fetch"}, "hint: run `mailhaul login work`")
+	h.want(77, []string{"fetch"}, "hint: Run `mailhaul login work`.")
 }
 
 // expire makes the stored access token one that has ended, as time does.

@@ -70,17 +70,9 @@ func login(t *testing.T, p *provider, change func(*oauth.Config), way oauth.Way)
 	}
 	src := oauth.NewSource(c, oauth.NewStore(t.TempDir()), user)
 	if err := src.Login(t.Context(), &person{t: t, p: p}, oauth.LoginOptions{Way: way, Open: noBrowser}); err != nil {
-		t.Fatalf("%v (%s)", err, hint(err))
+		t.Fatalf("%+v", err)
 	}
 	return src
-}
-
-func hint(err error) string {
-	var e *oauth.Error
-	if errors.As(err, &e) {
-		return e.Hint()
-	}
-	return ""
 }
 
 // fetchBoth fetches the mailbox with XOAUTH2 and with OAUTHBEARER.

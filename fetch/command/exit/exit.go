@@ -3,7 +3,6 @@
 package exit
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +46,7 @@ func Of(err error) fetch.Exit {
 		return fetch.ExitOK
 	case errors.As(err, &quiet):
 		return quiet.code
-	case errors.As(err, new(usage)), errors.As(err, &help) && !errors.As(err, new(*exec.ExitError)):
+	case IsUsage(err), errors.As(err, &help) && !errors.As(err, new(*exec.ExitError)):
 		return fetch.ExitUsage
 	case IsConfig(err):
 		return fetch.ExitConfig
@@ -94,22 +93,13 @@ func Usage(err error) error { return usage{err} }
 // Usagef is Usage with a text.
 func Usagef(format string, args ...any) error { return usage{fmt.Errorf(format, args...)} }
 
-// BareUsage reports whether err is a wrong use of the command line without a
-// hint of its own.
-func BareUsage(err error) bool {
-	var u usage
-	return errors.As(err, &u) && fetch.HintOf(u.err) == ""
-}
+// IsUsage reports whether err is a wrong use of the command line.
+func IsUsage(err error) bool { return errors.As(err, new(usage)) }
 
 type usage struct{ err error }
 
 func (e usage) Error() string { return e.err.Error() }
 func (e usage) Unwrap() error { return e.err }
-
-// Hint is the error's own, or where to look.
-func (e usage) Hint() string {
-	return cmp.Or(fetch.HintOf(e.err), "nothing was done; `mailhaul help` lists the commands")
-}
 
 // Config marks err as a mistake in the configuration: exit 78.
 func Config(err error) error { return configuration{err} }
@@ -119,40 +109,10 @@ func IsConfig(err error) bool {
 	return errors.As(err, new(configuration)) || errors.As(err, new(config.Errors))
 }
 
-// ConfigCause is what Config marked, or err itself.
-func ConfigCause(err error) error {
-	var c configuration
-	if errors.As(err, &c) {
-		return c.err
-	}
-	return err
-}
-
 type configuration struct{ err error }
 
 func (e configuration) Error() string { return e.err.Error() }
 func (e configuration) Unwrap() error { return e.err }
-
-// Hint is that of the mistake, if it has one of its own. Commands print it only
-// before any work.
-func (e configuration) Hint() string {
-	hint := fetch.HintOf(e.err)
-	if hint == "" || hint == config.Advice {
-		return "nothing was fetched or changed; " + config.Advice
-	}
-	return hint
-}
-
-// Hint adds a hint to err.
-func Hint(err error, hint string) error { return hinted{err, hint} }
-
-type hinted struct {
-	error
-	hint string
-}
-
-func (h hinted) Hint() string  { return h.hint }
-func (h hinted) Unwrap() error { return h.error }
 
 // Stopped is the end of a command by a signal; mail says what that means.
 func Stopped(mail string) error { return stopped{mail} }

@@ -24,7 +24,7 @@ import (
 	"golang.org/x/net/proxy"
 
 	"github.com/mailhaul/mailhaul/fetch"
-	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/hook"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -167,7 +167,7 @@ func tunnel(argv []string) dialFunc {
 		cmd.WaitDelay = 2 * time.Second // a child of its own may hold the pipe
 		if err := cmd.Start(); err != nil {
 			_ = ours.Close()
-			return nil, exit.Hint(fmt.Errorf("tunnel: %w", err), tunnelHint)
+			return nil, advice.Give(fmt.Errorf("tunnel: %w", err), advice.Tunnel)
 		}
 		c := &tunnelConn{Conn: ours, stderr: tail}
 		c.end = sync.OnceFunc(func() {
@@ -178,8 +178,6 @@ func tunnel(argv []string) dialFunc {
 		return c, nil
 	}
 }
-
-const tunnelHint = "the command of `tunnel` has to be the connection to the server: run it by hand as this user"
 
 // tunnelConn is our end of a tunnel; closing it ends the command.
 type tunnelConn struct {
@@ -210,7 +208,7 @@ func (c *tunnelConn) Write(p []byte) (int, error) {
 func (c *tunnelConn) complaint(err error) error {
 	c.end() // then all that it had to say is there
 	if said := c.stderr.Text(); said != "" {
-		return exit.Hint(fmt.Errorf("tunnel: %s", said), tunnelHint)
+		return advice.Give(fmt.Errorf("tunnel: %s", said), advice.Tunnel)
 	}
 	return err
 }

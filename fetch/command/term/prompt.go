@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"golang.org/x/term"
 )
@@ -69,8 +70,7 @@ func Edited(line string) string {
 // Password asks on the terminal; nothing is echoed.
 func (s Streams) Password(ctx context.Context, prompt string) (string, error) {
 	if s.In == nil || !IsTerminal(s.In) {
-		return "", exit.Config(exit.Hint(errors.New("no password given, and no terminal to ask on"),
-			"set `password` in the configuration; with --from, set MAILHAUL_PASSWORD or use --password-command"))
+		return "", exit.Config(advice.Give(errors.New("no password given, and no terminal to ask on"), advice.NoPassword))
 	}
 	return ReadPassword(ctx, s.In, s.Err, prompt)
 }

@@ -1,0 +1,165 @@
+// Package advice says what a person can do about an error. All such sentences are
+// here: the packages below report what happened as types with facts, and know no
+// keys, options or commands. One table, its first row that fits wins.
+package advice
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
+)
+
+// Situation is what advice depends on besides the error.
+type Situation struct {
+	// Account is the name that commands take; empty if the error is no account's.
+	Account string
+	// Bare: the account comes from --from, without a configuration file.
+	Bare bool
+	// Host is the mail server's, Implicit whether TLS begins with the connection
+	// there, and OAuth whether the login is one with tokens.
+	Host            string
+	Implicit, OAuth bool
+	// Running: a loop goes on with the configuration that it has.
+	Running bool
+}
+
+// option is a setting as this person makes it: by a key or by an option.
+func (at Situation) option(key, flag string) string {
+	switch {
+	case at.Account == "":
+		return key + ", or " + flag
+	case at.Bare:
+		return flag
+	}
+	return key
+}
+
+// key is a setting that only a configuration file has.
+func (at Situation) key(key string) string {
+	if at.Account == "" || at.Bare {
+		return key + " in a configuration file"
+	}
+	return key
+}
+
+// account is the name for a command line.
+func (at Situation) account() string {
+	if at.Account == "" {
+		return "ACCOUNT"
+	}
+	return at.Account
+}
+
+// row is one kind of error. Say returns whole sentences, or nothing if the row does
+// not fit.
+type row struct {
+	name string
+	say  func(err error, at Situation) string
+}
+
+// of is a row for errors of type E.
+func of[E error](name string, say func(e E, at Situation) string) row {
+	return row{name, func(err error, at Situation) string {
+		if e, ok := errors.AsType[E](err); ok {
+			return say(e, at)
+		}
+		return ""
+	}}
+}
+
+// when is a row whose text does not depend on the facts.
+func when(name string, fits func(err error) bool, text string) row {
+	return row{name, func(err error, _ Situation) string {
+		if fits(err) {
+			return text
+		}
+		return ""
+	}}
+}
+
+// table is every row, the most telling first.
+func table() []row {
+	return slices.Concat(commandRows(), runRows(), tokenRows(), targetRows(), loginRows(), networkRows(), sessionRows(), lastRows())
+}
+
+// Of returns what a person can do about err: of several joined errors about each,
+// each text once. It is empty if nothing is known, and if who sent a signal knows.
+func Of(err error, at Situation) (texts []string) {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	for _, one := range parts(err) {
+		if text := first(one, at); text != "" && !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// Text is Of in one string.
+func Text(err error, at Situation) string { return strings.Join(Of(err, at), "\n") }
+
+// first is the text of the first row that fits.
+func first(err error, at Situation) string {
+	if err == nil {
+		return ""
+	}
+	for _, r := range table() {
+		if text := r.say(err, at); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// parts are the errors that were joined, if they have no common advice.
+func parts(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || exit.IsConfig(err) {
+		return []error{err}
+	}
+	return joined.Unwrap()
+}
+
+// Error is an error of a command itself, which knows best what to do.
+type Error struct {
+	Err  error
+	Text string
+}
+
+// Give adds one of this package's texts to an error.
+func Give(err error, text string) error { return &Error{err, text} }
+
+// Error implements error.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error without the text.
+func (e *Error) Unwrap() error { return e.Err }
+
+func commandRows() []row {
+	return []row{
+		of("command", func(e *Error, _ Situation) string { return e.Text }),
+		when("usage", exit.IsUsage, usage),
+	}
+}
+
+// lastRows are for what no other row fits.
+func lastRows() []row {
+	return []row{
+		{"configuration", func(err error, at Situation) string {
+			switch {
+			case !exit.IsConfig(err):
+				return ""
+			case at.Running:
+				return fixConfig
+			}
+			return nothingHappened + fixConfig
+		}},
+		when("defect", func(err error) bool { return exit.Of(err) == fetch.ExitSoftware }, // law 4 is what lets it promise
+			"This should not happen, and nothing was deleted that is not delivered. Please report it with the output of the same command with -vv."),
+	}
+}

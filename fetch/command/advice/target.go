@@ -1,0 +1,166 @@
+package advice
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"syscall"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/deliver/maildir"
+	"github.com/mailhaul/mailhaul/deliver/mbox"
+	"github.com/mailhaul/mailhaul/deliver/pipe"
+	"github.com/mailhaul/mailhaul/deliver/smtp"
+)
+
+// targetRows are for targets: what each kind of target says of itself, then what the
+// system says of a file.
+func targetRows() []row {
+	return []row{
+		of("target gone", func(*deliver.GoneError, Situation) string {
+			return "Mount its volume. If it was removed for good, `mailhaul fetch --create-target` makes it anew, for that run. " +
+				"If the account does not use it any more, make an empty directory (or mbox file) there once."
+		}),
+		of("another's mailbox", func(e *durable.NotOursError, _ Situation) string {
+			if e.Owner != "" {
+				return "Look who made it, and remove it or name another place."
+			}
+			return "If it is yours: chmod go-w " + e.Path + "."
+		}),
+		of("temporary file", func(*deliver.TempError, Situation) string {
+			return "Set TMPDIR to a directory with room for a batch."
+		}),
+		of("relay", relay),
+		of("command missing", func(*pipe.StartError, Situation) string {
+			return "Check the command of the target: a path, or a program in PATH, that may be executed. It is not run by a shell."
+		}),
+		of("command's status", commandStatus),
+		of("mbox locked", func(e *mbox.LockedError, _ Situation) string {
+			text := "Another mail program is busy with this mbox, or left FILE.lock behind"
+			if file := e.DotLock(); file != "" {
+				text += "; if none is running, remove " + file
+			}
+			return text + "."
+		}),
+		of("mbox link", func(e *mbox.LinkError, _ Situation) string {
+			if e.Untrusted {
+				return "Name the file that it points to."
+			}
+			return "Make the file that the link points to, or remove the link."
+		}),
+		ofTarget("mbox has several names", "Remove the other names, or copy the file.", mbox.ErrLinks),
+		ofTarget("mbox not locked", "Does every program that writes to this mbox lock it?", mbox.ErrNotLocked),
+		ofTarget("mbox is a directory", "For a Maildir use `maildir:` instead of `mbox:`.", syscall.EISDIR),
+		ofTarget("not a directory", "A part of that path is a file, not a directory: name another path, or move the file away. An mbox file is named with `mbox:`, not with `maildir:`.", syscall.ENOTDIR),
+		{"access denied by policy", func(err error, at Situation) string {
+			if os.Geteuid() != 0 {
+				return ""
+			}
+			return ofTarget("", "The file system refuses even root: SELinux or AppArmor (see journalctl for a denial), or a read-only or network mount.", syscall.EACCES).say(err, at)
+		}},
+		ofTarget("not writable", "This user may not write there: check the owner and mode of the path and of the directories above it (is the group mail missing?). "+
+			"If these are right, SELinux or AppArmor may forbid it: see journalctl for a denial.", os.ErrPermission),
+		ofTarget("disk full", "The disk is full, or the quota is used up: make room. Messages stay on the server until there is some.", syscall.ENOSPC, syscall.EDQUOT),
+		ofTarget("no locks", "The file system gives no lock: on NFS the lock service may be down on the server or here (rpc.statd, nfslock). "+
+			"Start it, or keep the mbox and the state (--state) on a local disk.", syscall.ENOLCK),
+		ofTarget("too many open files", "This process has as many files and connections open as it may: raise the limit (ulimit -n, LimitNOFILE=), or lower parallel.", syscall.EMFILE, syscall.ENFILE),
+		ofTarget("read-only", "The file system is mounted read-only: mount it writable, or name another path.", syscall.EROFS),
+		of("Maildir", maildirAdvice),
+		of("target", func(e *deliver.Error, _ Situation) string {
+			if e.Class != deliver.Unavailable {
+				return ""
+			}
+			return "Messages stay on the server until the target takes them."
+		}),
+	}
+}
+
+// ofTarget is a row for a target's error with one of the causes.
+func ofTarget(name, text string, causes ...error) row {
+	return of(name, func(e *deliver.Error, _ Situation) string {
+		if !slices.ContainsFunc(causes, func(c error) bool { return errors.Is(e, c) }) {
+			return ""
+		}
+		return text
+	})
+}
+
+// maildirAdvice is for what only a Maildir can suffer from.
+func maildirAdvice(e *maildir.Error, _ Situation) string {
+	is := func(causes ...error) bool {
+		return slices.ContainsFunc(causes, func(c error) bool { return errors.Is(e.Err, c) })
+	}
+	switch {
+	case is(fs.ErrNotExist) && e.Recovering:
+		return "Mount its volume; if the Maildir was removed for good, make an empty one there with tmp, new and cur."
+	case is(fs.ErrNotExist):
+		return "Was the Maildir removed or unmounted meanwhile?"
+	case is(syscall.EXDEV):
+		return "tmp and new of a Maildir must be on one file system."
+	case is(syscall.ENAMETOOLONG, syscall.ELOOP):
+		return "The path is too long, or a link in it leads back to itself: name another one."
+	case errors.As(e.Err, new(syscall.Errno)):
+		return "The disk or its file system reports an error (see dmesg)."
+	}
+	return ""
+}
+
+// commandStatus is for the statuses of sysexits.h and of shells.
+func commandStatus(e *deliver.Error, _ Situation) string {
+	ended, ok := errors.AsType[*pipe.StatusError](e)
+	switch {
+	case !ok:
+		return ""
+	case ended.Status == 77 && e.Class == deliver.Later:
+		return "The mailbox is full. Messages stay on the server until there is room."
+	case e.Class != deliver.CannotCreate:
+		return ""
+	}
+	return statusTexts[ended.Status]
+}
+
+var statusTexts = map[int]string{
+	64:  "The command does not understand its arguments.",
+	67:  "The command knows no such user: check its arguments.",
+	68:  "The command knows no such user: check its arguments.",
+	72:  "The command cannot open its mailbox or a file that it needs.",
+	73:  "The command cannot open its mailbox or a file that it needs.",
+	78:  "The command's own configuration is wrong.",
+	126: "A program that the command runs is missing or not executable.",
+	127: "A program that the command runs is missing or not executable.",
+}
+
+func relay(e *smtp.Error, _ Situation) string {
+	if e.Cause == smtp.Unreachable && errors.Is(e, syscall.ECONNREFUSED) {
+		return "The mail server that is the target takes no connections: is the relay running, and are its name and port right? Messages stay where they are until it does."
+	}
+	return relayTexts[e.Cause]
+}
+
+var relayTexts = map[smtp.Cause]string{
+	smtp.Unreachable:        "Is the relay running, and are its name and port right?",
+	smtp.TLSNotOffered:      "Use tls: implicit, or tls: none where the network is trusted (in --to: ?tls=implicit, ?tls=none).",
+	smtp.Untrusted:          "The relay's certificate is not trusted: set ca_file or server_name of the target in a configuration file.",
+	smtp.NoRecipient:        "Set `to` of the target (in --to: ?rcpt=ADDR).",
+	smtp.LoginWanted:        "The relay wants a login: set user and password of the target in a configuration file.",
+	smtp.NotSMTP:            "Is that an SMTP or LMTP server, and its port?",
+	smtp.Lost:               "Messages stay on the server until the relay takes them.",
+	smtp.Busy:               "Messages stay on the server until the relay takes them.",
+	smtp.InDoubt:            "A later run sends it again: then it may arrive twice.",
+	smtp.Tampered:           "Somebody may be tampering with the connection.",
+	smtp.TLSFailed:          "Do TLS and the port of the relay belong together?",
+	smtp.Insecure:           "Set tls: starttls or implicit for the target.",
+	smtp.NoLogin:            "Does the relay want TLS first, or no login at all? Then set tls, or leave user and password out.",
+	smtp.LoginRefused:       "The relay refused user or password: are those of the target right?",
+	smtp.OtherLogin:         "The relay wants another way to log in: an app password?",
+	smtp.SenderRefused:      "The relay takes neither the message's sender nor ours: set `from` of the target to an address that it takes.",
+	smtp.RecipientFull:      "The recipient's mailbox is full. Messages stay on the server until there is room.",
+	smtp.RecipientRefused:   "The relay does not take mail for this recipient: check `to` (in --to: rcpt=).",
+	smtp.HelloRefused:       "The relay does not take our name: set `helo` of the target to a name that the DNS knows for this machine.",
+	smtp.ClientRefused:      "The relay does not take mail from this machine: ask its administrator, or use another one.",
+	smtp.BadRecipient:       "Check `to` of the target.",
+	smtp.SenderNeedsUTF8:    "Set `from` of the target to an ASCII address, or use a relay with SMTPUTF8 (RFC 6531).",
+	smtp.RecipientNeedsUTF8: "Use a relay with SMTPUTF8 (RFC 6531).",
+}
