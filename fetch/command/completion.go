@@ -84,10 +84,7 @@ func completeAccounts(c *cli.Context) {
 
 // configOptions are how this program reads a configuration.
 func configOptions() config.Options {
-	return config.Options{
-		Keyring: keyring.Get,
-		Cron:    checkCron,
-	}
+	return config.Options{Keyring: keyring.Get}
 }
 
 // countMaildir counts the messages in a Maildir; 0 if there is none.

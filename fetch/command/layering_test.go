@@ -40,7 +40,7 @@ var layers = map[string][]string{
 	"fetch/schedule":      {},
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/sasl":          {},
-	"fetch/config":        {"fetch", "fetch/header", "fetch/plan", "fetch/pop3", "fetch/sasl", "oauth", "oauth/provider"},
+	"fetch/config":        {"fetch", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "fetch/sasl", "oauth", "oauth/provider"},
 	"fetch/autoconf":      {},
 	"fetch/pop3/pop3test": {},
 	"fetch/fetchtest":     {"fetch", "fetch/*", "fetch/pop3/pop3test", "deliver", "deliver/*", "deliver/smtp/smtptest", "state"},
@@ -72,6 +72,7 @@ var layers = map[string][]string{
 
 // owners are the packages that alone may import a library.
 var owners = map[string]string{
+	"github.com/adhocore/gronx":   "fetch/schedule",
 	"gopkg.in/yaml.v3":            "fetch/config",
 	"go.etcd.io/bbolt":            "state",
 	"golang.org/x/oauth2":         "oauth",

@@ -139,7 +139,7 @@ func (l *loopRun) tasks(e *env) (schedule.Tasks, []*config.Account, error) {
 			Name:     a.Name,
 			ID:       a.ID,
 			Host:     a.Server.Host,
-			Schedule: scheduleOf(a),
+			Schedule: a.Schedule,
 			Run:      l.fetcher.Task(a.Name, func() (*fetch.Account, error) { return e.open(a) }),
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/fetch/schedule"
 )
 
 // Account is one maildrop and where its mail goes. It is what the user wrote
@@ -39,12 +40,8 @@ type Account struct {
 	Limits plan.Limits
 	Dedupe Dedupe
 
-	// Every is loop's interval, 0 if Cron is set. Jitter is the most that is
-	// added to a start. No run starts in Quiet.
-	Every  time.Duration
-	Cron   string
-	Quiet  Window
-	Jitter time.Duration
+	// Schedule is when loop fetches.
+	Schedule schedule.Schedule
 	// Before and After are commands run before and after a run; nil: none.
 	Before, After []string
 	Alert         Alert
@@ -107,12 +104,12 @@ func (a *Account) allowPlain() {
 // newAccount returns the built-in defaults.
 func newAccount() Account {
 	return Account{
-		Enabled: true,
-		Server:  pop3.Server{Connect: 30 * time.Second, Idle: time.Minute, LF: true},
-		TLS:     TLS{MinVersion: tls.VersionTLS12},
-		Every:   15 * time.Minute,
-		Policy:  plan.Policy{Poison: plan.DefaultPoison, ForgetAfter: plan.DefaultForgetAfter},
-		Alert:   Alert{After: day},
+		Enabled:  true,
+		Server:   pop3.Server{Connect: 30 * time.Second, Idle: time.Minute, LF: true},
+		TLS:      TLS{MinVersion: tls.VersionTLS12},
+		Schedule: schedule.Schedule{Every: 15 * time.Minute},
+		Policy:   plan.Policy{Poison: plan.DefaultPoison, ForgetAfter: plan.DefaultForgetAfter},
+		Alert:    Alert{After: day},
 	}
 }
 

@@ -81,10 +81,10 @@ func mailKeys(a *Account) []key {
 
 func runKeys(a *Account) []key {
 	return []key{
-		on("every", "15m", "interval between the starts of two runs of loop", duration(time.Second), &a.Every),
-		on("cron", "", "times of the runs of loop as in crontab, instead of every", cron(), &a.Cron),
-		on("quiet", "", "time of day without runs of loop, such as `23:00-06:00`", window(), &a.Quiet),
-		on("jitter", "a tenth of every", "longest random delay that loop adds to a start", duration(0), &a.Jitter),
+		on("every", "15m", "interval between the starts of two runs of loop", duration(time.Second), &a.Schedule.Every),
+		on("cron", "", "times of the runs of loop as in crontab, instead of every", cron(), &a.Schedule.Cron),
+		on("quiet", "", "time of day without runs of loop, such as `23:00-06:00`", window(), &a.Schedule.Quiet),
+		on("jitter", "a tenth of every", "longest random delay that loop adds to a start", duration(0), &a.Schedule.Jitter),
 		on("before", "", "command to run before the server is contacted", argv(), &a.Before),
 		on("after", "", "command to run at the end of every run", argv(), &a.After),
 		on("alert", "", "how to notify someone when the account keeps failing", mapping("a mapping", freshAlert(), alertKeys, checkAlert), &a.Alert),

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/fetch/schedule"
 )
 
 // pin decodes sha256/BASE64.
@@ -118,20 +119,18 @@ func stateID() kind[string] {
 	})
 }
 
-// cron decodes a cron expression. Its form is checked here, its meaning by the
-// caller, who has the library.
-func cron() kind[string] {
-	return parsed("a cron expression", schema{"type": "string"}, func(w *walker, s string) (string, error) {
+// cron decodes a cron expression.
+func cron() kind[func(time.Time) time.Time] {
+	return parsed("a cron expression", schema{"type": "string"}, func(_ *walker, s string) (func(time.Time) time.Time, error) {
 		fields := strings.Fields(s)
 		if !strings.HasPrefix(s, "@") && (len(fields) < 5 || len(fields) > 7) {
-			return "", fmt.Errorf("wants a cron expression of five fields, such as \"*/5 * * * *\"")
+			return nil, fmt.Errorf("wants a cron expression of five fields, such as \"*/5 * * * *\"")
 		}
-		if w.opts.Cron != nil {
-			if err := w.opts.Cron(s); err != nil {
-				return "", fmt.Errorf("is not a cron expression: %w", err)
-			}
+		next, err := schedule.ParseCron(s)
+		if err != nil {
+			return nil, fmt.Errorf("is not a cron expression: %w", err)
 		}
-		return s, checkText(s)
+		return next, checkText(s)
 	})
 }
 

@@ -65,7 +65,7 @@ accounts:
 		"oauth":    a.Auth == sasl.XOAUTH2 && a.OAuth.Custom() && len(a.OAuth.Scopes) == 2 && a.OAuth.Subject == "u" && a.OAuth.RedirectPort == 8400 && a.OAuth.Tokens == TokensKeyring,
 		"mail":     a.Policy.Keep.None && a.Limits.Rate == 1<<20 && a.Policy.Envelope == header.Envelope{Header: "Delivered-To", Occurrence: 2, Strip: "p-"} && a.Policy.OnReject == plan.KeepOnServer && a.Policy.Poison == -1 && a.Policy.Received,
 		"dedupe":   a.Dedupe == Dedupe{DedupeMessageID, DuplicateTag} && a.Policy.ForgetAfter == 182*day && a.UTF8 == fetch.UTF8On && a.Server.Lang == "de",
-		"run":      a.Quiet.From == 23*time.Hour && a.Jitter == 0 && a.After[1] == "true" && a.Alert.After == 2*day && a.Alert.Ping != "",
+		"run":      a.Schedule.Quiet.From == 23*time.Hour && a.Schedule.Jitter == 0 && a.After[1] == "true" && a.Alert.After == 2*day && a.Alert.Ping != "",
 		"mbox":     *a.Deliver[0].Mbox == Mbox{"/etc/x", MboxO, 5 * time.Second},
 		"maildir":  a.Deliver[1].Maildir.Path == "/etc/y",
 		"smtp":     a.Deliver[2].ID() == "smtp:relay.example:25" && a.Deliver[2].Relay.TLS == RelayStartTLS && a.Deliver[2].Relay.From == "f@x",

@@ -79,9 +79,9 @@ func (k *checker) exclusive(x, y string) {
 func (k *checker) unset(name string) {
 	switch name {
 	case "every":
-		k.a.Every = 0
+		k.a.Schedule.Every = 0
 	case "cron":
-		k.a.Cron = ""
+		k.a.Schedule.Cron = nil
 	case "proxy":
 		k.a.Route.Proxy = nil
 	case "tunnel":
@@ -103,11 +103,11 @@ func (k *checker) complete() {
 	if a.ID == "" && a.User != "" && a.Server.Host != "" {
 		a.ID = defaultID(a)
 	}
-	if a.Cron != "" {
-		a.Every = 0
+	if a.Schedule.Cron != nil {
+		a.Schedule.Every = 0
 	}
 	if !k.has("jitter") {
-		a.Jitter = defaultJitter(a.Every)
+		a.Schedule.Jitter = defaultJitter(a.Schedule.Every)
 	}
 	if a.TLS.Legacy && !k.has("min_version") {
 		a.TLS.MinVersion = tls.VersionTLS10

@@ -48,15 +48,12 @@ type Log struct {
 }
 
 // Options are what reading a configuration depends on besides its bytes. The
-// zero value uses the process's environment and allows any cron expression of
-// the right form.
+// zero value uses the process's environment.
 type Options struct {
 	// LookupEnv replaces os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
 	// Keyring looks up keyring secrets; without it they fail when resolved.
 	Keyring func(service, user string) (string, error)
-	// Cron checks a cron expression; without it only its form is checked.
-	Cron func(expr string) error
 	// Shared means that others may read the file: a plain password in it is
 	// then a mistake. Load finds out by itself.
 	Shared bool

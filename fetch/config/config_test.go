@@ -70,8 +70,8 @@ func TestExample(t *testing.T) {
 	if diff := cmp.Diff(want, ids); diff != "" {
 		t.Error(diff)
 	}
-	if a.Limits != (plan.Limits{Messages: 1000, Bytes: 1 << 30, BytesPerDay: 1200 << 20}) || a.Policy.MaxSize != 100<<20 || a.Every != 5*time.Minute || a.Jitter != 30*time.Second {
-		t.Errorf("limit %+v, max_size %d, every %v, jitter %v", a.Limits, a.Policy.MaxSize, a.Every, a.Jitter)
+	if a.Limits != (plan.Limits{Messages: 1000, Bytes: 1 << 30, BytesPerDay: 1200 << 20}) || a.Policy.MaxSize != 100<<20 || a.Schedule.Every != 5*time.Minute || a.Schedule.Jitter != 30*time.Second {
+		t.Errorf("limit %+v, max_size %d, every %v, jitter %v", a.Limits, a.Policy.MaxSize, a.Schedule.Every, a.Schedule.Jitter)
 	}
 	if a.Server.Address() != "pop.example.org:995" || a.Password.Source() != "command pass" {
 		t.Errorf("server %v, password %s", a.Server.Address(), a.Password.Source())
@@ -90,10 +90,10 @@ accounts:
 		t.Fatal(err)
 	}
 	z, a := c.Accounts[0], c.Accounts[1]
-	if z.Name != "zeta" || z.ID != "alice@z.example.org:995" || z.Every != 0 || z.Route.Proxy.Server.String() != "h:1080" {
+	if z.Name != "zeta" || z.ID != "alice@z.example.org:995" || z.Schedule.Every != 0 || z.Route.Proxy.Server.String() != "h:1080" {
 		t.Errorf("zeta: %+v", z)
 	}
-	if a.ID != "alice@a" || a.Route.Proxy != nil || a.Every != time.Hour || a.Policy.Keep != (plan.Keep{Days: 14, Newest: 500, Below: 1 << 30}) {
+	if a.ID != "alice@a" || a.Route.Proxy != nil || a.Schedule.Every != time.Hour || a.Policy.Keep != (plan.Keep{Days: 14, Newest: 500, Below: 1 << 30}) {
 		t.Errorf("alpha: %+v", a)
 	}
 	if s := a.Server; s.Connect != 30*time.Second || s.Idle != 10*time.Second || s.Session != time.Hour {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/schedule"
 )
 
 const (
@@ -83,36 +85,20 @@ func duration(low time.Duration) kind[time.Duration] {
 	})
 }
 
-// Window is a time of day that may reach over midnight, in local time. The
-// zero value is no time at all.
-type Window struct {
-	// From and To are counted from midnight; To is outside.
-	From, To time.Duration
-}
-
-// Contains reports whether t's wall clock is in the window.
-func (q Window) Contains(t time.Time) bool {
-	at := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second
-	if q.From <= q.To {
-		return q.From <= at && at < q.To
-	}
-	return at >= q.From || at < q.To
-}
-
 // window decodes HH:MM-HH:MM.
-func window() kind[Window] {
+func window() kind[schedule.Window] {
 	s := schema{"type": "string", "pattern": `^[0-9]{1,2}:[0-9]{2} *- *[0-9]{1,2}:[0-9]{2}$`}
-	return parsed("a time of day such as 23:00-06:00", s, func(_ *walker, text string) (Window, error) {
+	return parsed("a time of day such as 23:00-06:00", s, func(_ *walker, text string) (schedule.Window, error) {
 		from, to, ok := strings.Cut(text, "-")
 		f, err1 := clock(from)
 		t, err2 := clock(to)
 		if !ok || err1 != nil || err2 != nil {
-			return Window{}, errors.New("wants a time of day such as 23:00-06:00")
+			return schedule.Window{}, errors.New("wants a time of day such as 23:00-06:00")
 		}
 		if f == t {
-			return Window{}, errors.New("starts and ends at the same time")
+			return schedule.Window{}, errors.New("starts and ends at the same time")
 		}
-		return Window{f, t}, nil
+		return schedule.Window{From: f, To: t}, nil
 	})
 }
 

@@ -36,24 +36,6 @@ func TestParseDuration(t *testing.T) {
 	}
 }
 
-func TestWindow(t *testing.T) {
-	night := Window{23 * time.Hour, 6 * time.Hour}
-	noon := Window{12 * time.Hour, 13 * time.Hour}
-	for _, tc := range []struct {
-		w    Window
-		at   string
-		want bool
-	}{
-		{night, "23:00", true}, {night, "05:59", true}, {night, "06:00", false}, {night, "22:59", false},
-		{noon, "12:30", true}, {noon, "13:00", false}, {Window{}, "00:00", false},
-	} {
-		at, err := time.Parse("15:04", tc.at)
-		if err != nil || tc.w.Contains(at) != tc.want {
-			t.Errorf("%v at %s: %v", tc.w, tc.at, !tc.want)
-		}
-	}
-}
-
 func TestEnumNames(t *testing.T) {
 	for got, want := range map[string]string{
 		pop3.STLS.String(): "stls", sasl.GSSAPI.String(): "gssapi",

@@ -1,4 +1,4 @@
-package command
+package schedule
 
 import (
 	"testing"
@@ -66,12 +66,12 @@ func TestCronYear(t *testing.T) {
 	}
 }
 
-func TestCheckCron(t *testing.T) {
+func TestParseCron(t *testing.T) {
 	for expr, ok := range map[string]bool{
 		"*/5 * * * *": true, "0 3 * * 1-5": true, "0 0 29 2 *": true,
 		"61 * * * *": false, "* * * *  x": false, "0 0 30 2 *": false, "0 0 31 4,6 *": false,
 	} {
-		if err := checkCron(expr); (err == nil) != ok {
+		if next, err := ParseCron(expr); (err == nil) != ok || ok && next(time.Now()).IsZero() {
 			t.Errorf("%q: %v", expr, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package command
+package schedule
 
 import (
 	"errors"
@@ -6,33 +6,18 @@ import (
 	"time"
 
 	"github.com/adhocore/gronx"
-
-	"github.com/mailhaul/mailhaul/fetch/config"
-	"github.com/mailhaul/mailhaul/fetch/schedule"
 )
 
-// scheduleOf turns what the user wrote into what a loop reads.
-func scheduleOf(a *config.Account) schedule.Schedule {
-	s := schedule.Schedule{
-		Every:  a.Every,
-		Jitter: a.Jitter,
-		Quiet:  schedule.Window(a.Quiet),
-	}
-	if a.Cron != "" {
-		s.Cron = func(after time.Time) time.Time { return nextCron(a.Cron, after) }
-	}
-	return s
-}
-
-// checkCron refuses an expression that is wrong or never comes true.
-func checkCron(expr string) error {
+// ParseCron returns a cron expression as Schedule.Cron. It refuses one that is
+// wrong or never comes true.
+func ParseCron(expr string) (next func(after time.Time) time.Time, err error) {
 	if !gronx.IsValid(expr) {
-		return errors.New("one of its five fields is wrong")
+		return nil, errors.New("one of its five fields is wrong")
 	}
 	if nextCron(expr, time.Now()).IsZero() {
-		return errors.New("no day is ever like that")
+		return nil, errors.New("no day is ever like that")
 	}
-	return nil
+	return func(after time.Time) time.Time { return nextCron(expr, after) }, nil
 }
 
 // nextCron returns the first time after t that the expression names, by the
