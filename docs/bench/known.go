@@ -67,7 +67,7 @@ func nothingNew(l *lab) (*table, error) {
 	return t, nil
 }
 
-// polls are the promises about a poll.
+// polls are the promises for a poll.
 func (t *table) polls(res []*result, n int) {
 	ours, bare := find(res, "mailhaul"), find(res, "bare STAT, UIDL, LIST")
 	t.atMost("mailhaul against the bare reader, time", ours.wall()/bare.wall(), 1.25, " x")
@@ -82,8 +82,8 @@ func (t *table) polls(res []*result, n int) {
 	t.atMost(fmt.Sprintf("mailhaul, peak RSS at %d", 10*n), many.rss(), 120, " MiB")
 }
 
-// memory is an in-memory server with n tiny messages, whose UIDs are in no
-// order: Dovecot takes minutes to index a million files.
+// memory is an in-memory server with n tiny messages, whose UIDs are unsorted:
+// Dovecot takes minutes to index a million files.
 func (l *lab) memory(n int) *pop3test.Server {
 	drop := &pop3test.Maildrop{}
 	body := []byte("From: a@example.org\r\nSubject: tiny\r\n\r\nx\r\n")
@@ -115,8 +115,8 @@ func (b box) uids() ([]string, error) {
 	return uids, err
 }
 
-// pollers are a tool that knows all messages, and one that knows all but a
-// few, spread over the mailbox.
+// pollers are one tool that knows all messages, and one that knows all but a few,
+// spread over the mailbox.
 func (l *lab) pollers(t tool, label string, b box, uids []string) ([]entrant, error) {
 	all := filepath.Join(l.dir, "known"+strings.ReplaceAll(label, " ", "")+t.name)
 	most := all + "most"
@@ -203,7 +203,7 @@ accounts:
 	return with(exec.Command(program, "-c", c, "-q", "fetch"), j), err
 }
 
-// remember makes a tool know messages that it never saw.
+// remember writes a tool's list of messages that it never saw.
 func (l *lab) remember(t tool, j job, uids []string) error {
 	var b bytes.Buffer
 	switch t.name {

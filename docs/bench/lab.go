@@ -14,7 +14,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
-// lab is what all measurements share: a directory, the server and the tools.
+// lab holds what all measurements share: a directory, the server and the tools.
 type lab struct {
 	dir     string
 	self    string // this program, which measures its children
@@ -83,9 +83,9 @@ func (l *lab) fresh() (string, error) {
 	return dir, os.Mkdir(dir, 0o700)
 }
 
-// discard gives back the space of a directory, but removes nothing before the
-// end: ext4 without a journal searches for inodes that were not freed in the
-// last minutes, so that whoever comes next would pay for the removal.
+// discard frees the space of a directory, but removes nothing before the end:
+// ext4 without a journal searches for inodes that were not freed in the last
+// minutes, so the next program would pay for the removal.
 func (l *lab) discard(dir string) {
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// box is a maildrop as a client reaches it.
+// box is the address of a maildrop.
 type box struct {
 	host string
 	port int
@@ -37,7 +37,7 @@ func (l *lab) box(user string, tls bool) box {
 
 func (b box) addr() string { return net.JoinHostPort(b.host, strconv.Itoa(b.port)) }
 
-// bare is the least that a POP3 client can be. It trusts the server.
+// bare is a minimal POP3 client. It trusts the server.
 type bare struct {
 	conn net.Conn
 	r    *bufio.Reader
@@ -85,7 +85,7 @@ func (c *bare) line() (string, error) {
 	return s, err
 }
 
-// skip reads a multi-line reply and throws it away.
+// skip reads a multi-line reply and discards it.
 func (c *bare) skip(each func(line []byte)) error {
 	for full := true; ; {
 		s, err := c.r.ReadSlice('\n')
@@ -102,8 +102,8 @@ func (c *bare) skip(each func(line []byte)) error {
 	}
 }
 
-// readLimit is how fast the messages can be read at best: window commands in
-// flight, and the bytes thrown away.
+// readLimit measures the fastest way to read the messages: window commands are
+// pipelined, and the bytes are discarded.
 func (l *lab) readLimit(b box, window int) (sample, error) {
 	return timed(func() error { return b.read(window, false) })
 }
@@ -162,7 +162,7 @@ func (c *bare) each(command string, n, window int, body bool) error {
 	return nil
 }
 
-// listLimit is how fast the listing can be had at best.
+// listLimit measures the fastest way to get the listing.
 func (l *lab) listLimit(b box) (sample, error) {
 	return timed(func() error { return b.list(nil) })
 }
@@ -192,7 +192,7 @@ func (b box) list(each func(line []byte)) error {
 	return err
 }
 
-// writeLimit is how fast the messages of a mailbox can be written into one
+// writeLimit measures how fast the messages of a mailbox can be written into one
 // directory and made durable, 16 in parallel, each with an fsync.
 func (l *lab) writeLimit(user string) (sample, error) {
 	dir, err := l.fresh()

@@ -28,9 +28,9 @@ func localhost(l *lab) (*table, error) {
 	entrants := l.entrants(
 		fetch{tool: "mailhaul", box: "mixed", n: n},
 		fetch{tool: "mpop", box: "mixed", n: n},
-		fetch{tool: "mailhaul", label: "mailhaul, filled anew", box: "doomed", n: n, before: refill},
-		fetch{tool: "mailhaul", label: "mailhaul, filled anew, delete", box: "doomed", n: n, delete: true, before: refill},
-		fetch{tool: "mpop", label: "mpop, filled anew, delete", box: "doomed", n: n, delete: true, before: refill},
+		fetch{tool: "mailhaul", label: "mailhaul, refilled", box: "doomed", n: n, before: refill},
+		fetch{tool: "mailhaul", label: "mailhaul, refilled, delete", box: "doomed", n: n, delete: true, before: refill},
+		fetch{tool: "mpop", label: "mpop, refilled, delete", box: "doomed", n: n, delete: true, before: refill},
 		fetch{tool: "mailhaul", label: "mailhaul, TLS", box: "mixed", n: n, tls: true},
 		fetch{tool: "mpop", label: "mpop, TLS", box: "mixed", n: n, tls: true},
 		fetch{tool: "fdm", box: "part", n: part},
@@ -65,8 +65,8 @@ func localhost(l *lab) (*table, error) {
 	write := find(res, "write limit")
 	limit := largerOf(find(res, "read limit"), write)
 	t.atMost("mailhaul against the "+limit.name+", time", ours.wall()/limit.wall(), 1.25, " x")
-	anew := find(res, "mailhaul, filled anew") // as what is deleted must be: the server knows less of it
-	t.atMost("deleting against keeping, time", find(res, "mailhaul, filled anew, delete").wall()/anew.wall(), 1.15, " x")
+	anew := find(res, "mailhaul, refilled") // as what is deleted must be: the server knows less of it
+	t.atMost("deleting against keeping, time", find(res, "mailhaul, refilled, delete").wall()/anew.wall(), 1.15, " x")
 	limit = largerOf(find(res, "read limit, TLS"), write)
 	t.atMost("mailhaul, TLS, against the "+limit.name+", time", find(res, "mailhaul, TLS").wall()/limit.wall(), 1.3, " x")
 	return t, nil

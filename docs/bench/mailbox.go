@@ -22,8 +22,8 @@ const (
 
 func accountName(i int) string { return fmt.Sprintf("u%03d", i) }
 
-// fill makes sure that the mailbox has its messages, and that Dovecot has
-// indexed and the system has cached them. It returns their number.
+// fill makes sure that the mailbox has its messages, that Dovecot has indexed
+// them and that the system has cached them. It returns their number.
 func (l *lab) fill(user string, n int, make func(n int) [][]byte) error {
 	if l.ready[user] {
 		return nil
@@ -47,8 +47,8 @@ func (l *lab) mixed() (int, error) {
 	return n, l.fill("mixed", n, func(n int) [][]byte { return pop3test.Corpus(seed, n) })
 }
 
-// traps are the messages at the head of a mailbox that not every tool bears:
-// getmail takes no line of 1 MiB.
+// traps are the messages at the head of a mailbox that not every tool can handle:
+// getmail refuses a line of 1 MiB.
 const traps = 20
 
 // link fills a mailbox with n messages of another one, traps left out, as
@@ -87,8 +87,7 @@ func (l *lab) links(from, to string, skip, n int) error {
 	return nil
 }
 
-// refill makes a mailbox whose messages were deleted whole again, new to the
-// server.
+// refill restores the deleted messages of a mailbox; they are new to the server.
 func (l *lab) refill(from, to string, n int) error {
 	dir := l.dovecot.Maildir(to)
 	owner, err := os.Stat(dir)
@@ -132,7 +131,7 @@ func (l *lab) tinyMail(user string, n int) error {
 	if err != nil {
 		return err
 	}
-	const perFile = 20_000 // file systems bound the links of a file
+	const perFile = 20_000 // file systems bound the links to a file
 	var file string
 	body := []byte("From: a@example.org\nSubject: tiny\n\nx\n")
 	for i := range n {

@@ -1,17 +1,17 @@
 //go:build linux
 
-// Command bench measures mailhaul beside the other retrievers that Debian has,
-// and beside the limits of the machine: the same mailboxes, the same server,
-// one run, taking turns, whole processes. It prints one Markdown table a
-// target and, after a full run, writes them into docs/performance.md.
+// Command bench compares mailhaul with the other retrievers in Debian and with the
+// limits of the machine: the same mailboxes, the same server, in turn, as whole
+// processes. It prints one Markdown table for each target and, after a full run,
+// writes them into docs/performance.md.
 //
 //	make bench              every target
 //	make bench T=1,4        some of them
-//	make bench Q=1          small mailboxes, one round: does it still work?
-//	make bench P=mpop       some of the peers
+//	make bench Q=1          small mailboxes, one round: a quick test
+//	make bench P=mpop       some of the programs
 //	make bench R=5          more rounds (3 is the default)
 //
-// It wants Linux, Dovecot's POP3 server, and whichever peers are installed.
+// It needs Linux and Dovecot's POP3 server, and uses the peers that are installed.
 package main
 
 import (

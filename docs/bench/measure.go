@@ -17,8 +17,8 @@ import (
 )
 
 // measureArg makes this program run a command and print its cost. A process
-// of its own is needed for that: Linux counts the memory of the process that
-// starts another one in the peak of the new one, and ours is large.
+// of its own is needed for that: Linux counts the memory of the starting process
+// in the peak of the new one, and ours is large.
 const measureArg = "-measure"
 
 // patience bounds one run.
@@ -61,7 +61,7 @@ func (l *lab) measure(cmd *exec.Cmd, codes ...int) (sample, error) {
 	defer r.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	syscall.Sync() // what was prepared or removed before is not this run's to write
+	syscall.Sync() // this run must not write what was prepared or removed before
 	outer := exec.CommandContext(ctx, l.self, append([]string{measureArg, cmd.Path}, cmd.Args[1:]...)...)
 	outer.Env, outer.Dir = cmd.Env, cmd.Dir
 	var out bytes.Buffer
@@ -99,9 +99,9 @@ type result struct {
 	samples []sample
 }
 
-// contest lets the entrants take turns, so that a slow minute of the machine
-// hits all of them. A peer may fail now and then (getmail hangs once in some
-// thousand deliveries); we may not.
+// contest runs the entrants in turn, so that a slow minute of the machine affects
+// all of them. A peer may fail now and then (getmail hangs once in some thousand
+// deliveries); mailhaul may not.
 func (l *lab) contest(entrants []entrant) ([]*result, error) {
 	results := make([]*result, len(entrants))
 	for i, e := range entrants {

@@ -15,7 +15,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
-// writers is what storing the messages takes without any network.
+// writers stores the messages without any network.
 const writers = "write limit"
 
 // latency is target 3.
@@ -80,13 +80,13 @@ func (l *lab) distant(rtt time.Duration, n, few int) ([]*result, error) {
 	}
 	reader := l.box("latency", false)
 	reader.host, reader.port = via.host, via.port
-	entrants = append(entrants, entrant{name: "bare reader, 1000 in flight", messages: n, run: func() (sample, error) {
+	entrants = append(entrants, entrant{name: "bare reader, 1000 pipelined", messages: n, run: func() (sample, error) {
 		return l.readLimit(reader, 1000)
 	}}, entrant{name: writers, messages: n, run: func() (sample, error) { return l.writeLimit("latency") }})
 	return l.contest(entrants)
 }
 
-// lockStep is mailhaul with a server that does not announce PIPELINING.
+// lockStep runs mailhaul with a server that does not announce PIPELINING.
 func (l *lab) lockStep(proxy *pop3test.DelayProxy, via *box, few int, del bool) entrant {
 	n := few - 1 // from 100 on, a list that was emptied is looked at once more
 	name, keep, user := "mailhaul without pipelining", "all", "doomed"
@@ -128,14 +128,14 @@ accounts:
 	}}
 }
 
-// sessionTurns is what a session may wait for in lock step beside its
-// messages: CAPA, AUTH, CAPA, STAT, UIDL, LIST and QUIT.
+// sessionTurns is the number of round trips of a session without pipelining, in
+// addition to its messages: CAPA, AUTH, CAPA, STAT, UIDL, LIST and QUIT.
 const sessionTurns = 7
 
-// distances are the promises about one round trip time.
+// distances are the promises for one round trip time.
 func (t *table) distances(rtt time.Duration, res []*result) {
 	ours, ms := find(res, "mailhaul"), rtt.Milliseconds()
-	bare := find(res, "bare reader, 1000 in flight")
+	bare := find(res, "bare reader, 1000 pipelined")
 	t.atMost(fmt.Sprintf("mailhaul against the bare reader at %d ms, time", ms), ours.wall()/bare.wall(), 1.4, " x")
 	if rtt == 80*time.Millisecond {
 		if peer := find(res, "mpop"); peer != nil {
@@ -189,7 +189,7 @@ func accounts(l *lab) (*table, error) {
 	return t, nil
 }
 
-// readAccounts is what reading so many maildrops takes at best, 16 at a time.
+// readAccounts measures the fastest way to read so many maildrops, 16 at a time.
 func (l *lab) readAccounts(proxy *pop3test.DelayProxy, n int) (sample, error) {
 	return timed(func() error {
 		slots, errs := make(chan struct{}, 16), make([]error, n)

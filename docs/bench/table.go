@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// table is what one target comes to.
+// table is the result of one target.
 type table struct {
 	number int
 	title  string
@@ -17,7 +17,7 @@ type table struct {
 	notes  []string
 }
 
-// check is one promise beside what was measured.
+// check compares a promise with a measurement.
 type check struct {
 	what      string
 	got, want float64
@@ -79,7 +79,7 @@ func writeRows(b *strings.Builder, head []string, rows [][]string) {
 	}
 }
 
-// figure prints three digits that matter.
+// figure prints three significant digits.
 func figure(f float64) string {
 	switch {
 	case f >= 100:

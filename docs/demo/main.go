@@ -1,6 +1,6 @@
-// Command demo shows mailhaul's main job on this machine alone: a sample POP3
-// server with TLS on loopback, a fetch that is cut off in the middle, a second
-// one that goes on, and a count of what arrived.
+// Command demo shows mailhaul's main job on this machine: a sample POP3 server
+// with TLS on loopback, a fetch that is killed in the middle, a second fetch that
+// completes it, and a count of the delivered messages.
 package main
 
 import (

@@ -15,8 +15,8 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
-// mailer sends messages by LMTP (RFC 2033), to one mailbox after the other, for
-// as long as it may. A message without an answer may have arrived or not.
+// mailer sends messages by LMTP (RFC 2033), to one mailbox after the other, until
+// its context ends. A message without an answer may or may not have arrived.
 type mailer struct {
 	d     *pop3test.Dovecot
 	mu    sync.Mutex
@@ -104,7 +104,7 @@ func (m *mailer) note(where map[string]bool, id string) {
 	where[id] = true
 }
 
-// compare finds what is lost and what is there more than once.
+// compare finds lost messages and messages that arrived more than once.
 func (m *mailer) compare(got map[string]int) (missing, twice []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -1,6 +1,6 @@
-// Command soak runs mailhaul's loop under bad luck for a while: 50 mailboxes of
+// Command soak runs mailhaul's loop under random failures: 50 mailboxes of
 // a private Dovecot get mail by LMTP all the time, mailhaul is killed and
-// started again at random, the server is stopped and started. At the end each
+// restarted at random, and the server is stopped and started. At the end each
 // message must have arrived once, and memory must not have grown.
 package main
 
@@ -38,7 +38,7 @@ func main() {
 	}
 }
 
-// host is the pop3test.TB of a program that is no test.
+// host is a pop3test.TB for a program that is not a test.
 type host struct {
 	mu     sync.Mutex
 	undo   []func()

@@ -23,7 +23,7 @@ type program struct {
 	cmd     *exec.Cmd
 	inCalm  bool
 	most    int64   // of all samples
-	samples []int64 // since it is not killed any more
+	samples []int64 // since the last kill
 }
 
 func (p *program) start() error {
@@ -60,7 +60,7 @@ func (p *program) kill() {
 	_ = cmd.Wait()
 }
 
-// calm says that it is not killed any more.
+// calm notes that it is no longer killed.
 func (p *program) calm() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,7 +97,7 @@ func (p *program) watch(ctx context.Context) {
 	}
 }
 
-// resident is a process's memory in bytes; 0 if it cannot be told.
+// resident is a process's memory in bytes; 0 if it is not known.
 func resident(pid int) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 
 const accounts = 50
 
-// How often bad luck strikes, on average, and how long the last part of the
-// time is in which mailhaul is not killed, so that its memory can be watched.
+// Average time between failures, and the length of the last part in which mailhaul
+// is not killed, so that its memory can be measured.
 const (
 	killEvery = 4 * time.Second
 	stopEvery = 15 * time.Second
@@ -94,7 +94,7 @@ func (h *host) trouble(ctx context.Context, d *pop3test.Dovecot, p *program, cal
 	}
 }
 
-// settle waits until all has arrived, ends the program and counts.
+// settle waits until all messages have arrived, ends the program and counts.
 func (h *host) settle(m *mailer, p *program, dir string, stops int, took time.Duration) {
 	deadline := time.Now().Add(time.Minute)
 	missing, _ := m.compare(arrived(dir))
