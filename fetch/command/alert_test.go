@@ -17,31 +17,6 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-func TestAlertDue(t *testing.T) {
-	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	ago := func(h int) time.Time { return now.Add(-time.Duration(h) * time.Hour) }
-	bad, good := &state.Run{Exit: 77, Error: "x"}, &state.Run{}
-	for name, tc := range map[string]struct {
-		s    state.StatusFile
-		want string
-	}{
-		"never ran":           {state.StatusFile{}, ""},
-		"fine":                {state.StatusFile{LastRun: good, LastSuccess: ago(1)}, ""},
-		"fine, long ago":      {state.StatusFile{LastRun: good, LastSuccess: ago(100)}, ""},
-		"fails since lately":  {state.StatusFile{LastRun: bad, LastSuccess: ago(23)}, ""},
-		"fails for too long":  {state.StatusFile{LastRun: bad, LastSuccess: ago(24)}, jsonline.NoSuccess},
-		"told already":        {state.StatusFile{LastRun: bad, LastSuccess: ago(48), Alerted: ago(24)}, ""},
-		"never had a success": {state.StatusFile{LastRun: bad, Since: ago(25)}, jsonline.NoSuccess},
-		"new and failing":     {state.StatusFile{LastRun: bad, Since: ago(2)}, ""},
-		"works again":         {state.StatusFile{LastRun: good, LastSuccess: ago(0), Alerted: ago(5)}, jsonline.Recovered},
-	} {
-		got, due := alertDue(&tc.s, 24*time.Hour, now)
-		if got != tc.want || due != (tc.want != "") {
-			t.Errorf("%s: %q, want %q", name, got, tc.want)
-		}
-	}
-}
-
 // inbox is an HTTP server that keeps what was posted.
 type inbox struct {
 	*httptest.Server

@@ -226,8 +226,8 @@ func (e *env) build(accounts []*config.Account, change func(*fetch.Account)) ([]
 func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary {
 	e.confine(e.built, len(list) > 0 && list[0].CreateTargets)
 	status := e.statuses(list)
-	watch := e.watch(status)
-	reps := reporters{status, watch}
+	watcher := e.watch(status, false)
+	reps := reporters{status, watcher}
 	done := func() {}
 	if e.bars {
 		b := term.NewBars(e.screen)
@@ -246,13 +246,13 @@ func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary 
 	}
 	sums := f.Run(ctx, list)
 	done()
-	watch.finish()
+	watcher.Finish()
 	for i := range sums {
 		if sums[i].NotBegun {
 			p.print(&sums[i])
 		}
 	}
-	if slices.ContainsFunc(sums, wasStopped) {
+	if slices.ContainsFunc(sums, func(s fetch.Summary) bool { return errors.Is(s.Err, context.Canceled) }) {
 		fmt.Fprintln(e.std.Err, "mailhaul: "+exit.Stopped(fetchStopped).Error())
 	}
 	return sums
@@ -293,7 +293,7 @@ func (p *printer) print(s *fetch.Summary) {
 	case !p.quiet || s.Err != nil:
 		writeLine(p.std.Out, s)
 	}
-	if s.Err != nil && !wasStopped(*s) {
+	if s.Err != nil && !errors.Is(s.Err, context.Canceled) {
 		mail := s.Mail()
 		if p.json {
 			mail = "" // the object has it
@@ -302,9 +302,6 @@ func (p *printer) print(s *fetch.Summary) {
 	}
 	p.printNotes(s.Account, s.Notes)
 }
-
-// wasStopped reports whether a run was cut short by a signal, and that is all.
-func wasStopped(s fetch.Summary) bool { return errors.Is(s.Err, context.Canceled) }
 
 // verdict is the exit code of several accounts' runs; their stories are told.
 func verdict(sums []fetch.Summary) error {

@@ -31,6 +31,8 @@ var layers = map[string][]string{
 	"fetch/command/hook":    {"deliver/pipe", "fetch/command/term"},
 	"fetch/command/logging": {"fetch/command/term"},
 
+	"fetch/command/watch": {"fetch", "fetch/command/advice", "fetch/command/hook", "fetch/command/jsonline", "fetch/command/term", "fetch/config", "state", "deliver/durable"},
+
 	"fetch/command/jsonline": {"fetch", "fetch/plan", "state"},
 	"fetch/command/route":    {"fetch", "fetch/config", "fetch/pop3", "fetch/command/exit", "fetch/command/hook"},
 

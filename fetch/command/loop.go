@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -17,10 +16,9 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/logging"
-	"github.com/mailhaul/mailhaul/fetch/command/term"
+	"github.com/mailhaul/mailhaul/fetch/command/watch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/schedule"
-	"github.com/mailhaul/mailhaul/state"
 )
 
 func loopCommand() *cli.Command {
@@ -42,9 +40,9 @@ type loopRun struct {
 	first    *env // of the start
 	fetcher  *fetch.Fetcher
 	confined *confinement
-	status   *statusWriter
-	watch    *watcher
-	manager  manager
+	status   *watch.StatusFiles
+	watch    *watch.Watcher
+	manager  watch.Systemd
 }
 
 func runLoop(c *cli.Context) error {
@@ -57,13 +55,13 @@ func runLoop(c *cli.Context) error {
 		return err
 	}
 	e.log = e.loopLogger(c)
-	l := &loopRun{cli: c, shard: part, first: e, fetcher: e.fetcher(), status: newStatusWriter(e.stateDir)}
+	l := &loopRun{cli: c, shard: part, first: e, fetcher: e.fetcher(), status: watch.NewStatusFiles(e.stateDir)}
 	tasks, accounts, err := l.tasks(e)
 	if err != nil {
 		return err
 	}
-	l.status.follow(idsOf(accounts))
-	l.status.expireBy(e.expiries(accounts))
+	l.status.Follow(idsOf(accounts))
+	l.status.ExpireBy(e.expiries(accounts))
 	l.fill(&tasks)
 	l.confined = e.confine(accounts, false)
 	return l.run(c.Context, tasks)
@@ -72,24 +70,23 @@ func runLoop(c *cli.Context) error {
 // run works until ctx is done.
 func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	e := l.first
-	hup, usr1, stop := loopSignals()
+	hup, usr1, stop := watch.Signals()
 	defer stop()
-	l.watch = e.watch(l.status)
-	l.watch.loop = true
-	defer l.watch.finish()
+	l.watch = e.watch(l.status, true)
+	defer l.watch.Finish()
 	around, cancel := context.WithCancel(context.WithoutCancel(ctx)) // outlives the runs
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
 	if e.conf.Metrics != "" {
-		wait, err := e.serveMetrics(around, e.conf.Metrics, l.status)
+		wait, err := watch.ServeMetrics(around, e.log, e.conf.Metrics, l.status, version())
 		if err != nil {
 			return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("metrics: %w", err)}
 		}
 		wg.Go(wait)
 	}
 	reload, now := make(chan schedule.Tasks), make(chan struct{})
-	wg.Go(func() { l.watch.keep(around, l.tellStatus) })
+	wg.Go(func() { l.watch.Keep(around, l.tellStatus) })
 	wg.Go(func() { l.obey(around, hup, usr1, reload, now) })
 
 	f := l.fetcher
@@ -101,14 +98,14 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 		f.Reporter = reporters{l.status, l.watch, &jsonLines{env: e}}
 	}
 	loop := &schedule.Loop{Reload: reload, RunAll: now,
-		Planned:   func(t *schedule.Task, next time.Time) { l.status.planned(t.Name, next) },
-		Tick:      l.manager.alive,
-		TickEvery: watchdogEvery(),
+		Planned:   func(t *schedule.Task, next time.Time) { l.status.Planned(t.Name, next) },
+		Tick:      l.manager.Alive,
+		TickEvery: watch.WatchdogEvery(),
 	}
 	e.log.Info("loop begins", "accounts", len(tasks.List), "shard", l.shard.String(), "version", version())
-	l.manager.ready()
+	l.manager.Ready()
 	told := make(chan struct{})
-	forget := context.AfterFunc(ctx, func() { defer close(told); l.manager.stopping() })
+	forget := context.AfterFunc(ctx, func() { defer close(told); l.manager.Stopping() })
 	defer func() {
 		if !forget() {
 			<-told // before the process ends
@@ -160,7 +157,7 @@ func (e *env) open(a *config.Account) (*fetch.Account, error) {
 // fill adds what is known of earlier runs.
 func (l *loopRun) fill(r *schedule.Tasks) {
 	for i := range r.List {
-		if s, ok := l.status.get(r.List[i].Name); ok && s.LastRun != nil {
+		if s, ok := l.status.Get(r.List[i].Name); ok && s.LastRun != nil {
 			r.List[i].Started, r.List[i].Class = s.LastRun.Started, fetch.ClassOf(fetch.Exit(s.LastRun.Exit))
 		}
 	}
@@ -179,7 +176,7 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 			case <-ctx.Done():
 			}
 		case <-hup:
-			l.manager.reloading()
+			l.manager.Reloading()
 			r, err := l.reread()
 			if err != nil {
 				l.first.log.Error("configuration not taken over; the old one stays", "err", err, "hint", advice.Text(err, advice.Situation{Running: true}))
@@ -190,7 +187,7 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 				case <-ctx.Done():
 				}
 			}
-			l.manager.ready()
+			l.manager.Ready()
 		}
 	}
 }
@@ -221,37 +218,16 @@ func (l *loopRun) reread() (schedule.Tasks, error) {
 			return r, fmt.Errorf("the sandbox of this process does not allow it (%s): restart loop", cmp.Or(reason, missing))
 		}
 	}
-	l.status.follow(idsOf(accounts))
-	l.status.expireBy(e.expiries(accounts))
-	l.watch.configure(conf)
+	l.status.Follow(idsOf(accounts))
+	l.status.ExpireBy(e.expiries(accounts))
+	l.watch.Configure(conf)
 	l.fill(&r)
 	return r, nil
 }
 
 // tellStatus gives systemd a line for `systemctl status`.
 func (l *loopRun) tellStatus() {
-	l.manager.status(statusLine(l.status.all()))
-}
-
-func statusLine(list []state.StatusFile) string {
-	running, failing := 0, 0
-	var next []time.Time
-	for i := range list {
-		if list[i].State == state.StateRunning {
-			running++
-		}
-		if !list[i].Failing().IsZero() {
-			failing++
-		}
-		if !list[i].NextRun.IsZero() {
-			next = append(next, list[i].NextRun)
-		}
-	}
-	line := fmt.Sprintf("%s, %d running, %d failing", term.Plural(len(list), "account"), running, failing)
-	if len(next) > 0 {
-		line += ", next run at " + slices.MinFunc(next, time.Time.Compare).Local().Format(time.TimeOnly)
-	}
-	return line
+	l.manager.Status(watch.StatusLine(l.status.All()))
 }
 
 // jsonLines prints an object for each run that ends.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/command/watch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -62,10 +63,10 @@ func TestMetricsPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range metrics() {
-		name := strings.TrimPrefix(m.name, "mailhaul_fetched")
+	for _, m := range watch.Metrics() {
+		name := strings.TrimPrefix(m.Name, "mailhaul_fetched")
 		if !strings.Contains(string(page), name) {
-			t.Errorf("%s is not in docs/metrics.md", m.name)
+			t.Errorf("%s is not in docs/metrics.md", m.Name)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
-	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // What a person is told when something went wrong: what happened and to which
@@ -48,16 +47,10 @@ func printFailure(w io.Writer, account string, err error, hints []string, mail s
 	}
 }
 
-// situation is what advice depends on; a may be nil.
-func situation(a *config.Account, bare bool) advice.Situation {
-	if a == nil {
-		return advice.Situation{}
-	}
-	return advice.Situation{Account: a.Name, Bare: bare, Host: a.Server.Host, Implicit: a.Server.Security == pop3.ImplicitTLS, OAuth: a.OAuth != nil}
-}
-
 // situation is that of an account in this command.
-func (e *env) situation(a *config.Account) advice.Situation { return situation(a, e.conf == nil) }
+func (e *env) situation(a *config.Account) advice.Situation {
+	return advice.SituationOf(a, e.conf == nil)
+}
 
 // hint is what to do about an account's error, for a log and for JSON.
 func (e *env) hint(account string, err error) string {

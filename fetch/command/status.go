@@ -18,6 +18,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
+	"github.com/mailhaul/mailhaul/fetch/command/watch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -136,8 +137,8 @@ func (e *env) status(a *config.Account, all bool) jsonline.Status {
 	if !s.Running {
 		s.State = state.StateIdle
 	}
-	s.NoSuccessSince = failingSince(&s.StatusFile, time.Now())
-	s.Overdue = overdue(&s.StatusFile, a.Alert.After, time.Now())
+	s.NoSuccessSince = watch.FailingSince(&s.StatusFile, time.Now())
+	s.Overdue = watch.Overdue(&s.StatusFile, a.Alert.After, time.Now())
 	if !s.Updated.IsZero() {
 		s.Known = s.StatusFile.Known
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // Situation is what advice depends on besides the error.
@@ -25,6 +27,14 @@ type Situation struct {
 	Implicit, OAuth bool
 	// Running: a loop goes on with the configuration that it has.
 	Running bool
+}
+
+// SituationOf is that of an account; a may be nil.
+func SituationOf(a *config.Account, bare bool) Situation {
+	if a == nil {
+		return Situation{}
+	}
+	return Situation{Account: a.Name, Bare: bare, Host: a.Server.Host, Implicit: a.Server.Security == pop3.ImplicitTLS, OAuth: a.OAuth != nil}
 }
 
 // option is a setting as this person makes it: by a key or by an option.

@@ -1,8 +1,9 @@
-package command
+package watch
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -11,9 +12,9 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// serveMetrics answers GET /metrics on a loopback address until ctx is done.
+// ServeMetrics answers GET /metrics on a loopback address until ctx is done.
 // The returned function waits for its end.
-func (e *env) serveMetrics(ctx context.Context, address string, w *statusWriter) (wait func(), err error) {
+func ServeMetrics(ctx context.Context, log *slog.Logger, address string, w *StatusFiles, version string) (wait func(), err error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
@@ -25,7 +26,7 @@ func (e *env) serveMetrics(ctx context.Context, address string, w *statusWriter)
 			return
 		}
 		rw.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_ = writeMetrics(rw, w.all())
+		_ = writeMetrics(rw, w.All(), version)
 	})
 	s := &http.Server{
 		Handler:        mux,
@@ -38,10 +39,10 @@ func (e *env) serveMetrics(ctx context.Context, address string, w *statusWriter)
 	go func() {
 		defer close(done)
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			e.log.Error("metrics listener", "err", err)
+			log.Error("metrics listener", "err", err)
 		}
 	}()
-	e.log.Info("metrics", "url", "http://"+l.Addr().String()+"/metrics")
+	log.Info("metrics", "url", "http://"+l.Addr().String()+"/metrics")
 	return func() {
 		<-ctx.Done()
 		_ = s.Close()

@@ -1,8 +1,7 @@
-package command
+package watch
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +23,7 @@ func TestMetricsFormat(t *testing.T) {
 			Totals: state.Totals{Runs: map[int]int64{0: 5, 77: 2, 99: 1}, Fetched: 1 << 40, Bytes: 1 << 50, Seconds: 0.25}},
 	}
 	var b bytes.Buffer
-	if err := writeMetrics(&b, list); err != nil {
+	if err := writeMetrics(&b, list, "1"); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -40,29 +39,21 @@ func TestMetricsFormat(t *testing.T) {
 			t.Errorf("lacks %s", want)
 		}
 	}
-	checkWithPromtool(t, b.Bytes())
+	cmd := exec.CommandContext(t.Context(), pop3test.Require(t, "promtool"), "check", "metrics")
+	cmd.Stdin = bytes.NewReader(b.Bytes())
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("promtool: %v\n%s\n%s", err, out, &b)
+	}
 	dir := t.TempDir()
-	if err := writeMetricsFile(filepath.Join(dir, "none", "x"), list); err == nil {
+	if err := writeMetricsFile(filepath.Join(dir, "none", "x"), list, "1"); err == nil {
 		t.Error("no error for a missing directory")
 	}
 	for range 2 {
-		if err := writeMetricsFile(filepath.Join(dir, "x.prom"), list); err != nil {
+		if err := writeMetricsFile(filepath.Join(dir, "x.prom"), list, "1"); err != nil {
 			t.Error(err)
 		}
 	}
 	if names, _ := os.ReadDir(dir); len(names) != 1 {
 		t.Errorf("left behind: %v", names)
-	}
-}
-
-func checkWithPromtool(t *testing.T, text []byte) {
-	t.Helper()
-	path := pop3test.Require(t, "promtool")
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "check", "metrics")
-	cmd.Stdin = bytes.NewReader(text)
-	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("promtool: %v\n%s\n%s", err, out, text)
 	}
 }

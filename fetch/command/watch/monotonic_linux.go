@@ -1,4 +1,4 @@
-package command
+package watch
 
 import "golang.org/x/sys/unix"
 

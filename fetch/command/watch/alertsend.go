@@ -1,4 +1,4 @@
-package command
+package watch
 
 import (
 	"bytes"
@@ -26,23 +26,24 @@ const (
 	alertSenders = 4
 )
 
-// postman sends in the background: what is about one account in order, and
+// notifier sends in the background: what is about one account in order, and
 // nothing that has waited too long in a full queue.
-type postman struct {
-	log    *slog.Logger
-	client *http.Client
-	begin  sync.Once
-	queues [alertSenders]chan errand
-	wg     sync.WaitGroup
+type notifier struct {
+	log     *slog.Logger
+	client  *http.Client
+	version string
+	begin   sync.Once
+	queues  [alertSenders]chan job
+	wg      sync.WaitGroup
 }
 
-type errand struct {
+type job struct {
 	account string
 	do      func() error
 }
 
-func newPostman(log *slog.Logger) *postman {
-	return &postman{log: log, client: &http.Client{
+func newNotifier(log *slog.Logger, version string) *notifier {
+	return &notifier{log: log, version: version, client: &http.Client{
 		Timeout: alertTimeout,
 		// A redirect would carry the token in the URL's path somewhere else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -50,22 +51,22 @@ func newPostman(log *slog.Logger) *postman {
 }
 
 // send has an errand done. The senders start with the first one.
-func (p *postman) send(account string, do func() error) {
+func (p *notifier) send(account string, do func() error) {
 	p.begin.Do(p.start)
 	n := 0
 	for _, c := range []byte(account) {
 		n = (n*31 + int(c)) % alertSenders
 	}
 	select {
-	case p.queues[n] <- errand{account, do}:
+	case p.queues[n] <- job{account, do}:
 	default:
 		p.log.Warn("alert dropped: too many are waiting", "account", account)
 	}
 }
 
-func (p *postman) start() {
+func (p *notifier) start() {
 	for i := range p.queues {
-		q := make(chan errand, alertQueue/alertSenders)
+		q := make(chan job, alertQueue/alertSenders)
 		p.queues[i] = q
 		p.wg.Go(func() {
 			for e := range q {
@@ -78,7 +79,7 @@ func (p *postman) start() {
 }
 
 // Close waits for what is queued. Nothing may be sent afterwards.
-func (p *postman) Close() {
+func (p *notifier) Close() {
 	for _, q := range p.queues {
 		if q != nil {
 			close(q)
@@ -91,7 +92,7 @@ func (p *postman) Close() {
 // ping tells a healthcheck service: how is "start", "fail" or, for a success,
 // "". It goes to the end of the URL's path, as healthchecks.io and those like
 // it have it.
-func (p *postman) ping(to, how, reason string) error {
+func (p *notifier) ping(to, how, reason string) error {
 	u, err := url.Parse(to)
 	if err != nil {
 		return errors.New("the ping's URL is wrong")
@@ -102,7 +103,7 @@ func (p *postman) ping(to, how, reason string) error {
 	return p.submit("ping", u, "text/plain; charset=utf-8", []byte(reason))
 }
 
-func (p *postman) webhook(to string, n jsonline.Notice) error {
+func (p *notifier) webhook(to string, n jsonline.Notice) error {
 	u, err := url.Parse(to)
 	if err != nil {
 		return errors.New("the webhook's URL is wrong")
@@ -116,7 +117,7 @@ func (p *postman) webhook(to string, n jsonline.Notice) error {
 
 // submit does one POST. No error contains more of the URL than its host: the
 // rest is as good as a password.
-func (p *postman) submit(what string, u *url.URL, kind string, body []byte) error {
+func (p *notifier) submit(what string, u *url.URL, kind string, body []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), alertTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
@@ -124,7 +125,7 @@ func (p *postman) submit(what string, u *url.URL, kind string, body []byte) erro
 		return fmt.Errorf("%s to %s: not a request", what, u.Host)
 	}
 	req.Header.Set("Content-Type", kind)
-	req.Header.Set("User-Agent", "mailhaul/"+version())
+	req.Header.Set("User-Agent", "mailhaul/"+p.version)
 	resp, err := p.client.Do(req)
 	if err != nil {
 		var inner *url.Error

@@ -1,9 +1,9 @@
-package command
+package watch
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -11,14 +11,15 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// watcher does what follows from the runs of fetch and loop: one line in the
+// Watcher does what follows from the runs of fetch and loop: one line in the
 // log, pings, alerts and metrics. It comes after the statusWriter.
-type watcher struct {
+type Watcher struct {
 	log     *slog.Logger
-	status  *statusWriter
+	status  *StatusFiles
 	alerts  *alerts
 	hint    func(account string, err error) string
-	loop    bool // nobody else tells of failures and notes
+	version string
+	Loop    bool // nobody else tells of failures and notes
 	changed chan struct{}
 
 	mu      sync.Mutex
@@ -26,66 +27,13 @@ type watcher struct {
 	metrics string // the metrics file
 }
 
-// statuses makes the status files of some accounts; with a metrics file, which
-// is about all accounts, of all.
-func (e *env) statuses(list []*fetch.Account) *statusWriter {
-	w := newStatusWriter(e.stateDir)
-	ids := make(map[string]string, len(list))
-	if e.conf != nil && e.conf.MetricsFile != "" {
-		ids = idsOf(slices.DeleteFunc(slices.Clone(e.conf.Accounts), func(a *config.Account) bool { return !a.Enabled }))
-	}
-	for _, a := range list {
-		ids[a.Name] = a.ID
-	}
-	w.follow(ids)
-	w.expireBy(e.expiries(e.built))
-	return w
+// New makes a watcher; finish must be called.
+func New(log *slog.Logger, w *StatusFiles, hint func(account string, err error) string, version string) *Watcher {
+	return &Watcher{log: log, status: w, hint: hint, version: version, alerts: newAlerts(log, w, version), changed: make(chan struct{}, 1), began: make(map[string]bool)}
 }
 
-// expiries answers when the OAuth tokens and logins of accounts end.
-func (e *env) expiries(accounts []*config.Account) func(string) (token, login time.Time) {
-	with := make(map[string]*tokens)
-	for _, a := range accounts {
-		if a.OAuth == nil {
-			continue
-		}
-		if t, err := e.tokens(a); err == nil {
-			with[a.Name] = t
-		}
-	}
-	return func(account string) (token, login time.Time) {
-		t := with[account]
-		if t == nil {
-			return token, login
-		}
-		st, err := t.source.Status()
-		if err != nil {
-			return token, login
-		}
-		return st.ValidUntil, st.LoginUntil
-	}
-}
-
-// idsOf are the IDs of accounts by name.
-func idsOf(accounts []*config.Account) map[string]string {
-	ids := make(map[string]string, len(accounts))
-	for _, a := range accounts {
-		ids[a.Name] = a.ID
-	}
-	return ids
-}
-
-// watch makes a watcher; finish must be called.
-func (e *env) watch(w *statusWriter) *watcher {
-	x := &watcher{log: e.log, status: w, hint: e.hint, alerts: newAlerts(e.log, w), changed: make(chan struct{}, 1), began: make(map[string]bool)}
-	if e.conf != nil {
-		x.configure(e.conf)
-	}
-	return x
-}
-
-// configure takes over a configuration.
-func (w *watcher) configure(c *config.Config) {
+// Configure takes over a configuration.
+func (w *Watcher) Configure(c *config.Config) {
 	w.alerts.configure(c.Accounts)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -93,7 +41,7 @@ func (w *watcher) configure(c *config.Config) {
 }
 
 // Report implements fetch.Reporter.
-func (w *watcher) Report(e fetch.Event) {
+func (w *Watcher) Report(e fetch.Event) {
 	if e.Stage == fetch.Waiting {
 		return
 	}
@@ -109,7 +57,7 @@ func (w *watcher) Report(e fetch.Event) {
 		return
 	}
 	w.line(s)
-	if !wasStopped(*s) {
+	if !stopped(s) {
 		w.alerts.finished(s)
 	}
 	select {
@@ -119,7 +67,7 @@ func (w *watcher) Report(e fetch.Event) {
 }
 
 // line logs a run. The manual lists its keys.
-func (w *watcher) line(s *fetch.Summary) {
+func (w *Watcher) line(s *fetch.Summary) {
 	level, attrs := slog.LevelInfo, []slog.Attr{
 		slog.String("account", s.Account),
 		slog.Int("exit", int(fetch.ExitOf(s.Err))),
@@ -131,7 +79,7 @@ func (w *watcher) line(s *fetch.Summary) {
 		slog.Float64("seconds", float64(int64(s.Seconds*1000))/1000),
 	}
 	if s.Err != nil {
-		if w.loop && !wasStopped(*s) {
+		if w.Loop && !stopped(s) {
 			level = slog.LevelWarn
 		}
 		attrs = append(attrs, slog.String("err", s.Err.Error()))
@@ -142,14 +90,14 @@ func (w *watcher) line(s *fetch.Summary) {
 	}
 	w.log.LogAttrs(context.Background(), level, "run", attrs...)
 	for _, n := range s.Notes {
-		if w.loop {
+		if w.Loop {
 			w.log.Info("note", "account", s.Account, "note", n)
 		}
 	}
 }
 
 // settle writes the metrics and tells people what is due.
-func (w *watcher) settle() {
+func (w *Watcher) settle() {
 	w.alerts.check(time.Now())
 	w.mu.Lock()
 	path := w.metrics
@@ -157,13 +105,13 @@ func (w *watcher) settle() {
 	if path == "" {
 		return
 	}
-	if err := writeMetricsFile(path, w.status.all()); err != nil {
+	if err := writeMetricsFile(path, w.status.All(), w.version); err != nil {
 		w.log.Warn("metrics file", "err", err)
 	}
 }
 
-// finish settles and waits until all is sent.
-func (w *watcher) finish() {
+// Finish settles and waits until all is sent.
+func (w *Watcher) Finish() {
 	w.settle()
 	w.alerts.Close()
 }
@@ -175,9 +123,9 @@ const (
 	alertsEvery = time.Minute
 )
 
-// keep settles after runs, not too often, until ctx is done. It calls settled
+// Keep settles after runs, not too often, until ctx is done. It calls settled
 // each time.
-func (w *watcher) keep(ctx context.Context, settled func()) {
+func (w *Watcher) Keep(ctx context.Context, settled func()) {
 	tick := time.NewTicker(alertsEvery)
 	defer tick.Stop()
 	soon := time.NewTimer(settleAfter)
@@ -201,3 +149,6 @@ func (w *watcher) keep(ctx context.Context, settled func()) {
 		}
 	}
 }
+
+// stopped reports whether a signal cut a run short, and that is all.
+func stopped(s *fetch.Summary) bool { return errors.Is(s.Err, context.Canceled) }

@@ -1,4 +1,4 @@
-package command
+package watch
 
 import (
 	"fmt"
@@ -14,9 +14,9 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// failingSince is since when there is no success. A time of the future was
+// FailingSince is since when there is no success. A time of the future was
 // written under a wrong clock: then it is since the first run.
-func failingSince(s *state.StatusFile, now time.Time) time.Time {
+func FailingSince(s *state.StatusFile, now time.Time) time.Time {
 	since := s.Failing()
 	if since.After(now) && s.Since.Before(now) {
 		return s.Since
@@ -27,7 +27,7 @@ func failingSince(s *state.StatusFile, now time.Time) time.Time {
 // alertDue decides whether people are to be told of an account: once when it
 // has had no success for so long, and once when it has one again.
 func alertDue(s *state.StatusFile, after time.Duration, now time.Time) (event string, due bool) {
-	since := failingSince(s, now)
+	since := FailingSince(s, now)
 	switch {
 	case since.IsZero() && !s.Alerted.IsZero() && s.LastRun != nil:
 		return jsonline.Recovered, true
@@ -37,10 +37,10 @@ func alertDue(s *state.StatusFile, after time.Duration, now time.Time) (event st
 	return jsonline.NoSuccess, true
 }
 
-// overdue reports whether an account has had no success for too long, told or
+// Overdue reports whether an account has had no success for too long, told or
 // not.
-func overdue(s *state.StatusFile, after time.Duration, now time.Time) bool {
-	since := failingSince(s, now)
+func Overdue(s *state.StatusFile, after time.Duration, now time.Time) bool {
+	since := FailingSince(s, now)
 	return !since.IsZero() && now.Sub(since) >= after
 }
 
@@ -53,7 +53,7 @@ func newNotice(event string, s *state.StatusFile, now time.Time) jsonline.Notice
 		n.Text = fmt.Sprintf("mailhaul: %s works again", s.Account)
 		return n
 	}
-	n.Since = failingSince(s, now)
+	n.Since = FailingSince(s, now)
 	n.Text = fmt.Sprintf("mailhaul: %s has had no success for %s: %s", s.Account,
 		now.Sub(n.Since).Round(time.Minute), term.Printable(n.Error))
 	return n
@@ -63,19 +63,19 @@ func newNotice(event string, s *state.StatusFile, now time.Time) jsonline.Notice
 // background: no run waits for a webhook.
 type alerts struct {
 	log    *slog.Logger
-	status *statusWriter
-	post   *postman
+	status *StatusFiles
+	post   *notifier
 
 	mu       sync.Mutex
 	accounts map[string]*config.Account
 }
 
 // newAlerts watches nothing yet. Close must be called.
-func newAlerts(log *slog.Logger, w *statusWriter) *alerts {
-	return &alerts{log: log, status: w, post: newPostman(log)}
+func newAlerts(log *slog.Logger, w *StatusFiles, version string) *alerts {
+	return &alerts{log: log, status: w, post: newNotifier(log, version)}
 }
 
-// configure replaces the accounts that are watched.
+// Configure replaces the accounts that are watched.
 func (a *alerts) configure(accounts []*config.Account) {
 	m := make(map[string]*config.Account, len(accounts))
 	for _, c := range accounts {
@@ -108,7 +108,7 @@ func (a *alerts) finished(s *fetch.Summary) {
 	how, reason := "", fmt.Sprintf("%d fetched, %d failed", s.Fetched, s.Failed)
 	if s.Err != nil {
 		how, reason = "fail", term.Printable(s.Err.Error())
-		if hint := advice.Text(s.Err, situation(c, false)); hint != "" {
+		if hint := advice.Text(s.Err, advice.SituationOf(c, false)); hint != "" {
 			reason += "\nhint: " + term.Printable(hint)
 		}
 	}
@@ -121,7 +121,7 @@ func (a *alerts) check(now time.Time) {
 		if len(c.Alert.Command) == 0 && c.Alert.Webhook == "" {
 			continue
 		}
-		s, ok := a.status.get(name)
+		s, ok := a.status.Get(name)
 		if _, due := alertDue(&s, c.Alert.After, now); !ok || !due {
 			continue
 		}

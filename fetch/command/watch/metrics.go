@@ -1,4 +1,4 @@
-package command
+package watch
 
 import (
 	"bufio"
@@ -20,14 +20,14 @@ import (
 // The libraries for it keep counters, and the light one writes neither help
 // texts nor histograms that Prometheus reads.
 
-// metric is one family of samples.
-type metric struct {
-	name, kind, help string
+// Metric is one family of samples.
+type Metric struct {
+	Name, kind, help string
 	samples          func(s *state.StatusFile, emit func(labels string, v float64))
 }
 
-// metrics are all families of an account.
-func metrics() []metric {
+// Metrics are all families of an account.
+func Metrics() []Metric {
 	count := func(of func(*state.StatusFile) int64) func(*state.StatusFile, func(string, float64)) {
 		return func(s *state.StatusFile, emit func(string, float64)) { emit("", float64(of(s))) }
 	}
@@ -38,7 +38,7 @@ func metrics() []metric {
 			}
 		}
 	}
-	return []metric{
+	return []Metric{
 		{"mailhaul_fetched_messages_total", "counter", "Messages delivered.",
 			count(func(s *state.StatusFile) int64 { return s.Totals.Fetched })},
 		{"mailhaul_fetched_bytes_total", "counter", "Bytes of the messages delivered.",
@@ -121,15 +121,15 @@ func durations(s *state.StatusFile, emit func(string, float64)) {
 }
 
 // writeMetrics writes all families of all accounts in the text format 0.0.4.
-func writeMetrics(out io.Writer, list []state.StatusFile) error {
+func writeMetrics(out io.Writer, list []state.StatusFile, version string) error {
 	w := bufio.NewWriter(out)
-	fmt.Fprintf(w, "# HELP mailhaul_build_info The version that wrote this.\n# TYPE mailhaul_build_info gauge\nmailhaul_build_info{version=%s} 1\n", label(version()))
-	for _, m := range metrics() {
-		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", m.name, m.help, m.name, m.kind)
+	fmt.Fprintf(w, "# HELP mailhaul_build_info The version that wrote this.\n# TYPE mailhaul_build_info gauge\nmailhaul_build_info{version=%s} 1\n", label(version))
+	for _, m := range Metrics() {
+		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", m.Name, m.help, m.Name, m.kind)
 		for i := range list {
 			account := "account=" + label(list[i].Account)
 			m.samples(&list[i], func(labels string, v float64) {
-				name := m.name
+				name := m.Name
 				if strings.HasPrefix(labels, "_") {
 					name, labels = name+labels, ""
 				}
@@ -150,9 +150,9 @@ func label(s string) string {
 
 // writeMetricsFile replaces the file at path in one step, readable for all as
 // node_exporter wants it. It holds no secrets.
-func writeMetricsFile(path string, list []state.StatusFile) error {
+func writeMetricsFile(path string, list []state.StatusFile, version string) error {
 	var b bytes.Buffer
-	if err := writeMetrics(&b, list); err != nil {
+	if err := writeMetrics(&b, list, version); err != nil {
 		return err
 	}
 	return durable.Swap(path, 0o644, b.Bytes())

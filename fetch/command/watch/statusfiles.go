@@ -1,4 +1,6 @@
-package command
+// Package watch follows runs: it keeps the status files, writes metrics, sends
+// alerts and pings, and reports to systemd.
+package watch
 
 import (
 	"maps"
@@ -20,9 +22,9 @@ const (
 	statusSoon  = 500 * time.Millisecond
 )
 
-// statusWriter keeps one status file a maildrop, so that `status` can answer
+// StatusFiles keeps one status file a maildrop, so that `status` can answer
 // while a run holds the state. It is advice: errors are not reported.
-type statusWriter struct {
+type StatusFiles struct {
 	dir    string
 	mu     sync.Mutex
 	expiry func(account string) (token, login time.Time) // of OAuth; may be nil
@@ -37,12 +39,12 @@ type statusFile struct {
 	soon  *time.Timer // what is to be written; nil if nothing
 }
 
-func newStatusWriter(dir string) *statusWriter {
-	return &statusWriter{dir: dir, files: make(map[string]*statusFile)}
+func NewStatusFiles(dir string) *StatusFiles {
+	return &StatusFiles{dir: dir, files: make(map[string]*statusFile)}
 }
 
-// follow replaces the accounts (IDs by name) that the writer keeps files for.
-func (w *statusWriter) follow(ids map[string]string) {
+// Follow replaces the accounts (IDs by name) that the writer keeps files for.
+func (w *StatusFiles) Follow(ids map[string]string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	maps.DeleteFunc(w.files, func(name string, f *statusFile) bool { return ids[name] != f.s.ID && !f.ours })
@@ -55,8 +57,8 @@ func (w *statusWriter) follow(ids map[string]string) {
 	}
 }
 
-// expireBy sets where the ends of OAuth tokens and logins are known.
-func (w *statusWriter) expireBy(of func(account string) (token, login time.Time)) {
+// ExpireBy sets where the ends of OAuth tokens and logins are known.
+func (w *StatusFiles) ExpireBy(of func(account string) (token, login time.Time)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.expiry = of
@@ -82,7 +84,7 @@ func (f *statusFile) write() {
 }
 
 // Report implements fetch.Reporter.
-func (w *statusWriter) Report(e fetch.Event) {
+func (w *StatusFiles) Report(e fetch.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f := w.files[e.Account]
@@ -105,7 +107,7 @@ func (w *statusWriter) Report(e fetch.Event) {
 	}
 }
 
-func (w *statusWriter) flush(f *statusFile) {
+func (w *StatusFiles) flush(f *statusFile) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if f.ours {
@@ -128,7 +130,7 @@ func (f *statusFile) take(e fetch.Event) bool {
 	return true
 }
 
-// follow takes over what an event says.
+// Follow takes over what an event says.
 func (f *statusFile) follow(e fetch.Event) {
 	f.s.State, f.s.Stage = state.StateRunning, e.Stage.String()
 	f.s.Listed, f.s.Total, f.s.Fetched = e.Listed, e.Total, e.Messages
@@ -150,9 +152,9 @@ func (f *statusFile) follow(e fetch.Event) {
 	}
 }
 
-// planned notes when an account is due, unless another process is at work on
+// Planned notes when an account is due, unless another process is at work on
 // its maildrop.
-func (w *statusWriter) planned(account string, next time.Time) {
+func (w *StatusFiles) Planned(account string, next time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f := w.files[account]
@@ -170,7 +172,7 @@ func (w *statusWriter) planned(account string, next time.Time) {
 }
 
 // alerted notes that people were told, or with the zero time that it is over.
-func (w *statusWriter) alerted(account string, at time.Time) {
+func (w *StatusFiles) alerted(account string, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if f := w.files[account]; f != nil {
@@ -179,8 +181,8 @@ func (w *statusWriter) alerted(account string, at time.Time) {
 	}
 }
 
-// get returns an account's status as this process knows it.
-func (w *statusWriter) get(account string) (state.StatusFile, bool) {
+// Get returns an account's status as this process knows it.
+func (w *StatusFiles) Get(account string) (state.StatusFile, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f := w.files[account]
@@ -191,7 +193,7 @@ func (w *statusWriter) get(account string) (state.StatusFile, bool) {
 }
 
 // fresh returns an account's status as it is on disk.
-func (w *statusWriter) fresh(account string) (state.StatusFile, bool) {
+func (w *StatusFiles) fresh(account string) (state.StatusFile, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f := w.files[account]
@@ -204,8 +206,8 @@ func (w *statusWriter) fresh(account string) (state.StatusFile, bool) {
 	return f.s, true
 }
 
-// all returns what is known of all accounts, by name.
-func (w *statusWriter) all() []state.StatusFile {
+// All returns what is known of all accounts, by name.
+func (w *StatusFiles) All() []state.StatusFile {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	list := make([]state.StatusFile, 0, len(w.files))

@@ -1,6 +1,6 @@
 //go:build unix
 
-package command
+package watch
 
 import (
 	"os"
@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// loopSignals delivers SIGHUP (read the configuration again) and SIGUSR1
+// Signals delivers SIGHUP (read the configuration again) and SIGUSR1
 // (fetch now) until stop is called.
-func loopSignals() (hup, usr1 chan os.Signal, stop func()) {
+func Signals() (hup, usr1 chan os.Signal, stop func()) {
 	hup, usr1 = make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	signal.Notify(usr1, syscall.SIGUSR1)

@@ -1,5 +1,5 @@
 //go:build !linux
 
-package command
+package watch
 
 func monotonic() int64 { return 0 }
