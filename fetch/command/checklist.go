@@ -14,12 +14,12 @@ import (
 )
 
 // tellList looks at the listing and at what else was said behind the login.
-func (w *walk) tellList(c *pop3.Client, list []pop3.Message, heard *overheard, began time.Time) {
-	if text, asked := heard.afterLogin(); asked {
+func (w *walk) tellList(c *pop3.Client, list []pop3.Message, said announced, began time.Time) {
+	if text, asked := said.afterLogin(); asked {
 		w.ok("capa", text, began)
 	}
 	rep := c.ListReport()
-	w.tellStat(rep.Count, heard.octets, len(list), began)
+	w.tellStat(&rep, len(list), began)
 	var size int64
 	for i := range list {
 		size += max(list[i].Size, 0)
@@ -37,15 +37,15 @@ func (w *walk) tellList(c *pop3.Client, list []pop3.Message, heard *overheard, b
 }
 
 // tellStat compares STAT with the list.
-func (w *walk) tellStat(count int, octets int64, listed int, began time.Time) {
-	detail := term.Plural(count, "message")
-	if octets >= 0 {
-		detail += fmt.Sprintf(", %d octets", octets)
+func (w *walk) tellStat(rep *pop3.ListReport, listed int, began time.Time) {
+	detail := term.Plural(rep.Count, "message")
+	if rep.Octets >= 0 {
+		detail += fmt.Sprintf(", %d octets", rep.Octets)
 	}
 	switch {
-	case count < 0:
+	case rep.Count < 0:
 		w.warn("stat", "the reply makes no sense", "it is not needed: the list counts", began)
-	case count != listed:
+	case rep.Count != listed:
 		w.warn("stat", fmt.Sprintf("%s, but the list has %d", detail, listed), "the list counts: what it does not have cannot be fetched", began)
 	default:
 		w.ok("stat", detail, began)

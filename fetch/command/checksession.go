@@ -49,10 +49,10 @@ func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (lis
 	began = time.Now()
 	step := "connect"
 	s := *server
-	var heard overheard
+	var said announced
 	if loud {
-		heard.listen(&s)
-		s.Step = w.onStep(&step, &heard)
+		said.listen(&s)
+		s.Step = w.onStep(&step, &said)
 	}
 	c, err := pop3.Dial(ctx, &s)
 	if err != nil {
@@ -76,7 +76,7 @@ func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (lis
 	}
 	w.facts.LoginDelay, _ = c.Capabilities().LoginDelay()
 	if loud {
-		w.tellList(c, list, &heard, began)
+		w.tellList(c, list, said, began)
 		if !w.tellTop(ctx, c, list) {
 			return nil, false // QUIT would fail for the same cause
 		}
@@ -126,7 +126,7 @@ func withoutBinding(logins []pop3.Login, err error) []pop3.Login {
 
 // onStep reports the steps of a session as they are done. Of some there is more
 // to say later.
-func (w *walk) onStep(step *string, heard *overheard) func(name string, err error, d time.Duration) {
+func (w *walk) onStep(step *string, said *announced) func(name string, err error, d time.Duration) {
 	return func(name string, err error, d time.Duration) {
 		*step = name
 		if err != nil || name == "dns" || name == "list" || name == "tls" {
@@ -134,7 +134,7 @@ func (w *walk) onStep(step *string, heard *overheard) func(name string, err erro
 		}
 		detail := ""
 		if name == "capa" {
-			detail = heard.capa()
+			detail = said.last()
 		}
 		w.ok(name, detail, time.Now().Add(-d))
 	}

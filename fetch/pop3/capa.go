@@ -110,14 +110,19 @@ func (c *Client) readCapa() error {
 	var refused *Error
 	if errors.As(err, &refused) {
 		c.capaErr = &CapaError{Err: err}
+		c.announced(nil)
 		return nil
 	}
 	caps := make(Capabilities)
+	lines := []string{}
 	if err == nil {
 		err = c.lines("CAPA", maxCapaOctets, func(line []byte) {
 			caps.parseCapa(line)
 			if c.s.Trace != nil {
 				c.trace(false, escape(line))
+			}
+			if c.s.Announced != nil {
+				lines = append(lines, escape(line))
 			}
 		})
 	}
@@ -130,5 +135,12 @@ func (c *Client) readCapa() error {
 		return err
 	}
 	c.caps = caps
+	c.announced(lines)
 	return nil
+}
+
+func (c *Client) announced(lines []string) {
+	if c.s.Announced != nil {
+		c.s.Announced(lines)
+	}
 }

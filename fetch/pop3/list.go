@@ -12,8 +12,10 @@ const octetsPerEntry = 128
 
 // ListReport says what was odd about the last List.
 type ListReport struct {
-	// Count is what STAT said, -1 if it was not asked or made no sense.
-	Count int
+	// Count is what STAT said, -1 if it was not asked or made no sense, and Octets
+	// the size of the maildrop by it.
+	Count  int
+	Octets int64
 	// Malformed is the number of lines of UIDL that made no sense and were
 	// skipped, and Example the first of them, escaped. Empty lines do not count:
 	// they stand for no message.
@@ -56,13 +58,13 @@ func (c *Client) UIDLError() error { return c.list.noUIDL }
 // gives messages without UID (see HasUIDL). Lines that make no sense are
 // skipped (see ListReport); UIDs are foreign text, see Message.
 func (c *Client) List(ctx context.Context) ([]Message, error) {
-	return c.listed(ctx, builder{report: ListReport{Count: -1}}, "UIDL", "LIST")
+	return c.listed(ctx, builder{report: ListReport{Count: -1, Octets: -1}}, "UIDL", "LIST")
 }
 
 // ListUIDs is List without the sizes, which are a third of a long listing: they
 // are -1. If the server has unique-ids, it may be followed by Sizes.
 func (c *Client) ListUIDs(ctx context.Context) ([]Message, error) {
-	return c.listed(ctx, builder{report: ListReport{Count: -1}}, "UIDL")
+	return c.listed(ctx, builder{report: ListReport{Count: -1, Octets: -1}}, "UIDL")
 }
 
 // Sizes asks for the sizes that the last ListUIDs left out and puts them into
@@ -153,16 +155,20 @@ func (l *lister) reply(command string, pipelined bool) error {
 
 func (l *lister) limit() int64 { return int64(l.b.max)*octetsPerEntry + 1<<16 }
 
-// readStat reads "+OK count octets". Only the count is of use, as a hint.
+// readStat reads "+OK count octets".
 func (l *lister) readStat() error {
 	text, err := l.c.status("STAT", 0)
 	if err != nil {
 		return err
 	}
 	l.c.list.stat = statText(text)
-	if n, _, ok := number(text); ok {
+	n, rest, ok := number(text)
+	if ok {
 		l.b.report.Count = int(n)
 		l.b.reserve(int(n))
+	}
+	if octets, _, fits := digits(bytes.TrimLeft(rest, " \t"), 1<<62); ok && fits {
+		l.b.report.Octets = octets
 	}
 	return nil
 }

@@ -119,6 +119,9 @@ type Server struct {
 	// already redacted and control characters escaped. Bodies are not traced,
 	// only their sizes. Sent is true for lines from us.
 	Trace func(sent bool, line string)
+	// Announced, if set, is called with the lines of each reply to CAPA, escaped;
+	// nil if it was refused. The client itself keeps the last only.
+	Announced func(lines []string)
 	// Step, if set, is called after each step of a session with its name
 	// ("dns", "tcp", "tls", "greeting", "capa", "stls", "utf8", "login",
 	// "list"), its outcome and the time it took. The "dns" step is a look-up

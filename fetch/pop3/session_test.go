@@ -57,19 +57,19 @@ func TestList(t *testing.T) {
 		noUIDL            bool
 	}{
 		{name: "one flight", script: capaPipe + tail + "S: +OK 2 300\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nS: +OK\nS: 1 100\nS: 2 200\nS: .",
-			want: []Message{{"a", 100, 1}, {"b", 200, 2}}, report: ListReport{Count: 2}},
+			want: []Message{{"a", 100, 1}, {"b", 200, 2}}, report: ListReport{Count: 2, Octets: 300}},
 		{name: "lock step", script: capaLock + "C: CAPA\nS: +OK\nS: .\nC: STAT\nS: +OK 1 5\nC: UIDL\nS: +OK\nS: 1 a\nS: .\nC: LIST\nS: +OK\nS: 1 5\nS: .",
-			want: []Message{{"a", 5, 1}}, report: ListReport{Count: 1}},
+			want: []Message{{"a", 5, 1}}, report: ListReport{Count: 1, Octets: 5}},
 		{name: "odd lines", script: capaPipe + tail + "S: +OK 9 9\nS: +OK\nS:\nS: 1   a b@c/..\t\nS: x\nS: 0 z\nS: 3\nS: 99999999999 q\nS: 2 \x1b\xff\nS: 1 dup\nS: .\n" +
 			"S: +OK\nS: \nS: 2 -1\nS: 7 5\nS: junk\nS: 1 10 octets\nS: .",
 			want:   []Message{{"a b@c/..", 10, 1}, {"\x1b\xff", -1, 2}},
-			report: ListReport{Count: 9, Malformed: 4, Example: "x", BadSizes: 1, BadSize: "junk", Duplicates: 1, NoSize: 1, NoUID: 1}},
+			report: ListReport{Count: 9, Octets: 9, Malformed: 4, Example: "x", BadSizes: 1, BadSize: "junk", Duplicates: 1, NoSize: 1, NoUID: 1}},
 		{name: "descending", script: capaPipe + tail + "S: +OK 3 9\nS: +OK\nS: 3 c\nS: 1 a\nS: 2 b\nS: .\nS: +OK\nS: 1 11\nS: 2 22\nS: 3 33\nS: .",
-			want: []Message{{"c", 33, 3}, {"a", 11, 1}, {"b", 22, 2}}, report: ListReport{Count: 3}},
+			want: []Message{{"c", 33, 3}, {"a", 11, 1}, {"b", 22, 2}}, report: ListReport{Count: 3, Octets: 9}},
 		{name: "no uidl", script: capaPipe + tail + "S: +OK 1 9\nS: -ERR unknown\nS: +OK\nS: 1 9\nS: 1 8\nS: .",
-			want: []Message{{"", 9, 1}}, report: ListReport{Count: 1, Duplicates: 1}, noUIDL: true},
+			want: []Message{{"", 9, 1}}, report: ListReport{Count: 1, Octets: 9, Duplicates: 1}, noUIDL: true},
 		{name: "no list", script: capaPipe + tail + "S: +OK 1 9\nS: +OK\nS: 1 a\nS: .\nS: -ERR no",
-			want: []Message{{"a", -1, 1}}, report: ListReport{Count: 1, NoSize: 1}},
+			want: []Message{{"a", -1, 1}}, report: ListReport{Count: 1, Octets: 9, NoSize: 1}},
 		{name: "capa refused after the login", script: capaPipe + "C: CAPA\nC: STAT\nC: UIDL\nC: LIST\nS: -ERR\nS: +OK 0 0\nS: -ERR nothing\nS: -ERR nothing",
 			want: []Message{}, noUIDL: true},
 		{name: "empty", script: capaPipe + tail + "S: +OK 0 0\nS: +OK\nS: .\nS: +OK\nS: .", want: []Message{}},
@@ -114,12 +114,12 @@ func TestSizesLater(t *testing.T) {
 		noUIDL       bool
 	}{
 		{name: "two flights", script: first + "S: +OK 2 300\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nC: LIST\nS: +OK\nS: 1 100\nS: 2 200\nS: .",
-			want: []Message{{"a", 100, 1}, {"b", 200, 2}}, report: ListReport{Count: 2}},
+			want: []Message{{"a", 100, 1}, {"b", 200, 2}}, report: ListReport{Count: 2, Octets: 300}},
 		{name: "odd lines", script: first + "S: +OK 9 9\nS: +OK\nS: 2 b\nS: x\nS: 1 a\nS: 2 dup\nS: .\nC: LIST\nS: +OK\nS: 1 10\nS: junk\nS: 7 5\nS: .",
-			want: []Message{{"b", -1, 2}, {"a", 10, 1}}, report: ListReport{Count: 9, Malformed: 1, Example: "x", BadSizes: 1, BadSize: "junk", Duplicates: 1, NoSize: 1, NoUID: 1}},
+			want: []Message{{"b", -1, 2}, {"a", 10, 1}}, report: ListReport{Count: 9, Octets: 9, Malformed: 1, Example: "x", BadSizes: 1, BadSize: "junk", Duplicates: 1, NoSize: 1, NoUID: 1}},
 		{name: "no list", script: first + "S: +OK 1 9\nS: +OK\nS: 1 a\nS: .\nC: LIST\nS: -ERR no",
-			want: []Message{{"a", -1, 1}}, report: ListReport{Count: 1, NoSize: 1}},
-		{name: "no uidl", script: first + "S: +OK 1 9\nS: -ERR unknown", report: ListReport{Count: 1}, noUIDL: true},
+			want: []Message{{"a", -1, 1}}, report: ListReport{Count: 1, Octets: 9, NoSize: 1}},
+		{name: "no uidl", script: first + "S: +OK 1 9\nS: -ERR unknown", report: ListReport{Count: 1, Octets: 9}, noUIDL: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := talk(t, Server{MaxMessages: 3}, tt.script, func(ctx context.Context, c *Client) error {
