@@ -17,15 +17,15 @@ import (
 	"time"
 )
 
-// loginBrowser waits on a loopback port for the browser to come back (RFC 8252
+// browser waits on a loopback port for the browser to come back (RFC 8252
 // section 7.3).
-func (c *Client) loginBrowser(ctx context.Context, ui UI, o LoginOptions) (*grant, error) {
-	listeners, port, err := listenLoopback(c.conf.RedirectPort)
+func (l *login) browser(ctx context.Context) (*grant, error) {
+	listeners, port, err := listenLoopback(l.conf.RedirectPort)
 	if err != nil {
-		return nil, &Error{Kind: KindFailed, Op: OpLogin, Provider: c.preset.Name, Err: fmt.Errorf("%w: %w", ErrPort, err)}
+		return nil, l.failed(KindFailed, fmt.Errorf("%w: %w", ErrPort, err))
 	}
-	redirect, path := withPort(c.conf.Redirect, port)
-	r, err := c.authorise(ctx, redirect)
+	redirect, path := withPort(l.conf.Redirect, port)
+	r, err := l.authorise(ctx, redirect)
 	if err != nil {
 		closeAll(listeners)
 		return nil, err
@@ -35,65 +35,61 @@ func (c *Client) loginBrowser(ctx context.Context, ui UI, o LoginOptions) (*gran
 	// It goes on answering until the end: a second request gets a page.
 	defer stop()
 
-	open := o.Open
-	if open == nil {
-		open = OpenBrowser
-	}
-	ui.ShowURL(r.url, open(ctx, r.url) == nil)
-	wait, cancel := context.WithTimeout(ctx, o.Timeout)
+	l.ui.ShowURL(r.url, l.options.Open(ctx, r.url) == nil)
+	wait, cancel := context.WithTimeout(ctx, l.options.Timeout)
 	defer cancel()
 	q, err := cb.wait(wait)
 	if err != nil {
-		return nil, c.waited(ctx, cb.strayed())
+		return nil, l.waited(ctx, cb.strayed())
 	}
-	code, err := c.codeOf(q)
+	code, err := l.codeOf(q)
 	if err != nil {
 		return nil, err
 	}
-	return c.redeem(ctx, r, code)
+	return l.redeem(ctx, r, code)
 }
 
 // waited is why a wait for the person ended.
-func (c *Client) waited(ctx context.Context, strays int) error {
+func (l *login) waited(ctx context.Context, strays int) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("login: %w", context.Cause(ctx))
 	}
-	e := c.tooLate()
+	e := l.failed(KindExpired, errLate)
 	e.Strays = strays
 	return e
 }
 
-// loginPaste needs no port: the browser is on another machine, ends at an
+// paste needs no port: the browser is on another machine, ends at an
 // address that nobody answers, and the person brings it here.
-func (c *Client) loginPaste(ctx context.Context, ui UI, timeout time.Duration) (*grant, error) {
-	port := c.conf.RedirectPort
+func (l *login) paste(ctx context.Context) (*grant, error) {
+	port := l.conf.RedirectPort
 	if port == 0 {
 		port = 49152 + rand.IntN(16384) // the dynamic ports (RFC 6335 section 6)
 	}
-	redirect, _ := withPort(c.conf.Redirect, port)
-	r, err := c.authorise(ctx, redirect)
+	redirect, _ := withPort(l.conf.Redirect, port)
+	r, err := l.authorise(ctx, redirect)
 	if err != nil {
 		return nil, err
 	}
-	ui.ShowURL(r.url, false)
-	wait, cancel := context.WithTimeout(ctx, timeout)
+	l.ui.ShowURL(r.url, false)
+	wait, cancel := context.WithTimeout(ctx, l.options.Timeout)
 	defer cancel()
-	text, err := ui.ReadPasted(wait)
+	text, err := l.ui.ReadPasted(wait)
 	if err != nil {
 		if wait.Err() != nil {
-			return nil, c.waited(ctx, 0)
+			return nil, l.waited(ctx, 0)
 		}
-		return nil, &Error{Kind: KindFailed, Op: OpLogin, Provider: c.preset.Name, Err: err}
+		return nil, l.failed(KindFailed, err)
 	}
 	q, err := parsePasted(text, r.state)
 	if err != nil {
-		return nil, &Error{Kind: KindFailed, Op: OpLogin, Provider: c.preset.Name, Err: err}
+		return nil, l.failed(KindFailed, err)
 	}
-	code, err := c.codeOf(q)
+	code, err := l.codeOf(q)
 	if err != nil {
 		return nil, err
 	}
-	return c.redeem(ctx, r, code)
+	return l.redeem(ctx, r, code)
 }
 
 // withPort adds the port to a redirect URL and returns its path too.

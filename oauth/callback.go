@@ -94,15 +94,15 @@ func (cb *callback) strayed() int {
 
 // codeOf returns the code of an answer whose state was checked, or the
 // provider's refusal (RFC 6749 section 4.1.2.1).
-func (c *Client) codeOf(q url.Values) (string, error) {
+func (l *login) codeOf(q url.Values) (string, error) {
 	if code := q.Get("error"); code != "" {
-		e := &Error{Op: OpLogin, Provider: c.preset.Name}
-		c.refusal(e, code, q.Get("error_description"), secrets{q.Get("code"), q.Get("state")})
+		e := &Error{Op: OpLogin, Provider: l.preset.Name}
+		l.refusal(e, code, q.Get("error_description"), secrets{q.Get("code"), q.Get("state")})
 		return "", e
 	}
 	code := q.Get("code")
 	if err := checkToken(code); err != nil {
-		return "", &Error{Kind: KindProtocol, Op: OpLogin, Provider: c.preset.Name, Err: errors.New("the code is not one")}
+		return "", l.failed(KindProtocol, errors.New("the code is not one"))
 	}
 	return code, nil
 }

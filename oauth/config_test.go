@@ -61,7 +61,7 @@ func TestConfigErrors(t *testing.T) {
 
 func TestAuthorisationRequest(t *testing.T) {
 	c := mustNew(t, Config{Provider: "google", ClientID: "id", LoginHint: "alice@example.org"})
-	r, err := c.authorise(t.Context(), "http://127.0.0.1:4711")
+	r, err := (&login{Client: c}).authorise(t.Context(), "http://127.0.0.1:4711")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,35 +22,35 @@ const (
 	slowDown          = 5 // RFC 8628 section 3.5
 )
 
-// loginDevice lets the person enter a code on another device (RFC 8628).
-func (c *Client) loginDevice(ctx context.Context, ui UI, timeout time.Duration) (*grant, error) {
-	if c.conf.DeviceURL == "" || !c.preset.Allows(provider.Device) {
-		return nil, &Error{Kind: KindConfig, Op: OpLogin, Provider: c.preset.Name, Err: ErrNoDevice}
+// device lets the person enter a code on another device (RFC 8628).
+func (l *login) device(ctx context.Context) (*grant, error) {
+	if l.conf.DeviceURL == "" || !l.preset.Allows(provider.Device) {
+		return nil, l.failed(KindConfig, ErrNoDevice)
 	}
-	secret, err := c.secret(ctx)
+	secret, err := l.secret(ctx)
 	if err != nil {
 		return nil, err
 	}
-	da, err := c.deviceCode(ctx, secret)
+	da, err := l.deviceCode(ctx, secret)
 	if err != nil {
 		return nil, err
 	}
-	if err := tameDevice(da, time.Now(), timeout); err != nil {
-		return nil, &Error{Kind: KindProtocol, Op: OpLogin, Provider: c.preset.Name, Err: err}
+	if err := tameDevice(da, time.Now(), l.options.Timeout); err != nil {
+		return nil, l.failed(KindProtocol, err)
 	}
-	ui.ShowDeviceCode(DeviceCode{URL: da.VerificationURI, Complete: da.VerificationURIComplete, Code: da.UserCode, Expires: da.Expiry})
-	return c.poll(ctx, secret, da)
+	l.ui.ShowDeviceCode(DeviceCode{URL: da.VerificationURI, Complete: da.VerificationURIComplete, Code: da.UserCode, Expires: da.Expiry})
+	return l.poll(ctx, secret, da)
 }
 
 // deviceCode asks for a code. A client with a secret authenticates here too
 // (RFC 8628 section 3.1), unless the provider refuses that.
-func (c *Client) deviceCode(ctx context.Context, secret string) (da *oauth2.DeviceAuthResponse, err error) {
+func (l *login) deviceCode(ctx context.Context, secret string) (da *oauth2.DeviceAuthResponse, err error) {
 	type way struct {
 		secret string
 		style  provider.AuthStyle
 	}
 	ways := []way{}
-	for _, style := range c.styles(secret) {
+	for _, style := range l.styles(secret) {
 		ways = append(ways, way{secret, style})
 	}
 	if secret != "" {
@@ -60,12 +60,12 @@ func (c *Client) deviceCode(ctx context.Context, secret string) (da *oauth2.Devi
 		var opts []oauth2.AuthCodeOption
 		ctx := ctx
 		if w.secret != "" && w.style == provider.InHeader {
-			ctx = withBasic(ctx, c.conf.ClientID, w.secret)
+			ctx = withBasic(ctx, l.conf.ClientID, w.secret)
 		} else if w.secret != "" {
 			opts = append(opts, oauth2.SetAuthURLParam("client_secret", w.secret))
 		}
-		_, err = c.exchange(ctx, OpLogin, secrets{secret}, func(ctx context.Context) (err error) {
-			da, err = c.library(w.secret, "", w.style).DeviceAuth(ctx, opts...)
+		_, err = l.exchange(ctx, OpLogin, secrets{secret}, func(ctx context.Context) (err error) {
+			da, err = l.library(w.secret, "", w.style).DeviceAuth(ctx, opts...)
 			return err
 		})
 		return da, err
@@ -74,11 +74,11 @@ func (c *Client) deviceCode(ctx context.Context, secret string) (da *oauth2.Devi
 
 // poll asks until the person has answered. A failure of the network does not
 // end it: it asks less often (RFC 8628 section 3.5).
-func (c *Client) poll(ctx context.Context, secret string, da *oauth2.DeviceAuthResponse) (*grant, error) {
+func (l *login) poll(ctx context.Context, secret string, da *oauth2.DeviceAuthResponse) (*grant, error) {
 	hide := secrets{da.DeviceCode, da.UserCode, secret}
 	for {
-		g, err := c.grant(ctx, OpLogin, secret, hide, func(ctx context.Context, style provider.AuthStyle) (*oauth2.Token, error) {
-			return c.library(secret, "", style).DeviceAccessToken(ctx, da)
+		g, err := l.grant(ctx, OpLogin, secret, hide, func(ctx context.Context, style provider.AuthStyle) (*oauth2.Token, error) {
+			return l.library(secret, "", style).DeviceAccessToken(ctx, da)
 		})
 		var e *Error
 		switch {
@@ -87,7 +87,7 @@ func (c *Client) poll(ctx context.Context, secret string, da *oauth2.DeviceAuthR
 		case ctx.Err() != nil:
 			return nil, err
 		case !time.Now().Before(da.Expiry):
-			return nil, c.tooLate()
+			return nil, l.failed(KindExpired, errLate)
 		case !errors.As(err, &e) || !e.Temporary():
 			return nil, err
 		}

@@ -95,23 +95,41 @@ func (c *Client) login(ctx context.Context, ui UI, o LoginOptions) (*grant, erro
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Minute
 	}
-	g, err := c.ask(ctx, ui, o)
+	if o.Open == nil {
+		o.Open = OpenBrowser
+	}
+	g, err := (&login{Client: c, ui: ui, options: o}).ask(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return g, c.durable(g)
 }
 
-func (c *Client) ask(ctx context.Context, ui UI, o LoginOptions) (*grant, error) {
+// login is one login of a person.
+type login struct {
+	*Client
+	ui      UI
+	options LoginOptions
+}
+
+// failed is the error of a login.
+func (l *login) failed(kind Kind, err error) *Error {
+	return &Error{Kind: kind, Op: OpLogin, Provider: l.preset.Name, Err: err}
+}
+
+// errLate is the error of a person who did not answer in time.
+var errLate = errors.New("nobody answered in time")
+
+func (l *login) ask(ctx context.Context) (*grant, error) {
 	switch {
-	case o.Way == WayDevice, o.Way == WayConfigured && c.conf.Flow == provider.Device:
-		return c.loginDevice(ctx, ui, o.Timeout)
-	case c.conf.AuthURL == "":
-		return nil, configError(c.preset.Name, errors.New("auth_url is needed for a login by browser"))
-	case o.Way == WayPaste:
-		return c.loginPaste(ctx, ui, o.Timeout)
+	case l.options.Way == WayDevice, l.options.Way == WayConfigured && l.conf.Flow == provider.Device:
+		return l.device(ctx)
+	case l.conf.AuthURL == "":
+		return nil, configError(l.preset.Name, errors.New("auth_url is needed for a login by browser"))
+	case l.options.Way == WayPaste:
+		return l.paste(ctx)
 	}
-	return c.loginBrowser(ctx, ui, o)
+	return l.browser(ctx)
 }
 
 // request is one authorisation request that awaits its code.
@@ -123,28 +141,28 @@ type request struct {
 }
 
 // authorise makes the request (RFC 6749 section 4.1.1, RFC 7636).
-func (c *Client) authorise(ctx context.Context, redirect string) (*request, error) {
-	secret, err := c.secret(ctx)
+func (l *login) authorise(ctx context.Context, redirect string) (*request, error) {
+	secret, err := l.secret(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r := &request{secret: secret, redirect: redirect, state: rand.Text(), verifier: oauth2.GenerateVerifier()}
 	opts := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(r.verifier)}
-	for name, value := range c.preset.AuthParams {
+	for name, value := range l.preset.AuthParams {
 		opts = append(opts, oauth2.SetAuthURLParam(name, value))
 	}
-	if c.conf.LoginHint != "" {
-		opts = append(opts, oauth2.SetAuthURLParam("login_hint", c.conf.LoginHint))
+	if l.conf.LoginHint != "" {
+		opts = append(opts, oauth2.SetAuthURLParam("login_hint", l.conf.LoginHint))
 	}
-	r.url = c.library(secret, redirect, provider.InBody).AuthCodeURL(r.state, opts...)
+	r.url = l.library(secret, redirect, provider.InBody).AuthCodeURL(r.state, opts...)
 	return r, nil
 }
 
 // redeem exchanges the code for tokens (RFC 6749 section 4.1.3). It is not
 // cancelled: a code is good once.
-func (c *Client) redeem(ctx context.Context, r *request, code string) (*grant, error) {
+func (l *login) redeem(ctx context.Context, r *request, code string) (*grant, error) {
 	params := map[string][]string{}
-	if err := c.addAssertion(params); err != nil {
+	if err := l.addAssertion(params); err != nil {
 		return nil, err
 	}
 	opts := []oauth2.AuthCodeOption{oauth2.VerifierOption(r.verifier)}
@@ -153,12 +171,7 @@ func (c *Client) redeem(ctx context.Context, r *request, code string) (*grant, e
 		opts = append(opts, oauth2.SetAuthURLParam(name, value[0]))
 		hide = append(hide, value[0])
 	}
-	return c.grant(context.WithoutCancel(ctx), OpLogin, r.secret, hide, func(ctx context.Context, style provider.AuthStyle) (*oauth2.Token, error) {
-		return c.library(r.secret, r.redirect, style).Exchange(ctx, code, opts...)
+	return l.grant(context.WithoutCancel(ctx), OpLogin, r.secret, hide, func(ctx context.Context, style provider.AuthStyle) (*oauth2.Token, error) {
+		return l.library(r.secret, r.redirect, style).Exchange(ctx, code, opts...)
 	})
-}
-
-// tooLate is the error of a person who did not answer in time.
-func (c *Client) tooLate() *Error {
-	return &Error{Kind: KindExpired, Op: OpLogin, Provider: c.preset.Name, Err: errors.New("nobody answered in time")}
 }

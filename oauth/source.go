@@ -206,7 +206,7 @@ func (s *Source) refresh(ctx context.Context, r *record) (*record, error) {
 
 func (s *Source) refreshOnce(ctx context.Context, r *record) (*record, error) {
 	if v := r.Refused; v != nil && time.Since(v.At).Abs() < verdictLife {
-		return r, s.verdictError(v, r.Refreshing)
+		return r, v.error(s.client, r.Refreshing)
 	}
 	if r.Tokens.Refresh == "" {
 		return r, s.needsLogin(errors.New("the access token has expired, and there is no refresh token"))
@@ -303,10 +303,11 @@ func (s *Source) condemn(r *record, e *Error) {
 	_ = s.store.save(s.account, next) // it only spares the provider a request
 }
 
-func (s *Source) verdictError(v *verdict, interrupted time.Time) *Error {
+// error is the refusal as the provider gave it.
+func (v *verdict) error(c *Client, interrupted time.Time) *Error {
 	return &Error{
-		Kind: KindNeedsLogin, Op: "refresh", Provider: s.client.preset.Name,
-		Code: v.Code, Text: v.Text, Number: entraCode(v.Text), Flow: s.client.conf.Flow, Interrupted: interrupted,
+		Kind: KindNeedsLogin, Op: "refresh", Provider: c.preset.Name,
+		Code: v.Code, Text: v.Text, Number: entraCode(v.Text), Flow: c.conf.Flow, Interrupted: interrupted,
 	}
 }
 

@@ -62,7 +62,7 @@ func (s *Source) judge(st *Status, r *record, now time.Time) {
 	st.LoginUntil = loginUntil(&s.client.preset, r)
 	switch {
 	case r.Refused != nil:
-		st.NeedsLogin, st.Reason = true, s.verdictError(r.Refused, r.Refreshing).Error()
+		st.NeedsLogin, st.Reason = true, r.Refused.error(s.client, r.Refreshing).Error()
 	case r.Tokens.Refresh == "" && !now.Before(r.Expiry):
 		st.NeedsLogin, st.Reason = true, "the access token has expired, and there is no refresh token"
 	case st.LoginUntil.IsZero():

@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -32,11 +31,7 @@ type conn struct {
 	closed bool // dead because the relay closed it, or said that it will (421)
 	served bool // the relay has taken a message over it
 	warned bool // about missing 8BITMIME
-
-	mu        sync.Mutex // guards the rest, for cancel
-	nc        net.Conn
-	cancelled bool
-	final     bool // the final dot is written
+	link
 }
 
 // connect opens a session up to and including the login.
@@ -46,7 +41,7 @@ func connect(ctx context.Context, o *Options) (*conn, *deliver.Error) {
 	if err != nil {
 		return nil, o.failure(deliver.Unavailable, "", plainly(err), Unreachable)
 	}
-	c := &conn{o: o, nc: nc, br: bufio.NewReaderSize(nc, maxLine)}
+	c := &conn{o: o, link: link{nc: nc}, br: bufio.NewReaderSize(nc, maxLine)}
 	stop := context.AfterFunc(ctx, c.cancel)
 	defer stop()
 	if derr := c.begin(ctx); derr != nil {
@@ -178,9 +173,7 @@ func (c *conn) handshake(ctx context.Context) *deliver.Error {
 		}
 		return c.o.failure(deliver.Unavailable, "TLS", errors.New(clean(err.Error())), cause)
 	}
-	c.mu.Lock()
-	c.nc = tc
-	c.mu.Unlock()
+	c.replace(tc)
 	c.br.Reset(tc)
 	c.tls = true
 	return nil
@@ -222,49 +215,6 @@ func (c *conn) log(p phase, r reply) {
 	if c.o.Logger.Enabled(context.Background(), slog.LevelDebug) {
 		c.o.Logger.Debug("relay replied", "stage", p.String(), "reply", r.String())
 	}
-}
-
-// arm sets the deadline of the next step, unless the run is cancelled.
-func (c *conn) arm(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.setDeadline(d)
-}
-
-// awaitFinal is arm for the reply to the final dot.
-func (c *conn) awaitFinal(on bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.final = on
-	if on {
-		c.setDeadline(c.o.FinalTimeout)
-	}
-}
-
-// cancel interrupts the step under way, but leaves the reply to a final dot
-// its grace time.
-func (c *conn) cancel() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.cancelled = true
-	c.setDeadline(cancelGrace)
-}
-
-func (c *conn) setDeadline(d time.Duration) {
-	switch {
-	case c.cancelled && !c.final:
-		_ = c.nc.SetDeadline(time.Unix(1, 0)) // long past
-	case c.cancelled:
-		_ = c.nc.SetDeadline(time.Now().Add(min(d, cancelGrace)))
-	default:
-		_ = c.nc.SetDeadline(time.Now().Add(d))
-	}
-}
-
-func (c *conn) interrupted() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.cancelled
 }
 
 // quit says goodbye, if the session is in step, and closes the connection.
