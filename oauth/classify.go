@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // classify turns the error of an exchange into an *Error without secrets. The
@@ -70,8 +72,8 @@ func (c *Client) refusal(e *Error, code, description string, hide secrets) {
 		e.Kind = KindTemporary
 	}
 	e.Flow, e.Number = c.conf.Flow, entraCode(description)
-	if kind := entraKind(e.Number); kind != KindFailed {
-		e.Kind = kind
+	if known := provider.RefusalOf(e.Provider, e.Number, e.Code, e.Text, e.Flow); known != nil && known.Kind != "" {
+		e.Kind = kindNamed(known.Kind)
 	}
 	switch {
 	case e.Kind != KindNeedsLogin:
@@ -111,27 +113,6 @@ func kindOfCode(code string) Kind {
 	case "invalid_client", "invalid_scope", "unauthorized_client", "unsupported_grant_type", "unsupported_response_type",
 		"invalid_request", "redirect_uri_mismatch", "org_internal", "disabled_client", "deleted_client", "invalid_resource",
 		"invalid_target":
-		return KindConfig
-	}
-	return KindFailed
-}
-
-// entraKind is the kind of Microsoft's error numbers (AADSTS...) that people
-// meet; KindFailed of others.
-func entraKind(number string) Kind {
-	switch number {
-	case "16000", "50076", "50078", "50079", "50132", "50133", "50158", "50173", "65001", "70000", "70008", "70043",
-		"700082", "700084", "7000012":
-		return KindNeedsLogin
-	case "50053", "50057", "50105", "50126", "53000", "53001", "53003", "65004", "90094", "90095", "500341", "530003",
-		"700003":
-		return KindDenied
-	case "70019":
-		return KindExpired
-	case "70016", "90006", "90033":
-		return KindTemporary
-	case "50011", "50013", "50020", "50034", "50059", "50194", "70011", "90002", "500011", "500113", "700016", "700024",
-		"700025", "700027", "7000112", "7000215", "7000218", "7000229", "7000222", "9002313", "9002331", "9002346":
 		return KindConfig
 	}
 	return KindFailed

@@ -3,6 +3,7 @@ package oauth
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,14 +34,17 @@ const (
 	KindStorage
 )
 
+var kindNames = []string{"failed", "needs-login", "denied", "expired", "temporary", "config", "protocol", "untrusted", "storage"}
+
 // String returns a word for logs.
 func (k Kind) String() string {
-	names := [...]string{"failed", "needs-login", "denied", "expired", "temporary", "config", "protocol", "untrusted", "storage"}
-	if int(k) < len(names) {
-		return names[k]
+	if int(k) < len(kindNames) {
+		return kindNames[k]
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
+
+func kindNamed(name string) Kind { return Kind(max(slices.Index(kindNames, name), 0)) }
 
 // Error is every failure of this package, except a context's end. None of its
 // fields holds a token, a code or a secret.

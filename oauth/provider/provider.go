@@ -1,7 +1,7 @@
 // Package provider is the table of mail providers: their servers, what they
-// want of people, and their OAuth2 endpoints. The facts are data, in
-// providers.json; to correct one, edit that file. Its form is checked by this
-// package's tests.
+// want of people, their OAuth2 endpoints, and what their errors mean. The facts
+// are data, in providers.json and errors.json; to correct one, edit that file.
+// The form of both is checked by this package's tests.
 //
 // A row is one service. Its keys, all but name optional: domains of its
 // addresses ("hotmail.*" stands for one below each public suffix of two
@@ -51,15 +51,17 @@ type Provider struct {
 // All returns the table in the order to show it, the large ones first.
 func All() []*Provider { return load() }
 
-var load = sync.OnceValue(func() []*Provider {
-	list, err := decode(table)
+var load = sync.OnceValue(func() []*Provider { return mustDecode[*Provider](table) })
+
+func mustDecode[T any](data []byte) []T {
+	list, err := decode[T](data)
 	if err != nil {
-		panic("providers.json: " + err.Error()) // a defect of the build, which the tests find
+		panic("providers: " + err.Error()) // a defect of the build, which the tests find
 	}
 	return list
-})
+}
 
-func decode(data []byte) (list []*Provider, err error) {
+func decode[T any](data []byte) (list []T, err error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	return list, dec.Decode(&list)

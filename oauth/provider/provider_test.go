@@ -45,7 +45,7 @@ func nameOf(p *Provider) string {
 
 // TestTable checks the form of providers.json for those who edit it.
 func TestTable(t *testing.T) {
-	list, err := decode(table)
+	list, err := decode[*Provider](table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,5 +102,44 @@ func TestPresets(t *testing.T) {
 	}
 	if names := Names(); len(names) != len(seen) || names[0] != "google" || !slices.Contains(names, "xfinity") {
 		t.Errorf("names %v", names)
+	}
+}
+
+// TestRefusals checks the form of errors.json for those who edit it.
+func TestRefusals(t *testing.T) {
+	list, err := decode[Refusal](refusals)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range list {
+		name := r.Provider + r.Number + " " + r.Code
+		if (r.Number == "") != (OfPreset(r.Provider) != nil && r.Code != "") {
+			t.Errorf("%s: wants a number, or a provider of providers.json and a code", name)
+		}
+		var flow Flow
+		if r.Flow != "" && flow.UnmarshalText([]byte(r.Flow)) != nil {
+			t.Errorf("%s: no flow is called %s", name, r.Flow)
+		}
+		if got := RefusalOf(r.Provider, r.Number, r.Code, "... "+r.Words, flow); got != &loadRefusals()[i] {
+			t.Errorf("%s: a row above answers for this one: %+v", name, got)
+		}
+		if !slices.Contains([]string{"", "needs-login", "denied", "expired", "temporary", "config"}, r.Kind) {
+			t.Errorf("%s: no kind is called %s", name, r.Kind)
+		}
+		if r.Words != strings.ToLower(r.Words) {
+			t.Errorf("%s: %q is not lower case", name, r.Words)
+		}
+		if a := r.Advice; a != "" && (a != strings.TrimSpace(a) || !strings.HasSuffix(a, ".") && !strings.HasSuffix(a, "?")) || a == "" && r.Kind != "temporary" {
+			t.Errorf("%s: %q is not advice in sentences", name, a)
+		}
+	}
+	if r := RefusalOf("google", "", "invalid_grant", "Invalid JWT: ...", ServiceAccount); r == nil || r.Words == "" {
+		t.Errorf("%+v", r)
+	}
+	if r := RefusalOf("custom", "50011", "x", "", Browser); r == nil || r.Kind != "config" {
+		t.Errorf("%+v", r)
+	}
+	if r := RefusalOf("google", "1", "invalid_grant", "", Browser); r != nil {
+		t.Errorf("%+v", r)
 	}
 }
