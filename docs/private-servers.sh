@@ -41,7 +41,7 @@ unpack() {
 	return $status
 }
 
-# lists fetches the lists of packages anew, where that is possible.
+# lists fetches the lists of packages again, if that is possible.
 lists() {
 	as_root=
 	[ "$(id -u)" = 0 ] || as_root="sudo -n"
