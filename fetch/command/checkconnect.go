@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
@@ -129,14 +130,14 @@ func (w *walk) fail(step string, err error, began time.Time) {
 
 func (w *walk) checkState() {
 	began := time.Now()
-	db, err := state.Open(state.Path(w.stateDir, w.a.ID), state.Options{ReadOnly: true})
+	db, err := state.Open(state.Path(w.builder.StateDir, w.a.ID), state.Options{ReadOnly: true})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		w.ok("state", "none yet: the first fetch takes everything that is on the server", began)
 	case errors.Is(err, state.ErrLocked):
 		w.warn("state", "a run is working on this maildrop now", "the server is looked at all the same, and may refuse a second login until that run ends", began)
 	case err != nil:
-		w.fail("state", fetch.StateOpen(state.Path(w.stateDir, w.a.ID), err), began)
+		w.fail("state", fetch.StateOpen(state.Path(w.builder.StateDir, w.a.ID), err), began)
 	default:
 		defer db.Close()
 		_ = db.View(func(v *state.View) error {
@@ -156,7 +157,7 @@ func (w *walk) checkState() {
 func (w *walk) checkTargets(ctx context.Context) {
 	for _, t := range w.a.Deliver {
 		began := time.Now()
-		d, err := w.deliverer(w.a, t)
+		d, err := w.builder.Deliverer(w.a, t)
 		if err == nil {
 			if r, ok := d.(deliver.Resident); ok {
 				r.Resume(w.past[t.ID()])
@@ -177,20 +178,20 @@ func (w *walk) checkToken(ctx context.Context) {
 		return
 	}
 	began := time.Now()
-	t, err := w.tokens(w.a)
+	t, err := w.builder.Tokens(w.a)
 	if err != nil {
-		w.fail("token", oauthError(err), began)
+		w.fail("token", account.TokenError(err), began)
 		return
 	}
-	st, err := t.source.Status()
+	st, err := t.Source.Status()
 	if err == nil && !st.NeedsLogin && !time.Now().Before(st.ValidUntil) {
-		if _, err = t.get(ctx); err == nil { // it has ended: a run would renew it
-			st, err = t.source.Status()
+		if _, err = t.Get(ctx); err == nil { // it has ended: a run would renew it
+			st, err = t.Source.Status()
 		}
 	}
 	switch {
 	case err != nil:
-		w.fail("token", oauthError(err), began)
+		w.fail("token", account.TokenError(err), began)
 	case st.NeedsLogin:
 		w.fail("token", advice.Give(&fetch.Error{Exit: fetch.ExitAuth, Err: errors.New(st.Reason)}, advice.Login(w.a.Name)), began)
 	case st.Warning != "":

@@ -15,7 +15,7 @@ import (
 
 // checkSession logs in twice and looks at what the server shows.
 func (w *walk) checkSession(ctx context.Context) {
-	server, err := w.server(w.a)
+	server, err := w.builder.Server(w.a)
 	if err != nil {
 		w.fail("config", exit.Config(err), time.Now())
 		return

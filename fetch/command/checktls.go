@@ -22,7 +22,7 @@ func (w *walk) tellTLS(c *pop3.Client, began time.Time) {
 	}
 	cert := cs.PeerCertificates[0]
 	left := int(time.Until(cert.NotAfter).Hours() / 24)
-	detail := fmt.Sprintf("%s, %s, for %s, by %s, %d days left, %s", tlsVersion(cs), tlsCipher(cs),
+	detail := fmt.Sprintf("%s, %s, for %s, by %s, %d days left, %s", tls.VersionName(cs.Version), tls.CipherSuiteName(cs.CipherSuite),
 		strings.Join(cert.DNSNames, " "), cert.Issuer, left, pop3.Pin(cert))
 	if left < soonExpired {
 		w.warn("tls", detail, "the certificate ends soon; its owner has to renew it", began)

@@ -15,8 +15,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/logging"
@@ -27,20 +27,18 @@ import (
 // env is what every command works with: the streams, the log, the
 // configuration and where the state is.
 type env struct {
-	std      term.Streams
-	log      *slog.Logger
-	conf     *config.Config
-	stateDir string
-	json     bool
-	quiet    bool
-	verbose  int
-	screen   *term.Screen       // the terminal behind the streams; nil if there is none
-	bars     bool               // progress bars are wanted and possible
-	color    bool               // marks on stdout may have colours
-	tty      *os.File           // the terminal on stdout; nil if there is none
-	sources  map[string]*tokens // by account name; one source an account
-	built    []*config.Account  // what build was given last
-	syncer   *durable.Syncer    // of all Maildirs: accounts share a syncfs
+	std     term.Streams
+	log     *slog.Logger
+	conf    *config.Config
+	builder *account.Builder
+	json    bool
+	quiet   bool
+	verbose int
+	screen  *term.Screen      // the terminal behind the streams; nil if there is none
+	bars    bool              // progress bars are wanted and possible
+	color   bool              // marks on stdout may have colours
+	tty     *os.File          // the terminal on stdout; nil if there is none
+	built   []*config.Account // what build was given last
 }
 
 func streams(c *cli.Context) term.Streams { return c.App.Metadata["std"].(term.Streams) }
@@ -52,7 +50,6 @@ func newEnv(c *cli.Context) (*env, error) {
 		json:    c.Bool("json"),
 		quiet:   c.Bool("quiet"),
 		verbose: c.Count("verbose"),
-		syncer:  new(durable.Syncer),
 	}
 	e.tty = term.TerminalOf(e.std.Out)
 	e.color = e.tty != nil && !c.Bool("no-color") && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
@@ -66,6 +63,7 @@ func newEnv(c *cli.Context) (*env, error) {
 	e.bars = e.screen != nil && !e.quiet && e.verbose == 0 && !c.Bool("no-progress")
 	var err error
 	e.log, err = e.newLogger(c)
+	e.builder = account.NewBuilder(e.log, e.verbose > 1, e.std.Password)
 	return e, err
 }
 
@@ -135,16 +133,16 @@ func global(c *cli.Context) *cli.Context {
 
 // findState decides where the state is: the option, the configuration, XDG.
 func (e *env) findState(c *cli.Context) (err error) {
-	e.stateDir = global(c).String("state") // import has a --state of its own
-	if e.stateDir == "" && e.conf != nil {
-		e.stateDir = e.conf.State
+	e.builder.StateDir = global(c).String("state") // import has a --state of its own
+	if e.builder.StateDir == "" && e.conf != nil {
+		e.builder.StateDir = e.conf.State
 	}
-	if e.stateDir == "" {
-		if e.stateDir, err = config.DefaultState(); err != nil {
+	if e.builder.StateDir == "" {
+		if e.builder.StateDir, err = config.DefaultState(); err != nil {
 			return exit.Config(err)
 		}
 	}
-	e.stateDir, err = filepath.Abs(e.stateDir)
+	e.builder.StateDir, err = filepath.Abs(e.builder.StateDir)
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/logging"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -211,7 +212,7 @@ func (e *env) build(accounts []*config.Account, change func(*fetch.Account)) ([]
 			errs = append(errs, exit.Usagef("--from needs --to"))
 			continue
 		}
-		fa, err := e.account(a)
+		fa, err := e.builder.Account(a)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -264,7 +265,7 @@ func waitFlag() cli.Flag {
 }
 
 func (e *env) fetcher() *fetch.Fetcher {
-	f := &fetch.Fetcher{StateDir: e.stateDir, Recover: recoverers(), Log: e.log}
+	f := &fetch.Fetcher{StateDir: e.builder.StateDir, Recover: account.Recoverers(), Log: e.log}
 	if e.conf != nil {
 		f.Parallel, f.PerHost = e.conf.Parallel, e.conf.PerHost
 	}

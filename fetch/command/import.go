@@ -197,7 +197,7 @@ func (r *importRun) account(ctx context.Context, a *config.Account, seen []rcfil
 	if len(list.UIDs) == 0 && takeOver && !r.c.Bool("force") {
 		return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("no seen-list of this account: looked for %s", strings.Join(r.looked(), ", "))}, advice.NoSeenList)
 	}
-	fa, err := r.env.account(a)
+	fa, err := r.env.builder.Account(a)
 	if err != nil {
 		return err
 	}

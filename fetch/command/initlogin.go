@@ -13,6 +13,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
+	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -206,11 +207,11 @@ func (s *setup) keepInKeyring() {
 
 // login authorises the account with OAuth2, unless a login from before holds.
 func (s *setup) login(ctx context.Context, a *config.Account) error {
-	t, err := s.tokens(a)
+	t, err := s.builder.Tokens(a)
 	if err != nil {
 		return exit.Config(err)
 	}
-	if st, err := t.source.Status(); err == nil && !st.NeedsLogin {
+	if st, err := t.Source.Status(); err == nil && !st.NeedsLogin {
 		return nil
 	}
 	o, err := s.loginWay(ctx, t)
@@ -221,15 +222,15 @@ func (s *setup) login(ctx context.Context, a *config.Account) error {
 	if s.Lines != nil {
 		ui.in = s.Lines // it may hold what was typed ahead
 	}
-	if err := t.source.Login(ctx, ui, o); err != nil {
-		return oauthError(err)
+	if err := t.Source.Login(ctx, ui, o); err != nil {
+		return account.TokenError(err)
 	}
 	return nil
 }
 
 // loginWay is as the options say. Where no browser can be started, a person is
 // asked: waiting for one helps only who has one on this machine all the same.
-func (s *setup) loginWay(ctx context.Context, t *tokens) (oauth.LoginOptions, error) {
+func (s *setup) loginWay(ctx context.Context, t *account.Tokens) (oauth.LoginOptions, error) {
 	o := s.way
 	switch {
 	case o.Way != oauth.WayConfigured:
@@ -242,7 +243,7 @@ func (s *setup) loginWay(ctx context.Context, t *tokens) (oauth.LoginOptions, er
 	}
 	ways := []oauth.Way{oauth.WayPaste, oauth.WayBrowser}
 	list := []string{"in a browser elsewhere; paste the address that it ends at", "in a browser of this machine that you start yourself"}
-	if p := t.source.Client().Preset(); p.DeviceURL != "" && p.Allows(provider.Device) {
+	if p := t.Source.Client().Preset(); p.DeviceURL != "" && p.Allows(provider.Device) {
 		ways, list = append(ways, oauth.WayDevice), append(list, "with a code to enter on another device")
 	}
 	n, err := s.Choose(ctx, "There is no browser to start here. How do you log in?", list)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
+	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -212,12 +214,12 @@ func (s *setup) lookupClient() (*autoconf.Client, error) {
 	if s.caFile == "" {
 		return c, nil
 	}
-	roots, err := rootsFrom(s.caFile)
+	roots, err := account.Roots(s.caFile)
 	if err != nil {
 		return nil, err
 	}
 	tr := http.DefaultTransport.(*http.Transport).Clone()
-	tr.TLSClientConfig = tlsWithRoots(roots)
+	tr.TLSClientConfig = &tls.Config{RootCAs: roots}
 	c.HTTP = &http.Client{Transport: tr}
 	return c, nil
 }

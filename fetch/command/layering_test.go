@@ -33,8 +33,10 @@ var layers = map[string][]string{
 
 	"fetch/command/watch": {"fetch", "fetch/command/advice", "fetch/command/hook", "fetch/command/jsonline", "fetch/command/term", "fetch/config", "state", "deliver/durable"},
 
+	"fetch/command/account": {"fetch", "fetch/*", "fetch/command/advice", "fetch/command/exit", "fetch/command/hook", "fetch/command/route", "fetch/command/target", "fetch/command/term", "deliver", "deliver/*", "state", "oauth"},
+
 	"fetch/command/jsonline": {"fetch", "fetch/plan", "state"},
-	"fetch/command/route":    {"fetch", "fetch/config", "fetch/pop3", "fetch/command/exit", "fetch/command/hook"},
+	"fetch/command/route":    {"fetch", "fetch/config", "fetch/pop3", "fetch/command/advice", "fetch/command/hook"},
 
 	"fetch":               {"fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "deliver", "deliver/fault", "state"},
 	"fetch/plan":          {"fetch/header", "fetch/pop3", "state"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
@@ -56,7 +57,7 @@ func tokenCommand() *cli.Command {
 }
 
 // oauthAccount prepares a command that works on one account's tokens.
-func oauthAccount(c *cli.Context) (*env, *tokens, error) {
+func oauthAccount(c *cli.Context) (*env, *account.Tokens, error) {
 	e, err := withConfig(c)
 	if err != nil {
 		return nil, nil, err
@@ -69,7 +70,7 @@ func oauthAccount(c *cli.Context) (*env, *tokens, error) {
 		return nil, nil, exit.Config(advice.Give(fmt.Errorf("%s: no oauth: in the configuration", a.Name), advice.NoOAuth))
 
 	}
-	t, err := e.tokens(a)
+	t, err := e.builder.Tokens(a)
 	if err != nil {
 		return nil, nil, exit.Config(fmt.Errorf("%s: %w", a.Name, err))
 	}
@@ -85,21 +86,21 @@ func runLogin(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := t.source.Login(c.Context, &loginUI{in: e.std.In, out: e.std.Out, json: e.json, paste: c.Bool("paste")}, o); err != nil {
-		return closedProvider(t, oauthError(err))
+	if err := t.Source.Login(c.Context, &loginUI{in: e.std.In, out: e.std.Out, json: e.json, paste: c.Bool("paste")}, o); err != nil {
+		return closedProvider(t, account.TokenError(err))
 	}
-	st, err := t.source.Status()
+	st, err := t.Source.Status()
 	if err != nil {
-		return oauthError(err)
+		return account.TokenError(err)
 	}
 	if e.json {
-		return jsonline.Write(e.std.Out, tokenJSONOf(t.account, &st))
+		return jsonline.Write(e.std.Out, tokenJSONOf(t.Account, &st))
 	}
 	done := "logged in"
 	if st.Flow == provider.ClientCredentials || st.Flow == provider.ServiceAccount {
 		done = fmt.Sprintf("flow %s works, and needs no login", st.Flow)
 	}
-	fmt.Fprintf(e.std.Out, "%s: %s; next: mailhaul check --connect %s\n", t.account, done, t.account)
+	fmt.Fprintf(e.std.Out, "%s: %s; next: mailhaul check --connect %s\n", t.Account, done, t.Account)
 	return nil
 }
 
@@ -121,12 +122,12 @@ func loginOptions(c *cli.Context) (o oauth.LoginOptions, err error) {
 func noBrowser(context.Context, string) error { return errors.New("not wanted") }
 
 // closedProvider adds to a failed login that the provider may not want it.
-func closedProvider(t *tokens, err error) error {
-	p := t.source.Client().Preset()
+func closedProvider(t *account.Tokens, err error) error {
+	p := t.Source.Client().Preset()
 	if !p.Closed {
 		return err
 	}
-	return advice.Give(err, strings.TrimSpace(advice.Text(err, advice.Situation{Account: t.account})+" "+advice.ClosedProvider(p.Title, provider.OfPreset(p.Name).Password)))
+	return advice.Give(err, strings.TrimSpace(advice.Text(err, advice.Situation{Account: t.Account})+" "+advice.ClosedProvider(p.Title, provider.OfPreset(p.Name).Password)))
 }
 
 func runLogout(c *cli.Context) error {
@@ -134,21 +135,21 @@ func runLogout(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	told, err := t.source.Revoke(c.Context)
+	told, err := t.Source.Revoke(c.Context)
 	none := errors.Is(err, oauth.ErrNoTokens)
 	if e.json && (err == nil || none) {
-		return jsonline.Write(e.std.Out, jsonline.Logout{Account: t.account, WasLoggedIn: !none, ProviderTold: told})
+		return jsonline.Write(e.std.Out, jsonline.Logout{Account: t.Account, WasLoggedIn: !none, ProviderTold: told})
 	}
 	switch {
 	case none:
-		fmt.Fprintf(e.std.Out, "%s: was not logged in\n", t.account)
+		fmt.Fprintf(e.std.Out, "%s: was not logged in\n", t.Account)
 		return nil
 	case err != nil:
-		return oauthError(err)
+		return account.TokenError(err)
 	case told:
-		fmt.Fprintf(e.std.Out, "%s: logged out, and the provider was told\n", t.account)
+		fmt.Fprintf(e.std.Out, "%s: logged out, and the provider was told\n", t.Account)
 	default:
-		fmt.Fprintf(e.std.Out, "%s: tokens removed here; the provider cannot be told by this way: withdraw consent in the account's security settings\n", t.account)
+		fmt.Fprintf(e.std.Out, "%s: tokens removed here; the provider cannot be told by this way: withdraw consent in the account's security settings\n", t.Account)
 	}
 	return nil
 }
@@ -158,14 +159,14 @@ func runToken(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	t.source.Ahead = 0 // the default: it is used at once
-	token, err := t.get(c.Context)
+	t.Source.Ahead = 0 // the default: it is used at once
+	token, err := t.Get(c.Context)
 	if err != nil {
 		return err
 	}
 	if e.json {
-		st, _ := t.source.Status()
-		return jsonline.Write(e.std.Out, jsonline.Access{Account: t.account, AccessToken: token, ValidUntil: st.ValidUntil})
+		st, _ := t.Source.Status()
+		return jsonline.Write(e.std.Out, jsonline.Access{Account: t.Account, AccessToken: token, ValidUntil: st.ValidUntil})
 	}
 	_, err = fmt.Fprintln(e.std.Out, token)
 	return err
@@ -252,11 +253,11 @@ func (e *env) tokenState(a *config.Account) *jsonline.Token {
 	if a.OAuth == nil {
 		return nil
 	}
-	t, err := e.tokens(a)
+	t, err := e.builder.Tokens(a)
 	if err != nil {
 		return &jsonline.Token{Provider: a.OAuth.Provider, Flow: a.OAuth.Flow.String(), Warning: err.Error()}
 	}
-	st, err := t.source.Status()
+	st, err := t.Source.Status()
 	if err != nil {
 		st.Warning = err.Error()
 		if text := advice.Text(err, e.situation(a)); text != "" {

@@ -55,7 +55,8 @@ func runLoop(c *cli.Context) error {
 		return err
 	}
 	e.log = e.loopLogger(c)
-	l := &loopRun{cli: c, shard: part, first: e, fetcher: e.fetcher(), status: watch.NewStatusFiles(e.stateDir)}
+	e.builder.Log = e.log
+	l := &loopRun{cli: c, shard: part, first: e, fetcher: e.fetcher(), status: watch.NewStatusFiles(e.builder.StateDir)}
 	tasks, accounts, err := l.tasks(e)
 	if err != nil {
 		return err
@@ -147,7 +148,7 @@ func (l *loopRun) tasks(e *env) (schedule.Tasks, []*config.Account, error) {
 const lookWait = 5 * time.Second
 
 func (e *env) open(a *config.Account) (*fetch.Account, error) {
-	fa, err := e.account(a)
+	fa, err := e.builder.Account(a)
 	if err == nil {
 		fa.Wait = lookWait
 	}
@@ -195,7 +196,7 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 // reread reads the configuration again. On an error nothing has changed.
 func (l *loopRun) reread() (schedule.Tasks, error) {
 	e := *l.first
-	e.sources = nil // they belong to a configuration, and runs read them
+	e.builder = e.builder.Fresh()
 	conf, err := config.Load(e.conf.Path, configOptions())
 	if err != nil {
 		return schedule.Tasks{}, err
@@ -204,7 +205,7 @@ func (l *loopRun) reread() (schedule.Tasks, error) {
 	if err := e.findState(l.cli); err != nil {
 		return schedule.Tasks{}, err
 	}
-	if e.stateDir != l.first.stateDir || conf.Metrics != l.first.conf.Metrics {
+	if e.builder.StateDir != l.first.builder.StateDir || conf.Metrics != l.first.conf.Metrics {
 		return schedule.Tasks{}, errors.New("state and metrics cannot change while loop runs: restart it")
 	}
 	r, accounts, err := l.tasks(&e)

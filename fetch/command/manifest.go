@@ -31,7 +31,7 @@ func oneForReading(c *cli.Context) (*env, *fetch.Fetcher, *fetch.Account, error)
 		return nil, nil, nil, err
 	}
 	f := e.fetcher()
-	f.ReadBack = e.readBack(accounts)
+	f.ReadBack = e.builder.ReadBack(accounts)
 	return e, f, list[0], nil
 }
 

@@ -50,7 +50,7 @@ func runPurge(c *cli.Context) error {
 		return err
 	}
 	f := e.fetcher()
-	f.ReadBack = e.readBack(accounts)
+	f.ReadBack = e.builder.ReadBack(accounts)
 	rep, err := f.Purge(c.Context, list[0], older, c.Bool("dry-run"), e.tell(a.Name))
 	e.writePurge(a.Name, &rep, c.Bool("dry-run"), err)
 	e.printNotes(a.Name, rep.Notes)

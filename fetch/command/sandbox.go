@@ -30,7 +30,7 @@ func (e *env) confine(accounts []*config.Account, anew bool) *confinement {
 		return nil
 	}
 	// Before the rules are made, since they are for files that exist.
-	if err := os.MkdirAll(e.stateDir, 0o700); err != nil {
+	if err := os.MkdirAll(e.builder.StateDir, 0o700); err != nil {
 		e.log.Debug("no sandbox", "err", err) // the run will say it
 		return nil
 	}
@@ -107,7 +107,7 @@ func missingTarget(accounts []*config.Account) string {
 // under way takes care of the target; where it cannot be read, mail may have been
 // delivered there.
 func (e *env) past(a *config.Account, target string) (past deliver.Past) {
-	db, err := state.Open(state.Path(e.stateDir, a.ID), state.Options{ReadOnly: true})
+	db, err := state.Open(state.Path(e.builder.StateDir, a.ID), state.Options{ReadOnly: true})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, state.ErrLocked) {
 		return deliver.Past{}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
@@ -47,7 +48,7 @@ func TestSandboxChild(t *testing.T) {
 		t.Skip("only as the child of TestSandbox")
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
-	e := &env{std: term.Streams{Alone: true}, log: slog.New(slog.DiscardHandler), stateDir: in("state"),
+	e := &env{std: term.Streams{Alone: true}, log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: in("state")},
 		conf: &config.Config{Path: in("conf/config.yaml")}}
 	if e.confine([]*config.Account{{Name: "a", ID: "a", Deliver: []config.Target{
 		{Maildir: &config.Maildir{Path: in("Mail")}}, {Kind: config.TargetMbox, Mbox: &config.Mbox{Path: in("box/mail")}},
@@ -91,7 +92,7 @@ func TestSandboxChild(t *testing.T) {
 }
 
 func TestConfinement(t *testing.T) {
-	e := &env{log: slog.New(slog.DiscardHandler), stateDir: "/var/lib/mailhaul"}
+	e := &env{log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: "/var/lib/mailhaul"}}
 	plain := &config.Account{Name: "a", TLS: config.TLS{CAFile: "/srv/ca/ca.pem"}, Login: config.Login{Password: config.FileSecret("/srv/secrets/a")},
 		Deliver: []config.Target{{Maildir: &config.Maildir{Path: "/"}}}}
 	c, reason := e.confinement([]*config.Account{plain})
@@ -137,10 +138,10 @@ func TestCovers(t *testing.T) {
 // made where mail was before.
 func TestTargetsThatAreGone(t *testing.T) {
 	home := t.TempDir()
-	e := &env{log: slog.New(slog.DiscardHandler), stateDir: filepath.Join(home, "state")}
+	e := &env{log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: filepath.Join(home, "state")}}
 	maildir := filepath.Join(home, "vol", "Mail")
 	a := &config.Account{Name: "a", ID: "a", Deliver: []config.Target{{Maildir: &config.Maildir{Path: maildir}}}}
-	db, err := state.Open(state.Path(e.stateDir, "a"), state.Options{})
+	db, err := state.Open(state.Path(e.builder.StateDir, "a"), state.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ type confinement struct{ read, write []string }
 // what it needs is not known. It could not gain privileges either, as setgid
 // delivery agents must.
 func (e *env) confinement(accounts []*config.Account) (c confinement, reason string) {
-	c.write = append(c.write, e.stateDir, os.TempDir())
+	c.write = append(c.write, e.builder.StateDir, os.TempDir())
 	c.read = systemPaths()
 	if e.conf != nil {
 		c.readable(e.conf.Path)

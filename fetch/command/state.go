@@ -59,7 +59,7 @@ func openState(c *cli.Context, readOnly bool) (*env, *config.Account, *state.DB,
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	db, err := state.Open(state.Path(e.stateDir, a.ID), state.Options{ReadOnly: readOnly, Wait: c.Duration("wait")})
+	db, err := state.Open(state.Path(e.builder.StateDir, a.ID), state.Options{ReadOnly: readOnly, Wait: c.Duration("wait")})
 	return e, a, db, e.stateProblem(a, err)
 }
 
@@ -84,7 +84,7 @@ func (e *env) stateProblem(a *config.Account, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return advice.Give(&fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s: nothing is known yet: no run has been made", a.Name)}, advice.FetchFirst(a.Name))
 	case err != nil:
-		return fmt.Errorf("%s: %w", a.Name, fetch.StateOpen(state.Path(e.stateDir, a.ID), err))
+		return fmt.Errorf("%s: %w", a.Name, fetch.StateOpen(state.Path(e.builder.StateDir, a.ID), err))
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func salvageState(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	path := state.Path(e.stateDir, a.ID)
+	path := state.Path(e.builder.StateDir, a.ID)
 	got, err := state.Salvage(path, e.std.Out)
 	switch {
 	case err != nil:

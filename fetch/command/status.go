@@ -130,7 +130,7 @@ func (e *env) watchStatus(ctx context.Context, accounts []*config.Account) error
 // holds its state; without all, from the status file alone.
 func (e *env) status(a *config.Account, all bool) jsonline.Status {
 	s := jsonline.Status{Known: -1}
-	s.StatusFile, _ = state.ReadStatus(state.StatusPath(e.stateDir, a.ID))
+	s.StatusFile, _ = state.ReadStatus(state.StatusPath(e.builder.StateDir, a.ID))
 	s.Account, s.ID = a.Name, a.ID
 	s.Running = s.StatusFile.Running()
 	s.Token = e.tokenState(a)
@@ -145,7 +145,7 @@ func (e *env) status(a *config.Account, all bool) jsonline.Status {
 	if !all {
 		return s
 	}
-	db, err := state.Open(state.Path(e.stateDir, a.ID), state.Options{ReadOnly: true})
+	db, err := state.Open(state.Path(e.builder.StateDir, a.ID), state.Options{ReadOnly: true})
 	if errors.Is(err, fs.ErrNotExist) {
 		s.Known = 0
 	}
@@ -164,7 +164,7 @@ func (e *env) status(a *config.Account, all bool) jsonline.Status {
 		}
 		return nil
 	})
-	s.SetAside = countMaildir(e.quarantine(a.ID))
+	s.SetAside = countMaildir(e.builder.Quarantine(a.ID))
 	return s
 }
 

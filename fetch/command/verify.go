@@ -46,7 +46,7 @@ func runVerify(c *cli.Context) error {
 		return err
 	}
 	f := e.fetcher()
-	f.ReadBack = e.readBack(accounts)
+	f.ReadBack = e.builder.ReadBack(accounts)
 	var codes []fetch.Exit
 	for _, a := range list {
 		check := e.verifyCopies

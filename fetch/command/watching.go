@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/watch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
@@ -12,7 +13,7 @@ import (
 // statuses makes the status files of some accounts; with a metrics file, which
 // is about all accounts, of all.
 func (e *env) statuses(list []*fetch.Account) *watch.StatusFiles {
-	w := watch.NewStatusFiles(e.stateDir)
+	w := watch.NewStatusFiles(e.builder.StateDir)
 	ids := make(map[string]string, len(list))
 	if e.conf != nil && e.conf.MetricsFile != "" {
 		ids = idsOf(slices.DeleteFunc(slices.Clone(e.conf.Accounts), func(a *config.Account) bool { return !a.Enabled }))
@@ -27,12 +28,12 @@ func (e *env) statuses(list []*fetch.Account) *watch.StatusFiles {
 
 // expiries answers when the OAuth tokens and logins of accounts end.
 func (e *env) expiries(accounts []*config.Account) func(string) (token, login time.Time) {
-	with := make(map[string]*tokens)
+	with := make(map[string]*account.Tokens)
 	for _, a := range accounts {
 		if a.OAuth == nil {
 			continue
 		}
-		if t, err := e.tokens(a); err == nil {
+		if t, err := e.builder.Tokens(a); err == nil {
 			with[a.Name] = t
 		}
 	}
@@ -41,7 +42,7 @@ func (e *env) expiries(accounts []*config.Account) func(string) (token, login ti
 		if t == nil {
 			return token, login
 		}
-		st, err := t.source.Status()
+		st, err := t.Source.Status()
 		if err != nil {
 			return token, login
 		}

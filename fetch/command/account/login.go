@@ -1,4 +1,4 @@
-package command
+package account
 
 import (
 	"context"
@@ -16,53 +16,53 @@ type secretFunc func(ctx context.Context) (string, error)
 
 // logins are the ways to log in that the account holds a secret for, strongest
 // first.
-func (e *env) logins(a *config.Account) ([]pop3.Login, error) {
+func (b *Builder) logins(a *config.Account) ([]pop3.Login, error) {
 	user := a.User
 	if a.Policy.Gmail == plan.GmailRecent {
 		user = "recent:" + user
 	}
-	token, err := e.token(a)
+	token, err := b.token(a)
 	if err != nil {
 		return nil, err
 	}
-	b := loginBuilder{a: a, user: user, password: a.Password.Resolve, token: token}
+	l := loginBuilder{a: a, user: user, password: a.Password.Resolve, token: token}
 	if a.Auth != sasl.Auto {
-		return []pop3.Login{b.method(a.Auth, true)}, nil
+		return []pop3.Login{l.method(a.Auth, true)}, nil
 	}
 	if a.Password.IsZero() {
-		b.password = e.ask(a)
+		l.password = b.ask(a)
 	}
 	have := sasl.Secrets{
-		Password:    !a.Password.IsZero() || b.token == nil,
-		Token:       b.token != nil,
+		Password:    !a.Password.IsZero() || l.token == nil,
+		Token:       l.token != nil,
 		Certificate: a.TLS.ClientCert != "",
 	}
 	overTLS := a.Server.Security != pop3.Plain || a.Server.Insecure
 	var out []pop3.Login
 	for _, m := range sasl.Order(have, overTLS) {
-		out = append(out, b.method(m, false))
+		out = append(out, l.method(m, false))
 	}
 	return out, nil
 }
 
 // ask takes the password from the terminal, for an account that names none.
-func (e *env) ask(a *config.Account) secretFunc {
+func (b *Builder) ask(a *config.Account) secretFunc {
 	return func(ctx context.Context) (string, error) {
-		return e.std.Password(ctx, fmt.Sprintf("Password for %s at %s: ", term.Printable(a.User), a.Server.Host))
+		return b.askFor(ctx, fmt.Sprintf("Password for %s at %s: ", term.Printable(a.User), a.Server.Host))
 	}
 }
 
 // token is where the account's access tokens come from; nil: from nowhere.
-func (e *env) token(a *config.Account) (secretFunc, error) {
+func (b *Builder) token(a *config.Account) (secretFunc, error) {
 	switch {
 	case !a.Token.IsZero():
 		return a.Token.Resolve, nil
 	case a.OAuth != nil:
-		t, err := e.tokens(a)
+		t, err := b.Tokens(a)
 		if err != nil {
 			return nil, err
 		}
-		return t.get, nil
+		return t.Get, nil
 	}
 	return nil, nil
 }

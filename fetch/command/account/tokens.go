@@ -1,4 +1,4 @@
-package command
+package account
 
 import (
 	"context"
@@ -18,19 +18,19 @@ import (
 // before. Providers' tokens live for an hour or more.
 const runAhead = 30 * time.Minute
 
-// tokens are an account's access tokens, as this process uses them.
-type tokens struct {
-	account string
+// Tokens are an account's access tokens, as this process uses them.
+type Tokens struct {
+	Account string
 	conf    *config.OAuth // what they were made from
-	source  *oauth.Source
+	Source  *oauth.Source
 	mu      sync.Mutex
 	last    string // what was handed out
 }
 
-// tokens returns the account's tokens, the same for each caller until the
+// Tokens returns the account's tokens, the same for each caller until the
 // configuration is read again.
-func (e *env) tokens(a *config.Account) (*tokens, error) {
-	if t := e.sources[a.Name]; t != nil && t.conf == a.OAuth {
+func (b *Builder) Tokens(a *config.Account) (*Tokens, error) {
+	if t := b.sources[a.Name]; t != nil && t.conf == a.OAuth {
 		return t, nil
 	}
 	conf := a.OAuth.Config
@@ -41,41 +41,41 @@ func (e *env) tokens(a *config.Account) (*tokens, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(e.stateDir, "tokens")
+	dir := filepath.Join(b.StateDir, "tokens")
 	store := oauth.NewStore(dir)
 	if a.OAuth.Tokens == config.TokensKeyring {
 		store = oauth.NewKeyringStore(dir)
 	}
-	t := &tokens{account: a.Name, conf: a.OAuth, source: oauth.NewSource(client, store, a.Name)}
-	t.source.Ahead = runAhead
-	if e.sources == nil {
-		e.sources = make(map[string]*tokens)
+	t := &Tokens{Account: a.Name, conf: a.OAuth, Source: oauth.NewSource(client, store, a.Name)}
+	t.Source.Ahead = runAhead
+	if b.sources == nil {
+		b.sources = make(map[string]*Tokens)
 	}
-	e.sources[a.Name] = t
+	b.sources[a.Name] = t
 	return t, nil
 }
 
-// get returns a token that is valid for a while.
-func (t *tokens) get(ctx context.Context) (string, error) {
-	token, err := t.source.Token(ctx)
+// Get returns a token that is valid for a while.
+func (t *Tokens) Get(ctx context.Context) (string, error) {
+	token, err := t.Source.Token(ctx)
 	return t.keep(token, err)
 }
 
 // renew replaces the token that a server refused.
-func (t *tokens) renew(ctx context.Context) error {
+func (t *Tokens) renew(ctx context.Context) error {
 	t.mu.Lock()
 	last := t.last
 	t.mu.Unlock()
 	if last == "" {
 		return errors.New("no token was used")
 	}
-	_, err := t.keep(t.source.Refresh(ctx, last))
+	_, err := t.keep(t.Source.Refresh(ctx, last))
 	return err
 }
 
-func (t *tokens) keep(token string, err error) (string, error) {
+func (t *Tokens) keep(token string, err error) (string, error) {
 	if err != nil {
-		return "", oauthError(err)
+		return "", TokenError(err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -91,8 +91,8 @@ var oauthExits = map[oauth.Kind]fetch.Exit{
 	oauth.KindStorage:   fetch.ExitIO,
 }
 
-// oauthError gives an error of package oauth its exit code.
-func oauthError(err error) error {
+// TokenError gives an error of package oauth its exit code.
+func TokenError(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}

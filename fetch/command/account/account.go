@@ -1,4 +1,6 @@
-package command
+// Package account makes what runs of what the configuration says: server, logins,
+// targets, hooks and tokens.
+package account
 
 import (
 	"context"
@@ -8,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/deliver/mbox"
 	"github.com/mailhaul/mailhaul/deliver/pipe"
@@ -22,8 +25,34 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// recoverers settle what a crash left, by the kind of the intent.
-func recoverers() map[string]deliver.RecoverFunc {
+// Builder makes what runs of what the configuration says. Its accounts share
+// their tokens and the syncs of a file system.
+type Builder struct {
+	StateDir string
+	Log      *slog.Logger
+	dialogue bool // log the dialogue with servers
+	askFor   func(ctx context.Context, prompt string) (string, error)
+	syncer   *durable.Syncer
+	sources  map[string]*Tokens // by account name
+}
+
+// NewBuilder makes a builder whose state directory is not known yet. Dialogue
+// asks for a log of the dialogue with servers; askFor is for passwords that are
+// nowhere.
+func NewBuilder(log *slog.Logger, dialogue bool, askFor func(ctx context.Context, prompt string) (string, error)) *Builder {
+	return &Builder{Log: log, dialogue: dialogue, askFor: askFor, syncer: new(durable.Syncer)}
+}
+
+// Fresh is a builder for another configuration: runs still read the tokens of
+// the old one.
+func (b *Builder) Fresh() *Builder {
+	c := *b
+	c.sources = nil
+	return &c
+}
+
+// Recoverers settle what a crash left, by the kind of the intent.
+func Recoverers() map[string]deliver.RecoverFunc {
 	return map[string]deliver.RecoverFunc{
 		maildir.Kind:     maildir.Recover,
 		maildir.SkipKind: maildir.RecoverSkip,
@@ -33,9 +62,9 @@ func recoverers() map[string]deliver.RecoverFunc {
 	}
 }
 
-// account turns what the user wrote into what runs.
-func (e *env) account(a *config.Account) (*fetch.Account, error) {
-	server, err := e.server(a)
+// Account turns what the user wrote into what runs.
+func (b *Builder) Account(a *config.Account) (*fetch.Account, error) {
+	server, err := b.Server(a)
 	if err != nil {
 		return nil, exit.Config(fmt.Errorf("%s: %w", a.Name, err))
 	}
@@ -47,35 +76,35 @@ func (e *env) account(a *config.Account) (*fetch.Account, error) {
 		Limits: a.Limits,
 		UTF8:   a.UTF8,
 	}
-	e.hooks(a, out)
-	e.warnOf(a)
+	b.hooks(a, out)
+	b.warnOf(a)
 	if a.OAuth != nil {
-		t, err := e.tokens(a)
+		t, err := b.Tokens(a)
 		if err != nil {
 			return nil, err
 		}
 		out.Renew = t.renew
 	}
 	for _, t := range a.Deliver {
-		d, err := e.deliverer(a, t)
+		d, err := b.Deliverer(a, t)
 		if err != nil {
 			return nil, exit.Config(fmt.Errorf("%s: %s: %w", a.Name, t.ID(), err))
 		}
 		out.Targets = append(out.Targets, fetch.Target{ID: t.ID(), Deliverer: d})
 	}
 	if a.Policy.OnReject == plan.Quarantine {
-		path := e.quarantine(a.ID)
+		path := b.Quarantine(a.ID)
 		out.SetAside = &fetch.Target{
 			ID:        "maildir:" + path, // for people; the state has the target that refused
-			Deliverer: maildir.New(maildir.Options{Path: path, Syncer: e.syncer}),
+			Deliverer: maildir.New(maildir.Options{Path: path, Syncer: b.syncer}),
 		}
 	}
 	return out, nil
 }
 
 // warnOf tells, on each run, what the user has allowed that is not safe.
-func (e *env) warnOf(a *config.Account) {
-	log := e.log.With(slog.String("account", a.Name))
+func (b *Builder) warnOf(a *config.Account) {
+	log := b.Log.With(slog.String("account", a.Name))
 	if a.TLS.Legacy {
 		log.Warn("legacy: true allows TLS 1.0 and broken ciphers: whoever is in between may read mail and password")
 	} else if a.TLS.MinVersion < tls.VersionTLS12 {
@@ -87,18 +116,18 @@ func (e *env) warnOf(a *config.Account) {
 	}
 }
 
-// quarantine is the Maildir of messages that a target refused for good.
-func (e *env) quarantine(id string) string {
-	base := filepath.Base(state.Path(e.stateDir, id))
-	return filepath.Join(e.stateDir, "quarantine", base[:len(base)-len(filepath.Ext(base))])
+// Quarantine is the Maildir of messages that a target refused for good.
+func (b *Builder) Quarantine(id string) string {
+	base := filepath.Base(state.Path(b.StateDir, id))
+	return filepath.Join(b.StateDir, "quarantine", base[:len(base)-len(filepath.Ext(base))])
 }
 
-// deliverer makes one configured target. None of them touches anything yet.
-func (e *env) deliverer(a *config.Account, t config.Target) (deliver.Deliverer, error) {
-	log := e.log.With(slog.String("account", a.Name), slog.String("target", t.ID()))
+// Deliverer makes one configured target. None of them touches anything yet.
+func (b *Builder) Deliverer(a *config.Account, t config.Target) (deliver.Deliverer, error) {
+	log := b.Log.With(slog.String("account", a.Name), slog.String("target", t.ID()))
 	switch t.Kind {
 	case config.TargetMaildir:
-		return e.maildir(a, t.Maildir.Path), nil
+		return b.maildir(a, t.Maildir.Path), nil
 	case config.TargetMbox:
 		return mbox.New(mbox.Options{
 			Path:        t.Mbox.Path,
@@ -122,12 +151,12 @@ func (e *env) deliverer(a *config.Account, t config.Target) (deliver.Deliverer, 
 }
 
 // maildir makes a Maildir target, which looks for duplicates if that is wanted.
-func (e *env) maildir(a *config.Account, path string) deliver.Deliverer {
-	d := maildir.New(maildir.Options{Path: path, Syncer: e.syncer})
+func (b *Builder) maildir(a *config.Account, path string) deliver.Deliverer {
+	d := maildir.New(maildir.Options{Path: path, Syncer: b.syncer})
 	if a.Dedupe.By == config.DedupeOff || a.Dedupe.Action == config.DuplicateDeliver {
 		return d
 	}
-	cache := filepath.Join(e.stateDir, "dedupe", filepath.Base(state.Path("", path)))
+	cache := filepath.Join(b.StateDir, "dedupe", filepath.Base(state.Path("", path)))
 	by := maildir.SameContent
 	if a.Dedupe.By == config.DedupeMessageID {
 		by = maildir.SameMessageID
@@ -163,17 +192,17 @@ func relay(t config.Target, log *slog.Logger) (deliver.Deliverer, error) {
 		o.Security = smtp.NoTLS
 	}
 	if r.CAFile != "" {
-		roots, err := rootsFrom(r.CAFile)
+		roots, err := Roots(r.CAFile)
 		if err != nil {
 			return nil, err
 		}
-		o.TLS = tlsWithRoots(roots)
+		o.TLS = &tls.Config{RootCAs: roots}
 	}
 	return smtp.New(o), nil
 }
 
-// server adds what is made of files and secrets to the account's server.
-func (e *env) server(a *config.Account) (*pop3.Server, error) {
+// Server adds what is made of files and secrets to the account's server.
+func (b *Builder) Server(a *config.Account) (*pop3.Server, error) {
 	tlsConf, err := clientTLS(&a.TLS)
 	if err != nil {
 		return nil, err
@@ -181,17 +210,17 @@ func (e *env) server(a *config.Account) (*pop3.Server, error) {
 	s := a.Server
 	s.TLS = tlsConf
 	s.Dial = route.Dialer(&a.Route)
-	s.Trace = e.trace(a.Name)
-	s.Logins, err = e.logins(a)
+	s.Trace = b.trace(a.Name)
+	s.Logins, err = b.logins(a)
 	return &s, err
 }
 
 // trace shows the dialogue, which package pop3 has redacted and escaped.
-func (e *env) trace(account string) func(sent bool, line string) {
-	if e.verbose < 2 {
+func (b *Builder) trace(account string) func(sent bool, line string) {
+	if !b.dialogue {
 		return nil
 	}
-	log := e.log.With(slog.String("account", account))
+	log := b.Log.With(slog.String("account", account))
 	return func(sent bool, line string) {
 		dir := "S"
 		if sent {

@@ -1,4 +1,4 @@
-package command
+package account
 
 import (
 	"context"
@@ -23,8 +23,8 @@ const hookTimeout = 2 * time.Minute
 // the server. If it fails, nothing is fetched: exit 75. After runs at the end
 // of every run, also of one that failed or was interrupted; what it comes to
 // changes nothing. Both get MAILHAUL_ACCOUNT, and after also MAILHAUL_EXIT (the
-// account's exit code) and MAILHAUL_FETCHED (the number of new messages).
-func (e *env) hooks(a *config.Account, out *fetch.Account) {
+// Account's exit code) and MAILHAUL_FETCHED (the number of new messages).
+func (b *Builder) hooks(a *config.Account, out *fetch.Account) {
 	name := "MAILHAUL_ACCOUNT=" + a.Name
 	if len(a.Before) > 0 {
 		out.Before = func(ctx context.Context) error {

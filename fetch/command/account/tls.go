@@ -1,4 +1,4 @@
-package command
+package account
 
 import (
 	"crypto/tls"
@@ -24,7 +24,7 @@ func clientTLS(a *config.TLS) (*tls.Config, error) {
 		}
 	}
 	if a.CAFile != "" {
-		roots, err := rootsFrom(a.CAFile)
+		roots, err := Roots(a.CAFile)
 		if err != nil {
 			return nil, err
 		}
@@ -52,10 +52,8 @@ func pairError(err error) error {
 	return advice.Give(fmt.Errorf("client_cert: %w", err), advice.KeyPair)
 }
 
-func tlsWithRoots(roots *x509.CertPool) *tls.Config { return &tls.Config{RootCAs: roots} }
-
-// rootsFrom reads a PEM file of certificates to trust.
-func rootsFrom(path string) (*x509.CertPool, error) {
+// Roots reads a PEM file of certificates to trust.
+func Roots(path string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
@@ -66,7 +64,3 @@ func rootsFrom(path string) (*x509.CertPool, error) {
 	}
 	return pool, nil
 }
-
-// tlsVersion and tlsCipher name what was negotiated.
-func tlsVersion(cs *tls.ConnectionState) string { return tls.VersionName(cs.Version) }
-func tlsCipher(cs *tls.ConnectionState) string  { return tls.CipherSuiteName(cs.CipherSuite) }

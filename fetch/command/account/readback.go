@@ -1,4 +1,4 @@
-package command
+package account
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// readBack opens what the accounts' targets hold for reading. A relay or a
+// ReadBack opens what the accounts' targets hold for reading. A relay or a
 // command cannot be read back; nor can a target that is no longer configured.
-func (e *env) readBack(accounts []*config.Account) func(context.Context, *fetch.Account, string) (fetch.Copies, error) {
+func (b *Builder) ReadBack(accounts []*config.Account) func(context.Context, *fetch.Account, string) (fetch.Copies, error) {
 	targets := make(map[string]config.Target)
 	for _, a := range accounts {
 		for _, t := range a.Deliver {
@@ -25,7 +25,7 @@ func (e *env) readBack(accounts []*config.Account) func(context.Context, *fetch.
 	}
 	return func(_ context.Context, a *fetch.Account, id string) (fetch.Copies, error) {
 		if a.SetAside != nil && id == a.SetAside.ID {
-			return openMaildir(e.quarantine(a.ID))
+			return openMaildir(b.Quarantine(a.ID))
 		}
 		t, ok := targets[a.Name+"\x00"+id]
 		switch {
