@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// Envelope is what the engine knows of a message besides its bytes.
+// Envelope is what the engine knows about a message, apart from its bytes.
 type Envelope struct {
 	// Account is the account's name in the configuration.
 	Account string
@@ -65,14 +65,14 @@ type BatchLimiter interface{ MaxBatch() int }
 // Resident is implemented by a Deliverer whose target stays on a disk of this
 // machine: that it is gone says more than that it was never there.
 type Resident interface {
-	// Resume tells what is known of earlier runs. It is called once, before
+	// Resume passes what is known from earlier runs. It is called once, before
 	// the first Begin. If the target has received mail and is gone, Begin does
 	// not make a new one: its error wraps a *GoneError.
 	Resume(p Past)
 	// Create makes the target if it is missing. It is called before Resume.
 	Create(ctx context.Context) error
 	// Place says where the target is now, as Past.Place of the next run; empty
-	// if nothing can be told of it. At most 255 bytes.
+	// if nothing is known. At most 255 bytes.
 	Place() string
 }
 
@@ -163,7 +163,7 @@ type Result struct {
 type Fate uint8
 
 const (
-	// Unknown: it cannot be told. The message is delivered again.
+	// Unknown: nobody can find out. The message is delivered again.
 	Unknown Fate = iota
 	// Absent: it did not become visible, and what was staged is gone. The
 	// message is delivered again.

@@ -64,7 +64,7 @@ func skewOf(e *Error, rec receipt) time.Duration {
 
 // refusal fills in a provider's error code and description.
 func (c *Client) refusal(e *Error, code, description string, hide secrets) {
-	e.Code, e.Text = hide.told(code), hide.told(description)
+	e.Code, e.Text = hide.clean(code), hide.clean(description)
 	e.Kind = kindOfCode(code)
 	if code == "" {
 		e.Kind = kindOfStatus(e.Status)

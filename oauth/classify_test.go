@@ -86,7 +86,7 @@ func TestRedact(t *testing.T) {
 func FuzzTold(f *testing.F) {
 	f.Add("AADSTS1: \x1b[2J tok-SECRET-1 \"\\\r\n", "tok-SECRET-1")
 	f.Fuzz(func(t *testing.T, text, secret string) {
-		got := secrets{secret}.told(text)
+		got := secrets{secret}.clean(text)
 		if strings.ContainsFunc(got, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '"' }) || len(got) > maxTold+3 {
 			t.Errorf("%q", got)
 		}

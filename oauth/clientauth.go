@@ -25,7 +25,7 @@ func (c *Client) styles(secret string) []provider.AuthStyle {
 		return []provider.AuthStyle{set}
 	case c.preset.Name != "custom":
 		return []provider.AuthStyle{provider.InBody} // all presets that say nothing
-	case provider.AuthStyle(c.learned.Load()) == provider.InHeader:
+	case provider.AuthStyle(c.lastStyle.Load()) == provider.InHeader:
 		return []provider.AuthStyle{provider.InHeader, provider.InBody}
 	}
 	return []provider.AuthStyle{provider.InBody, provider.InHeader}

@@ -68,8 +68,8 @@ type Client struct {
 	conf   Config
 	preset provider.Preset
 	base   http.RoundTripper
-	// learned is the provider.AuthStyle that worked last.
-	learned *atomic.Uint32
+	// lastStyle is the provider.AuthStyle that worked last.
+	lastStyle *atomic.Uint32
 }
 
 // New checks c, completes it from the preset, and reports all that is wrong
@@ -80,7 +80,7 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, configError(c.Provider, err)
 	}
-	cl := &Client{conf: complete(c, p), preset: p, learned: new(atomic.Uint32)}
+	cl := &Client{conf: complete(c, p), preset: p, lastStyle: new(atomic.Uint32)}
 	if err := cl.check(); err != nil {
 		return nil, configError(p.Name, err)
 	}

@@ -87,7 +87,7 @@ func (c *Client) grant(ctx context.Context, op, secret string, hide secrets, ask
 	return authenticated(c.styles(secret), func(style provider.AuthStyle) (*grant, error) {
 		g, err := c.grantBy(ctx, op, hide, style, ask)
 		if err == nil && secret != "" {
-			c.learned.Store(uint32(style))
+			c.lastStyle.Store(uint32(style))
 		}
 		return g, err
 	})

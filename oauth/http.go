@@ -61,7 +61,7 @@ func newTransport(c *Config) (http.RoundTripper, error) {
 	return t, nil
 }
 
-// receipt is what is known of the last answer besides its content.
+// receipt is what is known about the last answer, apart from its content.
 type receipt struct {
 	status      int
 	contentType string

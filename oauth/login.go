@@ -56,7 +56,7 @@ type LoginOptions struct {
 	Timeout time.Duration
 }
 
-// Login authorises anew and stores the tokens; what was stored before stays
+// Login authorises again and stores the tokens; what was stored before stays
 // until then. It returns once the new tokens are durable. A flow without a
 // person gets a token to prove that it can. While it waits for the person no
 // lock is held: fetches go on with the old tokens.

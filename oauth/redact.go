@@ -68,9 +68,9 @@ func tokenRune(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._~+=%!*$", r)
 }
 
-// told makes a provider's text fit for an error: without secrets, escaped, cut,
+// clean makes a provider's text fit for an error: without secrets, escaped, cut,
 // and in one line.
-func (s secrets) told(text string) string {
+func (s secrets) clean(text string) string {
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
 	// Microsoft appends ids and a time that help its support only.
 	text, _, _ = strings.Cut(text, " Trace ID:")

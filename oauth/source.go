@@ -162,7 +162,7 @@ func (s *Source) current() (*record, error) {
 		return nil, s.needsLogin(err)
 	}
 	if r.AuthStyle != provider.AnyStyle {
-		s.client.learned.Store(uint32(r.AuthStyle))
+		s.client.lastStyle.Store(uint32(r.AuthStyle))
 	}
 	return r, nil
 }

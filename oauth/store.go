@@ -97,7 +97,7 @@ func (s *Store) lock(ctx context.Context, account string) (unlock func(), err er
 func (s *Store) load(account string) (*record, error) {
 	r, err := readRecord(s.Path(account))
 	// A process that was killed between writing and renaming has left the
-	// newer record beside: it may hold the only refresh token that is good.
+	// newer record in the other file: it may hold the only refresh token that is good.
 	if newer, nerr := readRecord(s.Path(account) + newSuffix); nerr == nil && (err != nil || newer.Seq > r.Seq) {
 		r, err = newer, nil
 	}

@@ -26,7 +26,7 @@ const (
 
 // Apply makes the change in one transaction: when it returns nil, all of it is
 // durable. An empty change does not touch the disk. After an error from the
-// disk the outcome is unknown (law 6 of docs/design.md); the next Open tells.
+// disk the outcome is unknown (law 6 of docs/design.md); the next Open shows it.
 // Do not call it inside View: a growing file waits for readers.
 func (db *DB) Apply(c *Change) (err error) {
 	if c.empty() {
@@ -166,7 +166,7 @@ func (a *applier) settleEntry(s Settlement, i Intent) error {
 	if !e.Done && e.covers(a.Targets) {
 		e.Done = true
 	}
-	if err := a.mend(i.Key, i.Target, e.Done); err != nil {
+	if err := a.clearFailures(i.Key, i.Target, e.Done); err != nil {
 		return err
 	}
 	return a.putEntry(&e, known)

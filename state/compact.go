@@ -12,7 +12,7 @@ import (
 
 // A key that arrives between others splits a full page into two half empty
 // ones. Where a server's UIDs have no order, the file would grow to twice its
-// content. So it is written anew, without gaps, when enough keys came that way
+// content. So it is written again, without gaps, when enough keys came that way
 // or went: at least scatteredMin, and one in scatteredShare entries.
 const (
 	scatteredMin   = 1000

@@ -156,7 +156,7 @@ type Entry struct {
 	// Deleted is when the server confirmed its deletion; zero: never.
 	Deleted time.Time
 	// Asked: its deletion was asked for and not confirmed, so the server may have
-	// carried it out. The next listing tells.
+	// carried it out. The next listing shows it.
 	Asked bool
 }
 

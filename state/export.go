@@ -29,7 +29,7 @@ const maxLine = 1 << 20
 //	done         default true: a list of UIDs is a list of what is seen
 //	outcomes     one a target: target, status (delivered, set-aside, skipped), receipt, at
 //
-// gone (not listed since) is for reading: the next listing tells it anew.
+// gone (not listed since) is for reading: the next listing sets it again.
 type line struct {
 	UID         *string     `json:"uid,omitempty"`
 	UIDBase64   []byte      `json:"uid_base64,omitempty"`

@@ -19,7 +19,7 @@ type Failure struct {
 	Next  time.Time `json:"next,omitzero"`
 	// Size is the message's in octets, as LIST said; zero: unknown.
 	Size int64 `json:"size,omitempty"`
-	// Suspect: a session broke at it, or its body is in doubt. It is tried last
+	// Suspect: a session broke at it, or its body may not be whole. It is tried last
 	// and alone; a failure counts only then.
 	Suspect bool `json:"suspect,omitempty"`
 	// Permanent: the target refused it for good.
@@ -61,9 +61,9 @@ func (a *applier) fail() error {
 	return deleteKeys(a.failures, a.Unfail)
 }
 
-// mend removes what a settled outcome makes untrue: the failures of its target
+// clearFailures removes what a settled outcome makes untrue: the failures of its target
 // and of the retrieval, or all once the message is done.
-func (a *applier) mend(k Key, target string, done bool) error {
+func (a *applier) clearFailures(k Key, target string, done bool) error {
 	if !a.failing {
 		return nil
 	}
@@ -90,7 +90,7 @@ func (a *applier) firstFailed(k Key, at time.Time) time.Time {
 	}
 	text, err := a.failures.get([]byte(k))
 	if err != nil {
-		return at // it is met again when the failures are mended
+		return at // it is met again when the failures are cleared
 	}
 	for _, f := range decodeFailures(k, text) {
 		if !f.First.IsZero() && (at.IsZero() || f.First.Before(at)) {

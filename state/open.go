@@ -178,7 +178,7 @@ func stillAt(path string, file *os.File) bool {
 	return err == nil && os.SameFile(have, named)
 }
 
-// isSystem tells the system's refusals from bbolt's verdicts on the content.
+// isSystem distinguishes errors of the system from bbolt's verdicts on the content.
 func isSystem(err error) bool {
 	var pe *fs.PathError
 	var se *os.SyscallError

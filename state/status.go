@@ -16,7 +16,7 @@ const (
 )
 
 // StatusFile is what `status` shows of a maildrop while a run holds its
-// database: that is why it is a file beside it (see StatusPath). It is advice;
+// database: that is why it is a file next to it (see StatusPath). It is advice;
 // what must not be lost is in the database.
 type StatusFile struct {
 	Account string `json:"account"`
@@ -39,7 +39,7 @@ type StatusFile struct {
 	LastSuccess time.Time `json:"last_success,omitzero"`
 	NextRun     time.Time `json:"next_run,omitzero"`
 	Error       string    `json:"error,omitempty"`
-	// Since is when the first run wrote a status, Alerted when people were told
+	// Since is when the first run wrote a status, Alerted when an alert was sent
 	// that there is no success; zero: they were not, or it is over.
 	Since   time.Time `json:"since,omitzero"`
 	Alerted time.Time `json:"alerted,omitzero"`
@@ -81,7 +81,7 @@ func (s StatusFile) Failing() time.Time {
 func (s StatusFile) Running() bool { return s.State == StateRunning && Alive(s.PID) }
 
 // Alive reports whether a process with this id exists. It may be another
-// program by now; the database's lock is what tells for certain.
+// program by now; only the database's lock is certain.
 func Alive(pid int) bool { return pid > 0 && alive(pid) }
 
 // WriteStatus replaces the status file at path; readers see the old or the new

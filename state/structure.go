@@ -16,7 +16,7 @@ const (
 )
 
 // meta is one of the two pages that say where the rest is. Transactions write
-// them in turn.
+// them one after the other.
 type meta struct {
 	slot, root, free, pages, tx uint64
 	size                        int

@@ -89,7 +89,7 @@ func (h Harness) isChild(t *testing.T) bool {
 		from += n
 	}
 	if name := os.Getenv("MAILHAUL_FAULT_ERROR"); name != "" && h.Reported && !noticed {
-		t.Errorf("nobody was told that %s failed", name)
+		t.Errorf("the failure of %s was not reported", name)
 	}
 	var settled [][]byte
 	for i := range j.Settled {

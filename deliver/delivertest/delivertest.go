@@ -10,7 +10,7 @@
 //
 // In a normal build the suite checks the contract of package deliver. Built
 // with the tag faults it also starts the test binary again, makes each fault
-// point fail in turn, kills the process at each, and compares what is visible
+// point fail, one after the other, kills the process at each, and compares what is visible
 // after recovery.
 package delivertest
 

@@ -11,7 +11,7 @@ import (
 // directory can have been lost: from one mount of the volume, and one boot of
 // the machine, to the next. It is the same for a process that was killed and
 // for the one that comes after it. What was written in another epoch and not
-// made durable may be missing, in any order. Empty if it cannot be told.
+// made durable may be missing, in any order. Empty if the system does not report it.
 func Epoch(dir string) string {
 	boot := BootID()
 	if fault.Mutated("other-boot") {

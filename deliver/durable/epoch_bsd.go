@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BootID names this boot of the machine; empty if it cannot be told. Where the
+// BootID names this boot of the machine; empty if the system does not report it. Where the
 // time of the boot follows a clock that is set, it names another boot: what
 // rests on it is then looked up.
 func BootID() string {

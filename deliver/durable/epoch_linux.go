@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BootID names this boot of the machine; empty if it cannot be told. It is the
+// BootID names this boot of the machine; empty if the system does not report it. It is the
 // same in all containers of one kernel.
 func BootID() string {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")

@@ -2,7 +2,7 @@
 
 package durable
 
-// BootID names this boot of the machine; empty if it cannot be told.
+// BootID names this boot of the machine; empty if the system does not report it.
 func BootID() string { return "" }
 
 // mountOf is not known here.

@@ -66,7 +66,7 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 	return nil
 }
 
-// mark starts the marks of the Deliverer, by which a recovery tells what was
+// mark starts the marks of the Deliverer, by which a recovery finds what was
 // published, and a later run what is left over.
 func (b *batch) mark(tmp string) (err error) {
 	if b.marks == "" {

@@ -153,7 +153,7 @@ func sameNames(a, b map[string]identity) bool {
 }
 
 // Save ends a run: it writes the cache if something changed, and the next look
-// reads the Maildir's names anew. It is only a cache: without it the next run
+// reads the Maildir's file names again. It is only a cache: without it the next run
 // reads all files again.
 func (x *Existing) Save() error {
 	x.mu.Lock()

@@ -49,7 +49,7 @@ func (x *Index) Find(receipt string) (where string, ok bool) {
 	return at.String(), ok
 }
 
-// Open opens the message for reading; File.Name tells where it is. If a mail
+// Open opens the message for reading; File.Name is its path. If a mail
 // reader has moved it since the directories were read, they are read again. An
 // error is fs.ErrNotExist if the message is not in new/ or cur/ any more.
 func (x *Index) Open(receipt string) (*os.File, error) {
@@ -71,7 +71,7 @@ func (x *Index) Open(receipt string) (*os.File, error) {
 }
 
 // Open opens one delivered message of the Maildir at path for reading, by its
-// receipt; File.Name tells where it is. It reads the directories until it is
+// receipt; File.Name is its path. It reads the directories until it is
 // found: for more than a few messages use an Index. The error is fs.ErrNotExist
 // if the message is not in new/ or cur/ any more.
 func Open(path, receipt string) (*os.File, error) {

@@ -11,7 +11,7 @@ import (
 )
 
 // marks is a file in tmp/ with one octet for each message of a Deliverer, set
-// once the message was renamed into new/. It tells recovery what the absence of
+// once the message was renamed into new/. It shows a recovery what the absence of
 // a staged file means: that we published it, or that somebody removed it. It is
 // never synced: it is believed only in the epoch in which it was written, and
 // only while it is there itself. The file is locked as long as its process
@@ -106,7 +106,7 @@ func (n name) random() string {
 }
 
 // abandoned reports whether the process that had the marks has ended. Where
-// that cannot be told it has not.
+// that is not known, it was not.
 func abandoned(tmp, base string) bool {
 	f, err := os.OpenFile(filepath.Join(tmp, base), os.O_WRONLY, 0)
 	if err != nil {

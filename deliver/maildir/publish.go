@@ -47,8 +47,8 @@ func syncNew(path string) error {
 	return durable.SyncDir(dir)
 }
 
-// appendQuota tells the Maildir++ quota file what was added, if there is one.
-// It is a sum that readers compute anew from time to time, so a failure does
+// appendQuota adds what was delivered to the Maildir++ quota file, if there is one.
+// It is a sum that readers compute again from time to time, so a failure does
 // no harm to the messages. One write, so that writers do not mix lines.
 func appendQuota(path string, added []staged) {
 	f, err := os.OpenFile(filepath.Join(path, "maildirsize"), os.O_WRONLY|os.O_APPEND, 0)

@@ -22,7 +22,7 @@ type intent struct {
 	path     string // the Maildir, absolute
 	tmp, new string // base names in tmp/ and new/
 	// inode is the file number of tmp/ when the file was staged; 0 if the
-	// system has none. It tells this Maildir from another one at its path:
+	// system has none. It distinguishes this Maildir from another one at its path:
 	// an empty one made while the volume was not mounted, or a backup.
 	inode uint64
 	// epoch is durable.Epoch of tmp/ then; empty: unknown.

@@ -29,5 +29,5 @@ func writable(dir string) error {
 func lockShared(f *os.File) bool { return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil }
 
 // lockAlone does so for a file that is open for writing; false if anybody has
-// it locked, or if this cannot be told.
+// it locked, or if the system does not report it.
 func lockAlone(f *os.File) bool { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil }

@@ -23,7 +23,7 @@ type batch struct {
 	region intent  // what all intents of the batch have in common
 }
 
-// identity is what tells messages apart in a rewritten file.
+// identity distinguishes messages in a rewritten file.
 type identity struct {
 	sep string
 	sum [32]byte

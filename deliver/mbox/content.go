@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// contentHash tells a message as written in the file from others, without the
+// contentHash distinguishes a message, as it is in the file, from others, without the
 // header fields that readers keep there: it finds a message again after a
 // reader has rewritten the file. It is the SHA-256 of the header, with the
 // length and the CRC-32C of the body at its end: a second SHA-256 of all that
@@ -38,7 +38,7 @@ func (h *contentHash) reset() {
 	h.body, h.length, h.filter = 0, 0, fieldFilter{}
 }
 
-// add takes a piece of a line; atStart tells that it is its first.
+// add takes a piece of a line; atStart means that it is the first of its line.
 func (h *contentHash) add(p []byte, atStart bool) {
 	switch {
 	case h.filter.inBody:

@@ -13,7 +13,7 @@
 //   - MBOXO: only lines that begin with "From " get one. Not reversible if the
 //     message had such a ">From " itself.
 //   - MBOXCL2: the body is not quoted; a Content-Length field, the first of the
-//     header, tells where it ends. The header is quoted as in MBOXRD. A field
+//     header, gives its end. The header is quoted as in MBOXRD. A field
 //     Content-Length of the message itself is renamed to
 //     X-Mailhaul-Content-Length (and that one to X-Mailhaul-X-Mailhaul-..., so
 //     that it can be undone).
@@ -33,7 +33,7 @@
 //
 // Add puts the finished form into the spool: memory, and for what does not fit
 // there an unlinked temporary file.
-// Prepare takes the locks, learns the file's size S, and computes where each
+// Prepare takes the locks, reads the file's size S, and computes where each
 // message will be; the batch will end at E. Publish then
 //
 //  1. reserves: allocates blocks, and extends the file from S to E at once

@@ -150,7 +150,7 @@ func breakStale(lock string, now time.Time) (holder string, broken bool) {
 // stale decides whether a lock of this age and owner was left behind.
 func stale(age time.Duration, o owner) bool { return age > staleAfter || o.gone() }
 
-// owner is what a lock file says of the process that made it; empty where it
+// owner is the process that made a lock file, as the file names it; empty where it
 // does not.
 type owner struct {
 	pid               int

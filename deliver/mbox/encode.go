@@ -32,7 +32,7 @@ type encoder struct {
 	format Format
 	r      *bufio.Reader // the message; its errors must be sticky
 	w      io.Writer     // the spool
-	sum    *contentHash  // told what was written
+	sum    *contentHash  // of what was written
 
 	inHeader bool
 	bodyLen  int64 // octets after the header's blank line
@@ -175,7 +175,7 @@ func (e *encoder) quote() (atStart bool, err error) {
 	return false, e.put([]byte(">"), atStart)
 }
 
-// put writes a piece of a line; atStart tells that it is its first.
+// put writes a piece of a line; atStart means that it is the first of its line.
 func (e *encoder) put(p []byte, atStart bool) error {
 	if len(p) == 0 {
 		return nil

@@ -7,7 +7,7 @@ import (
 )
 
 // startOf returns when a process was started, in ticks since the boot; empty if
-// it is not there or this cannot be told.
+// it has ended or /proc does not report it.
 func startOf(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

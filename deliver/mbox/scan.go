@@ -113,7 +113,7 @@ func (s *scanner) line(piece []byte, start bool) error {
 	return nil
 }
 
-// skipBody goes to the end of the body if Content-Length tells where it is.
+// skipBody goes to the end of the body if Content-Length gives it.
 func (s *scanner) skipBody() error {
 	if s.length <= 0 {
 		return nil

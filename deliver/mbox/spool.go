@@ -25,7 +25,7 @@ type spool struct {
 	inFile int64  // octets in f
 	buf    []byte // what follows them
 	summed int    // octets of buf that crc and chain cover
-	crc    uint32 // CRC-32C of the message at hand
+	crc    uint32 // CRC-32C of the current message
 	chain  uint32 // CRC-32C of all
 	size   int64  // of the complete messages
 	err    error  // of a write since; sticky until it is rolled back
@@ -183,7 +183,7 @@ func (s *spool) write(ctx context.Context, f Format, e deliver.Envelope, body io
 }
 
 // fillLength writes the Content-Length of the last message and computes the
-// checksums anew; chain is the one before it.
+// checksums again; chain is the one before it.
 func (s *spool) fillLength(at, length int64, chain uint32) error {
 	n := s.enc.bodyLen
 	if s.enc.inHeader { // no blank line: there is no body

@@ -143,7 +143,7 @@ func failed(err *deliver.Error, m *staged, t *transaction) deliver.Result {
 // conclude makes one result of the outcomes of a message's recipients. What
 // failed for a time outweighs what failed for good: the retry settles both. A
 // relay that has just taken the message for somebody is no relay that takes
-// nothing, whatever it says of the others.
+// nothing, whatever it replies for the others.
 func conclude(served, to []string, out []outcome) deliver.Result {
 	done := slices.Clone(served)
 	var worst *deliver.Error

@@ -91,7 +91,7 @@ func (c *conn) begin(ctx context.Context) *deliver.Error {
 	return nil
 }
 
-// hello greets the relay and learns its extensions.
+// hello greets the relay and reads its extensions.
 func (c *conn) hello() *deliver.Error {
 	verb := "EHLO "
 	if c.o.LMTP {

@@ -45,7 +45,7 @@
 //
 // A relay that answers before the final dot is not sent the dot, where we hear
 // it in time. Where we do not, after any refused message, QUIT is said: its 221
-// tells what still was to come for this message, and the next one has a new
+// shows which replies were still to come for this message, and the next one has a new
 // connection.
 //
 // # Why not go-smtp's client

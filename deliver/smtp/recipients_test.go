@@ -93,7 +93,7 @@ func TestLMTPLostBetweenReplies(t *testing.T) {
 func TestManyRecipients(t *testing.T) {
 	r := startReceiver(t, "tcp", nil)
 	var to []string
-	for i := range 3*maxFlight + 1 {
+	for i := range 3*maxPipelined + 1 {
 		to = append(to, strings.Repeat("x", i+1)+"@x")
 	}
 	d := New(Options{Address: r.addr, Security: NoTLS, To: to})

@@ -11,10 +11,10 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
-// maxFlight is how many commands are sent before their replies are read. It
-// keeps a flight and its replies well below any TCP window, so that the two
+// maxPipelined is how many commands are sent before their replies are read. It
+// keeps commands and replies well below any TCP window, so that the two
 // ends cannot both be blocked in writing (RFC 2920 section 3.1).
-const maxFlight = 50
+const maxPipelined = 50
 
 // transaction is one message on its way to the relay, over one connection or,
 // if that turns out to be closed, a second one.
@@ -167,21 +167,21 @@ func (t *transaction) fail(rcpts []int, err *deliver.Error) {
 func (t *transaction) envelope(todo []int) (accepted []int, err *deliver.Error) {
 	fault.Point("smtp.mail")
 	steps := t.steps(todo)
-	perFlight := 1
+	perWrite := 1
 	if t.offers("PIPELINING") {
-		perFlight = maxFlight
+		perWrite = maxPipelined
 	}
 	for len(steps) > 0 {
-		flight := steps[:min(perFlight, len(steps))]
-		steps = steps[len(flight):]
-		if flight[0].phase == phaseData && len(accepted) == 0 {
+		pipelined := steps[:min(perWrite, len(steps))]
+		steps = steps[len(pipelined):]
+		if pipelined[0].phase == phaseData && len(accepted) == 0 {
 			return nil, nil
 		}
-		if err := t.write(flight[0].phase, joined(flight)); err != nil {
+		if err := t.write(pipelined[0].phase, joined(pipelined)); err != nil {
 			return nil, err
 		}
 		refused := false
-		for _, s := range flight {
+		for _, s := range pipelined {
 			r, err := t.read(s.phase)
 			if err != nil {
 				return nil, err
@@ -269,10 +269,10 @@ func (t *transaction) judge(s step, r reply, todo, accepted []int) ([]int, *deli
 	return accepted, nil
 }
 
-// joined is a flight as it goes over the wire.
-func joined(flight []step) string {
+// joined returns the commands of one write.
+func joined(pipelined []step) string {
 	var b strings.Builder
-	for _, s := range flight {
+	for _, s := range pipelined {
 		b.WriteString(s.line)
 		b.WriteString("\r\n")
 	}

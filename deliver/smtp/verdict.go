@@ -112,7 +112,7 @@ func byStatus(status string, later bool) (verdict, bool) {
 	return 0, false
 }
 
-// byWords tells refusals apart that share 450, 550, 554 and X.7.1.
+// byWords distinguishes refusals that share 450, 550, 554 and X.7.1.
 func (f refusal) byWords(text string, later bool) (verdict, bool) {
 	switch {
 	case contains(text, "helo command rejected", "ehlo command rejected", "invalid helo", "helo name", "ehlo name", "helo/ehlo"):

@@ -30,14 +30,14 @@ const (
 	Certificate
 )
 
-// OAuth is where a provider gives out tokens. It is never complete: the id of
+// OAuth is where a provider issues tokens. It is never complete: the id of
 // a registration is the user's own.
 type OAuth struct {
 	Issuer, AuthURL, TokenURL string
 	Scopes                    []string
 }
 
-// Link is a page of the provider, such as the one that tells how to switch
+// Link is a page of the provider, such as the one that explains how to switch
 // POP3 on.
 type Link struct{ Text, URL string }
 
@@ -82,7 +82,7 @@ type Client struct {
 	Resolver Resolver
 	// Dial replaces a TLS connection for Guess.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Progress is told of each place before it is asked; may be nil.
+	// Progress gets each place before it is queried; may be nil.
 	Progress func(place string)
 }
 

@@ -101,7 +101,7 @@ func (c *Client) service(ctx context.Context, name string, who person) (*Proposa
 	}, nil
 }
 
-// notFound tells that there is no record from that nobody could be asked.
+// notFound distinguishes "there is no record" from "no server could be queried".
 func notFound(err error) error {
 	var dns *net.DNSError
 	if err == nil || errors.As(err, &dns) && dns.IsNotFound {

@@ -9,7 +9,7 @@ import (
 )
 
 // userPass is USER and PASS (RFC 1939 section 7), in lock step: a server that
-// refuses the name is not told the password.
+// refuses the name never sees the password.
 func (a *attempt) userPass(ctx context.Context) error {
 	password, err := secret(ctx, a.login)
 	if err != nil {

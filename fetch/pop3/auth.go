@@ -67,9 +67,9 @@ func authLine(name string, initial []byte) (line string, inline bool) {
 	return full, true
 }
 
-// exchange answers challenges until the server decides. The first challenge,
-// empty by RFC 4422, is answered with the initial response if AUTH did not hold
-// it (inline), or if the server did not read it there: RFC 1734 knew none.
+// exchange answers challenges until the server decides. The answer to the first
+// challenge, which RFC 4422 leaves empty, is the initial response, unless AUTH held
+// it already (inline) and the server read it there: RFC 1734 had none.
 func (a *attempt) exchange(name string, mech sasl.Mechanism, initial []byte, inline bool) error {
 	for round := range maxRounds {
 		line, err := a.reply("AUTH", 0, maxSASL, a.w.idle)
@@ -106,8 +106,8 @@ func (a *attempt) exchange(name string, mech sasl.Mechanism, initial []byte, inl
 	return a.garbled("AUTH", "endless challenges", nil)
 }
 
-// hideResponse keeps a response out of what is shown of the server's texts: as
-// it is sent, and each secret in it, for a server that repeats the decoded one.
+// hideResponse adds a response to the secrets that are never shown: as it is sent,
+// and each secret in it, since some servers repeat the decoded one.
 func (a *attempt) hideResponse(response []byte) {
 	a.hide = append(a.hide, base64.StdEncoding.EncodeToString(response))
 	parts := strings.FieldsFunc(string(response), func(r rune) bool { return r <= ' ' || r == ',' })
@@ -119,7 +119,7 @@ func (a *attempt) hideResponse(response []byte) {
 	}
 }
 
-// explained adds what the mechanism read in a challenge to a refusal.
+// explained adds to a refusal what the mechanism read in a challenge.
 func explained(mech sasl.Mechanism, refused error) error {
 	e, ok := mech.(sasl.Explainer)
 	if !ok {
@@ -137,7 +137,7 @@ func (a *attempt) complete(name string, mech sasl.Mechanism) error {
 		return nil
 	}
 	if err := m.Complete(); err != nil {
-		// The server let us in without proving itself: it may be anyone.
+		// The server accepted the login and did not prove itself: it may be anyone.
 		return a.broken(&LoginError{Login: name, Err: err})
 	}
 	return nil
@@ -161,8 +161,8 @@ func decodeChallenge(line []byte) ([]byte, error) {
 	return challenge, nil
 }
 
-// cancelAuth ends the exchange that the mechanism gave up. The server must
-// answer with -ERR (RFC 5034 section 4).
+// cancelAuth ends an exchange in which the mechanism failed. The server must answer
+// with -ERR (RFC 5034 section 4).
 func (a *attempt) cancelAuth(cause error) error {
 	a.send("*", "*")
 	_, err := a.status("AUTH", 0)

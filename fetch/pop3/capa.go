@@ -48,8 +48,8 @@ func (c Capabilities) LoginDelay() (delay time.Duration, perUser bool) {
 }
 
 // Expire is the number of days that the server keeps mail (RFC 2449 section
-// 6.7); false if it keeps it for ever or does not say. Zero days are not to be
-// believed: Gmail announces them and keeps everything.
+// 6.7); false if it keeps mail for ever or does not announce it. Zero days mean
+// nothing: Gmail announces them and keeps everything.
 func (c Capabilities) Expire() (days int, ok bool) {
 	args := c["EXPIRE"]
 	if len(args) == 0 {
@@ -92,7 +92,7 @@ func (c *Client) Capa(ctx context.Context) (Capabilities, error) {
 
 // askCapa is CAPA as a step of opening a session.
 func (c *Client) askCapa() error {
-	c.caps, c.capaErr = nil, nil // what was said before STLS is forgotten
+	c.caps, c.capaErr = nil, nil // what was announced before STLS does not count
 	if c.s.NoCapa {
 		return nil
 	}
@@ -102,8 +102,8 @@ func (c *Client) askCapa() error {
 	})
 }
 
-// readCapa reads the reply to CAPA. A refusal is kept in capaErr and is no
-// error: RFC 1939 alone does not know CAPA. What was known stays known then.
+// readCapa reads the reply to CAPA. A refusal is kept in capaErr and is no error,
+// since RFC 1939 alone has no CAPA; the capabilities stay as they were.
 func (c *Client) readCapa() error {
 	c.capaErr = nil
 	_, err := c.status("CAPA", 0)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// check reads the reply to a checkpoint. If it is what STAT said before, then
-// no reply was skipped or made up, and every message up to here is whole.
+// check reads the reply to a checkpoint. If it repeats the reply to the first
+// STAT, no reply was skipped or made up, and every message so far is whole.
 func (r *retrieval) check() error {
 	c := r.c
 	said, err := r.stat()
@@ -39,7 +39,7 @@ func (r *retrieval) check() error {
 	return nil
 }
 
-// again asks STAT once more: where replies are late, the two differ.
+// again sends STAT once more: if replies come late, the two differ.
 func (r *retrieval) again(first string) error {
 	r.c.send("STAT", "STAT")
 	second, err := r.stat()
@@ -49,7 +49,7 @@ func (r *retrieval) again(first string) error {
 	return err
 }
 
-// stat reads the line that answers STAT. A refusal is one, too.
+// stat reads the reply to STAT, which may be a refusal.
 func (r *retrieval) stat() (string, error) {
 	text, err := r.c.status("STAT", 0)
 	var refused *Error
@@ -62,11 +62,11 @@ func (r *retrieval) stat() (string, error) {
 	return statText(text), nil
 }
 
-// statText is what is compared of the text behind +OK in a reply to STAT.
+// statText returns the part of the text after +OK that is compared.
 func statText(text []byte) string { return string(text[:min(len(text), 64)]) }
 
-// statShaped reports whether a text is two numbers, as STAT says (RFC 1939
-// section 5) and no server in its reply to RETR.
+// statShaped reports whether a text is two numbers, as in a reply to STAT (RFC
+// 1939 section 5) and never in a reply to RETR.
 func statShaped(text string) bool {
 	_, rest, ok := number([]byte(text))
 	if !ok || len(rest) == 0 || rest[0] != ' ' {
@@ -76,8 +76,8 @@ func statShaped(text string) bool {
 	return ok && (len(rest) == 0 || rest[0] == ' ')
 }
 
-// DoubtError means that the end of a message is disproved: what the server sent
-// after it answers no command, so it may be the rest of the message.
+// DoubtError means that the end of a message is disproved: what came after it is
+// no reply to a command, so it may be the rest of the message.
 type DoubtError struct {
 	Message Message
 	Err     error // a *ProtocolError
@@ -91,7 +91,7 @@ func (e *DoubtError) Error() string {
 // Unwrap returns what the server sent.
 func (e *DoubtError) Unwrap() error { return e.Err }
 
-// disproved says that the last message may not be whole.
+// disproved returns the error of a last message that may not be whole.
 func (r *retrieval) disproved(err error) error {
 	if !r.open.any() {
 		return err // no message came before
@@ -99,14 +99,14 @@ func (r *retrieval) disproved(err error) error {
 	err = r.at(&DoubtError{r.msgs[r.open.last], err}, r.open.last)
 	var at *RetrieveError
 	if i := r.steps[r.heads-1]; r.w.ahead() && i != checkpoint && i != r.open.last && errors.As(err, &at) {
-		at.Ahead = append(at.Ahead, r.msgs[i]) // it was asked for before the message ended
+		at.Ahead = append(at.Ahead, r.msgs[i]) // its RETR was sent before the message ended
 	}
 	return err
 }
 
-// broke says at which message the session broke while the reply to step i was
-// waited for. A line that is no reply is what the message before was cut by,
-// unless that was of its listed size.
+// broke returns the error of a session that broke while it waited for the reply to
+// step i. A line that is no reply belongs to the message before it, unless that
+// one had its listed size.
 func (r *retrieval) broke(err error, i int32) error {
 	switch {
 	case errors.Is(err, ErrProtocol) && r.open.any() && (i == checkpoint || !r.open.fits(&r.c.sizes)):
@@ -117,8 +117,8 @@ func (r *retrieval) broke(err error, i int32) error {
 	return r.at(err, i)
 }
 
-// at adds which message the session broke at, what was asked for behind it, and
-// what else may not be whole.
+// at adds to an error the message at which the session broke, those whose RETR was
+// sent after it, and those that may not be whole.
 func (r *retrieval) at(err error, i int32) error {
 	if errors.As(err, new(*RetrieveError)) || errors.Is(err, ErrAbandoned) {
 		return err

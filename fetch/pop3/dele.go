@@ -7,8 +7,8 @@ import (
 )
 
 // Delete marks messages for deletion (DELE); the server deletes them at Quit.
-// Fn, which may be nil, is called for each with nil or the server's *Error;
-// its error ends the command as in Retrieve.
+// Fn, which may be nil, gets nil or the server's *Error for each; its error ends
+// the command as in Retrieve.
 func (c *Client) Delete(ctx context.Context, msgs []Message, fn func(Message, error) error) error {
 	return c.run(ctx, func() error { return c.do(c.deletions(msgs, fn)) })
 }

@@ -21,7 +21,7 @@ type dialogue struct {
 	hide    []string // secrets in use: never repeated from a server's text
 	single  bool     // see OneAtATime
 	listing bool     // several commands of a listing are sent at once
-	base    int      // wire.replies when the pipeline at hand began
+	base    int      // wire.replies when the current pipeline began
 }
 
 // Flights is the number of times that a reply had to be waited for after
@@ -43,7 +43,8 @@ func (d *dialogue) Pipelining() bool {
 // answered, whatever the server announces; or, when on is false, as before.
 func (d *dialogue) OneAtATime(on bool) { d.single = on }
 
-// run is the frame of every exported call.
+// run runs an exported call: it ends with the context, and fails once the session
+// is over.
 func (d *dialogue) run(ctx context.Context, f func() error) error {
 	if d.err != nil {
 		return d.err
@@ -66,7 +67,7 @@ func (d *dialogue) broken(err error) error {
 	return d.err
 }
 
-// failed names an error of the wire at a command, and breaks the client.
+// failed adds the command to an error of the wire and ends the session.
 func (d *dialogue) failed(command string, err error) error {
 	switch {
 	case d.err != nil:
@@ -80,7 +81,7 @@ func (d *dialogue) failed(command string, err error) error {
 	return d.broken(&ConnError{Command: command, Err: err})
 }
 
-// garbled breaks the client over a reply that makes no sense.
+// garbled ends the session over a malformed reply.
 func (d *dialogue) garbled(command, problem string, text []byte) error {
 	return d.broken(&ProtocolError{Command: command, Problem: problem, Text: d.clean(text)})
 }
@@ -89,7 +90,7 @@ func (d *dialogue) garbled(command, problem string, text []byte) error {
 func (d *dialogue) clean(text []byte) string { return escape(d.scrub(text)) }
 
 // scrub removes the secrets in use, which some servers repeat in a refusal. A
-// very short one is let be: its absence would tell more than its presence.
+// very short one is left in place: its absence would reveal more than its presence.
 func (d *dialogue) scrub(text []byte) []byte {
 	for _, secret := range d.hide {
 		if len(secret) >= 3 {
@@ -113,12 +114,12 @@ func (d *dialogue) trace(sent bool, line string) {
 }
 
 // status reads one status line. The text after +OK is valid until the next
-// read. An -ERR is an *Error, all else breaks the client.
+// read. An -ERR is an *Error, every other line ends the session.
 func (d *dialogue) status(name string, num int) ([]byte, error) {
 	return d.statusWithin(name, num, d.w.idle)
 }
 
-// statusWithin is status with a limit of its own for the wait.
+// statusWithin is status with its own time limit.
 func (d *dialogue) statusWithin(name string, num int, wait time.Duration) ([]byte, error) {
 	line, err := d.reply(name, num, maxStatus, wait)
 	if err != nil {
@@ -136,12 +137,12 @@ func (d *dialogue) statusWithin(name string, num int, wait time.Duration) ([]byt
 	return nil, err
 }
 
-// maxEmpty is how many empty lines may come before a reply. Some servers send
-// one now and then, and most clients skip it; no reply is empty.
+// maxEmpty is how many empty lines may precede a reply. Some servers send one now
+// and then, and most clients skip it; no reply is empty.
 const maxEmpty = 16
 
-// reply reads one line that answers a command. Empty lines before it are
-// skipped, on the same clock.
+// reply reads one line that answers a command. It skips empty lines before it,
+// within the same time limit.
 func (d *dialogue) reply(name string, num, limit int, wait time.Duration) ([]byte, error) {
 	if d.utf8 == utf8Sent {
 		if err := d.readUTF8(); err != nil {
@@ -169,8 +170,8 @@ func (d *dialogue) reply(name string, num, limit int, wait time.Duration) ([]byt
 	return line, nil
 }
 
-// pipelineRejected: several commands were sent ahead and hardly one answered, or
-// not all of a listing.
+// pipelineRejected reports whether the server seems to reject pipelining: of several
+// pipelined commands at most one was answered, or not all of a listing.
 func (d *dialogue) pipelineRejected() bool {
 	return d.utf8 == utf8Ahead || d.listing || d.w.queued-d.w.replies >= 2 && d.w.replies-d.base <= 1
 }
@@ -191,8 +192,7 @@ func (d *dialogue) command(line string) ([]byte, error) {
 	return d.status(name, 0)
 }
 
-// redactReply hides a SASL challenge: it may hold what an attack on the
-// secret needs.
+// redactReply hides a SASL challenge: it may help an attack on the secret.
 func redactReply(line []byte) []byte {
 	if len(line) > 2 && line[0] == '+' && line[1] == ' ' {
 		return []byte("+ ****")
@@ -211,8 +211,8 @@ func cutPrefixFold(line []byte, prefix string) ([]byte, bool) {
 	return rest, true
 }
 
-// lines reads the rest of a multi-line reply and calls f for each line, which
-// is valid until f returns. More than limit octets break the client.
+// lines reads the rest of a multi-line reply and calls f for each line, which is
+// valid until f returns. More than limit octets end the session.
 func (d *dialogue) lines(name string, limit int64, f func(line []byte)) error {
 	d.w.await(d.w.idle, true)
 	var total int64

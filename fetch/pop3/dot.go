@@ -16,9 +16,9 @@ const terminator = ".\r\n"
 
 var errBodyDone = errors.New("body read after its callback returned")
 
-// maxBody is the most octets a body may have. LIST sizes are often wrong (RFC
-// 1939 section 11; some servers give compressed ones), so it is wide: it is
-// there to end a body that never ends.
+// maxBody is the most octets a body may have. The sizes in LIST are often wrong
+// (RFC 1939 section 11; some servers list compressed sizes), so the limit is wide:
+// it ends a body that never ends.
 func maxBody(size int64) int64 {
 	if size <= 0 || size > absurd {
 		return maxUnknownBody
@@ -34,7 +34,7 @@ type Body struct {
 	fail  func(error) error // names the error and breaks the client
 	lf    bool
 	bol   bool // the next octet begins a line
-	cr    bool // the last octet given out was a CR
+	cr    bool // the last octet returned was a CR
 	limit int64
 	n     int64
 	err   error        // io.EOF once the end is proved
@@ -54,9 +54,9 @@ func (b *Body) measure() Measure {
 	return m
 }
 
-// Doubt says, at the end of a body from Retrieve, why the message may not be
-// whole although the server ended it: its size is far from what the server
-// said, or dots are missing. Nil: there is no doubt.
+// Doubt returns, at the end of a body from Retrieve, why the message may not be
+// whole although the server ended it: its size is far from the announced one, or
+// dots are missing. Nil: the message is whole.
 func (b *Body) Doubt() error {
 	if b.sizes == nil {
 		return nil
@@ -83,7 +83,7 @@ func (b *Body) Read(p []byte) (int, error) {
 			continue
 		}
 		if n > 0 {
-			return n, nil // never wait for the network with data in hand
+			return n, nil // do not wait for the network while there is data
 		}
 		if err := b.w.fill(); err != nil {
 			b.err = b.fail(err)
@@ -98,7 +98,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	return 0, b.err
 }
 
-// end has the reply read that follows.
+// end reads the reply that follows.
 func (b *Body) end() {
 	b.err = io.EOF
 	if b.prove != nil {
@@ -108,8 +108,8 @@ func (b *Body) end() {
 	}
 }
 
-// step moves at most one line from the buffer to p, which is not empty. It
-// reports more if it can go no further without another octet.
+// step moves at most one line from the buffer to p, which is not empty. More means
+// that it needs another octet.
 func (b *Body) step(p []byte) (n int, more bool) {
 	have := b.w.buf[b.w.r:b.w.w]
 	if len(have) == 0 {
@@ -180,8 +180,8 @@ func (b *Body) dot(have []byte) (more bool) {
 	return false
 }
 
-// tail gives out what precedes a CR at the end of the segment; and the CR
-// itself only when what follows it is known (LF mode).
+// tail returns what precedes a CR at the end of the segment, and the CR itself only
+// when the octet after it is known (LF mode).
 func (b *Body) tail(p, before, have []byte) (n int, more bool) {
 	switch {
 	case len(before) > 0:

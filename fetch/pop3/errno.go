@@ -12,7 +12,7 @@ func isErrno(err error, want syscall.Errno) bool {
 }
 
 // hungUp reports whether err says that the other side ended the connection,
-// in order or by a reset: which of the two is seen is a matter of chance.
+// regularly or by a reset: which of the two is seen is a matter of chance.
 func hungUp(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || isErrno(err, errnoReset) || isErrno(err, errnoPipe)
 }

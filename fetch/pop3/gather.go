@@ -17,8 +17,7 @@ const (
 	gatherAhead  = 16 * gatherOctets     // under way, by the server's list, which may be wrong
 )
 
-// gatherConn is a TCP connection that can be told to return what is read in
-// larger pieces.
+// gatherConn is a TCP connection whose reads can return larger pieces.
 type gatherConn struct {
 	*net.TCPConn
 	deadline time.Time

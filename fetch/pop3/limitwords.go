@@ -2,7 +2,7 @@ package pop3
 
 import "regexp"
 
-// Limit is what the refusal of a message says of the other messages.
+// Limit is what the refusal of a message means for the other messages.
 type Limit uint8
 
 // The zero value is a refusal of one message.
@@ -37,7 +37,7 @@ var limitWordings = []limitWording{
 		`\bin use\b`, `\b(mailbox|maildrop|account|user)( is)? locked\b`, `\bunavailable\b`, `\bnot available\b`, `\bmaintenance\b`, `\bshut(ting)? ?down\b`, `\bat this time\b`, `\bright now\b`, `\bminutes?\b`, `\bhours?\b`)},
 }
 
-// Limit is what e, the refusal of RETR or TOP, says of other messages: by words
+// Limit is what e, the refusal of RETR or TOP, means for other messages: by words
 // about one message or about a limit, then by the response code, then by words
 // about time. The code [SYS/TEMP] alone is no limit: Dovecot gives it for one
 // message that it cannot read.

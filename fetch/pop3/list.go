@@ -10,19 +10,19 @@ import (
 // octetsPerEntry times Server.MaxMessages bounds the octets of a listing.
 const octetsPerEntry = 128
 
-// ListReport says what was odd about the last List.
+// ListReport is what was wrong in the replies to the last List.
 type ListReport struct {
 	// Count is what STAT said, -1 if it was not asked or made no sense, and Octets
 	// the size of the maildrop by it.
 	Count  int
 	Octets int64
-	// Malformed is the number of lines of UIDL that made no sense and were
-	// skipped, and Example the first of them, escaped. Empty lines do not count:
-	// they stand for no message.
+	// Malformed is the number of malformed lines of UIDL, which are skipped, and
+	// Example the first of them, escaped. Empty lines do not count: they are no
+	// messages.
 	Malformed int
 	Example   string
-	// BadSizes and BadSize are the same for LIST: their messages are listed
-	// with an unknown size if UIDL names them.
+	// BadSizes and BadSize are the same for LIST: the size of these messages is
+	// unknown.
 	BadSizes int
 	BadSize  string
 	// Duplicates is the number of lines that named a message number again;
@@ -55,20 +55,20 @@ func (c *Client) UIDLError() error { return c.list.noUIDL }
 // if the session is pipelined.
 //
 // A STAT refused right after the login is a *LoginError. A server without UIDL
-// gives messages without UID (see HasUIDL). Lines that make no sense are
-// skipped (see ListReport); UIDs are foreign text, see Message.
+// gives messages without UID (see HasUIDL). Malformed lines are skipped (see
+// ListReport). UIDs are foreign text, see Message.
 func (c *Client) List(ctx context.Context) ([]Message, error) {
 	return c.listed(ctx, builder{report: ListReport{Count: -1, Octets: -1}}, "UIDL", "LIST")
 }
 
-// ListUIDs is List without the sizes, which are a third of a long listing: they
-// are -1. If the server has unique-ids, it may be followed by Sizes.
+// ListUIDs is List without LIST, which is a third of a long listing: the sizes are
+// -1. If the server has unique-ids, Sizes may follow.
 func (c *Client) ListUIDs(ctx context.Context) ([]Message, error) {
 	return c.listed(ctx, builder{report: ListReport{Count: -1, Octets: -1}}, "UIDL")
 }
 
-// Sizes asks for the sizes that the last ListUIDs left out and puts them into
-// its result.
+// Sizes sends the LIST that the last ListUIDs left out and puts the sizes into its
+// result.
 func (c *Client) Sizes(ctx context.Context, msgs []Message) error {
 	_, err := c.listed(ctx, builder{msgs: msgs, uidl: true, report: c.list.report}, "LIST")
 	return err

@@ -12,15 +12,15 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
-// Login logs in with the first usable one of Server.Logins. One is usable if
-// the server announces it, or if it is Named; USER also if there is no CAPA to
-// go by; APOP only if it is Named and the greeting holds a sound challenge.
-// One that is Clear, and APOP, need TLS or Server.Insecure.
+// Login logs in with the first usable one of Server.Logins. One is usable if the
+// server announces it, or if it is Named; USER also without a reply to CAPA; APOP
+// only if it is Named and the greeting holds a valid challenge. Logins that are
+// Clear, and APOP, need TLS or Server.Insecure.
 //
-// No second login is tried after a refusal: providers lock accounts out over
-// that. What the server does not know, although it announces it, is no refusal:
-// USER follows then, if no secret was sent. The error is a *NoLoginError
-// (nothing was sent), a *LoginError, or that of a broken connection.
+// After a refusal no second login is tried: providers lock accounts for that. A
+// server that announces a mechanism and does not know it has refused nothing: USER
+// follows, if no secret was sent. The error is a *NoLoginError (nothing was sent),
+// a *LoginError, or that of a broken connection.
 func (c *Client) Login(ctx context.Context) error {
 	return c.run(ctx, func() error {
 		return c.s.step("login", func() error { return c.doLogin(ctx) })
@@ -56,8 +56,8 @@ func (c *Client) doLogin(ctx context.Context) error {
 	}
 }
 
-// onlyUser leaves USER alone: a server that does not know one mechanism that it
-// announces may not know any.
+// onlyUser keeps USER: a server that does not know one mechanism that it announces
+// may not know any.
 func onlyUser(logins []Login) []Login {
 	i := slices.IndexFunc(logins, func(l Login) bool { return l.Name == "USER" })
 	if i < 0 {
@@ -84,7 +84,7 @@ func (a *attempt) try(ctx context.Context) error {
 	return a.sasl(ctx)
 }
 
-// loginFailed wraps what is about the login; a broken session stays what it is.
+// loginFailed wraps a refused login; the error of a broken session stays as it is.
 func (c *Client) loginFailed(name string, err error) error {
 	if c.err != nil {
 		return err
@@ -110,8 +110,8 @@ var (
 	errNotNamed     = errors.New("used only when asked for by name")
 )
 
-// unusable says why a login cannot be used. Safe means that whoever reads the
-// connection does not matter.
+// unusable returns why a login cannot be used, or nil. Safe means that nobody else
+// can read the connection, or that it does not matter.
 func unusable(l Login, caps Capabilities, greeting string, safe bool) error {
 	switch {
 	case l.Name == "APOP" && !l.Named:
@@ -157,7 +157,7 @@ func secret(ctx context.Context, l Login) (string, error) {
 	return password, lineSafe("password", password)
 }
 
-// lineSafe refuses what would end the command line and begin another one.
+// lineSafe refuses characters that would end the command line and begin another.
 func lineSafe(what, s string) error {
 	if strings.ContainsAny(s, "\r\n\x00") {
 		return fmt.Errorf("%s holds a line break or NUL, which no login can send: look at where it comes from", what)

@@ -11,7 +11,7 @@ type batch struct {
 	n int
 	// command appends command i, without CRLF.
 	command func(dst []byte, i int) []byte
-	// octets is what the reply to command i is expected to weigh.
+	// octets is the expected size of the reply to command i.
 	octets func(i int) int64
 	// reply reads the reply to command i. An error ends the batch.
 	reply func(i int) error
@@ -38,8 +38,7 @@ func (d *dialogue) window() window {
 // ahead reports whether commands go ahead of the replies.
 func (w *window) ahead() bool { return w.limit > 1 }
 
-// do runs a batch: with commands ahead of the replies if the session is
-// pipelined, else one at a time.
+// do runs a batch: pipelined if the session is, else one command at a time.
 func (d *dialogue) do(b batch) error {
 	w := d.window()
 	defer d.w.expect(0)
@@ -53,10 +52,10 @@ func (d *dialogue) do(b batch) error {
 	return nil
 }
 
-// ahead queues commands before reply i is read. Message i itself weighs
-// nothing from now on: the next ones are asked for while it is being read.
-// It waits until a quarter of the window is free, so that a write carries many
-// commands, and it always has one command ahead, however big its message.
+// ahead queues commands before reply i is read. Message i itself no longer counts:
+// the next ones are requested while it is being read. It waits until a quarter of
+// the window is free, so that a write carries many commands, and always keeps one
+// command ahead, however big its message.
 func (d *dialogue) ahead(w *window, b batch, i int) {
 	if i < w.sent {
 		w.scratch = b.command(w.scratch[:0], i)
@@ -84,8 +83,8 @@ func (d *dialogue) ahead(w *window, b batch, i int) {
 	}
 }
 
-// stop ends a command because its callback said so. If replies are
-// outstanding the session cannot be used any more.
+// stop ends a command because its callback returned err. If replies are still due,
+// the session cannot be used any more.
 func (d *dialogue) stop(err error) error {
 	if d.w.queued > d.w.replies {
 		_ = d.broken(ErrAbandoned)

@@ -7,17 +7,17 @@ import (
 	"strconv"
 )
 
-// A message has come whole only if the server means the lone dot that ended it.
-// Servers that do not dot-stuff cut a message at a dot of its own; others answer
-// out of turn. So a message ends only when the reply after it was read and is
-// one; and it is beyond doubt when also its size is what LIST said, or when a
-// checkpoint later in the session shows that no reply was skipped or made up: a
-// STAT, whose reply no RETR has, that says what it said at the start.
+// A lone dot proves nothing: servers that do not dot-stuff end a message at a dot
+// of its own text, and others send replies in the wrong order. So a message ends
+// only when the next reply was read and is a reply. It is proved when its size is
+// that of LIST as well, or when a later checkpoint shows that no reply was skipped
+// or made up. A checkpoint is a STAT, whose reply cannot be that of a RETR: it must
+// repeat what STAT said at the start of the session.
 
 const (
-	checkEvery  = 32        // messages of another size than listed before a checkpoint, at least
+	checkEvery  = 32        // unproved messages before a checkpoint, at least
 	checkOctets = 4 << 20   // listed octets between two of them, where they cost no round trip
-	checkBefore = 1 << 20   // listed octets of a message that one is worth a round trip before
+	checkBefore = 1 << 20   // listed octets of a message that is worth a round trip for a checkpoint
 	maxBetween  = 1000      // messages between two of them
 	checkpoint  = int32(-1) // a step that is no message
 )
@@ -35,12 +35,12 @@ type retrieval struct {
 	announced int64     // in that line
 	refused   *Error    // or the server refused
 	enough    error     // ErrEnough: no more RETR
-	held      []refusal // that are in doubt
+	held      []refusal // not yet passed to fn
 	open      unproved
 }
 
-// unproved are the messages that may not be whole: those that came since the
-// last one that is beyond doubt.
+// unproved are the messages that may not be whole: those that came since the last
+// proof.
 type unproved struct {
 	last     int32 // the message whose body came last
 	ended    *Body // it, until a reply has proved its end
@@ -54,18 +54,18 @@ func (u *unproved) any() bool { return u.ended != nil || len(u.since) > 0 }
 // fits reports whether the message that came last is of its listed size.
 func (u *unproved) fits(s *SizeRecord) bool { return u.ended != nil && u.ended.measure().fits(s) }
 
-// refusal is one that fn was not told yet.
+// refusal is a reply of -ERR that fn did not get yet.
 type refusal struct {
 	m   Message
 	err *Error
 }
 
-// Sure reports whether all messages of the Retrieve at hand, or the last one,
-// that came to their end are whole, whatever the session may yet show.
+// Sure reports whether the messages that the current Retrieve, or the last one,
+// has read to their end are whole, whatever the session may yet show.
 func (c *Client) Sure() bool { return c.retr == nil || len(c.retr.open.since) == 0 }
 
-// SizeRecord is what the server's sizes are worth: Server.Sizes and what this session
-// showed.
+// SizeRecord is how reliable the server's sizes are: Server.Sizes, updated by this
+// session.
 func (c *Client) SizeRecord() SizeRecord { return c.sizes }
 
 func (c *Client) retrieve(msgs []Message, fn RetrieveFunc) error {
@@ -129,29 +129,28 @@ func (r *retrieval) plan() bool {
 	return true
 }
 
-// wantsCheck decides, where commands go one at a time, whether what came so far
-// is worth a round trip.
+// wantsCheck decides, where commands are sent one at a time, whether the messages
+// so far are worth a round trip.
 func (r *retrieval) wantsCheck() bool {
 	n := len(r.steps)
 	if n == 0 || r.steps[n-1] == checkpoint {
 		return false
 	}
-	doubted := len(r.open.since)
-	if r.open.ended != nil && (doubted > 0 || !r.open.fits(&r.c.sizes)) {
-		doubted++
+	open := len(r.open.since)
+	if r.open.ended != nil && (open > 0 || !r.open.fits(&r.c.sizes)) {
+		open++
 	}
 	switch {
 	case r.next == len(r.msgs), len(r.held) > 0:
 		return true
 	case r.c.single, r.c.s.ProveEach:
-		return doubted > 0
+		return open > 0
 	}
-	return doubted >= checkEvery || r.open.ended != nil && r.msgs[r.next].Size >= checkBefore
+	return open >= checkEvery || r.open.ended != nil && r.msgs[r.next].Size >= checkBefore
 }
 
-// head sends what comes next and reads the first line of its reply, which
-// proves the end of the message before. False: there is nothing more, or an
-// error.
+// head sends the next command and reads the first line of its reply, which proves
+// the end of the message before. False: nothing is left, or an error.
 func (r *retrieval) head() (ok bool, err error) {
 	if !r.plan() {
 		return false, nil
@@ -231,8 +230,8 @@ func (r *retrieval) message(i int32) error {
 	return c.stop(ferr)
 }
 
-// call is fn, and heeds ErrEnough: what was not sent by then is not asked for.
-// What was sent is answered, and a checkpoint proves the last message of it.
+// call calls fn. After ErrEnough no more commands are sent; the replies to those
+// that were sent are read, and a checkpoint proves the last of these messages.
 func (r *retrieval) call(m Message, body io.Reader, refused error) error {
 	err := r.fn(m, body, refused)
 	if !errors.Is(err, ErrEnough) {
@@ -242,7 +241,7 @@ func (r *retrieval) call(m Message, body io.Reader, refused error) error {
 	return nil
 }
 
-// prove is called when a body has come to its terminator.
+// prove is called when the terminator of a body was read.
 func (r *retrieval) prove(b *Body) error {
 	r.open.ended = b
 	_, err := r.head()
@@ -264,7 +263,7 @@ func (r *retrieval) proved() {
 	r.open.measures = append(r.open.measures, m)
 }
 
-// release tells fn of refusals, unless they may be another message's.
+// release passes refusals to fn, once they cannot be about another message.
 func (r *retrieval) release() error {
 	for len(r.held) > 0 && len(r.open.since) == 0 {
 		h := r.held[0]

@@ -17,8 +17,8 @@ func (c *Client) Quit(ctx context.Context) error {
 	})
 }
 
-// QuitSent reports whether QUIT may have reached the server: if not, the server
-// deletes nothing, whatever else went wrong.
+// QuitSent reports whether QUIT may have reached the server. If not, the server
+// deletes nothing.
 func (c *Client) QuitSent() bool { return c.quitAt > 0 && c.w.handed >= c.quitAt }
 
 // maxQuitWait is the longest wait for the reply to QUIT, unless Server.Idle is
@@ -44,7 +44,7 @@ func (c *Client) readQuit() error {
 	if errors.As(err, &refused) {
 		err = &QuitError{Err: refused}
 	}
-	_ = c.Close() // all that matters was said
+	_ = c.Close() // nothing else is due
 	return err
 }
 
@@ -71,7 +71,7 @@ func (c *Client) awaitQuit() error {
 // minutes (RFC 1939 section 3), some much sooner.
 func (c *Client) Noop(ctx context.Context) error { return c.simple(ctx, "NOOP") }
 
-// Reset takes back all deletion marks (RSET).
+// Reset removes all deletion marks (RSET).
 func (c *Client) Reset(ctx context.Context) error {
 	err := c.simple(ctx, "RSET")
 	if err == nil {

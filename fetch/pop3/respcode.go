@@ -59,7 +59,7 @@ func respCode(name string) RespCode {
 	return Other
 }
 
-// hintsTemporary tells from the words of a refusal without a known code
+// hintsTemporary reports from the words of a refusal without a known code
 // whether trying later makes sense.
 func hintsTemporary(text string) bool {
 	text = strings.ToLower(text)

@@ -7,12 +7,12 @@ import (
 	"strconv"
 )
 
-// RetrieveFunc gets one message. If err is nil, body (a *Body) streams it and
-// is valid until the function returns; what it leaves unread is thrown away.
-// If err is an *Error the server refused this message, body is nil, and the
-// next one follows. An error of the function ends the whole command: the
-// client then returns ErrAbandoned from every call, unless it was the last
-// message that was asked for; ErrEnough ends it in good order.
+// RetrieveFunc gets one message. If err is nil, body (a *Body) streams the message
+// and is valid until the function returns; the client discards what is left
+// unread. If err is an *Error, the server refused this message, body is nil, and
+// the next one follows. An error of the function ends the whole Retrieve: every
+// later call returns ErrAbandoned, unless no more replies are due. ErrEnough ends
+// it and keeps the session usable.
 type RetrieveFunc func(m Message, body io.Reader, err error) error
 
 // Retrieve gets the messages in the order given (RETR), and calls fn for each
@@ -24,7 +24,7 @@ type RetrieveFunc func(m Message, body io.Reader, err error) error
 // A body ends with io.EOF only when the reply after it was read: to the next
 // RETR, or to a STAT that Retrieve puts behind the last message and now and then
 // between. Until Sure, a later reply may still show that replies are out of step
-// with the commands. A refusal is told when it is beyond doubt, so perhaps after
+// with the commands. A refusal is reported only when it is certain, perhaps after
 // later messages.
 //
 // Retrieve returns nil if all messages are whole, a *RetrieveError if the
@@ -49,8 +49,9 @@ func (c *Client) Top(ctx context.Context, msgs []Message, lines int, fn Retrieve
 }
 
 func (c *Client) bodies(name string, msgs []Message, suffix string, octets func(Message) int64, fn RetrieveFunc) error {
-	// What is here already answers nothing. Taken for the first reply it would
-	// shift all that follow by one: message 1 under the UID of message 2.
+	// Octets that are here before a command is sent are no reply to it. Read as
+	// the first reply they would shift all others by one: message 1 under the
+	// UID of message 2.
 	if c.w.queued == c.w.replies && c.w.unasked() {
 		return c.failed(name, errUnsolicited)
 	}
@@ -99,8 +100,8 @@ func (c *Client) newBody(name string, m Message) *Body {
 	return b
 }
 
-// rest throws away what fn did not read, unless fn ended a command that has
-// more replies coming anyway. The body is of no use from then on.
+// rest discards what fn did not read, unless fn ended the Retrieve while more
+// replies are due. The body cannot be used after that.
 func (c *Client) rest(b *Body, ferr error) error {
 	defer func() { b.err = errBodyDone }()
 	switch {
@@ -113,7 +114,7 @@ func (c *Client) rest(b *Body, ferr error) error {
 	case ferr != nil && c.w.queued > c.w.replies:
 		return nil
 	case ferr != nil:
-		b.prove = nil // what is asked for next is the caller's to say
+		b.prove = nil // the caller decides what is sent next
 	}
 	if c.scratch == nil {
 		c.scratch = make([]byte, 16<<10)

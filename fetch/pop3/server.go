@@ -169,7 +169,7 @@ type Login struct {
 	// Strength ranks logins, higher is stronger, so that a caller can tell a
 	// downgrade from one session to the next.
 	Strength uint8
-	// Clear means that who reads the connection learns a reusable secret:
+	// Clear means that who reads the connection gets a reusable secret:
 	// never used without TLS unless Server.Insecure.
 	Clear bool
 	// Named means that the user asked for just this one: it is used even if

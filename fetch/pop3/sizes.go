@@ -2,13 +2,13 @@ package pop3
 
 import "fmt"
 
-// SizeRecord is what a server's sizes turned out to be worth: messages that agreed
-// with LIST counting CRLF or LF as the line end, and messages that agreed with
-// neither although their end was proved. Only messages that can be told apart
-// count. The zero value knows nothing.
+// SizeRecord is how reliable a server's sizes are: it counts messages whose size in
+// LIST was right with CRLF or with LF as the line end, and messages whose size was
+// wrong by little (Near) or much (Off) although their end was proved. A message
+// that fits both line ends does not count. The zero value knows nothing.
 type SizeRecord struct {
 	CRLF, LF, Near, Off int
-	// Usual is what LIST has more than the message, in most messages.
+	// Usual is by how many octets LIST exceeds most messages.
 	Usual int
 }
 
@@ -19,7 +19,7 @@ const sizesKept = 64
 // ever right.
 func (s *SizeRecord) estimates() bool { return s.Off >= 3 && s.Off > 4*(s.CRLF+s.LF) }
 
-// inexact reports whether the server's sizes are mostly not what comes.
+// inexact reports whether most of the server's sizes are wrong.
 func (s *SizeRecord) inexact() bool { return s.Near+s.Off >= 3 && s.Near+s.Off > 4*(s.CRLF+s.LF) }
 
 // known reports whether the server's sizes have been right before.
@@ -33,16 +33,16 @@ func (s *SizeRecord) vote(count *int) {
 
 // Measure is the size of one message: what the server said and what came.
 type Measure struct {
-	// Listed is the size in LIST, Announced the number in the reply to RETR; -1
-	// if there is none that can be true.
+	// Listed is the size in LIST, Announced the number in the reply to RETR; -1:
+	// none, or one that no message can have.
 	Listed, Announced int64
-	// Octets came, with CRLF line ends and without dot-stuffing, in Lines.
+	// Octets were received, with CRLF line ends and without dot-stuffing, in Lines.
 	Octets, Lines int64
 	// Dots is the number of lines that began with a doubled dot, and Bare of
 	// those that began with a single one, which no server may send.
 	Dots, Bare int64
-	// Replies is the number of lines that look like a reply; Ahead says that
-	// other messages had been asked for, whose reply one of them may be.
+	// Replies is the number of lines that look like a reply. Ahead means that
+	// RETR was sent for other messages, whose reply such a line may be.
 	Replies int64
 	Ahead   bool
 }
@@ -55,14 +55,14 @@ func plausible(size int64) int64 {
 	return size
 }
 
-// differs is what LIST has more than the message, counted with CRLF and LF.
+// differs is by how much LIST exceeds the message, counted with CRLF and with LF.
 func (m Measure) differs() (crlf, lf int64) {
 	return m.Listed - m.Octets, m.Listed - (m.Octets - m.Lines)
 }
 
-// agrees reports whether LIST is what came, but for the last line end or the
-// terminator. A message that was cut at a lone dot and goes on with a reply
-// lacks more: 8 octets, or 6 where LF is counted.
+// agrees reports whether LIST is right, apart from the last line end or the
+// terminator. A message that was cut at a lone dot, before a line that looks like
+// a reply, lacks more: at least 8 octets, or 6 where LF is counted.
 func (m Measure) agrees() (crlf, lf bool) {
 	if m.Listed < 0 || m.Bare > 0 {
 		return false, false
@@ -71,9 +71,9 @@ func (m Measure) agrees() (crlf, lf bool) {
 	return c == 0 || c == -2 || c == 2 || c == 3 || c == 5, l >= -1 && l <= 1
 }
 
-// fits reports whether the size shows that the message is whole, at a server
-// with that record. Where another message's reply may be in it, no octet may be
-// too many.
+// fits reports whether the size shows that the message is whole, at a server with
+// that record. If another message's reply may be in it, not one octet may be too
+// many.
 func (m Measure) fits(s *SizeRecord) bool {
 	crlf, lf := m.agrees()
 	c, l := m.differs()
@@ -100,8 +100,8 @@ func (m Measure) unstuffed(s *SizeRecord) bool {
 		(lacks(crlf) && (s.CRLF > 0 || s.LF == 0) || lacks(lf) && (s.LF > 0 || s.CRLF == 0))
 }
 
-// outOfTurn reports whether a server that is asked for several messages at once
-// may have mixed its replies up.
+// outOfTurn reports whether the server may have mixed up the replies to pipelined
+// commands.
 func (m Measure) outOfTurn(s *SizeRecord) bool {
 	if !m.Ahead || m.fits(s) {
 		return false
@@ -110,8 +110,8 @@ func (m Measure) outOfTurn(s *SizeRecord) bool {
 	return m.Replies > 0 || other || m.Listed >= 0 && !s.inexact()
 }
 
-// far reports whether neither LIST nor RETR said anything near the size that
-// came. Servers leave out, or count, header lines of their own.
+// far reports whether neither LIST nor RETR announced about the size that was
+// received. Servers leave out, or count, header lines of their own.
 func (m Measure) far(s *SizeRecord) bool {
 	if m.shrunk(s) {
 		return true
@@ -130,9 +130,9 @@ func (m Measure) far(s *SizeRecord) bool {
 	return said
 }
 
-// shrunk reports whether much less came than LIST said, whatever RETR said: a
-// notice in place of the message, as Courier sends without UTF8, is announced by
-// its own size.
+// shrunk reports whether the message is much shorter than its size in LIST, whatever
+// RETR announced: a notice in place of the message, as Courier sends it without
+// UTF8, is announced by its own size.
 func (m Measure) shrunk(s *SizeRecord) bool {
 	const notice = 1024 // octets, at most
 	lacks := m.Listed - m.Octets
@@ -152,7 +152,7 @@ func (s *SizeRecord) slack(n int64) int64 {
 	return headerLines + n/3 // some servers only estimate
 }
 
-// note records a message that is beyond doubt.
+// note records the size of a message that is proved.
 func (s *SizeRecord) note(m Measure) {
 	crlf, lf := m.agrees()
 	c, l := m.differs()
@@ -160,10 +160,10 @@ func (s *SizeRecord) note(m Measure) {
 	case m.Listed < 0 || crlf && lf:
 	case crlf:
 		s.vote(&s.CRLF)
-		s.learn(m, c)
+		s.noteUsual(m, c)
 	case lf:
 		s.vote(&s.LF)
-		s.learn(m, l)
+		s.noteUsual(m, l)
 	case m.far(&SizeRecord{}):
 		s.vote(&s.Off)
 	case m.Dots+m.Bare == 0:
@@ -171,13 +171,13 @@ func (s *SizeRecord) note(m Measure) {
 	}
 }
 
-func (s *SizeRecord) learn(m Measure, usual int64) {
+func (s *SizeRecord) noteUsual(m Measure, usual int64) {
 	if m.Dots == 0 && usual >= 0 { // a last line end may be missing now and then
 		s.Usual = int(usual)
 	}
 }
 
-// doubt says why the message may not be whole, or nil.
+// doubt returns why the message may not be whole, or nil.
 func (m Measure) doubt(s *SizeRecord) error {
 	if m.Bare > 0 || m.unstuffed(s) || m.outOfTurn(s) || m.far(s) {
 		return &SizeError{m}
@@ -186,8 +186,8 @@ func (m Measure) doubt(s *SizeRecord) error {
 }
 
 // SizeError means that a message may not be whole although the server ended it
-// as it should: its size is far from what the server said, or a server that does
-// not double the dots at the beginning of lines has lost some.
+// correctly: its size is far from the announced one, or the server did not double
+// dots at the beginning of lines and some are lost.
 type SizeError struct{ Measure }
 
 // Error implements error.

@@ -86,8 +86,8 @@ func (s *Server) clientTLS() *tls.Config {
 	return cfg
 }
 
-// stls upgrades the connection (RFC 2595 section 4). Whatever goes wrong is
-// an error: there is no way back to a plain session.
+// stls upgrades the connection (RFC 2595 section 4). Every failure is an error:
+// there is no way back to a plain session.
 func (c *Client) stls(ctx context.Context) error {
 	if c.caps.Known() && !c.caps.Has("STLS") {
 		return c.broken(&TLSError{Host: c.s.Host, Kind: TLSNotOffered, Err: errors.New("server does not offer STLS")})
@@ -98,8 +98,8 @@ func (c *Client) stls(ctx context.Context) error {
 		}
 		return err
 	}
-	// What is buffered now was sent before the handshake, so perhaps by
-	// someone else: it would be taken for the server's words under TLS.
+	// What is buffered now was sent before the handshake, so an attacker may
+	// have injected it: it would be read as the server's replies under TLS.
 	if c.w.buffered() > 0 {
 		return c.garbled("STLS", "data before the TLS handshake", nil)
 	}

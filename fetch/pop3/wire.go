@@ -25,9 +25,8 @@ var (
 	errUnsolicited = errors.New("sent what no command asked for")
 )
 
-// wire is the connection: one read buffer, one queue of commands that are not
-// yet written, and the time limits. Its errors are raw; Client gives them
-// names.
+// wire is the connection: one read buffer, one queue of commands that are not yet
+// written, and the time limits. Its errors are raw; dialogue adds the command.
 type wire struct {
 	conn net.Conn // what is read and written: TLS, or raw itself
 	raw  net.Conn // what is closed: never blocks for a TLS goodbye
@@ -35,7 +34,7 @@ type wire struct {
 	out []byte // commands not yet written
 	clock
 	counts
-	cancelled atomic.Pointer[error] // why raw was closed under us
+	cancelled atomic.Pointer[error] // why the context's end closed raw
 }
 
 // buffer is what was received: buf[r:w] is not yet consumed.
@@ -48,10 +47,9 @@ type buffer struct {
 type clock struct {
 	idle time.Duration
 	end  time.Time // of the session; zero for unbounded
-	// left is how long we will still wait for the reply at hand. Only time
-	// spent waiting counts: a caller that takes minutes to store a body does
-	// not run the server's clock. In bulk data it is renewed for each
-	// minProgress octets.
+	// left is how long we still wait for the current reply. The time that the
+	// caller takes to store a body does not count. In bulk data, each
+	// minProgress octets renew it.
 	left  time.Duration
 	bulk  bool
 	fresh int
@@ -98,7 +96,7 @@ func (w *wire) watch(ctx context.Context) (release func()) {
 	}
 }
 
-// expect says how many octets are under way behind the reply at hand.
+// expect sets how many octets are under way after the current reply.
 func (w *wire) expect(octets int64) {
 	if c, ok := w.raw.(*gatherConn); ok {
 		c.gather(octets)
@@ -167,8 +165,8 @@ func (w *wire) fill() error {
 	return io.ErrNoProgress
 }
 
-// room makes place at the end of the buffer. It grows only for a line that
-// may be longer than the buffer: see line.
+// room makes room at the end of the buffer, which grows only for a line that may be
+// longer: see line.
 func (b *buffer) room() {
 	if b.r > 0 {
 		b.w = copy(b.buf, b.buf[b.r:b.w])
@@ -197,7 +195,7 @@ func (w *wire) read() (int, error) {
 	return n, err
 }
 
-// explain turns the many ways a read or write fails into what happened.
+// explain returns why a read or write failed: the context's end, a time limit, or err.
 func (w *wire) explain(err error) error {
 	if p := w.cancelled.Load(); p != nil {
 		return *p
@@ -238,8 +236,8 @@ func (w *wire) line(limit int) ([]byte, error) {
 
 func (b *buffer) buffered() int { return b.w - b.r }
 
-// unasked reports whether something is received already. Empty lines do not
-// count, and are dropped: they answer nothing and do no harm.
+// unasked reports whether something was received that no command asked for. Empty
+// lines do not count and are dropped: they do no harm.
 func (b *buffer) unasked() bool {
 	for b.r < b.w && (b.buf[b.r] == '\n' || bytes.HasPrefix(b.buf[b.r:b.w], []byte("\r\n"))) {
 		b.r += bytes.IndexByte(b.buf[b.r:b.w], '\n') + 1
@@ -247,7 +245,7 @@ func (b *buffer) unasked() bool {
 	return b.w-b.r > 1 || b.w-b.r == 1 && b.buf[b.r] != '\r' // half of an empty line
 }
 
-// timeoutError is what a limit of Server ended.
+// timeoutError is the error of a time limit of Server.
 type timeoutError string
 
 func (e timeoutError) Error() string { return string(e) }

@@ -34,7 +34,7 @@ type wording struct {
 var wordings = []wording{
 	// What this account does not get.
 	{RefusedAccount, words(`\b(not|un-?) ?available (for|to|in|with|on) (your|you|this|free|trial|basic)\b`, `\blimited to\b`)},
-	// The server's own parts fail: what it says of a password is not about ours.
+	// The server's own parts fail: its words about a password are not about ours.
 	{RefusedForNow, words(`internal (server )?error`,
 		`\b(can ?not|can't|could ?n.t|could not|unable to|fail(ed|ure)? to) (connect|contact|reach|query)\b`,
 		`\b(server|database|backend|back-end|service|daemon|authenticator|ldap|sql|storage|system)( is| are| was)?( currently| temporarily)? (not available|unavailable|not respond\w*|unreachable|down|overloaded|under maintenance)\b`,
@@ -89,7 +89,7 @@ func (e *Error) ofMechanism() bool {
 }
 
 // bindingRefused fits the refusal of a channel binding; "bad protocol / cancel"
-// is all that Cyrus says of one that it does not know.
+// is the whole reply of Cyrus to an unknown one.
 var bindingRefused = words(`\bchannel[ -]?bind`, `\bbad protocol\b`)
 
 // ofBinding reports whether e, the refusal of a -PLUS mechanism, is about the
@@ -130,7 +130,7 @@ func (e *Error) ofLogin() bool {
 	return slices.Contains([]string{"greeting", "USER", "PASS", "APOP", "AUTH", "STAT"}, verb)
 }
 
-// refusalOf tells what a login refused with these words means.
+// refusalOf returns what these words of a refused login mean.
 func refusalOf(text string) Refusal {
 	for _, w := range wordings {
 		if w.words.MatchString(text) {

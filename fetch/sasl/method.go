@@ -94,7 +94,7 @@ func (m Method) Name() string { return m.row().wire }
 // Class is the strength of the method.
 func (m Method) Class() Class { return m.row().class }
 
-// NeedsTLS means that who reads the connection learns a secret that can be used
+// NeedsTLS means that who reads the connection gets a secret that can be used
 // again (a password, a token), or, for External and the -PLUS forms of SCRAM,
 // that there is no login without TLS.
 func (m Method) NeedsTLS() bool { return m.row().needsTLS }

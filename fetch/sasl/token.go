@@ -87,7 +87,7 @@ func (b *bearer) parse(challenge []byte) *TokenError {
 		Scope   any `json:"scope"`
 	}
 	if json.Unmarshal(challenge, &v) != nil {
-		e.Text = b.told(string(challenge))
+		e.Text = b.redact(string(challenge))
 		return e
 	}
 	e.Status, e.Schemes, e.Scope = b.scalar(v.Status), b.scalar(v.Schemes), b.scalar(v.Scope)
@@ -101,16 +101,16 @@ func (b *bearer) newError() *TokenError {
 func (b *bearer) scalar(v any) string {
 	switch v := v.(type) {
 	case string:
-		return b.told(v)
+		return b.redact(v)
 	case float64:
-		return b.told(fmt.Sprint(v))
+		return b.redact(fmt.Sprint(v))
 	}
 	return ""
 }
 
-// told is a server's text as we keep it: bounded, and without our token, which
+// redact returns a server's text as we keep it: bounded, and without our token, which
 // some servers echo.
-func (b *bearer) told(s string) string {
+func (b *bearer) redact(s string) string {
 	return clip(strings.ReplaceAll(s, b.token, "[token]"))
 }
 
