@@ -30,9 +30,9 @@ func (o Option) As(text string) Option {
 
 // Account is one account of the other program.
 type Account struct {
-	// Name is its key in the YAML, Label what the other program calls it.
-	Name, Label string
-	// Start is where it starts.
+	// Name is its key in the YAML.
+	Name string
+	// Start is where it starts; its Name is what the other program calls it.
 	Start Option
 	// Server is where it logs in: Host, Port, Security and Insecure.
 	pop3.Server
@@ -48,8 +48,9 @@ type Account struct {
 	// SeenFile is the account's own list of seen messages, if it has one.
 	SeenFile string
 
-	keys   config.Map // the other keys, in the order in which they were set
-	result *Result
+	keys    config.Map // the other keys, in the order in which they were set
+	secrets []SecretFile
+	options *Options
 }
 
 // Value returns what a key of the account is set to, or nil.
@@ -118,21 +119,6 @@ func (a *Account) Rest(o Option) {
 	}
 }
 
-// PutSeconds sets a key to a duration of n seconds.
-func (a *Account) PutSeconds(o Option, key string, n int64) {
-	if n < 1 || n > 366*86400 {
-		a.Drop(o, "is out of range; the default holds")
-		return
-	}
-	a.Put(o, key, Duration(n))
-}
-
-// PutLimit sets one of the keys of limit.
-func (a *Account) PutLimit(o Option, key string, v any) {
-	m, _ := a.Value("limit").(config.Map)
-	a.Put(o, "limit", m.And(key, v))
-}
-
 // PutFile sets a key to the path of an existing file, which starts at base:
 // config refuses others.
 func (a *Account) PutFile(o Option, key, path, base string) {
@@ -141,7 +127,7 @@ func (a *Account) PutFile(o Option, key, path, base string) {
 		a.Drop(o, err.Error())
 		return
 	}
-	if _, err := Load(a.result.Options.Tilde(strings.ReplaceAll(p, "$$", "$")), MaxConfig); err != nil {
+	if _, err := Load(a.options.Tilde(strings.ReplaceAll(p, "$$", "$")), MaxConfig); err != nil {
 		a.Drop(o, "cannot be read here; then set "+key)
 		return
 	}
@@ -159,8 +145,8 @@ func (a *Account) PutSecret(o Option, key, value string) {
 
 // Secret registers a secret and returns the mapping that names its file.
 func (a *Account) Secret(what, value string) config.Map {
-	r, p := a.result, filepath.Join(a.result.Options.SecretDir, a.Name+"."+what)
-	r.Secrets = append(slices.DeleteFunc(r.Secrets, func(s SecretFile) bool { return s.Path == p }), SecretFile{p, value})
+	p := filepath.Join(a.options.SecretDir, a.Name+"."+what)
+	a.secrets = append(slices.DeleteFunc(a.secrets, func(s SecretFile) bool { return s.Path == p }), SecretFile{p, value})
 	return config.Pair("file", strings.ReplaceAll(p, "$", "$$"))
 }
 

@@ -13,14 +13,11 @@ import (
 // server or a user stays, disabled.
 func (r *Result) finish() error {
 	for _, a := range r.Accounts {
-		switch {
-		case !config.ValidHost(a.Host):
-			a.Host, a.Unsure = noHost, "its server is missing or is not a host name"
-		case BadText(a.User) != "":
-			a.User, a.Unsure = noUser, "its user name "+BadText(a.User)
+		if why := BadText(a.User); why != "" {
+			a.User, a.Unsure = noUser, "its user name "+why
 		}
-		if BadText(a.User) != "" {
-			a.User = noUser
+		if !config.ValidHost(a.Host) {
+			a.Host, a.Unsure = noHost, "its server is missing or is not a host name"
 		}
 		r.complete(a)
 	}
@@ -47,7 +44,7 @@ func (r *Result) complete(a *Account) {
 		a.Unsure = "a shared mailbox needs a target that takes recipients (smtp, lmtp or pipe)"
 	}
 	if len(a.Targets) == 0 {
-		a.Targets = a.ownMaildir()
+		a.Targets = ownMaildir(a)
 		if a.Unsure == "" && r.Format.Name != "thunderbird" {
 			a.Unsure = "where its mail goes could not be carried over: look at deliver"
 		}
@@ -61,31 +58,22 @@ func (r *Result) complete(a *Account) {
 // completeAuth takes out what contradicts auth or lacks a secret.
 func (a *Account) completeAuth() {
 	auth, _ := a.Value("auth").(config.Word)
-	pass, tok := a.Has("password"), a.Has("token")
-	bad := ""
-	switch auth {
-	case "":
-	case "xoauth2", "oauthbearer":
-		if !tok {
-			bad = "needs token: or oauth: (see mailhaul login)"
-		}
-	case "external":
-		if !a.Has("client_cert") {
-			bad = "needs client_cert:"
-		}
-		a.Unset("password")
-	case "gssapi":
-		a.Unset("password")
-	default:
-		if !pass {
-			bad = "needs password:"
-		}
+	secret := a.Has("password") || a.Has("token")
+	needs := map[config.Word][2]string{"": {}, "gssapi": {}, "external": {"client_cert", "needs client_cert:"},
+		"xoauth2": {"token", "needs token: or oauth: (see mailhaul login)"}, "oauthbearer": {"token", "needs token: or oauth: (see mailhaul login)"}}
+	need, ok := needs[auth]
+	if !ok {
+		need = [2]string{"password", "needs password:"}
 	}
-	if bad != "" {
+	noSecret := auth == "external" || auth == "gssapi"
+	if noSecret {
+		a.Unset("password")
+	}
+	switch {
+	case need[0] != "" && !a.Has(need[0]):
 		a.Unset("auth")
-		a.Drop(a.Start.As("auth "+string(auth)), bad)
-	}
-	if !pass && !tok && bad == "" && auth != "external" && auth != "gssapi" {
+		a.Drop(a.Start.As("auth "+string(auth)), need[1])
+	case !secret && !noSecret:
 		a.Change(a.Start, "no password was found: set password:, or you are asked on the terminal")
 	}
 }

@@ -159,7 +159,7 @@ func TestMpopAgrees(t *testing.T) {
 		t.Fatalf("%d accounts", len(r.Accounts))
 	}
 	for _, a := range r.Accounts {
-		cmd := exec.Command(program, "-P", a.Label)
+		cmd := exec.Command(program, "-P", a.Start.Name)
 		cmd.Env = []string{"HOME=" + home, "LC_ALL=C"}
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -172,7 +172,7 @@ func TestMpopAgrees(t *testing.T) {
 		for _, line := range []string{"host = " + a.Host, fmt.Sprintf("port = %d", a.Port), "user = " + a.User, "keep = " + keep,
 			"uidls file = " + a.SeenFile, "tls = " + map[bool]string{true: "off", false: "on"}[a.Security == pop3.Plain]} {
 			if !strings.Contains(string(out), line+"\n") {
-				t.Errorf("%s: %q is not in\n%s", a.Label, line, out)
+				t.Errorf("%s: %q is not in\n%s", a.Start.Name, line, out)
 			}
 		}
 	}

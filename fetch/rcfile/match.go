@@ -2,6 +2,8 @@ package rcfile
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -100,12 +102,7 @@ type Diagnosis struct {
 // Diagnose judges a comparison. format is the format the list came from.
 func (m Matched) Diagnose(format string) Diagnosis {
 	d := Diagnosis{Summary: fmt.Sprintf("%d on the server, %d known, %d unknown", m.server, len(m.Known), len(m.Unknown))}
-	remembered, ids := 0, 0
-	for _, u := range m.list.UIDs {
-		if remembered++; u.MessageID {
-			ids++
-		}
-	}
+	remembered := len(m.list.UIDs)
 	add := func(format string, args ...any) { d.Causes = append(d.Causes, fmt.Sprintf(format, args...)) }
 	switch {
 	case m.server == 0:
@@ -118,7 +115,7 @@ func (m Matched) Diagnose(format string) Diagnosis {
 		if format == "getmail" {
 			add("getmail does not write its list after a timeout or a lost connection")
 		}
-	case ids == remembered:
+	case !slices.ContainsFunc(m.list.UIDs, func(u SeenUID) bool { return !u.MessageID }):
 		d.Bad = true
 		add("the list holds Message-IDs, from a server without UIDL: match them against the delivered mail")
 	case len(m.Known) == 0:
@@ -155,41 +152,29 @@ func (m Matched) foreign(d *Diagnosis, add func(string, ...any)) {
 		add("the server's UIDs have another form (%q) than those remembered (%q): it was replaced or migrated", theirs, ours)
 	}
 	add("the list is for %s@%s: is that this maildrop, or another name of the server or user?", printable(m.list.User), printable(m.list.Host))
-	if m.list.Rule == RuleCut {
-		for _, u := range m.list.UIDs {
-			if u.Truncated {
-				add("fetchmail cuts UIDs at %d bytes, and some were", CutLength)
-				break
-			}
-		}
+	if slices.ContainsFunc(m.list.UIDs, func(u SeenUID) bool { return u.Truncated }) {
+		add("fetchmail cuts UIDs at %d bytes, and some were", CutLength)
 	}
 }
 
-// shape is the form of a UID: runs of digits, letters and other bytes.
+// run is a run of digits, of letters that are none in base 16, or of others.
+var run = regexp.MustCompile(`[0-9a-fA-F]+|[g-zG-Z]+|[^0-9a-zA-Z]+`)
+
+var hexadecimal = regexp.MustCompile(`[0-9a-fA-F]`)
+
+// shape is the form of a UID: its runs, and whether they are long.
 func shape(s string) string {
-	var b strings.Builder
-	last, n := byte(0), 0
-	for i := 0; i <= len(s); i++ {
-		kind := byte(0)
-		if i < len(s) {
-			switch c := s[i]; {
-			case c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F':
-				kind = 'x'
-			case c >= 'g' && c <= 'z' || c >= 'G' && c <= 'Z':
-				kind = 'a'
-			default:
-				kind = c
-			}
+	return run.ReplaceAllStringFunc(s, func(r string) string {
+		kind := r[:1]
+		switch {
+		case hexadecimal.MatchString(kind):
+			kind = "x"
+		case strings.ToLower(kind) != strings.ToUpper(kind):
+			kind = "a"
 		}
-		if kind != last && last != 0 {
-			b.WriteByte(last)
-			if n > 12 {
-				b.WriteByte('+')
-			}
-			n = 0
+		if len(r) > 12 {
+			kind += "+"
 		}
-		last = kind
-		n++
-	}
-	return b.String()
+		return kind
+	})
 }

@@ -105,7 +105,7 @@ func weSay(r *rcfile.Result) []string {
 		if skip {
 			continue // fetchmail does not tell of these
 		}
-		fact := a.User + "@" + a.Label
+		fact := a.User + "@" + a.Start.Name
 		for _, s := range r.Secrets {
 			if s.Path == filepath.Join(r.Options.SecretDir, a.Name+".password") {
 				fact += " password " + strconv.Quote(s.Value)

@@ -1,8 +1,10 @@
 package rcfile
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -50,13 +52,7 @@ const (
 
 // String returns the words used in the YAML's comments.
 func (k NoteKind) String() string {
-	switch k {
-	case Changed:
-		return "note"
-	case Carried:
-		return "carried over"
-	}
-	return "not carried over"
+	return [...]string{Dropped: "not carried over", Changed: "note", Carried: "carried over"}[k]
 }
 
 // Note is about one option of the other program's configuration.
@@ -167,28 +163,19 @@ func (r *Result) Add(label, file string, line int) *Account {
 	for n := 2; slices.ContainsFunc(r.Accounts, func(a *Account) bool { return a.Name == name }); n++ {
 		name = fmt.Sprintf("%s-%d", accountName(label), n)
 	}
-	a := &Account{Name: name, Label: label, Start: Option{File: file, Line: line}, Enabled: true, result: r}
+	a := &Account{Name: name, Start: Option{File: file, Line: line, Name: label}, Enabled: true, options: &r.Options}
 	r.Accounts = append(r.Accounts, a)
 	return a
 }
 
+// odd is what no key under accounts may hold.
+var odd = regexp.MustCompile(`[^0-9A-Za-z._+@-]`)
+
 // accountName makes a key under accounts: letters, digits and . _ - + @, the
 // first a letter or digit.
 func accountName(label string) string {
-	s := strings.Map(func(c rune) rune {
-		if c < 0x80 && (c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.ContainsRune("._-+@", c)) {
-			return c
-		}
-		return '-'
-	}, label)
-	if s = strings.TrimLeft(s, "._-+@"); len(s) > 60 {
-		s = s[:60]
-	}
-	s = strings.TrimRight(s, "-")
-	if s == "" {
-		return "account"
-	}
-	return s
+	s := strings.TrimLeft(odd.ReplaceAllString(label, "-"), "._-+@")
+	return cmp.Or(strings.TrimRight(s[:min(len(s), 60)], "-"), "account")
 }
 
 // Note adds a note about no single account.

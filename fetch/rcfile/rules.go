@@ -49,6 +49,28 @@ func Lose(why string) Effect { return func(a *Account, o Option) { a.Lose(o, why
 // Later is the effect of an option that is read together with others.
 func Later(*Account, Option) {}
 
+// Put is the effect that calls Account.Put with a value of its own.
+func Put(key string, value any) Effect {
+	return func(a *Account, o Option) { a.Put(o, key, value) }
+}
+
+// Text stores the option's value, which a key of the YAML takes.
+func Text(value *string, key string) Effect {
+	return func(a *Account, o Option) {
+		*value = o.Value
+		a.Carry(o, key)
+	}
+}
+
+// When is e for some values of the option; others have no effect.
+func (e Effect) When(fits func(value string) bool) Effect {
+	return func(a *Account, o Option) {
+		if fits(o.Value) {
+			e(a, o)
+		}
+	}
+}
+
 // Words sets a key to a word. words holds the values that may stand there, each
 // as VALUE or VALUE=WORD; no WORD is the default. For another value the option
 // is dropped, unless why is empty.
@@ -56,16 +78,16 @@ func Words(key, words, why string) Effect {
 	return func(a *Account, o Option) {
 		for _, w := range strings.Fields(words) {
 			value, word, other := strings.Cut(w, "=")
+			if !other {
+				word = value
+			}
 			switch {
 			case value != o.Value:
-			case other && word == "":
+			case word == "":
 				a.Carry(o, key)
 				return
-			case other:
-				a.Put(o, key, config.Word(word))
-				return
 			default:
-				a.Put(o, key, config.Word(value))
+				a.Put(o, key, config.Word(word))
 				return
 			}
 		}
@@ -84,8 +106,17 @@ func Auth(words string) Effect {
 func Seconds(key string) Effect {
 	return func(a *Account, o Option) {
 		n, _ := Int(o.Value)
-		a.PutSeconds(o, key, n)
+		PutSeconds(a, o, key, n)
 	}
+}
+
+// PutSeconds sets a key to a duration of n seconds.
+func PutSeconds(a *Account, o Option, key string, n int64) {
+	if n < 1 || n > 366*86400 {
+		a.Drop(o, "is out of range; the default holds")
+		return
+	}
+	a.Put(o, key, Duration(n))
 }
 
 // File sets a key to a file's path, which starts at base.

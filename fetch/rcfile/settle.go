@@ -74,7 +74,7 @@ func (r *Result) judge(a *Account) {
 		}
 	}
 	for _, strip := range []func(){
-		func() { a.keys, a.Targets, a.Insecure, a.Security = nil, a.ownMaildir(), false, pop3.ImplicitTLS },
+		func() { a.keys, a.Targets, a.Insecure, a.Security = nil, ownMaildir(a), false, pop3.ImplicitTLS },
 		func() { a.Host, a.User, a.Port = noHost, noUser, 995 },
 	} {
 		_, err := r.parse(a)
@@ -99,7 +99,7 @@ func (r *Result) takeOut(a *Account, err error) bool {
 	case n == 1 && i < len(a.Targets):
 		a.Targets = slices.Delete(slices.Clone(a.Targets), i, i+1)
 		if key = "deliver"; len(a.Targets) == 0 {
-			a.Targets = a.ownMaildir()
+			a.Targets = ownMaildir(a)
 		}
 	default:
 		if i := strings.IndexAny(key, ".["); i >= 0 {
@@ -124,7 +124,7 @@ func refusal(err error) string {
 	return err.Error()
 }
 
-func (a *Account) ownMaildir() []config.Map {
+func ownMaildir(a *Account) []config.Map {
 	return []config.Map{config.Pair("maildir", "~/Mail/"+a.Name)}
 }
 
@@ -137,10 +137,9 @@ func (r *Result) oneMaildropEach() {
 	var kept []*Account
 	for _, a := range r.Accounts {
 		id := r.id(a)
-		key := fmt.Sprint(id, a.Enabled, r.says(a))
+		key := fmt.Sprint(id, a.Enabled, a.says())
 		if first := said[key]; first != nil {
-			r.Note(Changed, a.Start.As("account "+a.Label), "says the same as "+first.Name+": they are one account here")
-			r.forget(a)
+			r.Note(Changed, a.Start.As("account "+a.Start.Name), "says the same as "+first.Name+": they are one account here")
 			continue
 		}
 		said[key], ids[id], kept = a, append(ids[id], a), append(kept, a)
@@ -148,6 +147,7 @@ func (r *Result) oneMaildropEach() {
 	r.Accounts = kept
 	for _, a := range kept {
 		r.ownID(a, ids)
+		r.Secrets = append(r.Secrets, a.secrets...)
 	}
 }
 
@@ -180,28 +180,11 @@ func (r *Result) id(a *Account) string {
 }
 
 // says is what an account prints, with its secrets in place of their files.
-func (r *Result) says(a *Account) string {
+func (a *Account) says() string {
 	text := string(config.Encode(a.all(), 0))
-	owns := r.secretsOf(a)
-	for _, s := range r.Secrets {
-		if what, ok := owns(s); ok {
-			text = strings.ReplaceAll(text, filepath.Base(s.Path), what+" "+s.Value)
-		}
+	for _, s := range a.secrets {
+		name := filepath.Base(s.Path)
+		text = strings.ReplaceAll(text, name, strings.TrimPrefix(name, a.Name)+" "+s.Value)
 	}
 	return text
-}
-
-// secretsOf returns what tells the account's secrets from others, and their kind.
-func (r *Result) secretsOf(a *Account) func(SecretFile) (what string, ok bool) {
-	prefix := filepath.Join(r.Options.SecretDir, a.Name+".")
-	return func(s SecretFile) (string, bool) {
-		what, ok := strings.CutPrefix(s.Path, prefix)
-		return what, ok && !strings.Contains(what, ".")
-	}
-}
-
-// forget drops an account's secrets.
-func (r *Result) forget(a *Account) {
-	owns := r.secretsOf(a)
-	r.Secrets = slices.DeleteFunc(r.Secrets, func(s SecretFile) bool { _, ok := owns(s); return ok })
 }

@@ -18,61 +18,41 @@ func Command(line string) []string {
 	return argv
 }
 
+// shellPart is a part of a word that needs no shell: quoted, escaped, or plain
+// bytes; = stands alone, as it makes an assignment of the first word.
+var shellPart = regexp.MustCompile("^(?:'[^']*'|\"(?:[^\"\\\\$`!]|\\\\[\"\\\\$`])*\"|\\\\[^\\n]|=|[^= \\t\\n\\r'\"\\\\|&;<>()$`*?\\[\\]{}!\\x00]+)")
+
+var shellEscape = regexp.MustCompile(`\\(["\\$` + "`])")
+
 // splitCommand splits a command line as a shell does, if that needs no shell:
 // words and quotes only, nothing that expands, redirects or chains. Else plain
 // is false.
 func splitCommand(s string) (argv []string, plain bool) {
-	var word strings.Builder
-	in, quote := false, byte(0)
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case quote == '\'' && c != '\'', quote == '"' && !strings.ContainsRune("\"\\$`!", rune(c)):
-			word.WriteByte(c)
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote == '"' && c == '\\' && i+1 < len(s) && strings.IndexByte("\"\\$`", s[i+1]) >= 0:
-			i++
-			word.WriteByte(s[i])
-		case quote != 0:
+	for s = strings.TrimLeft(s, " \t"); s != ""; s = strings.TrimLeft(s, " \t") {
+		word := ""
+		if s[0] == '#' || s[0] == '~' {
 			return nil, false
-		case c == '\'' || c == '"':
-			quote, in = c, true
-		case c == ' ' || c == '\t':
-			if in {
-				argv = append(argv, word.String())
-				word.Reset()
-			}
-			in = false
-		case c == '\\' && i+1 < len(s) && s[i+1] != '\n':
-			i++
-			word.WriteByte(s[i])
-			in = true
-		case shellSpecial(c, in, len(argv)):
-			return nil, false
-		default:
-			word.WriteByte(c)
-			in = true
 		}
+		for part := shellPart.FindString(s); part != ""; part = shellPart.FindString(s) {
+			s = s[len(part):]
+			switch part[0] {
+			case '\'':
+				word += part[1 : len(part)-1]
+			case '"':
+				word += shellEscape.ReplaceAllString(part[1:len(part)-1], "$1")
+			default:
+				word += strings.TrimPrefix(part, `\`)
+			}
+			if part == "=" && len(argv) == 0 {
+				return nil, false
+			}
+		}
+		if s != "" && s[0] != ' ' && s[0] != '\t' {
+			return nil, false
+		}
+		argv = append(argv, word)
 	}
-	if in {
-		argv = append(argv, word.String())
-	}
-	return argv, quote == 0 && len(argv) > 0
-}
-
-// shellSpecial reports whether an unquoted byte means something to a shell:
-// ~ and # at the start of a word, = in the first (an assignment).
-func shellSpecial(c byte, in bool, words int) bool {
-	switch c {
-	case '|', '&', ';', '<', '>', '(', ')', '$', '`', '\\', '*', '?', '[', ']', '{', '}', '!', '\n', '\r', 0:
-		return true
-	case '#', '~':
-		return !in
-	case '=':
-		return words == 0
-	}
-	return false
+	return argv, len(argv) > 0
 }
 
 // ShellQuote quotes a word for sh.

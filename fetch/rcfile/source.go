@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -62,27 +63,20 @@ func (r *Result) ReadConfig(name string) (string, error) {
 	return string(data), nil
 }
 
-// First returns the first path that exists.
+// First returns the first path that exists; empty ones are passed over.
 func First(paths ...string) (string, error) {
+	paths = NonEmpty(paths)
 	for _, p := range paths {
-		if p == "" {
-			continue
-		}
 		if _, err := os.Stat(p); err == nil {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("no configuration found: looked for %s", strings.Join(NonEmpty(paths), ", "))
+	return "", fmt.Errorf("no configuration found: looked for %s", strings.Join(paths, ", "))
 }
 
+// NonEmpty returns the strings that are not empty.
 func NonEmpty(list []string) []string {
-	var out []string
-	for _, s := range list {
-		if s != "" {
-			out = append(out, s)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == "" })
 }
 
 // Under joins a name to a directory; empty if the directory is.

@@ -18,11 +18,7 @@ import (
 func (r *Result) YAML() []byte {
 	var b bytes.Buffer
 	comment(&b, "", "From "+r.Format.Name+": "+strings.Join(r.Files, ", "))
-	for _, n := range r.Notes {
-		if n.Kind != Carried {
-			comment(&b, "", n.String())
-		}
-	}
+	comments(&b, "", r.Notes)
 	if len(r.Accounts) == 0 {
 		b.WriteString("accounts: {} # nothing could be imported\n")
 		return b.Bytes()
@@ -33,11 +29,7 @@ func (r *Result) YAML() []byte {
 			b.WriteByte('\n')
 		}
 		b.Write(config.Encode(config.Pair(a.Name, a.all()), 1))
-		for _, n := range a.Notes {
-			if n.Kind != Carried {
-				comment(&b, "    ", n.String())
-			}
-		}
+		comments(&b, "    ", a.Notes)
 	}
 	return b.Bytes()
 }
@@ -68,6 +60,15 @@ func (a *Account) all() config.Map {
 	}
 	slices.SortStableFunc(m, func(a, b config.Entry) int { return place(a) - place(b) })
 	return m
+}
+
+// comments writes the notes that a person needs.
+func comments(b *bytes.Buffer, indent string, notes []Note) {
+	for _, n := range notes {
+		if n.Kind != Carried {
+			comment(b, indent, n.String())
+		}
+	}
 }
 
 // comment writes text wrapped at a readable width.

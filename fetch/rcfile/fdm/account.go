@@ -52,9 +52,9 @@ func (c *conf) account(s statement) {
 
 func (a *account) rows() rcfile.Rows {
 	return rcfile.Rows{
-		"server":    func(_ *rcfile.Account, o rcfile.Option) { a.Host = o.Value; a.Carry(o, "server") },
+		"server":    rcfile.Text(&a.Host, "server"),
 		"port":      rcfile.ServicePort,
-		"user":      func(_ *rcfile.Account, o rcfile.Option) { a.User, a.user = o.Value, true; a.Carry(o, "user") },
+		"user":      rcfile.Text(&a.User, "user"),
 		"pass":      func(_ *rcfile.Account, o rcfile.Option) { a.PutSecret(o, "password", o.Value) },
 		"pipe":      pipe,
 		"new-only":  rcfile.Carry("each message is fetched once"),
@@ -85,7 +85,7 @@ func (a *account) option(rows rcfile.Rows, t []token) int {
 	if o.Text, o.Value = shown(t[:2]), t[1].text; t[1].kind != tokCommand && o.Name != "server" {
 		o.Value, known = tags(a.c.r.Options, o.Value)
 	}
-	a.password = a.password || o.Name == "pass"
+	a.user, a.password = a.user || o.Name == "user" && t[1].kind != tokCommand, a.password || o.Name == "pass"
 	switch {
 	case t[1].kind == tokCommand && o.Name == "pass":
 		a.PutSecretCommand(o.As("pass $(...)"), "password", rcfile.Command(o.Value))
@@ -199,7 +199,7 @@ func (a *account) proxy(s statement) {
 func (a *account) deliver() {
 	for _, rule := range a.c.rules {
 		fits := func(glob string) bool {
-			ok, err := path.Match(glob, a.Label)
+			ok, err := path.Match(glob, a.Start.Name)
 			return ok && err == nil
 		}
 		if rule.accounts != nil && !slices.ContainsFunc(rule.accounts, fits) {

@@ -20,64 +20,64 @@ func (a *account) action(at rcfile.Option, t []token, depth int) {
 	}
 }
 
+// noCounterpart is why an action that changes mail is left out.
+const noCounterpart = "has no counterpart: a pipe to a filter can do it"
+
 // oneAction handles the action that starts t and returns its length.
 func (a *account) oneAction(t []token, depth int) int {
 	switch {
 	case t[0].kind == tokSymbol:
 		return 1
-	case t[0].text == "action" || t[0].text == "actions":
+	case t[0].is("action", "actions"):
 		return a.call(t, depth)
-	case t[0].text == "smtp" || t[0].text == "lmtp":
+	case t[0].is("smtp", "lmtp"):
 		return a.relay(t)
 	}
 	n := 1
-	if len(t) > 1 && t[1].kind != tokSymbol && !slices.Contains([]string{"drop", "keep", "compress"}, t[0].text) {
+	if len(t) > 1 && t[1].kind != tokSymbol && !t[0].is("drop", "keep", "compress") {
 		n = 2
 	}
 	o, known := t[0].option("action "+shown(t[:n])), true
 	if n == 2 {
 		o.Value, known = tags(a.c.r.Options, t[1].text)
 	}
-	paths := func(_ *rcfile.Account, o rcfile.Option) {
-		if known {
-			a.DeliverPath(o, o.Name, o.Value, a.home(), false)
+	return a.target(t, o, known, n)
+}
+
+// target handles an action of n tokens. known is false if its value has a tag
+// that stands for something of each message.
+func (a *account) target(t []token, o rcfile.Option, known bool, n int) int {
+	switch {
+	case t[0].is("drop"):
+		a.Drop(o, "mail is never thrown away: enabled is false")
+		a.Unsure = "fdm drops this account's mail"
+	case t[0].is("keep"):
+		a.Put(o, "keep", config.Word("all"))
+	case t[0].is("maildir", "mbox") && known:
+		a.DeliverPath(o, o.Name, o.Value, a.home(), false)
+	case t[0].is("maildir", "mbox"):
+		a.Lose(o, "the path changes with each message (%): write one target")
+	case t[0].is("pipe"):
+		if argv := rcfile.Command(o.Value); argv != nil && known {
+			a.DeliverCommand(o, argv)
 		} else {
-			a.Lose(o, "the path changes with each message (%): write one target")
+			a.Lose(o, "contains a tag (%) that is not known here: see pipe: command")
 		}
-	}
-	const noCounterpart = "has no counterpart: a pipe to a filter can do it"
-	filter := func(effect rcfile.Effect) rcfile.Effect {
-		return func(_ *rcfile.Account, o rcfile.Option) {
-			n = actionLength(t)
-			effect(a.Account, o)
-		}
-	}
-	ok := rcfile.Rows{
-		"drop":         drop,
-		"keep":         func(_ *rcfile.Account, o rcfile.Option) { a.Put(o, "keep", config.Word("all")) },
-		"maildir mbox": paths,
-		"pipe": func(_ *rcfile.Account, o rcfile.Option) {
-			if argv := rcfile.Command(o.Value); argv != nil && known {
-				a.DeliverCommand(o, argv)
-			} else {
-				a.Lose(o, "contains a tag (%) that is not known here: see pipe: command")
-			}
-		},
-		"compress":   rcfile.Lose("an mbox is not compressed"),
-		"user users": rcfile.Drop("mailhaul delivers as the user who runs it"),
-		"tag add-header remove-header remove-headers stdout add-to-cache remove-from-cache": filter(rcfile.Drop(noCounterpart)),
-		"rewrite exec write append imap imaps":                                              filter(rcfile.Lose(noCounterpart)),
-	}.Apply(a.Account, o)
-	if !ok {
+	case t[0].is("compress"):
+		a.Lose(o, "an mbox is not compressed")
+	case t[0].is("user", "users"):
+		a.Drop(o, "mailhaul delivers as the user who runs it")
+	case t[0].is("tag", "add-header", "remove-header", "remove-headers", "stdout", "add-to-cache", "remove-from-cache"):
+		a.Drop(o, noCounterpart)
+		return actionLength(t)
+	case t[0].is("rewrite", "exec", "write", "append", "imap", "imaps"):
+		a.Lose(o, noCounterpart)
+		return actionLength(t)
+	default:
 		a.Lose(o, "is not known here")
 		return 1
 	}
 	return n
-}
-
-func drop(a *rcfile.Account, o rcfile.Option) {
-	a.Drop(o, "mail is never thrown away: enabled is false")
-	a.Unsure = "fdm drops this account's mail"
 }
 
 // call handles the actions that t names.

@@ -3,7 +3,7 @@ package fetchmail
 import (
 	"bytes"
 	"fmt"
-	"strconv"
+	"regexp"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
@@ -42,26 +42,17 @@ func parseFetchids(data []byte) []rcfile.SeenList {
 	return lists
 }
 
-// fetchidsLine splits USER@HOST UID. UIDs may contain @ and users blanks, so:
+// fetchidsEntry is USER@HOST UID. UIDs may contain @ and users blanks, so:
 // the first blank behind the first @ ends the host, which the last @ before
 // it starts.
+var fetchidsEntry = regexp.MustCompile(`^[ \t]*([^@]*(?:@[^@ ]*)*)@([^@ ]+) [ \t]*([^ \t]+)`)
+
 func fetchidsLine(s string) (user, host, uid string, ok bool) {
-	s = strings.TrimLeft(s, " \t")
-	at := strings.IndexByte(s, '@')
-	if at < 0 {
+	m := fetchidsEntry.FindStringSubmatch(s)
+	if m == nil || m[1] == "" {
 		return "", "", "", false
 	}
-	blank := strings.IndexByte(s[at:], ' ')
-	if blank < 0 {
-		return "", "", "", false
-	}
-	blank += at
-	at = strings.LastIndexByte(s[:blank], '@')
-	uid = strings.TrimLeft(s[blank:], " \t")
-	if end := strings.IndexAny(uid, " \t"); end >= 0 {
-		uid = uid[:end]
-	}
-	return s[:at], s[at+1 : blank], uid, at > 0 && at+1 < blank && uid != ""
+	return m[1], m[2], m[3], true
 }
 
 // isMessageID recognises what fetchmail stored until 6.3 for servers without
@@ -83,15 +74,8 @@ func pidFiles(o rcfile.Options) []string {
 func busy(r *rcfile.Result) (string, bool) {
 	for _, file := range r.Locks {
 		data, err := rcfile.Load(file, 4096)
-		if err != nil {
-			continue
-		}
-		fields := strings.Fields(string(data))
-		if len(fields) == 0 {
-			continue
-		}
-		pid, err := strconv.Atoi(fields[0])
-		if err == nil && rcfile.Alive(pid, "fetchmail") {
+		pid := 0
+		if _, bad := fmt.Sscan(string(data), &pid); err == nil && bad == nil && rcfile.Alive(pid, "fetchmail") {
 			return fmt.Sprintf("fetchmail runs as process %d (%s): stop it with fetchmail --quit, so that it writes its list", pid, file), true
 		}
 	}

@@ -126,13 +126,14 @@ func (m *merge) add(file string, e *entry, u userEntry, opts []setting) {
 	if len(e.users) > 1 {
 		at.Line, label = u.line, user+"@"+e.name
 	}
-	protocol := strings.ToLower(m.last["protocol"].Value)
-	if !slices.Contains([]string{"", "pop3", "apop", "auto"}, protocol) {
+	o, named := m.given("protocol")
+	protocol := strings.ToLower(o.Value)
+	if named && !slices.Contains([]string{"pop3", "apop", "auto"}, protocol) {
 		m.r.Note(rcfile.Dropped, at, "protocol "+protocol+": mailhaul fetches by POP3 only")
 		return
 	}
 	m.Account = m.r.Add(label, file, at.Line)
-	m.Label, m.User, m.Host, m.Enabled = e.name, user, e.name, e.kind != "skip"
+	m.Start.Name, m.User, m.Host, m.Enabled = e.name, user, e.name, e.kind != "skip"
 	if o, ok := m.given("via"); ok {
 		m.Host = o.Value
 	}
@@ -258,8 +259,8 @@ func (m *merge) passwords() {
 	o, ok := m.given("password")
 	if !ok {
 		m.Set("password", config.Pair("netrc", true))
-		if m.Label != m.Host {
-			m.Change(m.Start, fmt.Sprintf("fetchmail looks in .netrc for machine %s and then %s, mailhaul only for %s", m.Label, m.Host, m.Host))
+		if m.Start.Name != m.Host {
+			m.Change(m.Start, fmt.Sprintf("fetchmail looks in .netrc for machine %s and then %s, mailhaul only for %s", m.Start.Name, m.Host, m.Host))
 		}
 		return
 	}

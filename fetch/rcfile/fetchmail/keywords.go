@@ -82,12 +82,12 @@ func structure() []keyword {
 func serverOptions() []keyword {
 	return []keyword{
 		{names: "via", kind: server | one, effect: as(rcfile.Carry("server"))},
-		{names: "protocol/proto", kind: server | one, effect: (*merge).protocol},
+		{names: "protocol/proto", kind: server | one, effect: protocol},
 		{names: "port/service", kind: server | one, effect: as(rcfile.ServicePort)},
-		{names: "auth/authenticate/preauth/preauthenticate", kind: server | one, effect: (*merge).auth},
+		{names: "auth/authenticate/preauth/preauthenticate", kind: server | one, effect: auth},
 		{names: "timeout", kind: server | one, effect: as(rcfile.Seconds("timeout"))},
-		{names: "interval", kind: server | one, effect: (*merge).interval},
-		{names: "uidl", kind: server | no | both, effect: (*merge).uidl},
+		{names: "interval", kind: server | one, effect: interval},
+		{names: "uidl", kind: server | no | both, effect: uidl},
 		{names: "plugin esmtpname esmtppassword", kind: server | one, effect: later},
 		{names: "plugout", kind: server | one, effect: as(rcfile.Lose("the relay is reached by TCP: a pipe target can run the command"))},
 		{names: "envelope", kind: server | many | no, effect: later, why: "has no use: recipients are not taken from that field here"},
@@ -108,8 +108,8 @@ func userOptions() []keyword {
 		{names: "preconnect/pre", kind: one, effect: as(rcfile.CommandKey("before"))},
 		{names: "postconnect/post", kind: one, effect: as(rcfile.CommandKey("after"))},
 		{names: "keep", kind: no | both, effect: as(rcfile.Carry("keep"))},
-		{names: "limit", kind: one, effect: (*merge).limit},
-		{names: "fetchlimit", kind: one, effect: (*merge).fetchLimit},
+		{names: "limit", kind: one, effect: limit},
+		{names: "fetchlimit", kind: one, effect: fetchLimit},
 		{names: "fetchall", kind: no | off, effect: as(rcfile.FetchAll)},
 		{names: "smtphost/smtp", kind: many, effect: later},
 		{names: "lmtp", effect: later},
@@ -131,12 +131,12 @@ func userOptions() []keyword {
 func tlsOptions() []keyword {
 	return []keyword{
 		{names: "ssl", kind: both, effect: as(rcfile.Carry("tls"))},
-		{names: "sslproto", kind: one, effect: (*merge).sslProto},
-		{names: "sslcertck", kind: both, effect: (*merge).certCheck},
+		{names: "sslproto", kind: one, effect: sslProto},
+		{names: "sslcertck", kind: both, effect: certCheck},
 		{names: "sslcertfile", kind: one, effect: file("ca_file")},
 		{names: "sslcert", kind: one, effect: file("client_cert")},
 		{names: "sslkey", kind: one, effect: file("client_key")},
-		{names: "sslcommonname", kind: one, effect: (*merge).commonName},
+		{names: "sslcommonname", kind: one, effect: commonName},
 		{names: "sslcertpath", kind: one, why: "wants one file with the authorities: ca_file"},
 		{names: "sslfingerprint", kind: one, why: "is the hash of a whole certificate, which changes at each renewal; pin wants that of its public key: mailhaul check --connect shows it"},
 	}
@@ -154,7 +154,7 @@ func file(key string) func(m *merge, o setting) {
 	return func(m *merge, o setting) { m.PutFile(o.Option, key, o.Value, filepath.Dir(o.File)) }
 }
 
-func (m *merge) protocol(o setting) {
+func protocol(m *merge, o setting) {
 	if strings.ToLower(o.Value) == "auto" {
 		m.Change(o.Option, "fetchmail tries IMAP first; this is POP3")
 	} else {
@@ -162,7 +162,7 @@ func (m *merge) protocol(o setting) {
 	}
 }
 
-func (m *merge) auth(o setting) {
+func auth(m *merge, o setting) {
 	switch o.Value = strings.ToLower(o.Value); o.Value {
 	case "ssh", "implicit":
 		m.Drop(o.Option, "mailhaul always logs in: a server that trusts the connection needs no mailhaul")
@@ -171,13 +171,13 @@ func (m *merge) auth(o setting) {
 	}
 }
 
-func (m *merge) interval(o setting) {
+func interval(m *merge, o setting) {
 	if m.every > 0 {
 		m.Carry(o.Option, "every")
 	}
 }
 
-func (m *merge) uidl(o setting) {
+func uidl(m *merge, o setting) {
 	if o.negated() {
 		m.Change(o.Option, "UIDL is always used")
 	} else {
@@ -185,15 +185,15 @@ func (m *merge) uidl(o setting) {
 	}
 }
 
-func (m *merge) limit(o setting) {
-	if m.bounded(o, "max_size") {
+func limit(m *merge, o setting) {
+	if bounded(m, o, "max_size") {
 		m.Put(o.Option, "max_size", rcfile.Size(o.num))
 	}
 }
 
-func (m *merge) fetchLimit(o setting) {
+func fetchLimit(m *merge, o setting) {
 	switch {
-	case !m.bounded(o, "limit"):
+	case !bounded(m, o, "limit"):
 	case o.num > 100_000_000:
 		m.Drop(o.Option, "is out of range")
 	default:
@@ -202,7 +202,7 @@ func (m *merge) fetchLimit(o setting) {
 }
 
 // bounded reports whether a limit is one: fetchmail knows 0 for none.
-func (m *merge) bounded(o setting, key string) bool {
+func bounded(m *merge, o setting, key string) bool {
 	if o.num <= 0 {
 		m.Unset(key)
 		m.Carry(o.Option, "no limit, as by default")
@@ -211,13 +211,13 @@ func (m *merge) bounded(o setting, key string) bool {
 }
 
 // sslProto without a version turns STLS off; see tls for the others.
-func (m *merge) sslProto(o setting) {
+func sslProto(m *merge, o setting) {
 	if o.Value == "" {
 		m.Carry(o.Option, "tls")
 	}
 }
 
-func (m *merge) certCheck(o setting) {
+func certCheck(m *merge, o setting) {
 	if o.negated() {
 		rcfile.NoVerify(m.Account, o.Option)
 	} else {
@@ -225,7 +225,7 @@ func (m *merge) certCheck(o setting) {
 	}
 }
 
-func (m *merge) commonName(o setting) {
+func commonName(m *merge, o setting) {
 	if !config.ValidHost(o.Value) {
 		m.Drop(o.Option, "is not a host name")
 		return

@@ -221,6 +221,8 @@ func (p *parser) mappings(o *setting) {
 func (p *parser) option() setting {
 	o := p.start("no wants an option")
 	switch {
+	case p.has(o.Name, global) && o.Name != "properties":
+		p.fail(o.Line, "%s is a global option: it must stand behind set", o.positive())
 	case o.Name == "user" || o.Name == "is" || o.Name == "to":
 		p.mappings(&o)
 	case o.negated():

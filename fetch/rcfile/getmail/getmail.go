@@ -24,14 +24,7 @@ func find(o rcfile.Options) (string, error) {
 // read reads an rc file, or those of a directory: getmailrc alone if it
 // is there, else every file that can be one.
 func read(r *rcfile.Result, p string) error {
-	if p == rcfile.Stdin {
-		return readFile(r, p)
-	}
-	st, err := os.Stat(p)
-	if err != nil {
-		return rcfile.Brief(err)
-	}
-	if !st.IsDir() {
+	if st, err := os.Stat(p); err != nil || !st.IsDir() {
 		return readFile(r, p)
 	}
 	main := filepath.Join(p, "getmailrc")

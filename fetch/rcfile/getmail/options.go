@@ -45,7 +45,7 @@ func (g *rcFile) retrieverRows(s *rcfile.Section, multi bool) rcfile.Rows {
 	}
 	return rcfile.Rows{
 		"type":                    retrieverType,
-		"server":                  func(a *rcfile.Account, o rcfile.Option) { a.Host = o.Value; a.Carry(o, "server") },
+		"server":                  rcfile.Text(&g.Host, "server"),
 		"port":                    port,
 		"timeout":                 rcfile.Seconds("timeout"),
 		"envelope_recipient":      unless(multi, "is for multidrop retrievers"),
@@ -55,11 +55,11 @@ func (g *rcFile) retrieverRows(s *rcfile.Section, multi bool) rcfile.Rows {
 		"ssl_cert_hostname":       rcfile.ServerName,
 		"ssl_fingerprints":        rcfile.Drop("are hashes of whole certificates, which change at each renewal; pin wants that of the public key: mailhaul check --connect shows it"),
 		"ssl_version ssl_ciphers": rcfile.Drop("see min_version and legacy"),
-		"username":                func(a *rcfile.Account, o rcfile.Option) { a.User = o.Value; a.Carry(o, "user") },
+		"username":                rcfile.Text(&g.User, "user"),
 		"password":                func(a *rcfile.Account, o rcfile.Option) { a.PutSecret(o, key, o.Value) },
 		"password_command":        func(_ *rcfile.Account, o rcfile.Option) { g.passwordCommand(o, key, s.Get("password").Name != "") },
-		"use_apop":                ifTrue(func(a *rcfile.Account, o rcfile.Option) { a.Put(o, "auth", config.Word("apop")) }),
-		"use_xoauth2":             ifTrue(func(a *rcfile.Account, o rcfile.Option) { a.Put(o, "auth", config.Word("xoauth2")) }),
+		"use_apop":                rcfile.Put("auth", config.Word("apop")).When(pyBool),
+		"use_xoauth2":             rcfile.Put("auth", config.Word("xoauth2")).When(pyBool),
 		"delete_dup_msgids":       rcfile.Drop("messages with the same UID are each delivered"),
 		"record_mailbox mailboxes use_peek move_on_delete use_kerberos imap_search imap_on_delete": rcfile.Drop("is for IMAP"),
 	}
@@ -71,15 +71,6 @@ func unless(used bool, why string) rcfile.Effect {
 		return rcfile.Later
 	}
 	return rcfile.Drop(why)
-}
-
-// ifTrue applies an effect if the option is true.
-func ifTrue(effect rcfile.Effect) rcfile.Effect {
-	return func(a *rcfile.Account, o rcfile.Option) {
-		if pyBool(o.Value) {
-			effect(a, o)
-		}
-	}
 }
 
 func retrieverType(a *rcfile.Account, o rcfile.Option) {
@@ -162,17 +153,17 @@ func generalRows() rcfile.Rows {
 		"max_message_size":             positive(func(a *rcfile.Account, o rcfile.Option, n int64) { a.Put(o, "max_size", rcfile.Size(n)) }),
 		"max_messages_per_session": positive(func(a *rcfile.Account, o rcfile.Option, n int64) {
 			if n <= 100_000_000 {
-				a.PutLimit(o, "messages", int(n))
+				putLimit(a, o, "messages", int(n))
 			}
 		}),
-		"max_bytes_per_session": positive(func(a *rcfile.Account, o rcfile.Option, n int64) { a.PutLimit(o, "bytes", rcfile.Size(n)) }),
+		"max_bytes_per_session": positive(func(a *rcfile.Account, o rcfile.Option, n int64) { putLimit(a, o, "bytes", rcfile.Size(n)) }),
 		"delete_bigger_than": positive(func(a *rcfile.Account, o rcfile.Option, _ int64) {
 			a.Drop(o, "mail is not deleted for its size: see keep")
 		}),
-		"received":                ifTrue(func(a *rcfile.Account, o rcfile.Option) { a.Put(o, "headers", config.Pair("received", true)) }),
-		"delivered_to":            ifTrue(rcfile.Drop("messages are delivered byte for byte")),
+		"received":                rcfile.Put("headers", config.Pair("received", true)).When(pyBool),
+		"delivered_to":            rcfile.Drop("messages are delivered byte for byte").When(pyBool),
 		"to_oldmail_on_each_mail": rcfile.Carry("each batch is recorded as it is delivered"),
-		"use_netrc":               ifTrue(useNetrc),
+		"use_netrc":               rcfile.Effect(useNetrc).When(pyBool),
 		"skip_imap_fetch_size":    rcfile.Drop("is for IMAP"),
 		"netrc_file":              rcfile.Drop("set NETRC in the environment"),
 		"verbose message_log message_log_syslog message_log_verbose logfile fingerprint": rcfile.Drop("the log goes to stderr: see log"),
@@ -186,6 +177,12 @@ func positive(effect func(a *rcfile.Account, o rcfile.Option, n int64)) rcfile.E
 			effect(a, o, n)
 		}
 	}
+}
+
+// putLimit sets one of the keys of limit.
+func putLimit(a *rcfile.Account, o rcfile.Option, key string, v any) {
+	m, _ := a.Value("limit").(config.Map)
+	a.Put(o, "limit", m.And(key, v))
 }
 
 func useNetrc(a *rcfile.Account, o rcfile.Option) {

@@ -80,13 +80,10 @@ func parse(file, text string) ([]block, error) {
 // splitLine splits a line; the argument loses one pair of quotes around it.
 func splitLine(raw string) (name, arg string) {
 	s := strings.Trim(raw, " \t\r")
-	if s == "" || s[0] == '#' {
+	if strings.HasPrefix(s, "#") {
 		return "", ""
 	}
-	end := strings.IndexAny(s, " \t")
-	if end < 0 {
-		return s, ""
-	}
+	end := strings.IndexAny(s+" ", " \t")
 	return s[:end], unquote(strings.Trim(s[end:], " \t"))
 }
 

@@ -24,8 +24,8 @@ func (a *account) rows() rcfile.Rows {
 		"source_ip":               sourceIP,
 		"socket":                  socket,
 		"tls_trust_file":          a.trustFile,
-		"tls_cert_file":           a.file("client_cert"),
-		"tls_key_file":            a.file("client_key"),
+		"tls_cert_file":           rcfile.File("client_cert", a.home).When(some),
+		"tls_key_file":            rcfile.File("client_key", a.home).When(some),
 		"tls_host_override":       rcfile.ServerName,
 		"tls_fingerprint":         rcfile.Drop("is the hash of a whole certificate, which changes at each renewal; pin wants that of its public key: mailhaul check --connect shows it"),
 		"tls_certcheck":           rcfile.NoVerify,
@@ -39,18 +39,24 @@ func (a *account) rows() rcfile.Rows {
 		"keep":            keep,
 		"skipsize":        skipSize,
 		"killsize":        killSize,
-		"only_new":        onlyNew,
+		"only_new":        rcfile.Effect(rcfile.FetchAll).When(isOff),
 		"delivery":        a.delivery,
 		"uidls_file":      rcfile.Carry("the list of seen messages is read from there"),
-		"received_header": received,
+		"received_header": rcfile.Put("headers", config.Pair("received", true)).When(notOff),
 		"filter":          rcfile.Drop("messages are not judged before they are fetched: let the target do it"),
 		"eval":            rcfile.Drop("was not run: write out what it prints"),
 	}
 }
 
+func some(value string) bool { return value != "" }
+
+func isOff(value string) bool { return value == "off" }
+
+func notOff(value string) bool { return value != "off" }
+
 func timeout(a *rcfile.Account, o rcfile.Option) {
-	if n, ok := rcfile.Int(o.Value); ok {
-		a.PutSeconds(o, "timeout", n)
+	if _, ok := rcfile.Int(o.Value); ok {
+		rcfile.Seconds("timeout")(a, o)
 		return
 	}
 	a.Drop(o, "mailhaul never waits for ever: see timeout")
@@ -90,14 +96,6 @@ func (a *account) trustFile(_ *rcfile.Account, o rcfile.Option) {
 	}
 }
 
-func (a *account) file(key string) rcfile.Effect {
-	return func(_ *rcfile.Account, o rcfile.Option) {
-		if o.Value != "" {
-			a.PutFile(o, key, o.Value, a.home)
-		}
-	}
-}
-
 // secretKey is the key of the account's secret.
 func (a *account) secretKey() string {
 	if auth := a.arg("auth"); auth == "xoauth2" || auth == "oauthbearer" {
@@ -129,12 +127,6 @@ func killSize(a *rcfile.Account, o rcfile.Option) {
 		a.Drop(o, "marks everything as seen: mailhaul state mark-seen --all does it once")
 	default:
 		a.Drop(o, "nothing is deleted that was not delivered: max_size skips large messages")
-	}
-}
-
-func onlyNew(a *rcfile.Account, o rcfile.Option) {
-	if o.Value == "off" {
-		rcfile.FetchAll(a, o)
 	}
 }
 
@@ -170,12 +162,6 @@ func (a *account) delivery(_ *rcfile.Account, o rcfile.Option) {
 		a.DeliverLine(o, arg)
 	default:
 		a.Lose(o, "has no counterpart")
-	}
-}
-
-func received(a *rcfile.Account, o rcfile.Option) {
-	if o.Value != "off" {
-		a.Put(o, "headers", config.Pair("received", true))
 	}
 }
 

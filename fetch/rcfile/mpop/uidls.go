@@ -3,6 +3,7 @@ package mpop
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,26 +68,18 @@ func uidlsHeader(s string) (rcfile.SeenList, int, bool) {
 
 // hasStamps reports whether a version (1.4.23 or later) writes times.
 func hasStamps(version string) bool {
-	want := []int{1, 4, 23}
-	for i, part := range strings.SplitN(strings.TrimRight(version, ". \r"), ".", 3) {
-		digits := strings.TrimRightFunc(part, func(r rune) bool { return r < '0' || r > '9' })
-		n, err := strconv.Atoi(digits)
-		if err != nil || n != want[i] {
-			return err == nil && n > want[i]
-		}
-	}
-	return strings.Count(version, ".") >= 2
+	v := make([]int, 3)
+	fmt.Sscanf(version, "%d.%d.%d", &v[0], &v[1], &v[2]) // what is missing is 0
+	return slices.Compare(v, []int{1, 4, 23}) >= 0
 }
 
 // allStamped is for files that do not name their version: UIDs of older ones
 // may contain blanks, but hardly all end in a time.
 func allStamped(lines []string) bool {
-	for _, s := range lines {
-		if u, ok := rcfile.Stamp(s); !ok || len(s)-len(u.UID)-1 < 9 {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(lines, func(s string) bool {
+		u, ok := rcfile.Stamp(s)
+		return !ok || len(s)-len(u.UID)-1 < 9
+	})
 }
 
 // busy asks for the lock that mpop holds on its lists while it polls.

@@ -80,7 +80,7 @@ func read(r *rcfile.Result, p string) error {
 }
 
 // userPref is a user_pref("NAME", VALUE); line; VALUE may be a string.
-var userPref = regexp.MustCompile(`^\s*user_pref\(("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*,\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^)]*)`)
+var userPref = regexp.MustCompile(`^\s*user_pref\(("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*,?\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^)]*)`)
 
 // parsePrefs reads user_pref lines. Strings lose their quotes.
 func parsePrefs(file, text string) map[string]rcfile.Option {
@@ -220,7 +220,7 @@ func (s *server) limits() {
 	}
 	o = s.get("check_time")
 	if n, ok := rcfile.Int(o.Value); ok && n < 1<<30 {
-		s.PutSeconds(o, "every", n*60)
+		rcfile.PutSeconds(s.Account, o, "every", n*60)
 	}
 }
 
