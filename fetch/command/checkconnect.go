@@ -17,6 +17,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
@@ -155,7 +156,7 @@ func (w *walk) checkState() {
 // checkTargets opens a batch in each target and gives it up again: a Maildir
 // is made and written to, a relay is connected to.
 func (w *walk) checkTargets(ctx context.Context) {
-	for _, t := range w.a.Deliver {
+	for _, t := range target.Of(w.a) {
 		began := time.Now()
 		d, err := w.builder.Deliverer(w.a, t)
 		if err == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/zalando/go-keyring"
 
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -84,7 +85,7 @@ func completeAccounts(c *cli.Context) {
 
 // configOptions are how this program reads a configuration.
 func configOptions() config.Options {
-	return config.Options{Keyring: keyring.Get}
+	return config.Options{Targets: target.Rows().Kinds(), Keyring: keyring.Get}
 }
 
 // countMaildir counts the messages in a Maildir; 0 if there is none.

@@ -13,9 +13,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
-	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/logging"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/plan"
@@ -52,7 +52,7 @@ func trustImportedFlag() cli.Flag {
 func sourceFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "from", Usage: "fetch from `URL` without a configuration: pop3s://USER@HOST[:PORT], pop3:// (STLS), pop3+plain://"},
-		&cli.StringSliceFlag{Name: "to", Usage: "deliver to `TARGET`: maildir:PATH, mbox:PATH, smtp://HOST:PORT?rcpt=ADDR, lmtp://HOST:PORT?rcpt=ADDR or pipe:PROGRAM"},
+		&cli.StringSliceFlag{Name: "to", Usage: "deliver to `TARGET`: " + target.Rows().Forms()},
 		&cli.StringFlag{Name: "password-command", Usage: "run `COMMAND`, whose first line of output is the password for --from"},
 		&cli.StringFlag{Name: "ca-file", Usage: "trust the certificates in `FILE` instead of the system's, for --from", TakesFile: true},
 		&cli.BoolFlag{Name: "insecure", Usage: "allow --from pop3+plain:// to another machine, without TLS"},
@@ -138,7 +138,7 @@ func fromURL(c *cli.Context) (*env, []*config.Account, error) {
 		return nil, nil, fromError(err)
 	}
 	for _, to := range c.StringSlice("to") {
-		t, err := config.ParseTarget(to)
+		t, err := target.Rows().Parse(to)
 		if err != nil {
 			return nil, nil, exit.Usagef("--to %s: %w", to, err)
 		}
@@ -265,7 +265,7 @@ func waitFlag() cli.Flag {
 }
 
 func (e *env) fetcher() *fetch.Fetcher {
-	f := &fetch.Fetcher{StateDir: e.builder.StateDir, Recover: account.Recoverers(), Log: e.log}
+	f := &fetch.Fetcher{StateDir: e.builder.StateDir, Recover: target.Rows().Recoverers(), Log: e.log}
 	if e.conf != nil {
 		f.Parallel, f.PerHost = e.conf.Parallel, e.conf.PerHost
 	}

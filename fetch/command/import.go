@@ -17,6 +17,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
@@ -115,7 +116,7 @@ func importError(err error) error {
 }
 
 func importOptions(secrets string) rcfile.Options {
-	o := rcfile.Options{Root: os.Geteuid() == 0, LookupEnv: os.LookupEnv, SecretDir: secrets}
+	o := rcfile.Options{Targets: target.Rows().Kinds(), Root: os.Geteuid() == 0, LookupEnv: os.LookupEnv, SecretDir: secrets}
 	o.Home, _ = os.UserHomeDir()
 	o.HomeOf = func(name string) string {
 		u, err := user.Lookup(name)

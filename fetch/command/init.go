@@ -15,7 +15,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
-	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -111,7 +110,7 @@ func newSetup(c *cli.Context) (*setup, error) {
 	}
 	e.conf = s.old
 	if s.caFile = c.String("ca-file"); s.caFile != "" {
-		if _, err := account.Roots(s.caFile); err != nil {
+		if _, err := config.Roots(s.caFile); err != nil {
 			return nil, exit.Usagef("--ca-file: %w", err)
 		}
 		if s.caFile, err = filepath.Abs(s.caFile); err != nil {

@@ -101,7 +101,7 @@ func (s *setup) setOAuth(preset, id, secretFile string) error {
 		if err != nil {
 			return err
 		}
-		s.oauth = s.oauth.And("client_secret", config.Pair("file", pathText(abs)))
+		s.oauth = s.oauth.And("client_secret", config.Pair("file", config.PathText(abs)))
 	}
 	if preset == "custom" {
 		published := s.found
@@ -174,7 +174,7 @@ func (s *setup) keepInFile(file string) error {
 	if err != nil {
 		return err
 	}
-	s.secret.place = config.Pair("file", pathText(abs))
+	s.secret.place = config.Pair("file", config.PathText(abs))
 	_, err = os.Stat(abs)
 	if err == nil && s.secret.value != "" {
 		return exit.Usagef("%s exists already: name another with --password-file, or leave MAILHAUL_PASSWORD away to use it", abs)

@@ -12,10 +12,10 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
-	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
+	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
@@ -214,7 +214,7 @@ func (s *setup) lookupClient() (*autoconf.Client, error) {
 	if s.caFile == "" {
 		return c, nil
 	}
-	roots, err := account.Roots(s.caFile)
+	roots, err := config.Roots(s.caFile)
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
-	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
 // askTargets asks where the mail should go; what is on this machine is
@@ -36,7 +36,7 @@ func (s *setup) askTargets(ctx context.Context) error {
 		return s.setTargets(proposals[n : n+1])
 	}
 	for {
-		to, err := s.Line(ctx, "Target (maildir:PATH, mbox:PATH, smtp://HOST:PORT?rcpt=ADDR, lmtp:..., pipe:PROGRAM ARG...)", "", "--to")
+		to, err := s.Line(ctx, "Target ("+target.Rows().Forms()+")", "", "--to")
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (s *setup) askTargets(ctx context.Context) error {
 func (s *setup) setTargets(list []string) error {
 	s.to = nil
 	for _, to := range list {
-		t, err := config.ParseTarget(to)
+		t, err := target.Rows().Parse(to)
 		if err != nil {
 			return exit.Usagef("--to %s: %w", to, err)
 		}

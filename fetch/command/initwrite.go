@@ -14,15 +14,10 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
-
-// pathText is a path as the configuration has it.
-func pathText(path string) string {
-	home, _ := os.UserHomeDir()
-	return config.EscapePath(filepath.ToSlash(path), filepath.ToSlash(home))
-}
 
 // block is the account as it will stand in the configuration.
 func (s *setup) block() string { return s.blockWith(s.secret.place) }
@@ -42,7 +37,7 @@ func (s *setup) blockWith(password config.Map) string {
 		m = m.And("tls", config.Word(s.tls))
 	}
 	if s.caFile != "" {
-		m = m.And("ca_file", pathText(s.caFile))
+		m = m.And("ca_file", config.PathText(s.caFile))
 	}
 	m = m.And("user", s.user)
 	switch {
@@ -59,40 +54,9 @@ func (s *setup) blockWith(password config.Map) string {
 	m = append(m, config.Entry{Key: "keep", Value: config.Word("all"), Comment: "nothing is deleted from the server; none: what is delivered is"})
 	var targets []config.Map
 	for _, t := range s.to {
-		targets = append(targets, targetMap(t))
+		targets = append(targets, target.Entry(t))
 	}
 	return string(config.Encode(config.Pair(s.name, m.And("deliver", targets)), 1))
-}
-
-// targetMap is a target of the command line as the configuration has it.
-func targetMap(t config.Target) config.Map {
-	switch t.Kind {
-	case config.TargetMaildir:
-		return config.Pair("maildir", pathText(t.Maildir.Path))
-	case config.TargetMbox:
-		return config.Pair("mbox", pathText(t.Mbox.Path))
-	case config.TargetPipe:
-		return config.Pair("pipe", config.Pair("command", t.Pipe.Command))
-	}
-	r, kind := t.Relay, "smtp"
-	if t.Kind == config.TargetLMTP {
-		kind = "lmtp"
-	}
-	m := config.Pair("server", r.Server.String())
-	if r.Server.Socket != "" {
-		m = config.Pair("server", pathText(r.Server.Socket))
-	}
-	m = m.And("to", r.To)
-	if r.Server.Socket == "" {
-		m = m.And("tls", config.Word(r.TLS.String()))
-	}
-	if r.From != "" {
-		m = m.And("from", r.From)
-	}
-	if r.Insecure {
-		m = m.And("insecure", true)
-	}
-	return config.Pair(kind, m)
 }
 
 // newFile is a whole configuration for a first account.

@@ -57,6 +57,8 @@ var layers = map[string][]string{
 	"fetch/rcfile/fdm":         {"fetch/config", "fetch/pop3", "fetch/rcfile"},
 	"fetch/rcfile/thunderbird": {"fetch/config", "fetch/pop3", "fetch/rcfile"},
 
+	"fetch/command/target": {"fetch", "fetch/config", "deliver", "deliver/*", "state"},
+
 	"fetch/pop3/pop3test/realtest": {"fetch/pop3/pop3test"},
 
 	"deliver":               {},

@@ -74,7 +74,7 @@ func optionEntries(flags []cli.Flag) (list []manEntry) {
 // keyLists are the keys by section of mailhaul.yaml(5).
 func keyLists() map[string][]manEntry {
 	lists, secrets, seen := make(map[string][]manEntry), make(map[string]bool), make(map[string]bool)
-	for _, k := range config.Keys() {
+	for _, k := range config.Keys(configOptions()) {
 		if strings.Contains(k.Type, "credential, keyring, netrc") {
 			secrets[k.Path] = true
 		}

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -67,36 +67,27 @@ func (e *env) confine(accounts []*config.Account, anew bool) *confinement {
 // made only anew (--create-target): else the run says so. An error is the run's
 // to say, too.
 func (e *env) makeTargets(a *config.Account, anew bool) {
-	for _, t := range a.Deliver {
-		dir := targetDir(t)
-		if _, err := os.Stat(dir); dir == "" || err == nil || !anew && e.past(a, t.ID()).Delivered {
-			continue
-		}
-		if err := durable.MkdirAll(dir, 0o700); err != nil {
-			e.log.Debug("no target yet", "path", dir, "err", err)
+	for _, t := range target.Of(a) {
+		for _, dir := range t.Needs().Write {
+			if _, err := os.Stat(dir); err == nil || !anew && e.past(a, t.ID()).Delivered {
+				continue
+			}
+			if err := durable.MkdirAll(dir, 0o700); err != nil {
+				e.log.Debug("no target yet", "path", dir, "err", err)
+			}
 		}
 	}
-}
-
-// targetDir is the directory that a target on disk writes to, "" for others.
-func targetDir(t config.Target) string {
-	switch {
-	case t.Maildir != nil:
-		return t.Maildir.Path
-	case t.Mbox != nil:
-		return filepath.Dir(t.Mbox.Path)
-	}
-	return ""
 }
 
 // missingTarget returns a target's directory that is not there, as when its volume
 // is not mounted: loop is to write to it once it is, and rules cannot be added.
 func missingTarget(accounts []*config.Account) string {
 	for _, a := range accounts {
-		for _, t := range a.Deliver {
-			dir := targetDir(t)
-			if _, err := os.Stat(dir); dir != "" && err != nil {
-				return dir
+		for _, t := range target.Of(a) {
+			for _, dir := range t.Needs().Write {
+				if _, err := os.Stat(dir); err != nil {
+					return dir
+				}
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/mailhaul/mailhaul/fetch/command/account"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
@@ -42,6 +43,15 @@ func TestSandbox(t *testing.T) {
 	}
 }
 
+// to is the target of fetch --to.
+func to(form string) config.Target {
+	t, err := target.Rows().Parse(form)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
 func TestSandboxChild(t *testing.T) {
 	dir := os.Getenv("MAILHAUL_TEST_SANDBOX")
 	if dir == "" {
@@ -51,8 +61,8 @@ func TestSandboxChild(t *testing.T) {
 	e := &env{std: term.Streams{Alone: true}, log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: in("state")},
 		conf: &config.Config{Path: in("conf/config.yaml")}}
 	if e.confine([]*config.Account{{Name: "a", ID: "a", Deliver: []config.Target{
-		{Maildir: &config.Maildir{Path: in("Mail")}}, {Kind: config.TargetMbox, Mbox: &config.Mbox{Path: in("box/mail")}},
-		{Maildir: &config.Maildir{Path: in("home/new/Mail")}}, {Kind: config.TargetMbox, Mbox: &config.Mbox{Path: in("home/spool/mail")}},
+		to("maildir:" + in("Mail")), to("mbox:" + in("box/mail")),
+		to("maildir:" + in("home/new/Mail")), to("mbox:" + in("home/spool/mail")),
 	}}}, false) == nil {
 		t.Fatal("not confined")
 	}
@@ -94,13 +104,13 @@ func TestSandboxChild(t *testing.T) {
 func TestConfinement(t *testing.T) {
 	e := &env{log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: "/var/lib/mailhaul"}}
 	plain := &config.Account{Name: "a", TLS: config.TLS{CAFile: "/srv/ca/ca.pem"}, Login: config.Login{Password: config.FileSecret("/srv/secrets/a")},
-		Deliver: []config.Target{{Maildir: &config.Maildir{Path: "/"}}}}
+		Deliver: []config.Target{to("maildir:/")}}
 	c, reason := e.confinement([]*config.Account{plain})
 	if reason != "" || !slices.Contains(c.read, "/srv/ca") || !slices.Contains(c.read, "/srv/secrets") {
 		t.Errorf("%q %+v", reason, c)
 	}
 	for name, a := range map[string]*config.Account{
-		"pipe":             {Deliver: []config.Target{{Pipe: &config.Pipe{Command: []string{"procmail"}}}}},
+		"pipe":             {Deliver: []config.Target{to("pipe:procmail")}},
 		"password command": {Login: config.Login{Password: config.CommandSecret([]string{"pass", "x"})}},
 		"tunnel":           {Route: config.Route{Tunnel: []string{"ssh"}}},
 		"before":           {Before: []string{"true"}},
@@ -140,13 +150,13 @@ func TestTargetsThatAreGone(t *testing.T) {
 	home := t.TempDir()
 	e := &env{log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: filepath.Join(home, "state")}}
 	maildir := filepath.Join(home, "vol", "Mail")
-	a := &config.Account{Name: "a", ID: "a", Deliver: []config.Target{{Maildir: &config.Maildir{Path: maildir}}}}
+	a := &config.Account{Name: "a", ID: "a", Deliver: []config.Target{to("maildir:" + maildir)}}
 	db, err := state.Open(state.Path(e.builder.StateDir, "a"), state.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := a.Deliver[0].ID()
-	err = db.Apply(&state.Change{Put: []state.Entry{{Key: state.NewKey("1", 0), Outcomes: []state.Outcome{{Target: target}}}}})
+	id := a.Deliver[0].ID()
+	err = db.Apply(&state.Change{Put: []state.Entry{{Key: state.NewKey("1", 0), Outcomes: []state.Outcome{{Target: id}}}}})
 	if err = errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}

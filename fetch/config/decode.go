@@ -126,19 +126,19 @@ func tableNames(table []key) []string {
 func (w *walker) unknown(path, name string, n *yaml.Node, names []string, hidden bool) {
 	switch {
 	case hidden:
-		w.errorf(n, path, "unknown key%s, wants one of %s", didYouMean(name, names), strings.Join(names, ", "))
+		w.errorf(n, path, "unknown key%s, wants one of %s", DidYouMean(name, names), strings.Join(names, ", "))
 	case !plainKey(name):
 		w.errorf(n, path, "unknown key (is a space missing after a colon?)")
 	default:
-		hint := didYouMean(name, names)
+		hint := DidYouMean(name, names)
 		if s := synonym(name); hint == "" && s != "" && contains(names, s) {
 			hint = fmt.Sprintf(" (did you mean %q?)", s)
 		}
 		switch {
 		case hint != "":
-		case path == "" && contains(tableNames(accountKeys(new(Account))), name):
+		case path == "" && contains(tableNames(accountKeys(new(Account), nil)), name):
 			hint = " here: it belongs to an account, or to defaults"
-		case path != "" && contains(tableNames(configKeys(new(Config))), name):
+		case path != "" && contains(tableNames(configKeys(new(Config), nil)), name):
 			hint = " here: it belongs to the top level of the file"
 		}
 		w.errorf(n, join(path, name), "unknown key%s", hint)

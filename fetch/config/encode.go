@@ -3,6 +3,8 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +43,12 @@ func EscapePath(path, homeDir string) string {
 		path = "~/" + rest
 	}
 	return strings.ReplaceAll(path, "$", "$$")
+}
+
+// PathText is EscapePath with the home directory of this process.
+func PathText(path string) string {
+	home, _ := os.UserHomeDir()
+	return EscapePath(filepath.ToSlash(path), filepath.ToSlash(home))
 }
 
 // Encode writes m as YAML that Parse reads as meant, indented by depth times

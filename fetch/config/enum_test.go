@@ -24,7 +24,7 @@ import (
 // key takes all of them.
 func TestEnumsAreComplete(t *testing.T) {
 	words := map[string][]string{}
-	for _, k := range accountKeys(new(Account)) {
+	for _, k := range accountKeys(new(Account), nil) {
 		words[k.name] = enumWords(k.schema)
 	}
 	for _, k := range oauthKeys(new(OAuth)) {

@@ -1,4 +1,4 @@
-package config
+package config_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	. "github.com/mailhaul/mailhaul/fetch/config" // the table of targets imports it
 )
 
 // documented are the configurations and parts of them that the pages, the
@@ -80,7 +82,7 @@ func completed(part string) (list []string) {
 // TestDocumentedExamples reads each configuration and each part of one that a
 // document shows, and holds it against the schema that editors use.
 func TestDocumentedExamples(t *testing.T) {
-	data, err := Schema()
+	data, err := Schema(targets())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +126,7 @@ func checkExample(t *testing.T, name, text string, root map[string]any) {
 	t.Helper()
 	// What an example names is not on this machine.
 	missing := regexp.MustCompile(`no such file|is not set`)
-	if _, err := Parse("example.yaml", []byte(text), Options{}); err != nil {
+	if _, err := Parse("example.yaml", []byte(text), targets()); err != nil {
 		for line := range strings.Lines(err.Error()) {
 			if !missing.MatchString(line) {
 				t.Errorf("%s: %s in\n%s", name, strings.TrimSpace(line), text)

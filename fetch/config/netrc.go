@@ -3,22 +3,25 @@ package config
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 )
 
 // netrcEntry is one machine of a netrc file; default has no machine.
 type netrcEntry struct{ machine, login, password string }
 
+// netrcFile is $NETRC, or .netrc in the home directory.
+func (d *secretData) netrcFile() (string, error) {
+	if path, ok := d.opts.lookup("NETRC"); ok && path != "" {
+		return path, nil
+	}
+	return (&walker{opts: d.opts}).tilde("~/.netrc")
+}
+
 // netrc looks up the password for the secret's host and user.
 func (d *secretData) netrc() (string, error) {
-	path, ok := d.opts.lookup("NETRC")
-	if !ok || path == "" {
-		home, err := (&walker{opts: d.opts}).tilde("~")
-		if err != nil {
-			return "", err
-		}
-		path = filepath.Join(home, ".netrc")
+	path, err := d.netrcFile()
+	if err != nil {
+		return "", err
 	}
 	text, err := readSecret(path, true)
 	if err != nil {

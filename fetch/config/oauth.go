@@ -98,7 +98,7 @@ func (e *unknownWord) Error() string {
 	if plainKey(e.got) {
 		shown = ", not \"" + e.got + "\""
 	}
-	return "wants one of " + strings.Join(e.known, ", ") + shown + didYouMean(e.got, e.known)
+	return "wants one of " + strings.Join(e.known, ", ") + shown + DidYouMean(e.got, e.known)
 }
 
 // of completes a copy for an account: o may be shared with others through
@@ -111,7 +111,7 @@ func (o OAuth) of(a *Account) *OAuth {
 	if o.Custom() {
 		o.CAFile = a.TLS.CAFile
 	}
-	if o.ClientSecret = o.ClientSecret.bind(a.Server.Host, a.User); !o.ClientSecret.IsZero() {
+	if o.ClientSecret = o.ClientSecret.Bind(a.Server.Host, a.User); !o.ClientSecret.IsZero() {
 		o.Secret = o.ClientSecret.Resolve
 	}
 	return &o

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -119,9 +120,9 @@ func (w *walker) variables(s string) (string, error) {
 	return out, failed
 }
 
-// readable checks that path is a file that can be opened. Only regular files
+// Readable checks that path is a file that can be opened. Only regular files
 // are opened: a FIFO would block.
-func readable(path string) error {
+func Readable(path string) error {
 	st, err := os.Stat(path)
 	if err != nil {
 		return brief(err)
@@ -134,6 +135,19 @@ func readable(path string) error {
 		return brief(err)
 	}
 	return f.Close()
+}
+
+// Roots reads a PEM file of certificates to trust.
+func Roots(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca_file: %s holds no PEM certificate", path)
+	}
+	return pool, nil
 }
 
 // brief takes the operation out of a file error; the path stays.

@@ -7,13 +7,13 @@ import (
 
 // Schema returns a JSON Schema (draft 2020-12) of the configuration, for
 // editors. It describes structure; Parse also checks what belongs together.
-func Schema() ([]byte, error) {
-	root := objectSchema(configKeys)
+func Schema(o Options) ([]byte, error) {
+	root := objectSchema(func(c *Config) []key { return configKeys(c, o.Targets) })
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "mailhaul configuration"
 	root["required"] = []string{"accounts"}
 	root["patternProperties"] = schema{"^x-": schema{}}
-	root["$defs"] = schema{"account": objectSchema(accountKeys)}
+	root["$defs"] = schema{"account": objectSchema(accountTable(o.Targets))}
 	return json.MarshalIndent(root, "", "  ")
 }
 

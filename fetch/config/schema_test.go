@@ -1,4 +1,4 @@
-package config
+package config_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	. "github.com/mailhaul/mailhaul/fetch/config" // the table of targets imports it
 )
 
 // conforms is as much of a JSON Schema validator as our schema needs. It
@@ -101,7 +103,7 @@ func typed(t, v any) bool {
 }
 
 func TestSchema(t *testing.T) {
-	data, err := Schema()
+	data, err := Schema(targets())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +142,7 @@ func TestSchema(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	seen := map[string]bool{}
-	for _, k := range Keys() {
+	for _, k := range Keys(targets()) {
 		if k.Type == "" || k.Doc == "" || strings.HasSuffix(k.Doc, ".") || seen[k.Path] {
 			t.Errorf("%+v: no type, no doc, or twice", k)
 		}

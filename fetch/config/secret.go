@@ -102,10 +102,34 @@ func (s Secret) Source() string {
 		return k.String()
 	case SecretCommand:
 		// Only the program: an argument may be secret.
-		return k.String() + " " + s.d().argv[0]
+		return k.String() + " " + s.Program()
 	default:
 		return k.String() + " " + s.d().name
 	}
+}
+
+// File is the file that the secret is read from, empty if none.
+func (s Secret) File() string {
+	switch s.Kind() {
+	case SecretFile:
+		return s.d().name
+	case SecretNetrc:
+		path, _ := s.d().netrcFile() // unknown: there is none to read
+		return path
+	case SecretCredential:
+		if dir, ok := s.d().opts.lookup("CREDENTIALS_DIRECTORY"); ok && dir != "" {
+			return filepath.Join(dir, s.d().name)
+		}
+	}
+	return ""
+}
+
+// Program is the program that prints the secret, empty if none.
+func (s Secret) Program() string {
+	if s.Kind() != SecretCommand {
+		return ""
+	}
+	return s.d().argv[0]
 }
 
 const redacted = "REDACTED"
@@ -122,8 +146,8 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // LogValue returns REDACTED, for slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// bind tells keyring and netrc secrets whose secret it is.
-func (s Secret) bind(host, user string) Secret {
+// Bind tells keyring and netrc secrets whose secret it is.
+func (s Secret) Bind(host, user string) Secret {
 	if s.d == nil {
 		return s
 	}

@@ -1,4 +1,4 @@
-package config
+package config_test
 
 import (
 	"bytes"
@@ -11,12 +11,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/command/target"
+	. "github.com/mailhaul/mailhaul/fetch/config" // the table of targets imports it
 )
 
 // secretFrom parses one secret with the given environment.
 func secretFrom(t *testing.T, text string, env map[string]string) Secret {
 	t.Helper()
 	c, err := Parse("/etc/m.yaml", []byte(account("password: "+text)), Options{
+		Targets:   target.Rows().Kinds(),
 		LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 		Keyring: func(service, user string) (string, error) {
 			return service + "/" + user, nil
@@ -136,7 +140,7 @@ func TestSecretNeverPrints(t *testing.T) {
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "s", s, "h", h)
 	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "s", s, "h", h)
 	out.WriteString(s.Source())
-	if got := out.String(); strings.Contains(got, "hunter2") || strings.Contains(got, "68756e74657232") || !strings.Contains(got, redacted) {
+	if got := out.String(); strings.Contains(got, "hunter2") || strings.Contains(got, "68756e74657232") || !strings.Contains(got, Redacted) {
 		t.Error(got)
 	}
 }

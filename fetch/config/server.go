@@ -42,9 +42,9 @@ func Loopback(host string) bool {
 	return err == nil && a.Unmap().IsLoopback()
 }
 
-// parseServer reads host, host:port, an address, or [address]:port. The port
+// ParseServer reads host, host:port, an address, or [address]:port. The port
 // is 0 if there is none.
-func parseServer(s string) (Server, error) {
+func ParseServer(s string) (Server, error) {
 	if strings.Contains(s, "://") {
 		return Server{}, errors.New("wants host or host:port, not a URL (see tls:)")
 	}
@@ -86,7 +86,7 @@ func ValidHost(s string) bool {
 // server decodes the server of an account or an SMTP relay.
 func server() kind[Server] {
 	return parsed("host or host:port", schema{"type": "string"}, func(_ *walker, s string) (Server, error) {
-		return parseServer(s)
+		return ParseServer(s)
 	})
 }
 
@@ -97,7 +97,7 @@ func serverOrSocket() kind[Server] {
 			p, err := w.path(s)
 			return Server{Socket: p}, err
 		}
-		return parseServer(s)
+		return ParseServer(s)
 	})
 }
 
@@ -145,7 +145,7 @@ func parseProxy(s string) (*Proxy, error) {
 	case "http":
 		p.Kind, port = ProxyHTTP, 8080
 	default:
-		return nil, fmt.Errorf("wants socks5:// or http://%s", didYouMean(u.Scheme, []string{"socks5", "http"}))
+		return nil, fmt.Errorf("wants socks5:// or http://%s", DidYouMean(u.Scheme, []string{"socks5", "http"}))
 	}
 	if u.User != nil {
 		if _, has := u.User.Password(); has {
@@ -156,7 +156,7 @@ func parseProxy(s string) (*Proxy, error) {
 	if u.Path != "" && u.Path != "/" || u.RawQuery != "" {
 		return nil, errors.New("wants nothing after the host and port")
 	}
-	if p.Server, err = parseServer(u.Host); err != nil {
+	if p.Server, err = ParseServer(u.Host); err != nil {
 		return nil, err
 	}
 	if p.Server.Port == 0 {
@@ -188,5 +188,5 @@ func checkProxy(w *walker, path string, n *yaml.Node, p *Proxy) {
 	if w.has(path, "password") && p.User == "" && !w.has(path, "user") {
 		w.errorf(n, path, "has a password but no user")
 	}
-	p.Password = p.Password.bind(p.Server.Host, p.User)
+	p.Password = p.Password.Bind(p.Server.Host, p.User)
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// didYouMean returns ` (did you mean "x"?)` for the closest of words, or ""
+// DidYouMean returns ` (did you mean "x"?)` for the closest of words, or ""
 // if none is close enough to be a slip of the finger.
-func didYouMean(got string, words []string) string {
+func DidYouMean(got string, words []string) string {
 	best, least := "", max(1, len(got)/3)+1
 	for _, w := range words {
 		d := distance(got, w)
@@ -22,7 +22,7 @@ func didYouMean(got string, words []string) string {
 	return fmt.Sprintf(" (did you mean %q?)", best)
 }
 
-// meantValue is didYouMean for the value of an enum, with what other programs
+// meantValue is DidYouMean for the value of an enum, with what other programs
 // and other keys call it.
 func meantValue(got string, words []string) string {
 	for _, s := range [][2]string{{"starttls", "stls"}, {"stls", "starttls"}, {"ssl", "implicit"}, {"tls", "implicit"}, {"oauth2", "xoauth2"}} {
@@ -30,7 +30,7 @@ func meantValue(got string, words []string) string {
 			return fmt.Sprintf(" (did you mean %q?)", s[1])
 		}
 	}
-	return didYouMean(got, words)
+	return DidYouMean(got, words)
 }
 
 // distance is the optimal string alignment distance: insertions, deletions,

@@ -1,219 +1,188 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
-	"time"
 
 	"gopkg.in/yaml.v3"
 )
 
-// TargetKind is the kind of a target.
-type TargetKind uint8
-
-// The kinds of target.
-const (
-	TargetMaildir TargetKind = iota
-	TargetMbox
-	TargetSMTP
-	TargetLMTP
-	TargetPipe
-)
-
-// String returns the word used in the configuration.
-func (k TargetKind) String() string { return word(k, targetNames) }
-
-// Target is one place that mail goes to. The pointer of its Kind is set, the
-// others are nil.
-type Target struct {
-	Kind    TargetKind
-	Maildir *Maildir
-	Mbox    *Mbox
-	// Relay is set for SMTP and LMTP.
-	Relay *Relay
-	Pipe  *Pipe
+// Target is one place that mail goes to. A row of the table of targets (package
+// fetch/command/target) makes it; here it is a mapping that knows its keys.
+type Target interface {
+	// Kind is its key under deliver.
+	Kind() string
+	// ID names the target in the state. It does not change with what is only a
+	// matter of how (timeouts, passwords).
+	ID() string
+	// Keys is the table of its mapping, bound to its fields.
+	Keys() []Row
+	// Check completes the target and says what is wrong, after Keys were filled.
+	Check(Place)
 }
 
-// Maildir is a directory of messages.
-type Maildir struct {
-	// Path is absolute.
-	Path string
+// Addressee is implemented by a Target that takes recipients.
+type Addressee interface {
+	// Addressed reports whether the target can do without the account's `to`.
+	Addressed() bool
 }
 
-// MboxFormat is the variant of mbox.
-type MboxFormat uint8
-
-// The values of mbox.format.
-const (
-	MboxRD MboxFormat = iota
-	MboxO
-	MboxCL2
-)
-
-// String returns the word used in the configuration.
-func (v MboxFormat) String() string { return word(v, mboxNames) }
-
-// Mbox is a file of messages.
-type Mbox struct {
-	// Path is absolute.
-	Path   string
-	Format MboxFormat
-	// LockTimeout is how long to wait for another program's lock.
-	LockTimeout time.Duration
+// TargetKind is what this package knows of a row of the table of targets.
+type TargetKind struct {
+	// Name is its key under deliver, and Doc one line for people.
+	Name, Doc string
+	// Short is the key that a value stands for that is not a mapping; empty: a
+	// mapping is needed.
+	Short string
+	// New returns a target with the defaults.
+	New func() Target
 }
 
-// LineEnds says which line ends a command reads.
-type LineEnds uint8
-
-// The values of pipe.line_ends.
-const (
-	LineEndsLF LineEnds = iota
-	LineEndsCRLF
-)
-
-// String returns the word used in the configuration.
-func (v LineEnds) String() string { return word(v, lineEndNames) }
-
-// Pipe is a command that takes each message on its stdin.
-type Pipe struct {
-	Command  []string
-	Timeout  time.Duration
-	LineEnds LineEnds
-	// Env is added to the command's environment, each NAME=VALUE.
-	Env []string
+// TakesRecipients reports whether targets of this kind are Addressees.
+func (k TargetKind) TakesRecipients() bool {
+	_, ok := k.New().(Addressee)
+	return ok
 }
 
-// ID names the target in the state. It does not change with what is only a
-// matter of how (timeouts, passwords).
-func (t Target) ID() string {
-	switch t.Kind {
-	case TargetMaildir:
-		return "maildir:" + t.Maildir.Path
-	case TargetMbox:
-		return "mbox:" + t.Mbox.Path
-	case TargetPipe:
-		words := make([]string, len(t.Pipe.Command))
-		for i, a := range t.Pipe.Command {
-			if words[i] = a; a == "" || strings.ContainsAny(a, " \t\n\r\"") {
-				words[i] = strconv.Quote(a)
-			}
+// Addressees are the kinds that take recipients, for people: "smtp, lmtp or pipe".
+func Addressees(kinds []TargetKind) string {
+	var names []string
+	for _, k := range kinds {
+		if k.TakesRecipients() {
+			names = append(names, k.Name)
 		}
-		return "pipe:" + strings.Join(words, " ")
 	}
-	id := t.Kind.String() + ":" + t.Relay.Server.String()
-	if len(t.Relay.To) > 0 {
-		id += " to " + strings.Join(t.Relay.To, ",")
+	return Or(names)
+}
+
+// Or joins words for people: "a, b or c".
+func Or(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
 	}
-	return id
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // target decodes a mapping with exactly one key, the kind.
-func target() kind[Target] {
+func target(kinds []TargetKind) kind[Target] {
 	const words = "a target such as maildir: PATH"
-	props := objectSchema(targetKeys)
+	table := func(t *Target) []key {
+		keys := make([]key, len(kinds))
+		for i, k := range kinds {
+			keys[i] = on(k.Name, "", k.Doc, k.value(), t)
+		}
+		return keys
+	}
+	props := objectSchema(table)
 	props["minProperties"], props["maxProperties"] = 1, 1
 	return kind[Target]{
-		info: info{words: words, schema: props, inner: innerKeys(targetKeys)},
-		decode: func(w *walker, path string, n *yaml.Node) (Target, bool) {
-			var t Target
+		info: info{words: words, schema: props, inner: innerKeys(table)},
+		decode: func(w *walker, path string, n *yaml.Node) (t Target, ok bool) {
 			if n.Kind != yaml.MappingNode {
 				w.wants(n, path, words)
-				return t, false
+				return nil, false
 			}
 			before := len(w.errs)
-			w.walk(path, n, targetKeys(&t), false)
+			keys := table(&t)
+			w.walk(path, n, keys, false)
 			if len(w.errs) == before && len(w.pairs(path, n, false).names) != 1 {
-				w.errorf(n, path, "wants exactly one of %s (is a - missing before the next?)", strings.Join(strings.Fields(targetNames), ", "))
+				w.errorf(n, path, "wants exactly one of %s (is a - missing before the next?)", strings.Join(tableNames(keys), ", "))
 			}
 			return t, len(w.errs) == before
 		}}
 }
 
-func targetKeys(t *Target) []key {
-	as := func(k TargetKind) func() { return func() { t.Kind = k } }
-	return []key{
-		on("maildir", "", "path of a Maildir, which is created if it is missing; or a mapping", pointer(either(maildirPath(), mapping("a mapping of path", Maildir{}, maildirKeys, checkMaildir))), &t.Maildir).then(as(TargetMaildir)),
-		on("mbox", "", "path of an mbox file, which is created if it is missing; or a mapping", pointer(either(mboxPath(), mapping("a mapping of path, format, lock_timeout", freshMbox(), mboxKeys, checkMbox))), &t.Mbox).then(as(TargetMbox)),
-		on("smtp", "", "SMTP relay, a mapping", pointer(mapping("a mapping", freshRelay(), smtpKeys, checkSMTP)), &t.Relay).then(as(TargetSMTP)),
-		on("lmtp", "", "LMTP server, a mapping", pointer(mapping("a mapping", freshRelay(), lmtpKeys, checkLMTP)), &t.Relay).then(as(TargetLMTP)),
-		on("pipe", "", "command that reads one message on its standard input, a mapping", pointer(mapping("a mapping of command, timeout, line_ends, env", freshPipe(), pipeKeys, checkPipe)), &t.Pipe).then(as(TargetPipe)),
+// value decodes what is under the kind's key.
+func (k TargetKind) value() kind[Target] {
+	table := func(*Target) []key { return k.New().Keys() }
+	in := info{words: "a mapping", schema: objectSchema(table), inner: innerKeys(table)}
+	names := tableNames(table(nil))
+	if len(names) < 5 {
+		in.words += " of " + strings.Join(names, ", ")
 	}
-}
-
-func maildirPath() kind[Maildir] {
-	return parsed("a path, or a mapping of path", schema{"type": "string"}, func(w *walker, s string) (Maildir, error) {
-		p, err := w.path(s)
-		return Maildir{Path: p}, err
-	})
-}
-
-func mboxPath() kind[Mbox] {
-	return parsed("a path, or a mapping of path, format, lock_timeout", schema{"type": "string"}, func(w *walker, s string) (Mbox, error) {
-		m := freshMbox()
-		var err error
-		m.Path, err = w.path(s)
-		return m, err
-	})
-}
-
-func freshMbox() Mbox { return Mbox{LockTimeout: time.Minute} }
-
-func freshPipe() Pipe { return Pipe{Timeout: 5 * time.Minute} }
-
-func maildirKeys(m *Maildir) []key {
-	return []key{
-		on("path", "", "directory of the Maildir", path(), &m.Path),
+	if i := slices.Index(names, k.Short); i >= 0 {
+		short := table(nil)[i]
+		in.words = short.words + ", or " + in.words
+		in.schema = schema{"anyOf": []any{short.schema, in.schema}}
 	}
-}
-
-func mboxKeys(m *Mbox) []key {
-	return []key{
-		on("path", "", "path of the file", path(), &m.Path),
-		on("format", "mboxrd", "how lines that look like separators are quoted: `mboxrd`, `mboxo` or `mboxcl2`", enum[MboxFormat](mboxNames), &m.Format),
-		on("lock_timeout", "1m", "longest wait for another program's lock", duration(0), &m.LockTimeout),
-	}
-}
-
-func pipeKeys(p *Pipe) []key {
-	return []key{
-		on("command", "", "program and arguments, without a shell", argv(), &p.Command),
-		on("timeout", "5m", "longest time for one message", duration(time.Second), &p.Timeout),
-		on("line_ends", "lf", "line ends of the message: `lf` or `crlf`", enum[LineEnds](lineEndNames), &p.LineEnds),
-		on("env", "", "list of NAME=VALUE to add to the environment", list(assignment(), "a list of NAME=VALUE"), &p.Env),
-	}
-}
-
-func checkMaildir(w *walker, path string, n *yaml.Node, _ *Maildir) { w.needs(path, n, "path") }
-func checkMbox(w *walker, path string, n *yaml.Node, _ *Mbox)       { w.needs(path, n, "path") }
-func checkPipe(w *walker, path string, n *yaml.Node, _ *Pipe)       { w.needs(path, n, "command") }
-
-// needs reports a key that must be there.
-func (w *walker) needs(path string, n *yaml.Node, name string) {
-	if !w.has(path, name) {
-		w.errorf(n, path, "wants %s", name)
-	}
-}
-
-func assignment() kind[string] {
-	return parsed("NAME=VALUE", schema{"type": "string", "pattern": "^[^=]+="}, func(_ *walker, s string) (string, error) {
-		if name, _, ok := strings.Cut(s, "="); !ok || !plainKey(name) || strings.ContainsRune(s, 0) {
-			return "", errors.New("wants NAME=VALUE")
+	return kind[Target]{in, func(w *walker, path string, n *yaml.Node) (Target, bool) {
+		t := k.New()
+		keys := t.Keys()
+		switch i := slices.Index(names, k.Short); {
+		case n.Kind == yaml.MappingNode:
+			w.walk(path, n, keys, false)
+		case i < 0:
+			w.wants(n, path, in.words)
+			return nil, false
+		default:
+			if _, ok := w.text(path, n, in.words); !ok {
+				return nil, false
+			}
+			at := join(path, k.Short)
+			w.marks[at] = mark{path: at, key: n, value: n}
+			keys[i].set(w, path, n)
 		}
-		return s, nil
-	})
+		t.Check(Place{w, path, n})
+		return t, true
+	}}
 }
 
-// recipient decodes an address for RCPT. Local parts alone are fine for LMTP.
-func recipient() kind[string] {
-	return parsed("an address", schema{"type": "string"}, func(_ *walker, s string) (string, error) { return s, checkAddress(s) })
+// Place is where a target stands in the file.
+type Place struct {
+	w    *walker
+	path string
+	node *yaml.Node
 }
 
-// checkAddress refuses what would break the command that carries the address.
-func checkAddress(s string) error {
-	if s == "" || len(s) > 320 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '<' || r == '>' }) {
-		return fmt.Errorf("is not an address")
+// Has reports whether the file sets a key of the target.
+func (p Place) Has(key string) bool { return p.w.has(p.path, key) }
+
+// Needs reports a key that must be there.
+func (p Place) Needs(key string) {
+	if !p.Has(key) {
+		p.Errorf("", "wants %s", key)
 	}
-	return nil
+}
+
+// Errorf reports a mistake at a key that is there, or at the target if key is empty.
+func (p Place) Errorf(key, format string, args ...any) {
+	if key == "" {
+		p.w.errorf(p.node, p.path, format, args...)
+		return
+	}
+	at := join(p.path, key)
+	p.w.errorf(p.w.marks[at].value, at, format, args...)
+}
+
+// targets is about the targets of an account together, and the recipients they need.
+func (k *checker) targets() {
+	m, ok := k.w.marks[join(k.path, "deliver")]
+	if !ok {
+		m, ok = k.w.marks["defaults.deliver"]
+	}
+	nodes := m.value
+	if !ok || len(k.a.Deliver) == 0 {
+		return
+	}
+	if nodes = k.w.target(nodes); len(nodes.Content) != len(k.a.Deliver) {
+		return
+	}
+	seen, takes := map[string]bool{}, false
+	for i, t := range k.a.Deliver {
+		at := fmt.Sprintf("%s[%d]", m.path, i)
+		to, ok := t.(Addressee)
+		takes = takes || ok
+		if ok && !to.Addressed() && !k.has("to") {
+			k.w.errorf(nodes.Content[i], join(at, t.Kind()), "wants to: the recipients")
+		}
+		if seen[t.ID()] {
+			k.w.errorf(nodes.Content[i], at, "is the same target as one above: remove one")
+		}
+		seen[t.ID()] = true
+	}
+	if k.has("to") && !takes {
+		k.fail("to", "has no use: no target takes a recipient (%s)", Addressees(k.w.opts.Targets))
+	}
 }

@@ -1,9 +1,10 @@
-package config
+package config_test
 
 import (
 	"testing"
 	"time"
 
+	. "github.com/mailhaul/mailhaul/fetch/config" // the table of targets imports it
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
@@ -40,9 +41,9 @@ func TestEnumNames(t *testing.T) {
 	for got, want := range map[string]string{
 		pop3.STLS.String(): "stls", sasl.GSSAPI.String(): "gssapi",
 		DedupeContent.String(): "content", DuplicateDeliver.String(): "deliver",
-		TokensKeyring.String(): "keyring", TargetPipe.String(): "pipe",
-		RelayNone.String(): "none", MboxCL2.String(): "mboxcl2", LineEndsCRLF.String(): "crlf", SandboxOff.String(): "off",
-		LogJSON.String(): "json", ProxyHTTP.String(): "http", SecretPlain.String(): "plain", SecretKind(9).String(): "unknown(9)",
+		TokensKeyring.String(): "keyring",
+		SandboxOff.String():    "off",
+		LogJSON.String():       "json", ProxyHTTP.String(): "http", SecretPlain.String(): "plain", SecretKind(9).String(): "unknown(9)",
 	} {
 		if got != want {
 			t.Errorf("%s, want %s", got, want)
@@ -53,12 +54,12 @@ func TestEnumNames(t *testing.T) {
 func TestParseServer(t *testing.T) {
 	for in, want := range map[string]Server{"h": {Host: "h"}, "H.Example:110": {Host: "h.example", Port: 110}, "::1": {Host: "::1"},
 		"[::1]": {Host: "::1"}, "[::1]:995": {Host: "::1", Port: 995}, "127.0.0.1:1": {Host: "127.0.0.1", Port: 1}} {
-		if got, err := parseServer(in); got != want || err != nil {
+		if got, err := ParseServer(in); got != want || err != nil {
 			t.Errorf("%s: %v, %v", in, got, err)
 		}
 	}
 	for _, in := range []string{"", ":995", "h:", "h:0", "h:65536", "a:b:c", "pop3://h", "h/x", "a b", "u@h"} {
-		if got, err := parseServer(in); err == nil {
+		if got, err := ParseServer(in); err == nil {
 			t.Errorf("%q: %v", in, got)
 		}
 	}
@@ -70,7 +71,7 @@ func TestDidYouMean(t *testing.T) {
 		if want != "" {
 			want = ` (did you mean "` + want + `"?)`
 		}
-		if got := didYouMean(in, words); got != want {
+		if got := DidYouMean(in, words); got != want {
 			t.Errorf("%s: %q", in, got)
 		}
 	}

@@ -39,9 +39,9 @@ func (r *Result) complete(a *Account) {
 		a.Unset("client_key")
 	}
 	a.completeAuth()
-	if !slices.ContainsFunc(a.Targets, takesRecipient) && a.Has("to") {
+	if !slices.ContainsFunc(a.Targets, r.takesRecipients) && a.Has("to") {
 		a.Unset("to")
-		a.Unsure = "a shared mailbox needs a target that takes recipients (smtp, lmtp or pipe)"
+		a.Unsure = "a shared mailbox needs a target that takes recipients (" + config.Addressees(r.Options.Targets) + ")"
 	}
 	if len(a.Targets) == 0 {
 		a.Targets = ownMaildir(a)
@@ -78,6 +78,6 @@ func (a *Account) completeAuth() {
 	}
 }
 
-func takesRecipient(target config.Map) bool {
-	return target[0].Key != "maildir" && target[0].Key != "mbox"
+func (r *Result) takesRecipients(target config.Map) bool {
+	return slices.ContainsFunc(r.Options.Targets, func(k config.TargetKind) bool { return k.Name == target[0].Key && k.TakesRecipients() })
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
@@ -56,7 +57,7 @@ func TestFind(t *testing.T) {
 		}
 	}
 	o.LookupEnv = nil
-	if _, err := programs.Read("fdm", "", rcfile.Options{Home: t.TempDir()}); err == nil || !strings.Contains(err.Error(), ".fdm.conf") {
+	if _, err := programs.Read("fdm", "", rcfile.Options{Targets: target.Rows().Kinds(), Home: t.TempDir()}); err == nil || !strings.Contains(err.Error(), ".fdm.conf") {
 		t.Error(err)
 	}
 	if _, err := programs.Read("procmail", "", o); err == nil || !strings.Contains(err.Error(), "wants one of fetchmail") {

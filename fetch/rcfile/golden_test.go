@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
@@ -44,7 +45,7 @@ func unpack(t testing.TB, a *txtar.Archive) (home, main string) {
 }
 
 func options(home string) rcfile.Options {
-	return rcfile.Options{Home: home, User: "al", SecretDir: filepath.Join(home, "secrets"), HomeOf: func(name string) string {
+	return rcfile.Options{Targets: target.Rows().Kinds(), Home: home, User: "al", SecretDir: filepath.Join(home, "secrets"), HomeOf: func(name string) string {
 		return map[string]string{"root": "/root"}[name]
 	}}
 }
@@ -111,7 +112,7 @@ func accepts(t testing.TB, r *rcfile.Result, home string) {
 			t.Fatal(err)
 		}
 	}
-	c, err := config.Parse(filepath.Join(home, "config.yaml"), r.YAML(), config.Options{LookupEnv: func(n string) (string, bool) {
+	c, err := config.Parse(filepath.Join(home, "config.yaml"), r.YAML(), config.Options{Targets: target.Rows().Kinds(), LookupEnv: func(n string) (string, bool) {
 		return home, n == "HOME"
 	}})
 	if err != nil {

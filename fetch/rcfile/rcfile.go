@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
 // Options are what reading depends on besides files. The package looks at no
@@ -28,6 +30,8 @@ type Options struct {
 	SecretDir string
 	// Stdin is what the path "-" reads; nil if there is no such thing.
 	Stdin io.Reader
+	// Targets are the kinds of target that a configuration may name.
+	Targets []config.TargetKind
 }
 
 func (o Options) Env(name string) string {

@@ -56,7 +56,7 @@ func (r *Result) parse(accounts ...*Account) (*config.Config, error) {
 	if !filepath.IsAbs(home) {
 		home = "/"
 	}
-	return config.Parse(filepath.Join(home, "config.yaml"), text, config.Options{LookupEnv: func(name string) (string, bool) {
+	return config.Parse(filepath.Join(home, "config.yaml"), text, config.Options{Targets: r.Options.Targets, LookupEnv: func(name string) (string, bool) {
 		return home, name == "HOME"
 	}})
 }

@@ -12,12 +12,10 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
-	"github.com/mailhaul/mailhaul/deliver/mbox"
-	"github.com/mailhaul/mailhaul/deliver/pipe"
-	"github.com/mailhaul/mailhaul/deliver/smtp"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/route"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -51,17 +49,6 @@ func (b *Builder) Fresh() *Builder {
 	return &c
 }
 
-// Recoverers settle what a crash left, by the kind of the intent.
-func Recoverers() map[string]deliver.RecoverFunc {
-	return map[string]deliver.RecoverFunc{
-		maildir.Kind:     maildir.Recover,
-		maildir.SkipKind: maildir.RecoverSkip,
-		mbox.Kind:        mbox.Recover,
-		smtp.Kind:        smtp.Recover,
-		pipe.Kind:        pipe.Recover,
-	}
-}
-
 // Account turns what the user wrote into what runs.
 func (b *Builder) Account(a *config.Account) (*fetch.Account, error) {
 	server, err := b.Server(a)
@@ -85,7 +72,7 @@ func (b *Builder) Account(a *config.Account) (*fetch.Account, error) {
 		}
 		out.Renew = t.renew
 	}
-	for _, t := range a.Deliver {
+	for _, t := range target.Of(a) {
 		d, err := b.Deliverer(a, t)
 		if err != nil {
 			return nil, exit.Config(fmt.Errorf("%s: %s: %w", a.Name, t.ID(), err))
@@ -122,83 +109,10 @@ func (b *Builder) Quarantine(id string) string {
 	return filepath.Join(b.StateDir, "quarantine", base[:len(base)-len(filepath.Ext(base))])
 }
 
-// Deliverer makes one configured target. None of them touches anything yet.
-func (b *Builder) Deliverer(a *config.Account, t config.Target) (deliver.Deliverer, error) {
+// Deliverer makes one configured target. It touches nothing yet.
+func (b *Builder) Deliverer(a *config.Account, t target.Target) (deliver.Deliverer, error) {
 	log := b.Log.With(slog.String("account", a.Name), slog.String("target", t.ID()))
-	switch t.Kind {
-	case config.TargetMaildir:
-		return b.maildir(a, t.Maildir.Path), nil
-	case config.TargetMbox:
-		return mbox.New(mbox.Options{
-			Path:        t.Mbox.Path,
-			Format:      mbox.Format(t.Mbox.Format),
-			LockTimeout: t.Mbox.LockTimeout,
-			Log:         log,
-		}), nil
-	case config.TargetSMTP, config.TargetLMTP:
-		return relay(t, log)
-	case config.TargetPipe:
-		return pipe.New(pipe.Options{
-			Command:  t.Pipe.Command,
-			Env:      t.Pipe.Env,
-			To:       []string{a.User},
-			LineEnds: pipe.LineEnds(t.Pipe.LineEnds),
-			Timeout:  t.Pipe.Timeout,
-			Logger:   log,
-		}), nil
-	}
-	return nil, fmt.Errorf("no such kind of target: %v", t.Kind)
-}
-
-// maildir makes a Maildir target, which looks for duplicates if that is wanted.
-func (b *Builder) maildir(a *config.Account, path string) deliver.Deliverer {
-	d := maildir.New(maildir.Options{Path: path, Syncer: b.syncer})
-	if a.Dedupe.By == config.DedupeOff || a.Dedupe.Action == config.DuplicateDeliver {
-		return d
-	}
-	cache := filepath.Join(b.StateDir, "dedupe", filepath.Base(state.Path("", path)))
-	by := maildir.SameContent
-	if a.Dedupe.By == config.DedupeMessageID {
-		by = maildir.SameMessageID
-	}
-	return maildir.NewDedupe(d, maildir.NewExisting(path, cache), by, a.Dedupe.Action == config.DuplicateTag)
-}
-
-func relay(t config.Target, log *slog.Logger) (deliver.Deliverer, error) {
-	r := t.Relay
-	o := smtp.Options{
-		LMTP:     t.Kind == config.TargetLMTP,
-		Network:  "tcp",
-		Address:  r.Server.String(),
-		Host:     r.ServerName,
-		To:       r.To,
-		From:     r.From,
-		Insecure: r.Insecure,
-		User:     r.User,
-		Password: r.Password.Resolve,
-		Helo:     r.Helo,
-		Timeout:  r.Timeout,
-		Logger:   log,
-	}
-	if r.Server.Socket != "" {
-		o.Network = "unix"
-	}
-	switch r.TLS {
-	case config.RelayStartTLS:
-		o.Security = smtp.StartTLS
-	case config.RelayImplicit:
-		o.Security = smtp.ImplicitTLS
-	default:
-		o.Security = smtp.NoTLS
-	}
-	if r.CAFile != "" {
-		roots, err := Roots(r.CAFile)
-		if err != nil {
-			return nil, err
-		}
-		o.TLS = &tls.Config{RootCAs: roots}
-	}
-	return smtp.New(o), nil
+	return t.Deliverer(target.Site{Account: a, StateDir: b.StateDir, Syncer: b.syncer, Log: log})
 }
 
 // Server adds what is made of files and secrets to the account's server.

@@ -2,10 +2,8 @@ package account
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
@@ -24,7 +22,7 @@ func clientTLS(a *config.TLS) (*tls.Config, error) {
 		}
 	}
 	if a.CAFile != "" {
-		roots, err := Roots(a.CAFile)
+		roots, err := config.Roots(a.CAFile)
 		if err != nil {
 			return nil, err
 		}
@@ -50,17 +48,4 @@ func pairError(err error) error {
 		err = errors.New("it, or client_key, holds nothing in PEM form")
 	}
 	return advice.Give(fmt.Errorf("client_cert: %w", err), advice.KeyPair)
-}
-
-// Roots reads a PEM file of certificates to trust.
-func Roots(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("ca_file: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca_file: %s holds no PEM certificate", path)
-	}
-	return pool, nil
 }

@@ -1,0 +1,146 @@
+// Package target is the one table of targets: what mailhaul knows of each kind
+// of place that mail goes to. A row says how a target is written in YAML and
+// after --to, built, confined, read back after delivery, recovered after a
+// crash and written by init. To add a kind, add its package under deliver, a
+// file with its row here, and the row to Rows.
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// Target is one configured target. Its methods touch nothing but what they say.
+type Target interface {
+	config.Target
+	// Deliverer makes what delivers to it. That touches nothing yet.
+	Deliverer(Site) (deliver.Deliverer, error)
+	// Needs is what it reads, writes and runs.
+	Needs() Needs
+	// Copies opens what the target holds for reading. Nil without an error: it
+	// cannot be read back (a relay, a command).
+	Copies(context.Context) (fetch.Copies, error)
+	// Value is the value of its key in the configuration: a path or a Map.
+	Value() any
+}
+
+// Site is what a target is built for.
+type Site struct {
+	Account  *config.Account
+	StateDir string
+	// Syncer is shared by all targets of the process.
+	Syncer *durable.Syncer
+	// Log has the account and the target.
+	Log *slog.Logger
+}
+
+// Needs is what a target needs of the file system and of other programs.
+type Needs struct {
+	// Write are directories that it writes to; they are made if missing. Read are
+	// files, empty ones included.
+	Write, Read []string
+	// Secrets are those of its login, zero ones included.
+	Secrets []config.Secret
+	// Program is a program that it runs; empty: none.
+	Program string
+}
+
+// Row is one kind of target.
+type Row struct {
+	// Name is its key under deliver, and Doc the line about it in the manual.
+	Name, Doc string
+	// Form is what to write after --to, and Schemes the words before its first
+	// colon; nil: Name alone.
+	Form    string
+	Schemes []string
+	// New returns a target with the defaults.
+	New func() Target
+	// Short is the key that a value stands for that is not a mapping; empty: a
+	// mapping is needed.
+	Short string
+	// Parse fills a new target from what follows --to. What it returns is complete.
+	Parse func(url string) (Target, error)
+	// Recover settles what a crash left, by the kind of the intent.
+	Recover map[string]deliver.RecoverFunc
+}
+
+// Table is the table of targets.
+type Table []Row
+
+// Rows are the targets that mailhaul has, in the order of the manual.
+func Rows() Table { return Table{maildirRow(), mboxRow(), smtpRow(), lmtpRow(), pipeRow()} }
+
+// Kinds is the table as package config reads it.
+func (t Table) Kinds() []config.TargetKind {
+	kinds := make([]config.TargetKind, len(t))
+	for i, r := range t {
+		kinds[i] = config.TargetKind{Name: r.Name, Doc: r.Doc, Short: r.Short, New: func() config.Target { return r.New() }}
+	}
+	return kinds
+}
+
+// Forms are what --to takes, for people.
+func (t Table) Forms() string {
+	forms := make([]string, len(t))
+	for i, r := range t {
+		forms[i] = r.Form
+	}
+	return config.Or(forms)
+}
+
+// Recoverers settle what a crash left, by the kind of the intent.
+func (t Table) Recoverers() map[string]deliver.RecoverFunc {
+	all := make(map[string]deliver.RecoverFunc)
+	for _, r := range t {
+		for kind, f := range r.Recover {
+			all[kind] = f
+		}
+	}
+	return all
+}
+
+// Parse reads what follows --to. Relative paths start at the working directory.
+func (t Table) Parse(to string) (config.Target, error) {
+	scheme, rest, ok := strings.Cut(to, ":")
+	if !ok || rest == "" {
+		return nil, errors.New("wants KIND:WHERE, such as maildir:PATH")
+	}
+	var names []string
+	for _, r := range t {
+		schemes := r.schemes()
+		for _, s := range schemes {
+			if s == scheme {
+				return r.Parse(to)
+			}
+		}
+		names = append(names, schemes...)
+	}
+	return nil, fmt.Errorf("unknown kind of target, wants one of %s%s", strings.Join(names, ", "), config.DidYouMean(scheme, names))
+}
+
+func (r *Row) schemes() []string {
+	if r.Schemes != nil {
+		return r.Schemes
+	}
+	return []string{r.Name}
+}
+
+// Of are an account's targets.
+func Of(a *config.Account) []Target {
+	list := make([]Target, len(a.Deliver))
+	for i, t := range a.Deliver {
+		list[i] = t.(Target) // a row made it
+	}
+	return list
+}
+
+// Entry is a target as an element of deliver.
+func Entry(t config.Target) config.Map { return config.Pair(t.Kind(), t.(Target).Value()) }
