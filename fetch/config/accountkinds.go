@@ -14,6 +14,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/schedule"
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // pin decodes sha256/BASE64.
@@ -50,8 +51,18 @@ func keep() kind[plan.Keep] {
 	return either(short, rules)
 }
 
+// limitPreset decodes the name of a provider's limit.
 func limitPreset() kind[plan.Limits] {
-	return choiceOf("gmail, or a mapping of messages, bytes, bytes_per_day, rate", "gmail", plan.Limits{BytesPerDay: 1200 << 20})
+	var names []string
+	var limits []plan.Limits
+	for _, p := range provider.All() {
+		if p.Limit != nil {
+			bytes, _ := ParseSize(p.Limit.BytesPerDay) // a test reads them all
+			names, limits = append(names, p.Limit.Name), append(limits, plan.Limits{BytesPerDay: bytes})
+		}
+	}
+	list := strings.Join(names, " ")
+	return choiceOf(strings.Join(names, ", ")+", or a mapping of messages, bytes, bytes_per_day, rate", list, limits...)
 }
 
 func dedupe() kind[Dedupe] {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 	"github.com/mailhaul/mailhaul/oauth"
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // TestOtherKeys sets what the example of the manual does not.
@@ -119,5 +121,24 @@ func TestOwnAuthority(t *testing.T) {
 		if got := o.Of(a).CAFile; got != want {
 			t.Errorf("%s: CA file %q, want %q", provider, got, want)
 		}
+	}
+}
+
+// TestProviderLimits reads what providers.json writes as the configuration does.
+func TestProviderLimits(t *testing.T) {
+	var names []string
+	for _, p := range provider.All() {
+		if p.Limit == nil {
+			continue
+		}
+		names = append(names, p.Limit.Name)
+		c, err := parse(account("limit: " + p.Limit.Name))
+		want, bad := ParseSize(p.Limit.BytesPerDay)
+		if err != nil || bad != nil || c.Accounts[0].Limits != (plan.Limits{BytesPerDay: want}) {
+			t.Errorf("%s: %v, %v", p.Limit.Name, err, bad)
+		}
+	}
+	if !slices.Contains(names, "gmail") {
+		t.Errorf("limits of %v", names)
 	}
 }

@@ -11,7 +11,7 @@
 // part before the @; token_only, if it refuses passwords; password, which one
 // and where to get it, if it is not the account's own; enable, where POP3 is
 // switched on, if it is off at first; note, what else to know; config, the
-// line that its accounts want; no_pop3, why there is no server, and what to do
+// line that its accounts want; limit, see Limit; no_pop3, why there is no server, and what to do
 // instead; oauth, see Preset.
 package provider
 
@@ -44,8 +44,16 @@ type Provider struct {
 	Note      string   `json:"note"`
 	Config    string   `json:"config"`
 	NoPOP3    string   `json:"no_pop3"`
+	Limit     *Limit   `json:"limit"`
 	// OAuth is nil where there is no OAuth2 for mail.
 	OAuth *Preset `json:"oauth"`
+}
+
+// Limit is what a provider lets one account fetch: Name is the word of the
+// configuration for it, and BytesPerDay a size as the configuration writes it.
+type Limit struct {
+	Name        string `json:"name"`
+	BytesPerDay string `json:"bytes_per_day"`
 }
 
 // All returns the table in the order to show it, the large ones first.
