@@ -62,13 +62,13 @@ func (k *checker) fail(name, format string, args ...any) {
 func (k *checker) exclusive(x, y string) {
 	switch {
 	case k.own(x) && k.own(y):
-		k.fail(y, "cannot stand beside %s: remove one of the two", x)
+		k.fail(y, "conflicts with %s: remove one of the two", x)
 	case k.own(x):
 		k.unset(y)
 	case k.own(y):
 		k.unset(x)
 	case k.has(x) && k.has(y):
-		k.fail(y, "cannot stand beside %s: remove one of the two", x)
+		k.fail(y, "conflicts with %s: remove one of the two", x)
 	}
 }
 
@@ -188,7 +188,7 @@ func (k *checker) unused(names ...string) {
 
 func (k *checker) retention() {
 	if k.a.Policy.Gmail == plan.GmailRecent && !k.a.Policy.Keep.All() && k.has("gmail") {
-		k.fail("keep", "cannot stand beside gmail: recent, which must not delete")
+		k.fail("keep", "conflicts with gmail: recent, which must not delete")
 	}
 }
 
