@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,22 +17,22 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
-	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 // mishap is one failure made for real by one command line: what a person must
-// find in what it prints. ${...} are the words of a scene.
+// find in what it prints. It is a section of a file in testdata/mishaps, with one
+// of these keys a line; server, config and ground may come more than once. ${...}
+// are the words of a scene.
 type mishap struct {
 	name string
-	// server serves so many messages (0: one) to an account with these lines.
-	server pop3test.Options
-	msgs   int
-	config string
-	// ground prepares, and may run commands before.
-	ground func(s *scene)
-	// args is the command line; with a word --from or bare set there is no
-	// configuration. It is fetch if empty.
+	// server are words of startServer, after msgs=1; config is one line of the
+	// account.
+	server, config []string
+	// ground prepares, see grounds, and may run commands before.
+	ground []string
+	// args is the command line, fetch if empty; bare: there is no configuration.
 	args string
 	bare bool
 	// stop is the command at which the server is when a signal comes, and nth
@@ -40,7 +42,8 @@ type mishap struct {
 	exit int
 	// names is the account or file that must be named; says and hint are
 	// patterns for the error and for a hint line, and mail for the line that
-	// says what it means for the mail, or for the words that say the same.
+	// says what it means for the mail, or for the words that say the same:
+	// @NAME is one of meanings.
 	names, says, hint, mail string
 	// gone is how many messages are off the server afterwards.
 	gone int
@@ -48,12 +51,69 @@ type mishap struct {
 	broken bool
 }
 
-// scene is a server, an account and a place for one mishap.
+// readMishaps reads a file of testdata/mishaps.
+func readMishaps(t *testing.T, file string) (list []mishap) {
+	t.Helper()
+	archive, err := txtar.ParseFile(filepath.Join("testdata", "mishaps", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range archive.Files {
+		m := mishap{name: f.Name, server: []string{"msgs=1"}}
+		for line := range strings.Lines(string(f.Data)) {
+			key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+			if err := m.set(key, value); err != nil {
+				t.Fatalf("%s: %s: %v", file, f.Name, err)
+			}
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+func (m *mishap) set(key, value string) (err error) {
+	switch key {
+	case "server":
+		m.server = append(m.server, value)
+	case "config":
+		m.config = append(m.config, value)
+	case "ground":
+		m.ground = append(m.ground, value)
+	case "args":
+		m.args = value
+	case "bare":
+		m.bare = true
+	case "broken":
+		m.broken = true
+	case "stop":
+		m.stop = value
+	case "nth":
+		m.nth, err = strconv.Atoi(value)
+	case "exit":
+		m.exit, err = strconv.Atoi(value)
+	case "gone":
+		m.gone, err = strconv.Atoi(value)
+	case "names":
+		m.names = value
+	case "says":
+		m.says = value
+	case "hint":
+		m.hint = value
+	case "mail":
+		if m.mail = value; value[0] == '@' {
+			m.mail = meanings[value[1:]]
+		}
+	default:
+		err = fmt.Errorf("no key %q", key)
+	}
+	return err
+}
+
+// scene is a lab with a server, for one mishap.
 type scene struct {
-	t      *testing.T
+	*lab
 	m      *mishap
-	drop   *pop3test.Maildrop
-	server *pop3test.Server
+	server *server
 	vars   map[string]string
 }
 
@@ -64,40 +124,28 @@ const thePassword = "tR0ub4dor-3"
 var jargon = []string{"context canceled", "context deadline", "runtime error", "fallocate", "inappropriate ioctl", "i/o timeout",
 	"dial tcp", "%!", "0x", "panic", "ACCOUNT", "failed to", "maildrop maildrop", "nil pointer", "invalid database", "EOF"}
 
-func runMishaps(t *testing.T, rows []mishap) {
+func runMishaps(t *testing.T, file string) {
+	rows := readMishaps(t, file)
+	if len(rows) == 0 {
+		t.Fatalf("%s is empty", file)
+	}
 	for i := range rows {
 		t.Run(rows[i].name, rows[i].run)
 	}
 }
 
 func newScene(t *testing.T, m *mishap) *scene {
-	drop := &pop3test.Maildrop{}
-	for i := range max(m.msgs, 1) {
-		drop.Add(fmt.Sprintf("uid-%d", i+1), fmt.Appendf(nil, "Subject: x%d\r\nMessage-ID: <%d@x>\r\n\r\nbody\r\n", i+1, i+1))
-	}
-	o := m.server
-	o.Password = thePassword
-	s := &scene{t: t, m: m, drop: drop, server: pop3test.NewServer(drop, o)}
-	t.Cleanup(s.server.Close)
-	dir := t.TempDir()
-	ca, err := s.server.CA.WriteRoot(dir)
-	if err != nil {
+	s := &scene{lab: newLab(t), m: m}
+	var err error
+	if s.server, err = startServer(append(m.server, "password="+thePassword)); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.server.Close)
 	_, port, _ := net.SplitHostPort(s.server.Addr())
-	s.vars = map[string]string{"ADDR": s.server.Addr(), "PORT": port, "DIR": dir, "CA": ca,
-		"DB": state.Path(filepath.Join(dir, "state"), "alice@localhost:"+port)}
-	s.write("password", thePassword+"\n")
+	s.vars = map[string]string{"ADDR": s.server.Addr(), "PORT": port, "DIR": s.dir, "CA": s.write("ca.pem", s.server.RootPEM()),
+		"DB": state.Path(s.path("state"), "alice@localhost:"+port)}
+	s.write("password", []byte(thePassword+"\n"))
 	return s
-}
-
-// write makes a file in the scene's directory and returns its path.
-func (s *scene) write(name, text string) string {
-	path := filepath.Join(s.vars["DIR"], name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-	return path
 }
 
 func (s *scene) expand(text string) string {
@@ -111,16 +159,17 @@ func (s *scene) expand(text string) string {
 
 // configure writes the configuration, unless ground wrote another.
 func (s *scene) configure() {
-	if _, err := os.Stat(filepath.Join(s.vars["DIR"], "config.yaml")); err == nil || s.m.bare {
+	if _, err := os.Stat(s.path("config.yaml")); err == nil || s.m.bare {
 		return
 	}
-	lines := "accounts:\n  work:\n    user: alice\n" + s.m.config
+	lines := append([]string{"user: alice"}, s.m.config...)
 	for _, l := range []string{"server: localhost:${PORT}", "ca_file: ${CA}", `password: {file: "${DIR}/password"}`, `deliver: [{maildir: "${DIR}/Mail"}]`} {
-		if key, _, _ := strings.Cut(l, ":"); !strings.Contains("\n"+s.m.config, "\n    "+key+":") {
-			lines += "    " + l + "\n"
+		key, _, _ := strings.Cut(l, ":")
+		if !slices.ContainsFunc(lines, func(own string) bool { return strings.HasPrefix(own, key+":") }) {
+			lines = append(lines, l)
 		}
 	}
-	s.write("config.yaml", s.expand(lines))
+	s.write("config.yaml", []byte(s.expand(accountYAML("work", lines))))
 }
 
 // mailhaul runs one command line; a signal comes once the server has received
@@ -165,8 +214,8 @@ func (s *scene) mailhaul(args, event string) (code int, out, log string) {
 
 func (m *mishap) run(t *testing.T) {
 	s := newScene(t, m)
-	if m.ground != nil {
-		m.ground(s)
+	for _, words := range m.ground {
+		s.prepare(words)
 	}
 	before, _ := os.ReadFile(s.vars["DB"])
 	args := m.args
@@ -188,7 +237,7 @@ func (m *mishap) run(t *testing.T) {
 			t.Errorf("speaks of %q", w)
 		}
 	}
-	if got, want := s.drop.Len(), max(m.msgs, 1)-m.gone; got != want {
+	if got, want := s.server.drop.Len(), len(s.server.sent)-m.gone; got != want {
 		t.Errorf("%d messages on the server, want %d", got, want)
 	}
 	s.checkState(before)
@@ -253,35 +302,59 @@ func (s *scene) checkState(before []byte) {
 	}
 }
 
-// Patterns of what a failure means for the mail.
-const (
-	goesOn    = `(?m)^  mail: this run deleted nothing from the server; the next run goes on from here$`
-	mended    = `(?m)^  mail: this run deleted nothing from the server; once this is mended, the next run goes on from here$`
-	unchanged = `(?m)^  mail: nothing was changed, here or on the server$`
-	untouched = `(?m)^  mail: nothing was deleted, here or on the server$`
-	notDone   = `(?m)^  hint: Nothing was (done|fetched|changed|imported|checked)`
-)
+// meanings are patterns of what a failure means for the mail.
+var meanings = map[string]string{
+	"goes on":   `(?m)^  mail: this run deleted nothing from the server; the next run goes on from here$`,
+	"fixed":     `(?m)^  mail: this run deleted nothing from the server; once this is mended, the next run goes on from here$`,
+	"unchanged": `(?m)^  mail: nothing was changed, here or on the server$`,
+	"untouched": `(?m)^  mail: nothing was deleted, here or on the server$`,
+	"not done":  `(?m)^  hint: Nothing was (done|fetched|changed|imported|checked)`,
+}
 
-// first runs a command that must work.
-func first(args string) func(*scene) {
-	return func(s *scene) {
-		s.t.Helper()
-		if code, out, log := s.mailhaul(args, ""); code != 0 {
-			s.t.Fatalf("%s: exit %d: %s%s", args, code, out, log)
-		}
+// grounds prepare a scene.
+var grounds = map[string]func(*scene){
+	"lose one":                     (*scene).loseOne,
+	"taken over":                   (*scene).takenOver,
+	"refusing proxy":               func(s *scene) { s.vars["PROXY"] = connectProxy(s.t, closedPort(s.t)) },
+	"no password":                  (*scene).noPassword,
+	"renamed":                      func(s *scene) { s.server.drop.Rename(func(uid string) string { return "new-" + uid }) },
+	"one more":                     func(s *scene) { s.server.drop.Add("uid-more", []byte("Subject: more\r\n\r\nbody\r\n")) },
+	"close the server":             func(s *scene) { s.server.Close() },
+	"password for all":             func(s *scene) { _ = os.Chmod(s.path("password"), 0o644) },
+	"configuration is a directory": func(s *scene) { _ = os.Mkdir(s.path("config.yaml"), 0o700) },
+	"not YAML":                     func(s *scene) { s.write("config.yaml", []byte("accounts: {work: [\n")) },
+	"garbage":                      (*scene).garbage,
+	"cut the state":                func(s *scene) { s.change(func(b []byte) []byte { return b[:8192] }) },
+	"noise in the state":           (*scene).noiseInState,
+	"newer state":                  (*scene).newerState,
+	"break a record":               (*scene).breakRecord,
+	"hold the state":               (*scene).holdState,
+	"fill up":                      (*scene).fillUp,
+	"full disk":                    func(s *scene) { fullDisk(s.t, s.vars) },
+	"read-only disk":               func(s *scene) { readOnlyDisk(s.t, s.vars) },
+	"no listener":                  func(s *scene) { noListener(s.t, s.vars) },
+	"plain file":                   func(s *scene) { plainFile(s.t, s.vars) },
+	"on Linux":                     func(s *scene) { onLinux(s.t, s.vars) },
+}
+
+// prepare does what one line of ground says: one of grounds, "run ARGS" for a
+// command that must work, or "intend KIND" for a delivery that is left open.
+func (s *scene) prepare(words string) {
+	s.t.Helper()
+	if args, ok := strings.CutPrefix(words, "run "); ok {
+		s.first(args)
+	} else if kind, ok := strings.CutPrefix(words, "intend "); ok {
+		s.intend(kind)
+	} else if ground := grounds[words]; ground != nil {
+		ground(s)
+	} else {
+		s.t.Fatalf("no ground %q", words)
 	}
 }
 
-// grounds are several in their order.
-func grounds(all ...func(*scene)) func(*scene) {
-	return func(s *scene) {
-		for _, g := range all {
-			g(s)
-		}
+func (s *scene) first(args string) {
+	s.t.Helper()
+	if code, out, log := s.mailhaul(args, ""); code != 0 {
+		s.t.Fatalf("%s: exit %d: %s%s", args, code, out, log)
 	}
-}
-
-// with is a ground of the meetings.
-func with(ground func(*testing.T, map[string]string)) func(*scene) {
-	return func(s *scene) { ground(s.t, s.vars) }
 }

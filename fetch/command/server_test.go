@@ -67,49 +67,16 @@ func serverOf(ts *testscript.TestScript, args []string) (*server, []string) {
 	return s, rest
 }
 
-// cmdPOP3 starts a server. Words: msgs=N, size=BYTES of each,
-// uid-bytes=N of each (after msgs), stls, plain, nouidl, notop, nocapa,
-// nopipelining, exclusive, login-delay=D, delete-late=D, login-error=TEXT, cert=expired,
-// cert=wrong-host, cert=self-signed, uids=A,B,C (Go-quoted each), and
-// ON|ACTION[|ARG][|always][|done][|after=N][|nth=N] for a fault.
+// cmdPOP3 starts a server, as its words say: see startServer.
 func cmdPOP3(ts *testscript.TestScript, _ bool, args []string) {
 	name, words := nameOption(args)
-	s := &server{drop: &pop3test.Maildrop{}}
-	o := pop3test.Options{CA: pop3test.NewCA()}
-	n, uids := 5, []string(nil)
-	for _, w := range words {
-		key, val, _ := strings.Cut(w, "=")
-		switch {
-		case strings.Contains(w, "|"):
-			o.Faults = append(o.Faults, parseFault(ts, w))
-		case key == "msgs":
-			n = number(ts, val)
-		case key == "uids":
-			for _, q := range strings.Split(val, ",") {
-				u, err := strconv.Unquote(`"` + q + `"`)
-				ts.Check(err)
-				uids = append(uids, u)
-			}
-			n = len(uids)
-		case key == "size":
-			s.pad = number(ts, val)
-		case key == "uid-bytes":
-			for i := range n {
-				uids = append(uids, fmt.Sprintf("%0*d", number(ts, val), i))
-			}
-		case key == "exclusive":
-			s.drop.Exclusive = true
-		default:
-			option(ts, &o, key, val)
-		}
-	}
+	s, err := startServer(words)
+	ts.Check(err)
 	// The old one keeps its port until the end: on the same port the account
 	// would be the same, and its mail fetched already.
 	if old := worldOf(ts).servers[name]; old != nil {
 		worldOf(ts).undo = append(worldOf(ts).undo, old.Close)
 	}
-	s.Server = pop3test.NewServer(s.drop, o)
-	s.fill(n, uids)
 	worldOf(ts).servers[name] = s
 	_, port, _ := net.SplitHostPort(s.Addr())
 	ca := filepath.Join(ts.MkAbs("."), name+"ca.pem")
@@ -120,98 +87,6 @@ func cmdPOP3(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(name+"ADDR", s.Addr())
 	ts.Setenv(name+"PORT", port)
 	ts.Setenv(name+"CA", ca)
-}
-
-func option(ts *testscript.TestScript, o *pop3test.Options, key, val string) {
-	switch key {
-	case "stls":
-		o.Security = pop3test.STLS
-	case "plain":
-		o.Security = pop3test.Plain
-	case "nouidl":
-		o.NoUIDL = true
-	case "notop":
-		o.NoTOP = true
-	case "nocapa":
-		o.NoCAPA = true
-	case "nopipelining":
-		o.NoPipelining = true
-	case "login-delay":
-		d, err := time.ParseDuration(val)
-		ts.Check(err)
-		o.LoginDelay = d
-	case "delete-late":
-		d, err := time.ParseDuration(val)
-		ts.Check(err)
-		o.DeleteLate = d
-	case "login-error":
-		o.LoginError = val
-	case "cert":
-		c := o.CA.SelfSigned("localhost", "127.0.0.1")
-		switch val {
-		case "expired":
-			c = o.CA.Expired("localhost", "127.0.0.1")
-		case "wrong-host":
-			c = o.CA.WrongHost()
-		}
-		o.Certificate = &c
-	default:
-		ts.Fatalf("pop3: no word %q", key)
-	}
-}
-
-func parseFault(ts *testscript.TestScript, w string) pop3test.Fault {
-	parts := strings.Split(w, "|")
-	f := pop3test.Fault{On: parts[0]}
-	arg := ""
-	for _, p := range parts[2:] {
-		key, val, _ := strings.Cut(p, "=")
-		switch key {
-		case "always":
-			f.Always = true
-		case "done":
-			f.Done = true
-		case "after":
-			f.After = int64(number(ts, val))
-		case "uid":
-			f.UID = val
-		case "nth":
-			f.Nth = number(ts, val)
-		default:
-			arg = p
-		}
-	}
-	text, err := strconv.Unquote(`"` + arg + `"`)
-	ts.Check(err)
-	switch parts[1] {
-	case "cut":
-		f.Do = pop3test.Cut()
-	case "reset":
-		f.Do = pop3test.Reset()
-	case "stall":
-		f.Do = pop3test.Stall()
-	case "err":
-		f.Do = pop3test.Err(text)
-	case "raw":
-		f.Do = pop3test.Raw(text)
-	case "append":
-		f.Do = pop3test.Append(text)
-	case "endless-line":
-		f.Do = pop3test.EndlessLine()
-	case "endless-list":
-		f.Do = pop3test.EndlessList()
-	case "endless-body":
-		f.Do = pop3test.EndlessBody()
-	case "hang-up-on-pipelining":
-		f.Do = pop3test.HangUpOnPipelining()
-	case "drip":
-		d, err := time.ParseDuration(text)
-		ts.Check(err)
-		f.Do = pop3test.Drip(d)
-	default:
-		ts.Fatalf("pop3: no action %q", parts[1])
-	}
-	return f
 }
 
 func number(ts *testscript.TestScript, s string) int {

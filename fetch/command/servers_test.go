@@ -47,15 +47,16 @@ func (l *lab) write(name string, data []byte) string {
 // and the given lines, "key: value" each.
 func (l *lab) account(lines ...string) {
 	l.t.Helper()
-	var b strings.Builder
-	b.WriteString("accounts:\n  lab:\n    id: lab\n    user: alice\n")
+	l.write("config.yaml", []byte(accountYAML("lab", append(append([]string{"id: lab", "user: alice"}, lines...), "deliver: [{maildir: '"+l.path("Maildir")+"'}]"))))
+}
+
+// accountYAML is a configuration of one account with the given lines.
+func accountYAML(name string, lines []string) string {
+	text := "accounts:\n  " + name + ":\n"
 	for _, line := range lines {
-		for part := range strings.Lines(line) {
-			b.WriteString("    " + strings.TrimRight(part, "\n") + "\n")
-		}
+		text += "    " + strings.ReplaceAll(strings.TrimRight(line, "\n"), "\n", "\n    ") + "\n"
 	}
-	fmt.Fprintf(&b, "    deliver:\n      - maildir: %s\n", l.path("Maildir"))
-	l.write("config.yaml", []byte(b.String()))
+	return text
 }
 
 const password = "Pa55-of-alice"
