@@ -54,21 +54,21 @@ func runCheck(c *cli.Context) error {
 }
 
 // reportChecked says that an account's configuration is fine.
-func (e *env) reportChecked(a *config.Account) error {
+func (e *call) reportChecked(a *config.Account) error {
 	var to []string
 	for _, t := range a.Deliver {
 		to = append(to, t.ID())
 	}
 	token := e.tokenState(a)
-	if e.json {
-		return jsonline.Write(e.std.Out, jsonline.Checked{Account: a.Name, OK: true, User: a.User,
+	if e.out.JSON {
+		return jsonline.Write(e.out.Out, jsonline.Checked{Account: a.Name, OK: true, User: a.User,
 			Server: a.Server.Address(), TLS: a.Server.Security.String(), Deliver: to, Token: token})
 	}
-	if !e.quiet {
-		fmt.Fprintf(e.std.Out, "%s: ok: %s at %s, %s, to %s\n", a.Name, term.Printable(a.User), a.Server.Address(), a.Server.Security, term.Printable(strings.Join(to, ", ")))
+	if !e.out.Quiet {
+		fmt.Fprintf(e.out.Out, "%s: ok: %s at %s, %s, to %s\n", a.Name, term.Printable(a.User), a.Server.Address(), a.Server.Security, term.Printable(strings.Join(to, ", ")))
 	}
-	if token != nil && (!e.quiet || token.NeedsLogin || token.Warning != "") {
-		writeTokenState(e.std.Out, a.Name, token)
+	if token != nil && (!e.out.Quiet || token.NeedsLogin || token.Warning != "") {
+		writeTokenState(e.out.Out, a.Name, token)
 	}
 	return nil
 }

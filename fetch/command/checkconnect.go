@@ -25,7 +25,7 @@ import (
 
 // walk is the check of one account.
 type walk struct {
-	*env
+	*call
 	a      *config.Account
 	wait   time.Duration // for the server's LOGIN-DELAY
 	facts  state.Facts   // of the server, as far as is on record
@@ -36,10 +36,10 @@ type walk struct {
 }
 
 // checkConnections walks each account and ends with the worst exit code.
-func (e *env) checkConnections(ctx context.Context, accounts []*config.Account, wait time.Duration) error {
+func (e *call) checkConnections(ctx context.Context, accounts []*config.Account, wait time.Duration) error {
 	var codes []fetch.Exit
 	for _, a := range accounts {
-		w := &walk{env: e, a: a, wait: wait}
+		w := &walk{call: e, a: a, wait: wait}
 		w.run(ctx)
 		codes = append(codes, fetch.ExitOf(w.err))
 		if err := ctx.Err(); err != nil {
@@ -52,8 +52,8 @@ func (e *env) checkConnections(ctx context.Context, accounts []*config.Account, 
 // run takes the steps in their order. What does not depend on the connection
 // is looked at even if that fails.
 func (w *walk) run(ctx context.Context) {
-	if !w.json {
-		fmt.Fprintf(w.std.Out, "%s: %s at %s, %s\n", term.Printable(w.a.Name), term.Printable(w.a.User), w.a.Server.Address(), w.a.Server.Security)
+	if !w.out.JSON {
+		fmt.Fprintf(w.out.Out, "%s: %s at %s, %s\n", term.Printable(w.a.Name), term.Printable(w.a.User), w.a.Server.Address(), w.a.Server.Security)
 	}
 	w.checkState()
 	w.checkTargets(ctx)
@@ -62,29 +62,29 @@ func (w *walk) run(ctx context.Context) {
 		w.checkAddresses(ctx)
 	}
 	w.checkSession(ctx)
-	if w.json {
+	if w.out.JSON {
 		return
 	}
 	if w.err == nil {
-		fmt.Fprintf(w.std.Out, "%s: everything works\n", term.Printable(w.a.Name))
+		fmt.Fprintf(w.out.Out, "%s: everything works\n", term.Printable(w.a.Name))
 	}
 }
 
 // add reports a step.
 func (w *walk) add(s jsonline.Step, began time.Time) {
 	s.Account, s.Millis = w.a.Name, time.Since(began).Milliseconds()
-	if w.json {
-		_ = jsonline.Write(w.std.Out, s)
+	if w.out.JSON {
+		_ = jsonline.Write(w.out.Out, s)
 		return
 	}
 	const indent = "        "
-	width := term.Width(w.tty)
+	width := w.out.Width()
 	detail := term.Printable(s.Detail)
 	if text := fmt.Sprintf("  ok    %-10s %s  (%d ms)", s.Step, detail, s.Millis); width > 0 && utf8.RuneCountInString(text) > width {
-		fmt.Fprintf(w.std.Out, "  %s  %s  (%d ms)\n", w.mark(s.Mark), s.Step, s.Millis)
+		fmt.Fprintf(w.out.Out, "  %s  %s  (%d ms)\n", w.mark(s.Mark), s.Step, s.Millis)
 		w.below(indent, detail, width)
 	} else {
-		fmt.Fprintf(w.std.Out, "  %s  %-10s %s  (%d ms)\n", w.mark(s.Mark), s.Step, detail, s.Millis)
+		fmt.Fprintf(w.out.Out, "  %s  %-10s %s  (%d ms)\n", w.mark(s.Mark), s.Step, detail, s.Millis)
 	}
 	if s.Advice != "" {
 		for _, line := range strings.Split(s.Advice, "\n") {
@@ -96,14 +96,14 @@ func (w *walk) add(s jsonline.Step, began time.Time) {
 // below prints text under a step, folded to the terminal.
 func (w *walk) below(indent, text string, width int) {
 	for _, line := range term.Fold(text, width-len(indent)) {
-		fmt.Fprintln(w.std.Out, indent+line)
+		fmt.Fprintln(w.out.Out, indent+line)
 	}
 }
 
 // mark is a mark as a person sees it.
 func (w *walk) mark(m jsonline.Mark) string {
 	text := map[jsonline.Mark]string{jsonline.OK: "ok  ", jsonline.Warn: "warn", jsonline.Fail: "FAIL"}[m]
-	if !w.color {
+	if !w.out.Color {
 		return text
 	}
 	colour := map[jsonline.Mark]string{jsonline.OK: "32", jsonline.Warn: "33", jsonline.Fail: "1;31"}[m]

@@ -64,7 +64,7 @@ func TestPrintedObjectsAreKnown(t *testing.T) {
 }
 
 // writers are the functions that print an object.
-var writers = []string{"Encode", "Marshal", "MarshalIndent", "Row", "tell", "changed"}
+var writers = []string{"Encode", "Marshal", "MarshalIndent", "Row"}
 
 func isJSONLine(e ast.Expr) bool {
 	sel, ok := e.(*ast.SelectorExpr)

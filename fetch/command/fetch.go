@@ -79,7 +79,7 @@ func runFetch(c *cli.Context) error {
 }
 
 // chosen are the accounts to fetch: by name, by URL, or by a saved plan.
-func chosen(c *cli.Context) (*env, []*fetch.Account, error) {
+func chosen(c *cli.Context) (*call, []*fetch.Account, error) {
 	if c.IsSet("plan") {
 		return planned(c)
 	}
@@ -92,7 +92,7 @@ func chosen(c *cli.Context) (*env, []*fetch.Account, error) {
 }
 
 // source returns the accounts that the command line names, by URL or by name.
-func source(c *cli.Context) (*env, []*config.Account, error) {
+func source(c *cli.Context) (*call, []*config.Account, error) {
 	if c.IsSet("from") || c.IsSet("to") {
 		return fromURL(c)
 	}
@@ -113,7 +113,7 @@ func source(c *cli.Context) (*env, []*config.Account, error) {
 	return e, part.pick(accounts), err
 }
 
-func fromURL(c *cli.Context) (*env, []*config.Account, error) {
+func fromURL(c *cli.Context) (*call, []*config.Account, error) {
 	switch {
 	case c.Args().Present():
 		return nil, nil, exit.Usagef("--from and account names exclude each other")
@@ -122,7 +122,7 @@ func fromURL(c *cli.Context) (*env, []*config.Account, error) {
 	case c.IsSet("shard"):
 		return nil, nil, exit.Usagef("--from and --shard exclude each other")
 	}
-	e, err := newEnv(c)
+	e, err := newCall(c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -203,8 +203,8 @@ func shape(a *fetch.Account, o plan.SavedOptions) {
 }
 
 // build makes the engine's accounts; all mistakes are found before any work.
-func (e *env) build(accounts []*config.Account, change func(*fetch.Account)) ([]*fetch.Account, error) {
-	e.built = accounts
+func (e *call) build(accounts []*config.Account, change func(*fetch.Account)) ([]*fetch.Account, error) {
+	e.chosen = accounts
 	var list []*fetch.Account
 	var errs []error
 	for _, a := range accounts {
@@ -224,23 +224,23 @@ func (e *env) build(accounts []*config.Account, change func(*fetch.Account)) ([]
 }
 
 // fetch runs the accounts and prints each as it finishes.
-func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary {
-	e.confine(e.built, len(list) > 0 && list[0].CreateTargets)
+func (e *call) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary {
+	e.confine(e.chosen, len(list) > 0 && list[0].CreateTargets)
 	status := e.statuses(list)
 	watcher := e.watch(status, false)
 	reps := reporters{status, watcher}
 	done := func() {}
-	if e.bars {
-		b := term.NewBars(e.screen)
+	if e.out.Bars {
+		b := term.NewBars(e.out.Screen)
 		defer context.AfterFunc(ctx, b.Home)()
 		reps, done = append(reps, b), b.Close
-	} else if !e.quiet {
-		reps = append(reps, term.NewLines(e.std.Err))
+	} else if !e.out.Quiet {
+		reps = append(reps, term.NewLines(e.out.Err))
 	}
 	f := e.fetcher()
-	p := &printer{env: e}
+	p := &printer{call: e}
 	f.Reporter = append(reps, p)
-	if e.screen != nil && e.verbose == 0 {
+	if e.out.Screen != nil && e.out.Verbose == 0 {
 		f.Log = logging.Only(e.log, func(r slog.Record) bool { // the printer shows these
 			return r.Message != "target stopped" && r.Message != "message failed"
 		})
@@ -254,7 +254,7 @@ func (e *env) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary 
 		}
 	}
 	if slices.ContainsFunc(sums, func(s fetch.Summary) bool { return errors.Is(s.Err, context.Canceled) }) {
-		fmt.Fprintln(e.std.Err, "mailhaul: "+exit.Stopped(fetchStopped).Error())
+		fmt.Fprintln(e.out.Err, "mailhaul: "+exit.Stopped(fetchStopped).Error())
 	}
 	return sums
 }
@@ -264,7 +264,7 @@ func waitFlag() cli.Flag {
 	return &cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds, and for the server's LOGIN-DELAY"}
 }
 
-func (e *env) fetcher() *fetch.Fetcher {
+func (e *call) fetcher() *fetch.Fetcher {
 	f := &fetch.Fetcher{StateDir: e.builder.StateDir, Recover: target.Rows().Recoverers(), Log: e.log}
 	if e.conf != nil {
 		f.Parallel, f.PerHost = e.conf.Parallel, e.conf.PerHost
@@ -274,7 +274,7 @@ func (e *env) fetcher() *fetch.Fetcher {
 
 // printer prints a line or an object for each account that finishes.
 type printer struct {
-	*env
+	*call
 	mu sync.Mutex
 }
 
@@ -289,19 +289,19 @@ func (p *printer) print(s *fetch.Summary) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.json:
+	case p.out.JSON:
 		_ = p.writeJSON(s)
-	case !p.quiet || s.Err != nil:
-		writeLine(p.std.Out, s)
+	case !p.out.Quiet || s.Err != nil:
+		writeLine(p.out.Out, s)
 	}
 	if s.Err != nil && !errors.Is(s.Err, context.Canceled) {
 		mail := s.Mail()
-		if p.json {
+		if p.out.JSON {
 			mail = "" // the object has it
 		}
 		p.failed(s.Account, s.Err, mail)
 	}
-	p.printNotes(s.Account, s.Notes)
+	p.out.Notes(s.Account, s.Notes)
 }
 
 // verdict is the exit code of several accounts' runs; their stories are told.

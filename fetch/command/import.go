@@ -47,7 +47,7 @@ func importCommand() *cli.Command {
 // importRun is one import: what the other program has, and what of it becomes
 // ours.
 type importRun struct {
-	*env
+	*call
 	c      *cli.Context
 	result *rcfile.Result
 	list   []*fetch.Account // in the order of the result, those that parse
@@ -69,7 +69,7 @@ func runImport(c *cli.Context) error {
 	if lists && c.Bool("write") {
 		return exit.Usagef("--write goes without --state, --state-file and --verify: write the configuration first, and look at it")
 	}
-	e, err := newEnv(c)
+	e, err := newCall(c)
 	if err != nil {
 		return err
 	}
@@ -81,10 +81,10 @@ func runImport(c *cli.Context) error {
 		return err
 	}
 	o := importOptions(secrets)
-	if e.std.In != nil {
-		o.Stdin = e.std.In
+	if e.out.In != nil {
+		o.Stdin = e.out.In
 	}
-	r := &importRun{env: e, c: c}
+	r := &importRun{call: e, c: c}
 	r.result, err = programs.Read(c.Args().Get(0), c.Args().Get(1), o)
 	if err != nil {
 		return importError(err)
@@ -96,7 +96,7 @@ func runImport(c *cli.Context) error {
 		return r.lists(takeOver)
 	}
 	if why, busy := r.result.Format.Busy(r.result); busy {
-		fmt.Fprintf(e.std.Err, "mailhaul: note: %s; stop it before its seen-list is taken over\n", term.Printable(why))
+		fmt.Fprintf(e.out.Err, "mailhaul: note: %s; stop it before its seen-list is taken over\n", term.Printable(why))
 	}
 	if c.Bool("write") {
 		return r.write(configPath(c))
@@ -104,7 +104,7 @@ func runImport(c *cli.Context) error {
 	if err := r.writeSecrets(); err != nil {
 		return err
 	}
-	_, err = e.std.Out.Write(r.result.YAML())
+	_, err = e.out.Out.Write(r.result.YAML())
 	return err
 }
 
@@ -161,7 +161,7 @@ func (r *importRun) lists(takeOver bool) error {
 	}
 	for i := range seen {
 		if seen[i].Account == "" {
-			fmt.Fprintf(r.std.Err, "mailhaul: note: %s:%d: a list for %s@%s belongs to no account here and was left alone\n",
+			fmt.Fprintf(r.out.Err, "mailhaul: note: %s:%d: a list for %s@%s belongs to no account here and was left alone\n",
 				seen[i].Source, seen[i].Line, term.Printable(seen[i].User), term.Printable(seen[i].Host))
 		}
 	}
@@ -198,7 +198,7 @@ func (r *importRun) account(ctx context.Context, a *config.Account, seen []rcfil
 	if len(list.UIDs) == 0 && takeOver && !r.c.Bool("force") {
 		return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("no seen-list of this account: looked for %s", strings.Join(r.looked(), ", "))}, advice.NoSeenList)
 	}
-	fa, err := r.env.builder.Account(a)
+	fa, err := r.call.builder.Account(a)
 	if err != nil {
 		return err
 	}
@@ -216,8 +216,8 @@ func (r *importRun) account(ctx context.Context, a *config.Account, seen []rcfil
 		return cmp.Or(err, verdict)
 	}
 	if takeOver {
-		return r.tell(jsonline.TakenOver{Account: a.Name, TakenOver: added},
-			fmt.Sprintf("%s: %s taken over as seen", a.Name, term.Plural(added, "message")))
+		return r.out.Row(jsonline.TakenOver{Account: a.Name, TakenOver: added},
+			term.Printable(fmt.Sprintf("%s: %s taken over as seen", a.Name, term.Plural(added, "message"))))
 	}
 	return nil
 }
@@ -241,11 +241,11 @@ func (r *importRun) choose(account string, server []string, list rcfile.SeenList
 	}
 	m := rcfile.Match(server, list)
 	d := m.Diagnose(r.result.Format.Name)
-	err := r.tell(jsonline.Match{Account: account, Listed: len(server), Known: len(m.Known), Unknown: len(m.Unknown), OK: !d.Bad, Causes: d.Causes},
-		account+": "+d.Summary)
+	err := r.out.Row(jsonline.Match{Account: account, Listed: len(server), Known: len(m.Known), Unknown: len(m.Unknown), OK: !d.Bad, Causes: d.Causes},
+		term.Printable(account+": "+d.Summary))
 	for _, cause := range d.Causes {
-		if !r.json {
-			fmt.Fprintf(r.std.Out, "%s:   %s\n", account, term.Printable(cause))
+		if !r.out.JSON {
+			fmt.Fprintf(r.out.Out, "%s:   %s\n", account, term.Printable(cause))
 		}
 	}
 	if d.Bad && !r.c.Bool("force") {
@@ -278,17 +278,8 @@ func (r *importRun) offline(account string, list rcfile.SeenList) []fetch.SeenEl
 		out = append(out, fetch.SeenElsewhere{UID: s.UID, FirstSeen: s.FirstSeen})
 	}
 	if inexact > 0 {
-		fmt.Fprintf(r.std.Err, "mailhaul: %s: %d of %d entries are not stored exactly by %s: use --verify, which compares them with the server\n",
+		fmt.Fprintf(r.out.Err, "mailhaul: %s: %d of %d entries are not stored exactly by %s: use --verify, which compares them with the server\n",
 			term.Printable(account), inexact, len(list.UIDs), r.result.Format.Name)
 	}
 	return out
-}
-
-// tell prints a result for a person or a program.
-func (r *importRun) tell(row any, text string) error {
-	if r.json {
-		return jsonline.Write(r.std.Out, row)
-	}
-	_, err := fmt.Fprintln(r.std.Out, term.Printable(text))
-	return err
 }

@@ -39,7 +39,7 @@ func (r *importRun) write(path string) error {
 			off++
 		}
 	}
-	fmt.Fprintf(r.std.Err, "mailhaul: wrote %s to %s, %d of them not enabled: its comments say what could not be carried over; then: mailhaul check --connect\n",
+	fmt.Fprintf(r.out.Err, "mailhaul: wrote %s to %s, %d of them not enabled: its comments say what could not be carried over; then: mailhaul check --connect\n",
 		term.Plural(len(r.result.Accounts), "account"), term.Printable(path), off)
 	return nil
 }
@@ -68,7 +68,7 @@ func (r *importRun) writeSecrets() error {
 		if err := durable.WriteFile(s.Path, []byte(s.Value+"\n")); err != nil {
 			return err
 		}
-		fmt.Fprintf(r.std.Err, "mailhaul: wrote the password to %s (0600)\n", s.Path)
+		fmt.Fprintf(r.out.Err, "mailhaul: wrote the password to %s (0600)\n", s.Path)
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func initCommand() *cli.Command {
 
 // setup is one run of init: what is known of the account so far.
 type setup struct {
-	*env
+	*call
 	*term.Dialogue
 	c       *cli.Context
 	path    string         // the configuration
@@ -90,17 +90,17 @@ func runInit(c *cli.Context) error {
 	s.way = way
 	written, err := s.run(c.Context)
 	if err != nil && !written {
-		fmt.Fprintln(s.std.Err, "mailhaul: no configuration was written")
+		fmt.Fprintln(s.out.Err, "mailhaul: no configuration was written")
 	}
 	return err
 }
 
 func newSetup(c *cli.Context) (*setup, error) {
-	e, err := newEnv(c)
+	e, err := newCall(c)
 	if err != nil {
 		return nil, err
 	}
-	s := &setup{env: e, c: c, Dialogue: term.NewDialogue(e.std, c.Bool("yes") || e.json), relay: "127.0.0.1:25"}
+	s := &setup{call: e, c: c, Dialogue: term.NewDialogue(e.out.Streams, c.Bool("yes") || e.out.JSON), relay: "127.0.0.1:25"}
 	s.path = cmp.Or(c.String("config"), config.DefaultPath())
 	s.old, err = config.Load(s.path, configOptions())
 	switch {
@@ -142,8 +142,8 @@ func (s *setup) run(ctx context.Context) (written bool, err error) {
 
 // say tells the person something; a script wants results only.
 func (s *setup) say(format string, args ...any) {
-	if !s.json && !s.quiet {
-		fmt.Fprintf(s.std.Out, format+"\n", args...)
+	if !s.out.JSON && !s.out.Quiet {
+		fmt.Fprintf(s.out.Out, format+"\n", args...)
 	}
 }
 
@@ -217,12 +217,12 @@ func (s *setup) freeName(name string) string {
 
 // farewell says what comes next.
 func (s *setup) farewell() error {
-	if s.json {
+	if s.out.JSON {
 		out := jsonline.Init{Account: s.name, Config: s.path, Server: s.server(), TLS: s.tls, User: s.user, Source: s.via}
 		for _, t := range s.to {
 			out.Deliver = append(out.Deliver, t.ID())
 		}
-		return jsonline.Write(s.std.Out, out)
+		return jsonline.Write(s.out.Out, out)
 	}
 	with := ""
 	if s.c.IsSet("config") && os.Getenv("MAILHAUL_CONFIG") != s.path {

@@ -24,7 +24,7 @@ func (s *setup) try(ctx context.Context) error {
 			}
 		}
 		s.say("")
-		w := &walk{env: s.quietJSON(), a: a}
+		w := &walk{call: s.quietJSON(), a: a}
 		w.run(ctx)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -40,13 +40,12 @@ func (s *setup) try(ctx context.Context) error {
 }
 
 // quietJSON: the steps of the check are not part of init's one result.
-func (s *setup) quietJSON() *env {
-	if !s.json && !s.quiet {
-		return s.env
+func (s *setup) quietJSON() *call {
+	if !s.out.JSON && !s.out.Quiet {
+		return s.call
 	}
-	e := *s.env
-	e.json = false
-	e.std.Out, e.tty = e.std.Err, nil
+	e := *s.call
+	e.out = e.out.ToErr()
 	return &e
 }
 
@@ -93,9 +92,9 @@ func (s *setup) preview(ctx context.Context, a *config.Account) error {
 			return nil
 		}
 		return err
-	case s.json || s.quiet:
+	case s.out.JSON || s.out.Quiet:
 		return nil
 	}
 	s.say("\nThe first fetch would do this; nothing is deleted from the server (keep: all):")
-	return writePlan(s.std.Out, a.Name, &plan, rows, term.Width(s.tty))
+	return writePlan(s.out.Out, a.Name, &plan, rows, s.out.Width())
 }

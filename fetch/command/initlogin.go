@@ -218,7 +218,7 @@ func (s *setup) login(ctx context.Context, a *config.Account) error {
 	if err != nil {
 		return err
 	}
-	ui := &loginUI{in: s.std.In, out: s.std.Out, json: s.json, paste: o.Way == oauth.WayPaste}
+	ui := &loginUI{in: s.out.In, out: s.out.Out, json: s.out.JSON, paste: o.Way == oauth.WayPaste}
 	if s.Lines != nil {
 		ui.in = s.Lines // it may hold what was typed ahead
 	}

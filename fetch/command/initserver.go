@@ -205,7 +205,7 @@ func wishes(p *provider.Provider) (lines []string) {
 // lookupClient asks by the private authority too, if there is one.
 func (s *setup) lookupClient() (*autoconf.Client, error) {
 	c := &autoconf.Client{Database: s.c.String("ispdb")}
-	if s.verbose > 0 {
+	if s.out.Verbose > 0 {
 		c.Progress = func(place string) { s.say("  asking %s", place) }
 	}
 	if c.Database != "" && !strings.HasSuffix(c.Database, "/") {

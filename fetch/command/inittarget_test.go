@@ -115,7 +115,7 @@ func TestInitWithoutAKeyring(t *testing.T) {
 	t.Cleanup(keyring.MockInit)
 	home := t.TempDir()
 	code, out := initAt(t, home, "--address", "alice@gmail.com", "--keyring", "--yes", "--no-connect")
-	if code != 73 || !strings.Contains(out, "no configuration was written") || !strings.Contains(out, "keep the password in a file") {
+	if code != 73 || !strings.Contains(out, "no configuration was written") || !strings.Contains(out, "Keep the password in a file") {
 		t.Errorf("exit %d: %s", code, out)
 	}
 	if _, err := os.Stat(filepath.Join(home, "etc")); err == nil {

@@ -99,7 +99,7 @@ func (s *setup) write(ctx context.Context) (bool, error) {
 	text := newFile(s.block())
 	if s.old != nil {
 		var err error
-		if text, err = s.appended(); err != nil && (s.Mute || s.quiet) {
+		if text, err = s.appended(); err != nil && (s.Mute || s.out.Quiet) {
 			return false, s.byHand(err)
 		} else if err != nil {
 			s.say("\n%s\nAdd this under accounts: in %s by hand:\n\n%s", term.Printable(err.Error()), s.path, s.block())
@@ -131,7 +131,7 @@ func (s *setup) write(ctx context.Context) (bool, error) {
 // byHand is for who is not there to add the account: nothing is kept, not the
 // password either, and that is a failure.
 func (s *setup) byHand(why error) error {
-	fmt.Fprintf(s.std.Err, "%s\n", s.block())
+	fmt.Fprintf(s.out.Err, "%s\n", s.block())
 	return cannotWrite(errors.New(why.Error()), advice.ByHand(s.path, s.secret.keep != nil)) // not a mistake in the configuration
 }
 

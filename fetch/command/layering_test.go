@@ -23,7 +23,7 @@ var layers = map[string][]string{
 
 	"fetch/command/exit": {"fetch", "fetch/config"},
 
-	"fetch/command/term": {"fetch", "fetch/command/exit", "fetch/command/advice"},
+	"fetch/command/term": {"fetch", "fetch/command/advice", "fetch/command/exit", "fetch/command/jsonline"},
 
 	// Advice knows every error: it looks down only.
 	"fetch/command/advice": {"fetch", "fetch/*", "fetch/command/exit", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},

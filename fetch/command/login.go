@@ -57,7 +57,7 @@ func tokenCommand() *cli.Command {
 }
 
 // oauthAccount prepares a command that works on one account's tokens.
-func oauthAccount(c *cli.Context) (*env, *account.Tokens, error) {
+func oauthAccount(c *cli.Context) (*call, *account.Tokens, error) {
 	e, err := withConfig(c)
 	if err != nil {
 		return nil, nil, err
@@ -86,21 +86,21 @@ func runLogin(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := t.Source.Login(c.Context, &loginUI{in: e.std.In, out: e.std.Out, json: e.json, paste: c.Bool("paste")}, o); err != nil {
+	if err := t.Source.Login(c.Context, &loginUI{in: e.out.In, out: e.out.Out, json: e.out.JSON, paste: c.Bool("paste")}, o); err != nil {
 		return closedProvider(t, account.TokenError(err))
 	}
 	st, err := t.Source.Status()
 	if err != nil {
 		return account.TokenError(err)
 	}
-	if e.json {
-		return jsonline.Write(e.std.Out, tokenJSONOf(t.Account, &st))
+	if e.out.JSON {
+		return jsonline.Write(e.out.Out, tokenJSONOf(t.Account, &st))
 	}
 	done := "logged in"
 	if st.Flow == provider.ClientCredentials || st.Flow == provider.ServiceAccount {
 		done = fmt.Sprintf("flow %s works, and needs no login", st.Flow)
 	}
-	fmt.Fprintf(e.std.Out, "%s: %s; next: mailhaul check --connect %s\n", t.Account, done, t.Account)
+	fmt.Fprintf(e.out.Out, "%s: %s; next: mailhaul check --connect %s\n", t.Account, done, t.Account)
 	return nil
 }
 
@@ -137,19 +137,19 @@ func runLogout(c *cli.Context) error {
 	}
 	told, err := t.Source.Revoke(c.Context)
 	none := errors.Is(err, oauth.ErrNoTokens)
-	if e.json && (err == nil || none) {
-		return jsonline.Write(e.std.Out, jsonline.Logout{Account: t.Account, WasLoggedIn: !none, ProviderTold: told})
+	if e.out.JSON && (err == nil || none) {
+		return jsonline.Write(e.out.Out, jsonline.Logout{Account: t.Account, WasLoggedIn: !none, ProviderTold: told})
 	}
 	switch {
 	case none:
-		fmt.Fprintf(e.std.Out, "%s: was not logged in\n", t.Account)
+		fmt.Fprintf(e.out.Out, "%s: was not logged in\n", t.Account)
 		return nil
 	case err != nil:
 		return account.TokenError(err)
 	case told:
-		fmt.Fprintf(e.std.Out, "%s: logged out, and the provider was told\n", t.Account)
+		fmt.Fprintf(e.out.Out, "%s: logged out, and the provider was told\n", t.Account)
 	default:
-		fmt.Fprintf(e.std.Out, "%s: tokens removed here; the provider cannot be told by this way: withdraw consent in the account's security settings\n", t.Account)
+		fmt.Fprintf(e.out.Out, "%s: tokens removed here; the provider cannot be told by this way: withdraw consent in the account's security settings\n", t.Account)
 	}
 	return nil
 }
@@ -164,11 +164,11 @@ func runToken(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if e.json {
+	if e.out.JSON {
 		st, _ := t.Source.Status()
-		return jsonline.Write(e.std.Out, jsonline.Access{Account: t.Account, AccessToken: token, ValidUntil: st.ValidUntil})
+		return jsonline.Write(e.out.Out, jsonline.Access{Account: t.Account, AccessToken: token, ValidUntil: st.ValidUntil})
 	}
-	_, err = fmt.Fprintln(e.std.Out, token)
+	_, err = fmt.Fprintln(e.out.Out, token)
 	return err
 }
 
@@ -249,7 +249,7 @@ func tokenJSONOf(account string, st *oauth.Status) *jsonline.Token {
 
 // tokenState is what status and check show of an account's tokens; nil without
 // OAuth2. Tokens that cannot be read are a warning: a login may not cure that.
-func (e *env) tokenState(a *config.Account) *jsonline.Token {
+func (e *call) tokenState(a *config.Account) *jsonline.Token {
 	if a.OAuth == nil {
 		return nil
 	}

@@ -37,7 +37,7 @@ func loopCommand() *cli.Command {
 type loopRun struct {
 	cli      *cli.Context
 	shard    shard
-	first    *env // of the start
+	first    *call // of the start
 	fetcher  *fetch.Fetcher
 	confined *confinement
 	status   *watch.StatusFiles
@@ -91,12 +91,12 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	wg.Go(func() { l.obey(around, hup, usr1, reload, now) })
 
 	f := l.fetcher
-	if e.verbose == 0 && e.conf.Log.Level > slog.LevelDebug {
+	if e.out.Verbose == 0 && e.conf.Log.Level > slog.LevelDebug {
 		f.Log = logging.Only(e.log, func(r slog.Record) bool { return r.Level >= slog.LevelWarn }) // the watcher has a line for each run
 	}
 	f.Reporter = reporters{l.status, l.watch}
-	if e.json {
-		f.Reporter = reporters{l.status, l.watch, &jsonLines{env: e}}
+	if e.out.JSON {
+		f.Reporter = reporters{l.status, l.watch, &jsonLines{call: e}}
 	}
 	loop := &schedule.Loop{Reload: reload, RunAll: now,
 		Planned:   func(t *schedule.Task, next time.Time) { l.status.Planned(t.Name, next) },
@@ -114,15 +114,15 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	}()
 	err := loop.Run(ctx, tasks)
 	e.log.Info("loop ends", "reason", cmp.Or(context.Cause(ctx), err))
-	if e.screen != nil && !e.quiet {
-		fmt.Fprintln(e.std.Err, "mailhaul: "+exit.Stopped(fetchStopped).Error())
+	if e.out.Screen != nil && !e.out.Quiet {
+		fmt.Fprintln(e.out.Err, "mailhaul: "+exit.Stopped(fetchStopped).Error())
 	}
 	return exit.Printed(fetch.ExitInterrupted) // the signal decides
 }
 
 // tasks makes what the loop works on, and the accounts in it. It finds all
 // mistakes before any work.
-func (l *loopRun) tasks(e *env) (schedule.Tasks, []*config.Account, error) {
+func (l *loopRun) tasks(e *call) (schedule.Tasks, []*config.Account, error) {
 	r := schedule.Tasks{Parallel: e.conf.Parallel, PerHost: e.conf.PerHost}
 	accounts, err := e.accounts(l.cli.Args().Slice())
 	if err != nil {
@@ -147,7 +147,7 @@ func (l *loopRun) tasks(e *env) (schedule.Tasks, []*config.Account, error) {
 // lookWait is how long a run waits for a command that only looks at the state.
 const lookWait = 5 * time.Second
 
-func (e *env) open(a *config.Account) (*fetch.Account, error) {
+func (e *call) open(a *config.Account) (*fetch.Account, error) {
 	fa, err := e.builder.Account(a)
 	if err == nil {
 		fa.Wait = lookWait
@@ -233,7 +233,7 @@ func (l *loopRun) tellStatus() {
 
 // jsonLines prints an object for each run that ends.
 type jsonLines struct {
-	*env
+	*call
 	mu sync.Mutex
 }
 

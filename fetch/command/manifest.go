@@ -16,7 +16,7 @@ import (
 
 // oneForReading prepares a command that reads one account's state and what its
 // targets hold.
-func oneForReading(c *cli.Context) (*env, *fetch.Fetcher, *fetch.Account, error) {
+func oneForReading(c *cli.Context) (*call, *fetch.Fetcher, *fetch.Account, error) {
 	e, err := withConfig(c)
 	if err != nil {
 		return nil, nil, nil, err
@@ -40,7 +40,7 @@ func exportManifest(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Manifest(c.Context, a, e.std.Out); err != nil {
+	if err := f.Manifest(c.Context, a, e.out.Out); err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
 	return nil

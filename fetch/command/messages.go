@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
@@ -18,52 +17,31 @@ import (
 // printError prints the error of a command as a whole. Server text in it was
 // foreign once: nothing but printable characters goes out.
 func printError(w io.Writer, err error) {
-	printFailure(w, "", err, advice.Of(err, advice.Situation{}), "")
+	term.Failure(w, "", err, advice.Of(err, advice.Situation{}), "")
 }
 
 // failed prints the error of one account, and what it means for the mail.
-func (e *env) failed(account string, err error, mail string) {
-	printFailure(e.std.Err, account, err, advice.Of(err, e.situation(e.configOf(account))), mail)
-}
-
-func printFailure(w io.Writer, account string, err error, hints []string, mail string) {
-	prefix := "mailhaul: "
-	if account != "" {
-		prefix += term.Printable(account) + ": "
-	}
-	for i, line := range strings.Split(err.Error(), "\n") {
-		if i > 0 {
-			prefix = "  "
-		}
-		fmt.Fprintln(w, prefix+term.Printable(line))
-	}
-	for _, hint := range hints {
-		for i, line := range strings.Split(hint, "\n") {
-			fmt.Fprintln(w, [2]string{"  hint: ", "        "}[min(i, 1)]+term.Printable(line))
-		}
-	}
-	if mail != "" {
-		fmt.Fprintln(w, "  mail: "+term.Printable(mail))
-	}
+func (e *call) failed(account string, err error, mail string) {
+	term.Failure(e.out.Err, account, err, advice.Of(err, e.situation(e.configOf(account))), mail)
 }
 
 // situation is that of an account in this command.
-func (e *env) situation(a *config.Account) advice.Situation {
+func (e *call) situation(a *config.Account) advice.Situation {
 	return advice.SituationOf(a, e.conf == nil)
 }
 
 // hint is what to do about an account's error, for a log and for JSON.
-func (e *env) hint(account string, err error) string {
+func (e *call) hint(account string, err error) string {
 	return advice.Text(err, e.situation(e.configOf(account)))
 }
 
 // configOf is the configuration of an account that was built; nil if unknown.
-func (e *env) configOf(account string) *config.Account {
-	i := slices.IndexFunc(e.built, func(a *config.Account) bool { return a.Name == account })
+func (e *call) configOf(account string) *config.Account {
+	i := slices.IndexFunc(e.chosen, func(a *config.Account) bool { return a.Name == account })
 	if i < 0 {
 		return nil
 	}
-	return e.built[i]
+	return e.chosen[i]
 }
 
 // What an interruption, or a failure of a command that only looks, means.

@@ -57,15 +57,15 @@ func runPlan(c *cli.Context) error {
 			return exit.Stopped(nothingChanged)
 		}
 		codes = append(codes, fetch.ExitOf(err))
-		e.printNotes(a.Name, notes)
+		e.out.Notes(a.Name, notes)
 		saved = append(saved, todo.Saved(a.Name, a.ID, savedOptions(c)))
 		switch {
 		case err != nil:
 			e.failed(a.Name, err, nothingChanged)
-		case e.json:
-			err = writePlanJSON(e.std.Out, a.Name, &todo)
+		case e.out.JSON:
+			err = writePlanJSON(e.out.Out, a.Name, &todo)
 		default:
-			err = writePlan(e.std.Out, a.Name, &todo, e.planRows(), term.Width(e.tty))
+			err = writePlan(e.out.Out, a.Name, &todo, e.planRows(), e.out.Width())
 		}
 	}
 	if err := exit.Worst(codes); err != nil {
@@ -78,8 +78,8 @@ func runPlan(c *cli.Context) error {
 }
 
 // planRows is how many messages of an account a person is shown.
-func (e *env) planRows() int {
-	if e.verbose > 0 {
+func (e *call) planRows() int {
+	if e.out.Verbose > 0 {
 		return math.MaxInt
 	}
 	return 30

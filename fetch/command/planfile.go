@@ -64,7 +64,7 @@ func loadPlans(path string) ([]plan.SavedPlan, error) {
 }
 
 // planned returns the accounts of a saved plan, each bound to it.
-func planned(c *cli.Context) (*env, []*fetch.Account, error) {
+func planned(c *cli.Context) (*call, []*fetch.Account, error) {
 	for _, f := range []string{"keep", "delete", "all", "limit", "trust-imported"} {
 		if c.IsSet(f) {
 			return nil, nil, exit.Usagef("--%s goes with plan --save: a saved plan is done as it is", f)

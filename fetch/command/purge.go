@@ -53,13 +53,13 @@ func runPurge(c *cli.Context) error {
 	f.ReadBack = e.builder.ReadBack(accounts)
 	rep, err := f.Purge(c.Context, list[0], older, c.Bool("dry-run"), e.tell(a.Name))
 	e.writePurge(a.Name, &rep, c.Bool("dry-run"), err)
-	e.printNotes(a.Name, rep.Notes)
+	e.out.Notes(a.Name, rep.Notes)
 	switch {
 	case exit.IsStopped(c.Context, err):
 		return exit.Stopped(rep.Mail())
 	case err != nil:
 		mail := rep.Mail()
-		if e.json {
+		if e.out.JSON {
 			mail = "" // the object has it
 		}
 		e.failed(a.Name, err, mail)
@@ -74,29 +74,29 @@ func runPurge(c *cli.Context) error {
 
 // writePurge prints what a purge did; to a person only if there is something
 // besides the error.
-func (e *env) writePurge(account string, rep *fetch.PurgeReport, dry bool, err error) {
-	if e.json {
+func (e *call) writePurge(account string, rep *fetch.PurgeReport, dry bool, err error) {
+	if e.out.JSON {
 		row := jsonline.Purge{Account: account, Listed: rep.Listed, Eligible: rep.Eligible, Verified: rep.Verified,
 			Deleted: rep.Deleted, Proven: rep.Proven, StillListed: rep.Left, Remaining: rep.Remaining, DryRun: dry, Unconfirmed: rep.Unconfirmed}
 		if err != nil {
 			row.Error, row.Mail = err.Error(), rep.Mail()
 		}
-		_ = jsonline.Write(e.std.Out, row)
+		_ = jsonline.Write(e.out.Out, row)
 		return
 	}
-	if e.quiet || err != nil && rep.Deleted == 0 {
+	if e.out.Quiet || err != nil && rep.Deleted == 0 {
 		return
 	}
-	fmt.Fprintf(e.std.Out, "%s: %d on the server, %d delivered and old enough, %d of these verified\n", term.Printable(account), rep.Listed, rep.Eligible, rep.Verified)
+	fmt.Fprintf(e.out.Out, "%s: %d on the server, %d delivered and old enough, %d of these verified\n", term.Printable(account), rep.Listed, rep.Eligible, rep.Verified)
 	switch {
 	case dry:
-		fmt.Fprintf(e.std.Out, "%s: would delete %s\n", term.Printable(account), term.Plural(rep.Verified, "message"))
+		fmt.Fprintf(e.out.Out, "%s: would delete %s\n", term.Printable(account), term.Plural(rep.Verified, "message"))
 	case rep.Proven:
-		fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; listed again: %d of them still there, %s left on the server\n",
+		fmt.Fprintf(e.out.Out, "%s: %d deleted and confirmed; listed again: %d of them still there, %s left on the server\n",
 			term.Printable(account), rep.Deleted, rep.Left, term.Plural(rep.Remaining, "message"))
 	case rep.Deleted > 0:
-		fmt.Fprintf(e.std.Out, "%s: %d deleted and confirmed; not listed again, so that is not proven yet\n", term.Printable(account), rep.Deleted)
+		fmt.Fprintf(e.out.Out, "%s: %d deleted and confirmed; not listed again, so that is not proven yet\n", term.Printable(account), rep.Deleted)
 	default:
-		fmt.Fprintf(e.std.Out, "%s: 0 deleted, as there is nothing to delete\n", term.Printable(account))
+		fmt.Fprintf(e.out.Out, "%s: 0 deleted, as there is nothing to delete\n", term.Printable(account))
 	}
 }

@@ -44,10 +44,10 @@ func runReport(c *cli.Context) error {
 			return err
 		}
 	}
-	if e.json {
-		return jsonline.Write(e.std.Out, reportJSONOf(rep))
+	if e.out.JSON {
+		return jsonline.Write(e.out.Out, reportJSONOf(rep))
 	}
-	writeReport(e.std.Out, rep)
+	writeReport(e.out.Out, rep)
 	return nil
 }
 

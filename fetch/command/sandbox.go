@@ -21,8 +21,8 @@ import (
 //
 // The network and signals are not touched: what the file system allows is what
 // a hostile server could be after.
-func (e *env) confine(accounts []*config.Account, anew bool) *confinement {
-	if !e.std.Alone {
+func (e *call) confine(accounts []*config.Account, anew bool) *confinement {
+	if !e.out.Alone {
 		return nil
 	}
 	if e.conf != nil && e.conf.Sandbox == config.SandboxOff {
@@ -66,7 +66,7 @@ func (e *env) confine(accounts []*config.Account, anew bool) *confinement {
 // often open the whole home directory. What has received mail and is gone is
 // made only anew (--create-target): else the run says so. An error is the run's
 // to say, too.
-func (e *env) makeTargets(a *config.Account, anew bool) {
+func (e *call) makeTargets(a *config.Account, anew bool) {
 	for _, t := range target.Of(a) {
 		for _, dir := range t.Needs().Write {
 			if _, err := os.Stat(dir); err == nil || !anew && e.past(a, t.ID()).Delivered {
@@ -97,7 +97,7 @@ func missingTarget(accounts []*config.Account) string {
 // past is what the state knows of a target. Where it is locked, a run that is
 // under way takes care of the target; where it cannot be read, mail may have been
 // delivered there.
-func (e *env) past(a *config.Account, target string) (past deliver.Past) {
+func (e *call) past(a *config.Account, target string) (past deliver.Past) {
 	db, err := state.Open(state.Path(e.builder.StateDir, a.ID), state.Options{ReadOnly: true})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, state.ErrLocked) {
 		return deliver.Past{}

@@ -58,7 +58,7 @@ func TestSandboxChild(t *testing.T) {
 		t.Skip("only as the child of TestSandbox")
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
-	e := &env{std: term.Streams{Alone: true}, log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: in("state")},
+	e := &call{out: &term.Output{Streams: term.Streams{Alone: true}}, log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: in("state")},
 		conf: &config.Config{Path: in("conf/config.yaml")}}
 	if e.confine([]*config.Account{{Name: "a", ID: "a", Deliver: []config.Target{
 		to("maildir:" + in("Mail")), to("mbox:" + in("box/mail")),
@@ -102,7 +102,7 @@ func TestSandboxChild(t *testing.T) {
 }
 
 func TestConfinement(t *testing.T) {
-	e := &env{log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: "/var/lib/mailhaul"}}
+	e := &call{out: &term.Output{}, log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: "/var/lib/mailhaul"}}
 	plain := &config.Account{Name: "a", TLS: config.TLS{CAFile: "/srv/ca/ca.pem"}, Login: config.Login{Password: config.FileSecret("/srv/secrets/a")},
 		Deliver: []config.Target{to("maildir:/")}}
 	c, reason := e.confinement([]*config.Account{plain})
@@ -148,7 +148,7 @@ func TestCovers(t *testing.T) {
 // made where mail was before.
 func TestTargetsThatAreGone(t *testing.T) {
 	home := t.TempDir()
-	e := &env{log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: filepath.Join(home, "state")}}
+	e := &call{out: &term.Output{}, log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: filepath.Join(home, "state")}}
 	maildir := filepath.Join(home, "vol", "Mail")
 	a := &config.Account{Name: "a", ID: "a", Deliver: []config.Target{to("maildir:" + maildir)}}
 	db, err := state.Open(state.Path(e.builder.StateDir, "a"), state.Options{})
@@ -176,7 +176,7 @@ func TestTargetsThatAreGone(t *testing.T) {
 	if err := os.RemoveAll(maildir); err != nil {
 		t.Fatal(err)
 	}
-	if e.std.Alone = true; e.confine([]*config.Account{a}, false) != nil {
+	if e.out.Alone = true; e.confine([]*config.Account{a}, false) != nil {
 		t.Error("confined without a rule for a volume that is mounted later")
 	}
 }

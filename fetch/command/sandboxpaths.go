@@ -20,7 +20,7 @@ type confinement struct{ read, write []string }
 // cannot be confined: a command that they run inherits the confinement, and
 // what it needs is not known. It could not gain privileges either, as setgid
 // delivery agents must.
-func (e *env) confinement(accounts []*config.Account) (c confinement, reason string) {
+func (e *call) confinement(accounts []*config.Account) (c confinement, reason string) {
 	c.write = append(c.write, e.builder.StateDir, os.TempDir())
 	c.read = systemPaths()
 	if e.conf != nil {

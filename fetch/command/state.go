@@ -54,7 +54,7 @@ func stateCommand() *cli.Command {
 }
 
 // open opens the state of the account that is the first argument.
-func openState(c *cli.Context, readOnly bool) (*env, *config.Account, *state.DB, error) {
+func openState(c *cli.Context, readOnly bool) (*call, *config.Account, *state.DB, error) {
 	e, a, err := stateAccount(c)
 	if err != nil {
 		return nil, nil, nil, err
@@ -64,7 +64,7 @@ func openState(c *cli.Context, readOnly bool) (*env, *config.Account, *state.DB,
 }
 
 // stateAccount returns the account that is the first argument.
-func stateAccount(c *cli.Context) (*env, *config.Account, error) {
+func stateAccount(c *cli.Context) (*call, *config.Account, error) {
 	e, err := withConfig(c)
 	if err != nil {
 		return nil, nil, err
@@ -77,7 +77,7 @@ func stateAccount(c *cli.Context) (*env, *config.Account, error) {
 }
 
 // stateProblem says why the state of an account cannot be opened.
-func (e *env) stateProblem(a *config.Account, err error) error {
+func (e *call) stateProblem(a *config.Account, err error) error {
 	switch {
 	case errors.Is(err, state.ErrLocked):
 		return &fetch.Error{Exit: fetch.ExitTemp, Why: fetch.WhyInUse, Err: fmt.Errorf("%s: another run is working on this maildrop", a.Name)}
@@ -90,7 +90,7 @@ func (e *env) stateProblem(a *config.Account, err error) error {
 }
 
 // viewState runs fn on a snapshot of the account's state.
-func viewState(c *cli.Context, fn func(e *env, a *config.Account, v *state.View) error) error {
+func viewState(c *cli.Context, fn func(e *call, a *config.Account, v *state.View) error) error {
 	e, a, db, err := openState(c, true)
 	if err != nil {
 		return err
@@ -108,11 +108,11 @@ func viewState(c *cli.Context, fn func(e *env, a *config.Account, v *state.View)
 }
 
 func stateLs(c *cli.Context) error {
-	return viewState(c, func(e *env, _ *config.Account, v *state.View) error {
-		if e.json {
-			return v.Export(e.std.Out)
+	return viewState(c, func(e *call, _ *config.Account, v *state.View) error {
+		if e.out.JSON {
+			return v.Export(e.out.Out)
 		}
-		w := term.Columns(e.std.Out)
+		w := term.Columns(e.out.Out)
 		fmt.Fprintln(w, "UID\tSIZE\tFIRST SEEN\tSTATE")
 		for k, r := range v.Records() {
 			en := v.Entry(k, r)
@@ -155,12 +155,12 @@ func entryState(e *state.Entry) string {
 
 func stateShow(c *cli.Context) error {
 	uids := c.Args().Slice()
-	return viewState(c, func(e *env, a *config.Account, v *state.View) error {
+	return viewState(c, func(e *call, a *config.Account, v *state.View) error {
 		if len(uids) < 2 {
-			if e.json {
+			if e.out.JSON {
 				return showAccountJSON(e, a, v)
 			}
-			return showAccount(e.std.Out, a, v)
+			return showAccount(e.out.Out, a, v)
 		}
 		for _, uid := range uids[1:] {
 			if err := showEntry(e, a, v, uid); err != nil {
@@ -220,7 +220,7 @@ func failureText(k state.Key, f *state.Failure) string {
 	return fmt.Sprintf("%s: %s, last %s: %s", what, how, term.Stamp(f.Last), term.Printable(f.Err))
 }
 
-func showEntry(e *env, a *config.Account, v *state.View, uid string) error {
+func showEntry(e *call, a *config.Account, v *state.View, uid string) error {
 	found := false
 	for nth := 0; ; nth++ {
 		en, ok := v.Get(state.NewKey(uid, nth))
@@ -232,7 +232,7 @@ func showEntry(e *env, a *config.Account, v *state.View, uid string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(e.std.Out, string(text))
+		fmt.Fprintln(e.out.Out, string(text))
 	}
 	if !found {
 		return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: no entry %q", a.Name, uid)}, advice.ListEntries(a.Name))
@@ -257,7 +257,7 @@ func stateForget(c *cli.Context) error {
 	if err := db.Apply(&state.Change{Forget: keys}); err != nil {
 		return fmt.Errorf("%s: %w", a.Name, fetch.StateWrite(db.Path(), err))
 	}
-	return e.changed(jsonline.Forgotten{Account: a.Name, Forgotten: len(keys)},
+	return e.out.Row(jsonline.Forgotten{Account: a.Name, Forgotten: len(keys)},
 		fmt.Sprintf("%s: %s forgotten; what of it is on the server is fetched again", a.Name, term.Plural(len(keys), "entry")))
 }
 
@@ -301,7 +301,7 @@ func stateExport(c *cli.Context) error {
 	if c.Bool("salvage") {
 		return salvageState(c)
 	}
-	return viewState(c, func(e *env, _ *config.Account, v *state.View) error { return v.Export(e.std.Out) })
+	return viewState(c, func(e *call, _ *config.Account, v *state.View) error { return v.Export(e.out.Out) })
 }
 
 func stateImport(c *cli.Context) error {
@@ -310,7 +310,7 @@ func stateImport(c *cli.Context) error {
 		return err
 	}
 	defer db.Close()
-	in := io.Reader(e.std.In)
+	in := io.Reader(e.out.In)
 	name := "standard input"
 	if c.NArg() > 1 && c.Args().Get(1) != "-" {
 		f, err := os.Open(c.Args().Get(1))
@@ -330,6 +330,6 @@ func stateImport(c *cli.Context) error {
 	if err := db.Apply(change); err != nil {
 		return fmt.Errorf("%s: %w", a.Name, fetch.StateWrite(db.Path(), err))
 	}
-	return e.changed(jsonline.Imported{Account: a.Name, Imported: len(change.Put)},
+	return e.out.Row(jsonline.Imported{Account: a.Name, Imported: len(change.Put)},
 		fmt.Sprintf("%s: %s imported", a.Name, term.Plural(len(change.Put), "entry")))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-func showAccountJSON(e *env, a *config.Account, v *state.View) error {
+func showAccountJSON(e *call, a *config.Account, v *state.View) error {
 	f := v.Facts()
 	row := jsonline.State{Account: a.Name, ID: a.ID, Entries: v.Len(), LastListing: f.LastPoll, LastLogin: f.LastLogin,
 		Auth: f.AuthName, Unlisted: len(v.Gone()), Failures: []jsonline.Failure{}, Targets: []string{}, Runs: []state.Run{}}
@@ -23,15 +23,5 @@ func showAccountJSON(e *env, a *config.Account, v *state.View) error {
 	}
 	row.Targets = append(row.Targets, v.Targets()...)
 	row.Runs = append(row.Runs, v.Runs()...)
-	return jsonline.Write(e.std.Out, row)
-}
-
-// changed tells what was done to the seen-list: the counts under --json, else
-// the text.
-func (e *env) changed(counts any, text string) error {
-	if e.json {
-		return jsonline.Write(e.std.Out, counts)
-	}
-	_, err := e.std.Out.Write([]byte(text + "\n"))
-	return err
+	return jsonline.Write(e.out.Out, row)
 }

@@ -39,7 +39,7 @@ func stateMarkSeen(c *cli.Context) error {
 		e.failed(a.Name, err, markedMail(marked, err))
 		return exit.Printed(exit.Of(err))
 	}
-	return e.changed(jsonline.Marked{Account: a.Name, Marked: marked, Listed: listed},
+	return e.out.Row(jsonline.Marked{Account: a.Name, Marked: marked, Listed: listed},
 		fmt.Sprintf("%s: %s marked as seen, %d on the server", a.Name, term.Plural(marked, "message"), listed))
 }
 

@@ -19,12 +19,12 @@ func salvageState(c *cli.Context) error {
 		return err
 	}
 	path := state.Path(e.builder.StateDir, a.ID)
-	got, err := state.Salvage(path, e.std.Out)
+	got, err := state.Salvage(path, e.out.Out)
 	switch {
 	case err != nil:
 		return e.stateProblem(a, err)
 	case got.Whole:
-		_, err = fmt.Fprintf(e.std.Err, "%s: %s, which is all: the state is not damaged\n", a.Name, term.Plural(got.Entries, "entry"))
+		_, err = fmt.Fprintf(e.out.Err, "%s: %s, which is all: the state is not damaged\n", a.Name, term.Plural(got.Entries, "entry"))
 		return err
 	}
 	return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %s", a.Name, salvaged(got))}, advice.Salvaged(path, a.Name))

@@ -51,20 +51,20 @@ func runStatus(c *cli.Context) error {
 	}
 	list := e.statusOf(accounts, true)
 	if !c.Bool("check") {
-		return e.writeStatuses(e.std.Out, list)
+		return e.writeStatuses(e.out.Out, list)
 	}
 	list = slices.DeleteFunc(list, func(s jsonline.Status) bool { return !s.Overdue })
 	if len(list) == 0 {
 		return nil
 	}
-	if err := e.writeStatuses(e.std.Out, list); err != nil {
+	if err := e.writeStatuses(e.out.Out, list); err != nil {
 		return err
 	}
 	return exit.Printed(fetch.ExitTemp)
 }
 
 // statusOf gathers what is known of accounts, those first that need a person.
-func (e *env) statusOf(accounts []*config.Account, all bool) []jsonline.Status {
+func (e *call) statusOf(accounts []*config.Account, all bool) []jsonline.Status {
 	list := make([]jsonline.Status, len(accounts))
 	for i, a := range accounts {
 		list[i] = e.status(a, all)
@@ -80,8 +80,8 @@ func b2i(b bool) int {
 	return 0
 }
 
-func (e *env) writeStatuses(out io.Writer, list []jsonline.Status) error {
-	if e.json {
+func (e *call) writeStatuses(out io.Writer, list []jsonline.Status) error {
+	if e.out.JSON {
 		for i := range list {
 			if err := jsonline.Write(out, list[i]); err != nil {
 				return err
@@ -95,7 +95,7 @@ func (e *env) writeStatuses(out io.Writer, list []jsonline.Status) error {
 		t.Add(statusRow(&list[i])...)
 		writeDetails(&details, &list[i])
 	}
-	if err := t.Write(out, term.Width(e.tty)); err != nil {
+	if err := t.Write(out, e.out.Width()); err != nil {
 		return err
 	}
 	_, err := io.WriteString(out, details.String())
@@ -104,18 +104,18 @@ func (e *env) writeStatuses(out io.Writer, list []jsonline.Status) error {
 
 // watchStatus shows the status until ctx is done. It leaves the databases
 // alone, which runs need for themselves.
-func (e *env) watchStatus(ctx context.Context, accounts []*config.Account) error {
+func (e *call) watchStatus(ctx context.Context, accounts []*config.Account) error {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
 	for {
 		var frame bytes.Buffer
-		if e.screen != nil && e.std.Out == io.Writer(e.screen) && !e.json {
+		if e.out.Screen != nil && e.out.Out == io.Writer(e.out.Screen) && !e.out.JSON {
 			frame.WriteString("\x1b[H\x1b[2J") // home, clear
 		}
 		if err := e.writeStatuses(&frame, e.statusOf(accounts, false)); err != nil {
 			return err
 		}
-		if _, err := e.std.Out.Write(frame.Bytes()); err != nil {
+		if _, err := e.out.Out.Write(frame.Bytes()); err != nil {
 			return err
 		}
 		select {
@@ -128,7 +128,7 @@ func (e *env) watchStatus(ctx context.Context, accounts []*config.Account) error
 
 // status gathers what is known of an account without waiting for a run that
 // holds its state; without all, from the status file alone.
-func (e *env) status(a *config.Account, all bool) jsonline.Status {
+func (e *call) status(a *config.Account, all bool) jsonline.Status {
 	s := jsonline.Status{Known: -1}
 	s.StatusFile, _ = state.ReadStatus(state.StatusPath(e.builder.StateDir, a.ID))
 	s.Account, s.ID = a.Name, a.ID

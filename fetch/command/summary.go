@@ -15,7 +15,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
 
-func (e *env) writeJSON(s *fetch.Summary) error {
+func (e *call) writeJSON(s *fetch.Summary) error {
 	row := jsonline.Summary{
 		Account:  s.Account,
 		Started:  s.Started.UTC().Format(time.RFC3339),
@@ -33,7 +33,7 @@ func (e *env) writeJSON(s *fetch.Summary) error {
 	if s.Err != nil {
 		row.Error, row.Hint, row.Mail = s.Err.Error(), e.hint(s.Account, s.Err), s.Mail()
 	}
-	return jsonline.Write(e.std.Out, row)
+	return jsonline.Write(e.out.Out, row)
 }
 
 // writeLine prints one finished account for a person.

@@ -68,56 +68,56 @@ func runVerify(c *cli.Context) error {
 }
 
 // tell prints a copy that is not intact.
-func (e *env) tell(account string) func(fetch.Check) {
+func (e *call) tell(account string) func(fetch.Check) {
 	return func(c fetch.Check) {
 		row := jsonline.Finding{Account: account, UID: c.Key.UID(), Nth: c.Key.Nth(), Target: c.Target, Finding: c.Finding.String(), Where: c.Where}
 		if c.Err != nil {
 			row.Error = c.Err.Error()
 		}
-		if e.json {
-			_ = jsonline.Write(e.std.Out, row)
+		if e.out.JSON {
+			_ = jsonline.Write(e.out.Out, row)
 			return
 		}
 		if c.Finding == fetch.TargetGone {
-			fmt.Fprintf(e.std.Out, "%s: %s is gone: is its volume mounted?\n", term.Printable(account), term.Printable(c.Target))
+			fmt.Fprintf(e.out.Out, "%s: %s is gone: is its volume mounted?\n", term.Printable(account), term.Printable(c.Target))
 			return
 		}
-		fmt.Fprintf(e.std.Out, "%s: %s: %s in %s %s %s\n", term.Printable(account), uidText(c.Key), c.Finding,
+		fmt.Fprintf(e.out.Out, "%s: %s: %s in %s %s %s\n", term.Printable(account), uidText(c.Key), c.Finding,
 			term.Printable(c.Target), term.Printable(c.Where), term.Printable(row.Error))
 	}
 }
 
-func (e *env) verifyCopies(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (bool, error) {
+func (e *call) verifyCopies(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (bool, error) {
 	rep, err := f.Verify(c.Context, a, e.tell(a.Name))
 	if err != nil {
 		return false, err
 	}
-	if e.json {
-		return rep.OK(), jsonline.Write(e.std.Out, jsonline.Verified{Account: a.Name, Messages: rep.Messages,
+	if e.out.JSON {
+		return rep.OK(), jsonline.Write(e.out.Out, jsonline.Verified{Account: a.Name, Messages: rep.Messages,
 			Verified: rep.Verified, Missing: rep.Counts[fetch.Missing], Altered: rep.Counts[fetch.Altered],
 			Unreadable: rep.Counts[fetch.Unreadable], NoReadBack: rep.Counts[fetch.NoReadBack], NotChecked: rep.Counts[fetch.TargetGone]})
 	}
-	if !e.quiet || !rep.OK() {
-		writeVerify(e.std.Out, a.Name, &rep)
+	if !e.out.Quiet || !rep.OK() {
+		writeVerify(e.out.Out, a.Name, &rep)
 	}
 	e.damaged(a.Name, &rep, nothingDeleted)
 	return rep.OK(), nil
 }
 
 // damaged says what to do about copies that are not as they were delivered.
-func (e *env) damaged(account string, rep *fetch.VerifyReport, mail string) {
-	if rep.OK() || e.json {
+func (e *call) damaged(account string, rep *fetch.VerifyReport, mail string) {
+	if rep.OK() || e.out.JSON {
 		return
 	}
 	if n := rep.Counts[fetch.TargetGone]; n > 0 {
-		printFailure(e.std.Err, account, fmt.Errorf("%s not checked, as the target is gone", term.Plural(n, "copy")),
+		term.Failure(e.out.Err, account, fmt.Errorf("%s not checked, as the target is gone", term.Plural(n, "copy")),
 			[]string{"mount its volume and verify again"}, mail)
 	}
 	n := rep.Counts[fetch.Missing] + rep.Counts[fetch.Altered] + rep.Counts[fetch.Unreadable]
 	if n == 0 {
 		return
 	}
-	printFailure(e.std.Err, account, fmt.Errorf("%s missing, altered or not readable", term.Plural(n, "delivered copy")), []string{fmt.Sprintf(
+	term.Failure(e.out.Err, account, fmt.Errorf("%s missing, altered or not readable", term.Plural(n, "delivered copy")), []string{fmt.Sprintf(
 		"a mail reader may have moved, changed or deleted them; if none did, `mailhaul state forget %s UID` and a fetch bring again what the server still has", account)}, mail)
 }
 
@@ -143,30 +143,30 @@ func writeVerify(out io.Writer, account string, rep *fetch.VerifyReport) {
 	fmt.Fprintln(out)
 }
 
-func (e *env) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (bool, error) {
+func (e *call) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (bool, error) {
 	if a.Policy.Received {
 		return false, advice.Give(&fetch.Error{Exit: fetch.ExitConfig, Err: errors.New("messages here have a Received field that those on the server lack (headers: {received: true}): they cannot be compared")}, advice.NoReceived)
 	}
 	rep, err := f.VerifyServer(c.Context, a, func(uid string, same bool) {
-		if !same && !e.json {
-			fmt.Fprintf(e.std.Out, "%s: %s: differs from what was delivered\n", term.Printable(a.Name), term.Printable(uid))
+		if !same && !e.out.JSON {
+			fmt.Fprintf(e.out.Out, "%s: %s: differs from what was delivered\n", term.Printable(a.Name), term.Printable(uid))
 		}
 	})
 	if err != nil {
 		return false, err
 	}
 	ok := rep.Differs+rep.Refused == 0
-	if e.json {
-		return ok, jsonline.Write(e.std.Out, jsonline.Compared{Account: a.Name, Listed: rep.Listed, Same: rep.Same,
+	if e.out.JSON {
+		return ok, jsonline.Write(e.out.Out, jsonline.Compared{Account: a.Name, Listed: rep.Listed, Same: rep.Same,
 			Differs: rep.Differs, Unknown: rep.Unknown, Refused: rep.Refused, Marked: rep.Marked})
 	}
-	fmt.Fprintf(e.std.Out, "%s: %d on the server: %d the same as delivered, %d differ, %d not delivered here, %d could not be retrieved\n",
+	fmt.Fprintf(e.out.Out, "%s: %d on the server: %d the same as delivered, %d differ, %d not delivered here, %d could not be retrieved\n",
 		term.Printable(a.Name), rep.Listed, rep.Same, rep.Differs, rep.Unknown, rep.Refused)
 	if rep.Marked > 0 {
-		fmt.Fprintf(e.std.Out, "%s: %d of the same have fields that the server added or changed (Status, X-UIDL and the like): left out of the comparison\n", term.Printable(a.Name), rep.Marked)
+		fmt.Fprintf(e.out.Out, "%s: %d of the same have fields that the server added or changed (Status, X-UIDL and the like): left out of the comparison\n", term.Printable(a.Name), rep.Marked)
 	}
 	if rep.Differs > 0 {
-		printFailure(e.std.Err, a.Name, fmt.Errorf("%s on the server not what was delivered", messages(rep.Differs)),
+		term.Failure(e.out.Err, a.Name, fmt.Errorf("%s on the server not what was delivered", messages(rep.Differs)),
 			[]string{"look at both before you delete anything"}, nothingDeleted)
 	}
 	return ok, nil

@@ -12,7 +12,7 @@ import (
 
 // statuses makes the status files of some accounts; with a metrics file, which
 // is about all accounts, of all.
-func (e *env) statuses(list []*fetch.Account) *watch.StatusFiles {
+func (e *call) statuses(list []*fetch.Account) *watch.StatusFiles {
 	w := watch.NewStatusFiles(e.builder.StateDir)
 	ids := make(map[string]string, len(list))
 	if e.conf != nil && e.conf.MetricsFile != "" {
@@ -22,12 +22,12 @@ func (e *env) statuses(list []*fetch.Account) *watch.StatusFiles {
 		ids[a.Name] = a.ID
 	}
 	w.Follow(ids)
-	w.ExpireBy(e.expiries(e.built))
+	w.ExpireBy(e.expiries(e.chosen))
 	return w
 }
 
 // expiries answers when the OAuth tokens and logins of accounts end.
-func (e *env) expiries(accounts []*config.Account) func(string) (token, login time.Time) {
+func (e *call) expiries(accounts []*config.Account) func(string) (token, login time.Time) {
 	with := make(map[string]*account.Tokens)
 	for _, a := range accounts {
 		if a.OAuth == nil {
@@ -60,7 +60,7 @@ func idsOf(accounts []*config.Account) map[string]string {
 }
 
 // watch makes a watcher; finish must be called.
-func (e *env) watch(w *watch.StatusFiles, loop bool) *watch.Watcher {
+func (e *call) watch(w *watch.StatusFiles, loop bool) *watch.Watcher {
 	x := watch.New(e.log, w, e.hint, version())
 	x.Loop = loop
 	if e.conf != nil {

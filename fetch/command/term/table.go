@@ -125,17 +125,17 @@ func Fold(s string, width int) []string {
 	return append(lines, line)
 }
 
-// TerminalOf is the terminal that w is, or nil.
-func TerminalOf(w io.Writer) *os.File {
+// terminalOf is the terminal that w is, or nil.
+func terminalOf(w io.Writer) *os.File {
 	if IsTerminal(w) {
 		return w.(*os.File)
 	}
 	return nil
 }
 
-// Width is that of the terminal tty, 0 if there is none: then nothing is cut or
+// width is that of the terminal tty, 0 if there is none: then nothing is cut or
 // folded, because programs read it.
-func Width(tty *os.File) int {
+func width(tty *os.File) int {
 	if tty == nil {
 		return 0
 	}

@@ -7,7 +7,6 @@ import (
 
 	"io/fs"
 	"log/slog"
-	"os"
 
 	"path/filepath"
 	"slices"
@@ -24,85 +23,63 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// env is what every command works with: the streams, the log, the
-// configuration and where the state is.
-type env struct {
-	std     term.Streams
+// call is one command line: where it prints, its log, the configuration, and what
+// makes its accounts run.
+type call struct {
+	out     *term.Output
 	log     *slog.Logger
-	conf    *config.Config
+	conf    *config.Config // nil before it is read, and with --from
 	builder *account.Builder
-	json    bool
-	quiet   bool
-	verbose int
-	screen  *term.Screen      // the terminal behind the streams; nil if there is none
-	bars    bool              // progress bars are wanted and possible
-	color   bool              // marks on stdout may have colours
-	tty     *os.File          // the terminal on stdout; nil if there is none
-	built   []*config.Account // what build was given last
+	chosen  []*config.Account // what build was given last
 }
 
 func streams(c *cli.Context) term.Streams { return c.App.Metadata["std"].(term.Streams) }
 
-// newEnv reads the global options. It does not read the configuration.
-func newEnv(c *cli.Context) (*env, error) {
-	e := &env{
-		std:     streams(c),
-		json:    c.Bool("json"),
-		quiet:   c.Bool("quiet"),
-		verbose: c.Count("verbose"),
-	}
-	e.tty = term.TerminalOf(e.std.Out)
-	e.color = e.tty != nil && !c.Bool("no-color") && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	if term.IsTerminal(e.std.Err) {
-		e.screen = &term.Screen{W: e.std.Err}
-		e.std.Err = e.screen
-		if term.IsTerminal(e.std.Out) {
-			e.std.Out = e.screen
-		}
-	}
-	e.bars = e.screen != nil && !e.quiet && e.verbose == 0 && !c.Bool("no-progress")
+// newCall reads the global options. It does not read the configuration.
+func newCall(c *cli.Context) (*call, error) {
+	e := &call{out: term.NewOutput(streams(c), c.Bool("json"), c.Bool("quiet"), c.Count("verbose"), c.Bool("no-color"), c.Bool("no-progress"))}
 	var err error
 	e.log, err = e.newLogger(c)
-	e.builder = account.NewBuilder(e.log, e.verbose > 1, e.std.Password)
+	e.builder = account.NewBuilder(e.log, e.out.Verbose > 1, e.out.Password)
 	return e, err
 }
 
 // newLogger makes the log on stderr. Without -v only warnings show; -vv also
 // shows the dialogue with the server, which package pop3 has already redacted.
-func (e *env) newLogger(c *cli.Context) (*slog.Logger, error) {
+func (e *call) newLogger(c *cli.Context) (*slog.Logger, error) {
 	f := c.String("log-format")
 	if f != "text" && f != "json" {
 		return nil, exit.Usagef("--log-format is text or json, not %q", f)
 	}
-	return logging.New(e.std.Err, logging.Options{Level: e.logLevel(slog.LevelWarn, slog.LevelError+1), JSON: f == "json", Terminal: e.screen != nil}), nil
+	return logging.New(e.out.Err, logging.Options{Level: e.logLevel(slog.LevelWarn, slog.LevelError+1), JSON: f == "json", Terminal: e.out.Screen != nil}), nil
 }
 
 // loopLogger is the log of loop: its form and level are the configuration's,
 // which the options of the command line override.
-func (e *env) loopLogger(c *cli.Context) *slog.Logger {
+func (e *call) loopLogger(c *cli.Context) *slog.Logger {
 	json := e.conf.Log.Format == config.LogJSON
 	if c.IsSet("log-format") {
 		json = c.String("log-format") == "json"
 	}
-	return logging.New(e.std.Err, logging.Options{Level: e.logLevel(e.conf.Log.Level, slog.LevelError), JSON: json, Terminal: e.screen != nil})
+	return logging.New(e.out.Err, logging.Options{Level: e.logLevel(e.conf.Log.Level, slog.LevelError), JSON: json, Terminal: e.out.Screen != nil})
 }
 
 // logLevel is what --quiet and --verbose make of a level.
-func (e *env) logLevel(normal, quiet slog.Level) slog.Level {
+func (e *call) logLevel(normal, quiet slog.Level) slog.Level {
 	switch {
-	case e.quiet:
+	case e.out.Quiet:
 		return quiet
-	case e.verbose == 1:
+	case e.out.Verbose == 1:
 		return min(normal, slog.LevelInfo)
-	case e.verbose > 1:
+	case e.out.Verbose > 1:
 		return slog.LevelDebug
 	}
 	return normal
 }
 
-// withConfig is newEnv with the configuration loaded.
-func withConfig(c *cli.Context) (*env, error) {
-	e, err := newEnv(c)
+// withConfig is newCall with the configuration loaded.
+func withConfig(c *cli.Context) (*call, error) {
+	e, err := newCall(c)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +109,7 @@ func global(c *cli.Context) *cli.Context {
 }
 
 // findState decides where the state is: the option, the configuration, XDG.
-func (e *env) findState(c *cli.Context) (err error) {
+func (e *call) findState(c *cli.Context) (err error) {
 	e.builder.StateDir = global(c).String("state") // import has a --state of its own
 	if e.builder.StateDir == "" && e.conf != nil {
 		e.builder.StateDir = e.conf.State
@@ -147,7 +124,7 @@ func (e *env) findState(c *cli.Context) (err error) {
 }
 
 // accounts returns the named accounts, or all enabled ones.
-func (e *env) accounts(names []string) ([]*config.Account, error) {
+func (e *call) accounts(names []string) ([]*config.Account, error) {
 	var out []*config.Account
 	if len(names) == 0 {
 		for _, a := range e.conf.Accounts {
@@ -172,7 +149,7 @@ func (e *env) accounts(names []string) ([]*config.Account, error) {
 	return out, nil
 }
 
-func (e *env) unknownAccount(name string) error {
+func (e *call) unknownAccount(name string) error {
 	var known []string
 	for _, a := range e.conf.Accounts {
 		known = append(known, a.Name)
@@ -184,7 +161,7 @@ func (e *env) unknownAccount(name string) error {
 }
 
 // oneAccount is for commands that work on one account.
-func (e *env) oneAccount(names []string) (*config.Account, error) {
+func (e *call) oneAccount(names []string) (*config.Account, error) {
 	if len(names) != 1 {
 		return nil, exit.Usage(advice.Give(errors.New("name one account"), advice.ListAccounts))
 	}
@@ -193,16 +170,6 @@ func (e *env) oneAccount(names []string) (*config.Account, error) {
 		return nil, err
 	}
 	return list[0], nil
-}
-
-// printNotes tells what a person should know of a run.
-func (e *env) printNotes(account string, notes []string) {
-	if e.quiet {
-		return
-	}
-	for _, n := range notes {
-		fmt.Fprintf(e.std.Err, "mailhaul: %s: note: %s\n", term.Printable(account), term.Printable(n))
-	}
 }
 
 // reporters passes each event to several.
