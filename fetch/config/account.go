@@ -23,11 +23,11 @@ type Account struct {
 	// Enabled is whether the account is fetched when none is named.
 	Enabled bool
 
-	// Server is what a session reads, but for what is made of files and secrets:
-	// its TLS, Logins and Dial. Host and Port are always set. Insecure holds for
-	// this machine and for tunnels too.
+	// Server is what a session reads, except what is made from files and secrets:
+	// TLS, Logins and Dial. Host and Port are always set. Insecure is also set for
+	// this machine and for a tunnel.
 	Server pop3.Server
-	// TLS is what protects the connection besides Server.Security.
+	// TLS has the rest of what protects the connection.
 	TLS   TLS
 	Route Route
 	Login
@@ -49,8 +49,8 @@ type Account struct {
 
 // TLS says whom to trust and who we are. The files are read when they are used.
 type TLS struct {
-	// CAFile replaces the system's roots. Of Pins (SHA-256 of the
-	// SubjectPublicKeyInfo) any may match.
+	// CAFile replaces the system's roots. One of Pins (SHA-256 of the
+	// SubjectPublicKeyInfo) must match, if there are any.
 	CAFile, ServerName string
 	Pins               [][32]byte
 	// ClientCert and ClientKey are PEM files.
@@ -68,8 +68,8 @@ type Route struct {
 	Bind   netip.Addr
 }
 
-// Login is who logs in, how, and what with. With sasl.Auto any of the secrets may
-// be missing.
+// Login is the user and the secrets. With sasl.Auto any of the secrets may be
+// missing.
 type Login struct {
 	User     string
 	Auth     sasl.Method
@@ -85,13 +85,13 @@ type Dedupe struct {
 	Action Duplicate
 }
 
-// Alert tells people when an account has had no success for After.
+// Alert warns people when an account has had no success for After.
 type Alert struct {
 	// Command is run, Webhook is sent a POST. Nil and empty: none.
 	Command []string
 	Webhook string
 	After   time.Duration
-	// Ping is a healthcheck URL told of each start, success and failure.
+	// Ping is a healthcheck URL, called at each start, success and failure.
 	Ping string
 }
 

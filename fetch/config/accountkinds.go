@@ -103,7 +103,7 @@ func freshAlert() Alert { return Alert{After: day} }
 
 func checkAlert(w *walker, path string, n *yaml.Node, _ *Alert) {
 	if !w.has(path, "command") && !w.has(path, "webhook") && !w.has(path, "ping") {
-		w.errorf(n, path, "tells nobody: set command, webhook or ping")
+		w.errorf(n, path, "has no effect: set command, webhook or ping")
 	}
 }
 

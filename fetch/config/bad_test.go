@@ -347,7 +347,7 @@ func TestBadAccounts(t *testing.T) {
 		{"before: [~nobodysuch/x]",
 			"6:13: accounts.work.before: ~nobodysuch: no such user"},
 		{"alert: {after: 1h}",
-			"6:12: accounts.work.alert: tells nobody: set command, webhook or ping"},
+			"6:12: accounts.work.alert: has no effect: set command, webhook or ping"},
 		{"alert: {webhook: example.org}",
 			"6:22: accounts.work.alert.webhook: wants an http:// or https:// URL"},
 		{"id: ''",

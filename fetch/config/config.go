@@ -95,7 +95,7 @@ func Load(path string, opts Options) (*Config, error) {
 }
 
 // shared reports whether a file's mode lets others than its owner read it.
-// Windows' modes do not tell.
+// Windows' modes do not say.
 func shared(m os.FileMode) bool {
 	return runtime.GOOS != "windows" && m.Perm()&0o077 != 0
 }

@@ -1,11 +1,14 @@
-// Package config reads the YAML configuration into typed, validated values.
-// It is the only package that knows YAML.
+// Package config reads the YAML configuration into the types that run:
+// pop3.Server, plan.Policy, schedule.Schedule, oauth.Config and so on. An
+// Account holds them, and beside them what only a configuration has: secrets,
+// files and commands. It is the only package that knows YAML.
 //
 // One table a mapping (accountKeys, oauthKeys, ...) says for each key its
-// name, type, default and meaning. The walker decodes by these tables, and
-// Keys and Schema are printed from them, so what is documented is what is
-// accepted. The file is walked as a tree of yaml.Node, not decoded into
-// structs: that way all mistakes are found in one pass, each with its line and
+// name, type, default, meaning, and the field that it fills. The walker decodes
+// by these tables, and Keys and Schema are printed from them, so what is
+// documented is what is accepted. The words of an enum are what its values are
+// called in its own package. The file is walked as a tree of yaml.Node, not
+// decoded into structs: one walk finds all mistakes, each with its line and
 // column, and no message names a Go type.
 //
 // An account's key replaces the same key of defaults as a whole; mappings are

@@ -25,8 +25,8 @@ const (
 // String returns the word used in the configuration.
 func (v TokenStore) String() string { return word(v, tokensNames) }
 
-// OAuth is how an account gets its access tokens. Proxy and Transport are left
-// to who makes the client.
+// OAuth is how an account gets its access tokens. Who makes the client sets Proxy
+// and Transport.
 type OAuth struct {
 	oauth.Config
 	// ClientSecret is what Secret resolves.

@@ -146,7 +146,7 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // LogValue returns REDACTED, for slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// Bind tells keyring and netrc secrets whose secret it is.
+// Bind gives keyring and netrc secrets the host and user to look up.
 func (s Secret) Bind(host, user string) Secret {
 	if s.d == nil {
 		return s
@@ -167,7 +167,7 @@ func (e *SecretError) Unwrap() error { return e.err }
 var ErrNoSecret = errors.New("no secret is configured")
 
 // Resolve gets the secret. It is called when the secret is needed, each time
-// anew, and may take up to a minute (a command). The error says how to mend
+// anew, and may take up to a minute (a command). The error says how to fix
 // it and never contains the secret.
 func (s Secret) Resolve(ctx context.Context) (string, error) {
 	if s.d == nil {

@@ -89,7 +89,7 @@ func (b *Builder) Account(a *config.Account) (*fetch.Account, error) {
 	return out, nil
 }
 
-// warnOf tells, on each run, what the user has allowed that is not safe.
+// warnOf warns, on each run, of what the configuration allows that is not safe.
 func (b *Builder) warnOf(a *config.Account) {
 	log := b.Log.With(slog.String("account", a.Name))
 	if a.TLS.Legacy {
