@@ -67,15 +67,15 @@ func login(e *pop3.LoginError, at Situation) string {
 	switch {
 	case e.NoSecret():
 		return ""
+	case e.Unknown():
+		return "The server does not know " + e.Login + ", whatever it announces: set `auth: password` in the configuration file to log in by USER and PASS."
+	case e.Unbound():
+		return "The server cannot verify the binding to the TLS connection: `auth: " + strings.ToLower(strings.TrimSuffix(e.Login, "-PLUS")) + "` logs in without it."
 	case errors.As(e.Err, new(*pop3.ConnError)), errors.Is(e.Err, pop3.ErrProtocol):
 		return ""
 	case !ok && !errors.As(e.Err, new(*sasl.TokenError)):
 		return "The login was given up: name another one with `auth`. If it worked before, somebody may be in between: " +
 			"`mailhaul check --connect` shows the certificate."
-	case e.Unknown():
-		return "The server does not know " + e.Login + ", whatever it announces: set `auth: password` in the configuration file to log in by USER and PASS."
-	case e.Unbound():
-		return "The server cannot verify the binding to the TLS connection: `auth: " + strings.ToLower(strings.TrimSuffix(e.Login, "-PLUS")) + "` logs in without it."
 	case e.Temporary():
 		return "The server says that this will pass: nothing has to be done."
 	case ok && refused.Code == pop3.SysPerm:
