@@ -174,7 +174,7 @@ func (c *Client) check() error {
 		need(conf.DeviceURL, "device_url", flow)
 	case provider.ClientCredentials:
 		if conf.Secret == nil {
-			need(conf.Certificate, "client_secret or certificate", flow)
+			need(conf.Certificate, "a client secret or certificate", flow)
 		}
 	case provider.ServiceAccount:
 		need(conf.ServiceAccount, "service_account", flow)

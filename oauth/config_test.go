@@ -36,7 +36,7 @@ func TestConfigErrors(t *testing.T) {
 		{"unknown", Config{Provider: "gogle"}, []string{`provider "gogle" is not known`}},
 		{"nothing", Config{Provider: "custom"}, []string{"client_id is needed", "token_url is needed", "auth_url is needed"}},
 		{"device", Config{Provider: "google", ClientID: "x", Flow: provider.Device}, []string{"flow device is not possible with google"}},
-		{"no tenant", Config{Provider: "microsoft", ClientID: "x", Flow: provider.ClientCredentials}, []string{"tenant is needed", "client_secret or certificate is needed"}},
+		{"no tenant", Config{Provider: "microsoft", ClientID: "x", Flow: provider.ClientCredentials}, []string{"tenant is needed", "a client secret or certificate is needed"}},
 		{"no real tenant", Config{Provider: "microsoft-app", ClientID: "x", Certificate: "c.pem", Tenant: "common", Flow: provider.ClientCredentials}, []string{`"common" is no tenant`}},
 		{"plain http", Config{Provider: "custom", ClientID: "x", AuthURL: "https://a.example/", TokenURL: "http://a.example/"}, []string{"token_url: not https"}},
 		{"password in URL", Config{Provider: "custom", ClientID: "x", AuthURL: "https://u:pw@a.example/", TokenURL: "https://a.example/"}, []string{"auth_url: a URL with a user name"}},

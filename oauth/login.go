@@ -125,7 +125,7 @@ func (l *login) ask(ctx context.Context) (*grant, error) {
 	case l.options.Way == WayDevice, l.options.Way == WayConfigured && l.conf.Flow == provider.Device:
 		return l.device(ctx)
 	case l.conf.AuthURL == "":
-		return nil, configError(l.preset.Name, errors.New("auth_url is needed for a login by browser"))
+		return nil, configError(l.preset.Name, errors.New("a login by browser needs the provider's authorisation endpoint, which is not configured"))
 	case l.options.Way == WayPaste:
 		return l.paste(ctx)
 	}

@@ -54,7 +54,7 @@ func (c *Client) revoke(ctx context.Context, token string) error {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.conf.RevokeURL, strings.NewReader(form.Encode()))
 	if err != nil {
-		return configError(c.preset.Name, errors.New("revoke_url: not a URL"))
+		return configError(c.preset.Name, errors.New("the revocation endpoint is no URL"))
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if !form.Has("client_id") {

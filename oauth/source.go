@@ -172,7 +172,7 @@ func (s *Source) current() (*record, error) {
 func (s *Source) belongs(r *record) error {
 	c := &s.client.conf
 	if r.ClientID != c.ClientID || r.TokenURL != c.TokenURL || r.Subject != c.subject() {
-		return errors.New("the tokens were issued to another client_id, or by another provider, than the configuration has now")
+		return errors.New("the tokens were issued to another client, or by another provider, than the configuration has now")
 	}
 	return nil
 }

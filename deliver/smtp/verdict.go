@@ -192,31 +192,21 @@ func (f refusal) class(fixed bool) deliver.Class {
 	return deliver.Later
 }
 
-// cause is the verdict for who gives advice.
+// causes are the verdicts for who gives advice.
+var causes = map[verdict]Cause{
+	senderRefused: SenderRefused, recipientFull: RecipientFull, recipientNever: RecipientRefused, targetLater: Busy,
+	helloRefused: HelloRefused, loginWanted: LoginWanted, clientRefused: ClientRefused,
+}
+
 func (f refusal) cause() Cause {
-	switch f.verdict() {
-	case senderRefused:
-		return SenderRefused
-	case recipientFull:
-		return RecipientFull
-	case recipientNever:
-		return RecipientRefused
-	case targetLater:
-		return Busy
-	case helloRefused:
-		return HelloRefused
-	case clientRefused:
-		return ClientRefused
-	case loginWanted:
-		switch {
-		case f.reply.code == 534:
-			return OtherLogin
-		case f.phase == phaseAuth:
-			return LoginRefused
-		}
-		return LoginWanted
+	switch v := f.verdict(); {
+	case v == loginWanted && f.reply.code == 534:
+		return OtherLogin
+	case v == loginWanted && f.phase == phaseAuth:
+		return LoginRefused
+	default:
+		return causes[v]
 	}
-	return CauseOther
 }
 
 func either(later bool, now, never verdict) verdict {

@@ -96,37 +96,6 @@ func (e *ProtocolError) Error() string {
 // Is makes errors.Is(err, ErrProtocol) hold.
 func (e *ProtocolError) Is(target error) bool { return target == ErrProtocol }
 
-// Service is what a port may speak instead of POP3.
-type Service uint8
-
-const (
-	// UnknownService is perhaps POP3, spoken badly.
-	UnknownService Service = iota
-	// IMAPService greets with "* OK".
-	IMAPService
-	// SMTPService greets with 220, as FTP does.
-	SMTPService
-	// TLSService answers with a TLS record: it speaks TLS from the start.
-	TLSService
-	// HTTPService is a web server or a proxy.
-	HTTPService
-)
-
-// Service recognises services that are not POP3 by the reply.
-func (e *ProtocolError) Service() Service {
-	switch {
-	case strings.HasPrefix(e.Text, "* "):
-		return IMAPService
-	case strings.HasPrefix(e.Text, "220"):
-		return SMTPService
-	case strings.HasPrefix(e.Text, `\x15\x03`), strings.HasPrefix(e.Text, `\x16\x03`):
-		return TLSService
-	case strings.HasPrefix(e.Text, "HTTP/"):
-		return HTTPService
-	}
-	return UnknownService
-}
-
 // ConnError means that the connection broke: it ended too early, a limit of
 // Server ran out, or the context ended (context.Canceled or DeadlineExceeded
 // is then inside). Every later call on the client fails with the same error.

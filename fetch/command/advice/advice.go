@@ -81,6 +81,11 @@ func of[E error](name string, say func(e E, at Situation) string) row {
 	}}
 }
 
+// is is a row for errors of type E, whatever their facts.
+func is[E error](name, text string) row {
+	return of(name, func(E, Situation) string { return text })
+}
+
 // when is a row whose text does not depend on the facts.
 func when(name string, fits func(err error) bool, text string) row {
 	return row{name, func(err error, _ Situation) string {

@@ -166,11 +166,6 @@ func TestRows(t *testing.T) {
 // TestSentences: each text of a fixed table is whole sentences.
 func TestSentences(t *testing.T) {
 	var texts []string
-	for _, m := range []map[string]string{entra} {
-		for _, text := range m {
-			texts = append(texts, text)
-		}
-	}
 	for _, text := range relayTexts {
 		texts = append(texts, text)
 	}

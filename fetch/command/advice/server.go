@@ -165,25 +165,15 @@ func networkRows() []row {
 			}
 			return "Is the proxy up, and is it the right one (" + at.key("proxy:") + ")?"
 		}),
-		of("name unknown", dial(pop3.DialDNS,
-			"The server's name does not exist, or this machine has no DNS. Look for a typing mistake in it (often pop.DOMAIN, pop3.DOMAIN or mail.DOMAIN).")),
-		of("wrong port", func(e *pop3.DialError, at Situation) string {
-			return dial(pop3.DialRefused, "The machine answers, but nothing listens on that port. 995 is for TLS from the start ("+implicit(at)+"), 110 for STLS ("+stls(at)+"). Some providers have no POP3 at all (iCloud).")(e, at)
+		of("connect", func(e *pop3.DialError, at Situation) string {
+			return map[pop3.DialKind]string{
+				pop3.DialDNS:         "The server's name does not exist, or this machine has no DNS. Look for a typing mistake in it (often pop.DOMAIN, pop3.DOMAIN or mail.DOMAIN).",
+				pop3.DialRefused:     "The machine answers, but nothing listens on that port. 995 is for TLS from the start (" + implicit(at) + "), 110 for STLS (" + stls(at) + "). Some providers have no POP3 at all (iCloud).",
+				pop3.DialTimeout:     "No answer at all: a firewall in between (of this network or the provider's), or a wrong address. Try from another network.",
+				pop3.DialUnreachable: "There is no way to that network from here: is this machine online? If only IPv6 is broken, fix or switch off IPv6.",
+			}[e.Kind]
 		}),
-		of("firewall", dial(pop3.DialTimeout,
-			"No answer at all: a firewall in between (of this network or the provider's), or a wrong address. Try from another network.")),
-		of("network down", dial(pop3.DialUnreachable,
-			"There is no way to that network from here: is this machine online? If only IPv6 is broken, fix or switch off IPv6.")),
 		of("TLS", tlsAdvice),
-	}
-}
-
-func dial(k pop3.DialKind, text string) func(*pop3.DialError, Situation) string {
-	return func(e *pop3.DialError, _ Situation) string {
-		if e.Kind != k {
-			return ""
-		}
-		return text
 	}
 }
 
@@ -195,38 +185,27 @@ const largeHello = "Something on the way may not take a large TLS greeting: GODE
 
 // tlsAdvice has a sentence for each kind.
 func tlsAdvice(e *pop3.TLSError, at Situation) string {
-	switch e.Kind {
-	case pop3.TLSExpired:
-		if e.Cert != nil && time.Now().Before(e.Cert.NotBefore) {
-			return "The certificate is from the future: the clock of this machine is wrong. Set it (timedatectl set-ntp true) and try again."
-		}
-		return "Is this machine's clock right? Else the server's owner must renew it." + orPin(e, at)
-	case pop3.TLSUnknownAuthority:
+	switch {
+	case e.Kind == pop3.TLSUnknownAuthority:
 		return unknownAuthority(e, at)
-	case pop3.TLSNotSpoken:
-		return "The server does not speak TLS on this port: use STLS on port 110 (" + stls(at) + "), or TLS from the start on port 995 (" + implicit(at) + ")."
-	case pop3.TLSNotOffered:
-		return "Use TLS from the start on port 995 if the server has it (" + implicit(at) + ")."
-	case pop3.TLSNoCommon:
-		return "Server and client have no version of TLS or no cipher in common: an old server may need min_version: 1.0, or legacy: true, which is weak (both in a configuration file).\nA server that has nothing but DHE key exchange cannot be used."
-	case pop3.TLSUnknownName:
-		return "The server does not know the name " + e.Host + ": set " + at.key("server_name") + " to the name that its owner uses."
-	case pop3.TLSWrongHost:
-		return "Use one of those names as the server, or set " + at.key("server_name") + "."
-	case pop3.TLSNameless:
-		return "The certificate does not name the server where programs look today (an old one has its name as common name, or an address as a DNS name): its owner must renew it." + orPin(e, at)
-	case pop3.TLSUnusable:
-		return "The certificate has a fault that its owner must fix." + orPin(e, at)
-	case pop3.TLSPinMismatch:
-		return "No password was sent. If you know that the server has a new key, set " + at.key("pin") + " to that."
-	case pop3.TLSClientCert:
-		return "The server wants a certificate from us that it knows: set " + at.key("client_cert and client_key") + "."
-	case pop3.TLSTimeout:
-		return "Does this port speak TLS? If it does, the server is busy. " + largeHello
-	case pop3.TLSClosed:
-		return "The connection ends at the TLS greeting: does this port speak TLS, does the server take connections from here? " + largeHello
+	case e.Kind == pop3.TLSExpired && e.Cert != nil && time.Now().Before(e.Cert.NotBefore):
+		return "The certificate is from the future: the clock of this machine is wrong. Set it (timedatectl set-ntp true) and try again."
 	}
-	return "The server's TLS or certificate is of a kind that mailhaul does not have (a certificate that cannot be read and a key under 1024 bits are refused, with a pin too): its owner must renew it."
+	return map[pop3.TLSKind]string{
+		pop3.TLSOther:       "The server's TLS or certificate is of a kind that mailhaul does not have (a certificate that cannot be read and a key under 1024 bits are refused, with a pin too): its owner must renew it.",
+		pop3.TLSExpired:     "Is this machine's clock right? Else the server's owner must renew it." + orPin(e, at),
+		pop3.TLSNotSpoken:   "The server does not speak TLS on this port: use STLS on port 110 (" + stls(at) + "), or TLS from the start on port 995 (" + implicit(at) + ").",
+		pop3.TLSNotOffered:  "Use TLS from the start on port 995 if the server has it (" + implicit(at) + ").",
+		pop3.TLSNoCommon:    "Server and client have no version of TLS or no cipher in common: an old server may need min_version: 1.0, or legacy: true, which is weak (both in a configuration file).\nA server that has nothing but DHE key exchange cannot be used.",
+		pop3.TLSUnknownName: "The server does not know the name " + e.Host + ": set " + at.key("server_name") + " to the name that its owner uses.",
+		pop3.TLSWrongHost:   "Use one of those names as the server, or set " + at.key("server_name") + ".",
+		pop3.TLSNameless:    "The certificate does not name the server where programs look today (an old one has its name as common name, or an address as a DNS name): its owner must renew it." + orPin(e, at),
+		pop3.TLSUnusable:    "The certificate has a fault that its owner must fix." + orPin(e, at),
+		pop3.TLSPinMismatch: "No password was sent. If you know that the server has a new key, set " + at.key("pin") + " to that.",
+		pop3.TLSClientCert:  "The server wants a certificate from us that it knows: set " + at.key("client_cert and client_key") + ".",
+		pop3.TLSTimeout:     "Does this port speak TLS? If it does, the server is busy. " + largeHello,
+		pop3.TLSClosed:      "The connection ends at the TLS greeting: does this port speak TLS, does the server take connections from here? " + largeHello,
+	}[e.Kind]
 }
 
 func unknownAuthority(e *pop3.TLSError, at Situation) string {
@@ -238,7 +217,7 @@ func unknownAuthority(e *pop3.TLSError, at Situation) string {
 		text += ", or this key alone with " + at.key("pin: "+pop3.Pin(e.Cert))
 	}
 	if text += "."; e.Missing != "" {
-		text += " If you trust the authority's root already, the server lacks the intermediate certificate " + e.Missing + ": its owner must add it."
+		text += " If you trust the authority's root already, the server lacks the intermediate certificate " + e.Missing + ": its owner must add it, and until then a file with that certificate does for " + at.option("ca_file", "--ca-file") + "."
 	}
 	return text
 }
@@ -263,12 +242,8 @@ func inspected(issuer string) bool {
 // sessionRows are for a session that broke, and for refusals that are no login's.
 func sessionRows() []row {
 	return []row{
-		of("doubtful end", func(*pop3.DoubtError, Situation) string {
-			return "The server does not mark the end of this message as POP3 demands. It stays there: read it in the provider's web mail."
-		}),
-		of("doubtful size", func(*pop3.SizeError, Situation) string {
-			return "It stays on the server: compare it there, in the provider's web mail. A server that only estimates sizes is recognised after some messages."
-		}),
+		is[*pop3.DoubtError]("doubtful end", "The server does not mark the end of this message as POP3 demands. It stays there: read it in the provider's web mail."),
+		is[*pop3.SizeError]("doubtful size", "It stays on the server: compare it there, in the provider's web mail. A server that only estimates sizes is recognised after some messages."),
 		of("refused", func(e *pop3.Error, _ Situation) string {
 			switch {
 			case e.Code == pop3.SysPerm:
@@ -286,15 +261,16 @@ func sessionRows() []row {
 }
 
 func protocol(e *pop3.ProtocolError, at Situation) string {
-	switch e.Service() {
-	case pop3.IMAPService:
-		return "This looks like an IMAP server; POP3 is on port 995 or 110."
-	case pop3.SMTPService:
-		return "This looks like an SMTP or FTP server; POP3 is on port 995 or 110."
-	case pop3.TLSService:
-		return "The server speaks TLS from the start on this port: use " + implicit(at) + "."
-	case pop3.HTTPService:
-		return "This looks like a web server or a proxy; POP3 is on port 995 or 110."
+	for _, other := range []struct{ begins, text string }{
+		{"* ", "This looks like an IMAP server; POP3 is on port 995 or 110."},
+		{"220", "This looks like an SMTP or FTP server; POP3 is on port 995 or 110."},
+		{"HTTP/", "This looks like a web server or a proxy; POP3 is on port 995 or 110."},
+		{`\x15\x03`, "The server speaks TLS from the start on this port: use " + implicit(at) + "."},
+		{`\x16\x03`, "The server speaks TLS from the start on this port: use " + implicit(at) + "."},
+	} {
+		if strings.HasPrefix(e.Text, other.begins) {
+			return other.text
+		}
 	}
 	if e.Command == "greeting" {
 		return "Is this a POP3 server and its port (995 or 110)?"

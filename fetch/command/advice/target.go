@@ -19,23 +19,17 @@ import (
 // system says of a file.
 func targetRows() []row {
 	return []row{
-		of("target gone", func(*deliver.GoneError, Situation) string {
-			return "Mount its volume. If it was removed for good, `mailhaul fetch --create-target` makes it anew, for that run. " +
-				"If the account does not use it any more, make an empty directory (or mbox file) there once."
-		}),
+		is[*deliver.GoneError]("target gone", "Mount its volume. If it was removed for good, `mailhaul fetch --create-target` makes it anew, for that run. "+
+			"If the account does not use it any more, make an empty directory (or mbox file) there once."),
 		of("another's mailbox", func(e *durable.NotOursError, _ Situation) string {
 			if e.Owner != "" {
 				return "Look who made it, and remove it or name another place."
 			}
 			return "If it is yours: chmod go-w " + e.Path + "."
 		}),
-		of("temporary file", func(*deliver.TempError, Situation) string {
-			return "Set TMPDIR to a directory with room for a batch."
-		}),
+		is[*deliver.TempError]("temporary file", "Set TMPDIR to a directory with room for a batch."),
 		of("relay", relay),
-		of("command missing", func(*pipe.StartError, Situation) string {
-			return "Check the command of the target: a path, or a program in PATH, that may be executed. It is not run by a shell."
-		}),
+		is[*pipe.StartError]("command missing", "Check the command of the target: a path, or a program in PATH, that may be executed. It is not run by a shell."),
 		of("command's status", commandStatus),
 		of("mbox locked", func(e *mbox.LockedError, _ Situation) string {
 			text := "Another mail program is busy with this mbox, or left FILE.lock behind"
@@ -89,19 +83,16 @@ func ofTarget(name, text string, causes ...error) row {
 
 // maildirAdvice is for what only a Maildir can suffer from.
 func maildirAdvice(e *maildir.Error, _ Situation) string {
-	is := func(causes ...error) bool {
-		return slices.ContainsFunc(causes, func(c error) bool { return errors.Is(e.Err, c) })
-	}
 	switch {
-	case is(fs.ErrNotExist) && e.Recovering:
+	case errors.Is(e, fs.ErrNotExist) && e.Recovering:
 		return "Mount its volume; if the Maildir was removed for good, make an empty one there with tmp, new and cur."
-	case is(fs.ErrNotExist):
+	case errors.Is(e, fs.ErrNotExist):
 		return "Was the Maildir removed or unmounted meanwhile?"
-	case is(syscall.EXDEV):
+	case errors.Is(e, syscall.EXDEV):
 		return "tmp and new of a Maildir must be on one file system."
-	case is(syscall.ENAMETOOLONG, syscall.ELOOP):
+	case errors.Is(e, syscall.ENAMETOOLONG), errors.Is(e, syscall.ELOOP):
 		return "The path is too long, or a link in it leads back to itself: name another one."
-	case errors.As(e.Err, new(syscall.Errno)):
+	case errors.As(e, new(syscall.Errno)):
 		return "The disk or its file system reports an error (see dmesg)."
 	}
 	return ""
