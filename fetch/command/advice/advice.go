@@ -64,36 +64,31 @@ func (at Situation) account() string {
 	return at.Account
 }
 
-// row is one kind of error. Say returns whole sentences, or nothing if the row does
-// not fit.
-type row struct {
-	name string
-	say  func(err error, at Situation) string
-}
+// row is one kind of error. It returns whole sentences, or nothing if it does not
+// fit.
+type row func(err error, at Situation) string
 
 // of is a row for errors of type E.
-func of[E error](name string, say func(e E, at Situation) string) row {
-	return row{name, func(err error, at Situation) string {
+func of[E error](say func(e E, at Situation) string) row {
+	return func(err error, at Situation) string {
 		if e, ok := errors.AsType[E](err); ok {
 			return say(e, at)
 		}
 		return ""
-	}}
+	}
 }
 
 // is is a row for errors of type E, whatever their facts.
-func is[E error](name, text string) row {
-	return of(name, func(E, Situation) string { return text })
-}
+func is[E error](text string) row { return of(func(E, Situation) string { return text }) }
 
 // when is a row whose text does not depend on the facts.
-func when(name string, fits func(err error) bool, text string) row {
-	return row{name, func(err error, _ Situation) string {
+func when(fits func(err error) bool, text string) row {
+	return func(err error, _ Situation) string {
 		if fits(err) {
 			return text
 		}
 		return ""
-	}}
+	}
 }
 
 // table is every row, the most telling first.
@@ -118,13 +113,17 @@ func Of(err error, at Situation) (texts []string) {
 // Text is Of in one string.
 func Text(err error, at Situation) string { return strings.Join(Of(err, at), "\n") }
 
-// first is the text of the first row that fits.
+// first is the text of the first row of the table that fits.
 func first(err error, at Situation) string {
 	if err == nil {
 		return ""
 	}
-	for _, r := range table() {
-		if text := r.say(err, at); text != "" {
+	return firstOf(table(), err, at)
+}
+
+func firstOf(rows []row, err error, at Situation) string {
+	for _, r := range rows {
+		if text := r(err, at); text != "" {
 			return text
 		}
 	}
@@ -157,15 +156,15 @@ func (e *Error) Unwrap() error { return e.Err }
 
 func commandRows() []row {
 	return []row{
-		of("command", func(e *Error, _ Situation) string { return e.Text }),
-		when("usage", exit.IsUsage, usage),
+		of(func(e *Error, _ Situation) string { return e.Text }),
+		when(exit.IsUsage, usage),
 	}
 }
 
 // lastRows are for what no other row fits.
 func lastRows() []row {
 	return []row{
-		{"configuration", func(err error, at Situation) string {
+		func(err error, at Situation) string {
 			switch {
 			case !exit.IsConfig(err):
 				return ""
@@ -173,8 +172,8 @@ func lastRows() []row {
 				return fixConfig
 			}
 			return nothingHappened + fixConfig
-		}},
-		when("defect", func(err error) bool { return exit.Of(err) == fetch.ExitSoftware }, // law 4 is what lets it promise
+		},
+		when(func(err error) bool { return exit.Of(err) == fetch.ExitSoftware }, // law 4 is what lets it promise
 			"This should not happen, and nothing was deleted that is not delivered. Please report it with the output of the same command with -vv."),
 	}
 }

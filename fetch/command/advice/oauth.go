@@ -18,17 +18,17 @@ import (
 // wanted them makes of it.
 func tokenRows() []row {
 	return []row{
-		when("secret", func(err error) bool {
+		when(func(err error) bool {
 			return errors.As(err, new(*config.SecretError)) && !errors.As(err, new(*oauth.Error))
 		},
 			"No password or token was sent. Look at where it comes from, as the user who runs this."),
-		of("OAuth2", tokenAdvice),
-		{"never logged in", func(err error, at Situation) string {
+		of(tokenAdvice),
+		func(err error, at Situation) string {
 			if !errors.Is(err, oauth.ErrNoTokens) {
 				return ""
 			}
 			return "Run `mailhaul login " + at.account() + "`."
-		}},
+		},
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // runRows are for what a run came to. Some add to what is known of the cause.
 func runRows() []row {
 	return []row{
-		of("some failed", func(e *fetch.PartialError, at Situation) string {
+		of(func(e *fetch.PartialError, at Situation) string {
 			text := first(e.First, at)
 			if text == "" {
 				text = "If it fails again, look at the message in the provider's web mail, and at the target."
@@ -27,42 +27,42 @@ func runRows() []row {
 			}
 			return text
 		}),
-		of("quarantined", func(e *fetch.AsideError, at Situation) string {
+		of(func(e *fetch.AsideError, at Situation) string {
 			return strings.TrimSpace(first(e.First, at) + " Read them there; once the cause is fixed, `mailhaul state forget` with their UIDs has them delivered again.")
 		}),
-		of("login delay", func(e *fetch.LoginDelayError, _ Situation) string {
+		of(func(e *fetch.LoginDelayError, _ Situation) string {
 			return "Run later, or use --wait " + brief(e.Delay) + " to wait for it."
 		}),
-		of("server's limit", func(*fetch.LimitError, Situation) string {
+		of(func(*fetch.LimitError, Situation) string {
 			return "Nothing has to be done: what is left is fetched by the next run that the server allows. `limits` in mailhaul.yaml(5) keep runs below its limit."
 		}),
-		of("plan changed", func(*plan.ChangedError, Situation) string {
+		of(func(*plan.ChangedError, Situation) string {
 			return "Look at `mailhaul plan` again and save it anew."
 		}),
-		of("unconfirmed", func(e *fetch.UnconfirmedError, at Situation) string {
+		of(func(e *fetch.UnconfirmedError, at Situation) string {
 			if c, ok := errors.AsType[*pop3.ConnError](e); ok && c.Timeout() {
 				return connection(c, at)
 			}
 			return unconfirmed
 		}),
-		of("not completed", func(e *fetch.SettleError, at Situation) string {
+		of(func(e *fetch.SettleError, at Situation) string {
 			if text := first(e.Unwrap(), at); text != "" {
 				return text
 			}
 			return "The message is on the server or in the target: fix the cause and run it again."
 		}),
-		of("purge", func(e *fetch.PurgeError, at Situation) string {
+		of(func(e *fetch.PurgeError, at Situation) string {
 			if text := first(e.Unwrap(), at); text != "" {
 				return text
 			}
 			return "`mailhaul purge --dry-run` lists again and says what is left."
 		}),
-		of("state", stateAdvice),
-		when("state damaged", func(err error) bool { return errors.Is(err, state.ErrNotState) }, damaged),
-		of("no recipient", func(*fetch.RecipientError, Situation) string {
+		of(stateAdvice),
+		when(func(err error) bool { return errors.Is(err, state.ErrNotState) }, damaged),
+		of(func(*fetch.RecipientError, Situation) string {
 			return "The recipient is never guessed from To or Cc: check `to: {header: ...}` against the message's header."
 		}),
-		of("engine", func(e *fetch.Error, at Situation) string {
+		of(func(e *fetch.Error, at Situation) string {
 			return strings.ReplaceAll(whyTexts[e.Why], "ACCOUNT", at.account())
 		}),
 	}

@@ -15,32 +15,32 @@ import (
 // loginRows are for what the server answers to a login, or before it is tried.
 func loginRows() []row {
 	rows := []row{
-		said("app password", []string{"application-specific password", "app password", "app-specific password", "invalidsecondfactor"},
+		said([]string{"application-specific password", "app password", "app-specific password", "invalidsecondfactor"},
 			"The provider wants an app password: a password made for one program, in the account's security settings.\nThe password of the web mail does not work here, even if it is right."),
-		said("multi-factor", []string{"two-factor", "2-step", "2fa", "multi-factor", "mfa"},
+		said([]string{"two-factor", "2-step", "2fa", "multi-factor", "mfa"},
 			"The account has two-factor login: make an app password in its security settings, or use OAuth2 (`mailhaul init`, docs/oauth.md)."),
-		said("web login required", []string{"web login required", "log in via your web browser", "please log in via"},
+		said([]string{"web login required", "log in via your web browser", "please log in via"},
 			"The provider blocked the login as unusual: log in to the web mail once from this network and confirm that it was you, then try again."),
-		said("pop disabled", []string{"not enabled for pop", "pop access is disabled", "pop3 is disabled", "pop is disabled", "pop3 access is disabled",
+		said([]string{"not enabled for pop", "pop access is disabled", "pop3 is disabled", "pop is disabled", "pop3 access is disabled",
 			"enable pop", "pop3 not enabled", "pop not allowed", "protocol disabled", "pop3 service is disabled", "not permitted to use pop"},
 			"POP3 is switched off for this mailbox: switch it on in the provider's web mail settings (forwarding and POP/IMAP), then wait a few minutes."),
-		said("basic authentication off", []string{"basic authentication is disabled", "basic auth", "logon denied", "authentication failed for legacy"},
+		said([]string{"basic authentication is disabled", "basic auth", "logon denied", "authentication failed for legacy"},
 			"The provider no longer takes passwords over POP3: use OAuth2 (`mailhaul init`, docs/oauth.md)."),
-		unlessForGood(said("too many logins", []string{"too many", "rate limit", "login rate", "exceeded", "frequent"},
+		unlessForGood(said([]string{"too many", "rate limit", "login rate", "exceeded", "frequent"},
 			"The provider limits how often one may log in: wait, then run less often.")),
-		refusedBy("maildrop in use", pop3.InUse,
+		refusedBy(pop3.InUse,
 			"Another program holds the mailbox (close other mail programs), or a broken connection left it locked: that ends by itself after about ten minutes."),
-		refusedBy("login delay", pop3.LoginDelay, "The server wants a pause between logins: run less often."),
-		of("token too long", func(e *sasl.TokenError, at Situation) string {
+		refusedBy(pop3.LoginDelay, "The server wants a pause between logins: run less often."),
+		of(func(e *sasl.TokenError, at Situation) string {
 			if !e.TokenTooLong {
 				return ""
 			}
 			return "The access token is longer than the 4096 characters that Exchange Online takes. It grows with the scopes: ask for that of POP alone (" +
 				at.key("oauth.scopes") + "), or have the administrator leave out group claims."
 		}),
-		of("kerberos", func(e *sasl.TicketError, at Situation) string { return ticket(e.Problem, at) }),
-		of("login", login),
-		of("no login fits", func(e *pop3.NoLoginError, at Situation) string {
+		of(func(e *sasl.TicketError, at Situation) string { return ticket(e.Problem, at) }),
+		of(login),
+		of(func(e *pop3.NoLoginError, at Situation) string {
 			switch {
 			case e.STLS:
 				return "The server offers STLS on this port: use it (" + at.option("tls: stls", "--from pop3://") + ")."
@@ -50,15 +50,12 @@ func loginRows() []row {
 			return "No password was sent. See `auth` in mailhaul.yaml(5): a login that is named there is used although the server does not announce it."
 		}),
 	}
-	for i, r := range rows {
-		rows[i].say = func(err error, at Situation) string {
-			if text := r.say(err, at); text != "" {
-				return text + passwordAdvice(err, at)
-			}
-			return ""
+	return []row{func(err error, at Situation) string {
+		if text := firstOf(rows, err, at); text != "" {
+			return text + passwordAdvice(err, at)
 		}
-	}
-	return rows
+		return ""
+	}}
 }
 
 // login is about a login that the server refused, or that could not be finished.
@@ -124,8 +121,8 @@ func passwordAdvice(err error, at Situation) string {
 
 // said is a row for a refusal in one of the words, which are the server's. What is
 // said of a message is none of the login's or the mailbox's.
-func said(name string, words []string, text string) row {
-	return when(name, func(err error) bool {
+func said(words []string, text string) row {
+	return when(func(err error) bool {
 		refused, ok := errors.AsType[*pop3.Error](err)
 		if !ok {
 			return false
@@ -141,16 +138,16 @@ func said(name string, words []string, text string) row {
 
 // unlessForGood leaves out logins that were refused for good.
 func unlessForGood(r row) row {
-	return row{r.name, func(err error, at Situation) string {
+	return func(err error, at Situation) string {
 		if e, ok := errors.AsType[*pop3.LoginError](err); ok && !e.Temporary() {
 			return ""
 		}
-		return r.say(err, at)
-	}}
+		return r(err, at)
+	}
 }
 
-func refusedBy(name string, code pop3.RespCode, text string) row {
-	return when(name, func(err error) bool {
+func refusedBy(code pop3.RespCode, text string) row {
+	return when(func(err error) bool {
 		refused, ok := errors.AsType[*pop3.Error](err)
 		return ok && refused.Code == code
 	}, text)
@@ -159,13 +156,13 @@ func refusedBy(name string, code pop3.RespCode, text string) row {
 // networkRows are for the way to the server, and for TLS.
 func networkRows() []row {
 	return []row{
-		of("proxy", func(e *pop3.DialError, at Situation) string {
+		of(func(e *pop3.DialError, at Situation) string {
 			if e.Via == "" {
 				return ""
 			}
 			return "Is the proxy up, and is it the right one (" + at.key("proxy:") + ")?"
 		}),
-		of("connect", func(e *pop3.DialError, at Situation) string {
+		of(func(e *pop3.DialError, at Situation) string {
 			return map[pop3.DialKind]string{
 				pop3.DialDNS:         "The server's name does not exist, or this machine has no DNS. Look for a typing mistake in it (often pop.DOMAIN, pop3.DOMAIN or mail.DOMAIN).",
 				pop3.DialRefused:     "The machine answers, but nothing listens on that port. 995 is for TLS from the start (" + implicit(at) + "), 110 for STLS (" + stls(at) + "). Some providers have no POP3 at all (iCloud).",
@@ -173,7 +170,7 @@ func networkRows() []row {
 				pop3.DialUnreachable: "There is no way to that network from here: is this machine online? If only IPv6 is broken, fix or switch off IPv6.",
 			}[e.Kind]
 		}),
-		of("TLS", tlsAdvice),
+		of(tlsAdvice),
 	}
 }
 
@@ -242,9 +239,9 @@ func inspected(issuer string) bool {
 // sessionRows are for a session that broke, and for refusals that are no login's.
 func sessionRows() []row {
 	return []row{
-		is[*pop3.DoubtError]("doubtful end", "The server does not mark the end of this message as POP3 demands. It stays there: read it in the provider's web mail."),
-		is[*pop3.SizeError]("doubtful size", "It stays on the server: compare it there, in the provider's web mail. A server that only estimates sizes is recognised after some messages."),
-		of("refused", func(e *pop3.Error, _ Situation) string {
+		is[*pop3.DoubtError]("The server does not mark the end of this message as POP3 demands. It stays there: read it in the provider's web mail."),
+		is[*pop3.SizeError]("It stays on the server: compare it there, in the provider's web mail. A server that only estimates sizes is recognised after some messages."),
+		of(func(e *pop3.Error, _ Situation) string {
 			switch {
 			case e.Code == pop3.SysPerm:
 				return "The provider has to put this right: ask its support."
@@ -255,8 +252,8 @@ func sessionRows() []row {
 			}
 			return ""
 		}),
-		of("nonsense", protocol),
-		of("connection", connection),
+		of(protocol),
+		of(connection),
 	}
 }
 

@@ -19,50 +19,50 @@ import (
 // system says of a file.
 func targetRows() []row {
 	return []row{
-		is[*deliver.GoneError]("target gone", "Mount its volume. If it was removed for good, `mailhaul fetch --create-target` makes it anew, for that run. "+
+		is[*deliver.GoneError]("Mount its volume. If it was removed for good, `mailhaul fetch --create-target` makes it anew, for that run. " +
 			"If the account does not use it any more, make an empty directory (or mbox file) there once."),
-		of("another's mailbox", func(e *durable.NotOursError, _ Situation) string {
+		of(func(e *durable.NotOursError, _ Situation) string {
 			if e.Owner != "" {
 				return "Look who made it, and remove it or name another place."
 			}
 			return "If it is yours: chmod go-w " + e.Path + "."
 		}),
-		is[*deliver.TempError]("temporary file", "Set TMPDIR to a directory with room for a batch."),
-		of("relay", relay),
-		is[*pipe.StartError]("command missing", "Check the command of the target: a path, or a program in PATH, that may be executed. It is not run by a shell."),
-		of("command's status", commandStatus),
-		of("mbox locked", func(e *mbox.LockedError, _ Situation) string {
+		is[*deliver.TempError]("Set TMPDIR to a directory with room for a batch."),
+		of(relay),
+		is[*pipe.StartError]("Check the command of the target: a path, or a program in PATH, that may be executed. It is not run by a shell."),
+		of(commandStatus),
+		of(func(e *mbox.LockedError, _ Situation) string {
 			text := "Another mail program is busy with this mbox, or left FILE.lock behind"
 			if file := e.DotLock(); file != "" {
 				text += "; if none is running, remove " + file
 			}
 			return text + "."
 		}),
-		of("mbox link", func(e *mbox.LinkError, _ Situation) string {
+		of(func(e *mbox.LinkError, _ Situation) string {
 			if e.Untrusted {
 				return "Name the file that it points to."
 			}
 			return "Make the file that the link points to, or remove the link."
 		}),
-		ofTarget("mbox has several names", "Remove the other names, or copy the file.", mbox.ErrLinks),
-		ofTarget("mbox not locked", "Does every program that writes to this mbox lock it?", mbox.ErrNotLocked),
-		ofTarget("mbox is a directory", "For a Maildir use `maildir:` instead of `mbox:`.", syscall.EISDIR),
-		ofTarget("not a directory", "A part of that path is a file, not a directory: name another path, or move the file away. An mbox file is named with `mbox:`, not with `maildir:`.", syscall.ENOTDIR),
-		{"access denied by policy", func(err error, at Situation) string {
+		ofTarget("Remove the other names, or copy the file.", mbox.ErrLinks),
+		ofTarget("Does every program that writes to this mbox lock it?", mbox.ErrNotLocked),
+		ofTarget("For a Maildir use `maildir:` instead of `mbox:`.", syscall.EISDIR),
+		ofTarget("A part of that path is a file, not a directory: name another path, or move the file away. An mbox file is named with `mbox:`, not with `maildir:`.", syscall.ENOTDIR),
+		func(err error, at Situation) string {
 			if os.Geteuid() != 0 {
 				return ""
 			}
-			return ofTarget("", "The file system refuses even root: SELinux or AppArmor (see journalctl for a denial), or a read-only or network mount.", syscall.EACCES).say(err, at)
-		}},
-		ofTarget("not writable", "This user may not write there: check the owner and mode of the path and of the directories above it (is the group mail missing?). "+
+			return ofTarget("The file system refuses even root: SELinux or AppArmor (see journalctl for a denial), or a read-only or network mount.", syscall.EACCES)(err, at)
+		},
+		ofTarget("This user may not write there: check the owner and mode of the path and of the directories above it (is the group mail missing?). "+
 			"If these are right, SELinux or AppArmor may forbid it: see journalctl for a denial.", os.ErrPermission),
-		ofTarget("disk full", "The disk is full, or the quota is used up: make room. Messages stay on the server until there is some.", syscall.ENOSPC, syscall.EDQUOT),
-		ofTarget("no locks", "The file system gives no lock: on NFS the lock service may be down on the server or here (rpc.statd, nfslock). "+
+		ofTarget("The disk is full, or the quota is used up: make room. Messages stay on the server until there is some.", syscall.ENOSPC, syscall.EDQUOT),
+		ofTarget("The file system gives no lock: on NFS the lock service may be down on the server or here (rpc.statd, nfslock). "+
 			"Start it, or keep the mbox and the state (--state) on a local disk.", syscall.ENOLCK),
-		ofTarget("too many open files", "This process has as many files and connections open as it may: raise the limit (ulimit -n, LimitNOFILE=), or lower parallel.", syscall.EMFILE, syscall.ENFILE),
-		ofTarget("read-only", "The file system is mounted read-only: mount it writable, or name another path.", syscall.EROFS),
-		of("Maildir", maildirAdvice),
-		of("target", func(e *deliver.Error, _ Situation) string {
+		ofTarget("This process has as many files and connections open as it may: raise the limit (ulimit -n, LimitNOFILE=), or lower parallel.", syscall.EMFILE, syscall.ENFILE),
+		ofTarget("The file system is mounted read-only: mount it writable, or name another path.", syscall.EROFS),
+		of(maildirAdvice),
+		of(func(e *deliver.Error, _ Situation) string {
 			if e.Class != deliver.Unavailable {
 				return ""
 			}
@@ -72,8 +72,8 @@ func targetRows() []row {
 }
 
 // ofTarget is a row for a target's error with one of the causes.
-func ofTarget(name, text string, causes ...error) row {
-	return of(name, func(e *deliver.Error, _ Situation) string {
+func ofTarget(text string, causes ...error) row {
+	return of(func(e *deliver.Error, _ Situation) string {
 		if !slices.ContainsFunc(causes, func(c error) bool { return errors.Is(e, c) }) {
 			return ""
 		}
