@@ -15,7 +15,7 @@ func TestLimitPreset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l := conf.Accounts[0].Limits; l.BytesPerDay != 1200<<20 || l.Bytes != 0 || l.Messages != 0 || l.Rate != 0 {
+	if l := conf.Accounts[0].Limits; l.BytesPerDay != 1190<<20 || l.Bytes != 0 || l.Messages != 0 || l.Rate != 0 {
 		t.Errorf("%+v", l)
 	}
 }

@@ -66,7 +66,7 @@ func mailKeys(a *Account, kinds []TargetKind) []key {
 		on("deliver", "", "list of targets; a message is done when all of them have it",
 			list(target(kinds), "a list of targets, each such as - maildir: PATH"), &a.Deliver),
 		on("max_size", "", "size above which messages are skipped and reported", size(), &a.Policy.MaxSize),
-		on("limit", "", "bounds of a run; `gmail` means bytes_per_day: 1200MiB", either(limitPreset(),
+		on("limit", "", "bounds of a run; `gmail` means bytes_per_day: 1190MiB", either(limitPreset(),
 			mapping("a mapping", plan.Limits{}, limitKeys, nil)), &a.Limits),
 		on("to", "", "header field that has the recipient, for a mailbox shared by several people", envelope(), &a.Policy.Envelope),
 		on("on_reject", "quarantine", "what happens to a message that a target refuses permanently: `quarantine` or `keep`",
