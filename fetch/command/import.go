@@ -44,14 +44,11 @@ func importCommand() *cli.Command {
 	}
 }
 
-// importRun is one import: what the other program has, and what of it becomes
-// ours.
+// importRun is one run of the import command.
 type importRun struct {
 	*call
 	c      *cli.Context
 	result *rcfile.Result
-	list   []*fetch.Account // in the order of the result, those that parse
-	bad    bool             // a list did not fit
 }
 
 func runImport(c *cli.Context) error {
@@ -64,10 +61,10 @@ func runImport(c *cli.Context) error {
 	takeOver := c.Bool("state") || len(c.StringSlice("state-file")) > 0
 	lists := takeOver || c.Bool("verify")
 	if !lists && (c.IsSet("only") || c.IsSet("force")) {
-		return exit.Usagef("--only and --force go with --state or --verify: without these the whole YAML is printed")
+		return exit.Usagef("--only and --force need --state or --verify: without them, import prints the whole YAML")
 	}
 	if lists && c.Bool("write") {
-		return exit.Usagef("--write goes without --state, --state-file and --verify: write the configuration first, and look at it")
+		return exit.Usagef("--write conflicts with --state, --state-file and --verify: write the configuration first, and check it")
 	}
 	e, err := newCall(c)
 	if err != nil {
@@ -96,7 +93,7 @@ func runImport(c *cli.Context) error {
 		return r.lists(takeOver)
 	}
 	if why, busy := r.result.Format.Busy(r.result); busy {
-		fmt.Fprintf(e.out.Err, "mailhaul: note: %s; stop it before its seen-list is taken over\n", term.Printable(why))
+		fmt.Fprintf(e.out.Err, "mailhaul: note: %s; stop it before you import its seen-list\n", term.Printable(why))
 	}
 	if c.Bool("write") {
 		return r.write(configPath(c))
@@ -131,7 +128,7 @@ func importOptions(secrets string) rcfile.Options {
 	return o
 }
 
-// lists takes over or checks the seen-lists, account by account.
+// lists imports or checks the seen-lists, account by account.
 func (r *importRun) lists(takeOver bool) error {
 	if why, busy := r.result.Format.Busy(r.result); busy && !r.c.Bool("force") {
 		return advice.Give(&fetch.Error{Exit: fetch.ExitTemp, Err: errors.New(why)}, advice.StopProgram)
@@ -141,7 +138,7 @@ func (r *importRun) lists(takeOver bool) error {
 	}
 	conf, err := config.Parse("imported", r.result.YAML(), configOptions())
 	if err != nil {
-		return exit.Config(fmt.Errorf("the imported configuration is not complete: print it, complete it, and then take over its list:\n%w", err))
+		return exit.Config(fmt.Errorf("the imported configuration is incomplete: print it, complete it, and then import its seen-list:\n%w", err))
 	}
 	seen, err := r.result.Seen(r.c.StringSlice("state-file")...)
 	if err != nil {
@@ -161,7 +158,7 @@ func (r *importRun) lists(takeOver bool) error {
 	}
 	for i := range seen {
 		if seen[i].Account == "" {
-			fmt.Fprintf(r.out.Err, "mailhaul: note: %s:%d: a list for %s@%s belongs to no account here and was left alone\n",
+			fmt.Fprintf(r.out.Err, "mailhaul: note: %s:%d: a list for %s@%s belongs to no imported account and was not used\n",
 				seen[i].Source, seen[i].Line, term.Printable(seen[i].User), term.Printable(seen[i].Host))
 		}
 	}
@@ -217,12 +214,12 @@ func (r *importRun) account(ctx context.Context, a *config.Account, seen []rcfil
 	}
 	if takeOver {
 		return r.out.Row(jsonline.TakenOver{Account: a.Name, TakenOver: added},
-			term.Printable(fmt.Sprintf("%s: %s taken over as seen", a.Name, term.Plural(added, "message"))))
+			term.Printable(fmt.Sprintf("%s: imported %s as seen", a.Name, term.Plural(added, "message"))))
 	}
 	return nil
 }
 
-// looked is where the lists were looked for.
+// looked returns where the lists were looked for.
 func (r *importRun) looked() []string {
 	if files := r.c.StringSlice("state-file"); len(files) > 0 {
 		return files
@@ -233,8 +230,8 @@ func (r *importRun) looked() []string {
 	return []string{"nothing: the configuration names none"}
 }
 
-// choose compares the list with the server, if that was asked, and returns what
-// to record.
+// choose compares the list with the server, if online, and returns what to
+// record.
 func (r *importRun) choose(account string, server []string, list rcfile.SeenList, online bool) ([]fetch.SeenElsewhere, error) {
 	if !online {
 		return r.offline(account, list), nil
@@ -249,7 +246,7 @@ func (r *importRun) choose(account string, server []string, list rcfile.SeenList
 		}
 	}
 	if d.Bad && !r.c.Bool("force") {
-		return nil, advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: errors.New("the seen-list does not fit the server; nothing was taken over")}, advice.SeenListUnfit)
+		return nil, advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: errors.New("the seen-list does not match the server; nothing was imported")}, advice.SeenListUnfit)
 	}
 	var out []fetch.SeenElsewhere
 	for uid, s := range m.Known {
@@ -263,7 +260,7 @@ func (r *importRun) choose(account string, server []string, list rcfile.SeenList
 	return out, err
 }
 
-// offline takes what is exact; the rest needs the server's listing.
+// offline returns the exact entries; the rest needs the server's listing.
 func (r *importRun) offline(account string, list rcfile.SeenList) []fetch.SeenElsewhere {
 	var out []fetch.SeenElsewhere
 	inexact := 0
@@ -278,8 +275,8 @@ func (r *importRun) offline(account string, list rcfile.SeenList) []fetch.SeenEl
 		out = append(out, fetch.SeenElsewhere{UID: s.UID, FirstSeen: s.FirstSeen})
 	}
 	if inexact > 0 {
-		fmt.Fprintf(r.out.Err, "mailhaul: %s: %d of %d entries are not stored exactly by %s: use --verify, which compares them with the server\n",
-			term.Printable(account), inexact, len(list.UIDs), r.result.Format.Name)
+		fmt.Fprintf(r.out.Err, "mailhaul: %s: %s did not store %d of %d entries exactly: use --verify, which compares them with the server\n",
+			term.Printable(account), r.result.Format.Name, inexact, len(list.UIDs))
 	}
 	return out
 }

@@ -72,7 +72,7 @@ func TestImportTakesOverFromPeers(t *testing.T) {
 			wantOut(t, o, "40 on the server, 20 known, 20 unknown")
 			o = l.run("import", p.format, "--state", "--verify")
 			l.want(o, 0)
-			wantOut(t, o, "20 messages taken over as seen")
+			wantOut(t, o, "imported 20 messages as seen")
 
 			o = l.run("fetch")
 			l.want(o, 0)
@@ -81,7 +81,7 @@ func TestImportTakesOverFromPeers(t *testing.T) {
 			if n := d.Maildrop("alice"); n != 40 {
 				t.Errorf("%d messages on the server, want 40", n)
 			}
-			wantOut(t, l.run("import", p.format, "--state", "--verify"), "20 known", "0 messages taken over")
+			wantOut(t, l.run("import", p.format, "--state", "--verify"), "20 known", "imported 0 messages as seen")
 		})
 	}
 }

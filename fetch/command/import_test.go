@@ -96,7 +96,7 @@ func TestImportPrints(t *testing.T) {
 		t.Errorf("by name: %s", file)
 	}
 	w.write("secrets/a.password", []byte("of something else\n"))
-	w.want(w.run("import", "fdm"), 73, "holds another password already")
+	w.want(w.run("import", "fdm"), 73, "already holds another password")
 }
 
 // withoutNotes leaves out the comments, which are broken by width.
@@ -129,11 +129,11 @@ func TestImportWrites(t *testing.T) {
 	w.want(w.run("check", "--connect"), 0)
 
 	w.write("config.yaml", []byte("mine"))
-	w.want(w.run("import", "fdm", "--write"), 73, "exists already; it is left as it is", "--config")
+	w.want(w.run("import", "fdm", "--write"), 73, "exists already and was not changed", "--config")
 	if text, err := os.ReadFile(w.path("config.yaml")); err != nil || string(text) != "mine" {
 		t.Errorf("%v: %s", err, text)
 	}
-	w.want(w.run("import", "fdm", "--write", "--state"), 64, "--write goes without")
+	w.want(w.run("import", "fdm", "--write", "--state"), 64, "--write conflicts with")
 }
 
 // TestImportFromDirectory reads where the program has a directory.
@@ -160,7 +160,7 @@ func TestImportState(t *testing.T) {
 	w.write("config.yaml", []byte(w.run("import", "fdm").out))
 	o := w.run("import", "--state", "fdm") // and --state DIR before it
 	w.want(o, 0)
-	if o.out != "a: 4 messages taken over as seen\n" || w.s.Sessions() != 0 {
+	if o.out != "a: imported 4 messages as seen\n" || w.s.Sessions() != 0 {
 		t.Errorf("%d sessions: %s", w.s.Sessions(), o)
 	}
 	if names, _ := filepath.Glob(w.path("state/*.db")); len(names) != 1 {
@@ -179,7 +179,7 @@ func TestImportState(t *testing.T) {
 	again := w.write("more", []byte("6 uid-50\n"))
 	o = w.run("import", "fdm", "--state-file", again)
 	w.want(o, 0)
-	wantOut(t, o, "1 message taken over")
+	wantOut(t, o, "imported 1 message as seen")
 }
 
 // TestImportVerify compares the list with the server and stops if it is not of
@@ -197,28 +197,28 @@ func TestImportVerify(t *testing.T) {
 		t.Errorf("%+v, %v: %s", row, err, o)
 	}
 	if ls := w.run("state", "ls", "a"); strings.Contains(ls.out, "imported") {
-		t.Errorf("verify alone has taken over: %s", ls)
+		t.Errorf("verify alone has imported: %s", ls)
 	}
 
 	w.write("cache", []byte("7 other-1\n7 other-2\n7 other-3\n"))
 	o = w.run("import", "fdm", "--verify", "--state")
-	w.want(o, 65, "the seen-list does not fit the server; nothing was taken over", "--force")
+	w.want(o, 65, "the seen-list does not match the server; nothing was imported", "--force")
 	wantShown(t, o, "10 on the server, 0 known, 10 unknown", "is that this maildrop")
 	o = w.run("import", "fdm", "--verify", "--state", "--force")
 	w.want(o, 0)
-	wantOut(t, o, "3 messages taken over")
+	wantOut(t, o, "imported 3 messages as seen")
 	w.want(w.run("fetch"), 0)
 	w.wantMail(letters(10))
 }
 
-// TestImportRefusals: what cannot be taken over is said, with a way on.
+// TestImportRefusals: what cannot be imported is an error with a hint.
 func TestImportRefusals(t *testing.T) {
 	w := newSwitching(t, 4)
 	w.want(w.run("import"), 64, "wants a format (fetchmail, getmail, mpop, fdm, thunderbird)")
 	w.want(w.run("import", "outlook"), 64, `unknown format "outlook"`)
 	w.want(w.run("import", "fdm", "a", "b"), 64)
 	w.want(w.run("import", "fdm", w.path("absent")), 64, "no such file")
-	w.want(w.run("import", "fdm", "--force"), 64, "go with --state or --verify")
+	w.want(w.run("import", "fdm", "--force"), 64, "need --state or --verify")
 	w.want(w.run("import", "fdm", "--state", "--only", "b"), 64, `no account "b"`, "there is: a")
 	w.want(w.run("import", "fdm", "--state", "--only", "a"), 0)
 	w.want(w.run("import", "fdm", "--state-file", w.path("absent")), 64, "no such file")
@@ -232,7 +232,7 @@ func TestImportRefusals(t *testing.T) {
 	w.want(w.run("import", "fdm", "--state", "--force"), 0)
 
 	w.write("lock", nil)
-	w.want(w.run("import", "fdm", "--state"), 75, w.path("lock"), "stop it first")
+	w.want(w.run("import", "fdm", "--state"), 75, w.path("lock"), "Stop it first")
 	w.want(w.run("import", "fdm"), 0, "note: "+w.path("lock"))
 	w.cache(2)
 	w.want(w.run("import", "fdm", "--state", "--force"), 0)
@@ -288,5 +288,5 @@ func TestImportThunderbird(t *testing.T) {
 	l.want(l.run("import", "thunderbird", l.path("profile")), 0)
 	o := l.run("import", "thunderbird", l.path("profile"), "--state")
 	l.want(o, 0)
-	wantOut(t, o, "3 messages taken over")
+	wantOut(t, o, "imported 3 messages as seen")
 }

@@ -18,12 +18,12 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// write puts the YAML where the configuration belongs, never over one.
+// write writes the YAML to the configuration file, which must not exist.
 func (r *importRun) write(path string) error {
 	_, err := os.Lstat(path)
 	switch {
 	case err == nil:
-		err = fmt.Errorf("%s: exists already; it is left as it is", path)
+		err = fmt.Errorf("%s: exists already and was not changed", path)
 	case !errors.Is(err, fs.ErrNotExist):
 	default:
 		if err = r.writeSecrets(); err == nil {
@@ -52,8 +52,8 @@ func cannotWrite(err error, text string) error {
 	return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err}
 }
 
-// writeSecrets puts passwords that stood in the other configuration into files
-// of their own, readable by their owner only.
+// writeSecrets writes the passwords of the other configuration to files that
+// only their owner can read.
 func (r *importRun) writeSecrets() error {
 	for _, s := range r.result.Secrets {
 		if err := durable.MkdirAll(filepath.Dir(s.Path), 0o700); err != nil {
@@ -63,7 +63,7 @@ func (r *importRun) writeSecrets() error {
 			if strings.TrimRight(string(old), "\n") == s.Value {
 				continue
 			}
-			return cannotWrite(fmt.Errorf("%s holds another password already", s.Path), advice.OtherPassword)
+			return cannotWrite(fmt.Errorf("%s already holds another password", s.Path), advice.OtherPassword)
 		}
 		if err := durable.WriteFile(s.Path, []byte(s.Value+"\n")); err != nil {
 			return err

@@ -37,8 +37,8 @@ type Account struct {
 	// Server is where it logs in: Host, Port, Security and Insecure.
 	pop3.Server
 	User string
-	// Enabled is false for one that was off, or that cannot work as it is;
-	// Unsure is then why.
+	// Enabled is false for an account that was disabled, or that cannot work
+	// yet; Unsure is the reason.
 	Enabled bool
 	Unsure  string
 	// Notes are in the order of the file.
@@ -66,7 +66,7 @@ func (a *Account) Value(key string) any {
 // Has reports whether a key is set.
 func (a *Account) Has(key string) bool { return a.Value(key) != nil }
 
-// Unset takes a key out.
+// Unset removes a key.
 func (a *Account) Unset(key string) {
 	a.keys = slices.DeleteFunc(slices.Clone(a.keys), func(e config.Entry) bool { return e.Key == key })
 }
@@ -77,7 +77,7 @@ func (a *Account) Set(key string, value any) {
 	a.keys = a.keys.And(key, value)
 }
 
-// Put sets a key from an option and says so.
+// Put sets a key from an option and notes that.
 func (a *Account) Put(o Option, key string, value any) {
 	a.Set(key, value)
 	a.Carry(o, key)
@@ -87,20 +87,21 @@ func (a *Account) note(kind NoteKind, o Option, why string) {
 	a.Notes = append(a.Notes, Note{kind, o.File, o.Line, o.Text, why})
 }
 
-// Drop notes that the option is not in the YAML.
+// Drop notes that the YAML does not have the option.
 func (a *Account) Drop(o Option, why string) { a.note(Dropped, o, why) }
 
-// Change notes that the option means something else there.
+// Change notes that the option has another meaning in the YAML, or needs a
+// check.
 func (a *Account) Change(o Option, why string) { a.note(Changed, o, why) }
 
-// Carry notes that a key took the option.
+// Carry notes the key that the option became.
 func (a *Account) Carry(o Option, key string) { a.note(Carried, o, key) }
 
-// Lose is Drop for a target: without it the account must not run.
+// Lose is Drop for a target: it also disables the account.
 func (a *Account) Lose(o Option, why string) {
 	a.Drop(o, why)
 	if a.Unsure == "" {
-		a.Unsure = strings.TrimSpace("a target could not be carried over: look at deliver " + o.Text)
+		a.Unsure = strings.TrimSpace("a target could not be carried over: check deliver " + o.Text)
 	}
 }
 
@@ -109,13 +110,13 @@ func (a *Account) Noted(o Option) bool {
 	return slices.ContainsFunc(a.Notes, func(n Note) bool { return n.File == o.File && n.Line == o.Line && n.Option == o.Text })
 }
 
-// Rest is for an option that no note is about: none is lost in silence.
+// Rest adds the note of an option that has none: no option gets lost silently.
 func (a *Account) Rest(o Option) {
 	switch strings.ToLower(o.Value) {
 	case "", "off", "no", "false", "none", "0":
-		a.Carry(o, "is so anyway")
+		a.Carry(o, "mailhaul does so by default")
 	default:
-		a.Drop(o, "has no use here")
+		a.Drop(o, "has no effect here")
 	}
 }
 
@@ -128,13 +129,13 @@ func (a *Account) PutFile(o Option, key, path, base string) {
 		return
 	}
 	if _, err := Load(a.options.Tilde(strings.ReplaceAll(p, "$$", "$")), MaxConfig); err != nil {
-		a.Drop(o, "cannot be read here; then set "+key)
+		a.Drop(o, "cannot be read on this machine: set "+key)
 		return
 	}
 	a.Put(o, key, p)
 }
 
-// PutSecret takes a secret that stood in the open.
+// PutSecret sets a key to a secret that was in plain text.
 func (a *Account) PutSecret(o Option, key, value string) {
 	if strings.ContainsAny(value, "\r\n\x00") || value == "" {
 		a.Drop(o, "is empty or has more than one line: no login can send it")
@@ -150,7 +151,8 @@ func (a *Account) Secret(what, value string) config.Map {
 	return config.Pair("file", strings.ReplaceAll(p, "$", "$$"))
 }
 
-// PutSecretCommand takes a command that prints a secret. It is never run.
+// PutSecretCommand sets a key to a command that prints a secret. It does not
+// run the command.
 func (a *Account) PutSecretCommand(o Option, key string, argv []string) {
 	if badArgv(argv) {
 		a.Drop(o, "cannot be written as a command: put it into a script of its own and set "+key+": {command: [/path/to/script]}")
@@ -206,7 +208,7 @@ func (a *Account) DeliverLine(o Option, line string) {
 	a.DeliverCommand(o, Command(FromEnvironment(line, "%F", "SENDER")))
 }
 
-// Relay is an SMTP or LMTP server that mail was handed to.
+// Relay is an SMTP or LMTP server that the program delivered to.
 type Relay struct {
 	// Kind is smtp or lmtp, Host a name, an address or the path of a socket.
 	Kind, Host string
@@ -234,7 +236,7 @@ func (a *Account) DeliverRelay(o Option, r Relay, where string) {
 	}
 	if !strings.HasPrefix(r.Host, "/") && !config.Loopback(strings.ToLower(r.Host)) {
 		relay = relay.And("tls", config.Word("none")).And("insecure", true)
-		a.Change(o, "mail goes "+where+" in the clear, as before: take tls and insecure out if it has STARTTLS")
+		a.Change(o, "mail goes "+where+" without encryption, as before: remove tls and insecure if it offers STARTTLS")
 	}
 	a.Deliver(o, r.Kind, append(relay, r.Login...))
 }
@@ -253,9 +255,9 @@ func (r *Relay) server() (server, why string) {
 	case !config.ValidHost(r.Host):
 		return "", "is not a host name"
 	case port == 0 && r.Port != "":
-		return "", "names no port"
+		return "", "has no valid port"
 	case r.Kind == "lmtp" && (port == 0 || port == 25):
-		return "", "LMTP wants a port of its own, or a socket: write deliver: - lmtp: {server: ...}"
+		return "", "LMTP needs a port of its own, or a socket: write deliver: - lmtp: {server: ...}"
 	}
 	return hostPort(r.Host, port, 25), ""
 }

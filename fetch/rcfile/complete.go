@@ -9,8 +9,8 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
-// finish makes each account one that config accepts. None vanishes: what lacks a
-// server or a user stays, disabled.
+// finish makes each account one that config accepts. An account without server
+// or user stays, disabled.
 func (r *Result) finish() error {
 	for _, a := range r.Accounts {
 		if why := BadText(a.User); why != "" {
@@ -32,7 +32,7 @@ func (r *Result) complete(a *Account) {
 		}
 		if !config.Loopback(strings.ToLower(a.Host)) && !a.Has("tunnel") {
 			a.Insecure = true
-			a.Change(a.Start, "password and mail go over the network in the clear, as before: try tls: stls or tls: implicit, and take insecure out")
+			a.Change(a.Start, "password and mail cross the network without encryption, as before: try tls: stls or tls: implicit, and remove insecure")
 		}
 	}
 	if !a.Has("client_cert") {
@@ -46,7 +46,7 @@ func (r *Result) complete(a *Account) {
 	if len(a.Targets) == 0 {
 		a.Targets = ownMaildir(a)
 		if a.Unsure == "" && r.Format.Name != "thunderbird" {
-			a.Unsure = "where its mail goes could not be carried over: look at deliver"
+			a.Unsure = "its target could not be carried over: check deliver"
 		}
 	}
 	if a.Unsure != "" {
@@ -55,7 +55,7 @@ func (r *Result) complete(a *Account) {
 	}
 }
 
-// completeAuth takes out what contradicts auth or lacks a secret.
+// completeAuth removes what contradicts auth or needs a missing secret.
 func (a *Account) completeAuth() {
 	auth, _ := a.Value("auth").(config.Word)
 	secret := a.Has("password") || a.Has("token")
@@ -74,7 +74,7 @@ func (a *Account) completeAuth() {
 		a.Unset("auth")
 		a.Drop(a.Start.As("auth "+string(auth)), need[1])
 	case !secret && !noSecret:
-		a.Change(a.Start, "no password was found: set password:, or you are asked on the terminal")
+		a.Change(a.Start, "import found no password: set password:, or mailhaul asks on the terminal")
 	}
 }
 

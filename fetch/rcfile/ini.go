@@ -46,7 +46,7 @@ func ParseINI(file, text string) ([]*Section, error) {
 		case line[0] == '[' && strings.Contains(line, "]"):
 			cur = &Section{Name: line[1:strings.LastIndexByte(line, ']')], Line: i + 1}
 			if slices.ContainsFunc(sections, func(s *Section) bool { return s.Name == cur.Name }) {
-				return nil, Syntax(file, i+1, "section [%s] stands twice", cur.Name)
+				return nil, Syntax(file, i+1, "section [%s] appears twice", cur.Name)
 			}
 			sections, open = append(sections, cur), false
 			continue
@@ -59,7 +59,7 @@ func ParseINI(file, text string) ([]*Section, error) {
 		}
 		o := Option{File: file, Line: i + 1, Name: strings.ToLower(strings.TrimSpace(line[:sep])), Value: strings.TrimSpace(line[sep+1:])}
 		if cur.Get(o.Name).Name != "" {
-			return nil, Syntax(file, i+1, "%s stands twice in [%s]", o.Name, cur.Name)
+			return nil, Syntax(file, i+1, "%s appears twice in [%s]", o.Name, cur.Name)
 		}
 		cur.Options = append(cur.Options, o)
 		open, indent = true, depth

@@ -98,7 +98,7 @@ func (m manual) named(t *testing.T, option string) error {
 			if !hasWord(n.Option, word) && !hasWord(n.Option, fetchmailAliases(word)) {
 				continue
 			}
-			if !slices.Contains([]string{"is not known here", "has no use here", "has no counterpart"}, n.Why) {
+			if !slices.Contains([]string{"is an unknown option", "has no effect here", "has no counterpart"}, n.Why) {
 				return nil
 			}
 			said = append(said, n.String())

@@ -7,20 +7,19 @@ import (
 	"strings"
 )
 
-// fetchmailIDLen is where fetchmail cuts UIDs.
+// CutLength is the length at which fetchmail cuts UIDs.
 const CutLength = 128
 
-// Matched is how a list and a server's listing fit together.
+// Matched is the comparison of a list with a server's listing.
 type Matched struct {
-	// Known are the server's UIDs that the list remembers.
+	// Known are the server's UIDs that the list has.
 	Known map[string]SeenUID
-	// Unknown are those that it does not, in the server's order. One that only
-	// might be remembered, because another UID fits the same entry, is
-	// unknown: fetching twice is better than not at all.
+	// Unknown are the others, in the server's order. A UID that shares its entry
+	// with another one is unknown: fetching twice is better than not at all.
 	Unknown []string
-	// Unmatched are the entries that no UID of the server fits.
+	// Unmatched are the entries without a UID on the server.
 	Unmatched []SeenUID
-	// Ambiguous are the Unknown that another UID kept from being known.
+	// Ambiguous are the Unknown that share an entry with another UID.
 	Ambiguous []string
 
 	server int
@@ -52,12 +51,12 @@ func Match(server []string, list SeenList) Matched {
 			claims[form][uid] = true
 		}
 	}
-	told := map[string]bool{}
+	done := map[string]bool{}
 	for _, uid := range server {
-		if _, ok := m.Known[uid]; ok || told[uid] {
+		if _, ok := m.Known[uid]; ok || done[uid] {
 			continue
 		}
-		told[uid] = true
+		done[uid] = true
 		form := list.Rule.form(uid)
 		i, ok := loose[form]
 		switch {
@@ -77,7 +76,7 @@ func Match(server []string, list SeenList) Matched {
 	return m
 }
 
-// form is how the program would have stored a UID.
+// form is a UID as the program stores it.
 func (r Rule) form(uid string) string {
 	switch {
 	case r == RuleCut && len(uid) > CutLength:
@@ -88,14 +87,14 @@ func (r Rule) form(uid string) string {
 	return uid
 }
 
-// Diagnosis says whether a list can be trusted to be that of a maildrop.
+// Diagnosis is whether a list belongs to a maildrop.
 type Diagnosis struct {
-	// Bad means that taking the list over would fetch mail twice, or that it
-	// is most likely not the list of this maildrop.
+	// Bad means that mail would be fetched twice with this list, or that it is
+	// probably the list of another maildrop.
 	Bad bool
 	// Summary is "N on the server, M known, K unknown".
 	Summary string
-	// Causes are what is likely wrong, or worth knowing, likeliest first.
+	// Causes are probable mistakes and other facts, the most probable first.
 	Causes []string
 }
 
@@ -129,15 +128,15 @@ func (m Matched) Diagnose(format string) Diagnosis {
 		add("most of what is on the server is unknown: has %s not run for long, or is this its newest list?", format)
 	}
 	if n := len(m.Ambiguous); n > 0 {
-		add("%d UIDs fit an entry that another UID fits, too: they count as unknown", n)
+		add("%d UIDs match an entry that another UID matches, too: they count as unknown", n)
 	}
 	if m.list.Skipped > 0 {
-		add("%d lines of %s could not be read", m.list.Skipped, m.list.Source)
+		add("%d lines of %s are unreadable", m.list.Skipped, m.list.Source)
 	}
 	return d
 }
 
-// foreign explains a list of which nothing, or hardly anything, is there.
+// foreign explains a list of which the server has little or nothing.
 func (m Matched) foreign(d *Diagnosis, add func(string, ...any)) {
 	var ours, theirs string
 	for _, u := range m.Unmatched {
@@ -153,7 +152,7 @@ func (m Matched) foreign(d *Diagnosis, add func(string, ...any)) {
 	}
 	add("the list is for %s@%s: is that this maildrop, or another name of the server or user?", printable(m.list.User), printable(m.list.Host))
 	if slices.ContainsFunc(m.list.UIDs, func(u SeenUID) bool { return u.Truncated }) {
-		add("fetchmail cuts UIDs at %d bytes, and some were", CutLength)
+		add("fetchmail cuts UIDs at %d bytes, and cut some of these", CutLength)
 	}
 }
 

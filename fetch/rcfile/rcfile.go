@@ -11,19 +11,19 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// Options are what reading depends on besides files. The package looks at no
+// Options are what reading depends on besides files. The package uses no
 // global state.
 type Options struct {
 	// Home is the home directory of the user who ran the other program.
 	Home string
 	// User is that user's login name: fetchmail delivers to it by default.
 	User string
-	// HomeOf returns another user's home directory, empty if there is no such
-	// user; nil: nobody's is known.
+	// HomeOf returns another user's home directory, empty if there is none. It
+	// may be nil.
 	HomeOf func(user string) string
-	// Root says that the other program ran as root, which moves some files.
+	// Root means that the other program ran as root, with files elsewhere.
 	Root bool
-	// LookupEnv is as os.LookupEnv; nil means an empty environment.
+	// LookupEnv is like os.LookupEnv; nil means an empty environment.
 	LookupEnv func(name string) (string, bool)
 	// SecretDir is the directory that the caller will put Result.Secrets in;
 	// an absolute path, as it goes into the YAML.
@@ -42,7 +42,7 @@ func (o Options) Env(name string) string {
 	return v
 }
 
-// NoteKind says what became of an option.
+// NoteKind is what became of an option.
 type NoteKind uint8
 
 // The kinds of note. Dropped has no counterpart here or could not be carried
@@ -62,14 +62,13 @@ func (k NoteKind) String() string {
 // Note is about one option of the other program's configuration.
 type Note struct {
 	Kind NoteKind
-	// File and Line are where it stands; Line is 0 for what stands nowhere (a
-	// default).
+	// File and Line are where it stands; Line is 0 for a default.
 	File string
 	Line int
 	// Option is what was written, with secrets as ***; it may hold any bytes.
 	Option string
-	// Why says why it was left out, what to do instead, or, if Carried, the
-	// key that took it.
+	// Why is the reason, and what to do instead; if Carried, the key that the
+	// option became.
 	Why string
 }
 
@@ -104,16 +103,16 @@ func (s SecretFile) String() string { return s.Path }
 // GoString returns the path only.
 func (s SecretFile) GoString() string { return s.Path }
 
-// Result is what a configuration yields.
+// Result is what a configuration contains.
 type Result struct {
 	Format Format
 	// Files were read.
 	Files []string
 	// Accounts are in the order of the files; there may be none.
 	Accounts []*Account
-	// Notes are about no single account.
+	// Notes concern no single account.
 	Notes []Note
-	// Secrets are what the YAML refers to by file.
+	// Secrets are those that the YAML refers to by file.
 	Secrets []SecretFile
 
 	// Options are what Read was called with.
@@ -138,15 +137,15 @@ type Format struct {
 	// Seen parses a file of seen messages and says whose lists they are: see
 	// Claim and Own. a is the account that the file belongs to, or nil.
 	Seen func(r *Result, file string, data []byte, a *Account) ([]SeenList, error)
-	// Busy reports whether the program runs now, and why that is thought. If
-	// there is no way to tell, why says so and busy is false.
+	// Busy reports whether the program runs now; why is the evidence. If nothing
+	// can show that it runs, why says so and busy is false.
 	Busy func(r *Result) (why string, busy bool)
 }
 
 // Read parses the configuration at path, or where the program itself looks
-// for it if path is empty; "-" is Options.Stdin. The error is about a file that cannot be read or
-// understood, as FILE:LINE: MESSAGE; options that have no counterpart are
-// notes.
+// for it if path is empty; "-" is Options.Stdin. The error, FILE:LINE: MESSAGE,
+// is about a file that cannot be read or parsed; options without a counterpart
+// are notes.
 func Read(f Format, path string, o Options) (*Result, error) {
 	if path == "" {
 		var err error
@@ -161,7 +160,7 @@ func Read(f Format, path string, o Options) (*Result, error) {
 	return r, r.finish()
 }
 
-// Add adds an account under a name that is free and that config accepts.
+// Add adds an account under an unused name that config accepts.
 func (r *Result) Add(label, file string, line int) *Account {
 	name := accountName(label)
 	for n := 2; slices.ContainsFunc(r.Accounts, func(a *Account) bool { return a.Name == name }); n++ {
@@ -182,7 +181,7 @@ func accountName(label string) string {
 	return cmp.Or(strings.TrimRight(s[:min(len(s), 60)], "-"), "account")
 }
 
-// Note adds a note about no single account.
+// Note adds a note that concerns no single account.
 func (r *Result) Note(kind NoteKind, o Option, why string) {
 	r.Notes = append(r.Notes, Note{kind, o.File, o.Line, o.Text, why})
 }

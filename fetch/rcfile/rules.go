@@ -25,7 +25,7 @@ func (rows Rows) Apply(a *Account, o Option) bool {
 	return false
 }
 
-// Apply applies the effect of an option that is about no single account.
+// Apply applies the effect of an option that concerns no single account.
 func (r *Result) Apply(rows Rows, o Option) {
 	var a Account
 	if !rows.Apply(&a, o) {
@@ -153,7 +153,7 @@ func ServicePort(a *Account, o Option) {
 		a.Port = Port(o.Value)
 	}
 	if a.Port == 0 {
-		a.Drop(o, "is no port of POP3: write server: HOST:PORT")
+		a.Drop(o, "is not a POP3 port: write server: HOST:PORT")
 	} else {
 		a.Carry(o, "server")
 	}
@@ -167,12 +167,12 @@ func FetchAll(a *Account, o Option) {
 	a.Change(o, "each message is fetched once; mailhaul fetch --all fetches those already seen, too")
 }
 
-// NoVerify is the effect of an option that checks no certificates.
+// NoVerify is the effect of an option that turns certificate checks off.
 func NoVerify(a *Account, o Option) {
-	a.Drop(o, "certificates are always checked: give ca_file or pin if the server has one of its own")
+	a.Drop(o, "mailhaul always checks certificates: set ca_file or pin if the server's is self-signed")
 }
 
-// OldTLS is the effect of an option that wants an old version of TLS.
+// OldTLS is the effect of an option that allows an old version of TLS.
 func OldTLS(a *Account, o Option) {
-	a.Drop(o, "TLS 1.2 is the oldest accepted: if the server has only an older one, set min_version or legacy")
+	a.Drop(o, "mailhaul accepts TLS 1.2 and newer: if the server has only an older version, set min_version or legacy")
 }

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Rule says how a program remembered UIDs, and so how a server's are compared.
+// Rule is how a program stored UIDs, and so how to compare a server's.
 type Rule uint8
 
-// The rules. RuleExact compares bytes; RuleCut knows UIDs cut at 128 bytes
-// (fetchmail); RuleSlash knows / as - (getmail).
+// The rules: RuleExact compares bytes; RuleCut is for UIDs cut at 128 bytes
+// (fetchmail); RuleSlash is for / stored as - (getmail).
 const (
 	RuleExact Rule = iota
 	RuleCut
@@ -48,14 +48,14 @@ type SeenList struct {
 	// Source is the file, Line where the list starts in it.
 	Source string
 	Line   int
-	// Skipped counts what could not be understood.
+	// Skipped counts unreadable entries.
 	Skipped int
 }
 
 // Seen reads the lists of messages that the other program has fetched: from
 // files if any are given, else from where the configuration says they are. A
-// default file that does not exist is no error, one that is given is. Lists
-// that no account claims are returned too, with an empty Account.
+// missing default file is not an error, a missing given file is. Lists
+// without an account are in the result, too, with an empty Account.
 func (r *Result) Seen(files ...string) ([]SeenList, error) {
 	var lists []SeenList
 	named := len(files) > 0
@@ -125,8 +125,7 @@ func (r *Result) Claim(lists []SeenList, fold bool) []SeenList {
 	return lists
 }
 
-// Own gives a list that names neither host nor user to an account, if there is
-// one.
+// Own gives a list without host and user to an account; a may be nil.
 func (l SeenList) Own(a *Account) []SeenList {
 	if a != nil {
 		l.Account, l.Host, l.User = a.Name, a.Host, a.User

@@ -18,7 +18,7 @@ const (
 	noUser = "fill-in"
 )
 
-// disable turns an account off and says why; the first reason is enough.
+// disable disables an account and notes the first reason.
 func (a *Account) disable(why string) {
 	if a.Enabled {
 		a.Change(a.Start, "is not enabled: "+why)
@@ -26,8 +26,8 @@ func (a *Account) disable(why string) {
 	a.Enabled = false
 }
 
-// settle lets package config judge what is to be printed. What it refuses
-// leaves the account, with its reason, and the account is disabled.
+// settle has package config parse what YAML will print. It removes from an
+// account what config refuses, notes the reason, and disables the account.
 func (r *Result) settle() error {
 	for _, a := range r.Accounts {
 		r.judge(a)
@@ -61,8 +61,8 @@ func (r *Result) parse(accounts ...*Account) (*config.Config, error) {
 	}})
 }
 
-// judge makes the account one that config accepts. Each round takes one thing
-// out; what is left in the end is a server, a user and a Maildir.
+// judge makes the account one that config accepts. Each round removes one
+// refused key; in the end a server, a user and a Maildir remain.
 func (r *Result) judge(a *Account) {
 	for range len(a.keys) + len(a.Targets) {
 		_, err := r.parse(a)
@@ -82,7 +82,7 @@ func (r *Result) judge(a *Account) {
 			return
 		}
 		a.Drop(a.Start, refusal(err))
-		a.disable("only its name could be carried over whole")
+		a.disable("only its name could be carried over")
 		strip()
 	}
 }
@@ -139,7 +139,7 @@ func (r *Result) oneMaildropEach() {
 		id := r.id(a)
 		key := fmt.Sprint(id, a.Enabled, a.says())
 		if first := said[key]; first != nil {
-			r.Note(Changed, a.Start.As("account "+a.Start.Name), "says the same as "+first.Name+": they are one account here")
+			r.Note(Changed, a.Start.As("account "+a.Start.Name), "is identical to "+first.Name+": it is imported once")
 			continue
 		}
 		said[key], ids[id], kept = a, append(ids[id], a), append(kept, a)
@@ -165,9 +165,9 @@ func (r *Result) ownID(a *Account, ids map[string][]*Account) {
 	ids[id] = []*Account{a}
 	a.Set("id", id)
 	if !a.Enabled {
-		a.Change(a.Start, "is the same maildrop as "+first.Name+", so it has an id of its own")
+		a.Change(a.Start, "is the same maildrop as "+first.Name+", so it has its own id")
 	}
-	a.disable("it is the same maildrop as " + first.Name + ", with other options: put what it adds into that one and remove this")
+	a.disable("it is the same maildrop as " + first.Name + ", with other options: move what it adds to that account and delete this one")
 }
 
 // id is what config calls the account's maildrop.

@@ -79,7 +79,7 @@ func NonEmpty(list []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == "" })
 }
 
-// Under joins a name to a directory; empty if the directory is.
+// Under joins names to a directory; it returns an empty string for an empty one.
 func Under(dir string, names ...string) string {
 	if dir == "" {
 		return ""

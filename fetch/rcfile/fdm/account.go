@@ -12,7 +12,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// account is one account in the making.
+// account is one account during the import.
 type account struct {
 	*rcfile.Account
 	c              *conf
@@ -64,7 +64,7 @@ func (a *account) rows() rcfile.Rows {
 		"no-verify": rcfile.NoVerify,
 		"insecure":  rcfile.OldTLS,
 		"no-apop":   rcfile.Carry("APOP is never used unless auth: apop"),
-		"no-uidl":   rcfile.Drop("without UIDL messages are told apart by their headers"),
+		"no-uidl":   rcfile.Drop("without UIDL, mailhaul identifies messages by their headers"),
 	}
 }
 
@@ -74,7 +74,7 @@ func (a *account) option(rows rcfile.Rows, t []token) int {
 	switch {
 	case !t[0].is("server", "port", "user", "pass", "pipe", "cache"):
 		if !rows.Apply(a.Account, o) {
-			a.Drop(o, "is not known here")
+			a.Drop(o, "is an unknown option")
 		}
 		return 1
 	case len(t) < 2:
@@ -91,7 +91,7 @@ func (a *account) option(rows rcfile.Rows, t []token) int {
 		a.PutSecretCommand(o.As("pass $(...)"), "password", rcfile.Command(o.Value))
 		return 2
 	case t[1].kind == tokCommand:
-		a.Drop(o, "was not run: write out what it prints")
+		a.Drop(o, "was not run: write its output here")
 		return 2
 	case o.Name == "cache":
 		a.cache(o, known)
@@ -119,10 +119,10 @@ func (a *account) cache(o rcfile.Option, known bool) {
 	switch {
 	case a.SeenFile != "": // a statement of its own that follows
 	case !known:
-		a.Drop(o, "the path contains a tag that is not known here: give the file to import --state")
+		a.Drop(o, "the path contains an unknown tag: give the file to import --state")
 	default:
 		a.SeenFile = rcfile.Absolute(o.Value, a.file)
-		a.Carry(o, "the list of seen messages is read from there")
+		a.Carry(o, "import reads the seen-list from there")
 	}
 }
 
@@ -134,7 +134,7 @@ func (a *account) finish() {
 		a.Set("password", config.Pair("netrc", true))
 	}
 	if _, verified := a.c.set["verify-certificates"]; a.Security != pop3.Plain && !verified {
-		a.Change(a.Start, "fdm does not check certificates unless told to; mailhaul always does")
+		a.Change(a.Start, "fdm checks certificates only with verify-certificates; mailhaul always does")
 	}
 	a.Set("keep", config.Word("none"))
 	if a.keep {
@@ -157,7 +157,7 @@ func (a *account) netrcUser() {
 		a.User, err = config.NetrcLogin(string(data), a.Host)
 	}
 	if err != nil {
-		a.Drop(a.Start, "no user is named, and .netrc has none: "+err.Error())
+		a.Drop(a.Start, "the account has no user, and .netrc has none: "+err.Error())
 		return
 	}
 	a.Carry(rcfile.Option{File: name}, "user")
@@ -174,7 +174,7 @@ func (a *account) maxSize(s statement) {
 			return
 		}
 	}
-	a.Drop(s.Option, "is no size that can be read here: see max_size; until it is set, messages of any size are fetched")
+	a.Drop(s.Option, "is not a size that mailhaul can read: set max_size, or messages of any size are fetched")
 }
 
 // proxies are the kinds of proxy, and what they are here.

@@ -21,7 +21,7 @@ func (a *account) action(at rcfile.Option, t []token, depth int) {
 }
 
 // noCounterpart is why an action that changes mail is left out.
-const noCounterpart = "has no counterpart: a pipe to a filter can do it"
+const noCounterpart = "has no counterpart: use a pipe to a filter"
 
 // oneAction handles the action that starts t and returns its length.
 func (a *account) oneAction(t []token, depth int) int {
@@ -49,7 +49,7 @@ func (a *account) oneAction(t []token, depth int) int {
 func (a *account) target(t []token, o rcfile.Option, known bool, n int) int {
 	switch {
 	case t[0].is("drop"):
-		a.Drop(o, "mail is never thrown away: enabled is false")
+		a.Drop(o, "mailhaul never discards mail: the account is disabled")
 		a.Unsure = "fdm drops this account's mail"
 	case t[0].is("keep"):
 		a.Put(o, "keep", config.Word("all"))
@@ -61,7 +61,7 @@ func (a *account) target(t []token, o rcfile.Option, known bool, n int) int {
 		if argv := rcfile.Command(o.Value); argv != nil && known {
 			a.DeliverCommand(o, argv)
 		} else {
-			a.Lose(o, "contains a tag (%) that is not known here: see pipe: command")
+			a.Lose(o, "contains an unknown tag (%): see pipe: command")
 		}
 	case t[0].is("compress"):
 		a.Lose(o, "an mbox is not compressed")
@@ -74,7 +74,7 @@ func (a *account) target(t []token, o rcfile.Option, known bool, n int) int {
 		a.Lose(o, noCounterpart)
 		return actionLength(t)
 	default:
-		a.Lose(o, "is not known here")
+		a.Lose(o, "is an unknown option")
 		return 1
 	}
 	return n
@@ -118,7 +118,7 @@ func (a *account) relay(t []token) int {
 		r.From = ""
 	}
 	if !rcfile.GoodAddress(r.To) {
-		a.Lose(o, "the recipient is no address")
+		a.Lose(o, "the recipient is not an address")
 	} else {
 		a.DeliverRelay(o, r, "there")
 	}

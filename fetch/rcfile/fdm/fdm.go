@@ -50,7 +50,7 @@ func read(r *rcfile.Result, file string) error {
 			c.match(s)
 		case "account":
 		case "cache":
-			r.Note(rcfile.Dropped, s.Option, "is a list of the user's own, not of messages seen")
+			r.Note(rcfile.Dropped, s.Option, "is the user's own list, not a seen-list")
 		default:
 			return rcfile.Syntax(s.File, s.Line, "unexpected %q", s.Name)
 		}
@@ -94,17 +94,17 @@ func (c *conf) option(s statement) {
 	c.set[o.Name] = s
 	c.r.Apply(rcfile.Rows{
 		"maximum-size proxy":  rcfile.Later, // each account has its note
-		"verify-certificates": rcfile.Carry("certificates are always checked"),
-		"lock-file":           rcfile.Carry("used to see whether fdm runs"),
-		"allow-multiple":      rcfile.Drop("two runs never work on one maildrop"),
-		"no-received":         rcfile.Carry("is so anyway"),
-		"delete-oversized":    rcfile.Drop("nothing is deleted that was not delivered: max_size skips large messages"),
+		"verify-certificates": rcfile.Carry("mailhaul always checks certificates"),
+		"lock-file":           rcfile.Carry("import uses it to detect a running fdm"),
+		"allow-multiple":      rcfile.Drop("two runs never use the same maildrop"),
+		"no-received":         rcfile.Carry("mailhaul does so by default"),
+		"delete-oversized":    rcfile.Drop("mailhaul deletes only delivered mail: max_size skips large messages"),
 		"unmatched-mail":      rcfile.Drop("all mail of an account goes to its targets"),
 		"timeout":             rcfile.Drop("see timeout of each account"),
 		"queue-high queue-low purge-after strip-characters lock-types lock-wait lock-timeout": rcfile.Drop("is not needed"),
-		"ignore-errors":     rcfile.Drop("an error of one account never keeps the others from being fetched"),
-		"no-create":         rcfile.Drop("a Maildir or mbox that is missing is made"),
-		"file-umask":        rcfile.Drop("files are readable by their owner only (mode 0600), whatever the umask: mailhaul has no key for it; let the target give access to a group"),
+		"ignore-errors":     rcfile.Drop("an error of one account never stops the others"),
+		"no-create":         rcfile.Drop("mailhaul creates a missing Maildir or mbox"),
+		"file-umask":        rcfile.Drop("only their owner can read the files (mode 0600), whatever the umask: mailhaul has no key for it; let the target give a group access"),
 		"parallel-accounts": rcfile.Drop("see parallel"),
 		"default-user command-user file-group lookup-order": rcfile.Drop("mailhaul delivers as the user who runs it"),
 	}, o)

@@ -118,7 +118,7 @@ func (p *parser) macro(l *lexer, t token) {
 			p.macros[t.text] = p.macros[v.text]
 		case tokCommand:
 			p.macros[t.text] = ""
-			p.r.Note(rcfile.Dropped, t.option(t.text+" = $("+v.text+")"), "was not run: write out what it prints")
+			p.r.Note(rcfile.Dropped, t.option(t.text+" = $("+v.text+")"), "was not run: write its output here")
 		default:
 			l.fail(t.line, "a macro wants a string or a number")
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// deliver decides the target: a command, or SMTP to this machine by default.
+// deliver adds the target: a command, or SMTP to this machine by default.
 func (m *merge) deliver() {
 	if m.many = m.many || m.renamed || len(m.locals) > 1; m.many {
 		m.multidrop()
@@ -17,7 +17,7 @@ func (m *merge) deliver() {
 	if o, ok := m.given("mda"); ok {
 		m.mda(o)
 		for _, name := range []string{"smtphost", "lmtp", "smtpaddress", "smtpname", "esmtpname", "esmtppassword"} {
-			m.unused(name, "has no use beside mda")
+			m.unused(name, "has no effect together with mda")
 		}
 		return
 	}
@@ -26,8 +26,8 @@ func (m *merge) deliver() {
 		return
 	}
 	m.relay()
-	m.unused("smtpaddress", "no domain is put in place of another: recipients stay as they are in deliver or the header field")
-	m.unused("smtpname", "is no address, or the recipients are those of a shared mailbox")
+	m.unused("smtpaddress", "mailhaul does not replace domains: recipients stay as they are in deliver or the header field")
+	m.unused("smtpname", "is not an address, or the recipients are those of a shared mailbox")
 }
 
 // unused drops an option that was given and that no note is about.
@@ -67,10 +67,10 @@ func (m *merge) multidrop() {
 		to = to.And("occurrence", int(skip)+1)
 	}
 	m.Set("to", to)
-	m.Unsure = cmp.Or(m.Unsure, "fetchmail hands on only addresses of its own (localdomains, local names) and the rest to the postmaster; here each "+
-		"address in the field is handed to the target, which could send it out to strangers: enable it only if the target takes no other domains")
+	m.Unsure = cmp.Or(m.Unsure, "fetchmail delivers only to its own addresses (localdomains, local names) and sends the rest to the postmaster; mailhaul passes each "+
+		"address in the field to the target, which could relay it to strangers: enable it only if the target accepts no other domains")
 	if m.renamed || len(m.locals) > 0 {
-		m.Change(m.Start, fmt.Sprintf("local names (%s) are not mapped: each message goes to the address in the field; let the target's aliases map it", strings.Join(m.locals, ", ")))
+		m.Change(m.Start, fmt.Sprintf("local names (%s) are not mapped: each message goes to the address in the field; map it with the target's aliases", strings.Join(m.locals, ", ")))
 	}
 }
 
@@ -102,7 +102,7 @@ func (m *merge) relay() {
 	if given {
 		at = o.Option
 		if r.Host = o.Value; len(o.args) > 1 {
-			m.Drop(at, "only the first host is used: mailhaul does not hunt")
+			m.Drop(at, "mailhaul uses only the first host")
 		}
 	}
 	if o, ok := m.given("lmtp"); ok {
@@ -123,7 +123,7 @@ func (m *merge) relay() {
 	r.Login = m.relayLogin()
 	m.DeliverRelay(at, r, "to "+r.Host)
 	if n := &m.Notes[len(m.Notes)-1]; !given && n.Kind == rcfile.Carried {
-		n.Kind, n.Why = rcfile.Changed, "without mda or smtphost, fetchmail hands mail to the SMTP server on this machine"
+		n.Kind, n.Why = rcfile.Changed, "without mda or smtphost, fetchmail delivers to the SMTP server on this machine"
 	}
 }
 
@@ -142,7 +142,7 @@ func (m *merge) recipient(domain string) string {
 		local += "@" + domain
 	}
 	if !rcfile.GoodAddress(local) {
-		m.Unsure = "the local user's name is no address"
+		m.Unsure = "the local user's name is not an address"
 		return "postmaster"
 	}
 	return local
@@ -153,8 +153,8 @@ func (m *merge) relayLogin() config.Map {
 	name, _ := m.given("esmtpname")
 	pass, _ := m.given("esmtppassword")
 	if rcfile.BadText(name.Value) != "" || rcfile.BadText(pass.Value) != "" {
-		m.unused("esmtpname", "a login at the relay wants both esmtpname and esmtppassword")
-		m.unused("esmtppassword", "a login at the relay wants both esmtpname and esmtppassword")
+		m.unused("esmtpname", "a login at the relay needs both esmtpname and esmtppassword")
+		m.unused("esmtppassword", "a login at the relay needs both esmtpname and esmtppassword")
 		return nil
 	}
 	m.Carry(name.Option, "deliver")

@@ -65,10 +65,10 @@ func globals(r *rcfile.Result, words map[string]*keyword, list []setting) (every
 		switch o.Name {
 		case "idfile":
 			r.SeenFiles = []string{rcfile.Absolute(o.Value, o.File)}
-			r.Note(rcfile.Carried, o.Option, "the list of seen messages is read from there")
+			r.Note(rcfile.Carried, o.Option, "import reads the seen-list from there")
 		case "pidfile":
 			r.Locks = []string{rcfile.Absolute(o.Value, o.File)}
-			r.Note(rcfile.Carried, o.Option, "used to see whether fetchmail runs")
+			r.Note(rcfile.Carried, o.Option, "import uses it to detect a running fetchmail")
 		case "daemon":
 			every = o.num
 			r.Note(rcfile.Carried, o.Option, "every")
@@ -84,7 +84,7 @@ func globals(r *rcfile.Result, words map[string]*keyword, list []setting) (every
 	return every
 }
 
-// merge is one account in the making: what the options of one user say
+// merge is one account during the import: what the options of one user say
 // together.
 type merge struct {
 	*rcfile.Account
@@ -173,7 +173,7 @@ func (m *merge) option(o setting) {
 	case w.effect != nil && (!o.negated() || w.kind&both != 0):
 		w.effect(m, o)
 	case o.negated() && w.kind&off != 0:
-		m.Carry(o.Option, "is so anyway")
+		m.Carry(o.Option, "mailhaul does so by default")
 	case w.effect == nil || !o.negated():
 		m.Drop(o.Option, w.reason())
 	}
@@ -203,7 +203,7 @@ func (m *merge) finish(protocol string) {
 	case "apop":
 		m.Set("auth", config.Word("apop"))
 	case "":
-		m.Change(m.Start, "no protocol was named: fetchmail tries IMAP first; this is POP3")
+		m.Change(m.Start, "the entry has no protocol: fetchmail tries IMAP first; mailhaul uses POP3")
 	}
 	m.passwords()
 	if o, ok := m.given("plugin"); ok {
@@ -227,8 +227,8 @@ func (m *merge) finish(protocol string) {
 	m.deliver()
 }
 
-// tls decides the mode: ssl is implicit TLS, else STLS, which fetchmail
-// requires because it checks certificates by default.
+// tls sets the mode: ssl is implicit TLS, else STLS, which fetchmail requires
+// because it checks certificates by default.
 func (m *merge) tls() {
 	o, given := m.given("sslproto")
 	proto := strings.ToLower(o.Value)

@@ -19,8 +19,8 @@ const (
 	one                     // takes a value
 	many                    // takes values
 	no                      // may follow no without a blank
-	off                     // what it is without, mailhaul always is
-	both                    // effect is for it with no, too
+	off                     // with no it is mailhaul's default
+	both                    // effect handles it with no, too
 )
 
 // keyword is a row of the table of keywords.
@@ -29,8 +29,8 @@ type keyword struct {
 	// stand behind it and a slash.
 	names string
 	kind  kind
-	// effect, if not nil, is what becomes of the option; why says why an option
-	// that no note is about then is left out.
+	// effect, if not nil, handles the option; why is the reason for a drop if
+	// the option has no note after that.
 	effect func(m *merge, o setting)
 	why    string
 }
@@ -60,7 +60,7 @@ func keywords() map[string]*keyword {
 }
 
 const (
-	byteForByte = "messages are delivered byte for byte"
+	byteForByte = "mailhaul delivers messages byte for byte"
 	notNeeded   = "is not needed"
 )
 
@@ -69,12 +69,12 @@ func structure() []keyword {
 		{names: "set defaults poll/server skip no here there accept reject"},
 		{names: "user/username is to", effect: (*merge).names},
 		{names: "idfile pidfile daemon", kind: global | one},
-		{names: "postmaster", kind: global | one, why: "mail that a target refuses goes to the quarantine Maildir and is reported, not sent to someone else"},
+		{names: "postmaster", kind: global | one, why: "mailhaul puts refused mail into the quarantine Maildir and reports it; it does not send it to someone else"},
 		{names: "bouncemail spambounce", kind: global | no, why: "mailhaul never sends bounces: see on_reject"},
 		{names: "softbounce", kind: global, why: "mailhaul never sends bounces: see on_reject"},
 		{names: "logfile", kind: global | one, why: "the log goes to stderr: see log, or let systemd or cron keep it"},
 		{names: "syslog showdots", kind: global, why: "the log goes to stderr: see log, or let systemd or cron keep it"},
-		{names: "properties", kind: global | one, why: "is for scripts: fetchmail passes it over, too"},
+		{names: "properties", kind: global | one, why: "is for scripts: fetchmail ignores it, too"},
 		{names: "invisible", kind: global, why: "no Received field is added unless headers: {received: true}"},
 	}
 }
@@ -89,16 +89,16 @@ func serverOptions() []keyword {
 		{names: "interval", kind: server | one, effect: interval},
 		{names: "uidl", kind: server | no | both, effect: uidl},
 		{names: "plugin esmtpname esmtppassword", kind: server | one, effect: later},
-		{names: "plugout", kind: server | one, effect: as(rcfile.Lose("the relay is reached by TCP: a pipe target can run the command"))},
-		{names: "envelope", kind: server | many | no, effect: later, why: "has no use: recipients are not taken from that field here"},
-		{names: "qvirtual", kind: server | one, effect: later, why: "has no use: recipients are not taken from that field here"},
-		{names: "aka localdomains/local", kind: server | many, why: "recipients are never guessed from To and Cc: see to"},
+		{names: "plugout", kind: server | one, effect: as(rcfile.Lose("mailhaul reaches the relay by TCP: a pipe target can run the command"))},
+		{names: "envelope", kind: server | many | no, effect: later, why: "has no effect: recipients do not come from that field here"},
+		{names: "qvirtual", kind: server | one, effect: later, why: "has no effect: recipients do not come from that field here"},
+		{names: "aka localdomains/local", kind: server | many, why: "mailhaul never guesses recipients from To and Cc: see to"},
 		{names: "principal", kind: server | one, why: "see krb: {service: ...}"},
-		{names: "interface monitor", kind: server | one, why: "the network interface is not checked: a before command can"},
+		{names: "interface monitor", kind: server | one, why: "mailhaul does not check the network interface: a before command can"},
 		{names: "dns checkalias", kind: server | no | off, why: notNeeded},
 		{names: "tracepolls", kind: server | off, why: "no Received field is added unless headers: {received: true}"},
 		{names: "bad-header", kind: server | one, why: byteForByte},
-		{names: "retrieve-error", kind: server | one, why: "a message that cannot be fetched is tried again: see poison"},
+		{names: "retrieve-error", kind: server | one, why: "mailhaul retries a message that it cannot fetch: see poison"},
 	}
 }
 
@@ -114,16 +114,16 @@ func userOptions() []keyword {
 		{names: "smtphost/smtp", kind: many, effect: later},
 		{names: "lmtp", effect: later},
 		{names: "mda smtpaddress smtpname", kind: one, effect: later},
-		{names: "bsmtp", kind: one, why: "mail cannot be written as a batch of SMTP: use mbox or maildir"},
+		{names: "bsmtp", kind: one, why: "mailhaul does not write batched SMTP: use mbox or maildir"},
 		{names: "fetchdomains", kind: many, why: "is for ETRN and ODMR"},
 		{names: "folder/folders", kind: many, why: "POP3 has only the INBOX"},
 		{names: "moveto", kind: one, why: "POP3 has only the INBOX"},
-		{names: "antispam", kind: many, why: "what a target refuses for good goes to the quarantine Maildir: see on_reject"},
+		{names: "antispam", kind: many, why: "a permanently refused message goes to the quarantine Maildir: see on_reject"},
 		{names: "flush limitflush", kind: no | off, why: "deletes mail that was not fetched in this run: mailhaul deletes only what it has delivered (keep)"},
 		{names: "rewrite stripcr forcecr pass8bits/pass8 dropstatus dropdelivered mimedecode/mimedec", kind: no | off, why: byteForByte},
 		{names: "idle forceidle", kind: no | off, why: "POP3 has no IDLE: see every"},
 		{names: "idletimeout", kind: one, why: "POP3 has no IDLE: see every"},
-		{names: "warnings", kind: one, why: "messages over max_size are reported by each run"},
+		{names: "warnings", kind: one, why: "each run reports messages larger than max_size"},
 		{names: "batchlimit fetchsizelimit fastuidl expunge", kind: one, why: notNeeded},
 	}
 }
@@ -137,8 +137,8 @@ func tlsOptions() []keyword {
 		{names: "sslcert", kind: one, effect: file("client_cert")},
 		{names: "sslkey", kind: one, effect: file("client_key")},
 		{names: "sslcommonname", kind: one, effect: commonName},
-		{names: "sslcertpath", kind: one, why: "wants one file with the authorities: ca_file"},
-		{names: "sslfingerprint", kind: one, why: "is the hash of a whole certificate, which changes at each renewal; pin wants that of its public key: mailhaul check --connect shows it"},
+		{names: "sslcertpath", kind: one, why: "needs one file with the authorities: ca_file"},
+		{names: "sslfingerprint", kind: one, why: "is the hash of a whole certificate, which changes at each renewal; pin needs the hash of its public key: mailhaul check --connect shows it"},
 	}
 }
 
@@ -156,7 +156,7 @@ func file(key string) func(m *merge, o setting) {
 
 func protocol(m *merge, o setting) {
 	if strings.ToLower(o.Value) == "auto" {
-		m.Change(o.Option, "fetchmail tries IMAP first; this is POP3")
+		m.Change(o.Option, "fetchmail tries IMAP first; mailhaul uses POP3")
 	} else {
 		m.Carry(o.Option, "server")
 	}
@@ -201,7 +201,7 @@ func fetchLimit(m *merge, o setting) {
 	}
 }
 
-// bounded reports whether a limit is one: fetchmail knows 0 for none.
+// bounded reports whether there is a limit: 0 is none in fetchmail.
 func bounded(m *merge, o setting, key string) bool {
 	if o.num <= 0 {
 		m.Unset(key)
@@ -221,7 +221,7 @@ func certCheck(m *merge, o setting) {
 	if o.negated() {
 		rcfile.NoVerify(m.Account, o.Option)
 	} else {
-		m.Carry(o.Option, "certificates are always checked")
+		m.Carry(o.Option, "mailhaul always checks certificates")
 	}
 }
 

@@ -14,7 +14,7 @@ type token struct {
 	kind tokenKind
 	text string // a string's value, a word as it stands, a number's digits
 	line int
-	// backslash says that escapes were read: their meaning changed in 6.6.7.
+	// backslash means that it had escapes: their meaning changed in 6.6.7.
 	backslash bool
 }
 
@@ -35,7 +35,7 @@ func (t token) is(words ...string) bool { return t.kind == tokWord && slices.Con
 func (t token) value() bool { return t.kind == tokString || t.kind == tokNumber }
 
 var (
-	// space also passes ; : and , and comments, which start where a token may.
+	// space also matches ; : and , and comments, which start where a token may.
 	space  = regexp.MustCompile(`^(?:[ \t\r\n;:,]|#[^\n]*|\\\n)*`)
 	quoted = regexp.MustCompile(`^(?:"[^"]*"|'[^']*')`)
 	word   = regexp.MustCompile(`^[^=;:, \t\r\n]+`)
@@ -51,7 +51,7 @@ type lexer struct {
 	auth    bool // after auth: password is a method
 }
 
-// next returns the next token; noise is passed over.
+// next returns the next token; it skips noise words.
 func (l *lexer) next() token {
 	for {
 		l.Match(space)

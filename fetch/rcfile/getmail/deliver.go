@@ -27,7 +27,7 @@ func (g *rcFile) destination(name string, depth int) {
 		if args, ok := g.tuple(s.Get("arguments")); ok {
 			g.mda(kind, append([]string{s.Get("path").Value}, args...))
 			if pyBool(s.Get("unixfrom").Value) {
-				g.Unsure = "the command got a From line before each message (unixfrom), which it does not get here"
+				g.Unsure = "getmail wrote a From line before each message (unixfrom); mailhaul does not"
 			}
 		}
 	case "MDA_lmtp":
@@ -56,7 +56,7 @@ func (g *rcFile) destination(name string, depth int) {
 func (g *rcFile) tuple(o rcfile.Option) ([]string, bool) {
 	words, ok := parseTuple(o.Value)
 	if !ok {
-		g.Lose(o, "is no tuple of strings")
+		g.Lose(o, "is not a tuple of strings")
 	}
 	return words, ok
 }
@@ -65,9 +65,9 @@ func (g *rcFile) tuple(o rcfile.Option) ([]string, bool) {
 func targetRows() rcfile.Rows {
 	return rcfile.Rows{
 		"user group":                rcfile.Drop("mailhaul delivers as the user who runs it"),
-		"filemode":                  rcfile.Drop("files are for their owner only"),
-		"locktype":                  rcfile.Drop("an mbox is always locked, and in every way that others use"),
-		"unixfrom":                  rcfile.Drop("the command gets the message as it is; its sender is in $SENDER"),
+		"filemode":                  rcfile.Drop("only their owner can read the files"),
+		"locktype":                  rcfile.Drop("mailhaul always locks an mbox, with every common method"),
+		"unixfrom":                  rcfile.Drop("the command gets the message unchanged; its sender is in $SENDER"),
 		"ignore_stderr pipe_stdout": rcfile.Drop("only the command's exit status counts"),
 		"allow_root_commands":       rcfile.Drop("commands run as the user who runs mailhaul, whoever that is"),
 		"locals":                    rcfile.Drop("see above"),
@@ -88,7 +88,7 @@ func (g *rcFile) target(o rcfile.Option, s string, depth int) {
 	case strings.HasPrefix(s, "|"):
 		g.mda(o, strings.Fields(s[1:]))
 	case s == "" || !strings.ContainsAny(s[:1], "./~$"):
-		g.Lose(o, fmt.Sprintf("%q is no section, path or command", s))
+		g.Lose(o, fmt.Sprintf("%q is not a section, path or command", s))
 	case strings.HasSuffix(s, "/"):
 		g.path(o, "maildir", s)
 	default:

@@ -41,13 +41,13 @@ func read(r *rcfile.Result, p string) error {
 			continue
 		}
 		if err := readFile(r, filepath.Join(p, name)); err != nil {
-			r.Note(rcfile.Dropped, rcfile.Option{File: filepath.Join(p, name)}, "was passed over, it is no getmailrc: "+err.Error())
+			r.Note(rcfile.Dropped, rcfile.Option{File: filepath.Join(p, name)}, "was skipped, because it is not a getmailrc: "+err.Error())
 		}
 	}
 	return nil
 }
 
-// rcFile is one rc file in the making.
+// rcFile is one rc file during the import.
 type rcFile struct {
 	*rcfile.Account
 	options  rcfile.Options
@@ -101,7 +101,7 @@ func readFile(r *rcfile.Result, file string) error {
 	g.destination("destination", 0)
 	for _, s := range sections {
 		if strings.HasPrefix(s.Name, "filter") {
-			g.Drop(rcfile.Option{File: file, Line: s.Line, Text: "[" + s.Name + "]"}, "messages are not filtered: let the target do it")
+			g.Drop(rcfile.Option{File: file, Line: s.Line, Text: "[" + s.Name + "]"}, "mailhaul does not filter messages: let the target do it")
 			g.Unsure = "its mail went through a filter ([" + s.Name + "])"
 		}
 	}
@@ -116,7 +116,7 @@ func (g *rcFile) rest() {
 			switch {
 			case g.Noted(o):
 			case strings.HasPrefix(s.Name, "filter"):
-				g.Drop(o, "is for a filter")
+				g.Drop(o, "belongs to a filter")
 			case g.used[s.Name] && slices.Contains(strings.Fields("type path arguments destinations default host port override fallback"), o.Name):
 				g.Carry(o, "deliver")
 			default:

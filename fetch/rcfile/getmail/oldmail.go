@@ -61,7 +61,7 @@ func parseOldmail(data []byte) rcfile.SeenList {
 	return l
 }
 
-// busy: there is no lock.
+// busy cannot know: getmail has no lock.
 func busy(*rcfile.Result) (string, bool) {
 	return "getmail has no lock: make sure that it does not run", false
 }

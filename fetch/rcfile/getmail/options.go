@@ -11,7 +11,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// retriever handles how the server is reached and how to log in.
+// retriever handles the connection and the login.
 func (g *rcFile) retriever(s *rcfile.Section, multi bool) {
 	g.Security = pop3.Plain
 	if g.ssl {
@@ -23,7 +23,7 @@ func (g *rcFile) retriever(s *rcfile.Section, multi bool) {
 	rows := g.retrieverRows(s, multi)
 	for _, o := range s.Options {
 		if !rows.Apply(g.Account, o) {
-			g.Drop(o, "is not known here")
+			g.Drop(o, "is an unknown option")
 		}
 	}
 	if o := s.Get("ca_certs"); g.ssl && o.Name == "" {
@@ -53,7 +53,7 @@ func (g *rcFile) retrieverRows(s *rcfile.Section, multi bool) rcfile.Rows {
 		"certfile":                file("client_cert"),
 		"keyfile":                 file("client_key"),
 		"ssl_cert_hostname":       rcfile.ServerName,
-		"ssl_fingerprints":        rcfile.Drop("are hashes of whole certificates, which change at each renewal; pin wants that of the public key: mailhaul check --connect shows it"),
+		"ssl_fingerprints":        rcfile.Drop("are hashes of whole certificates, which change at each renewal; pin needs the hash of the public key: mailhaul check --connect shows it"),
 		"ssl_version ssl_ciphers": rcfile.Drop("see min_version and legacy"),
 		"username":                rcfile.Text(&g.User, "user"),
 		"password":                func(a *rcfile.Account, o rcfile.Option) { a.PutSecret(o, key, o.Value) },
@@ -76,13 +76,13 @@ func unless(used bool, why string) rcfile.Effect {
 func retrieverType(a *rcfile.Account, o rcfile.Option) {
 	a.Carry(o, "tls")
 	if strings.HasPrefix(o.Value, "Broken") {
-		a.Change(o, "without UIDL messages are told apart by their headers")
+		a.Change(o, "without UIDL, mailhaul identifies messages by their headers")
 	}
 }
 
 func port(a *rcfile.Account, o rcfile.Option) {
 	if a.Port = rcfile.Port(o.Value); a.Port == 0 {
-		a.Drop(o, "is no port")
+		a.Drop(o, "is not a port")
 	} else {
 		a.Carry(o, "server")
 	}
@@ -91,9 +91,9 @@ func port(a *rcfile.Account, o rcfile.Option) {
 func (g *rcFile) passwordCommand(o rcfile.Option, key string, beside bool) {
 	switch argv, ok := parseTuple(o.Value); {
 	case beside:
-		g.Drop(o, "has no use beside password")
+		g.Drop(o, "has no effect together with password")
 	case !ok:
-		g.Drop(o, "is no tuple of strings")
+		g.Drop(o, "is not a tuple of strings")
 	case len(argv) > 0:
 		g.PutSecretCommand(o, key, g.words(argv))
 	}
@@ -142,7 +142,7 @@ func (g *rcFile) general(s *rcfile.Section) {
 	}
 	for _, o := range s.Options {
 		if !generalRows().Apply(g.Account, o) {
-			g.Drop(o, "is not known here")
+			g.Drop(o, "is an unknown option")
 		}
 	}
 }
@@ -158,11 +158,11 @@ func generalRows() rcfile.Rows {
 		}),
 		"max_bytes_per_session": positive(func(a *rcfile.Account, o rcfile.Option, n int64) { putLimit(a, o, "bytes", rcfile.Size(n)) }),
 		"delete_bigger_than": positive(func(a *rcfile.Account, o rcfile.Option, _ int64) {
-			a.Drop(o, "mail is not deleted for its size: see keep")
+			a.Drop(o, "mailhaul does not delete mail because of its size: see keep")
 		}),
 		"received":                rcfile.Put("headers", config.Pair("received", true)).When(pyBool),
-		"delivered_to":            rcfile.Drop("messages are delivered byte for byte").When(pyBool),
-		"to_oldmail_on_each_mail": rcfile.Carry("each batch is recorded as it is delivered"),
+		"delivered_to":            rcfile.Drop("mailhaul delivers messages byte for byte").When(pyBool),
+		"to_oldmail_on_each_mail": rcfile.Carry("mailhaul records each batch when it is delivered"),
 		"use_netrc":               rcfile.Effect(useNetrc).When(pyBool),
 		"skip_imap_fetch_size":    rcfile.Drop("is for IMAP"),
 		"netrc_file":              rcfile.Drop("set NETRC in the environment"),

@@ -120,7 +120,7 @@ func header(o rcfile.Option, defaults []rcfile.Option, have []block) (block, err
 	return b, nil
 }
 
-// account is one account in the making, with the last command of each name.
+// account is one account during the import, with the last command of each name.
 type account struct {
 	*rcfile.Account
 	home string
@@ -146,7 +146,7 @@ func importAccount(r *rcfile.Result, file string, b block) {
 	rows := a.rows()
 	for _, o := range opts {
 		if !rows.Apply(a.Account, o) {
-			a.Drop(o, "is not known here")
+			a.Drop(o, "is an unknown option")
 		}
 	}
 	a.finish(r)

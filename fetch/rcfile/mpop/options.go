@@ -27,7 +27,7 @@ func (a *account) rows() rcfile.Rows {
 		"tls_cert_file":           rcfile.File("client_cert", a.home).When(some),
 		"tls_key_file":            rcfile.File("client_key", a.home).When(some),
 		"tls_host_override":       rcfile.ServerName,
-		"tls_fingerprint":         rcfile.Drop("is the hash of a whole certificate, which changes at each renewal; pin wants that of its public key: mailhaul check --connect shows it"),
+		"tls_fingerprint":         rcfile.Drop("is the hash of a whole certificate, which changes at each renewal; pin needs the hash of its public key: mailhaul check --connect shows it"),
 		"tls_certcheck":           rcfile.NoVerify,
 		"tls_crl_file tls_min_dh_prime_bits tls_priorities": rcfile.Drop("has no counterpart: see min_version and legacy"),
 		"user":         rcfile.Carry("user"),
@@ -41,10 +41,10 @@ func (a *account) rows() rcfile.Rows {
 		"killsize":        killSize,
 		"only_new":        rcfile.Effect(rcfile.FetchAll).When(isOff),
 		"delivery":        a.delivery,
-		"uidls_file":      rcfile.Carry("the list of seen messages is read from there"),
+		"uidls_file":      rcfile.Carry("import reads the seen-list from there"),
 		"received_header": rcfile.Put("headers", config.Pair("received", true)).When(notOff),
-		"filter":          rcfile.Drop("messages are not judged before they are fetched: let the target do it"),
-		"eval":            rcfile.Drop("was not run: write out what it prints"),
+		"filter":          rcfile.Drop("mailhaul does not filter messages before it fetches them: let the target do it"),
+		"eval":            rcfile.Drop("was not run: write its output here"),
 	}
 }
 
@@ -59,7 +59,7 @@ func timeout(a *rcfile.Account, o rcfile.Option) {
 		rcfile.Seconds("timeout")(a, o)
 		return
 	}
-	a.Drop(o, "mailhaul never waits for ever: see timeout")
+	a.Drop(o, "mailhaul limits every wait: see timeout")
 }
 
 func (a *account) proxy(_ *rcfile.Account, o rcfile.Option) {
@@ -77,7 +77,7 @@ func sourceIP(a *rcfile.Account, o rcfile.Option) {
 	if ip, err := netip.ParseAddr(o.Value); err == nil && ip.Zone() == "" {
 		a.Put(o, "bind", ip.String())
 	} else if o.Value != "" {
-		a.Drop(o, "is no address")
+		a.Drop(o, "is not an address")
 	}
 }
 
@@ -106,7 +106,7 @@ func (a *account) secretKey() string {
 
 func (a *account) passwordEval(_ *rcfile.Account, o rcfile.Option) {
 	if a.given("password") {
-		a.Drop(o, "has no use beside password")
+		a.Drop(o, "has no effect together with password")
 		return
 	}
 	a.PutSecretCommand(o, a.secretKey(), rcfile.Command(o.Value))
@@ -124,13 +124,13 @@ func killSize(a *rcfile.Account, o rcfile.Option) {
 	switch n, ok := parseSize(o.Value); {
 	case o.Value == "off":
 	case ok && n == 0:
-		a.Drop(o, "marks everything as seen: mailhaul state mark-seen --all does it once")
+		a.Drop(o, "marks everything as seen: use mailhaul state mark-seen --all once")
 	default:
-		a.Drop(o, "nothing is deleted that was not delivered: max_size skips large messages")
+		a.Drop(o, "mailhaul deletes only delivered mail: max_size skips large messages")
 	}
 }
 
-// keep is on, off, or for how long: whole days here, and not less than asked.
+// keep is on, off or a duration, which is rounded up to whole days.
 func keep(a *rcfile.Account, o rcfile.Option) {
 	switch o.Value {
 	case "on", "":
@@ -144,7 +144,7 @@ func keep(a *rcfile.Account, o rcfile.Option) {
 	days := int64((d.Hours() + 23.999999) / 24)
 	if err != nil || days < 1 || days > 36500 {
 		a.Put(o, "keep", config.Word("all"))
-		a.Change(o, "was not understood, so all is kept")
+		a.Change(o, "was not understood: all mail is kept")
 		return
 	}
 	rcfile.KeepDays(a, o, days)

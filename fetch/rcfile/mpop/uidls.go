@@ -82,7 +82,7 @@ func allStamped(lines []string) bool {
 	})
 }
 
-// busy asks for the lock that mpop holds on its lists while it polls.
+// busy tests the lock that mpop holds on its lists while it polls.
 func busy(r *rcfile.Result) (string, bool) {
 	for _, file := range r.StateFiles() {
 		if rcfile.Locked(file) {

@@ -157,8 +157,8 @@ func (s *server) read(r *rcfile.Result) {
 	s.auth()
 	s.keep()
 	s.limits()
-	s.Change(s.Start, "the password is in Thunderbird's own store, which is not read: set password")
-	s.Change(s.Start, "Thunderbird's own folders are not written to: mail goes to a Maildir (deliver)")
+	s.Change(s.Start, "Thunderbird keeps the password in its own store, which import does not read: set password")
+	s.Change(s.Start, "mailhaul does not write to Thunderbird's folders: mail goes to a Maildir (deliver)")
 	s.SeenFile = s.seenFile()
 }
 
@@ -186,7 +186,7 @@ func (s *server) auth() {
 		s.Drop(o, "auth: external wants client_cert")
 	case "10":
 		s.Drop(o, "OAuth2: set oauth: {provider: ...} and run mailhaul login")
-		s.Unsure = "it logs in by OAuth2: see oauth and mailhaul login"
+		s.Unsure = "it logs in with OAuth2: see oauth and mailhaul login"
 	default:
 		rcfile.Auth("2= 3= 4= 8= 9= 5=gssapi")(s.Account, o)
 	}
@@ -205,10 +205,10 @@ func (s *server) keep() {
 		s.Put(s.get("leave_on_server"), "keep", config.Word("all"))
 	}
 	if stay && s.on("delete_mail_left_on_server") {
-		s.Drop(s.get("delete_mail_left_on_server"), "mailhaul does not see that a message is deleted in a mail reader: see keep")
+		s.Drop(s.get("delete_mail_left_on_server"), "mailhaul does not notice when you delete a message in a mail reader: see keep")
 	}
 	if s.on("headers_only") {
-		s.Drop(s.get("headers_only"), "messages are fetched whole")
+		s.Drop(s.get("headers_only"), "mailhaul fetches whole messages")
 	}
 }
 
