@@ -17,9 +17,9 @@ type staging struct {
 	crlf bool
 }
 
-// fill stages body to its end, in a file. chunk is scratch space.
-func (s *staging) fill(ctx context.Context, body io.Reader, chunk []byte) error {
-	if err := s.Fill(ctx, body, chunk, s.put); err != nil {
+// fill stages body to its end, in a file.
+func (s *staging) fill(ctx context.Context, body io.Reader) error {
+	if err := s.Fill(ctx, body, s.put); err != nil {
 		return err
 	}
 	if _, _, err := s.File(); err != nil {

@@ -16,21 +16,16 @@ import (
 // Deliverer delivers to one command. It implements deliver.Deliverer and
 // deliver.BatchLimiter.
 type Deliverer struct {
-	o Options
-	// free holds the buffers of batches that are done: one batch is staged
-	// while another is published.
-	free chan *buffers
+	o    Options
+	pool spool.Pool
 	// took: the command has taken a message, so that it works as configured.
 	took atomic.Bool
 }
 
-// buffers are what staging one message needs.
-type buffers struct{ chunk, tail []byte }
-
 // New returns a Deliverer for the command of o, which must have at least one
 // word. The command is looked for by Begin.
 func New(o Options) *Deliverer {
-	return &Deliverer{o: o.withDefaults(), free: make(chan *buffers, 2)}
+	return &Deliverer{o: o.withDefaults(), pool: spool.NewPool()}
 }
 
 // MaxBatch is 1: what a command has done cannot be looked up.
@@ -61,22 +56,6 @@ func Recover(context.Context, deliver.Intent) (deliver.Fate, error) {
 	return deliver.Unknown, nil
 }
 
-func (d *Deliverer) buffers() *buffers {
-	select {
-	case b := <-d.free:
-		return b
-	default:
-		return &buffers{chunk: make([]byte, spool.Chunk)}
-	}
-}
-
-func (d *Deliverer) recycle(b *buffers) {
-	select {
-	case d.free <- b:
-	default:
-	}
-}
-
 // batch is usually one message. Nothing of it needs to be durable: until the
 // command has ended well the message is on the server it came from, and an
 // intent that a crash leaves means "deliver again" (Recover).
@@ -89,31 +68,19 @@ type batch struct {
 type staged struct {
 	env deliver.Envelope
 	msg *staging
-	buf *buffers
 }
 
 // Add stages one message in an unlinked file.
 func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) error {
-	m := staged{env: e, buf: b.d.buffers()}
+	m := staged{env: e}
 	m.env.Recipients = slices.Clone(e.Recipients)
-	m.msg = &staging{Spool: spool.Spool{Dir: b.d.o.SpoolDir, Tail: m.buf.tail[:0]}, crlf: b.d.o.LineEnds == CRLF}
-	if err := m.msg.fill(ctx, body, m.buf.chunk); err != nil {
-		_ = m.discard(b.d)
+	m.msg = &staging{Spool: spool.Spool{Dir: b.d.o.SpoolDir, Pool: b.d.pool}, crlf: b.d.o.LineEnds == CRLF}
+	if err := m.msg.fill(ctx, body); err != nil {
+		_ = m.msg.Discard()
 		return err
 	}
 	b.msgs = append(b.msgs, m)
 	return nil
-}
-
-// discard releases what the message holds.
-func (m *staged) discard(d *Deliverer) error {
-	if m.buf == nil {
-		return nil
-	}
-	m.buf.tail = m.msg.Tail
-	d.recycle(m.buf)
-	m.buf = nil
-	return m.msg.Discard()
 }
 
 // Prepare returns the intents.
@@ -127,32 +94,16 @@ func (b *batch) Prepare(context.Context) ([]deliver.Intent, error) {
 
 // Publish runs the command for each message.
 func (b *batch) Publish(ctx context.Context) []deliver.Result {
-	out := make([]deliver.Result, len(b.msgs))
-	var stop error
-	for i := range b.msgs {
-		m := &b.msgs[i]
-		switch {
-		case stop != nil:
-			out[i].Err = stop
-		case ctx.Err() != nil:
-			out[i].Err = b.d.failure(deliver.Later, ctx.Err())
-		default:
-			out[i].Err = b.d.run(ctx, b.path, m)
-		}
-		var derr *deliver.Error
-		if errors.As(out[i].Err, &derr) && derr.Stops() {
-			stop = derr
-		}
-		_ = m.discard(b.d) // an unlinked file: nothing depends on its end
-	}
-	return out
+	defer b.Abort() //nolint:errcheck // unlinked files: nothing depends on their end
+	return spool.Publish(ctx, len(b.msgs), func(err error) error { return b.d.failure(deliver.Later, err) },
+		func(i int) deliver.Result { return deliver.Result{Err: b.d.run(ctx, b.path, &b.msgs[i])} })
 }
 
 // Abort drops what was added. Idempotent.
 func (b *batch) Abort() error {
 	var errs []error
 	for i := range b.msgs {
-		errs = append(errs, b.msgs[i].discard(b.d))
+		errs = append(errs, b.msgs[i].msg.Discard())
 	}
 	b.msgs = nil
 	return errors.Join(errs...)

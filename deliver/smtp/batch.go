@@ -27,7 +27,6 @@ type staged struct {
 	to    []string
 	fixed bool // to is the configured one
 	msg   *wire
-	buf   *buffers
 }
 
 // Add stages one message in memory or, over 256 KiB, in an unlinked file.
@@ -36,26 +35,15 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 	if len(to) == 0 && len(e.Served) == 0 {
 		return b.d.o.failure(deliver.Later, "", errors.New("no recipient for this message"), NoRecipient)
 	}
-	m := staged{env: e, to: to, fixed: e.Recipients == nil, buf: b.d.buffers()}
+	m := staged{env: e, to: to, fixed: e.Recipients == nil}
 	m.env.Recipients, m.env.Served = nil, slices.Clone(e.Served)
-	m.msg = &wire{Spool: spool.Spool{Dir: b.d.o.SpoolDir, Tail: m.buf.tail[:0]}}
-	if err := m.msg.fill(ctx, body, m.buf.chunk); err != nil {
-		_ = m.discard(b.d)
+	m.msg = &wire{Spool: spool.Spool{Dir: b.d.o.SpoolDir, Pool: b.d.pool}}
+	if err := m.msg.fill(ctx, body); err != nil {
+		_ = m.msg.Discard()
 		return err
 	}
 	b.msgs = append(b.msgs, m)
 	return nil
-}
-
-// discard releases what the message holds.
-func (m *staged) discard(d *Deliverer) error {
-	if m.buf == nil {
-		return nil
-	}
-	m.buf.tail = m.msg.Tail
-	d.recycle(m.buf)
-	m.buf = nil
-	return m.msg.Discard()
 }
 
 // Prepare returns the intents.
@@ -69,32 +57,16 @@ func (b *batch) Prepare(context.Context) ([]deliver.Intent, error) {
 
 // Publish sends the messages.
 func (b *batch) Publish(ctx context.Context) []deliver.Result {
-	out := make([]deliver.Result, len(b.msgs))
-	var stop error
-	for i := range b.msgs {
-		m := &b.msgs[i]
-		switch {
-		case stop != nil:
-			out[i].Err = stop
-		case ctx.Err() != nil:
-			out[i].Err = b.d.o.failure(deliver.Later, "", ctx.Err(), CauseOther)
-		default:
-			out[i] = b.d.send(ctx, m)
-		}
-		var derr *deliver.Error
-		if errors.As(out[i].Err, &derr) && derr.Stops() {
-			stop = &deliver.Error{Class: derr.Class, Err: derr.Err}
-		}
-		_ = m.discard(b.d) // an unlinked file: nothing depends on its end
-	}
-	return out
+	defer b.Abort() //nolint:errcheck // unlinked files: nothing depends on their end
+	return spool.Publish(ctx, len(b.msgs), func(err error) error { return b.d.o.failure(deliver.Later, "", err, CauseOther) },
+		func(i int) deliver.Result { return b.d.send(ctx, &b.msgs[i]) })
 }
 
 // Abort drops what was added. Idempotent.
 func (b *batch) Abort() error {
 	var errs []error
 	for i := range b.msgs {
-		errs = append(errs, b.msgs[i].discard(b.d))
+		errs = append(errs, b.msgs[i].msg.Discard())
 	}
 	b.msgs = nil
 	return errors.Join(errs...)

@@ -13,17 +13,12 @@ type Deliverer struct {
 	o Options
 	// slot holds the connection, nil if there is none, while nobody uses it.
 	slot chan *conn
-	// free holds the buffers of batches that are done: one batch is staged
-	// while another is published.
-	free chan *buffers
+	pool spool.Pool
 }
-
-// buffers are what staging one message needs.
-type buffers struct{ chunk, tail []byte }
 
 // New returns a Deliverer for the relay of o. It does not connect: Begin does.
 func New(o Options) *Deliverer {
-	d := &Deliverer{o: o.withDefaults(), slot: make(chan *conn, 1), free: make(chan *buffers, 2)}
+	d := &Deliverer{o: o.withDefaults(), slot: make(chan *conn, 1), pool: spool.NewPool()}
 	d.slot <- nil
 	return d
 }
@@ -65,22 +60,6 @@ func (d *Deliverer) Close() error {
 	}
 	d.slot <- nil
 	return nil
-}
-
-func (d *Deliverer) buffers() *buffers {
-	select {
-	case b := <-d.free:
-		return b
-	default:
-		return &buffers{chunk: make([]byte, spool.Chunk)}
-	}
-}
-
-func (d *Deliverer) recycle(b *buffers) {
-	select {
-	case d.free <- b:
-	default:
-	}
 }
 
 // Recover settles an intent left by a crash: nobody can tell whether the relay

@@ -18,9 +18,9 @@ type wire struct {
 	cr    bool  // the last byte was a CR, sent as CRLF: a LF belongs to it
 }
 
-// fill encodes body to its end. chunk is scratch space.
-func (m *wire) fill(ctx context.Context, body io.Reader, chunk []byte) error {
-	if err := m.Fill(ctx, body, chunk, m.encode); err != nil {
+// fill encodes body to its end.
+func (m *wire) fill(ctx context.Context, body io.Reader) error {
+	if err := m.Fill(ctx, body, m.encode); err != nil {
 		return err
 	}
 	m.finish()

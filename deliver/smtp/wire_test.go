@@ -13,10 +13,18 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/spool"
 )
 
+// pieces reads at most n octets at a time.
+type pieces struct {
+	io.Reader
+	n int
+}
+
+func (p pieces) Read(b []byte) (int, error) { return p.Reader.Read(b[:min(len(b), p.n)]) }
+
 func encoded(t testing.TB, r io.Reader, chunk int) (octets []byte, s *wire) {
 	t.Helper()
 	s = &wire{Spool: spool.Spool{Dir: t.TempDir()}}
-	if err := s.fill(context.Background(), r, make([]byte, chunk)); err != nil {
+	if err := s.fill(context.Background(), pieces{r, chunk}); err != nil {
 		t.Fatal(err)
 	}
 	octets, err := io.ReadAll(s.Reader())

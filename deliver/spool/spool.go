@@ -16,17 +16,30 @@ import (
 const (
 	// Memory is how much of a message is kept in memory.
 	Memory = 256 << 10
-	// Chunk is a good size for the scratch space of Fill.
+	// Chunk is a good size for reading a message.
 	Chunk = 32 << 10
 )
 
-// Spool holds one message. The zero value with Dir set is ready for Fill.
+// Pool keeps the buffers of messages that are done: one batch is staged while
+// another is published.
+type Pool chan *buffers
+
+// buffers are what staging one message needs.
+type buffers struct{ chunk, tail []byte }
+
+// NewPool returns a pool for two batches of one message.
+func NewPool() Pool { return make(Pool, 2) }
+
+// Spool holds one message. The zero value with Dir and Pool set is ready for Fill.
 type Spool struct {
 	// Dir is where a large message goes; empty: os.TempDir.
 	Dir string
+	// Pool has the buffers until Discard; nil: they are new.
+	Pool Pool
 	// Tail is what is in memory: it follows what is in the file.
 	Tail []byte
 
+	buf  *buffers
 	file *os.File
 	path string // set while the file has a name (Windows)
 	inf  int64  // bytes in file
@@ -34,9 +47,15 @@ type Spool struct {
 
 // Fill reads body to its end. put appends to Tail what stands for the bytes
 // that were read. A failing body's error is returned as it is; that of the
-// file is a *deliver.Error. chunk is scratch space.
-func (s *Spool) Fill(ctx context.Context, body io.Reader, chunk []byte, put func([]byte)) error {
-	for {
+// file is a *deliver.Error.
+func (s *Spool) Fill(ctx context.Context, body io.Reader, put func([]byte)) error {
+	select {
+	case s.buf = <-s.Pool:
+	default:
+		s.buf = &buffers{chunk: make([]byte, Chunk)}
+	}
+	s.Tail = s.buf.tail[:0]
+	for chunk := s.buf.chunk; ; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -100,8 +119,16 @@ func (s *Spool) File() (f *os.File, size int64, err error) {
 	return s.file, s.inf, err
 }
 
-// Discard releases the file. Idempotent.
+// Discard releases the file and the buffers. Idempotent.
 func (s *Spool) Discard() error {
+	if s.buf != nil {
+		s.buf.tail = s.Tail
+		select {
+		case s.Pool <- s.buf:
+		default:
+		}
+		s.buf = nil
+	}
 	if s.file == nil {
 		return nil
 	}
@@ -111,4 +138,27 @@ func (s *Spool) Discard() error {
 	}
 	s.file = nil
 	return err
+}
+
+// Publish publishes n messages, one after the other. After an error that stops the
+// target the others are not sent and get the same error, and after the end of ctx
+// the one that refused makes of it.
+func Publish(ctx context.Context, n int, refused func(error) error, send func(i int) deliver.Result) []deliver.Result {
+	out := make([]deliver.Result, n)
+	var stop error
+	for i := range out {
+		switch {
+		case stop != nil:
+			out[i].Err = stop
+		case ctx.Err() != nil:
+			out[i].Err = refused(ctx.Err())
+		default:
+			out[i] = send(i)
+		}
+		var derr *deliver.Error
+		if errors.As(out[i].Err, &derr) && derr.Stops() {
+			stop = &deliver.Error{Class: derr.Class, Err: derr.Err}
+		}
+	}
+	return out
 }
