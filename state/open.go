@@ -11,9 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mailhaul/mailhaul/deliver/durable"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/mailhaul/mailhaul/deliver/durable"
 )
 
 const (

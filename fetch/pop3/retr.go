@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"time"
 )
 
 // RetrieveFunc gets one message. If err is nil, body (a *Body) streams the message
@@ -120,4 +121,19 @@ func (c *Client) rest(b *Body, ferr error) error {
 		c.scratch = make([]byte, 16<<10)
 	}
 	return b.discard(c.scratch)
+}
+
+const (
+	absurd       = 1 << 40   // octets: a message is not so large, whatever LIST says
+	firstRate    = 128 << 10 // octets a second that a scanner on the way reads at least
+	maxFirstByte = 10 * time.Minute
+)
+
+// firstByte is how long to wait for the first line of a message of that size.
+// Some servers, and scanners on the way, read all of it before they pass any on.
+func firstByte(idle time.Duration, size int64) time.Duration {
+	if size <= 0 || size > absurd {
+		return idle
+	}
+	return idle + min(time.Duration(size/firstRate)*time.Second, maxFirstByte)
 }

@@ -2,7 +2,9 @@ package mbox
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,4 +18,20 @@ func allocate(f *os.File, offset, length int64) error {
 		return nil
 	}
 	return err
+}
+
+// startOf returns when a process was started, in ticks since the boot; empty if
+// it has ended or /proc does not report it.
+func startOf(pid int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	// The command's name, in parentheses, may hold anything (proc(5)).
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	const start = 22 - 3 // of the fields after the name
+	if len(fields) <= start {
+		return ""
+	}
+	return fields[start]
 }

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package mbox
-
-// startOf is not known here.
-func startOf(int) string { return "" }
