@@ -19,6 +19,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/logging"
+	"github.com/mailhaul/mailhaul/fetch/command/sandbox"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
@@ -42,6 +43,19 @@ func newCall(c *cli.Context) (*call, error) {
 	e.log, err = e.newLogger(c)
 	e.builder = account.NewBuilder(e.log, e.out.Verbose > 1, e.out.Password)
 	return e, err
+}
+
+// process is this process, for its sandbox.
+func (e *call) process() sandbox.Process {
+	return sandbox.Process{Log: e.log, StateDir: e.builder.StateDir, Conf: e.conf}
+}
+
+// confine keeps the process to what the accounts need; nil if it is not confined.
+func (e *call) confine(accounts []*config.Account, anew bool) *sandbox.Confinement {
+	if !e.out.Alone {
+		return nil
+	}
+	return e.process().Confine(accounts, anew)
 }
 
 // newLogger makes the log on stderr. Without -v only warnings show; -vv also

@@ -1,12 +1,16 @@
 package command
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/doctor"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
@@ -51,6 +55,19 @@ func runCheck(c *cli.Context) error {
 		}
 	}
 	return nil
+}
+
+// checkConnections walks each account and ends with the worst exit code.
+func (e *call) checkConnections(ctx context.Context, accounts []*config.Account, wait time.Duration) error {
+	var codes []fetch.Exit
+	for _, a := range accounts {
+		err := doctor.Check(ctx, doctor.Options{Out: e.out, Builder: e.builder, Bare: e.conf == nil, Wait: wait}, a)
+		codes = append(codes, fetch.ExitOf(err))
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return exit.Worst(codes)
 }
 
 // reportChecked says that an account's configuration is fine.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -74,7 +75,7 @@ func TestBrokenIPv6(t *testing.T) {
 	steps, code := checkSteps(t, dir, "accounts:\n  work: {server: 'pop.example.test:"+port+"', ca_file: "+root+
 		", user: alice, password: secret, deliver: [{maildir: '"+dir+"/Mail'}]}\n")
 	i := slices.IndexFunc(steps, func(s jsonline.Step) bool { return s.Step == "address" && s.Mark == jsonline.Warn })
-	if code != 0 || i < 0 || steps[i].Advice != brokenAddress("::1") {
+	if code != 0 || i < 0 || !strings.HasPrefix(steps[i].Advice, "this IPv6 address does not answer; mailhaul uses another one") {
 		t.Errorf("exit %d: %+v", code, steps)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/doctor"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
@@ -24,29 +25,22 @@ func (s *setup) try(ctx context.Context) error {
 			}
 		}
 		s.say("")
-		w := &walk{call: s.quietJSON(), a: a}
-		w.run(ctx)
+		out := s.out
+		if out.JSON || out.Quiet { // the steps are not part of init's one result
+			out = out.ToErr()
+		}
+		failed := doctor.Check(ctx, doctor.Options{Out: out, Builder: s.builder, Bare: s.conf == nil}, a)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if w.err == nil {
+		if failed == nil {
 			return s.preview(ctx, a)
 		}
-		again, err := s.afterFailure(ctx, w.err)
+		again, err := s.afterFailure(ctx, failed)
 		if !again || err != nil {
 			return err
 		}
 	}
-}
-
-// quietJSON: the steps of the check are not part of init's one result.
-func (s *setup) quietJSON() *call {
-	if !s.out.JSON && !s.out.Quiet {
-		return s.call
-	}
-	e := *s.call
-	e.out = e.out.ToErr()
-	return &e
 }
 
 // afterFailure asks what to do about a connection that does not work.

@@ -35,6 +35,10 @@ var layers = map[string][]string{
 
 	"fetch/command/account": {"fetch", "fetch/*", "fetch/command/advice", "fetch/command/exit", "fetch/command/hook", "fetch/command/route", "fetch/command/target", "fetch/command/term", "deliver", "deliver/*", "state", "oauth"},
 
+	"fetch/command/doctor": {"fetch", "fetch/*", "fetch/command/account", "fetch/command/advice", "fetch/command/exit", "fetch/command/jsonline", "fetch/command/target", "fetch/command/term", "deliver", "state"},
+
+	"fetch/command/sandbox": {"fetch", "fetch/*", "fetch/command/target", "deliver", "deliver/durable", "state"},
+
 	"fetch/command/jsonline": {"fetch", "fetch/plan", "state"},
 	"fetch/command/route":    {"fetch", "fetch/config", "fetch/pop3", "fetch/command/advice", "fetch/command/hook"},
 

@@ -16,6 +16,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/logging"
+	"github.com/mailhaul/mailhaul/fetch/command/sandbox"
 	"github.com/mailhaul/mailhaul/fetch/command/watch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/schedule"
@@ -39,7 +40,7 @@ type loopRun struct {
 	shard    shard
 	first    *call // of the start
 	fetcher  *fetch.Fetcher
-	confined *confinement
+	confined *sandbox.Confinement
 	status   *watch.StatusFiles
 	watch    *watch.Watcher
 	manager  watch.Systemd
@@ -213,8 +214,8 @@ func (l *loopRun) reread() (schedule.Tasks, error) {
 		return r, err
 	}
 	if l.confined != nil {
-		wanted, reason := e.confinement(accounts)
-		missing, ok := l.confined.covers(wanted)
+		wanted, reason := e.process().Confinement(accounts)
+		missing, ok := l.confined.Covers(wanted)
 		if reason != "" || !ok {
 			return r, fmt.Errorf("the sandbox of this process does not allow it (%s): restart loop", cmp.Or(reason, missing))
 		}

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/command/sandbox"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -176,7 +177,7 @@ func TestLoopSignals(t *testing.T) {
 	p.until("msg=run", "account=second", "fetched=2")
 
 	// Beyond what the process may touch since its start, where it is confined.
-	if confines() {
+	if sandbox.Confines() {
 		l.write("config.yaml", bytes.ReplaceAll(text, []byte(l.path("Maildir/Second")), []byte("/var/mailhaul-test")))
 		p.signal(syscall.SIGHUP)
 		p.until("level=ERROR", "sandbox", "restart loop")

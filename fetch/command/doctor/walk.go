@@ -1,4 +1,6 @@
-package command
+// Package doctor walks the way to an account's mail, step by step, and says what
+// is wrong: check --connect.
+package doctor
 
 import (
 	"context"
@@ -15,7 +17,6 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
-	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -23,37 +24,37 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
+// Options are where a check prints, and what it works with.
+type Options struct {
+	Out     *term.Output
+	Builder *account.Builder
+	Bare    bool          // the account comes from --from
+	Wait    time.Duration // for the server's LOGIN-DELAY
+}
+
 // walk is the check of one account.
 type walk struct {
-	*call
+	Options
 	a      *config.Account
-	wait   time.Duration // for the server's LOGIN-DELAY
-	facts  state.Facts   // of the server, as far as is on record
-	steps  []jsonline.Step
+	facts  state.Facts             // of the server, as far as is on record
 	past   map[string]deliver.Past // of the targets, by ID
 	err    error                   // of the first step that failed
 	waited bool                    // after a login that was refused as too early
 }
 
-// checkConnections walks each account and ends with the worst exit code.
-func (e *call) checkConnections(ctx context.Context, accounts []*config.Account, wait time.Duration) error {
-	var codes []fetch.Exit
-	for _, a := range accounts {
-		w := &walk{call: e, a: a, wait: wait}
-		w.run(ctx)
-		codes = append(codes, fetch.ExitOf(w.err))
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-	}
-	return exit.Worst(codes)
+// Check walks the way to the mail of an account and prints each step. It
+// returns the error of the first step that failed.
+func Check(ctx context.Context, o Options, a *config.Account) error {
+	w := &walk{Options: o, a: a}
+	w.run(ctx)
+	return w.err
 }
 
 // run takes the steps in their order. What does not depend on the connection
 // is looked at even if that fails.
 func (w *walk) run(ctx context.Context) {
-	if !w.out.JSON {
-		fmt.Fprintf(w.out.Out, "%s: %s at %s, %s\n", term.Printable(w.a.Name), term.Printable(w.a.User), w.a.Server.Address(), w.a.Server.Security)
+	if !w.Out.JSON {
+		fmt.Fprintf(w.Out.Out, "%s: %s at %s, %s\n", term.Printable(w.a.Name), term.Printable(w.a.User), w.a.Server.Address(), w.a.Server.Security)
 	}
 	w.checkState()
 	w.checkTargets(ctx)
@@ -62,29 +63,29 @@ func (w *walk) run(ctx context.Context) {
 		w.checkAddresses(ctx)
 	}
 	w.checkSession(ctx)
-	if w.out.JSON {
+	if w.Out.JSON {
 		return
 	}
 	if w.err == nil {
-		fmt.Fprintf(w.out.Out, "%s: everything works\n", term.Printable(w.a.Name))
+		fmt.Fprintf(w.Out.Out, "%s: everything works\n", term.Printable(w.a.Name))
 	}
 }
 
 // add reports a step.
 func (w *walk) add(s jsonline.Step, began time.Time) {
 	s.Account, s.Millis = w.a.Name, time.Since(began).Milliseconds()
-	if w.out.JSON {
-		_ = jsonline.Write(w.out.Out, s)
+	if w.Out.JSON {
+		_ = jsonline.Write(w.Out.Out, s)
 		return
 	}
 	const indent = "        "
-	width := w.out.Width()
+	width := w.Out.Width()
 	detail := term.Printable(s.Detail)
 	if text := fmt.Sprintf("  ok    %-10s %s  (%d ms)", s.Step, detail, s.Millis); width > 0 && utf8.RuneCountInString(text) > width {
-		fmt.Fprintf(w.out.Out, "  %s  %s  (%d ms)\n", w.mark(s.Mark), s.Step, s.Millis)
+		fmt.Fprintf(w.Out.Out, "  %s  %s  (%d ms)\n", w.mark(s.Mark), s.Step, s.Millis)
 		w.below(indent, detail, width)
 	} else {
-		fmt.Fprintf(w.out.Out, "  %s  %-10s %s  (%d ms)\n", w.mark(s.Mark), s.Step, detail, s.Millis)
+		fmt.Fprintf(w.Out.Out, "  %s  %-10s %s  (%d ms)\n", w.mark(s.Mark), s.Step, detail, s.Millis)
 	}
 	if s.Advice != "" {
 		for _, line := range strings.Split(s.Advice, "\n") {
@@ -96,14 +97,14 @@ func (w *walk) add(s jsonline.Step, began time.Time) {
 // below prints text under a step, folded to the terminal.
 func (w *walk) below(indent, text string, width int) {
 	for _, line := range term.Fold(text, width-len(indent)) {
-		fmt.Fprintln(w.out.Out, indent+line)
+		fmt.Fprintln(w.Out.Out, indent+line)
 	}
 }
 
 // mark is a mark as a person sees it.
 func (w *walk) mark(m jsonline.Mark) string {
 	text := map[jsonline.Mark]string{jsonline.OK: "ok  ", jsonline.Warn: "warn", jsonline.Fail: "FAIL"}[m]
-	if !w.out.Color {
+	if !w.Out.Color {
 		return text
 	}
 	colour := map[jsonline.Mark]string{jsonline.OK: "32", jsonline.Warn: "33", jsonline.Fail: "1;31"}[m]
@@ -126,19 +127,19 @@ func (w *walk) fail(step string, err error, began time.Time) {
 	if errors.Is(err, context.Canceled) {
 		return // a signal: Main says so
 	}
-	w.add(jsonline.Step{Step: step, Mark: jsonline.Fail, Detail: err.Error(), Advice: advice.Text(err, w.situation(w.a))}, began)
+	w.add(jsonline.Step{Step: step, Mark: jsonline.Fail, Detail: err.Error(), Advice: advice.Text(err, advice.SituationOf(w.a, w.Bare))}, began)
 }
 
 func (w *walk) checkState() {
 	began := time.Now()
-	db, err := state.Open(state.Path(w.builder.StateDir, w.a.ID), state.Options{ReadOnly: true})
+	db, err := state.Open(state.Path(w.Builder.StateDir, w.a.ID), state.Options{ReadOnly: true})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		w.ok("state", "none yet: the first fetch takes everything that is on the server", began)
 	case errors.Is(err, state.ErrLocked):
 		w.warn("state", "a run is working on this maildrop now", "the server is looked at all the same, and may refuse a second login until that run ends", began)
 	case err != nil:
-		w.fail("state", fetch.StateOpen(state.Path(w.builder.StateDir, w.a.ID), err), began)
+		w.fail("state", fetch.StateOpen(state.Path(w.Builder.StateDir, w.a.ID), err), began)
 	default:
 		defer db.Close()
 		_ = db.View(func(v *state.View) error {
@@ -158,7 +159,7 @@ func (w *walk) checkState() {
 func (w *walk) checkTargets(ctx context.Context) {
 	for _, t := range target.Of(w.a) {
 		began := time.Now()
-		d, err := w.builder.Deliverer(w.a, t)
+		d, err := w.Builder.Deliverer(w.a, t)
 		if err == nil {
 			if r, ok := d.(deliver.Resident); ok {
 				r.Resume(w.past[t.ID()])
@@ -179,7 +180,7 @@ func (w *walk) checkToken(ctx context.Context) {
 		return
 	}
 	began := time.Now()
-	t, err := w.builder.Tokens(w.a)
+	t, err := w.Builder.Tokens(w.a)
 	if err != nil {
 		w.fail("token", account.TokenError(err), began)
 		return

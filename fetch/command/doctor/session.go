@@ -1,4 +1,4 @@
-package command
+package doctor
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 
 // checkSession logs in twice and looks at what the server shows.
 func (w *walk) checkSession(ctx context.Context) {
-	server, err := w.builder.Server(w.a)
+	server, err := w.Builder.Server(w.a)
 	if err != nil {
 		w.fail("config", exit.Config(err), time.Now())
 		return
@@ -27,9 +27,9 @@ func (w *walk) checkSession(ctx context.Context) {
 	if len(first) > 0 && first[0].UID == "" {
 		return // no UIDs to compare
 	}
-	if pause := fetch.LoginPause(&w.facts, time.Now()); pause > w.wait {
+	if pause := fetch.LoginPause(&w.facts, time.Now()); pause > w.Wait {
 		early := &fetch.LoginDelayError{Delay: w.facts.LoginDelay, Wait: pause}
-		w.warn("uidl twice", "not tried: "+early.Error(), advice.Text(early, w.situation(w.a)), time.Now())
+		w.warn("uidl twice", "not tried: "+early.Error(), advice.Text(early, advice.SituationOf(w.a, w.Bare)), time.Now())
 		return
 	}
 	quiet := *server
@@ -42,7 +42,7 @@ func (w *walk) checkSession(ctx context.Context) {
 // session is one walk from DNS to QUIT, once the server allows a login.
 func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (list []pop3.Message, ok bool) {
 	began := time.Now()
-	if err := fetch.AwaitLogin(ctx, &w.facts, began, w.wait); err != nil {
+	if err := fetch.AwaitLogin(ctx, &w.facts, began, w.Wait); err != nil {
 		w.fail("login", err, began)
 		return nil, false
 	}
@@ -104,7 +104,7 @@ func (w *walk) refused(ctx context.Context, server *pop3.Server, c *pop3.Client,
 	}
 	err = fetch.RefusedEarly(c, &w.facts, time.Now(), err)
 	var early *fetch.LoginDelayError
-	if !errors.As(err, &early) || w.waited || early.Wait > w.wait {
+	if !errors.As(err, &early) || w.waited || early.Wait > w.Wait {
 		w.fail("login", err, began)
 		return nil, false
 	}

@@ -1,4 +1,4 @@
-package command
+package sandbox
 
 import (
 	"errors"
@@ -11,9 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
-	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -21,7 +19,7 @@ import (
 // TestSandbox runs itself as a child, since confinement is for life: there,
 // what the accounts need can be read and written, and nothing else.
 func TestSandbox(t *testing.T) {
-	if !confines() {
+	if !Confines() {
 		t.Skip("this system has no Landlock")
 	}
 	dir := t.TempDir()
@@ -58,9 +56,9 @@ func TestSandboxChild(t *testing.T) {
 		t.Skip("only as the child of TestSandbox")
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
-	e := &call{out: &term.Output{Streams: term.Streams{Alone: true}}, log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: in("state")},
-		conf: &config.Config{Path: in("conf/config.yaml")}}
-	if e.confine([]*config.Account{{Name: "a", ID: "a", Deliver: []config.Target{
+	e := Process{Log: slog.New(slog.DiscardHandler), StateDir: in("state"),
+		Conf: &config.Config{Path: in("conf/config.yaml")}}
+	if e.Confine([]*config.Account{{Name: "a", ID: "a", Deliver: []config.Target{
 		to("maildir:" + in("Mail")), to("mbox:" + in("box/mail")),
 		to("maildir:" + in("home/new/Mail")), to("mbox:" + in("home/spool/mail")),
 	}}}, false) == nil {
@@ -102,10 +100,10 @@ func TestSandboxChild(t *testing.T) {
 }
 
 func TestConfinement(t *testing.T) {
-	e := &call{out: &term.Output{}, log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: "/var/lib/mailhaul"}}
+	e := Process{Log: slog.New(slog.DiscardHandler), StateDir: "/var/lib/mailhaul"}
 	plain := &config.Account{Name: "a", TLS: config.TLS{CAFile: "/srv/ca/ca.pem"}, Login: config.Login{Password: config.FileSecret("/srv/secrets/a")},
 		Deliver: []config.Target{to("maildir:/")}}
-	c, reason := e.confinement([]*config.Account{plain})
+	c, reason := e.Confinement([]*config.Account{plain})
 	if reason != "" || !slices.Contains(c.read, "/srv/ca") || !slices.Contains(c.read, "/srv/secrets") {
 		t.Errorf("%q %+v", reason, c)
 	}
@@ -117,25 +115,25 @@ func TestConfinement(t *testing.T) {
 		"after":            {After: []string{"true"}},
 		"alert":            {Alert: config.Alert{Command: []string{"mail"}}},
 	} {
-		if _, reason := e.confinement([]*config.Account{plain, a}); reason == "" {
+		if _, reason := e.Confinement([]*config.Account{plain, a}); reason == "" {
 			t.Errorf("%s: a command would be confined", name)
 		}
 	}
 }
 
 func TestCovers(t *testing.T) {
-	c := confinement{read: []string{"/etc", "/srv/ca"}, write: []string{"/var/mail"}}
+	c := Confinement{read: []string{"/etc", "/srv/ca"}, write: []string{"/var/mail"}}
 	for _, tc := range []struct {
-		o  confinement
+		o  Confinement
 		ok bool
 	}{
-		{confinement{}, true},
-		{confinement{read: []string{"/etc/ssl", "/var/mail/x"}, write: []string{"/var/mail/alice"}}, true},
-		{confinement{write: []string{"/etc/x"}}, false},
-		{confinement{write: []string{"/var/mailbox"}}, false},
-		{confinement{read: []string{"/srv"}}, false},
+		{Confinement{}, true},
+		{Confinement{read: []string{"/etc/ssl", "/var/mail/x"}, write: []string{"/var/mail/alice"}}, true},
+		{Confinement{write: []string{"/etc/x"}}, false},
+		{Confinement{write: []string{"/var/mailbox"}}, false},
+		{Confinement{read: []string{"/srv"}}, false},
 	} {
-		if _, ok := c.covers(tc.o); ok != tc.ok {
+		if _, ok := c.Covers(tc.o); ok != tc.ok {
 			t.Errorf("%+v: %v", tc.o, ok)
 		}
 	}
@@ -148,10 +146,10 @@ func TestCovers(t *testing.T) {
 // made where mail was before.
 func TestTargetsThatAreGone(t *testing.T) {
 	home := t.TempDir()
-	e := &call{out: &term.Output{}, log: slog.New(slog.DiscardHandler), builder: &account.Builder{StateDir: filepath.Join(home, "state")}}
+	e := Process{Log: slog.New(slog.DiscardHandler), StateDir: filepath.Join(home, "state")}
 	maildir := filepath.Join(home, "vol", "Mail")
 	a := &config.Account{Name: "a", ID: "a", Deliver: []config.Target{to("maildir:" + maildir)}}
-	db, err := state.Open(state.Path(e.builder.StateDir, "a"), state.Options{})
+	db, err := state.Open(state.Path(e.StateDir, "a"), state.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +158,7 @@ func TestTargetsThatAreGone(t *testing.T) {
 	if err = errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if c, _ := e.confinement([]*config.Account{a}); slices.Contains(c.write, home) || slices.Contains(c.write, filepath.Dir(maildir)) {
+	if c, _ := e.Confinement([]*config.Account{a}); slices.Contains(c.write, home) || slices.Contains(c.write, filepath.Dir(maildir)) {
 		t.Errorf("%q", c.write)
 	}
 	for _, anew := range []bool{false, true} {
@@ -176,7 +174,7 @@ func TestTargetsThatAreGone(t *testing.T) {
 	if err := os.RemoveAll(maildir); err != nil {
 		t.Fatal(err)
 	}
-	if e.out.Alone = true; e.confine([]*config.Account{a}, false) != nil {
+	if e.Confine([]*config.Account{a}, false) != nil {
 		t.Error("confined without a rule for a volume that is mounted later")
 	}
 }

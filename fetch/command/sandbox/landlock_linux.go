@@ -1,4 +1,4 @@
-package command
+package sandbox
 
 import (
 	"errors"
@@ -17,8 +17,8 @@ const (
 	writeDir  = readDir | writeFile | landlock.AccessFSSet(ll.AccessFSMakeDir|ll.AccessFSMakeReg|ll.AccessFSRemoveDir|ll.AccessFSRemoveFile|ll.AccessFSRefer)
 )
 
-// confines reports whether the kernel can confine us.
-func confines() bool {
+// Confines reports whether the kernel can confine us.
+func Confines() bool {
 	abi, err := ll.LandlockGetABIVersion()
 	return err == nil && abi >= 2
 }
@@ -26,8 +26,8 @@ func confines() bool {
 // landlocked confines this process, and reports whether the kernel could. A
 // kernel before 5.19 cannot: there, no confined process may move a file to
 // another directory, and that is how Maildirs are written.
-func landlocked(c confinement) (bool, error) {
-	if !confines() {
+func landlocked(c Confinement) (bool, error) {
+	if !Confines() {
 		return false, nil
 	}
 	var rules []landlock.Rule

@@ -1,4 +1,4 @@
-package command
+package sandbox
 
 import (
 	"fmt"
@@ -12,26 +12,26 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// confinement is what a process may touch of the file system. Paths are
+// Confinement is what a process may touch of the file system. Paths are
 // directories, with what is below them, or files.
-type confinement struct{ read, write []string }
+type Confinement struct{ read, write []string }
 
-// confinement returns what the accounts need; reason is not empty if they
+// Confinement returns what the accounts need; reason is not empty if they
 // cannot be confined: a command that they run inherits the confinement, and
 // what it needs is not known. It could not gain privileges either, as setgid
 // delivery agents must.
-func (e *call) confinement(accounts []*config.Account) (c confinement, reason string) {
-	c.write = append(c.write, e.builder.StateDir, os.TempDir())
+func (p Process) Confinement(accounts []*config.Account) (c Confinement, reason string) {
+	c.write = append(c.write, p.StateDir, os.TempDir())
 	c.read = systemPaths()
-	if e.conf != nil {
-		c.readable(e.conf.Path)
-		if e.conf.MetricsFile != "" {
-			c.write = append(c.write, existing(filepath.Dir(e.conf.MetricsFile)))
+	if p.Conf != nil {
+		c.readable(p.Conf.Path)
+		if p.Conf.MetricsFile != "" {
+			c.write = append(c.write, existing(filepath.Dir(p.Conf.MetricsFile)))
 		}
 	}
 	for _, a := range accounts {
 		if cmd := commandOf(a); cmd != "" {
-			return confinement{}, fmt.Sprintf("%s runs %s", a.Name, cmd)
+			return Confinement{}, fmt.Sprintf("%s runs %s", a.Name, cmd)
 		}
 		c.account(a)
 	}
@@ -75,7 +75,7 @@ func secretsOf(a *config.Account) []config.Secret {
 }
 
 // account adds what one account reads and writes.
-func (c *confinement) account(a *config.Account) {
+func (c *Confinement) account(a *config.Account) {
 	for _, t := range target.Of(a) {
 		needs := t.Needs()
 		c.write = append(c.write, needs.Write...)
@@ -99,7 +99,7 @@ func (c *confinement) account(a *config.Account) {
 // readable adds a file, with its directory: files are replaced by new ones,
 // which a rule for the old one does not cover. Not so in the home directory
 // itself, which holds too much else.
-func (c *confinement) readable(file string) {
+func (c *Confinement) readable(file string) {
 	if file == "" {
 		return
 	}
@@ -161,9 +161,9 @@ func under(p, dir string) bool {
 	return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/")
 }
 
-// covers reports whether all that another confinement allows is allowed by c;
+// Covers reports whether all that another confinement allows is allowed by c;
 // if not, it returns one path that is missing.
-func (c confinement) covers(o confinement) (missing string, ok bool) {
+func (c Confinement) Covers(o Confinement) (missing string, ok bool) {
 	for _, p := range o.write {
 		if !slices.ContainsFunc(c.write, func(dir string) bool { return under(p, dir) }) {
 			return p, false

@@ -1,9 +1,12 @@
-package command
+// Package sandbox confines the process, where the system can, to the files that
+// its accounts need.
+package sandbox
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 
 	"github.com/mailhaul/mailhaul/deliver"
@@ -14,48 +17,52 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// confine keeps the process, for the rest of its life, to the files that the
+// Process is what may be confined, and what decides that.
+type Process struct {
+	Log      *slog.Logger
+	StateDir string
+	Conf     *config.Config // nil with --from
+}
+
+// Confine keeps the process, for the rest of its life, to the files that the
 // accounts need. It does nothing if the configuration turns it off, the
 // accounts run commands, or the system has no Landlock. The result is nil if
 // the process is not confined.
 //
 // The network and signals are not touched: what the file system allows is what
 // a hostile server could be after.
-func (e *call) confine(accounts []*config.Account, anew bool) *confinement {
-	if !e.out.Alone {
-		return nil
-	}
-	if e.conf != nil && e.conf.Sandbox == config.SandboxOff {
-		e.log.Debug("sandbox is off")
+func (p Process) Confine(accounts []*config.Account, anew bool) *Confinement {
+	if p.Conf != nil && p.Conf.Sandbox == config.SandboxOff {
+		p.Log.Debug("sandbox is off")
 		return nil
 	}
 	// Before the rules are made, since they are for files that exist.
-	if err := os.MkdirAll(e.builder.StateDir, 0o700); err != nil {
-		e.log.Debug("no sandbox", "err", err) // the run will say it
+	if err := os.MkdirAll(p.StateDir, 0o700); err != nil {
+		p.Log.Debug("no sandbox", "err", err) // the run will say it
 		return nil
 	}
-	if confines() {
+	if Confines() {
 		for _, a := range accounts {
-			e.makeTargets(a, anew)
+			p.makeTargets(a, anew)
 		}
 	}
-	c, reason := e.confinement(accounts)
+	c, reason := p.Confinement(accounts)
 	if reason != "" {
-		e.log.Info("no sandbox: a command would inherit it", "reason", reason)
+		p.Log.Info("no sandbox: a command would inherit it", "reason", reason)
 		return nil
 	}
-	if dir := missingTarget(accounts); dir != "" && confines() {
-		e.log.Info("no sandbox: it could not allow a directory that is not there yet", "path", dir)
+	if dir := missingTarget(accounts); dir != "" && Confines() {
+		p.Log.Info("no sandbox: it could not allow a directory that is not there yet", "path", dir)
 		return nil
 	}
 	confined, err := landlocked(c)
 	switch {
 	case err != nil:
-		e.log.Warn("no sandbox", "err", err)
+		p.Log.Warn("no sandbox", "err", err)
 	case !confined:
-		e.log.Debug("no sandbox: this system has no Landlock")
+		p.Log.Debug("no sandbox: this system has no Landlock")
 	default:
-		e.log.Debug("sandbox", "read", fmt.Sprint(c.read), "write", fmt.Sprint(c.write))
+		p.Log.Debug("sandbox", "read", fmt.Sprint(c.read), "write", fmt.Sprint(c.write))
 		return &c
 	}
 	return nil
@@ -66,14 +73,14 @@ func (e *call) confine(accounts []*config.Account, anew bool) *confinement {
 // often open the whole home directory. What has received mail and is gone is
 // made only anew (--create-target): else the run says so. An error is the run's
 // to say, too.
-func (e *call) makeTargets(a *config.Account, anew bool) {
+func (p Process) makeTargets(a *config.Account, anew bool) {
 	for _, t := range target.Of(a) {
 		for _, dir := range t.Needs().Write {
-			if _, err := os.Stat(dir); err == nil || !anew && e.past(a, t.ID()).Delivered {
+			if _, err := os.Stat(dir); err == nil || !anew && p.past(a, t.ID()).Delivered {
 				continue
 			}
 			if err := durable.MkdirAll(dir, 0o700); err != nil {
-				e.log.Debug("no target yet", "path", dir, "err", err)
+				p.Log.Debug("no target yet", "path", dir, "err", err)
 			}
 		}
 	}
@@ -97,8 +104,8 @@ func missingTarget(accounts []*config.Account) string {
 // past is what the state knows of a target. Where it is locked, a run that is
 // under way takes care of the target; where it cannot be read, mail may have been
 // delivered there.
-func (e *call) past(a *config.Account, target string) (past deliver.Past) {
-	db, err := state.Open(state.Path(e.builder.StateDir, a.ID), state.Options{ReadOnly: true})
+func (p Process) past(a *config.Account, target string) (past deliver.Past) {
+	db, err := state.Open(state.Path(p.StateDir, a.ID), state.Options{ReadOnly: true})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, state.ErrLocked) {
 		return deliver.Past{}
 	}
