@@ -120,7 +120,7 @@ func TestExchangeTokenTooLong(t *testing.T) {
 		S: -ERR Authentication failure: unknown user name or bad password.
 		C! close
 	`, "fetch")
-	wantErr(t, o, 77, "the token has 4097 characters and Exchange Online takes at most 4096", "request only the POP scope")
+	wantErr(t, o, 77, "it has 4097 characters, and Exchange Online takes at most 4096", "ask for that of POP alone")
 
 	p := newAuthServer(t)
 	p.pad = 5000
@@ -158,7 +158,7 @@ func TestGoogleSaysWhyInBase64(t *testing.T) {
 		C! close
 	`, xoauth2(token), why), "fetch")
 	wantErr(t, o, 77, `token refused, status "400", schemes "Bearer", scope "https://mail.google.com/"`,
-		"the token may lack this scope: log in again and grant it")
+		"The token may lack the scope that the server names.")
 }
 
 // TestGoogleEndsTestingLogins: after 7 days the refresh token is refused, and
@@ -184,9 +184,9 @@ func TestGoogleEndsTestingLogins(t *testing.T) {
 // TestMicrosoftSaysAADSTS: the number says more than the error code.
 func TestMicrosoftSaysAADSTS(t *testing.T) {
 	for number, hint := range map[string]string{
-		"AADSTS7000218": `set "Allow public client flows" to Yes`,
-		"AADSTS700082":  "the login was not used for 90 days",
-		"AADSTS53003":   "blocked by conditional access",
+		"AADSTS7000218": `Set "Allow public client flows" to Yes`,
+		"AADSTS700082":  "The login was not used for 90 days",
+		"AADSTS53003":   "Blocked by conditional access",
 	} {
 		t.Run(number, func(t *testing.T) {
 			p := newAuthServer(t)

@@ -339,7 +339,7 @@ func TestTokenLengths(t *testing.T) {
 		length int
 		right  bool
 		says   string
-	}{{3000, true, ""}, {20_000, true, ""}, {3000, false, "token refused"}, {4097, false, "the token has 4097 characters and Exchange Online takes at most 4096"}} {
+	}{{3000, true, ""}, {20_000, true, ""}, {3000, false, "token refused"}, {4097, false, "it has 4097 characters, and Exchange Online takes at most 4096"}} {
 		for _, mech := range []string{"XOAUTH2", "OAUTHBEARER"} {
 			t.Run(fmt.Sprintf("%s/%d/%v", mech, tt.length, tt.right), func(t *testing.T) {
 				l := newLab(t)

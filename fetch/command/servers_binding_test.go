@@ -95,5 +95,5 @@ func TestCyrusBinding(t *testing.T) {
 	wrong := slices.Clone(cyrus.Account)
 	wrong[slices.IndexFunc(wrong, func(line string) bool { return strings.HasPrefix(line, "password:") })] = "password: wrong-one"
 	l.account(wrong...)
-	l.want(l.run("fetch"), 77, "user name or password is wrong")
+	l.want(l.run("fetch"), 77, "User name or password is wrong")
 }

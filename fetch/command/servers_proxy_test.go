@@ -285,7 +285,7 @@ func TestTimeouts(t *testing.T) {
 	l.account("server: "+closedPort(t), "tls: none", secret)
 	l.want(l.run("fetch"), 69, "connection refused", "nothing listens on that port")
 	l.account("server: no-such-host.invalid", "insecure: true", secret)
-	l.want(l.run("fetch"), 69, "name cannot be resolved", "the server's name does not exist")
+	l.want(l.run("fetch"), 69, "name cannot be resolved", "The server's name does not exist")
 }
 
 func TestBeforeAndAfter(t *testing.T) {

@@ -113,7 +113,7 @@ func loginRows() []hostile {
 	refuse := func(text string) pop3test.Options { return always("AUTH", pop3test.Err(text)) }
 	return []hostile{
 		{does: "refuses the login with [AUTH]", then: "does not try again", o: refuse("[AUTH] wrong password"), exit: 77, says: "[AUTH] wrong password"},
-		{does: "refuses the login with [IN-USE]", then: "the next run tries again", o: refuse("[IN-USE] locked"), exit: 75, says: "another program holds the mailbox"},
+		{does: "refuses the login with [IN-USE]", then: "the next run tries again", o: refuse("[IN-USE] locked"), exit: 75, says: "Another program holds the mailbox"},
 		{does: "refuses the login with [LOGIN-DELAY]", then: "the next run tries again", o: refuse("[LOGIN-DELAY] slow down"), exit: 75, says: "pause between logins"},
 		{does: "refuses the login with [SYS/TEMP]", then: "the next run tries again", o: refuse("[SYS/TEMP] backend down"), exit: 75, says: "backend down"},
 		{does: "refuses the login with [SYS/PERM]", then: "a person has to act", o: refuse("[SYS/PERM] mailbox damaged"), exit: 77, says: "provider"},
