@@ -114,12 +114,7 @@ func Of(err error, at Situation) (texts []string) {
 func Text(err error, at Situation) string { return strings.Join(Of(err, at), "\n") }
 
 // first is the text of the first row of the table that fits.
-func first(err error, at Situation) string {
-	if err == nil {
-		return ""
-	}
-	return firstOf(table(), err, at)
-}
+func first(err error, at Situation) string { return firstOf(table(), err, at) }
 
 func firstOf(rows []row, err error, at Situation) string {
 	for _, r := range rows {

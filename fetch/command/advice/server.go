@@ -157,12 +157,9 @@ func refusedBy(code pop3.RespCode, text string) row {
 func networkRows() []row {
 	return []row{
 		of(func(e *pop3.DialError, at Situation) string {
-			if e.Via == "" {
-				return ""
+			if e.Via != "" {
+				return "Is the proxy up, and is it the right one (" + at.key("proxy:") + ")?"
 			}
-			return "Is the proxy up, and is it the right one (" + at.key("proxy:") + ")?"
-		}),
-		of(func(e *pop3.DialError, at Situation) string {
 			return map[pop3.DialKind]string{
 				pop3.DialDNS:         "The server's name does not exist, or this machine has no DNS. Look for a typing mistake in it (often pop.DOMAIN, pop3.DOMAIN or mail.DOMAIN).",
 				pop3.DialRefused:     "The machine answers, but nothing listens on that port. 995 is for TLS from the start (" + implicit(at) + "), 110 for STLS (" + stls(at) + "). Some providers have no POP3 at all (iCloud).",
