@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -52,19 +51,9 @@ type importRun struct {
 }
 
 func runImport(c *cli.Context) error {
-	if c.NArg() < 1 || c.NArg() > 2 {
-		return exit.Usagef("import wants a format (%s) and at most one file", strings.Join(programs.Names(), ", "))
-	}
-	if name := c.Args().Get(0); !slices.Contains(programs.Names(), name) {
-		return exit.Usagef("unknown format %q: wants one of %s", name, strings.Join(programs.Names(), ", "))
-	}
-	takeOver := c.Bool("state") || len(c.StringSlice("state-file")) > 0
-	lists := takeOver || c.Bool("verify")
-	if !lists && (c.IsSet("only") || c.IsSet("force")) {
-		return exit.Usagef("--only and --force need --state or --verify: without them, import prints the whole YAML")
-	}
-	if lists && c.Bool("write") {
-		return exit.Usagef("--write conflicts with --state, --state-file and --verify: write the configuration first, and check it")
+	format, err := importFormat(c)
+	if err != nil {
+		return err
 	}
 	e, err := newCall(c)
 	if err != nil {
@@ -73,35 +62,57 @@ func runImport(c *cli.Context) error {
 	if err := e.findState(c); err != nil {
 		return err
 	}
-	secrets, err := secretDir(c)
+	o, err := importOptions(c, e.out.In)
 	if err != nil {
 		return err
 	}
-	o := importOptions(secrets)
-	if e.out.In != nil {
-		o.Stdin = e.out.In
-	}
 	r := &importRun{call: e, c: c}
-	r.result, err = programs.Read(c.Args().Get(0), c.Args().Get(1), o)
-	if err != nil {
+	if r.result, err = rcfile.Read(format, c.Args().Get(1), o); err != nil {
 		return importError(err)
 	}
 	if len(r.result.Accounts) == 0 {
 		return advice.Give(&fetch.Error{Exit: fetch.ExitConfig, Err: fmt.Errorf("no POP3 account in %s", strings.Join(r.result.Files, ", "))}, advice.NoPOP3)
 	}
-	if lists {
-		return r.lists(takeOver)
+	if takesOver(c) || c.Bool("verify") {
+		return r.lists(takesOver(c))
 	}
+	return r.convert()
+}
+
+// takesOver reports whether the command imports seen-lists.
+func takesOver(c *cli.Context) bool { return c.Bool("state") || len(c.StringSlice("state-file")) > 0 }
+
+// importFormat returns the format that the command line names. The error is
+// about the command line.
+func importFormat(c *cli.Context) (rcfile.Format, error) {
+	lists := takesOver(c) || c.Bool("verify")
+	switch {
+	case c.NArg() < 1 || c.NArg() > 2:
+		return rcfile.Format{}, exit.Usagef("import wants a format (%s) and at most one file", strings.Join(programs.Names(), ", "))
+	case !lists && (c.IsSet("only") || c.IsSet("force")):
+		return rcfile.Format{}, exit.Usagef("--only and --force need --state or --verify: without them, import prints the whole YAML")
+	case lists && c.Bool("write"):
+		return rcfile.Format{}, exit.Usagef("--write conflicts with --state, --state-file and --verify: write the configuration first, and check it")
+	}
+	format, err := programs.Find(c.Args().Get(0))
+	if err != nil {
+		return format, exit.Usage(err)
+	}
+	return format, nil
+}
+
+// convert prints or writes the configuration.
+func (r *importRun) convert() error {
 	if why, busy := r.result.Format.Busy(r.result); busy {
-		fmt.Fprintf(e.out.Err, "mailhaul: note: %s; stop it before you import its seen-list\n", term.Printable(why))
+		fmt.Fprintf(r.out.Err, "mailhaul: note: %s; stop it before you import its seen-list\n", term.Printable(why))
 	}
-	if c.Bool("write") {
-		return r.write(configPath(c))
+	if r.c.Bool("write") {
+		return r.write(configPath(r.c))
 	}
 	if err := r.writeSecrets(); err != nil {
 		return err
 	}
-	_, err = e.out.Out.Write(r.result.YAML())
+	_, err := r.out.Out.Write(r.result.YAML())
 	return err
 }
 
@@ -112,8 +123,12 @@ func importError(err error) error {
 	return exit.Config(err)
 }
 
-func importOptions(secrets string) rcfile.Options {
+func importOptions(c *cli.Context, in *os.File) (rcfile.Options, error) {
+	secrets, err := secretDir(c)
 	o := rcfile.Options{Targets: target.Rows().Kinds(), Root: os.Geteuid() == 0, LookupEnv: os.LookupEnv, SecretDir: secrets}
+	if in != nil {
+		o.Stdin = in
+	}
 	o.Home, _ = os.UserHomeDir()
 	o.HomeOf = func(name string) string {
 		u, err := user.Lookup(name)
@@ -125,7 +140,7 @@ func importOptions(secrets string) rcfile.Options {
 	if u, err := user.Current(); err == nil {
 		o.User = u.Username
 	}
-	return o
+	return o, err
 }
 
 // lists imports or checks the seen-lists, account by account.

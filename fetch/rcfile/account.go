@@ -123,7 +123,7 @@ func (a *Account) Rest(o Option) {
 // PutFile sets a key to the path of an existing file, which starts at base:
 // config refuses others.
 func (a *Account) PutFile(o Option, key, path, base string) {
-	p, err := YAMLPath(path, base, true)
+	p, err := yamlPath(path, base, true)
 	if err != nil {
 		a.Drop(o, err.Error())
 		return
@@ -182,7 +182,7 @@ func (a *Account) Deliver(o Option, kind string, value any) {
 
 // DeliverPath adds a Maildir or mbox; with tilde, ~/ is the home directory.
 func (a *Account) DeliverPath(o Option, kind, path, base string, tilde bool) {
-	p, err := YAMLPath(path, base, tilde)
+	p, err := yamlPath(path, base, tilde)
 	if err != nil {
 		a.Lose(o, err.Error())
 		return
@@ -244,7 +244,7 @@ func (a *Account) DeliverRelay(o Option, r Relay, where string) {
 // server writes the relay's address, or says why it cannot be one.
 func (r *Relay) server() (server, why string) {
 	if strings.HasPrefix(r.Host, "/") {
-		p, err := YAMLPath(r.Host, "/", false)
+		p, err := yamlPath(r.Host, "/", false)
 		if err != nil {
 			return "", err.Error()
 		}

@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 )
 
 // TestBusyPid uses this process as the one that a lock names.
@@ -25,7 +23,7 @@ func TestBusyPid(t *testing.T) {
 		}
 	}
 	write(".fetchmailrc", "poll h proto pop3 user u pass p ssl\n")
-	r, err := programs.Read("fetchmail", "", options(home))
+	r, err := read("fetchmail", "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +79,7 @@ func TestBusyFiles(t *testing.T) {
 	if err := os.WriteFile(conf, []byte(`account "a" pop3s server "h" user "u" pass "p"`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r, err := programs.Read("fdm", "", options(home))
+	r, err := read("fdm", "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +101,7 @@ func TestBusyFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if r, err = programs.Read("thunderbird", "", options(home)); err != nil {
+	if r, err = read("thunderbird", "", options(home)); err != nil {
 		t.Fatal(err)
 	}
 	if why, busy := r.Format.Busy(r); busy {
@@ -137,7 +135,7 @@ func TestBusyLock(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, err := programs.Read("mpop", "", options(home))
+	r, err := read("mpop", "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}

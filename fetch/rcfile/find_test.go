@@ -13,7 +13,6 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
-	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 )
 
 func writeFiles(t *testing.T, dir string, files map[string]string) {
@@ -51,16 +50,16 @@ func TestFind(t *testing.T) {
 		{"getmail", ".getmail/getmailrc", fmt.Sprintf(getMinimal, "1")}, {"getmail", "xdg/getmail/getmailrc", fmt.Sprintf(getMinimal, "2")},
 	} {
 		writeFiles(t, home, map[string]string{tc.file: tc.text})
-		r, err := programs.Read(tc.format, "", o)
+		r, err := read(tc.format, "", o)
 		if err != nil || r.Files[0] != filepath.Join(home, tc.file) || len(r.Accounts) != 1 {
 			t.Errorf("%s: %v %+v", tc.file, err, r)
 		}
 	}
 	o.LookupEnv = nil
-	if _, err := programs.Read("fdm", "", rcfile.Options{Targets: target.Rows().Kinds(), Home: t.TempDir()}); err == nil || !strings.Contains(err.Error(), ".fdm.conf") {
+	if _, err := read("fdm", "", rcfile.Options{Targets: target.Rows().Kinds(), Home: t.TempDir()}); err == nil || !strings.Contains(err.Error(), ".fdm.conf") {
 		t.Error(err)
 	}
-	if _, err := programs.Read("procmail", "", o); err == nil || !strings.Contains(err.Error(), "wants one of fetchmail") {
+	if _, err := read("procmail", "", o); err == nil || !strings.Contains(err.Error(), "wants one of fetchmail") {
 		t.Error(err)
 	}
 }
@@ -72,7 +71,7 @@ func TestGetmailDirectory(t *testing.T) {
 		".getmail/one": fmt.Sprintf(getMinimal, "1"), ".getmail/two": fmt.Sprintf(getMinimal, "2"),
 		".getmail/oldmail-h1-995-u": "U\x001784500000\n", ".getmail/x.json": "{}", ".getmail/.hidden": "x",
 	})
-	r, err := programs.Read("getmail", "", options(home))
+	r, err := read("getmail", "", options(home))
 	if err != nil || len(r.Accounts) != 2 || r.Accounts[0].Name != "one" {
 		t.Fatal(err, r)
 	}
@@ -97,7 +96,7 @@ func TestSharedUidls(t *testing.T) {
 		".mpoprc": "defaults\nuidls_file ~/ids\nhost h\naccount a\nuser u\naccount b\nuser U\n",
 		"ids":     " 1 h u\nx\n 1 h U\ny\n",
 	})
-	r, err := programs.Read("mpop", "", options(home))
+	r, err := read("mpop", "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +118,7 @@ func TestNoSecrets(t *testing.T) {
 	} {
 		home := t.TempDir()
 		writeFiles(t, home, map[string]string{"rc": text})
-		r, err := programs.Read(strings.TrimSpace(format), filepath.Join(home, "rc"), options(home))
+		r, err := read(strings.TrimSpace(format), filepath.Join(home, "rc"), options(home))
 		if err != nil {
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Error(err)
@@ -133,7 +132,7 @@ func TestNoSecrets(t *testing.T) {
 		if bytes.Contains(all, []byte("hunter2")) {
 			t.Errorf("%s: %s", format, all)
 		}
-		if again, _ := programs.Read(strings.TrimSpace(format), filepath.Join(home, "rc"), options(home)); !bytes.Equal(again.YAML(), r.YAML()) {
+		if again, _ := read(strings.TrimSpace(format), filepath.Join(home, "rc"), options(home)); !bytes.Equal(again.YAML(), r.YAML()) {
 			t.Errorf("%s: two readings differ", format)
 		}
 	}
@@ -152,7 +151,7 @@ func TestMpopAgrees(t *testing.T) {
 	writeFiles(t, home, map[string]string{".mpoprc": "defaults\ndelivery maildir ~/m\ntls on\nkeep on\nskipsize 0x10k\n\n# c\naccount a\nhost a.example\nuser \"a b\"\n" +
 		"account b : a\nuser u\ntls_starttls off\nkeep off\nuidls_file ~/%U-%H\ndefaults\ndelivery maildir ~/m\naccount c : b , a\nport 1100\nskipsize 1m\n" +
 		"account d\nhost d.example\nuser \"\"quoted\"\"\nkeep\n"})
-	r, err := programs.Read("mpop", "", options(home))
+	r, err := read("mpop", "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}

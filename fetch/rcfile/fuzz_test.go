@@ -30,7 +30,7 @@ func fuzzFormat(f *testing.F, format, name string) {
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if r, err := programs.Read(format, file, options(home)); err == nil {
+		if r, err := read(format, file, options(home)); err == nil {
 			accepts(t, r, home)
 		}
 	})

@@ -50,6 +50,15 @@ func options(home string) rcfile.Options {
 	}}
 }
 
+// read is rcfile.Read for the name of a program.
+func read(name, path string, o rcfile.Options) (*rcfile.Result, error) {
+	f, err := programs.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	return rcfile.Read(f, path, o)
+}
+
 // render is everything that a case yields, with home as $HOME.
 func render(r *rcfile.Result, home string) string {
 	var b strings.Builder
@@ -147,7 +156,7 @@ func TestGolden(t *testing.T) {
 			home, main := unpack(t, a)
 			var got string
 			// The path is given as short as $HOME so that lines wrap alike.
-			r, err := programs.Read(format, main, options(home))
+			r, err := read(format, main, options(home))
 			if err != nil {
 				got = "error: " + strings.ReplaceAll(err.Error(), home, "$HOME") + "\n"
 			} else {

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 )
 
 // manual is a program's own manual, as Debian installs it, and how to try an
@@ -84,7 +82,7 @@ func (m manual) named(t *testing.T, option string) error {
 		if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r, err := programs.Read(m.format, file, options(home))
+		r, err := read(m.format, file, options(home))
 		if err != nil {
 			said = append(said, err.Error())
 			continue

@@ -29,16 +29,7 @@ type Matched struct {
 // Match compares the UIDs that a server lists with what a program remembers.
 func Match(server []string, list SeenList) Matched {
 	m := Matched{Known: map[string]SeenUID{}, server: len(server), list: list}
-	exact, loose := map[string]int{}, map[string]int{}
-	for i, u := range list.UIDs {
-		if u.MessageID {
-			continue
-		}
-		exact[u.UID] = i
-		if list.Rule == RuleSlash || list.Rule == RuleCut && u.Truncated {
-			loose[u.UID] = i
-		}
-	}
+	exact, loose := list.index()
 	used := make([]bool, len(list.UIDs))
 	claims := map[string]map[string]bool{} // loose form: the UIDs that have it
 	for _, uid := range server {
@@ -74,6 +65,22 @@ func Match(server []string, list SeenList) Matched {
 		}
 	}
 	return m
+}
+
+// index returns where each UID stands in the list, and those that may be another
+// UID on the server.
+func (l *SeenList) index() (exact, loose map[string]int) {
+	exact, loose = map[string]int{}, map[string]int{}
+	for i, u := range l.UIDs {
+		if u.MessageID {
+			continue
+		}
+		exact[u.UID] = i
+		if l.Rule == RuleSlash || l.Rule == RuleCut && u.Truncated {
+			loose[u.UID] = i
+		}
+	}
+	return exact, loose
 }
 
 // form is a UID as the program stores it.

@@ -4,8 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 )
 
 // TestOddValues: whatever stands where a host, a port, a user or a proxy
@@ -26,7 +24,7 @@ func TestOddValues(t *testing.T) {
 			if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			r, err := programs.Read(format, file, options(home))
+			r, err := read(format, file, options(home))
 			if err != nil {
 				t.Errorf("%s, %q: %v", format, odd, err)
 				continue

@@ -14,7 +14,6 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
-	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
@@ -46,7 +45,7 @@ func TestFetchmailAgrees(t *testing.T) {
 			out, refused := cmd.CombinedOutput()
 			o := options(home)
 			o.User = me.Username
-			r, err := programs.Read("fetchmail", main, o)
+			r, err := read("fetchmail", main, o)
 			if strings.HasPrefix(filepath.Base(file), "lenient") {
 				if refused == nil || err != nil {
 					t.Errorf("fetchmail: %v; we: %v", refused, err)

@@ -16,7 +16,6 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
-	"github.com/mailhaul/mailhaul/fetch/rcfile/programs"
 )
 
 // peer is a real program that fetches, and how to run it.
@@ -150,7 +149,7 @@ func checkPeer(t *testing.T, p peer, drop *pop3test.Maildrop, home string, body 
 	for _, m := range drop.Messages() {
 		server = append(server, m.UID)
 	}
-	r, err := programs.Read(p.format, "", options(home))
+	r, err := read(p.format, "", options(home))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func (r *Result) Seen(files ...string) ([]SeenList, error) {
 }
 
 func (r *Result) seen(file string) ([]SeenList, error) {
-	data, err := Load(file, MaxState)
+	data, err := Load(file, maxState)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -13,7 +14,7 @@ import (
 const (
 	// MaxConfig bounds a configuration file, maxState a list of seen messages.
 	MaxConfig = 4 << 20
-	MaxState  = 256 << 20
+	maxState  = 256 << 20
 )
 
 // Load reads a regular file of at most limit bytes.
@@ -124,3 +125,22 @@ func Brief(err error) error {
 	}
 	return err
 }
+
+// Scanner is the rest of a file, for a lexer.
+type Scanner struct {
+	File string
+	// Line is the line of the first byte of Rest.
+	Line int
+	Rest string
+}
+
+// Take returns the next n bytes.
+func (s *Scanner) Take(n int) string {
+	taken := s.Rest[:n]
+	s.Rest = s.Rest[n:]
+	s.Line += strings.Count(taken, "\n")
+	return taken
+}
+
+// Match takes what an expression that starts with ^ matches.
+func (s *Scanner) Match(re *regexp.Regexp) string { return s.Take(len(re.FindString(s.Rest))) }

@@ -55,9 +55,9 @@ func withUnit(n int64, units ...unit) config.Word {
 	return ""
 }
 
-// YAMLPath turns a path of the other program into one for the YAML: absolute from
+// yamlPath turns a path of the other program into one for the YAML: absolute from
 // base, with what would expand there escaped. With tilde, ~/ stays.
-func YAMLPath(s, base string, tilde bool) (string, error) {
+func yamlPath(s, base string, tilde bool) (string, error) {
 	switch why := BadText(s); {
 	case why != "":
 		return "", fmt.Errorf("the path %s", why)

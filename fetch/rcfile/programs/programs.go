@@ -28,11 +28,11 @@ func Names() []string {
 	return names
 }
 
-// Read is rcfile.Read for a name.
-func Read(name, path string, o rcfile.Options) (*rcfile.Result, error) {
+// Find returns the row of a program.
+func Find(name string) (rcfile.Format, error) {
 	i := slices.Index(Names(), name)
 	if i < 0 {
-		return nil, fmt.Errorf("unknown format %q: wants one of %s", name, strings.Join(Names(), ", "))
+		return rcfile.Format{}, fmt.Errorf("unknown format %q: wants one of %s", name, strings.Join(Names(), ", "))
 	}
-	return rcfile.Read(All()[i], path, o)
+	return All()[i], nil
 }
