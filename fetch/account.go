@@ -4,9 +4,10 @@ import (
 	"context"
 	"time"
 
-	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/session"
 )
 
 // Account is one maildrop and where its messages go. It is what runs: the
@@ -19,15 +20,15 @@ type Account struct {
 	// Server is how to reach the maildrop.
 	Server *pop3.Server
 	// Targets receive each message; it is done when all have it.
-	Targets []Target
+	Targets []commit.Target
 	// SetAside takes what a target refuses for good (OnReject Quarantine),
 	// nil if there is no such place.
-	SetAside *Target
+	SetAside *commit.Target
 	// Policy and Limits say what to retrieve and what to delete.
 	Policy plan.Policy
 	Limits plan.Limits
 	// UTF8 is when the UTF8 command is sent (RFC 6856).
-	UTF8 UTF8
+	UTF8 session.UTF8
 	// Before, if set, is called once the maildrop's state is held and before
 	// the server is called; its error ends the run. After, if set, is called
 	// at the end of each run, however it ended; its error is only noted.
@@ -59,34 +60,4 @@ func (a *Account) closeTargets() (err error) {
 		}
 	}
 	return err
-}
-
-// Target is one place that messages go to.
-type Target struct {
-	// ID names the target in the state. It must not change while messages
-	// are incomplete.
-	ID string
-	deliver.Deliverer
-}
-
-// UTF8 says when the UTF8 command is sent.
-type UTF8 uint8
-
-const (
-	// UTF8Auto sends it where the server announces it and does not break at it.
-	UTF8Auto UTF8 = iota
-	// UTF8On sends it wherever it is announced, UTF8Off never.
-	UTF8On
-	UTF8Off
-)
-
-// String names it as people do.
-func (u UTF8) String() string {
-	switch u {
-	case UTF8On:
-		return "on"
-	case UTF8Off:
-		return "off"
-	}
-	return "auto"
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -19,7 +20,7 @@ func TestAgeHoldsWhileABodyStreams(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := fetchtest.NewWithTargets(t, 3, pop3test.Options{},
-				func(g *fetchtest.Rig) (targets []fetch.Target) {
+				func(g *fetchtest.Rig) (targets []commit.Target) {
 					for _, p := range places {
 						if p == "box" {
 							targets = append(targets, g.MboxTarget(p))

@@ -12,6 +12,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -37,7 +38,7 @@ func TestDeletionsThatAreNeverDone(t *testing.T) {
 		o    pop3test.Options
 	}{
 		{"few", 5, &pop3test.Maildrop{}, pop3test.Options{}},
-		{"looked at again by the same run", fetch.WindowSuspect, &pop3test.Maildrop{}, pop3test.Options{}},
+		{"looked at again by the same run", session.WindowSuspect, &pop3test.Maildrop{}, pop3test.Options{}},
 		{"no TOP", 5, &pop3test.Maildrop{}, pop3test.Options{NoTOP: true}},
 		{"no UIDL", 5, &pop3test.Maildrop{}, pop3test.Options{NoUIDL: true}},
 		{"hashed", 5, &pop3test.Maildrop{HashedUIDs: true}, pop3test.Options{}},
@@ -48,13 +49,13 @@ func TestDeletionsThatAreNeverDone(t *testing.T) {
 			g.Account.Policy.Keep.None = true
 			g.Add(tt.n)
 			tt.o.DeleteLate = 1000 * time.Hour
-			if tt.n < fetch.WindowSuspect {
+			if tt.n < session.WindowSuspect {
 				tt.o.Faults = []pop3test.Fault{{On: "QUIT", Nth: 3, Do: pop3test.Cut()}}
 			}
 			g.Piped(tt.o, func(*pop3test.Server) {
 				for i := range 4 {
 					s := g.Run()
-					if i == 2 && tt.n < fetch.WindowSuspect {
+					if i == 2 && tt.n < session.WindowSuspect {
 						if s.Err == nil || s.Deleted != 0 || s.Unconfirmed != tt.n {
 							t.Errorf("run %d: %+v", i, s)
 						}
@@ -65,7 +66,7 @@ func TestDeletionsThatAreNeverDone(t *testing.T) {
 						want = 0
 					}
 					says := fmt.Sprintf("%d messages whose deletion the server confirmed are listed again", tt.n)
-					if s.Err != nil || s.Deleted != want || noted(s.Notes, says) != b2i(i > 0 || tt.n >= fetch.WindowSuspect) || noted(s.Notes, "listed again") > 1 {
+					if s.Err != nil || s.Deleted != want || noted(s.Notes, says) != b2i(i > 0 || tt.n >= session.WindowSuspect) || noted(s.Notes, "listed again") > 1 {
 						t.Errorf("run %d: %d deleted, %q, %v", i, s.Deleted, s.Notes, s.Err)
 					}
 					time.Sleep(time.Minute)

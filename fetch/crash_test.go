@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -40,7 +41,7 @@ func crashChild(dir string) int {
 	num, _ := strconv.Atoi(port)
 	a := fetchtest.NewAccount("crash", host, num)
 	a.Policy.Keep.None = os.Getenv("MAILHAUL_CRASH_KEEP") == "none"
-	a.Targets = []fetch.Target{{ID: "target", Deliverer: crashTarget(dir)}}
+	a.Targets = []commit.Target{{ID: "target", Deliverer: crashTarget(dir)}}
 	f := &fetch.Fetcher{
 		StateDir: filepath.Join(dir, "state"),
 		Batch:    3,

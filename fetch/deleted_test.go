@@ -12,6 +12,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -79,11 +80,11 @@ func TestLookThatNothingAskedFor(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
 			g.Account.Policy.Keep.None, g.Account.Wait = true, tt.wait
-			g.Add(fetch.WindowSuspect)
+			g.Add(session.WindowSuspect)
 			g.Piped(tt.o, func(*pop3test.Server) {
 				began := time.Now()
 				s := g.Run()
-				if s.Err != nil || s.Deleted != fetch.WindowSuspect || s.Sessions != tt.sessions || !strings.Contains(fmt.Sprint(s.Notes), tt.note) {
+				if s.Err != nil || s.Deleted != session.WindowSuspect || s.Sessions != tt.sessions || !strings.Contains(fmt.Sprint(s.Notes), tt.note) {
 					t.Errorf("%d deleted, %d sessions, notes %q, err %v", s.Deleted, s.Sessions, s.Notes, s.Err)
 				}
 				if took := time.Since(began); took < tt.took || took > tt.took+time.Second {
@@ -239,7 +240,7 @@ func TestEveryLoginKeepsTheDelay(t *testing.T) {
 				time.Sleep(20 * time.Second)
 				before := server.Connections()
 				err := login(context.Background(), g.Fetcher, g.Account)
-				var early *fetch.LoginDelayError
+				var early *session.LoginDelayError
 				if !errors.As(err, &early) || early.Wait != 40*time.Second || fetch.ExitOf(err) != fetch.ExitTemp || server.Connections() != before {
 					t.Fatalf("%d connections, %v", server.Connections()-before, err)
 				}
@@ -267,7 +268,7 @@ func TestRefusedAsTooEarly(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := g.Run()
-		var early *fetch.LoginDelayError
+		var early *session.LoginDelayError
 		if !errors.As(s.Err, &early) || early.Refused == nil || early.Delay != time.Minute || fetch.ExitOf(s.Err) != fetch.ExitTemp || s.NextLogin.IsZero() {
 			t.Fatalf("%v, next %s", s.Err, s.NextLogin)
 		}
@@ -309,7 +310,7 @@ func TestLoginPause(t *testing.T) {
 		{"refused since", state.Facts{LoginDelay: time.Minute, LastLogin: now.Add(-time.Hour), NextLogin: now.Add(10 * time.Second)}, 10 * time.Second},
 		{"the clock was wrong", state.Facts{LoginDelay: time.Minute, LastLogin: now.Add(24 * time.Hour), NextLogin: now.Add(24 * time.Hour)}, 0},
 	} {
-		if got := fetch.LoginPause(&tt.f, now); got != tt.want {
+		if got := session.LoginPause(&tt.f, now); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/state"
 )
 
 // TestGoneBehindTheDigest: what left the listing behind a message that waits
@@ -27,5 +29,29 @@ func TestGoneBehindTheDigest(t *testing.T) {
 		if s := g.Run(); s.Err != nil || s.Fetched != 0 || g.Delivered() != 6 {
 			t.Errorf("fetched %d again, %d delivered, %v", s.Fetched, g.Delivered(), s.Err)
 		}
+	}
+}
+
+// TestPlannedRunKeepsNoDigest: it leaves out what its plan does not name, which
+// needs something nevertheless.
+func TestPlannedRunKeepsNoDigest(t *testing.T) {
+	t.Parallel()
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.Add(1)
+	todo, _, err := g.Fetcher.Plan(t.Context(), g.Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := todo.Saved("a", "b", plan.SavedOptions{})
+	for _, planned := range []*plan.SavedPlan{&saved, nil} {
+		g.Account.Exactly = planned
+		if s := g.Run(); s.Err != nil {
+			t.Fatal(s.Err)
+		}
+		g.View(func(v *state.View) {
+			if kept := v.Facts().List.Count > 0; kept == (planned != nil) {
+				t.Errorf("planned %v: kept %v", planned != nil, kept)
+			}
+		})
 	}
 }

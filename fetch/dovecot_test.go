@@ -13,6 +13,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -70,7 +71,7 @@ func fetchAll(t *testing.T, d *pop3test.Dovecot, user string, server *pop3.Serve
 		f := &fetch.Fetcher{StateDir: filepath.Join(dir, "state"), Recover: map[string]deliver.RecoverFunc{maildir.Kind: maildir.Recover}}
 		s := f.Run(context.Background(), []*fetch.Account{{
 			Name: user, ID: user, Server: server, Policy: plan.Policy{Keep: k},
-			Targets: []fetch.Target{{ID: "m", Deliverer: maildir.New(maildir.Options{Path: path})}},
+			Targets: []commit.Target{{ID: "m", Deliverer: maildir.New(maildir.Options{Path: path})}},
 		}})[0]
 		if s.Err != nil {
 			t.Fatal(s.Err)

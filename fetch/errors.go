@@ -8,8 +8,11 @@ import (
 	"syscall"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/commit"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -82,22 +85,12 @@ const (
 	WhyOther Why = iota
 	// WhyInUse: another run holds the maildrop.
 	WhyInUse
-	// WhyUnconfirmed: QUIT was refused, so that deletions may not have been done.
-	WhyUnconfirmed
-	// WhyNoIdentity: the server has neither unique-ids nor headers.
-	WhyNoIdentity
 	// WhyNoDates: it shows no headers, so that the dates of messages are not known.
 	WhyNoDates
 	// WhyStillListed: some of the messages whose deletion was confirmed are still
 	// listed, WhyNotDeleted: all of them.
 	WhyStillListed
 	WhyNotDeleted
-	// WhyUnknownIntent: the state holds a delivery of a kind that is not known here.
-	WhyUnknownIntent
-	// WhyNoUIDL: the server refuses to list its unique-ids for now.
-	WhyNoUIDL
-	// WhyUnknownList: messages known from another program are gone, and others came.
-	WhyUnknownList
 )
 
 // Error is an engine error with its own exit code.
@@ -121,21 +114,31 @@ func ExitOf(err error) Exit {
 	var partial *PartialError
 	var own *Error
 	var target *deliver.Error
-	var several severalError
+	var several ledger.Errors
 	var stop stoppedError
+	var identity *session.NoIdentityError
+	var open *session.UnconfirmedError
 	switch {
 	case err == nil:
 		return ExitOK
 	case errors.As(err, &stop):
 		return stop.exit()
 	case errors.As(err, &several) && !errors.Is(err, context.Canceled):
-		return several.exit()
+		return worstOf(several)
 	case errors.As(err, &partial), errors.As(err, new(*AsideError)):
 		return ExitData
 	case errors.As(err, &own):
 		return own.Exit
-	case errors.As(err, new(*plan.ChangedError)), errors.As(err, new(*LoginDelayError)), errors.As(err, new(*LimitError)):
+	case stateFailed(err):
+		return ExitIO
+	case errors.As(err, new(*plan.ChangedError)), errors.As(err, new(*session.LoginDelayError)), errors.As(err, new(*session.LimitError)):
 		return ExitTemp
+	case errors.As(err, &identity):
+		return exitOfIdentity(identity)
+	case errors.As(err, &open) && open.Refused(), errors.As(err, new(*session.UIDLRefusedError)), errors.As(err, new(*session.UnknownMailError)):
+		return ExitTemp
+	case errors.As(err, new(*commit.UnknownKindError)):
+		return ExitCannotWrite
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted
 	case errors.Is(err, state.ErrLocked):
@@ -157,7 +160,7 @@ type stoppedError struct{ err, cause error }
 // was does not matter, unless deletions are open.
 func stopped(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
-	if errors.Is(err, context.Canceled) && !errors.As(err, new(*UnconfirmedError)) {
+	if errors.Is(err, context.Canceled) && !errors.As(err, new(*session.UnconfirmedError)) {
 		err = cause
 	}
 	return stoppedError{err, cause}
@@ -173,6 +176,16 @@ func (e stoppedError) exit() Exit {
 		return said.Exit()
 	}
 	return ExitInterrupted
+}
+
+func exitOfIdentity(e *session.NoIdentityError) Exit {
+	switch {
+	case e.Later:
+		return ExitTemp
+	case e.Seen:
+		return ExitProtocol
+	}
+	return ExitConfig
 }
 
 func exitOfClass(c deliver.Class) Exit {
@@ -236,4 +249,30 @@ func exitOfFile(err error) Exit {
 		return ExitCannotWrite
 	}
 	return ExitSoftware
+}
+
+// AsideError says that messages were refused for good and put aside. They are
+// still on the server and are not tried again: a person has to look.
+type AsideError struct {
+	Messages int
+	Where    string // the SetAside target
+	First    error  // why the first was refused; nil if an earlier run heard it
+}
+
+func (e *AsideError) Error() string {
+	text := fmt.Sprintf("%s refused for good and now in the quarantine, %s; still on the server, not tried again", messages(e.Messages), e.Where)
+	if e.First != nil {
+		text += fmt.Sprintf("; the first: %v", e.First)
+	}
+	return text
+}
+
+// Unwrap returns why the first message was refused.
+func (e *AsideError) Unwrap() error { return e.First }
+
+func messages(n int) string {
+	if n == 1 {
+		return "1 message is"
+	}
+	return fmt.Sprintf("%d messages are", n)
 }

@@ -3,44 +3,17 @@ package fetch
 import (
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 )
 
 // Reporter is told of a run's progress. Calls come from many goroutines.
 type Reporter interface{ Report(Event) }
 
-// Stage is where an account's run is.
-type Stage uint8
-
-// The stages in their order.
-const (
-	Waiting Stage = iota
-	Recovering
-	Connecting
-	Listing
-	Retrieving
-	Deleting
-	Ending // After
-	Finished
-)
-
-var stageWords = [...]string{"waiting", "recovering", "connecting", "listing", "retrieving", "deleting", "ending", "finished"}
-
-func (s Stage) String() string { return stageWords[s] }
-
 // Event is a snapshot of one account's run.
 type Event struct {
 	Account string
-	Stage   Stage
-	// Listed is what the server holds, once that is known.
-	Listed int
-	// Total and TotalBytes are what is to be retrieved, once that is known;
-	// sizes are the server's estimates.
-	Total      int
-	TotalBytes int64
-	// Messages and Bytes are what was retrieved so far.
-	Messages int
-	Bytes    int64
+	ledger.Progress
 	// Summary is set when the stage is Finished.
 	Summary *Summary
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/pipe"
 	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -28,10 +29,10 @@ func TestRelayDown(t *testing.T) {
 	t.Parallel()
 	up := smtptest.StartRelay(t, false)
 	addr := fetchtest.ClosedPort(t)
-	g := fetchtest.NewWithTargets(t, 4, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
+	g := fetchtest.NewWithTargets(t, 4, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
 		third := fetchtest.RelayTarget(addr, false, "a@b")
 		third.ID = "smtp:relay"
-		return []fetch.Target{g.MaildirTarget("Mail"), g.MboxTarget("box"), third}
+		return []commit.Target{g.MaildirTarget("Mail"), g.MboxTarget("box"), third}
 	})
 	all := []string{"1", "2", "3", "4"}
 	s := g.Run()
@@ -67,8 +68,8 @@ func TestOneMessageDeferred(t *testing.T) {
 	t.Parallel()
 	r := smtptest.StartRelay(t, false)
 	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(452, "disk full"), "2"))
-	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{g.MaildirTarget("Mail"), fetchtest.TargetAt(r, "a@b")}
+	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
+		return []commit.Target{g.MaildirTarget("Mail"), fetchtest.TargetAt(r, "a@b")}
 	})
 	s := g.Run()
 	g.WantExit(s, fetch.ExitData, "1 message failed and stays on the server: smtp "+r.Addr+": reply to the message: 452 disk full")
@@ -91,8 +92,8 @@ func TestOneMessageDeferred(t *testing.T) {
 func TestMboxLocked(t *testing.T) {
 	t.Parallel()
 	r := smtptest.StartRelay(t, true)
-	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{g.MboxTarget("box"), g.MaildirTarget("Mail"), fetchtest.TargetAt(r, "a@b")}
+	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
+		return []commit.Target{g.MboxTarget("box"), g.MaildirTarget("Mail"), fetchtest.TargetAt(r, "a@b")}
 	})
 	lock := g.Path("box.lock")
 	if err := os.WriteFile(lock, []byte("1\n"), 0o600); err != nil {
@@ -120,8 +121,8 @@ func TestMboxLocked(t *testing.T) {
 func TestAllTargetsBroken(t *testing.T) {
 	t.Parallel()
 	addr := fetchtest.ClosedPort(t)
-	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{
+	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
+		return []commit.Target{
 			fetchtest.RelayTarget(addr, false, "a@b"),
 			{ID: "pipe:missing", Deliverer: pipe.New(pipe.Options{Command: []string{"/nonexistent/mda"}})},
 		}
@@ -148,8 +149,8 @@ func TestPartialRecipients(t *testing.T) {
 				}
 				return nil
 			})
-			g := fetchtest.NewWithTargets(t, 1, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target {
-				return []fetch.Target{fetchtest.TargetAt(r, "alice@b", "bob@b", "carol@b")}
+			g := fetchtest.NewWithTargets(t, 1, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target {
+				return []commit.Target{fetchtest.TargetAt(r, "alice@b", "bob@b", "carol@b")}
 			})
 			if s := g.Run(); s.Err == nil || g.Drop.Len() != 1 {
 				t.Errorf("%+v", s)
@@ -178,11 +179,11 @@ func TestSameMboxesInOtherOrder(t *testing.T) {
 	}
 	first, second := *g.Account, *g.Account
 	second.ID, second.Name = "second", "second"
-	box := func(name string) fetch.Target {
-		return fetch.Target{ID: "mbox:" + g.Path(name), Deliverer: mbox.New(mbox.Options{Path: g.Path(name), LockTimeout: 5 * time.Minute})}
+	box := func(name string) commit.Target {
+		return commit.Target{ID: "mbox:" + g.Path(name), Deliverer: mbox.New(mbox.Options{Path: g.Path(name), LockTimeout: 5 * time.Minute})}
 	}
-	first.Targets = []fetch.Target{box("one"), box("two")}
-	second.Targets = []fetch.Target{box("two"), box("one")}
+	first.Targets = []commit.Target{box("one"), box("two")}
+	second.Targets = []commit.Target{box("two"), box("one")}
 	first.Policy.Keep, second.Policy.Keep = plan.Keep{}, plan.Keep{}
 	g.Fetcher.Batch = 3
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -208,8 +209,8 @@ func TestSameMboxesInOtherOrder(t *testing.T) {
 // of what was delivered.
 func TestTraceField(t *testing.T) {
 	t.Parallel()
-	g := fetchtest.NewWithTargets(t, 1, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{g.MaildirTarget("Mail"), g.MboxTarget("box")}
+	g := fetchtest.NewWithTargets(t, 1, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
+		return []commit.Target{g.MaildirTarget("Mail"), g.MboxTarget("box")}
 	})
 	g.Account.Policy.Received = true
 	g.Fetcher.Now = func() time.Time { return time.Date(2020, 2, 29, 12, 0, 0, 0, time.FixedZone("", -3600)) }

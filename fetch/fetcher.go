@@ -3,15 +3,13 @@ package fetch
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/schedule"
-	"github.com/mailhaul/mailhaul/state"
 )
 
 // Fetcher runs accounts. Its fields are set before the first call and not
@@ -27,10 +25,10 @@ type Fetcher struct {
 	// ReadBack opens what a target holds for reading, by its ID; nil Copies
 	// for a target that cannot be read back. It serves Verify and Purge.
 	ReadBack func(ctx context.Context, a *Account, target string) (Copies, error)
-	// Batch is the most messages in one transaction. Zero: DefaultBatch.
+	// Batch is the most messages in one transaction. Zero: commit.DefaultBatch.
 	Batch int
 	// Grace is how long a cancelled run may finish what it holds. Zero:
-	// DefaultGrace.
+	// commit.DefaultGrace.
 	Grace time.Duration
 	// Log receives what happens, Reporter the progress; both may be nil.
 	Log      *slog.Logger
@@ -57,7 +55,7 @@ func (f *Fetcher) log() *slog.Logger {
 	return f.Log
 }
 
-func (f *Fetcher) grace() time.Duration { return cmp.Or(f.Grace, DefaultGrace) }
+func (f *Fetcher) grace() time.Duration { return cmp.Or(f.Grace, commit.DefaultGrace) }
 
 func (f *Fetcher) report(e Event) {
 	if f.Reporter != nil {
@@ -91,64 +89,30 @@ func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
 // starts meanwhile is not kept waiting by the network. Notes are facts that a
 // person should know.
 func (f *Fetcher) Plan(ctx context.Context, a *Account) (todo plan.Plan, notes []string, err error) {
-	r := f.newRun(a)
-	if err := r.reading(ctx, r.load); err != nil {
+	h := f.prepare(a)
+	if err := h.reading(ctx, h.load); err != nil {
 		return plan.Plan{}, nil, err
 	}
-	if err := r.awaitLogin(ctx, false); err != nil {
+	if err := h.Drop.Dialer.Await(ctx, false); err != nil {
 		return plan.Plan{}, nil, err
 	}
-	todo, err = r.plan(ctx)
-	return todo, r.sum.Notes, err
+	todo, err = h.plan(ctx)
+	return todo, h.Journal.Notes(), err
 }
 
-// reading calls fn with the state open for reading; db is nil before the first
-// run.
-func (r *run) reading(ctx context.Context, fn func() error) (err error) {
-	r.db, err = state.OpenContext(ctx, r.statePath(), state.Options{Wait: r.a.Wait, ReadOnly: true})
-	if errors.Is(err, os.ErrNotExist) {
-		r.db = nil
-		return fn()
-	}
-	if err != nil {
-		return inUse(StateOpen(r.statePath(), err))
-	}
-	defer func() {
-		err = stateDamage(r.statePath(), err)
-		_ = r.db.Close()
-		r.db = nil
-	}()
-	return fn()
-}
-
-func (r *run) plan(ctx context.Context) (plan.Plan, error) {
-	c, list, err := r.connect(ctx)
+func (h *Held) plan(ctx context.Context) (todo plan.Plan, err error) {
+	s, err := h.Drop.Open(ctx)
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	defer r.leave(c)
-	if list, err = r.name(ctx, c, list); err != nil {
-		return plan.Plan{}, err
-	}
-	var todo plan.Plan
-	err = r.reading(ctx, func() (err error) {
-		if todo, err = r.diff(list); err != nil || r.db == nil {
-			return err
-		}
-		if _, err := r.compareReused(ctx, c, todo.Reappeared(), plan.NeverReused(list)); err != nil {
-			return err
-		}
-		if len(r.compared) > 0 {
-			if todo, err = r.diff(list); err != nil {
-				return err
-			}
-		}
-		found, err := r.recognise(ctx, c, &todo, false)
-		todo.Recognised(found)
+	defer s.Leave()
+	err = h.reading(ctx, func() (err error) {
+		h.Drop.Book.DB = h.DB
+		todo, err = s.Plan(ctx)
 		return err
 	})
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	return todo, c.Quit(ctx)
+	return todo, s.Client.Quit(ctx)
 }

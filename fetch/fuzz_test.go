@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
@@ -125,7 +126,7 @@ func fuzzRun(t *testing.T, data []byte) {
 					return sasl.NewSCRAM("SCRAM-SHA-256", "alice", "secret", ch), nil
 				}},
 				{Name: "USER", User: "alice", Clear: true, Password: password}}},
-		Targets: []fetch.Target{{ID: "sink", Deliverer: sink}},
+		Targets: []commit.Target{{ID: "sink", Deliverer: sink}},
 		Policy:  plan.Policy{Keep: plan.Keep{None: true}},
 	}
 	fetcher := &fetch.Fetcher{StateDir: t.TempDir(), Recover: map[string]deliver.RecoverFunc{}}

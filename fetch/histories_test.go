@@ -17,6 +17,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -94,7 +95,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 	h.Fetcher.Now = func() time.Time { return h.now }
 	if seed%5 < 2 {
 		path := filepath.Join(h.Dir, "Second")
-		h.Account.Targets = append(h.Account.Targets, fetch.Target{ID: "second", Deliverer: &moody{
+		h.Account.Targets = append(h.Account.Targets, commit.Target{ID: "second", Deliverer: &moody{
 			Deliverer: maildir.New(maildir.Options{Path: path}),
 			add:       rand.New(rand.NewPCG(seed, 8)),
 			prepare:   rand.New(rand.NewPCG(seed, 9)),

@@ -17,6 +17,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -95,7 +96,7 @@ func TestTargetThatRefusesOne(t *testing.T) {
 	second := maildir.New(maildir.Options{Path: g.Dir + "/Second"})
 	bad := g.Drop.Messages()[1].UID
 	refusing := true
-	g.Account.Targets = append(g.Account.Targets, fetch.Target{ID: "second", Deliverer: hook{second, func(e deliver.Envelope) error {
+	g.Account.Targets = append(g.Account.Targets, commit.Target{ID: "second", Deliverer: hook{second, func(e deliver.Envelope) error {
 		if e.UID == bad && refusing {
 			return &deliver.Error{Class: deliver.Later, Err: errors.New("not this one")}
 		}

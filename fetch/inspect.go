@@ -34,22 +34,21 @@ type Inspected struct {
 // Inspect calls fn for each entry, with the header of a copy that can be read
 // back. The state is held for reading while it works.
 func (f *Fetcher) Inspect(ctx context.Context, a *Account, fn func(Inspected) error) error {
-	r := f.newRun(a)
-	return r.holding(ctx, func() error {
-		return r.inspect(ctx, fn)
+	return f.Hold(ctx, a, func(h *Held) error {
+		return h.inspect(ctx, fn)
 	})
 }
 
-func (r *run) inspect(ctx context.Context, fn func(Inspected) error) error {
+func (h *Held) inspect(ctx context.Context, fn func(Inspected) error) error {
 	readers := make(readers)
 	defer readers.close()
-	return r.db.View(func(v *state.View) error {
+	return h.DB.View(func(v *state.View) error {
 		former := formerKeys(v)
 		for k, rec := range v.Records() {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			in := r.inspectEntry(ctx, readers, v.Entry(k, rec))
+			in := h.inspectEntry(ctx, readers, v.Entry(k, rec))
 			in.Former = former[in.Key]
 			if err := fn(in); err != nil {
 				return err
@@ -59,11 +58,11 @@ func (r *run) inspect(ctx context.Context, fn func(Inspected) error) error {
 	})
 }
 
-func (r *run) inspectEntry(ctx context.Context, readers readers, e state.Entry) Inspected {
+func (h *Held) inspectEntry(ctx context.Context, readers readers, e state.Entry) Inspected {
 	in := Inspected{Entry: e}
 	for _, o := range e.Outcomes {
 		c := Copy{Target: o.Target, Status: o.Status, Delivered: o.At}
-		reader, err := r.copies(ctx, readers, r.heldBy(o))
+		reader, err := h.copies(ctx, readers, h.heldBy(o))
 		if err == nil && reader != nil {
 			var start headWriter
 			where, err := reader.Copy(ctx, &start, o.Receipt, e.SHA256)

@@ -13,6 +13,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
@@ -56,7 +57,7 @@ func outliveWith(t *testing.T, lies []lie, keep bool, change func(*fetch.Account
 		Name: "liar", ID: "liar",
 		Server: &pop3.Server{Host: "pop.example.org", Security: pop3.Plain, Insecure: true, LF: true, Idle: 10 * time.Second, Dial: l.dial,
 			Logins: []pop3.Login{{Name: "USER", User: "alice", Clear: true, Password: func(context.Context) (string, error) { return "secret", nil }}}},
-		Targets: []fetch.Target{{ID: "maildir", Deliverer: maildir.New(maildir.Options{Path: filepath.Join(dir, "Maildir")})}},
+		Targets: []commit.Target{{ID: "maildir", Deliverer: maildir.New(maildir.Options{Path: filepath.Join(dir, "Maildir")})}},
 	}
 	change(a)
 	fetcher := &fetch.Fetcher{StateDir: filepath.Join(dir, "state"), Recover: map[string]deliver.RecoverFunc{maildir.Kind: maildir.Recover}}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/plan"
-	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -27,33 +27,35 @@ type MarkRule struct {
 // them. It returns how many were marked now and how many are listed. Messages
 // marked so are never deleted from the server: they were not delivered.
 func (f *Fetcher) MarkSeen(ctx context.Context, a *Account, rule MarkRule) (marked, listed int, err error) {
-	r := f.newRun(a)
-	err = r.holding(ctx, func() error {
-		if err := r.awaitLogin(ctx, false); err != nil {
+	err = f.Hold(ctx, a, func(h *Held) error {
+		if err := h.Drop.Dialer.Await(ctx, false); err != nil {
 			return err
 		}
-		c, list, err := r.connect(ctx)
+		s, err := h.Drop.Open(ctx)
 		if err != nil {
 			return err
 		}
-		defer r.leave(c)
-		if list, err = r.name(ctx, c, list); err != nil {
-			return err
-		}
-		todo, err := r.diff(list)
+		defer s.Leave()
+		todo, err := s.Diff()
 		if err != nil {
 			return err
 		}
-		listed = len(list)
-		chosen, err := r.choose(ctx, c, list, unseen(&todo), rule)
+		listed = len(s.List)
+		fits, err := rule.fits(ctx, s, unseen(&todo))
 		if err != nil {
 			return err
 		}
-		if err := r.db.Apply(&state.Change{Put: chosen, Facts: &r.facts}); err != nil {
-			return stateWrite(r.db, err)
+		change := &state.Change{Facts: &h.Facts}
+		for _, it := range unseen(&todo) {
+			if fits(&it) {
+				change.Put = append(change.Put, state.Entry{Key: it.Key, Size: -1, FirstSeen: h.Journal.Now(), Source: state.Marked, Done: true})
+			}
 		}
-		marked = len(chosen)
-		return c.Quit(ctx)
+		if err := h.DB.Apply(change); err != nil {
+			return err
+		}
+		marked = len(change.Put)
+		return s.Client.Quit(ctx)
 	})
 	return marked, listed, err
 }
@@ -63,22 +65,8 @@ func unseen(p *plan.Plan) []plan.Item {
 	return append(append([]plan.Item(nil), p.Retrieve...), p.Skip...)
 }
 
-// choose turns the items that fit the rule into entries.
-func (r *run) choose(ctx context.Context, c *pop3.Client, list []pop3.Message, items []plan.Item, rule MarkRule) ([]state.Entry, error) {
-	fits, err := r.fits(ctx, c, list, items, rule)
-	if err != nil {
-		return nil, err
-	}
-	var out []state.Entry
-	for i := range items {
-		if fits(&items[i]) {
-			out = append(out, state.Entry{Key: items[i].Key, Size: -1, FirstSeen: r.now(), Source: state.Marked, Done: true})
-		}
-	}
-	return out, nil
-}
-
-func (r *run) fits(ctx context.Context, c *pop3.Client, list []pop3.Message, items []plan.Item, rule MarkRule) (func(*plan.Item) bool, error) {
+// fits returns what the rule says of an item.
+func (rule MarkRule) fits(ctx context.Context, s *session.Session, items []plan.Item) (func(*plan.Item) bool, error) {
 	switch {
 	case rule.All:
 		return func(*plan.Item) bool { return true }, nil
@@ -89,11 +77,11 @@ func (r *run) fits(ctx context.Context, c *pop3.Client, list []pop3.Message, ite
 		}
 		return func(it *plan.Item) bool { return want[it.UID] }, nil
 	case !rule.Before.IsZero():
-		dates, err := r.dates(ctx, c, items)
+		dates, err := dates(ctx, s, items)
 		return func(it *plan.Item) bool { return !dates[it.Num].IsZero() && dates[it.Num].Before(rule.Before) }, err
 	}
 	spared := make(map[int]bool)
-	for _, m := range list[max(len(list)-rule.Newest, 0):] {
+	for _, m := range s.List[max(len(s.List)-rule.Newest, 0):] {
 		spared[m.Num] = true
 	}
 	return func(it *plan.Item) bool { return !spared[it.Num] }, nil
@@ -101,14 +89,13 @@ func (r *run) fits(ctx context.Context, c *pop3.Client, list []pop3.Message, ite
 
 // dates asks for the headers of the items and returns when each message was
 // received, by number; without a believable date there is none.
-func (r *run) dates(ctx context.Context, c *pop3.Client, items []plan.Item) (map[int]time.Time, error) {
+func dates(ctx context.Context, s *session.Session, items []plan.Item) (map[int]time.Time, error) {
 	dates := make(map[int]time.Time)
-	msgs := plan.Messages(items)
 	shown := 0
-	err := headers(ctx, c, msgs, r.hasTop(c), func(i int, h header.Header) {
+	err := s.Headers(ctx, items, func(i int, h header.Header) {
 		if h != nil {
 			shown++
-			dates[msgs[i].Num] = h.Date(time.Time{})
+			dates[items[i].Num] = h.Date(time.Time{})
 		}
 	})
 	if err == nil && shown == 0 && len(items) > 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/pipe"
 	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -53,9 +54,9 @@ func TestRecipientRule(t *testing.T) {
 func TestSharedMailbox(t *testing.T) {
 	t.Parallel()
 	r := smtptest.StartRelay(t, true)
-	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
+	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
 		script := `echo "$RECIPIENT $(sed -n 's/^Subject: //p')" >>` + g.Path("out")
-		return []fetch.Target{fetchtest.TargetAt(r, "everybody@x"), {ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{
+		return []commit.Target{fetchtest.TargetAt(r, "everybody@x"), {ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{
 			Command: []string{"/bin/sh", "-c", script}, To: []string{"everybody"}})}}
 	})
 	for i, field := range []string{"Delivered-To: list-alice@x", "X-Other: nobody@x", "Delivered-To: bob@x", "Delivered-To: a@x, b@x"} {
@@ -64,7 +65,7 @@ func TestSharedMailbox(t *testing.T) {
 	g.Account.Policy.Envelope = header.Envelope{Header: "Delivered-To", Strip: "list-"}
 	s := g.Run()
 	g.WantExit(s, fetch.ExitData, "2 messages failed and stay on the server; the first: no usable Delivered-To field (occurrence 1)")
-	if !errors.As(s.Err, new(*fetch.RecipientError)) || s.Fetched != 2 || g.Drop.Len() != 2 || s.SetAside != 0 {
+	if !errors.As(s.Err, new(*commit.RecipientError)) || s.Fetched != 2 || g.Drop.Len() != 2 || s.SetAside != 0 {
 		t.Errorf("%+v, %d on the server", s, g.Drop.Len())
 	}
 	g.WantCopies("lmtp", r.Copies(), map[string]int{"alice@x 1": 1, "bob@x 3": 1})
@@ -82,7 +83,7 @@ func TestTraceNamesTheRecipient(t *testing.T) {
 	var got string
 	r := smtptest.StartRelay(t, false)
 	r.Answer(nil, func(_, message string) error { got = message; return nil })
-	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target { return []fetch.Target{fetchtest.TargetAt(r, "x@y")} })
+	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target { return []commit.Target{fetchtest.TargetAt(r, "x@y")} })
 	g.Drop.Add("u", []byte("Return-Path: <s@t>\r\nDelivered-To: a@b\r\nReceived: from x by y; Sat, 29 Feb 2020 01:02:03 +0000\r\n\r\nx\r\n"))
 	g.Account.Policy.Received, g.Account.Policy.Envelope = true, header.Envelope{Header: "Delivered-To"}
 	if s := g.Run(); s.Err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -55,7 +56,7 @@ func TestLaterStaysLater(t *testing.T) {
 				}
 				return count(tc.final(to, subject))
 			})
-			g := fetchtest.NewWithTargets(t, 40, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target { return []fetch.Target{fetchtest.TargetAt(r, "a@b")} })
+			g := fetchtest.NewWithTargets(t, 40, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target { return []commit.Target{fetchtest.TargetAt(r, "a@b")} })
 			c := setClock(g)
 			for run := range 6 {
 				tries = 0
@@ -84,7 +85,7 @@ func TestOneIsPutOff(t *testing.T) {
 	r := smtptest.StartRelay(t, false)
 	ill := []string{"1", "2", "3", "4"}
 	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(451, "not this one"), ill...))
-	g := fetchtest.NewWithTargets(t, 8, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target { return []fetch.Target{fetchtest.TargetAt(r, "a@b")} })
+	g := fetchtest.NewWithTargets(t, 8, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target { return []commit.Target{fetchtest.TargetAt(r, "a@b")} })
 	c := setClock(g)
 	g.WantExit(g.Run(), fetch.ExitTemp, "3 messages in a row not taken")
 	g.Drop.Add("next", fetchtest.Numbered(100))
@@ -115,7 +116,7 @@ func TestSettledAtOnce(t *testing.T) {
 	t.Parallel()
 	r := smtptest.StartRelay(t, false)
 	g := fetchtest.NewWithTargets(t, 1, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 2", After: 1 << 16, Do: pop3test.Stall()}}},
-		func(*fetchtest.Rig) []fetch.Target { return []fetch.Target{fetchtest.TargetAt(r, "a@b")} })
+		func(*fetchtest.Rig) []commit.Target { return []commit.Target{fetchtest.TargetAt(r, "a@b")} })
 	g.Drop.Add("large", append(fetchtest.Numbered(2), bytes.Repeat([]byte("0123456789\r\n"), 1<<15)...))
 	g.Account.Targets = g.Targets()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -166,11 +167,11 @@ func TestStopsAtOneMessage(t *testing.T) {
 			t.Parallel()
 			r := smtptest.StartRelay(t, tc.lmtp)
 			r.Answer(nil, smtptest.OnSubject(smtptest.Reply(421, "out of memory"), "1"))
-			g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
+			g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
 				if tc.script != "" {
-					return []fetch.Target{fetchtest.PipeTarget(strings.ReplaceAll(tc.script, "DIR", g.Dir), 0)}
+					return []commit.Target{fetchtest.PipeTarget(strings.ReplaceAll(tc.script, "DIR", g.Dir), 0)}
 				}
-				return []fetch.Target{fetchtest.TargetAt(r, "a@b")}
+				return []commit.Target{fetchtest.TargetAt(r, "a@b")}
 			})
 			g.Account.Policy.Poison = 1
 			for run := range 4 {

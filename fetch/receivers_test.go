@@ -20,6 +20,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/smtp"
 	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -101,7 +102,7 @@ func TestBadReceivers(t *testing.T) {
 			addr := ""
 			switch kind, script, _ := strings.Cut(tc.options, ": "); {
 			case script == "missing":
-				now = fetch.Target{Deliverer: pipe.New(pipe.Options{Command: []string{"/nonexistent/mda"}})}
+				now = commit.Target{Deliverer: pipe.New(pipe.Options{Command: []string{"/nonexistent/mda"}})}
 			case kind == "sh":
 				now = fetchtest.PipeTarget(script, 0)
 			case kind == "hangs":
@@ -113,7 +114,7 @@ func TestBadReceivers(t *testing.T) {
 				addr, _ = startSink(t, tc.options)
 				now = fetchtest.RelayTarget(addr, strings.HasPrefix(tc.options, "-L"), "a@b")
 			}
-			g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target { now.ID = "target"; return []fetch.Target{now} })
+			g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target { now.ID = "target"; return []commit.Target{now} })
 			s := g.Run()
 			g.WantExit(s, tc.exit, strings.ReplaceAll(tc.text, "ADDR", addr))
 			if s.SetAside != tc.aside || s.Fetched != 0 || g.Drop.Len() != 2 {
@@ -137,8 +138,8 @@ func TestBadReceivers(t *testing.T) {
 // TestCommandThatReadsNothing has the message all the same, if it says so.
 func TestCommandThatReadsNothing(t *testing.T) {
 	t.Parallel()
-	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{fetchtest.PipeTarget("exec 0<&-; exit 0", 0)}
+	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target {
+		return []commit.Target{fetchtest.PipeTarget("exec 0<&-; exit 0", 0)}
 	})
 	g.Drop.Add("big", append(fetchtest.Numbered(1), bytes.Repeat([]byte("0123456789\r\n"), 100_000)...))
 	if s := g.Run(); s.Err != nil || s.Fetched != 1 || g.Drop.Len() != 0 {
@@ -157,8 +158,8 @@ func TestUnknownAmongGood(t *testing.T) {
 		}
 		return nil
 	}, nil)
-	g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{fetchtest.TargetAt(r, "alice@b", "nobody@b", "bob@b")}
+	g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target {
+		return []commit.Target{fetchtest.TargetAt(r, "alice@b", "nobody@b", "bob@b")}
 	})
 	for _, want := range []fetch.Exit{fetch.ExitData, fetch.ExitCannotWrite} {
 		s := g.Run()
@@ -187,13 +188,13 @@ func TestRealReceivers(t *testing.T) {
 	d := pop3test.StartDovecot(t, pop3test.DovecotOptions{LMTP: true, Users: map[string]string{"alice": "x", "bob": "y", "carol": "z"}})
 	sink, dumps := startSink(t, "-d DIR/%M.")
 	corpus := pop3test.CorpusOptions{Seed: 3, N: 25, Small: true}.Generate()
-	command := func(argv ...string) fetch.Target {
-		return fetch.Target{ID: "pipe:" + filepath.Base(argv[0]), Deliverer: pipe.New(pipe.Options{Command: argv})}
+	command := func(argv ...string) commit.Target {
+		return commit.Target{ID: "pipe:" + filepath.Base(argv[0]), Deliverer: pipe.New(pipe.Options{Command: argv})}
 	}
-	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
-		lmtp := fetch.Target{ID: "lmtp:socket", Deliverer: smtp.New(smtp.Options{
+	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
+		lmtp := commit.Target{ID: "lmtp:socket", Deliverer: smtp.New(smtp.Options{
 			LMTP: true, Network: "unix", Address: d.LMTPSocket, Security: smtp.NoTLS, To: []string{"alice", "bob"}})}
-		return []fetch.Target{
+		return []commit.Target{
 			lmtp, fetchtest.RelayTarget(sink, false, "a@b"), g.MboxTarget("box"),
 			command(maildrop, g.Path("filter")), command(procmail, "-m", g.Path("rc")),
 			command(lda, "-c", filepath.Join(d.Dir, "dovecot.conf"), "-d", "carol"),
@@ -311,8 +312,8 @@ for i in range(1000):
     os.unlink(path + ".lock")
 `
 	const ours = 300
-	g := fetchtest.NewWithTargets(t, ours, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{{ID: "mbox", Deliverer: mbox.New(mbox.Options{Path: g.Path("box"), LockTimeout: 30 * time.Second})}}
+	g := fetchtest.NewWithTargets(t, ours, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
+		return []commit.Target{{ID: "mbox", Deliverer: mbox.New(mbox.Options{Path: g.Path("box"), LockTimeout: 30 * time.Second})}}
 	})
 	g.Fetcher.Batch = 3
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)

@@ -11,6 +11,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/pipe"
 	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -33,8 +34,8 @@ func TestRefusedIsSetAside(t *testing.T) {
 	t.Parallel()
 	r := smtptest.StartRelay(t, false)
 	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(554, "spam"), "2"))
-	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{g.MaildirTarget("Mail"), g.MboxTarget("box"), fetchtest.TargetAt(r, "a@b")}
+	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
+		return []commit.Target{g.MaildirTarget("Mail"), g.MboxTarget("box"), fetchtest.TargetAt(r, "a@b")}
 	})
 	s := g.Run()
 	if s.Fetched != 2 || s.SetAside != 1 || s.Failed != 0 || s.Deleted != 2 {
@@ -69,8 +70,8 @@ func TestRefusedByTwo(t *testing.T) {
 	one, two := smtptest.StartRelay(t, false), smtptest.StartRelay(t, true)
 	one.Answer(nil, func(string, string) error { return smtptest.Reply(554, "spam") })
 	two.Answer(nil, smtptest.OnSubject(smtptest.Reply(552, "too big for me"), "1"))
-	g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{fetchtest.TargetAt(one, "a@b"), g.MaildirTarget("Mail"), fetchtest.TargetAt(two, "c@d")}
+	g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
+		return []commit.Target{fetchtest.TargetAt(one, "a@b"), g.MaildirTarget("Mail"), fetchtest.TargetAt(two, "c@d")}
 	})
 	s := g.Run()
 	if s.SetAside != 2 || s.Failed != 0 || s.Deleted != 0 {
@@ -102,8 +103,8 @@ func TestRefusedByOneAndPutOffByAnother(t *testing.T) {
 		}
 		return nil
 	})
-	g := fetchtest.NewWithTargets(t, 1, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{fetchtest.TargetAt(r, "a@b"), fetchtest.TargetAt(partly, "alice@b", "bob@b")}
+	g := fetchtest.NewWithTargets(t, 1, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target {
+		return []commit.Target{fetchtest.TargetAt(r, "a@b"), fetchtest.TargetAt(partly, "alice@b", "bob@b")}
 	})
 	s := g.Run()
 	g.WantExit(s, fetch.ExitData, "mailbox full (1 of 2 recipients)")
@@ -127,10 +128,10 @@ func TestRefusedByOneAndMissingInAnother(t *testing.T) {
 	r, late := smtptest.StartRelay(t, false), smtptest.StartRelay(t, true)
 	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(554, "spam"), "1"))
 	addr := fetchtest.ClosedPort(t)
-	g := fetchtest.NewWithTargets(t, 1, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target {
+	g := fetchtest.NewWithTargets(t, 1, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target {
 		last := fetchtest.RelayTarget(addr, true, "c@d")
 		last.ID = "lmtp:late"
-		return []fetch.Target{fetchtest.TargetAt(r, "a@b"), last}
+		return []commit.Target{fetchtest.TargetAt(r, "a@b"), last}
 	})
 	s := g.Run()
 	g.WantExit(s, fetch.ExitData, "lmtp "+addr)
@@ -155,10 +156,10 @@ func TestKeepRejected(t *testing.T) {
 	r, late := smtptest.StartRelay(t, false), smtptest.StartRelay(t, true)
 	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(554, "spam"), "1"))
 	addr := fetchtest.ClosedPort(t)
-	g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target {
+	g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target {
 		last := fetchtest.RelayTarget(addr, true, "c@d")
 		last.ID = "lmtp:late"
-		return []fetch.Target{fetchtest.TargetAt(r, "a@b"), last}
+		return []commit.Target{fetchtest.TargetAt(r, "a@b"), last}
 	})
 	g.Account.Policy.OnReject = plan.KeepOnServer
 	c := setClock(g)
@@ -195,9 +196,9 @@ func TestKeepRejected(t *testing.T) {
 // is set aside. Nothing else waits for it.
 func TestPoison(t *testing.T) {
 	t.Parallel()
-	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
+	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
 		script := `m=$(cat); case $m in *"Subject: 2"*) echo cannot >&2; exit 70;; esac; echo "$m" >>` + g.Path("out")
-		return []fetch.Target{{ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", script}})}}
+		return []commit.Target{{ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", script}})}}
 	})
 	for n := 1; n <= 3; n++ {
 		s := g.Run()
@@ -224,7 +225,7 @@ func TestPoison(t *testing.T) {
 func TestRetrieveRefused(t *testing.T) {
 	t.Parallel()
 	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 1", Always: true, Do: pop3test.Err("[SYS/PERM] broken")}}},
-		func(g *fetchtest.Rig) []fetch.Target { return []fetch.Target{g.MaildirTarget("Mail")} })
+		func(g *fetchtest.Rig) []commit.Target { return []commit.Target{g.MaildirTarget("Mail")} })
 	c := setClock(g)
 	for range 3 {
 		g.WantExit(g.Run(), fetch.ExitData, "[SYS/PERM] broken")
@@ -246,8 +247,8 @@ func TestQuarantineFails(t *testing.T) {
 	t.Parallel()
 	r := smtptest.StartRelay(t, false)
 	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(554, "spam"), "1", "2"))
-	g := fetchtest.NewWithTargets(t, 4, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{fetchtest.TargetAt(r, "a@b"), g.MaildirTarget("Mail")}
+	g := fetchtest.NewWithTargets(t, 4, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
+		return []commit.Target{fetchtest.TargetAt(r, "a@b"), g.MaildirTarget("Mail")}
 	})
 	in := g.Path("file")
 	if err := os.WriteFile(in, nil, 0o600); err != nil {

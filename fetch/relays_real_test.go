@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test/realtest"
@@ -61,7 +62,7 @@ func tryRelay(t *testing.T, r *realtest.Relay, causes ...ill) {
 			to = "pat@example.org"
 		}
 		now := fetchtest.RelayTarget(r.Ports[c.name], false, to)
-		g := fetchtest.NewWithTargets(t, 20, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target { now.ID = "relay"; return []fetch.Target{now} })
+		g := fetchtest.NewWithTargets(t, 20, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target { now.ID = "relay"; return []commit.Target{now} })
 		before, began := len(r.Delivered()), time.Now()
 		for run := range 3 {
 			s := g.Run()
@@ -95,8 +96,8 @@ func tryRelay(t *testing.T, r *realtest.Relay, causes ...ill) {
 func TestRealOverQuota(t *testing.T) {
 	t.Parallel()
 	socket, empty, kept := realtest.CyrusLMTP(t)
-	g := fetchtest.NewWithTargets(t, 20, pop3test.Options{}, func(*fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{fetchtest.RelayTarget(socket, true, "alice")}
+	g := fetchtest.NewWithTargets(t, 20, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target {
+		return []commit.Target{fetchtest.RelayTarget(socket, true, "alice")}
 	})
 	for range 4 {
 		s := g.Run()

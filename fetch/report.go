@@ -6,6 +6,8 @@ import (
 	"sort"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/ledger"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -87,19 +89,18 @@ const largest = 10
 // Report gathers the report of an account. With online set it lists the
 // maildrop, without which it cannot be called safe.
 func (f *Fetcher) Report(ctx context.Context, a *Account, online bool) (*Report, error) {
-	r := f.newRun(a)
 	rep := &Report{Account: a.Name, ID: a.ID, At: f.now()}
-	err := r.holding(ctx, func() error {
+	err := f.Hold(ctx, a, func(h *Held) error {
 		months := make(map[string]*Month)
-		if err := r.inspect(ctx, func(in Inspected) error { rep.add(&in, months); return nil }); err != nil {
+		if err := h.inspect(ctx, func(in Inspected) error { rep.add(&in, months); return nil }); err != nil {
 			return err
 		}
-		rep.finish(months, r.failures)
+		rep.finish(months, h.Failures)
 		if !online {
 			rep.Reasons = append(rep.Reasons, "the server was not asked what it holds")
 			return nil
 		}
-		side, err := r.serverSide(ctx, rep)
+		side, err := h.serverSide(ctx, rep)
 		if err != nil {
 			return err
 		}
@@ -203,33 +204,33 @@ func (rep *Report) finish(months map[string]*Month, failures map[state.Key][]sta
 }
 
 // serverSide lists the maildrop and looks each message up.
-func (r *run) serverSide(ctx context.Context, rep *Report) (*ServerSide, error) {
-	if err := r.awaitLogin(ctx, false); err != nil {
+func (h *Held) serverSide(ctx context.Context, rep *Report) (*ServerSide, error) {
+	if err := h.Drop.Dialer.Await(ctx, false); err != nil {
 		return nil, err
 	}
-	c, items, err := r.listRows(ctx)
+	s, items, err := h.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer r.leave(c)
-	if err := r.compareListed(ctx, c, items); err != nil {
+	defer s.Leave()
+	if err := s.Compare(ctx, items); err != nil {
 		return nil, err
 	}
 	side := &ServerSide{Listed: len(items)}
-	if gmail(c) {
+	if session.Gmail(s.Client) {
 		rep.Notes = append(rep.Notes, "Gmail lists only what was not fetched by POP before, by its settings: see docs/switching.md")
 	}
-	rep.windowed = r.facts.Window > 0 && side.Listed >= r.facts.Window
+	rep.windowed = h.Facts.Window > 0 && side.Listed >= h.Facts.Window
 	for i := range items {
 		side.Size += max(items[i].Size, 0)
-		e, ok := r.entry(items[i].Key)
-		if ok && !e.Deleted.IsZero() && !r.mayBeOther(&e) {
+		e, ok := h.Drop.Book.Entry(items[i].Key)
+		if ok && !e.Deleted.IsZero() && !mayBeOther(&e, s.Compared()) {
 			side.StillListed++
 		}
 		switch {
 		case !ok:
 			side.New++
-		case r.mayBeOther(&e):
+		case mayBeOther(&e, s.Compared()):
 			side.Unclear++
 		case !e.Done || e.Source != state.Fetched:
 			side.Other++
@@ -239,7 +240,7 @@ func (r *run) serverSide(ctx context.Context, rep *Report) (*ServerSide, error) 
 			side.Here++
 		}
 	}
-	return side, c.Quit(ctx)
+	return side, s.Client.Quit(ctx)
 }
 
 func (rep *Report) judgeServer() {
@@ -249,12 +250,12 @@ func (rep *Report) judgeServer() {
 	rep.because(s.Other, "on the server %s not in every target (incomplete, or seen without being fetched here)")
 	rep.because(s.Unclear, "on the server %s under the unique-id of a deleted one, and could not be compared with it: run `mailhaul fetch`")
 	if s.StillListed > 0 {
-		rep.Notes = append(rep.Notes, fmt.Sprintf("%d of the %s that were deleted %s still listed: some providers archive instead of deleting, by a setting", s.StillListed, counted(rep.Deleted, "message"), isAre(s.StillListed)))
+		rep.Notes = append(rep.Notes, fmt.Sprintf("%d of the %s that were deleted %s still listed: some providers archive instead of deleting, by a setting", s.StillListed, ledger.Counted(rep.Deleted, "message"), ledger.IsAre(s.StillListed)))
 	}
 	switch {
 	case rep.windowed:
 		rep.Reasons = append(rep.Reasons, fmt.Sprintf("the server lists only %d messages at a time: run `mailhaul purge` and `mailhaul fetch` until it lists none", s.Listed))
-	case s.Listed >= windowSuspect:
+	case s.Listed >= session.WindowSuspect:
 		rep.Notes = append(rep.Notes, "some servers list only a part of the mailbox: after `mailhaul purge`, a new report shows whether more comes")
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -71,8 +72,8 @@ func TestReportCountsTheQuarantine(t *testing.T) {
 	t.Parallel()
 	r := smtptest.StartRelay(t, false)
 	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(554, "not this one"), "2"))
-	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{fetchtest.TargetAt(r, "a@b"), g.MaildirTarget("Mail")}
+	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
+		return []commit.Target{fetchtest.TargetAt(r, "a@b"), g.MaildirTarget("Mail")}
 	})
 	g.Account.Policy.Keep = plan.Keep{}
 	g.Fetcher.ReadBack = func(_ context.Context, a *fetch.Account, id string) (fetch.Copies, error) {

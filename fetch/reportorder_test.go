@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -89,7 +90,7 @@ func TestTargetsAreClosedInTheSlot(t *testing.T) {
 	for i, name := range []string{"a", "b", "c"} {
 		a := *g.Account
 		a.Name, a.ID = name, name
-		a.Targets = []fetch.Target{{ID: "maildir", Deliverer: &slowlyClosed{a.Targets[0].Deliverer, t, &open, &closes, false}}}
+		a.Targets = []commit.Target{{ID: "maildir", Deliverer: &slowlyClosed{a.Targets[0].Deliverer, t, &open, &closes, false}}}
 		accounts[i] = &a
 	}
 	g.Fetcher.Parallel = 1

@@ -1,241 +1,292 @@
 package fetch
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"log/slog"
-	"slices"
+	"fmt"
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
-	"github.com/mailhaul/mailhaul/deliver"
-	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/fetch/commit"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// run is one account's run: what the network side and the commit side share.
+// run is one run of one account, from its state file to the record of the run.
 type run struct {
-	f   *Fetcher
-	a   *Account
-	db  *state.DB
-	log *slog.Logger
-
-	facts      state.Facts
-	failures   map[state.Key][]state.Failure // as on record when the run began
-	prints     printed
-	poll       bool               // what is not new does not matter
-	offline    func()             // see Fetcher.poll
-	close      func() error       // the targets, once
-	unsized    bool               // this session's listing has no sizes: see diffSized
-	compared   map[state.Key]bool // reappeared messages of this session: see Known.Compared
-	quirks     []quirk            // not confirmed yet
-	agreedOn   bool               // the saved plan was compared with what there is to do
-	again      bool               // another session is wanted: it has what this one lacked
-	limiter    *rate.Limiter      // nil: as fast as it goes
-	triedRenew bool               // a refused login was tried again with a new secret
-	budgeted   int64              // octets of this run that are in the day's budget already
-	later      postponed          // the commit side's
-	suspects   suspects           // the network side's
-
-	mu       sync.Mutex // guards what follows
-	sum      Summary
-	event    Event
-	reported time.Time
-	out      map[*Target]error             // targets that take nothing more in this run
-	fails    map[state.Key][]state.Failure // to be recorded with the next transaction
-	failed   map[state.Key]failed          // by this run, and not set aside
-	asideFor error                         // why the first message that was set aside was refused
-	rejected []plan.Item                   // refused for good in this pass, to be set aside
-	partly   map[state.Key]bool            // in some targets, but not in all
-	doomed   []deletion                    // settled
-	got      map[state.Key]bool            // settled in this run, with Policy.All
+	*Held
+	sum     Summary
+	offline func() // the last session has ended and the targets are closed
+	close   func() error
 }
 
-func (f *Fetcher) newRun(a *Account) *run {
-	return &run{
-		close:   sync.OnceValue(a.closeTargets),
-		f:       f,
-		a:       a,
-		log:     f.log().With(slog.String("account", a.Name)),
-		out:     make(map[*Target]error),
-		fails:   make(map[state.Key][]state.Failure),
-		failed:  make(map[state.Key]failed),
-		got:     make(map[state.Key]bool),
-		partly:  make(map[state.Key]bool),
-		later:   newPostponed(),
-		sum:     Summary{Account: a.Name, Started: f.now(), TrustImported: a.Policy.TrustImported, Planned: a.Exactly != nil},
-		event:   Event{Account: a.Name},
-		limiter: newLimiter(a.Limits.Rate),
+// poll runs one account. It is offline when the last session has ended and the
+// targets are closed; with an After, of which no two run beside each other, only
+// after that.
+func (f *Fetcher) poll(ctx context.Context, a *Account, p *place) Summary {
+	r := &run{Held: f.prepare(a), offline: p.offline, close: sync.OnceValue(a.closeTargets)}
+	r.sum = Summary{Account: a.Name, Started: r.Journal.Started(), TrustImported: a.Policy.TrustImported, Planned: a.Exactly != nil}
+	began := time.Now()
+	r.Journal.Enter(ledger.Waiting)
+	err := r.holding(ctx, func() error { return r.work(ctx) })
+	if cerr := r.close(); err == nil {
+		err = cerr
+	}
+	r.count()
+	r.sum.Err = r.verdict(ctx, err)
+	if n := r.counts().Partly; n > 0 {
+		r.Journal.Note(fmt.Sprintf("%s in some targets only; a later run delivers to the rest", messages(n)))
+	}
+	if wait := session.LoginPause(&r.Facts, r.Journal.Now()); wait > 0 {
+		r.sum.NextLogin = r.Journal.Now().Add(wait)
+	}
+	r.sum.Seconds = time.Since(began).Seconds()
+	r.sum.Notes = r.Journal.Notes()
+	r.after(ctx)
+	e := Event{Account: a.Name, Progress: r.Journal.Progress(), Summary: &r.sum}
+	e.Stage = ledger.Finished
+	p.tell(func() { f.report(e) })
+	return r.sum
+}
+
+// counts are those of the messages; none in a run that did not get its state.
+func (r *run) counts() ledger.Counts {
+	if r.Ledger == nil {
+		return ledger.Counts{}
+	}
+	return r.Ledger.Counts()
+}
+
+// count brings the summary up to date.
+func (r *run) count() {
+	c, s := r.counts(), &r.sum
+	s.Fetched, s.SetAside, s.Failed, s.Bytes = c.Fetched, c.Quarantined, c.Failed, c.Bytes
+	s.Listed, s.Known = r.Journal.Progress().Listed, r.Known
+	if r.Drop == nil {
+		return
+	}
+	t := r.Drop.Tally
+	s.Skipped, s.Skips, s.Deleted, s.Before, s.Unconfirmed = t.Skipped, t.Skips, t.Deleted, t.Before, t.Unconfirmed
+	s.Sessions, s.RoundTrips = r.Drop.Dialer.Logins, r.Drop.Dialer.RoundTrips
+}
+
+// afterGrace is how long an After goes on when the run is cancelled.
+const afterGrace = 10 * time.Second
+
+// after runs the account's After, also in a run that was cancelled.
+func (r *run) after(ctx context.Context) {
+	if r.Account.After == nil {
+		return
+	}
+	if r.DB != nil { // else the maildrop, and what is said of it, is another run's
+		r.Journal.Enter(ledger.Ending)
+	}
+	ctx, cancel := commit.Graceful(ctx, min(r.f.grace(), afterGrace))
+	defer cancel()
+	if err := r.Account.After(ctx, &r.sum); err != nil {
+		r.Journal.Log.Warn("after failed", "err", err)
+		r.Journal.Note(fmt.Sprintf("the command of `after` failed, which changes nothing for the mail: %v", err))
+		r.sum.Notes = r.Journal.Notes()
 	}
 }
 
-func (r *run) now() time.Time { return r.f.now() }
-
-// targetIDs are all targets that a message must reach to be done.
-func (r *run) targetIDs() []string {
-	ids := make([]string, len(r.a.Targets))
-	for i := range r.a.Targets {
-		ids[i] = r.a.Targets[i].ID
+// work is a run from the intents of an earlier one to the record of this one.
+func (r *run) work(ctx context.Context) error {
+	if err := r.Targets.Resume(ctx, r.DB, r.StatePath(), r.Account.CreateTargets); err != nil {
+		return err
 	}
-	return ids
+	if err := r.Recover(ctx); err != nil {
+		return err
+	}
+	r.Drop.Book.Poll = true
+	change, err := r.sessions(ctx)
+	if cerr := r.close(); err == nil {
+		err = cerr
+	}
+	if r.Account.After == nil {
+		r.offline()
+	}
+	r.count()
+	err = r.record(ctx, change, err)
+	_ = r.DB.View(func(v *state.View) error { // a figure: not worth an error
+		r.Known = v.Len()
+		return nil
+	})
+	return err
 }
 
-// progress counts n octets from the network and tells the reporter now and
-// then.
-func (r *run) progress(n int) {
-	r.mu.Lock()
-	r.event.Bytes += int64(n)
-	now := time.Now()
-	due := now.Sub(r.reported) >= 100*time.Millisecond
-	if due {
-		r.reported = now
-	}
-	e := r.event
-	r.mu.Unlock()
-	if due {
-		r.f.report(e)
-	}
-}
-
-// enter tells the reporter that a stage begins.
-func (r *run) enter(s Stage) {
-	r.mu.Lock()
-	r.event.Stage = s
-	e := r.event
-	r.mu.Unlock()
-	r.f.report(e)
-}
-
-// addNote keeps a fact for the summary, once.
-func (r *run) addNote(s string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, n := range r.sum.Notes {
-		if n == s {
-			return
+// sessions runs one session, and more while a windowed maildrop shows others
+// or a server needs to be treated with more care. It returns what the last one
+// leaves to be recorded.
+func (r *run) sessions(ctx context.Context) (last state.Change, err error) {
+	if r.Account.Before != nil {
+		if err := r.Account.Before(ctx); err != nil {
+			return last, err
 		}
 	}
-	r.sum.Notes = append(r.sum.Notes, s)
-}
-
-// settled counts a message that is seen from now on.
-func (r *run) settled(m *message) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.event.Messages++
-	delete(r.partly, m.Key)
-	if r.a.Policy.All {
-		r.got[m.Key] = true
-	}
-	if len(m.SetAside) > 0 {
-		return // refused somewhere: it stays on the server
-	}
-	r.sum.Fetched++
-	r.sum.Bytes += m.size
-	if m.Delete {
-		r.doomed = append(r.doomed, deletionOf(&m.Item))
-	}
-}
-
-// broken reports whether the target is out for this run.
-func (r *run) broken(t *Target) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.out[t] != nil
-}
-
-// breakTarget takes a target out for the rest of the run.
-func (r *run) breakTarget(t *Target, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.out[t] == nil {
-		r.out[t] = err
-		if !errors.Is(err, context.Canceled) { // else it is the run that stopped
-			r.log.Error("target stopped", "target", t.ID, "err", err)
+	d := r.Drop
+	defer d.Dialer.DropQuirks()
+	before := &session.Result{}
+	done := session.NewConfirmed(r.f.lookPauses(), false)
+	var unseen error // a look that nothing asked for
+	defer func() {
+		if note := done.Note(unseen); note != "" {
+			r.Journal.Note(note)
 		}
+	}()
+	for {
+		if err := d.Dialer.Await(ctx, before.Listed() > 0); err != nil {
+			return last, err
+		}
+		res, err := d.Run(ctx, done)
+		last = res.Change
+		d.Tally.Deleted += done.Add(last.Deleted, res.Compared)
+		if err != nil && !res.Planned && len(before.List) > 0 {
+			var again bool
+			if res.Pause, again = r.lookAfter(done, err); !again && !before.Sure && mayDoWithout(err) {
+				unseen = err
+				return last, nil
+			}
+		}
+		if res.Pause > 0 {
+			if err := d.Rest(ctx, res.Pause); err != nil {
+				return last, err
+			}
+			continue
+		}
+		again := false
+		if err == nil {
+			again = d.WentWell(&res, before)
+		} else {
+			again, err = d.Broke(&res, err)
+		}
+		if !again {
+			return last, err
+		}
+		if err := r.between(last); err != nil {
+			return last, err
+		}
+		last, before = state.Change{}, &res
 	}
 }
 
-// stopIfBroken returns the error to end with once no target is left.
-func (r *run) stopIfBroken() error {
-	errs := r.targetErrors()
-	for i := range r.a.Targets {
-		if !r.broken(&r.a.Targets[i]) {
-			return nil
+// between records what a session leaves before the next one starts.
+func (r *run) between(change state.Change) error {
+	r.complete(&change)
+	fault.Point("window.apply")
+	return r.DB.Apply(&change)
+}
+
+// complete adds to a change what the run knows besides.
+func (r *run) complete(change *state.Change) {
+	change.Facts, change.Targets = &r.Facts, r.Targets.IDs()
+	change.Fail = append(change.Fail, r.Ledger.TakeFailures()...)
+	change.Budget = r.Drop.Book.Spent()
+}
+
+// lookAfter is the pause before another look after one that ended with err;
+// false if it is not worth one.
+func (r *run) lookAfter(done *session.Confirmed, err error) (time.Duration, bool) {
+	if !LaterMayHelp(err) {
+		return 0, false
+	}
+	return r.Drop.LookAgain(done, session.Unread)
+}
+
+// record ends the run in one transaction. It is the last thing that can go
+// wrong and never hides an earlier error.
+func (r *run) record(ctx context.Context, change state.Change, err error) error {
+	if stateFailed(err) {
+		return err // law 6: the state's own failure; nothing more is written
+	}
+	r.Targets.NotePlaces(&r.Facts)
+	r.Facts.ClockSeen = r.Journal.Now()
+	r.complete(&change)
+	verdict := r.verdict(ctx, err)
+	change.Run = &state.Run{
+		Started: r.sum.Started,
+		Seconds: r.Journal.Now().Sub(r.sum.Started).Seconds(),
+		Listed:  r.sum.Listed,
+		Fetched: r.sum.Fetched,
+		Skipped: r.sum.Skipped,
+		Deleted: r.sum.Deleted,
+		Failed:  r.sum.Failed,
+		Bytes:   r.sum.Bytes,
+		Exit:    int(ExitOf(verdict)),
+	}
+	if verdict != nil {
+		change.Run.Error = verdict.Error()
+	}
+	fault.Point("poll.record")
+	if aerr := r.DB.Apply(&change); err == nil {
+		return aerr
+	}
+	return err
+}
+
+// stateFailed reports whether a change of the state was not made, as by a full
+// disk.
+func stateFailed(err error) bool {
+	var file *state.FileError
+	return errors.As(err, &file) && file.Written && !errors.Is(err, state.ErrNotState)
+}
+
+// verdict is the error that the run as a whole comes to.
+func (r *run) verdict(ctx context.Context, err error) error {
+	if err == nil {
+		return joined(append(r.Targets.Errors(), r.partial(), r.quarantined())...)
+	}
+	switch {
+	case ctx.Err() != nil:
+		r.sum.Stopped = true
+		if beside := r.besideStop(err); beside != nil {
+			return beside
+		}
+		return stopped(ctx, err)
+	case errors.Is(err, context.Canceled):
+		return err
+	}
+	return joined(err, r.partial(), r.quarantined())
+}
+
+// besideStop is what went wrong in a run that was stopped, and not because it
+// was: the state or a target cannot be written. That is then the news.
+func (r *run) besideStop(err error) error {
+	var errs []error
+	if stateFailed(err) {
+		errs = append(errs, err)
+	}
+	for _, terr := range r.Targets.Errors() {
+		if !errors.Is(terr, context.Canceled) {
+			errs = append(errs, terr)
 		}
 	}
 	return joined(errs...)
 }
 
-// targetErrors are the errors of the targets that went out.
-func (r *run) targetErrors() (errs []error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i := range r.a.Targets {
-		errs = append(errs, r.out[&r.a.Targets[i]])
+// partial is the error of the messages that failed, nil if none did.
+func (r *run) partial() error {
+	if r.counts().Failed == 0 {
+		return nil
 	}
-	return append(errs, r.out[r.a.SetAside])
-}
-
-// failDelivery sorts the failure of one target: the target's or the message's.
-func (r *run) failDelivery(it *plan.Item, t *Target, err error) {
-	var de *deliver.Error
-	if !errors.As(err, &de) || de.Stops() || t == r.a.SetAside {
-		r.breakTarget(t, err)
-		return
-	}
-	r.failMessage(it, t.ID, err)
-}
-
-// failMessage notes that a message could not be retrieved (no target) or
-// delivered. It stays on the server.
-func (r *run) failMessage(it *plan.Item, target string, err error) {
-	r.failAt(it, target, err, false)
-}
-
-// failAt is failMessage, knowing whether the target has taken other messages.
-func (r *run) failAt(it *plan.Item, target string, err error, well bool) {
-	if errors.Is(err, context.Canceled) {
-		return // the run was stopped: that is no failure of the message
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	fail := nextFailure(r.failures[it.Key], target, unnamed(err), r.now())
-	fail.Next = fail.Last.Add(pause(fail, max(cmp.Or(r.a.Policy.Poison, plan.DefaultPoison), 1), well))
-	fail.Key, fail.Size, fail.Suspect = it.Key, max(it.Size, 0), it.Suspect && target == ""
-	r.countFailed(it.Key, target, err)
-	r.fails[it.Key] = append(r.fails[it.Key], fail)
-	r.log.Warn("message failed", "uid", it.UID, "num", it.Num, "target", target, "err", unnamed(err))
-	r.reject(it, fail)
-}
-
-// pardon takes back that messages failed at a target: it is the target that
-// takes nothing at present. It stays on record that they were tried.
-func (r *run) pardon(items []*plan.Item, target string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, it := range items {
-		text := ""
-		if f := r.failed[it.Key]; f.err != nil {
-			text = f.err.Error()
+	failures := r.Ledger.Failures()
+	unsent := 0
+	for _, err := range failures {
+		if exitOfServer(err) != ExitOK {
+			unsent++
 		}
-		r.fails[it.Key] = append(r.fails[it.Key], uncounted(r.failures[it.Key], it.Key, target, text, r.now()))
-		r.uncount(it.Key, []string{target})
-		r.rejected = slices.DeleteFunc(r.rejected, func(again plan.Item) bool { return again.Key == it.Key && again.SetAside[0] == target })
 	}
+	return &PartialError{Failed: len(failures), Unsent: unsent, First: failures[0]}
 }
 
-// takeFailures hands over what is to be recorded.
-func (r *run) takeFailures() []state.Failure {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var out []state.Failure
-	for _, fs := range r.fails {
-		out = append(out, fs...)
+// quarantined is the error of a run that put messages in the quarantine; nil if
+// it did not.
+func (r *run) quarantined() error {
+	c := r.counts()
+	if c.Quarantined == 0 {
+		return nil
 	}
-	clear(r.fails)
-	return out
+	return &AsideError{Messages: c.Quarantined, Where: r.Account.SetAside.ID, First: c.Why}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -50,7 +51,7 @@ func TestServerLimit(t *testing.T) {
 				for run := range 2 {
 					asked := g.Server.Count("RETR")
 					s := g.Run()
-					var limit *fetch.LimitError
+					var limit *session.LimitError
 					if !errors.As(s.Err, &limit) || fetch.ExitOf(s.Err) != fetch.ExitTemp || s.Failed != 0 || s.Sessions != 1 || len(s.Notes) != 0 {
 						t.Fatalf("run %d: exit %d: %v; %+v", run, fetch.ExitOf(s.Err), s.Err, s)
 					}
@@ -122,7 +123,7 @@ func TestLimitWhileComparing(t *testing.T) {
 	g.Account.Policy.Keep.None = true
 	g.Drop.Add("new", []byte("Message-ID: <new@test>\r\n\r\nbody\r\n"))
 	s := g.Run()
-	if !errors.As(s.Err, new(*fetch.LimitError)) || s.Deleted != 1 || g.Drop.Len() != 9 || limited.Count("RETR") > 4 {
+	if !errors.As(s.Err, new(*session.LimitError)) || s.Deleted != 1 || g.Drop.Len() != 9 || limited.Count("RETR") > 4 {
 		t.Errorf("%v; %d deleted, %d left, %d RETR", s.Err, s.Deleted, g.Drop.Len(), limited.Count("RETR"))
 	}
 	g.View(func(v *state.View) {

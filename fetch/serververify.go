@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 
 	"github.com/mailhaul/mailhaul/fetch/plan"
-	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/session"
 )
 
 // ServerReport is the outcome of VerifyServer.
@@ -22,52 +22,51 @@ type ServerReport struct {
 // delivered with an added trace field (Policy.Received) differ by that field
 // and cannot be compared.
 func (f *Fetcher) VerifyServer(ctx context.Context, a *Account, tell func(uid string, same bool)) (rep ServerReport, err error) {
-	r := f.newRun(a)
-	err = r.holding(ctx, func() error {
-		if err := r.awaitLogin(ctx, false); err != nil {
+	err = f.Hold(ctx, a, func(h *Held) error {
+		if err := h.Drop.Dialer.Await(ctx, false); err != nil {
 			return err
 		}
-		c, items, err := r.listRows(ctx)
+		s, items, err := h.Open(ctx)
 		if err != nil {
 			return err
 		}
-		defer r.leave(c)
+		defer s.Leave()
 		rep.Listed = len(items)
-		known := r.summed(items)
+		known := h.summed(items)
 		rep.Unknown = len(items) - len(known)
-		if err := r.compareServer(ctx, c, known, &rep, tell); err != nil {
+		if err := h.compareServer(ctx, s, known, &rep, tell); err != nil {
 			return err
 		}
-		return c.Quit(ctx)
+		return s.Client.Quit(ctx)
 	})
 	return rep, err
 }
 
 // summed returns the items whose sums are known.
-func (r *run) summed(items []plan.Item) (known []plan.Item) {
+func (h *Held) summed(items []plan.Item) (known []plan.Item) {
 	for i := range items {
-		if e, ok := r.entry(items[i].Key); ok && e.SHA256 != ([sha256.Size]byte{}) {
+		if e, ok := h.Drop.Book.Entry(items[i].Key); ok && e.SHA256 != ([sha256.Size]byte{}) {
 			known = append(known, items[i])
 		}
 	}
 	return known
 }
 
-func (r *run) compareServer(ctx context.Context, c *pop3.Client, items []plan.Item, rep *ServerReport, tell func(string, bool)) error {
+func (h *Held) compareServer(ctx context.Context, s *session.Session, items []plan.Item, rep *ServerReport, tell func(string, bool)) error {
 	rep.Refused = len(items)
-	return r.lookAt(ctx, c, items, func(i int, s bodySums) {
+	return s.LookAt(ctx, items, func(i int, sums session.Sums) {
 		rep.Refused--
-		e, _ := r.entry(items[i].Key)
-		same := s.like(&e, false) == sameMessage
+		e, _ := h.Drop.Book.Entry(items[i].Key)
+		same, marked := sums.Same(&e)
 		switch {
 		case !same:
 			rep.Differs++
-		case s.raw != e.SHA256:
+		case marked:
 			rep.Marked++
 			fallthrough
 		default:
 			rep.Same++
 		}
 		tell(items[i].UID, same)
-	}, nil)
+	})
 }

@@ -8,9 +8,11 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/session"
 )
 
 func TestServerThatOnlySaysItDeletes(t *testing.T) {
@@ -19,9 +21,9 @@ func TestServerThatOnlySaysItDeletes(t *testing.T) {
 		Faults: []pop3test.Fault{{On: "DELE", Always: true, Do: pop3test.Raw("+OK deleted\r\n")}}})
 	g.Account.Policy.Keep.None = true
 	fetch.SetPauses(g.Fetcher, []time.Duration{}) // see TestServerDeletesAfterQuit
-	g.Add(fetch.WindowSuspect)
+	g.Add(session.WindowSuspect)
 	s := g.RunFor(time.Minute)
-	if s.Err != nil || s.Sessions != 2 || s.Fetched != fetch.WindowSuspect || s.Deleted != fetch.WindowSuspect || len(s.Notes) != 1 {
+	if s.Err != nil || s.Sessions != 2 || s.Fetched != session.WindowSuspect || s.Deleted != session.WindowSuspect || len(s.Notes) != 1 {
 		t.Errorf("%d sessions, %d fetched, notes %q, err %v", s.Sessions, s.Fetched, s.Notes, s.Err)
 	}
 }
@@ -41,7 +43,7 @@ func recentRig(t *testing.T) *fetchtest.Rig {
 func TestGmailRecentWithABrokenTarget(t *testing.T) {
 	t.Parallel()
 	g := recentRig(t)
-	g.Account.Targets = append(g.Account.Targets, fetch.Target{ID: "broken", Deliverer: maildir.New(maildir.Options{Path: "/dev/null/x"})})
+	g.Account.Targets = append(g.Account.Targets, commit.Target{ID: "broken", Deliverer: maildir.New(maildir.Options{Path: "/dev/null/x"})})
 	s := g.RunFor(time.Minute)
 	if s.Sessions != 2 || g.Delivered() != 10 || fetch.ExitOf(s.Err) != fetch.ExitCannotWrite {
 		t.Errorf("%d sessions, %d delivered, err %v", s.Sessions, g.Delivered(), s.Err)
@@ -146,8 +148,8 @@ func TestNewMessagesThatLookLikeGoneOnes(t *testing.T) {
 func TestWaitingMessagesLeaveRoom(t *testing.T) {
 	t.Parallel()
 	addr := fetchtest.ClosedPort(t)
-	g := fetchtest.NewWithTargets(t, 6, pop3test.Options{}, func(g *fetchtest.Rig) []fetch.Target {
-		return []fetch.Target{g.MaildirTarget("good"), fetchtest.RelayTarget(addr, false, "a@b")}
+	g := fetchtest.NewWithTargets(t, 6, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
+		return []commit.Target{g.MaildirTarget("good"), fetchtest.RelayTarget(addr, false, "a@b")}
 	})
 	g.Account.Limits.Messages = 2
 	for _, want := range []int{2, 4, 6, 6} {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
@@ -64,7 +65,7 @@ func testBadMessage(t *testing.T, f pop3test.Fault, at int, pipelined bool) {
 	}
 	for run := 1; run <= 3; run++ {
 		s := g.Run()
-		var named *fetch.MessageError
+		var named *ledger.MessageError
 		if fetch.ExitOf(s.Err) != fetch.ExitData || s.Failed != 1 || !errors.As(s.Err, &named) || named.UID != f.UID || named.Size <= 0 {
 			t.Fatalf("run %d: exit %d: %v", run, fetch.ExitOf(s.Err), s.Err)
 		}
@@ -128,7 +129,7 @@ func TestBadMessageComparedAgain(t *testing.T) {
 				g.Account.Server.Port, g.Account.Server.Idle = broken.Port, time.Second
 				g.Account.Policy.Keep.None = true
 				s := g.Run()
-				var named *fetch.MessageError
+				var named *ledger.MessageError
 				if g.Drop.Len() != 1 || fetch.ExitOf(s.Err) != fetch.ExitData || !errors.As(s.Err, &named) || named.UID != bad || g.Failures() != 1 || s.Sessions > 5 {
 					t.Errorf("exit %d: %v; %d left, %d failures, %d sessions", fetch.ExitOf(s.Err), s.Err, g.Drop.Len(), g.Failures(), s.Sessions)
 				}

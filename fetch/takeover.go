@@ -18,11 +18,10 @@ type SeenElsewhere struct {
 // server's UIDs (nil if offline) and returns what to record. Entries that the
 // state has already stay as they are. It returns how many are new.
 func (f *Fetcher) TakeOver(ctx context.Context, a *Account, online bool, choose func(server []string) ([]SeenElsewhere, error)) (added int, err error) {
-	r := f.newRun(a)
-	err = r.holding(ctx, func() error {
+	err = f.Hold(ctx, a, func(h *Held) error {
 		var uids []string
 		if online {
-			if uids, err = r.serverUIDs(ctx); err != nil {
+			if uids, err = h.serverUIDs(ctx); err != nil {
 				return err
 			}
 		}
@@ -30,42 +29,42 @@ func (f *Fetcher) TakeOver(ctx context.Context, a *Account, online bool, choose 
 		if err != nil || len(seen) == 0 {
 			return err
 		}
-		change := &state.Change{Put: r.imported(seen), Facts: &r.facts}
+		change := &state.Change{Put: h.imported(seen), Facts: &h.Facts}
 		added = len(change.Put)
-		return stateWrite(r.db, r.db.Apply(change))
+		return h.DB.Apply(change)
 	})
 	return added, err
 }
 
-func (r *run) serverUIDs(ctx context.Context) ([]string, error) {
-	if err := r.awaitLogin(ctx, false); err != nil {
+func (h *Held) serverUIDs(ctx context.Context) ([]string, error) {
+	if err := h.Drop.Dialer.Await(ctx, false); err != nil {
 		return nil, err
 	}
-	c, items, err := r.listRows(ctx)
+	s, items, err := h.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer r.leave(c)
+	defer s.Leave()
 	uids := make([]string, len(items))
 	for i := range items {
 		uids[i] = items[i].UID
 	}
-	return uids, c.Quit(ctx)
+	return uids, s.Client.Quit(ctx)
 }
 
 // imported turns what is not known yet into entries.
-func (r *run) imported(seen []SeenElsewhere) []state.Entry {
+func (h *Held) imported(seen []SeenElsewhere) []state.Entry {
 	var out []state.Entry
 	twice := make(map[state.Key]bool)
 	for _, s := range seen {
 		k := state.NewKey(s.UID, 0)
-		if _, known := r.entry(k); known || twice[k] {
+		if _, known := h.Drop.Book.Entry(k); known || twice[k] {
 			continue
 		}
 		twice[k] = true
 		e := state.Entry{Key: k, Size: -1, FirstSeen: s.FirstSeen, Source: state.Imported, Done: true}
 		if e.FirstSeen.IsZero() {
-			e.FirstSeen = r.now()
+			e.FirstSeen = h.Journal.Now()
 		}
 		out = append(out, e)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/schedule"
@@ -22,7 +23,7 @@ func (f *Fetcher) Task(name string, open func() (*Account, error)) func(context.
 		a, err := open()
 		if err != nil {
 			sum := Summary{Account: name, Started: f.now(), Err: err}
-			f.report(Event{Account: name, Stage: Finished, Summary: &sum})
+			f.report(Event{Account: name, Progress: ledger.Progress{Stage: ledger.Finished}, Summary: &sum})
 			return partResult(plan.Limits{}, p, &sum)
 		}
 		own := a.Limits

@@ -91,21 +91,20 @@ const verifyBatch = 1000
 // what was delivered, and records which messages are verified. Each copy that
 // is not intact is told to tell.
 func (f *Fetcher) Verify(ctx context.Context, a *Account, tell func(Check)) (rep VerifyReport, err error) {
-	r := f.newRun(a)
-	err = r.holding(ctx, func() error {
-		entries, err := r.entries(func(e *state.Entry) bool { return e.Source == state.Fetched })
+	err = f.Hold(ctx, a, func(h *Held) error {
+		entries, err := h.entries(func(e *state.Entry) bool { return e.Source == state.Fetched })
 		if err != nil {
 			return err
 		}
-		_, err = r.verify(ctx, entries, &rep, tell)
+		_, err = h.verify(ctx, entries, &rep, tell)
 		return err
 	})
 	return rep, err
 }
 
 // entries returns the entries that fit, decoded.
-func (r *run) entries(fits func(*state.Entry) bool) (out []state.Entry, err error) {
-	err = r.db.View(func(v *state.View) error {
+func (h *Held) entries(fits func(*state.Entry) bool) (out []state.Entry, err error) {
+	err = h.DB.View(func(v *state.View) error {
 		for k, rec := range v.Records() {
 			if e := v.Entry(k, rec); fits(&e) {
 				out = append(out, e)
@@ -117,10 +116,10 @@ func (r *run) entries(fits func(*state.Entry) bool) (out []state.Entry, err erro
 }
 
 // verify checks the entries, records the outcome and returns those verified.
-func (r *run) verify(ctx context.Context, entries []state.Entry, rep *VerifyReport, tell func(Check)) ([]state.Entry, error) {
+func (h *Held) verify(ctx context.Context, entries []state.Entry, rep *VerifyReport, tell func(Check)) ([]state.Entry, error) {
 	readers := make(readers)
 	defer readers.close()
-	former, err := r.formerKeys()
+	former, err := h.formerKeys()
 	if err != nil {
 		return nil, err
 	}
@@ -135,18 +134,18 @@ func (r *run) verify(ctx context.Context, entries []state.Entry, rep *VerifyRepo
 		if former[e.Key] { // its copy counts under another key
 			into, say = &VerifyReport{}, func(Check) {}
 		}
-		ok, known := r.verifyEntry(ctx, readers, e, into, say)
+		ok, known := h.verifyEntry(ctx, readers, e, into, say)
 		e.Verified = time.Time{}
 		if ok {
-			e.Verified = r.now()
+			e.Verified = h.Journal.Now()
 			good = append(good, *e)
 		}
 		if known && (ok || !was.IsZero()) {
 			changed = append(changed, *e)
 		}
 		if len(changed) == verifyBatch || i == len(entries)-1 {
-			if err := r.db.Apply(&state.Change{Put: changed}); err != nil {
-				return nil, stateWrite(r.db, err)
+			if err := h.DB.Apply(&state.Change{Put: changed}); err != nil {
+				return nil, err
 			}
 			changed = changed[:0]
 		}
@@ -154,8 +153,8 @@ func (r *run) verify(ctx context.Context, entries []state.Entry, rep *VerifyRepo
 	return good, nil
 }
 
-func (r *run) formerKeys() (former map[state.Key]bool, err error) {
-	err = r.db.View(func(v *state.View) error {
+func (h *Held) formerKeys() (former map[state.Key]bool, err error) {
+	err = h.DB.View(func(v *state.View) error {
 		former = formerKeys(v)
 		return nil
 	})
@@ -165,12 +164,12 @@ func (r *run) formerKeys() (former map[state.Key]bool, err error) {
 // verifyEntry checks each copy of one message. It is verified if every copy
 // that can be read back is intact, and one can. It is not known if a target is
 // gone.
-func (r *run) verifyEntry(ctx context.Context, readers readers, e *state.Entry, rep *VerifyReport, tell func(Check)) (verified, known bool) {
+func (h *Held) verifyEntry(ctx context.Context, readers readers, e *state.Entry, rep *VerifyReport, tell func(Check)) (verified, known bool) {
 	rep.Messages++
 	intact, bad, gone := 0, false, false
 	for _, o := range e.Outcomes {
 		c := Check{Key: e.Key, Target: o.Target}
-		c.Finding, c.Where, c.Err = r.checkCopy(ctx, readers, e, o)
+		c.Finding, c.Where, c.Err = h.checkCopy(ctx, readers, e, o)
 		rep.Counts[c.Finding]++
 		switch c.Finding {
 		case Intact:
@@ -180,7 +179,7 @@ func (r *run) verifyEntry(ctx context.Context, readers readers, e *state.Entry, 
 			bad = true // nothing is wrong with what is there, but it is not this one
 		case TargetGone:
 			gone = true
-			if target := r.heldBy(o); rep.missed(target) {
+			if target := h.heldBy(o); rep.missed(target) {
 				tell(Check{Target: target, Finding: c.Finding, Err: c.Err})
 			}
 		default:
@@ -205,11 +204,11 @@ func (v *VerifyReport) missed(target string) bool {
 	return v.Gone[target] == 1
 }
 
-func (r *run) checkCopy(ctx context.Context, readers readers, e *state.Entry, o state.Outcome) (Finding, string, error) {
+func (h *Held) checkCopy(ctx context.Context, readers readers, e *state.Entry, o state.Outcome) (Finding, string, error) {
 	if e.SHA256 == ([sha256.Size]byte{}) {
 		return NoSum, "", nil
 	}
-	copies, err := r.copies(ctx, readers, r.heldBy(o))
+	copies, err := h.copies(ctx, readers, h.heldBy(o))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return TargetGone, "", err
@@ -248,9 +247,9 @@ func held(ctx context.Context, h Holder, receipt string, sum [sha256.Size]byte) 
 }
 
 // heldBy is the target that has an outcome's copy.
-func (r *run) heldBy(o state.Outcome) string {
-	if o.Status == state.SetAside && r.a.SetAside != nil {
-		return r.a.SetAside.ID
+func (h *Held) heldBy(o state.Outcome) string {
+	if o.Status == state.SetAside && h.Account.SetAside != nil {
+		return h.Account.SetAside.ID
 	}
 	return o.Target
 }
@@ -273,15 +272,15 @@ func (rs readers) close() {
 }
 
 // copies returns the reader of a target, nil if there is none.
-func (r *run) copies(ctx context.Context, readers readers, id string) (Copies, error) {
+func (h *Held) copies(ctx context.Context, readers readers, id string) (Copies, error) {
 	if c, known := readers[id]; known {
 		return c.copies, c.gone
 	}
-	open := r.f.ReadBack
+	open := h.f.ReadBack
 	if open == nil {
 		return nil, nil
 	}
-	c, err := open(ctx, r.a, id)
+	c, err := open(ctx, h.Account, id)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", id, err)
 	}

@@ -2,6 +2,7 @@ package fetch_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,8 +12,10 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -115,7 +118,7 @@ func TestImportedUIDsGoneStopTheRun(t *testing.T) {
 	}
 	g.Drop.Rename(func(uid string) string { return "moved-" + uid })
 	s := g.Run()
-	if fetch.ExitOf(s.Err) != fetch.ExitTemp || s.Fetched != 0 || g.Delivered() != 0 || why(s.Err) != fetch.WhyUnknownList {
+	if fetch.ExitOf(s.Err) != fetch.ExitTemp || s.Fetched != 0 || g.Delivered() != 0 || !errors.As(s.Err, new(*session.UnknownMailError)) {
 		t.Fatalf("%+v", s)
 	}
 }
@@ -200,9 +203,9 @@ func slotIsFreeOffline(t *testing.T, g *fetchtest.Rig, after bool) {
 	g.Fetcher.Parallel = 1
 	g.Fetcher.Reporter = reporterFunc(func(e fetch.Event) {
 		switch {
-		case e.Account == "second" && e.Stage == fetch.Connecting:
+		case e.Account == "second" && e.Stage == ledger.Connecting:
 			close(connecting)
-		case e.Account == "test" && e.Stage == fetch.Finished && !after && !began(10*time.Second):
+		case e.Account == "test" && e.Stage == ledger.Finished && !after && !began(10*time.Second):
 			t.Error("the second account did not begin")
 		}
 	})

@@ -46,7 +46,7 @@ func (db *DB) Apply(c *Change) (err error) {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", db.path, err)
+		return fileError(db.path, true, err)
 	}
 	for i, id := range ids {
 		c.Intend[i].ID = id

@@ -90,3 +90,11 @@ type Run struct {
 
 // OK reports whether the run did all it should.
 func (r Run) OK() bool { return r.Exit == 0 && r.Error == "" }
+
+// SetExtra sets one of Extra.
+func (f *Facts) SetExtra(name, value string) {
+	if f.Extra == nil {
+		f.Extra = make(map[string]string)
+	}
+	f.Extra[name] = value
+}

@@ -61,11 +61,11 @@ func Open(path string, o Options) (*DB, error) { return OpenContext(context.Back
 
 // OpenContext opens the state file at path and locks it. Unless ReadOnly it
 // creates the directory (0700) and the file (0600) if missing, and upgrades an
-// older format. Errors name the path and wrap ErrLocked, ErrNotState, a
-// *VersionError, fs.ErrNotExist or the system's error; a done ctx ends the
-// wait for the lock with ctx.Err().
+// older format. Its errors are *FileError, or ctx.Err() when a done ctx ends the
+// wait for the lock.
 func OpenContext(ctx context.Context, path string, o Options) (*DB, error) {
-	return open(ctx, path, o, formatVersion, upgrades())
+	db, err := open(ctx, path, o, formatVersion, upgrades())
+	return db, fileError(path, false, err)
 }
 
 func open(ctx context.Context, path string, o Options, version int, steps map[int]upgrade) (*DB, error) {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -25,10 +26,11 @@ type View struct {
 // found in the file while fn read it. Do not call Apply inside: it may wait
 // for this reader to end.
 func (db *DB) View(fn func(v *View) error) error {
-	if err := db.view(fn); err != nil {
-		return fmt.Errorf("%s: %w", db.path, err)
+	err := db.view(fn)
+	if errors.Is(err, ErrNotState) {
+		return fileError(db.path, false, err)
 	}
-	return nil
+	return err
 }
 
 func (db *DB) view(fn func(v *View) error) error {

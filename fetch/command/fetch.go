@@ -18,6 +18,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 )
 
@@ -280,7 +281,7 @@ type printer struct {
 
 // Report implements fetch.Reporter.
 func (p *printer) Report(e fetch.Event) {
-	if e.Stage == fetch.Finished {
+	if e.Stage == ledger.Finished {
 		p.print(e.Summary)
 	}
 }

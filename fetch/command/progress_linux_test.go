@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
 )
 
 // pseudoTerminal returns both ends of a terminal of the given height. It ends
@@ -77,15 +78,15 @@ func TestBarsThatComeAndGo(t *testing.T) {
 func manyBars(screen *os.File) {
 	b := term.NewBars(&term.Screen{W: screen})
 	defer b.Close()
-	report := func(account string, stage fetch.Stage) {
-		b.Report(fetch.Event{Account: account, Stage: stage, Total: 4, TotalBytes: 1000, Bytes: 10})
+	report := func(account string, stage ledger.Stage) {
+		b.Report(fetch.Event{Account: account, Progress: ledger.Progress{Stage: stage, Total: 4, TotalBytes: 1000, Bytes: 10}})
 	}
-	report("stays", fetch.Retrieving)
+	report("stays", ledger.Retrieving)
 	for round := range 4 {
 		for i := range 50 {
 			account := fmt.Sprint(round, "-", i)
-			report(account, fetch.Retrieving)
-			report(account, fetch.Finished)
+			report(account, ledger.Retrieving)
+			report(account, ledger.Finished)
 		}
 		time.Sleep(200 * time.Millisecond) // more than from one drawing to the next
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -84,7 +85,7 @@ func (e *call) stateProblem(a *config.Account, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return advice.Give(&fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s: nothing is known yet: no run has been made", a.Name)}, advice.FetchFirst(a.Name))
 	case err != nil:
-		return fmt.Errorf("%s: %w", a.Name, fetch.StateOpen(state.Path(e.builder.StateDir, a.ID), err))
+		return fmt.Errorf("%s: %w", a.Name, err)
 	}
 	return nil
 }
@@ -102,7 +103,7 @@ func viewState(c *cli.Context, fn func(e *call, a *config.Account, v *state.View
 		return nil
 	})
 	if err != nil { // damage, whatever fn made of it
-		return fmt.Errorf("%s: %w", a.Name, fetch.StateOpen(db.Path(), err))
+		return fmt.Errorf("%s: %w", a.Name, err)
 	}
 	return failed
 }
@@ -181,17 +182,17 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 	row("last complete listing", term.Stamp(f.LastPoll))
 	row("last login", strings.TrimSpace(term.Stamp(f.LastLogin)+" "+f.AuthName))
 	row("unlisted entries", len(v.Gone()))
-	noPipelining, noCapa := fetch.ServerQuirks(&f, time.Now())
+	noPipelining, noCapa := session.ServerQuirks(&f, time.Now())
 	if f.NoPipelining {
 		row("server quirk", "cannot take several commands at once (pipelining): one at a time until "+term.Stamp(noPipelining))
 	}
 	if f.NoCapa {
 		row("server quirk", "cannot answer what it can do (CAPA): not asked until "+term.Stamp(noCapa))
 	}
-	if until := fetch.UTF8Quirk(&f, time.Now()); !until.IsZero() {
+	if until := session.UTF8Quirk(&f, time.Now()); !until.IsZero() {
 		row("server quirk", "refused UTF8 or broke the session at it: sessions are without it until "+term.Stamp(until))
 	}
-	if until := fetch.BindingQuirk(&f, time.Now()); !until.IsZero() {
+	if until := session.BindingQuirk(&f, time.Now()); !until.IsZero() {
 		row("server quirk", "could not verify the channel binding of SCRAM: without it until "+term.Stamp(until))
 	}
 	for k, fs := range v.Failures() {
@@ -255,7 +256,7 @@ func stateForget(c *cli.Context) error {
 		return err
 	}
 	if err := db.Apply(&state.Change{Forget: keys}); err != nil {
-		return fmt.Errorf("%s: %w", a.Name, fetch.StateWrite(db.Path(), err))
+		return fmt.Errorf("%s: %w", a.Name, err)
 	}
 	return e.out.Row(jsonline.Forgotten{Account: a.Name, Forgotten: len(keys)},
 		fmt.Sprintf("%s: %s forgotten; what of it is on the server is fetched again", a.Name, term.Plural(len(keys), "entry")))
@@ -288,7 +289,7 @@ func keysOf(a *config.Account, db *state.DB, uids []string) ([]state.Key, error)
 		}
 		return nil
 	})
-	return keys, cmp.Or(failed, fetch.StateOpen(db.Path(), err))
+	return keys, cmp.Or(failed, err)
 }
 
 func stateExport(c *cli.Context) error {
@@ -328,7 +329,7 @@ func stateImport(c *cli.Context) error {
 		change.Put = append(change.Put, en)
 	}
 	if err := db.Apply(change); err != nil {
-		return fmt.Errorf("%s: %w", a.Name, fetch.StateWrite(db.Path(), err))
+		return fmt.Errorf("%s: %w", a.Name, err)
 	}
 	return e.out.Row(jsonline.Imported{Account: a.Name, Imported: len(change.Put)},
 		fmt.Sprintf("%s: %s imported", a.Name, term.Plural(len(change.Put), "entry")))

@@ -12,6 +12,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/state"
 )
 
 func stateMarkSeen(c *cli.Context) error {
@@ -45,7 +46,7 @@ func stateMarkSeen(c *cli.Context) error {
 
 // markedMail says what a mark-seen that failed, or was stopped, came to.
 func markedMail(marked int, err error) string {
-	var unsure *fetch.StateError
+	var unsure *state.FileError
 	switch {
 	case marked > 0:
 		return term.Plural(marked, "message") + " marked as seen all the same; " + nothingTouched

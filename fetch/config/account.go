@@ -5,11 +5,11 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 	"github.com/mailhaul/mailhaul/fetch/schedule"
+	"github.com/mailhaul/mailhaul/fetch/session"
 )
 
 // Account is one maildrop and where its mail goes. It is what the user wrote
@@ -31,7 +31,7 @@ type Account struct {
 	TLS   TLS
 	Route Route
 	Login
-	UTF8 fetch.UTF8
+	UTF8 session.UTF8
 
 	// Deliver has at least one target.
 	Deliver []Target

@@ -5,11 +5,11 @@ import (
 	"crypto/tls"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/fetch/session"
 )
 
 // accountKeys is the table of an account, in the order of the manual. Kinds are
@@ -55,7 +55,7 @@ func loginKeys(a *Account) []key {
 		on("token", "", "OAuth2 access token, a secret, for auth xoauth2 and oauthbearer", secret(), &a.Token),
 		on("oauth", "", "how to get OAuth2 access tokens, for auth xoauth2 and oauthbearer", pointer(oauthMapping()), &a.OAuth),
 		on("krb", "", "Kerberos settings, for auth gssapi", mapping("a mapping", sasl.Kerberos{}, krbKeys, nil), &a.Kerberos),
-		on("utf8", "auto", "whether to send the UTF8 command of RFC 6856: `auto`, `on` or `off`", oneOf(fetch.UTF8Auto, fetch.UTF8On, fetch.UTF8Off), &a.UTF8),
+		on("utf8", "auto", "whether to send the UTF8 command of RFC 6856: `auto`, `on` or `off`", oneOf(session.UTF8Auto, session.UTF8On, session.UTF8Off), &a.UTF8),
 		on("lang", "", "language of the server's texts, such as `de`, if the server offers LANG", str("a language tag"), &a.Server.Lang),
 	}
 }

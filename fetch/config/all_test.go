@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	. "github.com/mailhaul/mailhaul/fetch/config" // the table of targets imports it
 	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/oauth"
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
@@ -67,7 +67,7 @@ accounts:
 		"reach":    a.Route.Bind == netip.MustParseAddr("::1") && a.Route.Proxy.Kind == ProxyHTTP && a.Route.Proxy.Server.Port == 8080 && a.Route.Proxy.User == "u",
 		"oauth":    a.Auth == sasl.XOAUTH2 && a.OAuth.Custom() && len(a.OAuth.Scopes) == 2 && a.OAuth.Subject == "u" && a.OAuth.RedirectPort == 8400 && a.OAuth.Tokens == TokensKeyring,
 		"mail":     a.Policy.Keep.None && a.Limits.Rate == 1<<20 && a.Policy.Envelope == header.Envelope{Header: "Delivered-To", Occurrence: 2, Strip: "p-"} && a.Policy.OnReject == plan.KeepOnServer && a.Policy.Poison == -1 && a.Policy.Received,
-		"dedupe":   a.Dedupe == Dedupe{DedupeMessageID, DuplicateTag} && a.Policy.ForgetAfter == 182*day && a.UTF8 == fetch.UTF8On && a.Server.Lang == "de",
+		"dedupe":   a.Dedupe == Dedupe{DedupeMessageID, DuplicateTag} && a.Policy.ForgetAfter == 182*day && a.UTF8 == session.UTF8On && a.Server.Lang == "de",
 		"run":      a.Schedule.Quiet.From == 23*time.Hour && a.Schedule.Jitter == 0 && a.After[1] == "true" && a.Alert.After == 2*day && a.Alert.Ping != "",
 		"targets":  a.Deliver[0].ID() == "mbox:/etc/x" && a.Deliver[1].ID() == "maildir:/etc/y" && a.Deliver[2].ID() == "smtp:relay.example:25" && a.Deliver[3].ID() == "pipe:p",
 		"no plain": !a.Server.Insecure,

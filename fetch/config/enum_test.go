@@ -12,10 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
@@ -34,7 +34,7 @@ func TestEnumsAreComplete(t *testing.T) {
 		"tls":              complete[pop3.Security](t, "../pop3"),
 		"pipelining":       complete[pop3.Pipelining](t, "../pop3"),
 		"auth":             complete[sasl.Method](t, "../sasl"),
-		"utf8":             complete[fetch.UTF8](t, ".."),
+		"utf8":             complete[session.UTF8](t, ".."),
 		"on_reject":        complete[plan.OnReject](t, "../plan"),
 		"gmail":            complete[plan.GmailMode](t, "../plan"),
 		"oauth.flow":       complete[provider.Flow](t, "../../oauth/provider"),

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
@@ -31,7 +32,7 @@ type Rig struct {
 	Account *fetch.Account
 	Fetcher *fetch.Fetcher
 	// Targets, if set, makes the targets anew for each run, as the command does.
-	Targets func() []fetch.Target
+	Targets func() []commit.Target
 }
 
 // New returns a rig whose account delivers to the Maildir "Maildir".
@@ -41,7 +42,7 @@ func New(t *testing.T, drop *pop3test.Maildrop, o pop3test.Options) *Rig {
 	g.Account = NewAccount("test", "", 0)
 	g.Account.Server.Idle = 5 * time.Second
 	g.ServeWith(o)
-	g.Account.Targets = []fetch.Target{{ID: "maildir", Deliverer: maildir.New(maildir.Options{Path: g.Path("Maildir")})}}
+	g.Account.Targets = []commit.Target{{ID: "maildir", Deliverer: maildir.New(maildir.Options{Path: g.Path("Maildir")})}}
 	g.Fetcher = &fetch.Fetcher{StateDir: g.Path("state"), Recover: RecoverFuncs()}
 	return g
 }
@@ -58,12 +59,12 @@ func NewAccount(name, host string, port int) *fetch.Account {
 
 // NewWithTargets returns a rig with messages of the subjects "1", "2", ...,
 // that deletes what it has delivered to the given targets, and has a quarantine.
-func NewWithTargets(t *testing.T, messages int, o pop3test.Options, targets func(g *Rig) []fetch.Target) *Rig {
+func NewWithTargets(t *testing.T, messages int, o pop3test.Options, targets func(g *Rig) []commit.Target) *Rig {
 	t.Helper()
 	g := New(t, &pop3test.Maildrop{}, o)
-	g.Targets = func() []fetch.Target { return targets(g) }
+	g.Targets = func() []commit.Target { return targets(g) }
 	g.Account.Policy.Keep.None = true
-	g.Account.SetAside = &fetch.Target{ID: "quarantine", Deliverer: maildir.New(maildir.Options{Path: g.Path("aside")})}
+	g.Account.SetAside = &commit.Target{ID: "quarantine", Deliverer: maildir.New(maildir.Options{Path: g.Path("aside")})}
 	for i := range messages {
 		g.Drop.Add(fmt.Sprintf("uid%d", i+1), Numbered(i+1))
 	}

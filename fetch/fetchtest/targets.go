@@ -19,6 +19,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/smtp"
 	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -31,17 +32,17 @@ func RecoverFuncs() map[string]deliver.RecoverFunc {
 }
 
 // MaildirTarget delivers to a Maildir in the rig's directory.
-func (g *Rig) MaildirTarget(name string) fetch.Target {
-	return fetch.Target{ID: "maildir:" + g.Path(name), Deliverer: maildir.New(maildir.Options{Path: g.Path(name)})}
+func (g *Rig) MaildirTarget(name string) commit.Target {
+	return commit.Target{ID: "maildir:" + g.Path(name), Deliverer: maildir.New(maildir.Options{Path: g.Path(name)})}
 }
 
 // MboxTarget delivers to an mbox in the rig's directory.
-func (g *Rig) MboxTarget(name string) fetch.Target {
-	return fetch.Target{ID: "mbox:" + g.Path(name), Deliverer: mbox.New(mbox.Options{Path: g.Path(name), LockTimeout: 50 * time.Millisecond})}
+func (g *Rig) MboxTarget(name string) commit.Target {
+	return commit.Target{ID: "mbox:" + g.Path(name), Deliverer: mbox.New(mbox.Options{Path: g.Path(name), LockTimeout: 50 * time.Millisecond})}
 }
 
 // RelayTarget delivers to host:port or to a unix socket.
-func RelayTarget(addr string, lmtp bool, to ...string) fetch.Target {
+func RelayTarget(addr string, lmtp bool, to ...string) commit.Target {
 	kind, network := "smtp:", "tcp"
 	if lmtp {
 		kind = "lmtp:"
@@ -49,18 +50,18 @@ func RelayTarget(addr string, lmtp bool, to ...string) fetch.Target {
 	if filepath.IsAbs(addr) {
 		network = "unix"
 	}
-	return fetch.Target{ID: kind + addr, Deliverer: smtp.New(smtp.Options{
+	return commit.Target{ID: kind + addr, Deliverer: smtp.New(smtp.Options{
 		LMTP: lmtp, Network: network, Address: addr, Security: smtp.NoTLS, To: to, Helo: "localhost", Timeout: 10 * time.Second})}
 }
 
 // TargetAt delivers to a relay of the test.
-func TargetAt(r *smtptest.Relay, to ...string) fetch.Target {
+func TargetAt(r *smtptest.Relay, to ...string) commit.Target {
 	return RelayTarget(r.Addr, r.LMTP, to...)
 }
 
 // PipeTarget runs a command line of sh, for 5 minutes if timeout is 0.
-func PipeTarget(script string, timeout time.Duration) fetch.Target {
-	return fetch.Target{ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", script},
+func PipeTarget(script string, timeout time.Duration) commit.Target {
+	return commit.Target{ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", script},
 		Timeout: timeout, Grace: timeout / 3})}
 }
 

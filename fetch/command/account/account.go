@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"github.com/mailhaul/mailhaul/fetch/commit"
+
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
@@ -77,11 +79,11 @@ func (b *Builder) Account(a *config.Account) (*fetch.Account, error) {
 		if err != nil {
 			return nil, exit.Config(fmt.Errorf("%s: %s: %w", a.Name, t.ID(), err))
 		}
-		out.Targets = append(out.Targets, fetch.Target{ID: t.ID(), Deliverer: d})
+		out.Targets = append(out.Targets, commit.Target{ID: t.ID(), Deliverer: d})
 	}
 	if a.Policy.OnReject == plan.Quarantine {
 		path := b.Quarantine(a.ID)
-		out.SetAside = &fetch.Target{
+		out.SetAside = &commit.Target{
 			ID:        "maildir:" + path, // for people; the state has the target that refused
 			Deliverer: maildir.New(maildir.Options{Path: path, Syncer: b.syncer}),
 		}

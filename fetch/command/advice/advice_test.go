@@ -94,7 +94,7 @@ func TestFileErrors(t *testing.T) {
 		if text := Text(target, Situation{Account: "work"}); !strings.Contains(text, want) {
 			t.Errorf("%v of a target: %q", cause, text)
 		}
-		text := Text(&fetch.StateError{Path: "/s/a.db", Err: cause}, Situation{})
+		text := Text(&state.FileError{Path: "/s/a.db", Err: cause}, Situation{})
 		if known := cause != syscall.EXDEV && cause != syscall.ELOOP && cause != syscall.EIO; text == "" || known == strings.Contains(text, "dmesg") {
 			t.Errorf("%v of the state: %q", cause, text)
 		}
@@ -129,7 +129,7 @@ func TestRows(t *testing.T) {
 		{target(deliver.Unavailable, errors.New("three in a row")), "until the target takes them"},
 		{&fetch.PartialError{Failed: 1, First: retr("message is broken")}, "look at the message in the provider's web mail"},
 		{&fetch.PartialError{Failed: 2, First: target(deliver.IOError, syscall.ENOSPC)}, "make room. Messages stay on the server until there is some. -v names each of them."},
-		{&fetch.StateError{Err: &state.VersionError{Have: 9, Want: 2}}, "or a later one"},
+		{&state.FileError{Err: &state.VersionError{Have: 9, Want: 2}}, "or a later one"},
 		{fmt.Errorf("read: %w", state.ErrNotState), "--salvage"},
 		{&pop3.LoginError{Login: "GSSAPI", Err: &sasl.TicketError{Problem: sasl.ClockSkew, Err: errors.New("x")}}, "clock"},
 		{&pop3.LoginError{Login: "GSSAPI", Err: &sasl.TicketError{Err: errors.New("x")}}, "Run kinit"},
@@ -148,7 +148,7 @@ func TestRows(t *testing.T) {
 			t.Errorf("%v: no %q: %s", c.err, c.says, text)
 		}
 	}
-	for why := fetch.WhyOther + 1; why <= fetch.WhyUnknownList; why++ {
+	for why := fetch.WhyOther + 1; why <= fetch.WhyNotDeleted; why++ {
 		if text := Text(&fetch.Error{Exit: fetch.ExitTemp, Why: why, Err: errors.New("x")}, Situation{}); text == "" {
 			t.Errorf("nothing is said about cause %d of the engine", why)
 		}

@@ -3,14 +3,17 @@ package advice
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -30,23 +33,23 @@ func runRows() []row {
 		of(func(e *fetch.AsideError, at Situation) string {
 			return strings.TrimSpace(first(e.First, at) + " Read them there; once the cause is fixed, `mailhaul state forget` with their UIDs has them delivered again.")
 		}),
-		of(func(e *fetch.LoginDelayError, _ Situation) string {
+		of(func(e *session.LoginDelayError, _ Situation) string {
 			return "Run later, or use --wait " + brief(e.Delay) + " to wait for it."
 		}),
-		of(func(*fetch.LimitError, Situation) string {
+		of(func(*session.LimitError, Situation) string {
 			return "Nothing has to be done: what is left is fetched by the next run that the server allows. `limits` in mailhaul.yaml(5) keep runs below its limit."
 		}),
 		of(func(*plan.ChangedError, Situation) string {
 			return "Look at `mailhaul plan` again and save it anew."
 		}),
-		of(func(e *fetch.UnconfirmedError, at Situation) string {
-			if c, ok := errors.AsType[*pop3.ConnError](e); ok && c.Timeout() {
+		of(func(e *session.UnconfirmedError, at Situation) string {
+			if c, ok := errors.AsType[*pop3.ConnError](e); ok && !e.Refused() && c.Timeout() {
 				return connection(c, at)
 			}
-			return unconfirmed
+			return "If it stays so, look at the dialogue with -vv."
 		}),
-		of(func(e *fetch.SettleError, at Situation) string {
-			if text := first(e.Unwrap(), at); text != "" {
+		of(func(e *commit.RecoveryError, at Situation) string {
+			if text := first(e.Err, at); text != "" {
 				return text
 			}
 			return "The message is on the server or in the target: fix the cause and run it again."
@@ -59,29 +62,33 @@ func runRows() []row {
 		}),
 		of(stateAdvice),
 		when(func(err error) bool { return errors.Is(err, state.ErrNotState) }, damaged),
-		of(func(*fetch.RecipientError, Situation) string {
+		of(func(*commit.RecipientError, Situation) string {
 			return "The recipient is never guessed from To or Cc: check `to: {header: ...}` against the message's header."
 		}),
-		of(func(e *fetch.Error, at Situation) string {
-			return strings.ReplaceAll(whyTexts[e.Why], "ACCOUNT", at.account())
+		of(func(e *session.NoIdentityError, _ Situation) string {
+			if e.Later {
+				return ""
+			}
+			return "Fetch works with this server if what is delivered is deleted there: `keep: none`, or --delete for one run."
 		}),
+		of(func(*session.UIDLRefusedError, Situation) string {
+			return "Nothing has to be done: nothing was fetched, so that nothing comes twice, and the next run asks again."
+		}),
+		of(func(_ *session.UnknownMailError, at Situation) string {
+			return fmt.Sprintf("If they are new, run `mailhaul state forget %[1]s --all`; if you have them, `mailhaul state mark-seen %[1]s --all`; then fetch.", at.account())
+		}),
+		of(func(*commit.UnknownKindError, Situation) string { return "A newer mailhaul wrote it: use that one." }),
+		of(func(e *fetch.Error, _ Situation) string { return whyTexts[e.Why] }),
 	}
 }
 
-// whyTexts are for the engine's own errors. ACCOUNT stands for the account's name.
+// whyTexts are for the engine's own errors.
 var whyTexts = map[fetch.Why]string{
-	fetch.WhyInUse:         "Wait for it, or use --wait 10m; `mailhaul status` shows it.",
-	fetch.WhyUnconfirmed:   unconfirmed,
-	fetch.WhyNoIdentity:    "Fetch works with this server if what is delivered is deleted there: `keep: none`, or --delete for one run.",
-	fetch.WhyNoDates:       "Use --all or --all-but-newest N.",
-	fetch.WhyStillListed:   "The server may take its time: `mailhaul purge --dry-run` shows later what is left.",
-	fetch.WhyNotDeleted:    "Look at the mailbox in the provider's web mail: some providers archive instead of deleting, by a setting.",
-	fetch.WhyUnknownIntent: "A newer mailhaul wrote it: use that one.",
-	fetch.WhyNoUIDL:        "Nothing has to be done: nothing was fetched, so that nothing comes twice, and the next run asks again.",
-	fetch.WhyUnknownList:   "If they are new, run `mailhaul state forget ACCOUNT --all`; if you have them, `mailhaul state mark-seen ACCOUNT --all`; then fetch.",
+	fetch.WhyInUse:       "Wait for it, or use --wait 10m; `mailhaul status` shows it.",
+	fetch.WhyNoDates:     "Use --all or --all-but-newest N.",
+	fetch.WhyStillListed: "The server may take its time: `mailhaul purge --dry-run` shows later what is left.",
+	fetch.WhyNotDeleted:  "Look at the mailbox in the provider's web mail: some providers archive instead of deleting, by a setting.",
 }
-
-const unconfirmed = "If it stays so, look at the dialogue with -vv."
 
 // brief is a duration without its zeros: 15m, not 15m0s.
 func brief(d time.Duration) string {
@@ -98,7 +105,7 @@ const damaged = "Put it back from a backup; or save what can be read with `mailh
 	"and add what was saved with `mailhaul state import`. With `dedupe: content` the next fetch finds in a Maildir what is missing."
 
 // stateAdvice is for a state file that cannot be used.
-func stateAdvice(e *fetch.StateError, _ Situation) string {
+func stateAdvice(e *state.FileError, _ Situation) string {
 	version, _ := errors.AsType[*state.VersionError](e.Err)
 	is := func(target error) bool { return errors.Is(e.Err, target) }
 	switch {

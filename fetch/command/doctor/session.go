@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/session"
 )
 
 // checkSession logs in twice and looks at what the server shows.
@@ -27,8 +27,8 @@ func (w *walk) checkSession(ctx context.Context) {
 	if len(first) > 0 && first[0].UID == "" {
 		return // no UIDs to compare
 	}
-	if pause := fetch.LoginPause(&w.facts, time.Now()); pause > w.Wait {
-		early := &fetch.LoginDelayError{Delay: w.facts.LoginDelay, Wait: pause}
+	if pause := session.LoginPause(&w.facts, time.Now()); pause > w.Wait {
+		early := &session.LoginDelayError{Delay: w.facts.LoginDelay, Wait: pause}
 		w.warn("uidl twice", "not tried: "+early.Error(), advice.Text(early, advice.SituationOf(w.a, w.Bare)), time.Now())
 		return
 	}
@@ -42,7 +42,7 @@ func (w *walk) checkSession(ctx context.Context) {
 // session is one walk from DNS to QUIT, once the server allows a login.
 func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (list []pop3.Message, ok bool) {
 	began := time.Now()
-	if err := fetch.AwaitLogin(ctx, &w.facts, began, w.Wait); err != nil {
+	if err := session.AwaitLogin(ctx, &w.facts, began, w.Wait); err != nil {
 		w.fail("login", err, began)
 		return nil, false
 	}
@@ -102,8 +102,8 @@ func (w *walk) refused(ctx context.Context, server *pop3.Server, c *pop3.Client,
 		server.Logins = rest // for the second session as well
 		return w.session(ctx, server, loud)
 	}
-	err = fetch.RefusedEarly(c, &w.facts, time.Now(), err)
-	var early *fetch.LoginDelayError
+	err = session.RefusedEarly(c, &w.facts, time.Now(), err)
+	var early *session.LoginDelayError
 	if !errors.As(err, &early) || w.waited || early.Wait > w.Wait {
 		w.fail("login", err, began)
 		return nil, false
@@ -121,7 +121,7 @@ func withoutBinding(logins []pop3.Login, err error) []pop3.Login {
 	if !errors.As(err, &refused) || !refused.Unbound() {
 		return nil
 	}
-	return fetch.Unbound(logins, true)
+	return session.Unbound(logins, true)
 }
 
 // onStep reports the steps of a session as they are done. Of some there is more

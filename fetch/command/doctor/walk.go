@@ -20,6 +20,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
+	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -139,13 +140,13 @@ func (w *walk) checkState() {
 	case errors.Is(err, state.ErrLocked):
 		w.warn("state", "a run is working on this maildrop now", "the server is looked at all the same, and may refuse a second login until that run ends", began)
 	case err != nil:
-		w.fail("state", fetch.StateOpen(state.Path(w.Builder.StateDir, w.a.ID), err), began)
+		w.fail("state", err, began)
 	default:
 		defer db.Close()
 		_ = db.View(func(v *state.View) error {
 			w.past = make(map[string]deliver.Past)
 			for _, t := range w.a.Deliver {
-				w.past[t.ID()] = fetch.PastOf(v, t.ID())
+				w.past[t.ID()] = commit.PastOf(v, t.ID())
 			}
 			w.facts = v.Facts()
 			w.ok("state", fmt.Sprintf("%d messages known", v.Len()), began)

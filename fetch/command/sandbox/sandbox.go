@@ -9,9 +9,10 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/mailhaul/mailhaul/fetch/commit"
+
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
@@ -113,7 +114,7 @@ func (p Process) past(a *config.Account, target string) (past deliver.Past) {
 		return deliver.Past{Delivered: true}
 	}
 	defer db.Close()
-	if err := db.View(func(v *state.View) error { past = fetch.PastOf(v, target); return nil }); err != nil {
+	if err := db.View(func(v *state.View) error { past = commit.PastOf(v, target); return nil }); err != nil {
 		past.Delivered = true
 	}
 	return past

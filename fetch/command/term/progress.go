@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
 )
 
 // Screen is a terminal that bars may be on: what is written to it goes above
@@ -57,7 +58,7 @@ type bars struct {
 type accountBar struct {
 	*mpb.Bar
 	began time.Time
-	stage atomic.Uint32 // a fetch.Stage
+	stage atomic.Uint32 // a ledger.Stage
 }
 
 func NewBars(s *Screen) *bars {
@@ -88,7 +89,7 @@ func (b *bars) Report(e fetch.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	bar := b.bars[e.Account]
-	if e.Stage == fetch.Finished {
+	if e.Stage == ledger.Finished {
 		if bar != nil {
 			bar.Abort(true) // off the screen: the summary line says the rest
 			delete(b.bars, e.Account)
@@ -119,7 +120,7 @@ func (b *bars) drawn() int {
 
 func (b *bars) add(e fetch.Event) *accountBar {
 	bar := &accountBar{began: time.Now()}
-	stage := func(decor.Statistics) string { return fetch.Stage(bar.stage.Load()).String() }
+	stage := func(decor.Statistics) string { return ledger.Stage(bar.stage.Load()).String() }
 	rate := func(s decor.Statistics) string {
 		return humanize.IBytes(uint64(float64(s.Current)/max(time.Since(bar.began).Seconds(), 0.001))) + "/s"
 	}
@@ -172,7 +173,7 @@ func (l *lines) Report(e fetch.Event) {
 	defer l.mu.Unlock()
 	now := time.Now()
 	last, known := l.last[e.Account]
-	if !known || e.Stage == fetch.Finished {
+	if !known || e.Stage == ledger.Finished {
 		l.last[e.Account] = now
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -88,7 +89,7 @@ func (w *StatusFiles) Report(e fetch.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f := w.files[e.Account]
-	if f == nil || e.Stage == fetch.Waiting {
+	if f == nil || e.Stage == ledger.Waiting {
 		return // another run may hold the maildrop: its status stands
 	}
 	if !f.ours && !f.take(e) {
@@ -100,7 +101,7 @@ func (w *StatusFiles) Report(e fetch.Event) {
 		f.s.TokenExpiry, f.s.LoginExpiry = w.expiry(e.Account)
 	}
 	switch {
-	case e.Stage == fetch.Finished, time.Since(f.wrote) >= statusEvery:
+	case e.Stage == ledger.Finished, time.Since(f.wrote) >= statusEvery:
 		f.write()
 	case entered && f.soon == nil:
 		f.soon = time.AfterFunc(statusSoon, func() { w.flush(f) })
@@ -118,7 +119,7 @@ func (w *StatusFiles) flush(f *statusFile) {
 // take begins a run's status. False: it is another run's.
 func (f *statusFile) take(e fetch.Event) bool {
 	f.reread()
-	if e.Stage == fetch.Finished && (fetch.ExitOf(e.Summary.Err) == fetch.ExitTemp || f.s.Running()) {
+	if e.Stage == ledger.Finished && (fetch.ExitOf(e.Summary.Err) == fetch.ExitTemp || f.s.Running()) {
 		return false
 	}
 	f.ours = true

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
 )
 
 // Watcher does what follows from the runs of fetch and loop: one line in the
@@ -42,7 +43,7 @@ func (w *Watcher) Configure(c *config.Config) {
 
 // Report implements fetch.Reporter.
 func (w *Watcher) Report(e fetch.Event) {
-	if e.Stage == fetch.Waiting {
+	if e.Stage == ledger.Waiting {
 		return
 	}
 	w.mu.Lock()

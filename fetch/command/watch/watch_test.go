@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -78,7 +79,7 @@ func TestStatusFiles(t *testing.T) {
 }
 
 func eventOf(account string, fetched int) fetch.Event {
-	return fetch.Event{Account: account, Stage: fetch.Finished, Summary: &fetch.Summary{Account: account, Started: time.Now(), Fetched: fetched}}
+	return fetch.Event{Account: account, Progress: ledger.Progress{Stage: ledger.Finished}, Summary: &fetch.Summary{Account: account, Started: time.Now(), Fetched: fetched}}
 }
 
 // TestSuccessOfTheFuture: a time of the future is no success for ever.

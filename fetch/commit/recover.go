@@ -1,0 +1,83 @@
+package commit
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// RecoveryError says that what an interrupted run left cannot be completed yet.
+type RecoveryError struct{ Err error }
+
+func (e *RecoveryError) Error() string {
+	return "an interrupted delivery cannot be completed yet: " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *RecoveryError) Unwrap() error { return e.Err }
+
+// UnknownKindError says that a newer program has delivered in a way that this
+// one does not know.
+type UnknownKindError struct{ Kind string }
+
+func (e *UnknownKindError) Error() string {
+	return fmt.Sprintf("the state holds a delivery (%q) that this version does not know", e.Kind)
+}
+
+// Recover asks what became of each intent that an earlier run left, and records
+// the answers in one transaction. It runs before any network use. If the answer
+// to one of them is not known now, the error is a *RecoveryError and the account
+// is not fetched in this run. Ways are by the kind of the intent.
+func Recover(ctx context.Context, db *state.DB, targets []string, ways map[string]deliver.RecoverFunc, j *ledger.Journal) error {
+	intents, err := intentsOn(db)
+	if err != nil || len(intents) == 0 {
+		return err
+	}
+	j.Enter(ledger.Recovering)
+	j.Log.Info("settling deliveries of an interrupted run", "messages", len(intents))
+	change := &state.Change{Targets: targets}
+	for _, in := range intents {
+		fate, err := fateOf(ctx, ways, in)
+		if err != nil {
+			return &RecoveryError{err}
+		}
+		change.Settle = append(change.Settle, state.Settlement{
+			Intent: in.ID,
+			Status: in.Status,
+			Drop:   fate != deliver.Visible,
+		})
+	}
+	fault.Point("recover.apply")
+	if err := db.Apply(change); err != nil {
+		return err
+	}
+	fault.Point("recover.applied")
+	return nil
+}
+
+func intentsOn(db *state.DB) (in []state.Intent, err error) {
+	verr := db.View(func(v *state.View) error {
+		in, err = v.Intents()
+		return err
+	})
+	return in, verr
+}
+
+func fateOf(ctx context.Context, ways map[string]deliver.RecoverFunc, in state.Intent) (deliver.Fate, error) {
+	if fault.Mutated("no-recovery") {
+		return deliver.Unknown, nil
+	}
+	settle, ok := ways[in.Kind]
+	if !ok {
+		if fault.Mutated("no-intents") {
+			return deliver.Unknown, nil
+		}
+		return deliver.Unknown, &UnknownKindError{in.Kind}
+	}
+	fault.Point("recover.intent")
+	return settle(ctx, deliver.Intent{Kind: in.Kind, Data: in.Data, Receipt: in.Receipt})
+}

@@ -1,0 +1,254 @@
+package commit
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// Source is where a message comes from.
+type Source interface {
+	// Err is why its body broke off; nil if it came to its end. It tells the
+	// server's failure apart from a target's.
+	Err() error
+	// Sure reports whether everything so far is beyond doubt whole, and under
+	// its own unique-id.
+	Sure() bool
+}
+
+// Incoming is a message whose body begins to arrive.
+type Incoming struct {
+	Item   plan.Item
+	Print  state.Fingerprint
+	Header header.Header
+	// Body is all of the message, from its header on.
+	Body   *bufio.Reader
+	Source Source
+	// Left is how many messages of the pass come after it.
+	Left int
+}
+
+// Pass takes the messages that the network side retrieves, stages them into
+// batches and hands these to the commit goroutine.
+type Pass struct {
+	side   *Side
+	commit *committer
+	limit  int // messages in this batch
+	most   int // messages in any
+	cur    *batch
+	sum    hash.Hash
+}
+
+// Begin starts a pass over the items, and returns those that a working target
+// wants. Cancel ends the network side when nothing more can be committed.
+// Finish must be called.
+func (s *Side) Begin(ctx context.Context, cancel context.CancelCauseFunc, items []plan.Item) (*Pass, []plan.Item) {
+	p := &Pass{side: s, commit: s.start(ctx, cancel), most: s.Limit(), sum: sha256.New()}
+	items = p.wanted(ctx, items)
+	p.limit = batchSize(firstBatch, len(items), p.most)
+	return p, items
+}
+
+// Finish hands over the last batch, unless sure says that it may hold one
+// message under the unique-id of another: then it is dropped. It waits until
+// everything that was handed over is committed and settled; its error is then
+// the cause of whatever the network side says.
+func (p *Pass) Finish(sure bool) error {
+	if sure || p.cur == nil {
+		p.handOver(0)
+	} else {
+		p.side.Journal.Log.Info("messages are retrieved again, since it is in doubt which is which", "messages", len(p.cur.msgs))
+		_ = p.cur.abort() // leftovers are swept later
+	}
+	return p.commit.finish()
+}
+
+// Stage puts one message into the current batch, for each target that lacks
+// it. Its error ends the session; what is wrong with the message or with one
+// target alone is noted, and the run goes on.
+func (p *Pass) Stage(ctx context.Context, in *Incoming) error {
+	msg := &message{Item: in.Item, print: in.Print}
+	env, err := p.side.envelope(in.Header, msg)
+	if err != nil {
+		p.side.Ledger.Fail(&msg.Item, "", err, false)
+		return nil
+	}
+	if p.cur == nil {
+		p.cur = newBatch()
+	}
+	parts, ids := p.open(ctx, msg)
+	if len(parts) == 0 {
+		return p.side.Targets.allStopped()
+	}
+	tag, err := tag(ctx, env, parts)
+	if err != nil {
+		p.side.Ledger.Fail(&msg.Item, "", err, false)
+		return p.side.Targets.allStopped()
+	}
+	added := p.side.trace(env) + tag
+	body, content := header.OwnContent(in.Header, in.Body, added != "")
+	p.sum.Reset()
+	count := &counter{r: io.TeeReader(io.MultiReader(strings.NewReader(added), body), p.sum)}
+	var errs []error
+	p.inTime(in, func() {
+		errs = tee(ctx, func(i int) deliver.Envelope { return envelopeFor(env, msg, ids[i]) }, parts, count)
+	})
+	if err := in.Source.Err(); err != nil {
+		return err
+	}
+	msg.size = count.n
+	p.sum.Sum(msg.sum[:0])
+	msg.content = content()
+	p.account(msg, parts, ids, errs)
+	if in.Source.Sure() && p.cur.full(p.limit, time.Now()) {
+		p.handOver(in.Left)
+	}
+	return p.side.Targets.allStopped()
+}
+
+// Stopped is the error to end with once no target is left.
+func (p *Pass) Stopped() error { return p.side.Targets.allStopped() }
+
+// open returns the parts that want the message and, beside each, the target
+// IDs it counts for there.
+func (p *Pass) open(ctx context.Context, msg *message) (parts []*part, ids [][]string) {
+	ts := p.side.Targets
+	for i := range ts.list {
+		t := &ts.list[i]
+		if slices.Contains(msg.Have, t.ID) {
+			continue
+		}
+		msg.pending++
+		if !msg.Wants(t.ID) || !ts.works(t) {
+			continue
+		}
+		if part := p.part(ctx, t, state.Delivered); part != nil {
+			parts, ids = append(parts, part), append(ids, []string{t.ID})
+		}
+	}
+	if len(msg.SetAside) > 0 && ts.works(ts.quarantine) {
+		if part := p.part(ctx, ts.quarantine, state.SetAside); part != nil {
+			parts, ids = append(parts, part), append(ids, msg.SetAside)
+		}
+	}
+	return parts, ids
+}
+
+// account notes the outcome of Add in each part.
+func (p *Pass) account(msg *message, parts []*part, ids [][]string, errs []error) {
+	staged := false
+	for i, part := range parts {
+		if errs[i] == nil {
+			part.deliveries = append(part.deliveries, delivery{msg, ids[i]})
+			staged = true
+			continue
+		}
+		p.side.failDelivery(&msg.Item, part.target, errs[i])
+	}
+	if staged {
+		p.cur.msgs = append(p.cur.msgs, msg)
+		p.cur.bytes += msg.size
+	}
+}
+
+// failDelivery sorts the failure of one target: the target's or the message's.
+func (s *Side) failDelivery(it *plan.Item, t *Target, err error) {
+	var de *deliver.Error
+	if !errors.As(err, &de) || de.Stops() || t == s.Targets.quarantine {
+		s.Targets.stop(t, err)
+		return
+	}
+	s.Ledger.Fail(it, t.ID, err, false)
+}
+
+// handOver gives the current batch to the commit goroutine; left messages come
+// after it.
+func (p *Pass) handOver(left int) {
+	if p.cur != nil && len(p.cur.parts) > 0 {
+		p.commit.batches <- p.cur
+		p.limit = batchSize(2*p.limit, left, p.most)
+	}
+	p.cur = nil
+}
+
+// RecipientError says that a message has no usable field of its recipient.
+type RecipientError struct {
+	Header     string
+	Occurrence int
+}
+
+func (e *RecipientError) Error() string {
+	return fmt.Sprintf("no usable %s field (occurrence %d)", e.Header, e.Occurrence)
+}
+
+// envelope makes what the targets learn of a message.
+func (s *Side) envelope(h header.Header, msg *message) (deliver.Envelope, error) {
+	e := deliver.Envelope{
+		Account: s.Account,
+		UID:     msg.UID,
+		Size:    msg.Size,
+		Date:    h.Date(s.Journal.Now()),
+	}
+	e.Sender, e.HasSender = h.Sender()
+	e.MessageID, _ = h.Get("Message-ID", 1)
+	rule := s.Policy.Envelope
+	if rule.Header == "" {
+		return e, nil
+	}
+	rcpt, ok := h.Recipient(rule)
+	if !ok {
+		return e, &deliver.Error{Class: deliver.Later, Err: &RecipientError{rule.Header, max(rule.Occurrence, 1)}}
+	}
+	e.Recipients = []string{rcpt}
+	return e, nil
+}
+
+// envelopeFor leaves out the recipients that already have the message.
+func envelopeFor(e deliver.Envelope, msg *message, ids []string) deliver.Envelope {
+	if len(ids) == 1 {
+		e.Served = msg.Served[ids[0]]
+	}
+	return e
+}
+
+// tag is the field that a target wants at the top of this message. With more
+// than one target all of them get it.
+func tag(ctx context.Context, e deliver.Envelope, parts []*part) (string, error) {
+	var tags strings.Builder
+	for _, p := range parts {
+		t, ok := p.target.Deliverer.(deliver.Tagger)
+		if !ok {
+			continue
+		}
+		text, err := t.Tag(ctx, e)
+		if err != nil {
+			return "", err
+		}
+		tags.WriteString(text)
+	}
+	return tags.String(), nil
+}
+
+// counter counts the bytes that were delivered.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}

@@ -1,0 +1,167 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
+	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// Target is one place that messages go to.
+type Target struct {
+	// ID names the target in the state. It must not change while messages
+	// are incomplete.
+	ID string
+	deliver.Deliverer
+}
+
+// limited reports whether the target cannot be queried after a crash, so that
+// it takes few messages at a time.
+func (t *Target) limited() bool {
+	_, ok := t.Deliverer.(deliver.BatchLimiter)
+	return ok
+}
+
+// Targets are the places of one account, and which of them take nothing more in
+// this run. Both sides of the run use them.
+type Targets struct {
+	log        *slog.Logger
+	list       []Target
+	quarantine *Target // nil if there is none
+
+	mu     sync.Mutex
+	broken map[*Target]error
+}
+
+// NewTargets returns those of one run; quarantine may be nil.
+func NewTargets(log *slog.Logger, list []Target, quarantine *Target) *Targets {
+	return &Targets{log: log, list: list, quarantine: quarantine, broken: make(map[*Target]error)}
+}
+
+// IDs are those of the targets that a message must reach to be done.
+func (ts *Targets) IDs() []string {
+	ids := make([]string, len(ts.list))
+	for i := range ts.list {
+		ids[i] = ts.list[i].ID
+	}
+	return ids
+}
+
+// Limit is the most messages in one transaction: the smallest bound of all
+// targets, and at most n.
+func (ts *Targets) Limit(n int) int {
+	for i := range ts.list {
+		if l, ok := ts.list[i].Deliverer.(deliver.BatchLimiter); ok {
+			n = min(n, l.MaxBatch())
+		}
+	}
+	return max(n, 1)
+}
+
+// works reports whether the target takes messages.
+func (ts *Targets) works(t *Target) bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return t != nil && ts.broken[t] == nil
+}
+
+// stop takes a target out for the rest of the run.
+func (ts *Targets) stop(t *Target, err error) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.broken[t] == nil {
+		ts.broken[t] = err
+		if !errors.Is(err, context.Canceled) { // else it is the run that stopped
+			ts.log.Error("target stopped", "target", t.ID, "err", err)
+		}
+	}
+}
+
+// allStopped is the error to end with once no target is left.
+func (ts *Targets) allStopped() error {
+	for i := range ts.list {
+		if ts.works(&ts.list[i]) {
+			return nil
+		}
+	}
+	return ledger.Join(ts.Errors()...)
+}
+
+// Errors are those of the targets that stopped.
+func (ts *Targets) Errors() (errs []error) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for i := range ts.list {
+		errs = append(errs, ts.broken[&ts.list[i]])
+	}
+	errs = append(errs, ts.broken[ts.quarantine])
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
+// live reports whether a working target wants the message.
+func (ts *Targets) live(it *plan.Item) bool {
+	if len(it.SetAside) > 0 && ts.works(ts.quarantine) {
+		return true
+	}
+	for i := range ts.list {
+		if t := &ts.list[i]; it.Wants(t.ID) && ts.works(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// wanted opens the first part of each target that lacks one of the messages, and
+// drops the messages that no working target wants: they would be retrieved for
+// nothing, again in each run until a relay is back.
+func (p *Pass) wanted(ctx context.Context, items []plan.Item) []plan.Item {
+	ts := p.side.Targets
+	p.cur = newBatch()
+	for i := range ts.list {
+		t := &ts.list[i]
+		if ts.works(t) && slices.ContainsFunc(items, func(it plan.Item) bool { return it.Wants(t.ID) }) {
+			p.part(ctx, t, state.Delivered)
+		}
+	}
+	if ts.works(ts.quarantine) && slices.ContainsFunc(items, func(it plan.Item) bool { return len(it.SetAside) > 0 }) {
+		p.part(ctx, ts.quarantine, state.SetAside)
+	}
+	out := items
+	if slices.ContainsFunc(items, func(it plan.Item) bool { return !ts.live(&it) }) {
+		out = p.drop(items)
+	}
+	if len(out) == 0 {
+		_ = p.cur.abort() // nothing was added
+		p.cur = nil
+	}
+	return out
+}
+
+// drop leaves out the messages that no working target wants.
+func (p *Pass) drop(items []plan.Item) (out []plan.Item) {
+	for _, it := range items {
+		switch {
+		case p.side.Targets.live(&it):
+			out = append(out, it)
+		case len(it.Have) > 0:
+			p.side.Ledger.Partly(it.Key)
+		}
+	}
+	return out
+}
+
+// part is the batch's part for a target; nil if the target stopped over it.
+func (p *Pass) part(ctx context.Context, t *Target, s state.Status) *part {
+	part, err := p.cur.part(ctx, t, s)
+	if err != nil {
+		p.side.Targets.stop(t, err)
+		return nil
+	}
+	return part
+}

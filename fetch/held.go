@@ -1,0 +1,181 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/commit"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
+	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/fetch/session"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// Held is an account whose state, and so whose maildrop, no other process works
+// on: what a run, and whatever else asks the server, begins with.
+type Held struct {
+	Account *Account
+	DB      *state.DB // nil in a Plan before the first run
+	Facts   state.Facts
+	// Failures are those on record.
+	Failures map[state.Key][]state.Failure
+	// Known is how many entries the state holds, done or not.
+	Known   int
+	Targets *commit.Targets
+	Drop    *session.Maildrop
+	Journal *ledger.Journal
+	Ledger  *ledger.Ledger
+
+	f *Fetcher
+}
+
+func (f *Fetcher) prepare(a *Account) *Held {
+	log := f.log().With("account", a.Name)
+	return &Held{
+		Account: a,
+		Targets: commit.NewTargets(log, a.Targets, a.SetAside),
+		Journal: ledger.NewJournal(log, f.now, func(p ledger.Progress) { f.report(Event{Account: a.Name, Progress: p}) }),
+		f:       f,
+	}
+}
+
+// Hold calls fn while it holds the account's state.
+func (f *Fetcher) Hold(ctx context.Context, a *Account, fn func(*Held) error) error {
+	h := f.prepare(a)
+	return h.holding(ctx, func() error { return fn(h) })
+}
+
+// StatePath is the account's state file.
+func (h *Held) StatePath() string { return state.Path(h.f.StateDir, h.Account.ID) }
+
+func (h *Held) holding(ctx context.Context, fn func() error) (err error) {
+	h.DB, err = state.OpenContext(ctx, h.StatePath(), state.Options{Wait: h.Account.Wait})
+	if err != nil {
+		return inUse(err)
+	}
+	defer func() {
+		if cerr := h.DB.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	if err := h.load(); err != nil {
+		return err
+	}
+	return fn()
+}
+
+// reading calls fn with the state open for reading; DB is nil before the first
+// run.
+func (h *Held) reading(ctx context.Context, fn func() error) (err error) {
+	h.DB, err = state.OpenContext(ctx, h.StatePath(), state.Options{Wait: h.Account.Wait, ReadOnly: true})
+	if errors.Is(err, os.ErrNotExist) {
+		h.DB = nil
+		return fn()
+	}
+	if err != nil {
+		return inUse(err)
+	}
+	defer func() {
+		_ = h.DB.Close()
+		h.DB = nil
+	}()
+	return fn()
+}
+
+// inUse says in words for a person that the state is locked.
+func inUse(err error) error {
+	if !errors.Is(err, state.ErrLocked) {
+		return err
+	}
+	return &Error{Exit: ExitTemp, Err: errors.New("another run is working on this maildrop"), Why: WhyInUse}
+}
+
+// load reads what is on record of the maildrop and its server, and joins what
+// its sessions need.
+func (h *Held) load() error {
+	if h.DB != nil {
+		err := h.DB.View(func(v *state.View) error {
+			h.Facts, h.Failures, h.Known = v.Facts(), v.Failures(), v.Len()
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		now := h.Journal.Now()
+		if plan.NoteJump(&h.Facts, now) {
+			h.Journal.Note(jumpNote(&h.Facts))
+		}
+		session.Recheck(&h.Facts, now)
+	}
+	h.join()
+	return nil
+}
+
+func (h *Held) join() {
+	a := h.Account
+	h.Ledger = ledger.New(h.Journal, &a.Policy, h.Failures, a.SetAside != nil)
+	side := &commit.Side{
+		Account: a.Name, Host: a.Server.Host, Policy: &a.Policy, Targets: h.Targets, DB: h.DB, Ledger: h.Ledger, Journal: h.Journal,
+		Batch: h.f.Batch, BatchAge: h.f.batchAge, Grace: h.f.grace(),
+	}
+	dialer := &session.Dialer{
+		Server: a.Server, UTF8: a.UTF8, Wait: a.Wait, Renew: a.Renew, Keep: a.Policy.Keep, ProveEach: side.Limit() == 1,
+		Facts: &h.Facts, Journal: h.Journal,
+	}
+	book := &session.Book{
+		DB: h.DB, Facts: &h.Facts, Policy: &a.Policy, Limits: a.Limits, Targets: h.Targets.IDs(), LongList: h.f.longList,
+		Ledger: h.Ledger, Journal: h.Journal,
+	}
+	h.Drop = session.New(dialer, book, side, a.Limits.Rate)
+	h.Drop.Exactly = a.Exactly
+}
+
+// Recover settles what an interrupted run left.
+func (h *Held) Recover(ctx context.Context) error {
+	return commit.Recover(ctx, h.DB, h.Targets.IDs(), h.f.Recover, h.Journal)
+}
+
+// jumpNote says that the clock was set.
+func jumpNote(f *state.Facts) string {
+	by, way := f.ClockJumped.Sub(f.ClockFrom), "after"
+	if by < 0 {
+		by, way = -by, "before"
+	}
+	gap := ledger.Counted(int(by.Hours()/24), "day")
+	if by < 48*time.Hour {
+		gap = by.Round(time.Minute).String()
+	}
+	return fmt.Sprintf("this run is %s %s the last one: if mailhaul was not stopped so long, the clock was set; `keep` and `remember` count days from now on", gap, way)
+}
+
+// Open opens a session, once the server allows it, and returns the listed
+// messages. Who asks the server for the first time in a run calls Await before.
+func (h *Held) Open(ctx context.Context) (*session.Session, []plan.Item, error) {
+	if err := h.Drop.Dialer.Await(ctx, true); err != nil {
+		return nil, nil, err
+	}
+	s, err := h.Drop.Open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	items, err := s.Rows()
+	if err == nil {
+		err = h.DB.Apply(&state.Change{Facts: &h.Facts}) // the login, for its LOGIN-DELAY
+	}
+	if err != nil {
+		s.Leave()
+		return nil, nil, err
+	}
+	return s, items, nil
+}
+
+// lookPauses are the waits before one looks once more for what was deleted.
+func (f *Fetcher) lookPauses() []time.Duration {
+	if f.pauses != nil {
+		return f.pauses
+	}
+	return []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
+}
