@@ -315,7 +315,7 @@ func TestDesignHasEveryFaultPoint(t *testing.T) {
 		manual = append(manual, m[1])
 	}
 	point := regexp.MustCompile(`"((?:durable|maildir|mbox|smtp|pipe|commit|recover|poll|purge|window|uidreset|reused)\.[a-z]+)"`)
-	for _, pattern := range []string{"fetch/*.go", "deliver/*/*.go"} {
+	for _, pattern := range []string{"fetch/*.go", "fetch/*/*.go", "deliver/*/*.go"} {
 		names, _ := filepath.Glob(filepath.Join(treeRoot, filepath.FromSlash(pattern)))
 		for _, name := range names {
 			text, err := os.ReadFile(name)

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
 )

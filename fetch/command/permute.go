@@ -4,8 +4,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 )
 
 // permute moves global options before the command and a command's options

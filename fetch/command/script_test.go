@@ -8,10 +8,11 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/mailhaul/mailhaul/fetch/command/exit"
-	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
 
 // TestMain also makes this binary the program under test: a script's

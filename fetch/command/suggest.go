@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/urfave/cli/v2"
 	"github.com/xrash/smetrics"
+
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 )
 
 // didYouMean returns `; did you mean "x"?` for the word that is closest to

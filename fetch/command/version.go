@@ -5,8 +5,9 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/urfave/cli/v2"
+
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 )
 
 // buildVersion is set by the Makefile.

@@ -34,7 +34,7 @@ func TestEnumsAreComplete(t *testing.T) {
 		"tls":              complete[pop3.Security](t, "../pop3"),
 		"pipelining":       complete[pop3.Pipelining](t, "../pop3"),
 		"auth":             complete[sasl.Method](t, "../sasl"),
-		"utf8":             complete[session.UTF8](t, ".."),
+		"utf8":             complete[session.UTF8](t, "../session"),
 		"on_reject":        complete[plan.OnReject](t, "../plan"),
 		"gmail":            complete[plan.GmailMode](t, "../plan"),
 		"oauth.flow":       complete[provider.Flow](t, "../../oauth/provider"),
