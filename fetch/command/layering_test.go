@@ -31,7 +31,7 @@ var layers = map[string][]string{
 	"fetch/command/hook":    {"deliver/pipe", "fetch/command/term"},
 	"fetch/command/logging": {"fetch/command/term"},
 
-	"fetch/command/watch": {"fetch", "fetch/command/advice", "fetch/command/hook", "fetch/command/jsonline", "fetch/command/term", "fetch/config", "state", "deliver/durable"},
+	"fetch/command/watch": {"fetch", "fetch/ledger", "fetch/command/advice", "fetch/command/hook", "fetch/command/jsonline", "fetch/command/term", "fetch/config", "state", "deliver/durable"},
 
 	"fetch/command/account": {"fetch", "fetch/*", "fetch/command/advice", "fetch/command/exit", "fetch/command/hook", "fetch/command/route", "fetch/command/target", "fetch/command/term", "deliver", "deliver/*", "state", "oauth"},
 
