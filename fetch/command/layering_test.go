@@ -23,7 +23,7 @@ var layers = map[string][]string{
 
 	"fetch/command/exit": {"fetch", "fetch/config"},
 
-	"fetch/command/term": {"fetch", "fetch/command/advice", "fetch/command/exit", "fetch/command/jsonline"},
+	"fetch/command/term": {"fetch", "fetch/ledger", "fetch/command/advice", "fetch/command/exit", "fetch/command/jsonline"},
 
 	// Advice knows every error: it looks down only.
 	"fetch/command/advice": {"fetch", "fetch/*", "fetch/command/exit", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
@@ -42,13 +42,16 @@ var layers = map[string][]string{
 	"fetch/command/jsonline": {"fetch", "fetch/plan", "state"},
 	"fetch/command/route":    {"fetch", "fetch/config", "fetch/pop3", "fetch/command/advice", "fetch/command/hook"},
 
-	"fetch":               {"fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "deliver", "deliver/fault", "state"},
+	"fetch":               {"fetch/session", "fetch/commit", "fetch/ledger", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "deliver", "deliver/fault", "state"},
+	"fetch/session":       {"fetch/commit", "fetch/ledger", "fetch/plan", "fetch/header", "fetch/pop3", "deliver", "deliver/fault", "state"},
+	"fetch/commit":        {"fetch/ledger", "fetch/plan", "fetch/header", "deliver", "deliver/fault", "state"},
+	"fetch/ledger":        {"fetch/plan", "fetch/pop3", "deliver", "state"},
 	"fetch/plan":          {"fetch/header", "fetch/pop3", "state"},
 	"fetch/header":        {"state"},
 	"fetch/schedule":      {},
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/sasl":          {},
-	"fetch/config":        {"fetch", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "fetch/sasl", "oauth", "oauth/provider"},
+	"fetch/config":        {"fetch", "fetch/session", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "fetch/sasl", "oauth", "oauth/provider"},
 	"fetch/autoconf":      {},
 	"fetch/pop3/pop3test": {},
 	"fetch/fetchtest":     {"fetch", "fetch/*", "fetch/pop3/pop3test", "deliver", "deliver/*", "deliver/smtp/smtptest", "state"},
