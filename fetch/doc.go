@@ -4,17 +4,20 @@
 //
 // # The walk of one message
 //
-// Account -> a slot (total and per-host limits) -> intents left by a crash are
-// settled, before any network -> session, TLS, login -> UIDL and LIST in one
-// flight -> Diff -> RETR window -> Batch.Add -> Prepare -> state.Apply{settle
-// the last batch, intend this one} -> Publish -> the next Apply settles it ->
-// DELE and QUIT in one flight -> entries long unlisted drop.
+//	Fetcher.Run       waits for a worker slot, holds the state (held.go)
+//	commit.Recover    settles what an interrupted run left, before any network
+//	session.Dialer    connects, secures, logs in; the listing follows
+//	plan.Diff         decides: listing x what is on record x policy
+//	Session.retrieve  asks for the bodies, many in one round trip
+//	commit.Pass       stages each into a batch; the commit goroutine makes it
+//	                  durable, records the intent, publishes, settles
+//	DeleteAndQuit     deletes what is settled and unwanted
+//	run.record        writes what the run came to
 //
 // Data flows one way. Two goroutines work on an account: the network side
-// (retrieve.go) stages messages into batches, the commit side (commit.go)
-// makes one batch at a time durable and visible. At most one batch is staged
-// while one is committed, so memory does not grow with the mailbox or with a
-// message.
+// (package session) and the commit side (package commit); package ledger holds
+// what both share. At most one batch is staged while one is committed, so memory
+// does not grow with the mailbox or with a message.
 //
 // # The six laws
 //

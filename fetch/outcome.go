@@ -79,7 +79,7 @@ func nextRun(exit Exit, next string) string {
 	case ExitData, ExitUnavailable, ExitTemp, ExitInterrupted, ExitTerminated:
 		return "; " + next
 	}
-	return "; once this is mended, " + next
+	return "; once this is fixed, " + next
 }
 
 // PurgeError is the end of a purge before all was done or proven.

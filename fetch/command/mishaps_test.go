@@ -305,7 +305,7 @@ func (s *scene) checkState(before []byte) {
 // meanings are patterns of what a failure means for the mail.
 var meanings = map[string]string{
 	"goes on":   `(?m)^  mail: this run deleted nothing from the server; the next run goes on from here$`,
-	"fixed":     `(?m)^  mail: this run deleted nothing from the server; once this is mended, the next run goes on from here$`,
+	"fixed":     `(?m)^  mail: this run deleted nothing from the server; once this is fixed, the next run goes on from here$`,
 	"unchanged": `(?m)^  mail: nothing was changed, here or on the server$`,
 	"untouched": `(?m)^  mail: nothing was deleted, here or on the server$`,
 	"not done":  `(?m)^  hint: Nothing was (done|fetched|changed|imported|checked)`,

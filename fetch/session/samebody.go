@@ -174,16 +174,17 @@ func (n *identity) compare(ctx context.Context, items []plan.Item, doubt func(*p
 			change.Forget = append(change.Forget, it.Key)
 		}
 	}
-	n.noteCompared(len(out.other), len(items)-len(out.same)-len(out.other))
+	n.book.noteCompared(len(out.other), len(items)-len(out.same)-len(out.other))
 	return out, n.book.applyCompared(change)
 }
 
-func (n *identity) noteCompared(other, unclear int) {
+// noteCompared says what a comparison found.
+func (b *Book) noteCompared(other, unclear int) {
 	if other > 0 {
-		n.book.Journal.Note("the server uses unique-ids again: " + ledger.Counted(other, "new message") + " recognised by the content")
+		b.Journal.Note("the server uses unique-ids again: " + ledger.Counted(other, "new message") + " recognised by the content")
 	}
 	if unclear > 0 {
-		n.book.Journal.Note(ledger.Counted(unclear, "message") + " could not be compared with what was delivered under the same unique-id, and so not deleted; a later run tries again")
+		b.Journal.Note(ledger.Counted(unclear, "message") + " could not be compared with what was delivered under the same unique-id, and so not deleted; a later run tries again")
 	}
 }
 

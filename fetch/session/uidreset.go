@@ -67,7 +67,7 @@ func (n *identity) recognise(ctx context.Context, p *plan.Plan, contents bool) (
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, n.trustUnknown(lost)
+		return nil, lost.trustUnknown()
 	}
 	n.book.Journal.Note(fmt.Sprintf("the server gave its messages new unique-ids (UIDs): %d of %d were recognised by their headers and are not fetched again", len(found), len(unknown)))
 	return found, nil
@@ -193,9 +193,9 @@ func sizeFits(delivered, listed int64) bool {
 // trustUnknown decides when no header is known. If we could compare, the
 // messages are new. If what is gone was never seen by us (a list taken over
 // from another program), nobody can tell, and nothing is fetched.
-func (n *identity) trustUnknown(lost lostEntries) error {
-	if lost.count < minBlind || lost.blind*2 < lost.count {
+func (l *lostEntries) trustUnknown() error {
+	if l.count < minBlind || l.blind*2 < l.count {
 		return nil
 	}
-	return &UnknownMailError{lost.count}
+	return &UnknownMailError{l.count}
 }
