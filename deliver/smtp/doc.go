@@ -12,10 +12,10 @@
 // A relay takes a message at the final dot, and says so in its reply. Until
 // the last octet of that dot was handed to the system nothing can have been
 // delivered, and every failure is safe to retry. If the connection is lost, or
-// this process dies, between the dot and the reply, nobody can tell: the
+// this process dies between the dot and the reply, nobody can know: the
 // message is sent again by the next run, and may then exist twice. MaxBatch is
 // 1, so that no more than one message is ever at that risk. Recover answers
-// Unknown for the same reason: neither protocol can be asked afterwards.
+// Unknown for the same reason: neither protocol can be queried after a crash.
 //
 // # What a reply means
 //

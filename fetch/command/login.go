@@ -147,9 +147,9 @@ func runLogout(c *cli.Context) error {
 	case err != nil:
 		return account.TokenError(err)
 	case told:
-		fmt.Fprintf(e.out.Out, "%s: logged out, and the provider was told\n", t.Account)
+		fmt.Fprintf(e.out.Out, "%s: logged out, and revoked at the provider\n", t.Account)
 	default:
-		fmt.Fprintf(e.out.Out, "%s: tokens removed here; the provider cannot be told by this way: withdraw consent in the account's security settings\n", t.Account)
+		fmt.Fprintf(e.out.Out, "%s: tokens removed here; this provider cannot revoke a login from here: withdraw consent in the account's security settings\n", t.Account)
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func TestOAuthFromLoginToLogout(t *testing.T) {
 		t.Errorf("%d refreshes, want 1", n)
 	}
 
-	wantOut(t, say("logout", "lab"), "lab: logged out, and the provider was told")
+	wantOut(t, say("logout", "lab"), "lab: logged out, and revoked at the provider")
 	wantOut(t, say("logout", "lab"), "lab: was not logged in")
 	wantOut(t, say("--json", "logout", "lab"), `{"account":"lab","provider_told":false,"was_logged_in":false}`)
 	if len(p.revoked) != 1 || !strings.HasPrefix(p.revoked[0], "refresh-") {

@@ -30,7 +30,7 @@ type page struct {
 	Refused               []refused
 }
 
-// refused is a message that was set aside, and where it is.
+// refused is a message in the quarantine, and where it is.
 type refused struct {
 	fetch.Inspected
 	Where string

@@ -55,7 +55,7 @@ func warnings() []warning {
 				return strings.Repeat("x", num/3) + fmt.Sprint(num, " ", size)
 			}
 		}), step: "list", detail: "1 malformed sizes, the first: x3", advice: "a size is only a hint"},
-		{name: "no UIDL", server: with(func(o *pop3test.Options) { o.NoUIDL = true }), step: "uidl", detail: "the server has none", advice: "messages are told apart by their headers"},
+		{name: "no UIDL", server: with(func(o *pop3test.Options) { o.NoUIDL = true }), step: "uidl", detail: "the server has none", advice: "messages are distinguished by their headers"},
 		{name: "TOP refused", server: with(func(o *pop3test.Options) { o.NoTOP = true }), step: "top", detail: "bad command", advice: "state mark-seen --before"},
 		{name: "TOP without a header", server: saying("TOP", "+OK\r\nnothing of the kind\r\n.\r\n"), step: "top", detail: "no header field in the 20 bytes", advice: "state mark-seen --before"},
 		{name: "TOP with an empty reply", server: saying("TOP", "+OK\r\n.\r\n"), step: "top", detail: "no header field in the 0 bytes", advice: "state mark-seen --before"},

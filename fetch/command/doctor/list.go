@@ -32,7 +32,7 @@ func (w *walk) tellList(c *pop3.Client, list []pop3.Message, said announced, beg
 		w.warn("list", fmt.Sprintf("%d malformed sizes, the first: %s", rep.BadSizes, rep.BadSize), "a size is only a hint", began)
 	}
 	if !c.HasUIDL() {
-		w.warn("uidl", "the server has none", "messages are told apart by their headers (TOP), which takes longer; with keep: none it does not matter", began)
+		w.warn("uidl", "the server has none", "messages are distinguished by their headers (TOP), which takes longer; with keep: none it does not matter", began)
 	}
 }
 

@@ -69,7 +69,7 @@ func Metrics() []Metric {
 			stamp(func(s *state.StatusFile) time.Time { return s.Failing() })},
 		{"mailhaul_next_run_timestamp_seconds", "gauge", "When loop starts the next run.",
 			stamp(func(s *state.StatusFile) time.Time { return s.NextRun })},
-		{"mailhaul_running", "gauge", "Whether a run is under way.", count(func(s *state.StatusFile) int64 {
+		{"mailhaul_running", "gauge", "Whether a run is in progress.", count(func(s *state.StatusFile) int64 {
 			if s.Running() {
 				return 1
 			}

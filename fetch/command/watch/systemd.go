@@ -19,7 +19,7 @@ func (m *Systemd) tell(state string) { _, _ = daemon.SdNotify(false, state) }
 func (m *Systemd) Ready() { m.tell(daemon.SdNotifyReady) }
 
 func (m *Systemd) Stopping() {
-	m.tell(daemon.SdNotifyStopping + "\nSTATUS=finishing what is under way")
+	m.tell(daemon.SdNotifyStopping + "\nSTATUS=finishing runs in progress")
 }
 
 // Reloading is followed by ready. Type=notify-reload wants the time with it.

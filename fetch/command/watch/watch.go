@@ -20,7 +20,7 @@ type Watcher struct {
 	alerts  *alerts
 	hint    func(account string, err error) string
 	version string
-	Loop    bool // nobody else tells of failures and notes
+	Loop    bool // nothing else reports failures and notes
 	changed chan struct{}
 
 	mu      sync.Mutex
