@@ -98,6 +98,34 @@ func TestDeadLinksAreFound(t *testing.T) {
 	}
 }
 
+// TestNamedFilesExist looks for each source file that a page names. A name
+// without a directory, as in "fetch/pop3/wire.go, dot.go", is in that of the one
+// before it.
+func TestNamedFilesExist(t *testing.T) {
+	n := 0
+	for name, text := range docPages(t) {
+		if strings.HasSuffix(name, "performance.md") {
+			continue // commands with patterns
+		}
+		dir := ""
+		for _, file := range regexp.MustCompile(`[\w./-]+\.go\b`).FindAllString(text, -1) {
+			file = strings.TrimPrefix(file, "../")
+			if strings.Contains(file, "/") {
+				dir = filepath.Dir(file)
+			} else {
+				file = filepath.Join(dir, file)
+			}
+			if _, err := os.Stat(filepath.Join(treeRoot, file)); err != nil {
+				t.Errorf("%s names %s, which does not exist", name, file)
+			}
+			n++
+		}
+	}
+	if n < 50 {
+		t.Errorf("only %d files found", n)
+	}
+}
+
 // TestTroubleshootingQuotes looks for each error text that the page explains in
 // the program, and in what the scripts expect of it.
 func TestTroubleshootingQuotes(t *testing.T) {
