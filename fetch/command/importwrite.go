@@ -12,8 +12,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
+	"github.com/mailhaul/mailhaul/fetch/command/setup"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
@@ -27,11 +27,11 @@ func (r *importRun) write(path string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 	default:
 		if err = r.writeSecrets(); err == nil {
-			err = writeNew(path, r.result.YAML())
+			err = setup.WriteNew(path, r.result.YAML())
 		}
 	}
 	if err != nil {
-		return cannotWrite(err, advice.WriteImport)
+		return setup.CannotWrite(err, advice.WriteImport)
 	}
 	off := 0
 	for _, a := range r.result.Accounts {
@@ -42,14 +42,6 @@ func (r *importRun) write(path string) error {
 	fmt.Fprintf(r.out.Err, "mailhaul: wrote %s to %s, %d of them not enabled: its comments say what could not be carried over; then: mailhaul check --connect\n",
 		term.Plural(len(r.result.Accounts), "account"), term.Printable(path), off)
 	return nil
-}
-
-// cannotWrite is an error with exit code 73, and with text unless it has its own.
-func cannotWrite(err error, text string) error {
-	if !errors.As(err, new(*advice.Error)) {
-		err = advice.Give(err, text)
-	}
-	return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err}
 }
 
 // writeSecrets writes the passwords of the other configuration to files that
@@ -63,7 +55,7 @@ func (r *importRun) writeSecrets() error {
 			if strings.TrimRight(string(old), "\n") == s.Value {
 				continue
 			}
-			return cannotWrite(fmt.Errorf("%s already holds another password", s.Path), advice.OtherPassword)
+			return setup.CannotWrite(fmt.Errorf("%s already holds another password", s.Path), advice.OtherPassword)
 		}
 		if err := durable.WriteFile(s.Path, []byte(s.Value+"\n")); err != nil {
 			return err

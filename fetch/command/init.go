@@ -5,22 +5,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/mailhaul/mailhaul/fetch/autoconf"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
-	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
+	"github.com/mailhaul/mailhaul/fetch/command/setup"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
-	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 func initCommand() *cli.Command {
@@ -51,189 +49,89 @@ func initCommand() *cli.Command {
 	}
 }
 
-// setup is one run of init: what is known of the account so far.
-type setup struct {
-	*call
-	*term.Dialogue
-	c       *cli.Context
-	path    string         // the configuration
-	old     *config.Config // what is in it; nil if there is none
-	address string
-	name    string // of the account
-	host    string
-	port    int
-	tls     string
-	user    string
-	via     string             // how the server was found
-	known   provider.Provider  // zero: nothing is known
-	found   *autoconf.Proposal // nil if the server is from the own table or the person
-	caFile  string
-	oauth   config.Map // of the configuration; nil without
-	way     oauth.LoginOptions
-	secret  secretPlan
-	to      []config.Target
-	relay   string // where a mail server of this machine would listen
-}
-
 func runInit(c *cli.Context) error {
 	if c.Args().Present() {
 		return exit.Usagef("init takes no arguments; the address goes with --address")
 	}
-	way, err := loginOptions(c)
+	e, err := newCall(c)
 	if err != nil {
 		return err
 	}
-	s, err := newSetup(c)
+	o, err := e.setupOptions(c)
 	if err != nil {
 		return err
 	}
-	s.way = way
-	written, err := s.run(c.Context)
+	if err := e.findState(c); err != nil {
+		return err
+	}
+	written, err := setup.Run(c.Context, o, e.out, firstFetch{e})
 	if err != nil && !written {
-		fmt.Fprintln(s.out.Err, "mailhaul: no configuration was written")
+		fmt.Fprintln(e.out.Err, "mailhaul: no configuration was written")
 	}
 	return err
 }
 
-func newSetup(c *cli.Context) (*setup, error) {
-	e, err := newCall(c)
-	if err != nil {
+func (e *call) setupOptions(c *cli.Context) (*setup.Options, error) {
+	o := &setup.Options{
+		Address: c.String("address"), Account: c.String("account"), Server: c.String("server"), TLS: c.String("tls"), User: c.String("user"),
+		CAFile: c.String("ca-file"), To: c.StringSlice("to"),
+		PasswordCommand: c.String("password-command"), PasswordFile: c.String("password-file"),
+		ClientID: c.String("client-id"), ClientSecretFile: c.String("client-secret-file"), ISPDB: c.String("ispdb"),
+		Keyring: c.Bool("keyring"), Offline: c.Bool("offline"), NoConnect: c.Bool("no-connect"), AskNothing: c.Bool("yes"),
+		Path: cmp.Or(c.String("config"), config.DefaultPath()), Config: configOptions(), Relay: "127.0.0.1:25",
+	}
+	var err error
+	if o.Way, err = loginOptions(c); err != nil {
 		return nil, err
 	}
-	s := &setup{call: e, c: c, Dialogue: term.NewDialogue(e.out.Streams, c.Bool("yes") || e.out.JSON), relay: "127.0.0.1:25"}
-	s.path = cmp.Or(c.String("config"), config.DefaultPath())
-	s.old, err = config.Load(s.path, configOptions())
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	if c.IsSet("config") && os.Getenv("MAILHAUL_CONFIG") != o.Path {
+		o.Named = " -c " + o.Path
+	}
+	o.Old, err = config.Load(o.Path, o.Config)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, exit.Config(fmt.Errorf("%w\nput this right before an account is added", err))
 	}
-	e.conf = s.old
-	if s.caFile = c.String("ca-file"); s.caFile != "" {
-		if _, err := config.Roots(s.caFile); err != nil {
-			return nil, exit.Usagef("--ca-file: %w", err)
-		}
-		if s.caFile, err = filepath.Abs(s.caFile); err != nil {
-			return nil, err
-		}
+	e.conf = o.Old
+	if o.CAFile == "" {
+		return o, nil
 	}
-	return s, e.findState(c)
+	if _, err := config.Roots(o.CAFile); err != nil {
+		return nil, exit.Usagef("--ca-file: %w", err)
+	}
+	o.CAFile, err = filepath.Abs(o.CAFile)
+	return o, err
 }
 
-// run asks, tests and writes. It reports whether a configuration was written.
-func (s *setup) run(ctx context.Context) (written bool, err error) {
-	for _, step := range []func(context.Context) error{
-		s.askAddress, s.askServer, s.askName, s.askTargets, s.askLogin,
-	} {
-		if err := step(ctx); err != nil {
-			return false, err
-		}
-	}
-	if !s.c.Bool("no-connect") {
-		if err := s.try(ctx); err != nil {
-			return false, err
-		}
-	}
-	if written, err = s.write(ctx); !written || err != nil {
-		return written, err
-	}
-	return true, s.farewell()
+// firstFetch implements setup.Runner.
+type firstFetch struct{ e *call }
+
+func (f firstFetch) Builder() *account.Builder { return f.e.builder }
+
+func (f firstFetch) UI(in io.Reader, paste bool) oauth.UI {
+	return &loginUI{in: in, out: f.e.out.Out, json: f.e.out.JSON, paste: paste}
 }
 
-// say tells the person something; a script wants results only.
-func (s *setup) say(format string, args ...any) {
-	if !s.out.JSON && !s.out.Quiet {
-		fmt.Fprintf(s.out.Out, format+"\n", args...)
+// Preview shows what the first fetch would do.
+func (f firstFetch) Preview(ctx context.Context, a *config.Account, say func(format string, args ...any)) error {
+	const rows = 5
+	list, err := f.e.build([]*config.Account{a}, func(*fetch.Account) {})
+	if err != nil {
+		return err
 	}
-}
-
-func (s *setup) askAddress(ctx context.Context) (err error) {
-	s.address = s.c.String("address")
-	for {
-		if s.address == "" {
-			if s.address, err = s.Line(ctx, "Mail address", "", "--address"); err != nil {
-				return err
-			}
-		}
-		if _, _, ok := autoconf.Split(s.address); ok {
+	plan, _, err := f.e.fetcher().Plan(ctx, list[0])
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		var temp interface{ Temporary() bool }
+		if errors.As(err, &temp) && temp.Temporary() {
+			say("The plan of the first fetch cannot be shown now: %s", term.Printable(err.Error()))
 			return nil
 		}
-		if s.Mute || s.c.IsSet("address") {
-			return exit.Usagef("--address: %q is not a mail address", s.address)
-		}
-		s.say("%q is not a mail address.", s.address)
-		s.address = ""
+		return err
+	case f.e.out.JSON || f.e.out.Quiet:
+		return nil
 	}
-}
-
-// askName finds a name for the account that is not taken.
-func (s *setup) askName(ctx context.Context) (err error) {
-	proposal := s.c.String("account")
-	if proposal == "" {
-		proposal = s.freeName(nameFrom(s.address))
-	}
-	for {
-		if s.name, err = s.Line(ctx, "Name of the account", proposal, "--account"); err != nil {
-			return err
-		}
-		problem := ""
-		switch {
-		case !fitName.MatchString(s.name):
-			problem = "an account's name is made of letters, digits and . _ - + @, and starts with a letter or digit"
-		case s.taken(s.name):
-			problem = fmt.Sprintf("%s has an account %q already", s.path, s.name)
-		default:
-			return nil
-		}
-		if s.Mute {
-			return exit.Usagef("--account: %s", problem)
-		}
-		s.say("%s.", problem)
-		proposal = s.freeName(nameFrom(s.address))
-	}
-}
-
-var fitName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+@-]*$`)
-
-// nameFrom proposes a name: that of the domain, as people say it.
-func nameFrom(address string) string {
-	_, domain, _ := autoconf.Split(address)
-	name, _, _ := strings.Cut(domain, ".")
-	return name
-}
-
-func (s *setup) taken(name string) bool {
-	return s.old != nil && slices.ContainsFunc(s.old.Accounts, func(a *config.Account) bool { return a.Name == name })
-}
-
-func (s *setup) freeName(name string) string {
-	for n, free := 2, name; ; n++ {
-		if !s.taken(free) {
-			return free
-		}
-		free = fmt.Sprintf("%s-%d", name, n)
-	}
-}
-
-// farewell says what comes next.
-func (s *setup) farewell() error {
-	if s.out.JSON {
-		out := jsonline.Init{Account: s.name, Config: s.path, Server: s.server(), TLS: s.tls, User: s.user, Source: s.via}
-		for _, t := range s.to {
-			out.Deliver = append(out.Deliver, t.ID())
-		}
-		return jsonline.Write(s.out.Out, out)
-	}
-	with := ""
-	if s.c.IsSet("config") && os.Getenv("MAILHAUL_CONFIG") != s.path {
-		with = " -c " + s.path
-	}
-	s.say("\nNext:")
-	if s.oauth != nil && s.c.Bool("no-connect") {
-		s.say("  mailhaul%s login %s", with, s.name)
-	}
-	s.say("  mailhaul%s fetch %s\n", with, s.name)
-	s.say("To begin with what arrives from now on, and leave the old mail on the server:")
-	s.say("  mailhaul%s state mark-seen %s --all", with, s.name)
-	return nil
+	say("\nThe first fetch would do this; nothing is deleted from the server (keep: all):")
+	return writePlan(f.e.out.Out, a.Name, &plan, rows, f.e.out.Width())
 }

@@ -66,6 +66,8 @@ var layers = map[string][]string{
 
 	"fetch/command/target": {"fetch", "fetch/config", "deliver", "deliver/*", "state"},
 
+	"fetch/command/setup": {"fetch", "fetch/autoconf", "fetch/command/account", "fetch/command/advice", "fetch/command/doctor", "fetch/command/exit", "fetch/command/jsonline", "fetch/command/target", "fetch/command/term", "fetch/config", "deliver/durable", "oauth", "oauth/provider"},
+
 	"fetch/command/target/toytest": {"fetch", "fetch/config", "fetch/command/target", "deliver"},
 
 	"fetch/pop3/pop3test/realtest": {"fetch/pop3/pop3test"},

@@ -1,4 +1,4 @@
-package command
+package setup
 
 import (
 	"context"
@@ -19,11 +19,29 @@ import (
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
-// askServer finds the server: as the person says, by the own table, or by what
+// server is what is known of the server and of its provider.
+type server struct {
+	host  string
+	port  int
+	tls   string
+	user  string
+	via   string             // how the server was found
+	known provider.Provider  // zero: nothing is known
+	found *autoconf.Proposal // nil if the server is from the own table or the person
+}
+
+// finder finds the server of an address.
+type finder struct {
+	*person
+	server
+	address string
+}
+
+// ask finds the server: as the person says, by the own table, or by what
 // the provider publishes; and has it confirmed.
-func (s *setup) askServer(ctx context.Context) error {
-	if s.c.IsSet("server") {
-		if err := s.setServer(s.c.String("server"), s.c.String("tls")); err != nil {
+func (s *finder) ask(ctx context.Context) error {
+	if s.o.Server != "" {
+		if err := s.setServer(s.o.Server, s.o.TLS); err != nil {
 			return exit.Usagef("--server: %w", err)
 		}
 		s.via = "as you said"
@@ -43,7 +61,7 @@ func (s *setup) askServer(ctx context.Context) error {
 	}
 	s.tell()
 	if s.Mute && s.found != nil && s.found.Foreign {
-		return advice.Give(&fetch.Error{Exit: fetch.ExitUsage, Err: errors.New(s.host + " is of another domain than the address, and only the unsigned DNS names it")}, advice.ForeignServer(s.server()))
+		return advice.Give(&fetch.Error{Exit: fetch.ExitUsage, Err: errors.New(s.host + " is of another domain than the address, and only the unsigned DNS names it")}, advice.ForeignServer(s.name()))
 	}
 	switch ok, err := s.Yes(ctx, "Use this server?"); {
 	case err != nil:
@@ -55,14 +73,14 @@ func (s *setup) askServer(ctx context.Context) error {
 }
 
 // askOther has the person name the server.
-func (s *setup) askOther(ctx context.Context) error {
+func (s *finder) askOther(ctx context.Context) error {
 	_, domain, _ := autoconf.Split(s.address)
 	for {
 		host, err := s.Line(ctx, "POP3 server (host or host:port)", "", "--server (no settings were found for this address)")
 		if err != nil {
 			return err
 		}
-		if err := s.setServer(host, s.c.String("tls")); err != nil {
+		if err := s.setServer(host, s.o.TLS); err != nil {
 			s.say("%s: %v (such as pop.%s)", term.Printable(host), err, domain)
 			continue
 		}
@@ -74,7 +92,7 @@ func (s *setup) askOther(ctx context.Context) error {
 }
 
 // setServer takes the server from the person: host or host:port.
-func (s *setup) setServer(server, mode string) error {
+func (s *finder) setServer(server, mode string) error {
 	host, port := server, ""
 	if h, p, err := net.SplitHostPort(server); err == nil {
 		host, port = h, p
@@ -100,9 +118,9 @@ func (s *setup) setServer(server, mode string) error {
 	return nil
 }
 
-func (s *setup) setUser(user string) {
-	if s.user = user; s.c.IsSet("user") {
-		s.user = s.c.String("user")
+func (s *finder) setUser(user string) {
+	if s.user = user; s.o.User != "" {
+		s.user = s.o.User
 	}
 }
 
@@ -114,7 +132,7 @@ func usualPort(mode string) int {
 }
 
 // server is host, or host:port if the port is not the usual one.
-func (s *setup) server() string {
+func (s *server) name() string {
 	if s.port == usualPort(s.tls) {
 		return s.host
 	}
@@ -123,13 +141,13 @@ func (s *setup) server() string {
 
 // find looks the provider up, nearest first: what is known here needs no
 // network, the mail exchanger one question to the DNS.
-func (s *setup) find(ctx context.Context) error {
+func (s *finder) find(ctx context.Context) error {
 	_, domain, _ := autoconf.Split(s.address)
 	if p := provider.OfDomain(domain); p != nil {
 		s.useProvider(p, "known to mailhaul")
 		return nil
 	}
-	if s.c.Bool("offline") {
+	if s.o.Offline {
 		return nil
 	}
 	client, err := s.lookupClient()
@@ -167,7 +185,7 @@ func (s *setup) find(ctx context.Context) error {
 	return nil
 }
 
-func (s *setup) useProvider(p *provider.Provider, via string) {
+func (s *finder) useProvider(p *provider.Provider, via string) {
 	s.known, s.via, s.port, s.tls = *p, p.Name+", "+via, 995, "implicit"
 	if len(p.Servers) > 0 {
 		s.host = p.Servers[0]
@@ -177,7 +195,7 @@ func (s *setup) useProvider(p *provider.Provider, via string) {
 
 // knownServer is what is known of the server's provider: of those that share
 // a server, the one of the address.
-func (s *setup) knownServer() provider.Provider {
+func (s *finder) knownServer() provider.Provider {
 	_, domain, _ := autoconf.Split(s.address)
 	if p := provider.OfDomain(domain); p != nil && slices.Contains(p.Servers, s.host) {
 		return *p
@@ -203,18 +221,18 @@ func wishes(p *provider.Provider) (lines []string) {
 }
 
 // lookupClient asks by the private authority too, if there is one.
-func (s *setup) lookupClient() (*autoconf.Client, error) {
-	c := &autoconf.Client{Database: s.c.String("ispdb")}
+func (s *finder) lookupClient() (*autoconf.Client, error) {
+	c := &autoconf.Client{Database: s.o.ISPDB}
 	if s.out.Verbose > 0 {
 		c.Progress = func(place string) { s.say("  asking %s", place) }
 	}
 	if c.Database != "" && !strings.HasSuffix(c.Database, "/") {
 		c.Database += "/"
 	}
-	if s.caFile == "" {
+	if s.o.CAFile == "" {
 		return c, nil
 	}
-	roots, err := config.Roots(s.caFile)
+	roots, err := config.Roots(s.o.CAFile)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +243,7 @@ func (s *setup) lookupClient() (*autoconf.Client, error) {
 }
 
 // tell shows what was found, and what the provider wants of people.
-func (s *setup) tell() {
+func (s *finder) tell() {
 	way := map[string]string{"implicit": "TLS from the start", "stls": "TLS by STLS", "none": "no TLS"}[s.tls]
 	s.say("Server: %s, port %d, %s, user %s", term.Printable(s.host), s.port, way, term.Printable(s.user))
 	s.say("  (%s)", term.Printable(s.via))

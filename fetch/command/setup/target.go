@@ -1,4 +1,4 @@
-package command
+package setup
 
 import (
 	"bufio"
@@ -15,65 +15,65 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
+	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// askTargets asks where the mail should go; what is on this machine is
+// targets asks where the mail should go; what is on this machine is
 // proposed.
-func (s *setup) askTargets(ctx context.Context) error {
-	if list := s.c.StringSlice("to"); len(list) > 0 {
-		return s.setTargets(list)
+func (s *person) targets(ctx context.Context, account string) ([]config.Target, error) {
+	if list := s.o.To; len(list) > 0 {
+		return parseTargets(list)
 	}
-	proposals := s.proposals(ctx)
+	proposals := s.proposals(ctx, account)
 	list := append(proposals, "somewhere else")
 	if s.Mute {
-		return s.setTargets(proposals[:1])
+		return parseTargets(proposals[:1])
 	}
 	n, err := s.Choose(ctx, "Where should the mail go?", list)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if n < len(proposals) {
-		return s.setTargets(proposals[n : n+1])
+		return parseTargets(proposals[n : n+1])
 	}
 	for {
-		to, err := s.Line(ctx, "Target ("+target.Rows().Forms()+")", "", "--to")
+		form, err := s.Line(ctx, "Target ("+target.Rows().Forms()+")", "", "--to")
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := s.setTargets([]string{to}); err == nil {
-			return nil
-		} else {
-			s.say("%s", term.Printable(err.Error()))
+		to, err := parseTargets([]string{form})
+		if err == nil {
+			return to, nil
 		}
+		s.say("%s", term.Printable(err.Error()))
 	}
 }
 
-func (s *setup) setTargets(list []string) error {
-	s.to = nil
-	for _, to := range list {
-		t, err := target.Rows().Parse(to)
+func parseTargets(forms []string) (list []config.Target, err error) {
+	for _, form := range forms {
+		t, err := target.Rows().Parse(form)
 		if err != nil {
-			return exit.Usagef("--to %s: %w", to, err)
+			return nil, exit.Usagef("--to %s: %w", form, err)
 		}
-		s.to = append(s.to, t)
+		list = append(list, t)
 	}
-	return nil
+	return list, nil
 }
 
 // proposals are targets that fit this machine, the likeliest first.
-func (s *setup) proposals(ctx context.Context) []string {
+func (s *person) proposals(ctx context.Context, account string) []string {
 	home, _ := os.UserHomeDir()
-	own := "maildir:~/Mail/" + s.name
+	own := "maildir:~/Mail/" + account
 	var list []string
 	switch {
 	case isMaildir(filepath.Join(home, "Maildir")):
 		list = []string{"maildir:~/Maildir", own}
 	case isMaildir(filepath.Join(home, "Mail")):
-		list = []string{"maildir:~/Mail", "maildir:~/Maildir/" + s.name}
+		list = []string{"maildir:~/Mail", "maildir:~/Maildir/" + account}
 	default:
 		list = []string{own}
 	}
-	if u, err := user.Current(); err == nil && smtpGreets(ctx, s.relay) {
+	if u, err := user.Current(); err == nil && smtpGreets(ctx, s.o.Relay) {
 		list = append(list, fmt.Sprintf("smtp://localhost:25?rcpt=%s@localhost", filepath.Base(strings.ReplaceAll(u.Username, `\`, "/"))))
 	}
 	return list

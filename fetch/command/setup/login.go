@@ -1,4 +1,4 @@
-package command
+package setup
 
 import (
 	"context"
@@ -13,12 +13,10 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
-	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
-	"github.com/mailhaul/mailhaul/oauth"
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
@@ -31,12 +29,26 @@ type secretPlan struct {
 	undo  func()
 }
 
-// askLogin asks how to log in, and for the password or the registration.
-func (s *setup) askLogin(ctx context.Context) error {
+// login is what the configuration has of it: OAuth2, or where the password is.
+type login struct {
+	oauth  config.Map // nil without
+	secret secretPlan
+}
+
+// loginStage settles how to log in to a server.
+type loginStage struct {
+	*person
+	*server
+	login
+	account string
+}
+
+// ask asks how to log in, and for the password or the registration.
+func (s *loginStage) ask(ctx context.Context) error {
 	preset, tokenOnly := s.tokenWay()
 	switch {
-	case s.c.IsSet("client-id"):
-		return s.setOAuth(preset, s.c.String("client-id"), s.c.String("client-secret-file"))
+	case s.o.ClientID != "":
+		return s.setOAuth(preset, s.o.ClientID, s.o.ClientSecretFile)
 	case tokenOnly && s.Mute:
 		return advice.Give(&fetch.Error{Exit: fetch.ExitUsage, Err: errors.New("this provider takes no passwords: it wants OAuth2, and so init needs --client-id")}, advice.OwnClient)
 	case tokenOnly:
@@ -56,7 +68,7 @@ func (s *setup) askLogin(ctx context.Context) error {
 
 // tokenWay tells the OAuth preset of the provider, or "custom" with what the
 // provider published, and whether there is no other way.
-func (s *setup) tokenWay() (preset string, only bool) {
+func (s *server) tokenWay() (preset string, only bool) {
 	if p := s.known.OAuth; p != nil && !p.Closed {
 		return p.Name, s.known.TokenOnly
 	}
@@ -70,7 +82,7 @@ func (s *setup) tokenWay() (preset string, only bool) {
 	return "custom", only
 }
 
-func (s *setup) askOAuth(ctx context.Context, preset string) error {
+func (s *loginStage) askOAuth(ctx context.Context, preset string) error {
 	wantsSecret := preset == "custom"
 	if p := provider.OfPreset(preset); p != nil {
 		for _, n := range p.OAuth.Notes {
@@ -91,7 +103,7 @@ func (s *setup) askOAuth(ctx context.Context, preset string) error {
 	return s.setOAuth(preset, id, strings.TrimPrefix(file, "-"))
 }
 
-func (s *setup) setOAuth(preset, id, secretFile string) error {
+func (s *loginStage) setOAuth(preset, id, secretFile string) error {
 	if preset == "" {
 		return exit.Usagef("--client-id: nothing is known of OAuth2 at %s: write oauth: with provider: custom by hand, see mailhaul.yaml(5)", s.host)
 	}
@@ -113,17 +125,17 @@ func (s *setup) setOAuth(preset, id, secretFile string) error {
 	return nil
 }
 
-func (s *setup) passwordGiven() bool {
-	return s.c.IsSet("password-command") || s.c.IsSet("password-file") || os.Getenv("MAILHAUL_PASSWORD") != ""
+func (s *loginStage) passwordGiven() bool {
+	return s.o.PasswordCommand != "" || s.o.PasswordFile != "" || os.Getenv("MAILHAUL_PASSWORD") != ""
 }
 
 // askPassword settles where the password is kept, and gets it.
-func (s *setup) askPassword(ctx context.Context) (err error) {
-	if cmd := s.c.String("password-command"); cmd != "" {
+func (s *loginStage) askPassword(ctx context.Context) (err error) {
+	if cmd := s.o.PasswordCommand; cmd != "" {
 		s.secret.place = config.Pair("command", strings.Fields(cmd))
 		return nil
 	}
-	if file := s.c.String("password-file"); file != "" {
+	if file := s.o.PasswordFile; file != "" {
 		if _, err := os.Stat(file); err == nil {
 			return s.keepInFile(file)
 		}
@@ -135,9 +147,9 @@ func (s *setup) askPassword(ctx context.Context) (err error) {
 		never
 	)
 	where := inFile
-	if s.c.Bool("keyring") {
+	if s.o.Keyring {
 		where = inKeyring
-	} else if !s.c.IsSet("password-file") {
+	} else if s.o.PasswordFile == "" {
 		where, err = s.Choose(ctx, "Where is the password kept?", []string{
 			"in a file that only you can read", "a command prints it (pass, secret-tool, gpg, ...)",
 			"in the system's keyring", "nowhere: ask each time (not for cron)"})
@@ -157,11 +169,11 @@ func (s *setup) askPassword(ctx context.Context) (err error) {
 	}
 	switch where {
 	case inKeyring:
-		s.keepInKeyring()
+		s.keepInKeyring(ctx)
 	case inFile:
-		file := s.c.String("password-file")
+		file := s.o.PasswordFile
 		if file == "" {
-			file = filepath.Join(filepath.Dir(s.path), "passwords", s.name)
+			file = filepath.Join(filepath.Dir(s.o.Path), "passwords", s.account)
 		}
 		return s.keepInFile(file)
 	}
@@ -169,7 +181,7 @@ func (s *setup) askPassword(ctx context.Context) (err error) {
 }
 
 // keepInFile writes a new file; one that exists is used as it is.
-func (s *setup) keepInFile(file string) error {
+func (s *loginStage) keepInFile(file string) error {
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		return err
@@ -192,61 +204,15 @@ func (s *setup) keepInFile(file string) error {
 	return nil
 }
 
-func (s *setup) keepInKeyring() {
-	service := "mailhaul-" + s.name
+func (s *loginStage) keepInKeyring(ctx context.Context) {
+	service := "mailhaul-" + s.account
 	s.secret.place = config.Pair("keyring", service)
 	s.secret.keep = func() error {
-		_, err := config.KeyringCall(s.c.Context, func() (string, error) { return "", keyring.Set(service, s.user, s.secret.value) })
+		_, err := config.KeyringCall(ctx, func() (string, error) { return "", keyring.Set(service, s.user, s.secret.value) })
 		if err != nil {
 			return advice.Give(fmt.Errorf("keyring: %w", err), advice.NoKeyring)
 		}
 		return nil
 	}
 	s.secret.undo = func() { _ = keyring.Delete(service, s.user) }
-}
-
-// login authorises the account with OAuth2, unless a login from before holds.
-func (s *setup) login(ctx context.Context, a *config.Account) error {
-	t, err := s.builder.Tokens(a)
-	if err != nil {
-		return exit.Config(err)
-	}
-	if st, err := t.Source.Status(); err == nil && !st.NeedsLogin {
-		return nil
-	}
-	o, err := s.loginWay(ctx, t)
-	if err != nil {
-		return err
-	}
-	ui := &loginUI{in: s.out.In, out: s.out.Out, json: s.out.JSON, paste: o.Way == oauth.WayPaste}
-	if s.Lines != nil {
-		ui.in = s.Lines // it may hold what was typed ahead
-	}
-	if err := t.Source.Login(ctx, ui, o); err != nil {
-		return account.TokenError(err)
-	}
-	return nil
-}
-
-// loginWay is as the options say. Where no browser can be started, a person is
-// asked: waiting for one helps only who has one on this machine all the same.
-func (s *setup) loginWay(ctx context.Context, t *account.Tokens) (oauth.LoginOptions, error) {
-	o := s.way
-	switch {
-	case o.Way != oauth.WayConfigured:
-		return o, nil
-	case s.Mute:
-		o.Open = noBrowser
-		return o, nil
-	case oauth.HasBrowser():
-		return o, nil
-	}
-	ways := []oauth.Way{oauth.WayPaste, oauth.WayBrowser}
-	list := []string{"in a browser elsewhere; paste the address that it ends at", "in a browser of this machine that you start yourself"}
-	if p := t.Source.Client().Preset(); p.DeviceURL != "" && p.Allows(provider.Device) {
-		ways, list = append(ways, oauth.WayDevice), append(list, "with a code to enter on another device")
-	}
-	n, err := s.Choose(ctx, "There is no browser to start here. How do you log in?", list)
-	o.Way = ways[n]
-	return o, err
 }

@@ -1,4 +1,4 @@
-package command
+package setup
 
 import (
 	"context"
@@ -19,20 +19,29 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// block is the account as it will stand in the configuration.
-func (s *setup) block() string { return s.blockWith(s.secret.place) }
+// draft is the account as it will stand in the configuration.
+type draft struct {
+	*server
+	*login
+	account string
+	to      []config.Target
+	caFile  string
+}
 
-// draft is the block as long as the password is kept nowhere: a configuration
+// block is the account as it will stand in the configuration.
+func (s *draft) block() string { return s.blockWith(s.secret.place) }
+
+// unsettled is the block as long as the password is kept nowhere: a configuration
 // may name only files that exist.
-func (s *setup) draft() string {
+func (s *draft) unsettled() string {
 	if s.secret.keep != nil {
 		return s.blockWith(nil)
 	}
 	return s.block()
 }
 
-func (s *setup) blockWith(password config.Map) string {
-	m := config.Pair("server", s.server())
+func (s *draft) blockWith(password config.Map) string {
+	m := config.Pair("server", s.server.name())
 	if s.tls != "implicit" {
 		m = m.And("tls", config.Word(s.tls))
 	}
@@ -56,7 +65,7 @@ func (s *setup) blockWith(password config.Map) string {
 	for _, t := range s.to {
 		targets = append(targets, target.Entry(t))
 	}
-	return string(config.Encode(config.Pair(s.name, m.And("deliver", targets)), 1))
+	return string(config.Encode(config.Pair(s.account, m.And("deliver", targets)), 1))
 }
 
 // newFile is a whole configuration for a first account.
@@ -76,10 +85,10 @@ accounts:
 `
 }
 
-// account reads the text of this run as a configuration, and returns its
+// parsed reads the text of this run as a configuration, and returns its
 // account.
-func (s *setup) account() (*config.Account, error) {
-	conf, err := config.Parse(s.path, []byte(newFile(s.draft())), configOptions())
+func (s *draft) parsed(o *Options) (*config.Account, error) {
+	conf, err := config.Parse(o.Path, []byte(newFile(s.unsettled())), o.Config)
 	if err != nil {
 		return nil, exit.Config(err)
 	}
@@ -90,24 +99,30 @@ func (s *setup) account() (*config.Account, error) {
 	return a, nil
 }
 
+// writer puts a draft into the configuration.
+type writer struct {
+	*person
+	*draft
+}
+
 // write puts the account into a new configuration, or at the end of the one
 // that is there if it is understood as meant; else the text is shown.
-func (s *setup) write(ctx context.Context) (bool, error) {
-	if _, err := s.account(); err != nil {
+func (s *writer) write(ctx context.Context) (bool, error) {
+	if _, err := s.parsed(s.o); err != nil {
 		return false, err
 	}
 	text := newFile(s.block())
-	if s.old != nil {
+	if s.o.Old != nil {
 		var err error
 		if text, err = s.appended(); err != nil && (s.Mute || s.out.Quiet) {
 			return false, s.byHand(err)
 		} else if err != nil {
-			s.say("\n%s\nAdd this under accounts: in %s by hand:\n\n%s", term.Printable(err.Error()), s.path, s.block())
+			s.say("\n%s\nAdd this under accounts: in %s by hand:\n\n%s", term.Printable(err.Error()), s.o.Path, s.block())
 			return s.keepSecret()
 		}
 	}
 	s.say("\n%s", s.block())
-	switch ok, err := s.Yes(ctx, "Write this to "+s.path+"?"); {
+	switch ok, err := s.Yes(ctx, "Write this to "+s.o.Path+"?"); {
 	case err != nil:
 		return false, err
 	case !ok:
@@ -122,20 +137,20 @@ func (s *setup) write(ctx context.Context) (bool, error) {
 		if s.secret.undo != nil && s.secret.keep != nil {
 			s.secret.undo()
 		}
-		return false, cannotWrite(err, advice.OtherConfig)
+		return false, CannotWrite(err, advice.OtherConfig)
 	}
-	s.say("%s written.", s.path)
+	s.say("%s written.", s.o.Path)
 	return true, nil
 }
 
 // byHand is for who is not there to add the account: nothing is kept, not the
 // password either, and that is a failure.
-func (s *setup) byHand(why error) error {
+func (s *writer) byHand(why error) error {
 	fmt.Fprintf(s.out.Err, "%s\n", s.block())
-	return cannotWrite(errors.New(why.Error()), advice.ByHand(s.path, s.secret.keep != nil)) // not a mistake in the configuration
+	return CannotWrite(errors.New(why.Error()), advice.ByHand(s.o.Path, s.secret.keep != nil)) // not a mistake in the configuration
 }
 
-func (s *setup) keepSecret() (bool, error) {
+func (s *writer) keepSecret() (bool, error) {
 	if s.secret.keep == nil {
 		return true, nil
 	}
@@ -147,13 +162,13 @@ func (s *setup) keepSecret() (bool, error) {
 
 // appended is the old configuration with the account at its end. It is taken
 // only if it then holds the old accounts and this one.
-func (s *setup) appended() (string, error) {
-	old, err := os.ReadFile(s.path)
+func (s *writer) appended() (string, error) {
+	old, err := os.ReadFile(s.o.Path)
 	if err != nil {
 		return "", err
 	}
 	before := strings.TrimRight(string(old), "\n") + "\n\n"
-	conf, err := config.Parse(s.path, []byte(before+s.draft()), configOptions())
+	conf, err := config.Parse(s.o.Path, []byte(before+s.unsettled()), s.o.Config)
 	if err != nil {
 		return "", fmt.Errorf("the account cannot be added at the end: %w", err)
 	}
@@ -163,7 +178,7 @@ func (s *setup) appended() (string, error) {
 		}
 		return list
 	}
-	if !slices.Equal(names(conf), append(names(s.old), s.name)) {
+	if !slices.Equal(names(conf), append(names(s.o.Old), s.account)) {
 		return "", errors.New("the file does not end with its accounts")
 	}
 	return before + s.block(), nil
@@ -171,19 +186,19 @@ func (s *setup) appended() (string, error) {
 
 // put writes the configuration in one step: a crash leaves the old one or the
 // new one, and a new one never replaces a file that came in between.
-func (s *setup) put(text string) error {
-	if s.old != nil {
-		path, err := filepath.EvalSymlinks(s.path)
+func (s *writer) put(text string) error {
+	if s.o.Old != nil {
+		path, err := filepath.EvalSymlinks(s.o.Path)
 		if err != nil {
 			return err
 		}
 		return durable.WriteFile(path, []byte(text))
 	}
-	return writeNew(s.path, []byte(text))
+	return WriteNew(s.o.Path, []byte(text))
 }
 
-// writeNew writes a configuration that must not exist yet, in one step.
-func writeNew(name string, text []byte) error {
+// WriteNew writes a configuration that must not exist yet, in one step.
+func WriteNew(name string, text []byte) error {
 	if err := durable.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
@@ -192,4 +207,12 @@ func writeNew(name string, text []byte) error {
 		return fmt.Errorf("%s: exists now; it is left as it is", name)
 	}
 	return err
+}
+
+// CannotWrite is an error with exit code 73, and with text unless it has its own.
+func CannotWrite(err error, text string) error {
+	if !errors.As(err, new(*advice.Error)) {
+		err = advice.Give(err, text)
+	}
+	return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err}
 }
