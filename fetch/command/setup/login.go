@@ -66,7 +66,7 @@ func (s *loginStage) ask(ctx context.Context) error {
 	return s.askPassword(ctx)
 }
 
-// tokenWay tells the OAuth preset of the provider, or "custom" with what the
+// tokenWay returns the OAuth preset of the provider, or "custom" with what the
 // provider published, and whether there is no other way.
 func (s *server) tokenWay() (preset string, only bool) {
 	if p := s.known.OAuth; p != nil && !p.Closed {

@@ -52,7 +52,7 @@ func (m *mboxTarget) Deliverer(s Site) (deliver.Deliverer, error) {
 	return mbox.New(o), nil
 }
 
-// Needs has the directory: the lock and the index of an mbox are beside it.
+// Needs has the directory: the lock and the index of an mbox are in it.
 func (m *mboxTarget) Needs() Needs {
 	dirs := []string{filepath.Dir(m.Path)}
 	if real, err := filepath.EvalSymlinks(m.Path); err == nil {
