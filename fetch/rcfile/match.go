@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // CutLength is the length at which fetchmail cuts UIDs.
@@ -163,24 +164,25 @@ func (m Matched) foreign(d *Diagnosis, add func(string, ...any)) {
 	}
 }
 
-// run is a run of digits, of letters that are none in base 16, or of others.
-var run = regexp.MustCompile(`[0-9a-fA-F]+|[g-zG-Z]+|[^0-9a-zA-Z]+`)
+// run is a run of one kind in what shape makes of a UID.
+var run = regexp.MustCompile(`x+|a+|[^xa]+`)
 
-var hexadecimal = regexp.MustCompile(`[0-9a-fA-F]`)
-
-// shape is the form of a UID: its runs, and whether they are long.
+// shape is the form of a UID: runs of hexadecimal digits (x), other letters (a)
+// and other characters, and whether they are long.
 func shape(s string) string {
-	return run.ReplaceAllStringFunc(s, func(r string) string {
-		kind := r[:1]
+	s = strings.Map(func(c rune) rune {
 		switch {
-		case hexadecimal.MatchString(kind):
-			kind = "x"
-		case strings.ToLower(kind) != strings.ToUpper(kind):
-			kind = "a"
+		case strings.ContainsRune("0123456789abcdefABCDEF", c):
+			return 'x'
+		case unicode.IsLetter(c):
+			return 'a'
 		}
+		return c
+	}, s)
+	return run.ReplaceAllStringFunc(s, func(r string) string {
 		if len(r) > 12 {
-			kind += "+"
+			return r[:1] + "+"
 		}
-		return kind
+		return r[:1]
 	})
 }

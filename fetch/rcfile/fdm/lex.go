@@ -177,14 +177,11 @@ func tags(o rcfile.Options, s string) (out string, ok bool) {
 // parseSize reads a number with its unit.
 func parseSize(num, unit string) (int64, bool) {
 	n, err := strconv.ParseInt(num, 10, 64)
-	factor := int64(1)
-	switch strings.ToLower(unit) {
-	case "k", "kb", "kilobytes", "kilobyte":
-		factor = 1 << 10
-	case "m", "mb", "megabytes", "megabyte":
-		factor = 1 << 20
-	case "g", "gb", "gigabytes", "gigabyte":
-		factor = 1 << 30
+	ok := err == nil && n > 0 && n < 1<<32
+	for i, names := range []string{"k kb kilobyte kilobytes", "m mb megabyte megabytes", "g gb gigabyte gigabytes"} {
+		if slices.Contains(strings.Fields(names), strings.ToLower(unit)) {
+			n <<= 10 * (i + 1)
+		}
 	}
-	return n * factor, err == nil && n > 0 && n < 1<<32
+	return n, ok
 }

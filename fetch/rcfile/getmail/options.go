@@ -46,7 +46,7 @@ func (g *rcFile) retrieverRows(s *rcfile.Section, multi bool) rcfile.Rows {
 	return rcfile.Rows{
 		"type":                    retrieverType,
 		"server":                  rcfile.Text(&g.Host, "server"),
-		"port":                    port,
+		"port":                    rcfile.ServicePort,
 		"timeout":                 rcfile.Seconds("timeout"),
 		"envelope_recipient":      unless(multi, "is for multidrop retrievers"),
 		"ca_certs":                unless(g.ssl, "is for retrievers with SSL"),
@@ -77,14 +77,6 @@ func retrieverType(a *rcfile.Account, o rcfile.Option) {
 	a.Carry(o, "tls")
 	if strings.HasPrefix(o.Value, "Broken") {
 		a.Change(o, "without UIDL, mailhaul identifies messages by their headers")
-	}
-}
-
-func port(a *rcfile.Account, o rcfile.Option) {
-	if a.Port = rcfile.Port(o.Value); a.Port == 0 {
-		a.Drop(o, "is not a port")
-	} else {
-		a.Carry(o, "server")
 	}
 }
 
