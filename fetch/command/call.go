@@ -71,7 +71,7 @@ func (e *call) newLogger(c *cli.Context) (*slog.Logger, error) {
 // loopLogger is the log of loop: its form and level are the configuration's,
 // which the options of the command line override.
 func (e *call) loopLogger(c *cli.Context) *slog.Logger {
-	json := e.conf.Log.Format == config.LogJSON
+	json := e.conf.Log.JSON
 	if c.IsSet("log-format") {
 		json = c.String("log-format") == "json"
 	}

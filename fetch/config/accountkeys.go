@@ -33,7 +33,7 @@ func serverKeys(a *Account) []key {
 		on("client_cert", "", "PEM file with the client certificate", path(), &a.TLS.ClientCert),
 		on("client_key", "client_cert", "PEM file with the key of the client certificate", path(), &a.TLS.ClientKey),
 		on("min_version", "1.2", "oldest TLS version to accept: `1.0`, `1.1`, `1.2` or `1.3`",
-			choice(minVersionNames, uint16(tls.VersionTLS10), tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13), &a.TLS.MinVersion),
+			choice("1.0 1.1 1.2 1.3", uint16(tls.VersionTLS10), tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13), &a.TLS.MinVersion),
 		on("legacy", "false", "allow TLS 1.0 and weak ciphers, for a server that has nothing else", boolean(), &a.TLS.Legacy),
 		on("insecure", "false", "allow a login without TLS to another machine", boolean(), &a.Server.Insecure),
 		on("timeout", "60s", "longest wait for the server, the same as timeouts.idle", duration(time.Second), &a.Server.Idle),
@@ -145,8 +145,8 @@ func headersKeys(received *bool) []key {
 
 func dedupeKeys(d *Dedupe) []key {
 	return []key{
-		on("by", "off", "how a duplicate is recognised: `off`, `message-id` or `content`", enum[DedupeBy](dedupeNames), &d.By),
-		on("action", "skip", "what happens to a duplicate: `skip`, `tag` or `deliver`", enum[Duplicate](duplicateNames), &d.Action),
+		on("by", "off", "how a duplicate is recognised: `off`, `message-id` or `content`", oneOf(DedupeOff, DedupeMessageID, DedupeContent), &d.By),
+		on("action", "skip", "what happens to a duplicate: `skip`, `tag` or `deliver`", oneOf(DuplicateSkip, DuplicateTag, DuplicateDeliver), &d.Action),
 	}
 }
 

@@ -66,7 +66,7 @@ func limitPreset() kind[plan.Limits] {
 }
 
 func dedupe() kind[Dedupe] {
-	short := choiceOf("off, message-id, content, or a mapping of by, action", dedupeNames, Dedupe{}, Dedupe{By: DedupeMessageID}, Dedupe{By: DedupeContent})
+	short := choiceOf("off, message-id, content, or a mapping of by, action", "off message-id content", Dedupe{}, Dedupe{By: DedupeMessageID}, Dedupe{By: DedupeContent})
 	return either(short, mapping("a mapping of by, action", Dedupe{}, dedupeKeys,
 		func(w *walker, path string, n *yaml.Node, d *Dedupe) {
 			if !w.has(path, "by") {

@@ -33,8 +33,8 @@ type Config struct {
 	// Metrics is the loopback address (host:port) of loop's metrics listener,
 	// MetricsFile the Prometheus text file. Empty: none.
 	Metrics, MetricsFile string
-	// Sandbox says whether the process confines itself.
-	Sandbox Sandbox
+	// NoSandbox means that the process must not confine itself.
+	NoSandbox bool
 	// Log is the form and threshold of the log.
 	Log Log
 	// Accounts are in the order of the file, disabled ones included.
@@ -43,8 +43,8 @@ type Config struct {
 
 // Log is the form and threshold of the log.
 type Log struct {
-	Format LogFormat
-	Level  slog.Level
+	JSON  bool
+	Level slog.Level
 }
 
 // Options are what reading a configuration depends on besides its bytes. The
@@ -198,7 +198,7 @@ func configKeys(c *Config, kinds []TargetKind) []key {
 		on("per_host", "no limit", "number of them that may be at one server; 0 means no limit", integer(0, 10000), &c.PerHost),
 		on("metrics", "", "loopback address, such as `127.0.0.1:9110`, where loop serves Prometheus at /metrics", loopbackAddress(), &c.Metrics),
 		on("metrics_file", "", "file in Prometheus' text format, replaced after each run", path(), &c.MetricsFile),
-		on("sandbox", "on", "whether fetch and loop confine themselves to their own files on Linux: `on` or `off`", enum[Sandbox](sandboxNames), &c.Sandbox),
+		on("sandbox", "on", "whether fetch and loop confine themselves to their own files on Linux: `on` or `off`", choice("on off", false, true), &c.NoSandbox),
 		on("log", "", "settings of the log on standard error", mapping("a mapping", Log{}, logKeys, nil), &c.Log),
 		{name: "defaults", doc: "account keys for all accounts that do not set them",
 			info: info{words: "a mapping of account keys", schema: schema{"$ref": "#/$defs/account"}},
@@ -212,9 +212,9 @@ func configKeys(c *Config, kinds []TargetKind) []key {
 
 func logKeys(l *Log) []key {
 	return []key{
-		on("format", "text", "format of the log of loop: `text` or `json`", enum[LogFormat](logFormatNames), &l.Format),
+		on("format", "text", "format of the log of loop: `text` or `json`", choice("text json", false, true), &l.JSON),
 		on("level", "info", "lowest level in the log of loop: `debug`, `info`, `warn` or `error`",
-			choice(logLevelNames, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError), &l.Level),
+			choice("debug info warn error", slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError), &l.Level),
 	}
 }
 

@@ -7,20 +7,6 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// The names of each enum in the order of its constants. The zero value, the
-// safe choice, comes first.
-const (
-	dedupeNames     = "off message-id content"
-	duplicateNames  = "skip tag deliver"
-	tokensNames     = "file keyring"
-	sandboxNames    = "on off"
-	logFormatNames  = "text json"
-	logLevelNames   = "debug info warn error"
-	proxyNames      = "socks5 http"
-	secretNames     = "none command file env credential keyring netrc plain"
-	minVersionNames = "1.0 1.1 1.2 1.3"
-)
-
 // DedupeBy says how a message already in the target is recognised.
 type DedupeBy uint8
 
@@ -32,7 +18,7 @@ const (
 )
 
 // String returns the word used in the configuration.
-func (v DedupeBy) String() string { return word(v, dedupeNames) }
+func (v DedupeBy) String() string { return word(v, "off message-id content") }
 
 // Duplicate says what becomes of a message already in the target.
 type Duplicate uint8
@@ -45,31 +31,7 @@ const (
 )
 
 // String returns the word used in the configuration.
-func (v Duplicate) String() string { return word(v, duplicateNames) }
-
-// Sandbox says whether the process confines itself where the kernel can.
-type Sandbox uint8
-
-// The values of sandbox.
-const (
-	SandboxOn Sandbox = iota
-	SandboxOff
-)
-
-// String returns the word used in the configuration.
-func (v Sandbox) String() string { return word(v, sandboxNames) }
-
-// LogFormat is the form of log lines.
-type LogFormat uint8
-
-// The values of log.format.
-const (
-	LogText LogFormat = iota
-	LogJSON
-)
-
-// String returns the word used in the configuration.
-func (v LogFormat) String() string { return word(v, logFormatNames) }
+func (v Duplicate) String() string { return word(v, "skip tag deliver") }
 
 // word returns the v-th of names.
 func word[E ~uint8](v E, names string) string {
@@ -77,16 +39,6 @@ func word[E ~uint8](v E, names string) string {
 		return list[v]
 	}
 	return fmt.Sprintf("unknown(%d)", uint8(v))
-}
-
-// enum decodes one of names into its index.
-func enum[E ~uint8](names string) kind[E] {
-	list := strings.Fields(names)
-	values := make([]E, len(list))
-	for i := range values {
-		values[i] = E(i)
-	}
-	return choice(names, values...)
 }
 
 // oneOf decodes the names of values.

@@ -30,19 +30,24 @@ func TestEnumsAreComplete(t *testing.T) {
 	for _, k := range oauthKeys(new(OAuth)) {
 		words["oauth."+k.name] = enumWords(k.schema)
 	}
-	for key, dir := range map[string]string{
+	for _, k := range dedupeKeys(new(Dedupe)) {
+		words["dedupe."+k.name] = enumWords(k.schema)
+	}
+	for key, all := range map[string]string{
 		"tls":              complete[pop3.Security](t, "../pop3"),
 		"pipelining":       complete[pop3.Pipelining](t, "../pop3"),
 		"auth":             complete[sasl.Method](t, "../sasl"),
 		"utf8":             complete[session.UTF8](t, "../session"),
 		"on_reject":        complete[plan.OnReject](t, "../plan"),
 		"gmail":            complete[plan.GmailMode](t, "../plan"),
+		"dedupe.by":        complete[DedupeBy](t, "."),
+		"dedupe.action":    complete[Duplicate](t, "."),
 		"oauth.flow":       complete[provider.Flow](t, "../../oauth/provider"),
 		"oauth.auth_style": complete[provider.AuthStyle](t, "../../oauth/provider"),
 	} {
 		got := slices.Sorted(slices.Values(words[key]))
-		if strings.Join(got, " ") != dir {
-			t.Errorf("%s takes %q, its type has %q", key, got, dir)
+		if strings.Join(got, " ") != all {
+			t.Errorf("%s takes %q, its type has %q", key, got, all)
 		}
 	}
 }

@@ -13,25 +13,14 @@ import (
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
-// TokenStore is where tokens are kept.
-type TokenStore uint8
-
-// The values of oauth.tokens.
-const (
-	TokensFile TokenStore = iota
-	TokensKeyring
-)
-
-// String returns the word used in the configuration.
-func (v TokenStore) String() string { return word(v, tokensNames) }
-
 // OAuth is how an account gets its access tokens. Who makes the client sets Proxy
 // and Transport.
 type OAuth struct {
 	oauth.Config
 	// ClientSecret is what Secret resolves.
 	ClientSecret Secret
-	Tokens       TokenStore
+	// Keyring keeps tokens in the system's keyring and not in files.
+	Keyring bool
 }
 
 // Custom reports whether there is no preset.
@@ -46,21 +35,21 @@ func oauthKeys(o *OAuth) []key {
 		on("provider", "", "name of a preset, or `custom`", providerKind(), &o.Provider),
 		on("client_id", "", "id of the client that you registered with the provider", str("a string"), &o.ClientID),
 		on("client_secret", "", "secret of that client, if it has one", secret(), &o.ClientSecret),
-		on("flow", "browser", "how to authorise: `browser`, `device`, `client_credentials` or `service_account`", enum[provider.Flow](provider.FlowWords), &o.Flow),
+		on("flow", "browser", "how to authorise: `browser`, `device`, `client_credentials` or `service_account`", oneOf(provider.Browser, provider.Device, provider.ClientCredentials, provider.ServiceAccount), &o.Flow),
 		on("tenant", "the preset's", "Microsoft tenant, by id or domain", str("a string"), &o.Tenant),
 		on("auth_url", "the preset's", "authorisation endpoint", webURL(), &o.AuthURL),
 		on("token_url", "the preset's", "token endpoint", webURL(), &o.TokenURL),
 		on("device_url", "the preset's", "device authorisation endpoint", webURL(), &o.DeviceURL),
 		on("revoke_url", "the preset's", "revocation endpoint, for logout", webURL(), &o.RevokeURL),
 		on("scopes", "the preset's", "one or several scopes to ask for", oneOrMore(str("a string"), "a scope or a list of scopes"), &o.Scopes),
-		on("auth_style", "auto", "how client_id and client_secret are sent: `auto`, `basic` or `body`", enum[provider.AuthStyle](provider.StyleWords), &o.AuthStyle),
+		on("auth_style", "auto", "how client_id and client_secret are sent: `auto`, `basic` or `body`", oneOf(provider.AnyStyle, provider.InBody, provider.InHeader), &o.AuthStyle),
 		on("redirect", "the preset's", "loopback address that you registered, without a port", redirect(), &o.Redirect),
 		on("redirect_port", "any", "loopback port of the browser flow", integer(1, 65535), &o.RedirectPort),
 		on("certificate", "", "PEM file with a certificate for client_credentials, instead of a secret", path(), &o.Certificate),
 		on("key", "certificate", "PEM file with the key of the certificate", path(), &o.Key),
 		on("service_account", "", "JSON key file from Google", path(), &o.ServiceAccount),
 		on("subject", "user", "user that a service account acts for", str("a string"), &o.Subject),
-		on("tokens", "file", "where tokens are kept: `file` or `keyring`", enum[TokenStore](tokensNames), &o.Tokens),
+		on("tokens", "file", "where tokens are kept: `file` or `keyring`", choice("file keyring", false, true), &o.Keyring),
 	}
 }
 

@@ -30,7 +30,9 @@ const (
 )
 
 // String returns the word used in the configuration.
-func (k SecretKind) String() string { return word(k, secretNames) }
+func (k SecretKind) String() string {
+	return word(k, "none command file env credential keyring netrc plain")
+}
 
 // maxSecret bounds a secret; tokens have a few KiB.
 const maxSecret = 64 << 10

@@ -110,21 +110,9 @@ func hostName() kind[string] {
 	})
 }
 
-// ProxyKind is a proxy's protocol.
-type ProxyKind uint8
-
-// The kinds of proxy.
-const (
-	ProxySOCKS5 ProxyKind = iota
-	ProxyHTTP
-)
-
-// String returns the scheme of the proxy's URL.
-func (k ProxyKind) String() string { return word(k, proxyNames) }
-
-// Proxy is a proxy to connect through.
+// Proxy is a proxy to connect through: SOCKS5, or HTTP with CONNECT.
 type Proxy struct {
-	Kind   ProxyKind
+	HTTP   bool
 	Server Server
 	// User and Password log in to the proxy; User is empty for none.
 	User     string
@@ -143,7 +131,7 @@ func parseProxy(s string) (*Proxy, error) {
 	switch u.Scheme {
 	case "socks5", "socks5h":
 	case "http":
-		p.Kind, port = ProxyHTTP, 8080
+		p.HTTP, port = true, 8080
 	default:
 		return nil, fmt.Errorf("wants socks5:// or http://%s", DidYouMean(u.Scheme, []string{"socks5", "http"}))
 	}

@@ -94,18 +94,18 @@ const (
 	ServiceAccount
 )
 
-// FlowWords and StyleWords are the words of the configuration, in the order of
+// flowWords and styleWords are the words of the configuration, in the order of
 // the constants.
 const (
-	FlowWords  = "browser device client_credentials service_account"
-	StyleWords = "auto body basic"
+	flowWords  = "browser device client_credentials service_account"
+	styleWords = "auto body basic"
 )
 
 // String returns the word that the configuration uses.
-func (f Flow) String() string { return word(f, FlowWords) }
+func (f Flow) String() string { return word(f, flowWords) }
 
 // UnmarshalText takes that word.
-func (f *Flow) UnmarshalText(text []byte) error { return fromWord(f, text, FlowWords) }
+func (f *Flow) UnmarshalText(text []byte) error { return fromWord(f, text, flowWords) }
 
 // AuthStyle says how a client with a secret authenticates at the endpoints
 // (RFC 6749 section 2.3.1).
@@ -121,13 +121,13 @@ const (
 )
 
 // String returns the word that the configuration uses.
-func (s AuthStyle) String() string { return word(s, StyleWords) }
+func (s AuthStyle) String() string { return word(s, styleWords) }
 
 // MarshalText returns that word.
 func (s AuthStyle) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText takes the word that the configuration uses.
-func (s *AuthStyle) UnmarshalText(text []byte) error { return fromWord(s, text, StyleWords) }
+func (s *AuthStyle) UnmarshalText(text []byte) error { return fromWord(s, text, styleWords) }
 
 func word[E ~uint8](e E, words string) string {
 	if list := strings.Fields(words); int(e) < len(list) {

@@ -43,7 +43,7 @@ func (b *Builder) Tokens(a *config.Account) (*Tokens, error) {
 	}
 	dir := filepath.Join(b.StateDir, "tokens")
 	store := oauth.NewStore(dir)
-	if a.OAuth.Tokens == config.TokensKeyring {
+	if a.OAuth.Keyring {
 		store = oauth.NewKeyringStore(dir)
 	}
 	t := &Tokens{Account: a.Name, conf: a.OAuth, Source: oauth.NewSource(client, store, a.Name)}

@@ -42,7 +42,7 @@ func Dialer(r *config.Route) func(ctx context.Context, network, address string) 
 	switch {
 	case len(r.Tunnel) > 0:
 		return tunnel(r.Tunnel)
-	case r.Proxy != nil && r.Proxy.Kind == config.ProxyHTTP:
+	case r.Proxy != nil && r.Proxy.HTTP:
 		return httpProxy(r.Proxy, direct)
 	case r.Proxy != nil:
 		return socksProxy(r.Proxy, direct)
@@ -228,7 +228,7 @@ func HTTPProxy(p *config.Proxy) func(*http.Request) (*url.URL, error) {
 			return nil, nil
 		}
 		u := &url.URL{Scheme: "http", Host: p.Server.String()}
-		if p.Kind == config.ProxySOCKS5 {
+		if !p.HTTP {
 			u.Scheme = "socks5h"
 		}
 		if p.User != "" {

@@ -33,7 +33,7 @@ type Process struct {
 // The network and signals are not touched: what the file system allows is what
 // a hostile server could be after.
 func (p Process) Confine(accounts []*config.Account, anew bool) *Confinement {
-	if p.Conf != nil && p.Conf.Sandbox == config.SandboxOff {
+	if p.Conf != nil && p.Conf.NoSandbox {
 		p.Log.Debug("sandbox is off")
 		return nil
 	}
