@@ -18,7 +18,7 @@ import (
 )
 
 // pin decodes sha256/BASE64.
-func pin() kind[[32]byte] {
+func pin() Kind[[32]byte] {
 	s := schema{"type": "string", "pattern": "^sha256/[A-Za-z0-9+/]{43}=$"}
 	return parsed("a pin", s, func(_ *walker, text string) ([32]byte, error) {
 		var out [32]byte
@@ -40,7 +40,7 @@ func parseAddr(_ *walker, text string) (netip.Addr, error) {
 }
 
 // keep decodes all, none, or the rules.
-func keep() kind[plan.Keep] {
+func keep() Kind[plan.Keep] {
 	short := choiceOf("all, none, or a mapping of days, newest, below", "all none", plan.Keep{}, plan.Keep{None: true})
 	rules := mapping("a mapping of days, newest, below", plan.Keep{}, keepKeys,
 		func(w *walker, path string, n *yaml.Node, _ *plan.Keep) {
@@ -52,7 +52,7 @@ func keep() kind[plan.Keep] {
 }
 
 // limitPreset decodes the name of a provider's limit.
-func limitPreset() kind[plan.Limits] {
+func limitPreset() Kind[plan.Limits] {
 	var names []string
 	var limits []plan.Limits
 	for _, p := range provider.All() {
@@ -65,7 +65,7 @@ func limitPreset() kind[plan.Limits] {
 	return choiceOf(strings.Join(names, ", ")+", or a mapping of messages, bytes, bytes_per_day, rate", list, limits...)
 }
 
-func dedupe() kind[Dedupe] {
+func dedupe() Kind[Dedupe] {
 	short := choiceOf("off, message-id, content, or a mapping of by, action", "off message-id content", Dedupe{}, Dedupe{By: DedupeMessageID}, Dedupe{By: DedupeContent})
 	return either(short, mapping("a mapping of by, action", Dedupe{}, dedupeKeys,
 		func(w *walker, path string, n *yaml.Node, d *Dedupe) {
@@ -78,7 +78,7 @@ func dedupe() kind[Dedupe] {
 		}))
 }
 
-func envelope() kind[header.Envelope] {
+func envelope() Kind[header.Envelope] {
 	return mapping("a mapping of header, strip, occurrence", header.Envelope{Occurrence: 1}, envelopeKeys,
 		func(w *walker, path string, n *yaml.Node, _ *header.Envelope) {
 			if !w.has(path, "header") {
@@ -88,7 +88,7 @@ func envelope() kind[header.Envelope] {
 }
 
 // fieldName decodes the name of a header field (RFC 5322 section 2.2).
-func fieldName() kind[string] {
+func fieldName() Kind[string] {
 	return parsed("a header field's name", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
 		s = strings.TrimSuffix(s, ":")
 		bad := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }
@@ -109,7 +109,7 @@ func checkAlert(w *walker, path string, n *yaml.Node, _ *Alert) {
 
 // webURL decodes an http or https URL. Such a URL often carries a token, so
 // messages do not repeat it.
-func webURL() kind[string] {
+func webURL() Kind[string] {
 	return parsed("a URL", schema{"type": "string", "format": "uri"}, func(_ *walker, s string) (string, error) {
 		u, err := url.Parse(s)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -121,7 +121,7 @@ func webURL() kind[string] {
 
 // stateID decodes the name of a state. It is escaped for file names elsewhere;
 // its length leaves room for that.
-func stateID() kind[string] {
+func stateID() Kind[string] {
 	return parsed("a string", schema{"type": []string{"string", "number"}}, func(_ *walker, s string) (string, error) {
 		if len(s) > 200 {
 			return "", errors.New("is longer than 200 bytes: set a shorter id")
@@ -131,7 +131,7 @@ func stateID() kind[string] {
 }
 
 // cron decodes a cron expression.
-func cron() kind[func(time.Time) time.Time] {
+func cron() Kind[func(time.Time) time.Time] {
 	return parsed("a cron expression", schema{"type": "string"}, func(_ *walker, s string) (func(time.Time) time.Time, error) {
 		fields := strings.Fields(s)
 		if !strings.HasPrefix(s, "@") && (len(fields) < 5 || len(fields) > 7) {

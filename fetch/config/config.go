@@ -191,15 +191,15 @@ func tabIndent(data []byte) (line, col int, ok bool) {
 
 // configKeys is the table of the top level. Defaults stands before accounts:
 // the walk follows the table.
-func configKeys(c *Config, kinds []TargetKind) []key {
-	return []key{
-		on("state", "$XDG_STATE_HOME/mailhaul", "directory of the state, with one file for each maildrop", path(), &c.State),
-		on("parallel", "4", "number of accounts to fetch at the same time, 1 to 10000", integer(1, 10000), &c.Parallel),
-		on("per_host", "no limit", "number of them that may be at one server; 0 means no limit", integer(0, 10000), &c.PerHost),
-		on("metrics", "", "loopback address, such as `127.0.0.1:9110`, where loop serves Prometheus at /metrics", loopbackAddress(), &c.Metrics),
-		on("metrics_file", "", "file in Prometheus' text format, replaced after each run", path(), &c.MetricsFile),
-		on("sandbox", "on", "whether fetch and loop confine themselves to their own files on Linux: `on` or `off`", choice("on off", false, true), &c.NoSandbox),
-		on("log", "", "settings of the log on standard error", mapping("a mapping", Log{}, logKeys, nil), &c.Log),
+func configKeys(c *Config, kinds []TargetKind) []Row {
+	return []Row{
+		On("state", "$XDG_STATE_HOME/mailhaul", "directory of the state, with one file for each maildrop", Path(), &c.State),
+		On("parallel", "4", "number of accounts to fetch at the same time, 1 to 10000", integer(1, 10000), &c.Parallel),
+		On("per_host", "no limit", "number of them that may be at one server; 0 means no limit", integer(0, 10000), &c.PerHost),
+		On("metrics", "", "loopback address, such as `127.0.0.1:9110`, where loop serves Prometheus at /metrics", loopbackAddress(), &c.Metrics),
+		On("metrics_file", "", "file in Prometheus' text format, replaced after each run", Path(), &c.MetricsFile),
+		On("sandbox", "on", "whether fetch and loop confine themselves to their own files on Linux: `on` or `off`", Choice("on off", false, true), &c.NoSandbox),
+		On("log", "", "settings of the log on standard error", mapping("a mapping", Log{}, logKeys, nil), &c.Log),
 		{name: "defaults", doc: "account keys for all accounts that do not set them",
 			info: info{words: "a mapping of account keys", schema: schema{"$ref": "#/$defs/account"}},
 			set:  setDefaults},
@@ -210,11 +210,11 @@ func configKeys(c *Config, kinds []TargetKind) []key {
 	}
 }
 
-func logKeys(l *Log) []key {
-	return []key{
-		on("format", "text", "format of the log of loop: `text` or `json`", choice("text json", false, true), &l.JSON),
-		on("level", "info", "lowest level in the log of loop: `debug`, `info`, `warn` or `error`",
-			choice("debug info warn error", slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError), &l.Level),
+func logKeys(l *Log) []Row {
+	return []Row{
+		On("format", "text", "format of the log of loop: `text` or `json`", Choice("text json", false, true), &l.JSON),
+		On("level", "info", "lowest level in the log of loop: `debug`, `info`, `warn` or `error`",
+			Choice("debug info warn error", slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError), &l.Level),
 	}
 }
 
@@ -266,7 +266,7 @@ func accountName(s string) bool {
 
 // loopbackAddress decodes host:port on this machine: metrics have no
 // authentication.
-func loopbackAddress() kind[string] {
+func loopbackAddress() Kind[string] {
 	return parsed("a loopback address such as 127.0.0.1:9110", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
 		host, port, err := net.SplitHostPort(s)
 		if err != nil || !validPort(port) {

@@ -90,7 +90,7 @@ func describe(n *yaml.Node) string {
 // walk decodes n by the table, in the table's order, and reports what
 // the table does not know. Hidden tables hold secrets: unknown keys there are
 // not repeated in messages.
-func (w *walker) walk(path string, n *yaml.Node, table []key, hidden bool) {
+func (w *walker) walk(path string, n *yaml.Node, table []Row, hidden bool) {
 	found := w.pairs(path, n, hidden)
 	for _, k := range table {
 		p, ok := found.of[k.name]
@@ -114,7 +114,7 @@ func (w *walker) walk(path string, n *yaml.Node, table []key, hidden bool) {
 	}
 }
 
-func tableNames(table []key) []string {
+func tableNames(table []Row) []string {
 	names := make([]string, len(table))
 	for i, k := range table {
 		names[i] = k.name

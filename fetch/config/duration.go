@@ -73,8 +73,8 @@ func leading(s, set string) string {
 	return s
 }
 
-// duration decodes a duration of at least low.
-func duration(low time.Duration) kind[time.Duration] {
+// Duration decodes a duration of at least low.
+func Duration(low time.Duration) Kind[time.Duration] {
 	s := schema{"type": []string{"string", "number"}, "pattern": `^(0|([0-9.]+(ns|us|µs|ms|s|m|h|d|w))+)$`}
 	return parsed("a duration", s, func(_ *walker, text string) (time.Duration, error) {
 		d, err := ParseDuration(text)
@@ -86,7 +86,7 @@ func duration(low time.Duration) kind[time.Duration] {
 }
 
 // window decodes HH:MM-HH:MM.
-func window() kind[schedule.Window] {
+func window() Kind[schedule.Window] {
 	s := schema{"type": "string", "pattern": `^[0-9]{1,2}:[0-9]{2} *- *[0-9]{1,2}:[0-9]{2}$`}
 	return parsed("a time of day such as 23:00-06:00", s, func(_ *walker, text string) (schedule.Window, error) {
 		from, to, ok := strings.Cut(text, "-")

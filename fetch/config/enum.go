@@ -42,24 +42,24 @@ func word[E ~uint8](v E, names string) string {
 }
 
 // oneOf decodes the names of values.
-func oneOf[T fmt.Stringer](values ...T) kind[T] {
+func oneOf[T fmt.Stringer](values ...T) Kind[T] {
 	names := make([]string, len(values))
 	for i, v := range values {
 		names[i] = v.String()
 	}
-	return choice(strings.Join(names, " "), values...)
+	return Choice(strings.Join(names, " "), values...)
 }
 
-// choice decodes one of names into the value at the same place.
-func choice[T any](names string, values ...T) kind[T] {
+// Choice decodes one of names into the value at the same place.
+func Choice[T any](names string, values ...T) Kind[T] {
 	return choiceOf("one of "+strings.Join(strings.Fields(names), ", "), names, values...)
 }
 
 // choiceOf is choice with its own words, where names are not all there is.
-func choiceOf[T any](words, names string, values ...T) kind[T] {
+func choiceOf[T any](words, names string, values ...T) Kind[T] {
 	list := strings.Fields(names)
 	in := info{words: words, schema: schema{"enum": anys(list)}}
-	return kind[T]{in, func(w *walker, path string, n *yaml.Node) (T, bool) {
+	return Kind[T]{in, func(w *walker, path string, n *yaml.Node) (T, bool) {
 		var none T
 		got, ok := w.text(path, n, words)
 		if !ok {

@@ -16,15 +16,15 @@ type Key struct {
 // Keys returns every key that a configuration may have, in the order of the
 // manual. The keys of defaults are those of an account and not repeated.
 func Keys(o Options) []Key {
-	return innerKeys(func(c *Config) []key { return configKeys(c, o.Targets) })("")
+	return innerKeys(func(c *Config) []Row { return configKeys(c, o.Targets) })("")
 }
 
-func accountTable(kinds []TargetKind) func(*Account) []key {
-	return func(a *Account) []key { return accountKeys(a, kinds) }
+func accountTable(kinds []TargetKind) func(*Account) []Row {
+	return func(a *Account) []Row { return accountKeys(a, kinds) }
 }
 
 // innerKeys lists the rows of a table and what is inside them.
-func innerKeys[S any](table func(*S) []key) func(path string) []Key {
+func innerKeys[S any](table func(*S) []Row) func(path string) []Key {
 	return func(path string) []Key {
 		var out []Key
 		for _, k := range table(new(S)) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,29 +20,29 @@ type info struct {
 	inner  func(path string) []Key // nil for a scalar
 }
 
-// kind decodes one YAML value, with aliases already followed, into a T. False
+// Kind decodes one YAML value, with aliases already followed, into a T. False
 // means that it was wrong and has been reported.
-type kind[T any] struct {
+type Kind[T any] struct {
 	info
 	decode func(w *walker, path string, n *yaml.Node) (T, bool)
 }
 
-// key is one row of a table: a key of a mapping, and where its value goes. A
+// Row is one row of a table: a key of a mapping, and where its value goes. A
 // table is made for the value that it fills.
-type key struct {
+type Row struct {
 	info
 	name, def, doc string
 	set            func(w *walker, path string, n *yaml.Node)
 }
 
-// on makes a row that fills field. def is the default in words, doc one line.
-func on[T any](name, def, doc string, k kind[T], field *T) key {
+// On makes a row that fills field. def is the default in words, doc one line.
+func On[T any](name, def, doc string, k Kind[T], field *T) Row {
 	return given(name, def, doc, k, func(v T) { *field = v })
 }
 
 // given makes a row that hands over its value.
-func given[T any](name, def, doc string, k kind[T], take func(T)) key {
-	return key{info: k.info, name: name, def: def, doc: doc,
+func given[T any](name, def, doc string, k Kind[T], take func(T)) Row {
+	return Row{info: k.info, name: name, def: def, doc: doc,
 		set: func(w *walker, path string, n *yaml.Node) {
 			if v, ok := k.decode(w, path, n); ok {
 				take(v)
@@ -50,7 +51,7 @@ func given[T any](name, def, doc string, k kind[T], take func(T)) key {
 }
 
 // then calls f once the row's key was met, right or wrong.
-func (k key) then(f func()) key {
+func (k Row) then(f func()) Row {
 	set := k.set
 	k.set = func(w *walker, path string, n *yaml.Node) {
 		set(w, path, n)
@@ -61,9 +62,9 @@ func (k key) then(f func()) key {
 
 // within makes a row for a mapping that fills fields of dst one by one: keys
 // that it lacks keep their values.
-func within[S any](name, doc string, table func(*S) []key, dst *S) key {
+func within[S any](name, doc string, table func(*S) []Row, dst *S) Row {
 	const words = "a mapping"
-	return key{name: name, doc: doc, info: info{words: words, schema: objectSchema(table), inner: innerKeys(table)},
+	return Row{name: name, doc: doc, info: info{words: words, schema: objectSchema(table), inner: innerKeys(table)},
 		set: func(w *walker, path string, n *yaml.Node) {
 			if n.Kind != yaml.MappingNode {
 				w.wants(n, path, words)
@@ -75,9 +76,9 @@ func within[S any](name, doc string, table func(*S) []key, dst *S) key {
 
 // mapping decodes by a table into a copy of fresh. check, if not nil, is called
 // with the result for what concerns several keys.
-func mapping[S any](words string, fresh S, table func(*S) []key,
-	check func(w *walker, path string, n *yaml.Node, v *S)) kind[S] {
-	return kind[S]{
+func mapping[S any](words string, fresh S, table func(*S) []Row,
+	check func(w *walker, path string, n *yaml.Node, v *S)) Kind[S] {
+	return Kind[S]{
 		info: info{words: words, schema: objectSchema(table), inner: innerKeys(table)},
 		decode: func(w *walker, path string, n *yaml.Node) (S, bool) {
 			v := fresh
@@ -94,8 +95,8 @@ func mapping[S any](words string, fresh S, table func(*S) []key,
 }
 
 // pointer decodes into a new T, for optional parts.
-func pointer[T any](k kind[T]) kind[*T] {
-	return kind[*T]{k.info, func(w *walker, path string, n *yaml.Node) (*T, bool) {
+func pointer[T any](k Kind[T]) Kind[*T] {
+	return Kind[*T]{k.info, func(w *walker, path string, n *yaml.Node) (*T, bool) {
 		v, ok := k.decode(w, path, n)
 		return &v, ok
 	}}
@@ -103,8 +104,8 @@ func pointer[T any](k kind[T]) kind[*T] {
 
 // either decodes a mapping with m and anything else with short, whose words
 // speak of both.
-func either[T any](short, m kind[T]) kind[T] {
-	return kind[T]{
+func either[T any](short, m Kind[T]) Kind[T] {
+	return Kind[T]{
 		info: info{
 			words:  short.words,
 			schema: schema{"anyOf": []any{short.schema, m.schema}},
@@ -118,13 +119,13 @@ func either[T any](short, m kind[T]) kind[T] {
 		}}
 }
 
-// list decodes a sequence of at least one element.
-func list[T any](of kind[T], words string) kind[[]T] {
+// List decodes a sequence of at least one element.
+func List[T any](of Kind[T], words string) Kind[[]T] {
 	in := info{words: words, schema: schema{"type": "array", "items": of.schema, "minItems": 1}}
 	if of.inner != nil {
 		in.inner = func(path string) []Key { return of.inner(path + "[]") }
 	}
-	return kind[[]T]{in, func(w *walker, path string, n *yaml.Node) ([]T, bool) {
+	return Kind[[]T]{in, func(w *walker, path string, n *yaml.Node) ([]T, bool) {
 		if n.Kind != yaml.SequenceNode {
 			w.wants(n, path, words)
 			return nil, false
@@ -148,10 +149,10 @@ func list[T any](of kind[T], words string) kind[[]T] {
 	}}
 }
 
-// oneOrMore decodes a sequence, or a single value as a list of one.
-func oneOrMore[T any](of kind[T], words string) kind[[]T] {
-	many := list(of, words)
-	return kind[[]T]{
+// OneOrMore decodes a sequence, or a single value as a list of one.
+func OneOrMore[T any](of Kind[T], words string) Kind[[]T] {
+	many := List(of, words)
+	return Kind[[]T]{
 		info: info{words: words, schema: schema{"anyOf": []any{of.schema, many.schema}}, inner: many.inner},
 		decode: func(w *walker, path string, n *yaml.Node) ([]T, bool) {
 			if n.Kind == yaml.SequenceNode {
@@ -164,8 +165,8 @@ func oneOrMore[T any](of kind[T], words string) kind[[]T] {
 
 // parsed decodes a scalar's text with parse, whose error is the message. The
 // error must not repeat the text if it may be a secret.
-func parsed[T any](words string, s schema, parse func(w *walker, text string) (T, error)) kind[T] {
-	return kind[T]{info{words: words, schema: s}, func(w *walker, path string, n *yaml.Node) (T, bool) {
+func parsed[T any](words string, s schema, parse func(w *walker, text string) (T, error)) Kind[T] {
+	return Kind[T]{info{words: words, schema: s}, func(w *walker, path string, n *yaml.Node) (T, bool) {
 		var none T
 		text, ok := w.text(path, n, words)
 		if !ok {
@@ -180,6 +181,11 @@ func parsed[T any](words string, s schema, parse func(w *walker, text string) (T
 	}}
 }
 
+// Parsed decodes text with parse, whose error is the message.
+func Parsed[T any](words string, parse func(text string) (T, error)) Kind[T] {
+	return parsed(words, schema{"type": "string"}, func(_ *walker, s string) (T, error) { return parse(s) })
+}
+
 // text returns a scalar as it is written. Numbers count as text (user: 12345),
 // true and null do not: they are nearly always a slip.
 func (w *walker) text(path string, n *yaml.Node, words string) (string, bool) {
@@ -190,8 +196,8 @@ func (w *walker) text(path string, n *yaml.Node, words string) (string, bool) {
 	return "", false
 }
 
-// str decodes one line of text that is not empty.
-func str(words string) kind[string] {
+// Text decodes one line of text that is not empty.
+func Text(words string) Kind[string] {
 	return parsed(words, schema{"type": []string{"string", "number"}}, func(_ *walker, s string) (string, error) {
 		return s, checkText(s)
 	})
@@ -208,11 +214,11 @@ func checkText(s string) error {
 	return nil
 }
 
-// boolean decodes true or false. YAML 1.1's yes and on are refused: what they
+// Boolean decodes true or false. YAML 1.1's yes and on are refused: what they
 // mean depends on the reader.
-func boolean() kind[bool] {
+func Boolean() Kind[bool] {
 	const words = "true or false"
-	return kind[bool]{info{words: words, schema: schema{"type": "boolean"}},
+	return Kind[bool]{info{words: words, schema: schema{"type": "boolean"}},
 		func(w *walker, path string, n *yaml.Node) (bool, bool) {
 			if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!bool" {
 				return strings.EqualFold(n.Value, "true"), true
@@ -230,10 +236,10 @@ func boolean() kind[bool] {
 }
 
 // integer decodes a decimal number from low to high.
-func integer(low, high int) kind[int] {
+func integer(low, high int) Kind[int] {
 	words := fmt.Sprintf("a number from %d to %d", low, high)
 	s := schema{"type": "integer", "minimum": low, "maximum": high}
-	return kind[int]{info{words: words, schema: s}, func(w *walker, path string, n *yaml.Node) (int, bool) {
+	return Kind[int]{info{words: words, schema: s}, func(w *walker, path string, n *yaml.Node) (int, bool) {
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" {
 			w.wants(n, path, words)
 			return 0, false
@@ -250,9 +256,9 @@ func integer(low, high int) kind[int] {
 
 // argument decodes one argument of a command. Any scalar is its own text: true
 // is an argument like another.
-func argument() kind[string] {
+func argument() Kind[string] {
 	s := schema{"type": []string{"string", "number", "boolean"}}
-	return kind[string]{info{words: "a string", schema: s}, func(w *walker, path string, n *yaml.Node) (string, bool) {
+	return Kind[string]{info{words: "a string", schema: s}, func(w *walker, path string, n *yaml.Node) (string, bool) {
 		text, ok := n.Value, true
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
 			text, ok = w.text(path, n, "a string")
@@ -265,9 +271,9 @@ func argument() kind[string] {
 	}}
 }
 
-// argv decodes a command: a program and its arguments.
-func argv() kind[[]string] {
-	args := list(argument(), "a list: a program and its arguments")
+// Command decodes a command: a program and its arguments.
+func Command() Kind[[]string] {
+	args := List(argument(), "a list: a program and its arguments")
 	decode := args.decode
 	args.decode = func(w *walker, path string, n *yaml.Node) ([]string, bool) {
 		if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" {
@@ -294,3 +300,13 @@ func argv() kind[[]string] {
 }
 
 func contains(list []string, s string) bool { return slices.Contains(list, s) }
+
+// Assignment decodes NAME=VALUE.
+func Assignment() Kind[string] {
+	return parsed("NAME=VALUE", schema{"type": "string", "pattern": "^[^=]+="}, func(_ *walker, s string) (string, error) {
+		if name, _, ok := strings.Cut(s, "="); !ok || !plainKey(name) || strings.ContainsRune(s, 0) {
+			return "", errors.New("wants NAME=VALUE")
+		}
+		return s, nil
+	})
+}

@@ -26,35 +26,35 @@ type OAuth struct {
 // Custom reports whether there is no preset.
 func (o *OAuth) Custom() bool { return o.Provider == "custom" }
 
-func oauthMapping() kind[OAuth] {
+func oauthMapping() Kind[OAuth] {
 	return mapping("a mapping", OAuth{}, oauthKeys, checkOAuth)
 }
 
-func oauthKeys(o *OAuth) []key {
-	return []key{
-		on("provider", "", "name of a preset, or `custom`", providerKind(), &o.Provider),
-		on("client_id", "", "id of the client that you registered with the provider", str("a string"), &o.ClientID),
-		on("client_secret", "", "secret of that client, if it has one", secret(), &o.ClientSecret),
-		on("flow", "browser", "how to authorise: `browser`, `device`, `client_credentials` or `service_account`", oneOf(provider.Browser, provider.Device, provider.ClientCredentials, provider.ServiceAccount), &o.Flow),
-		on("tenant", "the preset's", "Microsoft tenant, by id or domain", str("a string"), &o.Tenant),
-		on("auth_url", "the preset's", "authorisation endpoint", webURL(), &o.AuthURL),
-		on("token_url", "the preset's", "token endpoint", webURL(), &o.TokenURL),
-		on("device_url", "the preset's", "device authorisation endpoint", webURL(), &o.DeviceURL),
-		on("revoke_url", "the preset's", "revocation endpoint, for logout", webURL(), &o.RevokeURL),
-		on("scopes", "the preset's", "one or several scopes to ask for", oneOrMore(str("a string"), "a scope or a list of scopes"), &o.Scopes),
-		on("auth_style", "auto", "how client_id and client_secret are sent: `auto`, `basic` or `body`", oneOf(provider.AnyStyle, provider.InBody, provider.InHeader), &o.AuthStyle),
-		on("redirect", "the preset's", "loopback address that you registered, without a port", redirect(), &o.Redirect),
-		on("redirect_port", "any", "loopback port of the browser flow", integer(1, 65535), &o.RedirectPort),
-		on("certificate", "", "PEM file with a certificate for client_credentials, instead of a secret", path(), &o.Certificate),
-		on("key", "certificate", "PEM file with the key of the certificate", path(), &o.Key),
-		on("service_account", "", "JSON key file from Google", path(), &o.ServiceAccount),
-		on("subject", "user", "user that a service account acts for", str("a string"), &o.Subject),
-		on("tokens", "file", "where tokens are kept: `file` or `keyring`", choice("file keyring", false, true), &o.Keyring),
+func oauthKeys(o *OAuth) []Row {
+	return []Row{
+		On("provider", "", "name of a preset, or `custom`", providerKind(), &o.Provider),
+		On("client_id", "", "id of the client that you registered with the provider", Text("a string"), &o.ClientID),
+		On("client_secret", "", "secret of that client, if it has one", SecretOf(), &o.ClientSecret),
+		On("flow", "browser", "how to authorise: `browser`, `device`, `client_credentials` or `service_account`", oneOf(provider.Browser, provider.Device, provider.ClientCredentials, provider.ServiceAccount), &o.Flow),
+		On("tenant", "the preset's", "Microsoft tenant, by id or domain", Text("a string"), &o.Tenant),
+		On("auth_url", "the preset's", "authorisation endpoint", webURL(), &o.AuthURL),
+		On("token_url", "the preset's", "token endpoint", webURL(), &o.TokenURL),
+		On("device_url", "the preset's", "device authorisation endpoint", webURL(), &o.DeviceURL),
+		On("revoke_url", "the preset's", "revocation endpoint, for logout", webURL(), &o.RevokeURL),
+		On("scopes", "the preset's", "one or several scopes to ask for", OneOrMore(Text("a string"), "a scope or a list of scopes"), &o.Scopes),
+		On("auth_style", "auto", "how client_id and client_secret are sent: `auto`, `basic` or `body`", oneOf(provider.AnyStyle, provider.InBody, provider.InHeader), &o.AuthStyle),
+		On("redirect", "the preset's", "loopback address that you registered, without a port", redirect(), &o.Redirect),
+		On("redirect_port", "any", "loopback port of the browser flow", integer(1, 65535), &o.RedirectPort),
+		On("certificate", "", "PEM file with a certificate for client_credentials, instead of a secret", Path(), &o.Certificate),
+		On("key", "certificate", "PEM file with the key of the certificate", Path(), &o.Key),
+		On("service_account", "", "JSON key file from Google", Path(), &o.ServiceAccount),
+		On("subject", "user", "user that a service account acts for", Text("a string"), &o.Subject),
+		On("tokens", "file", "where tokens are kept: `file` or `keyring`", Choice("file keyring", false, true), &o.Keyring),
 	}
 }
 
 // redirect decodes the address that the browser comes back to.
-func redirect() kind[string] {
+func redirect() Kind[string] {
 	return parsed("an http URL of this machine without a port", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
 		u, err := url.Parse(s)
 		if err != nil || u.Scheme != "http" || u.Port() != "" || u.RawQuery != "" || u.Fragment != "" ||
@@ -66,7 +66,7 @@ func redirect() kind[string] {
 }
 
 // providerKind decodes the name of a preset.
-func providerKind() kind[string] {
+func providerKind() Kind[string] {
 	return parsed("a provider's name", schema{"type": "string"}, func(w *walker, s string) (string, error) {
 		known := append([]string{"custom"}, provider.Names()...)
 		if !contains(known, s) {

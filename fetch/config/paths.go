@@ -52,8 +52,8 @@ func xdg(name, fallback string) (string, error) {
 	return filepath.Join(home, filepath.FromSlash(fallback)), nil
 }
 
-// path decodes a path: expanded, absolute and clean.
-func path() kind[string] {
+// Path decodes a path: expanded, absolute and clean.
+func Path() Kind[string] {
 	return parsed("a path", schema{"type": "string"}, func(w *walker, s string) (string, error) {
 		return w.path(s)
 	})

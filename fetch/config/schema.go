@@ -8,7 +8,7 @@ import (
 // Schema returns a JSON Schema (draft 2020-12) of the configuration, for
 // editors. It describes structure; Parse also checks what belongs together.
 func Schema(o Options) ([]byte, error) {
-	root := objectSchema(func(c *Config) []key { return configKeys(c, o.Targets) })
+	root := objectSchema(func(c *Config) []Row { return configKeys(c, o.Targets) })
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "mailhaul configuration"
 	root["required"] = []string{"accounts"}
@@ -18,7 +18,7 @@ func Schema(o Options) ([]byte, error) {
 }
 
 // objectSchema describes a mapping by its table.
-func objectSchema[S any](table func(*S) []key) schema {
+func objectSchema[S any](table func(*S) []Row) schema {
 	props := schema{}
 	for _, k := range table(new(S)) {
 		p := maps.Clone(k.schema)

@@ -271,12 +271,12 @@ func shellWord(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// secret decodes one of the forms of a secret.
-func secret() kind[Secret] {
+// SecretOf decodes one of the forms of a secret.
+func SecretOf() Kind[Secret] {
 	const words = "one of command, file, env, credential, keyring, netrc, or a plain string"
 	props := objectSchema(secretKeys)
 	props["minProperties"], props["maxProperties"] = 1, 1
-	return kind[Secret]{
+	return Kind[Secret]{
 		info: info{words: words, inner: innerKeys(secretKeys),
 			schema: schema{"anyOf": []any{schema{"type": []string{"string", "number"}}, props}}},
 		decode: func(w *walker, path string, n *yaml.Node) (Secret, bool) {
@@ -314,19 +314,19 @@ func (w *walker) plainSecret(path string, n *yaml.Node, words string) (Secret, b
 	return PlainSecret(text), true
 }
 
-func secretKeys(d *secretData) []key {
-	name := func(word, doc string, as SecretKind, k kind[string]) key {
-		return on(word, "", doc, k, &d.name).then(func() { d.kind = as })
+func secretKeys(d *secretData) []Row {
+	name := func(word, doc string, as SecretKind, k Kind[string]) Row {
+		return On(word, "", doc, k, &d.name).then(func() { d.kind = as })
 	}
-	return []key{
-		on("command", "", "command whose first line of output is the secret", argv(), &d.argv).then(func() { d.kind = SecretCommand }),
-		name("file", "file that holds the secret, with mode 0600 or less", SecretFile, path()),
-		name("env", "environment variable that holds the secret", SecretEnv, str("a variable's name")),
+	return []Row{
+		On("command", "", "command whose first line of output is the secret", Command(), &d.argv).then(func() { d.kind = SecretCommand }),
+		name("file", "file that holds the secret, with mode 0600 or less", SecretFile, Path()),
+		name("env", "environment variable that holds the secret", SecretEnv, Text("a variable's name")),
 		name("credential", "name of a systemd credential", SecretCredential, credential()),
-		name("keyring", "service in the system's keyring, with the account's user", SecretKeyring, str("a service's name")),
-		{name: "netrc", doc: "whether to look in ~/.netrc or $NETRC for the host and user", info: boolean().info,
+		name("keyring", "service in the system's keyring, with the account's user", SecretKeyring, Text("a service's name")),
+		{name: "netrc", doc: "whether to look in ~/.netrc or $NETRC for the host and user", info: Boolean().info,
 			set: func(w *walker, path string, n *yaml.Node) {
-				switch v, ok := boolean().decode(w, path, n); {
+				switch v, ok := Boolean().decode(w, path, n); {
 				case ok && v:
 					d.kind = SecretNetrc
 				case ok:
@@ -337,7 +337,7 @@ func secretKeys(d *secretData) []key {
 }
 
 // credential decodes the name of a credential, which is a file name.
-func credential() kind[string] {
+func credential() Kind[string] {
 	return parsed("a credential's name", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
 		if s == "." || s == ".." || strings.ContainsAny(s, `/\`) {
 			return "", errors.New("is the name of a credential, not a path")

@@ -83,15 +83,15 @@ func ValidHost(s string) bool {
 	return s != "" && len(s) < 254 && utf8.ValidString(s) && !strings.ContainsFunc(s, bad)
 }
 
-// server decodes the server of an account or an SMTP relay.
-func server() kind[Server] {
+// HostPort decodes host or host:port.
+func HostPort() Kind[Server] {
 	return parsed("host or host:port", schema{"type": "string"}, func(_ *walker, s string) (Server, error) {
 		return ParseServer(s)
 	})
 }
 
-// serverOrSocket decodes the server of an LMTP target.
-func serverOrSocket() kind[Server] {
+// HostPortOrSocket decodes host:port or the path of a socket.
+func HostPortOrSocket() Kind[Server] {
 	return parsed("host:port or the path of a socket", schema{"type": "string"}, func(w *walker, s string) (Server, error) {
 		if strings.HasPrefix(s, "~") || strings.ContainsAny(s, "/$") {
 			p, err := w.path(s)
@@ -101,7 +101,8 @@ func serverOrSocket() kind[Server] {
 	})
 }
 
-func hostName() kind[string] {
+// HostName decodes the name of a host.
+func HostName() Kind[string] {
 	return parsed("a host name", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
 		if !ValidHost(s) {
 			return "", errors.New("is not a host name")
@@ -153,19 +154,19 @@ func parseProxy(s string) (*Proxy, error) {
 	return p, nil
 }
 
-func proxyURL(words string) kind[*Proxy] {
+func proxyURL(words string) Kind[*Proxy] {
 	return parsed(words, schema{"type": "string"}, func(_ *walker, s string) (*Proxy, error) { return parseProxy(s) })
 }
 
-func proxyMapping() kind[Proxy] {
+func proxyMapping() Kind[Proxy] {
 	return mapping("a mapping of url, user, password", Proxy{}, proxyKeys, checkProxy)
 }
 
-func proxyKeys(p *Proxy) []key {
-	return []key{
+func proxyKeys(p *Proxy) []Row {
+	return []Row{
 		given("url", "", "URL of the proxy", proxyURL("a URL"), func(v *Proxy) { *p = *v }),
-		on("user", "", "login name at the proxy", str("a string"), &p.User),
-		on("password", "", "password at the proxy, a secret", secret(), &p.Password),
+		On("user", "", "login name at the proxy", Text("a string"), &p.User),
+		On("password", "", "password at the proxy, a secret", SecretOf(), &p.Password),
 	}
 }
 

@@ -65,16 +65,16 @@ func sizeUnit(u string) (int64, error) {
 }
 
 // size decodes a number of bytes, at least one.
-func size() kind[int64] {
+func size() Kind[int64] {
 	return sizeWith("a size", "")
 }
 
 // rate decodes bytes a second; "/s" may follow.
-func rate() kind[int64] {
+func rate() Kind[int64] {
 	return sizeWith("a size a second", "/s")
 }
 
-func sizeWith(words, suffix string) kind[int64] {
+func sizeWith(words, suffix string) Kind[int64] {
 	s := schema{"type": []string{"string", "integer"}, "pattern": `^[0-9.]+ *([kKmMgGtT][iI]?)?[bB]?(/s)?$`}
 	return parsed(words, s, func(_ *walker, text string) (int64, error) {
 		n, err := ParseSize(strings.TrimSuffix(text, suffix))

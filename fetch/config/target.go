@@ -66,18 +66,18 @@ func Or(words []string) string {
 }
 
 // target decodes a mapping with exactly one key, the kind.
-func target(kinds []TargetKind) kind[Target] {
+func target(kinds []TargetKind) Kind[Target] {
 	const words = "a target such as maildir: PATH"
-	table := func(t *Target) []key {
-		keys := make([]key, len(kinds))
+	table := func(t *Target) []Row {
+		keys := make([]Row, len(kinds))
 		for i, k := range kinds {
-			keys[i] = on(k.Name, "", k.Doc, k.value(), t)
+			keys[i] = On(k.Name, "", k.Doc, k.value(), t)
 		}
 		return keys
 	}
 	props := objectSchema(table)
 	props["minProperties"], props["maxProperties"] = 1, 1
-	return kind[Target]{
+	return Kind[Target]{
 		info: info{words: words, schema: props, inner: innerKeys(table)},
 		decode: func(w *walker, path string, n *yaml.Node) (t Target, ok bool) {
 			if n.Kind != yaml.MappingNode {
@@ -95,8 +95,8 @@ func target(kinds []TargetKind) kind[Target] {
 }
 
 // value decodes what is under the kind's key.
-func (k TargetKind) value() kind[Target] {
-	table := func(*Target) []key { return k.New().Keys() }
+func (k TargetKind) value() Kind[Target] {
+	table := func(*Target) []Row { return k.New().Keys() }
 	in := info{words: "a mapping", schema: objectSchema(table), inner: innerKeys(table)}
 	names := tableNames(table(nil))
 	if len(names) < 5 {
@@ -107,7 +107,7 @@ func (k TargetKind) value() kind[Target] {
 		in.words = short.words + ", or " + in.words
 		in.schema = schema{"anyOf": []any{short.schema, in.schema}}
 	}
-	return kind[Target]{in, func(w *walker, path string, n *yaml.Node) (Target, bool) {
+	return Kind[Target]{in, func(w *walker, path string, n *yaml.Node) (Target, bool) {
 		t := k.New()
 		keys := t.Keys()
 		switch i := slices.Index(names, k.Short); {
