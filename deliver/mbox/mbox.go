@@ -31,6 +31,17 @@ const (
 	MBOXCL2
 )
 
+// String names it as people do.
+func (f Format) String() string {
+	switch f {
+	case MBOXO:
+		return "mboxo"
+	case MBOXCL2:
+		return "mboxcl2"
+	}
+	return "mboxrd"
+}
+
 // Options says where and how to deliver.
 type Options struct {
 	// Path is the mbox file. It is created (0600; missing parents 0700) when

@@ -18,6 +18,14 @@ const (
 	CRLF
 )
 
+// String names it as people do.
+func (l LineEnds) String() string {
+	if l == CRLF {
+		return "crlf"
+	}
+	return "lf"
+}
+
 // Options describe one command. They are not changed after New.
 type Options struct {
 	// Command is the program, absolute or looked up in PATH, and its

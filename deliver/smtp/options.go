@@ -27,6 +27,17 @@ const (
 	NoTLS
 )
 
+// String names it as people do.
+func (s Security) String() string {
+	switch s {
+	case StartTLS:
+		return "starttls"
+	case ImplicitTLS:
+		return "implicit"
+	}
+	return "none"
+}
+
 // Options describe one relay. They are not changed after New.
 type Options struct {
 	// LMTP selects RFC 2033 instead of SMTP.

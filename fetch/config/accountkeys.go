@@ -26,7 +26,7 @@ func serverKeys(a *Account) []Row {
 	return []Row{
 		given("server", "", "server as `HOST` or `HOST:PORT`; the port is 995 with implicit TLS, otherwise 110", HostPort(),
 			func(s Server) { a.Server.Host, a.Server.Port = s.Host, s.Port }),
-		On("tls", "implicit", "how the connection is protected: `implicit`, `stls` or `none`", oneOf(pop3.ImplicitTLS, pop3.STLS, pop3.Plain), &a.Server.Security),
+		On("tls", "implicit", "how the connection is protected: `implicit`, `stls` or `none`", OneOf(pop3.ImplicitTLS, pop3.STLS, pop3.Plain), &a.Server.Security),
 		On("ca_file", "the system's", "PEM file with the certificates of the authorities to trust", Path(), &a.TLS.CAFile),
 		On("server_name", "the host", "host name that the certificate must have", HostName(), &a.TLS.ServerName),
 		On("pin", "", "public keys to accept, each as sha256/BASE64 of the SubjectPublicKeyInfo", OneOrMore(pin(), "a pin or a list of pins"), &a.TLS.Pins),
@@ -43,19 +43,19 @@ func serverKeys(a *Account) []Row {
 		On("bind", "", "local IP address to connect from",
 			parsed("an IP address", schema{"type": "string"}, parseAddr), &a.Route.Bind),
 		On("pipelining", "auto", "whether to send commands ahead of the replies: `auto`, `on` or `off`",
-			oneOf(pop3.PipelineAuto, pop3.PipelineOn, pop3.PipelineOff), &a.Server.Pipelining),
+			OneOf(pop3.PipelineAuto, pop3.PipelineOn, pop3.PipelineOff), &a.Server.Pipelining),
 	}
 }
 
 func loginKeys(a *Account) []Row {
 	return []Row{
 		On("user", "", "login name", Text("a string"), &a.User),
-		On("auth", "auto", "how to log in; `auto` takes the strongest offered mechanism that there is a secret for", oneOf(sasl.Methods()...), &a.Auth),
+		On("auth", "auto", "how to log in; `auto` takes the strongest offered mechanism that there is a secret for", OneOf(sasl.Methods()...), &a.Auth),
 		On("password", "", "password of the account, a secret", SecretOf(), &a.Password),
 		On("token", "", "OAuth2 access token, a secret, for auth xoauth2 and oauthbearer", SecretOf(), &a.Token),
 		On("oauth", "", "how to get OAuth2 access tokens, for auth xoauth2 and oauthbearer", pointer(oauthMapping()), &a.OAuth),
 		On("krb", "", "Kerberos settings, for auth gssapi", mapping("a mapping", sasl.Kerberos{}, krbKeys, nil), &a.Kerberos),
-		On("utf8", "auto", "whether to send the UTF8 command of RFC 6856: `auto`, `on` or `off`", oneOf(session.UTF8Auto, session.UTF8On, session.UTF8Off), &a.UTF8),
+		On("utf8", "auto", "whether to send the UTF8 command of RFC 6856: `auto`, `on` or `off`", OneOf(session.UTF8Auto, session.UTF8On, session.UTF8Off), &a.UTF8),
 		On("lang", "", "language of the server's texts, such as `de`, if the server offers LANG", Text("a language tag"), &a.Server.Lang),
 	}
 }
@@ -70,13 +70,13 @@ func mailKeys(a *Account, kinds []TargetKind) []Row {
 			mapping("a mapping", plan.Limits{}, limitKeys, nil)), &a.Limits),
 		On("to", "", "header field that has the recipient, for a mailbox shared by several people", envelope(), &a.Policy.Envelope),
 		On("on_reject", "quarantine", "what happens to a message that a target refuses permanently: `quarantine` or `keep`",
-			oneOf(plan.Quarantine, plan.KeepOnServer), &a.Policy.OnReject),
+			OneOf(plan.Quarantine, plan.KeepOnServer), &a.Policy.OnReject),
 		given("poison", "3", "number of failed deliveries in a row after which a message counts as refused permanently; 0 means never", integer(0, 1000),
 			func(n int) { a.Policy.Poison = cmp.Or(n, -1) }),
 		On("headers", "", "header fields to add", mapping("a mapping", false, headersKeys, nil), &a.Policy.Received),
 		On("dedupe", "off", "whether to look for a message in the target before it is delivered", dedupe(), &a.Dedupe),
 		On("remember", "90d", "how long a seen message is remembered after the server last listed it", Duration(day), &a.Policy.ForgetAfter),
-		On("gmail", "off", "Gmail's view of the mailbox: `recent` lists the last 30 days, whatever other programs fetched", oneOf(plan.GmailOff, plan.GmailRecent), &a.Policy.Gmail),
+		On("gmail", "off", "Gmail's view of the mailbox: `recent` lists the last 30 days, whatever other programs fetched", OneOf(plan.GmailOff, plan.GmailRecent), &a.Policy.Gmail),
 	}
 }
 
@@ -145,8 +145,8 @@ func headersKeys(received *bool) []Row {
 
 func dedupeKeys(d *Dedupe) []Row {
 	return []Row{
-		On("by", "off", "how a duplicate is recognised: `off`, `message-id` or `content`", oneOf(DedupeOff, DedupeMessageID, DedupeContent), &d.By),
-		On("action", "skip", "what happens to a duplicate: `skip`, `tag` or `deliver`", oneOf(DuplicateSkip, DuplicateTag, DuplicateDeliver), &d.Action),
+		On("by", "off", "how a duplicate is recognised: `off`, `message-id` or `content`", OneOf(DedupeOff, DedupeMessageID, DedupeContent), &d.By),
+		On("action", "skip", "what happens to a duplicate: `skip`, `tag` or `deliver`", OneOf(DuplicateSkip, DuplicateTag, DuplicateDeliver), &d.Action),
 	}
 }
 

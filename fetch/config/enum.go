@@ -41,13 +41,18 @@ func word[E ~uint8](v E, names string) string {
 	return fmt.Sprintf("unknown(%d)", uint8(v))
 }
 
-// oneOf decodes the names of values.
-func oneOf[T fmt.Stringer](values ...T) Kind[T] {
+// OneOf decodes the names of values.
+func OneOf[T fmt.Stringer](values ...T) Kind[T] {
+	return Choice(strings.Join(Words(values...), " "), values...)
+}
+
+// Words are the names of values.
+func Words[T fmt.Stringer](values ...T) []string {
 	names := make([]string, len(values))
 	for i, v := range values {
 		names[i] = v.String()
 	}
-	return Choice(strings.Join(names, " "), values...)
+	return names
 }
 
 // Choice decodes one of names into the value at the same place.

@@ -39,7 +39,7 @@ func (m *mboxTarget) ID() string { return "mbox:" + m.Path }
 func (m *mboxTarget) Keys() []config.Row {
 	return []config.Row{
 		config.On("path", "", "path of the file", config.Path(), &m.Path),
-		config.On("format", "mboxrd", "how lines that look like separators are quoted: `mboxrd`, `mboxo` or `mboxcl2`", config.Choice("mboxrd mboxo mboxcl2", mbox.MBOXRD, mbox.MBOXO, mbox.MBOXCL2), &m.Format),
+		config.On("format", "mboxrd", "how lines that look like separators are quoted: `mboxrd`, `mboxo` or `mboxcl2`", config.OneOf(mbox.MBOXRD, mbox.MBOXO, mbox.MBOXCL2), &m.Format),
 		config.On("lock_timeout", "1m", "longest wait for another program's lock", config.Duration(0), &m.LockTimeout),
 	}
 }

@@ -47,7 +47,7 @@ func (p *pipeTarget) Keys() []config.Row {
 	return []config.Row{
 		config.On("command", "", "program and arguments, without a shell", config.Command(), &p.Command),
 		config.On("timeout", "5m", "longest time for one message", config.Duration(time.Second), &p.Timeout),
-		config.On("line_ends", "lf", "line ends of the message: `lf` or `crlf`", config.Choice("lf crlf", pipe.LF, pipe.CRLF), &p.LineEnds),
+		config.On("line_ends", "lf", "line ends of the message: `lf` or `crlf`", config.OneOf(pipe.LF, pipe.CRLF), &p.LineEnds),
 		config.On("env", "", "list of NAME=VALUE to add to the environment", config.List(config.Assignment(), "a list of NAME=VALUE"), &p.Env),
 	}
 }

@@ -69,7 +69,7 @@ func (r *relay) Keys() []config.Row {
 		server,
 		config.On("to", "", "one or several recipients", config.OneOrMore(address(), "an address or a list of addresses"), &r.o.To),
 		config.On("from", "<>", "sender of messages that have no Return-Path", sender(), &r.o.From),
-		config.On("tls", "none on this machine, else starttls", "how the connection is protected: `starttls`, `implicit` or `none`", security(), &r.o.Security),
+		config.On("tls", "none on this machine, else starttls", "how the connection is protected: `starttls`, `implicit` or `none`", config.OneOf(securities...), &r.o.Security),
 		config.On("insecure", "false", "allow tls: none to another machine", config.Boolean(), &r.o.Insecure),
 		config.On("ca_file", "the system's", "PEM file with the certificates of the authorities to trust", config.Path(), &r.caFile),
 		config.On("server_name", "the host", "host name that the certificate must have", config.HostName(), &r.o.Host),
@@ -80,12 +80,8 @@ func (r *relay) Keys() []config.Row {
 	}
 }
 
-func security() config.Kind[smtp.Security] {
-	return config.Choice(securities, smtp.StartTLS, smtp.ImplicitTLS, smtp.NoTLS)
-}
-
-// securities are the words for smtp.Security in the order of its values.
-const securities = "starttls implicit none"
+// securities are the values of tls.
+var securities = []smtp.Security{smtp.StartTLS, smtp.ImplicitTLS, smtp.NoTLS}
 
 // Check completes the relay, and says what is wrong with it.
 func (r *relay) Check(at config.Place) {
@@ -189,12 +185,12 @@ func (r *relay) query(raw string) (tlsSet bool, err error) {
 	if !q.Has("tls") {
 		return false, nil
 	}
-	words := strings.Fields(securities)
+	words := config.Words(securities...)
 	i := slices.Index(words, q.Get("tls"))
 	if i < 0 {
 		return false, fmt.Errorf("tls: wants one of %s", strings.Join(words, ", "))
 	}
-	r.o.Security = smtp.Security(i)
+	r.o.Security = securities[i]
 	return true, nil
 }
 
@@ -231,7 +227,7 @@ func (r *relay) Value() any {
 	}
 	m = m.And("to", r.o.To)
 	if r.server.Socket == "" {
-		m = m.And("tls", config.Word(strings.Fields(securities)[r.o.Security]))
+		m = m.And("tls", config.Word(r.o.Security.String()))
 	}
 	if r.o.From != "" {
 		m = m.And("from", r.o.From)
