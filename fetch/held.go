@@ -148,7 +148,7 @@ func jumpNote(f *state.Facts) string {
 	if by < 48*time.Hour {
 		gap = by.Round(time.Minute).String()
 	}
-	return fmt.Sprintf("this run is %s %s the last one: if mailhaul was not stopped so long, the clock was set; `keep` and `remember` count days from now on", gap, way)
+	return fmt.Sprintf("this run is %s %s the last one: if mailhaul was not stopped so long, the clock was set; what is kept and remembered for so many days counts them from now on", gap, way)
 }
 
 // Open opens a session, once the server allows it, and returns the listed

@@ -87,7 +87,7 @@ func (r *run) after(ctx context.Context) {
 	defer cancel()
 	if err := r.Account.After(ctx, &r.sum); err != nil {
 		r.Journal.Log.Warn("after failed", "err", err)
-		r.Journal.Note(fmt.Sprintf("the command of `after` failed, which changes nothing for the mail: %v", err))
+		r.Journal.Note(fmt.Sprintf("the command after the run failed, which changes nothing for the mail: %v", err))
 		r.sum.Notes = r.Journal.Notes()
 	}
 }

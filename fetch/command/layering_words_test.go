@@ -25,9 +25,9 @@ var noAdvice = map[string]string{
 	"not a mailhaul state file, or damaged": "a state file of mailhaul's",
 }
 
-// notesToo begin the notes of a run and the reasons of a report that name a key or a
+// notesToo begin the reasons and notes of a report that name a
 // command: these are no errors.
-var notesToo = regexp.MustCompile("^(`auth: scram|the command of `after`|this run is|on the server |the server lists only|some servers list only|%s (missing|refused|delivered)|weaker login|the server announces that)")
+var notesToo = regexp.MustCompile("^(on the server |the server lists only|some servers list only|%s (missing|refused|delivered))")
 
 // TestLowerPackagesGiveNoAdvice: no text of theirs names an option, a command or a
 // key of the configuration.

@@ -213,7 +213,7 @@ func TestExpire(t *testing.T) {
 	drop := dropOf(letters(5))
 	s := serve(t, drop, o)
 	l.account(append(l.to(s, o), secret)...)
-	l.want(l.run("fetch"), 0, "may delete mail 0 days after it was fetched, whatever `keep` says")
+	l.want(l.run("fetch"), 0, "may delete mail 0 days after it was fetched, whatever this account keeps there")
 	if out := l.run("fetch"); out.code != 0 || strings.Contains(out.err, "may delete") {
 		t.Errorf("second run: %s", out)
 	}

@@ -313,7 +313,7 @@ func TestBeforeAndAfter(t *testing.T) {
 	l.account(append(l.to(s, o), "password: wrong", after)...)
 	l.want(l.run("fetch"), 77)
 	l.account(append(l.to(s, o), secret, "after: [sh, -c, 'echo sad >&2; exit 1']")...)
-	l.want(l.run("fetch"), 0, "the command of `after` failed, which changes nothing for the mail: sh: exit status 1: sad")
+	l.want(l.run("fetch"), 0, "the command after the run failed, which changes nothing for the mail: sh: exit status 1: sad")
 	for name, want := range map[string]string{"before": "lab\nlab\n", "after": "lab 0 5\nlab 0 0\nlab 75 0\nlab 75 0\nlab 77 0\n"} {
 		if got, _ := os.ReadFile(l.path(name)); string(got) != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

@@ -54,7 +54,7 @@ func (d *Dialer) bindingQuirk(err error) bool {
 	}
 	d.Facts.NoBindingAt = time.Time{} // a guess, see logins
 	d.noteQuirk(&d.Facts.NoBinding, &d.Facts.NoBindingAt, "announces SCRAM with channel binding (-PLUS) and cannot verify it: logging in by SCRAM without it from now on; "+
-		"`auth: scram-sha-256-plus` insists on the binding")
+		"an account that names SCRAM-SHA-256-PLUS as its login insists on it")
 	d.quirks[len(d.quirks)-1].login = true
 	return true
 }

@@ -113,7 +113,7 @@ func (d *Dialer) note(c *pop3.Client) {
 	d.noteExpire(caps)
 	d.noteUTF8(c)
 	if weaker := c.LoginStrength(); weaker < d.Facts.AuthStrength {
-		d.Journal.Note(fmt.Sprintf("weaker login than before: %s instead of %s; if the server's set-up was not changed, someone may be in between: look at the certificate with `mailhaul check --connect`", c.LoginName(), d.Facts.AuthName))
+		d.Journal.Note(fmt.Sprintf("weaker login than before: %s instead of %s; if the server's set-up was not changed, someone may be in between: look at the server's certificate", c.LoginName(), d.Facts.AuthName))
 	}
 	d.Facts.AuthName, d.Facts.AuthStrength = c.LoginName(), c.LoginStrength()
 }
@@ -128,7 +128,7 @@ func (d *Dialer) noteExpire(caps pop3.Capabilities) {
 		said = strconv.Itoa(days)
 	}
 	if ok && !d.Keep.None && d.Facts.Extra[extraExpire] != said {
-		d.Journal.Note(fmt.Sprintf("the server announces that it may delete mail %s after it was fetched, whatever `keep` says; many announce it and do not: see the provider's settings", ledger.Counted(days, "day")))
+		d.Journal.Note(fmt.Sprintf("the server announces that it may delete mail %s after it was fetched, whatever this account keeps there; many announce it and do not: see the provider's settings", ledger.Counted(days, "day")))
 	}
 	d.Facts.SetExtra(extraExpire, said)
 }
