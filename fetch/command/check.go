@@ -59,15 +59,15 @@ func runCheck(c *cli.Context) error {
 
 // checkConnections walks each account and ends with the worst exit code.
 func (e *call) checkConnections(ctx context.Context, accounts []*config.Account, wait time.Duration) error {
-	var codes []fetch.Exit
+	var errs []error
 	for _, a := range accounts {
 		err := doctor.Check(ctx, doctor.Options{Out: e.out, Builder: e.builder, Bare: e.conf == nil, Wait: wait}, a)
-		codes = append(codes, fetch.ExitOf(err))
+		errs = append(errs, err)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}
-	return exit.Worst(codes)
+	return exit.Worst(errs)
 }
 
 // reportChecked says that an account's configuration is fine.

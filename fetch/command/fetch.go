@@ -74,7 +74,7 @@ func runFetch(c *cli.Context) error {
 	}
 	sums := e.fetch(c.Context, list)
 	if style == "fetchmail" {
-		return exit.Printed(fetchmailExit(sums))
+		return exit.Fetchmail(errorsOf(sums), slices.ContainsFunc(sums, func(s fetch.Summary) bool { return s.Fetched > 0 }))
 	}
 	return verdict(sums)
 }
@@ -305,42 +305,17 @@ func (p *printer) print(s *fetch.Summary) {
 	p.out.Notes(s.Account, s.Notes)
 }
 
-// verdict is the exit code of several accounts' runs; their stories are told.
+// verdict is the end of several accounts' runs, which are printed.
 func verdict(sums []fetch.Summary) error {
-	var codes []fetch.Exit
-	for i := range sums {
-		codes = append(codes, fetch.ExitOf(sums[i].Err))
-	}
 	if slices.ContainsFunc(sums, func(s fetch.Summary) bool { return s.Stopped }) {
-		return exit.Printed(fetch.ExitInterrupted) // the signal decides
+		return exit.Printed(exit.Of(context.Canceled)) // the signal decides
 	}
-	return exit.Settled(fetch.Worst(codes))
+	return exit.Settled(errorsOf(sums))
 }
 
-// fetchmailExit is the exit code that fetchmail(1) would give.
-func fetchmailExit(sums []fetch.Summary) fetch.Exit {
-	last, fetched := fetch.Exit(1), false
+func errorsOf(sums []fetch.Summary) (errs []error) {
 	for i := range sums {
-		fetched = fetched || sums[i].Fetched > 0
-		if code, ok := fetchmailCodes[fetch.ExitOf(sums[i].Err)]; ok {
-			last = code
-		}
+		errs = append(errs, sums[i].Err)
 	}
-	if fetched {
-		return 0
-	}
-	return last
-}
-
-// fetchmailCodes translates; what is missing is "no mail", 1.
-var fetchmailCodes = map[fetch.Exit]fetch.Exit{
-	fetch.ExitUnavailable: 2,
-	fetch.ExitAuth:        3,
-	fetch.ExitProtocol:    4,
-	fetch.ExitConfig:      5,
-	fetch.ExitData:        10,
-	fetch.ExitCannotWrite: 10,
-	fetch.ExitIO:          10,
-	fetch.ExitTemp:        9,
-	fetch.ExitSoftware:    23,
+	return errs
 }

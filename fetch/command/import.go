@@ -71,7 +71,7 @@ func runImport(c *cli.Context) error {
 		return importError(err)
 	}
 	if len(r.result.Accounts) == 0 {
-		return advice.Give(&fetch.Error{Exit: fetch.ExitConfig, Err: fmt.Errorf("no POP3 account in %s", strings.Join(r.result.Files, ", "))}, advice.NoPOP3)
+		return advice.Give(exit.Setting(fmt.Errorf("no POP3 account in %s", strings.Join(r.result.Files, ", "))), advice.NoPOP3)
 	}
 	if takesOver(c) || c.Bool("verify") {
 		return r.lists(takesOver(c))
@@ -146,7 +146,7 @@ func importOptions(c *cli.Context, in *os.File) (rcfile.Options, error) {
 // lists imports or checks the seen-lists, account by account.
 func (r *importRun) lists(takeOver bool) error {
 	if why, busy := r.result.Format.Busy(r.result); busy && !r.c.Bool("force") {
-		return advice.Give(&fetch.Error{Exit: fetch.ExitTemp, Err: errors.New(why)}, advice.StopProgram)
+		return advice.Give(exit.TryLater(errors.New(why)), advice.StopProgram)
 	}
 	if err := r.writeSecrets(); err != nil {
 		return err
@@ -163,13 +163,13 @@ func (r *importRun) lists(takeOver bool) error {
 	if err != nil {
 		return err
 	}
-	var codes []fetch.Exit
+	var errs []error
 	for _, a := range chosen {
 		err := r.account(r.c.Context, a, seen, takeOver)
 		if err != nil {
 			r.failed(a.Name, err, "")
 		}
-		codes = append(codes, fetch.ExitOf(err))
+		errs = append(errs, err)
 	}
 	for i := range seen {
 		if seen[i].Account == "" {
@@ -177,7 +177,7 @@ func (r *importRun) lists(takeOver bool) error {
 				seen[i].Source, seen[i].Line, term.Printable(seen[i].User), term.Printable(seen[i].Host))
 		}
 	}
-	return exit.Worst(codes)
+	return exit.Worst(errs)
 }
 
 // only picks the account that --only names.
@@ -208,7 +208,7 @@ func (r *importRun) account(ctx context.Context, a *config.Account, seen []rcfil
 		}
 	}
 	if len(list.UIDs) == 0 && takeOver && !r.c.Bool("force") {
-		return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("no seen-list of this account: looked for %s", strings.Join(r.looked(), ", "))}, advice.NoSeenList)
+		return advice.Give(exit.BadData(fmt.Errorf("no seen-list of this account: looked for %s", strings.Join(r.looked(), ", "))), advice.NoSeenList)
 	}
 	fa, err := r.call.builder.Account(a)
 	if err != nil {
@@ -261,7 +261,7 @@ func (r *importRun) choose(account string, server []string, list rcfile.SeenList
 		}
 	}
 	if d.Bad && !r.c.Bool("force") {
-		return nil, advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: errors.New("the seen-list does not match the server; nothing was imported")}, advice.SeenListUnfit)
+		return nil, advice.Give(exit.BadData(errors.New("the seen-list does not match the server; nothing was imported")), advice.SeenListUnfit)
 	}
 	var out []fetch.SeenElsewhere
 	for uid, s := range m.Known {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/token"
 	"io"
 	"os/exec"
 	"path"
@@ -21,7 +23,7 @@ var layers = map[string][]string{
 
 	"fetch/command": {"fetch", "fetch/*", "fetch/rcfile/programs", "fetch/command/*", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
 
-	"fetch/command/exit": {"fetch", "fetch/config"},
+	"fetch/command/exit": {"fetch", "fetch/config", "oauth"},
 
 	"fetch/command/term": {"fetch", "fetch/ledger", "fetch/command/advice", "fetch/command/exit", "fetch/command/jsonline"},
 
@@ -40,7 +42,7 @@ var layers = map[string][]string{
 	"fetch/command/sandbox": {"fetch", "fetch/*", "fetch/command/target", "deliver", "deliver/durable", "state"},
 
 	"fetch/command/jsonline": {"fetch", "fetch/plan", "state"},
-	"fetch/command/route":    {"fetch", "fetch/config", "fetch/pop3", "fetch/command/advice", "fetch/command/hook"},
+	"fetch/command/route":    {"fetch/config", "fetch/pop3", "fetch/command/advice", "fetch/command/exit", "fetch/command/hook"},
 
 	"fetch":               {"fetch/session", "fetch/commit", "fetch/ledger", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "deliver", "deliver/fault", "state"},
 	"fetch/session":       {"fetch/commit", "fetch/ledger", "fetch/plan", "fetch/header", "fetch/pop3", "deliver", "deliver/fault", "state"},
@@ -169,4 +171,25 @@ func goList(t *testing.T) []listedPackage {
 		t.Fatalf("only %d packages listed", len(list))
 	}
 	return list
+}
+
+// TestExitCodesAreDecidedInOnePlace: of the command tree only package exit names
+// codes, beside comparisons. fetch.ExitOf decides for the engine's errors.
+func TestExitCodesAreDecidedInOnePlace(t *testing.T) {
+	set := token.NewFileSet()
+	for _, f := range slices.Concat(parseFiles(t, set, "."), parseFiles(t, set, "*")) {
+		if f.Name.Name == "exit" {
+			continue
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if b, ok := n.(*ast.BinaryExpr); ok && (b.Op == token.EQL || b.Op == token.NEQ) {
+				return false
+			}
+			sel, ok := n.(*ast.SelectorExpr)
+			if ok && isIdent(sel.X, "fetch") && sel.Sel.Name != "ExitOf" && strings.HasPrefix(sel.Sel.Name, "Exit") && sel.Sel.Name != "Exit" {
+				t.Errorf("%s: fetch.%s: a code is decided here and not in package exit", set.Position(n.Pos()), sel.Sel.Name)
+			}
+			return true
+		})
+	}
 }

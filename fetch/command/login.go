@@ -87,11 +87,11 @@ func runLogin(c *cli.Context) error {
 		return err
 	}
 	if err := t.Source.Login(c.Context, &loginUI{in: e.out.In, out: e.out.Out, json: e.out.JSON, paste: c.Bool("paste")}, o); err != nil {
-		return closedProvider(t, account.TokenError(err))
+		return closedProvider(t, exit.Token(err))
 	}
 	st, err := t.Source.Status()
 	if err != nil {
-		return account.TokenError(err)
+		return exit.Token(err)
 	}
 	if e.out.JSON {
 		return jsonline.Write(e.out.Out, tokenJSONOf(t.Account, &st))
@@ -145,7 +145,7 @@ func runLogout(c *cli.Context) error {
 		fmt.Fprintf(e.out.Out, "%s: was not logged in\n", t.Account)
 		return nil
 	case err != nil:
-		return account.TokenError(err)
+		return exit.Token(err)
 	case told:
 		fmt.Fprintf(e.out.Out, "%s: logged out, and revoked at the provider\n", t.Account)
 	default:

@@ -83,7 +83,7 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	if e.conf.Metrics != "" {
 		wait, err := watch.ServeMetrics(around, e.log, e.conf.Metrics, l.status, version())
 		if err != nil {
-			return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("metrics: %w", err)}
+			return exit.CannotWrite(fmt.Errorf("metrics: %w", err))
 		}
 		wg.Go(wait)
 	}
@@ -118,7 +118,7 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	if e.out.Screen != nil && !e.out.Quiet {
 		fmt.Fprintln(e.out.Err, "mailhaul: "+exit.Stopped(fetchStopped).Error())
 	}
-	return exit.Printed(fetch.ExitInterrupted) // the signal decides
+	return exit.Printed(exit.Of(context.Canceled)) // the signal decides
 }
 
 // tasks makes what the loop works on, and the accounts in it. It finds all

@@ -87,7 +87,7 @@ func newApp(std term.Streams) *cli.App {
 				return unknownCommand(c)
 			}
 			_ = cli.ShowAppHelp(c)
-			return exit.Printed(fetch.ExitUsage)
+			return exit.Printed(exit.Of(exit.Usagef("no command")))
 		},
 	}
 }

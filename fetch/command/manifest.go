@@ -55,7 +55,7 @@ func checkManifest(c *cli.Context, path string) error {
 	defer f.Close()
 	n, last, err := fetch.CheckManifest(f)
 	if err != nil {
-		return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %w", path, err)}, advice.BadManifest)
+		return advice.Give(exit.BadData(fmt.Errorf("%s: %w", path, err)), advice.BadManifest)
 	}
 	if c.Bool("json") {
 		return jsonline.Write(c.App.Writer, jsonline.Chain{Messages: n, SHA256: last})

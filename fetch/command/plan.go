@@ -48,7 +48,7 @@ func runPlan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var codes []fetch.Exit
+	var errs []error
 	var saved []plan.SavedPlan
 	f := e.fetcher()
 	for _, a := range list {
@@ -56,7 +56,7 @@ func runPlan(c *cli.Context) error {
 		if exit.IsStopped(c.Context, err) {
 			return exit.Stopped(nothingChanged)
 		}
-		codes = append(codes, fetch.ExitOf(err))
+		errs = append(errs, err)
 		e.out.Notes(a.Name, notes)
 		saved = append(saved, todo.Saved(a.Name, a.ID, savedOptions(c)))
 		switch {
@@ -68,7 +68,7 @@ func runPlan(c *cli.Context) error {
 			err = writePlan(e.out.Out, a.Name, &todo, e.planRows(), e.out.Width())
 		}
 	}
-	if err := exit.Worst(codes); err != nil {
+	if err := exit.Worst(errs); err != nil {
 		return err // no plan is saved that does not show everything
 	}
 	if file := c.String("save"); file != "" {

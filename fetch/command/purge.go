@@ -67,7 +67,7 @@ func runPurge(c *cli.Context) error {
 	}
 	if !rep.Verify.OK() {
 		e.damaged(a.Name, &rep.Verify, "what is not verified stays on the server")
-		return exit.Printed(fetch.ExitData)
+		return exit.Printed(exit.Of(exit.BadData(nil)))
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -151,7 +152,7 @@ func writeHTMLFile(path string, r *fetch.Report) error {
 		return err
 	}
 	if err := replaceFile(path, page.Bytes()); err != nil {
-		return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err}
+		return exit.CannotWrite(err)
 	}
 	return nil
 }

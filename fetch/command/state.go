@@ -12,7 +12,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
@@ -81,9 +80,9 @@ func stateAccount(c *cli.Context) (*call, *config.Account, error) {
 func (e *call) stateProblem(a *config.Account, err error) error {
 	switch {
 	case errors.Is(err, state.ErrLocked):
-		return &fetch.Error{Exit: fetch.ExitTemp, Why: fetch.WhyInUse, Err: fmt.Errorf("%s: another run is working on this maildrop", a.Name)}
+		return exit.InUse(fmt.Errorf("%s: another run is working on this maildrop", a.Name))
 	case errors.Is(err, fs.ErrNotExist):
-		return advice.Give(&fetch.Error{Exit: fetch.ExitCannotWrite, Err: fmt.Errorf("%s: nothing is known yet: no run has been made", a.Name)}, advice.FetchFirst(a.Name))
+		return advice.Give(exit.CannotWrite(fmt.Errorf("%s: nothing is known yet: no run has been made", a.Name)), advice.FetchFirst(a.Name))
 	case err != nil:
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
@@ -236,7 +235,7 @@ func showEntry(e *call, a *config.Account, v *state.View, uid string) error {
 		fmt.Fprintln(e.out.Out, string(text))
 	}
 	if !found {
-		return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: no entry %q", a.Name, uid)}, advice.ListEntries(a.Name))
+		return advice.Give(exit.BadData(fmt.Errorf("%s: no entry %q", a.Name, uid)), advice.ListEntries(a.Name))
 	}
 	return nil
 }
@@ -284,7 +283,7 @@ func keysOf(a *config.Account, db *state.DB, uids []string) ([]state.Key, error)
 				keys = append(keys, k)
 			}
 			if len(keys) == n {
-				failed = advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: no entry %q; nothing was forgotten", a.Name, uid)}, advice.ListEntries(a.Name))
+				failed = advice.Give(exit.BadData(fmt.Errorf("%s: no entry %q; nothing was forgotten", a.Name, uid)), advice.ListEntries(a.Name))
 			}
 		}
 		return nil
@@ -324,7 +323,7 @@ func stateImport(c *cli.Context) error {
 	change := &state.Change{}
 	for en, err := range state.Import(in) {
 		if err != nil {
-			return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %w; nothing was imported", name, err)}, advice.ExportLines)
+			return advice.Give(exit.BadData(fmt.Errorf("%s: %w; nothing was imported", name, err)), advice.ExportLines)
 		}
 		change.Put = append(change.Put, en)
 	}

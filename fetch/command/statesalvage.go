@@ -5,8 +5,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -27,7 +27,7 @@ func salvageState(c *cli.Context) error {
 		_, err = fmt.Fprintf(e.out.Err, "%s: %s, which is all: the state is not damaged\n", a.Name, term.Plural(got.Entries, "entry"))
 		return err
 	}
-	return advice.Give(&fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%s: %s", a.Name, salvaged(got))}, advice.Salvaged(path, a.Name))
+	return advice.Give(exit.BadData(fmt.Errorf("%s: %s", a.Name, salvaged(got))), advice.Salvaged(path, a.Name))
 }
 
 // salvaged says what was saved and what is missing.

@@ -14,7 +14,6 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -60,7 +59,7 @@ func runStatus(c *cli.Context) error {
 	if err := e.writeStatuses(e.out.Out, list); err != nil {
 		return err
 	}
-	return exit.Printed(fetch.ExitTemp)
+	return exit.Printed(exit.Of(exit.TryLater(nil)))
 }
 
 // statusOf gathers what is known of accounts, those first that need a person.

@@ -47,7 +47,7 @@ func runVerify(c *cli.Context) error {
 	}
 	f := e.fetcher()
 	f.ReadBack = e.builder.ReadBack(accounts)
-	var codes []fetch.Exit
+	var errs []error
 	for _, a := range list {
 		check := e.verifyCopies
 		if c.Bool("server") {
@@ -59,12 +59,12 @@ func runVerify(c *cli.Context) error {
 			return exit.Stopped(nothingDeleted)
 		case err != nil:
 			e.failed(a.Name, err, nothingDeleted)
-			codes = append(codes, fetch.ExitOf(err))
+			errs = append(errs, err)
 		case !ok:
-			codes = append(codes, fetch.ExitData)
+			errs = append(errs, exit.BadData(nil))
 		}
 	}
-	return exit.Worst(codes)
+	return exit.Worst(errs)
 }
 
 // tell prints a copy that is not intact.
@@ -145,7 +145,7 @@ func writeVerify(out io.Writer, account string, rep *fetch.VerifyReport) {
 
 func (e *call) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (bool, error) {
 	if a.Policy.Received {
-		return false, advice.Give(&fetch.Error{Exit: fetch.ExitConfig, Err: errors.New("messages here have a Received field that those on the server lack (headers: {received: true}): they cannot be compared")}, advice.NoReceived)
+		return false, advice.Give(exit.Setting(errors.New("messages here have a Received field that those on the server lack (headers: {received: true}): they cannot be compared")), advice.NoReceived)
 	}
 	rep, err := f.VerifyServer(c.Context, a, func(uid string, same bool) {
 		if !same && !e.out.JSON {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/hook"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
@@ -29,7 +30,7 @@ func (b *Builder) hooks(a *config.Account, out *fetch.Account) {
 	if len(a.Before) > 0 {
 		out.Before = func(ctx context.Context) error {
 			if err := hook.Run(ctx, a.Before, hookTimeout, name); err != nil {
-				return advice.Give(&fetch.Error{Exit: fetch.ExitTemp, Err: fmt.Errorf("before: %s: %w", term.Printable(a.Before[0]), err)}, advice.Before)
+				return advice.Give(exit.TryLater(fmt.Errorf("before: %s: %w", term.Printable(a.Before[0]), err)), advice.Before)
 			}
 			return nil
 		}

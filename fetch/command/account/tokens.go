@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/route"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
@@ -75,32 +75,10 @@ func (t *Tokens) renew(ctx context.Context) error {
 
 func (t *Tokens) keep(token string, err error) (string, error) {
 	if err != nil {
-		return "", TokenError(err)
+		return "", exit.Token(err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = token
 	return token, nil
-}
-
-// oauthExits are the exit codes of what goes wrong with tokens.
-var oauthExits = map[oauth.Kind]fetch.Exit{
-	oauth.KindTemporary: fetch.ExitTemp,
-	oauth.KindConfig:    fetch.ExitConfig,
-	oauth.KindProtocol:  fetch.ExitProtocol,
-	oauth.KindStorage:   fetch.ExitIO,
-}
-
-// TokenError gives an error of package oauth its exit code.
-func TokenError(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
-	out := &fetch.Error{Exit: fetch.ExitAuth, Err: err}
-	if e, ok := errors.AsType[*oauth.Error](err); ok {
-		if exit, ok := oauthExits[e.Kind]; ok {
-			out.Exit = exit
-		}
-	}
-	return out
 }

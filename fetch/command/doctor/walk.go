@@ -14,9 +14,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/mailhaul/mailhaul/deliver"
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -183,7 +183,7 @@ func (w *walk) checkToken(ctx context.Context) {
 	began := time.Now()
 	t, err := w.Builder.Tokens(w.a)
 	if err != nil {
-		w.fail("token", account.TokenError(err), began)
+		w.fail("token", exit.Token(err), began)
 		return
 	}
 	st, err := t.Source.Status()
@@ -194,9 +194,9 @@ func (w *walk) checkToken(ctx context.Context) {
 	}
 	switch {
 	case err != nil:
-		w.fail("token", account.TokenError(err), began)
+		w.fail("token", exit.Token(err), began)
 	case st.NeedsLogin:
-		w.fail("token", advice.Give(&fetch.Error{Exit: fetch.ExitAuth, Err: errors.New(st.Reason)}, advice.Login(w.a.Name)), began)
+		w.fail("token", advice.Give(exit.NoLogin(errors.New(st.Reason)), advice.Login(w.a.Name)), began)
 	case st.Warning != "":
 		w.warn("token", st.Warning, "", began)
 	default:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/oauth"
 )
 
 // Signal is the cause of a context that a signal ended.
@@ -56,25 +57,33 @@ func Of(err error) fetch.Exit {
 
 // Worst is the end of work on several accounts whose errors are printed: the
 // worst of their codes, or nil.
-func Worst(codes []fetch.Exit) error {
-	if worst := fetch.Worst(codes); worst != fetch.ExitOK {
-		return printed{worst}
+func Worst(errs []error) error {
+	if code := worst(errs); code != fetch.ExitOK {
+		return printed{code}
 	}
 	return nil
 }
 
-// Printed is the end of a command that has printed its errors: only the code
-// counts.
-func Printed(code fetch.Exit) error { return printed{code} }
-
-// Settled is Printed for work that is complete: a signal that came does not
-// change its code. It is nil for a success.
-func Settled(code fetch.Exit) error {
-	if code == fetch.ExitOK {
-		return nil
+// Settled is Worst for work that is complete: a signal that came does not change
+// its code.
+func Settled(errs []error) error {
+	if code := worst(errs); code != fetch.ExitOK {
+		return settled{printed{code}}
 	}
-	return settled{printed{code}}
+	return nil
 }
+
+func worst(errs []error) fetch.Exit {
+	codes := make([]fetch.Exit, len(errs))
+	for i, err := range errs {
+		codes[i] = fetch.ExitOf(err)
+	}
+	return fetch.Worst(codes)
+}
+
+// Printed is the end of a command that has printed its error, or says all in its
+// result: only the code counts.
+func Printed(code fetch.Exit) error { return printed{code} }
 
 // IsPrinted reports whether err needs no more words.
 func IsPrinted(err error) bool { return errors.As(err, new(printed)) }
@@ -139,3 +148,80 @@ type stopped struct{ mail string }
 
 func (s stopped) Error() string { return "stopped; " + s.mail }
 func (s stopped) Unwrap() error { return context.Canceled }
+
+// The failures that commands find themselves, by what happened.
+
+// TryLater: a later run may succeed.
+func TryLater(err error) error { return &fetch.Error{Exit: fetch.ExitTemp, Err: err} }
+
+// InUse: another run works on the maildrop.
+func InUse(err error) error {
+	return &fetch.Error{Exit: fetch.ExitTemp, Why: fetch.WhyInUse, Err: err}
+}
+
+// BadData: what was read is not what it should be.
+func BadData(err error) error { return &fetch.Error{Exit: fetch.ExitData, Err: err} }
+
+// CannotWrite: a file cannot be made or replaced.
+func CannotWrite(err error) error { return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err} }
+
+// Setting: the account's configuration does not allow what the command does.
+func Setting(err error) error { return &fetch.Error{Exit: fetch.ExitConfig, Err: err} }
+
+// NoLogin: a password, a token or a login is missing or refused.
+func NoLogin(err error) error { return &fetch.Error{Exit: fetch.ExitAuth, Err: err} }
+
+// NoService: there is no POP3 server to ask.
+func NoService(err error) error { return &fetch.Error{Exit: fetch.ExitUnavailable, Err: err} }
+
+// GivenUp: the person ended the dialogue.
+func GivenUp(err error) error { return &fetch.Error{Exit: fetch.ExitInterrupted, Err: err} }
+
+// Token gives an error of package oauth its exit code.
+func Token(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	out := &fetch.Error{Exit: fetch.ExitAuth, Err: err}
+	if e, ok := errors.AsType[*oauth.Error](err); ok {
+		switch e.Kind {
+		case oauth.KindTemporary:
+			out.Exit = fetch.ExitTemp
+		case oauth.KindConfig:
+			out.Exit = fetch.ExitConfig
+		case oauth.KindProtocol:
+			out.Exit = fetch.ExitProtocol
+		case oauth.KindStorage:
+			out.Exit = fetch.ExitIO
+		}
+	}
+	return out
+}
+
+// Fetchmail is the end of printed runs with the exit code that fetchmail(1) would
+// give; fetched tells whether any of them fetched a message.
+func Fetchmail(errs []error, fetched bool) error {
+	last := fetch.Exit(1) // no mail
+	for _, err := range errs {
+		if code, ok := fetchmailCodes[fetch.ExitOf(err)]; ok {
+			last = code
+		}
+	}
+	if fetched {
+		last = fetch.ExitOK
+	}
+	return printed{last}
+}
+
+// fetchmailCodes translates; what is missing is "no mail", 1.
+var fetchmailCodes = map[fetch.Exit]fetch.Exit{
+	fetch.ExitUnavailable: 2,
+	fetch.ExitAuth:        3,
+	fetch.ExitProtocol:    4,
+	fetch.ExitConfig:      5,
+	fetch.ExitData:        10,
+	fetch.ExitCannotWrite: 10,
+	fetch.ExitIO:          10,
+	fetch.ExitTemp:        9,
+	fetch.ExitSoftware:    23,
+}

@@ -23,8 +23,8 @@ import (
 
 	"golang.org/x/net/proxy"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/hook"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -98,7 +98,7 @@ func httpProxy(p *config.Proxy, direct *net.Dialer) dialFunc {
 func proxyPassword(ctx context.Context, p *config.Proxy) (string, error) {
 	password, err := p.Password.Resolve(ctx)
 	if err != nil {
-		return "", &fetch.Error{Exit: fetch.ExitAuth, Err: fmt.Errorf("proxy password: %w", err)}
+		return "", exit.NoLogin(fmt.Errorf("proxy password: %w", err))
 	}
 	return password, nil
 }

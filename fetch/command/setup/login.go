@@ -11,7 +11,6 @@ import (
 	"github.com/zalando/go-keyring"
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
@@ -50,7 +49,7 @@ func (s *loginStage) ask(ctx context.Context) error {
 	case s.o.ClientID != "":
 		return s.setOAuth(preset, s.o.ClientID, s.o.ClientSecretFile)
 	case tokenOnly && s.Mute:
-		return advice.Give(&fetch.Error{Exit: fetch.ExitUsage, Err: errors.New("this provider takes no passwords: it wants OAuth2, and so init needs --client-id")}, advice.OwnClient)
+		return advice.Give(exit.Usage(errors.New("this provider takes no passwords: it wants OAuth2, and so init needs --client-id")), advice.OwnClient)
 	case tokenOnly:
 		s.say("This provider takes no passwords over POP3: it wants OAuth2.")
 		return s.askOAuth(ctx, preset)

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
@@ -53,7 +52,7 @@ func (s *finder) ask(ctx context.Context) error {
 		return err
 	}
 	if s.known.NoPOP3 != "" {
-		return &fetch.Error{Exit: fetch.ExitUnavailable, Err: errors.New(s.known.NoPOP3)}
+		return exit.NoService(errors.New(s.known.NoPOP3))
 	}
 	if s.host == "" {
 		s.say("No settings were found for %s.", s.address)
@@ -61,7 +60,7 @@ func (s *finder) ask(ctx context.Context) error {
 	}
 	s.tell()
 	if s.Mute && s.found != nil && s.found.Foreign {
-		return advice.Give(&fetch.Error{Exit: fetch.ExitUsage, Err: errors.New(s.host + " is of another domain than the address, and only the unsigned DNS names it")}, advice.ForeignServer(s.name()))
+		return advice.Give(exit.Usage(errors.New(s.host+" is of another domain than the address, and only the unsigned DNS names it")), advice.ForeignServer(s.name()))
 	}
 	switch ok, err := s.Yes(ctx, "Use this server?"); {
 	case err != nil:

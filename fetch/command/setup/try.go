@@ -97,7 +97,7 @@ func (s *trial) authorise(ctx context.Context, a *config.Account) error {
 		in = s.Lines // it may hold what was typed ahead
 	}
 	if err := t.Source.Login(ctx, s.runner.UI(in, o.Way == oauth.WayPaste), o); err != nil {
-		return account.TokenError(err)
+		return exit.Token(err)
 	}
 	return nil
 }

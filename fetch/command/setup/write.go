@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
@@ -126,7 +125,7 @@ func (s *writer) write(ctx context.Context) (bool, error) {
 	case err != nil:
 		return false, err
 	case !ok:
-		return false, &fetch.Error{Exit: fetch.ExitInterrupted, Err: errors.New("stopped at your wish")}
+		return false, exit.GivenUp(errors.New("stopped at your wish"))
 	case ctx.Err() != nil:
 		return false, context.Cause(ctx)
 	}
@@ -155,7 +154,7 @@ func (s *writer) keepSecret() (bool, error) {
 		return true, nil
 	}
 	if err := s.secret.keep(); err != nil {
-		return false, &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err}
+		return false, exit.CannotWrite(err)
 	}
 	return true, nil
 }
@@ -214,5 +213,5 @@ func CannotWrite(err error, text string) error {
 	if !errors.As(err, new(*advice.Error)) {
 		err = advice.Give(err, text)
 	}
-	return &fetch.Error{Exit: fetch.ExitCannotWrite, Err: err}
+	return exit.CannotWrite(err)
 }

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 )
 
@@ -129,7 +128,7 @@ func (d *Dialogue) read(ctx context.Context) (string, error) {
 	case a := <-got:
 		if errors.Is(a.err, io.EOF) {
 			fmt.Fprintln(d.out)
-			return "", &fetch.Error{Exit: fetch.ExitInterrupted, Err: errors.New("no more input")}
+			return "", exit.GivenUp(errors.New("no more input"))
 		}
 		return a.text, a.err
 	case <-ctx.Done():
