@@ -102,13 +102,32 @@ func withConfig(c *cli.Context) (*call, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, exit.Config(advice.Give(fmt.Errorf("no configuration at %s", path), advice.MakeConfig))
-
 	case errors.Is(err, fs.ErrPermission):
 		return nil, exit.Config(advice.Give(err, advice.ConfigOwner))
 	case err != nil:
 		return nil, exit.Config(err)
 	}
 	return e, e.findState(c)
+}
+
+// withAccounts is withConfig with the accounts that the command line names.
+func withAccounts(c *cli.Context) (*call, []*config.Account, error) {
+	e, err := withConfig(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	accounts, err := e.accounts(c.Args().Slice())
+	return e, accounts, err
+}
+
+// withAccount is withConfig with the one account that names name.
+func withAccount(c *cli.Context, names []string) (*call, *config.Account, error) {
+	e, err := withConfig(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := e.oneAccount(names)
+	return e, a, err
 }
 
 // global is the context of the options before the command.

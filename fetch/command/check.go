@@ -35,11 +35,7 @@ func runCheck(c *cli.Context) error {
 	if c.Bool("schema") {
 		return printSchema(c)
 	}
-	e, err := withConfig(c)
-	if err != nil {
-		return err
-	}
-	accounts, err := e.accounts(c.Args().Slice())
+	e, accounts, err := withAccounts(c)
 	if err != nil {
 		return err
 	}
@@ -88,4 +84,14 @@ func (e *call) reportChecked(a *config.Account) error {
 		writeTokenState(e.out.Out, a.Name, token)
 	}
 	return nil
+}
+
+// printSchema prints what docs/config.schema.json holds.
+func printSchema(c *cli.Context) error {
+	text, err := config.Schema(configOptions())
+	if err != nil {
+		return err
+	}
+	_, err = c.App.Writer.Write(append(text, '\n'))
+	return err
 }

@@ -58,17 +58,12 @@ func tokenCommand() *cli.Command {
 
 // oauthAccount prepares a command that works on one account's tokens.
 func oauthAccount(c *cli.Context) (*call, *account.Tokens, error) {
-	e, err := withConfig(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	a, err := e.oneAccount(c.Args().Slice())
+	e, a, err := withAccount(c, c.Args().Slice())
 	if err != nil {
 		return nil, nil, err
 	}
 	if a.OAuth == nil {
 		return nil, nil, exit.Config(advice.Give(fmt.Errorf("%s: no oauth: in the configuration", a.Name), advice.NoOAuth))
-
 	}
 	t, err := e.builder.Tokens(a)
 	if err != nil {

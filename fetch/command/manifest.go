@@ -17,22 +17,23 @@ import (
 // oneForReading prepares a command that reads one account's state and what its
 // targets hold.
 func oneForReading(c *cli.Context) (*call, *fetch.Fetcher, *fetch.Account, error) {
-	e, err := withConfig(c)
+	e, a, err := withAccount(c, c.Args().Slice())
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	a, err := e.oneAccount(c.Args().Slice())
+	f, list, err := e.reader(c, []*config.Account{a})
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	accounts := []*config.Account{a}
-	list, err := e.build(accounts, func(fa *fetch.Account) { fa.Wait = c.Duration("wait") })
-	if err != nil {
-		return nil, nil, nil, err
-	}
+	return e, f, list[0], nil
+}
+
+// reader makes a fetcher that also reads what the targets hold.
+func (e *call) reader(c *cli.Context, accounts []*config.Account) (*fetch.Fetcher, []*fetch.Account, error) {
+	list, err := e.build(accounts, func(a *fetch.Account) { a.Wait = c.Duration("wait") })
 	f := e.fetcher()
 	f.ReadBack = e.builder.ReadBack(accounts)
-	return e, f, list[0], nil
+	return f, list, err
 }
 
 func exportManifest(c *cli.Context) error {

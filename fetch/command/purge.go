@@ -36,22 +36,11 @@ func runPurge(c *cli.Context) error {
 			return exit.Usagef("--older-than: %w", err)
 		}
 	}
-	e, err := withConfig(c)
+	e, f, a, err := oneForReading(c)
 	if err != nil {
 		return err
 	}
-	a, err := e.oneAccount(c.Args().Slice())
-	if err != nil {
-		return err
-	}
-	accounts := []*config.Account{a}
-	list, err := e.build(accounts, func(fa *fetch.Account) { fa.Wait = c.Duration("wait") })
-	if err != nil {
-		return err
-	}
-	f := e.fetcher()
-	f.ReadBack = e.builder.ReadBack(accounts)
-	rep, err := f.Purge(c.Context, list[0], older, c.Bool("dry-run"), e.tell(a.Name))
+	rep, err := f.Purge(c.Context, a, older, c.Bool("dry-run"), e.tell(a.Name))
 	e.writePurge(a.Name, &rep, c.Bool("dry-run"), err)
 	e.out.Notes(a.Name, rep.Notes)
 	switch {

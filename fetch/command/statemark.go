@@ -20,11 +20,7 @@ func stateMarkSeen(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	e, err := withConfig(c)
-	if err != nil {
-		return err
-	}
-	a, err := e.oneAccount(c.Args().Slice()[:min(1, c.NArg())])
+	e, a, err := withAccount(c, c.Args().Slice()[:min(1, c.NArg())])
 	if err != nil {
 		return err
 	}

@@ -37,11 +37,7 @@ func statusCommand() *cli.Command {
 }
 
 func runStatus(c *cli.Context) error {
-	e, err := withConfig(c)
-	if err != nil {
-		return err
-	}
-	accounts, err := e.accounts(c.Args().Slice())
+	e, accounts, err := withAccounts(c)
 	if err != nil {
 		return err
 	}

@@ -33,20 +33,14 @@ func runVerify(c *cli.Context) error {
 	if file := c.String("manifest"); file != "" {
 		return checkManifest(c, file)
 	}
-	e, err := withConfig(c)
+	e, accounts, err := withAccounts(c)
 	if err != nil {
 		return err
 	}
-	accounts, err := e.accounts(c.Args().Slice())
+	f, list, err := e.reader(c, accounts)
 	if err != nil {
 		return err
 	}
-	list, err := e.build(accounts, func(a *fetch.Account) { a.Wait = c.Duration("wait") })
-	if err != nil {
-		return err
-	}
-	f := e.fetcher()
-	f.ReadBack = e.builder.ReadBack(accounts)
 	var errs []error
 	for _, a := range list {
 		check := e.verifyCopies
