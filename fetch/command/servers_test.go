@@ -47,7 +47,7 @@ func (l *lab) write(name string, data []byte) string {
 // and the given lines, "key: value" each.
 func (l *lab) account(lines ...string) {
 	l.t.Helper()
-	l.write("config.yaml", []byte(accountYAML("lab", append(append([]string{"id: lab", "user: alice"}, lines...), "deliver: [{maildir: '"+l.path("Maildir")+"'}]"))))
+	l.write("config.yaml", []byte(accountYAML("lab", append(append([]string{"id: lab", "user: alice"}, lines...), "deliver:\n  - maildir: "+l.path("Maildir")))))
 }
 
 // accountYAML is a configuration of one account with the given lines.
