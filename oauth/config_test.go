@@ -36,10 +36,14 @@ func TestConfigErrors(t *testing.T) {
 		{"unknown", Config{Provider: "gogle"}, []string{`provider "gogle" is not known`}},
 		{"nothing", Config{Provider: "custom"}, []string{"client_id is needed", "token_url is needed", "auth_url is needed"}},
 		{"device", Config{Provider: "google", ClientID: "x", Flow: provider.Device}, []string{"flow device is not possible with google"}},
-		{"no tenant", Config{Provider: "microsoft", ClientID: "x", Flow: provider.ClientCredentials}, []string{"tenant is needed", "a client secret or certificate is needed"}},
-		{"no real tenant", Config{Provider: "microsoft-app", ClientID: "x", Certificate: "c.pem", Tenant: "common", Flow: provider.ClientCredentials}, []string{`"common" is no tenant`}},
-		{"plain http", Config{Provider: "custom", ClientID: "x", AuthURL: "https://a.example/", TokenURL: "http://a.example/"}, []string{"token_url: not https"}},
-		{"password in URL", Config{Provider: "custom", ClientID: "x", AuthURL: "https://u:pw@a.example/", TokenURL: "https://a.example/"}, []string{"auth_url: a URL with a user name"}},
+		{"no tenant", Config{Provider: "microsoft", ClientID: "x", Flow: provider.ClientCredentials},
+			[]string{"tenant is needed", "a client secret or certificate is needed"}},
+		{"no real tenant", Config{Provider: "microsoft-app", ClientID: "x", Certificate: "c.pem", Tenant: "common",
+			Flow: provider.ClientCredentials}, []string{`"common" is no tenant`}},
+		{"plain http", Config{Provider: "custom", ClientID: "x", AuthURL: "https://a.example/", TokenURL: "http://a.example/"},
+			[]string{"token_url: not https"}},
+		{"password in URL", Config{Provider: "custom", ClientID: "x", AuthURL: "https://u:pw@a.example/",
+			TokenURL: "https://a.example/"}, []string{"auth_url: a URL with a user name"}},
 		{"redirect", Config{Provider: "google", ClientID: "x", Redirect: "https://evil.example"}, []string{"redirect is not"}},
 		{"service account", Config{Provider: "google", Flow: provider.ServiceAccount}, []string{"service_account is needed"}},
 		{"CA", Config{Provider: "google", ClientID: "x", CAFile: "/nonexistent/ca.pem"}, []string{"CA file"}},
@@ -129,7 +133,8 @@ func TestStatusOfLogins(t *testing.T) {
 				t.Fatal(err)
 			}
 			st, err := src.Status()
-			if err != nil || !st.LoginUntil.Equal(c.until) || st.NeedsLogin != c.needs || !strings.Contains(st.Warning, c.warning) || c.warning == "" && st.Warning != "" {
+			if err != nil || !st.LoginUntil.Equal(c.until) || st.NeedsLogin != c.needs || !strings.Contains(st.Warning,
+				c.warning) || c.warning == "" && st.Warning != "" {
 				t.Errorf("%+v, %v", st, err)
 			}
 			if !st.ValidUntil.Equal(r.Expiry) || !slices.Equal(st.Scopes, []string{"mail"}) || !st.LoggedIn.Equal(r.LoggedIn) {

@@ -30,7 +30,8 @@ var refreshSteps = []string{
 
 // runAsChild prints the account's access token.
 func runAsChild() int {
-	c, err := New(Config{Provider: "custom", ClientID: clientID, AuthURL: os.Getenv(childURL) + "/authorize", TokenURL: os.Getenv(childURL) + "/token"})
+	c, err := New(Config{Provider: "custom", ClientID: clientID, AuthURL: os.Getenv(childURL) + "/authorize",
+		TokenURL: os.Getenv(childURL) + "/token"})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -98,7 +98,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/authorize":
 		f.authorize(w, r)
 	case "/device":
-		answer := map[string]any{"device_code": "device-SECRET", "user_code": "ABCD-EFGH", "verification_uri": "https://example.org/device", "expires_in": 900}
+		answer := map[string]any{"device_code": "device-SECRET", "user_code": "ABCD-EFGH",
+			"verification_uri": "https://example.org/device", "expires_in": 900}
 		for k, v := range f.deviceIn {
 			answer[k] = v
 		}

@@ -59,7 +59,8 @@ func TestEntryRoundTrip(t *testing.T) {
 		"by header":   {Key: "k", ByHeader: true, SHA256: [32]byte{3}, Outcomes: []Outcome{{Target: "t"}}},
 		"asked":       {Key: "k", Asked: true, Deleted: at(3)},
 		"both":        {Key: "k", ByHeader: true, Content: [32]byte{31: 2}, Verified: at(0)},
-		"two":         {Key: "k", Outcomes: []Outcome{{Target: "a", Status: Skipped}, {Target: "b", Status: SetAside, Receipt: "x\x00\xff", At: old}}},
+		"two": {Key: "k", Outcomes: []Outcome{{Target: "a", Status: Skipped},
+			{Target: "b", Status: SetAside, Receipt: "x\x00\xff", At: old}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var n numbering

@@ -8,7 +8,8 @@ import (
 )
 
 func TestEscapeJSON(t *testing.T) {
-	for _, s := range []string{"plain äö", "\x1b[31m", "\x7f", "\u009b2J", "\u202egpj.exe", "\u2066x\u2069", "a\tb", "\U000e0001", "\u00a0"} {
+	for _, s := range []string{"plain äö", "\x1b[31m", "\x7f", "\u009b2J", "\u202egpj.exe", "\u2066x\u2069", "a\tb",
+		"\U000e0001", "\u00a0"} {
 		text, err := json.Marshal(map[string]string{"s": s})
 		if err != nil {
 			t.Fatal(err)

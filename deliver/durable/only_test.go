@@ -32,7 +32,8 @@ func TestOnlyThisPackageSyncs(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (name == "docs" || name == "deliver/durable" || strings.HasSuffix(name, "test") || d.Name() != ".." && strings.HasPrefix(d.Name(), ".")):
+		case d.IsDir() && (name == "docs" || name == "deliver/durable" || strings.HasSuffix(name, "test") ||
+			d.Name() != ".." && strings.HasPrefix(d.Name(), ".")):
 			return fs.SkipDir
 		case strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go"):
 			files++

@@ -60,13 +60,23 @@ func TestRecover(t *testing.T) {
 		{"not published, old", func(*testing.T, string) {}, 40 * time.Hour, deliver.Visible, nil, 1},
 		{"published", publish, 0, deliver.Visible, nil, 1},
 		{"published, old", publish, 40 * time.Hour, deliver.Visible, nil, 1},
-		{"published and read, old", func(t *testing.T, path string) { publish(t, path); moveToCur(t, path) }, 40 * time.Hour, deliver.Visible, nil, 1},
-		{"published and deleted", func(t *testing.T, path string) { publish(t, path); must(t, os.Remove(only(t, path, "new/*"))) }, 0, deliver.Visible, nil, 0},
-		{"published and deleted, old", func(t *testing.T, path string) { publish(t, path); must(t, os.Remove(only(t, path, "new/*"))) }, 40 * time.Hour, deliver.Absent, nil, 0},
+		{"published and read, old", func(t *testing.T, path string) { publish(t, path); moveToCur(t, path) }, 40 * time.Hour,
+			deliver.Visible, nil, 1},
+		{"published and deleted", func(t *testing.T, path string) {
+			publish(t, path)
+			must(t,
+				os.Remove(only(t, path, "new/*")))
+		}, 0, deliver.Visible, nil, 0},
+		{"published and deleted, old", func(t *testing.T, path string) {
+			publish(t, path)
+			must(t,
+				os.Remove(only(t, path, "new/*")))
+		}, 40 * time.Hour, deliver.Absent, nil, 0},
 		{"swept, old", sweptAway, 40 * time.Hour, deliver.Absent, nil, 0},
 		{"swept", sweptAway, 0, deliver.Absent, nil, 0},
 		{"emptied", func(t *testing.T, path string) { emptyTmp(t, path) }, 0, deliver.Absent, nil, 0},
-		{"published, then emptied", func(t *testing.T, path string) { publish(t, path); moveToCur(t, path); emptyTmp(t, path) }, 0, deliver.Visible, nil, 1},
+		{"published, then emptied", func(t *testing.T, path string) { publish(t, path); moveToCur(t, path); emptyTmp(t, path) },
+			0, deliver.Visible, nil, 1},
 		{"linked", func(t *testing.T, path string) {
 			tmp := only(t, path, stagedFile)
 			publish(t, path)

@@ -45,7 +45,8 @@ func TestSpoolSpills(t *testing.T) {
 	at := int64(0)
 	for i, m := range b.messages {
 		got := all[at : at+m.length]
-		if !bytes.HasSuffix(got, []byte(sent[i]+"\n")) || crc32.Checksum(got, castagnoli()) != m.crc || crc32.Checksum(all[:at], castagnoli()) != m.chain {
+		if !bytes.HasSuffix(got, []byte(sent[i]+"\n")) || crc32.Checksum(got, castagnoli()) != m.crc || crc32.Checksum(all[:at],
+			castagnoli()) != m.chain {
 			t.Errorf("message %d is not as it was added", i)
 		}
 		at += m.length

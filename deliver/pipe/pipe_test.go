@@ -263,7 +263,8 @@ func TestEnviron(t *testing.T) {
 		t.Error(diff)
 	}
 	e.Recipients = []string{"only@y"}
-	if env := environ(func(string) string { return "" }, &Options{}, e); !slices.Contains(env, "RECIPIENT=only@y") || env[0] != "PATH="+defaultPath {
+	if env := environ(func(string) string { return "" }, &Options{},
+		e); !slices.Contains(env, "RECIPIENT=only@y") || env[0] != "PATH="+defaultPath {
 		t.Error(env)
 	}
 }

@@ -116,7 +116,8 @@ func TestSinkFaults(t *testing.T) {
 func TestSinkBytes(t *testing.T) {
 	addr, dir := startSink(t, "-d", "DIR/m.")
 	d := New(Options{Network: "unix", Address: addr, Security: NoTLS, To: []string{"a@b"}})
-	bodies := []string{"Subject: x\n\n.\n..\n...x\nend", "\n", "A: b\n\n" + strings.Repeat("line\n.dot\n", 200_000), "A: \xe4\xf6\n\nbare\rCR\n"}
+	bodies := []string{"Subject: x\n\n.\n..\n...x\nend", "\n", "A: b\n\n" + strings.Repeat("line\n.dot\n", 200_000),
+		"A: \xe4\xf6\n\nbare\rCR\n"}
 	for _, body := range bodies {
 		if res := deliverOne(t, d, deliver.Envelope{}, body); res.Err != nil {
 			t.Fatal(res.Err)

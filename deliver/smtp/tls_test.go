@@ -33,7 +33,8 @@ func TestSecurity(t *testing.T) {
 		{"AUTH refused", "unavailable: AUTH: 454", offer, Options{TLS: trust, User: "alice", Password: password("guess")}},
 		{"AUTH on loopback", "ok", func(s *gosmtp.Server) { s.AllowInsecureAuth = true },
 			Options{Security: NoTLS, User: "alice", Password: password("secret")}},
-		{"AUTH not offered", "unavailable: AUTH: relay offers neither", nil, Options{Security: NoTLS, User: "alice", Password: password("secret")}},
+		{"AUTH not offered", "unavailable: AUTH: relay offers neither", nil,
+			Options{Security: NoTLS, User: "alice", Password: password("secret")}},
 		{"no password", "unavailable: AUTH: no such entry", offer, Options{TLS: trust, User: "alice",
 			Password: func(context.Context) (string, error) { return "", errors.New("no such entry") }}},
 		{"AUTH needs TLS", "cannot create: AUTH: refusing to send the password", func(s *gosmtp.Server) { s.AllowInsecureAuth = true },
@@ -100,7 +101,8 @@ func TestLogin(t *testing.T) {
 	long := strings.Repeat("x", 400)
 	held := "S: 220 x\nC: EHLO\nS: 250-x\\n250-PIPELINING\\n250 AUTH PLAIN LOGIN\n" +
 		"C: AUTH PLAIN\r\nS: 334\nC: AGFsaWNlAHh4\nS: 535 5.7.8 wrong: " + long + "\n"
-	for want, tc := range map[string][2]string{"ok": {script, "secret"}, "cannot create: AUTH: 535 (reply repeats the password)": {held, long}} {
+	for want, tc := range map[string][2]string{"ok": {script, "secret"},
+		"cannot create: AUTH: 535 (reply repeats the password)": {held, long}} {
 		d := New(Options{Address: startScript(t, tc[0]), Security: NoTLS, To: []string{"a@b"}, User: "alice", Password: password(tc[1])})
 		if got := describe(deliverOne(t, d, deliver.Envelope{}, "x\n")); !strings.HasPrefix(got, want) {
 			t.Errorf("got %q, want %q", got, want)

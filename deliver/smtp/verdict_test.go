@@ -39,7 +39,8 @@ func TestVerdict(t *testing.T) {
 		{"RFC 1870", "message size exceeds fixed maximum", phaseMail, 552, messageNever, never, never},
 		{"Postfix", "5.7.0 Must issue a STARTTLS command first", phaseMail, 530, loginWanted, wrong, wrong},
 
-		{"Postfix", "5.1.1 <pta@x>: Recipient address rejected: User unknown in local recipient table", phaseRcpt, 550, recipientNever, wrong, never},
+		{"Postfix", "5.1.1 <pta@x>: Recipient address rejected: User unknown in local recipient table", phaseRcpt, 550,
+			recipientNever, wrong, never},
 		{"Postfix", "5.7.1 <a@b>: Relay access denied", phaseRcpt, 554, recipientNever, wrong, never},
 		{"Exim", "relay not permitted", phaseRcpt, 550, recipientNever, wrong, never},
 		{"Postfix", "5.5.2 <localhost>: Helo command rejected: need fully-qualified hostname", phaseRcpt, 504, helloRefused, wrong, wrong},
@@ -49,7 +50,8 @@ func TestVerdict(t *testing.T) {
 		{"Postfix", "4.1.8 <a@nowhere>: Sender address rejected: Domain not found", phaseRcpt, 450, senderRefused, later, later},
 		{"Postfix", "5.7.1 <a@b>: Sender address rejected: not owned by user pat", phaseRcpt, 553, senderRefused, wrong, wrong},
 		{"Exim", "Sender verify failed", phaseRcpt, 550, senderRefused, wrong, wrong},
-		{"postfix-policyd-spf", "5.7.23 <a@b>: Recipient address rejected: Message rejected due to: SPF fail", phaseRcpt, 550, senderRefused, wrong, wrong},
+		{"postfix-policyd-spf", "5.7.23 <a@b>: Recipient address rejected: Message rejected due to: SPF fail", phaseRcpt, 550,
+			senderRefused, wrong, wrong},
 		{"postgrey", "4.2.0 <pat@x>: Recipient address rejected: Greylisted, see http://x", phaseRcpt, 450, recipientLater, later, later},
 		{"Exim", "Temporary local problem - please try later", phaseRcpt, 451, recipientLater, later, later},
 		{"Postfix", "4.5.3 Error: too many recipients", phaseRcpt, 452, recipientLater, later, later},
@@ -96,16 +98,24 @@ func TestOtherSender(t *testing.T) {
 		scripts      []string
 		want         string
 	}{
-		{"MAIL 501", "odd", true, []string{hello + mail("odd") + "S: 501 5.1.7 bad sender\\n503 no\\n503 no\n" + mail("conf@x") + taken + quit}, "ok"},
-		{"MAIL 553 to both", "odd", true, []string{hello + mail("odd") + "S: 553 no\\n503 no\\n503 no\n" + mail("conf@x") + "S: 553 nor this\\n503 no\\n503 no\n" + quit},
+		{"MAIL 501", "odd", true, []string{hello + mail("odd") + "S: 501 5.1.7 bad sender\\n503 no\\n503 no\n" +
+			mail("conf@x") + taken + quit}, "ok"},
+		{"MAIL 553 to both", "odd", true, []string{hello + mail("odd") + "S: 553 no\\n503 no\\n503 no\n" + mail("conf@x") +
+			"S: 553 nor this\\n503 no\\n503 no\n" + quit},
 			"cannot create: MAIL: 553 nor this"},
-		{"no such domain", "a@nowhere", true, []string{hello + mail("a@nowhere") + "S: 250 ok\\n450 4.1.8 <a@nowhere>: Sender address rejected: Domain not found\\n554 no\n" +
+		{"no such domain", "a@nowhere", true, []string{hello + mail("a@nowhere") +
+			"S: 250 ok\\n450 4.1.8 <a@nowhere>: Sender address rejected: Domain not found\\n554 no\n" +
 			"C: RSET\n" + mail("conf@x") + "S: 250 ok\n" + taken + quit}, "ok"},
-		{"550 without a reason", "a@b", true, []string{hello + mail("a@b") + "S: 250 ok\\n550 no\\n554 no\nC: RSET\n" + mail("conf@x") + "S: 250 ok\n" + taken + quit}, "ok"},
-		{"no such user", "a@b", true, []string{hello + mail("a@b") + "S: 250 ok\\n550 5.1.1 no\\n554 no\n" + quit}, "cannot create: RCPT <a@b>: 550 5.1.1"},
-		{"no such user of the header", "a@b", false, []string{hello + mail("a@b") + "S: 250 ok\\n550 5.1.1 no\\n554 no\n" + quit}, "never: RCPT <a@b>: 550 5.1.1"},
-		{"SPF after the dot", "a@b", true, []string{hello + mail("a@b") + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 550 5.7.23 SPF\n" + quit, hello + mail("conf@x") + taken + quit}, "ok"},
-		{"the relay goes away", "a@b", true, []string{hello + mail("a@b") + "S: 250 ok\\n550 no\\n554 no\nC: RSET\n", ""}, "unavailable: greeting: connection closed"},
+		{"550 without a reason", "a@b", true, []string{hello + mail("a@b") + "S: 250 ok\\n550 no\\n554 no\nC: RSET\n" +
+			mail("conf@x") + "S: 250 ok\n" + taken + quit}, "ok"},
+		{"no such user", "a@b", true, []string{hello + mail("a@b") + "S: 250 ok\\n550 5.1.1 no\\n554 no\n" + quit},
+			"cannot create: RCPT <a@b>: 550 5.1.1"},
+		{"no such user of the header", "a@b", false, []string{hello + mail("a@b") + "S: 250 ok\\n550 5.1.1 no\\n554 no\n" +
+			quit}, "never: RCPT <a@b>: 550 5.1.1"},
+		{"SPF after the dot", "a@b", true, []string{hello + mail("a@b") +
+			"S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 550 5.7.23 SPF\n" + quit, hello + mail("conf@x") + taken + quit}, "ok"},
+		{"the relay goes away", "a@b", true, []string{hello + mail("a@b") + "S: 250 ok\\n550 no\\n554 no\nC: RSET\n", ""},
+			"unavailable: greeting: connection closed"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -130,9 +140,11 @@ func TestReplyBeforeTheDot(t *testing.T) {
 		lmtp              bool
 	}{
 		{"500, and taken all the same", data + "LINES 1\nS: 500 5.5.2 line too long\nBODY\nS: 250 queued\n" + quit, "ok 250 queued", false},
-		{"500, and refused", data + "LINES 1\nS: 500 5.5.2 line too long\nBODY\nS: 451 4.3.0 not yet\n" + quit, "later: reply to the message: 451", false},
+		{"500, and refused", data + "LINES 1\nS: 500 5.5.2 line too long\nBODY\nS: 451 4.3.0 not yet\n" + quit,
+			"later: reply to the message: 451", false},
 		{"500, and nothing after it", data + "LINES 1\nS: 500 5.5.2 line too long\nBODY\n" + quit, "never: reply to the message: 500", false},
-		{"500 for each line", data + "LINES 1\nS: 500 what?\nS: 250 noop\nS: 500 what?\nLINES 1\n" + quit, "never: reply to the message: 500", false},
+		{"500 for each line", data + "LINES 1\nS: 500 what?\nS: 250 noop\nS: 500 what?\nLINES 1\n" + quit,
+			"never: reply to the message: 500", false},
 		{"552 and hangs up", data + "LINES 1\nS: 552 5.3.4 too big\n", "never: reply to the message: 552", false},
 	}
 	for _, tc := range tests {

@@ -38,7 +38,8 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Proposal{Provider: "Example Mail", Host: "pop.example.org", Port: 995, User: "alice", Auth: []Auth{OAuth2, Password},
-		OAuth: &OAuth{Issuer: "login.example.org", AuthURL: "https://login.example.org/a", TokenURL: "https://login.example.org/t", Scopes: []string{"pop", "offline"}},
+		OAuth: &OAuth{Issuer: "login.example.org", AuthURL: "https://login.example.org/a",
+			TokenURL: "https://login.example.org/t", Scopes: []string{"pop", "offline"}},
 		Links: []Link{{Text: "Switch POP on", URL: "https://example.org/settings"}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -183,7 +184,8 @@ func TestLookupSRV(t *testing.T) {
 		want string
 	}{
 		{"none", nil, "none"},
-		{"pop3s", map[string]net.SRV{"pop3s example.org": {Target: "Pop.Example.org.", Port: 995}, "pop3 example.org": {Target: "x.example.org.", Port: 110}},
+		{"pop3s", map[string]net.SRV{"pop3s example.org": {Target: "Pop.Example.org.", Port: 995},
+			"pop3 example.org": {Target: "x.example.org.", Port: 110}},
 			"pop.example.org 995 0 false"},
 		{"pop3", map[string]net.SRV{"pop3 example.org": {Target: "pop.example.org.", Port: 110}}, "pop.example.org 110 1 false"},
 		{"not offered", map[string]net.SRV{"pop3s example.org": {Target: ".", Port: 0}}, "none"},

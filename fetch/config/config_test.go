@@ -72,7 +72,8 @@ func TestExample(t *testing.T) {
 	if diff := cmp.Diff(want, ids); diff != "" {
 		t.Error(diff)
 	}
-	if a.Limits != (plan.Limits{Messages: 1000, Bytes: 1 << 30, BytesPerDay: 1200 << 20}) || a.Policy.MaxSize != 100<<20 || a.Schedule.Every != 5*time.Minute || a.Schedule.Jitter != 30*time.Second {
+	if a.Limits != (plan.Limits{Messages: 1000, Bytes: 1 << 30, BytesPerDay: 1200 << 20}) || a.Policy.MaxSize != 100<<20 ||
+		a.Schedule.Every != 5*time.Minute || a.Schedule.Jitter != 30*time.Second {
 		t.Errorf("limit %+v, max_size %d, every %v, jitter %v", a.Limits, a.Policy.MaxSize, a.Schedule.Every, a.Schedule.Jitter)
 	}
 	if a.Server.Address() != "pop.example.org:995" || a.Password.Source() != "command pass" {
@@ -95,7 +96,8 @@ accounts:
 	if z.Name != "zeta" || z.ID != "alice@z.example.org:995" || z.Schedule.Every != 0 || z.Route.Proxy.Server.String() != "h:1080" {
 		t.Errorf("zeta: %+v", z)
 	}
-	if a.ID != "alice@a" || a.Route.Proxy != nil || a.Schedule.Every != time.Hour || a.Policy.Keep != (plan.Keep{Days: 14, Newest: 500, Below: 1 << 30}) {
+	if a.ID != "alice@a" || a.Route.Proxy != nil || a.Schedule.Every != time.Hour ||
+		a.Policy.Keep != (plan.Keep{Days: 14, Newest: 500, Below: 1 << 30}) {
 		t.Errorf("alpha: %+v", a)
 	}
 	if s := a.Server; s.Connect != 30*time.Second || s.Idle != 10*time.Second || s.Session != time.Hour {
@@ -121,7 +123,8 @@ func TestDocumentedDefaults(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if diff := cmp.Diff(bare.Accounts[0], c.Accounts[0], cmpopts.EquateComparable(netip.Addr{}), cmp.Comparer(func(a, b Target) bool { return a.ID() == b.ID() })); diff != "" {
+		if diff := cmp.Diff(bare.Accounts[0], c.Accounts[0], cmpopts.EquateComparable(netip.Addr{}),
+			cmp.Comparer(func(a, b Target) bool { return a.ID() == b.ID() })); diff != "" {
 			t.Errorf("%s: %s is not the default\n%s", name, k.Default, diff)
 		}
 	}
@@ -219,7 +222,8 @@ func TestRelativePaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := c.Accounts[0]
-	if a.Kerberos.Keytab != "/etc/a/$b" || a.Kerberos.CCache != "/var/m/cc" || !reflect.DeepEqual(a.Route.Tunnel, []string{"/home/al/bin/t", "~/x"}) {
+	if a.Kerberos.Keytab != "/etc/a/$b" || a.Kerberos.CCache != "/var/m/cc" || !reflect.DeepEqual(a.Route.Tunnel,
+		[]string{"/home/al/bin/t", "~/x"}) {
 		t.Errorf("%+v, %q", a.Kerberos, a.Route.Tunnel)
 	}
 }

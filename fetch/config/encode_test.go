@@ -11,7 +11,8 @@ import (
 // TestEncodeIsReadAsMeant: whatever a text holds, in a list and as a value.
 func TestEncodeIsReadAsMeant(t *testing.T) {
 	for _, s := range []string{"alice", "alice@example.org", "~/Mail", "/a b", "true", "No", "123", "1e3", "~", "- x", "a: b", "#x", "it's",
-		`back\slash "q"`, "tab\tx", "*x", "ä", "{a}", "=", "0x1f", ".5", "null", "-", "?", "a,b", "12:30", "\u202egnirts", "\u0085", "on", "localhost:25"} {
+		`back\slash "q"`, "tab\tx", "*x", "ä", "{a}", "=", "0x1f", ".5", "null", "-", "?", "a,b", "12:30", "\u202egnirts",
+		"\u0085", "on", "localhost:25"} {
 		account := Pair("server", "h").And("user", "x").And("password", Pair("command", []string{"echo", s})).
 			And("bind", "127.0.0.1").And("before", []string{"cat", s}).And("deliver", []Map{Pair("pipe", Pair("command", []string{"cat", s}))})
 		out := Encode(Pair("accounts", Pair("a", account)), 0)
@@ -50,7 +51,8 @@ func TestEncodeLayout(t *testing.T) {
 }
 
 func TestEscapePath(t *testing.T) {
-	for in, want := range map[string]string{"/home/al/Mail": "~/Mail", "/home/alan/x": "/home/alan/x", "/a$b": "/a$$b", "/home/al": "/home/al"} {
+	for in, want := range map[string]string{"/home/al/Mail": "~/Mail", "/home/alan/x": "/home/alan/x", "/a$b": "/a$$b",
+		"/home/al": "/home/al"} {
 		if got := fmt.Sprint(EscapePath(in, "/home/al")); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
 		}

@@ -71,7 +71,8 @@ func completed(part string) (list []string) {
 		}
 		return list
 	}
-	for key, value := range map[string]string{"server": "pop.example.org", "user": "alice", "password": "{command: [pass, work]}", "deliver": "[{maildir: /mail}]"} {
+	for key, value := range map[string]string{"server": "pop.example.org", "user": "alice",
+		"password": "{command: [pass, work]}", "deliver": "[{maildir: /mail}]"} {
 		if !has(key) {
 			part += key + ": " + value + "\n"
 		}

@@ -15,7 +15,8 @@ func TestKeyringThatAsksNobody(t *testing.T) {
 		defer close(answered)
 		locked := func() (string, error) { <-answered; return "late", nil }
 		began := time.Now()
-		if _, err := KeyringCall(t.Context(), locked); err == nil || !strings.Contains(err.Error(), "locked") || time.Since(began) != keyringTimeout {
+		if _, err := KeyringCall(t.Context(), locked); err == nil || !strings.Contains(err.Error(), "locked") ||
+			time.Since(began) != keyringTimeout {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		stopped := errors.New("SIGTERM")

@@ -82,7 +82,8 @@ func TestResolveErrors(t *testing.T) {
 		`{command: [sh, -c, "echo hunter2; echo bad hunter2 >&2; exit 3"]}`: `command sh: exit status 3: "bad REDACTED"`,
 		`{command: [sh, -c, 'printf "\033[31mred" >&2; exit 1']}`:           `command sh: exit status 1: "\x1b[31mred"`,
 	} {
-		_, err := secretFrom(t, text, map[string]string{"EMPTY": "", "LINES": "a\nb", "BOM": "\ufeffhunter2", "WIDE": "\xff\xfeh\x00", "NETRC": "/nonexistent/netrc"}).Resolve(context.Background())
+		_, err := secretFrom(t, text, map[string]string{"EMPTY": "", "LINES": "a\nb", "BOM": "\ufeffhunter2",
+			"WIDE": "\xff\xfeh\x00", "NETRC": "/nonexistent/netrc"}).Resolve(context.Background())
 		if err == nil || err.Error() != want {
 			t.Errorf("%s: %v\nwant %s", text, err, want)
 		}

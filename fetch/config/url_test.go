@@ -13,7 +13,8 @@ func TestFromURL(t *testing.T) {
 		in, server, user, id string
 		tls                  pop3.Security
 	}{
-		{"pop3s://alice%40example.org@Pop.example.org", "pop.example.org:995", "alice@example.org", "alice@example.org@pop.example.org", pop3.ImplicitTLS},
+		{"pop3s://alice%40example.org@Pop.example.org", "pop.example.org:995", "alice@example.org",
+			"alice@example.org@pop.example.org", pop3.ImplicitTLS},
 		{"pop3://a+b@h:995", "h:995", "a+b", "a+b@h:995", pop3.STLS},
 		{"pop3+plain://a@[::1]:1100/", "[::1]:1100", "a", "a@[::1]:1100", pop3.Plain},
 		{"pop3s://a%3Ab@h", "h:995", "a:b", "a:b@h", pop3.ImplicitTLS},
@@ -23,7 +24,8 @@ func TestFromURL(t *testing.T) {
 			t.Errorf("%s: %v", tc.in, err)
 			continue
 		}
-		if a.Server.Address() != tc.server || a.User != tc.user || a.ID != tc.id || a.Server.Security != tc.tls || !a.Policy.Keep.All() || a.Password.IsZero() {
+		if a.Server.Address() != tc.server || a.User != tc.user || a.ID != tc.id || a.Server.Security != tc.tls ||
+			!a.Policy.Keep.All() || a.Password.IsZero() {
 			t.Errorf("%s: %+v", tc.in, a)
 		}
 	}

@@ -14,8 +14,10 @@ func TestAnnounced(t *testing.T) {
 		name, script string
 		want         [][]string
 	}{
-		{"twice", capaPipe + "C: CAPA\nC: STAT\nC: UIDL\nC: LIST\nS: +OK\nS: +x\nS: TOP\nS: .\nS: +OK 0 0\nS: +OK\nS: .\nS: +OK\nS: .", [][]string{{"PIPELINING", "USER", "UIDL"}, {"+x", "TOP"}}},
-		{"refused", capaPipe + "C: CAPA\nC: STAT\nC: UIDL\nC: LIST\nS: -ERR\nS: +OK 0 0\nS: +OK\nS: .\nS: +OK\nS: .", [][]string{{"PIPELINING", "USER", "UIDL"}, nil}},
+		{"twice", capaPipe + "C: CAPA\nC: STAT\nC: UIDL\nC: LIST\nS: +OK\nS: +x\nS: TOP\nS: .\nS: +OK 0 0\nS: +OK\nS: .\n" +
+			"S: +OK\nS: .", [][]string{{"PIPELINING", "USER", "UIDL"}, {"+x", "TOP"}}},
+		{"refused", capaPipe + "C: CAPA\nC: STAT\nC: UIDL\nC: LIST\nS: -ERR\nS: +OK 0 0\nS: +OK\nS: .\nS: +OK\nS: .",
+			[][]string{{"PIPELINING", "USER", "UIDL"}, nil}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got [][]string

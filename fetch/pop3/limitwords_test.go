@@ -16,7 +16,8 @@ func TestLimit(t *testing.T) {
 		{"[IN-USE] Do you have another POP session running?", "RFC 2449 section 8.1.2", NotAtAll},
 		{"[SYS/TEMP] no more connections", "RFC 3206", ForNow},
 		{"Server temporarily unavailable", "a mail program's list of errors", ForNow},
-		{"Exceeded the login limit for a 15 minute period. Reduce the frequency of requests to the POP3 server.", "Outlook.com (frappe #242)", Exhausted},
+		{"Exceeded the login limit for a 15 minute period. Reduce the frequency of requests to the POP3 server.",
+			"Outlook.com (frappe #242)", Exhausted},
 		// of the same kind
 		{"daily download quota reached", "", Exhausted},
 		{"Bandwidth used up, come back tomorrow", "", Exhausted},

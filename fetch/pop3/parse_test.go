@@ -129,7 +129,8 @@ func FuzzList(f *testing.F) {
 // FuzzSession lets arbitrary octets answer everything a client does.
 func FuzzSession(f *testing.F) {
 	const head = "+OK <a@b>\r\n+OK\r\nPIPELINING\r\nUSER\r\nSASL X\r\n.\r\n"
-	f.Add([]byte(head+"+OK\r\n+OK\r\n+OK\r\n.\r\n+OK 1 1\r\n+OK\r\n1 a\r\n.\r\n+OK\r\n1 1\r\n.\r\n+OK\r\nbody\r\n.\r\n+OK\r\n+OK\r\n"), uint8(0))
+	f.Add([]byte(head+"+OK\r\n+OK\r\n+OK\r\n.\r\n+OK 1 1\r\n+OK\r\n1 a\r\n.\r\n+OK\r\n1 1\r\n.\r\n+OK\r\nbody\r\n.\r\n+OK\r\n"+
+		"+OK\r\n"), uint8(0))
 	f.Add([]byte(head+"+ \r\n+OK\r\n+OK\r\n.\r\n+OK 1 1\r\n+OK\r\n1 a\r\n.\r\n+OK\r\n1 1\r\n.\r\n-ERR\r\n+OK\r\n+OK\r\n"), uint8(7))
 	f.Fuzz(func(t *testing.T, in []byte, mode uint8) {
 		s := &Server{Security: Plain, Insecure: true, UTF8: true, LF: mode&1 != 0, Pipelining: Pipelining(mode >> 1 & 1), MaxMessages: 1000}

@@ -24,7 +24,8 @@ func TestFirstByte(t *testing.T) {
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	for size, want := range map[int64]int64{
-		-1: maxUnknownBody, 0: maxUnknownBody, 1: 4 + bodySlack, 2 << 30: 8<<30 + bodySlack, absurd + 1: maxUnknownBody, 1<<63 - 1: maxUnknownBody,
+		-1: maxUnknownBody, 0: maxUnknownBody, 1: 4 + bodySlack, 2 << 30: 8<<30 + bodySlack, absurd + 1: maxUnknownBody,
+		1<<63 - 1: maxUnknownBody,
 	} {
 		if got := maxBody(size); got != want {
 			t.Errorf("maxBody(%d) = %d, want %d", size, got, want)

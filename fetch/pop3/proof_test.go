@@ -27,13 +27,18 @@ func TestProof(t *testing.T) {
 		unsure, behind int
 		sure           bool
 	}{
-		{name: "sizes fit", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: +OK\n" + fit + "C: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 3 30",
+		{name: "sizes fit", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: +OK\n" + fit +
+			"C: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 3 30",
 			want: []string{"1: 34567890 sure", "2: 34567890 sure", "3: 34567890 sure"}, sure: true},
-		{name: "sizes do not fit", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: +OK\n" + short + "C: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 3 30",
+		{name: "sizes do not fit", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: +OK\n" + short +
+			"C: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 3 30",
 			want: []string{"1: 34567890 sure", "2: 3", "3: 34567890 sure"}, sure: true},
-		{name: "each is proved", each: true, script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: +OK\n" + short + "C: STAT\nS: +OK 3 30\nC: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 3 30",
+		{name: "each is proved", each: true, script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: +OK\n" + short +
+			"C: STAT\nS: +OK 3 30\nC: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 3 30",
 			want: []string{"1: 34567890 sure", "2: 3 sure", "3: 34567890 sure"}, sure: true},
-		{name: "each is proved, pipelined", each: true, script: capaPipe + "C: RETR 1\nC: STAT\nC: RETR 2\nC: STAT\nC: RETR 3\nC: STAT\nS: +OK\n" + fit + "S: +OK 3 30\nS: +OK\n" + short + "S: +OK 3 30\nS: +OK\n" + fit + "S: +OK 3 30",
+		{name: "each is proved, pipelined", each: true, script: capaPipe +
+			"C: RETR 1\nC: STAT\nC: RETR 2\nC: STAT\nC: RETR 3\nC: STAT\nS: +OK\n" + fit + "S: +OK 3 30\nS: +OK\n" + short +
+			"S: +OK 3 30\nS: +OK\n" + fit + "S: +OK 3 30",
 			want: []string{"1: 34567890 sure", "2: 3 sure", "3: 34567890 sure"}, sure: true},
 		{name: "the rest follows at once", script: capaLock + `C: RETR 1` + "\n" + `S- +OK\r\nx\r\n.\r\nrest\r\n.\r\n`,
 			want: []string{"1! x"}, err: "sent what no command asked for", doubt: 1, sure: true},
@@ -43,13 +48,17 @@ func TestProof(t *testing.T) {
 			want: []string{"1: 34567890 sure", "2! 3"}, err: "retr 2: the end of the message is in doubt", doubt: 2, sure: true},
 		{name: "garbled after one that fits", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: what?",
 			want: []string{"1! 34567890"}, err: "retr 2: server broke the protocol", sure: true},
-		{name: "a ghost, pipelined", script: capaPipe + flight + "S: +OK\n" + short + "S: +OK 77 octets\nS: boo\nS: .\nS: +OK\n" + fit + "S: +OK\n" + fit + "S: +OK 3 30",
+		{name: "a ghost, pipelined", script: capaPipe + flight + "S: +OK\n" + short +
+			"S: +OK 77 octets\nS: boo\nS: .\nS: +OK\n" + fit + "S: +OK\n" + fit + "S: +OK 3 30",
 			want: []string{"1: 3", "2: boo", "3! 34567890"}, err: "the reply is to another command", doubt: 3, unsure: 2},
-		{name: "a ghost in lock step", script: capaLock + "C: RETR 1\nS: +OK\n" + short + "C: RETR 2\nS: +OK\nS: boo\nS: .\nC: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 10 octets",
+		{name: "a ghost in lock step", script: capaLock + "C: RETR 1\nS: +OK\n" + short +
+			"C: RETR 2\nS: +OK\nS: boo\nS: .\nC: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 10 octets",
 			want: []string{"1: 3", "2: boo", "3! 34567890"}, err: "the reply is to another command", doubt: 3, unsure: 2},
-		{name: "a refusal that comes late", script: capaLock + "C: RETR 1\nS: +OK\n" + short + "C: RETR 2\nS: -ERR failed to read it\nC: STAT\nS: +OK",
+		{name: "a refusal that comes late", script: capaLock + "C: RETR 1\nS: +OK\n" + short +
+			"C: RETR 2\nS: -ERR failed to read it\nC: STAT\nS: +OK",
 			want: []string{"1: 3"}, err: "the reply is to another command", doubt: 1},
-		{name: "a refusal in doubt", script: capaLock + "C: RETR 1\nS: +OK\n" + short + "C: RETR 2\nS: -ERR no\nC: STAT\nS: +OK 3 30\nC: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 3 30",
+		{name: "a refusal in doubt", script: capaLock + "C: RETR 1\nS: +OK\n" + short +
+			"C: RETR 2\nS: -ERR no\nC: STAT\nS: +OK 3 30\nC: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 3 30",
 			want: []string{"1: 3", "2: refused", "3: 34567890 sure"}, sure: true},
 		{name: "answers the next before the end", script: capaPipe + flight + "S: +OK\nS: 34567\nS: +OK 10 octets\nS: 890\nS: .\nS: second\nS: .",
 			want: []string{"1! 34567,+OK 10 octets,890"}, err: "retr 1: the end of the message is in doubt", doubt: 1, behind: 1, sure: true},
@@ -57,11 +66,14 @@ func TestProof(t *testing.T) {
 			want: []string{"1! 34567890"}, err: "retr 2: server closed the connection", sure: true},
 		{name: "alone, with the rest behind it", single: true, script: capaPipe + "C: RETR 1\nS: +OK\n" + short + "C: STAT\nS: +OK",
 			want: []string{"1! 3"}, err: "the reply is to another command", doubt: 1, sure: true},
-		{name: "STAT moves", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: +OK\n" + fit + "C: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 4 40\nC: STAT\nS: +OK 4 41",
+		{name: "STAT moves", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: +OK\n" + fit +
+			"C: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 4 40\nC: STAT\nS: +OK 4 41",
 			want: []string{"1: 34567890 sure", "2: 34567890 sure", "3: 34567890 sure"}, sure: true},
-		{name: "STAT is refused", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: +OK\n" + fit + "C: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: -ERR no\nC: STAT\nS: -ERR no",
+		{name: "STAT is refused", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: +OK\n" + fit +
+			"C: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: -ERR no\nC: STAT\nS: -ERR no",
 			want: []string{"1: 34567890 sure", "2: 34567890 sure", "3: 34567890 sure"}, sure: true},
-		{name: "more behind STAT", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: +OK\n" + fit + "C: RETR 3\nS: +OK\n" + fit + "C: STAT\n" + `S- +OK 3 30\r\n+OK\r\n`,
+		{name: "more behind STAT", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: +OK\n" + fit +
+			"C: RETR 3\nS: +OK\n" + fit + "C: STAT\n" + `S- +OK 3 30\r\n+OK\r\n`,
 			want: []string{"1: 34567890 sure", "2: 34567890 sure", "3! 34567890"}, err: "sent what no command asked for", doubt: 3, sure: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -20,9 +20,11 @@ func empties(script string, n int) string {
 // TestEmptyLinesBeforeAReply: they are skipped, but not for ever, and none is
 // taken for data that nobody asked for.
 func TestEmptyLinesBeforeAReply(t *testing.T) {
-	const session = capaLock + "C: CAPA\nS: +OK\nS: USER\nS: .\nC: STAT\nS: +OK 2 9\nC: UIDL\nS: +OK\nS: \nS: 1 a\nS: 2 b\nS: .\nC: LIST\nS: +OK\nS:  \t\nS: 1 5\nS: 2 4\n"
+	const session = capaLock + "C: CAPA\nS: +OK\nS: USER\nS: .\nC: STAT\nS: +OK 2 9\nC: UIDL\nS: +OK\nS: \nS: 1 a\nS: 2 b\n" +
+		"S: .\nC: LIST\nS: +OK\nS:  \t\nS: 1 5\nS: 2 4\n"
 	const end = "S: .\n"
-	const rest = "C: RETR 1\nS: +OK\nS: Subject: x\nS: \nS: body\nS: .\nC: RETR 2\nS: -ERR gone\nC: STAT\nS: +OK 2 9\nC: DELE 1\nS: +OK\nC: QUIT\nS: +OK\n"
+	const rest = "C: RETR 1\nS: +OK\nS: Subject: x\nS: \nS: body\nS: .\nC: RETR 2\nS: -ERR gone\nC: STAT\nS: +OK 2 9\n" +
+		"C: DELE 1\nS: +OK\nC: QUIT\nS: +OK\n"
 	for _, tt := range []struct {
 		name, script, err string
 	}{
@@ -32,7 +34,8 @@ func TestEmptyLinesBeforeAReply(t *testing.T) {
 		{"bare LF", strings.ReplaceAll(session+end+rest, "S: +OK", `S- \n`+"\nS: +OK"), ""},
 		{"before they are asked for", session + `S- .\r\n\r\n\n\r` + "\n" + strings.Replace(rest, "S: +OK", `S- \n`+"\nS: +OK", 1), ""},
 		{"too many", empties("S: +OK hi", maxEmpty+1), "greeting: server broke the protocol"},
-		{"at DELE for ever", session + end + rest[:strings.Index(rest, "S: +OK\nC: QUIT")] + strings.Repeat("S: \n", maxEmpty+1), "dele 1: server broke the protocol"},
+		{"at DELE for ever", session + end + rest[:strings.Index(rest, "S: +OK\nC: QUIT")] + strings.Repeat("S: \n",
+			maxEmpty+1), "dele 1: server broke the protocol"},
 		{"with a word behind it", session + `S- .\r\n\r\n+OK planted\r\n`, "sent what no command asked for"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -83,7 +86,8 @@ func TestQuitTakesItsTime(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			msgs := []Message{{"a", 1, 1}, {"b", 1, 2}}[:tt.messages]
-			script := capaLock + strings.Join([]string{"", "C: DELE 1\nS: +OK\n", "C: DELE 1\nS: +OK\nC: DELE 2\nS: +OK\n"}[tt.messages:tt.messages+1], "") + "C: QUIT\n"
+			script := capaLock + strings.Join([]string{"", "C: DELE 1\nS: +OK\n",
+				"C: DELE 1\nS: +OK\nC: DELE 2\nS: +OK\n"}[tt.messages:tt.messages+1], "") + "C: QUIT\n"
 			switch tt.wait {
 			case "":
 				script += "X"

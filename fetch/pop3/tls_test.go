@@ -138,7 +138,8 @@ func TestCertificates(t *testing.T) {
 		{name: "pinned authority", cert: good, pins: []*x509.Certificate{other.cert, ca.cert}},
 		{name: "other key", cert: good, pins: []*x509.Certificate{foreign.Leaf}, kind: TLSPinMismatch, err: "it is sha256/"},
 		{name: "pinned authority did not sign", cert: misled, pins: []*x509.Certificate{ca.cert}, kind: TLSUnknownAuthority, err: "not trusted"},
-		{name: "pinned authority, wrong host", cert: ca.leaf(t, "other.test", time.Hour), pins: []*x509.Certificate{ca.cert}, kind: TLSWrongHost, err: "other names"},
+		{name: "pinned authority, wrong host", cert: ca.leaf(t, "other.test", time.Hour), pins: []*x509.Certificate{ca.cert},
+			kind: TLSWrongHost, err: "other names"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := tlsServer(t, tt.cert, nil)

@@ -23,12 +23,14 @@ func TestUTF8Flight(t *testing.T) {
 		"hung up on the login": {capa: "PIPELINING", script: "C: UTF8\nC: USER alice\nS: +OK\nX", utf8: true, pipelining: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := Server{Security: Plain, Insecure: true, UTF8: true, Logins: []Login{{Name: "USER", User: "alice", Password: password("secret"), Clear: true}}}
+			s := Server{Security: Plain, Insecure: true, UTF8: true,
+				Logins: []Login{{Name: "USER", User: "alice", Password: password("secret"), Clear: true}}}
 			var c *Client
-			err := talk(t, s, "S: +OK hi\nC: CAPA\nS: +OK\nS: USER\nS: UTF8 USER\nS: "+tt.capa+"\nS: .\n"+tt.script, func(ctx context.Context, client *Client) error {
-				c = client
-				return c.Login(ctx)
-			})
+			err := talk(t, s, "S: +OK hi\nC: CAPA\nS: +OK\nS: USER\nS: UTF8 USER\nS: "+tt.capa+"\nS: .\n"+tt.script,
+				func(ctx context.Context, client *Client) error {
+					c = client
+					return c.Login(ctx)
+				})
 			if (err != nil) != (tt.broke || tt.pipelining) || UTF8Broke(err) != tt.broke || PipelineRejected(err) != tt.pipelining {
 				t.Errorf("err %v, UTF8 broke %v, pipelining rejected %v", err, UTF8Broke(err), PipelineRejected(err))
 			}

@@ -35,7 +35,8 @@ func environment(m map[string]string) func(string) (string, bool) {
 const (
 	fmMinimal   = "poll h proto pop3 user u pass p ssl"
 	mpopMinimal = "account a\nhost h\nuser u\n"
-	getMinimal  = "[retriever]\ntype = SimplePOP3SSLRetriever\nserver = h%s\nusername = u\npassword = p\n[destination]\ntype = Maildir\npath = ~/m/\n"
+	getMinimal  = "[retriever]\ntype = SimplePOP3SSLRetriever\nserver = h%s\nusername = u\npassword = p\n[destination]\n" +
+		"type = Maildir\npath = ~/m/\n"
 )
 
 // TestFind puts one file at a time where the program looks, the last place
@@ -56,7 +57,8 @@ func TestFind(t *testing.T) {
 		}
 	}
 	o.LookupEnv = nil
-	if _, err := read("fdm", "", rcfile.Options{Targets: target.Rows().Kinds(), Home: t.TempDir()}); err == nil || !strings.Contains(err.Error(), ".fdm.conf") {
+	if _, err := read("fdm", "", rcfile.Options{Targets: target.Rows().Kinds(), Home: t.TempDir()}); err == nil ||
+		!strings.Contains(err.Error(), ".fdm.conf") {
 		t.Error(err)
 	}
 	if _, err := read("procmail", "", o); err == nil || !strings.Contains(err.Error(), "wants one of fetchmail") {
@@ -148,8 +150,10 @@ func TestMpopAgrees(t *testing.T) {
 		t.Skip("mpop is not installed")
 	}
 	home := t.TempDir()
-	writeFiles(t, home, map[string]string{".mpoprc": "defaults\ndelivery maildir ~/m\ntls on\nkeep on\nskipsize 0x10k\n\n# c\naccount a\nhost a.example\nuser \"a b\"\n" +
-		"account b : a\nuser u\ntls_starttls off\nkeep off\nuidls_file ~/%U-%H\ndefaults\ndelivery maildir ~/m\naccount c : b , a\nport 1100\nskipsize 1m\n" +
+	writeFiles(t, home, map[string]string{".mpoprc": "defaults\ndelivery maildir ~/m\ntls on\nkeep on\nskipsize 0x10k\n\n" +
+		"# c\naccount a\nhost a.example\nuser \"a b\"\n" +
+		"account b : a\nuser u\ntls_starttls off\nkeep off\nuidls_file ~/%U-%H\ndefaults\ndelivery maildir ~/m\n" +
+		"account c : b , a\nport 1100\nskipsize 1m\n" +
 		"account d\nhost d.example\nuser \"\"quoted\"\"\nkeep\n"})
 	r, err := read("mpop", "", options(home))
 	if err != nil {

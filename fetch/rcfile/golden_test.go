@@ -45,9 +45,10 @@ func unpack(t testing.TB, a *txtar.Archive) (home, main string) {
 }
 
 func options(home string) rcfile.Options {
-	return rcfile.Options{Targets: target.Rows().Kinds(), Home: home, User: "al", SecretDir: filepath.Join(home, "secrets"), HomeOf: func(name string) string {
-		return map[string]string{"root": "/root"}[name]
-	}}
+	return rcfile.Options{Targets: target.Rows().Kinds(), Home: home, User: "al", SecretDir: filepath.Join(home, "secrets"),
+		HomeOf: func(name string) string {
+			return map[string]string{"root": "/root"}[name]
+		}}
 }
 
 // read is rcfile.Read for the name of a program.
@@ -121,19 +122,22 @@ func accepts(t testing.TB, r *rcfile.Result, home string) {
 			t.Fatal(err)
 		}
 	}
-	c, err := config.Parse(filepath.Join(home, "config.yaml"), r.YAML(), config.Options{Targets: target.Rows().Kinds(), LookupEnv: func(n string) (string, bool) {
-		return home, n == "HOME"
-	}})
+	c, err := config.Parse(filepath.Join(home, "config.yaml"), r.YAML(),
+		config.Options{Targets: target.Rows().Kinds(), LookupEnv: func(n string) (string, bool) {
+			return home, n == "HOME"
+		}})
 	if err != nil {
 		t.Fatalf("config does not accept the output: %v\n%s", err, r.YAML())
 	}
 	for i, a := range r.Accounts {
 		got := c.Accounts[i]
 		if got.Name != a.Name || got.Server.Host != strings.ToLower(strings.Trim(a.Host, "[]")) && !strings.Contains(a.Host, ":") ||
-			got.Server.Port != a.Port || got.User != a.User || got.Server.Security != a.Security || got.Enabled != a.Enabled || len(got.Deliver) != len(a.Targets) {
+			got.Server.Port != a.Port || got.User != a.User || got.Server.Security != a.Security || got.Enabled != a.Enabled ||
+			len(got.Deliver) != len(a.Targets) {
 			t.Errorf("config reads %+v from %+v", got, a)
 		}
-		if keep := a.Value("keep"); (keep == config.Word("all")) != got.Policy.Keep.All() || (keep == config.Word("none")) != got.Policy.Keep.None {
+		if keep := a.Value("keep"); (keep == config.Word("all")) != got.Policy.Keep.All() ||
+			(keep == config.Word("none")) != got.Policy.Keep.None {
 			t.Errorf("%s: keep %v became %+v", a.Name, keep, got.Policy.Keep)
 		}
 	}

@@ -146,7 +146,8 @@ func tryFetchmail(option string) []string {
 	var out []string
 	for _, value := range []string{"", " 5", " pop3", " ntlm", " accept", " X-Envelope-To"} {
 		for _, names := range []string{"", " is * here"} {
-			out = append(out, "poll h.example "+option+value+" user u pass p"+names+"\n", "poll h.example proto pop3 user u "+option+value+names+"\n")
+			out = append(out, "poll h.example "+option+value+" user u pass p"+names+"\n",
+				"poll h.example proto pop3 user u "+option+value+names+"\n")
 		}
 	}
 	return out
@@ -154,7 +155,8 @@ func tryFetchmail(option string) []string {
 
 // fetchmailAliases is how notes spell a keyword that has several names.
 func fetchmailAliases(word string) string {
-	for _, names := range []string{"poll server", "localdomains local", "protocol proto", "port service", "auth authenticate preauth preauthenticate",
+	for _, names := range []string{"poll server", "localdomains local", "protocol proto", "port service",
+		"auth authenticate preauth preauthenticate",
 		"user username", "password pass", "folder folders", "smtphost smtp", "preconnect pre", "postconnect post"} {
 		if list := strings.Fields(names); slices.Contains(list, word) {
 			return list[0]
@@ -210,7 +212,8 @@ func tryFdm(option string) []string {
 	case "match":
 		rule = "match " + word + ` "5" action "in"` + "\n"
 	}
-	conf := set + `action "in" ` + action + "\n" + `account "a" pop3 server "h.example" ` + account + "\n" + rule + `match all action "in"` + "\n"
+	conf := set + `action "in" ` + action + "\n" + `account "a" pop3 server "h.example" ` + account + "\n" + rule +
+		`match all action "in"` + "\n"
 	return []string{conf}
 }
 

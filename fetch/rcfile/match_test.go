@@ -9,7 +9,8 @@ import (
 func list(rule Rule, uids ...string) SeenList {
 	l := SeenList{Rule: rule, Host: "h", User: "u"}
 	for _, u := range uids {
-		l.UIDs = append(l.UIDs, SeenUID{UID: u, Truncated: rule == RuleCut && len(u) == 128, MessageID: rule == RuleCut && strings.HasPrefix(u, "<")})
+		l.UIDs = append(l.UIDs, SeenUID{UID: u, Truncated: rule == RuleCut && len(u) == 128,
+			MessageID: rule == RuleCut && strings.HasPrefix(u, "<")})
 	}
 	return l
 }
@@ -29,14 +30,16 @@ func TestMatch(t *testing.T) {
 		"cut at 127 is none": {list: list(RuleCut, long[1:]), server: []string{long}, unknown: 1, unmatched: 1},
 		"exactly 128":        {list: list(RuleCut, long), server: []string{long}, known: 1},
 		"two fit the cut":    {list: list(RuleCut, long), server: []string{long + "1", long + "2"}, unknown: 2, unmatched: 1, ambiguous: 2},
-		"one is the cut":     {list: list(RuleCut, long), server: []string{long, long + "2"}, known: 1, unknown: 1, ambiguous: 1, wantUnknownFirst: long + "2"},
-		"slash":              {list: list(RuleSlash, "a-b"), server: []string{"a/b"}, known: 1, wantKnown: "a/b"},
-		"dash wins":          {list: list(RuleSlash, "a-b"), server: []string{"a/b", "a-b"}, known: 1, unknown: 1, ambiguous: 1, wantKnown: "a-b"},
-		"two slashes":        {list: list(RuleSlash, "a-b-c"), server: []string{"a/b-c", "a-b/c"}, unknown: 2, unmatched: 1, ambiguous: 2},
-		"slash is exact":     {list: list(RuleExact, "a-b"), server: []string{"a/b"}, unknown: 1, unmatched: 1},
-		"message-id":         {list: list(RuleCut, "<a@b.c>"), server: []string{"<a@b.c>"}, unknown: 1, unmatched: 1},
-		"server repeats":     {list: list(RuleExact, "a"), server: []string{"a", "a", "b", "b"}, known: 1, unknown: 1},
-		"list repeats":       {list: list(RuleExact, "a", "a"), server: nil, unmatched: 1},
+		"one is the cut": {list: list(RuleCut, long), server: []string{long, long + "2"}, known: 1, unknown: 1,
+			ambiguous: 1, wantUnknownFirst: long + "2"},
+		"slash": {list: list(RuleSlash, "a-b"), server: []string{"a/b"}, known: 1, wantKnown: "a/b"},
+		"dash wins": {list: list(RuleSlash, "a-b"), server: []string{"a/b", "a-b"}, known: 1, unknown: 1, ambiguous: 1,
+			wantKnown: "a-b"},
+		"two slashes":    {list: list(RuleSlash, "a-b-c"), server: []string{"a/b-c", "a-b/c"}, unknown: 2, unmatched: 1, ambiguous: 2},
+		"slash is exact": {list: list(RuleExact, "a-b"), server: []string{"a/b"}, unknown: 1, unmatched: 1},
+		"message-id":     {list: list(RuleCut, "<a@b.c>"), server: []string{"<a@b.c>"}, unknown: 1, unmatched: 1},
+		"server repeats": {list: list(RuleExact, "a"), server: []string{"a", "a", "b", "b"}, known: 1, unknown: 1},
+		"list repeats":   {list: list(RuleExact, "a", "a"), server: nil, unmatched: 1},
 	} {
 		m := Match(tc.server, tc.list)
 		if len(m.Known) != tc.known || len(m.Unknown) != tc.unknown || len(m.Unmatched) != tc.unmatched || len(m.Ambiguous) != tc.ambiguous {
@@ -62,7 +65,8 @@ func TestDiagnose(t *testing.T) {
 		"empty server":   {list: list(RuleExact, "a1")},
 		"empty list":     {list: list(RuleCut), server: []string{"a"}, bad: true, cause: "LAST"},
 		"other maildrop": {list: list(RuleExact, "a1", "a2"), server: []string{"b1", "b2"}, bad: true, cause: "u@h"},
-		"new format":     {list: list(RuleExact, "0000001a2b3c4d5e", "0000002a2b3c4d5e"), server: []string{"UID12-345", "UID13-345"}, bad: true, cause: "another form"},
+		"new format": {list: list(RuleExact, "0000001a2b3c4d5e", "0000002a2b3c4d5e"),
+			server: []string{"UID12-345", "UID13-345"}, bad: true, cause: "another form"},
 		"message-ids":    {list: list(RuleCut, "<a@b.c>"), server: []string{"x"}, bad: true, cause: "Message-ID"},
 		"mostly unknown": {list: list(RuleExact, "a"), server: []string{"a", "b", "c", "d", "e", "f"}, bad: true, cause: "unknown"},
 		"window":         {list: list(RuleExact, "a", "b", "c", "d"), server: []string{"d"}},

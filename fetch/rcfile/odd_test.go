@@ -9,13 +9,16 @@ import (
 // TestOddValues: whatever stands where a host, a port, a user or a proxy
 // should, the account is there and config accepts it.
 func TestOddValues(t *testing.T) {
-	for _, odd := range []string{"", ":", "/", "://", "http://", "socks://:", "http://h:0", "http://[::1", "-1", "99999", "a b", "%", "~", "[]", "\u00a0", "x.invalid:"} {
+	for _, odd := range []string{"", ":", "/", "://", "http://", "socks://:", "http://h:0", "http://[::1", "-1", "99999",
+		"a b", "%", "~", "[]", "\u00a0", "x.invalid:"} {
 		for format, conf := range map[string]string{
-			"fdm": `set proxy "` + odd + `"` + "\naction \"in\" maildir \"" + odd + "\"\naccount \"" + odd + "\" pop3 server \"" + odd + `" port "` + odd + `" user "` +
+			"fdm": `set proxy "` + odd + `"` + "\naction \"in\" maildir \"" + odd + "\"\naccount \"" + odd + "\" pop3 server \"" +
+				odd + `" port "` + odd + `" user "` +
 				odd + `" pass "` + odd + "\"\naccount \"b\" pop3s server \"h\" port \"" + odd + "\" user \"u\"\nmatch all action \"in\"\n",
 			"fetchmail": `poll "` + odd + `" proto pop3 port "110" user "` + odd + `" pass "` + odd + `" smtphost "` + odd + `"` + "\n" +
 				"poll h.example proto pop3 plugin \"" + odd + "\" user u pass p to a here\n",
-			"mpop": "account a\nhost " + odd + "\nport " + odd + "\nuser " + odd + "\npassword " + odd + "\nproxy_host " + odd + "\nproxy_port " + odd + "\ndelivery maildir " + odd + "\n",
+			"mpop": "account a\nhost " + odd + "\nport " + odd + "\nuser " + odd + "\npassword " + odd + "\nproxy_host " + odd +
+				"\nproxy_port " + odd + "\ndelivery maildir " + odd + "\n",
 			"getmail": "[retriever]\ntype = SimplePOP3SSLRetriever\nserver = " + odd + "\nport = " + odd + "\nusername = " + odd +
 				"\npassword = " + odd + "\n[destination]\ntype = Maildir\npath = " + odd + "\n",
 		} {

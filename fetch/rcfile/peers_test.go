@@ -38,19 +38,22 @@ func peers() []peer {
 	return []peer{
 		{format: "fetchmail", program: "fetchmail", user: "Al.Ice@Example.Net", uids: long,
 			conf: func(s *pop3test.Server, home, user string) (string, string) {
-				return ".fetchmailrc", fmt.Sprintf("set idfile \"ids\"\nset pidfile \"pid\"\nset no syslog\npoll label via 127.0.0.1 proto pop3 port %d uidl\n"+
+				return ".fetchmailrc", fmt.Sprintf("set idfile \"ids\"\nset pidfile \"pid\"\nset no syslog\n"+
+					"poll label via 127.0.0.1 proto pop3 port %d uidl\n"+
 					"user '%s' there password \"sec\\x72et\" is root here\nkeep sslproto '' mda \"cat > /dev/null\"\n", s.Port, user)
 			},
 			args: func(home, conf string) []string { return []string{"-f", conf, "--silent", "--nodetach", "-d", "0"} }},
 		{format: "mpop", program: "mpop", user: "al/ice@example.net", uids: append(hardUIDs(), "with blank 123456789"),
 			conf: func(s *pop3test.Server, home, user string) (string, string) {
-				return ".mpoprc", fmt.Sprintf("defaults\nkeep on\ndelivery maildir %s/mail\naccount a\nhost 127.0.0.1\nport %d\nuser %s\npassword \"secret\"\ntls off\nauth user\n",
+				return ".mpoprc", fmt.Sprintf("defaults\nkeep on\ndelivery maildir %s/mail\naccount a\nhost 127.0.0.1\nport %d\n"+
+					"user %s\npassword \"secret\"\ntls off\nauth user\n",
 					home, s.Port, user)
 			},
 			args: func(home, conf string) []string { return []string{"-C", conf, "-Q", "-a"} }},
 		{format: "getmail", program: "getmail", user: "al/i:c;e@example.net", uids: hardUIDs(),
 			conf: func(s *pop3test.Server, home, user string) (string, string) {
-				return ".getmail/getmailrc", fmt.Sprintf("[retriever]\ntype = SimplePOP3Retriever\nserver = 127.0.0.1\nport = %d\nusername = %s\npassword = secret\n"+
+				return ".getmail/getmailrc", fmt.Sprintf("[retriever]\ntype = SimplePOP3Retriever\nserver = 127.0.0.1\nport = %d\n"+
+					"username = %s\npassword = secret\n"+
 					"[destination]\ntype = Maildir\npath = %s/mail/\n[options]\nread_all = false\ndelete = false\n", s.Port, user, home)
 			},
 			args: func(home, conf string) []string { return []string{"-g", filepath.Dir(conf), "-q"} }},
@@ -77,7 +80,8 @@ func TestPeers(t *testing.T) {
 				t.Skipf("%s is not installed", p.program)
 			}
 			drop := &pop3test.Maildrop{}
-			body := []byte("From: a@example.net\r\nTo: b@example.net\r\nSubject: x\r\nDate: Mon, 02 Jan 2006 15:04:05 +0000\r\nMessage-ID: <1@example.net>\r\n\r\nx\r\n")
+			body := []byte("From: a@example.net\r\nTo: b@example.net\r\nSubject: x\r\nDate: Mon, 02 Jan 2006 15:04:05 +0000\r\n" +
+				"Message-ID: <1@example.net>\r\n\r\nx\r\n")
 			for _, uid := range p.uids {
 				drop.Add(uid, body)
 			}
@@ -86,7 +90,8 @@ func TestPeers(t *testing.T) {
 			home := t.TempDir()
 			name, text := p.conf(s, home, p.user)
 			conf := filepath.Join(home, name)
-			for _, dir := range []string{filepath.Dir(conf), filepath.Join(home, "mail/tmp"), filepath.Join(home, "mail/new"), filepath.Join(home, "mail/cur"),
+			for _, dir := range []string{filepath.Dir(conf), filepath.Join(home, "mail/tmp"), filepath.Join(home, "mail/new"),
+				filepath.Join(home, "mail/cur"),
 				filepath.Join(home, ".mpop_uidls", filepath.Dir(p.user))} {
 				if err := os.MkdirAll(dir, 0o700); err != nil {
 					t.Fatal(err)

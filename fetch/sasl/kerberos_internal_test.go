@@ -175,7 +175,8 @@ func TestCheckTickets(t *testing.T) {
 	if err := checkTickets(cache("krbtgt/R", now), now); err == nil || err.Error() != "the ticket expired at 2026-11-23 12:00:00" {
 		t.Error(err)
 	}
-	if err := checkTickets(cache("krbtgt/OTHER", now.Add(time.Hour)), now); err == nil || !strings.Contains(err.Error(), "no ticket-granting ticket") {
+	if err := checkTickets(cache("krbtgt/OTHER", now.Add(time.Hour)),
+		now); err == nil || !strings.Contains(err.Error(), "no ticket-granting ticket") {
 		t.Error(err)
 	}
 }

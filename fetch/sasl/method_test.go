@@ -67,7 +67,8 @@ func TestOrder(t *testing.T) {
 		want M
 	}{
 		{"nothing", S{}, true, nil},
-		{"password", S{Password: true}, true, M{sasl.SCRAMSHA256PLUS, sasl.SCRAMSHA256, sasl.SCRAMSHA1PLUS, sasl.SCRAMSHA1, sasl.Plain, sasl.Login, sasl.Password}},
+		{"password", S{Password: true}, true, M{sasl.SCRAMSHA256PLUS, sasl.SCRAMSHA256, sasl.SCRAMSHA1PLUS, sasl.SCRAMSHA1,
+			sasl.Plain, sasl.Login, sasl.Password}},
 		{"password without TLS", S{Password: true}, false, M{sasl.SCRAMSHA256, sasl.SCRAMSHA1}},
 		{"token", S{Token: true}, true, M{sasl.OAUTHBEARER, sasl.XOAUTH2}},
 		{"token without TLS", S{Token: true}, false, M{}},
@@ -76,7 +77,8 @@ func TestOrder(t *testing.T) {
 		{"certificate and password", S{Certificate: true, Password: true}, true,
 			M{sasl.SCRAMSHA256PLUS, sasl.SCRAMSHA256, sasl.SCRAMSHA1PLUS, sasl.SCRAMSHA1, sasl.Plain, sasl.Login, sasl.Password}},
 		{"all", S{Certificate: true, Password: true, Token: true}, true,
-			M{sasl.OAUTHBEARER, sasl.XOAUTH2, sasl.SCRAMSHA256PLUS, sasl.SCRAMSHA256, sasl.SCRAMSHA1PLUS, sasl.SCRAMSHA1, sasl.Plain, sasl.Login, sasl.Password}},
+			M{sasl.OAUTHBEARER, sasl.XOAUTH2, sasl.SCRAMSHA256PLUS, sasl.SCRAMSHA256, sasl.SCRAMSHA1PLUS, sasl.SCRAMSHA1,
+				sasl.Plain, sasl.Login, sasl.Password}},
 		{"all without TLS", S{Certificate: true, Password: true, Token: true}, false, M{sasl.SCRAMSHA256, sasl.SCRAMSHA1}},
 	}
 	for _, tt := range tests {

@@ -21,7 +21,8 @@ func TestPlain(t *testing.T) {
 		{name: "no password", user: "x", wantErr: "password is empty"},
 		{name: "NUL in user", user: "a\x00b", password: "x", wantErr: "user name holds a control character (byte 0x00 at offset 1)"},
 		{name: "newline in password", user: "a", password: "hunter2\n", wantErr: "password holds a control character (byte 0x0a at offset 7)"},
-		{name: "DEL in authzid", authzid: "\x7f", user: "a", password: "x", wantErr: "authorisation identity holds a control character (byte 0x7f at offset 0)"},
+		{name: "DEL in authzid", authzid: "\x7f", user: "a", password: "x",
+			wantErr: "authorisation identity holds a control character (byte 0x7f at offset 0)"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -102,7 +102,8 @@ func TestFirstHour(t *testing.T) {
 	someone := &person{t: t, p: p}
 	someone.browse(regexp.MustCompile(`https://localhost:\d+/auth\S+`).FindString(term.await("here:\n>")))
 	term.enter(someone.ended)
-	if screen := term.await("config.yaml? (y/n) [y]:"); !strings.Contains(screen, "example: everything works") || !strings.Contains(screen, "fetch 7 ") {
+	if screen := term.await("config.yaml? (y/n) [y]:"); !strings.Contains(screen, "example: everything works") ||
+		!strings.Contains(screen, "fetch 7 ") {
 		t.Errorf("before it is written:\n%s", screen)
 	}
 	term.enter("")

@@ -219,12 +219,13 @@ func (h *person) ShowURL(u string, _ bool) {
 // browse logs in at the provider and follows it back.
 func (h *person) browse(u string) {
 	h.t.Helper()
-	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: h.p.roots}}, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if r.URL.Query().Has("code") {
-			h.ended = r.URL.String()
-		}
-		return nil
-	}}
+	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: h.p.roots}},
+		CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+			if r.URL.Query().Has("code") {
+				h.ended = r.URL.String()
+			}
+			return nil
+		}}
 	resp, err := c.Get(u)
 	if err != nil {
 		h.t.Error(err)

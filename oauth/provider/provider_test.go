@@ -129,7 +129,8 @@ func TestRefusals(t *testing.T) {
 		if r.Words != strings.ToLower(r.Words) {
 			t.Errorf("%s: %q is not lower case", name, r.Words)
 		}
-		if a := r.Advice; a != "" && (a != strings.TrimSpace(a) || !strings.HasSuffix(a, ".") && !strings.HasSuffix(a, "?")) || a == "" && r.Kind != "temporary" {
+		if a := r.Advice; a != "" && (a != strings.TrimSpace(a) || !strings.HasSuffix(a, ".") && !strings.HasSuffix(a, "?")) ||
+			a == "" && r.Kind != "temporary" {
 			t.Errorf("%s: %q is not advice in sentences", name, a)
 		}
 	}

@@ -62,7 +62,8 @@ func TestCorpusTraps(t *testing.T) {
 	if n := len(corpus[19]); n < 30<<20 {
 		t.Errorf("the huge one has %d bytes", n)
 	}
-	if bytes.HasSuffix(corpus[3], []byte("\n")) || !bytes.HasSuffix(corpus[5], []byte("\r\n\r\n")) || bytes.Contains(corpus[6], []byte("\r\n\r\n")) {
+	if bytes.HasSuffix(corpus[3], []byte("\n")) || !bytes.HasSuffix(corpus[5], []byte("\r\n\r\n")) ||
+		bytes.Contains(corpus[6], []byte("\r\n\r\n")) {
 		t.Error("final newline, empty body or header only")
 	}
 }

@@ -152,7 +152,8 @@ func TestStallEndsWithTheServer(t *testing.T) {
 }
 
 func TestInjectAfterSTLS(t *testing.T) {
-	s := pop3test.NewServer(filled(1), pop3test.Options{Security: pop3test.STLS, Faults: []pop3test.Fault{pop3test.InjectAfterSTLS("+OK evil\r\n")}})
+	s := pop3test.NewServer(filled(1), pop3test.Options{Security: pop3test.STLS,
+		Faults: []pop3test.Fault{pop3test.InjectAfterSTLS("+OK evil\r\n")}})
 	defer s.Close()
 	c := dial(t, s.Addr(), nil)
 	c.want("+OK")
