@@ -223,7 +223,7 @@ type Error struct {
 	// the rest; Class speaks of the rest alone. Nil: nobody has it.
 	Done []string
 	// Refused: the target answered about this message and does not have it. If
-	// the class stops the run as well, others may pass all the same.
+	// the class stops the run as well, others may pass anyway.
 	Refused bool
 }
 

@@ -14,7 +14,7 @@ import (
 type Kind uint8
 
 const (
-	// KindFailed is permanent for all we know.
+	// KindFailed is permanent as far as we know.
 	KindFailed Kind = iota
 	// KindNeedsLogin wants a person to log in again; trying again is useless.
 	KindNeedsLogin

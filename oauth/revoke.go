@@ -26,7 +26,7 @@ func (s *Source) Revoke(ctx context.Context) (told bool, err error) {
 	if errors.Is(err, ErrNoTokens) {
 		return false, s.named(err)
 	}
-	// What cannot be read, or is another client's, is removed all the same.
+	// What cannot be read, or is another client's, is removed anyway.
 	var rerr error
 	if err == nil && s.client.conf.RevokeURL != "" && s.belongs(r) == nil {
 		rerr = s.client.revoke(ctx, cmp.Or(r.Tokens.Refresh, r.Tokens.Access))

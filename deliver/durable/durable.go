@@ -60,7 +60,7 @@ func Rename(from, to string) error {
 
 // RenameNew moves a file to a name that must not exist yet; if it does, the
 // error is fs.ErrExist. Where the system cannot promise that in one step it is
-// a plain rename, so names must be unique all the same. The move is durable
+// a plain rename, so names must be unique anyway. The move is durable
 // only after SyncDir, which many renames can share; the fault point before it
 // is the caller's.
 func RenameNew(from, to string) error {

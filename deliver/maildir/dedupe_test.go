@@ -63,7 +63,7 @@ func TestDedupe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			path, cache := filepath.Join(dir, "M"), filepath.Join(dir, "c", "cache")
-			deliverAll(t, New(Options{Path: path}), one) // by another program, for all we know
+			deliverAll(t, New(Options{Path: path}), one) // by another program, as far as we know
 			names, _ := filepath.Glob(filepath.Join(path, "new", "*"))
 			if err := os.Rename(names[0], filepath.Join(path, "cur", "foreign.name:2,S")); err != nil {
 				t.Fatal(err)

@@ -67,7 +67,7 @@
 //     Lines, X-Mozilla-*), is Visible wherever it is;
 //  4. else Absent.
 //
-// Bytes that are not proven to be ours are never removed, but for zeros at the
+// Bytes that are not proven to be ours are never removed, except for zeros at the
 // end of the file, which are no mail (zeros.go). What remains: mail
 // that a person deleted between the crash and the recovery is delivered again,
 // and a reader that rewrites the file while an unfinished region is in it takes

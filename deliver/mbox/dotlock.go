@@ -228,7 +228,7 @@ func ignoreMissing(err error) error {
 // before it is linked, and one that is being broken.
 var lockNames = regexp.MustCompile(`^(\.lk[0-9]+\.[0-9]+|.+\.lock\.stale[0-9]+)$`)
 
-// sweepLocks removes what killed processes left of such files beside the mbox:
+// sweepLocks removes what killed processes left of such files next to the mbox:
 // what says that its process has ended, and what is older than any lock may be.
 // Nothing depends on it.
 func sweepLocks(mbox string, now time.Time) {

@@ -100,7 +100,7 @@ func (e *encoder) lines(p []byte) error {
 }
 
 // quoteAt returns where in p, whole lines, the next "From " is that must be
-// quoted, or -1: one that begins its line or, but for MBOXO, follows only ">".
+// quoted, or -1: one that begins its line or, except for MBOXO, follows only ">".
 func (e *encoder) quoteAt(p []byte, at int) int {
 	for ; ; at += len(from) {
 		i := bytes.Index(p[at:], []byte(from))

@@ -14,17 +14,17 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
-// A hole is a span of the file that holds nothing of worth and must go, though
+// A hole is a span of the file that holds no mail and must be removed, although
 // other mail follows it. That mail, the tail, is moved to the left step by
 // step, which moves the hole to the right until the end of the file, where it
 // is truncated. At each step a marker inside the hole says where the hole is
 // and which octets are being moved, and these are not overwritten before their
-// copy is durable; so the work can be ended by a crash anywhere and taken up
-// again, even if more mail was appended meanwhile.
+// copy is durable; so a crash may end the work anywhere and a later run
+// continues it, even if more mail was appended in between.
 //
 //	hole at h, length d; the step moves n octets:
 //
-//	1. marker {d, n, checksum of [h+d, h+d+n)} at h+n or behind it, sync
+//	1. marker {d, n, checksum of [h+d, h+d+n)} at h+n or after it, sync
 //	2. copy [h+d, h+d+n) to [h, h+n), sync; now the hole is at h+n
 //
 // step leaves so much room that the marker of a step overwrites neither what
@@ -92,8 +92,8 @@ func decodeMarker(b, token []byte) (marker, bool) {
 
 // removeRegion removes what begins at the intent's message and ends where its
 // batch does, in a file whose content since then was moved by shift. With the
-// first message go the newlines before it, but for those that what follows the
-// region needs as well.
+// first message it removes the newlines before it, except those that separate what
+// follows the region.
 func removeRegion(ctx context.Context, f *os.File, in *intent, shift int64) error {
 	at, end := in.Offset+shift, in.End+shift
 	info, err := f.Stat()
@@ -203,8 +203,8 @@ func writeSync(f *os.File, point string, p []byte, at int64) error {
 	return durable.Sync(f)
 }
 
-// resume takes up the closing of a hole that a crash has ended. It reports
-// whether there was one.
+// resume continues to close a hole after a crash. It reports whether there was
+// one.
 func resume(ctx context.Context, f *os.File, token []byte, from int64) (bool, error) {
 	at, m, err := lastMarker(f, token, from)
 	if err != nil || at < 0 {

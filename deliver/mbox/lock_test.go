@@ -117,7 +117,7 @@ func TestStaleLock(t *testing.T) {
 	}
 }
 
-// TestSweepLocks: what killed processes left beside the mbox goes; what may be in
+// TestSweepLocks: what killed processes left next to the mbox goes; what may be in
 // use, or is not ours, stays.
 func TestSweepLocks(t *testing.T) {
 	dir := t.TempDir()

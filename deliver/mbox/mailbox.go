@@ -13,7 +13,7 @@ import (
 )
 
 // ErrChanged means that a message was not found in an mbox that was changed
-// while it was being read: it may be there all the same.
+// while it was being read: it may be there anyway.
 var ErrChanged = errors.New("mbox changed while it was read")
 
 // Mailbox reads delivered messages back, for verification. It is not for use
@@ -63,7 +63,7 @@ func (m *Mailbox) Close() error { return m.f.Close() }
 // not there. An MBOXO message that had both "From " and ">From " lines is found
 // at its receipt's place only, by the receipt's checksum.
 //
-// The first call that has to look further reads the whole file, and keeps about
+// The first call that has to search elsewhere reads the whole file, and keeps about
 // 100 octets a message.
 func (m *Mailbox) Find(ctx context.Context, receipt string, sum [sha256.Size]byte) (Place, bool, error) {
 	if r, err := ParseReceipt(receipt); err == nil {
@@ -175,7 +175,7 @@ func (m *Mailbox) sums(e entry, fn func([sha256.Size]byte)) error {
 	return err
 }
 
-// Copy writes a message as it was delivered, but for what a reader has changed
+// Copy writes a message as it was delivered, except for what a reader has changed
 // and a final newline that was added. Of MBOXO, each ">From " is unquoted.
 func (m *Mailbox) Copy(w io.Writer, p Place) error {
 	return m.decode(p, false, func(b []byte, _ bool) error {

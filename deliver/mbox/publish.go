@@ -68,7 +68,7 @@ func (b *batch) append(ctx context.Context) error {
 	return nil
 }
 
-// unchanged makes sure that nobody wrote in spite of our locks since Prepare
+// unchanged makes sure that nobody wrote despite our locks since Prepare
 // (a dotlock alone may have been taken for stale on a machine that slept).
 func (b *batch) unchanged() error {
 	b.t.dot.refresh()
@@ -109,7 +109,7 @@ func (b *batch) reserve() error {
 	return err
 }
 
-// write fills the region but for its last octets.
+// write fills the region except for its last octets.
 func (b *batch) write(ctx context.Context) error {
 	r := &b.region
 	if _, err := b.t.f.WriteAt([]byte(strings.Repeat("\n", r.Prefix)), r.Start); err != nil {
@@ -155,7 +155,7 @@ func (b *batch) commit() error {
 }
 
 // rollback removes the region, and nothing that another program has appended
-// to it in spite of our locks.
+// to it despite our locks.
 func (b *batch) rollback() error {
 	size, err := b.t.size()
 	if err != nil {
@@ -170,8 +170,8 @@ func (b *batch) rollback() error {
 }
 
 // looksNew keeps the time of the last reading older than that of the last
-// change: that is how readers and shells tell new mail. Not being allowed to
-// is no failure.
+// change: that is how readers and shells tell new mail. It is no failure if
+// the system forbids that.
 func (b *batch) looksNew(read time.Time) {
 	info, err := b.t.f.Stat()
 	if err != nil {

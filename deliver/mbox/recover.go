@@ -84,8 +84,8 @@ func settle(ctx context.Context, f *os.File, in *intent) (deliver.Fate, error) {
 // settleOpen settles a message of an unfinished region. Up to the first
 // message that is not whole, what is there stays. That first one's intent
 // removes it with all that follows it; the intents of those that follow remove
-// nothing, in whatever order they come: of what is before them they know only
-// whether all of it is whole.
+// nothing, in whatever order they come: of the messages before them they know only
+// whether all are whole.
 func settleOpen(ctx context.Context, f *os.File, in *intent, shift int64) (deliver.Fate, error) {
 	first := in.Start + int64(in.Prefix)
 	if crc, err := checksum(f, first+shift, in.Offset-first); err != nil || crc != in.Chain {

@@ -57,8 +57,8 @@ func missing(path string) bool {
 }
 
 // removedByReader reports whether an mbox that is missing was removed by a mail
-// reader, as POSIX mailx does with an empty one: its directory is the same that
-// it was.
+// reader, as POSIX mailx does with an empty one: it is still the same
+// directory.
 func removedByReader(path, place string) bool { return place != "" && placeOf(path) == place }
 
 // gone returns an error if the file has received mail and is missing, but not

@@ -18,7 +18,7 @@ import (
 const spoolMemory = 256 << 10
 
 // spool holds the messages of a batch in the form that they will have in the
-// mbox, one after the other: in a file what does not fit into memory. The file
+// mbox, one after the other. What does not fit into memory is in a file, which
 // has no name (where the system allows), so a killed process leaves nothing.
 type spool struct {
 	f      *os.File
@@ -83,9 +83,9 @@ func (s *spool) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// spill writes what is in memory to the file. If it fails, memory and what
-// counts of the file are as they were, and Write does not try again: the caller
-// may have more to write.
+// spill writes what is in memory to the file. If it fails, memory and the
+// counted part of the file stay as they were, and Write does not try again: the
+// caller may have more to write.
 func (s *spool) spill() error {
 	s.checksum()
 	if s.err = fault.Error("mbox.spill"); s.err == nil {
@@ -134,7 +134,7 @@ func (s *spool) ReadAt(p []byte, at int64) (n int, err error) {
 const lengthForm = contentLength + " %15d\n"
 
 // add appends one message. After an error the spool is as it was before; if
-// that cannot be done, broken is set and the spool is of no use any more.
+// that cannot be done, broken is set and the spool cannot be used any more.
 func (s *spool) add(ctx context.Context, f Format, e deliver.Envelope, body io.Reader) (m staged, broken, err error) {
 	before := s.chain
 	s.crc = 0
@@ -226,7 +226,7 @@ func (s *spool) close() error {
 }
 
 // checksums returns the CRC-32C of a message in the spool, and that of the
-// spool up to its end, given the one up to its begin.
+// spool up to its end, given the one up to its beginning.
 func (s *spool) checksums(at, length int64, chain uint32) (crc, next uint32, err error) {
 	buf := s.mem[:] // spilled
 	for left := length; left > 0; {

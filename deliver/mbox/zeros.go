@@ -8,7 +8,7 @@ import (
 
 // A power loss, and the repair of a file system without a journal, can leave
 // zeros behind the last message: the file was extended, or its size set to a
-// whole number of blocks, and nothing was written there. Zeros at the begin of a
+// whole number of blocks, and nothing was written there. Zeros at the beginning of a
 // line and from there to the end of the file are no mail: no program writes
 // them, and every message ends with a newline.
 
@@ -40,7 +40,7 @@ func contentEnd(f io.ReaderAt, size int64) (int64, error) {
 	return end, nil
 }
 
-// dropZeros cuts such zeros off, if they begin at from or behind it.
+// dropZeros removes such zeros if they begin at or after from.
 func (t *target) dropZeros(from int64) error {
 	size, err := t.size()
 	if err != nil {

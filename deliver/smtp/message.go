@@ -68,7 +68,7 @@ func (t *transaction) finals(n int) (replies []reply, lost *deliver.Error) {
 
 // inStep returns the replies to the final dot, given those that came first and
 // those that came late, before the answer to QUIT. One too many means that the
-// first came before the dot. More than that, and nobody can tell which is
+// first came before the dot. More than that, and nobody knows which is
 // which: then nobody has the message.
 func inStep(replies, late []reply) []reply {
 	switch len(late) {

@@ -62,7 +62,7 @@ func (d *Deliverer) Close() error {
 	return nil
 }
 
-// Recover settles an intent left by a crash: nobody can tell whether the relay
+// Recover settles an intent left by a crash: nobody knows whether the relay
 // took the message, so it is delivered again.
 func Recover(context.Context, deliver.Intent) (deliver.Fate, error) {
 	return deliver.Unknown, nil

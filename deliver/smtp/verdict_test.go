@@ -178,7 +178,7 @@ func TestRefusedAndOddQuit(t *testing.T) {
 	}
 }
 
-// TestEarlyReplyShiftsLMTP: nobody is taken for served by another's reply.
+// TestEarlyReplyShiftsLMTP: nobody is treated as served by another's reply.
 func TestEarlyReplyShiftsLMTP(t *testing.T) {
 	yes, no, odd := reply{code: 250}, reply{code: 452}, reply{code: 500}
 	for _, tc := range []struct {

@@ -73,7 +73,7 @@ const thunderbird = "https://autoconfig.thunderbird.net/v1.1/"
 // from any goroutine.
 type Client struct {
 	// HTTP replaces the client for https; its redirects and size are bounded
-	// here all the same.
+	// here anyway.
 	HTTP *http.Client
 	// Database is the base URL of the database, with a slash at its end; only
 	// it is asked if it is set.

@@ -62,7 +62,7 @@ func apopChallenge(greeting string) (string, error) {
 }
 
 // dotAtom reports whether s is words of atext with dots between (RFC 5322
-// section 3.2.3). A dot at an end or a doubled one is let pass: servers make
+// section 3.2.3). A dot at an end or a doubled one is accepted: servers make
 // such ids, and they are no weaker. The colon is for address literals.
 func dotAtom(s string) bool {
 	for i := range len(s) {
