@@ -53,7 +53,7 @@ var layers = map[string][]string{
 	"fetch/schedule":      {},
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/sasl":          {},
-	"fetch/config":        {"fetch", "fetch/session", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "fetch/sasl", "oauth", "oauth/provider"},
+	"fetch/config":        {"fetch/session", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "fetch/sasl", "oauth", "oauth/provider"},
 	"fetch/autoconf":      {},
 	"fetch/pop3/pop3test": {},
 	"fetch/fetchtest":     {"fetch", "fetch/*", "fetch/pop3/pop3test", "deliver", "deliver/*", "deliver/smtp/smtptest", "state"},
