@@ -7,7 +7,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/plan"
 )
 
-// Reporter is told of a run's progress. Calls come from many goroutines.
+// Reporter gets the progress of runs. Calls come from many goroutines.
 type Reporter interface{ Report(Event) }
 
 // Event is a snapshot of one account's run.

@@ -65,7 +65,7 @@ func (f *Fetcher) report(e Event) {
 
 // Run fetches each account once and returns one summary an account, in their
 // order; in that order they also begin, as far as a busy host lets them. The
-// Reporter is told of their ends in the order in which their sessions ended;
+// Reporter gets their ends in the order in which their sessions ended;
 // those that a done ctx kept from beginning have a summary only.
 // Accounts do not depend on each other: one that fails does not stop
 // the rest. A done ctx ends all of them.

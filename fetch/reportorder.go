@@ -3,13 +3,13 @@ package fetch
 import "sync"
 
 // place is an account's place in Fetcher.Run: a slot as long as it is online,
-// then one in the line of those that are told of. A nil place holds nothing and
+// then one in the line of those that are reported. A nil place holds nothing and
 // waits for nobody.
 type place struct {
 	free  func() // gives the slot back
 	line  *line
 	once  sync.Once
-	ahead <-chan struct{} // closed when the one ahead was told of
+	ahead <-chan struct{} // closed when the one ahead was reported
 	told  chan<- struct{}
 }
 
@@ -25,7 +25,7 @@ func (p *place) offline() {
 	})
 }
 
-// tell calls fn when those ahead in the line were told of.
+// tell calls fn when those ahead in the line were reported.
 func (p *place) tell(fn func()) {
 	if p != nil {
 		p.offline()
@@ -35,7 +35,7 @@ func (p *place) tell(fn func()) {
 	fn()
 }
 
-// line is the order in which accounts are told of. Each in it closes told.
+// line is the order in which accounts are reported. Each in it closes told.
 type line struct {
 	mu   sync.Mutex
 	last chan struct{}

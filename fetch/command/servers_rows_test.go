@@ -148,7 +148,7 @@ func listRows() []hostile {
 		{does: "gives a UID of 2,000 characters", then: "leaves the message alone", o: uidl(3, "3 "+strings.Repeat("c", 2000)), exit: 0, got: 4, says: "cannot be understood"},
 		{does: "sends escape sequences in a list line", then: "shows them escaped", o: uidl(3, esc("x")), exit: 0, got: 4, says: `\x1b]0;x\a`},
 		{does: "has no UIDL", then: "knows messages by their headers (TOP)", o: pop3test.Options{NoUIDL: true}, exit: 0, got: 5},
-		{does: "has neither UIDL nor TOP, and is to keep", then: "fetches nothing rather than all again and again", o: pop3test.Options{NoUIDL: true, NoTOP: true}, exit: 78, says: "no names (UIDL)"},
+		{does: "has neither UIDL nor TOP, and is to keep", then: "fetches nothing rather than all again and again", o: pop3test.Options{NoUIDL: true, NoTOP: true}, exit: 78, says: "no unique-ids (UIDL)"},
 		{does: "refuses UIDL for now", then: "does not take it for a server without", o: always("UIDL", pop3test.Err("[SYS/TEMP] index is being rebuilt")), exit: 75, says: "index is being rebuilt"},
 		{does: "begins its lists with an empty line", then: "takes it for no message", o: emptyLines(), exit: 0, got: 5},
 		{does: "refuses LIST", then: "does without sizes", o: always("LIST", pop3test.Err("no")), exit: 0, got: 5},

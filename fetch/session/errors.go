@@ -40,7 +40,7 @@ func (e *BeforeQuitError) Error() string {
 func (e *BeforeQuitError) Unwrap() error { return e.Err }
 
 // NoIdentityError: the server gives its messages no unique-ids and shows no
-// headers, so they cannot be told apart.
+// headers, so they cannot be distinguished.
 type NoIdentityError struct {
 	Listed int
 	// Later: it has shown headers before, or it is not known that it has no TOP.
@@ -53,11 +53,11 @@ type NoIdentityError struct {
 func (e *NoIdentityError) Error() string {
 	switch {
 	case e.Later:
-		return fmt.Sprintf("the server gives its messages no unique-ids (UIDL), and does not show the header (TOP) of any of %s now: they cannot be told apart", ledger.Counted(e.Listed, "message"))
+		return fmt.Sprintf("the server gives its messages no unique-ids (UIDL), and does not show the header (TOP) of any of %s now: they cannot be distinguished", ledger.Counted(e.Listed, "message"))
 	case e.Seen:
-		return "the server gives its messages no unique-ids (UIDL) and shows no headers (TOP): they cannot be told apart"
+		return "the server gives its messages no unique-ids (UIDL) and shows no headers (TOP): they cannot be distinguished"
 	}
-	return "the server gives its messages no unique-ids (UIDL) and shows no headers (TOP): what stays there cannot be told from new mail"
+	return "the server gives its messages no unique-ids (UIDL) and shows no headers (TOP): old messages cannot be distinguished from new ones"
 }
 
 // UIDLRefusedError: the server refuses now what it announces, or what worked

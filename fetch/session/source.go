@@ -46,7 +46,7 @@ func (m *meter) pass(ctx context.Context, n int) error {
 }
 
 // source reads a message from the server, and remembers a broken connection, so
-// that it is told apart from a target's failure. A message of which it is in
+// that it differs from a target's failure. A message of which it is in
 // doubt whether it is whole does not come to its end.
 type source struct {
 	r      io.Reader
