@@ -186,6 +186,13 @@ func (e *TempError) Error() string { return "temporary file: " + e.Err.Error() }
 // Unwrap returns the cause.
 func (e *TempError) Unwrap() error { return e.Err }
 
+// Recoverer is implemented by a Deliverer that settles an intent of its own target
+// with its login, as a RecoverFunc does. It is asked while the target is
+// configured; the RecoverFunc of the kind is asked afterwards.
+type Recoverer interface {
+	Recover(ctx context.Context, i Intent) (Fate, error)
+}
+
 // Class says what a failed delivery means for the message and for the run.
 type Class uint8
 

@@ -135,7 +135,7 @@ func (h *Held) join() {
 
 // Recover settles what an interrupted run left.
 func (h *Held) Recover(ctx context.Context) error {
-	return commit.Recover(ctx, h.DB, h.Targets.IDs(), h.f.Recover, h.Journal)
+	return commit.Recover(ctx, h.DB, h.Account.Targets, h.f.Recover, h.Journal)
 }
 
 // jumpNote says that the clock was set.

@@ -31,17 +31,25 @@ func (e *UnknownKindError) Error() string {
 // Recover asks what became of each intent that an earlier run left, and records
 // the answers in one transaction. It runs before any network use. If the answer
 // to one of them is not known now, the error is a *RecoveryError and the account
-// is not fetched in this run. Ways are by the kind of the intent.
-func Recover(ctx context.Context, db *state.DB, targets []string, ways map[string]deliver.RecoverFunc, j *ledger.Journal) error {
+// is not fetched in this run. Ways are by the kind of the
+// intent; a target that is a deliver.Recoverer settles its own.
+func Recover(ctx context.Context, db *state.DB, targets []Target, ways map[string]deliver.RecoverFunc, j *ledger.Journal) error {
 	intents, err := intentsOn(db)
 	if err != nil || len(intents) == 0 {
 		return err
 	}
 	j.Enter(ledger.Recovering)
 	j.Log.Info("settling deliveries of an interrupted run", "messages", len(intents))
-	change := &state.Change{Targets: targets}
+	change := &state.Change{}
+	own := make(map[string]deliver.RecoverFunc)
+	for _, t := range targets {
+		change.Targets = append(change.Targets, t.ID)
+		if r, ok := t.Deliverer.(deliver.Recoverer); ok {
+			own[t.ID] = r.Recover
+		}
+	}
 	for _, in := range intents {
-		fate, err := fateOf(ctx, ways, in)
+		fate, err := fateOf(ctx, own[in.Target], ways, in)
 		if err != nil {
 			return &RecoveryError{err}
 		}
@@ -67,11 +75,14 @@ func intentsOn(db *state.DB) (in []state.Intent, err error) {
 	return in, verr
 }
 
-func fateOf(ctx context.Context, ways map[string]deliver.RecoverFunc, in state.Intent) (deliver.Fate, error) {
+func fateOf(ctx context.Context, own deliver.RecoverFunc, ways map[string]deliver.RecoverFunc, in state.Intent) (deliver.Fate, error) {
 	if fault.Mutated("no-recovery") {
 		return deliver.Unknown, nil
 	}
 	settle, ok := ways[in.Kind]
+	if own != nil {
+		settle, ok = own, true
+	}
 	if !ok {
 		if fault.Mutated("no-intents") {
 			return deliver.Unknown, nil

@@ -28,7 +28,6 @@ func Row(crash func()) target.Row {
 			dir, err := config.Absolute(strings.TrimPrefix(url, "toy:"))
 			return &toy{dir, crash}, err
 		},
-		Recover: map[string]deliver.RecoverFunc{"toy": settle},
 	}
 }
 
@@ -59,6 +58,11 @@ func settle(_ context.Context, i deliver.Intent) (deliver.Fate, error) {
 	default:
 		return deliver.Unknown, err
 	}
+}
+
+// Recover implements deliver.Recoverer.
+func (*toy) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
+	return settle(ctx, i)
 }
 
 // Copy implements fetch.Copies.
