@@ -38,7 +38,7 @@ func TestRecognisedCountsOnce(t *testing.T) {
 		t.Errorf("after the deletion: %+v", rep)
 	}
 	var b strings.Builder
-	if err := g.Fetcher.Manifest(context.Background(), g.Account, &b); err != nil || strings.Count(b.String(), "\n") != 7 {
+	if err := g.Prover.Manifest(context.Background(), g.Account, &b); err != nil || strings.Count(b.String(), "\n") != 7 {
 		t.Errorf("manifest of %d lines, err %v", strings.Count(b.String(), "\n"), err)
 	}
 }
@@ -57,15 +57,8 @@ func TestVerifyServerLeavesOutServerFields(t *testing.T) {
 	}
 	g.Drop.Add("a", fmt.Appendf(nil, body, "a", "Status: RO\r\nX-UIDL: 7\r\n"))
 	g.Drop.Add("b", fmt.Appendf(nil, body, "b", "X-Spam: yes\r\n"))
-	rep, err := g.Fetcher.VerifyServer(context.Background(), g.Account, func(string, bool) {})
+	rep, err := g.Prover.VerifyServer(context.Background(), g.Account, func(string, bool) {})
 	if err != nil || rep.Same != 2 || rep.Marked != 1 || rep.Differs != 1 || rep.Refused != 0 {
 		t.Errorf("%+v, %v", rep, err)
 	}
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

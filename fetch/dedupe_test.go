@@ -22,7 +22,7 @@ func dedupeRig(t *testing.T, by maildir.SameBy, tag bool) *fetchtest.Rig {
 	g.Account.Targets[0].Deliverer = maildir.NewDedupe(maildir.New(maildir.Options{Path: path}),
 		maildir.NewExisting(path, filepath.Join(g.Dir, "cache")), by, tag)
 	g.Fetcher.Recover[maildir.SkipKind] = maildir.RecoverSkip
-	g.Fetcher.ReadBack = func(context.Context, *fetch.Account, string) (fetch.Copies, error) {
+	g.Prover.ReadBack = func(context.Context, *fetch.Account, string) (fetch.Copies, error) {
 		return fetchtest.ReadBack(path)
 	}
 	for _, sub := range []string{"tmp", "new", "cur"} {
@@ -107,15 +107,15 @@ func TestSkippedStaysUntilPurged(t *testing.T) {
 		t.Fatalf("%+v, %d left", s, g.Drop.Len())
 	}
 	tell := func(c fetch.Check) { t.Errorf("told: %+v", c) }
-	rep, err := g.Fetcher.Verify(context.Background(), g.Account, tell)
+	rep, err := g.Prover.Verify(context.Background(), g.Account, tell)
 	if err != nil || !rep.OK() || rep.Verified != 2 || rep.Counts[fetch.StandIn] != 1 {
 		t.Fatalf("%+v, %v", rep, err)
 	}
-	r, err := g.Fetcher.Report(context.Background(), g.Account, true)
+	r, err := g.Prover.Report(context.Background(), g.Account, true)
 	if err != nil || r.Safe() {
 		t.Errorf("a message of which only another form is here: %+v, %v", r, err)
 	}
-	purged, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, tell)
+	purged, err := g.Prover.Purge(context.Background(), g.Account, 0, false, tell)
 	if err != nil || purged.Deleted != 1 || g.Drop.Len() != 1 || g.Drop.Messages()[0].UID != "edited" {
 		t.Fatalf("%+v, %v", purged, err)
 	}
@@ -140,7 +140,7 @@ func TestDuplicateIsTagged(t *testing.T) {
 	if tags != 1 {
 		t.Errorf("%d tagged", tags)
 	}
-	rep, err := g.Fetcher.Verify(context.Background(), g.Account, func(fetch.Check) {})
+	rep, err := g.Prover.Verify(context.Background(), g.Account, func(fetch.Check) {})
 	if err != nil || rep.Verified != 2 {
 		t.Errorf("%+v, %v", rep, err)
 	}

@@ -22,9 +22,6 @@ type Fetcher struct {
 	Parallel, PerHost int
 	// Recover settles intents by their kind.
 	Recover map[string]deliver.RecoverFunc
-	// ReadBack opens what a target holds for reading, by its ID; nil Copies
-	// for a target that cannot be read back. It serves Verify and Purge.
-	ReadBack func(ctx context.Context, a *Account, target string) (Copies, error)
 	// Batch is the most messages in one transaction. Zero: commit.DefaultBatch.
 	Batch int
 	// Grace is how long a cancelled run may finish what it holds. Zero:
@@ -38,7 +35,7 @@ type Fetcher struct {
 
 	longList int             // in tests: if not 0, in place of the constant
 	batchAge time.Duration   // the same
-	pauses   []time.Duration // in tests: if not nil, in place of lookPauses
+	pauses   []time.Duration // in tests: if not nil, in place of the usual ones
 }
 
 func (f *Fetcher) now() time.Time {

@@ -171,11 +171,3 @@ func (h *Held) Open(ctx context.Context) (*session.Session, []plan.Item, error) 
 	}
 	return s, items, nil
 }
-
-// lookPauses are the waits before one looks once more for what was deleted.
-func (f *Fetcher) lookPauses() []time.Duration {
-	if f.pauses != nil {
-		return f.pauses
-	}
-	return []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
-}

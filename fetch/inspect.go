@@ -31,24 +31,16 @@ type Inspected struct {
 	Former bool
 }
 
-// Inspect calls fn for each entry, with the header of a copy that can be read
-// back. The state is held for reading while it works.
-func (f *Fetcher) Inspect(ctx context.Context, a *Account, fn func(Inspected) error) error {
-	return f.Hold(ctx, a, func(h *Held) error {
-		return h.inspect(ctx, fn)
-	})
-}
-
-func (h *Held) inspect(ctx context.Context, fn func(Inspected) error) error {
-	readers := make(readers)
-	defer readers.close()
+// inspect calls fn for each entry, with the header of a copy that can be read
+// back.
+func (h *held) inspect(ctx context.Context, fn func(Inspected) error) error {
 	return h.DB.View(func(v *state.View) error {
 		former := formerKeys(v)
 		for k, rec := range v.Records() {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			in := h.inspectEntry(ctx, readers, v.Entry(k, rec))
+			in := h.inspectEntry(ctx, v.Entry(k, rec))
 			in.Former = former[in.Key]
 			if err := fn(in); err != nil {
 				return err
@@ -58,11 +50,11 @@ func (h *Held) inspect(ctx context.Context, fn func(Inspected) error) error {
 	})
 }
 
-func (h *Held) inspectEntry(ctx context.Context, readers readers, e state.Entry) Inspected {
+func (h *held) inspectEntry(ctx context.Context, e state.Entry) Inspected {
 	in := Inspected{Entry: e}
 	for _, o := range e.Outcomes {
 		c := Copy{Target: o.Target, Status: o.Status, Delivered: o.At}
-		reader, err := h.copies(ctx, readers, h.heldBy(o))
+		reader, err := h.copies(ctx, h.heldBy(o))
 		if err == nil && reader != nil {
 			var start headWriter
 			where, err := reader.Copy(ctx, &start, o.Receipt, e.SHA256)

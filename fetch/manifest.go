@@ -64,23 +64,25 @@ func (c *chain) write(l manifestLine) error {
 }
 
 // Manifest writes the account's manifest.
-func (f *Fetcher) Manifest(ctx context.Context, a *Account, w io.Writer) error {
+func (p *Prover) Manifest(ctx context.Context, a *Account, w io.Writer) error {
 	c := &chain{w: bufio.NewWriter(w)}
-	now := f.now().UTC()
-	if err := c.write(manifestLine{Kind: "manifest", Account: a.Name, ID: a.ID, Created: &now}); err != nil {
-		return err
-	}
-	err := f.Inspect(ctx, a, func(in Inspected) error {
-		if in.Former {
-			return nil
+	err := p.hold(ctx, a, func(h *held) error {
+		now := h.Journal.Now().UTC()
+		if err := c.write(manifestLine{Kind: "manifest", Account: a.Name, ID: a.ID, Created: &now}); err != nil {
+			return err
 		}
-		for _, cp := range in.Copies {
-			c.n++
-			if err := c.write(lineOf(a, &in, cp)); err != nil {
-				return err
+		return h.inspect(ctx, func(in Inspected) error {
+			if in.Former {
+				return nil
 			}
-		}
-		return nil
+			for _, cp := range in.Copies {
+				c.n++
+				if err := c.write(lineOf(a, &in, cp)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	})
 	if err != nil {
 		return err

@@ -29,11 +29,11 @@ type listed struct {
 // manifestOf verifies, so that there is something to list, and reads the lines.
 func manifestOf(t *testing.T, g *fetchtest.Rig) (text string, lines []listed) {
 	t.Helper()
-	if _, err := g.Fetcher.Verify(context.Background(), g.Account, func(fetch.Check) {}); err != nil {
+	if _, err := g.Prover.Verify(context.Background(), g.Account, func(fetch.Check) {}); err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := g.Fetcher.Manifest(context.Background(), g.Account, &b); err != nil {
+	if err := g.Prover.Manifest(context.Background(), g.Account, &b); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(b.String()) {
@@ -78,7 +78,7 @@ func TestManifestSaysWhatIsThere(t *testing.T) {
 	if len(paths) != 6 || !paths[moved] {
 		t.Errorf("paths: %v", paths)
 	}
-	if _, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {}); err != nil {
+	if _, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {}); err != nil {
 		t.Fatal(err)
 	}
 	if _, lines := manifestOf(t, g); lines[1].Deleted == nil {

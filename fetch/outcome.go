@@ -3,7 +3,6 @@ package fetch
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/fetch/plan"
@@ -17,9 +16,9 @@ func (s *Summary) Mail() string {
 	if s.Err == nil {
 		return ""
 	}
-	gone := deletions{s.Deleted - s.Before, s.Unconfirmed, "delivered"}
+	gone := ledger.Deleted{Sure: s.Deleted - s.Before, Open: s.Unconfirmed, Kind: "delivered"}
 	if s.TrustImported {
-		gone.kind = "delivered or imported"
+		gone.Kind = "delivered or imported"
 	}
 	next := "the next run goes on from here"
 	switch {
@@ -28,47 +27,13 @@ func (s *Summary) Mail() string {
 	case s.Unconfirmed > 0:
 		next = "the next run with these options deletes what is left of them"
 	}
-	return gone.text("this run") + nextRun(ExitOf(s.Err), next)
+	return gone.By("this run") + nextRun(ExitOf(s.Err), next)
 }
 
 // planOver reports whether the saved plan that a run was held to will not fit
 // the next time: it is refused unless it is just what there is to do.
 func (s *Summary) planOver() bool {
 	return s.Planned && (errors.As(s.Err, new(*plan.ChangedError)) || s.Fetched+s.SetAside+s.Deleted+s.Unconfirmed > 0)
-}
-
-// Mail says what a purge that went wrong did to the mail on the server.
-func (p *PurgeReport) Mail() string {
-	gone := deletions{p.Deleted - p.Left, p.Unconfirmed, "verified"}
-	text := gone.text("purge")
-	switch {
-	case p.Left == 1:
-		text += "; 1 that it confirmed is still listed"
-	case p.Left > 1:
-		text += fmt.Sprintf("; %d that it confirmed are still listed", p.Left)
-	}
-	if p.Deleted < p.Verified {
-		text += "; run it again for the rest"
-	}
-	return text
-}
-
-// deletions are what the server confirmed, and what it may have done besides.
-type deletions struct {
-	sure, open int
-	kind       string // of the messages, which is why they may go
-}
-
-func (d deletions) text(who string) string {
-	switch {
-	case d.sure == 0 && d.open == 0:
-		return who + " deleted nothing from the server"
-	case d.open == 0:
-		return fmt.Sprintf("%s deleted %s from the server, nothing else", who, ledger.Counted(d.sure, d.kind+" message"))
-	case d.sure == 0:
-		return fmt.Sprintf("%s may have deleted %s from the server, nothing else", who, ledger.Counted(d.open, d.kind+" message"))
-	}
-	return fmt.Sprintf("%s deleted %s from the server and perhaps %d more of them, nothing else", who, ledger.Counted(d.sure, d.kind+" message"), d.open)
 }
 
 // nextRun promises no more than the kind of the failure allows.
@@ -81,13 +46,6 @@ func nextRun(exit Exit, next string) string {
 	}
 	return "; once this is fixed, " + next
 }
-
-// PurgeError is the end of a purge before all was done or proven.
-type PurgeError struct{ err error }
-
-func (e *PurgeError) Error() string { return e.err.Error() }
-
-func (e *PurgeError) Unwrap() error { return e.err }
 
 // LaterMayHelp reports whether a look that ended so is worth another one: the
 // server was busy or confused. A refused login is not tried again.

@@ -71,3 +71,40 @@ func TestSavedPlanAfterABrokenSession(t *testing.T) {
 		t.Errorf("%+v, %d left", s, g.Drop.Len())
 	}
 }
+
+// TestPlanFileNamesDifferences: what a plan lacks and what it has too much.
+func TestPlanFileNamesDifferences(t *testing.T) {
+	t.Parallel()
+	g := fetchtest.NewFetched(t, 3)
+	g.Account.Policy.Keep.None = true
+	g.Add(2)
+	todo, _, err := g.Fetcher.Plan(context.Background(), g.Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := todo.Saved(g.Account.Name, g.Account.ID, plan.SavedOptions{})
+	if len(saved.Delete) != 3 || len(saved.Retrieve) != 2 {
+		t.Fatalf("%+v", saved)
+	}
+	g.Account.Exactly = &saved
+	g.Add(7)
+	s := g.Run()
+	for _, text := range []string{"not in the saved plan: 7 to fetch", `"..."`} {
+		if s.Err == nil || !strings.Contains(s.Err.Error(), text) {
+			t.Errorf("new mail: %v lacks %q", s.Err, text)
+		}
+	}
+	g.Account.Policy.Keep = plan.Keep{}
+	if s := g.Run(); s.Err == nil || !strings.Contains(s.Err.Error(), "only in the saved plan: 3 to delete") {
+		t.Errorf("another policy: %v", s.Err)
+	}
+	if g.Drop.Len() != 12 || g.Delivered() != 3 {
+		t.Errorf("a refused plan did something: %d left, %d delivered", g.Drop.Len(), g.Delivered())
+	}
+	g.Account.Policy.Keep.None = true
+	fresh, _, _ := g.Fetcher.Plan(context.Background(), g.Account)
+	saved = fresh.Saved(g.Account.Name, g.Account.ID, plan.SavedOptions{})
+	if s := g.Run(); s.Err != nil || s.Deleted != 12 || g.Delivered() != 12 {
+		t.Errorf("the plan of now: %+v", s)
+	}
+}

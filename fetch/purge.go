@@ -39,8 +39,8 @@ type PurgeReport struct {
 // Purge deletes from the server what was delivered, is older than the given
 // age since it was first seen, and is read back intact now. Then it lists
 // again, to prove that it is gone. With dry set it stops before deleting.
-func (f *Fetcher) Purge(ctx context.Context, a *Account, older time.Duration, dry bool, tell func(Check)) (rep PurgeReport, err error) {
-	err = f.Hold(ctx, a, func(h *Held) error {
+func (p *Prover) Purge(ctx context.Context, a *Account, older time.Duration, dry bool, tell func(Check)) (rep PurgeReport, err error) {
+	err = p.hold(ctx, a, func(h *held) error {
 		defer func() { rep.Notes = h.Journal.Notes() }()
 		if err := h.Recover(ctx); err != nil {
 			return err
@@ -55,7 +55,7 @@ func (f *Fetcher) Purge(ctx context.Context, a *Account, older time.Duration, dr
 }
 
 // purgeable lists the maildrop and returns the keys that may go.
-func (h *Held) purgeable(ctx context.Context, older time.Duration, rep *PurgeReport, tell func(Check)) (map[state.Key]bool, error) {
+func (h *held) purgeable(ctx context.Context, older time.Duration, rep *PurgeReport, tell func(Check)) (map[state.Key]bool, error) {
 	if err := h.Drop.Dialer.Await(ctx, false); err != nil {
 		return nil, err
 	}
@@ -108,8 +108,8 @@ func delivered(e *state.Entry) bool {
 }
 
 // purge deletes in batches, a session each, and lists once more at the end.
-func (h *Held) purge(ctx context.Context, deletable map[state.Key]bool, rep *PurgeReport) error {
-	gone := session.NewConfirmed(h.f.lookPauses(), true)
+func (h *held) purge(ctx context.Context, deletable map[state.Key]bool, rep *PurgeReport) error {
+	gone := session.NewConfirmed(nil, true)
 	for gone.Len() < len(deletable) {
 		left := len(deletable)
 		n, err := h.purgeSession(ctx, deletable, gone)
@@ -140,7 +140,7 @@ func (h *Held) purge(ctx context.Context, deletable map[state.Key]bool, rep *Pur
 
 // prove lists until nothing of what was deleted is listed, or for as long as it
 // is worth it.
-func (h *Held) prove(ctx context.Context, gone *session.Confirmed) (map[state.Key]bool, error) {
+func (h *held) prove(ctx context.Context, gone *session.Confirmed) (map[state.Key]bool, error) {
 	for {
 		listed, err := h.listedKeys(ctx, nil)
 		left := session.Unread
@@ -175,7 +175,7 @@ func (rep *PurgeReport) stillListed() error {
 }
 
 // purgeSession deletes up to one batch and records what QUIT confirmed.
-func (h *Held) purgeSession(ctx context.Context, deletable map[state.Key]bool, gone *session.Confirmed) (int, error) {
+func (h *held) purgeSession(ctx context.Context, deletable map[state.Key]bool, gone *session.Confirmed) (int, error) {
 	s, rows, err := h.Open(ctx)
 	if err != nil {
 		return 0, err
@@ -210,7 +210,7 @@ func (h *Held) purgeSession(ctx context.Context, deletable map[state.Key]bool, g
 
 // listedKeys is what the server holds now, in a session of its own, which look
 // may use.
-func (h *Held) listedKeys(ctx context.Context, look func(*session.Session, []plan.Item) error) (map[state.Key]bool, error) {
+func (h *held) listedKeys(ctx context.Context, look func(*session.Session, []plan.Item) error) (map[state.Key]bool, error) {
 	s, items, err := h.Open(ctx)
 	if err != nil {
 		return nil, err
@@ -223,3 +223,26 @@ func (h *Held) listedKeys(ctx context.Context, look func(*session.Session, []pla
 	}
 	return plan.Keys(items), s.Client.Quit(ctx)
 }
+
+// Mail says what a purge that went wrong did to the mail on the server.
+func (p *PurgeReport) Mail() string {
+	gone := ledger.Deleted{Sure: p.Deleted - p.Left, Open: p.Unconfirmed, Kind: "verified"}
+	text := gone.By("purge")
+	switch {
+	case p.Left == 1:
+		text += "; 1 that it confirmed is still listed"
+	case p.Left > 1:
+		text += fmt.Sprintf("; %d that it confirmed are still listed", p.Left)
+	}
+	if p.Deleted < p.Verified {
+		text += "; run it again for the rest"
+	}
+	return text
+}
+
+// PurgeError is the end of a purge before all was done or proven.
+type PurgeError struct{ err error }
+
+func (e *PurgeError) Error() string { return e.err.Error() }
+
+func (e *PurgeError) Unwrap() error { return e.err }

@@ -88,9 +88,10 @@ const largest = 10
 
 // Report gathers the report of an account. With online set it lists the
 // maildrop, without which it cannot be called safe.
-func (f *Fetcher) Report(ctx context.Context, a *Account, online bool) (*Report, error) {
-	rep := &Report{Account: a.Name, ID: a.ID, At: f.now()}
-	err := f.Hold(ctx, a, func(h *Held) error {
+func (p *Prover) Report(ctx context.Context, a *Account, online bool) (*Report, error) {
+	rep := &Report{Account: a.Name, ID: a.ID}
+	err := p.hold(ctx, a, func(h *held) error {
+		rep.At = h.Journal.Now()
 		months := make(map[string]*Month)
 		if err := h.inspect(ctx, func(in Inspected) error { rep.add(&in, months); return nil }); err != nil {
 			return err
@@ -204,7 +205,7 @@ func (rep *Report) finish(months map[string]*Month, failures map[state.Key][]sta
 }
 
 // serverSide lists the maildrop and looks each message up.
-func (h *Held) serverSide(ctx context.Context, rep *Report) (*ServerSide, error) {
+func (h *held) serverSide(ctx context.Context, rep *Report) (*ServerSide, error) {
 	if err := h.Drop.Dialer.Await(ctx, false); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func wantReasons(g *fetchtest.Rig, rep *fetch.Report, texts ...string) {
 
 func verified(g *fetchtest.Rig) fetch.VerifyReport {
 	g.T.Helper()
-	rep, err := g.Fetcher.Verify(context.Background(), g.Account, func(fetch.Check) {})
+	rep, err := g.Prover.Verify(context.Background(), g.Account, func(fetch.Check) {})
 	if err != nil {
 		g.T.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func TestReportBecomesYes(t *testing.T) {
 	}
 	verified(g)
 	wantReasons(g, g.Report())
-	offline, err := g.Fetcher.Report(context.Background(), g.Account, false)
+	offline, err := g.Prover.Report(context.Background(), g.Account, false)
 	if err != nil || offline.Safe() || len(offline.Reasons) != 1 {
 		t.Errorf("offline: %+v, %v", offline, err)
 	}
@@ -76,7 +77,7 @@ func TestReportCountsTheQuarantine(t *testing.T) {
 		return []commit.Target{fetchtest.TargetAt(r, "a@b"), g.MaildirTarget("Mail")}
 	})
 	g.Account.Policy.Keep = plan.Keep{}
-	g.Fetcher.ReadBack = func(_ context.Context, a *fetch.Account, id string) (fetch.Copies, error) {
+	g.Prover.ReadBack = func(_ context.Context, a *fetch.Account, id string) (fetch.Copies, error) {
 		switch {
 		case id == a.SetAside.ID:
 			return fetchtest.ReadBack(g.Path("aside"))
@@ -96,7 +97,7 @@ func TestReportCountsTheQuarantine(t *testing.T) {
 	if len(rep.Notes) != 1 || !strings.Contains(rep.Notes[0], "1 message is in the quarantine only") || len(rep.Aside) != 1 {
 		t.Errorf("notes %q, aside %v", rep.Notes, rep.Aside)
 	}
-	purged, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+	purged, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
 	if err != nil || purged.Deleted != 2 || g.Drop.Len() != 1 || g.Drop.Messages()[0].UID != "uid2" {
 		t.Fatalf("%+v, %v", purged, err)
 	}
@@ -113,7 +114,7 @@ func TestReportOfWindow(t *testing.T) {
 	turn := func() (fetch.PurgeReport, *fetch.Report) {
 		g.Run()
 		verified(g)
-		rep, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+		rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +141,7 @@ func TestPurgeInBatches(t *testing.T) {
 	t.Parallel()
 	g := fetchtest.NewFetched(t, 1203)
 	before := g.Server.Sessions()
-	rep, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+	rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
 	if err != nil || rep.Deleted != 1203 || rep.Remaining != 0 || g.Drop.Len() != 0 {
 		t.Fatalf("%+v, %d left, %v", rep, g.Drop.Len(), err)
 	}
@@ -155,57 +156,40 @@ func TestPurgeIsConfirmed(t *testing.T) {
 	t.Parallel()
 	quit := fetchtest.NewFetched(t, 600)
 	quit.ServeWith(pop3test.Options{Faults: []pop3test.Fault{{On: "QUIT", Nth: 3, Do: pop3test.Err("some deleted messages not removed")}}})
-	rep, err := quit.Fetcher.Purge(context.Background(), quit.Account, 0, false, func(fetch.Check) {})
+	rep, err := quit.Prover.Purge(context.Background(), quit.Account, 0, false, func(fetch.Check) {})
 	if err == nil || rep.Deleted != 500 || !strings.Contains(err.Error(), "500 deleted and confirmed so far") {
 		t.Errorf("QUIT refused in the second batch: %+v, %v", rep, err)
 	}
-	if rep, err = quit.Fetcher.Purge(context.Background(), quit.Account, 0, false, func(fetch.Check) {}); err != nil || quit.Drop.Len() != 0 {
+	if rep, err = quit.Prover.Purge(context.Background(), quit.Account, 0, false, func(fetch.Check) {}); err != nil || quit.Drop.Len() != 0 {
 		t.Errorf("again: %+v, %v, %d left", rep, err, quit.Drop.Len())
 	}
 
 	keeps := fetchtest.NewFetched(t, 3)
-	fetch.SetPauses(keeps.Fetcher, []time.Duration{}) // see TestPurgeLooksAgain
-	keeps.ServeWith(pop3test.Options{Faults: []pop3test.Fault{{On: "DELE", Do: pop3test.Raw("+OK\r\n"), Always: true}}})
-	rep, err = keeps.Fetcher.Purge(context.Background(), keeps.Account, 0, false, func(fetch.Check) {})
-	var own *fetch.Error
-	if !errors.As(err, &own) || own.Exit != fetch.ExitProtocol || rep.Left != 3 || !strings.Contains(err.Error(), "still lists 3") {
-		t.Errorf("a server that keeps what it deleted: %+v, %v", rep, err)
-	}
+	keeps.Piped(pop3test.Options{Faults: []pop3test.Fault{{On: "DELE", Do: pop3test.Raw("+OK\r\n"), Always: true}}}, func(*pop3test.Server) {
+		rep, err = keeps.Prover.Purge(context.Background(), keeps.Account, 0, false, func(fetch.Check) {})
+		var own *fetch.Error
+		if !errors.As(err, &own) || own.Exit != fetch.ExitProtocol || rep.Left != 3 || !strings.Contains(err.Error(), "still lists 3") {
+			t.Errorf("a server that keeps what it deleted: %+v, %v", rep, err)
+		}
+	})
 }
 
-// TestPlanFileNamesDifferences: what a plan lacks and what it has too much.
-func TestPlanFileNamesDifferences(t *testing.T) {
+// TestReportOfDeletionsNotDone: how many of the deleted are listed still.
+func TestReportOfDeletionsNotDone(t *testing.T) {
 	t.Parallel()
-	g := fetchtest.NewFetched(t, 3)
+	g := fetchtest.NewFetched(t, 5)
+	verified(g)
 	g.Account.Policy.Keep.None = true
-	g.Add(2)
-	todo, _, err := g.Fetcher.Plan(context.Background(), g.Account)
-	if err != nil {
-		t.Fatal(err)
-	}
-	saved := todo.Saved(g.Account.Name, g.Account.ID, plan.SavedOptions{})
-	if len(saved.Delete) != 3 || len(saved.Retrieve) != 2 {
-		t.Fatalf("%+v", saved)
-	}
-	g.Account.Exactly = &saved
-	g.Add(7)
-	s := g.Run()
-	for _, text := range []string{"not in the saved plan: 7 to fetch", `"..."`} {
-		if s.Err == nil || !strings.Contains(s.Err.Error(), text) {
-			t.Errorf("new mail: %v lacks %q", s.Err, text)
+	g.Piped(pop3test.Options{DeleteLate: 1000 * time.Hour}, func(*pop3test.Server) {
+		if s := g.Run(); s.Deleted != 5 {
+			t.Fatalf("%+v", s)
 		}
-	}
-	g.Account.Policy.Keep = plan.Keep{}
-	if s := g.Run(); s.Err == nil || !strings.Contains(s.Err.Error(), "only in the saved plan: 3 to delete") {
-		t.Errorf("another policy: %v", s.Err)
-	}
-	if g.Drop.Len() != 12 || g.Delivered() != 3 {
-		t.Errorf("a refused plan did something: %d left, %d delivered", g.Drop.Len(), g.Delivered())
-	}
-	g.Account.Policy.Keep.None = true
-	fresh, _, _ := g.Fetcher.Plan(context.Background(), g.Account)
-	saved = fresh.Saved(g.Account.Name, g.Account.ID, plan.SavedOptions{})
-	if s := g.Run(); s.Err != nil || s.Deleted != 12 || g.Delivered() != 12 {
-		t.Errorf("the plan of now: %+v", s)
-	}
+		rep := g.Report()
+		wantReasons(g, rep)
+		if rep.Deleted != 5 || rep.Server.StillListed != 5 || rep.Server.Here != 5 || !slices.ContainsFunc(rep.Notes, func(n string) bool {
+			return strings.Contains(n, "5 of the 5 messages that were deleted are still listed")
+		}) {
+			t.Errorf("%+v %+v", rep, rep.Server)
+		}
+	})
 }

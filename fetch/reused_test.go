@@ -136,7 +136,7 @@ func TestReusedUIDAfterPurge(t *testing.T) {
 		}
 	}
 	purge := func() fetch.PurgeReport {
-		rep, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+		rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
 		if err != nil {
 			t.Fatal(err)
 		}

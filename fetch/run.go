@@ -129,7 +129,7 @@ func (r *run) sessions(ctx context.Context) (last state.Change, err error) {
 	d := r.Drop
 	defer d.Dialer.DropQuirks()
 	before := &session.Result{}
-	done := session.NewConfirmed(r.f.lookPauses(), false)
+	done := session.NewConfirmed(r.f.pauses, false)
 	var unseen error // a look that nothing asked for
 	defer func() {
 		if note := done.Note(unseen); note != "" {

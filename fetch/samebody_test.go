@@ -158,7 +158,7 @@ func TestPurgeComparesContent(t *testing.T) {
 	g.Run()
 	g.Drop.Remove(0)
 	g.Drop.Add("", alarm("two"))
-	rep, err := g.Fetcher.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+	rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
 	if err != nil || rep.Deleted != 1 || g.Drop.Len() != 1 || len(rep.Notes) != 1 {
 		t.Errorf("%+v, %d left, err %v", rep, g.Drop.Len(), err)
 	}

@@ -21,8 +21,8 @@ type ServerReport struct {
 // SHA-256 with what was delivered. It stores and deletes nothing. Messages
 // delivered with an added trace field (Policy.Received) differ by that field
 // and cannot be compared.
-func (f *Fetcher) VerifyServer(ctx context.Context, a *Account, tell func(uid string, same bool)) (rep ServerReport, err error) {
-	err = f.Hold(ctx, a, func(h *Held) error {
+func (p *Prover) VerifyServer(ctx context.Context, a *Account, tell func(uid string, same bool)) (rep ServerReport, err error) {
+	err = p.hold(ctx, a, func(h *held) error {
 		if err := h.Drop.Dialer.Await(ctx, false); err != nil {
 			return err
 		}
@@ -43,7 +43,7 @@ func (f *Fetcher) VerifyServer(ctx context.Context, a *Account, tell func(uid st
 }
 
 // summed returns the items whose sums are known.
-func (h *Held) summed(items []plan.Item) (known []plan.Item) {
+func (h *held) summed(items []plan.Item) (known []plan.Item) {
 	for i := range items {
 		if e, ok := h.Drop.Book.Entry(items[i].Key); ok && e.SHA256 != ([sha256.Size]byte{}) {
 			known = append(known, items[i])
@@ -52,7 +52,7 @@ func (h *Held) summed(items []plan.Item) (known []plan.Item) {
 	return known
 }
 
-func (h *Held) compareServer(ctx context.Context, s *session.Session, items []plan.Item, rep *ServerReport, tell func(string, bool)) error {
+func (h *held) compareServer(ctx context.Context, s *session.Session, items []plan.Item, rep *ServerReport, tell func(string, bool)) error {
 	rep.Refused = len(items)
 	return s.LookAt(ctx, items, func(i int, sums session.Sums) {
 		rep.Refused--

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"time"
@@ -53,6 +52,7 @@ const (
 )
 
 var findingWords = [...]string{"intact", "missing", "altered", "unreadable", "cannot be read back", "not delivered here",
+
 	"skipped for a message that differs", "not checked"}
 
 func (f Finding) String() string { return findingWords[f] }
@@ -90,8 +90,8 @@ const verifyBatch = 1000
 // Verify reads back what the account's targets hold, compares its SHA-256 with
 // what was delivered, and records which messages are verified. Each copy that
 // is not intact is told to tell.
-func (f *Fetcher) Verify(ctx context.Context, a *Account, tell func(Check)) (rep VerifyReport, err error) {
-	err = f.Hold(ctx, a, func(h *Held) error {
+func (p *Prover) Verify(ctx context.Context, a *Account, tell func(Check)) (rep VerifyReport, err error) {
+	err = p.hold(ctx, a, func(h *held) error {
 		entries, err := h.entries(func(e *state.Entry) bool { return e.Source == state.Fetched })
 		if err != nil {
 			return err
@@ -102,24 +102,13 @@ func (f *Fetcher) Verify(ctx context.Context, a *Account, tell func(Check)) (rep
 	return rep, err
 }
 
-// entries returns the entries that fit, decoded.
-func (h *Held) entries(fits func(*state.Entry) bool) (out []state.Entry, err error) {
-	err = h.DB.View(func(v *state.View) error {
-		for k, rec := range v.Records() {
-			if e := v.Entry(k, rec); fits(&e) {
-				out = append(out, e)
-			}
-		}
+// verify checks the entries, records the outcome and returns those verified.
+func (h *held) verify(ctx context.Context, entries []state.Entry, rep *VerifyReport, tell func(Check)) ([]state.Entry, error) {
+	var former map[state.Key]bool
+	err := h.DB.View(func(v *state.View) error {
+		former = formerKeys(v)
 		return nil
 	})
-	return out, err
-}
-
-// verify checks the entries, records the outcome and returns those verified.
-func (h *Held) verify(ctx context.Context, entries []state.Entry, rep *VerifyReport, tell func(Check)) ([]state.Entry, error) {
-	readers := make(readers)
-	defer readers.close()
-	former, err := h.formerKeys()
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +123,7 @@ func (h *Held) verify(ctx context.Context, entries []state.Entry, rep *VerifyRep
 		if former[e.Key] { // its copy counts under another key
 			into, say = &VerifyReport{}, func(Check) {}
 		}
-		ok, known := h.verifyEntry(ctx, readers, e, into, say)
+		ok, known := h.verifyEntry(ctx, e, into, say)
 		e.Verified = time.Time{}
 		if ok {
 			e.Verified = h.Journal.Now()
@@ -153,23 +142,15 @@ func (h *Held) verify(ctx context.Context, entries []state.Entry, rep *VerifyRep
 	return good, nil
 }
 
-func (h *Held) formerKeys() (former map[state.Key]bool, err error) {
-	err = h.DB.View(func(v *state.View) error {
-		former = formerKeys(v)
-		return nil
-	})
-	return former, err
-}
-
 // verifyEntry checks each copy of one message. It is verified if every copy
 // that can be read back is intact, and one can. It is not known if a target is
 // gone.
-func (h *Held) verifyEntry(ctx context.Context, readers readers, e *state.Entry, rep *VerifyReport, tell func(Check)) (verified, known bool) {
+func (h *held) verifyEntry(ctx context.Context, e *state.Entry, rep *VerifyReport, tell func(Check)) (verified, known bool) {
 	rep.Messages++
 	intact, bad, gone := 0, false, false
 	for _, o := range e.Outcomes {
 		c := Check{Key: e.Key, Target: o.Target}
-		c.Finding, c.Where, c.Err = h.checkCopy(ctx, readers, e, o)
+		c.Finding, c.Where, c.Err = h.checkCopy(ctx, e, o)
 		rep.Counts[c.Finding]++
 		switch c.Finding {
 		case Intact:
@@ -204,11 +185,11 @@ func (v *VerifyReport) missed(target string) bool {
 	return v.Gone[target] == 1
 }
 
-func (h *Held) checkCopy(ctx context.Context, readers readers, e *state.Entry, o state.Outcome) (Finding, string, error) {
+func (h *held) checkCopy(ctx context.Context, e *state.Entry, o state.Outcome) (Finding, string, error) {
 	if e.SHA256 == ([sha256.Size]byte{}) {
 		return NoSum, "", nil
 	}
-	copies, err := h.copies(ctx, readers, h.heldBy(o))
+	copies, err := h.copies(ctx, h.heldBy(o))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return TargetGone, "", err
@@ -218,7 +199,7 @@ func (h *Held) checkCopy(ctx context.Context, readers readers, e *state.Entry, o
 		return NoReadBack, "", nil
 	}
 	if h, ok := copies.(Holder); ok {
-		return held(ctx, h, o.Receipt, e.SHA256)
+		return holds(ctx, h, o.Receipt, e.SHA256)
 	}
 	sum := sha256.New()
 	where, err := copies.Copy(ctx, sum, o.Receipt, e.SHA256)
@@ -235,7 +216,7 @@ func (h *Held) checkCopy(ctx context.Context, readers readers, e *state.Entry, o
 	return Altered, where, nil
 }
 
-func held(ctx context.Context, h Holder, receipt string, sum [sha256.Size]byte) (Finding, string, error) {
+func holds(ctx context.Context, h Holder, receipt string, sum [sha256.Size]byte) (Finding, string, error) {
 	where, ok, err := h.Holds(ctx, receipt, sum)
 	switch {
 	case err != nil:
@@ -244,48 +225,4 @@ func held(ctx context.Context, h Holder, receipt string, sum [sha256.Size]byte) 
 		return Missing, where, nil
 	}
 	return Intact, where, nil
-}
-
-// heldBy is the target that has an outcome's copy.
-func (h *Held) heldBy(o state.Outcome) string {
-	if o.Status == state.SetAside && h.Account.SetAside != nil {
-		return h.Account.SetAside.ID
-	}
-	return o.Target
-}
-
-// readers are the targets that were opened for reading back, by ID; one that is
-// gone has an error.
-type readers map[string]reader
-
-type reader struct {
-	copies Copies
-	gone   error
-}
-
-func (rs readers) close() {
-	for _, r := range rs {
-		if r.copies != nil {
-			_ = r.copies.Close()
-		}
-	}
-}
-
-// copies returns the reader of a target, nil if there is none.
-func (h *Held) copies(ctx context.Context, readers readers, id string) (Copies, error) {
-	if c, known := readers[id]; known {
-		return c.copies, c.gone
-	}
-	open := h.f.ReadBack
-	if open == nil {
-		return nil, nil
-	}
-	c, err := open(ctx, h.Account, id)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", id, err)
-	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		readers[id] = reader{c, err}
-	}
-	return c, err
 }

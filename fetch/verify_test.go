@@ -25,7 +25,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		}
 	}
 	found := make(map[fetch.Finding]int)
-	rep, err := g.Fetcher.Verify(context.Background(), g.Account, func(c fetch.Check) { found[c.Finding]++ })
+	rep, err := g.Prover.Verify(context.Background(), g.Account, func(c fetch.Check) { found[c.Finding]++ })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,15 +42,15 @@ func TestPurgeDeletesOnlyWhatIsVerified(t *testing.T) {
 	}
 	g.Add(2) // never fetched
 	tell := func(fetch.Check) {}
-	rep, err := g.Fetcher.Purge(context.Background(), g.Account, 0, true, tell)
+	rep, err := g.Prover.Purge(context.Background(), g.Account, 0, true, tell)
 	if err != nil || rep.Verified != 9 || rep.Deleted != 0 || g.Drop.Len() != 12 {
 		t.Fatalf("dry: %+v, err %v", rep, err)
 	}
-	rep, err = g.Fetcher.Purge(context.Background(), g.Account, 1e15, false, tell)
+	rep, err = g.Prover.Purge(context.Background(), g.Account, 1e15, false, tell)
 	if err != nil || rep.Eligible != 0 || g.Drop.Len() != 12 {
 		t.Fatalf("too young: %+v, err %v", rep, err)
 	}
-	rep, err = g.Fetcher.Purge(context.Background(), g.Account, 0, false, tell)
+	rep, err = g.Prover.Purge(context.Background(), g.Account, 0, false, tell)
 	if err != nil || rep.Deleted != 9 || rep.Left != 0 || rep.Remaining != 3 || g.Drop.Len() != 3 {
 		t.Fatalf("%+v, %d on the server, err %v", rep, g.Drop.Len(), err)
 	}
@@ -60,7 +60,7 @@ func TestVerifyServer(t *testing.T) {
 	t.Parallel()
 	g := fetchtest.NewFetched(t, 5)
 	g.Add(1)
-	rep, err := g.Fetcher.VerifyServer(context.Background(), g.Account, func(string, bool) {})
+	rep, err := g.Prover.VerifyServer(context.Background(), g.Account, func(string, bool) {})
 	if err != nil || rep != (fetch.ServerReport{Listed: 6, Same: 5, Unknown: 1}) {
 		t.Fatalf("%+v, err %v", rep, err)
 	}

@@ -16,32 +16,30 @@ import (
 
 // oneForReading prepares a command that reads one account's state and what its
 // targets hold.
-func oneForReading(c *cli.Context) (*call, *fetch.Fetcher, *fetch.Account, error) {
+func oneForReading(c *cli.Context) (*call, *fetch.Prover, *fetch.Account, error) {
 	e, a, err := withAccount(c, c.Args().Slice())
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	f, list, err := e.reader(c, []*config.Account{a})
+	p, list, err := e.prover(c, []*config.Account{a})
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	return e, f, list[0], nil
+	return e, p, list[0], nil
 }
 
-// reader makes a fetcher that also reads what the targets hold.
-func (e *call) reader(c *cli.Context, accounts []*config.Account) (*fetch.Fetcher, []*fetch.Account, error) {
+// prover makes what proves what the accounts' runs have done.
+func (e *call) prover(c *cli.Context, accounts []*config.Account) (*fetch.Prover, []*fetch.Account, error) {
 	list, err := e.build(accounts, func(a *fetch.Account) { a.Wait = c.Duration("wait") })
-	f := e.fetcher()
-	f.ReadBack = e.builder.ReadBack(accounts)
-	return f, list, err
+	return &fetch.Prover{Fetcher: e.fetcher(), ReadBack: e.builder.ReadBack(accounts)}, list, err
 }
 
 func exportManifest(c *cli.Context) error {
-	e, f, a, err := oneForReading(c)
+	e, p, a, err := oneForReading(c)
 	if err != nil {
 		return err
 	}
-	if err := f.Manifest(c.Context, a, e.out.Out); err != nil {
+	if err := p.Manifest(c.Context, a, e.out.Out); err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
 	return nil

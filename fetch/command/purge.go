@@ -36,11 +36,11 @@ func runPurge(c *cli.Context) error {
 			return exit.Usagef("--older-than: %w", err)
 		}
 	}
-	e, f, a, err := oneForReading(c)
+	e, p, a, err := oneForReading(c)
 	if err != nil {
 		return err
 	}
-	rep, err := f.Purge(c.Context, a, older, c.Bool("dry-run"), e.tell(a.Name))
+	rep, err := p.Purge(c.Context, a, older, c.Bool("dry-run"), e.tell(a.Name))
 	e.writePurge(a.Name, &rep, c.Bool("dry-run"), err)
 	e.out.Notes(a.Name, rep.Notes)
 	switch {

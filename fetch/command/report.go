@@ -31,11 +31,11 @@ func reportCommand() *cli.Command {
 }
 
 func runReport(c *cli.Context) error {
-	e, f, a, err := oneForReading(c)
+	e, p, a, err := oneForReading(c)
 	if err != nil {
 		return err
 	}
-	rep, err := f.Report(c.Context, a, !c.Bool("offline"))
+	rep, err := p.Report(c.Context, a, !c.Bool("offline"))
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}

@@ -37,7 +37,7 @@ func runVerify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	f, list, err := e.reader(c, accounts)
+	p, list, err := e.prover(c, accounts)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func runVerify(c *cli.Context) error {
 		if c.Bool("server") {
 			check = e.verifyServer
 		}
-		ok, err := check(c, f, a)
+		ok, err := check(c, p, a)
 		switch {
 		case exit.IsStopped(c.Context, err):
 			return exit.Stopped(nothingDeleted)
@@ -81,8 +81,8 @@ func (e *call) tell(account string) func(fetch.Check) {
 	}
 }
 
-func (e *call) verifyCopies(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (bool, error) {
-	rep, err := f.Verify(c.Context, a, e.tell(a.Name))
+func (e *call) verifyCopies(c *cli.Context, p *fetch.Prover, a *fetch.Account) (bool, error) {
+	rep, err := p.Verify(c.Context, a, e.tell(a.Name))
 	if err != nil {
 		return false, err
 	}
@@ -137,11 +137,11 @@ func writeVerify(out io.Writer, account string, rep *fetch.VerifyReport) {
 	fmt.Fprintln(out)
 }
 
-func (e *call) verifyServer(c *cli.Context, f *fetch.Fetcher, a *fetch.Account) (bool, error) {
+func (e *call) verifyServer(c *cli.Context, p *fetch.Prover, a *fetch.Account) (bool, error) {
 	if a.Policy.Received {
 		return false, advice.Give(exit.Setting(errors.New("messages here have a Received field that those on the server lack (headers: {received: true}): they cannot be compared")), advice.NoReceived)
 	}
-	rep, err := f.VerifyServer(c.Context, a, func(uid string, same bool) {
+	rep, err := p.VerifyServer(c.Context, a, func(uid string, same bool) {
 		if !same && !e.out.JSON {
 			fmt.Fprintf(e.out.Out, "%s: %s: differs from what was delivered\n", term.Printable(a.Name), term.Printable(uid))
 		}

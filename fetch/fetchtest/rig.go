@@ -31,6 +31,7 @@ type Rig struct {
 	Server  *pop3test.Server
 	Account *fetch.Account
 	Fetcher *fetch.Fetcher
+	Prover  *fetch.Prover
 	// Targets, if set, makes the targets anew for each run, as the command does.
 	Targets func() []commit.Target
 }
@@ -44,6 +45,7 @@ func New(t *testing.T, drop *pop3test.Maildrop, o pop3test.Options) *Rig {
 	g.ServeWith(o)
 	g.Account.Targets = []commit.Target{{ID: "maildir", Deliverer: maildir.New(maildir.Options{Path: g.Path("Maildir")})}}
 	g.Fetcher = &fetch.Fetcher{StateDir: g.Path("state"), Recover: RecoverFuncs()}
+	g.Prover = &fetch.Prover{Fetcher: g.Fetcher}
 	return g
 }
 
@@ -75,7 +77,7 @@ func NewWithTargets(t *testing.T, messages int, o pop3test.Options, targets func
 func NewFetched(t *testing.T, n int) *Rig {
 	t.Helper()
 	g := New(t, &pop3test.Maildrop{}, pop3test.Options{})
-	g.Fetcher.ReadBack = func(context.Context, *fetch.Account, string) (fetch.Copies, error) {
+	g.Prover.ReadBack = func(context.Context, *fetch.Account, string) (fetch.Copies, error) {
 		return ReadBack(g.Path("Maildir"))
 	}
 	g.Add(n)
@@ -152,7 +154,7 @@ func (g *Rig) run(ctx context.Context) fetch.Summary {
 // Report is the account's report, with the listing of the server.
 func (g *Rig) Report() *fetch.Report {
 	g.T.Helper()
-	rep, err := g.Fetcher.Report(context.Background(), g.Account, true)
+	rep, err := g.Prover.Report(context.Background(), g.Account, true)
 	if err != nil {
 		g.T.Fatal(err)
 	}

@@ -83,3 +83,22 @@ func Brief(d time.Duration) string {
 	}
 	return s
 }
+
+// Deleted is what the server confirmed, and what it may have done besides.
+type Deleted struct {
+	Sure, Open int
+	Kind       string // of the messages: why they may be deleted
+}
+
+// By is the sentence that who did this.
+func (d Deleted) By(who string) string {
+	switch {
+	case d.Sure == 0 && d.Open == 0:
+		return who + " deleted nothing from the server"
+	case d.Open == 0:
+		return fmt.Sprintf("%s deleted %s from the server, nothing else", who, Counted(d.Sure, d.Kind+" message"))
+	case d.Sure == 0:
+		return fmt.Sprintf("%s may have deleted %s from the server, nothing else", who, Counted(d.Open, d.Kind+" message"))
+	}
+	return fmt.Sprintf("%s deleted %s from the server and perhaps %d more of them, nothing else", who, Counted(d.Sure, d.Kind+" message"), d.Open)
+}

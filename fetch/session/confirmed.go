@@ -30,9 +30,14 @@ type Confirmed struct {
 // Unread is what a look found that broke before it had the listing.
 const Unread = -1
 
-// NewConfirmed begins with none. Pauses are the waits before one looks once
-// more.
+// lookPauses are the waits before one looks once more for what was deleted.
+var lookPauses = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
+
+// NewConfirmed begins with none. Pauses are for tests: nil means the usual ones.
 func NewConfirmed(pauses []time.Duration, patient bool) *Confirmed {
+	if pauses == nil {
+		pauses = lookPauses
+	}
 	return &Confirmed{keys: make(map[state.Key]bool), earlier: make(map[state.Key]bool), all: pauses, left: pauses, before: math.MaxInt, stuck: -1, patient: patient}
 }
 

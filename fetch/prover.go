@@ -1,0 +1,89 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// Prover proves what an account's runs have done. Its fields are set before the
+// first call and not changed afterwards.
+type Prover struct {
+	// Fetcher holds the state and opens the sessions.
+	Fetcher *Fetcher
+	// ReadBack opens what a target holds for reading, by its ID; nil Copies for
+	// a target that cannot be read back.
+	ReadBack func(ctx context.Context, a *Account, target string) (Copies, error)
+}
+
+// held is an account while one of the Prover's methods works on it.
+type held struct {
+	*Held
+	prover  *Prover
+	readers map[string]reader // by target
+}
+
+// reader is a target that was opened for reading back, or why it is gone.
+type reader struct {
+	copies Copies
+	gone   error
+}
+
+// hold calls fn while it holds the account's state, and closes what that opens.
+func (p *Prover) hold(ctx context.Context, a *Account, fn func(*held) error) error {
+	return p.Fetcher.Hold(ctx, a, func(h *Held) error {
+		d := &held{h, p, make(map[string]reader)}
+		defer d.close()
+		return fn(d)
+	})
+}
+
+func (h *held) close() {
+	for _, r := range h.readers {
+		if r.copies != nil {
+			_ = r.copies.Close()
+		}
+	}
+}
+
+// entries returns the entries that fit, decoded.
+func (h *held) entries(fits func(*state.Entry) bool) (out []state.Entry, err error) {
+	err = h.DB.View(func(v *state.View) error {
+		for k, rec := range v.Records() {
+			if e := v.Entry(k, rec); fits(&e) {
+				out = append(out, e)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// heldBy is the target that has an outcome's copy.
+func (h *held) heldBy(o state.Outcome) string {
+	if o.Status == state.SetAside && h.Account.SetAside != nil {
+		return h.Account.SetAside.ID
+	}
+	return o.Target
+}
+
+// copies returns the reader of a target, nil if there is none.
+func (h *held) copies(ctx context.Context, target string) (Copies, error) {
+	if r, known := h.readers[target]; known {
+		return r.copies, r.gone
+	}
+	if h.prover.ReadBack == nil {
+		return nil, nil
+	}
+	c, err := h.prover.ReadBack(ctx, h.Account, target)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", target, err)
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		h.readers[target] = reader{c, err}
+	}
+	return c, err
+}
