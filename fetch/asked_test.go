@@ -12,6 +12,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -197,8 +198,8 @@ func TestPurgeAnswers(t *testing.T) {
 	t.Parallel()
 	g := fetchtest.NewFetched(t, 5)
 	g.Piped(pop3test.Options{Faults: []pop3test.Fault{{On: "QUIT", Nth: 2, Do: pop3test.Cut()}}}, func(*pop3test.Server) {
-		purge := func() (fetch.PurgeReport, error) {
-			return g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+		purge := func() (proof.PurgeReport, error) {
+			return g.Prover.Purge(context.Background(), g.Account, 0, false, func(proof.Check) {})
 		}
 		if rep, err := purge(); err == nil || rep.Unconfirmed != 5 || rep.Deleted != 0 {
 			t.Fatalf("%+v %v", rep, err)

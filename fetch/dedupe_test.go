@@ -13,6 +13,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 // dedupeRig delivers into a Maildir that somebody else has filled.
@@ -22,7 +23,7 @@ func dedupeRig(t *testing.T, by maildir.SameBy, tag bool) *fetchtest.Rig {
 	g.Account.Targets[0].Deliverer = maildir.NewDedupe(maildir.New(maildir.Options{Path: path}),
 		maildir.NewExisting(path, filepath.Join(g.Dir, "cache")), by, tag)
 	g.Fetcher.Recover[maildir.SkipKind] = maildir.RecoverSkip
-	g.Prover.ReadBack = func(context.Context, *fetch.Account, string) (fetch.Copies, error) {
+	g.Prover.ReadBack = func(context.Context, *fetch.Account, string) (proof.Copies, error) {
 		return fetchtest.ReadBack(path)
 	}
 	for _, sub := range []string{"tmp", "new", "cur"} {
@@ -106,9 +107,9 @@ func TestSkippedStaysUntilPurged(t *testing.T) {
 	if s := g.Run(); s.Err != nil || s.Deleted != 1 || g.Drop.Len() != 2 {
 		t.Fatalf("%+v, %d left", s, g.Drop.Len())
 	}
-	tell := func(c fetch.Check) { t.Errorf("told: %+v", c) }
+	tell := func(c proof.Check) { t.Errorf("told: %+v", c) }
 	rep, err := g.Prover.Verify(context.Background(), g.Account, tell)
-	if err != nil || !rep.OK() || rep.Verified != 2 || rep.Counts[fetch.StandIn] != 1 {
+	if err != nil || !rep.OK() || rep.Verified != 2 || rep.Counts[proof.StandIn] != 1 {
 		t.Fatalf("%+v, %v", rep, err)
 	}
 	r, err := g.Prover.Report(context.Background(), g.Account, true)
@@ -140,7 +141,7 @@ func TestDuplicateIsTagged(t *testing.T) {
 	if tags != 1 {
 		t.Errorf("%d tagged", tags)
 	}
-	rep, err := g.Prover.Verify(context.Background(), g.Account, func(fetch.Check) {})
+	rep, err := g.Prover.Verify(context.Background(), g.Account, func(proof.Check) {})
 	if err != nil || rep.Verified != 2 {
 		t.Errorf("%+v, %v", rep, err)
 	}

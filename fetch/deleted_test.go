@@ -12,6 +12,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -152,7 +153,7 @@ func TestPurgeLooksAgain(t *testing.T) {
 			g := fetchtest.NewFetched(t, 5)
 			g.Piped(tt.o, func(*pop3test.Server) {
 				began := time.Now()
-				rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+				rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(proof.Check) {})
 				if fetch.ExitOf(err) != tt.exit || err != nil && !strings.Contains(err.Error(), tt.says) {
 					t.Errorf("exit %d: %v", fetch.ExitOf(err), err)
 				}
@@ -214,15 +215,15 @@ func TestEveryLoginKeepsTheDelay(t *testing.T) {
 			return err
 		},
 		"verify": func(ctx context.Context, f *fetch.Fetcher, a *fetch.Account) error {
-			_, err := (&fetch.Prover{Fetcher: f}).VerifyServer(ctx, a, func(string, bool) {})
+			_, err := (&proof.Prover{Fetcher: f}).VerifyServer(ctx, a, func(string, bool) {})
 			return err
 		},
 		"purge": func(ctx context.Context, f *fetch.Fetcher, a *fetch.Account) error {
-			_, err := (&fetch.Prover{Fetcher: f}).Purge(ctx, a, 0, true, func(fetch.Check) {})
+			_, err := (&proof.Prover{Fetcher: f}).Purge(ctx, a, 0, true, func(proof.Check) {})
 			return err
 		},
 		"report": func(ctx context.Context, f *fetch.Fetcher, a *fetch.Account) error {
-			_, err := (&fetch.Prover{Fetcher: f}).Report(ctx, a, true)
+			_, err := (&proof.Prover{Fetcher: f}).Report(ctx, a, true)
 			return err
 		},
 		"mark-seen": func(ctx context.Context, f *fetch.Fetcher, a *fetch.Account) error {

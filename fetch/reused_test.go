@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 // TestNewMessageUnderAnOldUID: some servers number their messages anew once
@@ -135,8 +135,8 @@ func TestReusedUIDAfterPurge(t *testing.T) {
 			t.Fatal(s.Err)
 		}
 	}
-	purge := func() fetch.PurgeReport {
-		rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+	purge := func() proof.PurgeReport {
+		rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(proof.Check) {})
 		if err != nil {
 			t.Fatal(err)
 		}

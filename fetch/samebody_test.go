@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 // alarm is a message of a device: its header is always the same.
@@ -158,7 +158,7 @@ func TestPurgeComparesContent(t *testing.T) {
 	g.Run()
 	g.Drop.Remove(0)
 	g.Drop.Add("", alarm("two"))
-	rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+	rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(proof.Check) {})
 	if err != nil || rep.Deleted != 1 || g.Drop.Len() != 1 || len(rep.Notes) != 1 {
 		t.Errorf("%+v, %d left, err %v", rep, g.Drop.Len(), err)
 	}

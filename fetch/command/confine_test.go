@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 // TestReportReplacesLinks: a link that another user put there is not followed.
@@ -23,7 +23,7 @@ func TestReportReplacesLinks(t *testing.T) {
 	if err := os.Symlink(precious, page); err != nil {
 		t.Fatal(err)
 	}
-	r := &fetch.Report{Account: "work\u202e\u009b", At: time.Unix(1e9, 0)}
+	r := &proof.Report{Account: "work\u202e\u009b", At: time.Unix(1e9, 0)}
 	if err := writeHTMLFile(page, r); err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestReportKeepsWhatItMeets(t *testing.T) {
 	link, page := filepath.Join(dir, "null"), filepath.Join(dir, "report.html")
 	err := errors.Join(os.Symlink(os.DevNull, link), os.WriteFile(page, []byte("old"), 0o600), os.Chmod(page, 0o644))
 	for _, path := range []string{link, page} {
-		err = errors.Join(err, writeHTMLFile(path, &fetch.Report{Account: "work", At: time.Unix(1e9, 0)}))
+		err = errors.Join(err, writeHTMLFile(path, &proof.Report{Account: "work", At: time.Unix(1e9, 0)}))
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -41,9 +41,10 @@ var layers = map[string][]string{
 
 	"fetch/command/sandbox": {"fetch", "fetch/*", "fetch/command/target", "deliver", "deliver/durable", "state"},
 
-	"fetch/command/jsonline": {"fetch", "fetch/plan", "state"},
+	"fetch/command/jsonline": {"fetch", "fetch/plan", "fetch/proof", "state"},
 	"fetch/command/route":    {"fetch/config", "fetch/pop3", "fetch/command/advice", "fetch/command/exit", "fetch/command/hook"},
 
+	"fetch/proof":         {"fetch", "fetch/session", "fetch/ledger", "fetch/plan", "fetch/header", "state"},
 	"fetch":               {"fetch/session", "fetch/commit", "fetch/ledger", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "deliver", "deliver/fault", "state"},
 	"fetch/session":       {"fetch/commit", "fetch/ledger", "fetch/plan", "fetch/header", "fetch/pop3", "deliver", "deliver/fault", "state"},
 	"fetch/commit":        {"fetch/ledger", "fetch/plan", "fetch/header", "deliver", "deliver/fault", "state"},
@@ -66,7 +67,7 @@ var layers = map[string][]string{
 	"fetch/rcfile/fdm":         {"fetch/config", "fetch/pop3", "fetch/rcfile"},
 	"fetch/rcfile/thunderbird": {"fetch/config", "fetch/pop3", "fetch/rcfile"},
 
-	"fetch/command/target": {"fetch", "fetch/config", "deliver", "deliver/*", "state"},
+	"fetch/command/target": {"fetch", "fetch/config", "fetch/proof", "fetch/proof", "deliver", "deliver/*", "state"},
 
 	"fetch/command/setup": {"fetch", "fetch/autoconf", "fetch/command/account", "fetch/command/advice", "fetch/command/doctor", "fetch/command/exit", "fetch/command/jsonline", "fetch/command/target", "fetch/command/term", "fetch/config", "deliver/durable", "oauth", "oauth/provider"},
 

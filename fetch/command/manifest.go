@@ -12,11 +12,12 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 // oneForReading prepares a command that reads one account's state and what its
 // targets hold.
-func oneForReading(c *cli.Context) (*call, *fetch.Prover, *fetch.Account, error) {
+func oneForReading(c *cli.Context) (*call, *proof.Prover, *fetch.Account, error) {
 	e, a, err := withAccount(c, c.Args().Slice())
 	if err != nil {
 		return nil, nil, nil, err
@@ -29,9 +30,9 @@ func oneForReading(c *cli.Context) (*call, *fetch.Prover, *fetch.Account, error)
 }
 
 // prover makes what proves what the accounts' runs have done.
-func (e *call) prover(c *cli.Context, accounts []*config.Account) (*fetch.Prover, []*fetch.Account, error) {
+func (e *call) prover(c *cli.Context, accounts []*config.Account) (*proof.Prover, []*fetch.Account, error) {
 	list, err := e.build(accounts, func(a *fetch.Account) { a.Wait = c.Duration("wait") })
-	return &fetch.Prover{Fetcher: e.fetcher(), ReadBack: e.builder.ReadBack(accounts)}, list, err
+	return &proof.Prover{Fetcher: e.fetcher(), ReadBack: e.builder.ReadBack(accounts)}, list, err
 }
 
 func exportManifest(c *cli.Context) error {
@@ -52,7 +53,7 @@ func checkManifest(c *cli.Context, path string) error {
 		return exit.Usage(advice.Give(fmt.Errorf("--manifest: %w", err), advice.NameManifest))
 	}
 	defer f.Close()
-	n, last, err := fetch.CheckManifest(f)
+	n, last, err := proof.CheckManifest(f)
 	if err != nil {
 		return advice.Give(exit.BadData(fmt.Errorf("%s: %w", path, err)), advice.BadManifest)
 	}

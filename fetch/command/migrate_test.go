@@ -19,9 +19,9 @@ import (
 	gosmtp "github.com/emersion/go-smtp"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 // refuser is an SMTP server that refuses messages with a certain text.
@@ -79,12 +79,12 @@ func (s refuserSession) Data(r io.Reader) error {
 // oldMail is a mailbox of ten years, and what a report must say of it.
 type oldMail struct {
 	messages [][]byte
-	months   map[string]fetch.Month
+	months   map[string]proof.Month
 	bytes    int64
 }
 
 func tenYears(n int) *oldMail {
-	m := &oldMail{months: make(map[string]fetch.Month)}
+	m := &oldMail{months: make(map[string]proof.Month)}
 	first := time.Date(2014, 3, 1, 9, 30, 0, 0, time.UTC)
 	for i := range n {
 		at := first.Add(time.Duration(i) * (3700 * 24 * time.Hour / time.Duration(n)))
@@ -93,7 +93,7 @@ func tenYears(n int) *oldMail {
 		m.bytes += int64(len(text))
 		name := at.Format("2006-01")
 		month := m.months[name]
-		m.months[name] = fetch.Month{Month: name, Messages: month.Messages + 1, Bytes: month.Bytes + int64(len(text))}
+		m.months[name] = proof.Month{Month: name, Messages: month.Messages + 1, Bytes: month.Bytes + int64(len(text))}
 	}
 	return m
 }
@@ -221,7 +221,7 @@ func (l *lab) provesMigration(d *pop3test.Dovecot, r *refuser, old *oldMail) {
 	if !after.Safe || len(after.Reasons) != 0 || len(after.Notes) != 1 {
 		t.Errorf("after: %+v", after)
 	}
-	got := make(map[string]fetch.Month)
+	got := make(map[string]proof.Month)
 	for _, m := range after.Months {
 		got[m.Month] = m
 	}

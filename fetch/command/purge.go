@@ -11,6 +11,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 func purgeCommand() *cli.Command {
@@ -63,7 +64,7 @@ func runPurge(c *cli.Context) error {
 
 // writePurge prints what a purge did; to a person only if there is something
 // besides the error.
-func (e *call) writePurge(account string, rep *fetch.PurgeReport, dry bool, err error) {
+func (e *call) writePurge(account string, rep *proof.PurgeReport, dry bool, err error) {
 	if e.out.JSON {
 		row := jsonline.Purge{Account: account, Listed: rep.Listed, Eligible: rep.Eligible, Verified: rep.Verified,
 			Deleted: rep.Deleted, Proven: rep.Proven, StillListed: rep.Left, Remaining: rep.Remaining, DryRun: dry, Unconfirmed: rep.Unconfirmed}

@@ -9,9 +9,9 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -59,7 +59,7 @@ var notMoved = []string{
 	"contacts, calendars, filters and settings",
 }
 
-func writeReport(out io.Writer, r *fetch.Report) {
+func writeReport(out io.Writer, r *proof.Report) {
 	w := term.Columns(out)
 	row := func(k string, v any) { fmt.Fprintf(w, "%s\t%v\n", k, v) }
 	row("account", term.Printable(r.Account)+" ("+term.Printable(r.ID)+")")
@@ -114,7 +114,7 @@ func writeReport(out io.Writer, r *fetch.Report) {
 
 // deletedText is how many deletions the server confirmed, and what it lists of
 // these all the same.
-func deletedText(r *fetch.Report) string {
+func deletedText(r *proof.Report) string {
 	if r.Server == nil || r.Server.StillListed == 0 {
 		return strconv.Itoa(r.Deleted)
 	}
@@ -125,7 +125,7 @@ func deletedText(r *fetch.Report) string {
 // manifest has them all.
 const maxNamed = 100
 
-func asideWhere(in *fetch.Inspected) string {
+func asideWhere(in *proof.Inspected) string {
 	for _, c := range in.Copies {
 		if c.Status == state.SetAside && c.Where != "" {
 			return c.Where
@@ -134,7 +134,7 @@ func asideWhere(in *fetch.Inspected) string {
 	return ""
 }
 
-func reportJSONOf(r *fetch.Report) jsonline.Report {
+func reportJSONOf(r *proof.Report) jsonline.Report {
 	return jsonline.Report{Account: r.Account, ID: r.ID, At: r.At, Known: r.Known, Delivered: r.Delivered, Verified: r.Verified,
 		SetAside: r.SetAside, Incomplete: r.Incomplete, Elsewhere: r.Elsewhere, Deleted: r.Deleted, Bytes: r.Bytes, Months: r.Months, Sizes: r.Sizes,
 		Failed: len(r.Failures), Server: r.Server, Safe: r.Safe(), Reasons: r.Reasons, Notes: r.Notes, NotMoved: notMoved}

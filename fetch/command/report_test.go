@@ -11,26 +11,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/state"
 )
 
 // madeUp is the report of a mailbox that grew over the years; trouble of n/100
 // failed and n/100 refused messages.
-func madeUp(n, years int, trouble bool) *fetch.Report {
+func madeUp(n, years int, trouble bool) *proof.Report {
 	r := rand.New(rand.NewPCG(1, 2))
 	end := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
-	rep := &fetch.Report{Account: "old-provider", ID: "alice@pop.example.org", At: end, Known: n, Delivered: n, Verified: n, Deleted: n - 12,
-		First: end.AddDate(-years, 0, 0), Last: end, Server: &fetch.ServerSide{Listed: 12, Here: 12, Size: 345678}}
+	rep := &proof.Report{Account: "old-provider", ID: "alice@pop.example.org", At: end, Known: n, Delivered: n, Verified: n, Deleted: n - 12,
+		First: end.AddDate(-years, 0, 0), Last: end, Server: &proof.ServerSide{Listed: 12, Here: 12, Size: 345678}}
 	for m := range years * 12 {
 		count := n * 2 * (m + 1) / (years * 12 * (years*12 + 1)) * (50 + r.IntN(100)) / 100
 		size := int64(count) * int64(20_000+r.IntN(60_000))
 		rep.Bytes += size
-		rep.Months = append(rep.Months, fetch.Month{Month: end.AddDate(-years, m+1, -19).Format("2006-01"), Messages: count, Bytes: size})
+		rep.Months = append(rep.Months, proof.Month{Month: end.AddDate(-years, m+1, -19).Format("2006-01"), Messages: count, Bytes: size})
 	}
-	rep.Sizes = []fetch.SizeClass{{Below: 10 << 10, Messages: n / 2, Bytes: int64(n) << 11}, {Below: 100 << 10, Messages: n / 2, Bytes: int64(n) << 14}, {Messages: 0}}
+	rep.Sizes = []proof.SizeClass{{Below: 10 << 10, Messages: n / 2, Bytes: int64(n) << 11}, {Below: 100 << 10, Messages: n / 2, Bytes: int64(n) << 14}, {Messages: 0}}
 	for i := range 10 {
-		rep.Largest = append(rep.Largest, fetch.Inspected{Entry: state.Entry{Size: int64(30-i) << 20}, Date: end.AddDate(0, -i, 0),
+		rep.Largest = append(rep.Largest, proof.Inspected{Entry: state.Entry{Size: int64(30-i) << 20}, Date: end.AddDate(0, -i, 0),
 			MessageID: fmt.Sprintf("<%d.%s@mail.example.org>", i, strings.Repeat("3fa9", 12))})
 	}
 	if !trouble {
@@ -41,8 +41,8 @@ func madeUp(n, years int, trouble bool) *fetch.Report {
 	for i := range n / 100 {
 		key := state.NewKey(fmt.Sprintf("%032x<b>&\x1b[31m", i), 0)
 		rep.Failures = append(rep.Failures, state.Failure{Key: key, Count: 3, Err: `smtp: data: 554 5.7.1 <script>alert("x")</script> refused`})
-		rep.Aside = append(rep.Aside, fetch.Inspected{Entry: state.Entry{Key: key}, MessageID: fmt.Sprintf("<%d@spam.example>", i),
-			Copies: []fetch.Copy{{Target: "smtp:relay", Status: state.SetAside, Where: fmt.Sprintf("/home/alice/.local/state/mailhaul/quarantine/alice@pop.example.org/new/1700000000.R0123456789abcdefQ%d.host,S=2345", i)}}})
+		rep.Aside = append(rep.Aside, proof.Inspected{Entry: state.Entry{Key: key}, MessageID: fmt.Sprintf("<%d@spam.example>", i),
+			Copies: []proof.Copy{{Target: "smtp:relay", Status: state.SetAside, Where: fmt.Sprintf("/home/alice/.local/state/mailhaul/quarantine/alice@pop.example.org/new/1700000000.R0123456789abcdefQ%d.host,S=2345", i)}}})
 	}
 	rep.SetAside = len(rep.Aside)
 	return rep
@@ -57,7 +57,7 @@ func TestReportPage(t *testing.T) {
 		dir = t.TempDir()
 	}
 	outside := regexp.MustCompile(`(?i)(src|href)\s*=|url\(|@import|<script|<link`)
-	for name, rep := range map[string]*fetch.Report{
+	for name, rep := range map[string]*proof.Report{
 		"empty":   {Account: "new", ID: "new", At: time.Now(), Reasons: []string{"the server was not asked what it holds"}},
 		"few":     madeUp(1_000, 3, false),
 		"many":    madeUp(100_000, 24, false),

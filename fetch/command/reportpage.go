@@ -13,8 +13,8 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -23,7 +23,7 @@ var reportHTML string
 
 // page is what the template of the HTML report sees.
 type page struct {
-	*fetch.Report
+	*proof.Report
 	NotMoved              []string
 	Charts                []chart
 	Failed                []state.Failure // as many as are named
@@ -33,11 +33,11 @@ type page struct {
 
 // refused is a message in the quarantine, and where it is.
 type refused struct {
-	fetch.Inspected
+	proof.Inspected
 	Where string
 }
 
-func pageOf(r *fetch.Report) page {
+func pageOf(r *proof.Report) page {
 	p := page{Report: r, NotMoved: notMoved, Charts: charts(r.Months)}
 	p.Failed = r.Failures[:min(len(r.Failures), maxNamed)]
 	p.MoreFailed = len(r.Failures) - len(p.Failed)
@@ -50,7 +50,7 @@ func pageOf(r *fetch.Report) page {
 
 // bar is one month of a chart, in the units of its viewBox.
 type bar struct {
-	fetch.Month
+	proof.Month
 	X, Y, W, H float64
 	Label      string // the year, on its first month
 }
@@ -69,23 +69,23 @@ const (
 	labelWidth  = 45
 )
 
-func charts(months []fetch.Month) []chart {
+func charts(months []proof.Month) []chart {
 	if len(months) == 0 {
 		return nil
 	}
-	var most fetch.Month
+	var most proof.Month
 	for _, m := range months {
 		most.Messages, most.Bytes = max(most.Messages, m.Messages), max(most.Bytes, m.Bytes)
 	}
 	return []chart{
-		{"Messages by month", humanize.Comma(int64(most.Messages)), barsOf(months, func(m fetch.Month) float64 { return float64(m.Messages) }), chartWidth},
-		{"Size by month", humanize.IBytes(uint64(most.Bytes)), barsOf(months, func(m fetch.Month) float64 { return float64(m.Bytes) }), chartWidth},
+		{"Messages by month", humanize.Comma(int64(most.Messages)), barsOf(months, func(m proof.Month) float64 { return float64(m.Messages) }), chartWidth},
+		{"Size by month", humanize.IBytes(uint64(most.Bytes)), barsOf(months, func(m proof.Month) float64 { return float64(m.Bytes) }), chartWidth},
 	}
 }
 
 // barsOf places each month where it is in time: months without a message are
 // gaps.
-func barsOf(months []fetch.Month, figure func(fetch.Month) float64) []bar {
+func barsOf(months []proof.Month, figure func(proof.Month) float64) []bar {
 	most := 1.0
 	for _, m := range months {
 		most = max(most, figure(m))
@@ -128,7 +128,7 @@ func thinLabels(bars []bar) []bar {
 	return bars
 }
 
-func writeHTML(w io.Writer, r *fetch.Report) error {
+func writeHTML(w io.Writer, r *proof.Report) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"bytes": func(n int64) string { return humanize.IBytes(uint64(max(n, 0))) },
 		"count": func(n int) string { return humanize.Comma(int64(n)) },
@@ -146,7 +146,7 @@ func writeHTML(w io.Writer, r *fetch.Report) error {
 	return err
 }
 
-func writeHTMLFile(path string, r *fetch.Report) error {
+func writeHTMLFile(path string, r *proof.Report) error {
 	var page bytes.Buffer
 	if err := writeHTML(&page, r); err != nil {
 		return err

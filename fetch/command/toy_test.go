@@ -18,6 +18,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/target/toytest"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 	"github.com/mailhaul/mailhaul/fetch/rcfile/mpop"
 )
@@ -141,8 +142,8 @@ func (r *toyRun) crashAndRecover() {
 		r.t.Errorf("%d files, %+v", visible(), sum)
 	}
 	_, fa, f := r.account()
-	rep, err := f.Verify(context.Background(), fa, func(c fetch.Check) { r.t.Errorf("%+v", c) })
-	if err != nil || !rep.OK() || rep.Counts[fetch.Intact] != 3 {
+	rep, err := f.Verify(context.Background(), fa, func(c proof.Check) { r.t.Errorf("%+v", c) })
+	if err != nil || !rep.OK() || rep.Counts[proof.Intact] != 3 {
 		r.t.Errorf("%v %+v", err, rep)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 func verifyCommand() *cli.Command {
@@ -62,8 +63,8 @@ func runVerify(c *cli.Context) error {
 }
 
 // tell prints a copy that is not intact.
-func (e *call) tell(account string) func(fetch.Check) {
-	return func(c fetch.Check) {
+func (e *call) tell(account string) func(proof.Check) {
+	return func(c proof.Check) {
 		row := jsonline.Finding{Account: account, UID: c.Key.UID(), Nth: c.Key.Nth(), Target: c.Target, Finding: c.Finding.String(), Where: c.Where}
 		if c.Err != nil {
 			row.Error = c.Err.Error()
@@ -72,7 +73,7 @@ func (e *call) tell(account string) func(fetch.Check) {
 			_ = jsonline.Write(e.out.Out, row)
 			return
 		}
-		if c.Finding == fetch.TargetGone {
+		if c.Finding == proof.TargetGone {
 			fmt.Fprintf(e.out.Out, "%s: %s is gone: is its volume mounted?\n", term.Printable(account), term.Printable(c.Target))
 			return
 		}
@@ -81,15 +82,15 @@ func (e *call) tell(account string) func(fetch.Check) {
 	}
 }
 
-func (e *call) verifyCopies(c *cli.Context, p *fetch.Prover, a *fetch.Account) (bool, error) {
+func (e *call) verifyCopies(c *cli.Context, p *proof.Prover, a *fetch.Account) (bool, error) {
 	rep, err := p.Verify(c.Context, a, e.tell(a.Name))
 	if err != nil {
 		return false, err
 	}
 	if e.out.JSON {
 		return rep.OK(), jsonline.Write(e.out.Out, jsonline.Verified{Account: a.Name, Messages: rep.Messages,
-			Verified: rep.Verified, Missing: rep.Counts[fetch.Missing], Altered: rep.Counts[fetch.Altered],
-			Unreadable: rep.Counts[fetch.Unreadable], NoReadBack: rep.Counts[fetch.NoReadBack], NotChecked: rep.Counts[fetch.TargetGone]})
+			Verified: rep.Verified, Missing: rep.Counts[proof.Missing], Altered: rep.Counts[proof.Altered],
+			Unreadable: rep.Counts[proof.Unreadable], NoReadBack: rep.Counts[proof.NoReadBack], NotChecked: rep.Counts[proof.TargetGone]})
 	}
 	if !e.out.Quiet || !rep.OK() {
 		writeVerify(e.out.Out, a.Name, &rep)
@@ -99,15 +100,15 @@ func (e *call) verifyCopies(c *cli.Context, p *fetch.Prover, a *fetch.Account) (
 }
 
 // damaged says what to do about copies that are not as they were delivered.
-func (e *call) damaged(account string, rep *fetch.VerifyReport, mail string) {
+func (e *call) damaged(account string, rep *proof.VerifyReport, mail string) {
 	if rep.OK() || e.out.JSON {
 		return
 	}
-	if n := rep.Counts[fetch.TargetGone]; n > 0 {
+	if n := rep.Counts[proof.TargetGone]; n > 0 {
 		term.Failure(e.out.Err, account, fmt.Errorf("%s not checked, as the target is gone", term.Plural(n, "copy")),
 			[]string{"mount its volume and verify again"}, mail)
 	}
-	n := rep.Counts[fetch.Missing] + rep.Counts[fetch.Altered] + rep.Counts[fetch.Unreadable]
+	n := rep.Counts[proof.Missing] + rep.Counts[proof.Altered] + rep.Counts[proof.Unreadable]
 	if n == 0 {
 		return
 	}
@@ -123,12 +124,12 @@ func messages(n int) string {
 	return fmt.Sprintf("%d messages are", n)
 }
 
-func writeVerify(out io.Writer, account string, rep *fetch.VerifyReport) {
+func writeVerify(out io.Writer, account string, rep *proof.VerifyReport) {
 	fmt.Fprintf(out, "%s: %s delivered, %d verified", term.Printable(account), term.Plural(rep.Messages, "message"), rep.Verified)
-	for f := fetch.Missing; int(f) < len(rep.Counts); f++ {
+	for f := proof.Missing; int(f) < len(rep.Counts); f++ {
 		switch n := rep.Counts[f]; {
 		case n == 0:
-		case f == fetch.NoReadBack:
+		case f == proof.NoReadBack:
 			fmt.Fprintf(out, ", %s cannot be read back (relay or command)", term.Plural(n, "copy"))
 		default:
 			fmt.Fprintf(out, ", %d %s", n, f)
@@ -137,7 +138,7 @@ func writeVerify(out io.Writer, account string, rep *fetch.VerifyReport) {
 	fmt.Fprintln(out)
 }
 
-func (e *call) verifyServer(c *cli.Context, p *fetch.Prover, a *fetch.Account) (bool, error) {
+func (e *call) verifyServer(c *cli.Context, p *proof.Prover, a *fetch.Account) (bool, error) {
 	if a.Policy.Received {
 		return false, advice.Give(exit.Setting(errors.New("messages here have a Received field that those on the server lack (headers: {received: true}): they cannot be compared")), advice.NoReceived)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -31,7 +32,7 @@ type Rig struct {
 	Server  *pop3test.Server
 	Account *fetch.Account
 	Fetcher *fetch.Fetcher
-	Prover  *fetch.Prover
+	Prover  *proof.Prover
 	// Targets, if set, makes the targets anew for each run, as the command does.
 	Targets func() []commit.Target
 }
@@ -45,7 +46,7 @@ func New(t *testing.T, drop *pop3test.Maildrop, o pop3test.Options) *Rig {
 	g.ServeWith(o)
 	g.Account.Targets = []commit.Target{{ID: "maildir", Deliverer: maildir.New(maildir.Options{Path: g.Path("Maildir")})}}
 	g.Fetcher = &fetch.Fetcher{StateDir: g.Path("state"), Recover: RecoverFuncs()}
-	g.Prover = &fetch.Prover{Fetcher: g.Fetcher}
+	g.Prover = &proof.Prover{Fetcher: g.Fetcher}
 	return g
 }
 
@@ -77,7 +78,7 @@ func NewWithTargets(t *testing.T, messages int, o pop3test.Options, targets func
 func NewFetched(t *testing.T, n int) *Rig {
 	t.Helper()
 	g := New(t, &pop3test.Maildrop{}, pop3test.Options{})
-	g.Prover.ReadBack = func(context.Context, *fetch.Account, string) (fetch.Copies, error) {
+	g.Prover.ReadBack = func(context.Context, *fetch.Account, string) (proof.Copies, error) {
 		return ReadBack(g.Path("Maildir"))
 	}
 	g.Add(n)
@@ -152,7 +153,7 @@ func (g *Rig) run(ctx context.Context) fetch.Summary {
 }
 
 // Report is the account's report, with the listing of the server.
-func (g *Rig) Report() *fetch.Report {
+func (g *Rig) Report() *proof.Report {
 	g.T.Helper()
 	rep, err := g.Prover.Report(context.Background(), g.Account, true)
 	if err != nil {

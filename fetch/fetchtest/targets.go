@@ -18,9 +18,9 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/pipe"
 	"github.com/mailhaul/mailhaul/deliver/smtp"
 	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -133,7 +133,7 @@ func Outcomes(e state.Entry) string {
 }
 
 // ReadBack reads back what a Maildir holds, as package command does.
-func ReadBack(path string) (fetch.Copies, error) {
+func ReadBack(path string) (proof.Copies, error) {
 	x, err := maildir.NewIndex(path)
 	return copies{x}, err
 }

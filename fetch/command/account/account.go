@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/mailhaul/mailhaul/fetch/commit"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
@@ -148,7 +149,7 @@ func (b *Builder) trace(account string) func(sent bool, line string) {
 
 // ReadBack opens what the accounts' targets hold for reading. A target that is
 // no longer configured cannot be read back.
-func (b *Builder) ReadBack(accounts []*config.Account) func(context.Context, *fetch.Account, string) (fetch.Copies, error) {
+func (b *Builder) ReadBack(accounts []*config.Account) func(context.Context, *fetch.Account, string) (proof.Copies, error) {
 	type key struct{ account, id string }
 	targets := make(map[key]target.Target)
 	for _, a := range accounts {
@@ -156,7 +157,7 @@ func (b *Builder) ReadBack(accounts []*config.Account) func(context.Context, *fe
 			targets[key{a.Name, t.ID()}] = t
 		}
 	}
-	return func(ctx context.Context, a *fetch.Account, id string) (fetch.Copies, error) {
+	return func(ctx context.Context, a *fetch.Account, id string) (proof.Copies, error) {
 		t := targets[key{a.Name, id}]
 		if a.SetAside != nil && id == a.SetAside.ID {
 			t = target.Maildir(b.Quarantine(a.ID))

@@ -14,6 +14,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -45,7 +46,7 @@ func runRows() []row {
 		of(func(e *commit.RecoveryError, at Situation) string {
 			return cmp.Or(first(e.Err, at), "The message is on the server or in the target: fix the cause and run it again.")
 		}),
-		of(func(e *fetch.PurgeError, at Situation) string {
+		of(func(e *proof.PurgeError, at Situation) string {
 			return cmp.Or(first(e.Unwrap(), at), "`mailhaul purge --dry-run` lists again and says what is left.")
 		}),
 		of(stateAdvice),

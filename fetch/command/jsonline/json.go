@@ -9,8 +9,8 @@ import (
 	"io"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -175,10 +175,10 @@ type Report struct {
 	Elsewhere  int               `json:"elsewhere"`
 	Deleted    int               `json:"deleted"`
 	Bytes      int64             `json:"bytes"`
-	Months     []fetch.Month     `json:"months"`
-	Sizes      []fetch.SizeClass `json:"sizes"`
+	Months     []proof.Month     `json:"months"`
+	Sizes      []proof.SizeClass `json:"sizes"`
 	Failed     int               `json:"failed"`
-	Server     *fetch.ServerSide `json:"server,omitempty"`
+	Server     *proof.ServerSide `json:"server,omitempty"`
 	Safe       bool              `json:"safe"`
 	Reasons    []string          `json:"reasons"`
 	Notes      []string          `json:"notes"`

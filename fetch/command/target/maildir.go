@@ -9,8 +9,8 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -59,7 +59,7 @@ func (m *maildirTarget) Deliverer(s Site) (deliver.Deliverer, error) {
 func (m *maildirTarget) Needs() Needs { return Needs{Write: []string{m.path}} }
 func (m *maildirTarget) Value() any   { return config.PathText(m.path) }
 
-func (m *maildirTarget) Copies(context.Context) (fetch.Copies, error) {
+func (m *maildirTarget) Copies(context.Context) (proof.Copies, error) {
 	index, err := maildir.NewIndex(m.path)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ type maildirCopies struct {
 	index *maildir.Index
 }
 
-// Copy implements fetch.Copies. The receipt also finds a message that a reader
+// Copy implements proof.Copies. The receipt also finds a message that a reader
 // moved or flagged.
 func (m maildirCopies) Copy(_ context.Context, w io.Writer, receipt string, _ [sha256.Size]byte) (string, error) {
 	f, err := m.index.Open(receipt)
@@ -84,5 +84,5 @@ func (m maildirCopies) Copy(_ context.Context, w io.Writer, receipt string, _ [s
 	return f.Name(), err
 }
 
-// Close implements fetch.Copies.
+// Close implements proof.Copies.
 func (maildirCopies) Close() error { return nil }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/mbox"
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 func mboxRow() Row {
@@ -63,7 +63,7 @@ func (m *mboxTarget) Needs() Needs {
 
 func (m *mboxTarget) Value() any { return config.PathText(m.Path) }
 
-func (m *mboxTarget) Copies(context.Context) (fetch.Copies, error) {
+func (m *mboxTarget) Copies(context.Context) (proof.Copies, error) {
 	box, err := mbox.Open(m.Path, m.Format)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ type mboxCopies struct {
 	path string
 }
 
-// Copy implements fetch.Copies.
+// Copy implements proof.Copies.
 func (m mboxCopies) Copy(ctx context.Context, w io.Writer, receipt string, sum [sha256.Size]byte) (string, error) {
 	place, found, err := m.Find(ctx, receipt, sum)
 	if err != nil {
@@ -88,7 +88,7 @@ func (m mboxCopies) Copy(ctx context.Context, w io.Writer, receipt string, sum [
 	return m.at(place), m.Mailbox.Copy(w, place)
 }
 
-// Holds implements fetch.Holder: Find compares the sum and knows the fields
+// Holds implements proof.Holder: Find compares the sum and knows the fields
 // that readers add.
 func (m mboxCopies) Holds(ctx context.Context, receipt string, sum [sha256.Size]byte) (string, bool, error) {
 	place, found, err := m.Find(ctx, receipt, sum)

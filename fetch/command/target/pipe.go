@@ -9,8 +9,8 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/pipe"
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 func pipeRow() Row {
@@ -65,7 +65,7 @@ func (p *pipeTarget) Deliverer(s Site) (deliver.Deliverer, error) {
 
 func (p *pipeTarget) Needs() Needs                               { return Needs{Program: p.Command[0]} }
 func (p *pipeTarget) Value() any                                 { return config.Pair("command", p.Command) }
-func (*pipeTarget) Copies(context.Context) (fetch.Copies, error) { return nil, nil }
+func (*pipeTarget) Copies(context.Context) (proof.Copies, error) { return nil, nil }
 
 // splitWords splits a command at white space; single and double quotes keep
 // words together. Nothing else is special: there is no shell.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/smtp"
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 func smtpRow() Row {
@@ -218,7 +218,7 @@ func (r *relay) Needs() Needs {
 	return Needs{Read: []string{r.caFile}, Secrets: []config.Secret{r.password}}
 }
 
-func (*relay) Copies(context.Context) (fetch.Copies, error) { return nil, nil }
+func (*relay) Copies(context.Context) (proof.Copies, error) { return nil, nil }
 
 func (r *relay) Value() any {
 	m := config.Pair("server", r.server.String())

@@ -14,8 +14,8 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 // Target is one configured target. Its methods touch nothing but what they say.
@@ -27,7 +27,7 @@ type Target interface {
 	Needs() Needs
 	// Copies opens what the target holds for reading. Nil without an error: it
 	// cannot be read back (a relay, a command).
-	Copies(context.Context) (fetch.Copies, error)
+	Copies(context.Context) (proof.Copies, error)
 	// Value is the value of its key in the configuration: a path or a Map.
 	Value() any
 }

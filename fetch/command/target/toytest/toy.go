@@ -13,9 +13,9 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver"
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 // Row is the row of the toy. Crash, if not nil, is called before a message
@@ -45,7 +45,7 @@ func (*toy) Check(at config.Place)                              { at.Needs("dir"
 func (t *toy) Deliverer(target.Site) (deliver.Deliverer, error) { return t, nil }
 func (t *toy) Needs() target.Needs                              { return target.Needs{Write: []string{t.dir}} }
 func (t *toy) Value() any                                       { return config.PathText(t.dir) }
-func (t *toy) Copies(context.Context) (fetch.Copies, error)     { return t, nil }
+func (t *toy) Copies(context.Context) (proof.Copies, error)     { return t, nil }
 func (*toy) Close() error                                       { return nil }
 func (t *toy) Begin(context.Context) (deliver.Batch, error) {
 	return &batch{toy: t}, os.MkdirAll(t.dir, 0o700)
@@ -65,7 +65,7 @@ func (*toy) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error)
 	return settle(ctx, i)
 }
 
-// Copy implements fetch.Copies.
+// Copy implements proof.Copies.
 func (t *toy) Copy(_ context.Context, w io.Writer, receipt string, _ [sha256.Size]byte) (string, error) {
 	text, err := os.ReadFile(t.path(receipt))
 	if err == nil {

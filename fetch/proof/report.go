@@ -1,4 +1,4 @@
-package fetch
+package proof
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
@@ -88,7 +89,7 @@ const largest = 10
 
 // Report gathers the report of an account. With online set it lists the
 // maildrop, without which it cannot be called safe.
-func (p *Prover) Report(ctx context.Context, a *Account, online bool) (*Report, error) {
+func (p *Prover) Report(ctx context.Context, a *fetch.Account, online bool) (*Report, error) {
 	rep := &Report{Account: a.Name, ID: a.ID}
 	err := p.hold(ctx, a, func(h *held) error {
 		rep.At = h.Journal.Now()

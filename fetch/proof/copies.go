@@ -1,4 +1,4 @@
-package fetch
+package proof
 
 import (
 	"github.com/mailhaul/mailhaul/state"

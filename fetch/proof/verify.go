@@ -1,4 +1,4 @@
-package fetch
+package proof
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -90,7 +91,7 @@ const verifyBatch = 1000
 // Verify reads back what the account's targets hold, compares its SHA-256 with
 // what was delivered, and records which messages are verified. Each copy that
 // is not intact is told to tell.
-func (p *Prover) Verify(ctx context.Context, a *Account, tell func(Check)) (rep VerifyReport, err error) {
+func (p *Prover) Verify(ctx context.Context, a *fetch.Account, tell func(Check)) (rep VerifyReport, err error) {
 	err = p.hold(ctx, a, func(h *held) error {
 		entries, err := h.entries(func(e *state.Entry) bool { return e.Source == state.Fetched })
 		if err != nil {

@@ -1,10 +1,11 @@
-package fetch
+package proof
 
 import (
 	"context"
 	"fmt"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/session"
@@ -39,7 +40,7 @@ type PurgeReport struct {
 // Purge deletes from the server what was delivered, is older than the given
 // age since it was first seen, and is read back intact now. Then it lists
 // again, to prove that it is gone. With dry set it stops before deleting.
-func (p *Prover) Purge(ctx context.Context, a *Account, older time.Duration, dry bool, tell func(Check)) (rep PurgeReport, err error) {
+func (p *Prover) Purge(ctx context.Context, a *fetch.Account, older time.Duration, dry bool, tell func(Check)) (rep PurgeReport, err error) {
 	err = p.hold(ctx, a, func(h *held) error {
 		defer func() { rep.Notes = h.Journal.Notes() }()
 		if err := h.Recover(ctx); err != nil {
@@ -147,7 +148,7 @@ func (h *held) prove(ctx context.Context, gone *session.Confirmed) (map[state.Ke
 		if err == nil {
 			left = gone.Among(listed)
 		}
-		if left == 0 || !LaterMayHelp(err) {
+		if left == 0 || !fetch.LaterMayHelp(err) {
 			return listed, err
 		}
 		pause, ok := gone.Next(left)
@@ -169,9 +170,9 @@ func (rep *PurgeReport) stillListed() error {
 	case rep.Left == 0:
 		return nil
 	case gone > 0:
-		return &Error{Exit: ExitTemp, Err: fmt.Errorf("the server confirmed %s: %d %s gone, %d %s still listed", ledger.Counted(rep.Deleted, "deletion"), gone, ledger.IsAre(gone), rep.Left, ledger.IsAre(rep.Left)), Why: WhyStillListed}
+		return &fetch.Error{Exit: fetch.ExitTemp, Err: fmt.Errorf("the server confirmed %s: %d %s gone, %d %s still listed", ledger.Counted(rep.Deleted, "deletion"), gone, ledger.IsAre(gone), rep.Left, ledger.IsAre(rep.Left)), Why: fetch.WhyStillListed}
 	}
-	return &Error{Exit: ExitProtocol, Err: fmt.Errorf("the server confirmed %s and still lists %d of these messages", ledger.Counted(rep.Deleted, "deletion"), rep.Left), Why: WhyNotDeleted}
+	return &fetch.Error{Exit: fetch.ExitProtocol, Err: fmt.Errorf("the server confirmed %s and still lists %d of these messages", ledger.Counted(rep.Deleted, "deletion"), rep.Left), Why: fetch.WhyNotDeleted}
 }
 
 // purgeSession deletes up to one batch and records what QUIT confirmed.

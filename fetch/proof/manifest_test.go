@@ -1,4 +1,4 @@
-package fetch_test
+package proof_test
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -29,7 +29,7 @@ type listed struct {
 // manifestOf verifies, so that there is something to list, and reads the lines.
 func manifestOf(t *testing.T, g *fetchtest.Rig) (text string, lines []listed) {
 	t.Helper()
-	if _, err := g.Prover.Verify(context.Background(), g.Account, func(fetch.Check) {}); err != nil {
+	if _, err := g.Prover.Verify(context.Background(), g.Account, func(proof.Check) {}); err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
@@ -56,7 +56,7 @@ func TestManifestSaysWhatIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, lines := manifestOf(t, g)
-	n, last, err := fetch.CheckManifest(strings.NewReader(text))
+	n, last, err := proof.CheckManifest(strings.NewReader(text))
 	if err != nil || n != 6 || last != sumOf([]byte(strings.TrimRight(text[strings.LastIndex(strings.TrimRight(text, "\n"), "\n")+1:], "\n"))) {
 		t.Fatalf("%d messages, last %s, %v", n, last, err)
 	}
@@ -78,7 +78,7 @@ func TestManifestSaysWhatIsThere(t *testing.T) {
 	if len(paths) != 6 || !paths[moved] {
 		t.Errorf("paths: %v", paths)
 	}
-	if _, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {}); err != nil {
+	if _, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(proof.Check) {}); err != nil {
 		t.Fatal(err)
 	}
 	if _, lines := manifestOf(t, g); lines[1].Deleted == nil {
@@ -93,11 +93,11 @@ func TestManifestShowsTampering(t *testing.T) {
 	lines := strings.SplitAfter(strings.TrimRight(text, "\n"), "\n")
 	lines[len(lines)-1] += "\n"
 	check := func(what string, at int, changed []string) {
-		if n, _, err := fetch.CheckManifest(strings.NewReader(strings.Join(changed, ""))); err == nil {
+		if n, _, err := proof.CheckManifest(strings.NewReader(strings.Join(changed, ""))); err == nil {
 			t.Errorf("%s at line %d is not noticed, %d messages", what, at+1, n)
 		}
 	}
-	if _, _, err := fetch.CheckManifest(strings.NewReader(strings.Join(lines, ""))); err != nil {
+	if _, _, err := proof.CheckManifest(strings.NewReader(strings.Join(lines, ""))); err != nil {
 		t.Fatal(err)
 	}
 	for i := range lines {
@@ -116,10 +116,10 @@ func TestManifestShowsTampering(t *testing.T) {
 	check("junk", 0, []string{"not JSON\n"})
 	check("nothing", 0, nil)
 	// The last line cannot protect itself: its hash is what is kept elsewhere.
-	_, kept, _ := fetch.CheckManifest(strings.NewReader(text))
+	_, kept, _ := proof.CheckManifest(strings.NewReader(text))
 	changed := slices.Clone(lines)
 	changed[len(changed)-1] = strings.Replace(changed[len(changed)-1], `"kind":"end"`, `"kind":"end","uid":"x"`, 1)
-	if _, last, err := fetch.CheckManifest(strings.NewReader(strings.Join(changed, ""))); err != nil || last == kept {
+	if _, last, err := proof.CheckManifest(strings.NewReader(strings.Join(changed, ""))); err != nil || last == kept {
 		t.Errorf("the last line was changed and its hash is the same: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package fetch_test
+package proof_test
 
 import (
 	"context"
@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 func TestVerifyFindsWhatIsWrong(t *testing.T) {
@@ -24,12 +24,12 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	found := make(map[fetch.Finding]int)
-	rep, err := g.Prover.Verify(context.Background(), g.Account, func(c fetch.Check) { found[c.Finding]++ })
+	found := make(map[proof.Finding]int)
+	rep, err := g.Prover.Verify(context.Background(), g.Account, func(c proof.Check) { found[c.Finding]++ })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rep.Messages != 10 || rep.Verified != 8 || rep.OK() || found[fetch.Missing] != 1 || found[fetch.Altered] != 1 {
+	if rep.Messages != 10 || rep.Verified != 8 || rep.OK() || found[proof.Missing] != 1 || found[proof.Altered] != 1 {
 		t.Fatalf("%+v, told %v", rep, found)
 	}
 }
@@ -41,7 +41,7 @@ func TestPurgeDeletesOnlyWhatIsVerified(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.Add(2) // never fetched
-	tell := func(fetch.Check) {}
+	tell := func(proof.Check) {}
 	rep, err := g.Prover.Purge(context.Background(), g.Account, 0, true, tell)
 	if err != nil || rep.Verified != 9 || rep.Deleted != 0 || g.Drop.Len() != 12 {
 		t.Fatalf("dry: %+v, err %v", rep, err)
@@ -61,7 +61,7 @@ func TestVerifyServer(t *testing.T) {
 	g := fetchtest.NewFetched(t, 5)
 	g.Add(1)
 	rep, err := g.Prover.VerifyServer(context.Background(), g.Account, func(string, bool) {})
-	if err != nil || rep != (fetch.ServerReport{Listed: 6, Same: 5, Unknown: 1}) {
+	if err != nil || rep != (proof.ServerReport{Listed: 6, Same: 5, Unknown: 1}) {
 		t.Fatalf("%+v, err %v", rep, err)
 	}
 }

@@ -1,4 +1,4 @@
-package fetch_test
+package proof_test
 
 import (
 	"context"
@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 // TestRecognisedCountsOnce: 5 messages under new unique-ids are 5 in verify and
@@ -22,7 +22,7 @@ func TestRecognisedCountsOnce(t *testing.T) {
 			t.Fatalf("%+v", s)
 		}
 	}
-	if v := verified(g); v.Messages != 5 || v.Verified != 5 || v.Counts[fetch.Intact] != 5 {
+	if v := verified(g); v.Messages != 5 || v.Verified != 5 || v.Counts[proof.Intact] != 5 {
 		t.Errorf("verify: %+v", v)
 	}
 	rep := g.Report()

@@ -1,4 +1,4 @@
-package fetch
+package proof
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -64,7 +65,7 @@ func (c *chain) write(l manifestLine) error {
 }
 
 // Manifest writes the account's manifest.
-func (p *Prover) Manifest(ctx context.Context, a *Account, w io.Writer) error {
+func (p *Prover) Manifest(ctx context.Context, a *fetch.Account, w io.Writer) error {
 	c := &chain{w: bufio.NewWriter(w)}
 	err := p.hold(ctx, a, func(h *held) error {
 		now := h.Journal.Now().UTC()
@@ -93,7 +94,7 @@ func (p *Prover) Manifest(ctx context.Context, a *Account, w io.Writer) error {
 	return c.w.Flush()
 }
 
-func lineOf(a *Account, in *Inspected, cp Copy) manifestLine {
+func lineOf(a *fetch.Account, in *Inspected, cp Copy) manifestLine {
 	l := manifestLine{
 		Kind:      "message",
 		Account:   a.Name,

@@ -1,9 +1,10 @@
-package fetch
+package proof
 
 import (
 	"context"
 	"crypto/sha256"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/session"
 )
@@ -21,7 +22,7 @@ type ServerReport struct {
 // SHA-256 with what was delivered. It stores and deletes nothing. Messages
 // delivered with an added trace field (Policy.Received) differ by that field
 // and cannot be compared.
-func (p *Prover) VerifyServer(ctx context.Context, a *Account, tell func(uid string, same bool)) (rep ServerReport, err error) {
+func (p *Prover) VerifyServer(ctx context.Context, a *fetch.Account, tell func(uid string, same bool)) (rep ServerReport, err error) {
 	err = p.hold(ctx, a, func(h *held) error {
 		if err := h.Drop.Dialer.Await(ctx, false); err != nil {
 			return err

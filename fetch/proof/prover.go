@@ -1,4 +1,7 @@
-package fetch
+// Package proof shows what a person can trust: that what was delivered is there
+// (verify), that the server holds nothing that is not (report, manifest), and that
+// what is deleted there was read back before (purge).
+package proof
 
 import (
 	"context"
@@ -6,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -13,15 +17,15 @@ import (
 // first call and not changed afterwards.
 type Prover struct {
 	// Fetcher holds the state and opens the sessions.
-	Fetcher *Fetcher
+	Fetcher *fetch.Fetcher
 	// ReadBack opens what a target holds for reading, by its ID; nil Copies for
 	// a target that cannot be read back.
-	ReadBack func(ctx context.Context, a *Account, target string) (Copies, error)
+	ReadBack func(ctx context.Context, a *fetch.Account, target string) (Copies, error)
 }
 
 // held is an account while one of the Prover's methods works on it.
 type held struct {
-	*Held
+	*fetch.Held
 	prover  *Prover
 	readers map[string]reader // by target
 }
@@ -33,8 +37,8 @@ type reader struct {
 }
 
 // hold calls fn while it holds the account's state, and closes what that opens.
-func (p *Prover) hold(ctx context.Context, a *Account, fn func(*held) error) error {
-	return p.Fetcher.Hold(ctx, a, func(h *Held) error {
+func (p *Prover) hold(ctx context.Context, a *fetch.Account, fn func(*held) error) error {
+	return p.Fetcher.Hold(ctx, a, func(h *fetch.Held) error {
 		d := &held{h, p, make(map[string]reader)}
 		defer d.close()
 		return fn(d)

@@ -1,4 +1,4 @@
-package fetch_test
+package proof_test
 
 import (
 	"context"
@@ -15,9 +15,10 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
-func wantReasons(g *fetchtest.Rig, rep *fetch.Report, texts ...string) {
+func wantReasons(g *fetchtest.Rig, rep *proof.Report, texts ...string) {
 	g.T.Helper()
 	if len(rep.Reasons) != len(texts) || rep.Safe() != (len(texts) == 0) {
 		g.T.Errorf("reasons %q, want %q", rep.Reasons, texts)
@@ -30,9 +31,9 @@ func wantReasons(g *fetchtest.Rig, rep *fetch.Report, texts ...string) {
 	}
 }
 
-func verified(g *fetchtest.Rig) fetch.VerifyReport {
+func verified(g *fetchtest.Rig) proof.VerifyReport {
 	g.T.Helper()
-	rep, err := g.Prover.Verify(context.Background(), g.Account, func(fetch.Check) {})
+	rep, err := g.Prover.Verify(context.Background(), g.Account, func(proof.Check) {})
 	if err != nil {
 		g.T.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func TestReportCountsTheQuarantine(t *testing.T) {
 		return []commit.Target{fetchtest.TargetAt(r, "a@b"), g.MaildirTarget("Mail")}
 	})
 	g.Account.Policy.Keep = plan.Keep{}
-	g.Prover.ReadBack = func(_ context.Context, a *fetch.Account, id string) (fetch.Copies, error) {
+	g.Prover.ReadBack = func(_ context.Context, a *fetch.Account, id string) (proof.Copies, error) {
 		switch {
 		case id == a.SetAside.ID:
 			return fetchtest.ReadBack(g.Path("aside"))
@@ -97,7 +98,7 @@ func TestReportCountsTheQuarantine(t *testing.T) {
 	if len(rep.Notes) != 1 || !strings.Contains(rep.Notes[0], "1 message is in the quarantine only") || len(rep.Aside) != 1 {
 		t.Errorf("notes %q, aside %v", rep.Notes, rep.Aside)
 	}
-	purged, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+	purged, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(proof.Check) {})
 	if err != nil || purged.Deleted != 2 || g.Drop.Len() != 1 || g.Drop.Messages()[0].UID != "uid2" {
 		t.Fatalf("%+v, %v", purged, err)
 	}
@@ -111,10 +112,10 @@ func TestReportOfWindow(t *testing.T) {
 	g := fetchtest.NewFetched(t, 0)
 	g.Drop.Newest = 120
 	g.Add(300)
-	turn := func() (fetch.PurgeReport, *fetch.Report) {
+	turn := func() (proof.PurgeReport, *proof.Report) {
 		g.Run()
 		verified(g)
-		rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+		rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(proof.Check) {})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +142,7 @@ func TestPurgeInBatches(t *testing.T) {
 	t.Parallel()
 	g := fetchtest.NewFetched(t, 1203)
 	before := g.Server.Sessions()
-	rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(fetch.Check) {})
+	rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(proof.Check) {})
 	if err != nil || rep.Deleted != 1203 || rep.Remaining != 0 || g.Drop.Len() != 0 {
 		t.Fatalf("%+v, %d left, %v", rep, g.Drop.Len(), err)
 	}
@@ -156,17 +157,17 @@ func TestPurgeIsConfirmed(t *testing.T) {
 	t.Parallel()
 	quit := fetchtest.NewFetched(t, 600)
 	quit.ServeWith(pop3test.Options{Faults: []pop3test.Fault{{On: "QUIT", Nth: 3, Do: pop3test.Err("some deleted messages not removed")}}})
-	rep, err := quit.Prover.Purge(context.Background(), quit.Account, 0, false, func(fetch.Check) {})
+	rep, err := quit.Prover.Purge(context.Background(), quit.Account, 0, false, func(proof.Check) {})
 	if err == nil || rep.Deleted != 500 || !strings.Contains(err.Error(), "500 deleted and confirmed so far") {
 		t.Errorf("QUIT refused in the second batch: %+v, %v", rep, err)
 	}
-	if rep, err = quit.Prover.Purge(context.Background(), quit.Account, 0, false, func(fetch.Check) {}); err != nil || quit.Drop.Len() != 0 {
+	if rep, err = quit.Prover.Purge(context.Background(), quit.Account, 0, false, func(proof.Check) {}); err != nil || quit.Drop.Len() != 0 {
 		t.Errorf("again: %+v, %v, %d left", rep, err, quit.Drop.Len())
 	}
 
 	keeps := fetchtest.NewFetched(t, 3)
 	keeps.Piped(pop3test.Options{Faults: []pop3test.Fault{{On: "DELE", Do: pop3test.Raw("+OK\r\n"), Always: true}}}, func(*pop3test.Server) {
-		rep, err = keeps.Prover.Purge(context.Background(), keeps.Account, 0, false, func(fetch.Check) {})
+		rep, err = keeps.Prover.Purge(context.Background(), keeps.Account, 0, false, func(proof.Check) {})
 		var own *fetch.Error
 		if !errors.As(err, &own) || own.Exit != fetch.ExitProtocol || rep.Left != 3 || !strings.Contains(err.Error(), "still lists 3") {
 			t.Errorf("a server that keeps what it deleted: %+v, %v", rep, err)
