@@ -60,20 +60,19 @@ func (f *Fetcher) report(e Event) {
 	}
 }
 
-// Run fetches each account once and returns one summary an account, in their
-// order; in that order they also begin, as far as a busy host lets them. The
-// Reporter gets their ends in the order in which their sessions ended;
-// those that a done ctx kept from beginning have a summary only.
-// Accounts do not depend on each other: one that fails does not stop
-// the rest. A done ctx ends all of them.
+// Run fetches each account once and returns one summary for each, in their order.
+// They also begin in this order, as far as a busy host lets them. The Reporter
+// gets their ends in the order in which they left their worker slots; those that
+// a done ctx kept from beginning have a summary only. An account that fails does
+// not stop the others. A done ctx ends all of them.
 func (f *Fetcher) Run(ctx context.Context, accounts []*Account) []Summary {
 	hosts := make([]string, len(accounts))
 	for i, a := range accounts {
 		hosts[i] = a.Server.Host
 	}
-	sums, line := make([]Summary, len(accounts)), newLine()
+	sums, order := make([]Summary, len(accounts)), newReportOrder()
 	left := schedule.Each(ctx, hosts, f.Parallel, f.PerHost, func(i int, release func()) {
-		sums[i] = f.poll(ctx, accounts[i], &place{line: line, free: release})
+		sums[i] = f.poll(ctx, accounts[i], &workerSlot{order: order, release: release})
 	})
 	for _, i := range left {
 		sums[i] = Summary{Account: accounts[i].Name, Started: f.now(), Stopped: true, NotBegun: true, Err: stopped(ctx, ctx.Err())}

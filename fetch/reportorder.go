@@ -2,55 +2,58 @@ package fetch
 
 import "sync"
 
-// place is an account's place in Fetcher.Run: a slot as long as it is online,
-// then one in the line of those that are reported. A nil place holds nothing and
-// waits for nobody.
-type place struct {
-	free  func() // gives the slot back
-	line  *line
-	once  sync.Once
-	ahead <-chan struct{} // closed when the one ahead was reported
-	told  chan<- struct{}
+// workerSlot is an account's worker slot in Fetcher.Run, and after that its place
+// in the order of the reports. A nil workerSlot holds nothing and waits for
+// nobody.
+type workerSlot struct {
+	release  func() // lets another account begin
+	order    *reportOrder
+	once     sync.Once
+	before   <-chan struct{} // closed when the account before was reported
+	reported chan<- struct{}
 }
 
-// offline joins the line and gives the slot back, in this order: the next
-// account comes behind. Only the first call counts.
-func (p *place) offline() {
-	if p == nil {
+// leave takes the next place in the order and releases the slot, one after the
+// other: the next account comes after this one. Only the first call counts.
+func (w *workerSlot) leave() {
+	if w == nil {
 		return
 	}
-	p.once.Do(func() {
-		p.ahead, p.told = p.line.join()
-		p.free()
+	w.once.Do(func() {
+		w.before, w.reported = w.order.join()
+		w.release()
 	})
 }
 
-// tell calls fn when those ahead in the line were reported.
-func (p *place) tell(fn func()) {
-	if p != nil {
-		p.offline()
-		<-p.ahead
-		defer close(p.told)
+// report calls fn when the accounts before this one were reported.
+func (w *workerSlot) report(fn func()) {
+	if w != nil {
+		w.leave()
+		<-w.before
+		defer close(w.reported)
 	}
 	fn()
 }
 
-// line is the order in which accounts are reported. Each in it closes told.
-type line struct {
+// reportOrder is the order in which accounts are reported: that in which they
+// leave their worker slots.
+type reportOrder struct {
 	mu   sync.Mutex
 	last chan struct{}
 }
 
-func newLine() *line {
+func newReportOrder() *reportOrder {
 	none := make(chan struct{})
 	close(none)
-	return &line{last: none}
+	return &reportOrder{last: none}
 }
 
-func (l *line) join() (ahead <-chan struct{}, told chan<- struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// join returns what is closed once the account before was reported, and what is
+// to be closed once this one was.
+func (o *reportOrder) join() (before <-chan struct{}, reported chan<- struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	mine := make(chan struct{})
-	ahead, l.last = l.last, mine
-	return ahead, mine
+	before, o.last = o.last, mine
+	return before, mine
 }

@@ -6,32 +6,32 @@ import (
 	"testing/synctest"
 )
 
-// TestToldInOrder: accounts are told of in the order in which they gave their
-// slots back, whoever is ready first.
-func TestToldInOrder(t *testing.T) {
+// TestReportsInOrder: accounts are reported in the order in which they leave
+// their worker slots, whoever is ready first.
+func TestReportsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told []string
+		var reported []string
 		free := 0
-		line := newLine()
-		add := func() *place { return &place{line: line, free: func() { free++ }} }
+		order := newReportOrder()
+		add := func() *workerSlot { return &workerSlot{order: order, release: func() { free++ }} }
 		first, second, third := add(), add(), add()
-		for _, p := range []*place{first, second, third} {
-			p.offline()
-			p.offline()
+		for _, w := range []*workerSlot{first, second, third} {
+			w.leave()
+			w.leave()
 		}
 		if free != 3 {
-			t.Errorf("%d slots given back, want 3", free)
+			t.Errorf("%d slots released, want 3", free)
 		}
-		go third.tell(func() { told = append(told, "third") })
-		go second.tell(func() { told = append(told, "second") })
+		go third.report(func() { reported = append(reported, "third") })
+		go second.report(func() { reported = append(reported, "second") })
 		synctest.Wait()
-		if told != nil {
-			t.Errorf("told of %q before the first", told)
+		if reported != nil {
+			t.Errorf("reported %q before the first", reported)
 		}
-		first.tell(func() { told = append(told, "first") })
+		first.report(func() { reported = append(reported, "first") })
 		synctest.Wait()
-		if got := strings.Join(told, " "); got != "first second third" {
-			t.Errorf("told of %s", got)
+		if got := strings.Join(reported, " "); got != "first second third" {
+			t.Errorf("reported %s", got)
 		}
 	})
 }

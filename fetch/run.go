@@ -25,8 +25,8 @@ type run struct {
 // poll runs one account. It is offline when the last session has ended and the
 // targets are closed; with an After, of which no two run beside each other, only
 // after that.
-func (f *Fetcher) poll(ctx context.Context, a *Account, p *place) Summary {
-	r := &run{Held: f.prepare(a), offline: p.offline, close: sync.OnceValue(a.closeTargets)}
+func (f *Fetcher) poll(ctx context.Context, a *Account, w *workerSlot) Summary {
+	r := &run{Held: f.prepare(a), offline: w.leave, close: sync.OnceValue(a.closeTargets)}
 	r.sum = Summary{Account: a.Name, Started: r.Journal.Started(), TrustImported: a.Policy.TrustImported, Planned: a.Exactly != nil}
 	began := time.Now()
 	r.Journal.Enter(ledger.Waiting)
@@ -47,7 +47,7 @@ func (f *Fetcher) poll(ctx context.Context, a *Account, p *place) Summary {
 	r.after(ctx)
 	e := Event{Account: a.Name, Progress: r.Journal.Progress(), Summary: &r.sum}
 	e.Stage = ledger.Finished
-	p.tell(func() { f.report(e) })
+	w.report(func() { f.report(e) })
 	return r.sum
 }
 

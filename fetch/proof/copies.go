@@ -4,9 +4,9 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// A server that gives its messages new unique-ids makes a second entry of each,
-// and the one under the old unique-id stays for a while (law 5). Both are about
-// the same delivered copy, which counts once.
+// When a server gives its messages new unique-ids, each has a second entry, and
+// the one under the old unique-id stays for a while (law 5). Both are about the
+// same delivered copy, which counts once.
 
 // copyID is what two entries of one delivered message have in common.
 type copyID struct {
@@ -23,8 +23,8 @@ func copyOf(e *state.Entry) (copyID, bool) {
 	return copyID{e.SHA256, o.At.Unix(), o.Target, o.Receipt}, true
 }
 
-// formerKeys are the unique-ids that messages had before the server gave them
-// others: keys that are not listed any more, whose copy another entry has as well.
+// formerKeys are the keys that messages had before the server gave them new
+// unique-ids: they are not listed any more, and another entry has the same copy.
 func formerKeys(v *state.View) map[state.Key]bool {
 	gone := v.Gone()
 	if len(gone) == 0 {

@@ -18,7 +18,7 @@ type Copy struct {
 	Delivered time.Time
 }
 
-// Inspected is an entry with what its delivered copy tells of it.
+// Inspected is an entry with what the header of its copy shows.
 type Inspected struct {
 	state.Entry
 	// MessageID and Date are from the header; empty and zero without a
@@ -26,8 +26,8 @@ type Inspected struct {
 	MessageID string
 	Date      time.Time
 	Copies    []Copy
-	// Former: the server lists the message under another unique-id by now, which
-	// has an entry of its own.
+	// Former: the server now lists the message under another unique-id, which has
+	// an entry of its own.
 	Former bool
 }
 

@@ -16,10 +16,10 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// A manifest is a list of what was delivered, as JSON, a line a message. Each
-// line holds in prev the SHA-256 of the line before, so that none can be
-// changed, added or removed without changing all that follow; the last line
-// holds the count. Whoever keeps the last line's hash can check the rest.
+// A manifest lists what was delivered, one JSON line for each message and target.
+// Each line has the SHA-256 of the line before in prev: nobody can change, add or
+// remove a line without changing all that follow. The last line has the count.
+// Whoever keeps the hash of the last line can check the rest.
 
 // manifestLine is one message in one target, the head (kind "manifest") or the
 // end (kind "end").
@@ -141,7 +141,7 @@ func CheckManifest(r io.Reader) (messages int, last string, err error) {
 		case l.Prev != prev:
 			return 0, "", fmt.Errorf("line %d does not follow the line before it: one of them was changed, added or removed", n)
 		case ended, (n == 1) != (l.Kind == "manifest"):
-			return 0, "", fmt.Errorf("line %d: is no line of a manifest, or not in its place", n)
+			return 0, "", fmt.Errorf("line %d is not a line of a manifest, or is in the wrong place", n)
 		}
 		if l.Kind == "message" {
 			messages++
@@ -149,7 +149,7 @@ func CheckManifest(r io.Reader) (messages int, last string, err error) {
 		if l.Kind == "end" {
 			ended = true
 			if l.Count == nil || *l.Count != messages {
-				return 0, "", fmt.Errorf("line %d: it lists another number of messages than it says", n)
+				return 0, "", fmt.Errorf("line %d: its count of messages is wrong", n)
 			}
 		}
 		text = state.EscapeJSON(text)
@@ -160,7 +160,7 @@ func CheckManifest(r io.Reader) (messages int, last string, err error) {
 		return 0, "", err
 	}
 	if !ended {
-		return 0, "", errors.New("the last line is missing: it was cut, or the export did not end")
+		return 0, "", errors.New("the last line is missing: the file was cut, or the export did not finish")
 	}
 	return messages, prev, nil
 }

@@ -21,15 +21,15 @@ type PurgeReport struct {
 	// Listed is what the server held at first, Eligible what of it was
 	// delivered and is old enough, Verified what of that was found intact now.
 	Listed, Eligible, Verified int
-	// Deleted were confirmed by QUIT, and Left are those of them that the
-	// last listing still holds: it must be none.
+	// Deleted were confirmed by QUIT. Left are those of them that the last
+	// listing still holds; there should be none.
 	Deleted, Left int
-	// Remaining is what the server holds in the end. Proven means that it was
-	// listed again; else Left is not known, and Remaining is what the first
-	// listing has more than was confirmed.
+	// Remaining is what the server holds in the end. Proven: the server was
+	// listed again. If not, Left is not known, and Remaining is the first listing
+	// less what was confirmed.
 	Remaining int
 	Proven    bool
-	// Unconfirmed are deletions that were asked for and that no QUIT confirmed.
+	// Unconfirmed are deletions that Purge asked for and no QUIT confirmed.
 	Unconfirmed int
 	// Verify are the findings about the eligible messages.
 	Verify VerifyReport
@@ -37,16 +37,16 @@ type PurgeReport struct {
 	Notes []string
 }
 
-// Purge deletes from the server what was delivered, is older than the given
-// age since it was first seen, and is read back intact now. Then it lists
-// again, to prove that it is gone. With dry set it stops before deleting.
-func (p *Prover) Purge(ctx context.Context, a *fetch.Account, older time.Duration, dry bool, tell func(Check)) (rep PurgeReport, err error) {
+// Purge deletes from the server what was delivered, was first seen longer ago
+// than older, and is read back intact now. Then it lists the maildrop again, to
+// prove that these messages are gone. With dry set it deletes nothing.
+func (p *Prover) Purge(ctx context.Context, a *fetch.Account, older time.Duration, dry bool, report func(Check)) (rep PurgeReport, err error) {
 	err = p.hold(ctx, a, func(h *held) error {
 		defer func() { rep.Notes = h.Journal.Notes() }()
 		if err := h.Recover(ctx); err != nil {
 			return err
 		}
-		deletable, err := h.purgeable(ctx, older, &rep, tell)
+		deletable, err := h.purgeable(ctx, older, &rep, report)
 		if err != nil || dry || len(deletable) == 0 {
 			return err
 		}
@@ -56,7 +56,7 @@ func (p *Prover) Purge(ctx context.Context, a *fetch.Account, older time.Duratio
 }
 
 // purgeable lists the maildrop and returns the keys that may go.
-func (h *held) purgeable(ctx context.Context, older time.Duration, rep *PurgeReport, tell func(Check)) (map[state.Key]bool, error) {
+func (h *held) purgeable(ctx context.Context, older time.Duration, rep *PurgeReport, report func(Check)) (map[state.Key]bool, error) {
 	if err := h.Drop.Dialer.Await(ctx, false); err != nil {
 		return nil, err
 	}
@@ -72,15 +72,15 @@ func (h *held) purgeable(ctx context.Context, older time.Duration, rep *PurgeRep
 	rep.Listed, rep.Remaining = len(listed), len(listed)
 	from, now := plan.AgesFrom(&h.Facts, h.Journal.Now(), plan.Built()), h.Journal.Now()
 	entries, err := h.entries(func(e *state.Entry) bool {
-		// What is listed although it was deleted, and could not be compared, may
-		// be another message.
+		// A message that is listed although it was deleted, and could not be
+		// compared, may be another one.
 		return listed[e.Key] && delivered(e) && !mayBeOther(e, compared) && (older == 0 || plan.Age(e.FirstSeen, from, now) >= older)
 	})
 	if err != nil {
 		return nil, err
 	}
 	rep.Eligible = len(entries)
-	good, err := h.verify(ctx, entries, &rep.Verify, tell)
+	good, err := h.verify(ctx, entries, &rep.Verify, report)
 	rep.Verified = len(good)
 	deletable := make(map[state.Key]bool, len(good))
 	for i := range good {
@@ -96,9 +96,9 @@ func mayBeOther(e *state.Entry, compared map[state.Key]bool) bool {
 	return !decided && (e.Asked || !e.Deleted.IsZero())
 }
 
-// delivered reports whether each target of the message has it: by our delivery,
-// or because it had the message already, which verify has to confirm. What was
-// set aside is not there.
+// delivered reports whether each target of the message has it: we delivered it, or
+// the target had it already, which verify has to confirm. A quarantined message
+// is not in its target.
 func delivered(e *state.Entry) bool {
 	for _, o := range e.Outcomes {
 		if o.Status == state.SetAside {
@@ -139,8 +139,8 @@ func (h *held) purge(ctx context.Context, deletable map[state.Key]bool, rep *Pur
 	return rep.stillListed()
 }
 
-// prove lists until nothing of what was deleted is listed, or for as long as it
-// is worth it.
+// prove lists the maildrop until it holds nothing of what was deleted, or until
+// more looks are not worth it.
 func (h *held) prove(ctx context.Context, gone *session.Confirmed) (map[state.Key]bool, error) {
 	for {
 		listed, err := h.listedKeys(ctx, nil)
@@ -161,9 +161,8 @@ func (h *held) prove(ctx context.Context, gone *session.Confirmed) (map[state.Ke
 	}
 }
 
-// stillListed is the error of a purge after which messages are listed whose
-// deletion was confirmed: the server is slow if some are gone, else it does not
-// do what it says.
+// stillListed is the error if the server still lists messages whose deletion it
+// confirmed. If some are gone, it is slow; if none is, it does not delete.
 func (rep *PurgeReport) stillListed() error {
 	gone := rep.Deleted - rep.Left
 	switch {

@@ -12,19 +12,18 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// Report is the account of a migration: what is here, what is there, and
-// whether the maildrop can be closed.
+// Report shows how far a migration is: what is delivered, what the server holds,
+// and whether the maildrop can be closed.
 type Report struct {
 	Account, ID string
 	At          time.Time
-	// Known is how many messages the state holds; Delivered are in every
-	// target, Verified of them were read back intact, SetAside were refused by
-	// a target and put aside, AsideVerified of them read back intact from
-	// there, Incomplete lack a target. Elsewhere were marked as seen or taken
-	// over from another program: not delivered here.
+	// Known is how many messages the state holds. Delivered are in every target,
+	// and Verified of them were read back intact. SetAside are quarantined, and
+	// AsideVerified of them were read back intact from there. Incomplete lack a
+	// target. Elsewhere were marked as seen or imported: not delivered by us.
 	Known, Delivered, Verified, SetAside, AsideVerified, Incomplete, Elsewhere int
-	// Bytes is what was delivered here; Deleted is how many of it were
-	// deleted from the server.
+	// Bytes is the size of what was delivered; Deleted is how many of these
+	// messages were deleted from the server.
 	Bytes   int64
 	Deleted int
 	// First and Last are the dates of the oldest and newest message.
@@ -35,13 +34,14 @@ type Report struct {
 	Sizes []SizeClass
 	// Largest are the largest messages.
 	Largest []Inspected
-	// Failures are what failed and was not delivered since; Aside are the
-	// messages set aside.
+	// Failures are messages that failed and were not delivered since; Aside are
+	// the quarantined ones.
 	Failures []state.Failure
 	Aside    []Inspected
-	// Server is what the server holds now; nil if it was not asked.
+	// Server is what the server holds now; nil if it was not listed.
 	Server *ServerSide
-	// Reasons say why the account cannot be closed safely; none: it can.
+	// Reasons say why the account cannot be closed safely. It can if there are
+	// none.
 	Reasons []string
 	// Notes are what a person should know even if it can be closed.
 	Notes []string
@@ -51,11 +51,11 @@ type Report struct {
 
 // ServerSide compares the maildrop with the state.
 type ServerSide struct {
-	// Listed is how many messages there are; Here of them are delivered or set
-	// aside, and verified, Unverified not verified, New never fetched, Other
-	// the rest (incomplete, or marked as seen). Unclear are under the unique-id of
-	// one that was to be deleted, and could not be compared with it; of the others,
-	// StillListed are messages whose deletion the server confirmed.
+	// Listed is how many messages there are. Here are delivered or quarantined,
+	// and verified; Unverified are not verified; New were never fetched. Unclear
+	// have the unique-id of one that was to be deleted, and could not be compared
+	// with it. Other are the rest (incomplete, or marked as seen). StillListed are
+	// messages whose deletion the server confirmed.
 	Listed      int   `json:"listed"`
 	Here        int   `json:"here"`
 	Unverified  int   `json:"unverified"`
@@ -87,8 +87,8 @@ func (r *Report) Safe() bool { return len(r.Reasons) == 0 }
 // largest is how many of the largest messages a report names.
 const largest = 10
 
-// Report gathers the report of an account. With online set it lists the
-// maildrop, without which it cannot be called safe.
+// Report makes the report of an account. With online set it lists the maildrop;
+// without that list the account is not safe to close.
 func (p *Prover) Report(ctx context.Context, a *fetch.Account, online bool) (*Report, error) {
 	rep := &Report{Account: a.Name, ID: a.ID}
 	err := p.hold(ctx, a, func(h *held) error {
@@ -262,9 +262,8 @@ func (rep *Report) judgeServer() {
 	}
 }
 
-// judge collects what else speaks against closing the account. A message that
-// a target refused is here all the same if its copy in the quarantine was read
-// back; a person should know of it.
+// judge adds the other reasons not to close the account. A quarantined message
+// whose copy was read back is none, but a person should know of it.
 func (rep *Report) judge() {
 	rep.because(rep.Incomplete, "%s missing in a target: run `mailhaul fetch`")
 	rep.because(rep.SetAside-rep.AsideVerified, "%s refused by a target, and not verified in the quarantine: run `mailhaul verify`")

@@ -11,18 +11,18 @@ import (
 
 // ServerReport is the outcome of VerifyServer.
 type ServerReport struct {
-	// Listed is what the server holds; Same of it equals what was delivered,
-	// Differs does not, Unknown was never delivered, Refused could not be
-	// retrieved. Marked of the Same differ in fields that servers add to the
-	// messages they keep (Status, X-UIDL, ...), which are left out.
+	// Listed is how many messages the server holds. Of these, Same equal what was
+	// delivered, Differs do not, Unknown were never delivered, and the server did
+	// not send Refused. Of the Same, Marked differ in fields that servers add to
+	// messages (Status, X-UIDL, ...) and that do not count.
 	Listed, Same, Differs, Unknown, Refused, Marked int
 }
 
 // VerifyServer retrieves each listed message once more and compares its
-// SHA-256 with what was delivered. It stores and deletes nothing. Messages
-// delivered with an added trace field (Policy.Received) differ by that field
-// and cannot be compared.
-func (p *Prover) VerifyServer(ctx context.Context, a *fetch.Account, tell func(uid string, same bool)) (rep ServerReport, err error) {
+// SHA-256 with what was delivered. It stores and deletes nothing. Messages that
+// were delivered with a trace field (Policy.Received) differ by that field and
+// cannot be compared.
+func (p *Prover) VerifyServer(ctx context.Context, a *fetch.Account, report func(uid string, same bool)) (rep ServerReport, err error) {
 	err = p.hold(ctx, a, func(h *held) error {
 		if err := h.Drop.Dialer.Await(ctx, false); err != nil {
 			return err
@@ -35,7 +35,7 @@ func (p *Prover) VerifyServer(ctx context.Context, a *fetch.Account, tell func(u
 		rep.Listed = len(items)
 		known := h.summed(items)
 		rep.Unknown = len(items) - len(known)
-		if err := h.compareServer(ctx, s, known, &rep, tell); err != nil {
+		if err := h.compareServer(ctx, s, known, &rep, report); err != nil {
 			return err
 		}
 		return s.Client.Quit(ctx)
@@ -53,7 +53,7 @@ func (h *held) summed(items []plan.Item) (known []plan.Item) {
 	return known
 }
 
-func (h *held) compareServer(ctx context.Context, s *session.Session, items []plan.Item, rep *ServerReport, tell func(string, bool)) error {
+func (h *held) compareServer(ctx context.Context, s *session.Session, items []plan.Item, rep *ServerReport, report func(string, bool)) error {
 	rep.Refused = len(items)
 	return s.LookAt(ctx, items, func(i int, sums session.Sums) {
 		rep.Refused--
@@ -68,6 +68,6 @@ func (h *held) compareServer(ctx context.Context, s *session.Session, items []pl
 		default:
 			rep.Same++
 		}
-		tell(items[i].UID, same)
+		report(items[i].UID, same)
 	})
 }

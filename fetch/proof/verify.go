@@ -29,7 +29,7 @@ type Holder interface {
 	Holds(ctx context.Context, receipt string, sum [sha256.Size]byte) (where string, held bool, err error)
 }
 
-// Finding is what verify found out about one copy of a message.
+// Finding is what Verify found about one copy of a message.
 type Finding uint8
 
 const (
@@ -39,16 +39,15 @@ const (
 	Missing
 	// Altered: it is there and differs.
 	Altered
-	// Unreadable: it could not be read now.
+	// Unreadable: it cannot be read at present.
 	Unreadable
 	// NoReadBack: the target (a relay, a command) cannot be read back.
 	NoReadBack
-	// NoSum: the message was not delivered by us, nothing is known of it.
+	// NoSum: mailhaul did not deliver the message and knows nothing of it.
 	NoSum
 	// StandIn: it was skipped as a duplicate of a message that differs from it.
 	StandIn
-	// TargetGone: the target itself is not there, so nothing is known of what
-	// it holds.
+	// TargetGone: the target itself is not there. What it holds is not known.
 	TargetGone
 )
 
@@ -69,18 +68,18 @@ type Check struct {
 
 // VerifyReport counts the findings of one account.
 type VerifyReport struct {
-	// Messages is how many entries were looked at and Verified how many have
-	// every readable copy intact, and at least one.
+	// Messages is how many entries were checked. Verified is how many of them
+	// have a copy that can be read back, and all such copies intact.
 	Messages, Verified int
 	// Counts are copies by finding.
 	Counts [TargetGone + 1]int
-	// Gone are the targets that are not there, as when their volume is not
-	// mounted, with the number of copies in each.
+	// Gone is the number of copies in each target that is not there, for example
+	// because its volume is not mounted.
 	Gone map[string]int
 }
 
-// OK reports whether no copy is missing, altered or unreadable, and no target
-// gone.
+// OK reports whether no copy is missing, altered or unreadable, and every target
+// is there.
 func (v *VerifyReport) OK() bool {
 	return v.Counts[Missing]+v.Counts[Altered]+v.Counts[Unreadable]+v.Counts[TargetGone] == 0
 }
@@ -89,22 +88,22 @@ func (v *VerifyReport) OK() bool {
 const verifyBatch = 1000
 
 // Verify reads back what the account's targets hold, compares its SHA-256 with
-// what was delivered, and records which messages are verified. Each copy that
-// is not intact is told to tell.
-func (p *Prover) Verify(ctx context.Context, a *fetch.Account, tell func(Check)) (rep VerifyReport, err error) {
+// what was delivered, and records which messages are verified. It calls report
+// for each copy that is not intact.
+func (p *Prover) Verify(ctx context.Context, a *fetch.Account, report func(Check)) (rep VerifyReport, err error) {
 	err = p.hold(ctx, a, func(h *held) error {
 		entries, err := h.entries(func(e *state.Entry) bool { return e.Source == state.Fetched })
 		if err != nil {
 			return err
 		}
-		_, err = h.verify(ctx, entries, &rep, tell)
+		_, err = h.verify(ctx, entries, &rep, report)
 		return err
 	})
 	return rep, err
 }
 
 // verify checks the entries, records the outcome and returns those verified.
-func (h *held) verify(ctx context.Context, entries []state.Entry, rep *VerifyReport, tell func(Check)) ([]state.Entry, error) {
+func (h *held) verify(ctx context.Context, entries []state.Entry, rep *VerifyReport, report func(Check)) ([]state.Entry, error) {
 	var former map[state.Key]bool
 	err := h.DB.View(func(v *state.View) error {
 		former = formerKeys(v)
@@ -120,7 +119,7 @@ func (h *held) verify(ctx context.Context, entries []state.Entry, rep *VerifyRep
 		}
 		e := &entries[i]
 		was := e.Verified
-		into, say := rep, tell
+		into, say := rep, report
 		if former[e.Key] { // its copy counts under another key
 			into, say = &VerifyReport{}, func(Check) {}
 		}
@@ -143,10 +142,10 @@ func (h *held) verify(ctx context.Context, entries []state.Entry, rep *VerifyRep
 	return good, nil
 }
 
-// verifyEntry checks each copy of one message. It is verified if every copy
-// that can be read back is intact, and one can. It is not known if a target is
-// gone.
-func (h *held) verifyEntry(ctx context.Context, e *state.Entry, rep *VerifyReport, tell func(Check)) (verified, known bool) {
+// verifyEntry checks each copy of one message. The message is verified if it has
+// copies that can be read back and all of them are intact. That is not known
+// while a target is gone.
+func (h *held) verifyEntry(ctx context.Context, e *state.Entry, rep *VerifyReport, report func(Check)) (verified, known bool) {
 	rep.Messages++
 	intact, bad, gone := 0, false, false
 	for _, o := range e.Outcomes {
@@ -158,15 +157,15 @@ func (h *held) verifyEntry(ctx context.Context, e *state.Entry, rep *VerifyRepor
 			intact++
 		case NoReadBack, NoSum:
 		case StandIn:
-			bad = true // nothing is wrong with what is there, but it is not this one
+			bad = true // what is there is intact, but it is another message
 		case TargetGone:
 			gone = true
 			if target := h.heldBy(o); rep.missed(target) {
-				tell(Check{Target: target, Finding: c.Finding, Err: c.Err})
+				report(Check{Target: target, Finding: c.Finding, Err: c.Err})
 			}
 		default:
 			bad = true
-			tell(c)
+			report(c)
 		}
 	}
 	if bad || gone || intact == 0 {
