@@ -39,8 +39,25 @@ type Item struct {
 	// SetAside are targets that refused it for good: it goes to the quarantine
 	// in their place.
 	SetAside []string
+	Tries
+	// Delete: the server is to delete it once it is delivered.
+	Delete bool
+	// Rule is why; NoRule if it stays.
+	Rule Rule
+	// Why is the reason of a skipped item.
+	Why Reason
+	// Rejected: it is retrieved a second time, for the quarantine alone.
+	Rejected bool
+	// Named: its key is known although the listing has no unique-ids.
+	Named bool
+}
+
+// Tries are what earlier failures mean for an item.
+type Tries struct {
 	// Paused are targets that failed before and whose next try is not due.
 	Paused []string
+	// Until is when a pausing item is due.
+	Until time.Time
 	// Served are recipients, by target, that already have the message.
 	Served map[string][]string
 	// Tried is when it last failed, in any target; zero: it did not.
@@ -48,18 +65,6 @@ type Item struct {
 	// Suspect: a session broke at it, or its body was in doubt. It is tried last
 	// and alone.
 	Suspect bool
-	// Delete: the server is to delete it once it is delivered.
-	Delete bool
-	// Rule is why; NoRule if it stays.
-	Rule Rule
-	// Why is the reason of a skipped item.
-	Why Reason
-	// Until is when a pausing item is due.
-	Until time.Time
-	// Rejected: it is retrieved a second time, for the quarantine alone.
-	Rejected bool
-	// Named: its key is known although the listing has no unique-ids.
-	Named bool
 }
 
 // Messages are the items in the form that package pop3 takes.

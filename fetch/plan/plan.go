@@ -31,15 +31,19 @@ type Plan struct {
 	Delete []Item
 	// Skip are messages that are neither seen nor retrieved.
 	Skip []Item
-	// Gone are keys that were listed before and are no longer, Back those
-	// that are listed again, and Expire those unlisted for so long that they
-	// are forgotten.
+	Changes
+}
+
+// Changes are keys in the state, by what a listing shows of them.
+type Changes struct {
+	// Gone were listed before and are no longer, Back are listed again, and Expire
+	// are unlisted for so long that they are forgotten.
 	Gone, Back, Expire []state.Key
-	// Asked and Vanished are keys whose deletion was asked for and not confirmed:
-	// those that are listed, and not compared yet, and those that are not.
+	// Asked and Vanished are those whose deletion was asked for and not confirmed:
+	// Asked are listed, and not compared yet; Vanished are not listed.
 	Asked, Vanished []state.Key
-	// Unfail are keys with a failure on record that the server does not list
-	// any more: there is nothing left to try again.
+	// Unfail have a failure on record, and the server does not list them any more:
+	// there is nothing left to try again.
 	Unfail []state.Key
 }
 
