@@ -20,8 +20,8 @@ import (
 func madeUp(n, years int, trouble bool) *proof.Report {
 	r := rand.New(rand.NewPCG(1, 2))
 	end := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
-	rep := &proof.Report{Account: "old-provider", ID: "alice@pop.example.org", At: end, Known: n, Delivered: n, Verified: n, Deleted: n - 12,
-		First: end.AddDate(-years, 0, 0), Last: end, Server: &proof.ServerSide{Listed: 12, Here: 12, Size: 345678}}
+	rep := &proof.Report{Account: "old-provider", ID: "alice@pop.example.org", At: end, Counts: proof.Counts{Known: n, Delivered: n, Verified: n, Deleted: n - 12},
+		Dates: proof.Dates{First: end.AddDate(-years, 0, 0), Last: end}, Server: &proof.ServerSide{Listed: 12, Here: 12, Size: 345678}}
 	for m := range years * 12 {
 		count := n * 2 * (m + 1) / (years * 12 * (years*12 + 1)) * (50 + r.IntN(100)) / 100
 		size := int64(count) * int64(20_000+r.IntN(60_000))

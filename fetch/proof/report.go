@@ -17,19 +17,8 @@ import (
 type Report struct {
 	Account, ID string
 	At          time.Time
-	// Known is how many messages the state holds. Delivered are in every target,
-	// and Verified of them were read back intact. SetAside are quarantined, and
-	// AsideVerified of them were read back intact from there. Incomplete lack a
-	// target. Elsewhere were marked as seen or imported: not delivered by us.
-	Known, Delivered, Verified, SetAside, AsideVerified, Incomplete, Elsewhere int
-	// Bytes is the size of what was delivered; Deleted is how many of these
-	// messages were deleted from the server.
-	Bytes   int64
-	Deleted int
-	// First and Last are the dates of the oldest and newest message.
-	First, Last time.Time
-	// Months are in order, without those that have no message.
-	Months []Month
+	Counts
+	Dates
 	// Sizes count messages by size; nil without a message.
 	Sizes []SizeClass
 	// Largest are the largest messages.
@@ -45,8 +34,27 @@ type Report struct {
 	Reasons []string
 	// Notes are what a person should know even if it can be closed.
 	Notes []string
-	// windowed: the server lists only a part of the maildrop.
-	windowed bool
+}
+
+// Counts count messages by what became of them.
+type Counts struct {
+	// Known is how many messages the state holds. Delivered are in every target,
+	// and Verified of them were read back intact. SetAside are quarantined, and
+	// AsideVerified of them were read back intact from there. Incomplete lack a
+	// target. Elsewhere were marked as seen or imported: not delivered by us.
+	Known, Delivered, Verified, SetAside, AsideVerified, Incomplete, Elsewhere int
+	// Bytes is the size of what was delivered; Deleted is how many of these
+	// messages were deleted from the server.
+	Bytes   int64
+	Deleted int
+}
+
+// Dates are those of the messages.
+type Dates struct {
+	// First and Last are the dates of the oldest and newest message.
+	First, Last time.Time
+	// Months are in order, without those that have no message.
+	Months []Month
 }
 
 // ServerSide compares the maildrop with the state.
@@ -64,6 +72,8 @@ type ServerSide struct {
 	Unclear     int   `json:"unclear"`
 	StillListed int   `json:"still_listed"`
 	Size        int64 `json:"size"`
+
+	windowed bool // the server lists only a part of the maildrop
 }
 
 // Month counts the messages of one month.
@@ -222,7 +232,7 @@ func (h *held) serverSide(ctx context.Context, rep *Report) (*ServerSide, error)
 	if session.Gmail(s.Client) {
 		rep.Notes = append(rep.Notes, "Gmail lists only what was not fetched by POP before, by its settings: see docs/switching.md")
 	}
-	rep.windowed = h.Facts.Window > 0 && side.Listed >= h.Facts.Window
+	side.windowed = h.Facts.Window > 0 && side.Listed >= h.Facts.Window
 	for i := range items {
 		side.Size += max(items[i].Size, 0)
 		e, ok := h.Drop.Book.Entry(items[i].Key)
@@ -255,7 +265,7 @@ func (rep *Report) judgeServer() {
 		rep.Notes = append(rep.Notes, fmt.Sprintf("%d of the %s that were deleted %s still listed: some providers archive instead of deleting, by a setting", s.StillListed, ledger.Counted(rep.Deleted, "message"), ledger.IsAre(s.StillListed)))
 	}
 	switch {
-	case rep.windowed:
+	case s.windowed:
 		rep.Reasons = append(rep.Reasons, fmt.Sprintf("the server lists only %d messages at a time: run `mailhaul purge` and `mailhaul fetch` until it lists none", s.Listed))
 	case s.Listed >= session.WindowSuspect:
 		rep.Notes = append(rep.Notes, "some servers list only a part of the mailbox: after `mailhaul purge`, a new report shows whether more comes")
