@@ -41,8 +41,8 @@ func TestRecipientRule(t *testing.T) {
 		{header.Envelope{Header: "X-Original-To"}, ""},
 	}
 	for _, tc := range tests {
-		end := header.End([]byte(text))
-		got, ok := header.Header(text[:end]).Recipient(tc.rule)
+		h, _ := header.Of([]byte(text))
+		got, ok := h.Recipient(tc.rule)
 		if ok != (tc.want != "") || ok && got != tc.want {
 			t.Errorf("%+v: got %q, %v, want %q", tc.rule, got, ok, tc.want)
 		}

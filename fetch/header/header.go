@@ -33,27 +33,29 @@ func Read(r *bufio.Reader) (Header, error) {
 	for n := 1024; ; n *= 2 {
 		n = min(n, MaxSize)
 		b, err := r.Peek(n)
-		if end := End(b); end >= 0 {
-			return Header(b[:end]), nil
+		h, whole := Of(b)
+		if whole {
+			return h, nil
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
 		if err != nil || n == MaxSize {
-			return Header(b), nil
+			return h, nil
 		}
 	}
 }
 
-// End returns the length of the header with its empty line, or -1.
-func End(b []byte) int {
+// Of is the header of a message that begins with b, and whether it is whole: b
+// has its empty line.
+func Of(b []byte) (h Header, whole bool) {
 	if len(b) > 0 && b[0] == '\n' {
-		return 1
+		return Header(b[:1]), true
 	}
 	if i := bytes.Index(b, []byte("\n\n")); i >= 0 {
-		return i + 2
+		return Header(b[:i+2]), true
 	}
-	return -1
+	return Header(b), false
 }
 
 // fields yields the fields in order: the name as written and the value with

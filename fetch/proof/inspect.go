@@ -3,7 +3,6 @@ package proof
 import (
 	"context"
 	"errors"
-	"io"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/header"
@@ -60,7 +59,7 @@ func (h *held) inspectEntry(ctx context.Context, e state.Entry) Inspected {
 			where, err := reader.Copy(ctx, &start, o.Receipt, e.SHA256)
 			if err == nil || errors.Is(err, errEnough) {
 				c.Where = where
-				in.read(start.header())
+				in.read(start.b)
 			}
 		}
 		in.Copies = append(in.Copies, c)
@@ -68,7 +67,8 @@ func (h *held) inspectEntry(ctx context.Context, e state.Entry) Inspected {
 	return in
 }
 
-func (in *Inspected) read(h header.Header) {
+func (in *Inspected) read(start []byte) {
+	h, _ := header.Of(start)
 	in.MessageID, _ = h.Get("Message-ID", 1)
 	in.Date = h.Date(time.Time{})
 }
@@ -82,17 +82,8 @@ type headWriter struct{ b []byte }
 
 func (w *headWriter) Write(p []byte) (int, error) {
 	w.b = append(w.b, p[:min(len(p), header.MaxSize-len(w.b))]...)
-	if header.End(w.b) >= 0 || len(w.b) >= header.MaxSize {
+	if _, whole := header.Of(w.b); whole || len(w.b) >= header.MaxSize {
 		return 0, errEnough
 	}
 	return len(p), nil
 }
-
-func (w *headWriter) header() header.Header {
-	if end := header.End(w.b); end >= 0 {
-		return header.Header(w.b[:end])
-	}
-	return header.Header(w.b)
-}
-
-var _ io.Writer = (*headWriter)(nil)
