@@ -37,7 +37,7 @@ func newToyRun(t *testing.T, dir string, crash func()) *toyRun {
 func (r *toyRun) options() config.Options { return config.Options{Targets: r.table.Kinds()} }
 
 // account is that of the configuration, with all that the command makes of it.
-func (r *toyRun) account() (*config.Account, *fetch.Account, *fetch.Fetcher) {
+func (r *toyRun) account() (*config.Account, *fetch.Account, *proof.Prover) {
 	r.t.Helper()
 	conf, err := config.Load(filepath.Join(r.dir, "config.yaml"), r.options())
 	if err != nil {
@@ -49,13 +49,13 @@ func (r *toyRun) account() (*config.Account, *fetch.Account, *fetch.Fetcher) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return conf.Accounts[0], a, &fetch.Fetcher{StateDir: b.StateDir, Recover: r.table.Recoverers(), ReadBack: b.ReadBack(conf.Accounts)}
+	return conf.Accounts[0], a, &proof.Prover{Fetcher: &fetch.Fetcher{StateDir: b.StateDir, Recover: r.table.Recoverers()}, ReadBack: b.ReadBack(conf.Accounts)}
 }
 
 func (r *toyRun) fetch() fetch.Summary {
 	r.t.Helper()
-	_, a, f := r.account()
-	return f.Run(r.t.Context(), []*fetch.Account{a})[0]
+	_, a, p := r.account()
+	return p.Fetcher.Run(r.t.Context(), []*fetch.Account{a})[0]
 }
 
 // TestToyChild is killed before its first message becomes visible.
@@ -141,8 +141,8 @@ func (r *toyRun) crashAndRecover() {
 	if sum := r.fetch(); sum.Err != nil || sum.Fetched+visible() == 0 || visible() != 3 {
 		r.t.Errorf("%d files, %+v", visible(), sum)
 	}
-	_, fa, f := r.account()
-	rep, err := f.Verify(context.Background(), fa, func(c proof.Check) { r.t.Errorf("%+v", c) })
+	_, fa, p := r.account()
+	rep, err := p.Verify(context.Background(), fa, func(c proof.Check) { r.t.Errorf("%+v", c) })
 	if err != nil || !rep.OK() || rep.Counts[proof.Intact] != 3 {
 		r.t.Errorf("%v %+v", err, rep)
 	}

@@ -1,5 +1,5 @@
 // Package header reads the header of a message: its dates and addresses, a
-// fingerprint that tells it from others, and what servers add to it.
+// fingerprint that identifies it, and what servers add to it.
 package header
 
 import (
@@ -131,7 +131,7 @@ func unfold(b, v []byte) []byte {
 // session to session and when a provider moves a mailbox.
 var identifying = []string{"message-id", "date", "from", "to", "subject"}
 
-// Fingerprint tells messages apart where UIDs cannot. Without Message-ID and
+// Fingerprint identifies a message where UIDs cannot. Without Message-ID and
 // Date, as some devices write, the other fields are the same in many messages:
 // it is then taken over the whole header, which has the times of its way.
 func (h Header) Fingerprint() state.Fingerprint {
@@ -153,7 +153,7 @@ func (h Header) Fingerprint() state.Fingerprint {
 }
 
 // Date says when the message was received: the date of its topmost Received
-// field, else of its Date field, else what the caller says. Dates before 1980
+// field, else of its Date field, else otherwise. Dates before 1980
 // or more than a day ahead are not believed.
 func (h Header) Date(otherwise time.Time) time.Time {
 	if v, ok := h.Get("Received", 1); ok {
@@ -212,7 +212,7 @@ func address(v string) string {
 	v = strings.TrimSpace(v)
 	if before, rest, ok := strings.Cut(v, "<"); ok {
 		if strings.Contains(before, ">") || strings.Contains(rest, "<") {
-			return "" // what is meant cannot be told
+			return "" // it is ambiguous
 		}
 		v, _, _ = strings.Cut(rest, ">")
 	}

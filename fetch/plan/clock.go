@@ -16,7 +16,7 @@ const (
 	// clockStep is how far a clock may be set back without a time on record
 	// being one of the future.
 	clockStep = 5 * time.Minute
-	// longestGap is how far apart two runs may be before it cannot be told
+	// longestGap is how far apart two runs may be. Beyond it we cannot know
 	// whether nobody called us or the clock was set.
 	longestGap = 45 * 24 * time.Hour
 	// longestPause bounds every pause of a failed message.

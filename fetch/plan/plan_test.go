@@ -87,7 +87,7 @@ func briefOf(p *Plan) (b brief) {
 			s += " has " + t
 		}
 		for _, t := range it.SetAside {
-			s += " aside " + t
+			s += " quarantined for " + t
 		}
 		b.Retrieve = append(b.Retrieve, s)
 	}
@@ -116,8 +116,8 @@ func keyText(k state.Key) string {
 func TestDiff(t *testing.T) {
 	t.Parallel()
 	incomplete := state.Entry{Key: "a", FirstSeen: daysAgo(1), Outcomes: []state.Outcome{{Target: "m"}}}
-	aside := seen("a", daysAgo(9))
-	aside.Outcomes[0].Status = state.SetAside
+	quarantined := seen("a", daysAgo(9))
+	quarantined.Outcomes[0].Status = state.SetAside
 	marked, imported := seen("a", daysAgo(9)), seen("a", daysAgo(9))
 	marked.Source, marked.Outcomes = state.Marked, nil
 	imported.Source, imported.Outcomes = state.Imported, nil
@@ -167,7 +167,7 @@ func TestDiff(t *testing.T) {
 		{name: "keep none, imported", known: []state.Entry{imported}, list: msgs("a"), p: Policy{Keep: Keep{None: true}}, want: brief{Known: 1}},
 		{name: "keep none, imported and trusted", known: []state.Entry{imported}, list: msgs("a"), p: Policy{Keep: Keep{None: true}, TrustImported: true},
 			want: brief{Known: 1, Delete: []string{"a"}}},
-		{name: "keep none, set aside", known: []state.Entry{aside}, list: msgs("a"), p: Policy{Keep: Keep{None: true}}, want: brief{Known: 1}},
+		{name: "keep none, quarantined", known: []state.Entry{quarantined}, list: msgs("a"), p: Policy{Keep: Keep{None: true}}, want: brief{Known: 1}},
 		{name: "keep none, gmail recent", known: []state.Entry{seen("a", daysAgo(1))}, list: msgs("a", "b"), p: Policy{Keep: Keep{None: true}, Gmail: GmailRecent},
 			want: brief{Known: 1, Retrieve: []string{"b"}}},
 		{name: "keep days", known: []state.Entry{seen("a", daysAgo(14)), seen("b", daysAgo(15))}, list: msgs("a", "b", "c"), p: Policy{Keep: Keep{Days: 14}},
@@ -190,9 +190,9 @@ func TestDiff(t *testing.T) {
 		{name: "due", also: fail("m", 3, noon, false), list: msgs("a"), p: Policy{OnReject: KeepOnServer}, want: brief{Retrieve: []string{"a"}}},
 		{name: "the server refuses it", also: fail("", 9, noon.Add(time.Hour), false), list: msgs("a"), want: brief{Skip: []string{"a failed before, waiting"}}},
 		{name: "refused for good", also: fail("m", 1, noon.Add(time.Hour), true), list: msgs("a"), p: Policy{Keep: Keep{None: true}},
-			want: brief{Retrieve: []string{"a then delete aside m"}}},
-		{name: "poison", also: fail("m", 3, noon.Add(time.Hour), false), list: msgs("a"), want: brief{Retrieve: []string{"a aside m"}}},
-		{name: "not yet poison", also: fail("m", 3, noon.Add(-time.Hour), false), list: msgs("a"), p: Policy{Poison: 4}, want: brief{Retrieve: []string{"a"}}},
+			want: brief{Retrieve: []string{"a then delete quarantined for m"}}},
+		{name: "repeated failure", also: fail("m", 3, noon.Add(time.Hour), false), list: msgs("a"), want: brief{Retrieve: []string{"a quarantined for m"}}},
+		{name: "not yet often enough", also: fail("m", 3, noon.Add(-time.Hour), false), list: msgs("a"), p: Policy{Poison: 4}, want: brief{Retrieve: []string{"a"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -259,7 +259,7 @@ func randomWorld(r *rand.Rand) planWorld {
 	return w
 }
 
-// naive says the same as Diff in the plainest way: one message at a time, with
+// naive does the same as Diff in the plainest way: one message at a time, with
 // maps, and rules as sentences.
 func naive(w planWorld) (b brief) {
 	entries := make(map[state.Key]state.Entry)
@@ -272,7 +272,7 @@ func naive(w planWorld) (b brief) {
 		keys[i] = state.NewKey(m.UID, nth[m.UID])
 		nth[m.UID]++
 	}
-	doomed := naiveDoomed(w, keys, entries)
+	deletes := naiveDeletes(w, keys, entries)
 	room := w.l.Messages // for messages of which no target has a copy
 	if room == 0 {
 		room = len(w.list)
@@ -297,7 +297,7 @@ func naive(w planWorld) (b brief) {
 		switch {
 		case known && e.Done && !w.p.All:
 			b.Known++
-			if doomed[i] && mayDelete {
+			if deletes[i] && mayDelete {
 				b.Delete = append(b.Delete, text)
 			}
 		case w.p.MaxSize > 0 && m.Size > w.p.MaxSize:
@@ -306,7 +306,7 @@ func naive(w planWorld) (b brief) {
 			b.Skip = append(b.Skip, text+" over limit")
 		default:
 			*left--
-			if doomed[i] && (w.p.All || mayDelete || !known) {
+			if deletes[i] && (w.p.All || mayDelete || !known) {
 				text += " then delete"
 			}
 			if known && !w.p.All {
@@ -334,10 +334,10 @@ func naiveGone(w planWorld, keys []state.Key) (gone, back, expire []string) {
 	return gone, back, expire
 }
 
-// naiveDoomed counts, for each message, the newer ones.
-func naiveDoomed(w planWorld, keys []state.Key, entries map[state.Key]state.Entry) []bool {
+// naiveDeletes counts, for each message, the newer ones.
+func naiveDeletes(w planWorld, keys []state.Key, entries map[state.Key]state.Entry) []bool {
 	k := w.p.Keep
-	doomed := make([]bool, len(keys))
+	deletes := make([]bool, len(keys))
 	newer := func(i, j int) bool { // is i newer than j
 		a, b := entries[keys[i]].FirstSeen, entries[keys[j]].FirstSeen
 		switch {
@@ -358,8 +358,8 @@ func naiveDoomed(w planWorld, keys []state.Key, entries map[state.Key]state.Entr
 		}
 		first := entries[keys[i]].FirstSeen
 		old := k.Days > 0 && !first.IsZero() && noon.Sub(first) > time.Duration(k.Days)*24*time.Hour
-		doomed[i] = k.None || old || k.Newest > 0 && rank >= k.Newest
-		if !doomed[i] {
+		deletes[i] = k.None || old || k.Newest > 0 && rank >= k.Newest
+		if !deletes[i] {
 			total += max(w.list[i].Size, 0)
 		}
 	}
@@ -368,17 +368,17 @@ func naiveDoomed(w planWorld, keys []state.Key, entries map[state.Key]state.Entr
 		for i := range keys {
 			e, known := entries[keys[i]]
 			deletable := known && e.Outcomes[0].Status == state.Delivered && (e.Source == state.Fetched || w.p.TrustImported && e.Source == state.Imported)
-			if !doomed[i] && deletable && (oldest < 0 || newer(oldest, i)) {
+			if !deletes[i] && deletable && (oldest < 0 || newer(oldest, i)) {
 				oldest = i
 			}
 		}
 		if oldest < 0 {
 			break
 		}
-		doomed[oldest] = true
+		deletes[oldest] = true
 		total -= max(w.list[oldest].Size, 0)
 	}
-	return doomed
+	return deletes
 }
 
 // TestDiffAgainstModel compares Diff with the naive model on random worlds.

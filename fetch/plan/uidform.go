@@ -78,7 +78,7 @@ func gmailUID(uid string) (counter64, bool) {
 }
 
 // A validity is the time at which the counter was started. In a listing of one
-// message only a small number tells it from a hash.
+// message only a small number shows that it is no hash.
 const (
 	sometime = 946684800 // 2000-01-01
 	farAway  = 1 << 31

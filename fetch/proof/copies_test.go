@@ -16,8 +16,8 @@ import (
 func TestRecognisedCountsOnce(t *testing.T) {
 	t.Parallel()
 	g := fetchtest.NewFetched(t, 5)
-	for turn := range 2 {
-		g.Drop.Rename(func(uid string) string { return fmt.Sprint("moved", turn, uid) })
+	for round := range 2 {
+		g.Drop.Rename(func(uid string) string { return fmt.Sprint("moved", round, uid) })
 		if s := g.Run(); s.Err != nil || s.Fetched != 0 {
 			t.Fatalf("%+v", s)
 		}

@@ -125,7 +125,7 @@ func stamped(t time.Time) *time.Time {
 }
 
 // CheckManifest follows the chain of a manifest and returns how many messages
-// it lists and the hash of its last line. The error names the first line that
+// it lists and the hash of its last line. The error has the first line that
 // does not fit.
 func CheckManifest(r io.Reader) (messages int, last string, err error) {
 	s := bufio.NewScanner(r)

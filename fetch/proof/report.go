@@ -136,9 +136,9 @@ func (rep *Report) add(in *Inspected, months map[string]*Month) {
 	if !in.Deleted.IsZero() {
 		rep.Deleted++
 	}
-	aside := false
+	quarantined := false
 	for _, c := range in.Copies {
-		aside = aside || c.Status == state.SetAside
+		quarantined = quarantined || c.Status == state.SetAside
 	}
 	switch {
 	case in.Source != state.Fetched:
@@ -146,7 +146,7 @@ func (rep *Report) add(in *Inspected, months map[string]*Month) {
 		return
 	case !in.Done:
 		rep.Incomplete++
-	case aside:
+	case quarantined:
 		rep.SetAside++
 		rep.Aside = append(rep.Aside, *in)
 		if !in.Verified.IsZero() {

@@ -96,7 +96,7 @@ func TestReportCountsTheQuarantine(t *testing.T) {
 	rep = g.Report()
 	wantReasons(g, rep)
 	if len(rep.Notes) != 1 || !strings.Contains(rep.Notes[0], "1 message is in the quarantine only") || len(rep.Aside) != 1 {
-		t.Errorf("notes %q, aside %v", rep.Notes, rep.Aside)
+		t.Errorf("notes %q, quarantined %v", rep.Notes, rep.Aside)
 	}
 	purged, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(proof.Check) {})
 	if err != nil || purged.Deleted != 2 || g.Drop.Len() != 1 || g.Drop.Messages()[0].UID != "uid2" {
@@ -112,7 +112,7 @@ func TestReportOfWindow(t *testing.T) {
 	g := fetchtest.NewFetched(t, 0)
 	g.Drop.Newest = 120
 	g.Add(300)
-	turn := func() (proof.PurgeReport, *proof.Report) {
+	round := func() (proof.PurgeReport, *proof.Report) {
 		g.Run()
 		verified(g)
 		rep, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(proof.Check) {})
@@ -121,7 +121,7 @@ func TestReportOfWindow(t *testing.T) {
 		}
 		return rep, g.Report()
 	}
-	p, rep := turn()
+	p, rep := round()
 	if p.Deleted != 120 || p.Remaining != 120 || p.Left != 0 {
 		t.Errorf("%+v", p)
 	}
@@ -129,8 +129,8 @@ func TestReportOfWindow(t *testing.T) {
 	g.Run()
 	verified(g)
 	wantReasons(g, g.Report(), "lists only 120 messages at a time")
-	turn()
-	_, rep = turn()
+	round()
+	_, rep = round()
 	wantReasons(g, rep)
 	if g.Drop.Len() != 0 || g.Delivered() != 300 {
 		t.Errorf("%d left, %d delivered", g.Drop.Len(), g.Delivered())
@@ -152,7 +152,7 @@ func TestPurgeInBatches(t *testing.T) {
 }
 
 // TestPurgeIsConfirmed: what the server does not confirm counts as not deleted,
-// and what it confirms and still lists is told.
+// and what it confirms and still lists is reported.
 func TestPurgeIsConfirmed(t *testing.T) {
 	t.Parallel()
 	quit := fetchtest.NewFetched(t, 600)

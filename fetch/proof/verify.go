@@ -119,11 +119,11 @@ func (h *held) verify(ctx context.Context, entries []state.Entry, rep *VerifyRep
 		}
 		e := &entries[i]
 		was := e.Verified
-		into, say := rep, report
+		into, fn := rep, report
 		if former[e.Key] { // its copy counts under another key
-			into, say = &VerifyReport{}, func(Check) {}
+			into, fn = &VerifyReport{}, func(Check) {}
 		}
-		ok, known := h.verifyEntry(ctx, e, into, say)
+		ok, known := h.verifyEntry(ctx, e, into, fn)
 		e.Verified = time.Time{}
 		if ok {
 			e.Verified = h.Journal.Now()

@@ -30,7 +30,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rep.Messages != 10 || rep.Verified != 8 || rep.OK() || found[proof.Missing] != 1 || found[proof.Altered] != 1 {
-		t.Fatalf("%+v, told %v", rep, found)
+		t.Fatalf("%+v, reported %v", rep, found)
 	}
 }
 
@@ -41,16 +41,16 @@ func TestPurgeDeletesOnlyWhatIsVerified(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.Add(2) // never fetched
-	tell := func(proof.Check) {}
-	rep, err := g.Prover.Purge(context.Background(), g.Account, 0, true, tell)
+	ignore := func(proof.Check) {}
+	rep, err := g.Prover.Purge(context.Background(), g.Account, 0, true, ignore)
 	if err != nil || rep.Verified != 9 || rep.Deleted != 0 || g.Drop.Len() != 12 {
 		t.Fatalf("dry: %+v, err %v", rep, err)
 	}
-	rep, err = g.Prover.Purge(context.Background(), g.Account, 1e15, false, tell)
+	rep, err = g.Prover.Purge(context.Background(), g.Account, 1e15, false, ignore)
 	if err != nil || rep.Eligible != 0 || g.Drop.Len() != 12 {
 		t.Fatalf("too young: %+v, err %v", rep, err)
 	}
-	rep, err = g.Prover.Purge(context.Background(), g.Account, 0, false, tell)
+	rep, err = g.Prover.Purge(context.Background(), g.Account, 0, false, ignore)
 	if err != nil || rep.Deleted != 9 || rep.Left != 0 || rep.Remaining != 3 || g.Drop.Len() != 3 {
 		t.Fatalf("%+v, %d on the server, err %v", rep, g.Drop.Len(), err)
 	}

@@ -134,7 +134,7 @@ func (w *world) task(i int) Task {
 	return t
 }
 
-// slack is what waiting for a slot may take in this simulation.
+// slack is how long a task may wait for a worker slot in this simulation.
 const slack = 5 * time.Minute
 
 // judge holds each run of a task against what was promised.

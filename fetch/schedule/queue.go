@@ -30,7 +30,7 @@ type entry struct {
 // run is how far a run of several parts is.
 type run struct {
 	started  time.Time // the first part; zero: none is under way
-	forced   bool      // it was, as entry.forced says
+	forced   bool      // as entry.forced
 	messages int
 	bytes    int64
 }
