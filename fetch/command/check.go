@@ -43,10 +43,10 @@ func runCheck(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("connect") {
-		return e.checkConnections(c.Context, accounts, c.Duration("wait"))
+		return checkConnections(e, c.Context, accounts, c.Duration("wait"))
 	}
 	for _, a := range accounts {
-		if err := e.reportChecked(a); err != nil {
+		if err := reportChecked(e, a); err != nil {
 			return err
 		}
 	}
@@ -54,7 +54,7 @@ func runCheck(c *cli.Context) error {
 }
 
 // checkConnections walks each account and ends with the worst exit code.
-func (e *call) checkConnections(ctx context.Context, accounts []*config.Account, wait time.Duration) error {
+func checkConnections(e *call, ctx context.Context, accounts []*config.Account, wait time.Duration) error {
 	var errs []error
 	for _, a := range accounts {
 		err := doctor.Check(ctx, doctor.Options{Out: e.out, Builder: e.builder, Bare: e.conf == nil, Wait: wait}, a)
@@ -67,12 +67,12 @@ func (e *call) checkConnections(ctx context.Context, accounts []*config.Account,
 }
 
 // reportChecked says that an account's configuration is fine.
-func (e *call) reportChecked(a *config.Account) error {
+func reportChecked(e *call, a *config.Account) error {
 	var to []string
 	for _, t := range a.Deliver {
 		to = append(to, t.ID())
 	}
-	token := e.tokenState(a)
+	token := tokenState(e, a)
 	if e.out.JSON {
 		return jsonline.Write(e.out.Out, jsonline.Checked{Account: a.Name, OK: true, User: a.User,
 			Server: a.Server.Address(), TLS: a.Server.Security.String(), Deliver: to, Token: token})

@@ -291,7 +291,7 @@ func (p *printer) print(s *fetch.Summary) {
 	defer p.mu.Unlock()
 	switch {
 	case p.out.JSON:
-		_ = p.writeJSON(s)
+		_ = writeSummaryJSON(p.call, s)
 	case !p.out.Quiet || s.Err != nil:
 		writeLine(p.out.Out, s)
 	}

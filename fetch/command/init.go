@@ -57,7 +57,7 @@ func runInit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	o, err := e.setupOptions(c)
+	o, err := setupOptions(e, c)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func runInit(c *cli.Context) error {
 	return err
 }
 
-func (e *call) setupOptions(c *cli.Context) (*setup.Options, error) {
+func setupOptions(e *call, c *cli.Context) (*setup.Options, error) {
 	o := &setup.Options{
 		Address: c.String("address"), Account: c.String("account"), Server: c.String("server"), TLS: c.String("tls"), User: c.String("user"),
 		CAFile: c.String("ca-file"), To: c.StringSlice("to"),

@@ -244,7 +244,7 @@ func tokenJSONOf(account string, st *oauth.Status) *jsonline.Token {
 
 // tokenState is what status and check show of an account's tokens; nil without
 // OAuth2. Tokens that cannot be read are a warning: a login may not cure that.
-func (e *call) tokenState(a *config.Account) *jsonline.Token {
+func tokenState(e *call, a *config.Account) *jsonline.Token {
 	if a.OAuth == nil {
 		return nil
 	}

@@ -245,5 +245,5 @@ func (p *jsonLines) Report(e fetch.Event) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = p.writeJSON(e.Summary)
+	_ = writeSummaryJSON(p.call, e.Summary)
 }

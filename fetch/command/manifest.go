@@ -22,15 +22,15 @@ func oneForReading(c *cli.Context) (*call, *proof.Prover, *fetch.Account, error)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	p, list, err := e.prover(c, []*config.Account{a})
+	p, list, err := newProver(e, c, []*config.Account{a})
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	return e, p, list[0], nil
 }
 
-// prover makes what proves what the accounts' runs have done.
-func (e *call) prover(c *cli.Context, accounts []*config.Account) (*proof.Prover, []*fetch.Account, error) {
+// newProver makes what proves what the accounts' runs have done.
+func newProver(e *call, c *cli.Context, accounts []*config.Account) (*proof.Prover, []*fetch.Account, error) {
 	list, err := e.build(accounts, func(a *fetch.Account) { a.Wait = c.Duration("wait") })
 	return &proof.Prover{Fetcher: e.fetcher(), ReadBack: e.builder.ReadBack(accounts)}, list, err
 }

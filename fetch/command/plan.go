@@ -65,7 +65,7 @@ func runPlan(c *cli.Context) error {
 		case e.out.JSON:
 			err = writePlanJSON(e.out.Out, a.Name, &todo)
 		default:
-			err = writePlan(e.out.Out, a.Name, &todo, e.planRows(), e.out.Width())
+			err = writePlan(e.out.Out, a.Name, &todo, planRows(e), e.out.Width())
 		}
 	}
 	if err := exit.Worst(errs); err != nil {
@@ -78,7 +78,7 @@ func runPlan(c *cli.Context) error {
 }
 
 // planRows is how many messages of an account a person is shown.
-func (e *call) planRows() int {
+func planRows(e *call) int {
 	if e.out.Verbose > 0 {
 		return math.MaxInt
 	}

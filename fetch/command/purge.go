@@ -41,8 +41,8 @@ func runPurge(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	rep, err := p.Purge(c.Context, a, older, c.Bool("dry-run"), e.tell(a.Name))
-	e.writePurge(a.Name, &rep, c.Bool("dry-run"), err)
+	rep, err := p.Purge(c.Context, a, older, c.Bool("dry-run"), tellCheck(e, a.Name))
+	writePurge(e, a.Name, &rep, c.Bool("dry-run"), err)
 	e.out.Notes(a.Name, rep.Notes)
 	switch {
 	case exit.IsStopped(c.Context, err):
@@ -56,7 +56,7 @@ func runPurge(c *cli.Context) error {
 		return exit.Printed(fetch.ExitOf(err))
 	}
 	if !rep.Verify.OK() {
-		e.damaged(a.Name, &rep.Verify, "what is not verified stays on the server")
+		damagedError(e, a.Name, &rep.Verify, "what is not verified stays on the server")
 		return exit.Printed(exit.Of(exit.BadData(nil)))
 	}
 	return nil
@@ -64,7 +64,7 @@ func runPurge(c *cli.Context) error {
 
 // writePurge prints what a purge did; to a person only if there is something
 // besides the error.
-func (e *call) writePurge(account string, rep *proof.PurgeReport, dry bool, err error) {
+func writePurge(e *call, account string, rep *proof.PurgeReport, dry bool, err error) {
 	if e.out.JSON {
 		row := jsonline.Purge{Account: account, Listed: rep.Listed, Eligible: rep.Eligible, Verified: rep.Verified,
 			Deleted: rep.Deleted, Proven: rep.Proven, StillListed: rep.Left, Remaining: rep.Remaining, DryRun: dry, Unconfirmed: rep.Unconfirmed}

@@ -58,7 +58,7 @@ func openState(c *cli.Context, readOnly bool) (*call, *config.Account, *state.DB
 		return nil, nil, nil, err
 	}
 	db, err := state.Open(state.Path(e.builder.StateDir, a.ID), state.Options{ReadOnly: readOnly, Wait: c.Duration("wait")})
-	return e, a, db, e.stateProblem(a, err)
+	return e, a, db, stateProblem(e, a, err)
 }
 
 // stateAccount returns the account that is the first argument.
@@ -75,7 +75,7 @@ func stateAccount(c *cli.Context) (*call, *config.Account, error) {
 }
 
 // stateProblem says why the state of an account cannot be opened.
-func (e *call) stateProblem(a *config.Account, err error) error {
+func stateProblem(e *call, a *config.Account, err error) error {
 	switch {
 	case errors.Is(err, state.ErrLocked):
 		return exit.InUse(fmt.Errorf("%s: another run is working on this maildrop", a.Name))

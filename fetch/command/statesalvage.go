@@ -22,7 +22,7 @@ func salvageState(c *cli.Context) error {
 	got, err := state.Salvage(path, e.out.Out)
 	switch {
 	case err != nil:
-		return e.stateProblem(a, err)
+		return stateProblem(e, a, err)
 	case got.Whole:
 		_, err = fmt.Fprintf(e.out.Err, "%s: %s, which is all: the state is not damaged\n", a.Name, term.Plural(got.Entries, "entry"))
 		return err

@@ -42,27 +42,27 @@ func runStatus(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("watch") {
-		return e.watchStatus(c.Context, accounts)
+		return watchStatus(e, c.Context, accounts)
 	}
-	list := e.statusOf(accounts, true)
+	list := statusesOf(e, accounts, true)
 	if !c.Bool("check") {
-		return e.writeStatuses(e.out.Out, list)
+		return writeStatuses(e, e.out.Out, list)
 	}
 	list = slices.DeleteFunc(list, func(s jsonline.Status) bool { return !s.Overdue })
 	if len(list) == 0 {
 		return nil
 	}
-	if err := e.writeStatuses(e.out.Out, list); err != nil {
+	if err := writeStatuses(e, e.out.Out, list); err != nil {
 		return err
 	}
 	return exit.Printed(exit.Of(exit.TryLater(nil)))
 }
 
-// statusOf gathers what is known of accounts, those first that need a person.
-func (e *call) statusOf(accounts []*config.Account, all bool) []jsonline.Status {
+// statusesOf gathers what is known of accounts, those first that need a person.
+func statusesOf(e *call, accounts []*config.Account, all bool) []jsonline.Status {
 	list := make([]jsonline.Status, len(accounts))
 	for i, a := range accounts {
-		list[i] = e.status(a, all)
+		list[i] = statusOf(e, a, all)
 	}
 	slices.SortStableFunc(list, func(a, b jsonline.Status) int { return b2i(b.Overdue) - b2i(a.Overdue) })
 	return list
@@ -75,7 +75,7 @@ func b2i(b bool) int {
 	return 0
 }
 
-func (e *call) writeStatuses(out io.Writer, list []jsonline.Status) error {
+func writeStatuses(e *call, out io.Writer, list []jsonline.Status) error {
 	if e.out.JSON {
 		for i := range list {
 			if err := jsonline.Write(out, list[i]); err != nil {
@@ -99,7 +99,7 @@ func (e *call) writeStatuses(out io.Writer, list []jsonline.Status) error {
 
 // watchStatus shows the status until ctx is done. It leaves the databases
 // alone, which runs need for themselves.
-func (e *call) watchStatus(ctx context.Context, accounts []*config.Account) error {
+func watchStatus(e *call, ctx context.Context, accounts []*config.Account) error {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
 	for {
@@ -107,7 +107,7 @@ func (e *call) watchStatus(ctx context.Context, accounts []*config.Account) erro
 		if e.out.Screen != nil && e.out.Out == io.Writer(e.out.Screen) && !e.out.JSON {
 			frame.WriteString("\x1b[H\x1b[2J") // home, clear
 		}
-		if err := e.writeStatuses(&frame, e.statusOf(accounts, false)); err != nil {
+		if err := writeStatuses(e, &frame, statusesOf(e, accounts, false)); err != nil {
 			return err
 		}
 		if _, err := e.out.Out.Write(frame.Bytes()); err != nil {
@@ -121,14 +121,14 @@ func (e *call) watchStatus(ctx context.Context, accounts []*config.Account) erro
 	}
 }
 
-// status gathers what is known of an account without waiting for a run that
+// statusOf gathers what is known of an account without waiting for a run that
 // holds its state; without all, from the status file alone.
-func (e *call) status(a *config.Account, all bool) jsonline.Status {
+func statusOf(e *call, a *config.Account, all bool) jsonline.Status {
 	s := jsonline.Status{Known: -1}
 	s.StatusFile, _ = state.ReadStatus(state.StatusPath(e.builder.StateDir, a.ID))
 	s.Account, s.ID = a.Name, a.ID
 	s.Running = s.StatusFile.Running()
-	s.Token = e.tokenState(a)
+	s.Token = tokenState(e, a)
 	if !s.Running {
 		s.State = state.StateIdle
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
 
-func (e *call) writeJSON(s *fetch.Summary) error {
+func writeSummaryJSON(e *call, s *fetch.Summary) error {
 	row := jsonline.Summary{
 		Account:  s.Account,
 		Started:  s.Started.UTC().Format(time.RFC3339),

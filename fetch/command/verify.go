@@ -38,17 +38,17 @@ func runVerify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, list, err := e.prover(c, accounts)
+	p, list, err := newProver(e, c, accounts)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, a := range list {
-		check := e.verifyCopies
+		check := verifyCopies
 		if c.Bool("server") {
-			check = e.verifyServer
+			check = verifyServer
 		}
-		ok, err := check(c, p, a)
+		ok, err := check(e, c, p, a)
 		switch {
 		case exit.IsStopped(c.Context, err):
 			return exit.Stopped(nothingDeleted)
@@ -62,8 +62,8 @@ func runVerify(c *cli.Context) error {
 	return exit.Worst(errs)
 }
 
-// tell prints a copy that is not intact.
-func (e *call) tell(account string) func(proof.Check) {
+// tellCheck prints a copy that is not intact.
+func tellCheck(e *call, account string) func(proof.Check) {
 	return func(c proof.Check) {
 		row := jsonline.Finding{Account: account, UID: c.Key.UID(), Nth: c.Key.Nth(), Target: c.Target, Finding: c.Finding.String(), Where: c.Where}
 		if c.Err != nil {
@@ -82,8 +82,8 @@ func (e *call) tell(account string) func(proof.Check) {
 	}
 }
 
-func (e *call) verifyCopies(c *cli.Context, p *proof.Prover, a *fetch.Account) (bool, error) {
-	rep, err := p.Verify(c.Context, a, e.tell(a.Name))
+func verifyCopies(e *call, c *cli.Context, p *proof.Prover, a *fetch.Account) (bool, error) {
+	rep, err := p.Verify(c.Context, a, tellCheck(e, a.Name))
 	if err != nil {
 		return false, err
 	}
@@ -95,12 +95,12 @@ func (e *call) verifyCopies(c *cli.Context, p *proof.Prover, a *fetch.Account) (
 	if !e.out.Quiet || !rep.OK() {
 		writeVerify(e.out.Out, a.Name, &rep)
 	}
-	e.damaged(a.Name, &rep, nothingDeleted)
+	damagedError(e, a.Name, &rep, nothingDeleted)
 	return rep.OK(), nil
 }
 
-// damaged says what to do about copies that are not as they were delivered.
-func (e *call) damaged(account string, rep *proof.VerifyReport, mail string) {
+// damagedError says what to do about copies that are not as they were delivered.
+func damagedError(e *call, account string, rep *proof.VerifyReport, mail string) {
 	if rep.OK() || e.out.JSON {
 		return
 	}
@@ -138,7 +138,7 @@ func writeVerify(out io.Writer, account string, rep *proof.VerifyReport) {
 	fmt.Fprintln(out)
 }
 
-func (e *call) verifyServer(c *cli.Context, p *proof.Prover, a *fetch.Account) (bool, error) {
+func verifyServer(e *call, c *cli.Context, p *proof.Prover, a *fetch.Account) (bool, error) {
 	if a.Policy.Received {
 		return false, advice.Give(exit.Setting(errors.New("messages here have a Received field that those on the server lack (headers: {received: true}): they cannot be compared")), advice.NoReceived)
 	}
