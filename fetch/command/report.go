@@ -9,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/proof"
@@ -96,7 +97,7 @@ func writeReport(out io.Writer, r *proof.Report) {
 	for _, s := range notMoved {
 		fmt.Fprintln(out, "  - "+s)
 	}
-	for i, s := range r.Notes {
+	for i, s := range advice.Remarks(r.Notes) {
 		if i == 0 {
 			fmt.Fprintln(out, "\nTo know:")
 		}
@@ -107,7 +108,7 @@ func writeReport(out io.Writer, r *proof.Report) {
 		return
 	}
 	fmt.Fprintln(out, "\nSafe to close this account: no, because")
-	for _, s := range r.Reasons {
+	for _, s := range advice.Remarks(r.Reasons) {
 		fmt.Fprintln(out, "  - "+s)
 	}
 }
@@ -137,5 +138,5 @@ func asideWhere(in *proof.Inspected) string {
 func reportJSONOf(r *proof.Report) jsonline.Report {
 	return jsonline.Report{Account: r.Account, ID: r.ID, At: r.At, Known: r.Known, Delivered: r.Delivered, Verified: r.Verified,
 		SetAside: r.SetAside, Incomplete: r.Incomplete, Elsewhere: r.Elsewhere, Deleted: r.Deleted, Bytes: r.Bytes, Months: r.Months, Sizes: r.Sizes,
-		Failed: len(r.Failures), Server: r.Server, Safe: r.Safe(), Reasons: r.Reasons, Notes: r.Notes, NotMoved: notMoved}
+		Failed: len(r.Failures), Server: r.Server, Safe: r.Safe(), Reasons: advice.Remarks(r.Reasons), Notes: advice.Remarks(r.Notes), NotMoved: notMoved}
 }

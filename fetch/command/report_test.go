@@ -36,8 +36,8 @@ func madeUp(n, years int, trouble bool) *proof.Report {
 	if !trouble {
 		return rep
 	}
-	rep.Reasons = []string{"on the server 3 messages are never fetched: run `mailhaul fetch`", "12 messages are on record as failed and not delivered since"}
-	rep.Notes = []string{"7 messages are in the quarantine only, which a target refused: look there before the state directory is removed"}
+	rep.Reasons = []proof.Remark{{Text: "on the server 3 messages are never fetched", Next: proof.Fetch}, {Text: "12 messages are on record as failed and not delivered since"}}
+	rep.Notes = []proof.Remark{{Text: "7 messages are in the quarantine only, which a target refused: look there before the state directory is removed"}}
 	for i := range n / 100 {
 		key := state.NewKey(fmt.Sprintf("%032x<b>&\x1b[31m", i), 0)
 		rep.Failures = append(rep.Failures, state.Failure{Key: key, Count: 3, Err: `smtp: data: 554 5.7.1 <script>alert("x")</script> refused`})
@@ -58,7 +58,7 @@ func TestReportPage(t *testing.T) {
 	}
 	outside := regexp.MustCompile(`(?i)(src|href)\s*=|url\(|@import|<script|<link`)
 	for name, rep := range map[string]*proof.Report{
-		"empty":   {Account: "new", ID: "new", At: time.Now(), Reasons: []string{"the server was not asked what it holds"}},
+		"empty":   {Account: "new", ID: "new", At: time.Now(), Reasons: []proof.Remark{{Text: "the server was not asked what it holds"}}},
 		"few":     madeUp(1_000, 3, false),
 		"many":    madeUp(100_000, 24, false),
 		"trouble": madeUp(100_000, 24, true),

@@ -13,6 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/state"
@@ -24,6 +25,7 @@ var reportHTML string
 // page is what the template of the HTML report sees.
 type page struct {
 	*proof.Report
+	Because, ToKnow       []string
 	NotMoved              []string
 	Charts                []chart
 	Failed                []state.Failure // as many as are named
@@ -38,7 +40,7 @@ type refused struct {
 }
 
 func pageOf(r *proof.Report) page {
-	p := page{Report: r, NotMoved: notMoved, Charts: charts(r.Months)}
+	p := page{Report: r, Because: advice.Remarks(r.Reasons), ToKnow: advice.Remarks(r.Notes), NotMoved: notMoved, Charts: charts(r.Months)}
 	p.Failed = r.Failures[:min(len(r.Failures), maxNamed)]
 	p.MoreFailed = len(r.Failures) - len(p.Failed)
 	for i := range r.Aside[:min(len(r.Aside), maxNamed)] {

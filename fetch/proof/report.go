@@ -31,10 +31,33 @@ type Report struct {
 	Server *ServerSide
 	// Reasons say why the account cannot be closed safely. It can if there are
 	// none.
-	Reasons []string
+	Reasons []Remark
 	// Notes are what a person should know even if it can be closed.
-	Notes []string
+	Notes []Remark
 }
+
+// Remark is a fact of a report, and what shows or changes it.
+type Remark struct {
+	Text string
+	Next Next
+}
+
+// Next is what a person can do about a Remark.
+type Next uint8
+
+const (
+	// Nothing: it is for the person to judge.
+	Nothing Next = iota
+	// Fetch and Verify change it.
+	Fetch
+	Verify
+	// PurgeAndFetch in turns: the server lists a part of the mailbox at a time.
+	PurgeAndFetch
+	// PurgeAndReport shows whether it is so.
+	PurgeAndReport
+	// ReadOn: the documents have more.
+	ReadOn
+)
 
 // Counts count messages by what became of them.
 type Counts struct {
@@ -109,7 +132,7 @@ func (p *Prover) Report(ctx context.Context, a *fetch.Account, online bool) (*Re
 		}
 		rep.finish(months, h.Failures)
 		if !online {
-			rep.Reasons = append(rep.Reasons, "the server was not asked what it holds")
+			rep.Reasons = append(rep.Reasons, Remark{Text: "the server was not asked what it holds"})
 			return nil
 		}
 		side, err := h.serverSide(ctx, rep)
@@ -230,7 +253,7 @@ func (h *held) serverSide(ctx context.Context, rep *Report) (*ServerSide, error)
 	}
 	side := &ServerSide{Listed: len(items)}
 	if session.Gmail(s.Client) {
-		rep.Notes = append(rep.Notes, "Gmail lists only what was not fetched by POP before, by its settings: see docs/switching.md")
+		rep.Notes = append(rep.Notes, Remark{"Gmail lists only what was not fetched by POP before, by its settings", ReadOn})
 	}
 	side.windowed = h.Facts.Window > 0 && side.Listed >= h.Facts.Window
 	for i := range items {
@@ -257,36 +280,36 @@ func (h *held) serverSide(ctx context.Context, rep *Report) (*ServerSide, error)
 
 func (rep *Report) judgeServer() {
 	s := rep.Server
-	rep.because(s.New, "on the server %s never fetched: run `mailhaul fetch`")
-	rep.because(s.Unverified, "on the server %s not verified: run `mailhaul verify`")
-	rep.because(s.Other, "on the server %s not in every target (incomplete, or seen without being fetched here)")
-	rep.because(s.Unclear, "on the server %s under the unique-id of a deleted one, and could not be compared with it: run `mailhaul fetch`")
+	rep.because(s.New, "on the server %s never fetched", Fetch)
+	rep.because(s.Unverified, "on the server %s not verified", Verify)
+	rep.because(s.Other, "on the server %s not in every target (incomplete, or seen without being fetched here)", Nothing)
+	rep.because(s.Unclear, "on the server %s under the unique-id of a deleted one, and could not be compared with it", Fetch)
 	if s.StillListed > 0 {
-		rep.Notes = append(rep.Notes, fmt.Sprintf("%d of the %s that were deleted %s still listed: some providers archive instead of deleting, by a setting", s.StillListed, ledger.Counted(rep.Deleted, "message"), ledger.IsAre(s.StillListed)))
+		rep.Notes = append(rep.Notes, Remark{Text: fmt.Sprintf("%d of the %s that were deleted %s still listed: some providers archive instead of deleting, by a setting", s.StillListed, ledger.Counted(rep.Deleted, "message"), ledger.IsAre(s.StillListed))})
 	}
 	switch {
 	case s.windowed:
-		rep.Reasons = append(rep.Reasons, fmt.Sprintf("the server lists only %d messages at a time: run `mailhaul purge` and `mailhaul fetch` until it lists none", s.Listed))
+		rep.Reasons = append(rep.Reasons, Remark{fmt.Sprintf("the server lists only %d messages at a time", s.Listed), PurgeAndFetch})
 	case s.Listed >= session.WindowSuspect:
-		rep.Notes = append(rep.Notes, "some servers list only a part of the mailbox: after `mailhaul purge`, a new report shows whether more comes")
+		rep.Notes = append(rep.Notes, Remark{"some servers list only a part of the mailbox", PurgeAndReport})
 	}
 }
 
 // judge adds the other reasons not to close the account. A quarantined message
 // whose copy was read back is none, but a person should know of it.
 func (rep *Report) judge() {
-	rep.because(rep.Incomplete, "%s missing in a target: run `mailhaul fetch`")
-	rep.because(rep.SetAside-rep.AsideVerified, "%s refused by a target, and not verified in the quarantine: run `mailhaul verify`")
-	rep.because(rep.Delivered-rep.Verified, "%s delivered but not verified: run `mailhaul verify` (a relay, a command, and another message that a duplicate was skipped for do not count)")
-	rep.because(len(rep.Failures), "%s on record as failed and not delivered since")
+	rep.because(rep.Incomplete, "%s missing in a target", Fetch)
+	rep.because(rep.SetAside-rep.AsideVerified, "%s refused by a target, and not verified in the quarantine", Verify)
+	rep.because(rep.Delivered-rep.Verified, "%s delivered but not verified (a relay, a command, and another message that a duplicate was skipped for do not count)", Verify)
+	rep.because(len(rep.Failures), "%s on record as failed and not delivered since", Nothing)
 	if n := rep.AsideVerified; n > 0 {
-		rep.Notes = append(rep.Notes, sentence(n, "%s in the quarantine only, which a target refused: look there before the state directory is removed"))
+		rep.Notes = append(rep.Notes, Remark{Text: sentence(n, "%s in the quarantine only, which a target refused: look there before the state directory is removed")})
 	}
 }
 
-func (rep *Report) because(n int, format string) {
+func (rep *Report) because(n int, format string, next Next) {
 	if n > 0 {
-		rep.Reasons = append(rep.Reasons, sentence(n, format))
+		rep.Reasons = append(rep.Reasons, Remark{sentence(n, format), next})
 	}
 }
 

@@ -25,7 +25,7 @@ func wantReasons(g *fetchtest.Rig, rep *proof.Report, texts ...string) {
 		return
 	}
 	for i, text := range texts {
-		if !strings.Contains(rep.Reasons[i], text) {
+		if !strings.Contains(rep.Reasons[i].Text, text) {
 			g.T.Errorf("reason %q lacks %q", rep.Reasons[i], text)
 		}
 	}
@@ -95,7 +95,7 @@ func TestReportCountsTheQuarantine(t *testing.T) {
 	verified(g)
 	rep = g.Report()
 	wantReasons(g, rep)
-	if len(rep.Notes) != 1 || !strings.Contains(rep.Notes[0], "1 message is in the quarantine only") || len(rep.Aside) != 1 {
+	if len(rep.Notes) != 1 || !strings.Contains(rep.Notes[0].Text, "1 message is in the quarantine only") || len(rep.Aside) != 1 {
 		t.Errorf("notes %q, quarantined %v", rep.Notes, rep.Aside)
 	}
 	purged, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(proof.Check) {})
@@ -187,8 +187,8 @@ func TestReportOfDeletionsNotDone(t *testing.T) {
 		}
 		rep := g.Report()
 		wantReasons(g, rep)
-		if rep.Deleted != 5 || rep.Server.StillListed != 5 || rep.Server.Here != 5 || !slices.ContainsFunc(rep.Notes, func(n string) bool {
-			return strings.Contains(n, "5 of the 5 messages that were deleted are still listed")
+		if rep.Deleted != 5 || rep.Server.StillListed != 5 || rep.Server.Here != 5 || !slices.ContainsFunc(rep.Notes, func(n proof.Remark) bool {
+			return strings.Contains(n.Text, "5 of the 5 messages that were deleted are still listed")
 		}) {
 			t.Errorf("%+v %+v", rep, rep.Server)
 		}
