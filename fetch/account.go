@@ -21,9 +21,9 @@ type Account struct {
 	Server *pop3.Server
 	// Targets receive each message; it is done when all have it.
 	Targets []commit.Target
-	// SetAside takes what a target refuses for good (OnReject Quarantine),
+	// Quarantine takes what a target refuses for good (OnReject Quarantine),
 	// nil if there is no such place.
-	SetAside *commit.Target
+	Quarantine *commit.Target
 	// Policy and Limits say what to retrieve and what to delete.
 	Policy plan.Policy
 	Limits plan.Limits
@@ -54,8 +54,8 @@ func (a *Account) closeTargets() (err error) {
 			err = cerr
 		}
 	}
-	if a.SetAside != nil {
-		if cerr := a.SetAside.Close(); err == nil {
+	if a.Quarantine != nil {
+		if cerr := a.Quarantine.Close(); err == nil {
 			err = cerr
 		}
 	}

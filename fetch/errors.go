@@ -125,7 +125,7 @@ func ExitOf(err error) Exit {
 		return stop.exit()
 	case errors.As(err, &several) && !errors.Is(err, context.Canceled):
 		return worstOf(several)
-	case errors.As(err, &partial), errors.As(err, new(*AsideError)):
+	case errors.As(err, &partial), errors.As(err, new(*QuarantineError)):
 		return ExitData
 	case errors.As(err, &own):
 		return own.Exit
@@ -251,15 +251,15 @@ func exitOfFile(err error) Exit {
 	return ExitSoftware
 }
 
-// AsideError says that messages were refused for good and put aside. They are
+// QuarantineError says that messages were refused for good and put aside. They are
 // still on the server and are not tried again: a person has to look.
-type AsideError struct {
+type QuarantineError struct {
 	Messages int
-	Where    string // the SetAside target
+	Where    string // the quarantine
 	First    error  // why the first was refused; nil if an earlier run heard it
 }
 
-func (e *AsideError) Error() string {
+func (e *QuarantineError) Error() string {
 	text := fmt.Sprintf("%s refused for good and now in the quarantine, %s; still on the server, not tried again", messages(e.Messages), e.Where)
 	if e.First != nil {
 		text += fmt.Sprintf("; the first: %v", e.First)
@@ -268,7 +268,7 @@ func (e *AsideError) Error() string {
 }
 
 // Unwrap returns why the first message was refused.
-func (e *AsideError) Unwrap() error { return e.First }
+func (e *QuarantineError) Unwrap() error { return e.First }
 
 func messages(n int) string {
 	if n == 1 {

@@ -26,8 +26,8 @@ type Summary struct {
 	// Listed is the number of messages on the server; Fetched became visible
 	// in all targets in this run; Skipped were neither seen nor retrieved;
 	// Deleted were confirmed by QUIT; Failed could not be retrieved or
-	// delivered; SetAside were refused and put aside.
-	Listed, Fetched, Skipped, Deleted, Failed, SetAside int
+	// delivered; Quarantined were refused and put aside.
+	Listed, Fetched, Skipped, Deleted, Failed, Quarantined int
 	// Before are those of Deleted that an earlier run asked for: they were gone
 	// from this one's first listing.
 	Before int

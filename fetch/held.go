@@ -36,7 +36,7 @@ func (f *Fetcher) prepare(a *Account) *Held {
 	log := f.log().With("account", a.Name)
 	return &Held{
 		Account: a,
-		Targets: commit.NewTargets(log, a.Targets, a.SetAside),
+		Targets: commit.NewTargets(log, a.Targets, a.Quarantine),
 		Journal: ledger.NewJournal(log, f.now, func(p ledger.Progress) { f.report(Event{Account: a.Name, Progress: p}) }),
 		f:       f,
 	}
@@ -116,7 +116,7 @@ func (h *Held) load() error {
 
 func (h *Held) join() {
 	a := h.Account
-	h.Ledger = ledger.New(h.Journal, &a.Policy, h.Failures, a.SetAside != nil)
+	h.Ledger = ledger.New(h.Journal, &a.Policy, h.Failures, a.Quarantine != nil)
 	side := &commit.Side{
 		Account: a.Name, Host: a.Server.Host, Policy: &a.Policy, Targets: h.Targets, DB: h.DB, Ledger: h.Ledger, Journal: h.Journal,
 		Batch: h.f.Batch, BatchAge: h.f.batchAge, Grace: h.f.grace(),

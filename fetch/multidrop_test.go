@@ -65,7 +65,7 @@ func TestSharedMailbox(t *testing.T) {
 	g.Account.Policy.Envelope = header.Envelope{Header: "Delivered-To", Strip: "list-"}
 	s := g.Run()
 	g.WantExit(s, fetch.ExitData, "2 messages failed and stay on the server; the first: no usable Delivered-To field (occurrence 1)")
-	if !errors.As(s.Err, new(*commit.RecipientError)) || s.Fetched != 2 || g.Drop.Len() != 2 || s.SetAside != 0 {
+	if !errors.As(s.Err, new(*commit.RecipientError)) || s.Fetched != 2 || g.Drop.Len() != 2 || s.Quarantined != 0 {
 		t.Errorf("%+v, %d on the server", s, g.Drop.Len())
 	}
 	g.WantCopies("lmtp", r.Copies(), map[string]int{"alice@x 1": 1, "bob@x 3": 1})

@@ -33,7 +33,7 @@ func (s *Summary) Mail() string {
 // planOver reports whether the saved plan that a run was held to will not fit
 // the next time: it is refused unless it is just what there is to do.
 func (s *Summary) planOver() bool {
-	return s.Planned && (errors.As(s.Err, new(*plan.ChangedError)) || s.Fetched+s.SetAside+s.Deleted+s.Unconfirmed > 0)
+	return s.Planned && (errors.As(s.Err, new(*plan.ChangedError)) || s.Fetched+s.Quarantined+s.Deleted+s.Unconfirmed > 0)
 }
 
 // nextRun promises no more than the kind of the failure allows.

@@ -62,7 +62,7 @@ func TestLaterStaysLater(t *testing.T) {
 				tries = 0
 				s := g.Run()
 				g.WantExit(s, tc.exit, "")
-				if s.SetAside != 0 || s.Failed != 0 || tries != tc.most {
+				if s.Quarantined != 0 || s.Failed != 0 || tries != tc.most {
 					t.Errorf("run %d: %d tries, want %d: %+v", run, tries, tc.most, s)
 				}
 				c.wait(24 * time.Hour)
@@ -94,7 +94,7 @@ func TestOneIsPutOff(t *testing.T) {
 	c.wait(30 * time.Hour)
 	g.Drop.Add("new", fetchtest.Numbered(200))
 	s := g.Run()
-	if s.Fetched != 1 || s.SetAside != 0 {
+	if s.Fetched != 1 || s.Quarantined != 0 {
 		t.Errorf("after 30 hours: %+v", s)
 	}
 	asked := g.Server.Count("RETR")
@@ -176,7 +176,7 @@ func TestStopsAtOneMessage(t *testing.T) {
 			g.Account.Policy.Poison = 1
 			for run := range 4 {
 				s := g.Run()
-				if left := g.Drop.Len(); s.Err == nil || s.SetAside != 0 || run > 0 && left != 1 {
+				if left := g.Drop.Len(); s.Err == nil || s.Quarantined != 0 || run > 0 && left != 1 {
 					t.Fatalf("run %d: %d on the server, %+v", run, left, s)
 				}
 			}

@@ -117,7 +117,7 @@ func TestBadReceivers(t *testing.T) {
 			g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target { now.ID = "target"; return []commit.Target{now} })
 			s := g.Run()
 			g.WantExit(s, tc.exit, strings.ReplaceAll(tc.text, "ADDR", addr))
-			if s.SetAside != tc.aside || s.Fetched != 0 || g.Drop.Len() != 2 {
+			if s.Quarantined != tc.aside || s.Fetched != 0 || g.Drop.Len() != 2 {
 				t.Errorf("%+v, %d on the server", s, g.Drop.Len())
 			}
 			now = fetchtest.TargetAt(good, "a@b")
@@ -164,7 +164,7 @@ func TestUnknownAmongGood(t *testing.T) {
 	for _, want := range []fetch.Exit{fetch.ExitData, fetch.ExitCannotWrite} {
 		s := g.Run()
 		g.WantExit(s, want, "550 no such user")
-		if s.SetAside != 0 {
+		if s.Quarantined != 0 {
 			t.Errorf("%+v", s)
 		}
 		g.WantCopies("lmtp", r.Copies(), map[string]int{"alice@b 1": 1, "alice@b 2": 1, "bob@b 1": 1, "bob@b 2": 1})

@@ -28,9 +28,9 @@ func setClock(g *fetchtest.Rig) *clock {
 
 func (c *clock) wait(d time.Duration) { c.now = c.now.Add(d) }
 
-// TestRefusedIsSetAside: once, and the target that took it does not get it
+// TestRefusedIsQuarantined: once, and the target that took it does not get it
 // again; it is never deleted and does not hold up the rest.
-func TestRefusedIsSetAside(t *testing.T) {
+func TestRefusedIsQuarantined(t *testing.T) {
 	t.Parallel()
 	r := smtptest.StartRelay(t, false)
 	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(554, "spam"), "2"))
@@ -38,7 +38,7 @@ func TestRefusedIsSetAside(t *testing.T) {
 		return []commit.Target{g.MaildirTarget("Mail"), g.MboxTarget("box"), fetchtest.TargetAt(r, "a@b")}
 	})
 	s := g.Run()
-	if s.Fetched != 2 || s.SetAside != 1 || s.Failed != 0 || s.Deleted != 2 {
+	if s.Fetched != 2 || s.Quarantined != 1 || s.Failed != 0 || s.Deleted != 2 {
 		t.Errorf("%+v", s)
 	}
 	g.WantExit(s, fetch.ExitData, "1 message is refused for good")
@@ -74,7 +74,7 @@ func TestRefusedByTwo(t *testing.T) {
 		return []commit.Target{fetchtest.TargetAt(one, "a@b"), g.MaildirTarget("Mail"), fetchtest.TargetAt(two, "c@d")}
 	})
 	s := g.Run()
-	if s.SetAside != 2 || s.Failed != 0 || s.Deleted != 0 {
+	if s.Quarantined != 2 || s.Failed != 0 || s.Deleted != 0 {
 		t.Errorf("%+v", s)
 	}
 	g.WantExit(s, fetch.ExitData, "2 messages are refused for good")
@@ -86,7 +86,7 @@ func TestRefusedByTwo(t *testing.T) {
 			t.Errorf("%s is not done: %s", uid, fetchtest.Outcomes(e))
 		}
 	}
-	if s := g.Run(); s.Err != nil || s.SetAside != 0 || g.Drop.Len() != 2 {
+	if s := g.Run(); s.Err != nil || s.Quarantined != 0 || g.Drop.Len() != 2 {
 		t.Errorf("second run: %+v", s)
 	}
 }
@@ -108,7 +108,7 @@ func TestRefusedByOneAndPutOffByAnother(t *testing.T) {
 	})
 	s := g.Run()
 	g.WantExit(s, fetch.ExitData, "mailbox full (1 of 2 recipients)")
-	if s.SetAside != 1 || s.Failed != 1 {
+	if s.Quarantined != 1 || s.Failed != 1 {
 		t.Errorf("%+v", s)
 	}
 	g.WantCopies("lmtp", partly.Copies(), map[string]int{"alice@b 1": 1})
@@ -135,7 +135,7 @@ func TestRefusedByOneAndMissingInAnother(t *testing.T) {
 	})
 	s := g.Run()
 	g.WantExit(s, fetch.ExitData, "lmtp "+addr)
-	if s.SetAside != 1 || s.Failed != 0 {
+	if s.Quarantined != 1 || s.Failed != 0 {
 		t.Errorf("%+v", s)
 	}
 	addr = late.Addr
@@ -204,7 +204,7 @@ func TestPoison(t *testing.T) {
 		s := g.Run()
 		if n < 3 {
 			g.WantExit(s, fetch.ExitData, "exit status 70 (EX_SOFTWARE): cannot")
-		} else if fetch.ExitOf(s.Err) != fetch.ExitData || s.SetAside != 1 || s.Failed != 0 {
+		} else if fetch.ExitOf(s.Err) != fetch.ExitData || s.Quarantined != 1 || s.Failed != 0 {
 			t.Errorf("third run: %+v", s)
 		}
 		if g.Drop.Len() != 1 {
@@ -254,18 +254,18 @@ func TestQuarantineFails(t *testing.T) {
 	if err := os.WriteFile(in, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	g.Account.SetAside.Deliverer = maildir.New(maildir.Options{Path: filepath.Join(in, "aside")})
+	g.Account.Quarantine.Deliverer = maildir.New(maildir.Options{Path: filepath.Join(in, "aside")})
 	for range 2 {
 		s := g.Run()
 		g.WantExit(s, fetch.ExitCannotWrite, "file")
-		if s.SetAside != 0 || g.Drop.Len() != 2 {
+		if s.Quarantined != 0 || g.Drop.Len() != 2 {
 			t.Errorf("%+v, %d on the server", s, g.Drop.Len())
 		}
 	}
 	asked := 0
 	r.Answer(nil, func(string, string) error { asked++; return nil })
-	g.Account.SetAside.Deliverer = maildir.New(maildir.Options{Path: g.Path("aside")})
-	if s := g.Run(); fetch.ExitOf(s.Err) != fetch.ExitData || s.SetAside != 2 || g.Drop.Len() != 2 || asked != 0 {
+	g.Account.Quarantine.Deliverer = maildir.New(maildir.Options{Path: g.Path("aside")})
+	if s := g.Run(); fetch.ExitOf(s.Err) != fetch.ExitData || s.Quarantined != 2 || g.Drop.Len() != 2 || asked != 0 {
 		t.Errorf("%+v, %d on the server, relay asked %d times", s, g.Drop.Len(), asked)
 	}
 	g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "1", "2"))

@@ -66,7 +66,7 @@ func tryRelay(t *testing.T, r *realtest.Relay, causes ...ill) {
 		before, began := len(r.Delivered()), time.Now()
 		for run := range 3 {
 			s := g.Run()
-			if fetch.ExitOf(s.Err) != c.exit || s.SetAside != 0 || s.Fetched > c.most {
+			if fetch.ExitOf(s.Err) != c.exit || s.Quarantined != 0 || s.Fetched > c.most {
 				t.Errorf("%s, run %d: exit %d: %+v", c.name, run, fetch.ExitOf(s.Err), s)
 			}
 			if took := time.Since(began); took > 20*time.Second {
@@ -102,7 +102,7 @@ func TestRealOverQuota(t *testing.T) {
 	for range 4 {
 		s := g.Run()
 		g.WantExit(s, fetch.ExitTemp, "Over quota")
-		if s.SetAside != 0 || s.Failed != 0 || s.Fetched != 0 {
+		if s.Quarantined != 0 || s.Failed != 0 || s.Fetched != 0 {
 			t.Errorf("%+v", s)
 		}
 	}

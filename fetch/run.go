@@ -62,7 +62,7 @@ func (r *run) counts() ledger.Counts {
 // count brings the summary up to date.
 func (r *run) count() {
 	c, s := r.counts(), &r.sum
-	s.Fetched, s.SetAside, s.Failed, s.Bytes = c.Fetched, c.Quarantined, c.Failed, c.Bytes
+	s.Fetched, s.Quarantined, s.Failed, s.Bytes = c.Fetched, c.Quarantined, c.Failed, c.Bytes
 	s.Listed, s.Known = r.Journal.Progress().Listed, r.Known
 	if r.Drop == nil {
 		return
@@ -288,5 +288,5 @@ func (r *run) quarantined() error {
 	if c.Quarantined == 0 {
 		return nil
 	}
-	return &AsideError{Messages: c.Quarantined, Where: r.Account.SetAside.ID, First: c.Why}
+	return &QuarantineError{Messages: c.Quarantined, Where: r.Account.Quarantine.ID, First: c.Why}
 }

@@ -60,7 +60,7 @@ func TestEntryRoundTrip(t *testing.T) {
 		"asked":       {Key: "k", Asked: true, Deleted: at(3)},
 		"both":        {Key: "k", ByHeader: true, Content: [32]byte{31: 2}, Verified: at(0)},
 		"two": {Key: "k", Outcomes: []Outcome{{Target: "a", Status: Skipped},
-			{Target: "b", Status: SetAside, Receipt: "x\x00\xff", At: old}}},
+			{Target: "b", Status: Quarantined, Receipt: "x\x00\xff", At: old}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var n numbering

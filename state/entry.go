@@ -27,8 +27,8 @@ type Status uint8
 const (
 	// Delivered: visible in the target, durably.
 	Delivered Status = iota
-	// SetAside: the target refused it for good; it is kept in quarantine.
-	SetAside
+	// Quarantined: the target refused it for good; it is kept in quarantine.
+	Quarantined
 	// Skipped: not wanted in this target (a rule, a duplicate).
 	Skipped
 )

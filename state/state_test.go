@@ -88,11 +88,11 @@ func TestSettle(t *testing.T) {
 	if _, ok := get(t, db, "u2"); ok {
 		t.Errorf("a dropped intent left an entry")
 	}
-	apply(t, db, &Change{Targets: both, Settle: []Settlement{{Intent: want[1].ID, Status: SetAside, Receipt: "q/1"}}})
+	apply(t, db, &Change{Targets: both, Settle: []Settlement{{Intent: want[1].ID, Status: Quarantined, Receipt: "q/1"}}})
 	e, _ := get(t, db, "u1")
 	if diff := cmp.Diff(Entry{Key: "u1", Size: 1234, SHA256: [32]byte{1, 2}, Fingerprint: Fingerprint{9}, FirstSeen: at(0),
 		Done: true, Outcomes: []Outcome{{Target: "a", Receipt: "new/1", At: at(1)},
-			{Target: "b", Status: SetAside, Receipt: "q/1", At: at(1)}}}, e); diff != "" {
+			{Target: "b", Status: Quarantined, Receipt: "q/1", At: at(1)}}}, e); diff != "" {
 		t.Error(diff)
 	}
 	view(t, db, func(v *View) {

@@ -55,13 +55,13 @@ type StatusFile struct {
 // Totals add up all runs since the status file was first written.
 type Totals struct {
 	// Runs counts by exit code.
-	Runs     map[int]int64 `json:"runs,omitempty"`
-	Fetched  int64         `json:"fetched"`
-	Deleted  int64         `json:"deleted"`
-	Failed   int64         `json:"failed"`
-	SetAside int64         `json:"set_aside"`
-	Bytes    int64         `json:"bytes"`
-	Seconds  float64       `json:"seconds"`
+	Runs        map[int]int64 `json:"runs,omitempty"`
+	Fetched     int64         `json:"fetched"`
+	Deleted     int64         `json:"deleted"`
+	Failed      int64         `json:"failed"`
+	Quarantined int64         `json:"set_aside"`
+	Bytes       int64         `json:"bytes"`
+	Seconds     float64       `json:"seconds"`
 }
 
 // Failing returns since when there is no success; the zero time if the last

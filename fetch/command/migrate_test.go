@@ -205,7 +205,7 @@ func sumsOf(messages [][]byte) map[[32]byte]int {
 func (l *lab) provesMigration(d *pop3test.Dovecot, r *refuser, old *oldMail) {
 	t, n := l.t, len(old.messages)
 	before := l.report()
-	if before.Safe || before.Verified != 0 || before.Server.Unverified != n || before.SetAside != 1 || before.Delivered != n-1 {
+	if before.Safe || before.Verified != 0 || before.Server.Unverified != n || before.Quarantined != 1 || before.Delivered != n-1 {
 		t.Errorf("before verify: %+v", before)
 	}
 	o := l.run("verify")

@@ -148,7 +148,7 @@ func deletions(p *plan.Plan) (n int) {
 func whyRetrieve(it *plan.Item, k plan.Keep) string {
 	why := "new"
 	switch {
-	case len(it.SetAside) > 0:
+	case len(it.RefusedBy) > 0:
 		why = "refused before: goes to the quarantine"
 	case len(it.Have) > 0:
 		why = "missing in a target"

@@ -71,7 +71,7 @@ func writeReport(out io.Writer, r *proof.Report) {
 	}
 	row("verified", r.Verified)
 	row("deleted from the server", deletedText(r))
-	row("quarantined", r.SetAside)
+	row("quarantined", r.Quarantined)
 	row("incomplete", r.Incomplete)
 	row("seen elsewhere", r.Elsewhere)
 	if s := r.Server; s != nil {
@@ -85,12 +85,12 @@ func writeReport(out io.Writer, r *proof.Report) {
 		}
 		row("failed", fmt.Sprintf("%s: %s, %s", uidText(f.Key), term.Plural(f.Count, "time"), term.Printable(f.Err)))
 	}
-	for i := range r.Aside {
+	for i := range r.InQuarantine {
 		if i == maxNamed {
-			row("quarantined", fmt.Sprintf("... and %d more", len(r.Aside)-i))
+			row("quarantined", fmt.Sprintf("... and %d more", len(r.InQuarantine)-i))
 			break
 		}
-		row("quarantined", fmt.Sprintf("%s %s", uidText(r.Aside[i].Key), term.Printable(asideWhere(&r.Aside[i]))))
+		row("quarantined", fmt.Sprintf("%s %s", uidText(r.InQuarantine[i].Key), term.Printable(asideWhere(&r.InQuarantine[i]))))
 	}
 	_ = w.Flush()
 	fmt.Fprintln(out, "\nWhat POP3 cannot carry:")
@@ -128,7 +128,7 @@ const maxNamed = 100
 
 func asideWhere(in *proof.Inspected) string {
 	for _, c := range in.Copies {
-		if c.Status == state.SetAside && c.Where != "" {
+		if c.Status == state.Quarantined && c.Where != "" {
 			return c.Where
 		}
 	}
@@ -137,6 +137,6 @@ func asideWhere(in *proof.Inspected) string {
 
 func reportJSONOf(r *proof.Report) jsonline.Report {
 	return jsonline.Report{Account: r.Account, ID: r.ID, At: r.At, Known: r.Known, Delivered: r.Delivered, Verified: r.Verified,
-		SetAside: r.SetAside, Incomplete: r.Incomplete, Elsewhere: r.Elsewhere, Deleted: r.Deleted, Bytes: r.Bytes, Months: r.Months, Sizes: r.Sizes,
+		Quarantined: r.Quarantined, Incomplete: r.Incomplete, Elsewhere: r.Elsewhere, Deleted: r.Deleted, Bytes: r.Bytes, Months: r.Months, Sizes: r.Sizes,
 		Failed: len(r.Failures), Server: r.Server, Safe: r.Safe(), Reasons: advice.Remarks(r.Reasons), Notes: advice.Remarks(r.Notes), NotMoved: notMoved}
 }

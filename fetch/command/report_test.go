@@ -41,10 +41,10 @@ func madeUp(n, years int, trouble bool) *proof.Report {
 	for i := range n / 100 {
 		key := state.NewKey(fmt.Sprintf("%032x<b>&\x1b[31m", i), 0)
 		rep.Failures = append(rep.Failures, state.Failure{Key: key, Count: 3, Err: `smtp: data: 554 5.7.1 <script>alert("x")</script> refused`})
-		rep.Aside = append(rep.Aside, proof.Inspected{Entry: state.Entry{Key: key}, MessageID: fmt.Sprintf("<%d@spam.example>", i),
-			Copies: []proof.Copy{{Target: "smtp:relay", Status: state.SetAside, Where: fmt.Sprintf("/home/alice/.local/state/mailhaul/quarantine/alice@pop.example.org/new/1700000000.R0123456789abcdefQ%d.host,S=2345", i)}}})
+		rep.InQuarantine = append(rep.InQuarantine, proof.Inspected{Entry: state.Entry{Key: key}, MessageID: fmt.Sprintf("<%d@spam.example>", i),
+			Copies: []proof.Copy{{Target: "smtp:relay", Status: state.Quarantined, Where: fmt.Sprintf("/home/alice/.local/state/mailhaul/quarantine/alice@pop.example.org/new/1700000000.R0123456789abcdefQ%d.host,S=2345", i)}}})
 	}
-	rep.SetAside = len(rep.Aside)
+	rep.Quarantined = len(rep.InQuarantine)
 	return rep
 }
 

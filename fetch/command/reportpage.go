@@ -25,12 +25,12 @@ var reportHTML string
 // page is what the template of the HTML report sees.
 type page struct {
 	*proof.Report
-	Because, ToKnow       []string
-	NotMoved              []string
-	Charts                []chart
-	Failed                []state.Failure // as many as are named
-	MoreFailed, MoreAside int
-	Refused               []refused
+	Because, ToKnow             []string
+	NotMoved                    []string
+	Charts                      []chart
+	Failed                      []state.Failure // as many as are named
+	MoreFailed, MoreQuarantined int
+	Refused                     []refused
 }
 
 // refused is a message in the quarantine, and where it is.
@@ -43,10 +43,10 @@ func pageOf(r *proof.Report) page {
 	p := page{Report: r, Because: advice.Remarks(r.Reasons), ToKnow: advice.Remarks(r.Notes), NotMoved: notMoved, Charts: charts(r.Months)}
 	p.Failed = r.Failures[:min(len(r.Failures), maxNamed)]
 	p.MoreFailed = len(r.Failures) - len(p.Failed)
-	for i := range r.Aside[:min(len(r.Aside), maxNamed)] {
-		p.Refused = append(p.Refused, refused{r.Aside[i], asideWhere(&r.Aside[i])})
+	for i := range r.InQuarantine[:min(len(r.InQuarantine), maxNamed)] {
+		p.Refused = append(p.Refused, refused{r.InQuarantine[i], asideWhere(&r.InQuarantine[i])})
 	}
-	p.MoreAside = len(r.Aside) - len(p.Refused)
+	p.MoreQuarantined = len(r.InQuarantine) - len(p.Refused)
 	return p
 }
 

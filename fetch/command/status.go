@@ -159,7 +159,7 @@ func statusOf(e *call, a *config.Account, all bool) jsonline.Status {
 		}
 		return nil
 	})
-	s.SetAside = countMaildir(e.builder.Quarantine(a.ID))
+	s.Quarantined = countMaildir(e.builder.Quarantine(a.ID))
 	return s
 }
 
@@ -175,7 +175,7 @@ func statusRow(s *jsonline.Status) []string {
 	if s.Known >= 0 {
 		known = fmt.Sprint(s.Known)
 	}
-	return []string{term.Printable(s.Account), last, result, fetched, known, fmt.Sprint(s.SetAside), term.Stamp(s.LastSuccess), now(s)}
+	return []string{term.Printable(s.Account), last, result, fetched, known, fmt.Sprint(s.Quarantined), term.Stamp(s.LastSuccess), now(s)}
 }
 
 // writeDetails prints what does not fit into the table.

@@ -17,18 +17,18 @@ import (
 
 func writeSummaryJSON(e *call, s *fetch.Summary) error {
 	row := jsonline.Summary{
-		Account:  s.Account,
-		Started:  s.Started.UTC().Format(time.RFC3339),
-		Seconds:  float64(int64(s.Seconds*1000)) / 1000,
-		Listed:   s.Listed,
-		Fetched:  s.Fetched,
-		Skipped:  s.Skipped,
-		Deleted:  s.Deleted,
-		Failed:   s.Failed,
-		Bytes:    s.Bytes,
-		Exit:     int(fetch.ExitOf(s.Err)),
-		SetAside: s.SetAside,
-		Notes:    s.Notes,
+		Account:     s.Account,
+		Started:     s.Started.UTC().Format(time.RFC3339),
+		Seconds:     float64(int64(s.Seconds*1000)) / 1000,
+		Listed:      s.Listed,
+		Fetched:     s.Fetched,
+		Skipped:     s.Skipped,
+		Deleted:     s.Deleted,
+		Failed:      s.Failed,
+		Bytes:       s.Bytes,
+		Exit:        int(fetch.ExitOf(s.Err)),
+		Quarantined: s.Quarantined,
+		Notes:       s.Notes,
 	}
 	if s.Err != nil {
 		row.Error, row.Hint, row.Mail = s.Err.Error(), e.hint(s.Account, s.Err), s.Mail()
@@ -54,7 +54,7 @@ func writeLine(w io.Writer, s *fetch.Summary) {
 		}
 	}
 	add(s.Deleted, "%d deleted")
-	add(s.SetAside, "%d quarantined")
+	add(s.Quarantined, "%d quarantined")
 	for _, why := range slices.Sorted(maps.Keys(s.Skips)) {
 		add(s.Skips[why], "%d skipped: "+why.String())
 	}

@@ -36,7 +36,7 @@ type message struct {
 }
 
 // delivery is a message in one part of a batch: the IDs are the configured
-// targets that it counts for, one but for the SetAside target.
+// targets that it counts for, one but for the quarantine.
 type delivery struct {
 	msg *message
 	ids []string

@@ -281,7 +281,7 @@ func (c *committer) publish(ctx context.Context, p *part) {
 			c.note(p, d, p.intents[id], res)
 			id++
 		}
-		if res.Err == nil && p.status == state.SetAside {
+		if res.Err == nil && p.status == state.Quarantined {
 			c.refused = append(c.refused, d.msg)
 		}
 	}

@@ -138,9 +138,9 @@ func (p *Pass) open(ctx context.Context, msg *message) (parts []*part, ids [][]s
 			parts, ids = append(parts, part), append(ids, []string{t.ID})
 		}
 	}
-	if len(msg.SetAside) > 0 && ts.works(ts.quarantine) {
-		if part := p.part(ctx, ts.quarantine, state.SetAside); part != nil {
-			parts, ids = append(parts, part), append(ids, msg.SetAside)
+	if len(msg.RefusedBy) > 0 && ts.works(ts.quarantine) {
+		if part := p.part(ctx, ts.quarantine, state.Quarantined); part != nil {
+			parts, ids = append(parts, part), append(ids, msg.RefusedBy)
 		}
 	}
 	return parts, ids

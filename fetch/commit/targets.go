@@ -106,7 +106,7 @@ func (ts *Targets) Errors() (errs []error) {
 
 // live reports whether a working target wants the message.
 func (ts *Targets) live(it *plan.Item) bool {
-	if len(it.SetAside) > 0 && ts.works(ts.quarantine) {
+	if len(it.RefusedBy) > 0 && ts.works(ts.quarantine) {
 		return true
 	}
 	for i := range ts.list {
@@ -129,8 +129,8 @@ func (p *Pass) wanted(ctx context.Context, items []plan.Item) []plan.Item {
 			p.part(ctx, t, state.Delivered)
 		}
 	}
-	if ts.works(ts.quarantine) && slices.ContainsFunc(items, func(it plan.Item) bool { return len(it.SetAside) > 0 }) {
-		p.part(ctx, ts.quarantine, state.SetAside)
+	if ts.works(ts.quarantine) && slices.ContainsFunc(items, func(it plan.Item) bool { return len(it.RefusedBy) > 0 }) {
+		p.part(ctx, ts.quarantine, state.Quarantined)
 	}
 	out := items
 	if slices.ContainsFunc(items, func(it plan.Item) bool { return !ts.live(&it) }) {

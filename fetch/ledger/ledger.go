@@ -95,7 +95,7 @@ func (l *Ledger) Settle(it *plan.Item, size int64) {
 	if l.policy.All {
 		l.settled[it.Key] = true
 	}
-	if len(it.SetAside) > 0 {
+	if len(it.RefusedBy) > 0 {
 		return // refused somewhere: it stays on the server
 	}
 	l.counts.Fetched++
@@ -168,7 +168,7 @@ func (l *Ledger) Fail(it *plan.Item, target string, err error, takes bool) {
 	if target != "" && l.refuses && l.policy.Refused(fail) {
 		again := *it
 		again.Rejected = true
-		again.SetAside = []string{target}
+		again.RefusedBy = []string{target}
 		l.refused = append(l.refused, again)
 	}
 }
@@ -197,7 +197,7 @@ func (l *Ledger) Pardon(items []*plan.Item, target string) {
 		}
 		l.toRecord[it.Key] = append(l.toRecord[it.Key], uncounted(l.recorded[it.Key], it.Key, target, text, l.journal.Now()))
 		l.uncount(it.Key, []string{target})
-		l.refused = slices.DeleteFunc(l.refused, func(again plan.Item) bool { return again.Key == it.Key && again.SetAside[0] == target })
+		l.refused = slices.DeleteFunc(l.refused, func(again plan.Item) bool { return again.Key == it.Key && again.RefusedBy[0] == target })
 	}
 }
 
@@ -265,7 +265,7 @@ func (l *Ledger) TakeRefused() (out []plan.Item) {
 	at := make(map[state.Key]int)
 	for _, it := range l.refused {
 		if i, known := at[it.Key]; known {
-			out[i].SetAside = append(out[i].SetAside, it.SetAside...)
+			out[i].RefusedBy = append(out[i].RefusedBy, it.RefusedBy...)
 			continue
 		}
 		at[it.Key] = len(out)
@@ -284,7 +284,7 @@ func (l *Ledger) Quarantine(it *plan.Item) {
 	if l.counts.Why == nil {
 		l.counts.Why = f.err
 	}
-	l.uncount(it.Key, it.SetAside)
+	l.uncount(it.Key, it.RefusedBy)
 }
 
 // uncount takes back that a message failed at some targets. Called with l.mu

@@ -36,9 +36,9 @@ type Item struct {
 	Key state.Key
 	// Have are the targets that already hold the message.
 	Have []string
-	// SetAside are targets that refused it for good: it goes to the quarantine
+	// RefusedBy are targets that refused it for good: it goes to the quarantine
 	// in their place.
-	SetAside []string
+	RefusedBy []string
 	Tries
 	// Delete: the server is to delete it once it is delivered.
 	Delete bool
@@ -104,7 +104,7 @@ func (it *Item) waits(r *rows) (wait bool) {
 			it.Served[f.Target] = f.Served
 		}
 		if f.Target != "" && p.OnReject == Quarantine && p.Refused(f) {
-			it.SetAside = append(it.SetAside, f.Target)
+			it.RefusedBy = append(it.RefusedBy, f.Target)
 			continue
 		}
 		due := dueAt(&f, now)
@@ -120,7 +120,7 @@ func (it *Item) waits(r *rows) (wait bool) {
 		}
 		it.Paused = append(it.Paused, f.Target)
 	}
-	return wait || len(it.Paused) > 0 && len(it.SetAside) == 0 && !slices.ContainsFunc(r.known.Targets, it.due)
+	return wait || len(it.Paused) > 0 && len(it.RefusedBy) == 0 && !slices.ContainsFunc(r.known.Targets, it.due)
 }
 
 // due reports whether a target lacks the message and does not pause.
@@ -153,7 +153,7 @@ func RetriesFirst(items []Item) (chunks [][]Item) {
 
 // Wants reports whether the message is to be delivered to a target now.
 func (it *Item) Wants(target string) bool {
-	return !it.Rejected && it.due(target) && !slices.Contains(it.SetAside, target)
+	return !it.Rejected && it.due(target) && !slices.Contains(it.RefusedBy, target)
 }
 
 // Keys is the set of their keys.

@@ -86,7 +86,7 @@ func briefOf(p *Plan) (b brief) {
 		for _, t := range it.Have {
 			s += " has " + t
 		}
-		for _, t := range it.SetAside {
+		for _, t := range it.RefusedBy {
 			s += " quarantined for " + t
 		}
 		b.Retrieve = append(b.Retrieve, s)
@@ -117,7 +117,7 @@ func TestDiff(t *testing.T) {
 	t.Parallel()
 	incomplete := state.Entry{Key: "a", FirstSeen: daysAgo(1), Outcomes: []state.Outcome{{Target: "m"}}}
 	quarantined := seen("a", daysAgo(9))
-	quarantined.Outcomes[0].Status = state.SetAside
+	quarantined.Outcomes[0].Status = state.Quarantined
 	marked, imported := seen("a", daysAgo(9)), seen("a", daysAgo(9))
 	marked.Source, marked.Outcomes = state.Marked, nil
 	imported.Source, imported.Outcomes = state.Imported, nil

@@ -68,8 +68,8 @@ func (h *held) entries(fits func(*state.Entry) bool) (out []state.Entry, err err
 
 // heldBy is the target that has an outcome's copy.
 func (h *held) heldBy(o state.Outcome) string {
-	if o.Status == state.SetAside && h.Account.SetAside != nil {
-		return h.Account.SetAside.ID
+	if o.Status == state.Quarantined && h.Account.Quarantine != nil {
+		return h.Account.Quarantine.ID
 	}
 	return o.Target
 }

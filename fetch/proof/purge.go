@@ -101,7 +101,7 @@ func mayBeOther(e *state.Entry, compared map[state.Key]bool) bool {
 // is not in its target.
 func delivered(e *state.Entry) bool {
 	for _, o := range e.Outcomes {
-		if o.Status == state.SetAside {
+		if o.Status == state.Quarantined {
 			return false
 		}
 	}

@@ -23,10 +23,10 @@ type Report struct {
 	Sizes []SizeClass
 	// Largest are the largest messages.
 	Largest []Inspected
-	// Failures are messages that failed and were not delivered since; Aside are
+	// Failures are messages that failed and were not delivered since; InQuarantine are
 	// the quarantined ones.
-	Failures []state.Failure
-	Aside    []Inspected
+	Failures     []state.Failure
+	InQuarantine []Inspected
 	// Server is what the server holds now; nil if it was not listed.
 	Server *ServerSide
 	// Reasons say why the account cannot be closed safely. It can if there are
@@ -62,10 +62,10 @@ const (
 // Counts count messages by what became of them.
 type Counts struct {
 	// Known is how many messages the state holds. Delivered are in every target,
-	// and Verified of them were read back intact. SetAside are quarantined, and
-	// AsideVerified of them were read back intact from there. Incomplete lack a
+	// and Verified of them were read back intact. Quarantined are quarantined, and
+	// QuarantinedVerified of them were read back intact from there. Incomplete lack a
 	// target. Elsewhere were marked as seen or imported: not delivered by us.
-	Known, Delivered, Verified, SetAside, AsideVerified, Incomplete, Elsewhere int
+	Known, Delivered, Verified, Quarantined, QuarantinedVerified, Incomplete, Elsewhere int
 	// Bytes is the size of what was delivered; Deleted is how many of these
 	// messages were deleted from the server.
 	Bytes   int64
@@ -161,7 +161,7 @@ func (rep *Report) add(in *Inspected, months map[string]*Month) {
 	}
 	quarantined := false
 	for _, c := range in.Copies {
-		quarantined = quarantined || c.Status == state.SetAside
+		quarantined = quarantined || c.Status == state.Quarantined
 	}
 	switch {
 	case in.Source != state.Fetched:
@@ -170,10 +170,10 @@ func (rep *Report) add(in *Inspected, months map[string]*Month) {
 	case !in.Done:
 		rep.Incomplete++
 	case quarantined:
-		rep.SetAside++
-		rep.Aside = append(rep.Aside, *in)
+		rep.Quarantined++
+		rep.InQuarantine = append(rep.InQuarantine, *in)
 		if !in.Verified.IsZero() {
-			rep.AsideVerified++
+			rep.QuarantinedVerified++
 		}
 	default:
 		rep.Delivered++
@@ -299,10 +299,10 @@ func (rep *Report) judgeServer() {
 // whose copy was read back is none, but a person should know of it.
 func (rep *Report) judge() {
 	rep.because(rep.Incomplete, "%s missing in a target", Fetch)
-	rep.because(rep.SetAside-rep.AsideVerified, "%s refused by a target, and not verified in the quarantine", Verify)
+	rep.because(rep.Quarantined-rep.QuarantinedVerified, "%s refused by a target, and not verified in the quarantine", Verify)
 	rep.because(rep.Delivered-rep.Verified, "%s delivered but not verified (a relay, a command, and another message that a duplicate was skipped for do not count)", Verify)
 	rep.because(len(rep.Failures), "%s on record as failed and not delivered since", Nothing)
-	if n := rep.AsideVerified; n > 0 {
+	if n := rep.QuarantinedVerified; n > 0 {
 		rep.Notes = append(rep.Notes, Remark{Text: sentence(n, "%s in the quarantine only, which a target refused: look there before the state directory is removed")})
 	}
 }

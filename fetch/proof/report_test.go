@@ -80,14 +80,14 @@ func TestReportCountsTheQuarantine(t *testing.T) {
 	g.Account.Policy.Keep = plan.Keep{}
 	g.Prover.ReadBack = func(_ context.Context, a *fetch.Account, id string) (proof.Copies, error) {
 		switch {
-		case id == a.SetAside.ID:
+		case id == a.Quarantine.ID:
 			return fetchtest.ReadBack(g.Path("aside"))
 		case strings.HasPrefix(id, "maildir:"):
 			return fetchtest.ReadBack(g.Path("Mail"))
 		}
 		return nil, nil
 	}
-	if s := g.Run(); s.SetAside != 1 {
+	if s := g.Run(); s.Quarantined != 1 {
 		t.Fatalf("%+v", s)
 	}
 	rep := g.Report()
@@ -95,8 +95,8 @@ func TestReportCountsTheQuarantine(t *testing.T) {
 	verified(g)
 	rep = g.Report()
 	wantReasons(g, rep)
-	if len(rep.Notes) != 1 || !strings.Contains(rep.Notes[0].Text, "1 message is in the quarantine only") || len(rep.Aside) != 1 {
-		t.Errorf("notes %q, quarantined %v", rep.Notes, rep.Aside)
+	if len(rep.Notes) != 1 || !strings.Contains(rep.Notes[0].Text, "1 message is in the quarantine only") || len(rep.InQuarantine) != 1 {
+		t.Errorf("notes %q, quarantined %v", rep.Notes, rep.InQuarantine)
 	}
 	purged, err := g.Prover.Purge(context.Background(), g.Account, 0, false, func(proof.Check) {})
 	if err != nil || purged.Deleted != 2 || g.Drop.Len() != 1 || g.Drop.Messages()[0].UID != "uid2" {

@@ -68,7 +68,7 @@ func (rt *retriever) refused() []plan.Item {
 		it.Have = nil // which targets have it by now, the state knows
 		e, _ := rt.names.book.Entry(it.Key)
 		for _, o := range e.Outcomes {
-			if !slices.Contains(it.SetAside, o.Target) {
+			if !slices.Contains(it.RefusedBy, o.Target) {
 				it.Have = append(it.Have, o.Target)
 			}
 		}

@@ -84,7 +84,7 @@ func (b *Builder) Account(a *config.Account) (*fetch.Account, error) {
 	}
 	if a.Policy.OnReject == plan.Quarantine {
 		path := b.Quarantine(a.ID)
-		out.SetAside = &commit.Target{
+		out.Quarantine = &commit.Target{
 			ID:        "maildir:" + path, // for people; the state has the target that refused
 			Deliverer: maildir.New(maildir.Options{Path: path, Syncer: b.syncer}),
 		}
@@ -159,7 +159,7 @@ func (b *Builder) ReadBack(accounts []*config.Account) func(context.Context, *fe
 	}
 	return func(ctx context.Context, a *fetch.Account, id string) (proof.Copies, error) {
 		t := targets[key{a.Name, id}]
-		if a.SetAside != nil && id == a.SetAside.ID {
+		if a.Quarantine != nil && id == a.Quarantine.ID {
 			t = target.Maildir(b.Quarantine(a.ID))
 		}
 		if t == nil {

@@ -29,7 +29,7 @@ func runRows() []row {
 			}
 			return text
 		}),
-		of(func(e *fetch.AsideError, at Situation) string {
+		of(func(e *fetch.QuarantineError, at Situation) string {
 			return strings.TrimSpace(first(e.First, at) + " Read them there; once the cause is fixed, `mailhaul state forget` with their UIDs has them delivered again.")
 		}),
 		of(func(e *session.LoginDelayError, _ Situation) string {

@@ -16,21 +16,21 @@ import (
 
 // Summary is one finished account on stdout of `fetch --json`.
 type Summary struct {
-	Account  string   `json:"account"`
-	Started  string   `json:"started"`
-	Seconds  float64  `json:"seconds"`
-	Listed   int      `json:"listed"`
-	Fetched  int      `json:"fetched"`
-	Skipped  int      `json:"skipped"`
-	Deleted  int      `json:"deleted"`
-	Failed   int      `json:"failed"`
-	Bytes    int64    `json:"bytes"`
-	Error    string   `json:"error"`
-	Exit     int      `json:"exit"`
-	SetAside int      `json:"set_aside"`
-	Hint     string   `json:"hint,omitempty"`
-	Mail     string   `json:"mail,omitempty"`
-	Notes    []string `json:"notes,omitempty"`
+	Account     string   `json:"account"`
+	Started     string   `json:"started"`
+	Seconds     float64  `json:"seconds"`
+	Listed      int      `json:"listed"`
+	Fetched     int      `json:"fetched"`
+	Skipped     int      `json:"skipped"`
+	Deleted     int      `json:"deleted"`
+	Failed      int      `json:"failed"`
+	Bytes       int64    `json:"bytes"`
+	Error       string   `json:"error"`
+	Exit        int      `json:"exit"`
+	Quarantined int      `json:"set_aside"`
+	Hint        string   `json:"hint,omitempty"`
+	Mail        string   `json:"mail,omitempty"`
+	Notes       []string `json:"notes,omitempty"`
 }
 
 // Plan is one line of `plan --json`: a message, or the sum at the end.
@@ -61,12 +61,12 @@ type PlanFile struct {
 // Status is one account on stdout of `status --json`.
 type Status struct {
 	state.StatusFile
-	Running  bool     `json:"running"`
-	Token    *Token   `json:"token,omitempty"`
-	Known    int      `json:"known"` // entries in the state; -1 while a run holds it
-	SetAside int      `json:"set_aside"`
-	Failing  int      `json:"failing"` // messages that failed and wait for another try
-	Waiting  *Waiting `json:"waiting,omitempty"`
+	Running     bool     `json:"running"`
+	Token       *Token   `json:"token,omitempty"`
+	Known       int      `json:"known"` // entries in the state; -1 while a run holds it
+	Quarantined int      `json:"set_aside"`
+	Failing     int      `json:"failing"` // messages that failed and wait for another try
+	Waiting     *Waiting `json:"waiting,omitempty"`
 	// Overdue: no success for alert.after. NoSuccessSince is set as soon as a
 	// run fails.
 	Overdue        bool      `json:"overdue"`
@@ -164,25 +164,25 @@ type Purge struct {
 
 // Report is the report on stdout of `report --json`.
 type Report struct {
-	Account    string            `json:"account"`
-	ID         string            `json:"id"`
-	At         time.Time         `json:"at"`
-	Known      int               `json:"known"`
-	Delivered  int               `json:"delivered"`
-	Verified   int               `json:"verified"`
-	SetAside   int               `json:"set_aside"`
-	Incomplete int               `json:"incomplete"`
-	Elsewhere  int               `json:"elsewhere"`
-	Deleted    int               `json:"deleted"`
-	Bytes      int64             `json:"bytes"`
-	Months     []proof.Month     `json:"months"`
-	Sizes      []proof.SizeClass `json:"sizes"`
-	Failed     int               `json:"failed"`
-	Server     *proof.ServerSide `json:"server,omitempty"`
-	Safe       bool              `json:"safe"`
-	Reasons    []string          `json:"reasons"`
-	Notes      []string          `json:"notes"`
-	NotMoved   []string          `json:"not_moved"`
+	Account     string            `json:"account"`
+	ID          string            `json:"id"`
+	At          time.Time         `json:"at"`
+	Known       int               `json:"known"`
+	Delivered   int               `json:"delivered"`
+	Verified    int               `json:"verified"`
+	Quarantined int               `json:"set_aside"`
+	Incomplete  int               `json:"incomplete"`
+	Elsewhere   int               `json:"elsewhere"`
+	Deleted     int               `json:"deleted"`
+	Bytes       int64             `json:"bytes"`
+	Months      []proof.Month     `json:"months"`
+	Sizes       []proof.SizeClass `json:"sizes"`
+	Failed      int               `json:"failed"`
+	Server      *proof.ServerSide `json:"server,omitempty"`
+	Safe        bool              `json:"safe"`
+	Reasons     []string          `json:"reasons"`
+	Notes       []string          `json:"notes"`
+	NotMoved    []string          `json:"not_moved"`
 }
 
 // Init is the result of `init --json`.

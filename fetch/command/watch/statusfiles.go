@@ -147,7 +147,7 @@ func (f *statusFile) follow(e fetch.Event) {
 	}
 	run := runOf(sum)
 	f.s.LastRun, f.s.Error = &run, run.Error
-	addRun(&f.s.Totals, run, sum.SetAside)
+	addRun(&f.s.Totals, run, sum.Quarantined)
 	if run.OK() {
 		f.s.LastSuccess = sum.Started
 	}
@@ -221,7 +221,7 @@ func (w *StatusFiles) All() []state.StatusFile {
 	return list
 }
 
-func addRun(t *state.Totals, r state.Run, setAside int) {
+func addRun(t *state.Totals, r state.Run, quarantined int) {
 	if t.Runs == nil {
 		t.Runs = make(map[int]int64)
 	}
@@ -229,7 +229,7 @@ func addRun(t *state.Totals, r state.Run, setAside int) {
 	t.Fetched += int64(r.Fetched)
 	t.Deleted += int64(r.Deleted)
 	t.Failed += int64(r.Failed)
-	t.SetAside += int64(setAside)
+	t.Quarantined += int64(quarantined)
 	t.Bytes += r.Bytes
 	t.Seconds += r.Seconds
 }
