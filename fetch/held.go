@@ -157,13 +157,16 @@ func (h *Held) Open(ctx context.Context) (*session.Session, []plan.Item, error) 
 	if err := h.Drop.Dialer.Await(ctx, true); err != nil {
 		return nil, nil, err
 	}
-	s, err := h.Drop.Open(ctx)
+	s, err := h.Drop.Connect(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	items, err := s.Rows()
+	var items []plan.Item
+	if err = h.DB.Apply(&state.Change{Facts: &h.Facts}); err == nil { // the login, for its LOGIN-DELAY
+		err = s.Name(ctx)
+	}
 	if err == nil {
-		err = h.DB.Apply(&state.Change{Facts: &h.Facts}) // the login, for its LOGIN-DELAY
+		items, err = s.Rows()
 	}
 	if err != nil {
 		s.Leave()

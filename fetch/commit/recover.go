@@ -49,7 +49,11 @@ func Recover(ctx context.Context, db *state.DB, targets []Target, ways map[strin
 		}
 	}
 	for _, in := range intents {
-		fate, err := fateOf(ctx, own[in.Target], ways, in)
+		settle := own[in.Target]
+		if in.Status == state.Quarantined { // it went to the quarantine in place of the target
+			settle = nil
+		}
+		fate, err := fateOf(ctx, settle, ways, in)
 		if err != nil {
 			return &RecoveryError{err}
 		}

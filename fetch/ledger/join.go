@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -19,14 +18,22 @@ func (e Errors) Error() string {
 // Unwrap returns all of them.
 func (e Errors) Unwrap() []error { return e }
 
-// Join is nil for no error, and one error as it is. Nil errors do not count.
+// Join is nil for no error, and one error as it is. Nil errors do not count, and
+// joined ones count one by one.
 func Join(errs ...error) error {
-	errs = slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
-	switch len(errs) {
+	var all Errors
+	for _, err := range errs {
+		if more, ok := err.(Errors); ok {
+			all = append(all, more...)
+		} else if err != nil {
+			all = append(all, err)
+		}
+	}
+	switch len(all) {
 	case 0:
 		return nil
 	case 1:
-		return errs[0]
+		return all[0]
 	}
-	return Errors(errs)
+	return all
 }

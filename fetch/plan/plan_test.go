@@ -446,3 +446,19 @@ func TestUnfail(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestWithinSaved: what a saved plan agreed to is what is left of it in a later
+// session, deletions of messages delivered before and since included.
+func TestWithinSaved(t *testing.T) {
+	t.Parallel()
+	item := func(uid string, del bool) Item {
+		return Item{Message: pop3.Message{UID: uid}, Key: state.Key(uid), Delete: del}
+	}
+	agreed := Plan{Retrieve: []Item{item("new", true), item("kept", false)}, Delete: []Item{item("old", true)}}
+	saved := agreed.Saved("a", "b", SavedOptions{})
+	again := Plan{Retrieve: []Item{item("kept", false), item("since", true)}, Delete: []Item{item("new", true), item("old", true), item("other", true)}}
+	again.Within(&saved)
+	if len(again.Retrieve) != 1 || again.Retrieve[0].UID != "kept" || len(again.Delete) != 2 || again.Delete[0].UID != "new" || again.Delete[1].UID != "old" {
+		t.Errorf("%+v", again)
+	}
+}

@@ -57,17 +57,18 @@ func (e *ChangedError) Error() string {
 
 // Within drops what was not agreed to.
 func (p *Plan) Within(want *SavedPlan) {
-	fetch, drop := savedIDs(want.Retrieve), savedIDs(want.Delete)
+	fetch, drop := savedIDs(want.Retrieve), make(map[savedID]bool)
+	for _, it := range want.Delete {
+		drop[savedID{it.UID, it.Nth, true}] = true
+	}
 	for _, it := range want.Retrieve {
-		if it.Delete { // delivered by now
-			drop[savedID{it.UID, it.Nth, false}] = true
-		}
+		drop[it.id()] = it.Delete // delivered by now
 	}
 	p.Retrieve = slices.DeleteFunc(p.Retrieve, func(it Item) bool {
 		return !fetch[savedID{it.Key.UID(), it.Key.Nth(), it.Delete}]
 	})
 	p.Delete = slices.DeleteFunc(p.Delete, func(it Item) bool {
-		return !drop[savedID{it.Key.UID(), it.Key.Nth(), false}]
+		return !drop[savedID{it.Key.UID(), it.Key.Nth(), true}]
 	})
 	p.weigh()
 }

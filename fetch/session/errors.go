@@ -50,6 +50,9 @@ type NoIdentityError struct {
 	Seen bool
 }
 
+// Temporary reports whether a later run may find headers.
+func (e *NoIdentityError) Temporary() bool { return e.Later }
+
 func (e *NoIdentityError) Error() string {
 	switch {
 	case e.Later:
@@ -67,6 +70,9 @@ type UIDLRefusedError struct {
 	Err       error
 }
 
+// Temporary is true: a later run asks again.
+func (*UIDLRefusedError) Temporary() bool { return true }
+
 func (e *UIDLRefusedError) Error() string {
 	why := "which worked before"
 	if e.Announced {
@@ -81,6 +87,9 @@ func (e *UIDLRefusedError) Unwrap() error { return e.Err }
 // UnknownMailError: messages of another program's list are gone, and others have
 // come, which cannot be compared with them.
 type UnknownMailError struct{ Gone int }
+
+// Temporary is true: a later run asks again.
+func (*UnknownMailError) Temporary() bool { return true }
 
 func (e *UnknownMailError) Error() string {
 	return fmt.Sprintf("%s known from another program's list are gone from the server and others have come: are they new mail, or the same under new unique-ids (UIDs)?", ledger.Counted(e.Gone, "message"))

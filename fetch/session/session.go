@@ -77,20 +77,38 @@ type Result struct {
 	gmail, reused, late        bool // late: its messages have no unique-ids
 }
 
-// Open begins a session with a listing. Leave must be called.
+// Open begins a session with a listing in which each message has a unique-id.
+// Leave must be called.
 func (m *Maildrop) Open(ctx context.Context) (*Session, error) {
+	s, err := m.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Name(ctx); err != nil {
+		s.Leave()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Connect begins a session with the server's listing. Name and Leave must be
+// called.
+func (m *Maildrop) Connect(ctx context.Context) (*Session, error) {
 	s := &Session{m: m, names: &identity{dialer: m.Dialer, book: m.Book, meter: m.meter}}
 	c, list, err := m.Dialer.connect(ctx, s.list)
 	if err != nil {
 		return nil, err
 	}
-	s.Client, s.names.client = c, c
+	s.Client, s.names.client, s.List = c, c, list
 	s.retrieve = &retriever{client: c, names: s.names, side: m.Side, suspects: m.suspects}
-	if s.List, err = s.names.name(ctx, list); err != nil {
-		s.Leave()
-		return nil, err
-	}
 	return s, nil
+}
+
+// Name makes sure that each message of the listing has a unique-id. Those that
+// cannot have one are left out.
+func (s *Session) Name(ctx context.Context) (err error) {
+	s.List, err = s.names.name(ctx, s.List)
+	return err
 }
 
 // Leave ends the connection without QUIT, if it still is open.
