@@ -12,11 +12,11 @@ import (
 	"testing"
 )
 
-// TestDesignNamesFunctions looks for each `(*Type).name` in [file](path) of
+// TestDesignNamesFunctions looks for each `(*Type).name` in `file` of
 // docs/design.md in that file, and holds each walk to eight stops.
 func TestDesignNamesFunctions(t *testing.T) {
 	page := readText(t, filepath.Join(treeRoot, "docs", "design.md"))
-	named := regexp.MustCompile("`(?:\\(\\*?(\\w+)\\)\\.)?(\\w+)` in\\s+\\[([\\w./]+)\\]").FindAllStringSubmatch(page, -1)
+	named := regexp.MustCompile("`(?:\\(\\*?(\\w+)\\)\\.)?(\\w+)` in\\s+`([\\w./]+)`").FindAllStringSubmatch(page, -1)
 	if len(named) < 20 {
 		t.Errorf("only %d functions are named", len(named))
 	}

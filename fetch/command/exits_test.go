@@ -31,6 +31,7 @@ func cmdSignalled(ts *testscript.TestScript, _ bool, args []string) {
 	reached := awaitEvent(ts, args[2])
 	runProgram(ts, number(ts, args[1]), args[3:], func(cmd *exec.Cmd) {
 		reached()
+		time.Sleep(100 * time.Millisecond) // the program reads the answer meanwhile: nobody else sees when
 		ts.Check(cmd.Process.Signal(sig))
 	})
 }
