@@ -20,6 +20,7 @@ func checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "check",
 		Usage:        "check the configuration and report all mistakes at once",
+		Description:  "Check the configuration, then connect to the server and the targets of work:\n  mailhaul check --connect work",
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{

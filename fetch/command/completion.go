@@ -28,9 +28,10 @@ var fishCompletion string
 func completionCommand() *cli.Command {
 	scripts := map[string]string{"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}
 	return &cli.Command{
-		Name:      "completion",
-		Usage:     "print the completion script of a shell",
-		ArgsUsage: "bash | zsh | fish",
+		Name:        "completion",
+		Usage:       "print the completion script of a shell",
+		Description: "Complete commands and options in a running bash:\n  source <(mailhaul completion bash)",
+		ArgsUsage:   "bash | zsh | fish",
 		Action: func(c *cli.Context) error {
 			script, ok := scripts[c.Args().First()]
 			if !ok || c.NArg() != 1 {

@@ -26,12 +26,13 @@ func fetchCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "fetch",
 		Usage:        "fetch new mail once, by hand or from cron",
+		Description:  "Fetch the new mail of all accounts, and print only failures:\n  mailhaul fetch --quiet",
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "keep", Usage: "delete nothing from the server in this run"},
 			&cli.BoolFlag{Name: "delete", Usage: "delete all delivered messages from the server in this run"},
-			&cli.IntFlag{Name: "limit", Usage: "fetch at most `N` messages of each account"},
+			&cli.IntFlag{Name: "limit", Usage: "fetch at most `N` messages of each account", DefaultText: "all"},
 			&cli.BoolFlag{Name: "all", Usage: "also fetch messages that were fetched before"},
 			trustImportedFlag(),
 			waitFlag(),
@@ -262,7 +263,7 @@ func (e *call) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary
 
 // waitFlag is that of each command that needs the maildrop or logs in.
 func waitFlag() cli.Flag {
-	return &cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds, and for the server's LOGIN-DELAY"}
+	return &cli.DurationFlag{Name: "wait", Usage: "wait up to `DURATION` for a maildrop that another run holds, and for the server's LOGIN-DELAY", DefaultText: "do not wait"}
 }
 
 func (e *call) fetcher() *fetch.Fetcher {

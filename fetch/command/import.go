@@ -25,9 +25,10 @@ import (
 
 func importCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "import",
-		Usage:     "convert another program's configuration, and import its seen-list",
-		ArgsUsage: strings.Join(programs.Names(), " | ") + " [FILE|DIRECTORY|-]",
+		Name:        "import",
+		Usage:       "convert another program's configuration, and import its seen-list",
+		Description: "Convert the configuration of fetchmail, and print it:\n  mailhaul import fetchmail ~/.fetchmailrc",
+		ArgsUsage:   strings.Join(programs.Names(), " | ") + " [FILE|DIRECTORY|-]",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "write", Usage: "write the YAML to the configuration file, which must not exist yet"},
 			&cli.StringFlag{Name: "only", Usage: "import only the account that the YAML calls `NAME`"},

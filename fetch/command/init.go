@@ -23,8 +23,9 @@ import (
 
 func initCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "init",
-		Usage: "set up an account: find the server, test the connection, write the configuration",
+		Name:        "init",
+		Usage:       "set up an account: find the server, test the connection, write the configuration",
+		Description: "Set up an account, and answer the questions:\n  mailhaul init",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "address", Usage: "set up an account for the mail `ADDRESS`"},
 			&cli.StringFlag{Name: "account", Usage: "call the account `NAME`"},

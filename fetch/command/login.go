@@ -25,6 +25,7 @@ func loginCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "login",
 		Usage:        "authorise an account with OAuth2",
+		Description:  "Authorise the account work in a browser on another machine:\n  mailhaul login --paste work",
 		ArgsUsage:    "ACCOUNT",
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
@@ -40,6 +41,7 @@ func logoutCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "logout",
 		Usage:        "revoke an OAuth2 login at the provider, and remove its tokens here",
+		Description:  "Revoke the login of the account work:\n  mailhaul logout work",
 		ArgsUsage:    "ACCOUNT",
 		BashComplete: completeAccounts,
 		Action:       runLogout,
@@ -50,6 +52,7 @@ func tokenCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "token",
 		Usage:        "print a fresh access token, for other programs (msmtp, mutt)",
+		Description:  "Print an access token for the account work:\n  mailhaul token work",
 		ArgsUsage:    "ACCOUNT",
 		BashComplete: completeAccounts,
 		Action:       runToken,

@@ -71,7 +71,7 @@ func newApp(std term.Streams) *cli.App {
 		Reader:    std.In,
 		Writer:    std.Out,
 		ErrWriter: std.Err,
-		Flags:     globalFlags(),
+		Flags:     hideFalse(globalFlags()),
 		Commands:  commands(),
 		Metadata:  map[string]any{"std": std},
 		Suggest:   false,
@@ -107,6 +107,7 @@ func unknownCommand(c *cli.Context) error {
 
 func commands() []*cli.Command {
 	list := []*cli.Command{
+		initCommand(),
 		fetchCommand(),
 		loopCommand(),
 		planCommand(),
@@ -121,12 +122,12 @@ func commands() []*cli.Command {
 		reportCommand(),
 		importCommand(),
 		completionCommand(),
-		initCommand(),
 		versionCommand(),
 	}
 	for _, c := range list {
 		tellBadFlags(c)
 	}
+	tellHelp(list)
 	return list
 }
 
@@ -180,8 +181,9 @@ func version() string {
 
 func versionCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "version",
-		Usage: "print the version",
+		Name:        "version",
+		Usage:       "print the version",
+		Description: "Print the version as JSON:\n  mailhaul version --json",
 		Action: func(c *cli.Context) error {
 			if c.Bool("json") {
 				return jsonline.Write(c.App.Writer, jsonline.Version{Version: version(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH})

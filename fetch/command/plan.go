@@ -21,12 +21,13 @@ func planCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "plan",
 		Usage:        "show what fetch would do and why, and change nothing",
+		Description:  "Show what would be fetched and deleted for the account work:\n  mailhaul plan work",
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "keep", Usage: "plan for fetch --keep"},
 			&cli.BoolFlag{Name: "delete", Usage: "plan for fetch --delete"},
-			&cli.IntFlag{Name: "limit", Usage: "plan for fetch --limit `N`"},
+			&cli.IntFlag{Name: "limit", Usage: "plan for fetch --limit `N`", DefaultText: "all"},
 			&cli.BoolFlag{Name: "all", Usage: "plan for fetch --all"},
 			trustImportedFlag(),
 			waitFlag(),

@@ -18,6 +18,7 @@ func purgeCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "purge",
 		Usage:        "delete delivered and verified messages from the server, and prove that they are gone",
+		Description:  "Show what would be deleted of the messages that are older than 30 days:\n  mailhaul purge --older-than 30d --dry-run work",
 		ArgsUsage:    "ACCOUNT",
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{

@@ -20,6 +20,7 @@ func reportCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "report",
 		Usage:        "report what was moved from an account, and whether it can be closed",
+		Description:  "Write the report of the account work also as a page:\n  mailhaul report --html work.html work",
 		ArgsUsage:    "ACCOUNT",
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{

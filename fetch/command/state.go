@@ -21,26 +21,27 @@ import (
 
 func stateCommand() *cli.Command {
 	wait := waitFlag()
-	sub := func(name, args, usage string, action cli.ActionFunc, flags ...cli.Flag) *cli.Command {
-		return &cli.Command{Name: name, ArgsUsage: args, Usage: usage, Action: action,
+	sub := func(name, args, usage, example string, action cli.ActionFunc, flags ...cli.Flag) *cli.Command {
+		return &cli.Command{Name: name, ArgsUsage: args, Usage: usage, Description: example, Action: action,
 			BashComplete: completeAccounts, Flags: append(flags, wait)}
 	}
 	return &cli.Command{
-		Name:  "state",
-		Usage: "show and change the list of seen messages",
+		Name:        "state",
+		Usage:       "show and change the list of seen messages",
+		Description: "List the messages of the account work that mailhaul knows:\n  mailhaul state ls work",
 		Subcommands: []*cli.Command{
-			sub("ls", "ACCOUNT", "list all entries, one a line", stateLs),
-			sub("show", "ACCOUNT [UID...]", "show the account's state, or single entries in full", stateShow),
-			sub("forget", "ACCOUNT UID...", "forget entries, so that their messages are fetched again", stateForget,
+			sub("ls", "ACCOUNT", "list all entries, one a line", "List the messages of the account work as JSON:\n  mailhaul state ls work --json", stateLs),
+			sub("show", "ACCOUNT [UID...]", "show the account's state, or single entries in full", "Show the state of the account work:\n  mailhaul state show work", stateShow),
+			sub("forget", "ACCOUNT UID...", "forget entries, so that their messages are fetched again", "Fetch the message with this unique-id again:\n  mailhaul state forget work 0000001a4d61696c", stateForget,
 				&cli.BoolFlag{Name: "all", Usage: "forget every entry"}),
-			sub("mark-seen", "ACCOUNT [UID...]", "mark messages on the server as seen without fetching them", stateMarkSeen,
+			sub("mark-seen", "ACCOUNT [UID...]", "mark messages on the server as seen without fetching them", "Fetch only mail that arrives from now on:\n  mailhaul state mark-seen work --all", stateMarkSeen,
 				&cli.BoolFlag{Name: "all", Usage: "mark all messages that are on the server now"},
 				&cli.StringFlag{Name: "before", Usage: "mark messages received before `DATE`, such as 2026-01-31"},
-				&cli.IntFlag{Name: "all-but-newest", Usage: "mark all but the newest `N` messages", Value: -1}),
-			sub("export", "ACCOUNT", "print all entries as JSON lines", stateExport,
+				&cli.IntFlag{Name: "all-but-newest", Usage: "mark all but the newest `N` messages", Value: -1, DefaultText: "not used"}),
+			sub("export", "ACCOUNT", "print all entries as JSON lines", "Save the state of the account work:\n  mailhaul state export work >work.jsonl", stateExport,
 				&cli.BoolFlag{Name: "manifest", Usage: "print the manifest of all delivered messages instead, a chain of hashes"},
 				&cli.BoolFlag{Name: "salvage", Usage: "print the entries of a damaged state file that can be read"}),
-			sub("import", "ACCOUNT [FILE]", "add the entries that export printed, or lines such as {\"uid\":\"...\"}", stateImport),
+			sub("import", "ACCOUNT [FILE]", "add the entries that export printed, or lines such as {\"uid\":\"...\"}", "Add the entries that export saved:\n  mailhaul state import work work.jsonl", stateImport),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

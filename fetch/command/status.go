@@ -26,6 +26,7 @@ func statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "status",
 		Usage:        "show the last run of each account, its errors, and the run in progress",
+		Description:  "Show all accounts, again every two seconds:\n  mailhaul status --watch",
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{

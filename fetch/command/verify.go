@@ -19,6 +19,7 @@ func verifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "verify",
 		Usage:        "read delivered messages back, and compare them with what was fetched",
+		Description:  "Read all delivered messages of the account work back, and compare them:\n  mailhaul verify work",
 		ArgsUsage:    "[ACCOUNT...]",
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
