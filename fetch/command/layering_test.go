@@ -28,14 +28,14 @@ var layers = map[string][]string{
 	"fetch/command/term": {"fetch", "fetch/ledger", "fetch/command/advice", "fetch/command/exit", "fetch/command/jsonline"},
 
 	// Advice knows every error: it looks down only.
-	"fetch/command/advice": {"fetch", "fetch/*", "fetch/command/exit", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
+	"fetch/command/advice": {"fetch", "fetch/*", "fetch/sasl/gssapi", "fetch/command/exit", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
 
 	"fetch/command/hook":    {"deliver/pipe", "fetch/command/term"},
 	"fetch/command/logging": {"fetch/command/term"},
 
 	"fetch/command/watch": {"fetch", "fetch/ledger", "fetch/command/advice", "fetch/command/hook", "fetch/command/jsonline", "fetch/command/term", "fetch/config", "state", "deliver/durable"},
 
-	"fetch/command/account": {"fetch", "fetch/*", "fetch/command/advice", "fetch/command/exit", "fetch/command/hook", "fetch/command/route", "fetch/command/target", "fetch/command/term", "deliver", "deliver/*", "state", "oauth"},
+	"fetch/command/account": {"fetch", "fetch/*", "fetch/sasl/gssapi", "fetch/command/advice", "fetch/command/exit", "fetch/command/hook", "fetch/command/route", "fetch/command/target", "fetch/command/term", "deliver", "deliver/*", "state", "oauth"},
 
 	"fetch/command/doctor": {"fetch", "fetch/*", "fetch/command/account", "fetch/command/advice", "fetch/command/exit", "fetch/command/jsonline", "fetch/command/target", "fetch/command/term", "deliver", "state"},
 
@@ -54,7 +54,8 @@ var layers = map[string][]string{
 	"fetch/schedule":      {},
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/sasl":          {},
-	"fetch/config":        {"fetch/session", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "fetch/sasl", "oauth", "oauth/provider"},
+	"fetch/sasl/gssapi":   {"fetch/sasl"},
+	"fetch/config":        {"fetch/session", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "fetch/sasl", "fetch/sasl/gssapi", "oauth", "oauth/provider"},
 	"fetch/autoconf":      {},
 	"fetch/pop3/pop3test": {},
 	"fetch/fetchtest":     {"fetch", "fetch/*", "fetch/pop3/pop3test", "deliver", "deliver/*", "deliver/smtp/smtptest", "state"},
@@ -94,6 +95,7 @@ var layers = map[string][]string{
 // owners are the packages that alone may import a library.
 var owners = map[string]string{
 	"github.com/adhocore/gronx":   "fetch/schedule",
+	"github.com/jcmturner/gokrb5": "fetch/sasl/gssapi",
 	"gopkg.in/yaml.v3":            "fetch/config",
 	"go.etcd.io/bbolt":            "state",
 	"golang.org/x/oauth2":         "oauth",
@@ -119,6 +121,21 @@ func TestImportDirection(t *testing.T) {
 		}
 		for _, imp := range p.Imports {
 			checkImport(t, rel, imp, allowed)
+		}
+	}
+}
+
+// TestImportWithoutKerberos: who uses the POP3 client, or the engine, as a library
+// does not link a Kerberos library.
+func TestImportWithoutKerberos(t *testing.T) {
+	for _, p := range []string{"fetch/pop3", "fetch"} {
+		out, err := exec.Command("go", "list", "-deps", module+"/"+p).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		deps := string(out)
+		if !strings.Contains(deps, module+"/fetch/sasl\n") || strings.Contains(deps, "krb5") || strings.Contains(deps, "gssapi") {
+			t.Errorf("%s needs\n%s", p, deps)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/fetch/sasl/gssapi"
 	"github.com/mailhaul/mailhaul/fetch/schedule"
 	"github.com/mailhaul/mailhaul/fetch/session"
 )
@@ -76,7 +77,7 @@ type Login struct {
 	Password Secret
 	Token    Secret
 	OAuth    *OAuth
-	Kerberos sasl.Kerberos
+	Kerberos gssapi.Kerberos
 }
 
 // Dedupe looks for a message in an existing target before delivering.

@@ -9,6 +9,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/fetch/sasl/gssapi"
 	"github.com/mailhaul/mailhaul/fetch/session"
 )
 
@@ -54,7 +55,7 @@ func loginKeys(a *Account) []Row {
 		On("password", "", "password of the account, a secret", SecretOf(), &a.Password),
 		On("token", "", "OAuth2 access token, a secret, for auth xoauth2 and oauthbearer", SecretOf(), &a.Token),
 		On("oauth", "", "how to get OAuth2 access tokens, for auth xoauth2 and oauthbearer", pointer(oauthMapping()), &a.OAuth),
-		On("krb", "", "Kerberos settings, for auth gssapi", mapping("a mapping", sasl.Kerberos{}, krbKeys, nil), &a.Kerberos),
+		On("krb", "", "Kerberos settings, for auth gssapi", mapping("a mapping", gssapi.Kerberos{}, krbKeys, nil), &a.Kerberos),
 		On("utf8", "auto", "whether to send the UTF8 command of RFC 6856: `auto`, `on` or `off`", OneOf(session.UTF8Auto, session.UTF8On, session.UTF8Off), &a.UTF8),
 		On("lang", "", "language of the server's texts, such as `de`, if the server offers LANG", Text("a language tag"), &a.Server.Lang),
 	}
@@ -102,7 +103,7 @@ func timeoutsKeys(s *pop3.Server) []Row {
 	}
 }
 
-func krbKeys(k *sasl.Kerberos) []Row {
+func krbKeys(k *gssapi.Kerberos) []Row {
 	return []Row{
 		On("config", "/etc/krb5.conf", "Kerberos configuration file", Path(), &k.Config),
 		On("ccache", "$KRB5CCNAME", "credential cache file", Path(), &k.CCache),

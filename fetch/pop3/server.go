@@ -71,7 +71,8 @@ func (p Pipelining) String() string {
 // Server is everything that a session needs to know of a server. It is
 // read-only to this package and may be shared between sessions.
 type Server struct {
-	// Host is the name or address to connect to and Port its TCP port.
+	// Host is the name or address to connect to and Port its TCP port. Port 0
+	// is the registered one for Security: 995 for ImplicitTLS, else 110.
 	Host string
 	Port int
 	// Security is how the connection is protected, and TLS the client's TLS
@@ -82,7 +83,8 @@ type Server struct {
 	// Insecure allows secrets to be sent without TLS.
 	Insecure bool
 	// Logins are the ways to log in that we hold a secret for, strongest
-	// first. The first usable one is taken: see Login.
+	// first. The first usable one is taken: see Client.Login. PasswordLogins
+	// makes them from a user name and a password.
 	Logins []Login
 	// Pipelining is when to send commands ahead.
 	Pipelining Pipelining

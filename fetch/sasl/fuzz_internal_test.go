@@ -17,9 +17,6 @@ func FuzzChallenges(f *testing.F) {
 	f.Add([]byte(""), []byte(`{"status":"401","schemes":"bearer","scope":"x"}`))
 	f.Add([]byte("Username:"), []byte("Password:"))
 	f.Add([]byte("e=invalid-proof"), []byte("e="))
-	token := acceptorToken(f, gssapiInProgress().key, 1, "\x01\x00\x00\x00")
-	f.Add(token, rotated(token, 12))
-	f.Add([]byte{}, token)
 	const secret = "pencil-s3cret"
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		// Thousands of iterations of a hash a round are not what is tested.
@@ -44,7 +41,6 @@ func FuzzChallenges(f *testing.F) {
 		if digest.done || scram.done {
 			t.Fatal("a proof was accepted that nobody could make")
 		}
-		drive(t, gssapiInProgress(), secret, first, second)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/fetch/sasl/gssapi"
 )
 
 func TestGSSAPI(t *testing.T) {
@@ -17,18 +18,18 @@ func TestGSSAPI(t *testing.T) {
 	conf, keytab := kdc.Config, kdc.ClientKeytab
 	t.Run("keytab", func(t *testing.T) {
 		conn, r := d.dial(t, false)
-		krb := sasl.Kerberos{Config: conf, Keytab: keytab, Principal: "alice@" + kdc.Realm}
-		mustLogin(t, conn, r, sasl.NewGSSAPI("alice", krb, d.channel(conn)))
+		krb := gssapi.Kerberos{Config: conf, Keytab: keytab, Principal: "alice@" + kdc.Realm}
+		mustLogin(t, conn, r, gssapi.New("alice", krb, d.channel(conn)))
 	})
 	t.Run("keytab, default realm, no authzid", func(t *testing.T) {
 		conn, r := d.dial(t, false)
-		krb := sasl.Kerberos{Config: conf, Keytab: keytab, Principal: "alice"}
-		mustLogin(t, conn, r, sasl.NewGSSAPI("", krb, d.channel(conn)))
+		krb := gssapi.Kerberos{Config: conf, Keytab: keytab, Principal: "alice"}
+		mustLogin(t, conn, r, gssapi.New("", krb, d.channel(conn)))
 	})
 	t.Run("someone else's mailbox", func(t *testing.T) {
 		conn, r := d.dial(t, false)
-		krb := sasl.Kerberos{Config: conf, Keytab: keytab, Principal: "alice"}
-		last, err := auth(t, conn, r, sasl.NewGSSAPI("bob", krb, d.channel(conn)))
+		krb := gssapi.Kerberos{Config: conf, Keytab: keytab, Principal: "alice"}
+		last, err := auth(t, conn, r, gssapi.New("bob", krb, d.channel(conn)))
 		if err != nil || !strings.HasPrefix(last, "-ERR") {
 			t.Fatalf("%s, %v", last, err)
 		}
@@ -36,12 +37,12 @@ func TestGSSAPI(t *testing.T) {
 	t.Run("cache", func(t *testing.T) {
 		for _, name := range []string{kdc.CCache, "FILE:" + kdc.CCache} {
 			conn, r := d.dial(t, false)
-			mustLogin(t, conn, r, sasl.NewGSSAPI("alice", sasl.Kerberos{Config: conf, CCache: name}, d.channel(conn)))
+			mustLogin(t, conn, r, gssapi.New("alice", gssapi.Kerberos{Config: conf, CCache: name}, d.channel(conn)))
 		}
 		t.Setenv("KRB5CCNAME", "FILE:"+kdc.CCache)
 		t.Setenv("KRB5_CONFIG", conf)
 		conn, r := d.dial(t, false)
-		mustLogin(t, conn, r, sasl.NewGSSAPI("alice", sasl.Kerberos{}, d.channel(conn)))
+		mustLogin(t, conn, r, gssapi.New("alice", gssapi.Kerberos{}, d.channel(conn)))
 	})
 	t.Run("damaged cache", func(t *testing.T) {
 		cache := filepath.Join(t.TempDir(), "cache")
@@ -53,23 +54,23 @@ func TestGSSAPI(t *testing.T) {
 			if err := os.WriteFile(cache, whole[:n], 0o600); err != nil {
 				t.Fatal(err)
 			}
-			m := sasl.NewGSSAPI("", sasl.Kerberos{Config: conf, CCache: cache}, sasl.Channel{Host: "localhost"})
+			m := gssapi.New("", gssapi.Kerberos{Config: conf, CCache: cache}, sasl.Channel{Host: "localhost"})
 			if _, _, err := m.Start(); err == nil || !strings.Contains(err.Error(), cache) {
 				t.Errorf("%d bytes: %v", n, err)
 			}
 		}
 	})
 	t.Run("unknown service", func(t *testing.T) {
-		krb := sasl.Kerberos{Config: conf, Keytab: keytab, Principal: "alice"}
-		_, _, err := sasl.NewGSSAPI("", krb, sasl.Channel{Host: "other.test.example"}).Start()
-		var e *sasl.TicketError
-		if !errors.As(err, &e) || e.Problem != sasl.ServiceUnknown || !strings.Contains(err.Error(), "ticket for pop/other.test.example") {
+		krb := gssapi.Kerberos{Config: conf, Keytab: keytab, Principal: "alice"}
+		_, _, err := gssapi.New("", krb, sasl.Channel{Host: "other.test.example"}).Start()
+		var e *gssapi.TicketError
+		if !errors.As(err, &e) || e.Problem != gssapi.ServiceUnknown || !strings.Contains(err.Error(), "ticket for pop/other.test.example") {
 			t.Fatal(err)
 		}
 	})
 	t.Run("unknown principal", func(t *testing.T) {
-		krb := sasl.Kerberos{Config: conf, Keytab: keytab, Principal: "mallory"}
-		if _, _, err := sasl.NewGSSAPI("", krb, sasl.Channel{Host: "localhost"}).Start(); err == nil {
+		krb := gssapi.Kerberos{Config: conf, Keytab: keytab, Principal: "mallory"}
+		if _, _, err := gssapi.New("", krb, sasl.Channel{Host: "localhost"}).Start(); err == nil {
 			t.Fatal("started")
 		}
 	})

@@ -1,6 +1,7 @@
 // Package sasl holds the client side of the SASL mechanisms (RFC 4422), one
 // file each, and the table of the ways to log in. It knows nothing of POP3:
-// package pop3 frames the exchange as RFC 5034 says.
+// package pop3 frames the exchange as RFC 5034 says. GSSAPI is in package
+// gssapi, because it needs a Kerberos library.
 //
 // Each New function makes a mechanism for one exchange and never fails: what is
 // wrong with its arguments is said by Start. No error of this package holds a
@@ -83,10 +84,19 @@ func check(fields ...field) error {
 		if f.value == "" && !f.optional {
 			return fmt.Errorf("%s is empty", f.name)
 		}
-		for i := range len(f.value) {
-			if c := f.value[i]; c < 0x20 || c == 0x7f {
-				return fmt.Errorf("%s holds a control character (byte 0x%02x at offset %d)", f.name, c, i)
-			}
+		if err := CheckText(f.name, f.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckText refuses a value that holds NUL or another control character; what
+// names it in the error. It is for mechanisms of other packages.
+func CheckText(what, value string) error {
+	for i := range len(value) {
+		if c := value[i]; c < 0x20 || c == 0x7f {
+			return fmt.Errorf("%s holds a control character (byte 0x%02x at offset %d)", what, c, i)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/fetch/sasl/gssapi"
 )
 
 // secretFunc yields a secret when it is needed.
@@ -76,59 +77,21 @@ type loginBuilder struct {
 
 // method returns the login by one method.
 func (b loginBuilder) method(m sasl.Method, named bool) pop3.Login {
-	return pop3.Login{
-		Name:     m.Name(),
-		User:     b.user,
-		Password: b.password,
-		New:      b.mechanism(m),
-		Strength: uint8(m.Class()),
-		Clear:    m.NeedsTLS() && m.Class() != sasl.ClassBound,
-		Named:    named,
+	secret := b.password
+	if m == sasl.XOAUTH2 || m == sasl.OAUTHBEARER {
+		secret = b.token
 	}
-}
-
-// mechanism makes the SASL exchange of a method; nil for USER and APOP.
-func (b loginBuilder) mechanism(m sasl.Method) func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
-	withPassword := func(mech func(password string, ch sasl.Channel) sasl.Mechanism) func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
-		return b.with(b.password, mech)
-	}
+	l := pop3.LoginBy(m, b.user, secret)
+	l.Named = named
 	switch m {
-	case sasl.Plain:
-		return withPassword(func(p string, _ sasl.Channel) sasl.Mechanism { return sasl.NewPlain("", b.user, p) })
-	case sasl.Login:
-		return withPassword(func(p string, _ sasl.Channel) sasl.Mechanism { return sasl.NewLogin(b.user, p) })
-	case sasl.CRAMMD5:
-		return withPassword(func(p string, _ sasl.Channel) sasl.Mechanism { return sasl.NewCRAMMD5(b.user, p) })
-	case sasl.DIGESTMD5:
-		return withPassword(func(p string, ch sasl.Channel) sasl.Mechanism { return sasl.NewDIGESTMD5(b.user, p, ch) })
-	case sasl.SCRAMSHA1, sasl.SCRAMSHA1PLUS, sasl.SCRAMSHA256, sasl.SCRAMSHA256PLUS:
-		return withPassword(func(p string, ch sasl.Channel) sasl.Mechanism { return sasl.NewSCRAM(m.Name(), b.user, p, ch) })
-	case sasl.XOAUTH2:
-		return b.with(b.token, func(t string, _ sasl.Channel) sasl.Mechanism { return sasl.NewXOAUTH2(b.user, t) })
-	case sasl.OAUTHBEARER:
-		return b.with(b.token, func(t string, ch sasl.Channel) sasl.Mechanism { return sasl.NewOAuthBearer(b.user, t, ch) })
 	case sasl.External:
-		return func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
+		l.New = func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
 			return sasl.NewExternal(b.user, b.a.TLS.ClientCert != ""), nil
 		}
 	case sasl.GSSAPI:
-		return func(_ context.Context, ch sasl.Channel) (sasl.Mechanism, error) {
-			return sasl.NewGSSAPI("", b.a.Kerberos, ch), nil
+		l.New = func(_ context.Context, ch sasl.Channel) (sasl.Mechanism, error) {
+			return gssapi.New("", b.a.Kerberos, ch), nil
 		}
 	}
-	return nil
-}
-
-// with resolves a secret and makes the mechanism with it.
-func (b loginBuilder) with(secret secretFunc, mech func(string, sasl.Channel) sasl.Mechanism) func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
-	return func(ctx context.Context, ch sasl.Channel) (sasl.Mechanism, error) {
-		if secret == nil {
-			return nil, fmt.Errorf("no secret configured")
-		}
-		s, err := secret(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return mech(s, ch), nil
-	}
+	return l
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/fetch/sasl/gssapi"
 	"github.com/mailhaul/mailhaul/oauth"
 	"github.com/mailhaul/mailhaul/oauth/provider"
 	"github.com/mailhaul/mailhaul/state"
@@ -131,8 +132,8 @@ func TestRows(t *testing.T) {
 		{&fetch.PartialError{Failed: 2, First: target(deliver.IOError, syscall.ENOSPC)}, "make room. Messages stay on the server until there is some. -v names each of them."},
 		{&state.FileError{Err: &state.VersionError{Have: 9, Want: 2}}, "or a later one"},
 		{fmt.Errorf("read: %w", state.ErrNotState), "--salvage"},
-		{&pop3.LoginError{Login: "GSSAPI", Err: &sasl.TicketError{Problem: sasl.ClockSkew, Err: errors.New("x")}}, "clock"},
-		{&pop3.LoginError{Login: "GSSAPI", Err: &sasl.TicketError{Err: errors.New("x")}}, "Run kinit"},
+		{&pop3.LoginError{Login: "GSSAPI", Err: &gssapi.TicketError{Problem: gssapi.ClockSkew, Err: errors.New("x")}}, "clock"},
+		{&pop3.LoginError{Login: "GSSAPI", Err: &gssapi.TicketError{Err: errors.New("x")}}, "Run kinit"},
 		{&pop3.LoginError{Login: "SCRAM-SHA-1-PLUS", Err: &sasl.BindingError{}}, "`auth: scram-sha-1`"},
 		{&pop3.LoginError{Login: "PLAIN", Err: &pop3.Error{Command: "AUTH", Text: "Disk quota exceeded"}}, "The mailbox is full"},
 		{&pop3.ProtocolError{Command: "greeting", Text: "220 ftp"}, "SMTP or FTP"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/fetch/sasl/gssapi"
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
@@ -38,7 +39,7 @@ func loginRows() []row {
 			return "The access token is longer than the 4096 characters that Exchange Online takes. It grows with the scopes: ask for that of POP alone (" +
 				at.key("oauth.scopes") + "), or have the administrator leave out group claims."
 		}),
-		of(func(e *sasl.TicketError, at Situation) string { return ticket(e.Problem, at) }),
+		of(func(e *gssapi.TicketError, at Situation) string { return ticket(e.Problem, at) }),
 		of(login),
 		of(func(e *pop3.NoLoginError, at Situation) string {
 			switch {
@@ -97,14 +98,14 @@ func login(e *pop3.LoginError, at Situation) string {
 
 func bearer(e *pop3.LoginError) bool { return e.Login == "XOAUTH2" || e.Login == "OAUTHBEARER" }
 
-func ticket(p sasl.TicketProblem, at Situation) string {
-	return map[sasl.TicketProblem]string{
-		sasl.NoTicket:         "Run kinit, or name a keytab (" + at.key("krb.keytab") + ").",
-		sasl.OtherCache:       "Run kinit -c FILE:PATH and set KRB5CCNAME, or name a keytab (" + at.key("krb.keytab") + ").",
-		sasl.ServiceUnknown:   "The KDC does not know this service: is the host spelled as in its keytab?",
-		sasl.PrincipalUnknown: "The KDC does not know this principal: is it spelled right?",
-		sasl.WrongKey:         "The keytab does not fit the principal's key: make a new one.",
-		sasl.ClockSkew:        "The clock of this machine differs from the KDC's: set it (timedatectl set-ntp true).",
+func ticket(p gssapi.TicketProblem, at Situation) string {
+	return map[gssapi.TicketProblem]string{
+		gssapi.NoTicket:         "Run kinit, or name a keytab (" + at.key("krb.keytab") + ").",
+		gssapi.OtherCache:       "Run kinit -c FILE:PATH and set KRB5CCNAME, or name a keytab (" + at.key("krb.keytab") + ").",
+		gssapi.ServiceUnknown:   "The KDC does not know this service: is the host spelled as in its keytab?",
+		gssapi.PrincipalUnknown: "The KDC does not know this principal: is it spelled right?",
+		gssapi.WrongKey:         "The keytab does not fit the principal's key: make a new one.",
+		gssapi.ClockSkew:        "The clock of this machine differs from the KDC's: set it (timedatectl set-ntp true).",
 	}[p]
 }
 

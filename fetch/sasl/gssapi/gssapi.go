@@ -1,4 +1,7 @@
-package sasl
+// Package gssapi is the SASL mechanism GSSAPI with Kerberos V5 (RFC 4752). It is a
+// package of its own because it alone needs a Kerberos library: who does not
+// import it does not link one.
+package gssapi
 
 import (
 	"cmp"
@@ -15,6 +18,8 @@ import (
 	"github.com/jcmturner/gokrb5/v8/iana/keyusage"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
+
+	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
 // layerNone is the bit of "no security layer" (RFC 4752 section 3.1). TLS
@@ -27,17 +32,22 @@ const (
 	wrapAcceptorSubkey = 4
 )
 
-type gssapi struct {
+var (
+	errSpent      = errors.New("exchange is over")
+	errUnexpected = errors.New("unexpected challenge")
+)
+
+type exchange struct {
 	authzid string
 	krb     Kerberos
-	ch      Channel
+	ch      sasl.Channel
 	key     types.EncryptionKey // this exchange's own, from us
 	seq     uint64              // ours
 	started bool
 	done    bool
 }
 
-// NewGSSAPI is GSSAPI (RFC 4752) with Kerberos V5: a ticket for pop/HOST. The
+// New is one exchange, with a ticket for pop/HOST. The
 // authzid is the mailbox to open; empty means the one of the principal.
 //
 // Start talks to the KDC unless the credential cache holds the service ticket;
@@ -46,14 +56,18 @@ type gssapi struct {
 // The context is made without mutual authentication, but with a fresh key in
 // the ticket's authenticator: only the server can read it, so the server's first
 // wrapped message proves it. It implements Completer for that.
-func NewGSSAPI(authzid string, krb Kerberos, ch Channel) Mechanism {
-	return &gssapi{authzid: authzid, krb: krb, ch: ch}
+func New(authzid string, krb Kerberos, ch sasl.Channel) sasl.Mechanism {
+	return &exchange{authzid: authzid, krb: krb, ch: ch}
 }
 
-func (g *gssapi) Start() (string, []byte, error) {
-	err := check(field{name: "authorisation identity", value: g.authzid, optional: true},
-		field{name: "host", value: g.ch.Host})
-	if err != nil {
+func (g *exchange) Start() (string, []byte, error) {
+	if err := sasl.CheckText("authorisation identity", g.authzid); err != nil {
+		return "", nil, err
+	}
+	if g.ch.Host == "" {
+		return "", nil, errors.New("host is empty")
+	}
+	if err := sasl.CheckText("host", g.ch.Host); err != nil {
 		return "", nil, err
 	}
 	cl, err := g.krb.client()
@@ -74,7 +88,7 @@ func (g *gssapi) Start() (string, []byte, error) {
 }
 
 // apReq is the initial context token, RFC 4121 section 4.1.
-func (g *gssapi) apReq(cl *client.Client, ticket messages.Ticket, session types.EncryptionKey) ([]byte, error) {
+func (g *exchange) apReq(cl *client.Client, ticket messages.Ticket, session types.EncryptionKey) ([]byte, error) {
 	// RFC 4121 defines its tokens for the newer types only.
 	switch session.KeyType {
 	case etypeID.AES128_CTS_HMAC_SHA1_96, etypeID.AES256_CTS_HMAC_SHA1_96,
@@ -118,7 +132,7 @@ func contextFlags(flags uint32) []byte {
 	return b
 }
 
-func (g *gssapi) Next(challenge []byte) ([]byte, error) {
+func (g *exchange) Next(challenge []byte) ([]byte, error) {
 	switch {
 	case !g.started:
 		return nil, errSpent
@@ -151,15 +165,15 @@ func (g *gssapi) Next(challenge []byte) ([]byte, error) {
 }
 
 // Complete is nil once the server proved that it could read our ticket.
-func (g *gssapi) Complete() error {
+func (g *exchange) Complete() error {
 	if !g.done {
-		return ErrIncomplete
+		return sasl.ErrIncomplete
 	}
 	return nil
 }
 
 // wrap makes a wrap token with integrity only, RFC 4121 section 4.2.6.2.
-func (g *gssapi) wrap(payload []byte) ([]byte, error) {
+func (g *exchange) wrap(payload []byte) ([]byte, error) {
 	etype, err := crypto.GetEtype(g.key.KeyType)
 	if err != nil {
 		return nil, err

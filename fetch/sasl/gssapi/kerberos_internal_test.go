@@ -1,4 +1,4 @@
-package sasl
+package gssapi
 
 import (
 	"encoding/binary"
@@ -16,11 +16,13 @@ import (
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/iana/keyusage"
 	"github.com/jcmturner/gokrb5/v8/types"
+
+	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
-// gssapiInProgress is the state after Start, without a KDC.
-func gssapiInProgress() *gssapi {
-	return &gssapi{
+// inProgress is the state after Start, without a KDC.
+func inProgress() *exchange {
+	return &exchange{
 		authzid: "alice",
 		started: true,
 		seq:     7,
@@ -57,12 +59,12 @@ func rotated(token []byte, n int) []byte {
 
 func TestGSSAPIWrap(t *testing.T) {
 	const offer = "\x07\x00\x10\x00"
-	key := gssapiInProgress().key
+	key := inProgress().key
 	good := acceptorToken(t, key, 1, offer)
 	for name, challenge := range map[string][]byte{
 		"plain": good, "rotated": rotated(good, 12), "rotated further than it is long": rotated(good, 12+32),
 	} {
-		g := gssapiInProgress()
+		g := inProgress()
 		if answer, err := g.Next(nil); err != nil || answer == nil || len(answer) != 0 || g.Complete() == nil {
 			t.Fatalf("%s: empty challenge: %q, %v", name, answer, err)
 		}
@@ -87,7 +89,7 @@ func TestGSSAPIWrap(t *testing.T) {
 }
 
 func TestGSSAPIHostile(t *testing.T) {
-	key := gssapiInProgress().key
+	key := inProgress().key
 	other := key
 	other.KeyValue = []byte("another key, as long as the first")[:32]
 	good := acceptorToken(t, key, 1, "\x01\x00\x00\x00")
@@ -116,7 +118,7 @@ func TestGSSAPIHostile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			g := gssapiInProgress()
+			g := inProgress()
 			if tt.name == "cut" {
 				// The checksum's length must fit, or it is malformed.
 				tt.challenge = append([]byte(nil), tt.challenge...)
@@ -205,7 +207,7 @@ func TestKerberosMissingFiles(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := NewGSSAPI("", tt.krb, Channel{Host: "localhost"}).Start()
+			_, _, err := New("", tt.krb, sasl.Channel{Host: "localhost"}).Start()
 			if err == nil || !strings.HasPrefix(err.Error(), "kerberos: ") || !strings.Contains(err.Error(), tt.want) {
 				t.Fatal(err)
 			}
@@ -221,4 +223,22 @@ func TestKerberosError(t *testing.T) {
 	if e := (*TicketError)(nil); !errors.As(err, &e) || e.Problem != ClockSkew {
 		t.Errorf("%#v", err)
 	}
+}
+
+// FuzzChallenges feeds two challenges to an exchange: no panic, and an answer or
+// an error, never both.
+func FuzzChallenges(f *testing.F) {
+	token := acceptorToken(f, inProgress().key, 1, "\x01\x00\x00\x00")
+	f.Add(token, rotated(token, 12))
+	f.Add([]byte{}, token)
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		g := inProgress()
+		for _, c := range [][]byte{first, second} {
+			answer, err := g.Next(c)
+			if (err == nil) == (answer == nil) {
+				t.Fatalf("answer %q with error %v", answer, err)
+			}
+		}
+		_ = g.Complete()
+	})
 }

@@ -1,4 +1,4 @@
-package sasl
+package gssapi
 
 import (
 	"errors"
@@ -232,4 +232,13 @@ func kerberosError(err error) error {
 		}
 	}
 	return errors.New(text)
+}
+
+// clip bounds a foreign text that goes into an error.
+func clip(s string) string {
+	const most = 256
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return s
 }
