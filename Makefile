@@ -4,7 +4,8 @@
 GO      ?= go
 PREFIX  ?= /usr/local
 DESTDIR ?=
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# The tag; without one (or without git) the newest version in CHANGELOG.md.
+VERSION ?= $(shell git describe --tags --dirty 2>/dev/null || sed -n 's/^[^ ]* \[\([0-9][^]]*\)\].*/v\1/p' CHANGELOG.md | sed 1q)
 FUZZTIME ?= 20s
 
 export CGO_ENABLED = 0
@@ -15,7 +16,7 @@ PACKAGES = dovecot-pop3d dovecot-lmtpd dovecot-gssapi postfix procmail maildrop 
 # They conflict with each other and with dovecot-pop3d: unpacked, not installed.
 PRIVATE = popa3d courier-pop cyrus-pop3d+sasl2-bin exim4-daemon-light
 
-.PHONY: build demo test crash fuzz bench soak lint install dist deb manual clean deps
+.PHONY: build demo test crash fuzz bench soak lint install uninstall dist deb manual clean deps
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -ldflags "$(LDFLAGS)" -o mailhaul .
@@ -72,6 +73,10 @@ lint:
 install:
 	@test -x mailhaul || $(MAKE) build
 	sh docs/packaging/install.sh mailhaul "$(PREFIX)" "$(DESTDIR)"
+
+# Configuration, state and mail stay.
+uninstall:
+	sh docs/packaging/install.sh --remove "$(PREFIX)" "$(DESTDIR)"
 
 # Static binaries for each system, with checksums: the same bytes each time.
 DIST = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 windows/amd64 windows/arm64

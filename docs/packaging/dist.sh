@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the archives of a release: dist.sh VERSION OUT OS/ARCH...
-# Static binaries with manual pages and completion scripts. The bytes depend on
+# Static binaries with the documents, the units and completion scripts, in the
+# places where README.md and docs/packaging/install.sh look for them. The bytes depend on
 # the source, the version and the Go release alone; SOURCE_DATE_EPOCH is the
 # time of the files (default: that of the last commit).
 set -eu
@@ -42,9 +43,12 @@ for target in "$@"; do
 	dir=$work/$name
 	exe=mailhaul
 	[ "$os" != windows ] || exe=mailhaul.exe
-	mkdir -p "$dir/completion"
+	mkdir -p "$dir/completion" "$dir/docs/packaging"
 	build "$os" "$arch" "$dir/$exe"
-	cp LICENSE README.md CHANGELOG.md docs/mailhaul.1 docs/mailhaul.yaml.5 docs/config.schema.json "$dir/"
+	cp LICENSE README.md CHANGELOG.md "$dir/"
+	cp docs/*.md docs/mailhaul.1 docs/mailhaul.yaml.5 docs/config.schema.json docs/*.service docs/*.timer "$dir/docs/"
+	cp -R docs/container docs/user "$dir/docs/"
+	cp docs/packaging/README.md docs/packaging/install.sh "$dir/docs/packaging/"
 	for shell in bash zsh fish; do
 		cp "fetch/command/completion.$shell" "$dir/completion/mailhaul.$shell"
 	done

@@ -36,11 +36,24 @@ func TestUnits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	out, err := exec.Command(analyze, append([]string{"verify", "--man=no"}, files...)...).CombinedOutput()
-	if err != nil || len(out) > 0 {
-		t.Errorf("verify: %v\n%s", err, out)
+	verify := func(args ...string) {
+		t.Helper()
+		if out, err := exec.Command(analyze, append([]string{"verify", "--man=no"}, args...)...).CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("verify: %v\n%s", err, out)
+		}
 	}
-	out, err = exec.Command(analyze, "security", "--offline=true", "--no-pager", filepath.Join(dir, "mailhaul.service")).Output()
+	verify(files...)
+	b, err := os.ReadFile(filepath.Join(treeRoot, "docs/user/mailhaul.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := filepath.Join(t.TempDir(), "mailhaul.service")
+	if err := os.WriteFile(user, bytes.ReplaceAll(b, []byte("/usr/local/bin/mailhaul"), []byte(self)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir()) // a user's manager needs one
+	verify("--user", user)
+	out, err := exec.Command(analyze, "security", "--offline=true", "--no-pager", filepath.Join(dir, "mailhaul.service")).Output()
 	m := regexp.MustCompile(`exposure level for mailhaul.service: ([0-9.]+)`).FindSubmatch(out)
 	if m == nil {
 		t.Fatalf("security: %v\n%s", err, out)
@@ -54,6 +67,22 @@ func TestContainerConfig(t *testing.T) {
 	path := filepath.Join(treeRoot, "docs/container/config.example.yaml")
 	if _, err := config.Load(path, configOptions()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUnitsKeepNames asks for no unescaped instance: of an account's name %I
+// makes another one where it has a dash.
+func TestUnitsKeepNames(t *testing.T) {
+	for _, unit := range []string{"mailhaul@.service", "mailhaul@.timer"} {
+		text := readText(t, filepath.Join(treeRoot, "docs", unit))
+		for line := range strings.Lines(text) {
+			if !strings.HasPrefix(line, "#") && strings.Contains(line, "%I") {
+				t.Errorf("%s: %s", unit, line)
+			}
+		}
+	}
+	if text := readText(t, filepath.Join(treeRoot, "docs/mailhaul@.service")); !strings.Contains(text, "\nExecStart=/usr/local/bin/mailhaul fetch --wait 1m %i\n") {
+		t.Error("mailhaul@.service does not fetch %i")
 	}
 }
 

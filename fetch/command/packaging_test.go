@@ -61,7 +61,7 @@ func TestDebianPackage(t *testing.T) {
 	sameBytes(t, deb, again)
 
 	list := inTree(t, dir, dpkgDeb, "--contents", deb)
-	for _, file := range []string{"/usr/bin/mailhaul", "/man1/mailhaul.1.gz", "/man5/mailhaul.yaml.5.gz", "/completions/mailhaul", "/vendor-completions/_mailhaul",
+	for _, file := range []string{"/usr/bin/mailhaul", "/doc/mailhaul/README.md", "/user/mailhaul.service", "/man1/mailhaul.1.gz", "/man5/mailhaul.yaml.5.gz", "/completions/mailhaul", "/vendor-completions/_mailhaul",
 		"/mailhaul.fish", "/config.schema.json", "/copyright", "/changelog.gz"} {
 		if !strings.Contains(list+"\n", file+"\n") {
 			t.Errorf("the package lacks %s:\n%s", file, list)
@@ -128,11 +128,11 @@ func installAndRemove(t *testing.T, deb string) {
 // unitsNameBinaries asks that what the installed units start is installed too.
 func unitsNameBinaries(t *testing.T, root, prefix string) {
 	t.Helper()
-	units, _ := filepath.Glob(filepath.Join(root, prefix, "lib/systemd/system/*.service"))
-	if len(units) < 2 {
+	units, _ := filepath.Glob(filepath.Join(root, prefix, "lib/systemd/*/*.service"))
+	if len(units) < 3 {
 		t.Errorf("only %d services are installed", len(units))
 	}
-	timers, _ := filepath.Glob(filepath.Join(root, prefix, "lib/systemd/system/*.timer"))
+	timers, _ := filepath.Glob(filepath.Join(root, prefix, "lib/systemd/*/*.timer"))
 	for _, unit := range append(timers, units...) {
 		if st, err := os.Stat(unit); err != nil || st.Mode() != 0o644 {
 			t.Errorf("%s: %+v, %v; want a file of mode 644", unit, st, err)
@@ -201,7 +201,7 @@ func TestInstall(t *testing.T) {
 	}
 	makeProgram := pop3test.Require(t, "make")
 	tree, dir := t.TempDir(), t.TempDir()
-	copyTree(t, tree, "docs", "Makefile", "CHANGELOG.md", "fetch/command/completion.bash", "fetch/command/completion.zsh", "fetch/command/completion.fish")
+	copyTree(t, tree, "docs", "Makefile", "README.md", "CHANGELOG.md", "fetch/command/completion.bash", "fetch/command/completion.zsh", "fetch/command/completion.fish")
 	install := func(args ...string) string {
 		return inTree(t, tree, makeProgram, append([]string{"install", "GO=no-go"}, args...)...)
 	}
@@ -224,6 +224,7 @@ func TestInstall(t *testing.T) {
 	want := strings.Fields(`/usr/bin/mailhaul /usr/share/man/man1/mailhaul.1 /usr/share/man/man5/mailhaul.yaml.5
 		/usr/share/bash-completion/completions/mailhaul /usr/share/zsh/site-functions/_mailhaul /usr/share/fish/vendor_completions.d/mailhaul.fish
 		/usr/lib/systemd/system/mailhaul.service /usr/lib/systemd/system/mailhaul@.service /usr/lib/systemd/system/mailhaul@.timer
+		/usr/lib/systemd/user/mailhaul.service /usr/share/doc/mailhaul/README.md
 		/usr/share/doc/mailhaul/config.schema.json /usr/share/doc/mailhaul/container/Dockerfile`)
 	pages, _ := filepath.Glob(filepath.Join(tree, "docs/*.md"))
 	for _, page := range pages {
@@ -241,6 +242,21 @@ func TestInstall(t *testing.T) {
 		}
 	}
 	t.Run("as the package", func(t *testing.T) { sameAsPackage(t, tree, files) })
+	t.Run("uninstall", func(t *testing.T) {
+		own := filepath.Join(dir, "usr/usr/share/doc/mailhaul/note")
+		if err := os.WriteFile(own, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out := inTree(t, tree, makeProgram, "uninstall", "GO=no-go", "DESTDIR="+filepath.Join(dir, "usr"), "PREFIX=/usr")
+		if left := filesBelow(t, filepath.Join(dir, "usr")); len(left) != 1 || !strings.Contains(out, "is not empty") {
+			t.Errorf("left: %q, want the file of somebody else alone\n%s", left, out)
+		}
+		inTree(t, tree, makeProgram, "uninstall", "GO=no-go", "DESTDIR="+filepath.Join(dir, "local"))
+		inTree(t, tree, makeProgram, "uninstall", "GO=no-go", "DESTDIR="+filepath.Join(dir, "local")) // nothing is there
+		if left := filesBelow(t, filepath.Join(dir, "local")); len(left) > 0 {
+			t.Errorf("left: %q", left)
+		}
+	})
 }
 
 // sameAsPackage compares what `make install` put with the Debian package, which
@@ -279,4 +295,66 @@ func TestDistIsReproducible(t *testing.T) {
 	b := inTree(t, other, "sh", script, "v1.2.3", filepath.Join(dir, "b"), target)
 	sameBytes(t, a, b)
 	inTree(t, filepath.Dir(a), "sha256sum", "--check", "SHA256SUMS")
+	t.Run("complete", func(t *testing.T) { archiveIsComplete(t, a) })
+}
+
+// archiveIsComplete asks that the pages of an archive link to what is in it,
+// and that it can be installed from there.
+func archiveIsComplete(t *testing.T, archive string) {
+	dir := t.TempDir()
+	inTree(t, dir, "tar", "-xzf", archive, "--strip-components=1")
+	pages, _ := filepath.Glob(filepath.Join(dir, "*.md"))
+	for _, below := range []string{"docs/*.md", "docs/*/*.md"} {
+		more, _ := filepath.Glob(filepath.Join(dir, below))
+		pages = append(pages, more...)
+	}
+	if len(pages) < 20 {
+		t.Errorf("only %d pages", len(pages))
+	}
+	for _, page := range pages {
+		for _, link := range deadLinks(page, readText(t, page)) {
+			t.Errorf("%s: dead link %s", strings.TrimPrefix(page, dir), link)
+		}
+	}
+	root := filepath.Join(dir, "root")
+	inTree(t, dir, "sh", "docs/packaging/install.sh", "mailhaul", "/usr", root)
+	unitsNameBinaries(t, root, "/usr")
+	if out := inTree(t, root, filepath.Join(root, "usr/bin/mailhaul"), "version"); !strings.HasPrefix(out, "mailhaul v1.2.3 ") {
+		t.Error(out)
+	}
+	if files := filesBelow(t, root); !slices.Contains(files, "/usr/share/fish/vendor_completions.d/mailhaul.fish") {
+		t.Errorf("completion is not installed: %q", files)
+	}
+	inTree(t, dir, "sh", "docs/packaging/install.sh", "--remove", "/usr", root)
+	if left := filesBelow(t, root); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+}
+
+// TestVersionWithoutTag asks what the Makefile builds: the tag, or the newest
+// version in the changelog.
+func TestVersionWithoutTag(t *testing.T) {
+	makeProgram, git := pop3test.Require(t, "make"), pop3test.Require(t, "git")
+	m := regexp.MustCompile(`(?m)^## \[([0-9][^]]*)\]`).FindStringSubmatch(readText(t, filepath.Join(treeRoot, "CHANGELOG.md")))
+	if m == nil {
+		t.Fatal("the changelog has no version")
+	}
+	tree := t.TempDir()
+	copyTree(t, tree, "Makefile", "CHANGELOG.md")
+	build := func(version string, args ...string) {
+		t.Helper()
+		out := inTree(t, tree, makeProgram, append([]string{"build", "--dry-run"}, args...)...)
+		if !strings.Contains(out, "buildVersion="+version+`"`) {
+			t.Errorf("want %s:\n%s", version, out)
+		}
+	}
+	t.Setenv("GIT_CEILING_DIRECTORIES", filepath.Dir(tree))
+	build("v" + m[1]) // no repository
+	build("v9.9.9", "VERSION=v9.9.9")
+	inTree(t, tree, git, "init", "-q")
+	inTree(t, tree, git, "add", ".")
+	inTree(t, tree, git, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-q", "-m", "a")
+	build("v" + m[1])
+	inTree(t, tree, git, "tag", "v8.0.0")
+	build("v8.0.0")
 }
