@@ -76,13 +76,14 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	hup, usr1, stop := watch.Signals()
 	defer stop()
 	l.watch = e.watch(l.status, true)
+	l.watch.Reloaded(nil)
 	defer l.watch.Finish()
 	around, cancel := context.WithCancel(context.WithoutCancel(ctx)) // outlives the runs
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
 	if e.conf.Metrics != "" {
-		wait, err := watch.ServeMetrics(around, e.log, e.conf.Metrics, l.status, version())
+		wait, err := watch.ServeMetrics(around, e.log, e.conf.Metrics, l.status, &l.watch.Reloads, version())
 		if err != nil {
 			return exit.CannotWrite(fmt.Errorf("metrics: %w", err))
 		}
@@ -181,6 +182,7 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 		case <-hup:
 			l.manager.Reloading()
 			r, err := l.reread()
+			l.watch.Reloaded(err)
 			if err != nil {
 				l.first.log.Error("configuration not taken over; the old one stays", "err", err, "hint", advice.Text(err, advice.Situation{Running: true}))
 			} else {

@@ -281,19 +281,37 @@ func TestLoopMetrics(t *testing.T) {
 	line := p.until("msg=metrics", "url=")
 	p.until("msg=run", "fetched=4")
 	_, url, _ := strings.Cut(line, "url=")
-	resp, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var body bytes.Buffer
-	_, _ = body.ReadFrom(resp.Body)
-	http.DefaultClient.CloseIdleConnections()
-	for _, want := range []string{`mailhaul_fetched_messages_total{account="lab"} 4`, `mailhaul_runs_total{account="lab",result="ok"} 1`,
-		`mailhaul_known_uids{account="lab"} 4`} {
-		if !strings.Contains(body.String(), want) {
-			t.Errorf("the listener lacks %s:\n%s", want, body.String())
+	get := func() string {
+		t.Helper()
+		resp, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
 		}
+		defer resp.Body.Close()
+		var body bytes.Buffer
+		_, _ = body.ReadFrom(resp.Body)
+		http.DefaultClient.CloseIdleConnections()
+		return body.String()
+	}
+	body := get()
+	for _, want := range []string{`mailhaul_fetched_messages_total{account="lab"} 4`, `mailhaul_runs_total{account="lab",result="ok"} 1`,
+		`mailhaul_known_uids{account="lab"} 4`, "\nmailhaul_config_last_reload_successful 1\n", "\nmailhaul_config_last_reload_success_timestamp_seconds "} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the listener lacks %s:\n%s", want, body)
+		}
+	}
+	good, _ := os.ReadFile(l.path("config.yaml"))
+	l.write("config.yaml", []byte("accounts: wrong\n"))
+	p.signal(syscall.SIGHUP)
+	p.until("configuration not taken over")
+	if body := get(); !strings.Contains(body, "\nmailhaul_config_last_reload_successful 0\n") {
+		t.Errorf("a reload failed:\n%s", body)
+	}
+	l.write("config.yaml", good)
+	p.signal(syscall.SIGHUP)
+	p.until("configuration read again")
+	if body := get(); !strings.Contains(body, "\nmailhaul_config_last_reload_successful 1\n") {
+		t.Errorf("a reload succeeded:\n%s", body)
 	}
 	p.end(syscall.SIGTERM)
 	l.want(l.run("fetch"), 0) // its figures go on from the loop's

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
@@ -120,10 +121,58 @@ func durations(s *state.StatusFile, emit func(string, float64)) {
 	emit("_count", float64(runs))
 }
 
+// Reloads are what loop knows of its configuration: how the last attempt to
+// read it ended. Without a loop (zero) there are no samples of it.
+type Reloads struct {
+	mu     sync.Mutex
+	failed bool
+	since  time.Time // the last success
+}
+
+// Done takes note of an attempt at a time.
+func (r *Reloads) Done(at time.Time, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = err != nil
+	if err == nil {
+		r.since = at
+	}
+}
+
+// The names are Prometheus' own for its configuration, after the prefix.
+const (
+	ReloadSuccessful  = "mailhaul_config_last_reload_successful"
+	ReloadSuccessTime = "mailhaul_config_last_reload_success_timestamp_seconds"
+)
+
+func (r *Reloads) write(w io.Writer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.since.IsZero() {
+		return
+	}
+	good := 1
+	if r.failed {
+		good = 0
+	}
+	fmt.Fprintf(w, "# HELP %[1]s Whether loop took over the configuration at the last attempt.\n# TYPE %[1]s gauge\n%[1]s %[2]d\n", ReloadSuccessful, good)
+	fmt.Fprintf(w, "# HELP %[1]s When loop last took over the configuration.\n# TYPE %[1]s gauge\n%[1]s %[2]s\n", ReloadSuccessTime,
+		strconv.FormatFloat(float64(r.since.UnixMilli())/1000, 'f', -1, 64))
+}
+
+// figures are what metrics are made of.
+type figures struct {
+	accounts []state.StatusFile
+	reloads  *Reloads
+	version  string
+}
+
 // writeMetrics writes all families of all accounts in the text format 0.0.4.
-func writeMetrics(out io.Writer, list []state.StatusFile, version string) error {
+func writeMetrics(out io.Writer, f figures) error {
+	list, version := f.accounts, f.version
 	w := bufio.NewWriter(out)
 	fmt.Fprintf(w, "# HELP mailhaul_build_info The version that wrote this.\n# TYPE mailhaul_build_info gauge\nmailhaul_build_info{version=%s} 1\n", label(version))
+	f.reloads.write(w)
 	for _, m := range Metrics() {
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", m.Name, m.help, m.Name, m.kind)
 		for i := range list {
@@ -150,9 +199,9 @@ func label(s string) string {
 
 // writeMetricsFile replaces the file at path in one step, readable for all as
 // node_exporter wants it. It holds no secrets.
-func writeMetricsFile(path string, list []state.StatusFile, version string) error {
+func writeMetricsFile(path string, f figures) error {
 	var b bytes.Buffer
-	if err := writeMetrics(&b, list, version); err != nil {
+	if err := writeMetrics(&b, f); err != nil {
 		return err
 	}
 	return durable.Swap(path, 0o644, b.Bytes())

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,8 +23,11 @@ func TestMetricsFormat(t *testing.T) {
 			LastSuccess: now, NextRun: now, TokenExpiry: now, LoginExpiry: now, Known: 12, Listed: 3,
 			Totals: state.Totals{Runs: map[int]int64{0: 5, 77: 2, 99: 1}, Fetched: 1 << 40, Bytes: 1 << 50, Seconds: 0.25}},
 	}
+	var reloads Reloads
+	reloads.Done(time.UnixMilli(1500), nil)
+	reloads.Done(time.UnixMilli(2500), errors.New("x"))
 	var b bytes.Buffer
-	if err := writeMetrics(&b, list, "1"); err != nil {
+	if err := writeMetrics(&b, figures{list, &reloads, "1"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -33,6 +37,7 @@ func TestMetricsFormat(t *testing.T) {
 		`mailhaul_runs_total{account="we\"ird\\\n",result="exit_99"} 1`,
 		`mailhaul_run_duration_seconds_sum{account="we\"ird\\\n"} 0.25`,
 		`mailhaul_run_duration_seconds_count{account="we\"ird\\\n"} 8`,
+		"mailhaul_config_last_reload_successful 0", "mailhaul_config_last_reload_success_timestamp_seconds 1.5",
 		`mailhaul_running{account="we\"ird\\\n"} 1`,
 	} {
 		if !bytes.Contains(b.Bytes(), []byte(want+"\n")) {
@@ -45,11 +50,11 @@ func TestMetricsFormat(t *testing.T) {
 		t.Errorf("promtool: %v\n%s\n%s", err, out, &b)
 	}
 	dir := t.TempDir()
-	if err := writeMetricsFile(filepath.Join(dir, "none", "x"), list, "1"); err == nil {
+	if err := writeMetricsFile(filepath.Join(dir, "none", "x"), figures{list, &reloads, "1"}); err == nil {
 		t.Error("no error for a missing directory")
 	}
 	for range 2 {
-		if err := writeMetricsFile(filepath.Join(dir, "x.prom"), list, "1"); err != nil {
+		if err := writeMetricsFile(filepath.Join(dir, "x.prom"), figures{list, &reloads, "1"}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 // ServeMetrics answers GET /metrics on a loopback address until ctx is done.
 // The returned function waits for its end.
-func ServeMetrics(ctx context.Context, log *slog.Logger, address string, w *StatusFiles, version string) (wait func(), err error) {
+func ServeMetrics(ctx context.Context, log *slog.Logger, address string, w *StatusFiles, reloads *Reloads, version string) (wait func(), err error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
@@ -26,7 +26,7 @@ func ServeMetrics(ctx context.Context, log *slog.Logger, address string, w *Stat
 			return
 		}
 		rw.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_ = writeMetrics(rw, w.All(), version)
+		_ = writeMetrics(rw, figures{w.All(), reloads, version})
 	})
 	s := &http.Server{
 		Handler:        mux,

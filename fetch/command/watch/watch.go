@@ -20,7 +20,8 @@ type Watcher struct {
 	alerts  *alerts
 	hint    func(account string, err error) string
 	version string
-	Loop    bool // nothing else reports failures and notes
+	Loop    bool    // nothing else reports failures and notes
+	Reloads Reloads // of loop
 	changed chan struct{}
 
 	mu      sync.Mutex
@@ -61,6 +62,17 @@ func (w *Watcher) Report(e fetch.Event) {
 	if !stopped(s) {
 		w.alerts.finished(s)
 	}
+	w.change()
+}
+
+// Reloaded takes note of an attempt to take over a configuration.
+func (w *Watcher) Reloaded(err error) {
+	w.Reloads.Done(time.Now(), err)
+	w.change()
+}
+
+// change has Keep settle soon.
+func (w *Watcher) change() {
 	select {
 	case w.changed <- struct{}{}:
 	default:
@@ -106,7 +118,7 @@ func (w *Watcher) settle() {
 	if path == "" {
 		return
 	}
-	if err := writeMetricsFile(path, w.status.All(), w.version); err != nil {
+	if err := writeMetricsFile(path, figures{w.status.All(), &w.Reloads, w.version}); err != nil {
 		w.log.Warn("metrics file", "err", err)
 	}
 }
