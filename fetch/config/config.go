@@ -163,10 +163,24 @@ func (w *walker) syntax(data []byte, err error) {
 		w.errorf(&yaml.Node{Line: line, Column: col}, "", "a tab indents this line: YAML wants spaces")
 		return
 	}
+	lines := bytes.Split(data, []byte("\n"))
+	broken, structural := brokenLine(lines, err)
+	if structural {
+		if wrong := misplaced(lines[:broken+1]); wrong != "" {
+			w.errorf(&yaml.Node{Line: broken + 1, Column: indentOf(lines[broken]) + 1}, "", "%s", wrong)
+			return
+		}
+	}
 	msg := strings.TrimPrefix(err.Error(), "yaml: ")
 	if m := regexp.MustCompile(`^line ([0-9]+): `).FindStringSubmatch(msg); m != nil {
 		at.Line, _ = strconv.Atoi(m[1])
 		msg = msg[len(m[0]):]
+	}
+	switch {
+	case structural:
+		at.Line = broken + 1
+	case strings.HasPrefix(msg, "did not find expected ',' or"): // the parser counts these lines from 0
+		at.Line = min(at.Line+1, 1+bytes.Count(bytes.TrimSpace(data), []byte("\n")))
 	}
 	if m := regexp.MustCompile(`unknown anchor '(.*)' referenced`).FindStringSubmatch(msg); m != nil {
 		if before, _, ok := bytes.Cut(data, []byte("*"+m[1])); ok {
