@@ -45,7 +45,9 @@ for target in "$@"; do
 	[ "$os" != windows ] || exe=mailhaul.exe
 	mkdir -p "$dir/completion" "$dir/docs/packaging"
 	build "$os" "$arch" "$dir/$exe"
-	cp LICENSE README.md CHANGELOG.md "$dir/"
+	cp LICENSE CHANGELOG.md "$dir/"
+	# The source is not there, so what leads to it is no link.
+	sed 's/\[\([^]]*\)\](fetch\/[^)]*)/\1/g' README.md >"$dir/README.md"
 	cp docs/*.md docs/mailhaul.1 docs/mailhaul.yaml.5 docs/config.schema.json docs/*.service docs/*.timer "$dir/docs/"
 	cp -R docs/container docs/user "$dir/docs/"
 	cp docs/packaging/README.md docs/packaging/install.sh "$dir/docs/packaging/"

@@ -47,7 +47,8 @@ for file in docs/container/*; do
 done
 # The pages are beside it there. What is elsewhere, or not there, is no link.
 changed README.md "$doc/README.md" -e 's/, see \[LICENSE\](LICENSE)//' \
-	-e 's/\[\([^]]*\)\](docs\/mailhaul[^)]*)/\1/g' -e 's/\[\([^]]*\)\](docs\/packaging[^)]*)/\1/g' -e 's/](docs\//](/g' -e 's/man -l docs\/mailhaul.1/man mailhaul/'
+	-e 's/\[\([^]]*\)\](fetch\/[^)]*)/\1/g' -e 's/\[\([^]]*\)\](docs\/mailhaul[^)]*)/\1/g' -e 's/\[\([^]]*\)\](docs\/packaging[^)]*)/\1/g' \
+	-e 's/](docs\//](/g' -e 's/man -l docs\/mailhaul.1/man mailhaul/'
 
 # The units name the binary by its whole path, the one that it has now.
 if [ "$(uname -s)" = Linux ]; then
