@@ -140,6 +140,7 @@ var unsteady = []struct {
 	{regexp.MustCompile(`\(\d+ ms\)`), "(N ms)"},
 	{regexp.MustCompile(`in \d+\.\ds`), "in N.Ns"},
 	{regexp.MustCompile(`for \d+s `), "for Ns "},
+	{regexp.MustCompile(`\b\d+[sm] ago *`), "Ns ago  "}, // with the blanks that align the next column
 	{regexp.MustCompile(`"seconds":[0-9.e-]+`), `"seconds":N`},
 	{regexp.MustCompile(`seconds=[0-9.e-]+`), "seconds=N"},
 	{regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:.]+(Z|[+-][0-9:]+)`), "TIME"},

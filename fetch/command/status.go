@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -31,6 +33,7 @@ func statusCommand() *cli.Command {
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "watch", Usage: "show it again every two seconds"},
+			&cli.BoolFlag{Name: "failed", Usage: "show only the accounts whose last run failed"},
 			&cli.BoolFlag{Name: "check", Usage: "exit with 75 if an account has had no success for its alert.after, for health checks"},
 		},
 		Action: runStatus,
@@ -42,10 +45,20 @@ func runStatus(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("failed") && (c.Bool("watch") || c.Bool("check")) {
+		return exit.Usagef("--failed excludes --watch and --check")
+	}
 	if c.Bool("watch") {
 		return watchStatus(e, c.Context, accounts)
 	}
 	list := statusesOf(e, accounts, true)
+	if c.Bool("failed") {
+		list = slices.DeleteFunc(list, func(s jsonline.Status) bool { return s.LastRun == nil || s.LastRun.OK() })
+		if len(list) == 0 && !e.out.JSON && !e.out.Quiet {
+			_, err := fmt.Fprintln(e.out.Out, "no account's last run failed")
+			return err
+		}
+	}
 	if !c.Bool("check") {
 		return writeStatuses(e, e.out.Out, list)
 	}
@@ -85,10 +98,14 @@ func writeStatuses(e *call, out io.Writer, list []jsonline.Status) error {
 		}
 		return nil
 	}
-	t := term.Table{Head: []string{"ACCOUNT", "LAST RUN", "RESULT", "NEW", "KNOWN", "QUARANTINED", "LAST SUCCESS", "NOW"}}
+	t := term.Table{Head: []string{"ACCOUNT", "LAST RUN", "RESULT", "NEW", "KNOWN", "LAST SUCCESS", "NOW"}, Long: "ACCOUNT"}
+	when := func(t time.Time) string { return term.When(t, time.Now()) }
+	if e.out.Verbose > 0 {
+		when = term.Stamp
+	}
 	var details strings.Builder
 	for i := range list {
-		t.Add(statusRow(&list[i])...)
+		t.Add(statusRow(&list[i], when)...)
 		writeDetails(&details, &list[i])
 	}
 	if err := t.Write(out, e.out.Width()); err != nil {
@@ -105,7 +122,7 @@ func watchStatus(e *call, ctx context.Context, accounts []*config.Account) error
 	defer tick.Stop()
 	for {
 		var frame bytes.Buffer
-		if e.out.Screen != nil && e.out.Out == io.Writer(e.out.Screen) && !e.out.JSON {
+		if e.out.Control && e.out.Out == io.Writer(e.out.Screen) && !e.out.JSON {
 			frame.WriteString("\x1b[H\x1b[2J") // home, clear
 		}
 		if err := writeStatuses(e, &frame, statusesOf(e, accounts, false)); err != nil {
@@ -164,25 +181,35 @@ func statusOf(e *call, a *config.Account, all bool) jsonline.Status {
 	return s
 }
 
-func statusRow(s *jsonline.Status) []string {
+// statusRow is what fits into 80 columns; when writes a time.
+func statusRow(s *jsonline.Status, when func(time.Time) string) []string {
 	last, result, fetched := "never", "-", "-"
 	if r := s.LastRun; r != nil {
-		last, result, fetched = term.Stamp(r.Started), "ok", fmt.Sprint(r.Fetched)
-		if !r.OK() {
-			result = fmt.Sprintf("exit %d", r.Exit)
+		last, result, fetched = when(r.Started), exit.Word(fetch.Exit(r.Exit)), fmt.Sprint(r.Fetched)
+		if r.Exit == 0 && !r.OK() {
+			result = exit.Word(-1)
 		}
 	}
 	known := "?"
 	if s.Known >= 0 {
 		known = fmt.Sprint(s.Known)
 	}
-	return []string{term.Printable(s.Account), last, result, fetched, known, fmt.Sprint(s.Quarantined), term.Stamp(s.LastSuccess), now(s)}
+	return []string{term.Printable(s.Account), last, result, fetched, known, when(s.LastSuccess), now(s, when)}
 }
 
 // writeDetails prints what does not fit into the table.
 func writeDetails(w io.Writer, s *jsonline.Status) {
 	if s.Overdue {
 		fmt.Fprintf(w, "%s: NO SUCCESS since %s\n", term.Printable(s.Account), term.Stamp(s.NoSuccessSince))
+	}
+	if s.Running && s.Total > 0 {
+		fmt.Fprintf(w, "%s: %s %d of %d, %s of %s, for %s (pid %d)\n", term.Printable(s.Account), s.Stage, s.Fetched, s.Total,
+			humanize.IBytes(uint64(s.Bytes)), humanize.IBytes(uint64(s.BytesTotal)), time.Since(s.Started).Round(time.Second), s.PID)
+	} else if s.Running {
+		fmt.Fprintf(w, "%s: %s (pid %d)\n", term.Printable(s.Account), s.Stage, s.PID)
+	}
+	if s.Quarantined > 0 {
+		fmt.Fprintf(w, "%s: %s in the quarantine\n", term.Printable(s.Account), term.Plural(s.Quarantined, "message"))
 	}
 	if s.LastRun != nil && s.LastRun.Error != "" {
 		fmt.Fprintf(w, "%s: last run: %s\n", term.Printable(s.Account), term.Printable(s.LastRun.Error))
@@ -199,17 +226,13 @@ func writeDetails(w io.Writer, s *jsonline.Status) {
 	}
 }
 
-// now is what a run under way is doing.
-func now(s *jsonline.Status) string {
+// now is what a run under way is doing, or when the next one begins.
+func now(s *jsonline.Status, when func(time.Time) string) string {
 	switch {
-	case !s.Running && s.NextRun.After(time.Now()) && !s.Updated.After(time.Now().Add(time.Hour)):
-		return "next " + term.Stamp(s.NextRun)
-	case !s.Running:
-		return "idle"
+	case s.Running:
+		return cmp.Or(s.Stage, "running")
+	case s.NextRun.After(time.Now()) && !s.Updated.After(time.Now().Add(time.Hour)):
+		return "next " + when(s.NextRun)
 	}
-	if s.Total == 0 {
-		return fmt.Sprintf("%s (pid %d)", s.Stage, s.PID)
-	}
-	return fmt.Sprintf("%s %d of %d, %s of %s, for %s (pid %d)", s.Stage, s.Fetched, s.Total,
-		humanize.IBytes(uint64(s.Bytes)), humanize.IBytes(uint64(s.BytesTotal)), time.Since(s.Started).Round(time.Second), s.PID)
+	return "idle"
 }

@@ -134,3 +134,57 @@ func TestColours(t *testing.T) {
 		}
 	}
 }
+
+// TestStatusFits: in 80 columns status is a table, also with long names and
+// after failures; with -v it has exact times.
+func TestStatusFits(t *testing.T) {
+	const width = 80
+	term, _ := longUIDs(t, width)
+	refused := "{server: 'localhost:1', tls: none, user: bob, password: secret, deliver: [{maildir: m2}]}"
+	text, err := os.ReadFile(filepath.Join(term.home, "c.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := "the-archive-of-the-old-provider"
+	if err := os.WriteFile(filepath.Join(term.home, "c.yaml"), fmt.Appendf(text, "  %s: %s\n", long, refused), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	term.shows("mailhaul -c c.yaml fetch")
+	lines := term.shows("mailhaul -c c.yaml status")
+	wantAll(t, strings.Join(lines, "\n"), "ACCOUNT ", "  LAST RUN  RESULT      NEW  KNOWN  LAST SUCCESS  NOW\n", " ago ", "connection")
+	for _, l := range lines {
+		if len([]rune(l)) > width && !strings.HasPrefix(l, long+": ") {
+			t.Errorf("longer than the terminal: %q", l)
+		}
+	}
+	failed := strings.Join(term.shows("mailhaul -c c.yaml status --failed"), "\n")
+	if wantAll(t, failed, "connection", long+": last run: "); strings.Contains(failed, "work") {
+		t.Errorf("an account that did not fail:\n%s", failed)
+	}
+	if exact := strings.Join(term.shows("mailhaul -v -c c.yaml status"), "\n"); strings.Contains(exact, " ago") {
+		t.Errorf("not exact:\n%s", exact)
+	}
+}
+
+// TestDumbTerminal: with TERM=dumb nothing is written but text.
+func TestDumbTerminal(t *testing.T) {
+	term, _ := longUIDs(t, 100)
+	raw := filepath.Join(term.home, "raw")
+	term.command("pipe-pane", "cat >"+raw)
+	for line, control := range map[string]bool{
+		"mailhaul -c c.yaml fetch --all": true, "TERM=dumb mailhaul -c c.yaml fetch --all": false,
+		"timeout -s INT 1 mailhaul -c c.yaml status --watch": true, "TERM=dumb timeout -s INT 1 mailhaul -c c.yaml status --watch": false,
+	} {
+		before, _ := os.ReadFile(raw)
+		end := fmt.Sprintf("end of %d", len(before))
+		term.enter(fmt.Sprintf("%s; echo 'end' of %d", line, len(before)))
+		var after []byte
+		term.until(func(string) bool {
+			after, _ = os.ReadFile(raw)
+			return strings.Contains(string(after[len(before):]), end+"\r\n")
+		}, end)
+		if text := string(after[len(before):]); strings.Contains(text, "\x1b") != control {
+			t.Errorf("%s: control sequences %t, want %t:\n%q", line, !control, control, text)
+		}
+	}
+}

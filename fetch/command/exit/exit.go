@@ -225,3 +225,26 @@ var fetchmailCodes = map[fetch.Exit]fetch.Exit{
 	fetch.ExitTemp:        9,
 	fetch.ExitSoftware:    23,
 }
+
+// Word is the result of a run in a word or two, for tables.
+func Word(code fetch.Exit) string {
+	if word, ok := words[code]; ok {
+		return word
+	}
+	return "failed"
+}
+
+var words = map[fetch.Exit]string{
+	fetch.ExitOK:          "ok",
+	fetch.ExitData:        "partial",
+	fetch.ExitUnavailable: "connection",
+	fetch.ExitSoftware:    "bug",
+	fetch.ExitCannotWrite: "cannot write",
+	fetch.ExitIO:          "I/O error",
+	fetch.ExitTemp:        "try later",
+	fetch.ExitProtocol:    "protocol",
+	fetch.ExitAuth:        "refused",
+	fetch.ExitConfig:      "config",
+	fetch.ExitInterrupted: "stopped",
+	fetch.ExitTerminated:  "stopped",
+}

@@ -15,6 +15,7 @@ type Output struct {
 	JSON, Quiet bool
 	Verbose     int     // how often -v was given
 	Color       bool    // marks on standard output may have colours
+	Control     bool    // the terminal behind standard error understands control sequences
 	Bars        bool    // progress bars are wanted and possible
 	Screen      *Screen // the terminal behind standard error; nil if there is none
 
@@ -25,7 +26,8 @@ type Output struct {
 func NewOutput(std Streams, json, quiet bool, verbose int, noColor, noProgress bool) *Output {
 	o := &Output{Streams: std, JSON: json, Quiet: quiet, Verbose: verbose}
 	o.tty = terminalOf(std.Out)
-	o.Color = o.tty != nil && !noColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	dumb := os.Getenv("TERM") == "dumb"
+	o.Color = o.tty != nil && !noColor && os.Getenv("NO_COLOR") == "" && !dumb
 	if IsTerminal(std.Err) {
 		o.Screen = &Screen{W: std.Err}
 		o.Err = o.Screen
@@ -33,7 +35,8 @@ func NewOutput(std Streams, json, quiet bool, verbose int, noColor, noProgress b
 			o.Out = o.Screen
 		}
 	}
-	o.Bars = o.Screen != nil && !quiet && verbose == 0 && !noProgress
+	o.Control = o.Screen != nil && !dumb
+	o.Bars = o.Control && !quiet && verbose == 0 && !noProgress
 	return o
 }
 

@@ -65,6 +65,31 @@ func Stamp(t time.Time) string {
 	return t.Local().Format(time.DateTime)
 }
 
+// When is a time for people as its distance from now: "3m ago", "in 2h". What is
+// further away than 99 days is a date.
+func When(t, now time.Time) string {
+	const day = 24 * time.Hour
+	if t.IsZero() {
+		return "-"
+	}
+	d := now.Sub(t)
+	form := "%d%s ago"
+	if d < -time.Second {
+		d, form = -d, "in %d%s"
+	}
+	switch d = max(d, 0); {
+	case d < time.Minute:
+		return fmt.Sprintf(form, d/time.Second, "s")
+	case d < time.Hour:
+		return fmt.Sprintf(form, d/time.Minute, "m")
+	case d < 2*day:
+		return fmt.Sprintf(form, d/time.Hour, "h")
+	case d < 100*day:
+		return fmt.Sprintf(form, d/day, "d")
+	}
+	return t.Local().Format(time.DateOnly)
+}
+
 // Size is a number of bytes for people; "?" if it is not known.
 func Size(n int64) string {
 	if n < 0 {
