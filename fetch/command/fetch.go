@@ -255,6 +255,9 @@ func (e *call) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary
 			p.print(&sums[i])
 		}
 	}
+	if len(sums) >= totalFrom && !e.out.JSON && !e.out.Quiet {
+		writeTotal(e.out.Out, sums)
+	}
 	if slices.ContainsFunc(sums, func(s fetch.Summary) bool { return errors.Is(s.Err, context.Canceled) }) {
 		fmt.Fprintln(e.out.Err, "mailhaul: "+exit.Stopped(fetchStopped).Error())
 	}

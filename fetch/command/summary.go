@@ -62,3 +62,36 @@ func writeLine(w io.Writer, s *fetch.Summary) {
 	add(s.Listed-(s.Deleted-s.Before), "%d on the server")
 	fmt.Fprintf(w, "%s: %s in %.1fs\n", term.Printable(s.Account), strings.Join(parts, ", "), s.Seconds)
 }
+
+// totalFrom is from how many accounts on the lines of a fetch have a total.
+const totalFrom = 5
+
+// writeTotal prints what many accounts come to.
+func writeTotal(w io.Writer, sums []fetch.Summary) {
+	var all fetch.Summary
+	errs, waiting := 0, 0
+	for i := range sums {
+		s := &sums[i]
+		all.Fetched, all.Bytes = all.Fetched+s.Fetched, all.Bytes+s.Bytes
+		all.Deleted, all.Quarantined, all.Failed = all.Deleted+s.Deleted, all.Quarantined+s.Quarantined, all.Failed+s.Failed
+		switch {
+		case s.NotBegun:
+			waiting++
+		case s.Err != nil:
+			errs++
+		}
+	}
+	line := fmt.Sprintf("total: %s, %s fetched (%s)", term.Plural(len(sums), "account"), term.Plural(all.Fetched, "message"), humanize.IBytes(uint64(all.Bytes)))
+	for _, part := range []struct {
+		n    int
+		text string
+	}{
+		{all.Deleted, "%d deleted"}, {all.Quarantined, "%d quarantined"}, {all.Failed, "%d failed"},
+		{errs, "errors in " + term.Plural(errs, "account")}, {waiting, term.Plural(waiting, "account") + " not begun"},
+	} {
+		if part.n > 0 {
+			line += ", " + strings.ReplaceAll(part.text, "%d", fmt.Sprint(part.n))
+		}
+	}
+	fmt.Fprintln(w, line)
+}
