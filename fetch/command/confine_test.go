@@ -24,7 +24,7 @@ func TestReportReplacesLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &proof.Report{Account: "work\u202e\u009b", At: time.Unix(1e9, 0)}
-	if err := writeHTMLFile(page, r); err != nil {
+	if err := writeHTMLFile(page, r, nil); err != nil {
 		t.Fatal(err)
 	}
 	if text, _ := os.ReadFile(precious); string(text) != "x" {
@@ -42,7 +42,7 @@ func TestReportKeepsWhatItMeets(t *testing.T) {
 	link, page := filepath.Join(dir, "null"), filepath.Join(dir, "report.html")
 	err := errors.Join(os.Symlink(os.DevNull, link), os.WriteFile(page, []byte("old"), 0o600), os.Chmod(page, 0o644))
 	for _, path := range []string{link, page} {
-		err = errors.Join(err, writeHTMLFile(path, &proof.Report{Account: "work", At: time.Unix(1e9, 0)}))
+		err = errors.Join(err, writeHTMLFile(path, &proof.Report{Account: "work", At: time.Unix(1e9, 0)}, nil))
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -42,7 +43,7 @@ func runReport(c *cli.Context) error {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
 	if path := c.String("html"); path != "" {
-		if err := writeHTMLFile(path, rep); err != nil {
+		if err := writeHTMLFile(path, rep, targetsOf(a)); err != nil {
 			return err
 		}
 	}
@@ -51,6 +52,14 @@ func runReport(c *cli.Context) error {
 	}
 	writeReport(e.out.Out, rep)
 	return nil
+}
+
+// targetsOf names what an account delivers to, with paths.
+func targetsOf(a *fetch.Account) (names []string) {
+	for i := range a.Targets {
+		names = append(names, term.Printable(a.Targets[i].ID))
+	}
+	return names
 }
 
 // notMoved is what POP3 cannot carry: a report must say so.

@@ -64,7 +64,7 @@ func TestReportPage(t *testing.T) {
 		"trouble": madeUp(100_000, 24, true),
 	} {
 		path := filepath.Join(dir, name+".html")
-		if err := writeHTMLFile(path, rep); err != nil {
+		if err := writeHTMLFile(path, rep, []string{"maildir:/home/alice/Mail/<b>"}); err != nil {
 			t.Fatal(err)
 		}
 		page, err := os.ReadFile(path)
@@ -82,6 +82,17 @@ func TestReportPage(t *testing.T) {
 		}
 		if verdict := fmt.Sprintf("Safe to close this account: %s", map[bool]string{true: "yes", false: "no"}[rep.Safe()]); !bytes.Contains(page, []byte(verdict)) {
 			t.Errorf("%s lacks %q", name, verdict)
+		}
+		for _, want := range []string{"maildir:/home/alice/Mail/&lt;b&gt;", "by mailhaul " + version(), "(max-width: 40rem)", "width=device-width"} {
+			if !bytes.Contains(page, []byte(want)) {
+				t.Errorf("%s lacks %q", name, want)
+			}
+		}
+		if bytes.ContainsRune(page, '`') || strings.Contains(name, "trouble") != bytes.Contains(page, []byte("<code>mailhaul fetch</code>")) {
+			t.Errorf("%s: commands are not marked as such", name)
+		}
+		if rep.Months != nil && !bytes.Contains(page, []byte(`<text x=`)) {
+			t.Errorf("%s: no year is left for a narrow screen", name)
 		}
 		if n := bytes.Count(page, []byte("<rect")); n != 2*len(rep.Months) {
 			t.Errorf("%s: %d bars for %d months", name, n, len(rep.Months))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -25,6 +26,8 @@ var reportHTML string
 // page is what the template of the HTML report sees.
 type page struct {
 	*proof.Report
+	Version                     string
+	Targets                     []string // what the account delivers to
 	Because, ToKnow             []string
 	NotMoved                    []string
 	Charts                      []chart
@@ -39,8 +42,8 @@ type refused struct {
 	Where string
 }
 
-func pageOf(r *proof.Report) page {
-	p := page{Report: r, Because: advice.Remarks(r.Reasons), ToKnow: advice.Remarks(r.Notes), NotMoved: notMoved, Charts: charts(r.Months)}
+func pageOf(r *proof.Report, targets []string) page {
+	p := page{Report: r, Version: version(), Targets: targets, Because: advice.Remarks(r.Reasons), ToKnow: advice.Remarks(r.Notes), NotMoved: notMoved, Charts: charts(r.Months)}
 	p.Failed = r.Failures[:min(len(r.Failures), maxNamed)]
 	p.MoreFailed = len(r.Failures) - len(p.Failed)
 	for i := range r.InQuarantine[:min(len(r.InQuarantine), maxNamed)] {
@@ -55,6 +58,7 @@ type bar struct {
 	proof.Month
 	X, Y, W, H float64
 	Label      string // the year, on its first month
+	WideOnly   bool   // a narrow screen, where labels are larger, has no room for it
 }
 
 // chart shows a figure by month.
@@ -69,6 +73,7 @@ const (
 	chartWidth  = 1000
 	chartHeight = 150
 	labelWidth  = 45
+	largeLabel  = 115 // on a narrow screen
 )
 
 func charts(months []proof.Month) []chart {
@@ -117,40 +122,61 @@ func ordinal(month string) int {
 
 // thinLabels drops years that would run into each other or out of the chart.
 func thinLabels(bars []bar) []bar {
-	next := float64(chartWidth)
+	next, nextLarge := float64(chartWidth), float64(chartWidth)
 	for i := len(bars) - 1; i >= 0; i-- {
-		switch {
-		case bars[i].Label == "":
-		case bars[i].X+labelWidth > next:
-			bars[i].Label = ""
-		default:
-			next = bars[i].X
+		b := &bars[i]
+		if b.Label == "" || b.X+labelWidth > next {
+			b.Label = ""
+			continue
+		}
+		next = b.X
+		if b.WideOnly = b.X+largeLabel > nextLarge; !b.WideOnly {
+			nextLarge = b.X
 		}
 	}
 	return bars
 }
 
-func writeHTML(w io.Writer, r *proof.Report) error {
+// marked is a text with its commands, which are between backticks, as HTML.
+func marked(text string) template.HTML {
+	parts := strings.Split(text, "`")
+	if len(parts)%2 == 0 { // one of them is no mark
+		return template.HTML(template.HTMLEscapeString(text))
+	}
+	var b strings.Builder
+	for i, part := range parts {
+		part = template.HTMLEscapeString(part)
+		if i%2 == 1 {
+			part = "<code>" + part + "</code>"
+		}
+		b.WriteString(part)
+	}
+	return template.HTML(b.String())
+}
+
+func writeHTML(w io.Writer, r *proof.Report, targets []string) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"bytes": func(n int64) string { return humanize.IBytes(uint64(max(n, 0))) },
 		"count": func(n int) string { return humanize.Comma(int64(n)) },
 		"date":  func(t time.Time) string { return t.Format(time.DateOnly) },
 		"uid":   uidText,
+		"text":  marked,
+		"local": func(t time.Time) string { return t.Local().Format("2006-01-02 15:04 -07:00") },
 	}).Parse(reportHTML)
 	if err != nil {
 		return err
 	}
 	var text bytes.Buffer
-	if err := t.Execute(&text, pageOf(r)); err != nil {
+	if err := t.Execute(&text, pageOf(r, targets)); err != nil {
 		return err
 	}
 	_, err = w.Write(state.EscapeJSON(text.Bytes())) // a server's text may hold directional marks
 	return err
 }
 
-func writeHTMLFile(path string, r *proof.Report) error {
+func writeHTMLFile(path string, r *proof.Report, targets []string) error {
 	var page bytes.Buffer
-	if err := writeHTML(&page, r); err != nil {
+	if err := writeHTML(&page, r, targets); err != nil {
 		return err
 	}
 	if err := replaceFile(path, page.Bytes()); err != nil {
