@@ -52,7 +52,7 @@ func TestCertificates(t *testing.T) {
 		{"trusted", with(ca.Leaf("localhost")), []string{trust}, 0, nil},
 		{"unknown authority", with(ca.Leaf("localhost")), nil, 77, []string{
 			"certificate is not trusted: it is for localhost, signed by \"CN=pop3test root\", valid from " + day(time.Now().Add(-time.Hour)),
-			"trust its authority with ca_file, or this key alone with pin: sha256/"}},
+			"trust its authority with ca_file, or this key alone with `pin: sha256/"}},
 		{"self-signed", with(self), []string{trust}, 77, []string{"signed by itself", "pin: " + pop3test.Pin(self)}},
 		{"self-signed, pinned", with(self), []string{"pin: " + pop3test.Pin(self)}, 0, nil},
 		{"expired", with(expired), []string{trust}, 77, []string{"valid from " + day(expired.Leaf.NotBefore) + " to " + day(expired.Leaf.NotAfter), "clock", "pin: sha256/"}},

@@ -6,6 +6,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"gopkg.in/yaml.v3"
 )
 
 // checker looks at one account as a whole.
@@ -44,6 +45,16 @@ func (w *walker) finish(c *Config) {
 // own and has report whether the account itself, or it or defaults, set a key.
 func (k *checker) own(name string) bool { return k.w.has(k.path, name) }
 func (k *checker) has(name string) bool { return k.own(name) || k.w.has("defaults", name) }
+
+// isMapping reports whether the value of a key is set, and has keys of its own.
+func (k *checker) isMapping(name string) bool {
+	for _, at := range []string{join(k.path, name), join("defaults", name)} {
+		if m, ok := k.w.marks[at]; ok {
+			return m.value.Kind == yaml.MappingNode
+		}
+	}
+	return false
+}
 
 // fail reports a mistake at the value of a key, or at the account if no key of
 // that name is set.

@@ -182,7 +182,7 @@ func (k *checker) targets() {
 		}
 		seen[t.ID()] = true
 	}
-	if k.has("to") && !takes {
+	if k.isMapping("to") && !takes {
 		k.fail("to", "has no use: no target takes a recipient (%s)", Addressees(k.w.opts.Targets))
 	}
 }

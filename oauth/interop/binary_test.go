@@ -277,7 +277,7 @@ func (h *home) endings(machineOnly, refreshed bool) {
 		return
 	}
 	_, refresh := h.kept()
-	h.want(0, []string{"logout", "work"}, "work: logged out, and the provider was told")
+	h.want(0, []string{"logout", "work"}, "work: logged out, and revoked at the provider")
 	if _, _, err := h.p.store.GetRefreshTokenInfo(h.t.Context(), native, refresh); err == nil {
 		h.t.Error("the provider still takes the refresh token")
 	}

@@ -209,7 +209,7 @@ func unknownAuthority(e *pop3.TLSError, at Situation) string {
 	}
 	text := "If this is the right server, trust its authority with " + at.option("ca_file", "--ca-file")
 	if e.Cert != nil {
-		text += ", or this key alone with " + at.key("pin: "+pop3.Pin(e.Cert))
+		text += ", or this key alone with " + at.key("`pin: "+pop3.Pin(e.Cert)+"`")
 	}
 	if text += "."; e.Missing != "" {
 		text += " If you trust the authority's root already, the server lacks the intermediate certificate " + e.Missing + ": its owner must add it, and until then a file with that certificate does for " + at.option("ca_file", "--ca-file") + "."
@@ -222,7 +222,7 @@ func orPin(e *pop3.TLSError, at Situation) string {
 	if e.Cert == nil {
 		return ""
 	}
-	return " To trust its key anyway: " + at.key("pin: "+pop3.Pin(e.Cert)) + "."
+	return " To trust its key anyway: " + at.key("`pin: "+pop3.Pin(e.Cert)+"`") + "."
 }
 
 // inspected reports whether an issuer is one of the products that decrypt the
