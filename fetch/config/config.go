@@ -73,19 +73,19 @@ func (o Options) lookup(name string) (string, bool) {
 func Load(path string, opts Options) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, brief(err)
+		return nil, Brief(err)
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return nil, brief(err)
+		return nil, Brief(err)
 	}
 	if st.IsDir() {
 		return nil, fmt.Errorf("%s: is a directory", path)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return nil, brief(err)
+		return nil, Brief(err)
 	}
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("%s: is larger than 16 MiB", path)

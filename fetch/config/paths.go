@@ -125,14 +125,14 @@ func (w *walker) variables(s string) (string, error) {
 func Readable(path string) error {
 	st, err := os.Stat(path)
 	if err != nil {
-		return brief(err)
+		return Brief(err)
 	}
 	if !st.Mode().IsRegular() {
 		return fmt.Errorf("%s: not a regular file", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return brief(err)
+		return Brief(err)
 	}
 	return f.Close()
 }
@@ -150,8 +150,8 @@ func Roots(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// brief takes the operation out of a file error; the path stays.
-func brief(err error) error {
+// Brief takes the operation out of a file error; the path stays.
+func Brief(err error) error {
 	var pe *os.PathError
 	if errors.As(err, &pe) {
 		return fmt.Errorf("%s: %w", pe.Path, pe.Err)

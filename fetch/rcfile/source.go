@@ -1,7 +1,6 @@
 package rcfile
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
 const (
@@ -21,14 +22,14 @@ const (
 func Load(name string, limit int64) ([]byte, error) {
 	st, err := os.Stat(name)
 	if err != nil {
-		return nil, Brief(err)
+		return nil, config.Brief(err)
 	}
 	if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: is not a regular file", name)
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, Brief(err)
+		return nil, config.Brief(err)
 	}
 	defer f.Close()
 	return limited(f, name, limit)
@@ -37,7 +38,7 @@ func Load(name string, limit int64) ([]byte, error) {
 func limited(in io.Reader, name string, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(in, limit+1))
 	if err != nil {
-		return nil, Brief(err)
+		return nil, config.Brief(err)
 	}
 	if int64(len(data)) > limit {
 		return nil, fmt.Errorf("%s: is larger than %d MiB", name, limit>>20)
@@ -115,15 +116,6 @@ func Absolute(s, file string) string {
 // Syntax is a mistake in a file.
 func Syntax(file string, line int, format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %s", file, line, fmt.Sprintf(format, args...))
-}
-
-// Brief takes the operation out of a file error; the path stays.
-func Brief(err error) error {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
-		return fmt.Errorf("%s: %w", pe.Path, pe.Err)
-	}
-	return err
 }
 
 // Scanner is the rest of a file, for a lexer.

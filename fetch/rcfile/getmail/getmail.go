@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
@@ -33,7 +34,7 @@ func read(r *rcfile.Result, p string) error {
 	}
 	entries, err := os.ReadDir(p)
 	if err != nil {
-		return rcfile.Brief(err)
+		return config.Brief(err)
 	}
 	for _, e := range entries {
 		name := e.Name()
