@@ -2,11 +2,13 @@ package session
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -25,6 +27,7 @@ type Confirmed struct {
 	still   []state.Key        // of keys, those that the last listing holds
 	before  int                // how many of them the last look found
 	stuck   int                // looks in a row that found no fewer
+	list    []pop3.Message     // what the last session listed
 }
 
 // Unread is what a look found that broke before it had the listing.
@@ -88,6 +91,39 @@ func (c *Confirmed) skipped(items []plan.Item) int {
 		}
 	}
 	return len(c.still)
+}
+
+// hidden are those that may be in this listing under new unique-ids: a server
+// that carries deletions out late may give out new ones before. Skipped has those
+// that are listed under their own. Other sizes than the last session listed are
+// those of another part of the maildrop.
+func (c *Confirmed) hidden(list []pop3.Message, skipped []plan.Item) (keys []state.Key) {
+	last := c.list
+	if c.list = list; len(c.keys) == 0 || !mostlyBack(last, list) {
+		return nil
+	}
+	own := plan.Keys(skipped)
+	for k := range c.keys {
+		if !own[k] {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// mostlyBack reports whether half of the sizes that one listing has once are in
+// the next one.
+func mostlyBack(last, next []pop3.Message) bool {
+	times := make(map[int64]int)
+	for i := range last {
+		times[last[i].Size]++
+	}
+	maps.DeleteFunc(times, func(_ int64, n int) bool { return n > 1 })
+	telling := len(times)
+	for i := range next {
+		delete(times, next[i].Size)
+	}
+	return telling > 0 && 2*len(times) <= telling
 }
 
 // Note says how many are listed although an earlier run or this one had them

@@ -24,9 +24,9 @@ func resetSuspected(expected, present, unknown int) bool {
 
 // matchReset looks for the known messages behind the new UIDs of a listing,
 // before anything is retrieved. Those found are seen under their new UIDs; the
-// plan is then made anew.
-func (n *identity) matchReset(ctx context.Context, list []pop3.Message, p *plan.Plan) error {
-	found, err := n.recognise(ctx, p, true)
+// plan is then made anew. Deleted are the Confirmed.hidden ones.
+func (n *identity) matchReset(ctx context.Context, list []pop3.Message, p *plan.Plan, deleted []state.Key) error {
+	found, err := n.recognise(ctx, p, deleted, true)
 	if err != nil || len(found) == 0 {
 		return err
 	}
@@ -48,15 +48,15 @@ func (n *identity) matchReset(ctx context.Context, list []pop3.Message, p *plan.
 // with what is known, and returns the entries that the known messages have
 // under their new UIDs. With contents it may retrieve messages for that. It
 // changes nothing.
-func (n *identity) recognise(ctx context.Context, p *plan.Plan, contents bool) ([]state.Entry, error) {
+func (n *identity) recognise(ctx context.Context, p *plan.Plan, deleted []state.Key, contents bool) ([]state.Entry, error) {
 	if Gmail(n.client) {
 		return nil, nil // its list changes all the time
 	}
 	others := len(p.Retrieve) + len(p.Skip)
-	if others == 0 || len(p.Gone) <= p.Known {
+	if others == 0 || len(p.Gone)+len(deleted) <= p.Known {
 		return nil, nil // not suspected, however many of those that are gone are lost
 	}
-	lost, err := n.lost(p, !n.client.HasUIDL())
+	lost, err := n.lost(p.Gone, deleted, !n.client.HasUIDL())
 	if err != nil || !resetSuspected(lost.count+p.Known, p.Known, others) {
 		return nil, err
 	}
@@ -80,15 +80,16 @@ type lostEntries struct {
 	byPrint map[state.Fingerprint][]state.Entry
 }
 
-// lost collects them. A message that we deleted is expected to be gone, and so is
-// one that was known by its header in a listing that goes by headers.
-func (n *identity) lost(p *plan.Plan, byHeaders bool) (lostEntries, error) {
+// lost collects them. A message that we deleted is expected to be gone, unless it
+// is one of deleted, and so is one that was known by its header in a listing that
+// goes by headers.
+func (n *identity) lost(gone, deleted []state.Key, byHeaders bool) (lostEntries, error) {
 	out := lostEntries{byPrint: make(map[state.Fingerprint][]state.Entry)}
 	err := n.book.DB.View(func(v *state.View) error {
-		for _, k := range p.Gone {
+		for i, k := range slices.Concat(gone, deleted) {
 			e, ok := v.Get(k)
 			switch {
-			case !ok, !e.Deleted.IsZero(), byHeaders && plan.IsFingerprintUID(k.UID()):
+			case !ok, i < len(gone) && !e.Deleted.IsZero(), byHeaders && plan.IsFingerprintUID(k.UID()):
 				continue
 			case e.Fingerprint.IsZero():
 				out.blind++
