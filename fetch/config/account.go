@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/tls"
 	"net/netip"
 	"time"
 
@@ -24,14 +23,7 @@ type Account struct {
 	// Enabled is whether the account is fetched when none is named.
 	Enabled bool
 
-	// Server is what a session reads, except what is made from files and secrets:
-	// TLS, Logins and Dial. Host and Port are always set. Insecure is also set for
-	// this machine and for a tunnel.
-	Server pop3.Server
-	// TLS has the rest of what protects the connection.
-	TLS   TLS
-	Route Route
-	Login
+	Remote
 	UTF8 session.UTF8
 
 	// Deliver has at least one target.
@@ -46,6 +38,18 @@ type Account struct {
 	// Before and After are commands run before and after a run; nil: none.
 	Before, After []string
 	Alert         Alert
+}
+
+// Remote is a server that one logs in to: an account's, or that of a target.
+type Remote struct {
+	// Server is what a session reads, except what is made from files and secrets:
+	// TLS, Logins and Dial. Host and Port are always set. Insecure is also set for
+	// this machine and for a tunnel.
+	Server pop3.Server
+	// TLS has the rest of what protects the connection.
+	TLS   TLS
+	Route Route
+	Login
 }
 
 // TLS says whom to trust and who we are. The files are read when they are used.
@@ -96,18 +100,11 @@ type Alert struct {
 	Ping string
 }
 
-// allowPlain lets a reusable secret be sent without TLS to this machine and
-// through a tunnel.
-func (a *Account) allowPlain() {
-	a.Server.Insecure = a.Server.Insecure || len(a.Route.Tunnel) > 0 || Loopback(a.Server.Host)
-}
-
 // newAccount returns the built-in defaults.
 func newAccount() Account {
 	return Account{
 		Enabled:  true,
-		Server:   pop3.Server{Connect: 30 * time.Second, Idle: time.Minute, LF: true},
-		TLS:      TLS{MinVersion: tls.VersionTLS12},
+		Remote:   NewRemote(),
 		Schedule: schedule.Schedule{Every: 15 * time.Minute},
 		Policy:   plan.Policy{Poison: plan.DefaultPoison, ForgetAfter: plan.DefaultForgetAfter},
 		Alert:    Alert{After: day},

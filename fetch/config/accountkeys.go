@@ -2,7 +2,7 @@ package config
 
 import (
 	"cmp"
-	"crypto/tls"
+	"slices"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/header"
@@ -24,41 +24,25 @@ func accountKeys(a *Account, kinds []TargetKind) []Row {
 }
 
 func serverKeys(a *Account) []Row {
-	return []Row{
-		given("server", "", "server as `HOST` or `HOST:PORT`; the port is 995 with implicit TLS, otherwise 110", HostPort(),
-			func(s Server) { a.Server.Host, a.Server.Port = s.Host, s.Port }),
+	return slices.Concat([]Row{
+		a.serverKey("server as `HOST` or `HOST:PORT`; the port is 995 with implicit TLS, otherwise 110"),
 		On("tls", "implicit", "how the connection is protected: `implicit`, `stls` or `none`", OneOf(pop3.ImplicitTLS, pop3.STLS, pop3.Plain), &a.Server.Security),
-		On("ca_file", "the system's", "PEM file with the certificates of the authorities to trust", Path(), &a.TLS.CAFile),
-		On("server_name", "the host", "host name that the certificate must have", HostName(), &a.TLS.ServerName),
-		On("pin", "", "public keys to accept, each as sha256/BASE64 of the SubjectPublicKeyInfo", OneOrMore(pin(), "a pin or a list of pins"), &a.TLS.Pins),
-		On("client_cert", "", "PEM file with the client certificate", Path(), &a.TLS.ClientCert),
-		On("client_key", "client_cert", "PEM file with the key of the client certificate", Path(), &a.TLS.ClientKey),
-		On("min_version", "1.2", "oldest TLS version to accept: `1.0`, `1.1`, `1.2` or `1.3`",
-			Choice("1.0 1.1 1.2 1.3", uint16(tls.VersionTLS10), tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13), &a.TLS.MinVersion),
-		On("legacy", "false", "allow TLS 1.0 and weak ciphers, for a server that has nothing else", Boolean(), &a.TLS.Legacy),
-		On("insecure", "false", "allow a login without TLS to another machine", Boolean(), &a.Server.Insecure),
-		On("timeout", "60s", "longest wait for the server, the same as timeouts.idle", Duration(time.Second), &a.Server.Idle),
+	}, a.tlsKeys(), []Row{
+		a.timeoutKey(),
 		within("timeouts", "longest waits one by one", timeoutsKeys, &a.Server),
-		On("proxy", "", "proxy to connect through, as socks5://HOST:PORT or http://HOST:PORT (CONNECT)", either(proxyURL("a URL, or a mapping of url, user, password"), pointer(proxyMapping())), &a.Route.Proxy),
-		On("tunnel", "", "command whose standard input and output are the connection", Command(), &a.Route.Tunnel),
-		On("bind", "", "local IP address to connect from",
-			parsed("an IP address", schema{"type": "string"}, parseAddr), &a.Route.Bind),
+	}, a.routeKeys(), []Row{
 		On("pipelining", "auto", "whether to send commands ahead of the replies: `auto`, `on` or `off`",
 			OneOf(pop3.PipelineAuto, pop3.PipelineOn, pop3.PipelineOff), &a.Server.Pipelining),
-	}
+	})
 }
 
 func loginKeys(a *Account) []Row {
-	return []Row{
-		On("user", "", "login name", Text("a string"), &a.User),
-		On("auth", "auto", "how to log in; `auto` takes the strongest offered mechanism that there is a secret for", OneOf(sasl.Methods()...), &a.Auth),
-		On("password", "", "password of the account, a secret", SecretOf(), &a.Password),
-		On("token", "", "OAuth2 access token, a secret, for auth xoauth2 and oauthbearer", SecretOf(), &a.Token),
+	return slices.Concat(a.secretKeys(sasl.Methods()), []Row{
 		On("oauth", "", "how to get OAuth2 access tokens, for auth xoauth2 and oauthbearer", pointer(oauthMapping()), &a.OAuth),
 		On("krb", "", "Kerberos settings, for auth gssapi", mapping("a mapping", gssapi.Kerberos{}, krbKeys, nil), &a.Kerberos),
 		On("utf8", "auto", "whether to send the UTF8 command of RFC 6856: `auto`, `on` or `off`", OneOf(session.UTF8Auto, session.UTF8On, session.UTF8Off), &a.UTF8),
 		On("lang", "", "language of the server's texts, such as `de`, if the server offers LANG", Text("a language tag"), &a.Server.Lang),
-	}
+	})
 }
 
 func mailKeys(a *Account, kinds []TargetKind) []Row {

@@ -115,7 +115,7 @@ func TestLoopback(t *testing.T) {
 // TestOwnAuthority: ca_file is also for a provider of one's own, and never for
 // one that the world knows.
 func TestOwnAuthority(t *testing.T) {
-	a := &Account{TLS: TLS{CAFile: "own.pem"}}
+	a := &Account{Remote: Remote{TLS: TLS{CAFile: "own.pem"}}}
 	for provider, want := range map[string]string{"custom": "own.pem", "google": ""} {
 		o := OAuth{Config: oauth.Config{Provider: provider}}
 		if got := o.Of(a).CAFile; got != want {

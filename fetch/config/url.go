@@ -72,9 +72,9 @@ func (a *Account) fromURL(o URLOptions) (*Account, error) {
 	a.ID = defaultID(a)
 	a.Name = a.ID
 	a.Server.Insecure = o.Insecure
-	a.allowPlain()
+	a.Password = o.Password
+	a.bind()
 	a.Schedule.Jitter = defaultJitter(a.Schedule.Every)
-	a.Password = o.Password.Bind(a.Server.Host, a.User)
 	if a.Server.Security == pop3.Plain && !a.Server.Insecure {
 		return nil, errors.New("pop3+plain to another machine: anyone on the way can read password and mail (--insecure allows it)")
 	}

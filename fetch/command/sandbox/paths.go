@@ -61,13 +61,7 @@ func commandOf(a *config.Account) string {
 
 // secretsOf are all secrets of an account, the zero ones included.
 func secretsOf(a *config.Account) []config.Secret {
-	list := []config.Secret{a.Password, a.Token}
-	if a.OAuth != nil {
-		list = append(list, a.OAuth.ClientSecret)
-	}
-	if a.Route.Proxy != nil {
-		list = append(list, a.Route.Proxy.Password)
-	}
+	list := a.Secrets()
 	for _, t := range target.Of(a) {
 		list = append(list, t.Needs().Secrets...)
 	}
@@ -86,13 +80,8 @@ func (c *Confinement) account(a *config.Account) {
 	for _, s := range secretsOf(a) {
 		c.readable(s.File())
 	}
-	for _, file := range []string{a.TLS.CAFile, a.TLS.ClientCert, a.TLS.ClientKey, a.Kerberos.Config, a.Kerberos.Keytab, a.Kerberos.CCache} {
+	for _, file := range a.Files() {
 		c.readable(file)
-	}
-	if o := a.OAuth; o != nil {
-		c.readable(o.Certificate)
-		c.readable(o.Key)
-		c.readable(o.ServiceAccount)
 	}
 }
 

@@ -101,7 +101,7 @@ func TestSandboxChild(t *testing.T) {
 
 func TestConfinement(t *testing.T) {
 	e := Process{Log: slog.New(slog.DiscardHandler), StateDir: "/var/lib/mailhaul"}
-	plain := &config.Account{Name: "a", TLS: config.TLS{CAFile: "/srv/ca/ca.pem"}, Login: config.Login{Password: config.FileSecret("/srv/secrets/a")},
+	plain := &config.Account{Name: "a", Remote: config.Remote{TLS: config.TLS{CAFile: "/srv/ca/ca.pem"}, Login: config.Login{Password: config.FileSecret("/srv/secrets/a")}},
 		Deliver: []config.Target{to("maildir:/")}}
 	c, reason := e.Confinement([]*config.Account{plain})
 	if reason != "" || !slices.Contains(c.read, "/srv/ca") || !slices.Contains(c.read, "/srv/secrets") {
@@ -109,8 +109,8 @@ func TestConfinement(t *testing.T) {
 	}
 	for name, a := range map[string]*config.Account{
 		"pipe":             {Deliver: []config.Target{to("pipe:procmail")}},
-		"password command": {Login: config.Login{Password: config.CommandSecret([]string{"pass", "x"})}},
-		"tunnel":           {Route: config.Route{Tunnel: []string{"ssh"}}},
+		"password command": {Remote: config.Remote{Login: config.Login{Password: config.CommandSecret([]string{"pass", "x"})}}},
+		"tunnel":           {Remote: config.Remote{Route: config.Route{Tunnel: []string{"ssh"}}}},
 		"before":           {Before: []string{"true"}},
 		"after":            {After: []string{"true"}},
 		"alert":            {Alert: config.Alert{Command: []string{"mail"}}},

@@ -1,0 +1,187 @@
+package config
+
+import (
+	"cmp"
+	"crypto/tls"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/sasl"
+)
+
+// NewRemote returns a server with the built-in defaults.
+func NewRemote() Remote {
+	return Remote{
+		Server: pop3.Server{Connect: 30 * time.Second, Idle: time.Minute, LF: true},
+		TLS:    TLS{MinVersion: tls.VersionTLS12},
+	}
+}
+
+// Secrets are those of the login and of the way to the server, zero ones included.
+func (r *Remote) Secrets() []Secret {
+	list := []Secret{r.Password, r.Token}
+	if r.OAuth != nil {
+		list = append(list, r.OAuth.ClientSecret)
+	}
+	if r.Route.Proxy != nil {
+		list = append(list, r.Route.Proxy.Password)
+	}
+	return list
+}
+
+// Files are those that a connection reads, empty names included. Secrets have
+// their own.
+func (r *Remote) Files() []string {
+	list := []string{r.TLS.CAFile, r.TLS.ClientCert, r.TLS.ClientKey, r.Kerberos.Config, r.Kerberos.Keytab, r.Kerberos.CCache}
+	if o := r.OAuth; o != nil {
+		list = append(list, o.Certificate, o.Key, o.ServiceAccount)
+	}
+	return list
+}
+
+func (r *Remote) serverKey(doc string) Row {
+	return given("server", "", doc, HostPort(), func(s Server) { r.Server.Host, r.Server.Port = s.Host, s.Port })
+}
+
+func (r *Remote) tlsKeys() []Row {
+	return []Row{
+		On("ca_file", "the system's", "PEM file with the certificates of the authorities to trust", Path(), &r.TLS.CAFile),
+		On("server_name", "the host", "host name that the certificate must have", HostName(), &r.TLS.ServerName),
+		On("pin", "", "public keys to accept, each as sha256/BASE64 of the SubjectPublicKeyInfo", OneOrMore(pin(), "a pin or a list of pins"), &r.TLS.Pins),
+		On("client_cert", "", "PEM file with the client certificate", Path(), &r.TLS.ClientCert),
+		On("client_key", "client_cert", "PEM file with the key of the client certificate", Path(), &r.TLS.ClientKey),
+		On("min_version", "1.2", "oldest TLS version to accept: `1.0`, `1.1`, `1.2` or `1.3`",
+			Choice("1.0 1.1 1.2 1.3", uint16(tls.VersionTLS10), tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13), &r.TLS.MinVersion),
+		On("legacy", "false", "allow TLS 1.0 and weak ciphers, for a server that has nothing else", Boolean(), &r.TLS.Legacy),
+		On("insecure", "false", "allow a login without TLS to another machine", Boolean(), &r.Server.Insecure),
+	}
+}
+
+func (r *Remote) timeoutKey() Row {
+	return On("timeout", "60s", "longest wait for the server, the same as timeouts.idle", Duration(time.Second), &r.Server.Idle)
+}
+
+func (r *Remote) routeKeys() []Row {
+	return []Row{
+		On("proxy", "", "proxy to connect through, as socks5://HOST:PORT or http://HOST:PORT (CONNECT)",
+			either(proxyURL("a URL, or a mapping of url, user, password"), pointer(proxyMapping())), &r.Route.Proxy),
+		On("tunnel", "", "command whose standard input and output are the connection", Command(), &r.Route.Tunnel),
+		On("bind", "", "local IP address to connect from", parsed("an IP address", schema{"type": "string"}, parseAddr), &r.Route.Bind),
+	}
+}
+
+func (r *Remote) secretKeys(methods []sasl.Method) []Row {
+	return []Row{
+		On("user", "", "login name", Text("a string"), &r.User),
+		On("auth", "auto", "how to log in; `auto` takes the strongest offered mechanism that there is a secret for", OneOf(methods...), &r.Auth),
+		On("password", "", "password of the account, a secret", SecretOf(), &r.Password),
+		On("token", "", "OAuth2 access token, a secret, for auth xoauth2 and oauthbearer", SecretOf(), &r.Token),
+	}
+}
+
+// keyed is a mapping whose keys are judged together: an account, or a target.
+type keyed interface {
+	// own and has report whether the mapping itself, or it or what it inherits
+	// from, sets a key.
+	own(name string) bool
+	has(name string) bool
+	// fail reports a mistake at a key, or at the mapping if the key is not set.
+	fail(name, format string, args ...any)
+}
+
+// complete fills in what follows from other keys.
+func (r *Remote) complete(k keyed) {
+	if r.TLS.Legacy && !k.has("min_version") {
+		r.TLS.MinVersion = tls.VersionTLS10
+	}
+	r.TLS.ClientKey = cmp.Or(r.TLS.ClientKey, r.TLS.ClientCert)
+	r.bind()
+}
+
+// bind lets a reusable secret be sent without TLS to this machine and through a
+// tunnel, and gives the secrets the host and user to look up.
+func (r *Remote) bind() {
+	r.Server.Insecure = r.Server.Insecure || len(r.Route.Tunnel) > 0 || Loopback(r.Server.Host)
+	r.Password = r.Password.Bind(r.Server.Host, r.User)
+	r.Token = r.Token.Bind(r.Server.Host, r.User)
+}
+
+// checkSecurity is about a connection without TLS, and TLS keys that have no use.
+func (r *Remote) checkSecurity(k keyed) {
+	if r.Server.Host != "" && r.Server.Security == pop3.Plain && !r.Server.Insecure {
+		k.fail("tls", "none to another machine: anyone on the way can read password and mail (insecure: true allows it)")
+	}
+	if r.Server.Security == pop3.Plain {
+		for _, name := range []string{"ca_file", "pin", "client_cert", "min_version", "server_name", "legacy"} {
+			if k.own(name) {
+				k.fail(name, "has no use with tls: none")
+			}
+		}
+	}
+	if k.own("client_key") && !k.has("client_cert") {
+		k.fail("client_key", "has no use without client_cert")
+	}
+	if r.TLS.Legacy && k.own("min_version") && k.own("legacy") && r.TLS.MinVersion == tls.VersionTLS13 {
+		k.fail("legacy", "has no use with min_version: 1.3")
+	}
+}
+
+// checkLogin is about auth and the secrets it needs. Only what the mapping itself
+// sets can contradict it: defaults may hold a secret that others use.
+func (r *Remote) checkLogin(k keyed) {
+	unused := func(names ...string) {
+		for _, name := range names {
+			if k.own(name) {
+				k.fail(name, "has no use with auth: %s", r.Auth)
+			}
+		}
+	}
+	switch r.Auth {
+	case sasl.Auto:
+	case sasl.XOAUTH2, sasl.OAUTHBEARER:
+		if r.OAuth == nil && r.Token.IsZero() && !k.has("oauth") && !k.has("token") {
+			k.fail("auth", "%s needs oauth: or token:", r.Auth)
+		}
+		unused("password")
+	case sasl.External:
+		if !k.has("client_cert") {
+			k.fail("auth", "external needs client_cert")
+		}
+		unused("password", "oauth", "token")
+	case sasl.GSSAPI:
+		unused("password", "oauth", "token")
+	default:
+		if !k.has("password") && r.Password.IsZero() {
+			k.fail("auth", "%s needs password:", r.Auth)
+		}
+		unused("oauth", "token")
+	}
+}
+
+// checkFiles looks at the files that are named.
+func (r *Remote) checkFiles(k keyed) {
+	checkFile(k, "ca_file", r.TLS.CAFile)
+	checkFile(k, "client_cert", r.TLS.ClientCert)
+	checkFile(k, "client_key", r.TLS.ClientKey)
+	checkSecret(k, "password", r.Password)
+	checkSecret(k, "token", r.Token)
+}
+
+func checkFile(k keyed, name, path string) {
+	if path == "" || !k.has(name) {
+		return
+	}
+	if err := Readable(path); err != nil {
+		k.fail(name, "%v", err)
+	}
+}
+
+// checkSecret checks that a secret's file can be used, without keeping it.
+func checkSecret(k keyed, name string, s Secret) {
+	if s.Kind() != SecretFile {
+		return
+	}
+	if _, err := readSecret(s.d().name, true); err != nil {
+		k.fail(name+".file", "%s: %v", s.d().name, err)
+	}
+}
