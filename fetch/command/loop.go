@@ -184,7 +184,7 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 			r, err := l.reread()
 			l.watch.Reloaded(err)
 			if err != nil {
-				l.first.log.Error("configuration not taken over; the old one stays", "err", err, "hint", advice.Text(err, advice.Situation{Running: true}))
+				l.refuse(err)
 			} else {
 				select {
 				case reload <- r:
@@ -197,20 +197,39 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 	}
 }
 
+// refuse logs why a configuration was not taken over, a record for each mistake.
+func (l *loopRun) refuse(err error) {
+	const text = "configuration not taken over; the old one stays"
+	var mistakes config.Errors
+	if errors.As(err, &mistakes) {
+		for _, m := range mistakes {
+			l.first.log.Error(text, "file", m.File, "line", m.Line, "err", m.What(), "hint", advice.Text(exit.Config(m), advice.Situation{Running: true}))
+		}
+		return
+	}
+	causes := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // one for each account
+		causes = joined.Unwrap()
+	}
+	for _, err := range causes {
+		l.first.log.Error(text, "err", err, "hint", advice.Text(err, advice.Situation{Running: true}))
+	}
+}
+
 // reread reads the configuration again. On an error nothing has changed.
 func (l *loopRun) reread() (schedule.Tasks, error) {
 	e := *l.first
 	e.builder = e.builder.Fresh()
 	conf, err := config.Load(e.conf.Path, configOptions())
 	if err != nil {
-		return schedule.Tasks{}, err
+		return schedule.Tasks{}, exit.Config(err)
 	}
 	e.conf = conf
 	if err := e.findState(l.cli); err != nil {
 		return schedule.Tasks{}, err
 	}
 	if e.builder.StateDir != l.first.builder.StateDir || conf.Metrics != l.first.conf.Metrics {
-		return schedule.Tasks{}, errors.New("state and metrics cannot change while loop runs: restart it")
+		return schedule.Tasks{}, restart(errors.New("state and metrics cannot change while loop runs"))
 	}
 	r, accounts, err := l.tasks(&e)
 	if err != nil {
@@ -220,7 +239,7 @@ func (l *loopRun) reread() (schedule.Tasks, error) {
 		wanted, reason := e.process().Confinement(accounts)
 		missing, ok := l.confined.Covers(wanted)
 		if reason != "" || !ok {
-			return r, fmt.Errorf("the sandbox of this process does not allow it (%s): restart loop", cmp.Or(reason, missing))
+			return r, restart(fmt.Errorf("the sandbox of this process does not allow it (%s)", cmp.Or(reason, missing)))
 		}
 	}
 	l.status.Follow(idsOf(accounts))
@@ -229,6 +248,9 @@ func (l *loopRun) reread() (schedule.Tasks, error) {
 	l.fill(&r)
 	return r, nil
 }
+
+// restart marks what only a new process can take over.
+func restart(err error) error { return exit.Config(advice.Give(err, advice.Restart)) }
 
 // tellStatus gives systemd a line for `systemctl status`.
 func (l *loopRun) tellStatus() {

@@ -21,10 +21,15 @@ type Error struct {
 
 // Error returns "FILE:LINE:COL: PATH: MESSAGE".
 func (e *Error) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.What())
+}
+
+// What is Error without the place.
+func (e *Error) What() string {
 	if e.Path == "" {
-		return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Message)
+		return e.Message
 	}
-	return fmt.Sprintf("%s:%d:%d: %s: %s", e.File, e.Line, e.Col, e.Path, e.Message)
+	return e.Path + ": " + e.Message
 }
 
 // Errors is every mistake in one file, in the order of the file. Load and

@@ -164,7 +164,7 @@ func lastRows() []row {
 			case !exit.IsConfig(err):
 				return ""
 			case at.Running:
-				return fixConfig
+				return fixReload
 			}
 			return nothingHappened + fixConfig
 		},

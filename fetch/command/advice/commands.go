@@ -5,12 +5,13 @@ const (
 	ListAccounts  = "Nothing was done; `mailhaul status` lists the accounts."
 	MakeConfig    = "Run `mailhaul init` to make one, name one with --config FILE, or fetch without: mailhaul fetch --from pop3s://USER@HOST --to maildir:PATH"
 	ConfigOwner   = "Nothing was fetched or changed. Run it as the owner of that file, or name another one with --config FILE."
-	EnableAccount = "Nothing was fetched. Take `enabled: false` out, or name the account on the command line."
+	EnableAccount = "Take `enabled: false` out, or name the account on the command line."
 	NoPassword    = "Set `password` in the configuration; with --from, set MAILHAUL_PASSWORD or use --password-command."
 	NoOAuth       = "See docs/oauth.md, or mailhaul.yaml(5) under oauth."
 	KeyPair       = "Nothing was fetched or changed. client_cert and client_key are PEM files that belong together."
 	Tunnel        = "The command of `tunnel` has to be the connection to the server: run it by hand as this user."
 	Before        = "The account's `before` command has to end with 0 before anything is fetched: run it by hand as this user."
+	Restart       = "To take it over, restart loop."
 	SavePlan      = "Name another FILE; nothing was changed, here or on the server."
 	NamePlan      = "Nothing was done; `mailhaul plan --save FILE` writes such a file."
 	NoReceived    = "Verify without --server compares them with what was delivered."
@@ -31,6 +32,7 @@ const (
 	SeenListUnfit   = "Find the cause above; --force imports it all the same."
 	usage           = "Nothing was done; `mailhaul help` lists the commands."
 	fixConfig       = "Fix this, then run `mailhaul check`; every key: man mailhaul.yaml."
+	fixReload       = "Fix this, run `mailhaul check`, and reload again; every key: man mailhaul.yaml."
 	nothingHappened = "Nothing was fetched or changed. "
 )
 
