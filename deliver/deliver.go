@@ -216,6 +216,9 @@ const (
 	// Unavailable: the target takes nothing now (relay down, mbox locked).
 	// The run stops; a later one may work.
 	Unavailable
+	// Denied: the target does not let us in, or its certificate is not trusted. A
+	// person has to change something. The run stops.
+	Denied
 )
 
 // Error is a delivery's failure.
@@ -229,6 +232,8 @@ type Error struct {
 	// it and hands it back as Envelope.Served, so that a retry reaches only
 	// the rest; Class speaks of the rest alone. Nil: nobody has it.
 	Done []string
+	// Pause is how long the target wants to be left alone; 0: it does not say.
+	Pause time.Duration
 	// Refused: the target answered about this message and does not have it. If
 	// the class stops the run as well, others may pass anyway.
 	Refused bool

@@ -196,6 +196,8 @@ func exitOfClass(c deliver.Class) Exit {
 		return ExitIO
 	case deliver.Unavailable:
 		return ExitTemp
+	case deliver.Denied:
+		return ExitAuth
 	default:
 		return ExitData
 	}

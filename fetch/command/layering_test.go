@@ -68,7 +68,7 @@ var layers = map[string][]string{
 	"fetch/rcfile/fdm":         {"fetch/config", "fetch/pop3", "fetch/rcfile"},
 	"fetch/rcfile/thunderbird": {"fetch/config", "fetch/pop3", "fetch/rcfile"},
 
-	"fetch/command/target": {"fetch", "fetch/config", "fetch/proof", "deliver", "deliver/*", "state"},
+	"fetch/command/target": {"fetch", "fetch/config", "fetch/pop3", "fetch/proof", "fetch/sasl", "deliver", "deliver/*", "state"},
 
 	"fetch/command/setup": {"fetch", "fetch/autoconf", "fetch/command/account", "fetch/command/advice", "fetch/command/doctor", "fetch/command/exit", "fetch/command/jsonline", "fetch/command/target", "fetch/command/term", "fetch/config", "deliver/durable", "oauth", "oauth/provider"},
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 
 	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/proof"
@@ -67,7 +68,7 @@ func (b *Builder) Account(a *config.Account) (*fetch.Account, error) {
 		UTF8:   a.UTF8,
 	}
 	b.hooks(a, out)
-	b.warnOf(a)
+	b.warnOf(a.Name, &a.Remote)
 	if a.OAuth != nil {
 		t, err := b.Tokens(a)
 		if err != nil {
@@ -93,16 +94,16 @@ func (b *Builder) Account(a *config.Account) (*fetch.Account, error) {
 }
 
 // warnOf warns, on each run, of what the configuration allows that is not safe.
-func (b *Builder) warnOf(a *config.Account) {
-	log := b.Log.With(slog.String("account", a.Name))
-	if a.TLS.Legacy {
+func (b *Builder) warnOf(account string, r *config.Remote) {
+	log := b.Log.With(slog.String("account", account))
+	if r.TLS.Legacy {
 		log.Warn("legacy: true allows TLS 1.0 and broken ciphers: whoever is in between may read mail and password")
-	} else if a.TLS.MinVersion < tls.VersionTLS12 {
-		log.Warn("min_version allows a TLS version that is broken (RFC 8996)", "min_version", tls.VersionName(a.TLS.MinVersion))
+	} else if r.TLS.MinVersion < tls.VersionTLS12 {
+		log.Warn("min_version allows a TLS version that is broken (RFC 8996)", "min_version", tls.VersionName(r.TLS.MinVersion))
 	}
-	switch a.Auth {
+	switch r.Auth {
 	case sasl.APOP, sasl.DIGESTMD5:
-		log.Warn("this login is historic and rests on MD5: use another one if the server has it", "auth", a.Auth.String())
+		log.Warn("this login is historic and rests on MD5: use another one if the server has it", "auth", r.Auth.String())
 	}
 }
 
@@ -114,26 +115,56 @@ func (b *Builder) Quarantine(id string) string {
 
 // Deliverer makes one configured target. It touches nothing yet.
 func (b *Builder) Deliverer(a *config.Account, t target.Target) (deliver.Deliverer, error) {
+	return t.Deliverer(b.site(a, t))
+}
+
+// site is what a target of an account is built for.
+func (b *Builder) site(a *config.Account, t target.Target) target.Site {
 	log := b.Log.With(slog.String("account", a.Name), slog.String("target", t.ID()))
-	return t.Deliverer(target.Site{Account: a, StateDir: b.StateDir, Syncer: b.syncer, Log: log})
+	return target.Site{Account: a, StateDir: b.StateDir, Syncer: b.syncer, Log: log,
+		Server: func(r *config.Remote) (*pop3.Server, error) { return b.targetServer(a, r) }}
 }
 
 // Server adds what is made of files and secrets to the account's server.
 func (b *Builder) Server(a *config.Account) (*pop3.Server, error) {
-	tlsConf, err := clientTLS(&a.TLS)
+	s, err := connection(&a.Remote, b.trace(a.Name, "pop3"))
 	if err != nil {
 		return nil, err
 	}
-	s := a.Server
-	s.TLS = tlsConf
-	s.Dial = route.Dialer(&a.Route)
-	s.Trace = b.trace(a.Name)
 	s.Logins, err = b.logins(a)
-	return &s, err
+	return s, err
 }
 
-// trace shows the dialogue, which package pop3 has redacted and escaped.
-func (b *Builder) trace(account string) func(sent bool, line string) {
+// targetServer does so for the server of a target.
+func (b *Builder) targetServer(a *config.Account, r *config.Remote) (*pop3.Server, error) {
+	s, err := connection(r, b.trace(a.Name, "imap"))
+	if err != nil {
+		return nil, err
+	}
+	l := loginBuilder{r: r, user: r.User, password: r.Password.Resolve}
+	if !r.Token.IsZero() {
+		l.token = r.Token.Resolve
+	}
+	if r.Password.IsZero() {
+		l.password = b.askTarget(r)
+	}
+	s.Logins = l.all()
+	return s, nil
+}
+
+// connection is a server without its logins.
+func connection(r *config.Remote, trace func(bool, string)) (*pop3.Server, error) {
+	tlsConf, err := clientTLS(&r.TLS)
+	if err != nil {
+		return nil, err
+	}
+	s := r.Server
+	s.TLS, s.Dial, s.Trace = tlsConf, route.Dialer(&r.Route), trace
+	return &s, nil
+}
+
+// trace shows a dialogue that is redacted and escaped.
+func (b *Builder) trace(account, protocol string) func(sent bool, line string) {
 	if !b.dialogue {
 		return nil
 	}
@@ -143,28 +174,27 @@ func (b *Builder) trace(account string) func(sent bool, line string) {
 		if sent {
 			dir = "C"
 		}
-		log.LogAttrs(context.Background(), slog.LevelDebug, "pop3", slog.String("from", dir), slog.String("line", line))
+		log.LogAttrs(context.Background(), slog.LevelDebug, protocol, slog.String("from", dir), slog.String("line", line))
 	}
 }
 
 // ReadBack opens what the accounts' targets hold for reading. A target that is
 // no longer configured cannot be read back.
 func (b *Builder) ReadBack(accounts []*config.Account) func(context.Context, *fetch.Account, string) (proof.Copies, error) {
-	type key struct{ account, id string }
-	targets := make(map[key]target.Target)
+	byName := make(map[string]*config.Account)
 	for _, a := range accounts {
-		for _, t := range target.Of(a) {
-			targets[key{a.Name, t.ID()}] = t
-		}
+		byName[a.Name] = a
 	}
-	return func(ctx context.Context, a *fetch.Account, id string) (proof.Copies, error) {
-		t := targets[key{a.Name, id}]
-		if a.Quarantine != nil && id == a.Quarantine.ID {
-			t = target.Maildir(b.Quarantine(a.ID))
+	return func(ctx context.Context, fa *fetch.Account, id string) (proof.Copies, error) {
+		a := byName[fa.Name]
+		list := target.Of(a)
+		if fa.Quarantine != nil && id == fa.Quarantine.ID {
+			return target.Maildir(b.Quarantine(fa.ID)).Copies(ctx, target.Site{})
 		}
-		if t == nil {
+		i := slices.IndexFunc(list, func(t target.Target) bool { return t.ID() == id })
+		if i < 0 {
 			return nil, nil
 		}
-		return t.Copies(ctx)
+		return list[i].Copies(ctx, b.site(a, list[i]))
 	}
 }

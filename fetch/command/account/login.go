@@ -3,7 +3,9 @@ package account
 import (
 	"context"
 	"fmt"
+	"sync"
 
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/plan"
@@ -18,38 +20,42 @@ type secretFunc func(ctx context.Context) (string, error)
 // logins are the ways to log in that the account holds a secret for, strongest
 // first.
 func (b *Builder) logins(a *config.Account) ([]pop3.Login, error) {
-	user := a.User
+	l := loginBuilder{r: &a.Remote, user: a.User, password: a.Password.Resolve}
 	if a.Policy.Gmail == plan.GmailRecent {
-		user = "recent:" + user
+		l.user = "recent:" + l.user
 	}
-	token, err := b.token(a)
-	if err != nil {
+	var err error
+	if l.token, err = b.token(a); err != nil {
 		return nil, err
 	}
-	l := loginBuilder{a: a, user: user, password: a.Password.Resolve, token: token}
-	if a.Auth != sasl.Auto {
-		return []pop3.Login{l.method(a.Auth, true)}, nil
-	}
-	if a.Password.IsZero() {
+	if a.Password.IsZero() && a.Auth == sasl.Auto {
 		l.password = b.ask(a)
 	}
-	have := sasl.Secrets{
-		Password:    !a.Password.IsZero() || l.token == nil,
-		Token:       l.token != nil,
-		Certificate: a.TLS.ClientCert != "",
-	}
-	overTLS := a.Server.Security != pop3.Plain || a.Server.Insecure
-	var out []pop3.Login
-	for _, m := range sasl.Order(have, overTLS) {
-		out = append(out, l.method(m, false))
-	}
-	return out, nil
+	return l.all(), nil
 }
 
 // ask takes the password from the terminal, for an account that names none.
 func (b *Builder) ask(a *config.Account) secretFunc {
 	return func(ctx context.Context) (string, error) {
 		return b.askFor(ctx, fmt.Sprintf("Password for %s at %s: ", term.Printable(a.User), a.Server.Host))
+	}
+}
+
+// askTarget does so for the mailbox of a target; once, since it may need several
+// connections.
+func (b *Builder) askTarget(r *config.Remote) secretFunc {
+	var mu sync.Mutex
+	var known string
+	return func(ctx context.Context) (_ string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if known == "" {
+			known, err = b.askFor(ctx, fmt.Sprintf("Password for %s at %s, where the mail goes: ", term.Printable(r.User), r.Server.Host))
+		}
+		if err != nil {
+			return "", advice.Give(err, advice.TargetPassword)
+		}
+		return known, nil
 	}
 }
 
@@ -68,11 +74,28 @@ func (b *Builder) token(a *config.Account) (secretFunc, error) {
 	return nil, nil
 }
 
-// loginBuilder makes the logins of one account.
+// loginBuilder makes the logins at one server.
 type loginBuilder struct {
-	a               *config.Account
+	r               *config.Remote
 	user            string
-	password, token secretFunc
+	password, token secretFunc // token is nil if there is none
+}
+
+// all are the one that is named, or those that fit the secrets.
+func (b loginBuilder) all() (out []pop3.Login) {
+	if b.r.Auth != sasl.Auto {
+		return []pop3.Login{b.method(b.r.Auth, true)}
+	}
+	have := sasl.Secrets{
+		Password:    !b.r.Password.IsZero() || b.token == nil,
+		Token:       b.token != nil,
+		Certificate: b.r.TLS.ClientCert != "",
+	}
+	overTLS := b.r.Server.Security != pop3.Plain || b.r.Server.Insecure
+	for _, m := range sasl.Order(have, overTLS) {
+		out = append(out, b.method(m, false))
+	}
+	return out
 }
 
 // method returns the login by one method.
@@ -86,11 +109,11 @@ func (b loginBuilder) method(m sasl.Method, named bool) pop3.Login {
 	switch m {
 	case sasl.External:
 		l.New = func(context.Context, sasl.Channel) (sasl.Mechanism, error) {
-			return sasl.NewExternal(b.user, b.a.TLS.ClientCert != ""), nil
+			return sasl.NewExternal(b.user, b.r.TLS.ClientCert != ""), nil
 		}
 	case sasl.GSSAPI:
 		l.New = func(_ context.Context, ch sasl.Channel) (sasl.Mechanism, error) {
-			return gssapi.New("", b.a.Kerberos, ch), nil
+			return gssapi.New("", b.r.Kerberos, ch), nil
 		}
 	}
 	return l

@@ -20,6 +20,8 @@ const (
 	NameExport    = "Nothing was imported. Name a file that `mailhaul state export` wrote, or - for standard input."
 	ExportLines   = "It wants lines as `mailhaul state export` prints them, or such as {\"uid\":\"...\"}."
 
+	TargetPassword = "It is the password of the mailbox that the mail goes to: set `password` of the target in the configuration; with --to, " +
+		"set MAILHAUL_TO_PASSWORD or use --to-password-command."
 	OtherConfig     = "Name another file with --config FILE."
 	OwnClient       = "Register a client of your own with the provider: docs/oauth.md."
 	NoKeyring       = "Keep the password in a file or have a command print it instead."

@@ -59,7 +59,7 @@ func (m *maildirTarget) Deliverer(s Site) (deliver.Deliverer, error) {
 func (m *maildirTarget) Needs() Needs { return Needs{Write: []string{m.path}} }
 func (m *maildirTarget) Value() any   { return config.PathText(m.path) }
 
-func (m *maildirTarget) Copies(context.Context) (proof.Copies, error) {
+func (m *maildirTarget) Copies(context.Context, Site) (proof.Copies, error) {
 	index, err := maildir.NewIndex(m.path)
 	if err != nil {
 		return nil, err

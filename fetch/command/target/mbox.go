@@ -63,7 +63,7 @@ func (m *mboxTarget) Needs() Needs {
 
 func (m *mboxTarget) Value() any { return config.PathText(m.Path) }
 
-func (m *mboxTarget) Copies(context.Context) (proof.Copies, error) {
+func (m *mboxTarget) Copies(context.Context, Site) (proof.Copies, error) {
 	box, err := mbox.Open(m.Path, m.Format)
 	if err != nil {
 		return nil, err

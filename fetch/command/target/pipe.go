@@ -63,9 +63,9 @@ func (p *pipeTarget) Deliverer(s Site) (deliver.Deliverer, error) {
 	return pipe.New(o), nil
 }
 
-func (p *pipeTarget) Needs() Needs                               { return Needs{Program: p.Command[0]} }
-func (p *pipeTarget) Value() any                                 { return config.Pair("command", p.Command) }
-func (*pipeTarget) Copies(context.Context) (proof.Copies, error) { return nil, nil }
+func (p *pipeTarget) Needs() Needs                                     { return Needs{Program: p.Command[0]} }
+func (p *pipeTarget) Value() any                                       { return config.Pair("command", p.Command) }
+func (*pipeTarget) Copies(context.Context, Site) (proof.Copies, error) { return nil, nil }
 
 // splitWords splits a command at white space; single and double quotes keep
 // words together. Nothing else is special: there is no shell.

@@ -218,7 +218,7 @@ func (r *relay) Needs() Needs {
 	return Needs{Read: []string{r.caFile}, Secrets: []config.Secret{r.password}}
 }
 
-func (*relay) Copies(context.Context) (proof.Copies, error) { return nil, nil }
+func (*relay) Copies(context.Context, Site) (proof.Copies, error) { return nil, nil }
 
 func (r *relay) Value() any {
 	m := config.Pair("server", r.server.String())

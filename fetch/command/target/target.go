@@ -15,6 +15,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
@@ -27,7 +28,7 @@ type Target interface {
 	Needs() Needs
 	// Copies opens what the target holds for reading. Nil without an error: it
 	// cannot be read back (a relay, a command).
-	Copies(context.Context) (proof.Copies, error)
+	Copies(context.Context, Site) (proof.Copies, error)
 	// Value is the value of its key in the configuration: a path or a Map.
 	Value() any
 }
@@ -40,6 +41,8 @@ type Site struct {
 	Syncer *durable.Syncer
 	// Log has the account and the target.
 	Log *slog.Logger
+	// Server makes what connects to the server of a target and logs in there.
+	Server func(*config.Remote) (*pop3.Server, error)
 }
 
 // Needs is what a target needs of the file system and of other programs.

@@ -41,12 +41,12 @@ func (t *toy) ID() string { return "toy:" + t.dir }
 func (t *toy) Keys() []config.Row {
 	return []config.Row{config.On("dir", "", "directory of the messages", config.Path(), &t.dir)}
 }
-func (*toy) Check(at config.Place)                              { at.Needs("dir") }
-func (t *toy) Deliverer(target.Site) (deliver.Deliverer, error) { return t, nil }
-func (t *toy) Needs() target.Needs                              { return target.Needs{Write: []string{t.dir}} }
-func (t *toy) Value() any                                       { return config.PathText(t.dir) }
-func (t *toy) Copies(context.Context) (proof.Copies, error)     { return t, nil }
-func (*toy) Close() error                                       { return nil }
+func (*toy) Check(at config.Place)                                       { at.Needs("dir") }
+func (t *toy) Deliverer(target.Site) (deliver.Deliverer, error)          { return t, nil }
+func (t *toy) Needs() target.Needs                                       { return target.Needs{Write: []string{t.dir}} }
+func (t *toy) Value() any                                                { return config.PathText(t.dir) }
+func (t *toy) Copies(context.Context, target.Site) (proof.Copies, error) { return t, nil }
+func (*toy) Close() error                                                { return nil }
 func (t *toy) Begin(context.Context) (deliver.Batch, error) {
 	return &batch{toy: t}, os.MkdirAll(t.dir, 0o700)
 }
