@@ -14,10 +14,10 @@ import (
 func (r *Result) finish() error {
 	for _, a := range r.Accounts {
 		if why := BadText(a.User); why != "" {
-			a.User, a.Unsure = noUser, "its user name "+why
+			a.User, a.Unsure = noUser, cmp.Or(a.Unsure, "its user name "+why)
 		}
 		if !config.ValidHost(a.Host) {
-			a.Host, a.Unsure = noHost, "its server is missing or is not a host name"
+			a.Host, a.Unsure = noHost, cmp.Or(a.Unsure, "its server is missing or is not a host name")
 		}
 		r.complete(a)
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // manual is a program's own manual, as Debian installs it, and how to try an
@@ -18,7 +20,8 @@ type manual struct {
 	format, file string
 	least        int // options that it lists at least: the patterns still fit
 	options      func(text string) []string
-	// try returns configurations with the option; one of them must speak of it.
+	// try returns configurations with the option. Each that can be read must
+	// have a note about it, and one of them a reason of its own.
 	try func(option string) []string
 }
 
@@ -76,6 +79,7 @@ func readManual(t *testing.T, file string) string {
 func (m manual) named(t *testing.T, option string) error {
 	t.Helper()
 	var said []string
+	own := false
 	for _, conf := range m.try(option) {
 		home := t.TempDir()
 		file := filepath.Join(home, "conf")
@@ -87,22 +91,31 @@ func (m manual) named(t *testing.T, option string) error {
 			said = append(said, err.Error())
 			continue
 		}
-		notes := slices.Clone(r.Notes)
-		for _, a := range r.Accounts {
-			notes = append(notes, a.Notes...)
+		notes := notesOn(r, option[strings.LastIndexByte(option, ' ')+1:])
+		if len(notes) == 0 {
+			return fmt.Errorf("no note about it in\n%s\n%s", conf, r.YAML())
 		}
 		for _, n := range notes {
-			word := option[strings.LastIndexByte(option, ' ')+1:]
-			if !hasWord(n.Option, word) && !hasWord(n.Option, fetchmailAliases(word)) {
-				continue
-			}
-			if !slices.Contains([]string{"is an unknown option", "has no effect here", "has no counterpart"}, n.Why) {
-				return nil
-			}
+			own = own || !slices.Contains([]string{"is an unknown option", "has no effect here", "has no counterpart"}, n.Why)
 			said = append(said, n.String())
 		}
 	}
-	return fmt.Errorf("no note with a reason of its own; said is %q\n%s", said, m.try(option)[0])
+	if !own {
+		return fmt.Errorf("no note with a reason of its own; said is %q\n%s", said, m.try(option)[0])
+	}
+	return nil
+}
+
+// notesOn returns the notes about an option.
+func notesOn(r *rcfile.Result, word string) []rcfile.Note {
+	notes := slices.Clone(r.Notes)
+	for _, a := range r.Accounts {
+		notes = append(notes, a.Notes...)
+	}
+	return slices.DeleteFunc(notes, func(n rcfile.Note) bool {
+		said := n.Option + " " + n.Why
+		return !hasWord(said, word) && !hasWord(said, fetchmailAliases(word)) && word != "no"+strings.TrimPrefix(n.Option, "no ")
+	})
 }
 
 func hasWord(s, word string) bool {
@@ -127,11 +140,16 @@ func between(text, from, to string) string {
 	return text
 }
 
-// fetchmailManual reads the tables of keywords: WORD[REST], no WORD, set WORD.
+// fetchmailManual reads the tables of keywords and "(Keyword: ...)" of the
+// command's options: WORD[REST], no WORD, set WORD.
 func fetchmailManual(text string) []string {
 	var out []string
-	for _, o := range matches(between(text, ".TS\n", "\n.SH "), `(?m)^((?:set )? *(?:no )?[a-z][a-z0-9-]*(?:\[[a-z]+\])?) *\t.*T\{$`) {
-		out = append(out, strings.Join(strings.Fields(strings.NewReplacer("[", "", "]", "").Replace(o)), " "))
+	const word = `((?:set )? *(?:no )?[a-z][a-z0-9-]*(?:\[[a-z]+\])?)`
+	for _, o := range slices.Concat(matches(between(text, ".TS\n", "\n.SH "), `(?m)^`+word+` *\t.*T\{$`), matches(text, `\([Kk]eyword: `+word)) {
+		o = strings.Join(strings.Fields(strings.NewReplacer("[", "", "]", "").Replace(o)), " ")
+		if !slices.Contains(out, o) && !slices.Contains(out, "set "+o) {
+			out = append(out, o)
+		}
 	}
 	return out
 }
@@ -184,35 +202,57 @@ func fdmManual(text string) []string {
 	for _, o := range matches(between(text, ".Sh OPTIONS", ".Sh INCLUDING"), `(?m)^\.It (?:Xo )?Ic ([a-z-]+)`) {
 		out = append(out, "set "+o)
 	}
-	for _, o := range matches(between(text, ".It Xo Ic pop3 Ic server", ".It Xo Ic imap "), `(?m)^\.Op (?:Ic [a-z-]+ \| )?Ic ([a-z-]+)`) {
-		out = append(out, "account "+o)
+	for _, part := range []struct{ kind, from, to, not string }{
+		{"account", ".It Xo Ic account", ".It Xo Ic imap ", "account set default-user drop stdin pop3 pop3s imap"},
+		{"action", ".Sh ACTIONS", ".Sh RULES", "tagged string value server port from to key"},
+		{"match", ".Sh RULES", ".Sh NESTED", "match"},
+	} {
+		for _, o := range fdmWords(between(text, part.from, part.to)) {
+			if !slices.Contains(strings.Fields(part.not), o) {
+				out = append(out, part.kind+" "+o)
+			}
+		}
 	}
-	for _, o := range matches(between(text, ".Sh ACTIONS", ".Sh RULES"), `(?m)^\.It (?:Xo )?Ic ([a-z-]+)`) {
-		out = append(out, "action "+o)
-	}
-	for _, o := range matches(between(text, ".Sh RULES", ".Sh NESTED"), `(?m)^\.It (?:Xo )?Ic ([a-z-]+)`) {
-		out = append(out, "match "+o)
+	return append(out, "action lmtp")
+}
+
+// fdmWords returns the keywords on the lines that describe syntax or speak of
+// one.
+func fdmWords(text string) []string {
+	var out []string
+	for _, line := range regexp.MustCompile(`(?m)^\.(?:It|Op|Ic|Xo).*`).FindAllString(text, -1) {
+		for _, word := range matches(line, `(?:^\.|\b)Ic ([a-z0-9-]+)`) {
+			if !slices.Contains(out, word) {
+				out = append(out, word)
+			}
+		}
 	}
 	return out
 }
 
 func tryFdm(option string) []string {
 	kind, word, _ := strings.Cut(option, " ")
-	set, account, action, rule := "", "", `maildir "/x"`, ""
+	set, before, account, action, rule := "", "", `server "h.example"`, `maildir "/x"`, ""
 	switch kind {
 	case "set":
 		set = "set " + word + " 5\n"
 	case "account":
-		account = word
-		if slices.Contains([]string{"user", "pass", "port", "cache"}, word) {
-			account += ` "5"`
+		switch {
+		case slices.Contains([]string{"users", "disabled"}, word):
+			before = word
+		case word == "pipe":
+			account = `pipe "5"`
+		case slices.Contains([]string{"user", "pass", "port", "cache", "server"}, word):
+			account += " " + word + ` "5"`
+		default:
+			account += " " + word
 		}
 	case "action":
 		action = word + ` "5"`
 	case "match":
 		rule = "match " + word + ` "5" action "in"` + "\n"
 	}
-	conf := set + `action "in" ` + action + "\n" + `account "a" pop3 server "h.example" ` + account + "\n" + rule +
+	conf := set + `action "in" ` + action + "\n" + `account "a" ` + before + ` pop3 ` + account + "\n" + rule +
 		`match all action "in"` + "\n"
 	return []string{conf}
 }
@@ -228,7 +268,7 @@ func getmailManual(text string) []string {
 
 func tryGetmail(option string) []string {
 	var out []string
-	for _, value := range []string{"true", "5", "x", `("a", "b")`} {
+	for _, value := range []string{"true", "5", `("a", "b")`} {
 		for in := range 4 {
 			sections := [4]map[string]string{
 				{"type": "SimplePOP3SSLRetriever", "server": "h.example", "username": "u"},

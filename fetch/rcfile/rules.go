@@ -1,6 +1,7 @@
 package rcfile
 
 import (
+	"net"
 	"slices"
 	"strings"
 
@@ -138,6 +139,7 @@ func CommandKey(key string) Effect {
 			a.Put(o, key, argv)
 		} else {
 			a.Drop(o, "cannot be written as a command")
+			a.Unsure = "a command could not be carried over: see " + key
 		}
 	}
 }
@@ -154,9 +156,31 @@ func ServicePort(a *Account, o Option) {
 	}
 	if a.Port == 0 {
 		a.Drop(o, "is not a POP3 port: write server: HOST:PORT")
+		a.Unsure = "its port could not be carried over: see server"
 	} else {
 		a.Carry(o, "server")
 	}
+}
+
+// PutProxy sets the proxy, to whose login user and password belong if they are
+// not empty. Without it the account would connect past the proxy: then it is
+// disabled.
+func PutProxy(a *Account, o Option, scheme, host, port, user, password string) {
+	if a.Has("tunnel") {
+		a.Drop(o, "has no effect on an account that connects by a command")
+		return
+	}
+	if !config.ValidHost(host) || Port(port) == 0 {
+		a.Drop(o, "write proxy: socks5://HOST:PORT, or a mapping with user and password")
+		a.Unsure = "its proxy could not be carried over: see proxy"
+		return
+	}
+	url := scheme + "://" + net.JoinHostPort(host, port)
+	if user == "" {
+		a.Put(o, "proxy", url)
+		return
+	}
+	a.Put(o, "proxy", config.Pair("url", url).And("user", user).And("password", a.Secret("proxy-password", password)))
 }
 
 // KeepDays keeps mail on the server for n days.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -31,19 +32,19 @@ func (c *conf) account(s statement) {
 		return
 	}
 	a := &account{Account: c.r.Add(t[0].text, s.File, s.Line), c: c, file: s.File}
-	for _, k := range t[1:kind] {
-		switch {
-		case k.is("disabled"):
-			a.Enabled = false
-		case k.is("user", "users"):
-			a.Drop(k.option("users"), "mailhaul delivers as the user who runs it")
-		}
-	}
 	a.Security = pop3.Plain
 	if t[kind].text == "pop3s" {
 		a.Security = pop3.ImplicitTLS
 	}
 	rows := a.rows()
+	for _, k := range t[1:kind] {
+		switch {
+		case k.is("user", "users"):
+			a.Drop(k.option(k.text), "mailhaul delivers as the user who runs it")
+		case k.kind == tokWord:
+			a.option(rows, []token{k})
+		}
+	}
 	for t = t[kind+1:]; len(t) > 0; {
 		t = t[a.option(rows, t):]
 	}
@@ -59,6 +60,7 @@ func (a *account) rows() rcfile.Rows {
 		"pipe":      pipe,
 		"new-only":  rcfile.Carry("each message is fetched once"),
 		"old-only":  oldOnly,
+		"disabled":  func(_ *rcfile.Account, o rcfile.Option) { a.Enabled = false; a.Carry(o, "enabled: false") },
 		"keep":      func(_ *rcfile.Account, o rcfile.Option) { a.keep = true; a.Carry(o, "keep") },
 		"starttls":  func(_ *rcfile.Account, o rcfile.Option) { a.Security = pop3.STLS; a.Carry(o, "tls") },
 		"no-verify": rcfile.NoVerify,
@@ -85,13 +87,16 @@ func (a *account) option(rows rcfile.Rows, t []token) int {
 	if o.Text, o.Value = shown(t[:2]), t[1].text; t[1].kind != tokCommand && o.Name != "server" {
 		o.Value, known = tags(a.c.r.Options, o.Value)
 	}
-	a.user, a.password = a.user || o.Name == "user" && t[1].kind != tokCommand, a.password || o.Name == "pass"
+	a.user, a.password = a.user || o.Name == "user", a.password || o.Name == "pass"
 	switch {
 	case t[1].kind == tokCommand && o.Name == "pass":
 		a.PutSecretCommand(o.As("pass $(...)"), "password", rcfile.Command(o.Value))
 		return 2
 	case t[1].kind == tokCommand:
 		a.Drop(o, "was not run: write its output here")
+		if o.Name != "cache" {
+			a.Unsure = "its " + o.Name + " is what a command prints"
+		}
 		return 2
 	case o.Name == "cache":
 		a.cache(o, known)
@@ -177,22 +182,20 @@ func (a *account) maxSize(s statement) {
 	a.Drop(s.Option, "is not a size that mailhaul can read: set max_size, or messages of any size are fetched")
 }
 
-// proxies are the kinds of proxy, and what they are here.
-var proxies = map[string]string{"http": "http", "socks": "socks5"}
+// proxyURL is http://HOST[:PORT] or socks://[USER:PASSWORD@]HOST[:PORT].
+var proxyURL = regexp.MustCompile(`^(http|socks)://(?:([^:@/]+):([^@/]*)@)?(\[.*\]|[^:@/]+)(?::(\d*))?/?$`)
 
 func (a *account) proxy(s statement) {
-	if len(s.tokens) < 3 {
-		a.Drop(s.As("set proxy ***"), "has no value")
-		return
+	m := []string{}
+	if len(s.tokens) > 2 {
+		m = proxyURL.FindStringSubmatch(s.tokens[2].text)
 	}
-	scheme, rest, _ := strings.Cut(s.tokens[2].text, "://")
-	url := strings.TrimSuffix(rest, "/")
-	host, port, _ := strings.Cut(url, ":")
-	if port != "" && rcfile.Port(port) == 0 || !config.ValidHost(host) || proxies[scheme] == "" || a.Has("tunnel") {
-		a.Drop(s.As("set proxy ***"), "write proxy: socks5://HOST:PORT, or a mapping with user and password")
-		return
+	m = append(m, make([]string, 6)...) // all are empty if it is no such URL
+	scheme, port := "http", "80"
+	if m[1] == "socks" {
+		scheme, port = "socks5", "1080"
 	}
-	a.Put(s.Option, "proxy", proxies[scheme]+"://"+strings.TrimSuffix(url, ":"))
+	rcfile.PutProxy(a.Account, s.As("set proxy ***"), scheme, strings.Trim(m[4], "[]"), cmp.Or(m[5], port), m[2], m[3])
 }
 
 // deliver follows the rules for this account until one does not continue.

@@ -23,6 +23,9 @@ func (a *account) action(at rcfile.Option, t []token, depth int) {
 // noCounterpart is why an action that changes mail is left out.
 const noCounterpart = "has no counterpart: use a pipe to a filter"
 
+// creates is why no-create is left out.
+const creates = "mailhaul creates a missing Maildir or mbox"
+
 // oneAction handles the action that starts t and returns its length.
 func (a *account) oneAction(t []token, depth int) int {
 	switch {
@@ -34,7 +37,7 @@ func (a *account) oneAction(t []token, depth int) int {
 		return a.relay(t)
 	}
 	n := 1
-	if len(t) > 1 && t[1].kind != tokSymbol && !t[0].is("drop", "keep", "compress") {
+	if len(t) > 1 && t[1].kind != tokSymbol && !t[0].is("drop", "keep", "compress", "no-create") {
 		n = 2
 	}
 	o, known := t[0].option("action "+shown(t[:n])), true
@@ -63,6 +66,8 @@ func (a *account) target(t []token, o rcfile.Option, known bool, n int) int {
 		} else {
 			a.Lose(o, "contains an unknown tag (%): see pipe: command")
 		}
+	case t[0].is("no-create"):
+		a.Drop(o, creates)
 	case t[0].is("compress"):
 		a.Lose(o, "an mbox is not compressed")
 	case t[0].is("user", "users"):

@@ -103,7 +103,7 @@ func (c *conf) option(s statement) {
 		"timeout":             rcfile.Drop("see timeout of each account"),
 		"queue-high queue-low purge-after strip-characters lock-types lock-wait lock-timeout": rcfile.Drop("is not needed"),
 		"ignore-errors":     rcfile.Drop("an error of one account never stops the others"),
-		"no-create":         rcfile.Drop("mailhaul creates a missing Maildir or mbox"),
+		"no-create":         rcfile.Drop(creates),
 		"file-umask":        rcfile.Drop("only their owner can read the files (mode 0600), whatever the umask: mailhaul has no key for it; let the target give a group access"),
 		"parallel-accounts": rcfile.Drop("see parallel"),
 		"default-user command-user file-group lookup-order": rcfile.Drop("mailhaul delivers as the user who runs it"),

@@ -42,11 +42,12 @@ func (m *merge) unused(name, why string) {
 func (m *merge) multidrop() {
 	header, skip := "Delivered-To", int64(0)
 	o, ok := m.given("envelope")
+	field := ""
 	if ok {
-		ok = rcfile.GoodField(o.args[len(o.args)-1]) && !strings.EqualFold(o.args[len(o.args)-1], "Received")
+		field = strings.TrimSuffix(o.args[len(o.args)-1], ":")
 	}
-	if ok {
-		header = strings.TrimSuffix(o.args[len(o.args)-1], ":")
+	if rcfile.GoodField(field) && !strings.EqualFold(field, "Received") {
+		header = field
 		m.Carry(o.Option, "to")
 		if len(o.args) == 2 {
 			skip, _ = rcfile.Int(o.Value)

@@ -92,7 +92,9 @@ func serverOptions() []keyword {
 		{names: "plugout", kind: server | one, effect: as(rcfile.Lose("mailhaul reaches the relay by TCP: a pipe target can run the command"))},
 		{names: "envelope", kind: server | many | no, effect: later, why: "has no effect: recipients do not come from that field here"},
 		{names: "qvirtual", kind: server | one, effect: later, why: "has no effect: recipients do not come from that field here"},
-		{names: "aka localdomains/local", kind: server | many, why: "mailhaul never guesses recipients from To and Cc: see to"},
+		{names: "aka", kind: server | many, why: "mailhaul never guesses recipients from To and Cc: see to"},
+		{names: "localdomains/local", kind: server | many, why: "fetchmail delivers only to addresses in these domains; mailhaul passes each address to the target: " +
+			"enable the account only if the target accepts no other domains"},
 		{names: "principal", kind: server | one, why: "see krb: {service: ...}"},
 		{names: "interface monitor", kind: server | one, why: "mailhaul does not check the network interface: a before command can"},
 		{names: "dns checkalias", kind: server | no | off, why: notNeeded},
@@ -167,7 +169,7 @@ func auth(m *merge, o setting) {
 	case "ssh", "implicit":
 		m.Drop(o.Option, "mailhaul always logs in: a server that trusts the connection needs no mailhaul")
 	default:
-		rcfile.Auth("any= password cram=cram-md5 cram-md5 gssapi kerberos=gssapi kerberos5=gssapi kerberos_v5=gssapi external")(m.Account, o.Option)
+		rcfile.Auth("any= password xoauth2 oauthbearer cram=cram-md5 cram-md5 gssapi kerberos=gssapi kerberos5=gssapi kerberos_v5=gssapi external")(m.Account, o.Option)
 	}
 }
 

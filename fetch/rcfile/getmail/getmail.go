@@ -37,12 +37,12 @@ func read(r *rcfile.Result, p string) error {
 		return config.Brief(err)
 	}
 	for _, e := range entries {
-		name := e.Name()
-		if !e.Type().IsRegular() || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "oldmail-") || strings.HasSuffix(name, ".json") {
+		name := filepath.Join(p, e.Name())
+		if st, err := os.Stat(name); err == nil && st.IsDir() || strings.HasPrefix(e.Name(), ".") || strings.HasPrefix(e.Name(), "oldmail-") {
 			continue
 		}
-		if err := readFile(r, filepath.Join(p, name)); err != nil {
-			r.Note(rcfile.Dropped, rcfile.Option{File: filepath.Join(p, name)}, "was skipped, because it is not a getmailrc: "+err.Error())
+		if err := readFile(r, name); err != nil {
+			r.Note(rcfile.Dropped, rcfile.Option{File: name}, "was skipped, because it is not a getmailrc: "+err.Error())
 		}
 	}
 	return nil

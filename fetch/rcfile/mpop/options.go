@@ -2,7 +2,6 @@ package mpop
 
 import (
 	"cmp"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -63,13 +62,8 @@ func timeout(a *rcfile.Account, o rcfile.Option) {
 }
 
 func (a *account) proxy(_ *rcfile.Account, o rcfile.Option) {
-	port := cmp.Or(a.arg("proxy_port"), "1080")
-	switch {
-	case o.Value == "":
-	case !config.ValidHost(o.Value) || rcfile.Port(port) == 0:
-		a.Drop(o, "is not a host and port")
-	default:
-		a.Put(o, "proxy", "socks5://"+net.JoinHostPort(o.Value, port))
+	if o.Value != "" {
+		rcfile.PutProxy(a.Account, o, "socks5", o.Value, cmp.Or(a.arg("proxy_port"), "1080"), "", "")
 	}
 }
 
