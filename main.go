@@ -2,10 +2,7 @@
 package main
 
 import (
-	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/mailhaul/mailhaul/fetch/command"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
@@ -15,14 +12,7 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		sig := <-signals
-		signal.Stop(signals) // a second signal ends the process: safe, because a crash is
-		cancel(exit.Signal{Signal: sig})
-	}()
+	ctx, cancel := exit.Context()
+	defer cancel()
 	return command.Main(ctx, os.Args, term.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Alone: true})
 }

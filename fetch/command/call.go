@@ -2,12 +2,11 @@ package command
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
-
 	"io/fs"
 	"log/slog"
-
 	"path/filepath"
 	"slices"
 	"strings"
@@ -203,6 +202,25 @@ func (e *call) oneAccount(names []string) (*config.Account, error) {
 		return nil, err
 	}
 	return list[0], nil
+}
+
+// askPasswords asks for those passwords that the chosen accounts have nowhere,
+// before any work: later, several would ask at once and servers would wait.
+func (e *call) askPasswords(ctx context.Context) error {
+	if e.out.In == nil || !term.IsTerminal(e.out.In) {
+		return nil
+	}
+	for _, a := range e.chosen {
+		if !account.AsksForPassword(a) {
+			continue
+		}
+		password, err := term.ReadPassword(ctx, e.out.In, e.out.Err, account.PasswordPrompt(a))
+		if err != nil {
+			return err
+		}
+		a.Password = config.PlainSecret(password)
+	}
+	return nil
 }
 
 // reporters passes each event to several.

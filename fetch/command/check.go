@@ -44,6 +44,9 @@ func runCheck(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("connect") {
+		if err := e.askPasswords(c.Context); err != nil {
+			return err
+		}
 		return checkConnections(e, c.Context, accounts, c.Duration("wait"))
 	}
 	for _, a := range accounts {

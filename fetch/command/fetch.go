@@ -73,6 +73,9 @@ func runFetch(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.askPasswords(c.Context); err != nil {
+		return err
+	}
 	sums := e.fetch(c.Context, list)
 	if style == "fetchmail" {
 		return exit.Fetchmail(errorsOf(sums), slices.ContainsFunc(sums, func(s fetch.Summary) bool { return s.Fetched > 0 }))

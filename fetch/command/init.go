@@ -66,7 +66,10 @@ func runInit(c *cli.Context) error {
 		return err
 	}
 	written, err := setup.Run(c.Context, o, e.out, firstFetch{e})
-	if err != nil && !written {
+	switch {
+	case exit.Stop(err, "") != nil:
+		return exit.Cancelled()
+	case err != nil && !written:
 		fmt.Fprintln(e.out.Err, "mailhaul: no configuration was written")
 	}
 	return err

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -84,7 +83,9 @@ func runLogin(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := t.Source.Login(c.Context, &loginUI{in: e.out.In, out: e.out.Out, json: e.out.JSON, paste: c.Bool("paste")}, o); err != nil {
+	if err := t.Source.Login(c.Context, &loginUI{in: e.out.In, out: e.out.Out, json: e.out.JSON, paste: c.Bool("paste")}, o); exit.Stop(err, "") != nil {
+		return exit.CancelledBut("no login was written")
+	} else if err != nil {
 		return closedProvider(t, exit.Token(err))
 	}
 	st, err := t.Source.Status()
@@ -219,16 +220,19 @@ func (u *loginUI) ReadPasted(ctx context.Context) (string, error) {
 	}
 	got := make(chan answer, 1)
 	go func() { // a read from a terminal cannot be interrupted: it ends with the process
-		line, err := bufio.NewReader(u.in).ReadString('\n')
-		got <- answer{term.Edited(line), err}
+		line, err := term.ReadLine(u.in)
+		got <- answer{line, err}
 	}()
 	select {
 	case a := <-got:
-		if a.line = strings.TrimSpace(a.line); a.line != "" {
-			return a.line, nil
+		if a.line = strings.TrimSpace(a.line); a.line == "" && a.err != nil {
+			return "", exit.Cancelled()
 		}
-		return "", a.err
+		return a.line, nil
 	case <-ctx.Done():
+		if !u.json {
+			fmt.Fprintln(u.out)
+		}
 		return "", context.Cause(ctx)
 	}
 }

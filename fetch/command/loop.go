@@ -180,6 +180,10 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 			case <-ctx.Done():
 			}
 		case <-hup:
+			if l.first.out.Closed() {
+				watch.End()
+				return
+			}
 			l.manager.Reloading()
 			r, err := l.reread()
 			l.watch.Reloaded(err)

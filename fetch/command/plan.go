@@ -49,6 +49,9 @@ func runPlan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.askPasswords(c.Context); err != nil {
+		return err
+	}
 	var errs []error
 	var saved []plan.SavedPlan
 	f := e.fetcher()

@@ -42,6 +42,9 @@ func runPurge(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.askPasswords(c.Context); err != nil {
+		return err
+	}
 	rep, err := p.Purge(c.Context, a, older, c.Bool("dry-run"), tellCheck(e, a.Name))
 	writePurge(e, a.Name, &rep, c.Bool("dry-run"), err)
 	e.out.Notes(a.Name, rep.Notes)

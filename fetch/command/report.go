@@ -38,6 +38,11 @@ func runReport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if !c.Bool("offline") {
+		if err := e.askPasswords(c.Context); err != nil {
+			return err
+		}
+	}
 	rep, err := p.Report(c.Context, a, !c.Bool("offline"))
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)

@@ -1,11 +1,8 @@
 package command
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -34,15 +31,8 @@ func (m tidy) Run() int {
 }
 
 func mainLike() int {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		sig := <-signals
-		signal.Stop(signals)
-		cancel(exit.Signal{Signal: sig})
-	}()
+	ctx, cancel := exit.Context()
+	defer cancel()
 	return Main(ctx, os.Args, term.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Alone: true})
 }
 

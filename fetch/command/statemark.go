@@ -28,6 +28,9 @@ func stateMarkSeen(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.askPasswords(c.Context); err != nil {
+		return err
+	}
 	marked, listed, err := e.fetcher().MarkSeen(c.Context, list[0], rule)
 	switch {
 	case exit.IsStopped(c.Context, err):

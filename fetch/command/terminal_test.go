@@ -180,7 +180,7 @@ func TestInterruptedInit(t *testing.T) {
 	term.enter("")
 	term.await("Password for alice@example.org:")
 	term.command("send-keys", "C-c")
-	wantAll(t, term.await("\n$ "), "no configuration was written")
+	wantAll(t, term.await("\n$ "), "mailhaul: cancelled; nothing was written")
 	term.enter("echo exit $?, $(stty -a | grep -o '[-]*echo ')")
 	term.until(func(s string) bool { return strings.Contains(s, "\nexit 130, echo\n") }, "exit 130 and the echo")
 	left, _ := filepath.Glob(filepath.Join(term.home, ".[cl]*"))

@@ -43,12 +43,15 @@ func runVerify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	check := verifyCopies
+	if c.Bool("server") {
+		check = verifyServer
+		if err := e.askPasswords(c.Context); err != nil {
+			return err
+		}
+	}
 	var errs []error
 	for _, a := range list {
-		check := verifyCopies
-		if c.Bool("server") {
-			check = verifyServer
-		}
 		ok, err := check(e, c, p, a)
 		switch {
 		case exit.IsStopped(c.Context, err):

@@ -34,10 +34,14 @@ func (b *Builder) logins(a *config.Account) ([]pop3.Login, error) {
 	return l.all(), nil
 }
 
-// ask takes the password from the terminal, for an account that names none.
+// ask takes the password from the terminal, for an account that names none,
+// unless it was given since.
 func (b *Builder) ask(a *config.Account) secretFunc {
 	return func(ctx context.Context) (string, error) {
-		return b.askFor(ctx, fmt.Sprintf("Password for %s at %s: ", term.Printable(a.User), a.Server.Host))
+		if !a.Password.IsZero() {
+			return a.Password.Resolve(ctx)
+		}
+		return b.askFor(ctx, PasswordPrompt(a))
 	}
 }
 
@@ -57,6 +61,17 @@ func (b *Builder) askTarget(r *config.Remote) secretFunc {
 		}
 		return known, nil
 	}
+}
+
+// PasswordPrompt asks for the password of an account.
+func PasswordPrompt(a *config.Account) string {
+	return fmt.Sprintf("Password for %s at %s: ", term.Printable(a.User), a.Server.Host)
+}
+
+// AsksForPassword reports whether a login of the account will ask for the
+// password.
+func AsksForPassword(a *config.Account) bool {
+	return a.Auth == sasl.Auto && a.Password.IsZero() && a.Token.IsZero() && a.OAuth == nil
 }
 
 // token is where the account's access tokens come from; nil: from nowhere.

@@ -6,27 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"syscall"
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
 )
-
-// Signal is the cause of a context that a signal ended.
-type Signal struct{ os.Signal }
-
-func (s Signal) Error() string { return s.Signal.String() }
-
-// Exit is the exit code that shows the sender of s that it cut the work short.
-func (s Signal) Exit() fetch.Exit {
-	if s.Signal == syscall.SIGTERM {
-		return fetch.ExitTerminated
-	}
-	return fetch.ExitInterrupted
-}
 
 // Code maps a command's error to the process's exit code. A signal wins, so
 // that its sender knows that it cut the work short.
@@ -124,7 +109,15 @@ func (e configuration) Error() string { return e.err.Error() }
 func (e configuration) Unwrap() error { return e.err }
 
 // Stopped is the end of a command by a signal; mail says what that means.
-func Stopped(mail string) error { return stopped{mail} }
+func Stopped(mail string) error { return stopped{"stopped", mail} }
+
+// Cancelled is the end of a command whose question got no answer: by Ctrl-C,
+// Ctrl-D, or because the terminal was closed. Nothing was done before the question.
+func Cancelled() error { return CancelledBut("nothing was written") }
+
+// CancelledBut is Cancelled for a command that did something before it asked;
+// state says what is true now.
+func CancelledBut(state string) error { return stopped{"cancelled", state} }
 
 // IsStopped reports whether err is only that a signal came.
 func IsStopped(ctx context.Context, err error) bool {
@@ -139,14 +132,14 @@ func Stop(err error, mail string) error {
 	case errors.As(err, &s):
 		return s
 	case errors.Is(err, context.Canceled):
-		return stopped{mail}
+		return Stopped(mail)
 	}
 	return nil
 }
 
-type stopped struct{ mail string }
+type stopped struct{ how, state string }
 
-func (s stopped) Error() string { return "stopped; " + s.mail }
+func (s stopped) Error() string { return s.how + "; " + s.state }
 func (s stopped) Unwrap() error { return context.Canceled }
 
 // The failures that commands find themselves, by what happened.
@@ -173,9 +166,6 @@ func NoLogin(err error) error { return &fetch.Error{Exit: fetch.ExitAuth, Err: e
 
 // NoService: there is no POP3 server to ask.
 func NoService(err error) error { return &fetch.Error{Exit: fetch.ExitUnavailable, Err: err} }
-
-// GivenUp: the person ended the dialogue.
-func GivenUp(err error) error { return &fetch.Error{Exit: fetch.ExitInterrupted, Err: err} }
 
 // Token gives an error of package oauth its exit code.
 func Token(err error) error {

@@ -125,7 +125,7 @@ func (s *writer) write(ctx context.Context) (bool, error) {
 	case err != nil:
 		return false, err
 	case !ok:
-		return false, exit.GivenUp(errors.New("stopped at your wish"))
+		return false, exit.Cancelled()
 	case ctx.Err() != nil:
 		return false, context.Cause(ctx)
 	}

@@ -3,7 +3,6 @@ package term
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -113,7 +112,7 @@ func (d *Dialogue) Secret(ctx context.Context, question string) (string, error) 
 }
 
 // read reads a line. The read itself cannot be interrupted: it ends with the
-// process.
+// process. Its error is that of a person who gives no answer.
 func (d *Dialogue) read(ctx context.Context) (string, error) {
 	type answer struct {
 		text string
@@ -126,13 +125,11 @@ func (d *Dialogue) read(ctx context.Context) (string, error) {
 	}()
 	select {
 	case a := <-got:
-		if errors.Is(a.err, io.EOF) {
-			fmt.Fprintln(d.out)
-			return "", exit.GivenUp(errors.New("no more input"))
+		if a.err == nil {
+			return a.text, nil
 		}
-		return a.text, a.err
 	case <-ctx.Done():
-		fmt.Fprintln(d.out)
-		return "", context.Cause(ctx)
 	}
+	fmt.Fprintln(d.out)
+	return "", exit.Cancelled()
 }

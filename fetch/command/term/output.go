@@ -47,6 +47,9 @@ func (o *Output) ToErr() *Output {
 	return &c
 }
 
+// Closed reports whether standard error was a terminal that is gone.
+func (o *Output) Closed() bool { return o.Screen != nil && !IsTerminal(o.Screen.W) }
+
 // Width is that of the terminal on standard output, 0 if there is none: output
 // is then neither shortened nor folded, because programs read it.
 func (o *Output) Width() int { return width(o.tty) }

@@ -1,6 +1,7 @@
 package term
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 // interrupted, it ends with the process.
 func ReadPassword(ctx context.Context, in *os.File, w io.Writer, prompt string) (string, error) {
 	if ctx.Err() != nil {
-		return "", context.Cause(ctx)
+		return "", exit.Cancelled()
 	}
 	before, err := term.GetState(int(in.Fd()))
 	if err != nil {
@@ -38,18 +39,36 @@ func ReadPassword(ctx context.Context, in *os.File, w io.Writer, prompt string) 
 	case a := <-got:
 		fmt.Fprintln(w)
 		if a.err != nil {
-			return "", fmt.Errorf("the password cannot be read from this terminal: %w", a.err)
+			return "", exit.Cancelled()
 		}
 		return string(a.text), nil
 	case <-ctx.Done():
 		_ = term.Restore(int(in.Fd()), before)
 		fmt.Fprintln(w)
-		return "", context.Cause(ctx)
+		return "", exit.Cancelled()
 	}
 }
 
-// Edited applies the backspaces of a line that came without line editing.
-func Edited(line string) string {
+// ReadLine reads a line that comes as it is typed (see [LongLines]): the keys that
+// edit a line and end the input are characters in it.
+func ReadLine(in io.Reader) (string, error) {
+	const endOfInput = 0x04 // ^D
+	r := bufio.NewReader(in)
+	var line []byte
+	for {
+		c, err := r.ReadByte()
+		switch {
+		case err == nil && c == endOfInput && len(line) == 0:
+			return "", io.EOF
+		case err != nil || c == '\n':
+			return edited(string(line)), err
+		}
+		line = append(line, c)
+	}
+}
+
+// edited applies the backspaces of a line that came without line editing.
+func edited(line string) string {
 	if !strings.ContainsAny(line, "\b\x7f\x15") {
 		return line
 	}
@@ -72,5 +91,9 @@ func (s Streams) Password(ctx context.Context, prompt string) (string, error) {
 	if s.In == nil || !IsTerminal(s.In) {
 		return "", exit.Config(advice.Give(errors.New("no password given, and no terminal to ask on"), advice.NoPassword))
 	}
-	return ReadPassword(ctx, s.In, s.Err, prompt)
+	password, err := ReadPassword(ctx, s.In, s.Err, prompt)
+	if exit.Stop(err, "") != nil {
+		err = exit.CancelledBut("no mail was fetched or deleted")
+	}
+	return password, err
 }
