@@ -223,18 +223,20 @@ func (u *loginUI) ReadPasted(ctx context.Context) (string, error) {
 		line, err := term.ReadLine(u.in)
 		got <- answer{line, err}
 	}()
+	var err error
 	select {
 	case a := <-got:
-		if a.line = strings.TrimSpace(a.line); a.line == "" && a.err != nil {
-			return "", exit.Cancelled()
+		if a.line = strings.TrimSpace(a.line); a.line != "" || a.err == nil {
+			return a.line, nil
 		}
-		return a.line, nil
+		err = exit.Cancelled()
 	case <-ctx.Done():
-		if !u.json {
-			fmt.Fprintln(u.out)
-		}
-		return "", context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
+	if !u.json {
+		fmt.Fprintln(u.out)
+	}
+	return "", err
 }
 
 func tokenJSONOf(account string, st *oauth.Status) *jsonline.Token {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -23,6 +24,7 @@ func purgeCommand() *cli.Command {
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "older-than", Usage: "delete only messages first seen more than `DURATION` ago, such as 30d"},
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before messages are deleted; without a terminal nothing is asked"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "verify, and show what would be deleted, but delete nothing"},
 			waitFlag(),
 		},
@@ -45,12 +47,15 @@ func runPurge(c *cli.Context) error {
 	if err := e.askPasswords(c.Context); err != nil {
 		return err
 	}
+	if !c.Bool("yes") && e.out.Screen != nil {
+		p.Confirm = e.confirmPurge(a.Name)
+	}
 	rep, err := p.Purge(c.Context, a, older, c.Bool("dry-run"), tellCheck(e, a.Name))
 	writePurge(e, a.Name, &rep, c.Bool("dry-run"), err)
 	e.out.Notes(a.Name, rep.Notes)
-	switch {
-	case exit.IsStopped(c.Context, err):
-		return exit.Stopped(rep.Mail())
+	switch stop := exit.Stop(err, rep.Mail()); {
+	case stop != nil:
+		return stop
 	case err != nil:
 		mail := rep.Mail()
 		if e.out.JSON {
@@ -64,6 +69,22 @@ func runPurge(c *cli.Context) error {
 		return exit.Printed(exit.Of(exit.BadData(nil)))
 	}
 	return nil
+}
+
+// confirmPurge asks a person at the terminal before anything is deleted.
+func (e *call) confirmPurge(account string) func(context.Context, *proof.PurgeReport) error {
+	d := term.NewDialogue(term.Streams{In: e.out.In, Out: e.out.Err}, false)
+	if d.Mute {
+		return nil
+	}
+	return func(ctx context.Context, rep *proof.PurgeReport) error {
+		question := fmt.Sprintf("%s: %d on the server, %d delivered and old enough, %d of these verified\nDelete %s from the server?",
+			term.Printable(account), rep.Listed, rep.Eligible, rep.Verified, term.Plural(rep.Verified, "message"))
+		if ok, err := d.Sure(ctx, question); err == nil && ok {
+			return nil
+		}
+		return exit.CancelledBut(nothingDeleted)
+	}
 }
 
 // writePurge prints what a purge did; to a person only if there is something

@@ -45,7 +45,7 @@ func TestCancelledQuestions(t *testing.T) {
 		term.await(tt.shows)
 		term.command("send-keys", tt.key)
 		screen := term.await("\n$ ")
-		wantAll(t, screen, "\nmailhaul: "+tt.says+"\n")
+		wantAll(t, screen, "mailhaul: "+tt.says+"\n")
 		for _, never := range []string{"report it", "in between", "interrupt", "hint: ", "no configuration"} {
 			if strings.Contains(screen, never) {
 				t.Errorf("%s: %q is on the screen:\n%s", tt.command, never, screen)
@@ -93,6 +93,56 @@ func TestPasswordsAreAskedFirst(t *testing.T) {
 		term.enter("secret")
 	}
 	wantAll(t, term.await("\n$ "), "a0: 1 message fetched", "a1: nothing new")
+}
+
+// TestPurgeAsks a person at a terminal, whose empty answer is no.
+func TestPurgeAsks(t *testing.T) {
+	drop := dropOf(letters(3))
+	s := pop3test.NewServer(drop, pop3test.Options{})
+	defer s.Close()
+	term := newTerminal(t, 120, 40)
+	ca, err := s.CA.WriteRoot(term.home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(s.Addr())
+	conf := fmt.Sprintf("accounts: {work: {server: 'localhost:%s', ca_file: '%s', user: alice, password: secret, deliver: [{maildir: ~/Mail}]}}\n", port, ca)
+	if err := os.WriteFile(filepath.Join(term.home, "c.yaml"), []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const question = "work: 3 on the server, 3 delivered and old enough, 3 of these verified\nDelete 3 messages from the server? (y/n) [n]:"
+	term.enter("mailhaul -c c.yaml fetch -q")
+	term.await("\n$ ")
+	for _, tt := range []struct {
+		options, answer, says string
+		left                  int
+	}{
+		{"--dry-run", "", "would delete 3 messages", 3},
+		{"", "C-c", "mailhaul: cancelled; nothing was deleted, here or on the server", 3},
+		{"-q", "Enter", "mailhaul: cancelled; nothing was deleted, here or on the server", 3},
+		{"", "n Enter", "mailhaul: cancelled; nothing was deleted, here or on the server", 3},
+		{"2>/dev/null", "", "3 deleted and confirmed", 0},
+		{"", "y Enter", "3 deleted and confirmed", 0},
+		{"--yes", "", "3 deleted and confirmed", 0},
+	} {
+		if drop.Len() == 0 {
+			for i, m := range letters(3) {
+				drop.Add(fmt.Sprintf("%s%s%d", tt.options, tt.answer, i), m)
+			}
+			term.enter("mailhaul -c c.yaml fetch -q")
+			term.await("\n$ ")
+		}
+		term.clear()
+		term.enter("mailhaul -c c.yaml purge work " + tt.options)
+		if tt.answer != "" {
+			term.await(question)
+			term.command(append([]string{"send-keys"}, strings.Fields(tt.answer)...)...)
+		}
+		wantAll(t, term.until(func(s string) bool { return strings.HasSuffix(s, "\n$") }, "the end"), tt.says)
+		if drop.Len() != tt.left {
+			t.Errorf("purge %s, %q: %d left", tt.options, tt.answer, drop.Len())
+		}
+	}
 }
 
 // TestClosedTerminal ends a loop that shows its log there, as SIGTERM does.

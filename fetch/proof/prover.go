@@ -21,6 +21,9 @@ type Prover struct {
 	// ReadBack opens what a target holds for reading, by its ID; nil Copies for
 	// a target that cannot be read back.
 	ReadBack func(ctx context.Context, a *fetch.Account, target string) (Copies, error)
+	// Confirm, if set, is called when it is known how many messages Purge would
+	// delete, and before it deletes any; its error ends Purge. No session is open.
+	Confirm func(ctx context.Context, rep *PurgeReport) error
 }
 
 // held is an account while one of the Prover's methods works on it.

@@ -50,6 +50,11 @@ func (p *Prover) Purge(ctx context.Context, a *fetch.Account, older time.Duratio
 		if err != nil || dry || len(deletable) == 0 {
 			return err
 		}
+		if p.Confirm != nil {
+			if err := p.Confirm(ctx, &rep); err != nil {
+				return err
+			}
+		}
 		return h.purge(ctx, deletable, &rep)
 	})
 	return rep, err

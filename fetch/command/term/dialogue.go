@@ -63,8 +63,17 @@ func (d *Dialogue) Line(ctx context.Context, question, proposal, option string) 
 
 // Yes asks a question that may be answered by y or n; an empty answer is yes.
 func (d *Dialogue) Yes(ctx context.Context, question string) (bool, error) {
+	return d.yesOrNo(ctx, question, "y")
+}
+
+// Sure is Yes for what cannot be undone: an empty answer is no.
+func (d *Dialogue) Sure(ctx context.Context, question string) (bool, error) {
+	return d.yesOrNo(ctx, question, "n")
+}
+
+func (d *Dialogue) yesOrNo(ctx context.Context, question, proposal string) (bool, error) {
 	for {
-		answer, err := d.Line(ctx, question+" (y/n)", "y", "")
+		answer, err := d.Line(ctx, question+" (y/n)", proposal, "")
 		if err != nil {
 			return false, err
 		}
