@@ -309,6 +309,9 @@ func (s *liarSession) quit() {
 	if s.lie.kind == uidsOfHeader {
 		old := s.box.letters[s.lie.n]
 		head, _, _ := strings.Cut(string(old.body), "\r\n\r\n")
-		s.box.letters = append(s.box.letters, &letterIn{uid: fmt.Sprintf("later-%d", len(s.box.letters)), body: []byte(head + "\r\n\r\nanother body\r\n")})
+		s.box.letters = append(s.box.letters, &letterIn{
+			uid:  fmt.Sprintf("later-%d", len(s.box.letters)),
+			body: fmt.Appendf(nil, "%s\r\n\r\nbody %d\r\n%s", head, len(s.box.letters), strings.Repeat("a line\r\n", 200)),
+		})
 	}
 }

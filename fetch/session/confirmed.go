@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/ledger"
@@ -93,37 +94,33 @@ func (c *Confirmed) skipped(items []plan.Item) int {
 	return len(c.still)
 }
 
-// hidden are those that may be in this listing under new unique-ids: a server
-// that carries deletions out late may give out new ones before. Skipped has those
-// that are listed under their own. Other sizes than the last session listed are
-// those of another part of the maildrop.
-func (c *Confirmed) hidden(list []pop3.Message, skipped []plan.Item) (keys []state.Key) {
+// hidden are those that may be in this listing under new unique-ids, and fresh
+// the messages that they may be: a server that carries deletions out late may give
+// out new ones before. What was not listed a moment ago, and has the sizes of what
+// was, is suspected.
+func (c *Confirmed) hidden(list []pop3.Message, retrieve []plan.Item) (fresh []plan.Item, hidden []state.Key) {
 	last := c.list
-	if c.list = list; len(c.keys) == 0 || !mostlyBack(last, list) {
-		return nil
+	if c.list = list; len(c.keys) == 0 {
+		return nil, nil
 	}
-	own := plan.Keys(skipped)
-	for k := range c.keys {
-		if !own[k] {
-			keys = append(keys, k)
+	listed, sizes := make(map[state.Key]bool, len(last)), make(map[int64]int)
+	for _, it := range plan.Items(last) {
+		listed[it.Key] = true
+		sizes[it.Size]++
+	}
+	alike := 0
+	for _, it := range retrieve {
+		if listed[it.Key] {
+			continue
+		}
+		if fresh = append(fresh, it); sizes[it.Size] == 1 { // a size that many have tells nothing
+			alike++
 		}
 	}
-	return keys
-}
-
-// mostlyBack reports whether half of the sizes that one listing has once are in
-// the next one.
-func mostlyBack(last, next []pop3.Message) bool {
-	times := make(map[int64]int)
-	for i := range last {
-		times[last[i].Size]++
+	if len(fresh) == 0 || 2*alike < len(fresh) {
+		return nil, nil
 	}
-	maps.DeleteFunc(times, func(_ int64, n int) bool { return n > 1 })
-	telling := len(times)
-	for i := range next {
-		delete(times, next[i].Size)
-	}
-	return telling > 0 && 2*len(times) <= telling
+	return fresh, slices.Collect(maps.Keys(c.keys))
 }
 
 // Note says how many are listed although an earlier run or this one had them

@@ -141,7 +141,7 @@ func (m *Maildrop) Run(ctx context.Context, done *Confirmed) (res Result, err er
 		return res, err
 	}
 	res = Result{listed: p.Listed, gmail: Gmail(s.Client), List: s.List, reused: s.names.reusedUIDs()}
-	if err := s.names.matchReset(ctx, s.List, &p, done.hidden(s.List, p.Skip)); err != nil {
+	if err := s.names.matchReset(ctx, s.List, &p, done); err != nil {
 		return res, err
 	}
 	if err := m.agreed(&p); err != nil {
@@ -255,7 +255,7 @@ func (s *Session) Plan(ctx context.Context) (plan.Plan, error) {
 			return p, err
 		}
 	}
-	found, err := s.names.recognise(ctx, &p, nil, false)
+	found, err := s.names.recognise(ctx, &p, false)
 	p.Recognised(found)
 	return p, err
 }

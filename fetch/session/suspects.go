@@ -130,23 +130,31 @@ func (s *suspects) portions(items []plan.Item, busy bool) (out []portion, later 
 
 // worthComparing leaves out the messages that a session broke at when they were
 // compared, so that they do not hold up the deletions of others. Each is tried in
-// a session that has nothing else to do (it is busy, else), and pauses when it
+// a session that has nothing else to do (it is busy, else), with those of the same
+// unique-id, of which none is deleted without the others, and pauses when it
 // failed.
 func (s *suspects) worthComparing(items []plan.Item, busy bool) (out []plan.Item, later int) {
+	doubted := func(it plan.Item) bool { return s.broke[it.Key] > 0 || s.ledger.Recorded(it.Key, "") != nil }
+	suspect := make(map[string]bool)
+	for _, it := range items {
+		suspect[it.UID] = suspect[it.UID] || doubted(it)
+	}
 	var alone []plan.Item
 	for _, it := range items {
 		fail := s.ledger.Recorded(it.Key, "")
 		switch {
 		case s.ledger.Failed(it.Key), fail != nil && fail.Next.After(s.dialer.Journal.Now()):
-		case fail != nil, s.broke[it.Key] > 0:
-			it.Suspect = true
+		case suspect[it.UID]:
+			it.Suspect = doubted(it)
 			alone = append(alone, it)
 		default:
 			out = append(out, it)
 		}
 	}
 	if len(out) == 0 && len(alone) > 0 && !busy {
-		out, alone = alone[:1], alone[1:]
+		uid := alone[0].UID
+		out = slices.DeleteFunc(slices.Clone(alone), func(it plan.Item) bool { return it.UID != uid })
+		alone = slices.DeleteFunc(alone, func(it plan.Item) bool { return it.UID == uid })
 	}
 	if len(alone) > 0 && s.tries.deferred < maxFruitless && s.mayReconnect() {
 		s.tries.deferred++

@@ -24,9 +24,12 @@ func resetSuspected(expected, present, unknown int) bool {
 
 // matchReset looks for the known messages behind the new UIDs of a listing,
 // before anything is retrieved. Those found are seen under their new UIDs; the
-// plan is then made anew. Deleted are the Confirmed.hidden ones.
-func (n *identity) matchReset(ctx context.Context, list []pop3.Message, p *plan.Plan, deleted []state.Key) error {
-	found, err := n.recognise(ctx, p, deleted, true)
+// plan is then made anew.
+func (n *identity) matchReset(ctx context.Context, list []pop3.Message, p *plan.Plan, done *Confirmed) error {
+	found, err := n.recogniseDeleted(ctx, done, list, p)
+	if err == nil && len(found) == 0 {
+		found, err = n.recognise(ctx, p, true)
+	}
 	if err != nil || len(found) == 0 {
 		return err
 	}
@@ -48,15 +51,15 @@ func (n *identity) matchReset(ctx context.Context, list []pop3.Message, p *plan.
 // with what is known, and returns the entries that the known messages have
 // under their new UIDs. With contents it may retrieve messages for that. It
 // changes nothing.
-func (n *identity) recognise(ctx context.Context, p *plan.Plan, deleted []state.Key, contents bool) ([]state.Entry, error) {
+func (n *identity) recognise(ctx context.Context, p *plan.Plan, contents bool) ([]state.Entry, error) {
 	if Gmail(n.client) {
 		return nil, nil // its list changes all the time
 	}
 	others := len(p.Retrieve) + len(p.Skip)
-	if others == 0 || len(p.Gone)+len(deleted) <= p.Known {
+	if others == 0 || len(p.Gone) <= p.Known {
 		return nil, nil // not suspected, however many of those that are gone are lost
 	}
-	lost, err := n.lost(p.Gone, deleted, !n.client.HasUIDL())
+	lost, err := n.lost(p.Gone, nil)
 	if err != nil || !resetSuspected(lost.count+p.Known, p.Known, others) {
 		return nil, err
 	}
@@ -69,8 +72,30 @@ func (n *identity) recognise(ctx context.Context, p *plan.Plan, deleted []state.
 	if len(found) == 0 {
 		return nil, lost.trustUnknown()
 	}
-	n.book.Journal.Note(fmt.Sprintf("the server gave its messages new unique-ids (UIDs): %d of %d were recognised by their headers and are not fetched again", len(found), len(unknown)))
+	n.noteReset(len(found), len(unknown))
 	return found, nil
+}
+
+func (n *identity) noteReset(found, unknown int) {
+	n.book.Journal.Note(fmt.Sprintf("the server gave its messages new unique-ids (UIDs): %d of %d were recognised by their headers and are not fetched again", found, unknown))
+}
+
+// recogniseDeleted is recognise for what this run has deleted and the server may
+// list once more, see Confirmed.hidden.
+func (n *identity) recogniseDeleted(ctx context.Context, done *Confirmed, list []pop3.Message, p *plan.Plan) ([]state.Entry, error) {
+	fresh, hidden := done.hidden(list, p.Retrieve)
+	if len(fresh) == 0 {
+		return nil, nil
+	}
+	lost, err := n.lost(p.Gone, hidden)
+	if err != nil {
+		return nil, err
+	}
+	found, err := n.match(ctx, fresh, &lost, true)
+	if len(found) > 0 {
+		n.noteReset(len(found), len(fresh))
+	}
+	return found, err
 }
 
 // lostEntries are the entries that the last listing held and this one does not.
@@ -81,15 +106,16 @@ type lostEntries struct {
 }
 
 // lost collects them. A message that we deleted is expected to be gone, unless it
-// is one of deleted, and so is one that was known by its header in a listing that
-// goes by headers.
-func (n *identity) lost(gone, deleted []state.Key, byHeaders bool) (lostEntries, error) {
+// is one of the hidden, and so is one that was known by its header in a
+// listing that goes by headers.
+func (n *identity) lost(gone, hidden []state.Key) (lostEntries, error) {
+	byHeaders := !n.client.HasUIDL()
 	out := lostEntries{byPrint: make(map[state.Fingerprint][]state.Entry)}
 	err := n.book.DB.View(func(v *state.View) error {
-		for i, k := range slices.Concat(gone, deleted) {
+		for i, k := range slices.Concat(hidden, gone) {
 			e, ok := v.Get(k)
 			switch {
-			case !ok, i < len(gone) && !e.Deleted.IsZero(), byHeaders && plan.IsFingerprintUID(k.UID()):
+			case !ok, i >= len(hidden) && !e.Deleted.IsZero(), byHeaders && plan.IsFingerprintUID(k.UID()):
 				continue
 			case e.Fingerprint.IsZero():
 				out.blind++
