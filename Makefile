@@ -10,11 +10,11 @@ FUZZTIME ?= 20s
 
 export CGO_ENABLED = 0
 LDFLAGS = -s -w -X github.com/mailhaul/mailhaul/fetch/command.buildVersion=$(VERSION)
-PACKAGES = dovecot-pop3d dovecot-lmtpd dovecot-gssapi postfix procmail maildrop krb5-kdc krb5-admin-server krb5-user \
+PACKAGES = dovecot-pop3d dovecot-imapd dovecot-lmtpd dovecot-gssapi postfix procmail maildrop krb5-kdc krb5-admin-server krb5-user \
 	fetchmail mpop getmail6 fdm python3 socat tmux zsh fish mandoc lintian systemd prometheus
 
 # They conflict with each other and with dovecot-pop3d: unpacked, not installed.
-PRIVATE = popa3d courier-pop cyrus-pop3d+sasl2-bin exim4-daemon-light
+PRIVATE = popa3d courier-pop courier-imap cyrus-pop3d+sasl2-bin cyrus-imapd+sasl2-bin+cyrus-pop3d exim4-daemon-light
 
 .PHONY: build demo test crash fuzz bench soak lint install uninstall dist deb manual clean deps
 

@@ -19,7 +19,7 @@
 // A server may change what it is given: Cyrus replaces 8-bit bytes in header
 // fields. The second sum leaves out what servers are known to change; without
 // it, a message with the Message-ID and the INTERNALDATE of ours at a UID that
-// did not exist before is ours. Receipt.Rewritten then says so.
+// did not exist before is ours. The log then says so.
 //
 // Look-ups list a range of UIDs with sizes and Message-IDs instead of SEARCH,
 // which some servers refuse or answer wrongly, and which takes a round trip for each

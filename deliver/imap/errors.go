@@ -1,7 +1,14 @@
 package imap
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
 	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
 )
 
 // Cause says what a delivery to a mailbox failed for.
@@ -59,3 +66,110 @@ func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause in words.
 func (e *Error) Unwrap() error { return e.Err }
+
+// failure is an error in this package's form: "imap HOST:PORT: stage: cause".
+func (o *Options) failure(class deliver.Class, cause Cause, stage string, err error, pause time.Duration) *deliver.Error {
+	if stage != "" {
+		err = fmt.Errorf("%s: %w", stage, err)
+	}
+	return &deliver.Error{Class: class, Pause: pause, Err: &Error{cause, pause, fmt.Errorf("%s: %w", o.name(), err)}}
+}
+
+// verdict is what a refusal means.
+type verdict struct {
+	class deliver.Class
+	cause Cause
+	pause time.Duration
+}
+
+// Stages that matter for what a refusal means.
+const (
+	stageLogin   = "login"
+	stageMailbox = "mailbox"
+	stageAppend  = "APPEND"
+)
+
+// backoff is how Exchange asks for a pause.
+var backoff = regexp.MustCompile(`(?i)suggested backoff time: *(\d{1,9}) *milliseconds`)
+
+// classify decides what a refusal means by its response code (RFC 5530), and by the
+// one text that is as good as a code. Other texts are not read: where it is not
+// known what a refusal means, a message is tried again.
+func classify(e *refusal) verdict {
+	if m := backoff.FindStringSubmatch(e.r.text); m != nil {
+		ms, _ := strconv.Atoi(m[1])
+		return verdict{deliver.Unavailable, Throttled, time.Duration(ms) * time.Millisecond}
+	}
+	if e.r.name == "BYE" {
+		return verdict{class: deliver.Unavailable, cause: Busy}
+	}
+	switch e.r.code {
+	case "LIMIT", "THROTTLED":
+		return verdict{class: deliver.Unavailable, cause: Throttled}
+	case "UNAVAILABLE", "INUSE", "SERVERBUG":
+		return verdict{later(e.stage), cause(e.stage, Busy), 0}
+	case "OVERQUOTA": // Gmail also says it of commands and bandwidth
+		return verdict{later(e.stage), cause(e.stage, Quota), 0}
+	case "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED", "CONTACTADMIN":
+		return verdict{class: deliver.Denied, cause: LoginRefused}
+	}
+	switch e.stage {
+	case stageLogin:
+		return verdict{class: deliver.Denied, cause: LoginRefused}
+	case stageAppend:
+		return classifyAppend(e.r)
+	case stageMailbox:
+		return verdict{class: deliver.CannotCreate, cause: MailboxRefused}
+	}
+	return verdict{class: deliver.Unavailable}
+}
+
+// classifyAppend is classify for what only an APPEND is answered with.
+func classifyAppend(r *reply) verdict {
+	switch r.code {
+	case "TOOBIG": // RFC 4469
+		return verdict{class: deliver.Never, cause: TooBig}
+	case "UNKNOWN-CTE": // RFC 3516
+		return verdict{class: deliver.Never, cause: Rejected}
+	case "NOPERM":
+		return verdict{class: deliver.CannotCreate, cause: NoRight}
+	case "CANNOT", "TRYCREATE", "NONEXISTENT":
+		return verdict{class: deliver.CannotCreate, cause: MailboxRefused}
+	}
+	return verdict{class: deliver.Failed, cause: Rejected}
+}
+
+// later is the class of what may pass in a while: the message's while one is being
+// appended, else the server's.
+func later(stage string) deliver.Class {
+	if stage == stageAppend {
+		return deliver.Later
+	}
+	return deliver.Unavailable
+}
+
+// cause is c, or LoginLater during the login.
+func cause(stage string, c Cause) Cause {
+	if stage == stageLogin {
+		return LoginLater
+	}
+	return c
+}
+
+// failed makes a delivery's failure of any error.
+func (o *Options) failed(err error) *deliver.Error {
+	var known *deliver.Error
+	var no *refusal
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &no):
+		v := classify(no)
+		e := o.failure(v.class, v.cause, no.stage, errors.New(no.r.line()), v.pause)
+		e.Refused = no.stage == stageAppend
+		return e
+	case errors.Is(err, context.Canceled):
+		return o.failure(deliver.Later, CauseOther, "", err, 0)
+	}
+	return o.failure(deliver.Unavailable, CauseOther, "", err, 0)
+}

@@ -2,32 +2,187 @@ package imap
 
 import (
 	"context"
-	"crypto/sha256"
-	"errors"
-	"io"
-	"time"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
 // Target delivers to one mailbox. It implements deliver.Deliverer and
 // deliver.Recoverer.
-type Target struct{ o Options }
+type Target struct {
+	o    Options
+	most atomic.Int64 // APPENDLIMIT; 0: none is known
+
+	mu    sync.Mutex // held while the sessions are used
+	conns []*conn    // the first one is the usual one
+	known bool       // validity and next hold
+	// next is a lower bound of the next UID under validity.
+	validity, next uint32
+	past           *snapshot // what Recover looks at
+}
 
 // New returns the Target of a mailbox. It does not connect: Begin does.
 func New(o Options) *Target { return &Target{o: o.withDefaults()} }
 
-var errNotYet = errors.New("imap: not implemented yet")
+// SizeError says that a message is larger than the server's APPENDLIMIT.
+type SizeError struct{ Limit int64 }
 
-// Begin implements deliver.Deliverer.
-func (t *Target) Begin(context.Context) (deliver.Batch, error) { return nil, errNotYet }
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("the message is larger than the %d octets that the server takes", e.Limit)
+}
+
+// limit is the largest message.
+func (t *Target) limit() int64 {
+	if n := t.most.Load(); n > 0 {
+		return n
+	}
+	return math.MaxInt64
+}
+
+// Begin opens a batch, and a session if there is none, so that a server that is down
+// is noticed before a message is retrieved for it.
+func (t *Target) Begin(ctx context.Context) (deliver.Batch, error) {
+	if t.mu.TryLock() { // else the last batch is being published: there is one
+		defer t.mu.Unlock()
+		t.past = nil
+		if _, err := t.session(ctx, 0); err != nil {
+			return nil, err
+		}
+	}
+	return &batch{t: t}, nil
+}
+
+// session returns session i, a new one if there is none that works. t.mu is held.
+func (t *Target) session(ctx context.Context, i int) (*conn, error) {
+	for len(t.conns) <= i {
+		t.conns = append(t.conns, nil)
+	}
+	if c := t.conns[i]; c != nil && c.dead == nil && !c.interrupted() {
+		return c, nil
+	}
+	t.conns[i] = nil
+	c, err := dial(ctx, &t.o)
+	if err != nil {
+		return nil, err
+	}
+	t.conns[i] = c
+	t.most.Store(c.limit)
+	t.learn(c.box)
+	return c, nil
+}
+
+// dial connects and enters the mailbox.
+func dial(ctx context.Context, o *Options) (*conn, error) {
+	c, err := connect(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer c.watch(ctx)()
+	if err := c.enter(); err != nil {
+		c.logout()
+		return nil, err
+	}
+	return c, nil
+}
+
+// learn takes UIDVALIDITY and UIDNEXT from the server. A lower bound under the same
+// validity stays.
+func (t *Target) learn(b box) {
+	if !t.known || t.validity != b.validity {
+		t.known, t.validity, t.next = true, b.validity, b.next
+	}
+}
+
+// position returns UIDVALIDITY and a lower bound of the next UID.
+func (t *Target) position(ctx context.Context) (validity, next uint32, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c, err := t.session(ctx, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	if !t.known {
+		defer c.watch(ctx)()
+		if err := c.status(); err != nil {
+			return 0, 0, t.o.failed(err)
+		}
+		t.learn(c.box)
+	}
+	return t.validity, max(t.next, 1), nil
+}
 
 // Close says LOGOUT and closes the connections. Idempotent.
-func (t *Target) Close() error { return nil }
+func (t *Target) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range t.conns {
+		if c != nil {
+			c.logout()
+		}
+	}
+	t.conns = nil
+	return nil
+}
 
 // Recover implements deliver.Recoverer: it looks the message up in the mailbox.
-func (t *Target) Recover(context.Context, deliver.Intent) (deliver.Fate, error) {
-	return deliver.Unknown, errNotYet
+func (t *Target) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
+	if i.Kind == SkipKind {
+		return deliver.Visible, nil
+	}
+	if fault.Mutated("imap-no-search") {
+		return deliver.Absent, nil
+	}
+	in, err := decodeIntent(i.Data)
+	if err != nil {
+		return deliver.Unknown, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c, err := t.session(ctx, 0)
+	if err != nil {
+		return deliver.Unknown, err
+	}
+	at, ok, err := t.search(ctx, c, in)
+	switch {
+	case err != nil:
+		return deliver.Unknown, err
+	case !ok:
+		return deliver.Absent, nil
+	case at.rewritten:
+		t.rewritten(in, at)
+	}
+	return deliver.Visible, nil
+}
+
+func (t *Target) rewritten(in *intent, at found) {
+	t.o.Logger.Warn("the server has changed a message that it stored", "mailbox", t.o.Mailbox, "uid", at.uid, "message-id", in.ID)
+}
+
+// search looks for one message. What one look has shown holds for the next message
+// of a recovery.
+func (t *Target) search(ctx context.Context, c *conn, in *intent) (found, bool, error) {
+	if s := t.past; s != nil && s.validity == in.Validity && s.from <= in.Next {
+		stop := c.watch(ctx)
+		err := c.readCandidates(s, []*intent{in})
+		stop()
+		if err != nil {
+			return found{}, false, t.o.failed(err)
+		}
+		if at, ok := s.find(in); ok || s.settled {
+			return at, ok, nil
+		}
+	}
+	s, err := c.look(ctx, []*intent{in})
+	if err != nil {
+		return found{}, false, err
+	}
+	t.past = s
+	at, ok := s.find(in)
+	return at, ok, nil
 }
 
 // Recover gives up an intent whose target is not configured any more: nobody can
@@ -36,48 +191,3 @@ func Recover(context.Context, deliver.Intent) (deliver.Fate, error) { return del
 
 // RecoverSkip settles an intent of SkipKind: there was nothing to deliver.
 func RecoverSkip(context.Context, deliver.Intent) (deliver.Fate, error) { return deliver.Visible, nil }
-
-// Reader reads back what was delivered to a mailbox. For one goroutine.
-type Reader struct{}
-
-// Open connects for reading back. The error is fs.ErrNotExist if the mailbox is not
-// there.
-func Open(context.Context, Options) (*Reader, error) { return nil, errNotYet }
-
-// Copy writes the message of a receipt to w, with LF line ends, and says where it is:
-// "INBOX uid 17", with what the server is known to have changed. If it is not there, one with this
-// sum (SHA-256 with LF line ends) is looked for in all mailboxes. The error is
-// fs.ErrNotExist if there is none.
-func (r *Reader) Copy(ctx context.Context, w io.Writer, receipt string, sum [sha256.Size]byte) (where string, err error) {
-	return "", errNotYet
-}
-
-// Close says LOGOUT and closes the connection.
-func (r *Reader) Close() error { return nil }
-
-// SameBy says how a message that the mailbox has already is recognised.
-type SameBy uint8
-
-const (
-	// SameContent compares every byte.
-	SameContent SameBy = iota
-	// SameMessageID compares the Message-ID field.
-	SameMessageID
-)
-
-// NewDedupe delivers into t what the mailbox does not hold yet. With tag set a
-// duplicate is delivered all the same, with a field that names the message it
-// repeats; that needs SameMessageID.
-func NewDedupe(t *Target, by SameBy, tag bool) deliver.Deliverer { return t }
-
-// Step is one step of Probe.
-type Step struct {
-	// Name is connect, greeting, starttls, login, mailbox, quota or limits.
-	Name, Detail string
-	Err          error
-	Took         time.Duration
-}
-
-// Probe walks to the mailbox as a delivery does, tells each step, and changes nothing: a
-// mailbox that is missing is only reported.
-func Probe(ctx context.Context, o Options, step func(Step)) error { return errNotYet }

@@ -1,0 +1,332 @@
+package imap
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/mailhaul/mailhaul/deliver"
+)
+
+const (
+	bufferSize = 64 << 10
+	// maxUntagged bounds the data that one command may bring: a large mailbox has a
+	// million messages.
+	maxUntagged = 4 << 20
+	// maxText is how much of a server's text is shown.
+	maxText = 300
+)
+
+// conn is one session. It is used by one goroutine at a time; only cancel may be
+// called from another.
+type conn struct {
+	o     *Options
+	state *tls.ConnectionState // nil without TLS
+	br    *bufio.Reader
+	bw    *bufio.Writer
+	caps  map[string]bool // upper case; nil: not known
+	tags  int
+	dead  *deliver.Error // the session is over, and why
+	bye   *reply
+	box   box    // the mailbox
+	limit int64  // APPENDLIMIT (RFC 7889); 0: none
+	stage string // what is under way, for errors
+	buf   []byte // see scratch
+
+	mu        sync.Mutex // guards the rest, for cancel
+	nc        net.Conn
+	cancelled bool
+}
+
+// replace puts the connection there; with TLS after STARTTLS.
+func (c *conn) replace(nc net.Conn, state *tls.ConnectionState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nc, c.state = nc, state
+	c.br = bufio.NewReaderSize(nc, bufferSize)
+	c.bw = bufio.NewWriterSize(patient{c}, bufferSize)
+}
+
+// patient gives each write its own time.
+type patient struct{ c *conn }
+
+func (w patient) Write(p []byte) (int, error) {
+	w.c.arm(w.c.o.Timeout)
+	return w.c.nc.Write(p)
+}
+
+// arm sets the deadline of the next step, unless the run is cancelled.
+func (c *conn) arm(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.cancelled {
+		_ = c.nc.SetDeadline(time.Now().Add(d))
+	}
+}
+
+// watch lets the end of ctx interrupt the session until the returned function is
+// called.
+func (c *conn) watch(ctx context.Context) (stop func() bool) { return context.AfterFunc(ctx, c.cancel) }
+
+func (c *conn) cancel() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cancelled = true
+	_ = c.nc.SetDeadline(time.Unix(1, 0)) // long past
+}
+
+func (c *conn) interrupted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cancelled
+}
+
+// send writes a command line and returns its tag. What is shown of it is the line,
+// or shown if that is not empty.
+func (c *conn) send(line, shown string) (tag string) {
+	c.tags++
+	tag = fmt.Sprintf("m%d", c.tags)
+	c.trace(true, tag+" "+cmpOr(shown, line))
+	_, _ = c.bw.WriteString(tag + " " + line + "\r\n") // its error is Flush's
+	return tag
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func (c *conn) trace(sent bool, line string) {
+	if c.o.Trace != nil {
+		c.o.Trace(sent, clean(line))
+	}
+}
+
+// read reads one response within d. What every caller needs of it is noted. body:
+// see parser.
+func (c *conn) read(d time.Duration, body func(int64, io.Reader) error) (*reply, *deliver.Error) {
+	if c.dead != nil {
+		return nil, c.dead
+	}
+	if err := c.bw.Flush(); err != nil {
+		return nil, c.lost(err)
+	}
+	c.arm(d)
+	p := parser{br: c.br, body: c.slowly(body)}
+	r, err := p.next()
+	if err != nil {
+		return nil, c.lost(err)
+	}
+	c.note(r)
+	return r, nil
+}
+
+// slowly gives each block of a streamed message its own time.
+func (c *conn) slowly(body func(int64, io.Reader) error) func(int64, io.Reader) error {
+	if body == nil {
+		return nil
+	}
+	return func(n int64, r io.Reader) error { return body(n, &paced{c: c, r: r}) }
+}
+
+// paced allows the time of one reply for each block.
+type paced struct {
+	c    *conn
+	r    io.Reader
+	left int
+}
+
+func (p *paced) Read(b []byte) (int, error) {
+	if p.left <= 0 {
+		p.c.arm(p.c.o.Timeout)
+		p.left = bufferSize
+	}
+	n, err := p.r.Read(b)
+	p.left -= n
+	return n, err
+}
+
+// note keeps what the server says of itself.
+func (c *conn) note(r *reply) {
+	if c.o.Trace != nil {
+		c.trace(false, r.line())
+	}
+	switch {
+	case r.name == "CAPABILITY":
+		c.setCaps(texts(r.vals))
+	case r.code == "CAPABILITY" && r.name != "NO" && r.name != "BAD":
+		c.setCaps(strings.Fields(r.args))
+	case r.name == "BYE" && r.tag == "*":
+		c.bye = r
+	}
+}
+
+func texts(vals []value) []string {
+	out := make([]string, len(vals))
+	for i, v := range vals {
+		out[i] = v.s
+	}
+	return out
+}
+
+// setCaps notes the capabilities, and APPENDLIMIT among them.
+func (c *conn) setCaps(words []string) {
+	c.caps = make(map[string]bool, len(words))
+	c.limit = 0
+	for _, w := range words {
+		w = strings.ToUpper(w)
+		c.caps[w] = true
+		if n, ok := strings.CutPrefix(w, "APPENDLIMIT="); ok {
+			size, _ := value{s: n}.number()
+			c.limit = int64(size)
+		}
+	}
+}
+
+// command sends a line and reads up to its tagged reply; each, if not nil, gets the
+// data before it. A NO or BAD is a *refusal.
+func (c *conn) command(stage, line string, each func(*reply)) (*reply, error) {
+	return c.finish(stage, c.sendAs(stage, line, ""), each, nil)
+}
+
+// sendAs is send for a step with a name.
+func (c *conn) sendAs(stage, line, shown string) string {
+	c.stage = stage
+	return c.send(line, shown)
+}
+
+// finish reads up to the reply with the tag.
+func (c *conn) finish(stage, tag string, each func(*reply), body func(int64, io.Reader) error) (*reply, error) {
+	c.stage = stage
+	for range maxUntagged {
+		r, err := c.read(c.o.Timeout, body)
+		switch {
+		case err != nil:
+			return nil, err
+		case r.tag == tag && r.name == "OK":
+			return r, nil
+		case r.tag == tag:
+			return r, &refusal{stage, r}
+		case r.tag != "*":
+			return nil, c.lost(errProtocol)
+		case each != nil:
+			each(r)
+		}
+	}
+	return nil, c.lost(errProtocol)
+}
+
+// refusal is a tagged NO or BAD.
+type refusal struct {
+	stage string
+	r     *reply
+}
+
+func (e *refusal) Error() string { return e.stage + ": " + e.r.line() }
+
+// line is a response as it is shown: without a tag, and a status only.
+func (r *reply) line() string {
+	if r.tag == "+" {
+		return "+" // a challenge is nobody's business
+	}
+	s := r.name
+	if r.code != "" {
+		s += " [" + strings.TrimSpace(r.code+" "+r.args) + "]"
+	}
+	return clean(strings.TrimSpace(s + " " + r.text))
+}
+
+// clean makes a server's text harmless and short.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "") + "..."
+	}
+	return s
+}
+
+// noAnswer is os.ErrDeadlineExceeded in words for a person.
+type noAnswer struct{}
+
+func (noAnswer) Error() string { return "no answer in time" }
+func (noAnswer) Unwrap() error { return os.ErrDeadlineExceeded }
+
+// lost ends the session.
+func (c *conn) lost(err error) *deliver.Error {
+	if c.dead != nil {
+		return c.dead
+	}
+	class, cause := deliver.Unavailable, Lost
+	switch {
+	case c.interrupted():
+		class, err = deliver.Later, fmt.Errorf("interrupted: %w", context.Canceled)
+	case errors.Is(err, errProtocol):
+		cause = NotIMAP
+	case c.bye != nil:
+		f := classify(&refusal{c.stage, c.bye})
+		class, cause, err = f.class, f.cause, errors.New(c.bye.line())
+		c.dead = c.o.failure(class, cause, c.stage, err, f.pause)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		err = errors.New("connection closed by the server")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		cause, err = Silent, noAnswer{}
+	}
+	if c.dead == nil {
+		c.dead = c.o.failure(class, cause, c.stage, err, 0)
+	}
+	_ = c.nc.Close()
+	return c.dead
+}
+
+// logout says goodbye, of which nothing depends, and closes the connection.
+func (c *conn) logout() {
+	if c.dead != nil {
+		return
+	}
+	tag := c.sendAs("LOGOUT", "LOGOUT", "")
+	for range 100 {
+		r, err := c.read(2*time.Second, nil)
+		if err != nil || r.tag == tag {
+			break
+		}
+	}
+	_ = c.nc.Close()
+}
+
+// drain reads what a server says that does not take anything any more.
+func (c *conn) drain(each func(*reply)) {
+	c.arm(time.Second)
+	for range 1000 {
+		p := parser{br: c.br}
+		r, err := p.next()
+		if err != nil {
+			return
+		}
+		c.note(r)
+		each(r)
+	}
+}
+
+// scratch is a buffer for one copy at a time.
+func (c *conn) scratch() []byte {
+	if c.buf == nil {
+		c.buf = make([]byte, bufferSize)
+	}
+	return c.buf
+}

@@ -1,0 +1,255 @@
+package imap
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver/fault"
+)
+
+const (
+	// lookAgain is how often a mailbox is looked at while a session may still store.
+	lookAgain = time.Second
+	// oldIntent is the age from which no session is left that might.
+	oldIntent = 10 * time.Minute
+	// fetchSet is how many messages are read with one command.
+	fetchSet = 100
+)
+
+// entry is one message of a mailbox.
+type entry struct {
+	uid  uint32
+	size int64
+	date int64   // INTERNALDATE in seconds
+	id   [8]byte // digest of the Message-ID; zero: none
+}
+
+func idDigest(id string) (d [8]byte) {
+	if id == "" {
+		return d
+	}
+	sum := sha256.Sum256([]byte(id))
+	return [8]byte(sum[:8])
+}
+
+// snapshot is what a mailbox held from one UID on.
+type snapshot struct {
+	validity, from uint32
+	entries        []entry // by UID
+	sums           map[uint32]sums
+	settled        bool // no session that broke off can still store
+	faithful       bool // a message is in it just as it was sent
+}
+
+// snapshot opens the mailbox and lists it; from 1 if UIDVALIDITY is another one.
+func (c *conn) snapshot(validity, from uint32) (*snapshot, error) {
+	fault.Point("imap.look")
+	if err := c.open("EXAMINE"); err != nil {
+		return nil, err
+	}
+	if c.box.validity != validity {
+		from = 1
+	}
+	s := &snapshot{validity: c.box.validity, from: from, sums: make(map[uint32]sums)}
+	if c.box.exists == 0 { // some refuse to list nothing
+		return s, nil
+	}
+	const items = "(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
+	_, err := c.command("FETCH", "UID FETCH "+rangeOf(from)+" "+items, func(r *reply) {
+		if e, ok := entryOf(r); ok && e.uid >= from { // "9:*" also names the last one below 9
+			s.entries = append(s.entries, e)
+		}
+	})
+	slices.SortFunc(s.entries, func(a, b entry) int { return int(int64(a.uid) - int64(b.uid)) })
+	return s, err
+}
+
+// entryOf reads the FETCH data of one message.
+func entryOf(r *reply) (e entry, ok bool) {
+	if r.name != "FETCH" || len(r.vals) != 1 {
+		return e, false
+	}
+	vals := r.vals[0].list
+	for i := 0; i+1 < len(vals); i += 2 {
+		key, v := strings.ToUpper(vals[i].s), vals[i+1]
+		switch {
+		case key == "UID":
+			n, _ := v.number()
+			e.uid = uint32(n)
+		case key == "RFC822.SIZE":
+			n, _ := v.number()
+			e.size = int64(n)
+		case key == "INTERNALDATE":
+			at, _ := time.Parse(strings.Trim(dateFormat, `"`), v.s)
+			e.date = at.Unix()
+		case strings.HasPrefix(key, "BODY["):
+			e.id = idDigest(fieldID(v.String()))
+		}
+	}
+	return e, e.uid != 0
+}
+
+// fieldID is the first Message-ID of a header.
+func fieldID(header string) string {
+	_, value, ok := strings.Cut(header, ":")
+	if !ok {
+		return ""
+	}
+	lines := strings.SplitAfter(value, "\n")
+	n := 1
+	for n < len(lines) && strings.TrimLeft(lines[n], " \t") != lines[n] {
+		n++
+	}
+	return normalID(strings.Join(lines[:n], ""))
+}
+
+// candidates are messages that may be the one of in.
+func (s *snapshot) candidates(in *intent) (out []entry) {
+	from, id := in.Next, idDigest(in.ID)
+	if s.validity != in.Validity {
+		from = 0
+	}
+	for _, e := range s.entries {
+		sameID := e.id == id && in.ID != ""
+		if e.uid >= from && (sameID && e.size <= 2*in.Size+bufferSize || e.size == in.Size) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// readCandidates completes the sums of all candidates.
+func (c *conn) readCandidates(s *snapshot, want []*intent) error {
+	var uids []uint32
+	largest := int64(0)
+	for _, in := range want {
+		for _, e := range s.candidates(in) {
+			if _, known := s.sums[e.uid]; !known {
+				uids = append(uids, e.uid)
+				largest = max(largest, e.size, in.Size)
+			}
+		}
+	}
+	slices.Sort(uids)
+	for set := range slices.Chunk(slices.Compact(uids), fetchSet) {
+		if err := c.readSet(s, set, 4*largest+1<<20); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readSet reads messages, each at most so large, and sums them up.
+func (c *conn) readSet(s *snapshot, uids []uint32, most int64) error {
+	sum := newSummer()
+	got := false
+	tag := c.sendAs("FETCH", "UID FETCH "+setOf(uids)+" (UID BODY.PEEK[])", "")
+	_, err := c.finish("FETCH", tag, func(r *reply) {
+		if e, ok := entryOf(r); ok && got {
+			s.sums[e.uid] = sum.sums()
+		}
+		got = false
+	}, func(n int64, r io.Reader) error {
+		if n > most {
+			return fmt.Errorf("%w: a message of %d octets where one of %d was expected", errProtocol, n, most)
+		}
+		sum.reset()
+		got = true
+		_, err := io.CopyBuffer(sum, r, c.scratch())
+		return err
+	})
+	return err
+}
+
+func setOf(uids []uint32) string {
+	text := make([]string, len(uids))
+	for i, u := range uids {
+		text[i] = strconv.FormatUint(uint64(u), 10)
+	}
+	return strings.Join(text, ",")
+}
+
+// found is where a message is.
+type found struct {
+	receipt
+	rewritten bool // the server has changed it
+}
+
+// find decides by content whether the message of in is in the mailbox; its sums are
+// read. Equal messages arrive in the order of Nth.
+func (s *snapshot) find(in *intent) (found, bool) {
+	want := in.sums()
+	n := 0
+	var others []entry
+	for _, e := range s.candidates(in) {
+		have, ok := s.sums[e.uid]
+		switch {
+		case !ok:
+		case have.loose == want.loose:
+			s.faithful = s.faithful || have.exact == want.exact
+			if n == in.Nth {
+				return found{receipt{validity: s.validity, uid: e.uid}, have.exact != want.exact}, true
+			}
+			n++
+		case e.id == idDigest(in.ID) && e.date == in.Date:
+			others = append(others, e)
+		}
+	}
+	// A server that makes a message anew (Exchange) leaves Message-ID and date.
+	if in.Alone && len(others) == 1 && s.validity == in.Validity && !s.faithful {
+		return found{receipt{validity: s.validity, uid: others[0].uid}, true}, true
+	}
+	return found{}, false
+}
+
+// look finds out which of the messages the mailbox has. What is not there yet is
+// looked for again, until a session that broke off can store nothing any more.
+func (c *conn) look(ctx context.Context, want []*intent) (*snapshot, error) {
+	defer c.watch(ctx)()
+	from := want[0].Next
+	for _, in := range want {
+		from = min(from, in.Next)
+	}
+	for end := time.Now().Add(c.o.Settle); ; {
+		s, err := c.snapshot(want[0].Validity, from)
+		if err == nil {
+			err = c.readCandidates(s, want)
+		}
+		if err != nil {
+			return nil, c.o.failed(err)
+		}
+		left := time.Until(end)
+		if s.settled = left <= 0 || !s.pending(want); s.settled {
+			return s, nil
+		}
+		if err := pause(ctx, min(left, lookAgain)); err != nil {
+			return nil, c.o.failed(err)
+		}
+	}
+}
+
+// pending reports whether a message is not there that a session may still store.
+func (s *snapshot) pending(want []*intent) bool {
+	return slices.ContainsFunc(want, func(in *intent) bool {
+		_, ok := s.find(in)
+		return !ok && time.Since(in.At) < oldIntent
+	})
+}
+
+// pause waits, unless ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

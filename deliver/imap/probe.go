@@ -1,0 +1,122 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
+)
+
+// Step is one step of Probe.
+type Step struct {
+	// Name is login, mailbox, rights, quota or limits.
+	Name, Detail string
+	Err          error
+	Took         time.Duration
+}
+
+// useful are the capabilities that delivery makes use of.
+var useful = []string{"LITERAL+", "LITERAL-", "MULTIAPPEND", "UIDPLUS", "APPENDLIMIT", "QUOTA", "NAMESPACE", "ID"}
+
+// Probe walks to the mailbox as a delivery does, tells each step, and changes
+// nothing: a mailbox that is missing is only reported.
+func Probe(ctx context.Context, o Options, step func(Step)) error {
+	o = o.withDefaults()
+	p := prober{step: step, start: time.Now()}
+	c, err := connect(ctx, &o)
+	if err != nil {
+		return p.tell("login", "", err)
+	}
+	defer c.logout()
+	defer c.watch(ctx)()
+	_ = p.tell("login", "offers "+strings.Join(c.offered(), ", "), nil)
+	if err = c.locate(); err == nil {
+		err = c.status()
+	}
+	var no *refusal
+	if errors.As(err, &no) && missing(no.r) {
+		return p.tell("mailbox", o.Mailbox+" does not exist: it will be created", nil)
+	}
+	if err != nil {
+		return p.tell("mailbox", "", o.failed(err))
+	}
+	_ = p.tell("mailbox", nameOf(c.box.wire)+" exists", nil)
+	if c.caps["ACL"] {
+		if err := c.rights(p); err != nil {
+			return err
+		}
+	}
+	if c.limit > 0 {
+		_ = p.tell("limits", fmt.Sprintf("takes messages of up to %d octets", c.limit), nil)
+	}
+	if c.caps["QUOTA"] {
+		return c.quota(p)
+	}
+	return nil
+}
+
+type prober struct {
+	step  func(Step)
+	start time.Time
+}
+
+func (p *prober) tell(name, detail string, err error) error {
+	p.step(Step{Name: name, Detail: detail, Err: err, Took: time.Since(p.start)})
+	p.start = time.Now()
+	return err
+}
+
+// offered are the useful capabilities that the server has.
+func (c *conn) offered() []string {
+	out := slices.Clone(useful)
+	return slices.DeleteFunc(out, func(s string) bool { return !c.caps[s] })
+}
+
+// rights asks whether we may append (RFC 4314: i).
+func (c *conn) rights(p prober) error {
+	rights := ""
+	_, err := c.command("MYRIGHTS", "MYRIGHTS "+c.box.wire, func(r *reply) {
+		if r.name == "MYRIGHTS" && len(r.vals) == 2 {
+			rights = r.vals[1].String()
+		}
+	})
+	if err == nil && rights != "" && !strings.Contains(rights, "i") {
+		return p.tell("rights", "", c.o.failure(deliver.CannotCreate, NoRight, "rights", errors.New("no right to append to "+c.o.Mailbox), 0))
+	}
+	return unlessRefused(err)
+}
+
+// quota asks how full the mailbox is (RFC 9208).
+func (c *conn) quota(p prober) error {
+	var lines []string
+	_, err := c.command("GETQUOTAROOT", "GETQUOTAROOT "+c.box.wire, func(r *reply) {
+		if r.name != "QUOTA" || len(r.vals) != 2 {
+			return
+		}
+		for v := r.vals[1].list; len(v) >= 3; v = v[3:] {
+			used, _ := v[1].number()
+			most, _ := v[2].number()
+			unit := ""
+			if strings.EqualFold(v[0].s, "STORAGE") {
+				unit = " KiB"
+			}
+			lines = append(lines, fmt.Sprintf("%d of %d%s used", used, most, unit))
+		}
+	})
+	if len(lines) > 0 {
+		_ = p.tell("quota", strings.Join(lines, ", "), nil)
+	}
+	return unlessRefused(err)
+}
+
+// unlessRefused is the error of a step that a server may refuse.
+func unlessRefused(err error) error {
+	if errors.As(err, new(*refusal)) {
+		return nil
+	}
+	return err
+}

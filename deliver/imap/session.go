@@ -1,0 +1,125 @@
+package imap
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/fault"
+)
+
+// connect opens a session up to and including the login.
+func connect(ctx context.Context, o *Options) (*conn, error) {
+	fault.Point("imap.connect")
+	nc, state, err := o.Connect(ctx)
+	if err != nil {
+		return nil, o.unreachable(ctx, Unreachable, "", err)
+	}
+	c := &conn{o: o, stage: "greeting"}
+	c.replace(nc, state)
+	defer c.watch(ctx)()
+	if err := c.begin(ctx); err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// unreachable is the error of a connection that could not be made.
+func (o *Options) unreachable(ctx context.Context, cause Cause, stage string, err error) *deliver.Error {
+	if ctx.Err() != nil {
+		return o.failure(deliver.Later, cause, stage, fmt.Errorf("%w (%w)", err, ctx.Err()), 0)
+	}
+	if errors.As(err, new(*tls.CertificateVerificationError)) {
+		return o.failure(deliver.Denied, TLSFailed, stage, err, 0)
+	}
+	return o.failure(deliver.Unavailable, cause, stage, err, 0)
+}
+
+func (c *conn) begin(ctx context.Context) error {
+	r, err := c.read(c.o.Timeout, nil)
+	switch {
+	case err != nil:
+		return err
+	case r.tag != "*" || r.name != "OK" && r.name != "PREAUTH":
+		if r.name == "BYE" {
+			return c.lost(errors.New(r.line()))
+		}
+		return c.lost(errProtocol)
+	}
+	if c.o.StartTLS != nil {
+		if r.name == "PREAUTH" { // RFC 9051 section 11.1: STARTTLS is not possible any more
+			return c.o.failure(deliver.Unavailable, Tampered, "greeting", errors.New("PREAUTH before TLS"), 0)
+		}
+		if err := c.startTLS(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.ensureCaps(); err != nil {
+		return err
+	}
+	if r.name != "PREAUTH" {
+		c.stage = stageLogin
+		if err := c.login(ctx); err != nil {
+			return err
+		}
+	}
+	return c.introduce()
+}
+
+func (c *conn) ensureCaps() error {
+	if c.caps != nil {
+		return nil
+	}
+	if _, err := c.command("CAPABILITY", "CAPABILITY", nil); err != nil {
+		return c.o.failed(err)
+	}
+	if c.caps == nil {
+		return c.lost(errProtocol)
+	}
+	return nil
+}
+
+// startTLS upgrades the connection (RFC 9051 section 6.2.1). What is there before
+// the handshake was put there by somebody else, and what was said before it counts
+// for nothing.
+func (c *conn) startTLS(ctx context.Context) error {
+	if err := c.ensureCaps(); err != nil {
+		return err
+	}
+	if !c.caps["STARTTLS"] {
+		return c.o.failure(deliver.Unavailable, TLSNotOffered, "STARTTLS", errors.New("not offered by the server"), 0)
+	}
+	if _, err := c.command("STARTTLS", "STARTTLS", nil); err != nil {
+		return c.o.failed(err)
+	}
+	if c.br.Buffered() > 0 {
+		return c.o.failure(deliver.Unavailable, Tampered, "STARTTLS", fmt.Errorf("%w: text before the TLS handshake", errProtocol), 0)
+	}
+	c.arm(c.o.Timeout)
+	nc, state, err := c.o.StartTLS(ctx, c.nc)
+	if err != nil {
+		return c.o.unreachable(ctx, TLSFailed, "STARTTLS", err)
+	}
+	c.replace(nc, state)
+	c.caps, c.limit = nil, 0
+	return nil
+}
+
+// introduce reads the capabilities of a session that is logged in, and says who we
+// are: without that, NetEase refuses to open mailboxes (RFC 2971).
+func (c *conn) introduce() error {
+	if err := c.ensureCaps(); err != nil {
+		return err
+	}
+	if !c.caps["ID"] {
+		return nil
+	}
+	var no *refusal
+	if _, err := c.command("ID", `ID ("name" "mailhaul")`, nil); err != nil && !errors.As(err, &no) {
+		return c.o.failed(err)
+	}
+	return nil
+}
