@@ -87,6 +87,19 @@ func testCancelled(t *testing.T, h Harness) {
 	checkStaged(t, target)
 }
 
+// testTry: a target that takes messages says so, and nothing is left of the trial.
+func testTry(t *testing.T, h Harness) {
+	target := h.open(t)
+	for n := range 2 {
+		if err := deliver.Try(t.Context(), target.Deliverer); err != nil {
+			t.Errorf("try: %v", err)
+		}
+		h.checkVisible(t, target, bodies(n)...)
+		checkStaged(t, target)
+		send(t, target, bodies(1)...)
+	}
+}
+
 // testDivide: what is whole is published while another message is still being
 // added, and that one later.
 func testDivide(t *testing.T, h Harness) {

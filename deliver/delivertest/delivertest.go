@@ -95,6 +95,7 @@ func Run(t *testing.T, h Harness) {
 		{"cancelled publish", testCancelledPublish},
 		{"abort", testAbort},
 		{"divide", testDivide},
+		{"try", testTry},
 		{"invisible", testInvisible},
 		{"overlap", testOverlap},
 		{"parallel", testParallel},

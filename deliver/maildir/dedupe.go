@@ -73,6 +73,10 @@ func (d *Dedupe) Begin(ctx context.Context) (deliver.Batch, error) {
 	return &dedupeBatch{Batch: b, inner: b.(*batch), d: d}, nil
 }
 
+// Probe implements deliver.Prober. It does not look for duplicates: that may read
+// the whole Maildir.
+func (d *Dedupe) Probe(ctx context.Context) error { return deliver.Stage(ctx, d.Deliverer) }
+
 // Close saves what is known of the Maildir and closes it.
 func (d *Dedupe) Close() error { return errors.Join(d.have.Save(), d.Deliverer.Close()) }
 

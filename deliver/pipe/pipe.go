@@ -124,7 +124,7 @@ func (s *staging) fill(ctx context.Context, body io.Reader) error {
 		return err
 	}
 	if _, _, err := s.File(); err != nil {
-		return &deliver.Error{Class: deliver.IOError, Err: err}
+		return &deliver.Error{Class: deliver.IOError, Err: &deliver.TempError{Err: err}}
 	}
 	return nil
 }

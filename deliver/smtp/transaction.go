@@ -30,6 +30,7 @@ type transaction struct {
 	fixed bool
 	todo  []int     // indices into to: what this attempt is for
 	out   []outcome // one a recipient
+	last  step      // after the recipients
 }
 
 // outcome is what became of one recipient: the relay took the message for it,
@@ -51,7 +52,7 @@ type step struct {
 }
 
 func newTransaction(m *staged) *transaction {
-	t := &transaction{env: &m.env, msg: m.msg, to: m.to, fixed: m.fixed, out: make([]outcome, len(m.to))}
+	t := &transaction{env: &m.env, msg: m.msg, to: m.to, fixed: m.fixed, out: make([]outcome, len(m.to)), last: step{phase: phaseData, line: "DATA"}}
 	for i := range m.to {
 		t.todo = append(t.todo, i)
 	}
@@ -211,7 +212,7 @@ func (t *transaction) steps(todo []int) []step {
 	for _, i := range todo {
 		steps = append(steps, step{phase: phaseRcpt, line: "RCPT TO:<" + t.to[i] + ">", rcpt: i})
 	}
-	return append(steps, step{phase: phaseData, line: "DATA"})
+	return append(steps, t.last)
 }
 
 func (t *transaction) mailLine(todo []int) string {

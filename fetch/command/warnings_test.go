@@ -64,7 +64,7 @@ func warnings() []warning {
 		{name: "other UIDs each time", server: with(func(o *pop3test.Options) { o.UIDLLine = newUIDs(1) }), step: "uidl twice", detail: "other UIDs for all messages", advice: "each fetch would take everything again"},
 		{name: "some other UIDs", server: with(func(o *pop3test.Options) { o.UIDLLine = newUIDs(3) }), step: "uidl twice", detail: "2 of 3 UIDs the same", advice: "another program deleted messages in between"},
 		{name: "one login an hour", server: with(func(o *pop3test.Options) { o.LoginDelay = time.Hour }), step: "uidl twice", detail: "one login every 1h;", advice: "Run later, or use --wait 1h to wait for it."},
-		{name: "state in use", server: long(ca), ground: keepOpen, step: "state", detail: "a run is working on this maildrop", advice: "the server is looked at all the same"},
+		{name: "state in use", server: long(ca), ground: underWay, step: "state", detail: "a run is working on this maildrop", advice: "the server is looked at all the same"},
 	}
 }
 
@@ -91,6 +91,16 @@ func keepOpen(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
+}
+
+// underWay is a run at work, which has made the Maildir.
+func underWay(t *testing.T, file string) {
+	keepOpen(t, file)
+	for _, sub := range []string{"new", "cur", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(filepath.Dir(filepath.Dir(file)), "Mail", sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestWarnings(t *testing.T) {
@@ -181,8 +191,8 @@ func TestCheckTells(t *testing.T) {
 		}
 	}
 	want := `ok capa: RESP-CODES, AUTH-RESP-CODE, TOP, UIDL, PIPELINING, STLS, IMPLEMENTATION pop3test
-ok capa: RESP-CODES, AUTH-RESP-CODE, TOP, UIDL, PIPELINING, USER, SASL PLAIN, IMPLEMENTATION pop3test
 ok chain: pop by between; between by pop3test root; pop3test root by itself
+ok capa: RESP-CODES, AUTH-RESP-CODE, TOP, UIDL, PIPELINING, USER, SASL PLAIN, IMPLEMENTATION pop3test
 ok capa: after the login, new: EXPIRE 30 USER; gone: PIPELINING, USER, SASL PLAIN
 ok stat: 3 messages, 81 octets
 ok list: 3 messages, 81 bytes, by PLAIN

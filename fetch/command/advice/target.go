@@ -146,7 +146,7 @@ var relayTexts = map[smtp.Cause]string{
 	smtp.NoLogin:            "Does the relay want TLS first, or no login at all? Then set tls, or leave user and password out.",
 	smtp.LoginRefused:       "The relay refused user or password: are those of the target right?",
 	smtp.OtherLogin:         "The relay wants another way to log in: an app password?",
-	smtp.SenderRefused:      "The relay takes neither the message's sender nor ours: set `from` of the target to an address that it takes.",
+	smtp.SenderRefused:      "The relay refuses the sender: set `from` of the target to an address that it takes.",
 	smtp.RecipientFull:      "The recipient's mailbox is full. Messages stay on the server until there is room.",
 	smtp.RecipientRefused:   "The relay does not take mail for this recipient: check `to` (in --to: rcpt=).",
 	smtp.HelloRefused:       "The relay does not take our name: set `helo` of the target to a name that the DNS knows for this machine.",

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -50,9 +51,11 @@ func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (lis
 	step := "connect"
 	s := *server
 	var said announced
+	var secured *tls.ConnectionState
 	if loud {
 		said.listen(&s)
-		s.Step = w.onStep(&step, &said)
+		s.TLS = watched(s.TLS, &secured)
+		s.Step = w.onStep(&step, &said, &secured)
 	}
 	c, err := pop3.Dial(ctx, &s)
 	if err != nil {
@@ -61,7 +64,9 @@ func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (lis
 	}
 	defer c.Close()
 	if loud {
-		w.tellTLS(c, began)
+		if secured == nil {
+			w.warn("tls", "none: anyone on the way can read password and mail", "", began)
+		}
 		w.ok("offered", strings.Join(c.Capabilities().Mechanisms(), " ")+capabilities(c), began)
 	}
 	began = time.Now()
@@ -126,17 +131,24 @@ func withoutBinding(logins []pop3.Login, err error) []pop3.Login {
 
 // onStep reports the steps of a session as they are done. Of some there is more
 // to say later.
-func (w *walk) onStep(step *string, said *announced) func(name string, err error, d time.Duration) {
+func (w *walk) onStep(step *string, said *announced, secured **tls.ConnectionState) func(name string, err error, d time.Duration) {
 	return func(name string, err error, d time.Duration) {
 		*step = name
-		if err != nil || name == "dns" || name == "list" || name == "tls" {
+		if err != nil || name == "dns" || name == "list" {
 			return
 		}
-		detail := ""
-		if name == "capa" {
+		began, detail := time.Now().Add(-d), ""
+		switch name {
+		case "tls":
+			w.tellTLS(*secured, began)
+			return
+		case "capa":
 			detail = said.last()
 		}
-		w.ok(name, detail, time.Now().Add(-d))
+		w.ok(name, detail, began)
+		if name == "stls" {
+			w.tellTLS(*secured, began)
+		}
 	}
 }
 

@@ -14,12 +14,25 @@ import (
 // soonExpired is how many days before its end a certificate is worth a word.
 const soonExpired = 14
 
-func (w *walk) tellTLS(c *pop3.Client, began time.Time) {
-	cs := c.TLS()
-	if cs == nil || len(cs.PeerCertificates) == 0 {
-		w.warn("tls", "none: anyone on the way can read password and mail", "", began)
-		return
+// watched is cfg for a handshake whose result is wanted at once: the client does
+// not hand it out before the session has begun.
+func watched(cfg *tls.Config, secured **tls.ConnectionState) *tls.Config {
+	if cfg == nil {
+		cfg = &tls.Config{}
 	}
+	cfg = cfg.Clone()
+	verify := cfg.VerifyConnection
+	cfg.VerifyConnection = func(cs tls.ConnectionState) error {
+		*secured = &cs
+		if verify == nil {
+			return nil
+		}
+		return verify(cs)
+	}
+	return cfg
+}
+
+func (w *walk) tellTLS(cs *tls.ConnectionState, began time.Time) {
 	cert := cs.PeerCertificates[0]
 	left := int(time.Until(cert.NotAfter).Hours() / 24)
 	detail := fmt.Sprintf("%s, %s, for %s, by %s, %d days left, %s", tls.VersionName(cs.Version), tls.CipherSuiteName(cs.CipherSuite),

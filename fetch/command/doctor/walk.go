@@ -18,7 +18,6 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
-	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/config"
@@ -39,7 +38,9 @@ type walk struct {
 	a      *config.Account
 	facts  state.Facts             // of the server, as far as is on record
 	past   map[string]deliver.Past // of the targets, by ID
+	unread bool                    // the state is there, and what it knows is not known
 	err    error                   // of the first step that failed
+	titled bool                    // the account's line was printed
 	waited bool                    // after a login that was refused as too early
 }
 
@@ -54,9 +55,6 @@ func Check(ctx context.Context, o Options, a *config.Account) error {
 // run takes the steps in their order. What does not depend on the connection
 // is looked at even if that fails.
 func (w *walk) run(ctx context.Context) {
-	if !w.Out.JSON {
-		fmt.Fprintf(w.Out.Out, "%s: %s at %s, %s\n", term.Printable(w.a.Name), term.Printable(w.a.User), w.a.Server.Address(), w.a.Server.Security)
-	}
 	w.checkState()
 	w.checkTargets(ctx)
 	w.checkToken(ctx)
@@ -64,10 +62,7 @@ func (w *walk) run(ctx context.Context) {
 		w.checkAddresses(ctx)
 	}
 	w.checkSession(ctx)
-	if w.Out.JSON {
-		return
-	}
-	if w.err == nil {
+	if w.err == nil && !w.Out.JSON && !w.Out.Quiet {
 		fmt.Fprintf(w.Out.Out, "%s: everything works\n", term.Printable(w.a.Name))
 	}
 }
@@ -79,6 +74,10 @@ func (w *walk) add(s jsonline.Step, began time.Time) {
 		_ = jsonline.Write(w.Out.Out, s)
 		return
 	}
+	if w.Out.Quiet && s.Mark != jsonline.Fail {
+		return
+	}
+	w.title()
 	const indent = "        "
 	width := w.Out.Width()
 	detail := term.Printable(s.Detail)
@@ -93,6 +92,14 @@ func (w *walk) add(s jsonline.Step, began time.Time) {
 			w.below(indent, term.Printable(line), width)
 		}
 	}
+}
+
+// title prints the account's line before its first step.
+func (w *walk) title() {
+	if !w.titled {
+		fmt.Fprintf(w.Out.Out, "%s: %s at %s, %s\n", term.Printable(w.a.Name), term.Printable(w.a.User), w.a.Server.Address(), w.a.Server.Security)
+	}
+	w.titled = true
 }
 
 // below prints text under a step, folded to the terminal.
@@ -134,14 +141,9 @@ func (w *walk) fail(step string, err error, began time.Time) {
 func (w *walk) checkState() {
 	began := time.Now()
 	db, err := state.Open(state.Path(w.Builder.StateDir, w.a.ID), state.Options{ReadOnly: true})
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		w.ok("state", "none yet: the first fetch takes everything that is on the server", began)
-	case errors.Is(err, state.ErrLocked):
-		w.warn("state", "a run is working on this maildrop now", "the server is looked at all the same, and may refuse a second login until that run ends", began)
-	case err != nil:
-		w.fail("state", err, began)
-	default:
+	w.unread = err != nil && !errors.Is(err, fs.ErrNotExist)
+	detail := "none yet: the first fetch takes everything that is on the server"
+	if err == nil {
 		defer db.Close()
 		_ = db.View(func(v *state.View) error {
 			w.past = make(map[string]deliver.Past)
@@ -149,29 +151,20 @@ func (w *walk) checkState() {
 				w.past[t.ID()] = commit.PastOf(v, t.ID())
 			}
 			w.facts = v.Facts()
-			w.ok("state", fmt.Sprintf("%d messages known", v.Len()), began)
+			detail = fmt.Sprintf("%d messages known", v.Len())
 			return nil
 		})
 	}
-}
-
-// checkTargets opens a batch in each target and gives it up again: a Maildir
-// is made and written to, a relay is connected to.
-func (w *walk) checkTargets(ctx context.Context) {
-	for _, t := range target.Of(w.a) {
-		began := time.Now()
-		d, err := w.Builder.Deliverer(w.a, t)
-		if err == nil {
-			if r, ok := d.(deliver.Resident); ok {
-				r.Resume(w.past[t.ID()])
-			}
-			err = tryTarget(ctx, d)
-		}
-		if err != nil {
-			w.fail("target", fmt.Errorf("%s: %w", t.ID(), err), began)
-			continue
-		}
-		w.ok("target", t.ID(), began)
+	room := deliver.Room(w.Builder.StateDir)
+	switch {
+	case errors.Is(err, state.ErrLocked):
+		w.warn("state", "a run is working on this maildrop now", "the server is looked at all the same, and may refuse a second login until that run ends", began)
+	case w.unread:
+		w.fail("state", err, began)
+	case room != nil:
+		w.fail("state", room, began)
+	default:
+		w.ok("state", detail, began)
 	}
 }
 
@@ -202,17 +195,6 @@ func (w *walk) checkToken(ctx context.Context) {
 	default:
 		w.ok("token", "valid until "+term.Stamp(st.ValidUntil), began)
 	}
-}
-
-func tryTarget(ctx context.Context, d deliver.Deliverer) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	defer d.Close()
-	b, err := d.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	return b.Abort()
 }
 
 // addressTimeout is how long each single address may take to connect.

@@ -1,0 +1,49 @@
+package mbox
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/mailhaul/mailhaul/deliver"
+)
+
+// Probe implements deliver.Prober: staging does not touch the file. It makes no
+// mbox.
+func (d *Deliverer) Probe(ctx context.Context) error {
+	if err := deliver.Stage(ctx, d); err != nil {
+		return err
+	}
+	path, err := resolve(d.opts.Path)
+	if err != nil {
+		return err
+	}
+	if missing(path) {
+		return deliver.Room(filepath.Dir(path))
+	}
+	t, err := d.lock(ctx, path)
+	if err == nil {
+		err = errors.Join(t.room(), t.close())
+	}
+	if err != nil {
+		return asDeliverError(err)
+	}
+	return nil
+}
+
+// room takes the blocks of a message behind the end of the file and gives them
+// back. The times stay: by them readers and shells tell new mail.
+func (t *target) room() error {
+	info, err := t.f.Stat()
+	if err != nil {
+		return err
+	}
+	read, _ := accessTime(t.f)
+	err = errors.Join(allocate(t.f, info.Size(), deliver.TrialSize), t.f.Truncate(info.Size()))
+	_ = os.Chtimes(t.path, read, info.ModTime()) // a zero time is left alone
+	if err != nil {
+		return ioError(&os.PathError{Op: "write", Path: t.path, Err: err})
+	}
+	return nil
+}
