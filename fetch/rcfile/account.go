@@ -1,6 +1,7 @@
 package rcfile
 
 import (
+	"cmp"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -50,7 +51,7 @@ type Account struct {
 
 	keys    config.Map // the other keys, in the order in which they were set
 	secrets []SecretFile
-	options *Options
+	result  *Result
 }
 
 // Value returns what a key of the account is set to, or nil.
@@ -120,15 +121,26 @@ func (a *Account) Rest(o Option) {
 	}
 }
 
-// PutFile sets a key to the path of an existing file, which starts at base:
-// config refuses others.
-func (a *Account) PutFile(o Option, key, path, base string) {
-	p, err := yamlPath(path, base, true)
+// path turns a path of the program into one for the YAML.
+func (a *Account) path(o Option, path string) (string, error) {
+	f, options, base := a.result.Format, a.result.Options, filepath.Dir(o.File)
+	if f.Expand != nil {
+		path = f.Expand(options, path)
+	}
+	if f.AtHome {
+		base = cmp.Or(options.Home, base)
+	}
+	return yamlPath(path, base)
+}
+
+// PutFile sets a key to the path of an existing file: config refuses others.
+func (a *Account) PutFile(o Option, key, path string) {
+	p, err := a.path(o, path)
 	if err != nil {
 		a.Drop(o, err.Error())
 		return
 	}
-	if _, err := Load(a.options.Tilde(strings.ReplaceAll(p, "$$", "$")), MaxConfig); err != nil {
+	if _, err := Load(a.result.Options.Tilde(strings.ReplaceAll(p, "$$", "$")), MaxConfig); err != nil {
 		a.Drop(o, "cannot be read on this machine: set "+key)
 		return
 	}
@@ -146,7 +158,7 @@ func (a *Account) PutSecret(o Option, key, value string) {
 
 // Secret registers a secret and returns the mapping that names its file.
 func (a *Account) Secret(what, value string) config.Map {
-	p := filepath.Join(a.options.SecretDir, a.Name+"."+what)
+	p := filepath.Join(a.result.Options.SecretDir, a.Name+"."+what)
 	a.secrets = append(slices.DeleteFunc(a.secrets, func(s SecretFile) bool { return s.Path == p }), SecretFile{p, value})
 	return config.Pair("file", strings.ReplaceAll(p, "$", "$$"))
 }
@@ -180,9 +192,9 @@ func (a *Account) Deliver(o Option, kind string, value any) {
 	a.Carry(o, "deliver")
 }
 
-// DeliverPath adds a Maildir or mbox; with tilde, ~/ is the home directory.
-func (a *Account) DeliverPath(o Option, kind, path, base string, tilde bool) {
-	p, err := yamlPath(path, base, tilde)
+// DeliverPath adds a Maildir or mbox.
+func (a *Account) DeliverPath(o Option, kind, path string) {
+	p, err := a.path(o, path)
 	if err != nil {
 		a.Lose(o, err.Error())
 		return
@@ -244,7 +256,7 @@ func (a *Account) DeliverRelay(o Option, r Relay, where string) {
 // server writes the relay's address, or says why it cannot be one.
 func (r *Relay) server() (server, why string) {
 	if strings.HasPrefix(r.Host, "/") {
-		p, err := yamlPath(r.Host, "/", false)
+		p, err := yamlPath(r.Host, "/")
 		if err != nil {
 			return "", err.Error()
 		}

@@ -58,22 +58,28 @@ func (r *Result) complete(a *Account) {
 // completeAuth removes what contradicts auth or needs a missing secret.
 func (a *Account) completeAuth() {
 	auth, _ := a.Value("auth").(config.Word)
-	secret := a.Has("password") || a.Has("token")
-	needs := map[config.Word][2]string{"": {}, "gssapi": {}, "external": {"client_cert", "needs client_cert:"},
-		"xoauth2": {"token", "needs token: or oauth: (see mailhaul login)"}, "oauthbearer": {"token", "needs token: or oauth: (see mailhaul login)"}}
-	need, ok := needs[auth]
-	if !ok {
-		need = [2]string{"password", "needs password:"}
+	need, why := "password", "needs password:"
+	switch auth {
+	case "", "gssapi":
+		need = ""
+	case "external":
+		need, why = "client_cert", "needs client_cert:"
+	case "xoauth2", "oauthbearer":
+		need, why = "token", "needs token: or oauth: (see mailhaul login)"
+		if secret, ok := a.Value("password").(config.Map); ok && secret[0].Key != "netrc" {
+			a.Set("token", secret)
+			a.Unset("password")
+		}
 	}
 	noSecret := auth == "external" || auth == "gssapi"
 	if noSecret {
 		a.Unset("password")
 	}
 	switch {
-	case need[0] != "" && !a.Has(need[0]):
+	case need != "" && !a.Has(need):
 		a.Unset("auth")
-		a.Drop(a.Start.As("auth "+string(auth)), need[1])
-	case !secret && !noSecret:
+		a.Drop(a.Start.As("auth "+string(auth)), why)
+	case !noSecret && !a.Has("password") && !a.Has("token"):
 		a.Change(a.Start, "import found no password: set password:, or mailhaul asks on the terminal")
 	}
 }

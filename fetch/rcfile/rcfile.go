@@ -129,6 +129,10 @@ type Result struct {
 type Format struct {
 	// Name is what a person calls it.
 	Name string
+	// AtHome means that relative paths start at the home directory, not beside
+	// the file; Expand, if not nil, is what the program does to each path.
+	AtHome bool
+	Expand func(o Options, path string) string
 	// Find returns the path where the program itself looks for its
 	// configuration.
 	Find func(o Options) (string, error)
@@ -166,7 +170,7 @@ func (r *Result) Add(label, file string, line int) *Account {
 	for n := 2; slices.ContainsFunc(r.Accounts, func(a *Account) bool { return a.Name == name }); n++ {
 		name = fmt.Sprintf("%s-%d", accountName(label), n)
 	}
-	a := &Account{Name: name, Start: Option{File: file, Line: line, Name: label}, Enabled: true, options: &r.Options}
+	a := &Account{Name: name, Start: Option{File: file, Line: line, Name: label}, Enabled: true, result: r}
 	r.Accounts = append(r.Accounts, a)
 	return a
 }

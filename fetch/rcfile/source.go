@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -117,22 +116,3 @@ func Absolute(s, file string) string {
 func Syntax(file string, line int, format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %s", file, line, fmt.Sprintf(format, args...))
 }
-
-// Scanner is the rest of a file, for a lexer.
-type Scanner struct {
-	File string
-	// Line is the line of the first byte of Rest.
-	Line int
-	Rest string
-}
-
-// Take returns the next n bytes.
-func (s *Scanner) Take(n int) string {
-	taken := s.Rest[:n]
-	s.Rest = s.Rest[n:]
-	s.Line += strings.Count(taken, "\n")
-	return taken
-}
-
-// Match takes what an expression that starts with ^ matches.
-func (s *Scanner) Match(re *regexp.Regexp) string { return s.Take(len(re.FindString(s.Rest))) }

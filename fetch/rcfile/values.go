@@ -56,15 +56,15 @@ func withUnit(n int64, units ...unit) config.Word {
 }
 
 // yamlPath turns a path of the other program into one for the YAML: absolute from
-// base, with what would expand there escaped. With tilde, ~/ stays.
-func yamlPath(s, base string, tilde bool) (string, error) {
+// base, with what would expand there escaped. ~/ stays.
+func yamlPath(s, base string) (string, error) {
 	switch why := BadText(s); {
 	case why != "":
 		return "", fmt.Errorf("the path %s", why)
 	case strings.ContainsAny(s, "}") || strings.Contains(s, "${"):
 		return "", fmt.Errorf("the path contains ${ or }")
 	}
-	if tilde && strings.HasPrefix(s, "~") {
+	if strings.HasPrefix(s, "~") {
 		if user, _, _ := strings.Cut(s, "/"); user != "~" {
 			return "", fmt.Errorf("write the home directory of %s out", user)
 		}

@@ -9,52 +9,35 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-type tokenKind uint8
-
-const (
-	tokEOF tokenKind = iota
-	tokWord
-	tokString
-	tokNumber
-	tokMacro   // $name or %name
-	tokCommand // $(...) or %(...), never run
-	tokSymbol
-)
-
-// token is one token of an fdm.conf.
-type token struct {
-	kind tokenKind
-	text string
-	file string
-	line int
-}
-
-// is reports whether the token is a word, one of those named.
-func (t token) is(words ...string) bool { return t.kind == tokWord && slices.Contains(words, t.text) }
-
-func (t token) symbol(s string) bool { return t.kind == tokSymbol && t.text == s }
-
-// option is the option that starts with the token.
-func (t token) option(text string) rcfile.Option {
-	return rcfile.Option{File: t.file, Line: t.line, Name: t.text, Text: text}
-}
-
-// What a token can be. In double quotes a backslash takes the next byte as it
-// is, save \r \n \t, and ${name} and %{name} are replaced.
+// In double quotes a backslash takes the next byte as it is, save \r \n \t, and
+// ${name} and %{name} are replaced.
 var (
-	space     = regexp.MustCompile(`^(?:[ \t\r\n]|#[^\n]*)*`)
-	digits    = regexp.MustCompile(`^[0-9]+`)
-	word      = regexp.MustCompile(`^[\w-]+`)
-	macro     = regexp.MustCompile(`^[$%](?:\{[\w-]{1,100}\}|[\w-]{1,100})`)
-	text      = regexp.MustCompile(`^(?s:"(?:[^"\\]|\\.)*"|'[^']*')`)
-	inText    = regexp.MustCompile(`(?s)\\.|[$%]\{[\w-]{1,100}\}|[$%]\{`)
-	inCommand = regexp.MustCompile(`^(?s:[^()"']+|"(?:[^"\\]|\\.)*"|'[^']*')`)
+	space    = regexp.MustCompile(`^(?:[ \t\r\n]|#[^\n]*)*`)
+	inText   = regexp.MustCompile(`(?s)\\.|[$%]\{[\w-]{1,100}\}|[$%]\{`)
+	patterns = []rcfile.Pattern{
+		{Kind: rcfile.Text, Regexp: regexp.MustCompile(`^(?s:"(?:[^"\\]|\\.)*"|'[^']*')`)},
+		{Kind: rcfile.Shell, Regexp: shell()},
+		{Kind: rcfile.Macro, Regexp: regexp.MustCompile(`^[$%](?:\{[\w-]{1,100}\}|[\w-]{1,100})`)},
+		{Kind: rcfile.Number, Regexp: regexp.MustCompile(`^[0-9]+`)},
+		{Kind: rcfile.Word, Regexp: regexp.MustCompile(`^[A-Za-z_-][\w-]*`)},
+	}
 )
+
+// shell matches $( or %( to the closing parenthesis, past quotes and nested
+// parentheses to a depth that nobody needs.
+func shell() *regexp.Regexp {
+	const plain = `[^()"']+|"(?:[^"\\]|\\.)*"|'[^']*'`
+	body := plain
+	for range 10 {
+		body = plain + `|\((?:` + body + `)*\)`
+	}
+	return regexp.MustCompile(`^(?s:[$%]\((?:` + body + `)*\))`)
+}
 
 // lexer splits one file into tokens. Macros within strings are replaced by
 // those defined so far. After a mistake every token is the end of the file.
 type lexer struct {
-	rcfile.Scanner
+	rcfile.Lexer
 	macros map[string]string
 	err    error
 }
@@ -65,32 +48,26 @@ func (l *lexer) fail(line int, format string, args ...any) {
 	}
 }
 
-func (l *lexer) next() token {
-	l.Match(space)
-	t := token{file: l.File, line: l.Line}
-	if l.Rest == "" {
-		return t
-	}
-	switch c := l.Rest[0]; {
-	case c == '"' || c == '\'':
-		t.kind, t.text = tokString, l.str()
-	case strings.HasPrefix(l.Rest, "$(") || strings.HasPrefix(l.Rest, "%("):
-		t.kind, t.text = tokCommand, l.command()
-	case c == '$' || c == '%':
-		name := l.Match(macro)
-		if name == "" {
-			l.fail(t.line, "%c wants the name of a macro", c)
-		}
-		t.kind, t.text = tokMacro, bare(name)
-	case c >= '0' && c <= '9':
-		t.kind, t.text = tokNumber, l.Match(digits)
-	default:
-		if t.kind, t.text = tokWord, l.Match(word); t.text == "" {
-			t.kind, t.text = tokSymbol, l.Take(1)
-		}
+func (l *lexer) next() rcfile.Token {
+	t := l.Next()
+	switch {
+	case t.Kind == rcfile.Text && t.Raw[0] == '\'':
+		t.Text = t.Raw[1 : len(t.Raw)-1]
+	case t.Kind == rcfile.Text:
+		t.Text = l.expand(t.Line, t.Raw[1:len(t.Raw)-1])
+	case t.Kind == rcfile.Shell:
+		t.Text = t.Raw[2 : len(t.Raw)-1]
+	case t.Kind == rcfile.Macro:
+		t.Text = bare(t.Raw)
+	case t.Symbol(`"`), t.Symbol("'"):
+		l.fail(t.Line, "a %s is missing", t.Text)
+	case (t.Symbol("$") || t.Symbol("%")) && strings.HasPrefix(l.Rest, "("):
+		l.fail(t.Line, "a ) is missing")
+	case t.Symbol("$"), t.Symbol("%"):
+		l.fail(t.Line, "%s wants the name of a macro", t.Text)
 	}
 	if l.err != nil {
-		return token{}
+		return rcfile.Token{}
 	}
 	return t
 }
@@ -98,17 +75,8 @@ func (l *lexer) next() token {
 // bare is the name of a macro without braces.
 func bare(name string) string { return strings.NewReplacer("{", "", "}", "").Replace(name) }
 
-// str takes a string.
-func (l *lexer) str() string {
-	start, quote := l.Line, l.Rest[0]
-	s := l.Match(text)
-	if s == "" {
-		l.fail(start, "a %c is missing", quote)
-		return ""
-	}
-	if s = s[1 : len(s)-1]; quote == '\'' {
-		return s
-	}
+// expand replaces escapes and macros.
+func (l *lexer) expand(line int, s string) string {
 	size := 0
 	return inText.ReplaceAllStringFunc(s, func(part string) string {
 		if part[0] == '\\' {
@@ -119,37 +87,13 @@ func (l *lexer) str() string {
 		}
 		v := l.macros[bare(part)]
 		if size += len(v); len(part) == 2 {
-			l.fail(start, "%c wants the name of a macro", part[0])
+			l.fail(line, "%c wants the name of a macro", part[0])
 		} else if size > rcfile.MaxConfig {
-			l.fail(start, "the string is too long")
+			l.fail(line, "the string is too long")
 			return ""
 		}
 		return v
 	})
-}
-
-// command takes $( to the closing parenthesis, past nested ones and quotes.
-func (l *lexer) command() string {
-	start, rest := l.Line, l.Rest[2:]
-	l.Take(2)
-	for depth := 0; ; {
-		switch {
-		case l.Match(inCommand) != "":
-		case strings.HasPrefix(l.Rest, "("):
-			depth++
-			l.Take(1)
-		case strings.HasPrefix(l.Rest, ")") && depth > 0:
-			depth--
-			l.Take(1)
-		case strings.HasPrefix(l.Rest, ")"):
-			n := len(rest) - len(l.Rest)
-			l.Take(1)
-			return rest[:n]
-		default:
-			l.fail(start, "a ) is missing")
-			return ""
-		}
-	}
 }
 
 // inTags is a tag within a string, and a percent sign.
@@ -158,18 +102,12 @@ var inTags = regexp.MustCompile(`(?s)%(?:\[[^\]]*\]?|.)`)
 // tags replaces the tags that are known before any mail is: %h, %u and
 // their long forms, and %%. ok is false if others remain, which are removed.
 func tags(o rcfile.Options, s string) (out string, ok bool) {
+	known := map[string]string{"%%": "%", "%h": o.Home, "%[home]": o.Home, "%u": o.User, "%[user]": o.User}
 	ok = true
 	out = inTags.ReplaceAllStringFunc(s, func(tag string) string {
-		switch tag {
-		case "%%":
-			return "%"
-		case "%h", "%[home]":
-			return o.Home
-		case "%u", "%[user]":
-			return o.User
-		}
-		ok = false
-		return ""
+		v, is := known[tag]
+		ok = ok && is
+		return v
 	})
 	return out, ok
 }

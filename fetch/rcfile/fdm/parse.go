@@ -17,7 +17,15 @@ const (
 // its braces.
 type statement struct {
 	rcfile.Option
-	tokens []token
+	tokens []rcfile.Token
+}
+
+// value is the token at a place, if there is one.
+func (s statement) value(i int) (t rcfile.Token) {
+	if i < len(s.tokens) {
+		t = s.tokens[i]
+	}
+	return t
 }
 
 // parser turns files into statements: includes are followed, macros
@@ -26,7 +34,7 @@ type parser struct {
 	r      *rcfile.Result
 	main   string
 	macros map[string]string
-	tokens []token
+	tokens []rcfile.Token
 	skip   []bool // one for each open ifdef: whether it hides
 }
 
@@ -42,7 +50,7 @@ func parse(r *rcfile.Result, file string) ([]statement, error) {
 	var out []statement
 	for t := p.tokens; len(t) > 0; {
 		n := length(t)
-		out = append(out, statement{t[0].option(shown(t[:n])), t[:n]})
+		out = append(out, statement{t[0].Option(shown(t[:n])), t[:n]})
 		t = t[n:]
 	}
 	return out, nil
@@ -56,19 +64,19 @@ func (p *parser) file(name string, depth int) error {
 	if err != nil {
 		return err
 	}
-	l := &lexer{Scanner: rcfile.Scanner{File: name, Rest: text, Line: 1}, macros: p.macros}
-	for t := l.next(); t.kind != tokEOF; t = l.next() {
+	l := &lexer{Lexer: rcfile.Lexer{File: name, Rest: text, Line: 1, Space: space, Patterns: patterns}, macros: p.macros}
+	for t := l.next(); t.Kind != rcfile.End; t = l.next() {
 		switch {
 		case len(p.tokens) > maxTokens:
-			l.fail(t.line, "too many tokens")
-		case t.is("ifdef", "ifndef", "endif"):
+			l.fail(t.Line, "too many tokens")
+		case t.Is("ifdef", "ifndef", "endif"):
 			p.conditional(l, t)
 		case slices.Contains(p.skip, true):
-		case t.is("include"):
+		case t.Is("include"):
 			if err := p.include(l, depth); err != nil {
 				return err
 			}
-		case t.kind == tokMacro:
+		case t.Kind == rcfile.Macro:
 			p.macro(l, t)
 		default:
 			p.tokens = append(p.tokens, t)
@@ -77,29 +85,29 @@ func (p *parser) file(name string, depth int) error {
 	return l.err
 }
 
-func (p *parser) conditional(l *lexer, t token) {
-	if t.text == "endif" {
+func (p *parser) conditional(l *lexer, t rcfile.Token) {
+	if t.Text == "endif" {
 		if len(p.skip) == 0 {
-			l.fail(t.line, "endif without ifdef")
+			l.fail(t.Line, "endif without ifdef")
 			return
 		}
 		p.skip = p.skip[:len(p.skip)-1]
 		return
 	}
 	m := l.next()
-	if m.kind != tokMacro {
-		l.fail(t.line, "%s wants a macro", t.text)
+	if m.Kind != rcfile.Macro {
+		l.fail(t.Line, "%s wants a macro", t.Text)
 	}
-	_, defined := p.macros[m.text]
-	p.skip = append(p.skip, defined == (t.text == "ifndef"))
+	_, defined := p.macros[m.Text]
+	p.skip = append(p.skip, defined == (t.Text == "ifndef"))
 }
 
 func (p *parser) include(l *lexer, depth int) error {
 	t := l.next()
-	name := t.text
-	if t.kind == tokMacro {
-		name = p.macros[t.text]
-	} else if t.kind != tokString {
+	name := t.Text
+	if t.Kind == rcfile.Macro {
+		name = p.macros[t.Text]
+	} else if t.Kind != rcfile.Text {
 		l.fail(l.Line, "include wants a file in quotes")
 		return l.err
 	}
@@ -108,54 +116,54 @@ func (p *parser) include(l *lexer, depth int) error {
 }
 
 // macro defines $name = value, or puts the value of $name.
-func (p *parser) macro(l *lexer, t token) {
+func (p *parser) macro(l *lexer, t rcfile.Token) {
 	saved := *l
-	if eq := l.next(); eq.symbol("=") {
-		switch v := l.next(); v.kind {
-		case tokString, tokNumber:
-			p.macros[t.text] = v.text
-		case tokMacro:
-			p.macros[t.text] = p.macros[v.text]
-		case tokCommand:
-			p.macros[t.text] = ""
-			p.r.Note(rcfile.Dropped, t.option(t.text+" = $("+v.text+")"), "was not run: write its output here")
+	if eq := l.next(); eq.Symbol("=") {
+		switch v := l.next(); v.Kind {
+		case rcfile.Text, rcfile.Number:
+			p.macros[t.Text] = v.Text
+		case rcfile.Macro:
+			p.macros[t.Text] = p.macros[v.Text]
+		case rcfile.Shell:
+			p.macros[t.Text] = ""
+			p.r.Note(rcfile.Dropped, t.Option(t.Text+" = $("+v.Text+")"), "was not run: write its output here")
 		default:
-			l.fail(t.line, "a macro wants a string or a number")
+			l.fail(t.Line, "a macro wants a string or a number")
 		}
 		return
 	}
 	*l = saved
-	v, ok := p.macros[t.text]
+	v, ok := p.macros[t.Text]
 	if !ok {
-		l.fail(t.line, "undefined macro %s", t.text)
+		l.fail(t.Line, "undefined macro %s", t.Text)
 	}
-	if t.kind = tokString; t.text[0] == '%' {
-		t.kind = tokNumber
+	if t.Kind = rcfile.Text; t.Text[0] == '%' {
+		t.Kind = rcfile.Number
 	}
-	t.text = v
+	t.Text = v
 	p.tokens = append(p.tokens, t)
 }
 
 // length is the number of tokens of the statement that starts tokens. Words
 // that start one also stand within match (account, action) and action
 // (action), so those go by form.
-func length(tokens []token) int {
-	depth, acted := 0, tokens[0].text != "match"
+func length(tokens []rcfile.Token) int {
+	depth, acted := 0, tokens[0].Text != "match"
 	for i := 1; i < len(tokens); i++ {
 		t := tokens[i]
 		switch {
-		case t.symbol("{"):
+		case t.Symbol("{"):
 			depth++
-		case t.symbol("}"):
+		case t.Symbol("}"):
 			depth = max(depth-1, 0)
 		case depth > 0:
-		case t.is("set", "match"), t.is("account") && acted,
-			t.is("cache") && tokens[i-1].kind != tokWord && tokens[0].text != "account":
+		case t.Is("set", "match"), t.Is("account") && acted,
+			t.Is("cache") && tokens[i-1].Kind != rcfile.Word && tokens[0].Text != "account":
 			return i
-		case t.is("action", "actions"):
+		case t.Is("action", "actions"):
 			// The first one belongs to a match; behind NAME it is an action
 			// that calls another.
-			if acted && !(tokens[0].text == "action" && i == 2) {
+			if acted && !(tokens[0].Text == "action" && i == 2) {
 				return i
 			}
 			acted = true
@@ -165,16 +173,16 @@ func length(tokens []token) int {
 }
 
 // shown is a statement as written, with passwords as ***.
-func shown(tokens []token) string {
+func shown(tokens []rcfile.Token) string {
 	var words []string
 	for i, t := range tokens {
-		s := t.text
+		s := t.Text
 		switch {
-		case i > 0 && tokens[i-1].is("pass"):
+		case i > 0 && tokens[i-1].Is("pass"):
 			s = "***"
-		case t.kind == tokString:
+		case t.Kind == rcfile.Text:
 			s = `"` + s + `"`
-		case t.kind == tokCommand:
+		case t.Kind == rcfile.Shell:
 			s = "$(" + s + ")"
 		}
 		if words = append(words, s); len(words) > 30 {

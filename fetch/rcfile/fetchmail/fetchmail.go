@@ -29,14 +29,14 @@ func read(r *rcfile.Result, file string) error {
 	if err != nil {
 		return err
 	}
-	words := keywords()
-	f, err := parse(file, text, words)
+	words := rcfile.Table(keywords)
+	set, entries, err := parse(file, text, words)
 	if err != nil {
 		return err
 	}
-	every := globals(r, words, f.globals)
+	every := globals(r, words, set)
 	base := &entry{}
-	for _, e := range f.entries {
+	for _, e := range entries {
 		if e.kind == "defaults" {
 			base = e
 			continue
@@ -57,7 +57,7 @@ func read(r *rcfile.Result, file string) error {
 }
 
 // globals handles set; it returns the daemon's interval in seconds.
-func globals(r *rcfile.Result, words map[string]*keyword, list []setting) (every int64) {
+func globals(r *rcfile.Result, words rcfile.Rows, list []setting) (every int64) {
 	home := r.Options.Env("FETCHMAILHOME")
 	r.SeenFiles = []string{cmp.Or(rcfile.Under(home, ".fetchids"), rcfile.Under(r.Options.Env("HOME_ETC"), ".fetchids"), rcfile.Under(r.Options.Home, ".fetchids"))}
 	r.Locks = pidFiles(r.Options)
@@ -70,12 +70,12 @@ func globals(r *rcfile.Result, words map[string]*keyword, list []setting) (every
 			r.Locks = []string{rcfile.Absolute(o.Value, o.File)}
 			r.Note(rcfile.Carried, o.Option, "import uses it to detect a running fetchmail")
 		case "daemon":
-			every = o.num
+			every = o.num()
 			r.Note(rcfile.Carried, o.Option, "every")
 		default:
 			why := "has no counterpart"
-			if w := words[o.positive()]; w != nil && w.kind&global != 0 {
-				why = w.reason()
+			if w := words[o.positive()]; w.Is("global") {
+				why = w.Reason()
 			}
 			r.Note(rcfile.Dropped, o.Option, why)
 		}
@@ -89,7 +89,7 @@ func globals(r *rcfile.Result, words map[string]*keyword, list []setting) (every
 type merge struct {
 	*rcfile.Account
 	r     *rcfile.Result
-	words map[string]*keyword
+	words rcfile.Rows
 	every int64              // seconds between polls, 0 without set daemon
 	last  map[string]setting // the last of each option, with or without no
 	// locals are the users that mail is for; many says that there is no single
@@ -146,7 +146,7 @@ func (m *merge) add(file string, e *entry, u userEntry, opts []setting) {
 	}
 	for _, o := range opts {
 		if !m.Noted(o.Option) && m.last[o.positive()].Option == o.Option {
-			m.Drop(o.Option, m.words[o.positive()].reason())
+			m.Drop(o.Option, m.words[o.positive()].Reason())
 		}
 	}
 }
@@ -169,13 +169,14 @@ func (m *merge) on(name string) bool {
 // option handles one option of an account; what needs several is left to
 // finish.
 func (m *merge) option(o setting) {
-	switch w := m.words[o.positive()]; {
-	case w.effect != nil && (!o.negated() || w.kind&both != 0):
-		w.effect(m, o)
-	case o.negated() && w.kind&off != 0:
+	switch w, own := m.words[o.positive()], m.own(o.positive()); {
+	case o.negated() && w.Is("off"):
 		m.Carry(o.Option, "mailhaul does so by default")
-	case w.effect == nil || !o.negated():
-		m.Drop(o.Option, w.reason())
+	case o.negated() && !w.Is("both") && w.Verb != "drop": // dropped in the end
+	case own != nil:
+		own(o)
+	default:
+		w.Apply(m.Account, o.Option)
 	}
 }
 
@@ -209,19 +210,15 @@ func (m *merge) finish(protocol string) {
 	if o, ok := m.given("plugin"); ok {
 		port := cmp.Or(m.Port, rcfile.UsualPort(m.Security))
 		o.Value = strings.NewReplacer("%h", rcfile.ShellQuote(m.Host), "%p", strconv.Itoa(port)).Replace(o.Value)
-		rcfile.CommandKey("tunnel")(m.Account, o.Option)
+		rcfile.PutCommand(m.Account, o.Option, "tunnel")
 	}
-	m.Set("keep", config.Word("none"))
-	if m.on("keep") {
-		m.Set("keep", config.Word("all"))
-		if !m.on("uidl") {
-			m.Change(m.Start, "keep without uidl relied on LAST where the server has it: then fetchmail has no list of what it fetched; see import --verify")
-		}
+	if rcfile.Keep(m.Account, m.on("keep")); m.on("keep") && !m.on("uidl") {
+		m.Change(m.Start, "keep without uidl relied on LAST where the server has it: then fetchmail has no list of what it fetched; see import --verify")
 	}
 	interval, _ := m.given("interval")
 	if m.every > 0 {
-		m.Set("every", rcfile.Duration(min(m.every*max(interval.num, 1), 366*86400)))
-	} else if interval.num > 1 {
+		m.Set("every", rcfile.Duration(min(m.every*max(interval.num(), 1), 366*86400)))
+	} else if interval.num() > 1 {
 		m.Drop(interval.Option, "counts polls of a daemon, but there is no set daemon: see every")
 	}
 	m.deliver()
@@ -250,7 +247,7 @@ func (m *merge) tls() {
 	case proto == "auto" || proto == "tls1.2" || proto == "tls1.2+":
 		m.Carry(o.Option, "min_version")
 	default:
-		rcfile.OldTLS(m.Account, o.Option)
+		m.Drop(o.Option, rcfile.OldTLS)
 	}
 }
 

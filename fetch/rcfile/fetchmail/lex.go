@@ -9,105 +9,56 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
-// token is one token of a fetchmailrc.
-type token struct {
-	kind tokenKind
-	text string // a string's value, a word as it stands, a number's digits
-	line int
-	// backslash means that it had escapes: their meaning changed in 6.6.7.
-	backslash bool
-}
-
-type tokenKind uint8
-
-const (
-	tokEOF    tokenKind = iota
-	tokString           // quoted, literal, or a word that is no keyword
-	tokNumber
-	tokWord // a keyword
-	tokMap  // =
-)
-
-// is reports whether the token is one of the keywords named.
-func (t token) is(words ...string) bool { return t.kind == tokWord && slices.Contains(words, t.text) }
-
-// value reports whether the token can be the value of an option.
-func (t token) value() bool { return t.kind == tokString || t.kind == tokNumber }
-
 var (
 	// space also matches ; : and , and comments, which start where a token may.
-	space  = regexp.MustCompile(`^(?:[ \t\r\n;:,]|#[^\n]*|\\\n)*`)
-	quoted = regexp.MustCompile(`^(?:"[^"]*"|'[^']*')`)
-	word   = regexp.MustCompile(`^[^=;:, \t\r\n]+`)
+	space    = regexp.MustCompile(`^(?:[ \t\r\n;:,]|#[^\n]*|\\\n)*`)
+	patterns = []rcfile.Pattern{
+		{Kind: rcfile.Text, Regexp: regexp.MustCompile(`^(?:"[^"]*"|'[^']*')`)},
+		{Kind: rcfile.Word, Regexp: regexp.MustCompile(`^[^=;:, \t\r\n]+`)},
+	}
 	number = regexp.MustCompile(`^-?[0-9]+$`)
 )
 
-// lexer splits a fetchmailrc into tokens as fetchmail does: the longest
-// match wins, and some keywords make the next token literal.
+// lexer splits a fetchmailrc into tokens as fetchmail does: a word that is no
+// keyword is Text, and some keywords make the next token literal.
 type lexer struct {
-	rcfile.Scanner
-	words   map[string]*keyword
+	rcfile.Lexer
+	words   rcfile.Rows
 	literal bool // after user, password, is, to and =
 	auth    bool // after auth: password is a method
 }
 
 // next returns the next token; it skips noise words.
-func (l *lexer) next() token {
-	for {
-		l.Match(space)
-		t := token{line: l.Line}
-		text, raw := quoted.FindString(l.Rest), word.FindString(l.Rest)
-		switch {
-		case l.Rest == "":
-			return t
-		case l.Rest[0] == '=':
-			l.Take(1)
-			l.literal, t.kind = true, tokMap
-			return t
-		case len(text) >= len(raw):
-			l.Take(len(text))
-			l.literal, l.auth = false, false
-			return t.string(text[1 : len(text)-1])
-		}
-		l.Take(len(raw))
-		if l.literal || !slices.Contains([]string{"and", "with", "has", "wants", "options"}, raw) {
-			return l.classify(t, raw)
-		}
+func (l *lexer) next() rcfile.Token {
+	t := l.Next()
+	for t.Kind == rcfile.Word && !l.literal && slices.Contains([]string{"and", "with", "has", "wants", "options"}, t.Raw) {
+		t = l.Next()
 	}
-}
-
-// string makes the token a string, with its escapes replaced.
-func (t token) string(raw string) token {
-	t.kind, t.text, t.backslash = tokString, escapes(raw), strings.Contains(raw, `\`)
-	return t
-}
-
-// classify decides what a word is, and what it makes of the next one.
-func (l *lexer) classify(t token, raw string) token {
-	name := l.keyword(raw)
+	literal, auth, name := l.literal, l.auth, l.keyword(t.Raw)
+	l.literal, l.auth = t.Symbol("="), false
 	switch {
-	case l.literal:
-		l.literal = false
-	case number.MatchString(raw):
-		t.kind, t.text = tokNumber, raw
-		return t
-	case name != "" && (name != "password" || !l.auth):
-		t.kind, t.text = tokWord, name
-		l.literal, l.auth = t.is("user", "password", "is", "to"), name == "auth"
-		return t
+	case t.Kind == rcfile.Text:
+		t.Text = escapes(t.Raw[1 : len(t.Raw)-1])
+	case t.Kind != rcfile.Word:
+	case !literal && number.MatchString(t.Raw):
+		t.Kind = rcfile.Number
+	case !literal && name != "" && (name != "password" || !auth):
+		t.Text = name
+		l.literal, l.auth = t.Is("user", "password", "is", "to"), name == "auth"
+	default:
+		t.Kind, t.Text = rcfile.Text, escapes(t.Raw)
 	}
-	l.auth = false
-	return t.string(raw)
+	return t
 }
 
 // keyword returns the keyword that s spells, in one spelling; else "". Some
 // may follow no without a blank.
 func (l *lexer) keyword(s string) string {
-	if k := l.words[s]; k != nil {
-		return k.spell(s)
-	}
-	if rest, ok := strings.CutPrefix(s, "no"); ok && l.words[rest] != nil && l.words[rest].kind&no != 0 {
-		return "no" + l.words[rest].spell(rest)
+	rest, negated := strings.CutPrefix(s, "no")
+	if k, known := l.words[s]; known {
+		return k.Name
+	} else if k := l.words[rest]; negated && k.Is("no") {
+		return "no" + k.Name
 	}
 	return ""
 }

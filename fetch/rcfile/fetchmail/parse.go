@@ -12,18 +12,23 @@ import (
 type setting struct {
 	rcfile.Option
 	args []string // as strings, escapes replaced; Value is the first
-	num  int64    // the last as a number
 	// maps are the names behind user, is and to, REMOTE=LOCAL as two; here and
 	// there say which word followed.
 	maps        [][2]string
 	here, there bool
-	backslash   bool
+	backslash   bool // there were escapes: their meaning changed in 6.6.7
 }
 
 // positive is the keyword without no.
 func (o *setting) positive() string { return strings.TrimPrefix(o.Name, "no") }
 
 func (o *setting) negated() bool { return o.positive() != o.Name }
+
+// num is the value as a number.
+func (o *setting) num() int64 {
+	n, _ := rcfile.Int(o.Value)
+	return n
+}
 
 // userEntry is one user of an entry, entry one poll, skip or defaults.
 type userEntry struct {
@@ -38,78 +43,66 @@ type entry struct {
 	users      []userEntry
 }
 
-type rcFile struct {
-	globals []setting
-	entries []*entry
-}
-
 // parser parses a fetchmailrc. After a mistake every token is the end of the
 // file.
 type parser struct {
 	lexer
-	tok token
+	tok rcfile.Token
 	err error
 }
 
-// parse parses a fetchmailrc.
-func parse(file, text string, words map[string]*keyword) (*rcFile, error) {
-	p := &parser{lexer: lexer{Scanner: rcfile.Scanner{File: file, Rest: text, Line: 1}, words: words}}
-	p.advance()
-	out := &rcFile{}
-	for p.tok.kind != tokEOF {
+// parse parses a fetchmailrc into what stands behind set, and entries.
+func parse(file, text string, words rcfile.Rows) (globals []setting, entries []*entry, err error) {
+	p := &parser{lexer: lexer{Lexer: rcfile.Lexer{File: file, Rest: text, Line: 1, Space: space, Patterns: patterns}, words: words}}
+	for p.advance(); p.tok.Kind != rcfile.End; {
 		switch {
-		case p.tok.is("set"):
-			out.globals = append(out.globals, p.global())
-		case p.tok.is("poll", "skip", "defaults"):
-			out.entries = append(out.entries, p.entry())
-		case p.tok.kind == tokWord && p.has(p.tok.text, server):
-			p.unexpected("a server option must stand before the first user option")
+		case p.tok.Is("set"):
+			globals = append(globals, p.global())
+		case p.tok.Is("poll", "skip", "defaults"):
+			entries = append(entries, p.entry())
 		default:
 			p.unexpected("wants set, poll, skip or defaults")
 		}
 	}
-	return out, p.err
+	return globals, entries, p.err
 }
 
 func (p *parser) advance() {
 	if p.tok = p.next(); p.err != nil {
-		p.tok = token{}
+		p.tok = rcfile.Token{}
 	}
 }
 
-// has reports whether the keyword of an option is of a kind.
-func (p *parser) has(name string, k kind) bool {
-	w := p.words[strings.TrimPrefix(name, "no")]
-	return w != nil && w.kind&k != 0
-}
+// row is the table's row of an option, with or without no.
+func (p *parser) row(name string) rcfile.Row { return p.words[strings.TrimPrefix(name, "no")] }
 
 func (p *parser) fail(line int, format string, args ...any) {
 	if p.err == nil {
 		p.err = rcfile.Syntax(p.File, line, format, args...)
 	}
-	p.tok = token{}
+	p.tok = rcfile.Token{}
 }
 
 func (p *parser) unexpected(why string) {
-	what := map[tokenKind]string{
-		tokEOF: "end of file", tokWord: strconv.Quote(p.tok.text), tokString: "a string", // it may be a password
-		tokNumber: "a number", tokMap: "=",
-	}[p.tok.kind]
-	p.fail(p.tok.line, "unexpected %s: %s", what, why)
+	what := map[rcfile.Kind]string{
+		rcfile.End: "end of file", rcfile.Word: strconv.Quote(p.tok.Text), rcfile.Text: "a string", // it may be a password
+		rcfile.Number: "a number", rcfile.Symbol: "=",
+	}[p.tok.Kind]
+	p.fail(p.tok.Line, "unexpected %s: %s", what, why)
 }
 
 // start begins the option of the token's keyword; no may stand before it.
 func (p *parser) start(why string) setting {
-	o := setting{Option: rcfile.Option{File: p.File, Line: p.tok.line}}
-	if p.tok.is("no") {
+	o := setting{Option: rcfile.Option{File: p.File, Line: p.tok.Line}}
+	if p.tok.Is("no") {
 		o.Name = "no"
 		p.advance()
 	}
-	if p.tok.kind != tokWord {
+	if p.tok.Kind != rcfile.Word {
 		p.unexpected(why)
 		return o
 	}
-	o.Name += p.tok.text
+	o.Name += p.tok.Text
 	p.advance()
 	return o
 }
@@ -118,8 +111,8 @@ func (p *parser) start(why string) setting {
 func (p *parser) global() setting {
 	p.advance()
 	o := p.start("wants an option behind set")
-	if p.has(o.Name, global) && p.has(o.Name, one) && !o.negated() {
-		if p.tok.kind == tokMap {
+	if row := p.row(o.Name); row.Is("global") && row.Is("one") && !o.negated() {
+		if p.tok.Symbol("=") {
 			p.advance()
 		}
 		p.argument(&o)
@@ -128,91 +121,74 @@ func (p *parser) global() setting {
 	return o
 }
 
-// argument takes one string or number.
-func (p *parser) argument(o *setting) {
-	if !p.tok.value() {
+// value reports whether the token can be the value of an option.
+func (p *parser) value() bool { return p.tok.Kind == rcfile.Text || p.tok.Kind == rcfile.Number }
+
+// argument takes one string or number and returns it.
+func (p *parser) argument(o *setting) string {
+	if !p.value() {
 		p.unexpected(o.Name + " wants a value (a keyword as a value must be quoted)")
-		return
+		return ""
 	}
-	if n, ok := rcfile.Int(p.tok.text); ok {
-		o.num = n
-		if p.tok.kind == tokNumber {
-			p.tok.text = strconv.FormatInt(n, 10)
-		}
+	arg := p.tok.Text
+	if n, ok := rcfile.Int(arg); ok && p.tok.Kind == rcfile.Number {
+		arg = strconv.FormatInt(n, 10)
 	}
-	o.backslash = o.backslash || p.tok.backslash
-	o.args = append(o.args, p.tok.text)
+	o.backslash = o.backslash || p.tok.Kind == rcfile.Text && strings.Contains(p.tok.Raw, `\`)
+	o.args = append(o.args, arg)
 	o.Value = o.args[0]
 	p.advance()
+	return arg
 }
 
 // entry parses poll NAME, skip NAME or defaults, with options and users.
 func (p *parser) entry() *entry {
-	e := &entry{kind: p.tok.text, line: p.tok.line}
+	e := &entry{kind: p.tok.Text, line: p.tok.Line}
 	p.advance()
 	if e.kind != "defaults" {
-		var o setting
-		if !p.tok.value() {
-			p.unexpected(e.kind + " wants a server's name")
-		} else if p.argument(&o); p.err == nil {
-			e.name = o.Value
-		}
+		e.name = p.argument(&setting{Option: rcfile.Option{Name: e.kind}})
 	}
 	implicit := false
-	for p.tok.kind == tokWord && !p.tok.is("set", "poll", "skip", "defaults") {
-		if p.tok.is("user") {
-			if implicit {
-				p.unexpected("user must stand before the options of that user")
-			}
-			p.user(e)
-			continue
-		}
+	for p.tok.Kind == rcfile.Word && !p.tok.Is("set", "poll", "skip", "defaults") {
 		o := p.option()
+		named, row := o.Name == "user", p.row(o.Name)
 		switch {
-		case !p.has(o.Name, server):
-			if len(e.users) == 0 {
-				e.users, implicit = []userEntry{{line: o.Line}}, true
+		case named && implicit:
+			p.fail(o.Line, "user must stand before the options of that user")
+		case named && !o.here && (len(o.maps) != 1 || o.maps[0][1] != ""):
+			p.fail(o.Line, "user wants one name, or names followed by here")
+		case row.Is("server") && len(e.users) > 0:
+			p.fail(o.Line, "%s is a server option: it must stand before the first user option", o.Name)
+		case row.Is("server"):
+			e.opts = append(e.opts, o)
+		default:
+			if implicit = implicit || !named && len(e.users) == 0; named || len(e.users) == 0 {
+				e.users = append(e.users, userEntry{line: o.Line})
 			}
 			u := &e.users[len(e.users)-1]
 			u.opts = append(u.opts, o)
-		case len(e.users) > 0:
-			p.fail(o.Line, "%s is a server option: it must stand before the first user option", o.Name)
-		default:
-			e.opts = append(e.opts, o)
 		}
 	}
-	if p.tok.kind != tokEOF && p.tok.kind != tokWord {
+	if p.tok.Kind != rcfile.End && p.tok.Kind != rcfile.Word {
 		p.unexpected("wants an option")
 	}
 	return e
 }
 
-// user parses user NAME [there], or user LOCAL... here.
-func (p *parser) user(e *entry) {
-	o := p.option()
-	if !o.here && (len(o.maps) != 1 || o.maps[0][1] != "") {
-		p.fail(o.Line, "user wants one name, or names followed by here")
-		return
-	}
-	e.users = append(e.users, userEntry{line: o.Line, opts: []setting{o}})
-}
-
 // mappings parses the names behind user, is and to.
 func (p *parser) mappings(o *setting) {
-	for p.tok.value() {
-		p.argument(o)
-		m := [2]string{o.args[len(o.args)-1]}
-		if p.tok.kind == tokMap {
+	for p.value() {
+		m := [2]string{p.argument(o)}
+		if p.tok.Symbol("=") {
 			p.advance()
-			p.argument(o)
-			m[1] = o.args[len(o.args)-1]
+			m[1] = p.argument(o)
 		}
 		o.maps = append(o.maps, m)
 	}
 	if len(o.maps) == 0 {
 		p.unexpected(o.Name + " wants a name")
 	}
-	if o.here, o.there = p.tok.is("here"), p.tok.is("there"); o.here || o.there {
+	if o.here, o.there = p.tok.Is("here"), p.tok.Is("there"); o.here || o.there {
 		p.advance()
 	}
 }
@@ -220,24 +196,24 @@ func (p *parser) mappings(o *setting) {
 // option parses one server or user option.
 func (p *parser) option() setting {
 	o := p.start("no wants an option")
-	switch {
-	case p.has(o.Name, global) && o.Name != "properties":
+	switch row := p.row(o.Name); {
+	case row.Is("global") && o.Name != "properties":
 		p.fail(o.Line, "%s is a global option: it must stand behind set", o.positive())
 	case o.Name == "user" || o.Name == "is" || o.Name == "to":
 		p.mappings(&o)
 	case o.negated():
-	case p.has(o.Name, one):
-		if p.tok.kind == tokWord && (o.Name == "auth" || o.Name == "bad-header") {
-			p.tok.kind = tokString // password, accept and reject are values here
+	case row.Is("one"):
+		if p.tok.Kind == rcfile.Word && (o.Name == "auth" || o.Name == "bad-header") {
+			p.tok.Kind = rcfile.Text // password, accept and reject are values here
 		}
 		p.argument(&o)
 	case o.Name == "envelope":
-		if p.tok.kind == tokNumber {
+		if p.tok.Kind == rcfile.Number {
 			p.argument(&o)
 		}
 		p.argument(&o)
-	case p.has(o.Name, many):
-		for p.argument(&o); p.tok.value(); {
+	case row.Is("many"):
+		for p.argument(&o); p.value(); {
 			p.argument(&o)
 		}
 	}

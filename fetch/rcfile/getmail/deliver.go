@@ -2,7 +2,6 @@ package getmail
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
@@ -20,9 +19,9 @@ func (g *rcFile) destination(name string, depth int) {
 	}
 	switch kind.Value {
 	case "Maildir":
-		g.path(kind, "maildir", s.Get("path").Value)
+		g.DeliverPath(kind, "maildir", s.Get("path").Value)
 	case "Mboxrd":
-		g.path(kind, "mbox", s.Get("path").Value)
+		g.DeliverPath(kind, "mbox", s.Get("path").Value)
 	case "MDA_external":
 		if args, ok := g.tuple(s.Get("arguments")); ok {
 			g.mda(kind, append([]string{s.Get("path").Value}, args...))
@@ -47,8 +46,9 @@ func (g *rcFile) destination(name string, depth int) {
 	default:
 		g.Lose(kind, "has no counterpart")
 	}
+	rows := rcfile.Table(destinationOptions)
 	for _, o := range s.Options {
-		targetRows().Apply(g.Account, o)
+		rows[o.Name].Apply(g.Account, o)
 	}
 }
 
@@ -59,24 +59,6 @@ func (g *rcFile) tuple(o rcfile.Option) ([]string, bool) {
 		g.Lose(o, "is not a tuple of strings")
 	}
 	return words, ok
-}
-
-// targetRows are the options of a destination that make no target.
-func targetRows() rcfile.Rows {
-	return rcfile.Rows{
-		"user group":                rcfile.Drop("mailhaul delivers as the user who runs it"),
-		"filemode":                  rcfile.Drop("only their owner can read the files"),
-		"locktype":                  rcfile.Drop("mailhaul always locks an mbox, with every common method"),
-		"unixfrom":                  rcfile.Drop("the command gets the message unchanged; its sender is in $SENDER"),
-		"ignore_stderr pipe_stdout": rcfile.Drop("only the command's exit status counts"),
-		"allow_root_commands":       rcfile.Drop("commands run as the user who runs mailhaul, whoever that is"),
-		"locals":                    rcfile.Drop("see above"),
-		"qmaillocal homedir localdomain defaultdelivery conf-break localpart_translate strip_delivered_to": rcfile.Drop("is for qmail-local, which a pipe can run"),
-	}
-}
-
-func (g *rcFile) path(o rcfile.Option, kind, path string) {
-	g.DeliverPath(o, kind, g.expand(path), filepath.Dir(g.file), true)
 }
 
 // target handles an element of destinations: a section in brackets, a path,
@@ -90,9 +72,9 @@ func (g *rcFile) target(o rcfile.Option, s string, depth int) {
 	case s == "" || !strings.ContainsAny(s[:1], "./~$"):
 		g.Lose(o, fmt.Sprintf("%q is not a section, path or command", s))
 	case strings.HasSuffix(s, "/"):
-		g.path(o, "maildir", s)
+		g.DeliverPath(o, "maildir", s)
 	default:
-		g.path(o, "mbox", s)
+		g.DeliverPath(o, "mbox", s)
 	}
 }
 

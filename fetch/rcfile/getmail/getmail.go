@@ -14,7 +14,7 @@ import (
 
 // Format reads getmail's files.
 func Format() rcfile.Format {
-	return rcfile.Format{Name: "getmail", Find: find, Read: read, Seen: seen, Busy: busy}
+	return rcfile.Format{Name: "getmail", Expand: expand, Find: find, Read: read, Seen: seen, Busy: busy}
 }
 
 // find returns the configuration directory.
@@ -52,7 +52,6 @@ func read(r *rcfile.Result, p string) error {
 type rcFile struct {
 	*rcfile.Account
 	options  rcfile.Options
-	file     string
 	sections []*rcfile.Section
 	ssl      bool            // the retriever's type says so
 	used     map[string]bool // destinations
@@ -80,7 +79,7 @@ func readFile(r *rcfile.Result, file string) error {
 	if err != nil {
 		return err
 	}
-	g := &rcFile{options: r.Options, file: file, sections: sections, used: map[string]bool{}}
+	g := &rcFile{options: r.Options, sections: sections, used: map[string]bool{}}
 	ret := g.section("retriever")
 	kind := ret.Get("type")
 	switch {
@@ -129,19 +128,19 @@ func (g *rcFile) rest() {
 
 // expand does what Python's expanduser and expandvars do: ~USER/ in front, and
 // $NAME and ${NAME} if they are set; ~/ stays, as the YAML knows it.
-func (g *rcFile) expand(s string) string {
-	if user, _, _ := strings.Cut(strings.TrimPrefix(s, "~"), "/"); strings.HasPrefix(s, "~") && user != "" && g.options.HomeOf != nil {
-		if home := g.options.HomeOf(user); home != "" {
+func expand(o rcfile.Options, s string) string {
+	if user, _, _ := strings.Cut(strings.TrimPrefix(s, "~"), "/"); strings.HasPrefix(s, "~") && user != "" && o.HomeOf != nil {
+		if home := o.HomeOf(user); home != "" {
 			s = strings.TrimSuffix(home, "/") + strings.TrimPrefix(s, "~"+user)
 		}
 	}
 	return variable.ReplaceAllStringFunc(s, func(name string) string {
 		word := strings.Trim(name, "${}")
 		if word == "HOME" {
-			return g.options.Home
+			return o.Home
 		}
-		if g.options.LookupEnv != nil {
-			if v, ok := g.options.LookupEnv(word); ok {
+		if o.LookupEnv != nil {
+			if v, ok := o.LookupEnv(word); ok {
 				return v
 			}
 		}
@@ -155,7 +154,7 @@ var variable = regexp.MustCompile(`\$(\w+|\{[^}]*\})`)
 func (g *rcFile) words(argv []string) []string {
 	out := make([]string, len(argv))
 	for i, s := range argv {
-		out[i] = g.options.Tilde(g.expand(s))
+		out[i] = g.options.Tilde(expand(g.options, s))
 	}
 	return out
 }

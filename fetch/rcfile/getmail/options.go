@@ -2,13 +2,23 @@ package getmail
 
 import (
 	"cmp"
-	"path/filepath"
+	_ "embed"
 	"strconv"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/rcfile"
+)
+
+// The options of each kind of section.
+var (
+	//go:embed retriever.txt
+	retrieverOptions string
+	//go:embed destination.txt
+	destinationOptions string
+	//go:embed options.txt
+	generalOptions string
 )
 
 // retriever handles the connection and the login.
@@ -20,74 +30,45 @@ func (g *rcFile) retriever(s *rcfile.Section, multi bool) {
 	if multi {
 		g.envelope(s.Get("envelope_recipient"))
 	}
-	rows := g.retrieverRows(s, multi)
-	for _, o := range s.Options {
-		if !rows.Apply(g.Account, o) {
-			g.Drop(o, "is an unknown option")
-		}
-	}
+	rcfile.Table(retrieverOptions).Apply(g.Account, map[string]func(rcfile.Option){
+		"type":               g.retrieverType,
+		"envelope_recipient": g.unless(multi, "is for multidrop retrievers"),
+		"ca_certs":           g.unless(g.ssl, "is for retrievers with SSL"),
+		"password_command":   func(o rcfile.Option) { g.passwordCommand(o, s.Get("password").Name != "") },
+	}, s.Options...)
 	if o := s.Get("ca_certs"); g.ssl && o.Name == "" {
-		g.Change(rcfile.Option{File: g.file, Line: s.Line}, "getmail does not check certificates without ca_certs; mailhaul always does")
+		g.Change(rcfile.Option{File: g.Start.File, Line: s.Line}, "getmail does not check certificates without ca_certs; mailhaul always does")
 	} else if g.ssl {
-		g.PutFile(o, "ca_file", g.expand(o.Value), filepath.Dir(g.file))
+		g.PutFile(o, "ca_file", o.Value)
 	}
 	name := oldmailName(g.Host, cmp.Or(g.Port, rcfile.UsualPort(g.Security)), g.User)
-	g.SeenFile = oldmailFile(g.options, g.file, name)
-}
-
-func (g *rcFile) retrieverRows(s *rcfile.Section, multi bool) rcfile.Rows {
-	key := "password"
-	if pyBool(s.Get("use_xoauth2").Value) {
-		key = "token"
-	}
-	file := func(key string) rcfile.Effect {
-		return func(a *rcfile.Account, o rcfile.Option) { a.PutFile(o, key, g.expand(o.Value), filepath.Dir(g.file)) }
-	}
-	return rcfile.Rows{
-		"type":                    retrieverType,
-		"server":                  rcfile.Text(&g.Host, "server"),
-		"port":                    rcfile.ServicePort,
-		"timeout":                 rcfile.Seconds("timeout"),
-		"envelope_recipient":      unless(multi, "is for multidrop retrievers"),
-		"ca_certs":                unless(g.ssl, "is for retrievers with SSL"),
-		"certfile":                file("client_cert"),
-		"keyfile":                 file("client_key"),
-		"ssl_cert_hostname":       rcfile.ServerName,
-		"ssl_fingerprints":        rcfile.Drop("are hashes of whole certificates, which change at each renewal; pin needs the hash of the public key: mailhaul check --connect shows it"),
-		"ssl_version ssl_ciphers": rcfile.Drop("see min_version and legacy"),
-		"username":                rcfile.Text(&g.User, "user"),
-		"password":                func(a *rcfile.Account, o rcfile.Option) { a.PutSecret(o, key, o.Value) },
-		"password_command":        func(_ *rcfile.Account, o rcfile.Option) { g.passwordCommand(o, key, s.Get("password").Name != "") },
-		"use_apop":                rcfile.Put("auth", config.Word("apop")).When(pyBool),
-		"use_xoauth2":             rcfile.Put("auth", config.Word("xoauth2")).When(pyBool),
-		"delete_dup_msgids":       rcfile.Drop("messages with the same UID are each delivered"),
-		"record_mailbox mailboxes use_peek move_on_delete use_kerberos imap_search imap_on_delete": rcfile.Drop("is for IMAP"),
-	}
+	g.SeenFile = oldmailFile(g.options, g.Start.File, name)
 }
 
 // unless drops an option that has no use with this retriever.
-func unless(used bool, why string) rcfile.Effect {
-	if used {
-		return rcfile.Later
+func (g *rcFile) unless(used bool, why string) func(rcfile.Option) {
+	return func(o rcfile.Option) {
+		if !used {
+			g.Drop(o, why)
+		}
 	}
-	return rcfile.Drop(why)
 }
 
-func retrieverType(a *rcfile.Account, o rcfile.Option) {
-	a.Carry(o, "tls")
+func (g *rcFile) retrieverType(o rcfile.Option) {
+	g.Carry(o, "tls")
 	if strings.HasPrefix(o.Value, "Broken") {
-		a.Change(o, "without UIDL, mailhaul identifies messages by their headers")
+		g.Change(o, "without UIDL, mailhaul identifies messages by their headers")
 	}
 }
 
-func (g *rcFile) passwordCommand(o rcfile.Option, key string, beside bool) {
+func (g *rcFile) passwordCommand(o rcfile.Option, beside bool) {
 	switch argv, ok := parseTuple(o.Value); {
 	case beside:
 		g.Drop(o, "has no effect together with password")
 	case !ok:
 		g.Drop(o, "is not a tuple of strings")
 	case len(argv) > 0:
-		g.PutSecretCommand(o, key, g.words(argv))
+		g.PutSecretCommand(o, "password", g.words(argv))
 	}
 }
 
@@ -119,66 +100,43 @@ func (g *rcFile) general(s *rcfile.Section) {
 	case days > 0 && days <= 36500:
 		rcfile.KeepDays(g.Account, after, days)
 	default:
-		g.Set("keep", config.Word("all"))
+		rcfile.Keep(g.Account, true)
 	}
 	switch {
 	case all.Name == "":
 		g.Change(g.Start, "getmail fetches all mail again on each run unless read_all = false; mailhaul fetches each message once")
 	case pyBool(all.Value):
-		rcfile.FetchAll(g.Account, all)
+		rcfile.FetchAll(g.Account, all, "")
 	default:
 		g.Carry(all, "each message is fetched once")
 	}
-	if s == nil {
-		return
-	}
-	for _, o := range s.Options {
-		if !generalRows().Apply(g.Account, o) {
-			g.Drop(o, "is an unknown option")
-		}
+	if s != nil {
+		rcfile.Table(generalOptions).Apply(g.Account, map[string]func(rcfile.Option){
+			"max_message_size": g.size, "max_messages_per_session": g.size, "max_bytes_per_session": g.size, "delete_bigger_than": g.size,
+			"use_netrc": g.useNetrc,
+		}, s.Options...)
 	}
 }
 
-func generalRows() rcfile.Rows {
-	return rcfile.Rows{
-		"read_all delete delete_after": rcfile.Later,
-		"max_message_size":             positive(func(a *rcfile.Account, o rcfile.Option, n int64) { a.Put(o, "max_size", rcfile.Size(n)) }),
-		"max_messages_per_session": positive(func(a *rcfile.Account, o rcfile.Option, n int64) {
-			if n <= 100_000_000 {
-				putLimit(a, o, "messages", int(n))
-			}
-		}),
-		"max_bytes_per_session": positive(func(a *rcfile.Account, o rcfile.Option, n int64) { putLimit(a, o, "bytes", rcfile.Size(n)) }),
-		"delete_bigger_than": positive(func(a *rcfile.Account, o rcfile.Option, _ int64) {
-			a.Drop(o, "mailhaul does not delete mail because of its size: see keep")
-		}),
-		"received":                rcfile.Put("headers", config.Pair("received", true)).When(pyBool),
-		"delivered_to":            rcfile.Drop("mailhaul delivers messages byte for byte").When(pyBool),
-		"to_oldmail_on_each_mail": rcfile.Carry("mailhaul records each batch when it is delivered"),
-		"use_netrc":               rcfile.Effect(useNetrc).When(pyBool),
-		"skip_imap_fetch_size":    rcfile.Drop("is for IMAP"),
-		"netrc_file":              rcfile.Drop("set NETRC in the environment"),
-		"verbose message_log message_log_syslog message_log_verbose logfile fingerprint": rcfile.Drop("the log goes to stderr: see log"),
+// size handles a number that is no limit if it is 0.
+func (g *rcFile) size(o rcfile.Option) {
+	n, _ := rcfile.Int(o.Value)
+	limit, _ := g.Value("limit").(config.Map)
+	switch {
+	case n <= 0:
+	case o.Name == "max_message_size":
+		g.Put(o, "max_size", rcfile.Size(n))
+	case o.Name == "max_bytes_per_session":
+		g.Put(o, "limit", limit.And("bytes", rcfile.Size(n)))
+	case o.Name == "delete_bigger_than":
+		g.Drop(o, "mailhaul does not delete mail because of its size: see keep")
+	case n <= 100_000_000:
+		g.Put(o, "limit", limit.And("messages", int(n)))
 	}
 }
 
-// positive applies an effect to a number over 0, which stands for no limit.
-func positive(effect func(a *rcfile.Account, o rcfile.Option, n int64)) rcfile.Effect {
-	return func(a *rcfile.Account, o rcfile.Option) {
-		if n, _ := rcfile.Int(o.Value); n > 0 {
-			effect(a, o, n)
-		}
-	}
-}
-
-// putLimit sets one of the keys of limit.
-func putLimit(a *rcfile.Account, o rcfile.Option, key string, v any) {
-	m, _ := a.Value("limit").(config.Map)
-	a.Put(o, "limit", m.And(key, v))
-}
-
-func useNetrc(a *rcfile.Account, o rcfile.Option) {
-	if !a.Has("password") && !a.Has("token") {
-		a.Put(o, "password", config.Pair("netrc", true))
+func (g *rcFile) useNetrc(o rcfile.Option) {
+	if pyBool(o.Value) && !g.Has("password") {
+		g.Put(o, "password", config.Pair("netrc", true))
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // Format reads mpop's files.
 func Format() rcfile.Format {
-	return rcfile.Format{Name: "mpop", Find: find, Read: read, Seen: seen, Busy: busy}
+	return rcfile.Format{Name: "mpop", AtHome: true, Find: find, Read: read, Seen: seen, Busy: busy}
 }
 
 func find(o rcfile.Options) (string, error) {
@@ -123,12 +123,11 @@ func header(o rcfile.Option, defaults []rcfile.Option, have []block) (block, err
 // account is one account during the import, with the last command of each name.
 type account struct {
 	*rcfile.Account
-	home string
 	last map[string]rcfile.Option
 }
 
 func importAccount(r *rcfile.Result, file string, b block) {
-	a := &account{r.Add(b.name, file, b.line), r.Options.Home, map[string]rcfile.Option{}}
+	a := &account{r.Add(b.name, file, b.line), map[string]rcfile.Option{}}
 	opts := append(b.defaults, b.opts...)
 	for _, o := range opts {
 		a.last[o.Name] = o
@@ -143,12 +142,7 @@ func importAccount(r *rcfile.Result, file string, b block) {
 	default:
 		a.Security = pop3.STLS
 	}
-	rows := a.rows()
-	for _, o := range opts {
-		if !rows.Apply(a.Account, o) {
-			a.Drop(o, "is an unknown option")
-		}
-	}
+	rcfile.Table(options).Apply(a.Account, a.own(), opts...)
 	a.finish(r)
 	for _, o := range opts {
 		if !a.Noted(o) {
@@ -174,7 +168,7 @@ func (a *account) given(name string) bool { return a.last[name].Name != "" }
 
 func (a *account) finish(r *rcfile.Result) {
 	if !a.Has("keep") {
-		a.Set("keep", config.Word("none")) // mpop's default
+		rcfile.Keep(a.Account, false) // mpop's default
 	}
 	if !a.Has("password") && !a.Has("token") && !a.given("password") && !a.given("passwordeval") {
 		a.Set("password", config.Pair("netrc", true))

@@ -188,7 +188,7 @@ func (s *server) auth() {
 		s.Drop(o, "OAuth2: set oauth: {provider: ...} and run mailhaul login")
 		s.Unsure = "it logs in with OAuth2: see oauth and mailhaul login"
 	default:
-		rcfile.Auth("2= 3= 4= 8= 9= 5=gssapi")(s.Account, o)
+		rcfile.Auth(s.Account, o, "2= 3= 4= 8= 9= 5=gssapi")
 	}
 }
 
@@ -198,7 +198,7 @@ func (s *server) keep() {
 	days, ok := rcfile.Int(cmp.Or(s.get("num_days_to_leave_on_server").Value, "7"))
 	switch {
 	case !stay:
-		s.Set("keep", config.Word("none"))
+		rcfile.Keep(s.Account, false)
 	case byAge.Value == "true" && ok && days > 0 && days <= 36500:
 		rcfile.KeepDays(s.Account, byAge, days)
 	default:
