@@ -172,26 +172,32 @@ func (a *applier) settleEntry(s Settlement, i Intent) error {
 	return a.putEntry(&e, known)
 }
 
-func (a *applier) entry(k Key) (Entry, bool, error) {
+func (a *applier) entry(k Key) (e Entry, known bool, err error) {
 	v, err := a.entries.get([]byte(k))
-	if err == nil && v == nil {
-		return Entry{}, false, nil
-	}
-	var e Entry
-	if err == nil {
+	if err == nil && v != nil {
 		e, err = decodeEntry(k, v, a.targets.name)
 	}
+	return e, v != nil, entryError(k, err)
+}
+
+func (a *applier) known(k Key) (bool, error) {
+	known, err := a.entries.has([]byte(k))
+	return known, entryError(k, err)
+}
+
+// entryError says which entry an error is about, if there is one.
+func entryError(k Key, err error) error {
 	if err != nil {
-		return Entry{}, false, fmt.Errorf("entry %q: %w", k, err)
+		err = fmt.Errorf("entry %q: %w", k, err)
 	}
-	return e, true, nil
+	return err
 }
 
 func (a *applier) putEntry(e *Entry, known bool) error {
 	const usual = 160 // octets, with one target
 	v, err := appendEntry(make([]byte, 0, usual), e, func(t string) (uint64, error) { return a.targets.number(a.names, t) })
 	if err != nil {
-		return fmt.Errorf("entry %q: %w", e.Key, err)
+		return entryError(e.Key, err)
 	}
 	if !known {
 		if string(e.Key) < string(a.last) {
@@ -200,10 +206,7 @@ func (a *applier) putEntry(e *Entry, known bool) error {
 			a.ahead++
 		}
 	}
-	if err := a.entries.put([]byte(e.Key), v); err != nil {
-		return fmt.Errorf("entry %q: %w", e.Key, err)
-	}
-	return nil
+	return entryError(e.Key, a.entries.put([]byte(e.Key), v))
 }
 
 // put stores in the order of the keys: a page takes many insertions at its end
@@ -215,9 +218,9 @@ func (a *applier) put() error {
 	}
 	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(a.Put[x].Key, a.Put[y].Key) })
 	for _, i := range order {
-		known, err := a.entries.has([]byte(a.Put[i].Key))
+		known, err := a.known(a.Put[i].Key)
 		if err != nil {
-			return fmt.Errorf("entry %q: %w", a.Put[i].Key, err)
+			return err
 		}
 		if err := a.putEntry(&a.Put[i], known); err != nil {
 			return err
@@ -228,9 +231,9 @@ func (a *applier) put() error {
 
 func (a *applier) forget() error {
 	for _, k := range a.Forget {
-		known, err := a.entries.has([]byte(k))
+		known, err := a.known(k)
 		if err != nil {
-			return fmt.Errorf("entry %q: %w", k, err)
+			return err
 		}
 		if known {
 			a.forgotten++
@@ -246,14 +249,11 @@ func (a *applier) forget() error {
 
 func (a *applier) relist() error {
 	for _, k := range a.Gone {
-		known, err := a.entries.has([]byte(k))
+		known, err := a.known(k)
+		if err == nil && known {
+			err = a.putGone(k, a.GoneAt)
+		}
 		if err != nil {
-			return fmt.Errorf("entry %q: %w", k, err)
-		}
-		if !known {
-			continue
-		}
-		if err := a.putGone(k, a.GoneAt); err != nil {
 			return err
 		}
 	}
@@ -301,10 +301,7 @@ func (a *applier) rewrite(k Key, with func(Record) (Record, error)) (known bool,
 	if err == nil {
 		err = a.entries.put([]byte(k), v)
 	}
-	if err != nil {
-		return true, fmt.Errorf("entry %q: %w", k, err)
-	}
-	return true, nil
+	return true, entryError(k, err)
 }
 
 func (a *applier) intend() error {

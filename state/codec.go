@@ -70,17 +70,8 @@ func (r Record) Source() Source {
 	return Source(r[0] >> sourceShift & sourceMask)
 }
 
-// Size is Entry.Size.
-func (r Record) Size() int64 { h, _ := r.head(); return h.size }
-
 // FirstSeen is Entry.FirstSeen.
 func (r Record) FirstSeen() time.Time { h, _ := r.head(); return h.firstSeen }
-
-// Verified is Entry.Verified.
-func (r Record) Verified() time.Time { h, _ := r.head(); return h.verified }
-
-// Deleted is Entry.Deleted.
-func (r Record) Deleted() time.Time { h, _ := r.head(); return h.deleted }
 
 // WasDeleted reports whether Deleted is set; it looks at one byte.
 func (r Record) WasDeleted() bool {

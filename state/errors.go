@@ -46,11 +46,7 @@ func faultsPanic() (undo func()) {
 // an error. It is deferred around calls into bbolt only, so that a defect of a
 // caller is not taken for a damaged file.
 func contain(err *error) {
-	if r := recover(); r != nil {
-		*err = damage(r)
+	if recover() != nil {
+		*err = errPage // the words of the panic are of no use to a person
 	}
 }
-
-// damage is what a panic of bbolt means. Its words ("runtime error: ...") are
-// of no use to the person who reads them.
-func damage(any) error { return fmt.Errorf("%w (a page of it is broken)", ErrNotState) }

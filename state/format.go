@@ -137,12 +137,7 @@ func readVersion(tx *bbolt.Tx) (int, error) {
 func (db *DB) checkBuckets() error {
 	return db.view(func(v *View) error {
 		for _, name := range buckets() {
-			v.guard(func() error {
-				if _, ok, err := v.img.tree(name); err != nil || !ok {
-					return fmt.Errorf("%w (no bucket %s)", ErrNotState, name)
-				}
-				return nil
-			})
+			v.guard(func() error { _, err := v.img.tree(name); return err })
 		}
 		v.each(bucketMeta, func(_, _ []byte) error { return nil })
 		return nil

@@ -80,11 +80,7 @@ func open(ctx context.Context, path string, o Options, version int, steps map[in
 	}
 	if err := db.check(version, steps); err != nil {
 		_ = db.Close()
-		var v *VersionError
-		if errors.As(err, &v) {
-			return nil, err
-		}
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	return db, nil
 }
@@ -99,7 +95,7 @@ func lock(ctx context.Context, path string, o Options) (*DB, error) {
 		}
 		left := time.Until(deadline)
 		if !errors.Is(err, ErrLocked) || left <= 0 {
-			return nil, wrapPath(path, err)
+			return nil, err
 		}
 		t := time.NewTimer(min(lockRetry, left))
 		select {
@@ -142,9 +138,7 @@ func openBolt(path string, readOnly bool) (db *DB, err error) {
 	case err == nil:
 	case errors.Is(err, berrors.ErrTimeout), errors.Is(err, ErrLocked):
 		return nil, ErrLocked
-	case errors.Is(err, ErrNotState):
-		return nil, err
-	case isSystem(err):
+	case errors.Is(err, ErrNotState), isSystem(err):
 		return nil, err
 	default:
 		return nil, ErrNotState // bbolt's words for it ("invalid database") say no more
@@ -186,14 +180,6 @@ func isSystem(err error) bool {
 	return errors.As(err, &pe) || errors.As(err, &se) || isErrno(err)
 }
 
-func wrapPath(path string, err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return err // it names the path already
-	}
-	return fmt.Errorf("%s: %w", path, err)
-}
-
 // Close ends the use of the file and its lock. Idempotent. It waits for open
 // transactions, but not in a file that turned out to be damaged: there only
 // the lock is given up, and bbolt's mapping stays until the process ends.
@@ -214,9 +200,9 @@ func (db *DB) Close() error {
 // contain is for a deferred call around calls into bbolt: see the function of
 // that name.
 func (db *DB) contain(err *error) {
-	if r := recover(); r != nil {
+	if recover() != nil {
 		db.broken.Store(true)
-		*err = damage(r)
+		*err = errPage
 	}
 }
 
@@ -261,7 +247,7 @@ func create(path string, version int) error {
 	}
 	db, err := openBolt(tmp.Name(), false)
 	if err != nil {
-		return wrapPath(tmp.Name(), err)
+		return err
 	}
 	db.bolt.NoSync = true // once, at the end
 	err = db.bolt.Update(func(tx *bbolt.Tx) error { return format(tx, version) })
@@ -269,7 +255,7 @@ func create(path string, version int) error {
 		err = db.bolt.Sync()
 	}
 	if err := errors.Join(err, db.Close()); err != nil {
-		return wrapPath(path, err)
+		return err
 	}
 	if err := place(tmp.Name(), path); err != nil {
 		return err

@@ -285,7 +285,6 @@ func useAll(path string) error {
 		_, err := v.Intents()
 		_, _, _, _, _ = v.Failures(), v.Gone(), v.Runs(), v.Facts(), v.Len()
 		v.Get("x")
-		v.LastListed("x")
 		return errors.Join(err, v.Export(io.Discard))
 	})
 	c := &Change{Intend: []Intent{intent("n", "t")}, Run: &Run{}}

@@ -181,18 +181,17 @@ type tree struct {
 	inline []byte // small buckets lie in the list
 }
 
-// tree returns a bucket of the file; false: there is none of that name.
-func (m image) tree(name string) (tree, bool, error) {
+// tree returns a bucket of the file.
+func (m image) tree(name string) (tree, error) {
 	l, err := tree{img: m, root: m.root}.leafOf([]byte(name))
 	if err != nil {
-		return tree{}, false, err
+		return tree{}, err
 	}
 	i, equal := l.search([]byte(name))
 	if !equal {
-		return tree{}, false, nil
+		return tree{}, fmt.Errorf("%w (no bucket %s)", ErrNotState, name)
 	}
-	t, err := m.nested(l.page, i)
-	return t, true, err
+	return m.nested(l.page, i)
 }
 
 // nested returns the bucket in an element of the list.

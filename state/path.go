@@ -2,10 +2,7 @@ package state
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -23,33 +20,9 @@ func Path(dir, id string) string { return filepath.Join(dir, escape(id)+dbSuffix
 // StatusPath returns the status file of the maildrop id in dir.
 func StatusPath(dir, id string) string { return filepath.Join(dir, escape(id)+statusSuffix) }
 
-// IDs returns the ids of the state files in dir, sorted. A missing dir holds
-// none. Files whose names Path would not produce are left out.
-func IDs(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if os.IsNotExist(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var ids []string
-	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), dbSuffix)
-		if !ok || e.IsDir() {
-			continue
-		}
-		if id, ok := unescape(name); ok {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids, nil
-}
-
 func escape(id string) string {
 	if id == "" {
-		return "%" // never the beginning of a valid escape, so it is free
+		return "%" // no other id gives this
 	}
 	var b strings.Builder
 	for i := range len(id) {
@@ -68,30 +41,4 @@ func plain(c byte) bool {
 		return true
 	}
 	return strings.IndexByte("@._+=,-", c) >= 0
-}
-
-// unescape undoes escape and refuses what escape would not produce.
-func unescape(name string) (string, bool) {
-	if name == "%" {
-		return "", true
-	}
-	var b strings.Builder
-	for rest := name; rest != ""; {
-		if rest[0] != '%' {
-			b.WriteByte(rest[0])
-			rest = rest[1:]
-			continue
-		}
-		if len(rest) < 3 {
-			return "", false
-		}
-		c, err := strconv.ParseUint(rest[1:3], 16, 8)
-		if err != nil {
-			return "", false
-		}
-		b.WriteByte(byte(c))
-		rest = rest[3:]
-	}
-	id := b.String()
-	return id, id != "" && escape(id) == name
 }

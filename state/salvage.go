@@ -34,7 +34,7 @@ func Salvage(path string, w io.Writer) (Salvaged, error) {
 	}
 	defer f.Close()
 	if err := tryLock(f, true); err != nil {
-		return Salvaged{}, wrapPath(path, err)
+		return Salvaged{}, fileError(path, false, err)
 	}
 	b, err := io.ReadAll(f)
 	if err != nil {
@@ -152,13 +152,13 @@ func (s *salvage) free(m meta) (free map[uint64]bool, known bool) {
 	if err != nil {
 		return nil, false
 	}
-	first, n, err := m.freeList(b)
+	ids, err := m.freePages(b)
 	if err != nil {
 		return nil, false
 	}
 	free = map[uint64]bool{m.free: true}
-	for ; n > 0; n, first = n-1, first+8 {
-		free[u64(b[first:])] = true
+	for _, id := range ids {
+		free[id] = true
 	}
 	return free, true
 }

@@ -79,6 +79,19 @@ func readMetas(f io.ReaderAt) (meta, error) {
 	return m[0], nil
 }
 
+// freePages reads the whole list.
+func (m meta) freePages(b []byte) ([]uint64, error) {
+	first, n, err := m.freeList(b)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]uint64, n)
+	for i := range ids {
+		ids[i] = u64(b[first+8*uint64(i):])
+	}
+	return ids, nil
+}
+
 // freeList reads the header of the page with the list of free pages: where in
 // it the list begins, and how long it is. It fits into the page.
 func (m meta) freeList(head []byte) (first, n uint64, err error) {
@@ -135,18 +148,17 @@ func (s *structure) free(m meta) error {
 	if err != nil {
 		return err
 	}
-	first, n, err := m.freeList(b)
+	ids, err := m.freePages(b)
 	if err != nil {
 		return err
 	}
 	if err := s.use(m.free, uint64(len(b)/m.size)); err != nil {
 		return err
 	}
-	for ; n > 0; n-- {
-		if err := s.use(u64(b[first:]), 1); err != nil {
+	for _, id := range ids {
+		if err := s.use(id, 1); err != nil {
 			return err
 		}
-		first += 8
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func TestStructure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, _, err := image{b: good, size: m.size, root: m.root}.tree(bucketEntries)
+	entries, err := image{b: good, size: m.size, root: m.root}.tree(bucketEntries)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestMissingRecord(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "x.db")
 	for _, bucket := range []string{bucketEntries, bucketGone} {
-		tr, _, err := image{b: good, size: m.size, root: m.root}.tree(bucket)
+		tr, err := image{b: good, size: m.size, root: m.root}.tree(bucket)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func TestLeafTooLong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, _, err := image{b: bad, size: m.size, root: m.root}.tree(bucketEntries)
+	entries, err := image{b: bad, size: m.size, root: m.root}.tree(bucketEntries)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,8 +128,8 @@ func (db *DB) openTables(tx *bbolt.Tx) (*tables, error) {
 	for i, field := range []**table{&ts.meta, &ts.entries, &ts.intents, &ts.names, &ts.failures, &ts.gone, &ts.runs, &ts.budget} {
 		name := buckets()[i]
 		b := tx.Bucket([]byte(name))
-		t, ok, err := img.tree(name)
-		if err != nil || !ok || b == nil {
+		t, err := img.tree(name)
+		if err != nil || b == nil {
 			return nil, errPage
 		}
 		*field = &table{sealer: newSealer(name, db.version), db: db, name: name, b: b, cursor: b.Cursor(), tree: t}

@@ -85,7 +85,7 @@ func (v *View) call(fn func(*View) error) (err error) {
 			return
 		}
 		if fault, ok := r.(interface{ Addr() uintptr }); ok && v.img.holds(fault.Addr()) {
-			err = damage(r)
+			err = errPage
 			return
 		}
 		panic(r)
@@ -107,10 +107,7 @@ func (v *View) guard(fn func() error) {
 // value returns nil for what is not there or cannot be read.
 func (v *View) value(bucket string, k []byte) (val []byte) {
 	v.guard(func() error {
-		t, ok, err := v.img.tree(bucket)
-		if err == nil && !ok {
-			err = errPage
-		}
+		t, err := v.img.tree(bucket)
 		if err != nil {
 			return err
 		}
@@ -166,10 +163,7 @@ type reader struct {
 }
 
 func (v *View) reader(bucket string) *reader {
-	t, ok, err := v.img.tree(bucket)
-	if err == nil && !ok {
-		err = errPage
-	}
+	t, err := v.img.tree(bucket)
 	r := &reader{walk: walk{t: t}, sealer: newSealer(bucket, v.db.version), name: bucket, met: new(tally), err: err}
 	if v.tallies != nil {
 		r.want = v.tallies.of(bucket)
@@ -244,9 +238,9 @@ func (v *View) Get(k Key) (Entry, bool) {
 func (v *View) Record(k Key) (r Record) {
 	v.guard(func() error {
 		if v.known == nil {
-			t, ok, err := v.img.tree(bucketEntries)
-			if err != nil || !ok {
-				return errPage
+			t, err := v.img.tree(bucketEntries)
+			if err != nil {
+				return err
 			}
 			v.known = &t
 		}
@@ -298,19 +292,6 @@ func (v *View) Gone() map[Key]time.Time {
 		return nil
 	})
 	return m
-}
-
-// LastListed returns when k was last known to be on the server: the last
-// complete listing, unless k is gone since an earlier one. Zero: not known.
-func (v *View) LastListed(k Key) time.Time {
-	if b := v.value(bucketGone, []byte(k)); b != nil {
-		d := decoder{b: b}
-		return d.time(epoch)
-	}
-	if v.value(bucketEntries, []byte(k)) == nil {
-		return time.Time{}
-	}
-	return v.Facts().LastPoll
 }
 
 // Facts returns what is known of the server.
