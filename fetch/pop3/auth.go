@@ -39,8 +39,7 @@ func (a *attempt) sasl(ctx context.Context) error {
 		a.send(line, "AUTH "+name+" ****")
 		a.hideResponse(initial)
 		err := a.exchange(name, mech, initial, true)
-		var unknown *unknownMechError
-		if errors.As(err, &unknown) {
+		if unknown, ok := errors.AsType[*unknownMechError](err); ok {
 			unknown.secretSent = l.Clear
 		}
 		return err
@@ -110,8 +109,7 @@ func (a *attempt) exchange(name string, mech sasl.Mechanism, initial []byte, inl
 // and each secret in it, since some servers repeat the decoded one.
 func (a *attempt) hideResponse(response []byte) {
 	a.hide = append(a.hide, base64.StdEncoding.EncodeToString(response))
-	parts := strings.FieldsFunc(string(response), func(r rune) bool { return r <= ' ' || r == ',' })
-	for _, p := range parts {
+	for p := range strings.FieldsFuncSeq(string(response), func(r rune) bool { return r <= ' ' || r == ',' }) {
 		p = strings.TrimPrefix(p, "user=")
 		if p != a.login.User && p != "auth=Bearer" {
 			a.hide = append(a.hide, p)
@@ -150,11 +148,7 @@ func decodeChallenge(line []byte) ([]byte, error) {
 	if len(line) == 0 || line[0] != '+' || len(line) > 1 && line[1] != ' ' {
 		return nil, errors.New("neither +OK, -ERR nor a challenge")
 	}
-	text := line[1:]
-	for len(text) > 0 && text[0] == ' ' {
-		text = text[1:]
-	}
-	challenge, err := base64.StdEncoding.DecodeString(string(text))
+	challenge, err := base64.StdEncoding.DecodeString(strings.TrimLeft(string(line[1:]), " "))
 	if err != nil {
 		return nil, errNotBase64
 	}

@@ -107,8 +107,7 @@ func (c *Client) askCapa() error {
 func (c *Client) readCapa() error {
 	c.capaErr = nil
 	_, err := c.status("CAPA", 0)
-	var refused *Error
-	if errors.As(err, &refused) {
+	if _, refused := errors.AsType[*Error](err); refused {
 		c.capaErr = &CapaError{Err: err}
 		c.announced(nil)
 		return nil

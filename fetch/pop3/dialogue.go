@@ -204,11 +204,7 @@ func cutPrefixFold(line []byte, prefix string) ([]byte, bool) {
 	if len(line) < len(prefix) || !strings.EqualFold(string(line[:len(prefix)]), prefix) {
 		return nil, false
 	}
-	rest := line[len(prefix):]
-	for len(rest) > 0 && rest[0] == ' ' {
-		rest = rest[1:]
-	}
-	return rest, true
+	return bytes.TrimLeft(line[len(prefix):], " "), true
 }
 
 // lines reads the rest of a multi-line reply and calls f for each line, which is

@@ -207,8 +207,7 @@ func (e *CapaError) Unwrap() error { return e.Err }
 
 // Refused reports whether it was an -ERR.
 func (e *CapaError) Refused() bool {
-	var refused *Error
-	return errors.As(e.Err, &refused)
+	return errors.As(e.Err, new(*Error))
 }
 
 // QuitError means that the server answered QUIT with -ERR: some of the

@@ -1,7 +1,5 @@
 package pop3
 
-import "regexp"
-
 // Limit is what the refusal of a message means for the other messages.
 type Limit uint8
 
@@ -13,16 +11,10 @@ const (
 	NotAtAll        // a code says that the session gets nothing more
 )
 
-// limitWording is a row of words that servers use in refusals of RETR.
-type limitWording struct {
-	means Limit
-	words *regexp.Regexp
-}
-
 // limitWordings tell a limit on what one may fetch (messages, octets, commands a
 // day) from the refusal of one message. The first row that fits decides. The
 // sources of the words are in the table of the test.
-var limitWordings = []limitWording{
+var limitWordings = []wording[Limit]{
 	// What is wrong with this message, or with its size.
 	{NoLimit, words(`\bno such\b`, `\b(message|mail|item)( \d+)?('s)? (is |was )?(size|too|exceeds|larger|bigger|over|does|already|damaged|unreadable|not found|missing)\b`,
 		`\b(line|header|attachment|nesting|recursion|mime|item|message|mail|file) ?(length|size|depth)\b`, `\btoo (large|big|long|deep)\b`,
@@ -42,24 +34,14 @@ var limitWordings = []limitWording{
 // about time. The code [SYS/TEMP] alone is no limit: Dovecot gives it for one
 // message that it cannot read.
 func (e *Error) Limit() Limit {
-	said, ofMessage := NoLimit, false
-	for _, w := range limitWordings {
-		if w.words.MatchString(e.Text) {
-			said, ofMessage = w.means, w.means == NoLimit
-			break
-		}
-	}
-	switch {
+	switch said, found := meaning(limitWordings, e.Text); {
 	case e.Code == InUse, e.Code == LoginDelay:
 		return NotAtAll
-	case ofMessage:
+	case found && said == NoLimit, e.Code == Auth, e.Code == UTF8, e.Code == SysPerm && said == ForNow:
 		return NoLimit
-	case e.Code == Auth, e.Code == UTF8:
-		return NoLimit
-	case e.Code == SysPerm && said == ForNow:
-		return NoLimit
-	case e.Code == SysTemp && said == NoLimit:
+	case e.Code == SysTemp && !found:
 		return ForNow
+	default:
+		return said
 	}
-	return said
 }

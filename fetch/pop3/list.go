@@ -230,10 +230,7 @@ func parseLIST(line []byte) (num int, size int64, ok bool) {
 
 // number reads a message number or count, after optional spaces.
 func number(line []byte) (n int64, rest []byte, ok bool) {
-	for len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
-		line = line[1:]
-	}
-	return digits(line, 1<<31-1)
+	return digits(bytes.TrimLeft(line, " \t"), 1<<31-1)
 }
 
 func digits(s []byte, limit int64) (n int64, rest []byte, ok bool) {

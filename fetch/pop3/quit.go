@@ -40,8 +40,7 @@ func (c *Client) readQuit() error {
 	if err == nil {
 		_, err = c.status("QUIT", 0)
 	}
-	var refused *Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*Error](err); ok {
 		err = &QuitError{Err: refused}
 	}
 	_ = c.Close() // nothing else is due

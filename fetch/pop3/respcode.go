@@ -1,6 +1,9 @@
 package pop3
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // RespCode is the response code at the head of an -ERR text (RFC 2449 section
 // 8, RFC 3206).
@@ -39,24 +42,14 @@ func parseRespCode(text string) (RespCode, string) {
 	return respCode(strings.ToUpper(inside)), strings.TrimLeft(rest, " ")
 }
 
+var respCodes = map[string]RespCode{
+	"IN-USE": InUse, "LOGIN-DELAY": LoginDelay, "SYS/TEMP": SysTemp, "SYS/PERM": SysPerm, "AUTH": Auth, "UTF8": UTF8,
+}
+
 func respCode(name string) RespCode {
 	first, rest, _ := strings.Cut(name, "/")
 	second, _, _ := strings.Cut(rest, "/")
-	switch {
-	case first == "IN-USE":
-		return InUse
-	case first == "LOGIN-DELAY":
-		return LoginDelay
-	case first == "SYS" && second == "TEMP":
-		return SysTemp
-	case first == "SYS" && second == "PERM":
-		return SysPerm
-	case first == "AUTH":
-		return Auth
-	case first == "UTF8":
-		return UTF8
-	}
-	return Other
+	return cmp.Or(respCodes[first], respCodes[first+"/"+second], Other)
 }
 
 // hintsTemporary reports from the words of a refusal without a known code

@@ -3,8 +3,8 @@ package pop3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"strconv"
 	"time"
 )
 
@@ -38,40 +38,34 @@ func (c *Client) Retrieve(ctx context.Context, msgs []Message, fn RetrieveFunc) 
 // 1939 section 7). A server may refuse it, or send more or less than asked
 // for.
 func (c *Client) Top(ctx context.Context, msgs []Message, lines int, fn RetrieveFunc) error {
-	const guess = 4 << 10
-	return c.run(ctx, func() error {
-		return c.bodies("TOP", msgs, " "+strconv.Itoa(max(lines, 0)), func(m Message) int64 {
-			if m.Size < 0 || lines > 0 {
-				return max(m.Size, guess)
-			}
-			return min(m.Size, guess)
-		}, fn)
-	})
+	return c.run(ctx, func() error { return c.tops(msgs, max(lines, 0), fn) })
 }
 
-func (c *Client) bodies(name string, msgs []Message, suffix string, octets func(Message) int64, fn RetrieveFunc) error {
+func (c *Client) tops(msgs []Message, lines int, fn RetrieveFunc) error {
 	// Octets that are here before a command is sent are no reply to it. Read as
 	// the first reply they would shift all others by one: message 1 under the
 	// UID of message 2.
 	if c.w.queued == c.w.replies && c.w.unasked() {
-		return c.failed(name, errUnsolicited)
+		return c.failed("TOP", errUnsolicited)
 	}
+	const guess = 4 << 10
 	return c.do(batch{
-		n: len(msgs),
-		command: func(dst []byte, i int) []byte {
-			dst = append(append(dst, name...), ' ')
-			return append(strconv.AppendInt(dst, int64(msgs[i].Num), 10), suffix...)
+		n:       len(msgs),
+		command: func(dst []byte, i int) []byte { return fmt.Appendf(dst, "TOP %d %d", msgs[i].Num, lines) },
+		octets: func(i int) int64 {
+			if msgs[i].Size < 0 || lines > 0 {
+				return max(msgs[i].Size, guess)
+			}
+			return min(msgs[i].Size, guess)
 		},
-		octets: func(i int) int64 { return octets(msgs[i]) },
-		reply:  func(i int) error { return c.body(name, msgs[i], fn) },
+		reply: func(i int) error { return c.top(msgs[i], fn) },
 	})
 }
 
-// body reads one reply and hands it to fn.
-func (c *Client) body(name string, m Message, fn RetrieveFunc) error {
-	_, err := c.status(name, m.Num)
-	var refused *Error
-	if errors.As(err, &refused) {
+// top reads one reply and hands it to fn.
+func (c *Client) top(m Message, fn RetrieveFunc) error {
+	_, err := c.status("TOP", m.Num)
+	if _, refused := errors.AsType[*Error](err); refused {
 		if err := fn(m, nil, err); err != nil {
 			return c.stop(err)
 		}
@@ -80,7 +74,7 @@ func (c *Client) body(name string, m Message, fn RetrieveFunc) error {
 	if err != nil {
 		return err
 	}
-	b := c.newBody(name, m)
+	b := c.newBody("TOP", m)
 	ferr := fn(m, b, nil)
 	if err := c.rest(b, ferr); err != nil {
 		return err

@@ -26,13 +26,7 @@ const (
 
 // String names it as people do.
 func (s Security) String() string {
-	switch s {
-	case ImplicitTLS:
-		return "implicit"
-	case STLS:
-		return "stls"
-	}
-	return "none"
+	return [...]string{"implicit", "stls", "none"}[min(s, Plain)]
 }
 
 // Port is the registered one: 995 with TLS from the start (RFC 8314 section
@@ -59,13 +53,7 @@ const (
 
 // String names it as people do.
 func (p Pipelining) String() string {
-	switch p {
-	case PipelineOn:
-		return "on"
-	case PipelineOff:
-		return "off"
-	}
-	return "auto"
+	return [...]string{"auto", "on", "off"}[min(p, PipelineOff)]
 }
 
 // Server is everything that a session needs to know of a server. It is

@@ -20,9 +20,19 @@ const (
 )
 
 // wording is a row of words that servers use in refusals.
-type wording struct {
-	means Refusal
+type wording[T any] struct {
+	means T
 	words *regexp.Regexp
+}
+
+// meaning is that of the first row whose words are in a text; false: of none.
+func meaning[T any](rows []wording[T], text string) (means T, ok bool) {
+	for _, w := range rows {
+		if w.words.MatchString(text) {
+			return w.means, true
+		}
+	}
+	return means, false
 }
 
 // wordings tell what a refused login means by the words of its text, where the
@@ -31,7 +41,7 @@ type wording struct {
 // and again locks an account. So words about the password and the account come before all that
 // sounds like time ("invalid password, please try again"). The sources of the
 // words are in the table of the test.
-var wordings = []wording{
+var wordings = []wording[Refusal]{
 	// What this account does not get.
 	{RefusedAccount, words(`\b(not|un-?) ?available (for|to|in|with|on) (your|you|this|free|trial|basic)\b`, `\blimited to\b`)},
 	// The server's own parts fail: its words about a password are not about ours.
@@ -98,14 +108,7 @@ func (e *Error) ofBinding() bool { return bindingRefused.MatchString(e.Text) }
 
 // words makes one expression of several, whatever their case.
 func words(exprs ...string) *regexp.Regexp {
-	all := ""
-	for i, e := range exprs {
-		if i > 0 {
-			all += "|"
-		}
-		all += e
-	}
-	return regexp.MustCompile("(?i)" + all)
+	return regexp.MustCompile("(?i)" + strings.Join(exprs, "|"))
 }
 
 // Refusal is what e, the refusal of a login, is about: by its response code,
@@ -132,10 +135,6 @@ func (e *Error) ofLogin() bool {
 
 // refusalOf returns what these words of a refused login mean.
 func refusalOf(text string) Refusal {
-	for _, w := range wordings {
-		if w.words.MatchString(text) {
-			return w.means
-		}
-	}
-	return RefusedUnknown
+	means, _ := meaning(wordings, text)
+	return means
 }
