@@ -2,7 +2,6 @@ package state
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 
 	"go.etcd.io/bbolt"
@@ -69,7 +68,7 @@ func (db *DB) compact() (err error) {
 	}
 	db.closing.Store(true)
 	tmp := db.path + ".compact" // the lock on the old file makes it ours
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := durable.Remove(tmp); err != nil {
 		return err
 	}
 	defer os.Remove(tmp) // gone already, if all went well

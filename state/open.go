@@ -97,12 +97,10 @@ func lock(ctx context.Context, path string, o Options) (*DB, error) {
 		if !errors.Is(err, ErrLocked) || left <= 0 {
 			return nil, err
 		}
-		t := time.NewTimer(min(lockRetry, left))
 		select {
 		case <-ctx.Done():
-			t.Stop()
 			return nil, fmt.Errorf("%s: %w", path, ctx.Err())
-		case <-t.C:
+		case <-time.After(min(lockRetry, left)):
 		}
 	}
 }

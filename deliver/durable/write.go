@@ -92,10 +92,15 @@ func writeTemp(path string, data []byte, finish func(*os.File) error, place func
 	if err = write(f, path, data, finish, place); err == nil {
 		return nil
 	}
-	if rerr := os.Remove(f.Name()); !errors.Is(rerr, fs.ErrNotExist) {
-		err = errors.Join(err, rerr)
+	return errors.Join(err, Remove(f.Name()))
+}
+
+// Remove removes a file. That there is none is no error.
+func Remove(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	return nil
 }
 
 func write(f *os.File, path string, data []byte, finish func(*os.File) error, place func(temp, path string) error) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -221,10 +220,7 @@ func (b *batch) Publish(ctx context.Context) []deliver.Result {
 func (b *batch) Abort() error {
 	var errs []error
 	for _, m := range b.staged {
-		err := os.Remove(filepath.Join(b.path, "tmp", m.tmp))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
+		errs = append(errs, durable.Remove(filepath.Join(b.path, "tmp", m.tmp)))
 	}
 	b.staged = nil
 	if err := errors.Join(append(errs, b.close())...); err != nil {

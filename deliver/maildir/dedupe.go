@@ -146,19 +146,14 @@ func (b *dedupeBatch) Divide(n int) deliver.Batch {
 	defer b.mu.Unlock()
 	staged := 0
 	for _, base := range b.has[:n] {
-		staged += b2i(base == "")
+		if base == "" {
+			staged++
+		}
 	}
 	inner := b.inner.divide(staged)
 	first := &dedupeBatch{Batch: inner, inner: inner, d: b.d, has: b.has[:n:n]}
 	b.has = b.has[n:]
 	return first
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // Prepare implements deliver.Batch.

@@ -42,10 +42,3 @@ func classify(err error) deliver.Class {
 	}
 	return deliver.IOError
 }
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}

@@ -40,9 +40,6 @@ func (x *Index) read() error {
 	})
 }
 
-// Len is the number of messages that can be found.
-func (x *Index) Len() int { return len(x.names) }
-
 // Find returns where the message is below the Maildir ("cur/NAME:2,S").
 func (x *Index) Find(receipt string) (where string, ok bool) {
 	at, ok := x.names[receipt]
@@ -68,27 +65,6 @@ func (x *Index) Open(receipt string) (*os.File, error) {
 		return nil, notFound(x.path, receipt)
 	}
 	return os.Open(filepath.Join(x.path, where))
-}
-
-// Open opens one delivered message of the Maildir at path for reading, by its
-// receipt; File.Name is its path. It reads the directories until it is
-// found: for more than a few messages use an Index. The error is fs.ErrNotExist
-// if the message is not in new/ or cur/ any more.
-func Open(path, receipt string) (*os.File, error) {
-	for range 2 { // once more if a mail reader moves it between look and leap
-		where, err := find(path, receipt)
-		if err != nil {
-			return nil, err
-		}
-		if where == "" {
-			break
-		}
-		f, err := os.Open(filepath.Join(path, where))
-		if !errors.Is(err, fs.ErrNotExist) {
-			return f, err
-		}
-	}
-	return nil, notFound(path, receipt)
 }
 
 func notFound(path, receipt string) error {

@@ -13,7 +13,7 @@
 //
 // A Receipt is the delivered name up to HOST: "DATE.R<16 hex>Q<n>", short
 // because the state keeps one a message. With the random bits it names one
-// file of the Maildir, whatever was done to it in new/ or cur/ (Open, Index).
+// file of the Maildir, whatever was done to it in new/ or cur/ (Index).
 package maildir
 
 import (
@@ -148,7 +148,7 @@ func (d *Deliverer) Close() error {
 	if m == nil {
 		return nil
 	}
-	if err := errors.Join(m.Close(), ignoreMissing(os.Remove(m.Name()))); err != nil {
+	if err := errors.Join(m.Close(), durable.Remove(m.Name())); err != nil {
 		return d.failure("", err)
 	}
 	return nil

@@ -98,7 +98,9 @@ func readAll(t testing.TB, path string, subs ...string) (all [][]byte) {
 
 func readOne(t testing.TB, path, receipt string) []byte {
 	t.Helper()
-	f, err := Open(path, receipt)
+	x, err := NewIndex(path)
+	must(t, err)
+	f, err := x.Open(receipt)
 	if err != nil {
 		t.Error(err)
 		return nil

@@ -176,7 +176,7 @@ func (i intent) lookUp() (bool, error) {
 // tmp/, where the next recovery would publish it again.
 func (i intent) found(err error) (deliver.Fate, error) {
 	if err == nil {
-		err = ignoreMissing(os.Remove(filepath.Join(i.path, "tmp", i.tmp)))
+		err = durable.Remove(filepath.Join(i.path, "tmp", i.tmp))
 	}
 	if err != nil {
 		return deliver.Unknown, err

@@ -85,7 +85,8 @@ func (b *batch) plan() (intent, error) {
 	if r.Prefix, err = missingNewlines(b.t.f, size); err != nil {
 		return intent{}, err
 	}
-	if r.Before, err = before(b.t.f, size); err != nil {
+	n := min(size, contextSize)
+	if r.Before, err = checksum(b.t.f, size-n, n); err != nil {
 		return intent{}, err
 	}
 	r.Tail, err = b.spool.tail()
@@ -146,15 +147,8 @@ func missingNewlines(f io.ReaderAt, size int64) (int, error) {
 	return 2, nil
 }
 
-// before returns the checksum of the octets before an offset.
-func before(f io.ReaderAt, offset int64) (uint32, error) {
-	n := min(offset, contextSize)
-	return checksum(f, offset-n, n)
-}
-
 func asDeliverError(err error) *deliver.Error {
-	var e *deliver.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*deliver.Error](err); ok {
 		return e
 	}
 	return ioError(err)

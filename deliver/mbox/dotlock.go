@@ -41,7 +41,7 @@ func takeDotlock(mbox string) (d *dotlock, holder string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	defer func() { err = errors.Join(err, ignoreMissing(os.Remove(temp))) }()
+	defer func() { err = errors.Join(err, durable.Remove(temp)) }()
 	for range 2 {
 		if err = fault.Error("mbox.dotlock"); err == nil {
 			err = os.Link(temp, lock)
@@ -214,14 +214,7 @@ func (d *dotlock) release() error {
 	if !d.ours() {
 		return nil
 	}
-	return ignoreMissing(os.Remove(d.path))
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return durable.Remove(d.path)
 }
 
 // lockNames are the files that taking a dotlock makes for a moment: the lock

@@ -1,10 +1,6 @@
 package mbox
 
-import (
-	"os"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // Open file description locks conflict with the POSIX locks of other programs,
 // but belong to the descriptor: two batches in this process exclude each
@@ -13,9 +9,3 @@ const (
 	setLock = unix.F_OFD_SETLK
 	getLock = unix.F_OFD_GETLK
 )
-
-func fcntlLock(f *os.File) (holder string, err error) { return posixLock(f, setLock, getLock) }
-
-func fcntlUnlock(f *os.File) error {
-	return unix.FcntlFlock(f.Fd(), setLock, &unix.Flock_t{Type: unix.F_UNLCK})
-}

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// posixLock tries to lock the whole file. errHeld means that another program
+// fcntlLock tries to lock the whole file. errHeld means that another program
 // has it; holder then names it as far as the kernel knows.
-func posixLock(f *os.File, set, get int) (holder string, err error) {
-	err = unix.FcntlFlock(f.Fd(), set, &unix.Flock_t{Type: unix.F_WRLCK})
+func fcntlLock(f *os.File) (holder string, err error) {
+	err = unix.FcntlFlock(f.Fd(), setLock, &unix.Flock_t{Type: unix.F_WRLCK})
 	if err == nil {
 		return "", nil
 	}
@@ -21,8 +21,12 @@ func posixLock(f *os.File, set, get int) (holder string, err error) {
 		return "", os.NewSyscallError("fcntl", err)
 	}
 	lk := unix.Flock_t{Type: unix.F_WRLCK}
-	if unix.FcntlFlock(f.Fd(), get, &lk) == nil && lk.Type != unix.F_UNLCK && lk.Pid > 0 {
+	if unix.FcntlFlock(f.Fd(), getLock, &lk) == nil && lk.Type != unix.F_UNLCK && lk.Pid > 0 {
 		return fmt.Sprintf("process %d", lk.Pid), errHeld
 	}
 	return "", errHeld
+}
+
+func fcntlUnlock(f *os.File) error {
+	return unix.FcntlFlock(f.Fd(), setLock, &unix.Flock_t{Type: unix.F_UNLCK})
 }

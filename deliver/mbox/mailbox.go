@@ -100,7 +100,7 @@ func (m *Mailbox) findAt(ctx context.Context, r Receipt, sum [sha256.Size]byte) 
 		place = e.place()
 		found, err := m.has(e, sum)
 		if m.format == MBOXO && !found && err == nil {
-			found, err = m.unchanged(r)
+			found, err = hasSum(m.f, r.Offset, r.Length, r.CRC) // what delivery wrote
 		}
 		isHere = found
 		if err == nil {
@@ -109,15 +109,6 @@ func (m *Mailbox) findAt(ctx context.Context, r Receipt, sum [sha256.Size]byte) 
 		return err
 	})
 	return place, isHere, err
-}
-
-// unchanged reports whether the file has what delivery wrote.
-func (m *Mailbox) unchanged(r Receipt) (bool, error) {
-	crc, err := checksum(m.f, r.Offset, r.Length)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return false, nil
-	}
-	return err == nil && crc == r.CRC, err
 }
 
 func (e entry) place() Place { return Place{Offset: e.start, Length: e.end - e.start, body: e.body} }

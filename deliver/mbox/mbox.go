@@ -33,13 +33,7 @@ const (
 
 // String names it as people do.
 func (f Format) String() string {
-	switch f {
-	case MBOXO:
-		return "mboxo"
-	case MBOXCL2:
-		return "mboxcl2"
-	}
-	return "mboxrd"
+	return [...]string{"mboxrd", "mboxo", "mboxcl2"}[min(f, MBOXCL2)]
 }
 
 // Options says where and how to deliver.
@@ -140,13 +134,11 @@ func (d *Deliverer) lock(ctx context.Context, path string) (*target, error) {
 		return nil, cannotCreate(err)
 	}
 	d.sweep.Do(func() { sweepLocks(path, time.Now()) })
-	return lockFile(ctx, locker{path: path, create: true, timeout: d.opts.LockTimeout, warn: d.warnNoDotlock})
-}
-
-func (d *Deliverer) warnNoDotlock(err error) {
-	d.warning.Do(func() {
-		d.opts.Log.Warn("mbox without a dotlock: its directory cannot be written to", "path", d.opts.Path, "err", err)
-	})
+	return lockFile(ctx, locker{path: path, create: true, timeout: d.opts.LockTimeout, warn: func(err error) {
+		d.warning.Do(func() {
+			d.opts.Log.Warn("mbox without a dotlock: its directory cannot be written to", "path", d.opts.Path, "err", err)
+		})
+	}})
 }
 
 func cannotCreate(err error) *deliver.Error {

@@ -100,7 +100,8 @@ func settleOpen(ctx context.Context, f *os.File, in *intent, shift int64) (deliv
 // searchFrom returns where our region can begin: not before Start, unless the
 // file is another than it was.
 func searchFrom(f *os.File, in *intent) (int64, error) {
-	kept, err := keptBefore(f, in)
+	n := min(in.Start, contextSize)
+	kept, err := hasSum(f, in.Start-n, n, in.Before)
 	if err != nil || !kept {
 		return 0, err
 	}
@@ -110,20 +111,7 @@ func searchFrom(f *os.File, in *intent) (int64, error) {
 // matches reports whether the message is in the file, at its offset moved by
 // shift.
 func matches(f *os.File, in *intent, shift int64) (bool, error) {
-	crc, err := checksum(f, in.Offset+shift, in.Length)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return false, nil
-	}
-	return err == nil && crc == in.CRC, err
-}
-
-// keptBefore reports whether the file still has the content before our region.
-func keptBefore(f *os.File, in *intent) (bool, error) {
-	crc, err := before(f, in.Start)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return false, nil
-	}
-	return err == nil && crc == in.Before, err
+	return hasSum(f, in.Offset+shift, in.Length, in.CRC)
 }
 
 // unfinishedElsewhere finds an unfinished region that was moved by shift,

@@ -250,3 +250,13 @@ func checksum(f io.ReaderAt, offset, length int64) (uint32, error) {
 	}
 	return h.Sum32(), err
 }
+
+// hasSum reports whether a span of a file has this CRC-32C. A file that ends
+// within it has not.
+func hasSum(f io.ReaderAt, offset, length int64, want uint32) (bool, error) {
+	crc, err := checksum(f, offset, length)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, nil
+	}
+	return err == nil && crc == want, err
+}

@@ -20,10 +20,7 @@ const (
 
 // String names it as people do.
 func (l LineEnds) String() string {
-	if l == CRLF {
-		return "crlf"
-	}
-	return "lf"
+	return [...]string{"lf", "crlf"}[min(l, CRLF)]
 }
 
 // Options describe one command. They are not changed after New.

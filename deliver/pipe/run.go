@@ -61,23 +61,19 @@ func readTo(f *os.File) int64 {
 // await waits for the command and ends it when its time is over: why says
 // so. err is the command's own end.
 func (d *Deliverer) await(ctx context.Context, cmd *exec.Cmd, ended <-chan error) (why, err error) {
-	timeout := time.NewTimer(d.o.Timeout)
-	defer timeout.Stop()
 	select {
 	case err := <-ended:
 		return nil, err
-	case <-timeout.C:
+	case <-time.After(d.o.Timeout):
 		why = fmt.Errorf("not done after %s", d.o.Timeout)
 	case <-ctx.Done():
 		why = fmt.Errorf("interrupted: %w", ctx.Err())
 	}
 	endGroup(cmd, false)
-	grace := time.NewTimer(d.o.Grace)
-	defer grace.Stop()
 	select {
 	case err = <-ended:
 		endGroup(cmd, true) // children that outlived it
-	case <-grace.C:
+	case <-time.After(d.o.Grace):
 		endGroup(cmd, true)
 		err = <-ended
 	}

@@ -53,8 +53,7 @@ func connect(ctx context.Context, o *Options) (*conn, *deliver.Error) {
 
 // plainly leaves out of an error of net what stands before it anyway.
 func plainly(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Err
 	}
 	return err
@@ -166,9 +165,8 @@ func (c *conn) handshake(ctx context.Context) *deliver.Error {
 	c.arm(min(c.o.Timeout, connectTimeout))
 	tc := tls.Client(c.nc, c.o.tlsConfig())
 	if err := tc.HandshakeContext(ctx); err != nil {
-		var untrusted *tls.CertificateVerificationError
 		cause := TLSFailed
-		if errors.As(err, &untrusted) {
+		if errors.As(err, new(*tls.CertificateVerificationError)) {
 			cause = Untrusted
 		}
 		return c.o.failure(deliver.Unavailable, "TLS", errors.New(clean(err.Error())), cause)

@@ -29,13 +29,7 @@ const (
 
 // String names it as people do.
 func (s Security) String() string {
-	switch s {
-	case StartTLS:
-		return "starttls"
-	case ImplicitTLS:
-		return "implicit"
-	}
-	return "none"
+	return [...]string{"starttls", "implicit", "none"}[min(s, NoTLS)]
 }
 
 // Options describe one relay. They are not changed after New.

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver"
@@ -217,10 +218,5 @@ func either(later bool, now, never verdict) verdict {
 }
 
 func contains(text string, words ...string) bool {
-	for _, w := range words {
-		if strings.Contains(text, w) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 }
