@@ -46,7 +46,7 @@ func checkRoundTrip(t *testing.T, message []byte, format Format, body io.Reader)
 	if err := s.spill(); err != nil {
 		t.Fatal(err)
 	}
-	m := Mailbox{f: s.f, format: format}
+	m := Mailbox{f: s.f.File, format: format}
 	var got [][]byte
 	err = scan(context.Background(), s.f, 0, s.size, format, func(e entry) error {
 		if len(got) == 0 {

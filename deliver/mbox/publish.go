@@ -127,7 +127,7 @@ func (b *batch) write(ctx context.Context) error {
 		if err := errors.Join(ctx.Err(), fault.Error("mbox.write")); err != nil {
 			return err
 		}
-		n, err := io.CopyN(b.t.f, b.spool.f, min(left, chunk)) // copy_file_range where there is one
+		n, err := io.CopyN(b.t.f, b.spool.f.File, min(left, chunk)) // copy_file_range where there is one
 		if err != nil {
 			return err
 		}

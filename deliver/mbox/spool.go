@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
 	"sync"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	tempfile "github.com/mailhaul/mailhaul/deliver/spool"
 )
 
 // spoolMemory is how much of a spool is not written to its file.
@@ -21,7 +21,7 @@ const spoolMemory = 256 << 10
 // mbox, one after the other. What does not fit into memory is in a file, which
 // has no name (where the system allows), so a killed process leaves nothing.
 type spool struct {
-	f      *os.File
+	f      *tempfile.File
 	inFile int64  // octets in f
 	buf    []byte // what follows them
 	summed int    // octets of buf that crc and chain cover
@@ -56,7 +56,7 @@ type staged struct {
 }
 
 func newSpool(dir string) (*spool, error) {
-	f, err := openTemp(dir)
+	f, err := tempfile.Create(dir, "mailhaul-*")
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (s *spool) close() error {
 	s.r.Reset(nil) // holds the last message's reader
 	workspaces.Put(s.workspace)
 	s.buf, s.workspace = nil, nil
-	return errors.Join(s.f.Close(), removeTemp(s.f.Name()))
+	return s.f.Close()
 }
 
 // checksums returns the CRC-32C of a message in the spool, and that of the

@@ -51,17 +51,3 @@ func notWritable(err error) bool {
 
 // full reports whether there is no room left on the file system.
 func full(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
-
-// openTemp opens a temporary file without a name.
-func openTemp(dir string) (*os.File, error) {
-	f, err := os.CreateTemp(dir, "mailhaul-*")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-func removeTemp(string) error { return nil }

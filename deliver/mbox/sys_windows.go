@@ -28,8 +28,3 @@ func fcntlUnlock(*os.File) error { return nil }
 
 // full reports whether there is no room left on the file system.
 func full(err error) bool { return errors.Is(err, windows.ERROR_DISK_FULL) }
-
-// openTemp opens a temporary file; an open one cannot be removed here.
-func openTemp(dir string) (*os.File, error) { return os.CreateTemp(dir, "mailhaul-*") }
-
-func removeTemp(name string) error { return os.Remove(name) }

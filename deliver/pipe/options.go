@@ -28,8 +28,6 @@ type Options struct {
 	// Command is the program, absolute or looked up in PATH, and its
 	// arguments.
 	Command []string
-	// Dir is the command's working directory; empty: ours.
-	Dir string
 	// Env are further "NAME=value" for its environment, which is otherwise
 	// PATH, HOME, USER, LOGNAME, LANG, LC_ALL, TZ and TMPDIR as we have them,
 	// and SENDER, RECIPIENT, MAILHAUL_ACCOUNT and MAILHAUL_UID.
@@ -44,11 +42,6 @@ type Options struct {
 	// Grace is how long the group has between SIGTERM and SIGKILL, and how
 	// long output held open by a background process is waited for; zero: 5 s.
 	Grace time.Duration
-	// OutputCap is how many bytes of standard output and error are kept for
-	// the error text; zero: 4 KiB. The rest is read and dropped.
-	OutputCap int
-	// SpoolDir is where messages are staged; empty: os.TempDir.
-	SpoolDir string
 	// Logger gets warnings. Nil: none.
 	Logger *slog.Logger
 }
@@ -59,9 +52,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Grace <= 0 {
 		o.Grace = 5 * time.Second
-	}
-	if o.OutputCap <= 0 {
-		o.OutputCap = 4 << 10
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -40,12 +40,15 @@ func (d *Deliverer) Begin(context.Context) (deliver.Batch, error) {
 	}
 	path, err := exec.LookPath(d.o.Command[0])
 	if err == nil {
-		path, err = filepath.Abs(path) // Options.Dir must not move it
+		path, err = filepath.Abs(path)
 	}
 	if err != nil {
 		return nil, d.startError(err)
 	}
-	return &batch{d: d, path: path}, nil
+	return &batch{d: d, path: path, Batch: spool.Batch{
+		Intent:  deliver.Intent{Kind: Kind, Data: []byte(path)},
+		Refused: func(err error) error { return d.failure(deliver.Later, err) },
+	}}, nil
 }
 
 // Close does nothing: no command outlives Publish. Idempotent.
@@ -57,57 +60,18 @@ func Recover(context.Context, deliver.Intent) (deliver.Fate, error) {
 	return deliver.Unknown, nil
 }
 
-// batch is usually one message. Nothing of it needs to be durable: until the
-// command has ended well the message is on the server it came from, and an
-// intent that a crash leaves means "deliver again" (Recover).
 type batch struct {
+	spool.Batch
 	d    *Deliverer
 	path string
-	msgs []staged
-}
-
-type staged struct {
-	env deliver.Envelope
-	msg *staging
 }
 
 // Add stages one message in an unlinked file.
 func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) error {
-	m := staged{env: e}
-	m.env.Recipients = slices.Clone(e.Recipients)
-	m.msg = &staging{Spool: spool.Spool{Dir: b.d.o.SpoolDir, Pool: b.d.pool}, crlf: b.d.o.LineEnds == CRLF}
-	if err := m.msg.fill(ctx, body); err != nil {
-		_ = m.msg.Discard()
-		return err
-	}
-	b.msgs = append(b.msgs, m)
-	return nil
-}
-
-// Prepare returns the intents.
-func (b *batch) Prepare(context.Context) ([]deliver.Intent, error) {
-	out := make([]deliver.Intent, len(b.msgs))
-	for i := range out {
-		out[i] = deliver.Intent{Kind: Kind, Data: []byte(b.path)}
-	}
-	return out, nil
-}
-
-// Publish runs the command for each message.
-func (b *batch) Publish(ctx context.Context) []deliver.Result {
-	defer b.Abort() //nolint:errcheck // unlinked files: nothing depends on their end
-	return spool.Publish(ctx, len(b.msgs), func(err error) error { return b.d.failure(deliver.Later, err) },
-		func(i int) deliver.Result { return deliver.Result{Err: b.d.run(ctx, b.path, &b.msgs[i])} })
-}
-
-// Abort drops what was added. Idempotent.
-func (b *batch) Abort() error {
-	var errs []error
-	for i := range b.msgs {
-		errs = append(errs, b.msgs[i].msg.Discard())
-	}
-	b.msgs = nil
-	return errors.Join(errs...)
+	e.Recipients = slices.Clone(e.Recipients)
+	m := &staging{Spool: spool.Spool{Pool: b.d.pool}, crlf: b.d.o.LineEnds == CRLF}
+	return b.Stage(&m.Spool, func() error { return m.fill(ctx, body) },
+		func(ctx context.Context) deliver.Result { return deliver.Result{Err: b.d.run(ctx, b.path, &e, m)} })
 }
 
 // staging is one message with the line ends that the command wants. It is staged

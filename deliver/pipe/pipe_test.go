@@ -284,7 +284,8 @@ func TestLineEnds(t *testing.T) {
 
 // TestNoSpool: staging that fails is an I/O error, and leaves the batch usable.
 func TestNoSpool(t *testing.T) {
-	d := New(Options{Command: []string{"cat"}, SpoolDir: "/does/not/exist"})
+	t.Setenv("TMPDIR", "/does/not/exist")
+	d := New(Options{Command: []string{"cat"}})
 	b, err := d.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -17,15 +17,15 @@ import (
 // run gives one message to the command and waits for its end. The command's
 // input is a file and no pipe: if we are killed while it reads, it still sees
 // the whole message, and delivers no half of it.
-func (d *Deliverer) run(ctx context.Context, path string, m *staged) error {
-	in, size, err := m.msg.File()
+func (d *Deliverer) run(ctx context.Context, path string, e *deliver.Envelope, m *staging) error {
+	in, size, err := m.File()
 	if err != nil {
 		return d.failure(deliver.IOError, fmt.Errorf("spool: %w", err))
 	}
-	out := &capped{max: d.o.OutputCap}
+	out := &capped{}
 	cmd := &exec.Cmd{
-		Path: path, Args: d.o.Command, Dir: d.o.Dir,
-		Env:   environ(os.Getenv, &d.o, &m.env),
+		Path: path, Args: d.o.Command,
+		Env:   environ(os.Getenv, &d.o, e),
 		Stdin: in, Stdout: out, Stderr: out,
 		WaitDelay: d.o.Grace,
 	}
@@ -46,7 +46,7 @@ func (d *Deliverer) run(ctx context.Context, path string, m *staged) error {
 		}
 		return d.failure(class, fmt.Errorf("%w; the message may have been delivered%s", why, said(out)))
 	}
-	return d.judge(cmd, err, m.env.Recipients == nil && !d.took.Load(), readTo(in) >= size, out)
+	return d.judge(cmd, err, e.Recipients == nil && !d.took.Load(), readTo(in) >= size, out)
 }
 
 // readTo is how far the command has read: it shares the file's position.

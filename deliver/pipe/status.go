@@ -46,15 +46,17 @@ func statusName(status int) string {
 	return ""
 }
 
+// maxOutput is how much of a command's output is kept for the text of an error.
+const maxOutput = 4 << 10
+
 // capped keeps the first bytes that are written to it and counts the rest.
 type capped struct {
 	buf     []byte
-	max     int
 	dropped int64
 }
 
 func (c *capped) Write(p []byte) (int, error) {
-	n := min(len(p), c.max-len(c.buf))
+	n := min(len(p), maxOutput-len(c.buf))
 	c.buf = append(c.buf, p[:n]...)
 	c.dropped += int64(len(p) - n)
 	return len(p), nil

@@ -14,12 +14,9 @@ import (
 // maxReceipt is what deliver.Result allows.
 const maxReceipt = 255
 
-// batch is usually one message. Nothing of it needs to be durable: until the
-// relay has taken a message it is on the server it came from, and an intent
-// that a crash leaves means "deliver again" (Recover).
 type batch struct {
-	d    *Deliverer
-	msgs []staged
+	spool.Batch
+	d *Deliverer
 }
 
 type staged struct {
@@ -35,41 +32,11 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 	if len(to) == 0 && len(e.Served) == 0 {
 		return b.d.o.failure(deliver.Later, "", errors.New("no recipient for this message"), NoRecipient)
 	}
-	m := staged{env: e, to: to, fixed: e.Recipients == nil}
+	m := &staged{env: e, to: to, fixed: e.Recipients == nil}
 	m.env.Recipients, m.env.Served = nil, slices.Clone(e.Served)
-	m.msg = &wire{Spool: spool.Spool{Dir: b.d.o.SpoolDir, Pool: b.d.pool}}
-	if err := m.msg.fill(ctx, body); err != nil {
-		_ = m.msg.Discard()
-		return err
-	}
-	b.msgs = append(b.msgs, m)
-	return nil
-}
-
-// Prepare returns the intents.
-func (b *batch) Prepare(context.Context) ([]deliver.Intent, error) {
-	out := make([]deliver.Intent, len(b.msgs))
-	for i := range out {
-		out[i] = deliver.Intent{Kind: Kind, Data: []byte(b.d.o.name())}
-	}
-	return out, nil
-}
-
-// Publish sends the messages.
-func (b *batch) Publish(ctx context.Context) []deliver.Result {
-	defer b.Abort() //nolint:errcheck // unlinked files: nothing depends on their end
-	return spool.Publish(ctx, len(b.msgs), func(err error) error { return b.d.o.failure(deliver.Later, "", err, CauseOther) },
-		func(i int) deliver.Result { return b.d.send(ctx, &b.msgs[i]) })
-}
-
-// Abort drops what was added. Idempotent.
-func (b *batch) Abort() error {
-	var errs []error
-	for i := range b.msgs {
-		errs = append(errs, b.msgs[i].msg.Discard())
-	}
-	b.msgs = nil
-	return errors.Join(errs...)
+	m.msg = &wire{Spool: spool.Spool{Pool: b.d.pool}}
+	return b.Stage(&m.msg.Spool, func() error { return m.msg.fill(ctx, body) },
+		func(ctx context.Context) deliver.Result { return b.d.send(ctx, m) })
 }
 
 // send delivers one message over the kept connection, or over a new one if

@@ -66,8 +66,6 @@ type Options struct {
 	// FinalTimeout bounds the wait for the reply to the final dot; zero: 10
 	// minutes. Giving up earlier is what makes duplicates.
 	FinalTimeout time.Duration
-	// SpoolDir is where messages over 256 KiB are staged; empty: os.TempDir.
-	SpoolDir string
 	// Logger gets warnings and, at debug level, the relay's replies. Nil:
 	// none.
 	Logger *slog.Logger

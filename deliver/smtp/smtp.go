@@ -38,7 +38,10 @@ func (d *Deliverer) Begin(ctx context.Context) (deliver.Batch, error) {
 		}
 	default: // the last batch is being published: there is one
 	}
-	return &batch{d: d}, nil
+	return &batch{d: d, Batch: spool.Batch{
+		Intent:  deliver.Intent{Kind: Kind, Data: []byte(d.o.name())},
+		Refused: func(err error) error { return d.o.failure(deliver.Later, "", err, CauseOther) },
+	}}, nil
 }
 
 // ensure returns c if it can be used, else a new connection.

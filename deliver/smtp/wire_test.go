@@ -23,14 +23,17 @@ func (p pieces) Read(b []byte) (int, error) { return p.Reader.Read(b[:min(len(b)
 
 func encoded(t testing.TB, r io.Reader, chunk int) (octets []byte, s *wire) {
 	t.Helper()
-	s = &wire{Spool: spool.Spool{Dir: t.TempDir()}}
+	s = &wire{}
 	if err := s.fill(context.Background(), pieces{r, chunk}); err != nil {
 		t.Fatal(err)
 	}
-	octets, err := io.ReadAll(s.Reader())
-	if err != nil {
-		t.Fatal(err)
+	if front := s.Front(); front != nil {
+		var err error
+		if octets, err = io.ReadAll(front); err != nil {
+			t.Fatal(err)
+		}
 	}
+	octets = append(octets, s.Tail...)
 	if err := s.Discard(); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@
 package spool
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -30,19 +29,16 @@ type buffers struct{ chunk, tail []byte }
 // NewPool returns a pool for two batches of one message.
 func NewPool() Pool { return make(Pool, 2) }
 
-// Spool holds one message. The zero value with Dir and Pool set is ready for Fill.
+// Spool holds one message. The zero value with Pool set is ready for Fill.
 type Spool struct {
-	// Dir is where a large message goes; empty: os.TempDir.
-	Dir string
 	// Pool has the buffers until Discard; nil: they are new.
 	Pool Pool
 	// Tail is what is in memory: it follows what is in the file.
 	Tail []byte
 
 	buf  *buffers
-	file *os.File
-	path string // set while the file has a name (Windows)
-	inf  int64  // bytes in file
+	file *File
+	inf  int64 // bytes in file
 }
 
 // Fill reads body to its end. put appends to Tail what stands for the bytes
@@ -78,14 +74,11 @@ func (s *Spool) Fill(ctx context.Context, body io.Reader, put func([]byte)) erro
 // flush moves what is in memory to the file.
 func (s *Spool) flush() error {
 	if s.file == nil {
-		f, err := os.CreateTemp(s.Dir, "mailhaul-spool-*")
+		f, err := Create("", "mailhaul-spool-*")
 		if err != nil {
 			return err
 		}
 		s.file = f
-		if os.Remove(f.Name()) != nil { // Windows removes no open file
-			s.path = f.Name()
-		}
 	}
 	n, err := s.file.Write(s.Tail)
 	s.inf += int64(n)
@@ -101,14 +94,6 @@ func (s *Spool) Front() *io.SectionReader {
 	return io.NewSectionReader(s.file, 0, s.inf)
 }
 
-// Reader reads the message from its start.
-func (s *Spool) Reader() io.Reader {
-	if s.file == nil {
-		return bytes.NewReader(s.Tail)
-	}
-	return io.MultiReader(s.Front(), bytes.NewReader(s.Tail))
-}
-
 // File puts all of the message into the file, at whose start the next read
 // begins, and returns it with its size. It belongs to the Spool.
 func (s *Spool) File() (f *os.File, size int64, err error) {
@@ -116,7 +101,7 @@ func (s *Spool) File() (f *os.File, size int64, err error) {
 		return nil, 0, err
 	}
 	_, err = s.file.Seek(0, io.SeekStart)
-	return s.file, s.inf, err
+	return s.file.File, s.inf, err
 }
 
 // Discard releases the file and the buffers. Idempotent.
@@ -133,32 +118,6 @@ func (s *Spool) Discard() error {
 		return nil
 	}
 	err := s.file.Close()
-	if s.path != "" {
-		err = errors.Join(err, os.Remove(s.path))
-	}
 	s.file = nil
 	return err
-}
-
-// Publish publishes n messages, one after the other. After an error that stops the
-// target the others are not sent and get the same error, and after the end of ctx
-// the one that refused makes of it.
-func Publish(ctx context.Context, n int, refused func(error) error, send func(i int) deliver.Result) []deliver.Result {
-	out := make([]deliver.Result, n)
-	var stop error
-	for i := range out {
-		switch {
-		case stop != nil:
-			out[i].Err = stop
-		case ctx.Err() != nil:
-			out[i].Err = refused(ctx.Err())
-		default:
-			out[i] = send(i)
-		}
-		var derr *deliver.Error
-		if errors.As(out[i].Err, &derr) && derr.Stops() {
-			stop = &deliver.Error{Class: derr.Class, Err: derr.Err}
-		}
-	}
-	return out
 }

@@ -81,7 +81,7 @@ var layers = map[string][]string{
 	"deliver/fault":         {},
 	"deliver/delivertest":   {"deliver", "deliver/fault"},
 	"deliver/maildir":       {"deliver", "deliver/durable", "deliver/fault"},
-	"deliver/mbox":          {"deliver", "deliver/durable", "deliver/fault"},
+	"deliver/mbox":          {"deliver", "deliver/durable", "deliver/fault", "deliver/spool"},
 	"deliver/spool":         {"deliver"},
 	"deliver/smtp":          {"deliver", "deliver/spool", "deliver/durable", "deliver/fault"},
 	"deliver/smtp/smtptest": {"fetch/pop3/pop3test"},
