@@ -44,18 +44,19 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 	row("last complete listing", term.Stamp(f.LastPoll))
 	row("last login", strings.TrimSpace(term.Stamp(f.LastLogin)+" "+f.AuthName))
 	row("unlisted entries", len(v.Gone()))
-	noPipelining, noCapa := session.ServerQuirks(&f, time.Now())
-	if f.NoPipelining {
-		row("server quirk", "cannot take several commands at once (pipelining): one at a time until "+term.Stamp(noPipelining))
-	}
-	if f.NoCapa {
-		row("server quirk", "cannot answer what it can do (CAPA): not asked until "+term.Stamp(noCapa))
-	}
-	if until := session.UTF8Quirk(&f, time.Now()); !until.IsZero() {
-		row("server quirk", "refused UTF8 or broke the session at it: sessions are without it until "+term.Stamp(until))
-	}
-	if until := session.BindingQuirk(&f, time.Now()); !until.IsZero() {
-		row("server quirk", "could not verify the channel binding of SCRAM: without it until "+term.Stamp(until))
+	quirks := session.QuirksOf(&f, time.Now())
+	for _, q := range []struct {
+		until time.Time
+		text  string
+	}{
+		{quirks.NoPipelining, "cannot take several commands at once (pipelining): one at a time until "},
+		{quirks.NoCapa, "cannot answer what it can do (CAPA): not asked until "},
+		{quirks.NoUTF8, "refused UTF8 or broke the session at it: sessions are without it until "},
+		{quirks.NoBinding, "could not verify the channel binding of SCRAM: without it until "},
+	} {
+		if !q.until.IsZero() {
+			row("server quirk", q.text+term.Stamp(q.until))
+		}
 	}
 	for k, fs := range v.Failures() {
 		for _, x := range fs {
@@ -108,9 +109,8 @@ func showAccountJSON(e *call, a *config.Account, v *state.View) error {
 	f := v.Facts()
 	row := jsonline.State{Account: a.Name, ID: a.ID, Entries: v.Len(), LastListing: f.LastPoll, LastLogin: f.LastLogin,
 		Auth: f.AuthName, Unlisted: len(v.Gone()), Failures: []jsonline.Failure{}, Targets: []string{}, Runs: []state.Run{}}
-	row.NoPipelining, row.NoCapa = session.ServerQuirks(&f, time.Now())
-	row.NoUTF8 = session.UTF8Quirk(&f, time.Now())
-	row.NoBinding = session.BindingQuirk(&f, time.Now())
+	quirks := session.QuirksOf(&f, time.Now())
+	row.NoPipelining, row.NoCapa, row.NoUTF8, row.NoBinding = quirks.NoPipelining, quirks.NoCapa, quirks.NoUTF8, quirks.NoBinding
 	for k, list := range v.Failures() {
 		for _, x := range list {
 			row.Failures = append(row.Failures, jsonline.Failure{UID: k.UID(), Nth: k.Nth(), Failure: x})

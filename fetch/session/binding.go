@@ -6,18 +6,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
-	"github.com/mailhaul/mailhaul/state"
 )
-
-// BindingQuirk is until when a server that announces channel binding and cannot
-// verify it gets logins without; zero if there is no such quirk on record.
-func BindingQuirk(f *state.Facts, now time.Time) time.Time {
-	until := f.NoBindingAt.Add(recheckAfter)
-	if f.NoBinding && until.After(now) {
-		return until
-	}
-	return time.Time{}
-}
 
 // Unbound leaves out the logins with channel binding, for a server that
 // announces one that it cannot verify. As long as that is a guess, only SCRAM

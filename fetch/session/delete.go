@@ -37,25 +37,24 @@ func (s *Session) DeleteAndQuit(ctx context.Context, seen []plan.Item, list []po
 	}
 	next := 0
 	var accepted []state.Key
-	var kept refusals
+	var kept []error
 	msgs := make([]pop3.Message, len(pending))
 	for i := range pending {
 		msgs[i] = pending[i].Message
 	}
 	err := s.Client.DeleteAndQuit(ctx, msgs, func(_ pop3.Message, refused error) error {
-		d := &pending[next]
-		next++
 		if refused != nil {
-			kept.add(refused)
-			return nil
+			kept = append(kept, refused)
+		} else {
+			accepted = append(accepted, pending[next].Key)
 		}
-		accepted = append(accepted, d.Key)
+		next++
 		return nil
 	})
-	if kept.n > 0 {
-		j.Note(kept.note())
+	if len(kept) > 0 {
+		j.Note(refusalNote(kept))
 	}
-	if len(pending) > kept.n {
+	if len(pending) > len(kept) {
 		s.m.Book.Facts.List = state.ListDigest{} // as Apply does, see there
 	}
 	if err == nil {
@@ -87,25 +86,14 @@ func (s *Session) notDeleted(asked []state.Key, err error) (Deletions, error) {
 	return Deletions{Asked: asked}, &UnconfirmedError{err}
 }
 
-// refusals are the DELE commands of a session that the server refused.
-type refusals struct {
-	n     int
-	first error
-}
-
-func (f *refusals) add(err error) {
-	if f.n++; f.n == 1 {
-		f.first = err
+// refusalNote reports the refused DELE commands of a session in one line. Whether
+// the messages stay is not known: some of these refusals are about a message that
+// another program deleted meanwhile.
+func refusalNote(refused []error) string {
+	if len(refused) == 1 {
+		return fmt.Sprintf("the server refused to delete 1 message: %v; it is delivered, and is deleted later if it is still listed", refused[0])
 	}
-}
-
-// note says it in one line. Whether the messages stay is not known: some of
-// these refusals are about a message that another program deleted meanwhile.
-func (f *refusals) note() string {
-	if f.n == 1 {
-		return fmt.Sprintf("the server refused to delete 1 message: %v; it is delivered, and is deleted later if it is still listed", f.first)
-	}
-	return fmt.Sprintf("the server refused to delete %d messages, the first: %v; they are delivered, and are deleted later if they are still listed", f.n, f.first)
+	return fmt.Sprintf("the server refused to delete %d messages, the first: %v; they are delivered, and are deleted later if they are still listed", len(refused), refused[0])
 }
 
 // spareDuplicates leaves out messages that share their UID with one that stays. The

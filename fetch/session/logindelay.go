@@ -75,10 +75,8 @@ func AwaitLogin(ctx context.Context, f *state.Facts, now time.Time, most time.Du
 
 // sleep waits, but not longer than ctx.
 func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

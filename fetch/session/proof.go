@@ -47,10 +47,7 @@ func (s *Session) proveDeletions(ctx context.Context, p *plan.Plan, res *Result)
 
 // spareUnproven leaves only what may be deleted without a comparison.
 func (s *Session) spareUnproven(p *plan.Plan, neverReused bool) {
-	p.Delete = slices.DeleteFunc(p.Delete, func(it plan.Item) bool {
-		e, ok := s.m.Book.Entry(it.Key)
-		return !ok || mustCompare(&e, neverReused && !p.Repeated)
-	})
+	p.Delete = slices.DeleteFunc(p.Delete, func(it plan.Item) bool { return s.m.Book.mustCompare(it.Key, neverReused && !p.Repeated) })
 }
 
 // unproven are the messages to compare, as far as the limits allow, and sure the
@@ -58,12 +55,11 @@ func (s *Session) spareUnproven(p *plan.Plan, neverReused bool) {
 func (s *Session) unproven(p *plan.Plan, neverReused bool) (items []plan.Item, sure map[state.Key]bool, err error) {
 	sure = make(map[state.Key]bool)
 	for i := range p.Delete {
-		it := &p.Delete[i]
-		if e, ok := s.m.Book.Entry(it.Key); ok && !mustCompare(&e, neverReused) {
+		if it := p.Delete[i]; s.m.Book.mustCompare(it.Key, neverReused) {
+			items = append(items, it)
+		} else {
 			sure[it.Key] = true
-			continue
 		}
-		items = append(items, *it)
 	}
 	for i := range p.Skip {
 		// What this run deleted may be on its way out still.
@@ -148,17 +144,20 @@ func (s *Session) Compared() map[state.Key]bool { return s.names.compared }
 // be deleted: those that are the same as what was delivered.
 func (s *Session) BeyondDoubt(ctx context.Context, items, rows []plan.Item) ([]plan.Item, error) {
 	trusted := plan.NeverReused(plan.Messages(rows)) && !slices.ContainsFunc(rows, func(it plan.Item) bool { return it.Key.Nth() > 0 })
-	needsLook := func(it plan.Item) bool {
-		e, ok := s.m.Book.Entry(it.Key)
-		return !ok || mustCompare(&e, trusted)
+	var sure, unproven []plan.Item
+	for _, it := range items {
+		if s.m.Book.mustCompare(it.Key, trusted) {
+			unproven = append(unproven, it)
+		} else {
+			sure = append(sure, it)
+		}
 	}
-	if !slices.ContainsFunc(items, needsLook) {
+	if len(unproven) == 0 {
 		return items, nil
 	}
-	sure := slices.DeleteFunc(slices.Clone(items), needsLook)
-	found, err := s.names.compare(ctx, slices.DeleteFunc(slices.Clone(items), func(it plan.Item) bool { return !needsLook(it) }), s.m.suspects.doubtful)
+	found, err := s.names.compare(ctx, unproven, s.m.suspects.doubtful)
 	if err != nil {
 		return nil, err
 	}
-	return append(sure, slices.DeleteFunc(items, func(it plan.Item) bool { return !found.same[it.Key] })...), nil
+	return append(sure, slices.DeleteFunc(unproven, func(it plan.Item) bool { return !found.same[it.Key] })...), nil
 }

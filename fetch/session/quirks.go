@@ -26,24 +26,27 @@ type quirk struct {
 // at each run; to try again costs one session.
 const recheckAfter = 30 * 24 * time.Hour
 
-// ServerQuirks forgets quirks that were detected too long ago, and returns until when the
-// rest holds; zero where there is none.
-func ServerQuirks(f *state.Facts, now time.Time) (noPipelining, noCapa time.Time) {
-	until := func(fact *bool, at time.Time) time.Time {
+// Quirks are until when the quirks of a server that are on record hold; zero where
+// there is none.
+type Quirks struct{ NoPipelining, NoCapa, NoUTF8, NoBinding time.Time }
+
+// QuirksOf returns those that were not detected too long ago.
+func QuirksOf(f *state.Facts, now time.Time) Quirks {
+	until := func(quirk bool, at time.Time) time.Time {
 		until := at.Add(recheckAfter)
-		if *fact = *fact && until.After(now) && !plan.Future(at, now); *fact {
+		if quirk && until.After(now) && !plan.Future(at, now) {
 			return until
 		}
 		return time.Time{}
 	}
-	return until(&f.NoPipelining, f.NoPipeliningAt), until(&f.NoCapa, f.NoCapaAt)
+	return Quirks{until(f.NoPipelining, f.NoPipeliningAt), until(f.NoCapa, f.NoCapaAt), until(f.NoUTF8, f.NoUTF8At), until(f.NoBinding, f.NoBindingAt)}
 }
 
 // Recheck forgets the quirks that were detected too long ago.
 func Recheck(f *state.Facts, now time.Time) {
-	ServerQuirks(f, now)
-	f.NoUTF8 = !UTF8Quirk(f, now).IsZero()
-	f.NoBinding = !BindingQuirk(f, now).IsZero()
+	q := QuirksOf(f, now)
+	f.NoPipelining, f.NoCapa = !q.NoPipelining.IsZero(), !q.NoCapa.IsZero()
+	f.NoUTF8, f.NoBinding = !q.NoUTF8.IsZero(), !q.NoBinding.IsZero()
 }
 
 // noteNoPipelining notes that the server cannot take commands ahead of its

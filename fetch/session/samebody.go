@@ -70,10 +70,11 @@ func (s Sums) like(e *state.Entry, traced bool) likeness {
 	return otherMessage
 }
 
-// mustCompare reports whether a message that was delivered may be deleted only
-// after a comparison. A person who trusts an imported list has decided that.
-func mustCompare(e *state.Entry, neverReused bool) bool {
-	return e.Source == state.Fetched && (e.ByHeader || !neverReused)
+// mustCompare reports whether a message may be deleted only after a comparison.
+// A person who trusts an imported list has decided that.
+func (b *Book) mustCompare(k state.Key, neverReused bool) bool {
+	e, ok := b.Entry(k)
+	return !ok || e.Source == state.Fetched && (e.ByHeader || !neverReused)
 }
 
 // likeness looks for a message among all that were delivered under its
@@ -99,15 +100,6 @@ func (n *identity) likeness(k state.Key, s Sums) likeness {
 		}
 	}
 	return found
-}
-
-// compareBodies retrieves messages that are known and compares them. It stores
-// nothing.
-func (n *identity) compareBodies(ctx context.Context, items []plan.Item, doubt func(*plan.Item, error)) ([]likeness, error) {
-	out := make([]likeness, len(items))
-	err := n.lookAt(ctx, items, func(i int, s Sums) { out[i] = n.likeness(items[i].Key, s) },
-		func(i int, why error) { doubt(&items[i], why) })
-	return out, err
 }
 
 // lookAt retrieves messages for their sums alone. Fn is not called for one that
@@ -156,7 +148,9 @@ type comparison struct{ same, other map[state.Key]bool }
 func (n *identity) compare(ctx context.Context, items []plan.Item, doubt func(*plan.Item, error)) (comparison, error) {
 	out := comparison{make(map[state.Key]bool), make(map[state.Key]bool)}
 	n.book.Journal.Log.Info("comparing with what was delivered", "messages", len(items))
-	found, err := n.compareBodies(ctx, items, doubt)
+	found := make([]likeness, len(items))
+	err := n.lookAt(ctx, items, func(i int, s Sums) { found[i] = n.likeness(items[i].Key, s) },
+		func(i int, why error) { doubt(&items[i], why) })
 	if err != nil {
 		return out, err
 	}

@@ -61,8 +61,7 @@ func (l *serverLimit) refused(it plan.Item, err error) (held bool) {
 }
 
 func limitOf(err error) pop3.Limit {
-	var said *pop3.Error
-	if errors.As(err, &said) {
+	if said, ok := errors.AsType[*pop3.Error](err); ok {
 		return said.Limit()
 	}
 	return pop3.NoLimit

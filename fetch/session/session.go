@@ -38,7 +38,8 @@ type Tally struct {
 
 // New joins what the sessions of a run need. Zero octets a second: no limit.
 func New(d *Dialer, b *Book, s *commit.Side, octetsPerSecond int64) *Maildrop {
-	return &Maildrop{Dialer: d, Book: b, Side: s, suspects: newSuspects(d, s.Ledger), meter: newMeter(s.Journal, octetsPerSecond)}
+	return &Maildrop{Dialer: d, Book: b, Side: s, meter: newMeter(s.Journal, octetsPerSecond),
+		suspects: &suspects{dialer: d, ledger: s.Ledger, broke: make(map[state.Key]int), near: make(map[state.Key]bool)}}
 }
 
 // Session is one POP3 session: list, plan, retrieve, delete, quit.

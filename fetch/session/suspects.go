@@ -51,10 +51,6 @@ type tries struct {
 	fruitless int // of them, the last in a row that brought nothing
 }
 
-func newSuspects(d *Dialer, l *ledger.Ledger) *suspects {
-	return &suspects{dialer: d, ledger: l, broke: make(map[state.Key]int), near: make(map[state.Key]bool)}
-}
-
 // brokenError is the end of a session at one message.
 type brokenError struct {
 	*ledger.MessageError
@@ -183,8 +179,7 @@ func (s *suspects) note(e *brokenError, brought bool) {
 // afterBroken decides how to go on after a session that ended with an error:
 // with another one, or with the error that is left.
 func (s *suspects) afterBroken(res *Result, err error) (again bool, left error) {
-	var e *brokenError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*brokenError](err); ok {
 		again = s.brokeAt(e, res)
 		return again, s.cause
 	}

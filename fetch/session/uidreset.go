@@ -162,7 +162,7 @@ func (n *identity) match(ctx context.Context, unknown []plan.Item, lost *lostEnt
 // equal one with a size that does not fit. Else they would be delivered twice.
 func (n *identity) matchContents(ctx context.Context, open []plan.Item, lost *lostEntries) (found []state.Entry, err error) {
 	err = n.lookAt(ctx, open, func(i int, s Sums) {
-		if e := lost.taken(func(e *state.Entry) bool { return s.like(e, false) == sameMessage }); e != nil {
+		if e := lost.taken(func(e state.Entry) bool { return s.like(&e, false) == sameMessage }); e != nil {
 			e.Key, e.Asked = open[i].Key, false
 			found = append(found, *e)
 		}
@@ -175,28 +175,28 @@ func (l *lostEntries) shown(p *state.Fingerprint, listed int64) *state.Entry {
 	if p == nil {
 		return nil
 	}
-	of := l.byPrint[*p]
-	i := slices.IndexFunc(of, func(e state.Entry) bool { return sizeFits(e.Size, listed) })
+	return l.takenOf(*p, func(e state.Entry) bool { return sizeFits(e.Size, listed) })
+}
+
+// taken takes an entry that fits.
+func (l *lostEntries) taken(fits func(state.Entry) bool) *state.Entry {
+	for p := range l.byPrint {
+		if e := l.takenOf(p, fits); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+func (l *lostEntries) takenOf(p state.Fingerprint, fits func(state.Entry) bool) *state.Entry {
+	of := l.byPrint[p]
+	i := slices.IndexFunc(of, fits)
 	if i < 0 {
 		return nil
 	}
 	e := of[i]
-	l.byPrint[*p] = slices.Delete(slices.Clone(of), i, i+1)
+	l.byPrint[p] = slices.Delete(slices.Clone(of), i, i+1)
 	return &e
-}
-
-// taken takes an entry that fits.
-func (l *lostEntries) taken(fits func(*state.Entry) bool) *state.Entry {
-	for p, of := range l.byPrint {
-		for i := range of {
-			if fits(&of[i]) {
-				e := of[i]
-				l.byPrint[p] = slices.Delete(slices.Clone(of), i, i+1)
-				return &e
-			}
-		}
-	}
-	return nil
 }
 
 // mayHold reports whether a message of this size may be among those that are

@@ -2,11 +2,8 @@ package session
 
 import (
 	"errors"
-	"time"
 
-	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
-	"github.com/mailhaul/mailhaul/state"
 )
 
 // UTF8 says when the UTF8 command is sent.
@@ -22,28 +19,12 @@ const (
 
 // String names it as people do.
 func (u UTF8) String() string {
-	switch u {
-	case UTF8On:
-		return "on"
-	case UTF8Off:
-		return "off"
-	}
-	return "auto"
+	return [...]string{"auto", "on", "off"}[min(u, UTF8Off)]
 }
 
 // The UTF8 command (RFC 6856) is sent wherever it is announced: without it some
 // servers refuse messages with 8-bit headers, and Courier sends a text of its
 // own in their place, with no error at all.
-
-// UTF8Quirk is until when a server that refuses UTF8, or breaks the session at
-// it, gets sessions without; zero if there is no such quirk on record.
-func UTF8Quirk(f *state.Facts, now time.Time) time.Time {
-	until := f.NoUTF8At.Add(recheckAfter)
-	if f.NoUTF8 && until.After(now) && !plan.Future(f.NoUTF8At, now) {
-		return until
-	}
-	return time.Time{}
-}
 
 // sendsUTF8 reports whether the next session is to ask for UTF8.
 func (d *Dialer) sendsUTF8() bool {
