@@ -1,5 +1,7 @@
 package pop3
 
+import _ "embed"
+
 // Limit is what the refusal of a message means for the other messages.
 type Limit uint8
 
@@ -11,23 +13,13 @@ const (
 	NotAtAll        // a code says that the session gets nothing more
 )
 
+//go:embed limitwords.txt
+var limitWords string
+
 // limitWordings tell a limit on what one may fetch (messages, octets, commands a
 // day) from the refusal of one message. The first row that fits decides. The
 // sources of the words are in the table of the test.
-var limitWordings = []wording[Limit]{
-	// What is wrong with this message, or with its size.
-	{NoLimit, words(`\bno such\b`, `\b(message|mail|item)( \d+)?('s)? (is |was )?(size|too|exceeds|larger|bigger|over|does|already|damaged|unreadable|not found|missing)\b`,
-		`\b(line|header|attachment|nesting|recursion|mime|item|message|mail|file) ?(length|size|depth)\b`, `\btoo (large|big|long|deep)\b`,
-		`\blevels? of\b`, `\bcorrupt`, `\bdeleted\b`, `\b(parse|decode|convert|decrypt|decompress)`)},
-	{Exhausted, words(`\bexceed`, `\blimit`, `\bquota`, `\bbandwidth`, `\bthrottl`, `\btoo (many|much|often|fast|soon|quick\w*|frequent\w*)\b`, `\bfrequen(t|cy|tly)\b`,
-		`\btomorrow\b`, `\bdaily\b`, `\b(per|a|each|for|next|to) ?(the )?(day|hour|minute)\b`, `\b(per|each) session\b`, `\btoday\b`, `\b(24|twenty-four) ?h`, `\ballowance\b`, `\bmax(imum)? (number|amount|downloads?|messages?|traffic|transfers?|retr\w*)\b`,
-		`\brate\b`, `\bexhausted\b`, `\bslow down\b`, `\bhourly\b`, `\boverlimit\b`,
-		// GBK in the escapes of an Error, then UTF-8: "too frequent", "exceeds", "upper limit"
-		`\\xcc\\xab\\xc6\\xb5\\xb7\\xb1`, `\\xb3\\xac\\xb9\\xfd`, `\\xc9\\xcf\\xcf\\xde`, `频繁`, `超过`, `超出`, `上限`, `限制`,
-		`überschritten`, `\bzu viele\b`, `dépass`, `\btrop de\b`, `\bdemasiad[oa]s\b`, `лимит`, `превышен`)},
-	{ForNow, words(`\b(try|trying|retry|come back|again)\b.{0,20}\b(later|again|in \d+|after|shortly|soon)\b`, `\blater\b`, `\btemporar`, `\bwait\b`, `\bbusy\b`, `\boverload`,
-		`\bin use\b`, `\b(mailbox|maildrop|account|user)( is)? locked\b`, `\bunavailable\b`, `\bnot available\b`, `\bmaintenance\b`, `\bshut(ting)? ?down\b`, `\bat this time\b`, `\bright now\b`, `\bminutes?\b`, `\bhours?\b`)},
-}
+var limitWordings = readWordings(limitWords, map[string]Limit{"message": NoLimit, "limit": Exhausted, "for now": ForNow})
 
 // Limit is what e, the refusal of RETR or TOP, means for other messages: by words
 // about one message or about a limit, then by the response code, then by words
