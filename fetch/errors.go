@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/mailhaul/mailhaul/deliver"
@@ -42,10 +43,8 @@ var worst = [...]Exit{ExitConfig, ExitAuth, ExitProtocol, ExitIO, ExitCannotWrit
 // Worst returns the code that stands for several accounts' outcomes.
 func Worst(codes []Exit) Exit {
 	for _, w := range worst {
-		for _, c := range codes {
-			if c == w {
-				return w
-			}
+		if slices.Contains(codes, w) {
+			return w
 		}
 	}
 	return ExitOK

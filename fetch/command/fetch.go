@@ -283,7 +283,8 @@ func (e *call) fetcher() *fetch.Fetcher {
 // printer prints a line or an object for each account that finishes.
 type printer struct {
 	*call
-	mu sync.Mutex
+	onlyJSON bool // the log has the rest
+	mu       sync.Mutex
 }
 
 // Report implements fetch.Reporter.
@@ -301,6 +302,9 @@ func (p *printer) print(s *fetch.Summary) {
 		_ = writeSummaryJSON(p.call, s)
 	case !p.out.Quiet || s.Err != nil:
 		writeLine(p.out.Out, s)
+	}
+	if p.onlyJSON {
+		return
 	}
 	if s.Err != nil && !errors.Is(s.Err, context.Canceled) {
 		mail := s.Mail()

@@ -99,7 +99,7 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	}
 	f.Reporter = reporters{l.status, l.watch}
 	if e.out.JSON {
-		f.Reporter = reporters{l.status, l.watch, &jsonLines{call: e}}
+		f.Reporter = reporters{l.status, l.watch, &printer{call: e, onlyJSON: true}}
 	}
 	loop := &schedule.Loop{Reload: reload, RunAll: now,
 		Planned:   func(t *schedule.Task, next time.Time) { l.status.Planned(t.Name, next) },
@@ -259,20 +259,4 @@ func restart(err error) error { return exit.Config(advice.Give(err, advice.Resta
 // tellStatus gives systemd a line for `systemctl status`.
 func (l *loopRun) tellStatus() {
 	l.manager.Status(watch.StatusLine(l.status.All()))
-}
-
-// jsonLines prints an object for each run that ends.
-type jsonLines struct {
-	*call
-	mu sync.Mutex
-}
-
-// Report implements fetch.Reporter.
-func (p *jsonLines) Report(e fetch.Event) {
-	if e.Summary == nil {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_ = writeSummaryJSON(p.call, e.Summary)
 }

@@ -61,7 +61,7 @@ type committer struct {
 // its own, which ends a grace time after ctx.
 func (s *Side) start(ctx context.Context, cancel context.CancelCauseFunc) *committer {
 	if s.later.rows == nil {
-		s.later = newPostponed()
+		s.later = postponed{rows: make(map[*Target][]*plan.Item), well: make(map[*Target]bool)}
 	}
 	c := &committer{
 		side:    s,

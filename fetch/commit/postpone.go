@@ -19,10 +19,6 @@ type postponed struct {
 	well map[*Target]bool // it has taken something
 }
 
-func newPostponed() postponed {
-	return postponed{rows: make(map[*Target][]*plan.Item), well: make(map[*Target]bool)}
-}
-
 // taken notes that the target takes messages.
 func (p postponed) taken(t *Target) {
 	p.well[t] = true

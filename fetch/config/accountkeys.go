@@ -73,7 +73,7 @@ func runKeys(a *Account) []Row {
 		On("jitter", "a tenth of every", "longest random delay that loop adds to a start", Duration(0), &a.Schedule.Jitter),
 		On("before", "", "command to run before the server is contacted", Command(), &a.Before),
 		On("after", "", "command to run at the end of every run", Command(), &a.After),
-		On("alert", "", "how to notify someone when the account keeps failing", mapping("a mapping", freshAlert(), alertKeys, checkAlert), &a.Alert),
+		On("alert", "", "how to notify someone when the account keeps failing", mapping("a mapping", Alert{After: day}, alertKeys, checkAlert), &a.Alert),
 		On("id", "user@host", "name of the account's state", stateID(), &a.ID),
 		On("enabled", "true", "whether the account is fetched when no account is named", Boolean(), &a.Enabled),
 	}

@@ -31,12 +31,11 @@ func pin() Kind[[32]byte] {
 	})
 }
 
-func parseAddr(_ *walker, text string) (netip.Addr, error) {
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return a, errors.New("wants an IP address")
+func parseAddr(text string) (a netip.Addr, err error) {
+	if a, err = netip.ParseAddr(text); err != nil {
+		err = errors.New("wants an IP address")
 	}
-	return a, nil
+	return a, err
 }
 
 // keep decodes all, none, or the rules.
@@ -89,7 +88,7 @@ func envelope() Kind[header.Envelope] {
 
 // fieldName decodes the name of a header field (RFC 5322 section 2.2).
 func fieldName() Kind[string] {
-	return parsed("a header field's name", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
+	return Parsed("a header field's name", func(s string) (string, error) {
 		s = strings.TrimSuffix(s, ":")
 		bad := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }
 		if s == "" || strings.ContainsFunc(s, bad) {
@@ -98,8 +97,6 @@ func fieldName() Kind[string] {
 		return s, nil
 	})
 }
-
-func freshAlert() Alert { return Alert{After: day} }
 
 func checkAlert(w *walker, path string, n *yaml.Node, _ *Alert) {
 	if !w.has(path, "command") && !w.has(path, "webhook") && !w.has(path, "ping") {
@@ -132,7 +129,7 @@ func stateID() Kind[string] {
 
 // cron decodes a cron expression.
 func cron() Kind[func(time.Time) time.Time] {
-	return parsed("a cron expression", schema{"type": "string"}, func(_ *walker, s string) (func(time.Time) time.Time, error) {
+	return Parsed("a cron expression", func(s string) (func(time.Time) time.Time, error) {
 		fields := strings.Fields(s)
 		if !strings.HasPrefix(s, "@") && (len(fields) < 5 || len(fields) > 7) {
 			return nil, fmt.Errorf("wants a cron expression of five fields, such as \"*/5 * * * *\"")

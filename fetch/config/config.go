@@ -281,7 +281,7 @@ func accountName(s string) bool {
 // loopbackAddress decodes host:port on this machine: metrics have no
 // authentication.
 func loopbackAddress() Kind[string] {
-	return parsed("a loopback address such as 127.0.0.1:9110", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
+	return Parsed("a loopback address such as 127.0.0.1:9110", func(s string) (string, error) {
 		host, port, err := net.SplitHostPort(s)
 		if err != nil || !validPort(port) {
 			return "", errors.New("wants host:port, such as 127.0.0.1:9110")

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -107,7 +108,7 @@ func (w *walker) walk(path string, n *yaml.Node, table []Row, hidden bool) {
 	}
 	names := tableNames(table)
 	for _, name := range found.names {
-		if contains(names, name) || path == "" && strings.HasPrefix(name, "x-") {
+		if slices.Contains(names, name) || path == "" && strings.HasPrefix(name, "x-") {
 			continue
 		}
 		w.unknown(path, name, found.of[name].key, names, hidden)
@@ -131,14 +132,14 @@ func (w *walker) unknown(path, name string, n *yaml.Node, names []string, hidden
 		w.errorf(n, path, "unknown key (is a space missing after a colon?)")
 	default:
 		hint := DidYouMean(name, names)
-		if s := synonym(name); hint == "" && s != "" && contains(names, s) {
+		if s := synonym(name); hint == "" && s != "" && slices.Contains(names, s) {
 			hint = fmt.Sprintf(" (did you mean %q?)", s)
 		}
 		switch {
 		case hint != "":
-		case path == "" && contains(tableNames(accountKeys(new(Account), nil)), name):
+		case path == "" && slices.Contains(tableNames(accountKeys(new(Account), nil)), name):
 			hint = " here: it belongs to an account, or to defaults"
-		case path != "" && contains(tableNames(configKeys(new(Config), nil)), name):
+		case path != "" && slices.Contains(tableNames(configKeys(new(Config), nil)), name):
 			hint = " here: it belongs to the top level of the file"
 		}
 		w.errorf(n, join(path, name), "unknown key%s", hint)

@@ -75,13 +75,17 @@ func choiceOf[T any](words, names string, values ...T) Kind[T] {
 				return values[i], true
 			}
 		}
-		shown := ""
-		if plainKey(got) {
-			shown = fmt.Sprintf(", not %q", got)
-		}
-		w.errorf(n, path, "wants %s%s%s", words, shown, meantValue(strings.ToLower(got), list))
+		w.errorf(n, path, "%v", notOneOf(words, got, meantValue(strings.ToLower(got), list)))
 		return none, false
 	}}
+}
+
+// notOneOf is the message for a word that is not in a list.
+func notOneOf(words, got, hint string) error {
+	if plainKey(got) {
+		hint = fmt.Sprintf(", not %q%s", got, hint)
+	}
+	return fmt.Errorf("wants %s%s", words, hint)
 }
 
 func anys(list []string) []any {

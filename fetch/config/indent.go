@@ -118,8 +118,5 @@ func oneOf(list []int) string {
 	for _, n := range list {
 		words = append(words, fmt.Sprint(n))
 	}
-	if n := len(words) - 1; n > 0 {
-		return strings.Join(words[:n], ", ") + " or " + words[n]
-	}
-	return words[0]
+	return Or(words)
 }

@@ -299,8 +299,6 @@ func Command() Kind[[]string] {
 	return args
 }
 
-func contains(list []string, s string) bool { return slices.Contains(list, s) }
-
 // Assignment decodes NAME=VALUE.
 func Assignment() Kind[string] {
 	return parsed("NAME=VALUE", schema{"type": "string", "pattern": "^[^=]+="}, func(_ *walker, s string) (string, error) {

@@ -135,25 +135,17 @@ func (s *netrcScanner) keyword() (string, error) {
 }
 
 func (s *netrcScanner) skipLine() {
-	if i := strings.IndexByte(s.rest, '\n'); i >= 0 {
-		s.advance(i + 1)
-		return
-	}
-	s.advance(len(s.rest))
+	line, _, _ := strings.Cut(s.rest, "\n")
+	s.advance(min(len(line)+1, len(s.rest)))
 }
 
 // skipMacro passes the rest of a macdef, to the first empty line.
 func (s *netrcScanner) skipMacro() {
 	for s.skipLine(); s.rest != ""; s.skipLine() {
-		if line := leadingLine(s.rest); strings.TrimRight(line, "\r") == "" {
+		if line, _, _ := strings.Cut(s.rest, "\n"); strings.TrimRight(line, "\r") == "" {
 			return
 		}
 	}
-}
-
-func leadingLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
 }
 
 // token returns the next token, quoted or not.
@@ -192,13 +184,8 @@ func (s *netrcScanner) quoted() (string, error) {
 }
 
 func unescape(c byte) byte {
-	switch c {
-	case 'n':
-		return '\n'
-	case 'r':
-		return '\r'
-	case 't':
-		return '\t'
+	if i := strings.IndexByte("nrt", c); i >= 0 {
+		return "\n\r\t"[i]
 	}
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -55,7 +56,7 @@ func oauthKeys(o *OAuth) []Row {
 
 // redirect decodes the address that the browser comes back to.
 func redirect() Kind[string] {
-	return parsed("an http URL of this machine without a port", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
+	return Parsed("an http URL of this machine without a port", func(s string) (string, error) {
 		u, err := url.Parse(s)
 		if err != nil || u.Scheme != "http" || u.Port() != "" || u.RawQuery != "" || u.Fragment != "" ||
 			u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
@@ -67,27 +68,13 @@ func redirect() Kind[string] {
 
 // providerKind decodes the name of a preset.
 func providerKind() Kind[string] {
-	return parsed("a provider's name", schema{"type": "string"}, func(w *walker, s string) (string, error) {
+	return Parsed("a provider's name", func(s string) (string, error) {
 		known := append([]string{"custom"}, provider.Names()...)
-		if !contains(known, s) {
-			return "", &unknownWord{known, s}
+		if !slices.Contains(known, s) {
+			return "", notOneOf("one of "+strings.Join(known, ", "), s, DidYouMean(s, known))
 		}
 		return s, nil
 	})
-}
-
-// unknownWord is the message for a word that is not in a list.
-type unknownWord struct {
-	known []string
-	got   string
-}
-
-func (e *unknownWord) Error() string {
-	shown := ""
-	if plainKey(e.got) {
-		shown = ", not \"" + e.got + "\""
-	}
-	return "wants one of " + strings.Join(e.known, ", ") + shown + DidYouMean(e.got, e.known)
 }
 
 // of completes a copy for an account: o may be shared with others through

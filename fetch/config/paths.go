@@ -54,9 +54,7 @@ func xdg(name, fallback string) (string, error) {
 
 // Path decodes a path: expanded, absolute and clean.
 func Path() Kind[string] {
-	return parsed("a path", schema{"type": "string"}, func(w *walker, s string) (string, error) {
-		return w.path(s)
-	})
+	return parsed("a path", schema{"type": "string"}, (*walker).path)
 }
 
 // path expands s and makes it absolute from the directory of the file.
@@ -152,8 +150,7 @@ func Roots(path string) (*x509.CertPool, error) {
 
 // Brief takes the operation out of a file error; the path stays.
 func Brief(err error) error {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
 		return fmt.Errorf("%s: %w", pe.Path, pe.Err)
 	}
 	return err

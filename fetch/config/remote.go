@@ -66,7 +66,7 @@ func (r *Remote) routeKeys() []Row {
 		On("proxy", "", "proxy to connect through, as socks5://HOST:PORT or http://HOST:PORT (CONNECT)",
 			either(proxyURL("a URL, or a mapping of url, user, password"), pointer(proxyMapping())), &r.Route.Proxy),
 		On("tunnel", "", "command whose standard input and output are the connection", Command(), &r.Route.Tunnel),
-		On("bind", "", "local IP address to connect from", parsed("an IP address", schema{"type": "string"}, parseAddr), &r.Route.Bind),
+		On("bind", "", "local IP address to connect from", Parsed("an IP address", parseAddr), &r.Route.Bind),
 	}
 }
 

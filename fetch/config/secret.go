@@ -256,8 +256,7 @@ func readSecret(path string, private bool) (string, error) {
 
 // reason leaves the operation and path out of a file error: Source has them.
 func reason(err error) error {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
 		return pe.Err
 	}
 	return err

@@ -45,8 +45,7 @@ func commandError(ctx context.Context, err error, stderr, secret string) error {
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	}
-	var xe *exec.Error
-	if errors.As(err, &xe) {
+	if xe, ok := errors.AsType[*exec.Error](err); ok {
 		err = xe.Err
 	}
 	said := strings.TrimSpace(stderr)

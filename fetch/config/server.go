@@ -85,9 +85,7 @@ func ValidHost(s string) bool {
 
 // HostPort decodes host or host:port.
 func HostPort() Kind[Server] {
-	return parsed("host or host:port", schema{"type": "string"}, func(_ *walker, s string) (Server, error) {
-		return ParseServer(s)
-	})
+	return Parsed("host or host:port", ParseServer)
 }
 
 // HostPortOrSocket decodes host:port or the path of a socket.
@@ -103,7 +101,7 @@ func HostPortOrSocket() Kind[Server] {
 
 // HostName decodes the name of a host.
 func HostName() Kind[string] {
-	return parsed("a host name", schema{"type": "string"}, func(_ *walker, s string) (string, error) {
+	return Parsed("a host name", func(s string) (string, error) {
 		if !ValidHost(s) {
 			return "", errors.New("is not a host name")
 		}
@@ -155,7 +153,7 @@ func parseProxy(s string) (*Proxy, error) {
 }
 
 func proxyURL(words string) Kind[*Proxy] {
-	return parsed(words, schema{"type": "string"}, func(_ *walker, s string) (*Proxy, error) { return parseProxy(s) })
+	return Parsed(words, parseProxy)
 }
 
 func proxyMapping() Kind[Proxy] {

@@ -38,30 +38,12 @@ func ParseSize(s string) (int64, error) {
 
 // sizeUnit returns the bytes of a unit, 0 for one it does not know.
 func sizeUnit(u string) (int64, error) {
-	switch strings.ToLower(u) {
-	case "", "b":
-		return 1, nil
-	case "kb":
-		return 1e3, nil
-	case "mb":
-		return 1e6, nil
-	case "gb":
-		return 1e9, nil
-	case "tb":
-		return 1e12, nil
-	case "kib":
-		return 1 << 10, nil
-	case "mib":
-		return 1 << 20, nil
-	case "gib":
-		return 1 << 30, nil
-	case "tib":
-		return 1 << 40, nil
-	case "k", "m", "g", "t":
-		p := strings.ToUpper(u)
+	p := strings.ToUpper(u)
+	if p != "" && strings.Contains("KMGT", p) {
 		return 0, fmt.Errorf("%s can mean two things: write %sB (thousands) or %siB (1024s)", u, p, p)
 	}
-	return 0, nil
+	return map[string]int64{"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+		"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}[p], nil
 }
 
 // size decodes a number of bytes, at least one.

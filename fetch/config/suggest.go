@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +27,7 @@ func DidYouMean(got string, words []string) string {
 // and other keys call it.
 func meantValue(got string, words []string) string {
 	for _, s := range [][2]string{{"starttls", "stls"}, {"stls", "starttls"}, {"ssl", "implicit"}, {"tls", "implicit"}, {"oauth2", "xoauth2"}} {
-		if s[0] == got && contains(words, s[1]) {
+		if s[0] == got && slices.Contains(words, s[1]) {
 			return fmt.Sprintf(" (did you mean %q?)", s[1])
 		}
 	}
@@ -61,25 +62,24 @@ func distance(a, b string) int {
 	return last[len(b)]
 }
 
-// synonym names our key for what other programs call it.
+// synonyms are keys of ours, each with what other programs call it.
+var synonyms = map[string]string{
+	"server":   "host hostname port poll",
+	"user":     "username login",
+	"password": "pass passwd passwordeval password_command",
+	"tls":      "ssl starttls tls_starttls",
+	"every":    "interval delay",
+	"keep":     "delete leave nokeep",
+	"deliver":  "destination delivery mda",
+	"pin":      "fingerprint sslfingerprint tls_fingerprint",
+}
+
+// synonym is our key for what other programs call it.
 func synonym(key string) string {
-	switch key {
-	case "host", "hostname", "port", "poll":
-		return "server"
-	case "username", "login":
-		return "user"
-	case "pass", "passwd", "passwordeval", "password_command":
-		return "password"
-	case "ssl", "starttls", "tls_starttls":
-		return "tls"
-	case "interval", "delay":
-		return "every"
-	case "delete", "leave", "nokeep":
-		return "keep"
-	case "destination", "delivery", "mda":
-		return "deliver"
-	case "fingerprint", "sslfingerprint", "tls_fingerprint":
-		return "pin"
+	for ours, theirs := range synonyms {
+		if slices.Contains(strings.Fields(theirs), key) {
+			return ours
+		}
 	}
 	return ""
 }

@@ -38,21 +38,24 @@ func Digest(list []pop3.Message, targets []string) state.Sum {
 	return state.Sum(sum.Sum(nil))
 }
 
-// DiffFrom is Diff for a listing whose first n messages need nothing.
-func DiffFrom(n int, list []pop3.Message, k Known, p Policy, l Limits, now time.Time) Plan {
+// DiffFrom is Diff for a listing whose first n messages need nothing. It reports
+// false if what is known does not add up with that.
+func DiffFrom(n int, list []pop3.Message, v *state.View, k Known, p Policy, l Limits, now time.Time) (Plan, bool) {
+	if n == 0 || !k.narrow(list, n, v) {
+		return Plan{}, false
+	}
 	plan := Diff(list[n:], k, p, l, now)
 	plan.Listed += n
 	plan.Known += n
 	for _, m := range list[:n] {
 		plan.Size += max(m.Size, 0)
 	}
-	return plan
+	return plan, true
 }
 
-// RestOf narrows what is known to the messages behind the first n and to those
-// that are gone, if that accounts for every entry; else it reports false, and
-// what is known is as it was.
-func RestOf(list []pop3.Message, n int, v *state.View, k *Known) bool {
+// narrow narrows what is known to the messages behind the first n and to those
+// that are gone, if that accounts for every entry.
+func (k *Known) narrow(list []pop3.Message, n int, v *state.View) bool {
 	apart := make(map[string]bool, len(list)-n+len(k.Gone))
 	for _, m := range list[n:] {
 		apart[m.UID] = true // listed twice, its key depends on those before

@@ -67,14 +67,12 @@ func TestRestEqualsDiff(t *testing.T) {
 		list := slices.Concat(head, rest)
 		err = db.View(func(v *state.View) error {
 			want := Diff(list, KnownOf(v), Policy{}, Limits{Messages: 5}, now)
-			known := KnownOf(v)
-			var got Plan
-			if RestOf(list, len(head), v, &known) {
+			got, rest := DiffFrom(len(head), list, v, KnownOf(v), Policy{}, Limits{Messages: 5}, now)
+			if rest {
 				short++
-				got = DiffFrom(len(head), list, known, Policy{}, Limits{Messages: 5}, now)
 			} else {
 				long++
-				got = Diff(list, known, Policy{}, Limits{Messages: 5}, now)
+				got = Diff(list, KnownOf(v), Policy{}, Limits{Messages: 5}, now)
 			}
 			if d := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmp.Exporter(func(reflect.Type) bool { return true })); d != "" {
 				t.Errorf("want -, got +\n%s", d)

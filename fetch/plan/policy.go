@@ -79,10 +79,7 @@ const (
 
 // String names it as people do.
 func (r OnReject) String() string {
-	if r == KeepOnServer {
-		return "keep"
-	}
-	return "quarantine"
+	return [...]string{"quarantine", "keep"}[min(r, KeepOnServer)]
 }
 
 // GmailMode is how Gmail's windowed list is treated.
@@ -98,10 +95,7 @@ const (
 
 // String names it as people do.
 func (m GmailMode) String() string {
-	if m == GmailRecent {
-		return "recent"
-	}
-	return "off"
+	return [...]string{"off", "recent"}[min(m, GmailRecent)]
 }
 
 // Limits bound one run of one account. Zero: no limit; negative Bytes: nothing
@@ -119,8 +113,7 @@ type Limits struct {
 
 // allow reports whether one more message of that size may follow n messages.
 func (l Limits) allow(n int, octets, size int64) bool {
-	switch {
-	case l.Bytes < 0, l.Messages > 0 && n >= l.Messages:
+	if l.Bytes < 0 || l.Messages > 0 && n >= l.Messages {
 		return false
 	}
 	return l.Bytes == 0 || octets+size <= l.Bytes || !l.Begun && n == 0

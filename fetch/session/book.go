@@ -54,8 +54,8 @@ func (b *Book) diff(list []pop3.Message, compared map[state.Key]bool, late bool)
 			known.Records = nil
 		}
 		limits := b.limitsLeft(v.Budget(day(now)))
-		if n := b.unchanged(list, late); n > 0 && plan.RestOf(list, n, v, &known) {
-			p = plan.DiffFrom(n, list, known, *b.Policy, limits, now)
+		var rest bool
+		if p, rest = plan.DiffFrom(b.unchanged(list, late), list, v, known, *b.Policy, limits, now); rest {
 			return nil
 		}
 		p = plan.Diff(list, known, *b.Policy, limits, now)
