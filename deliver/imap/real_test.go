@@ -71,6 +71,9 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// sumOf is what the engine knows of a message.
+func sumOf(m []byte) [32]byte { return sha256.Sum256(m) }
+
 // readBack returns the message of a receipt.
 func readBack(t testing.TB, o Options, receipt string) []byte {
 	t.Helper()

@@ -1,0 +1,39 @@
+package imap
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
+)
+
+// lf is a message as it is delivered.
+func lf(m []byte) []byte { return bytes.ReplaceAll(m, []byte("\r\n"), []byte("\n")) }
+
+// deliverAll delivers messages in one batch and returns their receipts and errors.
+func deliverAll(t testing.TB, d deliver.Deliverer, msgs ...[]byte) (intents []deliver.Intent, results []deliver.Result) {
+	t.Helper()
+	ctx := t.Context()
+	b, err := d.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range msgs {
+		e := deliver.Envelope{Date: time.Date(2015, 10, 5, 22, 33, 11, 0, time.UTC).Add(time.Duration(i) * time.Hour)}
+		e.MessageID = fieldID(string(m[max(bytes.Index(m, []byte("Message-ID:")), 0):]))
+		if err := b.Add(ctx, e, bytes.NewReader(m)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if intents, err = b.Prepare(ctx); err != nil {
+		t.Fatal(err)
+	}
+	results = b.Publish(ctx)
+	for i, r := range results {
+		if r.Receipt == "" {
+			results[i].Receipt = intents[i].Receipt
+		}
+	}
+	return intents, results
+}

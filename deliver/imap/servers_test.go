@@ -1,0 +1,117 @@
+//go:build unix
+
+package imap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test/realtest"
+)
+
+// servers are the real servers, each once.
+func servers(t *testing.T, run func(t *testing.T, name string, s *realtest.Mailbox)) {
+	t.Run("dovecot", func(t *testing.T) { run(t, "dovecot", realtest.DovecotIMAP(t, "")) })
+	t.Run("dovecot without MULTIAPPEND", func(t *testing.T) {
+		run(t, "dovecot", realtest.DovecotIMAP(t, "imap_capability = IMAP4rev1 SASL-IR LITERAL+ UIDPLUS NAMESPACE\n"))
+	})
+	t.Run("cyrus", func(t *testing.T) { run(t, "cyrus", realtest.CyrusIMAP(t, "")) })
+	t.Run("courier", func(t *testing.T) { run(t, "courier", realtest.CourierIMAP(t)) })
+}
+
+// alters says which messages a server is known to change: Cyrus makes X of 8-bit
+// bytes in header fields, Courier ends the last line.
+var alters = map[string]func(m []byte) bool{
+	"dovecot": func([]byte) bool { return false },
+	"cyrus":   func(m []byte) bool { return bytes.Contains(m, []byte("caf\xe9")) },
+	"courier": func(m []byte) bool { return !bytes.HasSuffix(m, []byte("\n")) },
+}
+
+const utf7 = `Archiv.Gr&APwA3w-e &- K&APw-sse"`
+
+var wireNames = map[string]string{
+	"dovecot": `"` + utf7,
+	"cyrus":   `"INBOX/` + strings.Replace(utf7, ".", "/", 1),
+	"courier": `"INBOX.` + utf7,
+}
+
+func TestRealServers(t *testing.T) {
+	servers(t, func(t *testing.T, name string, s *realtest.Mailbox) {
+		var msgs [][]byte
+		for _, m := range (pop3test.CorpusOptions{Seed: 18, N: 40, Small: true}).Generate() {
+			msgs = append(msgs, lf(m))
+		}
+		msgs = append(msgs, msgs[20], msgs[21], msgs[20]) // equal ones are delivered too
+		umlaut := []byte("From: M\xfcller <m@example.org>\nMessage-ID: <8bit@example.org>\nSubject: caf\xe9\n\nGr\xfc\xdfe\n")
+		msgs = append(msgs, umlaut)
+		const box = "Archiv/Grüße & Küsse"
+		o := alice(s.Addr, box)
+		o.Connections = 3
+		d := New(o)
+		intents, results := deliverAll(t, d, msgs...)
+		for i, r := range results {
+			if r.Err != nil {
+				t.Fatalf("message %d: %v", i, r.Err)
+			}
+		}
+		wire := d.conns[0].box.wire
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		changed := 0
+		for i, m := range msgs {
+			var b bytes.Buffer
+			where, err := r.Copy(t.Context(), &b, results[i].Receipt, sumOf(m))
+			if err != nil {
+				t.Fatalf("message %d, receipt %q: %v", i, results[i].Receipt, err)
+			}
+			if !bytes.Equal(b.Bytes(), m) {
+				changed++
+				if !alters[name](m) {
+					t.Errorf("message %d is altered: %s", i, where)
+				}
+				if !strings.HasSuffix(where, "changed by the server)") {
+					t.Errorf("message %d: %s", i, where)
+				}
+			}
+			again, err := r.Copy(t.Context(), &b, intents[i].Receipt, sumOf(m))
+			if err != nil {
+				t.Errorf("message %d by the receipt of its intent %q: %s %v", i, intents[i].Receipt, again, err)
+			}
+		}
+		if want := map[string]int{"cyrus": 1, "courier": 2}[name]; changed != want {
+			t.Errorf("%d messages are altered, want %d", changed, want)
+		}
+		if want := wireNames[name]; wire != want {
+			t.Errorf("the mailbox is %s, want %s", wire, want)
+		}
+		d = New(o)
+		defer d.Close()
+		for i, in := range intents {
+			fate, err := d.Recover(t.Context(), in)
+			if err != nil || fate != deliver.Visible {
+				t.Errorf("recover %d: %v %v", i, fate, err)
+			}
+		}
+	})
+}
+
+func TestMissingMailbox(t *testing.T) {
+	servers(t, func(t *testing.T, name string, s *realtest.Mailbox) {
+		_, err := Open(context.Background(), alice(s.Addr, "Nowhere"))
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
