@@ -71,13 +71,15 @@ func (db *DB) update(fn func(*bbolt.Tx) error) (err error) {
 type applier struct {
 	*Change
 	*tables
-	targets   *targets
-	failing   bool   // there are failures on record
-	last      []byte // the greatest key before
-	behind    int    // new entries that sort before it
-	ahead     int
-	forgotten int
-	ids       []uint64
+	targets    *targets
+	failing    bool   // there are failures on record
+	last       []byte // the greatest key before
+	behind     int    // new entries that sort before it
+	ahead      int
+	forgotten  int
+	lastIntent uint64
+	settled    Unrecorded
+	ids        []uint64
 }
 
 func (db *DB) newApplier(tx *bbolt.Tx, c *Change) (a *applier, err error) {
@@ -91,14 +93,19 @@ func (db *DB) newApplier(tx *bbolt.Tx, c *Change) (a *applier, err error) {
 	if a.last, err = a.entries.last(); err != nil {
 		return nil, err
 	}
+	if len(c.Intend) > 0 { // now: bbolt's cursor turns round for ever in a tree that was emptied
+		if a.lastIntent, err = a.intents.lastNumber(); err != nil {
+			return nil, err
+		}
+	}
 	none, err := a.failures.empty()
 	a.failing = !none
 	return a, err
 }
 
 func (a *applier) run() error {
-	for _, step := range []func() error{a.settle, a.put, a.forget, a.fail, a.relist, a.markDeleted, a.markAsked,
-		a.intend, a.putFacts, a.putScattered, a.putRun, a.putBudget, a.putTallies} {
+	for _, step := range []func() error{a.settle, a.put, a.forget, a.fail, a.putFlaws, a.relist, a.markDeleted, a.markAsked,
+		a.intend, a.putFacts, a.putScattered, a.putUnrecorded, a.putRun, a.putBudget, a.putTallies} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -165,8 +172,12 @@ func (a *applier) settleEntry(s Settlement, i Intent) error {
 	}
 	if !e.Done && e.covers(a.Targets) {
 		e.Done = true
+		a.settled.count(&e)
 	}
 	if err := a.clearFailures(i.Key, i.Target, e.Done); err != nil {
+		return err
+	}
+	if err := a.clearFlaws(i.Key, i.Target); err != nil {
 		return err
 	}
 	return a.putEntry(&e, known)
@@ -238,7 +249,7 @@ func (a *applier) forget() error {
 		if known {
 			a.forgotten++
 		}
-		for _, t := range []*table{a.entries, a.failures, a.gone} {
+		for _, t := range []*table{a.entries, a.failures, a.gone, a.flaws} {
 			if err := t.del([]byte(k)); err != nil {
 				return err
 			}
@@ -305,11 +316,12 @@ func (a *applier) rewrite(k Key, with func(Record) (Record, error)) (known bool,
 }
 
 func (a *applier) intend() error {
+	if len(a.Intend) == 0 {
+		return nil
+	}
+	id := a.lastIntent
 	for i := range a.Intend {
-		id, err := a.intents.b.NextSequence()
-		if err != nil {
-			return err
-		}
+		id++
 		target, err := a.targets.number(a.names, a.Intend[i].Target)
 		if err != nil {
 			return err
@@ -319,5 +331,5 @@ func (a *applier) intend() error {
 		}
 		a.ids = append(a.ids, id)
 	}
-	return nil
+	return a.intents.b.SetSequence(id)
 }

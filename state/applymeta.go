@@ -32,15 +32,48 @@ func (a *applier) putFacts() error {
 	return putJSON(a.meta, []byte(metaFacts), facts)
 }
 
+// putUnrecorded adds up what is settled until a run is recorded.
+func (a *applier) putUnrecorded() error {
+	switch {
+	case a.Run != nil:
+		return a.meta.del([]byte(metaUnrecorded))
+	case a.settled == Unrecorded{}:
+		return nil
+	}
+	var u Unrecorded
+	text, err := a.meta.get([]byte(metaUnrecorded))
+	if err != nil {
+		return err
+	}
+	_ = json.Unmarshal(text, &u) // none: from zero
+	u.Fetched += a.settled.Fetched
+	u.Quarantined += a.settled.Quarantined
+	u.Bytes += a.settled.Bytes
+	return putJSON(a.meta, []byte(metaUnrecorded), u)
+}
+
+// count counts an entry that has just become Done.
+func (u *Unrecorded) count(e *Entry) {
+	if slices.ContainsFunc(e.Outcomes, func(o Outcome) bool { return o.Status == Quarantined }) {
+		u.Quarantined++
+	} else {
+		u.Fetched++
+	}
+	u.Bytes += e.Size
+}
+
 func (a *applier) putRun() error {
 	if a.Run == nil {
 		return nil
 	}
-	id, err := a.runs.b.NextSequence()
+	last, err := a.runs.lastNumber()
 	if err != nil {
 		return err
 	}
-	if err := putJSON(a.runs, binary.BigEndian.AppendUint64(nil, id), a.Run); err != nil {
+	if err := a.runs.b.SetSequence(last + 1); err != nil {
+		return err
+	}
+	if err := putJSON(a.runs, binary.BigEndian.AppendUint64(nil, last+1), a.Run); err != nil {
 		return err
 	}
 	if a.Run.OK() {

@@ -83,9 +83,21 @@ type Run struct {
 	Deleted int       `json:"deleted"`
 	Failed  int       `json:"failed"`
 	Bytes   int64     `json:"bytes"`
-	Error   string    `json:"error,omitempty"`
+	// Earlier are messages that runs before it delivered, which ended before they
+	// could record themselves: no Run counts them as Fetched.
+	Earlier int    `json:"earlier,omitempty"`
+	Error   string `json:"error,omitempty"`
 	// Exit is the account's exit code.
 	Exit int `json:"exit"`
+}
+
+// Unrecorded is what was settled since the last Run was recorded.
+type Unrecorded struct {
+	Fetched     int   `json:"fetched"`
+	Quarantined int   `json:"quarantined,omitempty"`
+	Bytes       int64 `json:"bytes"` // of both
+	// After is when the last recorded run started; zero: there is none.
+	After time.Time `json:"-"`
 }
 
 // OK reports whether the run did all it should.

@@ -27,6 +27,7 @@ const (
 	bucketGone     = "gone"
 	bucketRuns     = "runs"
 	bucketBudget   = "budget"
+	bucketFlaws    = "flaws" // files of before lack it; the next change adds it
 
 	metaMagic       = "magic"
 	metaVersion     = "version"
@@ -35,11 +36,12 @@ const (
 	metaScattered   = "scattered"
 	metaFacts       = "facts"
 	metaLastSuccess = "last_success"
+	metaUnrecorded  = "unrecorded"
 )
 
 func buckets() []string {
 	return []string{bucketMeta, bucketEntries, bucketIntents, bucketTargets,
-		bucketFailures, bucketGone, bucketRuns, bucketBudget}
+		bucketFailures, bucketGone, bucketRuns, bucketBudget, bucketFlaws}
 }
 
 // upgrade brings a file from the version it is filed under to the next one.

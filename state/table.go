@@ -112,7 +112,7 @@ type table struct {
 
 // tables are all buckets of a file.
 type tables struct {
-	meta, entries, intents, names, failures, gone, runs, budget *table
+	meta, entries, intents, names, failures, gone, runs, budget, flaws *table
 
 	tx      *bbolt.Tx
 	all     []*table // in the order of buckets()
@@ -125,10 +125,13 @@ func (db *DB) openTables(tx *bbolt.Tx) (*tables, error) {
 		return nil, errPage
 	}
 	ts := tables{tx: tx}
-	for i, field := range []**table{&ts.meta, &ts.entries, &ts.intents, &ts.names, &ts.failures, &ts.gone, &ts.runs, &ts.budget} {
+	for i, field := range []**table{&ts.meta, &ts.entries, &ts.intents, &ts.names, &ts.failures, &ts.gone, &ts.runs, &ts.budget, &ts.flaws} {
 		name := buckets()[i]
 		b := tx.Bucket([]byte(name))
 		t, err := img.tree(name)
+		if b == nil && name == bucketFlaws && err == nil {
+			b, err = tx.CreateBucket([]byte(name))
+		}
 		if err != nil || b == nil {
 			return nil, errPage
 		}
@@ -273,6 +276,13 @@ func (t *table) last() ([]byte, error) {
 	}
 	k, _ := t.cursor.Last()
 	return bytes.Clone(k), nil
+}
+
+// lastNumber returns the greatest of keys that are numbers. The bucket's own
+// sequence, which older versions go by, has no sum: it would be believed if damaged.
+func (t *table) lastNumber() (uint64, error) {
+	k, err := t.last()
+	return readCount(k), err
 }
 
 // tally counts records and adds up their sums, so that a record that is

@@ -310,6 +310,17 @@ func (v *View) Runs() []Run {
 	return runs
 }
 
+// Unrecorded returns what runs have settled that are not among Runs.
+func (v *View) Unrecorded() (u Unrecorded) {
+	if text := v.meta(metaUnrecorded); text == nil || json.Unmarshal(text, &u) != nil {
+		return Unrecorded{}
+	}
+	if runs := v.Runs(); len(runs) > 0 {
+		u.After = runs[len(runs)-1].Started
+	}
+	return u
+}
+
 // LastSuccess returns the last run without any error; false: there is none.
 func (v *View) LastSuccess() (Run, bool) {
 	var r Run

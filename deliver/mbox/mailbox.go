@@ -87,6 +87,11 @@ func (m *Mailbox) Find(ctx context.Context, receipt string, sum [sha256.Size]byt
 	return Place{}, false, nil
 }
 
+// Each calls fn with each message, in the order of the file.
+func (m *Mailbox) Each(ctx context.Context, fn func(Place) error) error {
+	return scan(ctx, m.f, 0, m.info.Size(), m.format, func(e entry) error { return fn(e.place()) })
+}
+
 // findAt looks at the receipt's place only.
 func (m *Mailbox) findAt(ctx context.Context, r Receipt, sum [sha256.Size]byte) (place Place, isHere bool, err error) {
 	size := min(m.info.Size(), r.Offset+r.Length)

@@ -84,7 +84,12 @@ func writeReport(out io.Writer, r *proof.Report) {
 	if !r.First.IsZero() {
 		row("dated", r.First.Format(time.DateOnly)+" to "+r.Last.Format(time.DateOnly))
 	}
-	row("verified", r.Verified)
+	row("verified", verifiedText(r))
+	for _, s := range standings {
+		if n := r.Standings[s.of]; n > 0 {
+			row(s.text, n)
+		}
+	}
 	row("deleted from the server", deletedText(r))
 	row("quarantined", r.Quarantined)
 	row("incomplete", r.Incomplete)
@@ -92,6 +97,14 @@ func writeReport(out io.Writer, r *proof.Report) {
 	if s := r.Server; s != nil {
 		row("on the server now", fmt.Sprintf("%s, %s: %d here and verified, %d not verified, %d never fetched, %d other",
 			term.Plural(s.Listed, "message"), humanize.IBytes(uint64(s.Size)), s.Here, s.Unverified, s.New, s.Other))
+	}
+	for i := range r.Flawed {
+		f := &r.Flawed[i]
+		if i == maxNamed {
+			row("not intact", fmt.Sprintf("... and %d more", len(r.Flawed)-i))
+			break
+		}
+		row(f.Finding().String(), fmt.Sprintf("%s in %s %s", uidText(f.Key), term.Printable(f.Target), term.Printable(f.Where)))
 	}
 	for i, f := range r.Failures {
 		if i == maxNamed {
@@ -119,7 +132,7 @@ func writeReport(out io.Writer, r *proof.Report) {
 		fmt.Fprintln(out, "  - "+s)
 	}
 	if r.Safe() {
-		fmt.Fprintln(out, "\nSafe to close this account: yes, every message on the server is here, read back and intact.")
+		fmt.Fprintln(out, "\nSafe to close this account: yes, every message on the server is here, read back and "+intactText(r)+".")
 		return
 	}
 	fmt.Fprintln(out, "\nSafe to close this account: no, because")
@@ -128,10 +141,42 @@ func writeReport(out io.Writer, r *proof.Report) {
 	}
 }
 
+// standings name what is known of delivered messages, besides verified; the sum of all is delivered.
+var standings = []struct {
+	of   proof.Standing
+	text string
+}{
+	{proof.IsMissing, "missing"},
+	{proof.IsAltered, "altered"},
+	{proof.IsUnreadable, "not readable"},
+	{proof.IsReplaced, "skipped, differ"},
+	{proof.NotProvable, "cannot be read back"},
+	{proof.NotVerified, "not verified"},
+}
+
+// verifiedText is how many messages were read back, and how many of them are altered.
+func verifiedText(r *proof.Report) string {
+	if n := r.Standings[proof.IsAccepted]; n > 0 {
+		return fmt.Sprintf("%d, of which %d altered and accepted", r.Verified, n)
+	}
+	return strconv.Itoa(r.Verified)
+}
+
+// intactText says how the messages are, which are all verified.
+func intactText(r *proof.Report) string {
+	if n := r.Standings[proof.IsAccepted]; n > 0 {
+		return fmt.Sprintf("intact, except for %d altered and accepted by a person", n)
+	}
+	return "intact"
+}
+
 // deletedText is how many deletions the server confirmed, and what it lists of
 // these all the same.
 func deletedText(r *proof.Report) string {
-	if r.Server == nil || r.Server.StillListed == 0 {
+	switch {
+	case r.Unconfirmed > 0:
+		return fmt.Sprintf("%d, and %d asked for and not confirmed", r.Deleted, r.Unconfirmed)
+	case r.Server == nil || r.Server.StillListed == 0:
 		return strconv.Itoa(r.Deleted)
 	}
 	return fmt.Sprintf("%d, of which %d still listed", r.Deleted, r.Server.StillListed)
@@ -151,7 +196,15 @@ func asideWhere(in *proof.Inspected) string {
 }
 
 func reportJSONOf(r *proof.Report) jsonline.Report {
+	flawed := make([]jsonline.Finding, len(r.Flawed))
+	for i := range r.Flawed {
+		f := &r.Flawed[i]
+		flawed[i] = jsonline.Finding{Account: r.Account, UID: f.Key.UID(), Nth: f.Key.Nth(), Target: f.Target, Finding: f.Finding().String(), Where: f.Where}
+	}
 	return jsonline.Report{Account: r.Account, ID: r.ID, At: r.At, Known: r.Known, Delivered: r.Delivered, Verified: r.Verified,
 		Quarantined: r.Quarantined, Incomplete: r.Incomplete, Elsewhere: r.Elsewhere, Deleted: r.Deleted, Bytes: r.Bytes, Months: r.Months, Sizes: r.Sizes,
+		Accepted: r.Standings[proof.IsAccepted], Missing: r.Standings[proof.IsMissing], Altered: r.Standings[proof.IsAltered],
+		Unreadable: r.Standings[proof.IsUnreadable], Replaced: r.Standings[proof.IsReplaced], NoReadBack: r.Standings[proof.NotProvable],
+		Unverified: r.Standings[proof.NotVerified], Unconfirmed: r.Unconfirmed, NotIntact: flawed,
 		Failed: len(r.Failures), Server: r.Server, Safe: r.Safe(), Reasons: advice.Remarks(r.Reasons), Notes: advice.Remarks(r.Notes), NotMoved: notMoved}
 }

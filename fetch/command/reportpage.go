@@ -32,8 +32,18 @@ type page struct {
 	NotMoved                    []string
 	Charts                      []chart
 	Failed                      []state.Failure // as many as are named
+	NotIntact                   []proof.Flawed  // the same
 	MoreFailed, MoreQuarantined int
+	MoreFlawed, Accepted        int
+	Standing                    []counted
+	Intact                      string
 	Refused                     []refused
+}
+
+// counted is how many delivered messages are as Text says.
+type counted struct {
+	Text     string
+	Messages int
 }
 
 // refused is a message in the quarantine, and where it is.
@@ -45,6 +55,14 @@ type refused struct {
 func pageOf(r *proof.Report, targets []string) page {
 	p := page{Report: r, Version: version(), Targets: targets, Because: advice.Remarks(r.Reasons), ToKnow: advice.Remarks(r.Notes), NotMoved: notMoved, Charts: charts(r.Months)}
 	p.Failed = r.Failures[:min(len(r.Failures), maxNamed)]
+	p.Accepted, p.Intact = r.Standings[proof.IsAccepted], intactText(r)
+	for _, s := range standings {
+		if n := r.Standings[s.of]; n > 0 {
+			p.Standing = append(p.Standing, counted{s.text, n})
+		}
+	}
+	p.NotIntact = r.Flawed[:min(len(r.Flawed), maxNamed)]
+	p.MoreFlawed = len(r.Flawed) - len(p.NotIntact)
 	p.MoreFailed = len(r.Failures) - len(p.Failed)
 	for i := range r.InQuarantine[:min(len(r.InQuarantine), maxNamed)] {
 		p.Refused = append(p.Refused, refused{r.InQuarantine[i], asideWhere(&r.InQuarantine[i])})

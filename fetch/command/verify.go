@@ -24,6 +24,7 @@ func verifyCommand() *cli.Command {
 		BashComplete: completeAccounts,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "manifest", Usage: "check only the hash chain of the manifest in `FILE`", TakesFile: true},
+			&cli.BoolFlag{Name: "accept-altered", Usage: "accept altered copies as they are now: they count as verified from then on"},
 			&cli.BoolFlag{Name: "server", Usage: "retrieve messages that are still on the server again, and compare those"},
 			waitFlag(),
 		},
@@ -34,6 +35,9 @@ func verifyCommand() *cli.Command {
 func runVerify(c *cli.Context) error {
 	if file := c.String("manifest"); file != "" {
 		return checkManifest(c, file)
+	}
+	if c.Bool("server") && c.Bool("accept-altered") {
+		return exit.Usagef("--server excludes --accept-altered")
 	}
 	e, accounts, err := withAccounts(c)
 	if err != nil {
@@ -50,6 +54,7 @@ func runVerify(c *cli.Context) error {
 			return err
 		}
 	}
+	p.AcceptAltered = c.Bool("accept-altered")
 	var errs []error
 	for _, a := range list {
 		ok, err := check(e, c, p, a)
@@ -94,7 +99,8 @@ func verifyCopies(e *call, c *cli.Context, p *proof.Prover, a *fetch.Account) (b
 	if e.out.JSON {
 		return rep.OK(), jsonline.Write(e.out.Out, jsonline.Verified{Account: a.Name, Messages: rep.Messages,
 			Verified: rep.Verified, Missing: rep.Counts[proof.Missing], Altered: rep.Counts[proof.Altered],
-			Unreadable: rep.Counts[proof.Unreadable], NoReadBack: rep.Counts[proof.NoReadBack], NotChecked: rep.Counts[proof.TargetGone]})
+			Unreadable: rep.Counts[proof.Unreadable], NoReadBack: rep.Counts[proof.NoReadBack], NotChecked: rep.Counts[proof.TargetGone],
+			Accepted: rep.Counts[proof.Accepted]})
 	}
 	if !e.out.Quiet || !rep.OK() {
 		writeVerify(e.out.Out, a.Name, &rep)
@@ -116,8 +122,8 @@ func damagedError(e *call, account string, rep *proof.VerifyReport, mail string)
 	if n == 0 {
 		return
 	}
-	term.Failure(e.out.Err, account, fmt.Errorf("%s missing, altered or not readable", term.Plural(n, "delivered copy")), []string{fmt.Sprintf(
-		"a mail reader may have moved, changed or deleted them; if none did, `mailhaul state forget %s UID` and a fetch bring again what the server still has", account)}, mail)
+	term.Failure(e.out.Err, account, fmt.Errorf("%s missing, altered or not readable", term.Plural(n, "delivered copy")),
+		advice.Damaged(account, rep.Counts[proof.Altered] > 0), mail)
 }
 
 // messages is a count of messages and their verb.
@@ -130,7 +136,10 @@ func messages(n int) string {
 
 func writeVerify(out io.Writer, account string, rep *proof.VerifyReport) {
 	fmt.Fprintf(out, "%s: %s delivered, %d verified", term.Printable(account), term.Plural(rep.Messages, "message"), rep.Verified)
-	for f := proof.Missing; int(f) < len(rep.Counts); f++ {
+	if rep.Accepted > 0 {
+		fmt.Fprintf(out, " (%d of them with an altered copy that was accepted)", rep.Accepted)
+	}
+	for f := proof.Missing; f < proof.Accepted; f++ {
 		switch n := rep.Counts[f]; {
 		case n == 0:
 		case f == proof.NoReadBack:

@@ -25,22 +25,27 @@ type Inspected struct {
 	MessageID string
 	Date      time.Time
 	Copies    []Copy
+	// Flaws are what the last verify found of copies that are not as they were
+	// delivered.
+	Flaws []state.Flaw
 	// Former: the server now lists the message under another unique-id, which has
 	// an entry of its own.
 	Former bool
+
+	readable bool // a target that has it can be read back, or could if it were there
 }
 
 // inspect calls fn for each entry, with the header of a copy that can be read
 // back.
 func (h *held) inspect(ctx context.Context, fn func(Inspected) error) error {
 	return h.DB.View(func(v *state.View) error {
-		former := formerKeys(v)
+		former, flaws := formerKeys(v), v.Flaws()
 		for k, rec := range v.Records() {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			in := h.inspectEntry(ctx, v.Entry(k, rec))
-			in.Former = former[in.Key]
+			in.Former, in.Flaws = former[in.Key], flaws[in.Key]
 			if err := fn(in); err != nil {
 				return err
 			}
@@ -54,6 +59,7 @@ func (h *held) inspectEntry(ctx context.Context, e state.Entry) Inspected {
 	for _, o := range e.Outcomes {
 		c := Copy{Target: o.Target, Status: o.Status, Delivered: o.At}
 		reader, err := h.copies(ctx, h.heldBy(o))
+		in.readable = in.readable || reader != nil || err != nil
 		if err == nil && reader != nil {
 			var start headWriter
 			where, err := reader.Copy(ctx, &start, o.Receipt, e.SHA256)

@@ -39,6 +39,7 @@ type manifestLine struct {
 	Delivered *time.Time `json:"delivered,omitempty"`
 	Verified  *time.Time `json:"verified,omitempty"`
 	Deleted   *time.Time `json:"deleted,omitempty"`
+	Accepted  *state.Sum `json:"accepted,omitempty"` // of an altered copy that a person accepted
 	Created   *time.Time `json:"created,omitempty"`
 	Count     *int       `json:"count,omitempty"`
 	Prev      string     `json:"prev"`
@@ -109,6 +110,11 @@ func lineOf(a *fetch.Account, in *Inspected, cp Copy) manifestLine {
 		Delivered: stamped(cp.Delivered),
 		Verified:  stamped(in.Verified),
 		Deleted:   stamped(in.Deleted),
+	}
+	for i, f := range in.Flaws {
+		if f.Target == cp.Target && f.Kind == state.Accepted {
+			l.Accepted = &in.Flaws[i].Accepted
+		}
 	}
 	if in.SHA256 != ([sha256.Size]byte{}) {
 		l.SHA256 = hex.EncodeToString(in.SHA256[:])

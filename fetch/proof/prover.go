@@ -24,13 +24,18 @@ type Prover struct {
 	// Confirm, if set, is called when it is known how many messages Purge would
 	// delete, and before it deletes any; its error ends Purge. No session is open.
 	Confirm func(ctx context.Context, rep *PurgeReport) error
+	// AcceptAltered: a person accepts each altered copy that Verify finds, as it is now.
+	AcceptAltered bool
 }
 
 // held is an account while one of the Prover's methods works on it.
 type held struct {
 	*fetch.Held
 	prover  *Prover
-	readers map[string]reader // by target
+	readers map[string]reader                      // by target
+	headers map[string]map[state.Fingerprint]found // by target, of a Lister
+	sums    map[state.Sum]state.Key                // whose each is; set when first used
+	accept  bool                                   // altered copies, as they are now
 }
 
 // reader is a target that was opened for reading back, or why it is gone.
@@ -42,7 +47,7 @@ type reader struct {
 // hold calls fn while it holds the account's state, and closes what that opens.
 func (p *Prover) hold(ctx context.Context, a *fetch.Account, fn func(*held) error) error {
 	return p.Fetcher.Hold(ctx, a, func(h *fetch.Held) error {
-		d := &held{h, p, make(map[string]reader)}
+		d := &held{Held: h, prover: p, readers: make(map[string]reader), headers: make(map[string]map[state.Fingerprint]found)}
 		defer d.close()
 		return fn(d)
 	})

@@ -27,6 +27,8 @@ type Report struct {
 	// the quarantined ones.
 	Failures     []state.Failure
 	InQuarantine []Inspected
+	// Flawed are the copies that the last verify did not find as they were delivered.
+	Flawed []Flawed
 	// Server is what the server holds now; nil if it was not listed.
 	Server *ServerSide
 	// Reasons say why the account cannot be closed safely. It can if there are
@@ -57,12 +59,21 @@ const (
 	PurgeAndReport
 	// ReadOn: the documents have more.
 	ReadOn
+	// Refetch: the messages can be forgotten and fetched again.
+	Refetch
+	// Accept: or a person accepts the copies as they are.
+	Accept
+	// Unlock: whatever keeps the copies from being read.
+	Unlock
+	// ProveApart: an account beside this one can fetch them where they can be read
+	// back.
+	ProveApart
 )
 
 // Counts count messages by what became of them.
 type Counts struct {
 	// Known is how many messages the state holds. Delivered are in every target,
-	// and Verified of them were read back intact. Quarantined are quarantined, and
+	// and Verified of them were read back intact, or altered and accepted. Quarantined are quarantined, and
 	// QuarantinedVerified of them were read back intact from there. Incomplete lack a
 	// target. Elsewhere were marked as seen or imported: not delivered by us.
 	Known, Delivered, Verified, Quarantined, QuarantinedVerified, Incomplete, Elsewhere int
@@ -70,6 +81,15 @@ type Counts struct {
 	// messages were deleted from the server.
 	Bytes   int64
 	Deleted int
+	// Unconfirmed deletions were asked for; the next listing shows whether they were
+	// carried out.
+	Unconfirmed int
+	// Standings count the messages of Delivered.
+	Standings [NotProvable + 1]int
+
+	spoilt  int // of Quarantined, whose copy is not as it was
+	failing int // of Incomplete, that are among Failures
+	failed  int // messages of Failures
 }
 
 // Dates are those of the messages.
@@ -96,7 +116,9 @@ type ServerSide struct {
 	StillListed int   `json:"still_listed"`
 	Size        int64 `json:"size"`
 
-	windowed bool // the server lists only a part of the maildrop
+	windowed  bool // the server lists only a part of the maildrop
+	failing   int  // of New, with a failure on record
+	elsewhere int  // of Other, seen without being fetched here
 }
 
 // Month counts the messages of one month.
@@ -126,38 +148,39 @@ func (p *Prover) Report(ctx context.Context, a *fetch.Account, online bool) (*Re
 	rep := &Report{Account: a.Name, ID: a.ID}
 	err := p.hold(ctx, a, func(h *held) error {
 		rep.At = h.Journal.Now()
+		if online {
+			if err := h.serverSide(ctx, rep); err != nil {
+				return err
+			}
+		}
 		months := make(map[string]*Month)
-		if err := h.inspect(ctx, func(in Inspected) error { rep.add(&in, months); return nil }); err != nil {
-			return err
-		}
+		err := h.inspect(ctx, func(in Inspected) error { rep.add(&in, h.Failures[in.Key], months); return nil })
 		rep.finish(months, h.Failures)
-		if !online {
-			rep.Reasons = append(rep.Reasons, Remark{Text: "the server was not asked what it holds"})
-			return nil
-		}
-		side, err := h.serverSide(ctx, rep)
-		if err != nil {
-			return err
-		}
-		rep.Server = side
-		rep.judgeServer()
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	if !online {
+		rep.Reasons = append(rep.Reasons, Remark{Text: "the server was not asked what it holds"})
+	} else {
+		rep.judgeServer()
 	}
 	rep.judge()
 	return rep, nil
 }
 
 // add counts one entry.
-func (rep *Report) add(in *Inspected, months map[string]*Month) {
+func (rep *Report) add(in *Inspected, failures []state.Failure, months map[string]*Month) {
 	if in.Former {
 		return
 	}
 	rep.Known++
 	if !in.Deleted.IsZero() {
 		rep.Deleted++
+	}
+	if in.Asked {
+		rep.Unconfirmed++
 	}
 	quarantined := false
 	for _, c := range in.Copies {
@@ -169,17 +192,25 @@ func (rep *Report) add(in *Inspected, months map[string]*Month) {
 		return
 	case !in.Done:
 		rep.Incomplete++
+		if len(failures) > 0 {
+			rep.failing++
+		}
 	case quarantined:
 		rep.Quarantined++
 		rep.InQuarantine = append(rep.InQuarantine, *in)
+		rep.Flawed = append(rep.Flawed, in.flawed()...)
 		if !in.Verified.IsZero() {
 			rep.QuarantinedVerified++
+		} else if len(in.Flaws) > 0 {
+			rep.spoilt++
 		}
 	default:
 		rep.Delivered++
 		if !in.Verified.IsZero() {
 			rep.Verified++
 		}
+		rep.Standings[in.standing()]++
+		rep.Flawed = append(rep.Flawed, in.flawed()...)
 	}
 	rep.Bytes += max(in.Size, 0)
 	rep.classify(max(in.Size, 0))
@@ -232,26 +263,29 @@ func (rep *Report) finish(months map[string]*Month, failures map[state.Key][]sta
 		rep.Months = append(rep.Months, *m)
 	}
 	sort.Slice(rep.Months, func(i, j int) bool { return rep.Months[i].Month < rep.Months[j].Month })
+	rep.failed = len(failures)
 	for _, fs := range failures {
 		rep.Failures = append(rep.Failures, fs...)
 	}
 	sort.Slice(rep.Failures, func(i, j int) bool { return rep.Failures[i].Key < rep.Failures[j].Key })
 }
 
-// serverSide lists the maildrop and looks each message up.
-func (h *held) serverSide(ctx context.Context, rep *Report) (*ServerSide, error) {
+// serverSide lists the maildrop, settles which deletions were carried out, and looks
+// each message up.
+func (h *held) serverSide(ctx context.Context, rep *Report) error {
 	if err := h.Drop.Dialer.Await(ctx, false); err != nil {
-		return nil, err
+		return err
 	}
 	s, items, err := h.Open(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer s.Leave()
-	if err := s.Compare(ctx, items); err != nil {
-		return nil, err
+	if err := s.CompareListed(ctx, items); err != nil {
+		return err
 	}
 	side := &ServerSide{Listed: len(items)}
+	rep.Server = side
 	if session.Gmail(s.Client) {
 		rep.Notes = append(rep.Notes, Remark{"Gmail lists only what was not fetched by POP before, by its settings", ReadOn})
 	}
@@ -265,9 +299,15 @@ func (h *held) serverSide(ctx context.Context, rep *Report) (*ServerSide, error)
 		switch {
 		case !ok:
 			side.New++
+			if len(h.Failures[items[i].Key]) > 0 {
+				side.failing++
+			}
 		case mayBeOther(&e, s.Compared()):
 			side.Unclear++
-		case !e.Done || e.Source != state.Fetched:
+		case e.Source != state.Fetched:
+			side.elsewhere++
+			side.Other++
+		case !e.Done:
 			side.Other++
 		case e.Verified.IsZero():
 			side.Unverified++
@@ -275,14 +315,13 @@ func (h *held) serverSide(ctx context.Context, rep *Report) (*ServerSide, error)
 			side.Here++
 		}
 	}
-	return side, s.Client.Quit(ctx)
+	return s.Client.Quit(ctx)
 }
 
 func (rep *Report) judgeServer() {
 	s := rep.Server
-	rep.because(s.New, "on the server %s never fetched", Fetch)
-	rep.because(s.Unverified, "on the server %s not verified", Verify)
-	rep.because(s.Other, "on the server %s not in every target (incomplete, or seen without being fetched here)", Nothing)
+	rep.because(s.New-s.failing, "on the server %s never fetched", Fetch)
+	rep.because(s.elsewhere, "on the server %s seen without being fetched here", Nothing)
 	rep.because(s.Unclear, "on the server %s under the unique-id of a deleted one, and could not be compared with it", Fetch)
 	if s.StillListed > 0 {
 		rep.Notes = append(rep.Notes, Remark{Text: fmt.Sprintf("%d of the %s that were deleted %s still listed: some providers archive instead of deleting, by a setting", s.StillListed, ledger.Counted(rep.Deleted, "message"), ledger.IsAre(s.StillListed))})
@@ -295,13 +334,33 @@ func (rep *Report) judgeServer() {
 	}
 }
 
-// judge adds the other reasons not to close the account. A quarantined message
-// whose copy was read back is none, but a person should know of it.
+// judge adds the other reasons not to close the account, each message once. A
+// quarantined message whose copy was read back is none, but a person should know of it.
 func (rep *Report) judge() {
-	rep.because(rep.Incomplete, "%s missing in a target", Fetch)
-	rep.because(rep.Quarantined-rep.QuarantinedVerified, "%s refused by a target, and not verified in the quarantine", Verify)
-	rep.because(rep.Delivered-rep.Verified, "%s delivered but not verified (a relay, a command, and another message that a duplicate was skipped for do not count)", Verify)
-	rep.because(len(rep.Failures), "%s on record as failed and not delivered since", Nothing)
+	rep.because(rep.Incomplete-rep.failing, "%s missing in a target", Fetch)
+	rep.because(rep.Quarantined-rep.QuarantinedVerified-rep.spoilt, "%s refused by a target, and not verified in the quarantine", Verify)
+	rep.because(rep.spoilt, "%s refused by a target, and the copy in the quarantine is not as it was", Refetch)
+	for _, is := range []struct {
+		Standing
+		text string
+		next Next
+	}{
+		{NotVerified, "%s delivered but not verified", Verify},
+		{IsMissing, "%s delivered, and missing since", Refetch},
+		{IsAltered, "%s delivered, and altered since", Accept},
+		{IsUnreadable, "%s delivered, and not readable now", Unlock},
+		{IsReplaced, "%s skipped as the duplicate of a message that differs", Refetch},
+		{NotProvable, "%s delivered but not verified, as a relay or a command took all copies, and these cannot be read back", ProveApart},
+	} {
+		rep.because(rep.Standings[is.Standing], is.text, is.next)
+	}
+	rep.because(rep.failed, "%s on record as failed and not delivered since", Nothing)
+	if n := rep.Standings[IsAccepted]; n > 0 {
+		rep.Notes = append(rep.Notes, Remark{Text: sentence(n, "%s altered since delivery, and accepted by a person")})
+	}
+	if rep.Unconfirmed > 0 {
+		rep.Notes = append(rep.Notes, Remark{Text: fmt.Sprintf("whether the server has carried out %s is not known", ledger.Counted(rep.Unconfirmed, "deletion"))})
+	}
 	if n := rep.QuarantinedVerified; n > 0 {
 		rep.Notes = append(rep.Notes, Remark{Text: sentence(n, "%s in the quarantine only, which a target refused: look there before the state directory is removed")})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
@@ -49,11 +50,17 @@ const (
 	StandIn
 	// TargetGone: the target itself is not there. What it holds is not known.
 	TargetGone
+	// Accepted: it is there and differs, and a person accepted it as it is.
+	Accepted
 )
 
 var findingWords = [...]string{"intact", "missing", "altered", "unreadable", "cannot be read back", "not delivered here",
+	"skipped for a message that differs", "not checked", "altered, and accepted"}
 
-	"skipped for a message that differs", "not checked"}
+// flawKinds are the findings that the state keeps.
+var flawKinds = map[Finding]state.FlawKind{
+	Missing: state.Missing, Altered: state.Altered, Unreadable: state.Unreadable, StandIn: state.Replaced, Accepted: state.Accepted,
+}
 
 func (f Finding) String() string { return findingWords[f] }
 
@@ -69,10 +76,11 @@ type Check struct {
 // VerifyReport counts the findings of one account.
 type VerifyReport struct {
 	// Messages is how many entries were checked. Verified is how many of them
-	// have a copy that can be read back, and all such copies intact.
-	Messages, Verified int
+	// have a copy that can be read back, and all such copies intact, or altered and
+	// accepted. Accepted is how many of Verified have one that is altered.
+	Messages, Verified, Accepted int
 	// Counts are copies by finding.
-	Counts [TargetGone + 1]int
+	Counts [Accepted + 1]int
 	// Gone is the number of copies in each target that is not there, for example
 	// because its volume is not mounted.
 	Gone map[string]int
@@ -92,6 +100,7 @@ const verifyBatch = 1000
 // for each copy that is not intact.
 func (p *Prover) Verify(ctx context.Context, a *fetch.Account, report func(Check)) (rep VerifyReport, err error) {
 	err = p.hold(ctx, a, func(h *held) error {
+		h.accept = p.AcceptAltered
 		entries, err := h.entries(func(e *state.Entry) bool { return e.Source == state.Fetched })
 		if err != nil {
 			return err
@@ -105,49 +114,63 @@ func (p *Prover) Verify(ctx context.Context, a *fetch.Account, report func(Check
 // verify checks the entries, records the outcome and returns those verified.
 func (h *held) verify(ctx context.Context, entries []state.Entry, rep *VerifyReport, report func(Check)) ([]state.Entry, error) {
 	var former map[state.Key]bool
+	var flaws map[state.Key][]state.Flaw
 	err := h.DB.View(func(v *state.View) error {
-		former = formerKeys(v)
+		former, flaws = formerKeys(v), v.Flaws()
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	var good, changed []state.Entry
+	var good []state.Entry
+	change := &state.Change{Flaws: make(map[state.Key][]state.Flaw)}
 	for i := range entries {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		e := &entries[i]
-		was := e.Verified
+		was, before := e.Verified, flaws[e.Key]
 		into, fn := rep, report
 		if former[e.Key] { // its copy counts under another key
 			into, fn = &VerifyReport{}, func(Check) {}
 		}
-		ok, known := h.verifyEntry(ctx, e, into, fn)
+		c := copyChecks{held: h, before: before}
+		ok, known := c.verifyEntry(ctx, e, into, fn)
 		e.Verified = time.Time{}
 		if ok {
 			e.Verified = h.Journal.Now()
 			good = append(good, *e)
 		}
 		if known && (ok || !was.IsZero()) {
-			changed = append(changed, *e)
+			change.Put = append(change.Put, *e)
 		}
-		if len(changed) == verifyBatch || i == len(entries)-1 {
-			if err := h.DB.Apply(&state.Change{Put: changed}); err != nil {
+		if !slices.Equal(before, c.flaws) {
+			change.Flaws[e.Key] = c.flaws
+		}
+		if len(change.Put)+len(change.Flaws) >= verifyBatch || i == len(entries)-1 {
+			if err := h.DB.Apply(change); err != nil {
 				return nil, err
 			}
-			changed = changed[:0]
+			change.Put = change.Put[:0]
+			clear(change.Flaws)
 		}
 	}
 	return good, nil
 }
 
+// copyChecks checks the copies of one message, with the flaws that are on record
+// before and afterwards.
+type copyChecks struct {
+	*held
+	before, flaws []state.Flaw
+}
+
 // verifyEntry checks each copy of one message. The message is verified if it has
-// copies that can be read back and all of them are intact. That is not known
-// while a target is gone.
-func (h *held) verifyEntry(ctx context.Context, e *state.Entry, rep *VerifyReport, report func(Check)) (verified, known bool) {
+// copies that can be read back and all of them are intact, or altered and accepted.
+// That is not known while a target is gone.
+func (h *copyChecks) verifyEntry(ctx context.Context, e *state.Entry, rep *VerifyReport, report func(Check)) (verified, known bool) {
 	rep.Messages++
-	intact, bad, gone := 0, false, false
+	intact, accepted, bad, gone := 0, 0, false, false
 	for _, o := range e.Outcomes {
 		c := Check{Key: e.Key, Target: o.Target}
 		c.Finding, c.Where, c.Err = h.checkCopy(ctx, e, o)
@@ -155,6 +178,11 @@ func (h *held) verifyEntry(ctx context.Context, e *state.Entry, rep *VerifyRepor
 		switch c.Finding {
 		case Intact:
 			intact++
+		case Accepted:
+			accepted++
+			if h.accept {
+				report(c)
+			}
 		case NoReadBack, NoSum:
 		case StandIn:
 			bad = true // what is there is intact, but it is another message
@@ -168,11 +196,37 @@ func (h *held) verifyEntry(ctx context.Context, e *state.Entry, rep *VerifyRepor
 			report(c)
 		}
 	}
-	if bad || gone || intact == 0 {
+	if bad || gone || intact+accepted == 0 {
 		return false, bad || !gone
 	}
 	rep.Verified++
+	if accepted > 0 {
+		rep.Accepted++
+	}
 	return true, true
+}
+
+// checkCopy checks one copy and keeps what is on record of it.
+func (h *copyChecks) checkCopy(ctx context.Context, e *state.Entry, o state.Outcome) (Finding, string, error) {
+	var flaw state.Flaw
+	if i := slices.IndexFunc(h.before, func(f state.Flaw) bool { return f.Target == o.Target }); i >= 0 {
+		flaw = h.before[i]
+	}
+	found, sum, where, err := h.readCopy(ctx, e, o)
+	if found == Altered && h.accept {
+		flaw.Accepted = sum
+	}
+	if found == Altered && sum == flaw.Accepted {
+		found = Accepted
+	}
+	kind, flawed := flawKinds[found]
+	switch {
+	case flawed:
+		h.flaws = append(h.flaws, state.Flaw{Target: o.Target, Kind: kind, Accepted: flaw.Accepted})
+	case found == TargetGone && flaw.Target != "":
+		h.flaws = append(h.flaws, flaw)
+	}
+	return found, where, err
 }
 
 // missed counts a copy in a target that is gone, and reports whether it is the
@@ -185,35 +239,64 @@ func (v *VerifyReport) missed(target string) bool {
 	return v.Gone[target] == 1
 }
 
-func (h *held) checkCopy(ctx context.Context, e *state.Entry, o state.Outcome) (Finding, string, error) {
+// readCopy compares one copy with what was delivered; got is the sum of one that
+// differs.
+func (h *held) readCopy(ctx context.Context, e *state.Entry, o state.Outcome) (found Finding, got state.Sum, where string, err error) {
 	if e.SHA256 == ([sha256.Size]byte{}) {
-		return NoSum, "", nil
+		return NoSum, got, "", nil
 	}
 	copies, err := h.copies(ctx, h.heldBy(o))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return TargetGone, "", err
+		return TargetGone, got, "", err
 	case err != nil:
-		return Unreadable, "", err
+		return Unreadable, got, "", err
 	case copies == nil:
-		return NoReadBack, "", nil
+		return NoReadBack, got, "", nil
 	}
-	if h, ok := copies.(Holder); ok {
-		return holds(ctx, h, o.Receipt, e.SHA256)
+	if holder, ok := copies.(Holder); ok {
+		found, where, err = holds(ctx, holder, o.Receipt, e.SHA256)
+		if l, ok := copies.(Lister); ok && found == Missing {
+			return h.readByHeader(ctx, l, e, o, where)
+		}
+		return found, got, where, err
 	}
 	sum := sha256.New()
-	where, err := copies.Copy(ctx, sum, o.Receipt, e.SHA256)
+	where, err = copies.Copy(ctx, sum, o.Receipt, e.SHA256)
+	got = state.Sum(sum.Sum(nil))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Missing, where, nil
+		return Missing, got, where, nil
 	case err != nil:
-		return Unreadable, where, err
-	case [sha256.Size]byte(sum.Sum(nil)) == e.SHA256:
-		return Intact, where, nil
+		return Unreadable, got, where, err
+	case got == e.SHA256:
+		return Intact, got, where, nil
 	case o.Status == state.Skipped:
-		return StandIn, where, nil
+		return StandIn, got, where, nil
 	}
-	return Altered, where, nil
+	return Altered, got, where, nil
+}
+
+// readByHeader is readCopy for a message that is not in a Lister as it was delivered:
+// it is altered if one with its header is, that is no other message of ours.
+func (h *held) readByHeader(ctx context.Context, l Lister, e *state.Entry, o state.Outcome, where string) (Finding, state.Sum, string, error) {
+	var got state.Sum
+	like, err := h.byHeader(ctx, l, h.heldBy(o), e.Fingerprint)
+	if err == nil && like.write == nil {
+		return Missing, got, where, nil
+	}
+	sum := sha256.New()
+	if err == nil {
+		err = like.write(sum)
+	}
+	got = state.Sum(sum.Sum(nil))
+	switch {
+	case err != nil:
+		return Unreadable, got, where, err
+	case h.isOther(e, got):
+		return Missing, got, where, nil
+	}
+	return Altered, got, like.where, nil
 }
 
 func holds(ctx context.Context, h Holder, receipt string, sum [sha256.Size]byte) (Finding, string, error) {

@@ -178,6 +178,17 @@ type Report struct {
 	Months      []proof.Month     `json:"months"`
 	Sizes       []proof.SizeClass `json:"sizes"`
 	Failed      int               `json:"failed"`
+	// Accepted are those of verified with an altered copy that a person accepted. Delivered
+	// is the sum of verified and of missing to unverified.
+	Accepted    int               `json:"accepted"`
+	Missing     int               `json:"missing"`
+	Altered     int               `json:"altered"`
+	Unreadable  int               `json:"unreadable"`
+	Replaced    int               `json:"replaced"`
+	NoReadBack  int               `json:"no_read_back"`
+	Unverified  int               `json:"unverified"`
+	Unconfirmed int               `json:"unconfirmed"` // deletions
+	NotIntact   []Finding         `json:"not_intact"`
 	Server      *proof.ServerSide `json:"server,omitempty"`
 	Safe        bool              `json:"safe"`
 	Reasons     []string          `json:"reasons"`
@@ -314,6 +325,7 @@ type Verified struct {
 	NotChecked int    `json:"not_checked"`
 	Unreadable int    `json:"unreadable"`
 	Verified   int    `json:"verified"`
+	Accepted   int    `json:"accepted"`
 }
 
 // Compared counts the messages that `verify --server` compared.

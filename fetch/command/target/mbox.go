@@ -98,4 +98,11 @@ func (m mboxCopies) Holds(ctx context.Context, receipt string, sum [sha256.Size]
 	return m.at(place), true, nil
 }
 
+// All implements proof.Lister.
+func (m mboxCopies) All(ctx context.Context, fn func(string, func(io.Writer) error) error) error {
+	return m.Each(ctx, func(p mbox.Place) error {
+		return fn(m.at(p), func(w io.Writer) error { return m.Mailbox.Copy(w, p) })
+	})
+}
+
 func (m mboxCopies) at(p mbox.Place) string { return fmt.Sprintf("%s at offset %d", m.path, p.Offset) }

@@ -1,0 +1,63 @@
+package proof
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/state"
+)
+
+// Lister is implemented by Copies of a file in which a message that was changed has
+// no lasting place. All calls fn with each message.
+type Lister interface {
+	All(ctx context.Context, fn func(where string, write func(io.Writer) error) error) error
+}
+
+// found is a message of a Lister.
+type found struct {
+	where string
+	write func(io.Writer) error
+}
+
+// byHeader returns the first message of a Lister with a header; nil write: there is
+// none.
+func (h *held) byHeader(ctx context.Context, l Lister, target string, print state.Fingerprint) (found, error) {
+	index, known := h.headers[target]
+	if known || print.IsZero() {
+		return index[print], nil
+	}
+	index = make(map[state.Fingerprint]found)
+	err := l.All(ctx, func(where string, write func(io.Writer) error) error {
+		var start headWriter
+		if err := write(&start); err != nil && !errors.Is(err, errEnough) {
+			return err
+		}
+		head, _ := header.Of(start.b)
+		if p := head.Fingerprint(); index[p].write == nil {
+			index[p] = found{where, write}
+		}
+		return nil
+	})
+	if err == nil {
+		h.headers[target] = index
+	}
+	return index[print], err
+}
+
+// isOther reports whether a sum is that of another message on record.
+func (h *held) isOther(e *state.Entry, sum state.Sum) bool {
+	if h.sums == nil {
+		h.sums = make(map[state.Sum]state.Key)
+		_ = h.DB.View(func(v *state.View) error { // our own View cannot fail
+			for k, rec := range v.Records() {
+				o := v.Entry(k, rec)
+				h.sums[o.SHA256] = o.Key
+			}
+			return nil
+		})
+	}
+	k, known := h.sums[sum]
+	return known && k != e.Key
+}
