@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 	"github.com/zalando/go-keyring"
@@ -40,47 +38,6 @@ func completionCommand() *cli.Command {
 			fmt.Fprint(c.App.Writer, script)
 			return nil
 		},
-		BashComplete: func(c *cli.Context) {
-			for _, s := range []string{"bash", "zsh", "fish"} {
-				fmt.Fprintln(c.App.Writer, s)
-			}
-		},
-	}
-}
-
-// completeOption prints the options that the last word may become, if a shell
-// asks for that: the library gives up at an option that is not whole.
-func completeOption(app *cli.App, args []string) bool {
-	n := len(args)
-	if n < 3 || args[n-1] != completionFlag || !strings.HasPrefix(args[n-2], "-") {
-		return false
-	}
-	flags, list := slices.Clone(app.Flags), app.Commands
-	for _, word := range args[1 : n-2] {
-		if i := slices.IndexFunc(list, func(c *cli.Command) bool { return c.HasName(word) }); i >= 0 {
-			flags, list = append(flags, list[i].Flags...), list[i].Subcommands
-		}
-	}
-	for _, name := range namesOf(flags) {
-		if strings.HasPrefix("--"+name, args[n-2]) {
-			fmt.Fprintln(app.Writer, "--"+name)
-		}
-	}
-	return true
-}
-
-// completeAccounts prints the account names of the configuration, for a shell.
-func completeAccounts(c *cli.Context) {
-	path := c.String("config")
-	if path == "" {
-		path = config.DefaultPath()
-	}
-	conf, err := config.Load(path, configOptions())
-	if err != nil {
-		return
-	}
-	for _, a := range conf.Accounts {
-		fmt.Fprintln(c.App.Writer, a.Name)
 	}
 }
 

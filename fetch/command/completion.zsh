@@ -1,17 +1,21 @@
 #compdef mailhaul
 # zsh completion for mailhaul: mailhaul completion zsh > "${fpath[1]}/_mailhaul"
 _mailhaul() {
-	local -a found
-	local cur=${words[CURRENT]}
-	if [[ $cur == -* ]]; then
-		found=("${(@f)$(_CLI_ZSH_AUTOCOMPLETE_HACK=0 ${words[1,CURRENT]} --generate-bash-completion 2>/dev/null)}")
-	else
-		found=("${(@f)$(_CLI_ZSH_AUTOCOMPLETE_HACK=0 ${words[1,CURRENT-1]} --generate-bash-completion 2>/dev/null)}")
-	fi
-	if [[ -n ${found[1]} ]]; then
-		compadd -a found
-	else
-		_files
-	fi
+	local -a found open
+	local line word
+	for line in "${(@f)$("${(Q)words[1]}" __complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}"; do
+		word=${line%%$'\t'*}
+		case $line in
+		:*)
+			compset -P "${(b)line#:* }"
+			if [[ $line == :dirs* ]]; then _files -/; else _files; fi
+			return
+			;;
+		*) line=${word//:/\\:}:${line#*$'\t'} ;;
+		esac
+		if [[ $word == *[:/] ]]; then open+=("$line"); else found+=("$line"); fi
+	done
+	_describe mailhaul found -- open -S ''
 }
-compdef _mailhaul mailhaul
+# The first time zsh calls this file itself; a shell that sources it does not.
+if [[ $funcstack[1] == _mailhaul ]]; then _mailhaul "$@"; else compdef _mailhaul mailhaul; fi

@@ -24,11 +24,10 @@ import (
 
 func fetchCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "fetch",
-		Usage:        "fetch new mail once, by hand or from cron",
-		Description:  "Fetch the new mail of all accounts, and print only failures:\n  mailhaul fetch --quiet",
-		ArgsUsage:    "[ACCOUNT...]",
-		BashComplete: completeAccounts,
+		Name:        "fetch",
+		Usage:       "fetch new mail once, by hand or from cron",
+		Description: "Fetch the new mail of all accounts, and print only failures:\n  mailhaul fetch --quiet",
+		ArgsUsage:   "[ACCOUNT...]",
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "keep", Usage: "delete nothing from the server in this run"},
 			&cli.BoolFlag{Name: "delete", Usage: "delete all delivered messages from the server in this run"},

@@ -37,9 +37,6 @@ func importCommand() *cli.Command {
 			&cli.BoolFlag{Name: "verify", Usage: "list the maildrops, and check that the seen-list matches them"},
 			&cli.BoolFlag{Name: "force", Usage: "continue although the other program runs or its list does not match"},
 		},
-		BashComplete: func(c *cli.Context) {
-			fmt.Fprintln(c.App.Writer, strings.Join(programs.Names(), "\n"))
-		},
 		Action: runImport,
 	}
 }

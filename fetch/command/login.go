@@ -22,11 +22,10 @@ import (
 
 func loginCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "login",
-		Usage:        "authorise an account with OAuth2",
-		Description:  "Authorise the account work in a browser on another machine:\n  mailhaul login --paste work",
-		ArgsUsage:    "ACCOUNT",
-		BashComplete: completeAccounts,
+		Name:        "login",
+		Usage:       "authorise an account with OAuth2",
+		Description: "Authorise the account work in a browser on another machine:\n  mailhaul login --paste work",
+		ArgsUsage:   "ACCOUNT",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "device", Usage: "show a code that you enter on another device"},
 			&cli.BoolFlag{Name: "paste", Usage: "log in with a browser on another machine, and paste the final address here"},
@@ -38,23 +37,21 @@ func loginCommand() *cli.Command {
 
 func logoutCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "logout",
-		Usage:        "revoke an OAuth2 login at the provider, and remove its tokens here",
-		Description:  "Revoke the login of the account work:\n  mailhaul logout work",
-		ArgsUsage:    "ACCOUNT",
-		BashComplete: completeAccounts,
-		Action:       runLogout,
+		Name:        "logout",
+		Usage:       "revoke an OAuth2 login at the provider, and remove its tokens here",
+		Description: "Revoke the login of the account work:\n  mailhaul logout work",
+		ArgsUsage:   "ACCOUNT",
+		Action:      runLogout,
 	}
 }
 
 func tokenCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "token",
-		Usage:        "print a fresh access token, for other programs (msmtp, mutt)",
-		Description:  "Print an access token for the account work:\n  mailhaul token work",
-		ArgsUsage:    "ACCOUNT",
-		BashComplete: completeAccounts,
-		Action:       runToken,
+		Name:        "token",
+		Usage:       "print a fresh access token, for other programs (msmtp, mutt)",
+		Description: "Print an access token for the account work:\n  mailhaul token work",
+		ArgsUsage:   "ACCOUNT",
+		Action:      runToken,
 	}
 }
 

@@ -24,13 +24,12 @@ import (
 
 func loopCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "loop",
-		Usage:        "keep running and fetch by schedule, for systemd, containers and daemons",
-		Description:  "Fetch by the schedule in the configuration until a signal ends it:\n  mailhaul loop --log-format json",
-		ArgsUsage:    "[ACCOUNT...]",
-		BashComplete: completeAccounts,
-		Flags:        []cli.Flag{shardFlag()},
-		Action:       runLoop,
+		Name:        "loop",
+		Usage:       "keep running and fetch by schedule, for systemd, containers and daemons",
+		Description: "Fetch by the schedule in the configuration until a signal ends it:\n  mailhaul loop --log-format json",
+		ArgsUsage:   "[ACCOUNT...]",
+		Flags:       []cli.Flag{shardFlag()},
+		Action:      runLoop,
 	}
 }
 

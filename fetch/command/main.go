@@ -26,7 +26,8 @@ func Main(ctx context.Context, args []string, std term.Streams) int {
 	if len(args) == 2 && args[1] == "--version" { // what people try first
 		args = []string{args[0], "version"}
 	}
-	if completeOption(app, args) {
+	if len(args) > 2 && args[1] == completeWord {
+		completeLine(app, args[2:])
 		return 0
 	}
 	ordered, err := permute(app, args)
@@ -80,7 +81,6 @@ func newApp(std term.Streams) *cli.App {
 
 		HideVersion:            true,
 		UseShortOptionHandling: true,
-		EnableBashCompletion:   true,
 		ExitErrHandler:         func(*cli.Context, error) {},
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
 			return badFlag(err, globalFlags())

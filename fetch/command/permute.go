@@ -14,11 +14,7 @@ import (
 // at the first argument.
 func permute(app *cli.App, args []string) ([]string, error) {
 	p := permuter{flags: app.Flags, list: app.Commands}
-	rest, last := args[1:], []string(nil)
-	if n := len(rest); n > 0 && rest[n-1] == completionFlag {
-		rest, last = rest[:n-1], rest[n-1:]
-	}
-	for len(rest) > 0 {
+	for rest := args[1:]; len(rest) > 0; {
 		n, err := p.take(rest)
 		if err != nil {
 			return nil, err
@@ -30,11 +26,8 @@ func permute(app *cli.App, args []string) ([]string, error) {
 	if len(p.args) > 0 && strings.HasPrefix(p.args[0], "-") {
 		out = append(out, "--")
 	}
-	return slices.Concat(out, p.args, last), nil
+	return slices.Concat(out, p.args), nil
 }
-
-// completionFlag is what a shell's completion script adds at the end.
-const completionFlag = "--generate-bash-completion"
 
 // permuter sorts the words of a command line.
 type permuter struct {

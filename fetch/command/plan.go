@@ -19,11 +19,10 @@ import (
 
 func planCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "plan",
-		Usage:        "show what fetch would do and why, and change nothing",
-		Description:  "Show what would be fetched and deleted for the account work:\n  mailhaul plan work",
-		ArgsUsage:    "[ACCOUNT...]",
-		BashComplete: completeAccounts,
+		Name:        "plan",
+		Usage:       "show what fetch would do and why, and change nothing",
+		Description: "Show what would be fetched and deleted for the account work:\n  mailhaul plan work",
+		ArgsUsage:   "[ACCOUNT...]",
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "keep", Usage: "plan for fetch --keep"},
 			&cli.BoolFlag{Name: "delete", Usage: "plan for fetch --delete"},

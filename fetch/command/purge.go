@@ -17,11 +17,10 @@ import (
 
 func purgeCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "purge",
-		Usage:        "delete delivered and verified messages from the server, and prove that they are gone",
-		Description:  "Show what would be deleted of the messages that are older than 30 days:\n  mailhaul purge --older-than 30d --dry-run work",
-		ArgsUsage:    "ACCOUNT",
-		BashComplete: completeAccounts,
+		Name:        "purge",
+		Usage:       "delete delivered and verified messages from the server, and prove that they are gone",
+		Description: "Show what would be deleted of the messages that are older than 30 days:\n  mailhaul purge --older-than 30d --dry-run work",
+		ArgsUsage:   "ACCOUNT",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "older-than", Usage: "delete only messages first seen more than `DURATION` ago, such as 30d"},
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before messages are deleted; without a terminal nothing is asked"},

@@ -19,11 +19,10 @@ import (
 
 func reportCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "report",
-		Usage:        "report what was moved from an account, and whether it can be closed",
-		Description:  "Write the report of the account work also as a page:\n  mailhaul report --html work.html work",
-		ArgsUsage:    "ACCOUNT",
-		BashComplete: completeAccounts,
+		Name:        "report",
+		Usage:       "report what was moved from an account, and whether it can be closed",
+		Description: "Write the report of the account work also as a page:\n  mailhaul report --html work.html work",
+		ArgsUsage:   "ACCOUNT",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "html", Usage: "also write the report to `FILE` as one self-contained page", TakesFile: true},
 			&cli.BoolFlag{Name: "offline", Usage: "do not ask the server what it holds; the answer is then no"},

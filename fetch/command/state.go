@@ -23,7 +23,7 @@ func stateCommand() *cli.Command {
 	wait := waitFlag()
 	sub := func(name, args, usage, example string, action cli.ActionFunc, flags ...cli.Flag) *cli.Command {
 		return &cli.Command{Name: name, ArgsUsage: args, Usage: usage, Description: example, Action: action,
-			BashComplete: completeAccounts, Flags: append(flags, wait)}
+			Flags: append(flags, wait)}
 	}
 	return &cli.Command{
 		Name:        "state",

@@ -17,11 +17,10 @@ import (
 
 func verifyCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "verify",
-		Usage:        "read delivered messages back, and compare them with what was fetched",
-		Description:  "Read all delivered messages of the account work back, and compare them:\n  mailhaul verify work",
-		ArgsUsage:    "[ACCOUNT...]",
-		BashComplete: completeAccounts,
+		Name:        "verify",
+		Usage:       "read delivered messages back, and compare them with what was fetched",
+		Description: "Read all delivered messages of the account work back, and compare them:\n  mailhaul verify work",
+		ArgsUsage:   "[ACCOUNT...]",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "manifest", Usage: "check only the hash chain of the manifest in `FILE`", TakesFile: true},
 			&cli.BoolFlag{Name: "accept-altered", Usage: "accept altered copies as they are now: they count as verified from then on"},
