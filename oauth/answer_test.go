@@ -59,7 +59,7 @@ func TestRotatedTokenOutlivesAnOddAnswer(t *testing.T) {
 			f.fail(func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, answer) })
 			_, err := src.Refresh(t.Context(), "at-SECRET-0")
 			wantError(t, err, KindProtocol)
-			if r, err := src.store.load("work"); err != nil || r.Tokens.Refresh != "rt-SECRET-9" || !r.Refreshing.IsZero() {
+			if r, err := src.store.load(t.Context(), "work"); err != nil || r.Tokens.Refresh != "rt-SECRET-9" || !r.Refreshing.IsZero() {
 				t.Errorf("%v, %+v", err, r)
 			}
 		})

@@ -129,7 +129,7 @@ func TestStatusOfLogins(t *testing.T) {
 			r := src.newRecord()
 			r.apply(&grant{access: "a", refresh: "r", issued: now, expiry: now.Add(time.Hour), scopes: []string{"mail"}})
 			c.change(r)
-			if err := src.store.save("work", r); err != nil {
+			if err := src.store.save(t.Context(), "work", r); err != nil {
 				t.Fatal(err)
 			}
 			st, err := src.Status()
@@ -153,7 +153,7 @@ func TestRevoke(t *testing.T) {
 	if !slices.Equal(f.revoked, []string{"rt-SECRET-0"}) {
 		t.Errorf("revoked %v", f.revoked)
 	}
-	if _, err := src.store.load("work"); !errors.Is(err, ErrNoTokens) {
+	if _, err := src.store.load(t.Context(), "work"); !errors.Is(err, ErrNoTokens) {
 		t.Errorf("still there: %v", err)
 	}
 	if _, err := src.Revoke(t.Context()); !errors.Is(err, ErrNoTokens) {
@@ -167,7 +167,7 @@ func TestRevoke(t *testing.T) {
 	if wantError(t, err, KindProtocol); told {
 		t.Error("told")
 	}
-	if _, err := src.store.load("work"); !errors.Is(err, ErrNoTokens) {
+	if _, err := src.store.load(t.Context(), "work"); !errors.Is(err, ErrNoTokens) {
 		t.Errorf("still there: %v", err)
 	}
 }

@@ -262,7 +262,7 @@ func loggedIn(t testing.TB, f *fake, c *Client, s *Store) *Source {
 	r := src.newRecord()
 	now := time.Now()
 	r.apply(&grant{access: "at-SECRET-0", refresh: "rt-SECRET-0", issued: now.Add(-59 * time.Minute), expiry: now.Add(time.Minute)})
-	if err := s.save("work", r); err != nil {
+	if err := s.save(t.Context(), "work", r); err != nil {
 		t.Fatal(err)
 	}
 	f.seed("rt-SECRET-0")

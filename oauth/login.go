@@ -81,11 +81,11 @@ func (s *Source) login(ctx context.Context, ui UI, o LoginOptions) error {
 	}
 	defer unlock()
 	r := s.newRecord()
-	if old, err := s.store.load(s.account); err == nil {
+	if old, err := s.store.peek(s.account); err == nil {
 		r.Seq, r.Chunks = old.Seq, old.Chunks
 	}
 	r.apply(g)
-	return s.save(r)
+	return s.save(ctx, r)
 }
 
 func (c *Client) login(ctx context.Context, ui UI, o LoginOptions) (*grant, error) {

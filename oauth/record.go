@@ -47,6 +47,8 @@ type record struct {
 	// are in here.
 	Chunks int     `json:"chunks,omitempty"`
 	Tokens *tokens `json:"tokens,omitempty"`
+	// NoRefresh says of tokens in the keyring that none of them is a refresh token.
+	NoRefresh bool `json:"no_refresh,omitempty"`
 }
 
 type tokens struct {
@@ -88,12 +90,21 @@ func (r *record) fresh(now time.Time, ahead time.Duration) bool {
 	return r.Expiry.Sub(now) > ahead
 }
 
+// refreshable reports whether there is a refresh token, also of a record that was
+// read without its tokens.
+func (r *record) refreshable() bool {
+	if r.Tokens == nil {
+		return !r.NoRefresh
+	}
+	return r.Tokens.Refresh != ""
+}
+
 // encode is the record as JSON, with or without the tokens.
 func (r *record) encode(withTokens bool) ([]byte, error) {
 	out := *r
 	out.Format = recordFormat
 	if !withTokens {
-		out.Tokens = nil
+		out.NoRefresh, out.Tokens = !out.refreshable(), nil
 	}
 	data, err := json.MarshalIndent(&out, "", "\t")
 	return append(data, '\n'), err

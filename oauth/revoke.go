@@ -22,7 +22,7 @@ func (s *Source) Revoke(ctx context.Context) (told bool, err error) {
 		return false, s.named(err)
 	}
 	defer unlock()
-	r, err := s.store.load(s.account)
+	r, err := s.store.load(ctx, s.account)
 	if errors.Is(err, ErrNoTokens) {
 		return false, s.named(err)
 	}
@@ -33,7 +33,7 @@ func (s *Source) Revoke(ctx context.Context) (told bool, err error) {
 		told = rerr == nil
 	}
 	s.keep(nil)
-	if err := errors.Join(rerr, s.store.forget(s.account)); err != nil {
+	if err := errors.Join(rerr, s.store.forget(ctx, s.account)); err != nil {
 		return told, s.named(err)
 	}
 	return told, nil

@@ -54,7 +54,7 @@ func (s *Source) Client() *Client { return s.client }
 // cannot be reached now.
 func (s *Source) Token(ctx context.Context) (string, error) {
 	good := func(r *record) bool { return r.fresh(time.Now(), s.ahead()) }
-	r, err := s.store.load(s.account)
+	r, err := s.store.load(ctx, s.account)
 	if err == nil && s.belongs(r) == nil && good(r) {
 		return r.Tokens.Access, nil
 	}
@@ -96,7 +96,7 @@ func (s *Source) renew(ctx context.Context, good func(*record) bool) (*record, e
 		return nil, err
 	}
 	defer unlock()
-	r, err := s.current()
+	r, err := s.current(ctx)
 	switch {
 	case errors.Is(err, ErrNoTokens) && !attended(s.client.conf.Flow):
 		r = s.newRecord()
@@ -115,11 +115,11 @@ func (s *Source) renew(ctx context.Context, good func(*record) bool) (*record, e
 	}
 	g, err := s.client.unattended(ctx)
 	if err != nil {
-		s.postpone(r, err)
+		s.postpone(ctx, r, err)
 		return r, err
 	}
 	r.apply(g)
-	return r, s.save(r)
+	return r, s.save(ctx, r)
 }
 
 // tooEarly is the provider's "not before", as it was heard last. One that is
@@ -133,7 +133,7 @@ func (s *Source) tooEarly(r *record) error {
 }
 
 // postpone keeps for the next run when the provider may be asked again.
-func (s *Source) postpone(r *record, err error) {
+func (s *Source) postpone(ctx context.Context, r *record, err error) {
 	var e *Error
 	if !errors.As(err, &e) || e.Until.IsZero() {
 		return
@@ -143,15 +143,15 @@ func (s *Source) postpone(r *record, err error) {
 	if next.Tokens == nil {
 		next.Tokens = new(tokens)
 	}
-	_ = s.store.save(s.account, &next) // it only spares the provider a request
+	_ = s.store.save(ctx, s.account, &next) // it only spares the provider a request
 }
 
 // current loads the record that this client may use.
-func (s *Source) current() (*record, error) {
-	if err := s.saveUnsaved(); err != nil {
+func (s *Source) current(ctx context.Context) (*record, error) {
+	if err := s.saveUnsaved(ctx); err != nil {
 		return nil, err
 	}
-	r, err := s.store.load(s.account)
+	r, err := s.store.load(ctx, s.account)
 	if err != nil {
 		return nil, err
 	}
@@ -191,9 +191,9 @@ func (s *Source) refresh(ctx context.Context, r *record) (*record, error) {
 		if !errors.As(err, &e) || !e.NeedsLogin() {
 			return next, err
 		}
-		newer, lerr := s.store.load(s.account)
+		newer, lerr := s.store.load(ctx, s.account)
 		if lerr != nil || newer.Tokens.Refresh == r.Tokens.Refresh || s.belongs(newer) != nil {
-			s.condemn(r, e)
+			s.condemn(ctx, r, e)
 			return r, e
 		}
 		if newer.fresh(time.Now(), s.ahead()) {
@@ -218,7 +218,7 @@ func (s *Source) refreshOnce(ctx context.Context, r *record) (*record, error) {
 	next := *r
 	interrupted := r.Refreshing
 	next.Refreshing = time.Now()
-	if err := s.store.save(s.account, &next); err != nil {
+	if err := s.store.save(ctx, s.account, &next); err != nil {
 		return r, err // better now than with an answer that cannot be kept
 	}
 	s.store.at("request")
@@ -227,22 +227,22 @@ func (s *Source) refreshOnce(ctx context.Context, r *record) (*record, error) {
 	if err != nil {
 		if g != nil && g.refresh != "" && g.refresh != r.Tokens.Refresh { // the old one may be good no more
 			next.Tokens, next.Refreshing = &tokens{Access: r.Tokens.Access, Refresh: g.refresh}, time.Time{}
-			if serr := s.save(&next); serr != nil {
+			if serr := s.save(ctx, &next); serr != nil {
 				return &next, errors.Join(err, serr)
 			}
 			return &next, err
 		}
-		next.Refreshing = s.unsettled(&next, interrupted, err)
-		s.postpone(&next, err)
+		next.Refreshing = s.unsettled(ctx, &next, interrupted, err)
+		s.postpone(ctx, &next, err)
 		return &next, err
 	}
 	next.apply(g)
-	return &next, s.save(&next)
+	return &next, s.save(ctx, &next)
 }
 
 // unsettled returns what is to be kept as the beginning of a refresh whose
 // outcome is not known, after one that failed.
-func (s *Source) unsettled(r *record, before time.Time, err error) time.Time {
+func (s *Source) unsettled(ctx context.Context, r *record, before time.Time, err error) time.Time {
 	var e *Error
 	if !errors.As(err, &e) || e.Code == "" || e.Temporary() {
 		return r.Refreshing // it may have been used up all the same
@@ -253,13 +253,27 @@ func (s *Source) unsettled(r *record, before time.Time, err error) time.Time {
 	}
 	settled := *r
 	settled.Refreshing = before
-	_ = s.store.save(s.account, &settled) // it only serves a later hint
+	_ = s.store.save(ctx, s.account, &settled) // it only serves a later hint
 	return before
 }
 
-// save stores the record, or keeps it for the next call.
-func (s *Source) save(r *record) error {
-	err := s.store.save(s.account, r)
+// saveGrace is how long what a provider has issued may still take to be stored in
+// the keyring when ctx is done: it may be the only good refresh token.
+const saveGrace = 3 * time.Second
+
+// lasting is a context that ends saveGrace after its parent.
+func lasting(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	stop := context.AfterFunc(parent, func() { time.AfterFunc(saveGrace, cancel) })
+	return ctx, func() { stop(); cancel() }
+}
+
+// save stores the record that a provider's answer led to, or keeps it for the next
+// call.
+func (s *Source) save(ctx context.Context, r *record) error {
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	err := s.store.save(ctx, s.account, r)
 	if err != nil {
 		kept := *r
 		s.keep(&kept)
@@ -275,32 +289,32 @@ func (s *Source) keep(r *record) {
 	s.unsaved = r
 }
 
-func (s *Source) saveUnsaved() error {
+func (s *Source) saveUnsaved(ctx context.Context) error {
 	s.mu.Lock()
 	r := s.unsaved
 	s.mu.Unlock()
 	if r == nil {
 		return nil
 	}
-	if there, err := s.store.load(s.account); err == nil && there.Seq > r.Seq {
+	if there, err := s.store.peek(s.account); err == nil && there.Seq > r.Seq {
 		s.keep(nil) // another process has logged in or refreshed since
 		return nil
 	}
-	return s.save(r)
+	return s.save(ctx, r)
 }
 
 // condemn notes that the provider refused the refresh token.
-func (s *Source) condemn(r *record, e *Error) {
+func (s *Source) condemn(ctx context.Context, r *record, e *Error) {
 	if r.Refused != nil && time.Since(r.Refused.At).Abs() < verdictLife {
 		return // known already
 	}
-	next, err := s.store.load(s.account)
+	next, err := s.store.load(ctx, s.account)
 	if err != nil {
 		return
 	}
 	next.Refreshing = e.Interrupted
 	next.Refused = &verdict{At: time.Now(), Code: e.Code, Text: e.Text}
-	_ = s.store.save(s.account, next) // it only spares the provider a request
+	_ = s.store.save(ctx, s.account, next) // it only spares the provider a request
 }
 
 // error is the refusal as the provider gave it.

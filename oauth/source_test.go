@@ -247,7 +247,7 @@ func TestInterruptDoesNotLoseAnAnswer(t *testing.T) {
 		}
 	}
 	wantToken(t, "at-SECRET-1")(src.Token(ctx))
-	r, err := src.store.load("work")
+	r, err := src.store.load(t.Context(), "work")
 	if err != nil || r.Tokens.Refresh != "rt-SECRET-1" {
 		t.Errorf("stored %+v, %v", r, err)
 	}
@@ -276,13 +276,13 @@ func TestClockOffByAnHour(t *testing.T) {
 func TestClockWasSetBack(t *testing.T) {
 	f := newFake(t)
 	src := newSource(t, f)
-	r, err := src.store.load("work")
+	r, err := src.store.load(t.Context(), "work")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Issued while the clock was an hour ahead: it really ends now.
 	r.Issued, r.Expiry = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
-	if err := src.store.save("work", r); err != nil {
+	if err := src.store.save(t.Context(), "work", r); err != nil {
 		t.Fatal(err)
 	}
 	wantToken(t, "at-SECRET-1")(src.Token(t.Context()))
@@ -334,7 +334,7 @@ func TestSecretIsWaitedForOnlyAsLongAsWanted(t *testing.T) {
 	if _, err := src.Refresh(ctx, "at-SECRET-0"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	if r, err := src.store.load("work"); err != nil || !r.Refreshing.IsZero() {
+	if r, err := src.store.load(t.Context(), "work"); err != nil || !r.Refreshing.IsZero() {
 		t.Errorf("a refresh is noted that was never sent: %+v, %v", r, err)
 	}
 }
@@ -353,13 +353,13 @@ func TestLockThatDoesNotLock(t *testing.T) {
 					return
 				}
 				src.store.step = nil
-				r, err := src.store.load("work")
+				r, err := src.store.load(t.Context(), "work")
 				if err != nil {
 					t.Error(err)
 				}
 				now := time.Now()
 				r.apply(&grant{access: "at-SECRET-other", refresh: "rt-SECRET-other", issued: now, expiry: now.Add(life)})
-				if err := src.store.save("work", r); err != nil {
+				if err := src.store.save(t.Context(), "work", r); err != nil {
 					t.Error(err)
 				}
 			}

@@ -28,11 +28,11 @@ type Status struct {
 	Warning string
 }
 
-// Status reads the store only. An account without tokens is no error.
+// Status reads the store's file only, also of tokens in the keyring. An account without tokens is no error.
 func (s *Source) Status() (Status, error) {
 	c := s.client
 	st := Status{Flow: c.conf.Flow, Provider: c.preset.Name}
-	r, err := s.store.load(s.account)
+	r, err := s.store.peek(s.account)
 	switch {
 	case errors.Is(err, ErrNoTokens):
 		st.NeedsLogin = attended(c.conf.Flow)
@@ -63,7 +63,7 @@ func (s *Source) judge(st *Status, r *record, now time.Time) {
 	switch {
 	case r.Refused != nil:
 		st.NeedsLogin, st.Reason = true, r.Refused.error(s.client, r.Refreshing).Error()
-	case r.Tokens.Refresh == "" && !now.Before(r.Expiry):
+	case !r.refreshable() && !now.Before(r.Expiry):
 		st.NeedsLogin, st.Reason = true, "the access token has expired, and there is no refresh token"
 	case st.LoginUntil.IsZero():
 	case !now.Before(st.LoginUntil):
@@ -86,7 +86,7 @@ func (s *Source) testing(r *record) bool {
 // loginUntil is the earlier of what the provider said and the end by disuse.
 func loginUntil(p *provider.Preset, r *record) time.Time {
 	until := r.RefreshExpiry
-	if p.RefreshIdle() > 0 && r.Tokens.Refresh != "" {
+	if p.RefreshIdle() > 0 && r.refreshable() {
 		if idle := r.Issued.Add(p.RefreshIdle()); until.IsZero() || idle.Before(until) {
 			until = idle
 		}

@@ -33,6 +33,7 @@ var ErrNoTokens = errors.New("no tokens kept: never logged in, or logged out")
 type Store struct {
 	dir     string
 	keyring bool
+	limit   time.Duration // of a call to the keyring; 0: the usual one
 	// step, if set, is called at each step of a refresh and a save: nil,
 	// except for tests.
 	step func(name string)
@@ -42,8 +43,11 @@ type Store struct {
 func NewStore(dir string) *Store { return &Store{dir: dir} }
 
 // NewKeyringStore keeps times and scopes in dir, and the tokens in the
-// keyring of the user who runs it: it must be unlocked, also under cron.
-func NewKeyringStore(dir string) *Store { return &Store{dir: dir, keyring: true} }
+// keyring of the user who runs it: it must be unlocked, also under cron. Limit is how
+// long a call to it may take; 0: 15 s.
+func NewKeyringStore(dir string, limit time.Duration) *Store {
+	return &Store{dir: dir, keyring: true, limit: limit}
+}
 
 // Path returns the file of an account. Bytes other than letters, digits and
 // "@._+=,-", and a leading dot, are written %XX.
@@ -92,9 +96,21 @@ func (s *Store) lock(ctx context.Context, account string) (unlock func(), err er
 	}
 }
 
-// load returns the account's newest record; ErrNoTokens if there is none.
-// Without the lock a record may be outdated, but is whole.
-func (s *Store) load(account string) (*record, error) {
+// load returns the account's newest record with its tokens; ErrNoTokens if there is
+// none. Without the lock a record may be outdated, but is whole.
+func (s *Store) load(ctx context.Context, account string) (*record, error) {
+	r, err := s.peek(account)
+	if err == nil && r.Chunks > 0 {
+		err = s.loadSecrets(ctx, account, r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// peek is load without the tokens that are in the keyring.
+func (s *Store) peek(account string) (*record, error) {
 	r, err := readRecord(s.Path(account))
 	// A process that was killed between writing and renaming has left the
 	// newer record in the other file: it may hold the only refresh token that is good.
@@ -107,21 +123,16 @@ func (s *Store) load(account string) (*record, error) {
 	case err != nil:
 		return nil, storeError(fmt.Errorf("%s: %w", s.Path(account), cause(err)))
 	}
-	if r.Chunks > 0 {
-		if err := loadSecrets(account, r); err != nil {
-			return nil, keyringError(err)
-		}
-	}
 	return r, nil
 }
 
 // save makes the record durable; only under the lock. The one before stays
 // until then.
-func (s *Store) save(account string, r *record) error {
+func (s *Store) save(ctx context.Context, account string, r *record) error {
 	old, chunks := r.Seq, r.Chunks
 	r.Seq, r.Chunks = old+1, 0
 	if s.keyring {
-		if err := saveSecrets(account, r); err != nil {
+		if err := s.saveSecrets(ctx, account, r); err != nil {
 			r.Seq, r.Chunks = old, chunks
 			return keyringError(err)
 		}
@@ -133,15 +144,15 @@ func (s *Store) save(account string, r *record) error {
 	if err != nil {
 		return storeError(err)
 	}
-	dropSecrets(account, old, chunks)
+	s.dropSecrets(ctx, account, old, chunks)
 	return nil
 }
 
 // forget removes the account's tokens; only under the lock. The lock's file
 // stays: removing it would let two processes hold "the" lock.
-func (s *Store) forget(account string) error {
+func (s *Store) forget(ctx context.Context, account string) error {
 	if r, err := readRecord(s.Path(account)); err == nil {
-		dropSecrets(account, r.Seq, r.Chunks)
+		s.dropSecrets(ctx, account, r.Seq, r.Chunks)
 	}
 	var errs []error
 	for _, path := range []string{s.Path(account) + newSuffix, s.Path(account)} {

@@ -26,7 +26,7 @@ func sample() *record {
 func TestStoreKeepsARecord(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state", "tokens")
 	s := NewStore(dir)
-	if _, err := s.load("a/b"); !errors.Is(err, ErrNoTokens) {
+	if _, err := s.load(t.Context(), "a/b"); !errors.Is(err, ErrNoTokens) {
 		t.Errorf("empty store: %v", err)
 	}
 	unlock, err := s.lock(t.Context(), "a/b")
@@ -35,10 +35,10 @@ func TestStoreKeepsARecord(t *testing.T) {
 	}
 	defer unlock()
 	want := sample()
-	if err := s.save("a/b", want); err != nil {
+	if err := s.save(t.Context(), "a/b", want); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.load("a/b")
+	got, err := s.load(t.Context(), "a/b")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,10 +56,10 @@ func TestStoreKeepsARecord(t *testing.T) {
 			}
 		}
 	}
-	if err := s.forget("a/b"); err != nil {
+	if err := s.forget(t.Context(), "a/b"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.load("a/b"); !errors.Is(err, ErrNoTokens) {
+	if _, err := s.load(t.Context(), "a/b"); !errors.Is(err, ErrNoTokens) {
 		t.Errorf("after forget: %v", err)
 	}
 }
@@ -118,7 +118,7 @@ func TestReadableTokenFileIsRefused(t *testing.T) {
 func TestNewerVersionLeftByACrashCounts(t *testing.T) {
 	s := NewStore(t.TempDir())
 	r := sample()
-	if err := s.save("work", r); err != nil {
+	if err := s.save(t.Context(), "work", r); err != nil {
 		t.Fatal(err)
 	}
 	next := *r
@@ -137,7 +137,7 @@ func TestNewerVersionLeftByACrashCounts(t *testing.T) {
 		if err := os.WriteFile(left, []byte(c.content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.load("work")
+		got, err := s.load(t.Context(), "work")
 		if err != nil || got.Tokens.Access != c.want {
 			t.Errorf("got %+v, %v, want %q", got, err, c.want)
 		}
@@ -146,13 +146,13 @@ func TestNewerVersionLeftByACrashCounts(t *testing.T) {
 	if err := os.Chmod(left, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.save("work", &next); err != nil {
+	if err := s.save(t.Context(), "work", &next); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("still there: %v", err)
 	}
-	if _, err := s.load("work"); err != nil { // not readable by others
+	if _, err := s.load(t.Context(), "work"); err != nil { // not readable by others
 		t.Error(err)
 	}
 }
@@ -179,7 +179,7 @@ func TestTokenIsNotReturnedBeforeItIsDurable(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantToken(t, "at-SECRET-1")(src.Token(t.Context()))
-	if r, err := src.store.load("work"); err != nil || r.Tokens.Refresh != "rt-SECRET-1" {
+	if r, err := src.store.load(t.Context(), "work"); err != nil || r.Tokens.Refresh != "rt-SECRET-1" {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
@@ -204,7 +204,7 @@ func TestKeyring(t *testing.T) {
 		f.rotation = strict
 		long := strings.Repeat("x", 3*keyringChunk)
 		f.dialect = func(answer map[string]any) { answer["access_token"] = answer["access_token"].(string) + long }
-		src := loggedIn(t, f, mustNew(t, f.config()), NewKeyringStore(t.TempDir()))
+		src := loggedIn(t, f, mustNew(t, f.config()), NewKeyringStore(t.TempDir(), 0))
 		for _, want := range []string{"at-SECRET-1", "at-SECRET-2"} {
 			wantToken(t, want+long)(src.Token(t.Context()))
 			wantToken(t, want+long)(src.Token(t.Context()))
@@ -214,7 +214,7 @@ func TestKeyring(t *testing.T) {
 		if err != nil || strings.Contains(string(data), "SECRET") {
 			t.Errorf("the file holds a token: %v\n%s", err, data)
 		}
-		r, err := src.store.load("work")
+		r, err := src.store.load(t.Context(), "work")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +233,7 @@ func TestKeyring(t *testing.T) {
 func TestKeyringThatIsLocked(t *testing.T) {
 	keyring.MockInit()
 	f := newFake(t)
-	src := loggedIn(t, f, mustNew(t, f.config()), NewKeyringStore(t.TempDir()))
+	src := loggedIn(t, f, mustNew(t, f.config()), NewKeyringStore(t.TempDir(), 0))
 	keyring.MockInitWithError(errors.New("locked"))
 	_, err := src.Token(t.Context())
 	if e := wantError(t, err, KindStorage); e.Op != OpKeyring {

@@ -251,7 +251,7 @@ func (e *call) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary
 	}
 	sums := f.Run(ctx, list)
 	done()
-	watcher.Finish()
+	watcher.Finish(ctx)
 	for i := range sums {
 		if sums[i].NotBegun {
 			p.print(&sums[i])

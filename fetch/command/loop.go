@@ -76,7 +76,7 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	defer stop()
 	l.watch = e.watch(l.status, true)
 	l.watch.Reloaded(nil)
-	defer l.watch.Finish()
+	defer l.watch.Finish(ctx)
 	around, cancel := context.WithCancel(context.WithoutCancel(ctx)) // outlives the runs
 	var wg sync.WaitGroup
 	defer wg.Wait()

@@ -38,6 +38,9 @@ type Account struct {
 	// Before and After are commands run before and after a run; nil: none.
 	Before, After []string
 	Alert         Alert
+	// Helper is how long a helper may take: a command for a secret, a hook or an
+	// alert, and a call to the keyring. 0: what is usual for each.
+	Helper time.Duration
 }
 
 // Remote is a server that one logs in to: an account's, or that of a target.

@@ -74,6 +74,8 @@ func runKeys(a *Account) []Row {
 		On("before", "", "command to run before the server is contacted", Command(), &a.Before),
 		On("after", "", "command to run at the end of every run", Command(), &a.After),
 		On("alert", "", "how to notify someone when the account keeps failing", mapping("a mapping", Alert{After: day}, alertKeys, checkAlert), &a.Alert),
+		On("helper_timeout", "", "longest time of a command for a secret (1m), a hook (2m) or an alert (20s), and of a call to the keyring (15s)",
+			Duration(time.Second), &a.Helper),
 		On("id", "user@host", "name of the account's state", stateID(), &a.ID),
 		On("enabled", "true", "whether the account is fetched when no account is named", Boolean(), &a.Enabled),
 	}

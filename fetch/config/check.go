@@ -114,6 +114,7 @@ func (k *checker) complete() {
 	if !k.has("jitter") {
 		a.Schedule.Jitter = defaultJitter(a.Schedule.Every)
 	}
+	a.Within(a.Helper)
 	if a.OAuth != nil {
 		a.OAuth = a.OAuth.of(a)
 	}

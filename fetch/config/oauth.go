@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -22,6 +23,8 @@ type OAuth struct {
 	ClientSecret Secret
 	// Keyring keeps tokens in the system's keyring and not in files.
 	Keyring bool
+	// KeyringLimit is how long a call to it may take; 0: what is usual.
+	KeyringLimit time.Duration
 }
 
 // Custom reports whether there is no preset.
@@ -87,7 +90,8 @@ func (o OAuth) of(a *Account) *OAuth {
 	if o.Custom() {
 		o.CAFile = a.TLS.CAFile
 	}
-	if o.ClientSecret = o.ClientSecret.Bind(a.Server.Host, a.User); !o.ClientSecret.IsZero() {
+	o.KeyringLimit = a.Helper
+	if o.ClientSecret = o.ClientSecret.Bind(a.Server.Host, a.User).Within(a.Helper); !o.ClientSecret.IsZero() {
 		o.Secret = o.ClientSecret.Resolve
 	}
 	return &o

@@ -106,6 +106,16 @@ func (r *Remote) bind() {
 	r.Token = r.Token.Bind(r.Server.Host, r.User)
 }
 
+// Within bounds how long the helpers that yield its secrets may take; 0: as usual.
+func (r *Remote) Within(limit time.Duration) {
+	r.Password, r.Token = r.Password.Within(limit), r.Token.Within(limit)
+	if p := r.Route.Proxy; p != nil {
+		own := *p // it may be shared through defaults
+		own.Password = p.Password.Within(limit)
+		r.Route.Proxy = &own
+	}
+}
+
 // checkSecurity is about a connection without TLS, and TLS keys that have no use.
 func (r *Remote) checkSecurity(k keyed) {
 	if r.Server.Host != "" && r.Server.Security == pop3.Plain && !r.Server.Insecure {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/mailhaul/mailhaul/deadline"
 )
 
 // SecretKind says where a secret comes from.
@@ -52,7 +56,8 @@ type secretData struct {
 	argv       []string
 	name       string // of a file, variable, credential or service
 	plain      string
-	host, user string // for keyring and netrc
+	host, user string        // for keyring and netrc
+	limit      time.Duration // of the command or the keyring; 0: the usual one
 	opts       Options
 }
 
@@ -158,6 +163,16 @@ func (s Secret) Bind(host, user string) Secret {
 	return hide(&d)
 }
 
+// Within bounds how long the command or the keyring may take; 0: the usual limit.
+func (s Secret) Within(limit time.Duration) Secret {
+	if s.d == nil {
+		return s
+	}
+	d := *s.d()
+	d.limit = limit
+	return hide(&d)
+}
+
 // SecretError says that a secret could not be got from where it is kept.
 type SecretError struct{ err error }
 
@@ -169,8 +184,8 @@ func (e *SecretError) Unwrap() error { return e.err }
 var ErrNoSecret = errors.New("no secret is configured")
 
 // Resolve gets the secret. It is called when the secret is needed, each time
-// anew, and may take up to a minute (a command). The error says how to fix
-// it and never contains the secret.
+// anew, and takes a minute (a command), 15 s (a keyring) or what Within says at
+// most. The error never contains the secret.
 func (s Secret) Resolve(ctx context.Context) (string, error) {
 	if s.d == nil {
 		return "", ErrNoSecret
@@ -196,7 +211,7 @@ func (s Secret) Resolve(ctx context.Context) (string, error) {
 func (d *secretData) get(ctx context.Context) (string, error) {
 	switch d.kind {
 	case SecretCommand:
-		return runSecret(ctx, d.argv)
+		return runSecret(ctx, cmp.Or(d.limit, commandLimit), d.argv)
 	case SecretFile:
 		return readSecret(d.name, true)
 	case SecretEnv:
@@ -216,7 +231,7 @@ func (d *secretData) get(ctx context.Context) (string, error) {
 		if d.opts.Keyring == nil {
 			return "", errors.New("there is no keyring on this system")
 		}
-		return KeyringCall(ctx, func() (string, error) { return d.opts.Keyring(d.name, d.user) })
+		return deadline.Call(ctx, cmp.Or(d.limit, keyringLimit), func() (string, error) { return d.opts.Keyring(d.name, d.user) })
 	case SecretNetrc:
 		return d.netrc()
 	}

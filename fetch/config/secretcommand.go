@@ -8,27 +8,26 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/mailhaul/mailhaul/deadline"
 )
 
-// secretTimeout is how long a command may take: long enough for a person to
-// unlock a password store.
-const secretTimeout = time.Minute
+// Limits of getting a secret, where the configuration sets none: a person may have
+// to unlock a password store; the prompt of a keyring may wait where nobody sees it.
+const (
+	commandLimit = time.Minute
+	keyringLimit = 15 * time.Second
+)
 
 // runSecret runs a command without a shell and returns the first line that it
 // prints.
-func runSecret(ctx context.Context, argv []string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, secretTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	// A grandchild that holds the pipe open must not hold us.
-	cmd.WaitDelay = 2 * time.Second
+func runSecret(ctx context.Context, limit time.Duration, argv []string) (string, error) {
 	stdout, stderr := &capped{max: maxSecret}, &capped{max: 4 << 10}
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	err := cmd.Run()
+	err := deadline.Run(ctx, limit, argv, func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = stdout, stderr })
 	line, _, _ := strings.Cut(stdout.String(), "\n")
 	line = strings.TrimSuffix(line, "\r")
 	if err != nil {
-		return "", commandError(ctx, err, stderr.String(), line)
+		return "", commandError(err, stderr.String(), line)
 	}
 	if line == "" {
 		return "", errors.New("printed nothing")
@@ -38,13 +37,7 @@ func runSecret(ctx context.Context, argv []string) (string, error) {
 
 // commandError says why a command failed, with the end of what it wrote to
 // stderr, from which a secret that it also printed is removed.
-func commandError(ctx context.Context, err error, stderr, secret string) error {
-	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		err = errors.New("took too long: does it wait for somebody?")
-	case ctx.Err() != nil:
-		err = ctx.Err()
-	}
+func commandError(err error, stderr, secret string) error {
 	if xe, ok := errors.AsType[*exec.Error](err); ok {
 		err = xe.Err
 	}

@@ -44,7 +44,7 @@ func (b *Builder) Tokens(a *config.Account) (*Tokens, error) {
 	dir := filepath.Join(b.StateDir, "tokens")
 	store := oauth.NewStore(dir)
 	if a.OAuth.Keyring {
-		store = oauth.NewKeyringStore(dir)
+		store = oauth.NewKeyringStore(dir, a.OAuth.KeyringLimit)
 	}
 	t := &Tokens{Account: a.Name, conf: a.OAuth, Source: oauth.NewSource(client, store, a.Name)}
 	t.Source.Ahead = runAhead

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailhaul/mailhaul/deadline"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
@@ -25,6 +26,8 @@ type Situation struct {
 	// there, and OAuth whether the login is one with tokens.
 	Host            string
 	Implicit, OAuth bool
+	// Tunnel: a command is the connection to it.
+	Tunnel bool
 	// Running: a loop goes on with the configuration that it has.
 	Running bool
 }
@@ -34,7 +37,7 @@ func SituationOf(a *config.Account, bare bool) Situation {
 	if a == nil {
 		return Situation{}
 	}
-	return Situation{Account: a.Name, Bare: bare, Host: a.Server.Host, Implicit: a.Server.Security == pop3.ImplicitTLS, OAuth: a.OAuth != nil}
+	return Situation{Account: a.Name, Bare: bare, Host: a.Server.Host, Implicit: a.Server.Security == pop3.ImplicitTLS, OAuth: a.OAuth != nil, Tunnel: len(a.Route.Tunnel) > 0}
 }
 
 // option is a setting as this person makes it: by a key or by an option.
@@ -149,8 +152,15 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns the error without the text.
 func (e *Error) Unwrap() error { return e.Err }
 
+// late is for a helper that was ended after its time.
+func late(_ *deadline.Error, at Situation) string {
+	return "It may wait for somebody: for a password that unlocks a keyring or a key, where nobody sees it (cron, ssh). " +
+		"Run it by hand as this user; " + at.key("`helper_timeout`") + " gives it more time."
+}
+
 func commandRows() []row {
 	return []row{
+		of(late),
 		of(func(e *Error, _ Situation) string { return e.Text }),
 		when(exit.IsUsage, usage),
 	}

@@ -10,6 +10,7 @@ const (
 	NoOAuth       = "See docs/oauth.md, or mailhaul.yaml(5) under oauth."
 	KeyPair       = "Nothing was fetched or changed. client_cert and client_key are PEM files that belong together."
 	Tunnel        = "The command of `tunnel` has to be the connection to the server: run it by hand as this user."
+	silentTunnel  = "The command of `tunnel` made no connection in the time that `timeouts.connect` gives it: run it by hand as this user."
 	Before        = "The account's `before` command has to end with 0 before anything is fetched: run it by hand as this user."
 	Restart       = "To take it over, restart loop."
 	SavePlan      = "Name another FILE; nothing was changed, here or on the server."

@@ -157,6 +157,12 @@ func refusedBy(code pop3.RespCode, text string) row {
 // networkRows are for the way to the server, and for TLS.
 func networkRows() []row {
 	return []row{
+		func(err error, at Situation) string {
+			if conn, ok := errors.AsType[*pop3.ConnError](err); at.Tunnel && (ok && conn.Command == "greeting" && conn.Timeout() || tlsSilent(err)) {
+				return silentTunnel
+			}
+			return ""
+		},
 		of(func(e *pop3.DialError, at Situation) string {
 			if e.Via != "" {
 				return "Is the proxy up, and is it the right one (" + at.key("proxy:") + ")?"
@@ -170,6 +176,11 @@ func networkRows() []row {
 		}),
 		of(tlsAdvice),
 	}
+}
+
+func tlsSilent(err error) bool {
+	e, ok := errors.AsType[*pop3.TLSError](err)
+	return ok && e.Kind == pop3.TLSTimeout
 }
 
 func implicit(at Situation) string { return at.option("tls: implicit", "--from pop3s://") }

@@ -4,7 +4,6 @@ package hook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deadline"
 	"github.com/mailhaul/mailhaul/deliver/pipe"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
@@ -23,26 +23,15 @@ func Env() []string {
 	return pipe.BaseEnv(os.Getenv, "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK")
 }
 
-// Run runs a command without a shell and without input. What it prints is
-// shown only if it fails.
+// Run runs a command without a shell and without input, for as long as limit at
+// most. What it prints is shown only if it fails.
 func Run(ctx context.Context, argv []string, limit time.Duration, env ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = append(Env(), env...)
-	cmd.WaitDelay = 2 * time.Second // a grandchild that holds the pipe must not hold us
 	said := &Tail{}
-	cmd.Stdout, cmd.Stderr = said, said
-	err := cmd.Run()
-	switch {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it ended well and left a child behind
-		return nil
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("took longer than %s", limit)
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	}
-	if text := said.Text(); text != "" {
+	err := deadline.Run(ctx, limit, argv, func(cmd *exec.Cmd) {
+		cmd.Env = append(Env(), env...)
+		cmd.Stdout, cmd.Stderr = said, said
+	})
+	if text := said.Text(); err != nil && text != "" && ctx.Err() == nil {
 		return fmt.Errorf("%w: %s", err, text)
 	}
 	return err

@@ -17,12 +17,12 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/net/proxy"
 
+	"github.com/mailhaul/mailhaul/deadline"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/hook"
@@ -164,18 +164,12 @@ func tunnel(argv []string) dialFunc {
 		cmd.Stdin, cmd.Stdout = theirs, theirs
 		tail := &hook.Tail{}
 		cmd.Stderr = tail
-		cmd.WaitDelay = 2 * time.Second // a child of its own may hold the pipe
-		if err := cmd.Start(); err != nil {
+		stop, err := deadline.Start(cmd)
+		if err != nil {
 			_ = ours.Close()
 			return nil, advice.Give(fmt.Errorf("tunnel: %w", err), advice.Tunnel)
 		}
-		c := &tunnelConn{Conn: ours, stderr: tail}
-		c.end = sync.OnceFunc(func() {
-			kill := time.AfterFunc(2*time.Second, func() { _ = cmd.Process.Kill() })
-			_ = cmd.Wait()
-			kill.Stop()
-		})
-		return c, nil
+		return &tunnelConn{Conn: ours, stderr: tail, end: stop}, nil
 	}
 }
 

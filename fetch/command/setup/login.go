@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/zalando/go-keyring"
 
+	"github.com/mailhaul/mailhaul/deadline"
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
@@ -203,15 +205,21 @@ func (s *loginStage) keepInFile(file string) error {
 	return nil
 }
 
+// keyringLimit is how long the keyring may take: a person is here, who may have to
+// unlock it.
+const keyringLimit = time.Minute
+
 func (s *loginStage) keepInKeyring(ctx context.Context) {
 	service := "mailhaul-" + s.account
 	s.secret.place = config.Pair("keyring", service)
 	s.secret.keep = func() error {
-		_, err := config.KeyringCall(ctx, func() (string, error) { return "", keyring.Set(service, s.user, s.secret.value) })
+		_, err := deadline.Call(ctx, keyringLimit, func() (string, error) { return "", keyring.Set(service, s.user, s.secret.value) })
 		if err != nil {
 			return advice.Give(fmt.Errorf("keyring: %w", err), advice.NoKeyring)
 		}
 		return nil
 	}
-	s.secret.undo = func() { _ = keyring.Delete(service, s.user) }
+	s.secret.undo = func() { // also after a signal
+		_, _ = deadline.Call(context.WithoutCancel(ctx), 5*time.Second, func() (string, error) { return "", keyring.Delete(service, s.user) })
+	}
 }

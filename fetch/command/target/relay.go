@@ -203,7 +203,7 @@ func (r *relay) Deliverer(s Site) (deliver.Deliverer, error) {
 	if r.server.Socket != "" {
 		o.Network = "unix"
 	}
-	o.Password, o.Logger = r.password.Resolve, s.Log
+	o.Password, o.Logger = r.password.Within(s.Account.Helper).Resolve, s.Log
 	if r.caFile != "" {
 		roots, err := config.Roots(r.caFile)
 		if err != nil {

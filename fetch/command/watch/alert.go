@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -95,7 +96,7 @@ func (a *alerts) watched() map[string]*config.Account {
 // started pings that a run begins.
 func (a *alerts) started(account string) {
 	if c := a.watched()[account]; c != nil && c.Alert.Ping != "" {
-		a.post.send(account, func() error { return a.post.ping(c.Alert.Ping, "start", "") })
+		a.post.send(account, func(ctx context.Context) error { return a.post.ping(ctx, c.Alert.Ping, "start", "") })
 	}
 }
 
@@ -112,7 +113,7 @@ func (a *alerts) finished(s *fetch.Summary) {
 			reason += "\nhint: " + term.Printable(hint)
 		}
 	}
-	a.post.send(s.Account, func() error { return a.post.ping(c.Alert.Ping, how, reason) })
+	a.post.send(s.Account, func(ctx context.Context) error { return a.post.ping(ctx, c.Alert.Ping, how, reason) })
 }
 
 // check tells people of each account for which that is due.
@@ -142,12 +143,12 @@ func (a *alerts) check(now time.Time) {
 
 func (a *alerts) tell(c *config.Account, n jsonline.Notice) {
 	if len(c.Alert.Command) > 0 {
-		a.post.send(c.Name, func() error { return runAlert(c.Alert.Command, n) })
+		a.post.send(c.Name, func(ctx context.Context) error { return runAlert(ctx, c.Alert.Command, c.Helper, n) })
 	}
 	if c.Alert.Webhook != "" {
-		a.post.send(c.Name, func() error { return a.post.webhook(c.Alert.Webhook, n) })
+		a.post.send(c.Name, func(ctx context.Context) error { return a.post.webhook(ctx, c.Alert.Webhook, n) })
 	}
 }
 
-// Close waits until all is sent, or given up on.
-func (a *alerts) Close() { a.post.Close() }
+// Close waits until all is sent, or given up on, which it soon is when ctx is done.
+func (a *alerts) Close(ctx context.Context) { a.post.Close(ctx) }

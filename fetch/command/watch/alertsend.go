@@ -2,6 +2,7 @@ package watch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deadline"
 	"github.com/mailhaul/mailhaul/fetch/command/hook"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 )
@@ -24,6 +26,7 @@ const (
 	alertTimeout = 20 * time.Second
 	alertQueue   = 256 // messages that wait, of all accounts
 	alertSenders = 4
+	alertGrace   = 10 * time.Second // for all that waits when a signal came
 )
 
 // notifier sends in the background: what is about one account in order, and
@@ -35,11 +38,12 @@ type notifier struct {
 	begin   sync.Once
 	queues  [alertSenders]chan job
 	wg      sync.WaitGroup
+	cancel  context.CancelFunc // ends what is under way
 }
 
 type job struct {
 	account string
-	do      func() error
+	do      func(ctx context.Context) error
 }
 
 func newNotifier(log *slog.Logger, version string) *notifier {
@@ -51,7 +55,7 @@ func newNotifier(log *slog.Logger, version string) *notifier {
 }
 
 // send has an errand done. The senders start with the first one.
-func (p *notifier) send(account string, do func() error) {
+func (p *notifier) send(account string, do func(ctx context.Context) error) {
 	p.begin.Do(p.start)
 	n := 0
 	for _, c := range []byte(account) {
@@ -65,12 +69,14 @@ func (p *notifier) send(account string, do func() error) {
 }
 
 func (p *notifier) start() {
+	ctx, cancel := context.WithCancel(context.Background()) // outlives the runs
+	p.cancel = cancel
 	for i := range p.queues {
 		q := make(chan job, alertQueue/alertSenders)
 		p.queues[i] = q
 		p.wg.Go(func() {
 			for e := range q {
-				if err := e.do(); err != nil {
+				if err := e.do(ctx); err != nil {
 					p.log.Warn("alert not sent", "account", e.account, "err", err)
 				}
 			}
@@ -78,12 +84,16 @@ func (p *notifier) start() {
 	}
 }
 
-// Close waits for what is queued. Nothing may be sent afterwards.
-func (p *notifier) Close() {
+// Close waits for what is queued, and for not more than alertGrace once ctx is
+// done. Nothing may be sent afterwards.
+func (p *notifier) Close(ctx context.Context) {
+	if p.cancel == nil {
+		return // nothing was sent
+	}
+	defer p.cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(alertGrace, p.cancel) })()
 	for _, q := range p.queues {
-		if q != nil {
-			close(q)
-		}
+		close(q)
 	}
 	p.wg.Wait()
 	p.client.CloseIdleConnections()
@@ -92,7 +102,7 @@ func (p *notifier) Close() {
 // ping tells a healthcheck service: how is "start", "fail" or, for a success,
 // "". It goes to the end of the URL's path, as healthchecks.io and those like
 // it have it.
-func (p *notifier) ping(to, how, reason string) error {
+func (p *notifier) ping(ctx context.Context, to, how, reason string) error {
 	u, err := url.Parse(to)
 	if err != nil {
 		return errors.New("the ping's URL is wrong")
@@ -100,10 +110,10 @@ func (p *notifier) ping(to, how, reason string) error {
 	if how != "" {
 		u = u.JoinPath(how)
 	}
-	return p.submit("ping", u, "text/plain; charset=utf-8", []byte(reason))
+	return p.submit(ctx, "ping", u, "text/plain; charset=utf-8", []byte(reason))
 }
 
-func (p *notifier) webhook(to string, n jsonline.Notice) error {
+func (p *notifier) webhook(ctx context.Context, to string, n jsonline.Notice) error {
 	u, err := url.Parse(to)
 	if err != nil {
 		return errors.New("the webhook's URL is wrong")
@@ -112,13 +122,13 @@ func (p *notifier) webhook(to string, n jsonline.Notice) error {
 	if err != nil {
 		return err
 	}
-	return p.submit("webhook", u, "application/json", body)
+	return p.submit(ctx, "webhook", u, "application/json", body)
 }
 
 // submit does one POST. No error contains more of the URL than its host: the
 // rest is as good as a password.
-func (p *notifier) submit(what string, u *url.URL, kind string, body []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), alertTimeout)
+func (p *notifier) submit(ctx context.Context, what string, u *url.URL, kind string, body []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, alertTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
 	if err != nil {
@@ -143,27 +153,25 @@ func (p *notifier) submit(what string, u *url.URL, kind string, body []byte) err
 }
 
 // runAlert runs a command with the notice in its environment, and as JSON on
-// its standard input.
-func runAlert(argv []string, n jsonline.Notice) error {
-	ctx, cancel := context.WithTimeout(context.Background(), alertTimeout)
-	defer cancel()
+// its standard input. Limit 0 is the usual one.
+func runAlert(ctx context.Context, argv []string, limit time.Duration, n jsonline.Notice) error {
 	body, err := json.Marshal(n)
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Stdin = bytes.NewReader(append(body, '\n'))
-	cmd.WaitDelay = time.Second
-	cmd.Env = append(hook.Env(),
-		"MAILHAUL_EVENT="+n.Event,
-		"MAILHAUL_ACCOUNT="+n.Account,
-		"MAILHAUL_TEXT="+n.Text,
-		"MAILHAUL_ERROR="+strings.ReplaceAll(n.Error, "\x00", ""),
-		fmt.Sprintf("MAILHAUL_EXIT=%d", n.Exit),
-		"MAILHAUL_SINCE="+stampOrEmpty(n.Since),
-		"MAILHAUL_LAST_SUCCESS="+stampOrEmpty(n.LastSuccess),
-	)
-	if err := cmd.Run(); err != nil {
+	err = deadline.Run(ctx, cmp.Or(limit, alertTimeout), argv, func(cmd *exec.Cmd) {
+		cmd.Stdin = bytes.NewReader(append(body, '\n'))
+		cmd.Env = append(hook.Env(),
+			"MAILHAUL_EVENT="+n.Event,
+			"MAILHAUL_ACCOUNT="+n.Account,
+			"MAILHAUL_TEXT="+n.Text,
+			"MAILHAUL_ERROR="+strings.ReplaceAll(n.Error, "\x00", ""),
+			fmt.Sprintf("MAILHAUL_EXIT=%d", n.Exit),
+			"MAILHAUL_SINCE="+stampOrEmpty(n.Since),
+			"MAILHAUL_LAST_SUCCESS="+stampOrEmpty(n.LastSuccess),
+		)
+	})
+	if err != nil {
 		return fmt.Errorf("alert command %s: %w", argv[0], err)
 	}
 	return nil

@@ -123,10 +123,10 @@ func (w *Watcher) settle() {
 	}
 }
 
-// Finish settles and waits until all is sent.
-func (w *Watcher) Finish() {
+// Finish settles and waits until all is sent, but not long once ctx is done.
+func (w *Watcher) Finish(ctx context.Context) {
 	w.settle()
-	w.alerts.Close()
+	w.alerts.Close(ctx)
 }
 
 // Pauses of a watcher in a loop: metrics need not be newer, and an alert may

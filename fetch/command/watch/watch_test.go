@@ -100,7 +100,7 @@ func TestAlertsGetNoSecrets(t *testing.T) {
 	t.Setenv("PW_OF_WORK", "s3cret")
 	file := filepath.Join(t.TempDir(), "env")
 	n := jsonline.Notice{Event: "no_success", Account: "work"}
-	if err := runAlert([]string{"sh", "-c", `cat >/dev/null; env >"$0"`, file}, n); err != nil {
+	if err := runAlert(t.Context(), []string{"sh", "-c", `cat >/dev/null; env >"$0"`, file}, 0, n); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(file)

@@ -1,0 +1,93 @@
+// Package deadline bounds what happens outside of this process: a command, or a
+// call to a service of the system such as the keyring, which may wait for a
+// person who is not there.
+package deadline
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os/exec"
+	"sync"
+	"time"
+)
+
+// Error says that something took longer than it may.
+type Error struct{ Limit time.Duration }
+
+// Error implements error.
+func (e *Error) Error() string { return "took longer than " + e.Limit.String() }
+
+// grace is how long a command has after SIGTERM.
+const grace = 2 * time.Second
+
+// Run runs a command without a shell until it ends, ctx is done or the limit is
+// over; set, if not nil, completes it first. The command is then ended with
+// SIGTERM, and after 2 s with SIGKILL; so are its descendants, unless there is a
+// terminal at which they may ask. A command that ended well may leave a process
+// behind. The error is an *Error, that of ctx, or of package os/exec.
+func Run(ctx context.Context, limit time.Duration, argv []string, set func(*exec.Cmd)) error {
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	cmd := exec.CommandContext(bounded, argv[0], argv[1:]...)
+	cmd.WaitDelay = grace
+	cmd.Cancel = func() error { return end(cmd, false) }
+	group(cmd)
+	if set != nil {
+		set(cmd)
+	}
+	err := cmd.Run()
+	switch {
+	case err == nil, errors.Is(err, exec.ErrWaitDelay):
+		return nil
+	case bounded.Err() != nil:
+		if cmd.Process != nil {
+			_ = end(cmd, true) // descendants that ignored SIGTERM
+		}
+		return cmp.Or(ctx.Err(), error(&Error{limit}))
+	}
+	return err
+}
+
+// Start starts a command that goes on. Stop, which waits for its end, gives it a
+// moment to end by itself, as a command does whose input has ended, and then ends it
+// as Run does.
+func Start(cmd *exec.Cmd) (stop func(), err error) {
+	cmd.WaitDelay = grace // a child of its own may hold the pipe
+	group(cmd)
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return sync.OnceFunc(func() {
+		late := time.AfterFunc(grace/2, func() { _ = end(cmd, false) })
+		kill := time.AfterFunc(grace, func() { _ = end(cmd, true) })
+		_ = cmd.Wait()
+		kill.Stop()
+		if !late.Stop() {
+			_ = end(cmd, true) // descendants
+		}
+	}), nil
+}
+
+// Call runs a call that cannot be interrupted: when ctx is done or the limit is
+// over, it is left to itself, and ends with the process. The error is an *Error,
+// that of ctx, or that of the call.
+func Call(ctx context.Context, limit time.Duration, call func() (string, error)) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	got := make(chan answer, 1)
+	go func() {
+		text, err := call()
+		got <- answer{text, err}
+	}()
+	select {
+	case a := <-got:
+		return a.text, a.err
+	case <-bounded.Done():
+		return "", cmp.Or(ctx.Err(), error(&Error{limit}))
+	}
+}
