@@ -11,6 +11,9 @@ type Facts struct {
 	NoTop        bool `json:"no_top,omitempty"`
 	// NoBinding: it cannot verify the channel binding of SCRAM-...-PLUS.
 	NoBinding bool `json:"no_binding,omitempty"`
+	// SmallHello: a large TLS greeting was not answered, a small one was.
+	SmallHello   bool      `json:"small_hello,omitempty"`
+	SmallHelloAt time.Time `json:"small_hello_at,omitzero"`
 	// When the first two were detected, from a connection that broke.
 	NoPipeliningAt time.Time `json:"no_pipelining_at,omitzero"`
 	NoCapaAt       time.Time `json:"no_capa_at,omitzero"`

@@ -52,6 +52,7 @@ func showAccount(out io.Writer, a *config.Account, v *state.View) error {
 		{quirks.NoPipelining, "cannot take several commands at once (pipelining): one at a time until "},
 		{quirks.NoCapa, "cannot answer what it can do (CAPA): not asked until "},
 		{quirks.NoUTF8, "refused UTF8 or broke the session at it: sessions are without it until "},
+		{quirks.SmallHello, "no answer to a large TLS greeting: without post-quantum key exchange until "},
 		{quirks.NoBinding, "could not verify the channel binding of SCRAM: without it until "},
 	} {
 		if !q.until.IsZero() {
@@ -111,6 +112,7 @@ func showAccountJSON(e *call, a *config.Account, v *state.View) error {
 		Auth: f.AuthName, Unlisted: len(v.Gone()), Failures: []jsonline.Failure{}, Targets: []string{}, Runs: []state.Run{}}
 	quirks := session.QuirksOf(&f, time.Now())
 	row.NoPipelining, row.NoCapa, row.NoUTF8, row.NoBinding = quirks.NoPipelining, quirks.NoCapa, quirks.NoUTF8, quirks.NoBinding
+	row.SmallHello = quirks.SmallHello
 	for k, list := range v.Failures() {
 		for _, x := range list {
 			row.Failures = append(row.Failures, jsonline.Failure{UID: k.UID(), Nth: k.Nth(), Failure: x})

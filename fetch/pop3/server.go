@@ -84,6 +84,10 @@ type Server struct {
 	// NoCapa skips CAPA, for a server known to hang or hang up on it: see
 	// CapaError.
 	NoCapa bool
+	// SmallHello leaves the post-quantum key exchange out of the TLS greeting, which
+	// then fits into one packet: for a way that takes no larger one (see
+	// TLSError.Unanswered).
+	SmallHello bool
 	// UTF8 sends the UTF8 command before the login if it is announced (RFC
 	// 6856 section 2). Lang, unless empty, is the language tag that LANG
 	// (section 3) asks for if that is announced.

@@ -83,6 +83,9 @@ func (s *Server) clientTLS() *tls.Config {
 	if cfg.ServerName == "" {
 		cfg.ServerName = s.Host
 	}
+	if s.SmallHello {
+		cfg.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+	}
 	return cfg
 }
 
@@ -110,19 +113,27 @@ func (c *Client) stls(ctx context.Context) error {
 // 16 KiB at a time: four times the system calls, in bulk data.
 type blockConn struct {
 	net.Conn
-	in *bufio.Reader
+	in    *bufio.Reader
+	heard bool // the server has sent something
 }
 
-func (c blockConn) Read(p []byte) (int, error) { return c.in.Read(p) }
+func (c *blockConn) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	c.heard = c.heard || n > 0
+	return n, err
+}
 
 // handshake puts TLS on the connection, within the connect timeout.
 func (c *Client) handshake(ctx context.Context) error {
 	ctx, cancel := context.WithDeadline(ctx, c.w.deadline(c.s.connectTimeout()))
 	defer cancel()
 	cfg := c.s.clientTLS()
-	conn := tls.Client(blockConn{c.w.raw, bufio.NewReaderSize(c.w.raw, bufSize)}, cfg)
+	raw := &blockConn{Conn: c.w.raw, in: bufio.NewReaderSize(c.w.raw, bufSize)}
+	conn := tls.Client(raw, cfg)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return c.broken(newTLSError(cfg.ServerName, c.w.explain(err)))
+		e := newTLSError(cfg.ServerName, c.w.explain(err))
+		e.Unanswered = unread(err) || !raw.heard && (e.Kind == TLSClosed || e.Kind == TLSTimeout)
+		return c.broken(e)
 	}
 	state := conn.ConnectionState()
 	c.tls = &state

@@ -62,7 +62,9 @@ type TLSError struct {
 	// Missing is the issuer of Cert, quoted, if the server did not send the
 	// certificate of that.
 	Missing string
-	Err     error
+	// Unanswered: the server said nothing, or that it cannot read our greeting.
+	Unanswered bool
+	Err        error
 }
 
 // Error implements error. It names what a person needs to judge the matter:
@@ -211,6 +213,13 @@ func names(cert *x509.Certificate) string {
 func isAlert(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "remote error"
+}
+
+// unread reports whether the server's alert says that it could not read what we
+// sent, as some do that take the first packet for the whole greeting.
+func unread(err error) bool {
+	return isAlert(err) && slices.ContainsFunc([]string{"error decoding message", "record overflow", "unexpected message", "bad record MAC"},
+		func(w string) bool { return strings.Contains(err.Error(), w) })
 }
 
 // Untrusted reports whether the server was reached but one side does not trust

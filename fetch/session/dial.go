@@ -75,6 +75,7 @@ func (d *Dialer) connectOnce(ctx context.Context, list lister) (*pop3.Client, []
 	if d.Facts.NoPipelining && server.Pipelining == pop3.PipelineAuto {
 		server.Pipelining = pop3.PipelineOff
 	}
+	server.SmallHello = d.Facts.SmallHello
 	server.NoCapa, server.Logins = d.Facts.NoCapa, d.logins()
 	server.UTF8 = d.sendsUTF8()
 	server.Sizes, server.ProveEach = pop3.SizeRecord(d.Facts.Sizes), d.ProveEach

@@ -28,7 +28,7 @@ const recheckAfter = 30 * 24 * time.Hour
 
 // Quirks are until when the quirks of a server that are on record hold; zero where
 // there is none.
-type Quirks struct{ NoPipelining, NoCapa, NoUTF8, NoBinding time.Time }
+type Quirks struct{ NoPipelining, NoCapa, NoUTF8, NoBinding, SmallHello time.Time }
 
 // QuirksOf returns those that were not detected too long ago.
 func QuirksOf(f *state.Facts, now time.Time) Quirks {
@@ -39,14 +39,15 @@ func QuirksOf(f *state.Facts, now time.Time) Quirks {
 		}
 		return time.Time{}
 	}
-	return Quirks{until(f.NoPipelining, f.NoPipeliningAt), until(f.NoCapa, f.NoCapaAt), until(f.NoUTF8, f.NoUTF8At), until(f.NoBinding, f.NoBindingAt)}
+	return Quirks{until(f.NoPipelining, f.NoPipeliningAt), until(f.NoCapa, f.NoCapaAt), until(f.NoUTF8, f.NoUTF8At),
+		until(f.NoBinding, f.NoBindingAt), until(f.SmallHello, f.SmallHelloAt)}
 }
 
 // Recheck forgets the quirks that were detected too long ago.
 func Recheck(f *state.Facts, now time.Time) {
 	q := QuirksOf(f, now)
 	f.NoPipelining, f.NoCapa = !q.NoPipelining.IsZero(), !q.NoCapa.IsZero()
-	f.NoUTF8, f.NoBinding = !q.NoUTF8.IsZero(), !q.NoBinding.IsZero()
+	f.NoUTF8, f.NoBinding, f.SmallHello = !q.NoUTF8.IsZero(), !q.NoBinding.IsZero(), !q.SmallHello.IsZero()
 }
 
 // noteNoPipelining notes that the server cannot take commands ahead of its
@@ -59,10 +60,11 @@ func (d *Dialer) noteNoPipelining(err error) {
 // seenAt says how a session broke.
 func seenAt(err error) string {
 	var conn *pop3.ConnError
+	var secure *pop3.TLSError
 	switch {
 	case errors.Is(err, pop3.ErrProtocol):
 		return "garbles its replies"
-	case errors.As(err, &conn) && conn.Timeout():
+	case errors.As(err, &conn) && conn.Timeout(), errors.As(err, &secure) && secure.Kind == pop3.TLSTimeout:
 		return "falls silent"
 	}
 	return "hangs up"
@@ -73,7 +75,12 @@ func seenAt(err error) string {
 // that the same commands were answered in this run when they were sent at once.
 func (d *Dialer) quirkOf(err error, worked bool) bool {
 	var capa *pop3.CapaError
+	var secure *pop3.TLSError
 	switch {
+	case errors.As(err, &secure) && secure.Unanswered && !d.Facts.SmallHello:
+		d.noteQuirk(&d.Facts.SmallHello, &d.Facts.SmallHelloAt, "or something on the way "+seenAt(err)+
+			" when the TLS greeting is large: sessions are without post-quantum key exchange (X25519MLKEM768) from now on")
+		return true
 	case pop3.UTF8Broke(err) && d.UTF8 == UTF8Auto && !d.Facts.NoUTF8:
 		d.noteQuirk(&d.Facts.NoUTF8, &d.Facts.NoUTF8At, seenAt(err)+" at the UTF8 command, which it announces: sessions are without it from now on")
 		return true

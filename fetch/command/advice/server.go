@@ -186,9 +186,6 @@ func tlsSilent(err error) bool {
 func implicit(at Situation) string { return at.option("tls: implicit", "--from pop3s://") }
 func stls(at Situation) string     { return at.option("tls: stls", "--from pop3://") }
 
-// largeHello is what ends in a reset or in silence for some firewalls.
-const largeHello = "Something on the way may not take a large TLS greeting: GODEBUG=tlsmlkem=0 in the environment makes it small."
-
 // tlsAdvice has a sentence for each kind.
 func tlsAdvice(e *pop3.TLSError, at Situation) string {
 	switch {
@@ -209,8 +206,8 @@ func tlsAdvice(e *pop3.TLSError, at Situation) string {
 		pop3.TLSUnusable:    "The certificate has a fault that its owner must fix." + orPin(e, at),
 		pop3.TLSPinMismatch: "No password was sent. If you know that the server has a new key, set " + at.key("pin") + " to that.",
 		pop3.TLSClientCert:  "The server wants a certificate from us that it knows: set " + at.key("client_cert and client_key") + ".",
-		pop3.TLSTimeout:     "Does this port speak TLS? If it does, the server is busy. " + largeHello,
-		pop3.TLSClosed:      "The connection ends at the TLS greeting: does this port speak TLS, does the server take connections from here? " + largeHello,
+		pop3.TLSTimeout:     "Does this port speak TLS? If it does, the server is busy.",
+		pop3.TLSClosed:      "The connection ends at the TLS greeting: does this port speak TLS, does the server take connections from here?",
 	}[e.Kind]
 }
 

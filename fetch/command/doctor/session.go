@@ -58,6 +58,12 @@ func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (lis
 		s.Step = w.onStep(&step, &said, &secured)
 	}
 	c, err := pop3.Dial(ctx, &s)
+	if e, ok := errors.AsType[*pop3.TLSError](err); ok && e.Unanswered && !server.SmallHello {
+		w.warn(step, err.Error(), "The server, or something on the way, may not take a large TLS greeting: "+
+			"this tries again without post-quantum key exchange, as fetch does.", began)
+		server.SmallHello = true
+		return w.session(ctx, server, loud)
+	}
 	if err != nil {
 		w.fail(step, err, began)
 		return nil, false

@@ -113,6 +113,7 @@ type State struct {
 	NoCapa       time.Time   `json:"no_capa_until,omitzero"`
 	NoUTF8       time.Time   `json:"no_utf8_until,omitzero"`
 	NoBinding    time.Time   `json:"no_binding_until,omitzero"`
+	SmallHello   time.Time   `json:"small_hello_until,omitzero"`
 	Failures     []Failure   `json:"failures"`
 	Targets      []string    `json:"targets"`
 	Runs         []state.Run `json:"runs"`
