@@ -11,7 +11,7 @@ import (
 
 	"github.com/zalando/go-keyring"
 
-	"github.com/mailhaul/mailhaul/deadline"
+	"github.com/mailhaul/mailhaul/deliver/process"
 )
 
 // keyringService names our items in the keyring.
@@ -59,7 +59,7 @@ func (s *Store) loadSecrets(ctx context.Context, account string, r *record) erro
 // be removed is harmless.
 func (s *Store) dropSecrets(ctx context.Context, account string, seq uint64, chunks int) {
 	for i := range min(chunks, maxFile/keyringChunk) {
-		if _, err := s.call(ctx, func() (string, error) { return "", keyring.Delete(keyringService, item(account, seq, i)) }); errors.As(err, new(*deadline.Error)) || ctx.Err() != nil {
+		if _, err := s.call(ctx, func() (string, error) { return "", keyring.Delete(keyringService, item(account, seq, i)) }); errors.As(err, new(*process.LateError)) || ctx.Err() != nil {
 			return
 		}
 	}
@@ -71,7 +71,7 @@ const keyringLimit = 15 * time.Second
 
 // call runs one call to the keyring, which takes no context.
 func (s *Store) call(ctx context.Context, call func() (string, error)) (string, error) {
-	return deadline.Call(ctx, cmp.Or(s.limit, keyringLimit), call)
+	return process.Call(ctx, cmp.Or(s.limit, keyringLimit), call)
 }
 
 func item(account string, seq uint64, chunk int) string {

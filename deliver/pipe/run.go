@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/process"
 )
 
 // run gives one message to the command and waits for its end. The command's
@@ -29,7 +30,7 @@ func (d *Deliverer) run(ctx context.Context, path string, e *deliver.Envelope, m
 		Stdin: in, Stdout: out, Stderr: out,
 		WaitDelay: d.o.Grace,
 	}
-	ownGroup(cmd)
+	process.OwnGroup(cmd)
 
 	fault.Point("pipe.start")
 	if err := cmd.Start(); err != nil {
@@ -69,12 +70,12 @@ func (d *Deliverer) await(ctx context.Context, cmd *exec.Cmd, ended <-chan error
 	case <-ctx.Done():
 		why = fmt.Errorf("interrupted: %w", ctx.Err())
 	}
-	endGroup(cmd, false)
+	_ = process.End(cmd, false)
 	select {
 	case err = <-ended:
-		endGroup(cmd, true) // children that outlived it
+		_ = process.End(cmd, true) // children that outlived it
 	case <-time.After(d.o.Grace):
-		endGroup(cmd, true)
+		_ = process.End(cmd, true)
 		err = <-ended
 	}
 	return why, err

@@ -28,12 +28,12 @@ var layers = map[string][]string{
 	"fetch/command/term": {"fetch", "fetch/ledger", "fetch/command/advice", "fetch/command/exit", "fetch/command/jsonline"},
 
 	// Advice knows every error: it looks down only.
-	"fetch/command/advice": {"deadline", "fetch", "fetch/*", "fetch/sasl/gssapi", "fetch/command/exit", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
+	"fetch/command/advice": {"fetch", "fetch/*", "fetch/sasl/gssapi", "fetch/command/exit", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
 
-	"fetch/command/hook":    {"deadline", "deliver/pipe", "fetch/command/term"},
+	"fetch/command/hook":    {"deliver/pipe", "deliver/process", "fetch/command/term"},
 	"fetch/command/logging": {"fetch/command/term"},
 
-	"fetch/command/watch": {"deadline", "fetch", "fetch/ledger", "fetch/command/advice", "fetch/command/hook", "fetch/command/jsonline", "fetch/command/term", "fetch/config", "state", "deliver/durable"},
+	"fetch/command/watch": {"deliver/process", "fetch", "fetch/ledger", "fetch/command/advice", "fetch/command/hook", "fetch/command/jsonline", "fetch/command/term", "fetch/config", "state", "deliver/durable"},
 
 	"fetch/command/account": {"fetch", "fetch/*", "fetch/sasl/gssapi", "fetch/command/advice", "fetch/command/exit", "fetch/command/hook", "fetch/command/route", "fetch/command/target", "fetch/command/term", "deliver", "deliver/*", "state", "oauth"},
 
@@ -42,7 +42,7 @@ var layers = map[string][]string{
 	"fetch/command/sandbox": {"fetch", "fetch/*", "fetch/command/target", "deliver", "deliver/durable", "state"},
 
 	"fetch/command/jsonline": {"fetch", "fetch/plan", "fetch/proof", "state"},
-	"fetch/command/route":    {"deadline", "fetch/config", "fetch/pop3", "fetch/command/advice", "fetch/command/exit", "fetch/command/hook"},
+	"fetch/command/route":    {"deliver/process", "fetch/config", "fetch/pop3", "fetch/command/advice", "fetch/command/exit", "fetch/command/hook"},
 
 	"fetch/proof":         {"fetch", "fetch/session", "fetch/ledger", "fetch/plan", "fetch/header", "state"},
 	"fetch":               {"fetch/session", "fetch/commit", "fetch/ledger", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "deliver", "deliver/fault", "state"},
@@ -55,7 +55,7 @@ var layers = map[string][]string{
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/sasl":          {},
 	"fetch/sasl/gssapi":   {"fetch/sasl"},
-	"fetch/config":        {"deadline", "fetch/session", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "fetch/sasl", "fetch/sasl/gssapi", "oauth", "oauth/provider"},
+	"fetch/config":        {"deliver/process", "fetch/session", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "fetch/sasl", "fetch/sasl/gssapi", "oauth", "oauth/provider"},
 	"fetch/autoconf":      {},
 	"fetch/pop3/pop3test": {},
 	"fetch/fetchtest":     {"fetch", "fetch/*", "fetch/pop3/pop3test", "deliver", "deliver/*", "deliver/smtp/smtptest", "state"},
@@ -70,7 +70,7 @@ var layers = map[string][]string{
 
 	"fetch/command/target": {"fetch", "fetch/config", "fetch/pop3", "fetch/proof", "fetch/sasl", "deliver", "deliver/*", "state"},
 
-	"fetch/command/setup": {"deadline", "fetch", "fetch/autoconf", "fetch/command/account", "fetch/command/advice", "fetch/command/doctor", "fetch/command/exit", "fetch/command/jsonline", "fetch/command/target", "fetch/command/term", "fetch/config", "deliver/durable", "oauth", "oauth/provider"},
+	"fetch/command/setup": {"deliver/process", "fetch", "fetch/autoconf", "fetch/command/account", "fetch/command/advice", "fetch/command/doctor", "fetch/command/exit", "fetch/command/jsonline", "fetch/command/target", "fetch/command/term", "fetch/config", "deliver/durable", "oauth", "oauth/provider"},
 
 	"fetch/command/target/toytest": {"fetch", "fetch/config", "fetch/proof", "fetch/command/target", "deliver"},
 
@@ -85,11 +85,11 @@ var layers = map[string][]string{
 	"deliver/spool":         {"deliver"},
 	"deliver/smtp":          {"deliver", "deliver/spool", "deliver/durable", "deliver/fault"},
 	"deliver/smtp/smtptest": {"fetch/pop3/pop3test"},
-	"deliver/pipe":          {"deliver", "deliver/spool", "deliver/durable", "deliver/fault"},
+	"deliver/process":       {},
+	"deliver/pipe":          {"deliver", "deliver/process", "deliver/spool", "deliver/durable", "deliver/fault"},
 	"deliver/*":             {"deliver", "deliver/spool", "deliver/durable", "deliver/fault"}, // a new target
 	"state":                 {"deliver/durable"},
-	"oauth":                 {"deadline", "oauth/provider", "deliver/durable"},
-	"deadline":              {},
+	"oauth":                 {"deliver/process", "oauth/provider", "deliver/durable"},
 	"oauth/provider":        {},
 }
 

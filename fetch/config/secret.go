@@ -15,7 +15,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/mailhaul/mailhaul/deadline"
+	"github.com/mailhaul/mailhaul/deliver/process"
 )
 
 // SecretKind says where a secret comes from.
@@ -231,7 +231,7 @@ func (d *secretData) get(ctx context.Context) (string, error) {
 		if d.opts.Keyring == nil {
 			return "", errors.New("there is no keyring on this system")
 		}
-		return deadline.Call(ctx, cmp.Or(d.limit, keyringLimit), func() (string, error) { return d.opts.Keyring(d.name, d.user) })
+		return process.Call(ctx, cmp.Or(d.limit, keyringLimit), func() (string, error) { return d.opts.Keyring(d.name, d.user) })
 	case SecretNetrc:
 		return d.netrc()
 	}

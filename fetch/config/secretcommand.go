@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mailhaul/mailhaul/deadline"
+	"github.com/mailhaul/mailhaul/deliver/process"
 )
 
 // Limits of getting a secret, where the configuration sets none: a person may have
@@ -23,7 +23,7 @@ const (
 // prints.
 func runSecret(ctx context.Context, limit time.Duration, argv []string) (string, error) {
 	stdout, stderr := &capped{max: maxSecret}, &capped{max: 4 << 10}
-	err := deadline.Run(ctx, limit, argv, func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = stdout, stderr })
+	err := process.Run(ctx, limit, argv, func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = stdout, stderr })
 	line, _, _ := strings.Cut(stdout.String(), "\n")
 	line = strings.TrimSuffix(line, "\r")
 	if err != nil {

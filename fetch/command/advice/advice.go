@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mailhaul/mailhaul/deadline"
+	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
@@ -153,7 +153,7 @@ func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // late is for a helper that was ended after its time.
-func late(_ *deadline.Error, at Situation) string {
+func late(_ *process.LateError, at Situation) string {
 	return "It may wait for somebody: for a password that unlocks a keyring or a key, where nobody sees it (cron, ssh). " +
 		"Run it by hand as this user; " + at.key("`helper_timeout`") + " gives it more time."
 }

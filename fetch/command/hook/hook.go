@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mailhaul/mailhaul/deadline"
 	"github.com/mailhaul/mailhaul/deliver/pipe"
+	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
 
@@ -27,7 +27,7 @@ func Env() []string {
 // most. What it prints is shown only if it fails.
 func Run(ctx context.Context, argv []string, limit time.Duration, env ...string) error {
 	said := &Tail{}
-	err := deadline.Run(ctx, limit, argv, func(cmd *exec.Cmd) {
+	err := process.Run(ctx, limit, argv, func(cmd *exec.Cmd) {
 		cmd.Env = append(Env(), env...)
 		cmd.Stdout, cmd.Stderr = said, said
 	})

@@ -22,7 +22,7 @@ import (
 
 	"golang.org/x/net/proxy"
 
-	"github.com/mailhaul/mailhaul/deadline"
+	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/hook"
@@ -164,7 +164,7 @@ func tunnel(argv []string) dialFunc {
 		cmd.Stdin, cmd.Stdout = theirs, theirs
 		tail := &hook.Tail{}
 		cmd.Stderr = tail
-		stop, err := deadline.Start(cmd)
+		stop, err := process.Start(cmd)
 		if err != nil {
 			_ = ours.Close()
 			return nil, advice.Give(fmt.Errorf("tunnel: %w", err), advice.Tunnel)

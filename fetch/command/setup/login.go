@@ -11,8 +11,8 @@ import (
 
 	"github.com/zalando/go-keyring"
 
-	"github.com/mailhaul/mailhaul/deadline"
 	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
@@ -213,13 +213,13 @@ func (s *loginStage) keepInKeyring(ctx context.Context) {
 	service := "mailhaul-" + s.account
 	s.secret.place = config.Pair("keyring", service)
 	s.secret.keep = func() error {
-		_, err := deadline.Call(ctx, keyringLimit, func() (string, error) { return "", keyring.Set(service, s.user, s.secret.value) })
+		_, err := process.Call(ctx, keyringLimit, func() (string, error) { return "", keyring.Set(service, s.user, s.secret.value) })
 		if err != nil {
 			return advice.Give(fmt.Errorf("keyring: %w", err), advice.NoKeyring)
 		}
 		return nil
 	}
 	s.secret.undo = func() { // also after a signal
-		_, _ = deadline.Call(context.WithoutCancel(ctx), 5*time.Second, func() (string, error) { return "", keyring.Delete(service, s.user) })
+		_, _ = process.Call(context.WithoutCancel(ctx), 5*time.Second, func() (string, error) { return "", keyring.Delete(service, s.user) })
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mailhaul/mailhaul/deadline"
+	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch/command/hook"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 )
@@ -159,7 +159,7 @@ func runAlert(ctx context.Context, argv []string, limit time.Duration, n jsonlin
 	if err != nil {
 		return err
 	}
-	err = deadline.Run(ctx, cmp.Or(limit, alertTimeout), argv, func(cmd *exec.Cmd) {
+	err = process.Run(ctx, cmp.Or(limit, alertTimeout), argv, func(cmd *exec.Cmd) {
 		cmd.Stdin = bytes.NewReader(append(body, '\n'))
 		cmd.Env = append(hook.Env(),
 			"MAILHAUL_EVENT="+n.Event,

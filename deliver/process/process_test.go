@@ -1,6 +1,6 @@
 //go:build unix
 
-package deadline
+package process
 
 import (
 	"context"
@@ -22,7 +22,7 @@ func TestCall(t *testing.T) {
 		silent := func() (string, error) { <-release; return "", nil }
 		began := time.Now()
 		_, err := Call(t.Context(), 15*time.Second, silent)
-		if e, ok := errors.AsType[*Error](err); !ok || e.Limit != 15*time.Second || time.Since(began) != e.Limit {
+		if e, ok := errors.AsType[*LateError](err); !ok || e.Limit != 15*time.Second || time.Since(began) != e.Limit {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

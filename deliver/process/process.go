@@ -1,7 +1,6 @@
-// Package deadline bounds what happens outside of this process: a command, or a
-// call to a service of the system such as the keyring, which may wait for a
-// person who is not there.
-package deadline
+// Package process runs what may never end: another program, or a call to a service
+// of the system such as the keyring. Both may wait for a person who is not there.
+package process
 
 import (
 	"cmp"
@@ -12,11 +11,11 @@ import (
 	"time"
 )
 
-// Error says that something took longer than it may.
-type Error struct{ Limit time.Duration }
+// LateError says that something took longer than it may.
+type LateError struct{ Limit time.Duration }
 
 // Error implements error.
-func (e *Error) Error() string { return "took longer than " + e.Limit.String() }
+func (e *LateError) Error() string { return "took longer than " + e.Limit.String() }
 
 // grace is how long a command has after SIGTERM.
 const grace = 2 * time.Second
@@ -25,13 +24,13 @@ const grace = 2 * time.Second
 // over; set, if not nil, completes it first. The command is then ended with
 // SIGTERM, and after 2 s with SIGKILL; so are its descendants, unless there is a
 // terminal at which they may ask. A command that ended well may leave a process
-// behind. The error is an *Error, that of ctx, or of package os/exec.
+// behind. The error is a *LateError, that of ctx, or of package os/exec.
 func Run(ctx context.Context, limit time.Duration, argv []string, set func(*exec.Cmd)) error {
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(bounded, argv[0], argv[1:]...)
 	cmd.WaitDelay = grace
-	cmd.Cancel = func() error { return end(cmd, false) }
+	cmd.Cancel = func() error { return End(cmd, false) }
 	group(cmd)
 	if set != nil {
 		set(cmd)
@@ -42,9 +41,9 @@ func Run(ctx context.Context, limit time.Duration, argv []string, set func(*exec
 		return nil
 	case bounded.Err() != nil:
 		if cmd.Process != nil {
-			_ = end(cmd, true) // descendants that ignored SIGTERM
+			_ = End(cmd, true) // descendants that ignored SIGTERM
 		}
-		return cmp.Or(ctx.Err(), error(&Error{limit}))
+		return cmp.Or(ctx.Err(), error(&LateError{limit}))
 	}
 	return err
 }
@@ -59,18 +58,18 @@ func Start(cmd *exec.Cmd) (stop func(), err error) {
 		return nil, err
 	}
 	return sync.OnceFunc(func() {
-		late := time.AfterFunc(grace/2, func() { _ = end(cmd, false) })
-		kill := time.AfterFunc(grace, func() { _ = end(cmd, true) })
+		late := time.AfterFunc(grace/2, func() { _ = End(cmd, false) })
+		kill := time.AfterFunc(grace, func() { _ = End(cmd, true) })
 		_ = cmd.Wait()
 		kill.Stop()
 		if !late.Stop() {
-			_ = end(cmd, true) // descendants
+			_ = End(cmd, true) // descendants
 		}
 	}), nil
 }
 
 // Call runs a call that cannot be interrupted: when ctx is done or the limit is
-// over, it is left to itself, and ends with the process. The error is an *Error,
+// over, it is left to itself, and ends with the process. The error is a *LateError,
 // that of ctx, or that of the call.
 func Call(ctx context.Context, limit time.Duration, call func() (string, error)) (string, error) {
 	type answer struct {
@@ -88,6 +87,6 @@ func Call(ctx context.Context, limit time.Duration, call func() (string, error))
 	case a := <-got:
 		return a.text, a.err
 	case <-bounded.Done():
-		return "", cmp.Or(ctx.Err(), error(&Error{limit}))
+		return "", cmp.Or(ctx.Err(), error(&LateError{limit}))
 	}
 }
