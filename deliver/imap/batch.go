@@ -59,7 +59,8 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 	}
 	m := &message{off: b.size, date: e.Date}
 	s := w.sum.sums()
-	m.intent = intent{Mailbox: b.t.o.Mailbox, ID: normalID(e.MessageID), Size: w.off - b.size, Date: e.Date.Unix(), Exact: s.exact[:], Loose: s.loose[:]}
+	m.intent = intent{Mailbox: b.t.o.Mailbox, ID: normalID(e.MessageID), Size: w.off - b.size, Date: e.Date.Unix(),
+		Exact: s.exact[:], Loose: s.loose[:]}
 	b.msgs = append(b.msgs, m)
 	b.size = w.off
 	return nil

@@ -128,9 +128,6 @@ func (d *dedupe) byContent(ctx context.Context, in *intent) (string, error) {
 }
 
 func (d *dedupe) receipt(uid uint32, in *intent) string {
-	if in.Loose == nil {
-		in.Loose = make([]byte, 32)
-	}
 	return receipt{validity: d.held.validity, uid: uid}.of(in).String()
 }
 

@@ -105,7 +105,8 @@ func (f *fake) options() Options {
 			nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr.String())
 			return nc, nil, err
 		},
-		Logins: []Login{{Mechanism: "LOGIN", Clear: true, User: "alice", Password: func(context.Context) (string, error) { return "secret", nil }}},
+		Logins: []Login{{Mechanism: "LOGIN", Clear: true, User: "alice",
+			Password: func(context.Context) (string, error) { return "secret", nil }}},
 	}
 }
 
@@ -232,7 +233,8 @@ func (s *fakeSession) append(line string) {
 			return
 		}
 		date := regexp.MustCompile(`"[^"]*" \{`).FindString(line)
-		msgs = append(msgs, fakeMessage{text: text, date: strings.TrimSuffix(date, " {"), flags: regexp.MustCompile(`\([^)]*\)`).FindString(line)})
+		flags := regexp.MustCompile(`\([^)]*\)`).FindString(line)
+		msgs = append(msgs, fakeMessage{text: text, date: strings.TrimSuffix(date, " {"), flags: flags})
 		rest, err := s.br.ReadString('\n')
 		if err != nil {
 			s.end()

@@ -102,11 +102,20 @@ func TestFaults(t *testing.T) {
 		{"reply lost once, stored", &fake{after: once(func(s *fakeSession, m []fakeMessage) { s.store(m); s.end() })}, "", 3},
 		{"reply lost once, not stored", &fake{after: once(func(s *fakeSession, m []fakeMessage) { s.end() })}, "", 3},
 		{"reply lost, stored late", storedLate(), "", 3},
-		{"stored in part, then NO", &fake{after: once(func(s *fakeSession, m []fakeMessage) { s.store(m[:2]); s.say("%s NO quota", s.tag) })}, "", 3},
+		{"stored in part, then NO", &fake{after: once(func(s *fakeSession, m []fakeMessage) {
+			s.store(m[:2])
+			s.say("%s NO quota", s.tag)
+		})}, "", 3},
 		{"stored in part, then lost", &fake{after: once(func(s *fakeSession, m []fakeMessage) { s.store(m[:1]); s.end() })}, "", 3},
 		{"no APPENDUID", &fake{noUID: true}, "", 3},
-		{"APPENDUID of another number", &fake{after: once(func(s *fakeSession, m []fakeMessage) { s.store(m); s.say("%s OK [APPENDUID 7 1:2] x", s.tag) })}, "", 3},
-		{"APPENDUID of nonsense", &fake{after: once(func(s *fakeSession, m []fakeMessage) { s.store(m); s.say("%s OK [APPENDUID 7 0:4294967295] x", s.tag) })}, "", 3},
+		{"APPENDUID of another number", &fake{after: once(func(s *fakeSession, m []fakeMessage) {
+			s.store(m)
+			s.say("%s OK [APPENDUID 7 1:2] x", s.tag)
+		})}, "", 3},
+		{"APPENDUID of nonsense", &fake{after: once(func(s *fakeSession, m []fakeMessage) {
+			s.store(m)
+			s.say("%s OK [APPENDUID 7 0:4294967295] x", s.tag)
+		})}, "", 3},
 		{"TRYCREATE", &fake{after: func(s *fakeSession, n int, m []fakeMessage) bool {
 			if n > 2 {
 				return false
@@ -217,7 +226,8 @@ func TestEqualMessagesRecovered(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if err := b.Add(t.Context(), deliver.Envelope{MessageID: "<0@example.org>", Date: time.Unix(1e9, 0)}, bytes.NewReader(twin)); err != nil {
+			e := deliver.Envelope{MessageID: "<0@example.org>", Date: time.Unix(1e9, 0)}
+			if err := b.Add(t.Context(), e, bytes.NewReader(twin)); err != nil {
 				t.Fatal(err)
 			}
 		}

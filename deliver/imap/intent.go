@@ -2,7 +2,6 @@ package imap
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -76,11 +75,9 @@ type receipt struct {
 	id                  string
 }
 
-const looseDigits = 16
-
 func (r receipt) of(in *intent) receipt {
 	r.size, r.id = in.Size, in.ID
-	r.loose = hex.EncodeToString(in.Loose)[:looseDigits]
+	r.loose = in.sums().looseText()
 	return r
 }
 

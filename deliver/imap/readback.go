@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -132,7 +131,7 @@ func (at receipt) changes(have sums, sum [sha256.Size]byte) string {
 	switch {
 	case have.exact == sum:
 		return ""
-	case hex.EncodeToString(have.loose[:])[:looseDigits] == at.loose:
+	case have.looseText() == at.loose:
 		return " (8-bit bytes in header fields, or line ends, were changed by the server)"
 	}
 	return " (the text was changed)"
@@ -155,7 +154,7 @@ func (r *Reader) find(at receipt, sum [sha256.Size]byte) (wire string, uid uint3
 			if have.exact == sum {
 				return r.boxes[i], e.uid, nil
 			}
-			if i == 0 && (hex.EncodeToString(have.loose[:])[:looseDigits] == at.loose || at.uid == 0 && e.uid >= at.next && e.id == idDigest(at.id)) {
+			if i == 0 && (have.looseText() == at.loose || at.uid == 0 && e.uid >= at.next && e.id == idDigest(at.id)) {
 				changed = e.uid
 			}
 		}

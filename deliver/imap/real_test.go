@@ -70,21 +70,3 @@ func TestConformance(t *testing.T) {
 		},
 	})
 }
-
-// sumOf is what the engine knows of a message.
-func sumOf(m []byte) [32]byte { return sha256.Sum256(m) }
-
-// readBack returns the message of a receipt.
-func readBack(t testing.TB, o Options, receipt string) []byte {
-	t.Helper()
-	r, err := Open(context.Background(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	var b bytes.Buffer
-	if _, err := r.Copy(context.Background(), &b, receipt, [32]byte{}); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}

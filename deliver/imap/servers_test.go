@@ -52,7 +52,9 @@ func TestRealServers(t *testing.T) {
 		msgs = append(msgs, umlaut)
 		const box = "Archiv/Grüße & Küsse"
 		o := alice(s.Addr, box)
-		o.Connections = 3
+		if o.Connections = 3; name == "courier" { // without its locks, which take a second each
+			o.Connections = 1
+		}
 		d := New(o)
 		intents, results := deliverAll(t, d, msgs...)
 		for i, r := range results {

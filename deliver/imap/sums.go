@@ -3,6 +3,7 @@ package imap
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"hash"
 )
 
@@ -14,6 +15,9 @@ type sums struct {
 	// end, and 8-bit bytes in header fields, which Cyrus turns into X.
 	loose [sha256.Size]byte
 }
+
+// looseText is the start of the loose sum.
+func (s sums) looseText() string { return hex.EncodeToString(s.loose[:8]) }
 
 // summer computes them of what is written to it, with LF or CRLF line ends.
 type summer struct {

@@ -75,7 +75,9 @@ const courierIMAPEnv = `TCPREMOTEIP=127.0.0.1 TCPREMOTEPORT=1 TCPLOCALIP=127.0.0
 	`IMAP_USELOCKS=0 IMAP_ENHANCEDIDLE=0 IMAP_MAILBOX_SANITY_CHECK=0 AUTHMODULELIST=authpam`
 
 // CourierIMAP starts Debian's courier-imap 5.0.13 over a Maildir. It has UIDPLUS, but
-// neither LITERAL+ nor MULTIAPPEND, and puts all below "INBOX.". It needs root.
+// neither LITERAL+ nor MULTIAPPEND, and puts all below "INBOX.". Its locks are off, which
+// take a second each without its FAM daemon: one session at a time may write. It needs
+// root.
 func CourierIMAP(t pop3test.TB) *Mailbox {
 	t.Helper()
 	const login, auth = "/usr/lib/courier/courier/imaplogin", "/usr/lib/courier/courier-authlib/authdaemond"
