@@ -43,7 +43,7 @@ func TestReloadErrors(t *testing.T) {
 		{"another state", string(good) + "state: /elsewhere\nmetrics: 127.0.0.1:1\n", [][]string{
 			{`err="state and metrics cannot change while loop runs" hint="To take it over, restart loop."`}}},
 		{"disabled", strings.Replace(string(good), "every:", "enabled: false\n    every:", 1), [][]string{
-			{"no account is enabled", "hint=\"Take `enabled: false` out"}}},
+			{"no account is enabled", "hint=\"Nothing was changed. Take `enabled: false` out"}}},
 	} {
 		if r.text == "" {
 			if err := os.Remove(l.path("config.yaml")); err != nil {

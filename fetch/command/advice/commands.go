@@ -5,7 +5,7 @@ const (
 	ListAccounts  = "Nothing was done; `mailhaul status` lists the accounts."
 	MakeConfig    = "Run `mailhaul init` to make one, name one with --config FILE, or fetch without: mailhaul fetch --from pop3s://USER@HOST --to maildir:PATH"
 	ConfigOwner   = "Nothing was fetched or changed. Run it as the owner of that file, or name another one with --config FILE."
-	EnableAccount = "Take `enabled: false` out, or name the account on the command line."
+	EnableAccount = "Nothing was changed. Take `enabled: false` out, or name the account on the command line."
 	NoPassword    = "Set `password` in the configuration; with --from, set MAILHAUL_PASSWORD or use --password-command."
 	NoOAuth       = "See docs/oauth.md, or mailhaul.yaml(5) under oauth."
 	KeyPair       = "Nothing was fetched or changed. client_cert and client_key are PEM files that belong together."
