@@ -151,7 +151,7 @@ func TestFirstHour(t *testing.T) {
 	term.await("Password for alice:")
 	term.enter("secret")
 	screen = term.await("config.yaml? (y/n) [y]:")
-	wantAll(t, screen, "work: everything works", "The first fetch would do this", "fetch 12", "keep: all", "password: {file: ~/.config/mailhaul/passwords/work}")
+	wantAll(t, screen, "everything works", "The first fetch would do this", "fetch 12", "keep: all", "password: {file: ~/.config/mailhaul/passwords/work}")
 	term.enter("y")
 	wantAll(t, term.await("--all\n$ "), "config.yaml written.", "mailhaul fetch work")
 	term.clear()

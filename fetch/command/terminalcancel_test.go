@@ -12,8 +12,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
-// TestCancelledQuestions: Ctrl-C at any question, and Ctrl-D at one that shows
-// what is typed, ends the command, which says so and has written nothing.
+// TestCancelledQuestions: Ctrl-C at any question, and Ctrl-D, ends the command, which says so and has written nothing.
 func TestCancelledQuestions(t *testing.T) {
 	term := newTerminal(t, 100, 40)
 	conf := `accounts:
@@ -28,6 +27,7 @@ func TestCancelledQuestions(t *testing.T) {
 	for _, tt := range []struct{ command, shows, key, says string }{
 		{"fetch --from pop3s://alice@localhost --to maildir:Mail", alice, "C-c", nothing},
 		{"-c c.yaml fetch one two", alice, "C-c", nothing},
+		{"-c c.yaml fetch one two", alice, "C-d", nothing},
 		{"-c c.yaml plan two", "Password for bob at localhost:", "C-c", nothing},
 		{"-c c.yaml check --connect one", alice, "C-c", nothing},
 		{"-c c.yaml verify --server one", alice, "C-c", nothing},

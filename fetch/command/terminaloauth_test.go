@@ -36,6 +36,12 @@ func TestFirstHourWithOAuth(t *testing.T) {
 				term.enter(ended)
 			}
 			wantAll(t, term.await("config.yaml? (y/n) [y]:"), "everything works", "provider: custom", "client_id: mailhaul")
+			if tt.option != "" { // stopped after the login
+				term.command("send-keys", "C-c")
+				wantAll(t, term.await("\n$ "), "mailhaul: cancelled; nothing was written")
+				wantNothing(t, term)
+				return
+			}
 			term.enter("")
 			term.await("--all\n$ ")
 			term.clear()
@@ -75,7 +81,7 @@ func oauthHour(t *testing.T, option string) (*terminal, *http.Client) {
 	}
 	term.awaitChoice("Where should the mail go?")
 	term.enter("")
-	wantAll(t, term.await("Client id of your registration:"), "takes no passwords")
+	wantAll(t, term.await("(docs/oauth.md explains how to get one):"), "takes no passwords")
 	term.enter("mailhaul")
 	term.await("(- for none) [-]:")
 	term.enter(secret)

@@ -11,7 +11,7 @@ import (
 func DidYouMean(got string, words []string) string {
 	best, least := "", max(1, len(got)/3)+1
 	for _, w := range words {
-		d := distance(got, w)
+		d := Distance(got, w)
 		if d < least || d == least && best != "" && strings.HasPrefix(w, got) {
 			best, least = w, d
 		}
@@ -34,9 +34,9 @@ func meantValue(got string, words []string) string {
 	return DidYouMean(got, words)
 }
 
-// distance is the optimal string alignment distance: insertions, deletions,
+// Distance is the optimal string alignment distance: insertions, deletions,
 // substitutions and swaps of neighbours. Long input is not worth comparing.
-func distance(a, b string) int {
+func Distance(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {
 		return 64
 	}

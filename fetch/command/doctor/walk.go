@@ -30,6 +30,7 @@ type Options struct {
 	Builder *account.Builder
 	Bare    bool          // the account comes from --from
 	Wait    time.Duration // for the server's LOGIN-DELAY
+	Brief   bool          // print only steps that went wrong
 }
 
 // walk is the check of one account.
@@ -47,7 +48,7 @@ type walk struct {
 // Check walks the way to the mail of an account and prints each step. It
 // returns the error of the first step that failed.
 func Check(ctx context.Context, o Options, a *config.Account) error {
-	w := &walk{Options: o, a: a}
+	w := &walk{Options: o, a: a, titled: o.Brief}
 	w.run(ctx)
 	return w.err
 }
@@ -62,7 +63,7 @@ func (w *walk) run(ctx context.Context) {
 		w.checkAddresses(ctx)
 	}
 	w.checkSession(ctx)
-	if w.err == nil && !w.Out.JSON && !w.Out.Quiet {
+	if w.err == nil && !w.Out.JSON && !w.Out.Quiet && !w.Brief {
 		fmt.Fprintf(w.Out.Out, "%s: everything works\n", term.Printable(w.a.Name))
 	}
 }
@@ -74,7 +75,7 @@ func (w *walk) add(s jsonline.Step, began time.Time) {
 		_ = jsonline.Write(w.Out.Out, s)
 		return
 	}
-	if w.Out.Quiet && s.Mark != jsonline.Fail {
+	if w.Out.Quiet && s.Mark != jsonline.Fail || w.Brief && s.Mark == jsonline.OK {
 		return
 	}
 	w.title()

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func (s *loginStage) askOAuth(ctx context.Context, preset string) error {
 		}
 		wantsSecret = p.OAuth.ClientSecret
 	}
-	id, err := s.Line(ctx, "Client id of your registration", "", "--client-id")
+	id, err := s.Line(ctx, "Client id of your registration (docs/oauth.md explains how to get one)", "", "--client-id")
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func (s *loginStage) setOAuth(preset, id, secretFile string) error {
 }
 
 func (s *loginStage) passwordGiven() bool {
-	return s.o.PasswordCommand != "" || s.o.PasswordFile != "" || os.Getenv("MAILHAUL_PASSWORD") != ""
+	return s.o.PasswordCommand != "" || s.o.PasswordFile != "" || s.o.Password != ""
 }
 
 // askPassword settles where the password is kept, and gets it.
@@ -141,29 +142,16 @@ func (s *loginStage) askPassword(ctx context.Context) (err error) {
 			return s.keepInFile(file)
 		}
 	}
-	const (
-		inFile = iota
-		byCommand
-		inKeyring
-		never
-	)
-	where := inFile
-	if s.o.Keyring {
-		where = inKeyring
-	} else if s.o.PasswordFile == "" {
-		where, err = s.Choose(ctx, "Where is the password kept?", []string{
-			"in a file that only you can read", "a command prints it (pass, secret-tool, gpg, ...)",
-			"in the system's keyring", "nowhere: ask each time (not for cron)"})
-		if err != nil {
-			return err
-		}
+	where, err := s.askPlace(ctx)
+	if err != nil {
+		return err
 	}
 	if where == byCommand {
 		cmd, err := s.Line(ctx, "Command", "", "--password-command")
 		s.secret.place = config.Pair("command", strings.Fields(cmd))
 		return err
 	}
-	if s.secret.value = os.Getenv("MAILHAUL_PASSWORD"); s.secret.value == "" {
+	if s.secret.value = s.o.Password; s.secret.value == "" {
 		if s.secret.value, err = s.Dialogue.Secret(ctx, "Password for "+term.Printable(s.user)); err != nil {
 			return err
 		}
@@ -172,13 +160,52 @@ func (s *loginStage) askPassword(ctx context.Context) (err error) {
 	case inKeyring:
 		s.keepInKeyring(ctx)
 	case inFile:
-		file := s.o.PasswordFile
-		if file == "" {
-			file = filepath.Join(filepath.Dir(s.o.Path), "passwords", s.account)
-		}
-		return s.keepInFile(file)
+		return s.keepInFile(cmp.Or(s.o.PasswordFile, s.freeFile()))
 	}
 	return nil
+}
+
+// The places of a password, as they are proposed.
+const (
+	inFile = iota
+	byCommand
+	inKeyring
+	nowhere
+)
+
+// askPlace asks where the password is kept. A keyring that cannot be used is
+// found here.
+func (s *loginStage) askPlace(ctx context.Context) (where int, err error) {
+	for {
+		switch {
+		case s.o.Keyring:
+			where = inKeyring
+		case s.o.PasswordFile != "":
+			return inFile, nil
+		default:
+			where, err = s.Choose(ctx, "Where is the password kept?", []string{
+				"in a file that only you can read", "a command prints it (pass, secret-tool, gpg, ...)",
+				"in the system's keyring", "nowhere: ask each time (not for cron)"})
+		}
+		if err != nil || where != inKeyring {
+			return where, err
+		}
+		if err = s.tryKeyring(ctx); err == nil || s.Mute || s.o.Keyring {
+			return where, err
+		}
+		s.say("%s. %s", term.Printable(err.Error()), advice.NoKeyring)
+	}
+}
+
+// freeFile is where the password goes, unless the person says it.
+func (s *loginStage) freeFile() string {
+	file := filepath.Join(filepath.Dir(s.o.Path), "passwords", s.account)
+	for n, free := 2, file; ; n++ {
+		if _, err := os.Lstat(free); err != nil {
+			return free
+		}
+		free = fmt.Sprintf("%s-%d", file, n)
+	}
 }
 
 // keepInFile writes a new file; one that exists is used as it is.
@@ -209,17 +236,34 @@ func (s *loginStage) keepInFile(file string) error {
 // unlock it.
 const keyringLimit = time.Minute
 
+func (s *loginStage) service() string { return "mailhaul-" + s.account }
+
+// tryKeyring finds out whether there is a keyring, and has it unlocked.
+func (s *loginStage) tryKeyring(ctx context.Context) error {
+	return keyringCall(ctx, keyringLimit, func() error {
+		_, err := keyring.Get(s.service(), s.user)
+		if errors.Is(err, keyring.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+}
+
 func (s *loginStage) keepInKeyring(ctx context.Context) {
-	service := "mailhaul-" + s.account
+	service, user := s.service(), s.user
 	s.secret.place = config.Pair("keyring", service)
 	s.secret.keep = func() error {
-		_, err := process.Call(ctx, keyringLimit, func() (string, error) { return "", keyring.Set(service, s.user, s.secret.value) })
-		if err != nil {
-			return advice.Give(fmt.Errorf("keyring: %w", err), advice.NoKeyring)
-		}
-		return nil
+		return keyringCall(ctx, keyringLimit, func() error { return keyring.Set(service, user, s.secret.value) })
 	}
 	s.secret.undo = func() { // also after a signal
-		_, _ = process.Call(context.WithoutCancel(ctx), 5*time.Second, func() (string, error) { return "", keyring.Delete(service, s.user) })
+		_ = keyringCall(context.WithoutCancel(ctx), 5*time.Second, func() error { return keyring.Delete(service, user) })
 	}
+}
+
+func keyringCall(ctx context.Context, limit time.Duration, call func() error) error {
+	_, err := process.Call(ctx, limit, func() (string, error) { return "", call() })
+	if err == nil || exit.Stop(err, "") != nil {
+		return err
+	}
+	return advice.Give(exit.CannotWrite(fmt.Errorf("keyring: %w", err)), advice.NoKeyring)
 }

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -71,11 +72,15 @@ func (s *finder) ask(ctx context.Context) error {
 	return nil
 }
 
-// askOther has the person name the server.
+// askOther has the person name the server. What is known of it is proposed.
 func (s *finder) askOther(ctx context.Context) error {
 	_, domain, _ := autoconf.Split(s.address)
+	proposal, user := "", s.user
+	if s.host != "" {
+		proposal = s.name()
+	}
 	for {
-		host, err := s.Line(ctx, "POP3 server (host or host:port)", "", "--server (no settings were found for this address)")
+		host, err := s.Line(ctx, "POP3 server (host or host:port)", proposal, "--server (no settings were found for this address)")
 		if err != nil {
 			return err
 		}
@@ -85,7 +90,7 @@ func (s *finder) askOther(ctx context.Context) error {
 		}
 		s.via, s.found = "as you said", nil
 		s.known = s.knownServer()
-		s.user, err = s.Line(ctx, "User name", s.user, "--user")
+		s.user, err = s.Line(ctx, "User name", cmp.Or(user, s.user), "--user")
 		return err
 	}
 }
@@ -136,6 +141,11 @@ func (s *server) name() string {
 		return s.host
 	}
 	return net.JoinHostPort(s.host, strconv.Itoa(s.port))
+}
+
+// way is how the connection is secured, for people.
+func (s *server) way() string {
+	return map[string]string{"implicit": "TLS from the start", "stls": "TLS by STLS", "none": "no TLS"}[s.tls]
 }
 
 // find looks the provider up, nearest first: what is known here needs no
@@ -243,8 +253,7 @@ func (s *finder) lookupClient() (*autoconf.Client, error) {
 
 // tell shows what was found, and what the provider wants of people.
 func (s *finder) tell() {
-	way := map[string]string{"implicit": "TLS from the start", "stls": "TLS by STLS", "none": "no TLS"}[s.tls]
-	s.say("Server: %s, port %d, %s, user %s", term.Printable(s.host), s.port, way, term.Printable(s.user))
+	s.say("Server: %s, port %d, %s, user %s", term.Printable(s.host), s.port, s.way(), term.Printable(s.user))
 	s.say("  (%s)", term.Printable(s.via))
 	for _, line := range wishes(&s.known) {
 		s.say("  %s", line)

@@ -5,12 +5,14 @@ package setup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/autoconf"
 	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
@@ -25,7 +27,7 @@ type Options struct {
 	Address, Account, Server, TLS, User     string
 	CAFile                                  string // absolute
 	To                                      []string
-	PasswordCommand, PasswordFile           string
+	Password, PasswordCommand, PasswordFile string
 	ClientID, ClientSecretFile, ISPDB       string
 	Keyring, Offline, NoConnect, AskNothing bool
 	Way                                     oauth.LoginOptions
@@ -53,18 +55,33 @@ type Runner interface {
 func Run(ctx context.Context, o *Options, out *term.Output, r Runner) (written bool, err error) {
 	p := &person{out: out, o: o, Dialogue: term.NewDialogue(out.Streams, o.AskNothing || out.JSON)}
 	d := &draft{caFile: o.CAFile}
-	if err := p.fill(ctx, d); err != nil {
+	t := &trial{person: p, draft: d, runner: r}
+	defer func() { t.end(ctx, written) }()
+	address, err := p.fill(ctx, d)
+	if err != nil {
 		return false, err
 	}
-	if !o.NoConnect {
-		if err := (&trial{p, d, r}).try(ctx); err != nil {
+	c := &corrector{person: p, draft: d, address: address}
+	for failed := t.try(ctx); ; {
+		if failed == nil {
+			if written, failed = (&writer{p, d}).write(ctx); failed == nil {
+				return written, p.farewell(d)
+			}
+		}
+		switch {
+		case exit.Stop(failed, "") != nil:
+			return false, failed
+		case p.Mute && errors.As(failed, new(shown)):
+			return false, exit.Printed(fetch.ExitOf(failed))
+		case p.Mute:
+			return false, failed
+		}
+		if err := c.correct(ctx, failed); err == nil {
+			failed = t.try(ctx)
+		} else if failed = nil; !errors.Is(err, errAnyway) {
 			return false, err
 		}
 	}
-	if written, err = (&writer{p, d}).write(ctx); !written || err != nil {
-		return written, err
-	}
-	return true, p.farewell(d)
 }
 
 // person is who answers the questions; a script answers by options.
@@ -74,27 +91,26 @@ type person struct {
 	o   *Options
 }
 
-// fill asks for all that a draft needs.
-func (p *person) fill(ctx context.Context, d *draft) (err error) {
-	address, err := p.address(ctx)
-	if err != nil {
-		return err
+// fill asks for all that a draft needs, and returns the mail address.
+func (p *person) fill(ctx context.Context, d *draft) (address string, err error) {
+	if address, err = p.address(ctx); err != nil {
+		return "", err
 	}
 	f := &finder{person: p, address: address}
 	if err := f.ask(ctx); err != nil {
-		return err
+		return "", err
 	}
 	d.server = &f.server
 	if d.account, err = p.accountName(ctx, address); err != nil {
-		return err
+		return "", err
 	}
 	if d.to, err = p.targets(ctx, d.account); err != nil {
-		return err
+		return "", err
 	}
 	l := &loginStage{person: p, server: d.server, account: d.account}
 	err = l.ask(ctx)
 	d.login = &l.login
-	return err
+	return address, err
 }
 
 // say tells the person something; a script wants results only.
@@ -113,7 +129,7 @@ func (p *person) address(ctx context.Context) (address string, err error) {
 			}
 		}
 		if _, _, ok := autoconf.Split(address); ok {
-			return address, nil
+			return p.meant(ctx, address)
 		}
 		if p.Mute || p.o.Address != "" {
 			return "", exit.Usagef("--address: %q is not a mail address", address)

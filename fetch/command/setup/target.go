@@ -1,16 +1,11 @@
 package setup
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"io"
-	"net"
+	"errors"
 	"os"
-	"os/user"
-	"path/filepath"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
@@ -36,8 +31,9 @@ func (s *person) targets(ctx context.Context, account string) ([]config.Target, 
 	if n < len(proposals) {
 		return parseTargets(proposals[n : n+1])
 	}
+	s.say("The path of a Maildir, or %s", target.Rows().Forms())
 	for {
-		form, err := s.Line(ctx, "Target ("+target.Rows().Forms()+")", "", "--to")
+		form, err := s.Line(ctx, "Target", "", "--to")
 		if err != nil {
 			return nil, err
 		}
@@ -51,7 +47,7 @@ func (s *person) targets(ctx context.Context, account string) ([]config.Target, 
 
 func parseTargets(forms []string) (list []config.Target, err error) {
 	for _, form := range forms {
-		t, err := target.Rows().Parse(form)
+		t, err := parseTarget(form)
 		if err != nil {
 			return nil, exit.Usagef("--to %s: %w", form, err)
 		}
@@ -60,42 +56,30 @@ func parseTargets(forms []string) (list []config.Target, err error) {
 	return list, nil
 }
 
-// proposals are targets that fit this machine, the likeliest first.
-func (s *person) proposals(ctx context.Context, account string) []string {
-	home, _ := os.UserHomeDir()
-	own := "maildir:~/Mail/" + account
-	var list []string
-	switch {
-	case isMaildir(filepath.Join(home, "Maildir")):
-		list = []string{"maildir:~/Maildir", own}
-	case isMaildir(filepath.Join(home, "Mail")):
-		list = []string{"maildir:~/Mail", "maildir:~/Maildir/" + account}
-	default:
-		list = []string{own}
+// parseTarget reads what --to takes, or the path of a Maildir alone.
+func parseTarget(form string) (config.Target, error) {
+	rows := target.Rows()
+	if strings.Contains(form, ":") || slices.ContainsFunc(rows, func(r target.Row) bool { return r.Name == form }) {
+		return rows.Parse(form)
 	}
-	if u, err := user.Current(); err == nil && smtpGreets(ctx, s.o.Relay) {
-		list = append(list, fmt.Sprintf("smtp://localhost:25?rcpt=%s@localhost", filepath.Base(strings.ReplaceAll(u.Username, `\`, "/"))))
+	path, err := config.Absolute(form)
+	if err != nil {
+		return nil, err
 	}
-	return list
+	if st, err := os.Stat(path); err == nil && !st.IsDir() {
+		return nil, errors.New("is a file and no Maildir: write mbox:" + form + " if it is an mbox")
+	}
+	return target.Maildir(path), nil
 }
 
-func isMaildir(dir string) bool {
-	for _, sub := range []string{"new", "cur"} {
-		if st, err := os.Stat(filepath.Join(dir, sub)); err != nil || !st.IsDir() {
-			return false
+// proposals are targets that fit this machine, the likeliest first.
+func (s *person) proposals(ctx context.Context, account string) (list []string) {
+	home, _ := os.UserHomeDir()
+	m := target.Machine{Home: home, Relay: s.o.Relay}
+	for _, r := range target.Rows() {
+		if r.Propose != nil {
+			list = append(list, r.Propose(ctx, m, account)...)
 		}
 	}
-	return true
-}
-
-// smtpGreets reports whether a mail server of this machine takes connections.
-func smtpGreets(ctx context.Context, address string) bool {
-	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address)
-	if err != nil {
-		return false
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
-	line, err := bufio.NewReader(io.LimitReader(conn, 1024)).ReadString('\n')
-	return err == nil && strings.HasPrefix(line, "220")
+	return list
 }

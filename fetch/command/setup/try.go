@@ -3,12 +3,15 @@ package setup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"path/filepath"
+	"time"
 
-	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/account"
 	"github.com/mailhaul/mailhaul/fetch/command/doctor"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
@@ -20,63 +23,90 @@ type trial struct {
 	*person
 	*draft
 	runner Runner
+	traces traces
+	tokens map[string]*account.Tokens // of the logins of this trial, by account
 }
 
 // try logs in, walks the way to the mail and shows what the first fetch would
-// do. Nothing is stored yet but tokens.
+// do. It leaves nothing but tokens. A failure that it has shown is a shown.
 func (s *trial) try(ctx context.Context) error {
-	for {
-		a, err := s.parsed(s.o)
-		if err != nil {
-			return err
-		}
-		if s.oauth != nil {
-			if err := s.authorise(ctx, a); err != nil {
-				return err
-			}
-		}
-		s.say("")
-		out := s.out
-		if out.JSON || out.Quiet { // the steps are not part of init's one result
-			out = out.ToErr()
-		}
-		failed := doctor.Check(ctx, doctor.Options{Out: out, Builder: s.runner.Builder(), Bare: s.o.Old == nil}, a)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if failed == nil {
-			return s.runner.Preview(ctx, a, s.say)
-		}
-		again, err := s.afterFailure(ctx, failed)
-		if !again || err != nil {
-			return err
-		}
+	if s.o.NoConnect {
+		return nil
 	}
+	s.traces.before(s.dirs()...)
+	defer s.traces.sweep()
+	a, err := s.parsed(s.o)
+	if err == nil && s.oauth != nil {
+		err = s.authorise(ctx, a)
+	}
+	if err == nil {
+		err = s.check(ctx, a)
+	}
+	if err == nil {
+		err = s.runner.Preview(ctx, a, s.say)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
-// afterFailure asks what to do about a connection that does not work.
-func (s *trial) afterFailure(ctx context.Context, failed error) (again bool, err error) {
-	stop := exit.Printed(fetch.ExitOf(failed))
-	if s.Mute {
-		return false, stop
+// dirs are those that a test may make.
+func (s *trial) dirs() []string {
+	dirs := []string{s.runner.Builder().StateDir, filepath.Dir(s.o.Path)}
+	for _, t := range s.to {
+		dirs = append(dirs, t.(target.Target).Needs().Write...)
 	}
-	list := []string{"try again", "write the configuration all the same", "stop"}
-	if s.secret.value != "" {
-		list[0] = "try another password"
+	return dirs
+}
+
+// check is check --connect, on one line if all is well.
+func (s *trial) check(ctx context.Context, a *config.Account) error {
+	out := s.out
+	if out.JSON || out.Quiet { // the steps are not part of init's one result
+		out = out.ToErr()
 	}
-	n, err := s.Choose(ctx, "What now?", list)
-	switch {
-	case err != nil:
-		return false, err
-	case n == 2:
-		return false, stop
-	case n == 1:
-		return false, nil
+	ownLine := *out
+	ownLine.Out = &lineBreak{w: out.Out, begun: out.Quiet}
+	if !out.Quiet {
+		fmt.Fprintf(out.Out, "\nTesting the connection to %s ... ", term.Printable(s.name()))
 	}
-	if s.secret.value != "" {
-		s.secret.value, err = s.Dialogue.Secret(ctx, "Password for "+term.Printable(s.user))
+	failed := doctor.Check(ctx, doctor.Options{Out: &ownLine, Builder: s.runner.Builder(), Bare: s.Mute && s.o.Old == nil, Brief: out.Verbose == 0}, a)
+	if failed != nil {
+		_, _ = ownLine.Out.Write(nil) // a signal has shown nothing
+		return shown{failed}
 	}
-	return true, err
+	if !out.Quiet {
+		fmt.Fprintln(out.Out, "everything works")
+	}
+	return nil
+}
+
+// lineBreak begins a line before the first that is written.
+type lineBreak struct {
+	w     io.Writer
+	begun bool
+}
+
+// Write implements io.Writer.
+func (l *lineBreak) Write(p []byte) (int, error) {
+	if !l.begun {
+		l.begun = true
+		_, _ = io.WriteString(l.w, "\n")
+	}
+	return l.w.Write(p)
+}
+
+// end removes what no configuration uses.
+func (s *trial) end(ctx context.Context, written bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second) // for the provider's answer
+	defer cancel()
+	for name, t := range s.tokens {
+		if !written || name != s.account {
+			_, _ = t.Source.Revoke(ctx)
+		}
+	}
+	s.traces.sweep()
 }
 
 // authorise logs in with OAuth2, unless a login from before holds.
@@ -99,6 +129,10 @@ func (s *trial) authorise(ctx context.Context, a *config.Account) error {
 	if err := t.Source.Login(ctx, s.runner.UI(in, o.Way == oauth.WayPaste), o); err != nil {
 		return exit.Token(err)
 	}
+	if s.tokens == nil {
+		s.tokens = make(map[string]*account.Tokens)
+	}
+	s.tokens[a.Name] = t
 	return nil
 }
 

@@ -24,7 +24,8 @@ type draft struct {
 	*login
 	account string
 	to      []config.Target
-	caFile  string
+	caFile  string // absolute
+	pin     string
 }
 
 // block is the account as it will stand in the configuration.
@@ -46,6 +47,9 @@ func (s *draft) blockWith(password config.Map) string {
 	}
 	if s.caFile != "" {
 		m = m.And("ca_file", config.PathText(s.caFile))
+	}
+	if s.pin != "" {
+		m = m.And("pin", s.pin)
 	}
 	m = m.And("user", s.user)
 	switch {
@@ -125,7 +129,7 @@ func (s *writer) write(ctx context.Context) (bool, error) {
 	case err != nil:
 		return false, err
 	case !ok:
-		return false, exit.Cancelled()
+		return false, errNo
 	case ctx.Err() != nil:
 		return false, context.Cause(ctx)
 	}

@@ -22,6 +22,7 @@ func maildirRow() Row {
 			path, err := config.Absolute(strings.TrimPrefix(url, "maildir:"))
 			return Maildir(path), err
 		},
+		Propose: proposeMaildir,
 		Recover: map[string]deliver.RecoverFunc{maildir.Kind: maildir.Recover, maildir.SkipKind: maildir.RecoverSkip},
 	}
 }

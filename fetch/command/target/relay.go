@@ -22,6 +22,7 @@ func smtpRow() Row {
 		Name: "smtp", Doc: "SMTP relay, a mapping", Form: "smtp://HOST:PORT?rcpt=ADDR",
 		New:     func() Target { return newRelay(false) },
 		Parse:   func(url string) (Target, error) { return parseRelay(url, false) },
+		Propose: proposeRelay,
 		Recover: map[string]deliver.RecoverFunc{smtp.Kind: smtp.Recover},
 	}
 }

@@ -71,6 +71,9 @@ type Row struct {
 	Short string
 	// Parse fills a new target from what follows --to. What it returns is complete.
 	Parse func(url string) (Target, error)
+	// Propose returns targets for an account that fit a machine, as --to takes
+	// them and the likeliest first; nil: none is ever proposed.
+	Propose func(ctx context.Context, m Machine, account string) []string
 	// Recover settles what a crash left, by the kind of the intent.
 	Recover map[string]deliver.RecoverFunc
 }

@@ -30,3 +30,15 @@ func LongLines(in io.Reader) (restore func()) {
 	}
 	return func() { _ = unix.IoctlSetTermios(fd, setTermios, before) }
 }
+
+// silence turns the echo of a terminal off; false if it cannot.
+func silence(f *os.File) bool {
+	t, err := unix.IoctlGetTermios(int(f.Fd()), getTermios)
+	if err != nil {
+		return false
+	}
+	t.Lflag &^= unix.ECHO
+	t.Lflag |= unix.ICANON | unix.ISIG
+	t.Iflag |= unix.ICRNL
+	return unix.IoctlSetTermios(int(f.Fd()), setTermios, t) == nil
+}

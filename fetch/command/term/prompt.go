@@ -25,28 +25,35 @@ func ReadPassword(ctx context.Context, in *os.File, w io.Writer, prompt string) 
 	if err != nil {
 		return "", fmt.Errorf("the password cannot be read from this terminal: %w", err)
 	}
+	read := func() (string, error) { // turns the echo off by itself, who knows when
+		text, err := term.ReadPassword(int(in.Fd()))
+		return string(text), err
+	}
+	if silence(in) {
+		read = func() (string, error) { return ReadLine(in) }
+	}
 	fmt.Fprint(w, prompt)
 	type answer struct {
-		text []byte
+		text string
 		err  error
 	}
 	got := make(chan answer, 1)
 	go func() {
-		text, err := term.ReadPassword(int(in.Fd()))
+		text, err := read()
 		got <- answer{text, err}
 	}()
+	var a answer
 	select {
-	case a := <-got:
-		fmt.Fprintln(w)
-		if a.err != nil {
-			return "", exit.Cancelled()
-		}
-		return string(a.text), nil
+	case a = <-got:
 	case <-ctx.Done():
-		_ = term.Restore(int(in.Fd()), before)
-		fmt.Fprintln(w)
+		a.err = ctx.Err()
+	}
+	_ = term.Restore(int(in.Fd()), before)
+	fmt.Fprintln(w)
+	if a.err != nil {
 		return "", exit.Cancelled()
 	}
+	return a.text, nil
 }
 
 // ReadLine reads a line that comes as it is typed (see [LongLines]): the keys that

@@ -1,0 +1,240 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/command/advice"
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+)
+
+// shown is an error that a person has seen.
+type shown struct{ error }
+
+// Unwrap returns the error.
+func (s shown) Unwrap() error { return s.error }
+
+// errNo is the end of a draft that a person does not want as it is.
+var errNo = shown{errors.New("not as it is")}
+
+// errAnyway takes the draft although its test failed.
+var errAnyway = errors.New("all the same")
+
+// corrector lets a person correct each answer.
+type corrector struct {
+	*person
+	*draft
+	address string
+}
+
+// correction is an answer of the menu and what it leads to.
+type correction struct {
+	text string
+	do   func(context.Context) error
+}
+
+// correct asks what to do about a draft that cannot stay as it is. Nil: it is to
+// be tested again.
+func (c *corrector) correct(ctx context.Context, failed error) error {
+	if !errors.As(failed, new(shown)) {
+		term.Failure(c.out.Err, "", failed, advice.Of(failed, advice.Situation{Account: c.account, Host: c.host}), "")
+	}
+	list := c.corrections(failed)
+	texts := make([]string, len(list))
+	for i := range list {
+		texts[i] = list[i].text
+	}
+	for {
+		n, err := c.Choose(ctx, "What now?", texts)
+		if err != nil {
+			return err
+		}
+		err = list[n].do(ctx)
+		if err == nil || errors.Is(err, errAnyway) || exit.IsPrinted(err) || exit.Stop(err, "") != nil {
+			return err
+		}
+		c.say("%s", term.Printable(err.Error()))
+	}
+}
+
+// corrections are the answers of the menu, the likeliest first.
+func (c *corrector) corrections(failed error) []correction {
+	end := func(err error) func(context.Context) error { return func(context.Context) error { return err } }
+	server := correction{fmt.Sprintf("change the server: %s, port %d", c.host, c.port), c.changeServer}
+	tls := correction{"change TLS: " + c.way() + c.trust(), func(ctx context.Context) error { return c.changeTLS(ctx, failed) }}
+	login := correction{"change the login: " + c.wayIn(), c.changeLogin}
+	target := correction{"change the target: " + targetNames(c.to), c.changeTarget}
+	list := []correction{server, {"change the user name: " + c.user, c.changeUser}, tls, login, target, {"change the name of the account: " + c.account, c.changeName}}
+	if errors.Is(failed, errNo) {
+		return append(list, correction{"stop, and write nothing", end(exit.Cancelled())})
+	}
+	first := correction{"try again", end(nil)}
+	switch {
+	case errors.As(failed, new(*deliver.Error)):
+		first = target
+	case errors.As(failed, new(*pop3.TLSError)):
+		first = tls
+	case errors.As(failed, new(*pop3.DialError)):
+		first = server
+	case errors.As(failed, new(*pop3.LoginError)) && c.secret.value != "":
+		first = correction{"try another password", c.changePassword}
+	case errors.As(failed, new(*pop3.LoginError)):
+		first = login
+	}
+	list = slices.DeleteFunc(list, func(d correction) bool { return d.text == first.text })
+	if first.text != "try again" {
+		list = slices.Insert(list, 0, correction{"try again", end(nil)})
+	}
+	return append(slices.Insert(list, 0, first),
+		correction{"write the configuration all the same", end(errAnyway)},
+		correction{"stop, and write nothing", end(exit.Printed(fetch.ExitOf(failed)))})
+}
+
+func targetNames(list []config.Target) (names string) {
+	for i, t := range list {
+		if i > 0 {
+			names += ", "
+		}
+		names += t.ID()
+	}
+	return names
+}
+
+// trust says whom the server's certificate has to be from.
+func (c *corrector) trust() string {
+	switch {
+	case c.tls == "none":
+		return ""
+	case c.pin != "":
+		return ", one key trusted"
+	case c.caFile != "":
+		return ", certificates in " + c.caFile + " trusted"
+	}
+	return ", authorities of this system trusted"
+}
+
+// wayIn says how the draft logs in.
+func (c *corrector) wayIn() string {
+	switch {
+	case c.oauth != nil:
+		return "OAuth2"
+	case c.secret.place == nil:
+		return "a password that is asked for each time"
+	}
+	return fmt.Sprintf("password from %s %v", c.secret.place[0].Key, c.secret.place[0].Value)
+}
+
+func (c *corrector) changePassword(ctx context.Context) (err error) {
+	c.secret.value, err = c.Dialogue.Secret(ctx, "Password for "+term.Printable(c.user))
+	return err
+}
+
+func (c *corrector) changeServer(ctx context.Context) error {
+	f := &finder{person: c.person, server: *c.server, address: c.address}
+	err := f.askOther(ctx)
+	if err == nil {
+		c.server = &f.server
+	}
+	return err
+}
+
+func (c *corrector) changeUser(ctx context.Context) (err error) {
+	c.user, err = c.Line(ctx, "User name", c.user, "--user")
+	return err
+}
+
+func (c *corrector) changeLogin(ctx context.Context) error {
+	c.o.Password, c.o.PasswordCommand, c.o.PasswordFile, c.o.Keyring, c.o.ClientID = "", "", "", false, ""
+	l := &loginStage{person: c.person, server: c.server, account: c.account}
+	err := l.ask(ctx)
+	if err == nil {
+		c.login = &l.login
+	}
+	return err
+}
+
+func (c *corrector) changeTarget(ctx context.Context) error {
+	c.o.To = nil
+	to, err := c.targets(ctx, c.account)
+	if err == nil {
+		c.to = to
+	}
+	return err
+}
+
+func (c *corrector) changeName(ctx context.Context) error {
+	c.o.Account = c.account
+	name, err := c.accountName(ctx, c.address)
+	if err == nil {
+		c.account = name
+	}
+	return err
+}
+
+// changeTLS asks how the connection begins, and whom the server's certificate
+// has to be from; failed may have it.
+func (c *corrector) changeTLS(ctx context.Context, failed error) error {
+	modes := []string{c.tls}
+	for _, m := range []string{"implicit", "stls", "none"} {
+		if m != c.tls && (m != "none" || config.Loopback(c.host)) {
+			modes = append(modes, m)
+		}
+	}
+	list := make([]string, len(modes))
+	for i, m := range modes {
+		list[i] = fmt.Sprintf("%s, usually on port %d", (&server{tls: m}).way(), usualPort(m))
+	}
+	n, err := c.Choose(ctx, "How is the connection secured?", list)
+	if err != nil {
+		return err
+	}
+	if c.port == usualPort(c.tls) {
+		c.port = usualPort(modes[n])
+	}
+	if c.tls = modes[n]; c.tls == "none" {
+		return nil
+	}
+	return c.changeTrust(ctx, failed)
+}
+
+func (c *corrector) changeTrust(ctx context.Context, failed error) error {
+	const system, file, pin = 0, 1, 2
+	n, err := c.Choose(ctx, "How is the certificate of the server verified?", []string{
+		"by the authorities that this system trusts", "by the certificates in a file (ca_file)", "by the fingerprint of its key alone (pin)"})
+	switch {
+	case err != nil:
+		return err
+	case n == system:
+		c.caFile, c.pin = "", ""
+	case n == file:
+		name, err := c.Line(ctx, "File", c.caFile, "--ca-file")
+		if err == nil {
+			name, err = config.Absolute(name)
+		}
+		if err == nil {
+			_, err = config.Roots(name)
+		}
+		if err != nil {
+			return err
+		}
+		c.caFile, c.pin = name, ""
+	case n == pin:
+		proposal := c.pin
+		if e, ok := errors.AsType[*pop3.TLSError](failed); ok && e.Cert != nil {
+			proposal = pop3.Pin(e.Cert)
+		}
+		text, err := c.Line(ctx, "Fingerprint (compare it with what the owner of the server says)", proposal, "")
+		if err != nil {
+			return err
+		}
+		c.caFile, c.pin = "", text
+	}
+	return nil
+}
