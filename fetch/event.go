@@ -5,6 +5,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/state"
 )
 
 // Reporter gets the progress of runs. Calls come from many goroutines.
@@ -28,6 +29,12 @@ type Summary struct {
 	// Deleted were confirmed by QUIT; Failed could not be retrieved or
 	// delivered; Quarantined were refused and put aside.
 	Listed, Fetched, Skipped, Deleted, Failed, Quarantined int
+	// Recovered are those of Fetched and Quarantined that an interrupted run had
+	// retrieved, and whose delivery this one completed.
+	Recovered int
+	// Earlier is what runs delivered that ended before they could record themselves.
+	// It is not in Fetched.
+	Earlier state.Unrecorded
 	// Before are those of Deleted that an earlier run asked for: they were gone
 	// from this one's first listing.
 	Before int

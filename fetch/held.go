@@ -23,7 +23,9 @@ type Held struct {
 	// Failures are those on record.
 	Failures map[state.Key][]state.Failure
 	// Known is how many entries the state holds, done or not.
-	Known   int
+	Known int
+	// Earlier is what runs delivered that ended before they could record themselves.
+	Earlier state.Unrecorded
 	Targets *commit.Targets
 	Drop    *session.Maildrop
 	Journal *ledger.Journal
@@ -98,7 +100,7 @@ func inUse(err error) error {
 func (h *Held) load() error {
 	if h.DB != nil {
 		err := h.DB.View(func(v *state.View) error {
-			h.Facts, h.Failures, h.Known = v.Facts(), v.Failures(), v.Len()
+			h.Facts, h.Failures, h.Known, h.Earlier = v.Facts(), v.Failures(), v.Len(), v.Unrecorded()
 			return nil
 		})
 		if err != nil {
@@ -133,9 +135,27 @@ func (h *Held) join() {
 	h.Drop.Exactly = a.Exactly
 }
 
-// Recover settles what an interrupted run left.
+// Recover settles what an interrupted run left. What is done by that counts as
+// fetched by this run, as no other run counts it, and `plan` said that it would be.
 func (h *Held) Recover(ctx context.Context) error {
-	return commit.Recover(ctx, h.DB, h.Account.Targets, h.f.Recover, h.Journal)
+	visible, err := commit.Recover(ctx, h.DB, h.Account.Targets, h.f.Recover, h.Journal)
+	if err != nil || len(visible) == 0 {
+		return err
+	}
+	done := make(map[state.Key]bool, len(visible))
+	err = h.DB.View(func(v *state.View) error {
+		for _, k := range visible {
+			if e, _ := v.Get(k); e.Done && !done[k] {
+				done[k] = true
+				h.Ledger.Recovered(&e)
+			}
+		}
+		return nil
+	})
+	if h.Drop.Exactly != nil {
+		h.Drop.Exactly = h.Drop.Exactly.Completed(done)
+	}
+	return err
 }
 
 // jumpNote says that the clock was set.

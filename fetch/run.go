@@ -62,7 +62,8 @@ func (r *run) counts() ledger.Counts {
 // count brings the summary up to date.
 func (r *run) count() {
 	c, s := r.counts(), &r.sum
-	s.Fetched, s.Quarantined, s.Failed, s.Bytes = c.Fetched, c.Quarantined, c.Failed, c.Bytes
+	s.Fetched, s.Quarantined, s.Failed, s.Bytes = c.Fetched+c.Recovered-c.Rescued, c.Quarantined+c.Rescued, c.Failed, c.Bytes+c.RecoveredBytes
+	s.Recovered, s.Earlier = c.Recovered, r.Earlier
 	s.Listed, s.Known = r.Journal.Progress().Listed, r.Known
 	if r.Drop == nil {
 		return
@@ -214,6 +215,7 @@ func (r *run) record(ctx context.Context, change state.Change, err error) error 
 		Deleted: r.sum.Deleted,
 		Failed:  r.sum.Failed,
 		Bytes:   r.sum.Bytes,
+		Earlier: r.sum.Earlier.Fetched,
 		Exit:    int(ExitOf(verdict)),
 	}
 	if verdict != nil {
@@ -285,8 +287,9 @@ func (r *run) partial() error {
 // it did not.
 func (r *run) quarantined() error {
 	c := r.counts()
-	if c.Quarantined == 0 {
+	n := c.Quarantined + c.Rescued + r.Earlier.Quarantined
+	if n == 0 || r.Account.Quarantine == nil {
 		return nil
 	}
-	return &QuarantineError{Messages: c.Quarantined, Where: r.Account.Quarantine.ID, First: c.Why}
+	return &QuarantineError{Messages: n, Where: r.Account.Quarantine.ID, First: c.Why}
 }

@@ -54,11 +54,11 @@ func (a *applier) putUnrecorded() error {
 
 // count counts an entry that has just become Done.
 func (u *Unrecorded) count(e *Entry) {
-	if slices.ContainsFunc(e.Outcomes, func(o Outcome) bool { return o.Status == Quarantined }) {
+	if e.Quarantined() {
 		u.Quarantined++
-	} else {
-		u.Fetched++
+		return
 	}
+	u.Fetched++
 	u.Bytes += e.Size
 }
 

@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -160,6 +161,11 @@ type Entry struct {
 	// Asked: its deletion was asked for and not confirmed, so the server may have
 	// carried it out. The next listing shows it.
 	Asked bool
+}
+
+// Quarantined reports whether a target refused the message.
+func (e *Entry) Quarantined() bool {
+	return slices.ContainsFunc(e.Outcomes, func(o Outcome) bool { return o.Status == Quarantined })
 }
 
 // covers reports whether every target has an outcome. An empty list is not

@@ -98,7 +98,7 @@ type Run struct {
 type Unrecorded struct {
 	Fetched     int   `json:"fetched"`
 	Quarantined int   `json:"quarantined,omitempty"`
-	Bytes       int64 `json:"bytes"` // of both
+	Bytes       int64 `json:"bytes"` // of Fetched
 	// After is when the last recorded run started; zero: there is none.
 	After time.Time `json:"-"`
 }

@@ -27,7 +27,7 @@ func cmdExits(ts *testscript.TestScript, _ bool, args []string) {
 
 // cmdSignalled sends a signal in mid-run.
 func cmdSignalled(ts *testscript.TestScript, _ bool, args []string) {
-	sig := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[args[0]]
+	sig := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": os.Kill}[args[0]]
 	reached := awaitEvent(ts, args[2])
 	runProgram(ts, number(ts, args[1]), args[3:], func(cmd *exec.Cmd) {
 		reached()

@@ -101,6 +101,9 @@ func writePlan(out io.Writer, account string, p *plan.Plan, rows, width int) err
 	if more > 0 {
 		fmt.Fprintf(out, "  ... and %d more (-v shows all)\n", more)
 	}
+	if n := interrupted(p); n > 0 {
+		fmt.Fprintf(out, "  an interrupted run had retrieved %d of what is to fetch: fetch completes their delivery first\n", n)
+	}
 	_, err := fmt.Fprintf(out, "  fetch %d (%s), delete %d, skip %d\n", len(p.Retrieve), humanize.IBytes(uint64(p.Bytes)),
 		len(p.Delete)+deletions(p), len(p.Skip))
 	return err
@@ -148,9 +151,19 @@ func deletions(p *plan.Plan) (n int) {
 	return n
 }
 
+// interrupted counts what an interrupted run had retrieved.
+func interrupted(p *plan.Plan) (n int) {
+	for i := range p.Retrieve {
+		n += b2i(p.Retrieve[i].Interrupted)
+	}
+	return n
+}
+
 func whyRetrieve(it *plan.Item, k plan.Keep) string {
 	why := "new"
 	switch {
+	case it.Interrupted:
+		why = "delivery was interrupted"
 	case len(it.RefusedBy) > 0:
 		why = "refused before: goes to the quarantine"
 	case len(it.Have) > 0:
@@ -215,5 +228,5 @@ func writePlanJSON(out io.Writer, account string, p *plan.Plan) error {
 	}
 	fetches, deletes, skips := len(p.Retrieve), len(p.Delete)+deletions(p), len(p.Skip)
 	return jsonline.Write(out, jsonline.Plan{Account: account, Action: "sum", Size: p.Size, Listed: &p.Listed, Known: &p.Known,
-		Fetch: &fetches, Deletes: &deletes, Skip: &skips, Bytes: &p.Bytes})
+		Fetch: &fetches, Deletes: &deletes, Skip: &skips, Bytes: &p.Bytes, Interrupted: interrupted(p)})
 }

@@ -170,6 +170,9 @@ func statusOf(e *call, a *config.Account, all bool) jsonline.Status {
 		s.Failing = len(v.Failures())
 		f := v.Facts()
 		s.ClockJumped, s.ClockFrom = f.ClockJumped, f.ClockFrom
+		if list, err := v.Intents(); err == nil {
+			s.Interrupted = len(list)
+		}
 		s.Waiting = waitingOf(v.Failures())
 		if runs := v.Runs(); len(runs) > 0 {
 			s.LastRun = &runs[len(runs)-1]
@@ -207,6 +210,9 @@ func writeDetails(w io.Writer, s *jsonline.Status) {
 	} else if s.Running {
 		fmt.Fprintf(w, "%s: %s (pid %d)\n", term.Printable(s.Account), s.Stage, s.PID)
 	}
+	if s.Interrupted > 0 {
+		fmt.Fprintf(w, "%s: a run was interrupted; the next one completes its last %s\n", term.Printable(s.Account), deliveries(s.Interrupted))
+	}
 	if s.Quarantined > 0 {
 		fmt.Fprintf(w, "%s: %s in the quarantine\n", term.Printable(s.Account), term.Plural(s.Quarantined, "message"))
 	}
@@ -223,6 +229,13 @@ func writeDetails(w io.Writer, s *jsonline.Status) {
 	if s.Token != nil {
 		writeTokenState(w, s.Account, s.Token)
 	}
+}
+
+func deliveries(n int) string {
+	if n == 1 {
+		return "delivery"
+	}
+	return fmt.Sprintf("%d deliveries", n)
 }
 
 // now is what a run under way is doing, or when the next one begins.

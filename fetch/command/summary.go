@@ -28,6 +28,8 @@ func writeSummaryJSON(e *call, s *fetch.Summary) error {
 		Bytes:       s.Bytes,
 		Exit:        int(fetch.ExitOf(s.Err)),
 		Quarantined: s.Quarantined,
+		Recovered:   s.Recovered,
+		Earlier:     s.Earlier.Fetched + s.Earlier.Quarantined,
 		Notes:       s.Notes,
 	}
 	if s.Err != nil {
@@ -53,6 +55,8 @@ func writeLine(w io.Writer, s *fetch.Summary) {
 			parts = append(parts, fmt.Sprintf(format, n))
 		}
 	}
+	add(s.Recovered, "%d of them retrieved by an interrupted run")
+	add(s.Earlier.Fetched+s.Earlier.Quarantined, "%d more delivered by a run that was interrupted")
 	add(s.Deleted, "%d deleted")
 	add(s.Quarantined, "%d quarantined")
 	for _, why := range slices.Sorted(maps.Keys(s.Skips)) {

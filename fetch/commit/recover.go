@@ -29,14 +29,14 @@ func (e *UnknownKindError) Error() string {
 }
 
 // Recover asks what became of each intent that an earlier run left, and records
-// the answers in one transaction. It runs before any network use. If the answer
+// the answers in one transaction. It returns the keys of what is visible. It runs before any network use. If the answer
 // to one of them is not known now, the error is a *RecoveryError and the account
 // is not fetched in this run. Ways are by the kind of the
 // intent; a target that is a deliver.Recoverer settles its own.
-func Recover(ctx context.Context, db *state.DB, targets []Target, ways map[string]deliver.RecoverFunc, j *ledger.Journal) error {
+func Recover(ctx context.Context, db *state.DB, targets []Target, ways map[string]deliver.RecoverFunc, j *ledger.Journal) (visible []state.Key, err error) {
 	intents, err := intentsOn(db)
 	if err != nil || len(intents) == 0 {
-		return err
+		return nil, err
 	}
 	j.Enter(ledger.Recovering)
 	j.Log.Info("settling deliveries of an interrupted run", "messages", len(intents))
@@ -55,7 +55,10 @@ func Recover(ctx context.Context, db *state.DB, targets []Target, ways map[strin
 		}
 		fate, err := fateOf(ctx, settle, ways, in)
 		if err != nil {
-			return &RecoveryError{err}
+			return nil, &RecoveryError{err}
+		}
+		if fate == deliver.Visible {
+			visible = append(visible, in.Key)
 		}
 		change.Settle = append(change.Settle, state.Settlement{
 			Intent: in.ID,
@@ -65,10 +68,10 @@ func Recover(ctx context.Context, db *state.DB, targets []Target, ways map[strin
 	}
 	fault.Point("recover.apply")
 	if err := db.Apply(change); err != nil {
-		return err
+		return nil, err
 	}
 	fault.Point("recover.applied")
-	return nil
+	return visible, nil
 }
 
 func intentsOn(db *state.DB) (in []state.Intent, err error) {

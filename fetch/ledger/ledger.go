@@ -23,6 +23,10 @@ type Counts struct {
 	Fetched, Quarantined, Failed, Partly int
 	// Bytes is what Fetched add up to, with LF line ends.
 	Bytes int64
+	// Recovered are messages whose delivery an earlier run had begun, and this one
+	// completed; Rescued of these are in the quarantine. RecoveredBytes is their size.
+	Recovered, Rescued int
+	RecoveredBytes     int64
 	// Why is why the first of Quarantined was refused; nil if an earlier run
 	// heard it.
 	Why error
@@ -103,6 +107,19 @@ func (l *Ledger) Settle(it *plan.Item, size int64) {
 	if it.Delete {
 		l.pending = append(l.pending, DeletionOf(it))
 	}
+}
+
+// Recovered counts a message whose delivery an earlier run had begun.
+func (l *Ledger) Recovered(e *state.Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts.Recovered++
+	if e.Quarantined() {
+		l.counts.Rescued++
+	} else {
+		l.counts.RecoveredBytes += e.Size
+	}
+	l.journal.settled()
 }
 
 // Settled are the messages that this run has settled, with Policy.All.

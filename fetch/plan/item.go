@@ -50,6 +50,9 @@ type Item struct {
 	Rejected bool
 	// Named: its key is known although the listing has no unique-ids.
 	Named bool
+	// Interrupted: an earlier run has retrieved it and was killed while it delivered;
+	// that is completed before anything else, and most likely not retrieved again.
+	Interrupted bool
 }
 
 // Tries are what earlier failures mean for an item.

@@ -65,6 +65,8 @@ type Known struct {
 	// Compared are messages that were Reappeared: true for another message than
 	// the one that is known.
 	Compared map[state.Key]bool
+	// Interrupted are deliveries whose outcome a killed run did not record.
+	Interrupted map[state.Key]bool
 }
 
 // Without drops what this run has retrieved already: with Policy.All a later
@@ -130,6 +132,11 @@ func (plan *Plan) place(r *rows, pos int32, rule Rule) {
 	if !it.Delete {
 		it.Rule = NoRule
 	}
+	if it.Interrupted = r.known.Interrupted[it.Key] && !p.All; it.Interrupted {
+		plan.Retrieve = append(plan.Retrieve, it)
+		plan.Bytes += max(m.Size, 0)
+		return
+	}
 	if p.MaxSize > 0 && m.Size > p.MaxSize {
 		plan.skip(it, TooBig)
 		return
@@ -155,15 +162,17 @@ func (plan *Plan) limit(l Limits) {
 		return
 	}
 	items := plan.Retrieve
-	taken, n := make([]bool, len(items)), 0
-	plan.Bytes = 0
+	taken, n, octets := make([]bool, len(items)), 0, int64(0)
 	for rank := range 3 {
 		for i := range items {
 			size := max(items[i].Size, 0)
-			if items[i].rank() == rank && l.allow(n, plan.Bytes, size) {
+			switch {
+			case items[i].Interrupted: // it uses up nothing
+				taken[i] = true
+			case items[i].rank() == rank && l.allow(n, octets, size):
 				taken[i] = true
 				n++
-				plan.Bytes += size
+				octets += size
 			}
 		}
 	}
@@ -175,6 +184,7 @@ func (plan *Plan) limit(l Limits) {
 		}
 		plan.skip(it, OverLimit)
 	}
+	plan.weigh()
 }
 
 // Reappeared are the messages that have to be compared.
@@ -203,11 +213,19 @@ func (p *Plan) Recognised(found []state.Entry) {
 
 // KnownOf is what Diff reads of a state. It is valid inside the View only.
 func KnownOf(v *state.View) Known {
+	var interrupted map[state.Key]bool
+	if intents, err := v.Intents(); err == nil && len(intents) > 0 {
+		interrupted = make(map[state.Key]bool, len(intents))
+		for i := range intents {
+			interrupted[intents[i].Key] = true
+		}
+	}
 	return Known{
-		Records:  v.Records(),
-		Entry:    v.Entry,
-		Gone:     v.Gone(),
-		Failures: v.Failures(),
+		Interrupted: interrupted,
+		Records:     v.Records(),
+		Entry:       v.Entry,
+		Gone:        v.Gone(),
+		Failures:    v.Failures(),
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/state"
 )
 
 // SavedPlan is what a person looked at and agreed to, for one account.
@@ -46,6 +48,19 @@ func savedItems(items []Item) []SavedItem {
 		out = append(out, SavedItem{UID: k.UID(), Nth: k.Nth(), Size: items[i].Size, Delete: items[i].Delete})
 	}
 	return out
+}
+
+// Completed is the saved plan once deliveries that were interrupted are done.
+func (p SavedPlan) Completed(done map[state.Key]bool) *SavedPlan {
+	p.Delete = slices.Clone(p.Delete)
+	p.Retrieve = slices.DeleteFunc(slices.Clone(p.Retrieve), func(it SavedItem) bool {
+		is := done[state.NewKey(it.UID, it.Nth)]
+		if is && it.Delete {
+			p.Delete = append(p.Delete, it)
+		}
+		return is
+	})
+	return &p
 }
 
 // ChangedError says that a saved plan is not what would be done now.

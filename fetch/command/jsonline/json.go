@@ -28,6 +28,8 @@ type Summary struct {
 	Error       string   `json:"error"`
 	Exit        int      `json:"exit"`
 	Quarantined int      `json:"set_aside"`
+	Recovered   int      `json:"recovered,omitempty"`
+	Earlier     int      `json:"earlier,omitempty"`
 	Hint        string   `json:"hint,omitempty"`
 	Mail        string   `json:"mail,omitempty"`
 	Notes       []string `json:"notes,omitempty"`
@@ -49,6 +51,8 @@ type Plan struct {
 	Deletes *int       `json:"deletes,omitempty"`
 	Skip    *int       `json:"skip,omitempty"`
 	Bytes   *int64     `json:"bytes,omitempty"`
+	// Interrupted are those of Fetch that an interrupted run had retrieved.
+	Interrupted int `json:"interrupted,omitempty"`
 }
 
 // PlanFile is the file of `plan --save`.
@@ -61,11 +65,13 @@ type PlanFile struct {
 // Status is one account on stdout of `status --json`.
 type Status struct {
 	state.StatusFile
-	Running     bool     `json:"running"`
-	Token       *Token   `json:"token,omitempty"`
-	Known       int      `json:"known"` // entries in the state; -1 while a run holds it
-	Quarantined int      `json:"set_aside"`
-	Failing     int      `json:"failing"` // messages that failed and wait for another try
+	Running     bool   `json:"running"`
+	Token       *Token `json:"token,omitempty"`
+	Known       int    `json:"known"` // entries in the state; -1 while a run holds it
+	Quarantined int    `json:"set_aside"`
+	Failing     int    `json:"failing"` // messages that failed and wait for another try
+	// Interrupted are deliveries of a run that was killed, which the next one completes.
+	Interrupted int      `json:"interrupted,omitempty"`
 	Waiting     *Waiting `json:"waiting,omitempty"`
 	// Overdue: no success for alert.after. NoSuccessSince is set as soon as a
 	// run fails.

@@ -146,6 +146,11 @@ func (f *statusFile) follow(e fetch.Event) {
 		f.s.Known = sum.Known
 	}
 	run := runOf(sum)
+	if last := f.s.LastRun; last == nil || last.Started.Equal(sum.Earlier.After) { // else that run counted it here
+		f.s.Totals.Fetched += int64(sum.Earlier.Fetched)
+		f.s.Totals.Quarantined += int64(sum.Earlier.Quarantined)
+		f.s.Totals.Bytes += sum.Earlier.Bytes
+	}
 	f.s.LastRun, f.s.Error = &run, run.Error
 	addRun(&f.s.Totals, run, sum.Quarantined)
 	if run.OK() {
@@ -245,6 +250,7 @@ func runOf(s *fetch.Summary) state.Run {
 		Deleted: s.Deleted,
 		Failed:  s.Failed,
 		Bytes:   s.Bytes,
+		Earlier: s.Earlier.Fetched,
 		Exit:    int(fetch.ExitOf(s.Err)),
 	}
 	if s.Err != nil {
