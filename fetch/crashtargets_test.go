@@ -31,6 +31,8 @@ func crashTarget(dir string) deliver.Deliverer {
 		return mbox.New(mbox.Options{Path: filepath.Join(dir, "mbox"), LockTimeout: 5 * time.Second})
 	case "smtp", "lmtp":
 		return fetchtest.RelayTarget(arg, kind == "lmtp", "a@b").Deliverer
+	case "imap":
+		return imapTarget(arg)
 	case "pipe":
 		const store = `f=$(mktemp "$0/t.XXXXXXXX") && cat >"$f" && mv "$f" "$f.done"`
 		return pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", store, dir}})
@@ -156,7 +158,7 @@ func TestCrashOfTargets(t *testing.T) {
 			for k := 1; k <= len(steps); k++ {
 				t.Run(fmt.Sprintf("%03d-%s", k, steps[k-1]), func(t *testing.T) {
 					t.Parallel()
-					for j := 1; crashKindTwice(t, kind, k, j); j++ {
+					for j := 1; crashKindTwice(t, k, j, func() *crash { return newCrashKind(t, kind, "") }); j++ {
 						if !full() {
 							j += j + 1 // 1, 4, 10: in the recovery; then behind it
 						}
@@ -172,8 +174,8 @@ func TestCrashOfTargets(t *testing.T) {
 
 // crashKindTwice kills at step k, and the next run at step j; it reports
 // whether that run had as many.
-func crashKindTwice(t *testing.T, kind string, k, j int) (killed bool) {
-	c := newCrashKind(t, kind, "")
+func crashKindTwice(t *testing.T, k, j int, start func() *crash) (killed bool) {
+	c := start()
 	if _, killed := c.run(k); !killed {
 		t.Fatalf("step %d was not reached", k)
 	}

@@ -141,8 +141,8 @@ func (c *conn) status() error {
 			c.takeStatus(r.vals[1].list)
 		}
 	})
-	if err == nil && c.box.validity == 0 {
-		return c.lost(fmt.Errorf("%w: STATUS without UIDVALIDITY", errProtocol))
+	if err == nil && c.box.validity == 0 { // Dovecot while another session creates it
+		return c.open("EXAMINE")
 	}
 	return err
 }

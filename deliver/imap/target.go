@@ -130,8 +130,12 @@ func (t *Target) Close() error {
 
 // Recover implements deliver.Recoverer: it looks the message up in the mailbox.
 func (t *Target) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
-	if i.Kind == SkipKind {
+	switch i.Kind {
+	case SkipKind:
 		return deliver.Visible, nil
+	case Kind:
+	default: // not ours: nobody can look
+		return deliver.Unknown, nil
 	}
 	if fault.Mutated("imap-no-search") {
 		return deliver.Absent, nil

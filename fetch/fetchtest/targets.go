@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/imap"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/deliver/mbox"
 	"github.com/mailhaul/mailhaul/deliver/pipe"
@@ -28,6 +29,7 @@ import (
 func RecoverFuncs() map[string]deliver.RecoverFunc {
 	return map[string]deliver.RecoverFunc{
 		maildir.Kind: maildir.Recover, mbox.Kind: mbox.Recover, smtp.Kind: smtp.Recover, pipe.Kind: pipe.Recover,
+		imap.Kind: imap.Recover,
 	}
 }
 
