@@ -226,7 +226,9 @@ func (u *loginUI) ReadPasted(ctx context.Context) (string, error) {
 		if a.line = strings.TrimSpace(a.line); a.line != "" || a.err == nil {
 			return a.line, nil
 		}
-		err = exit.Cancelled()
+		if err = a.err; term.IsTerminal(u.in) {
+			err = exit.Cancelled()
+		}
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
