@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"golang.org/x/net/idna"
 )
 
 // TLS is how a proposed server protects its connection.
@@ -161,7 +163,8 @@ func (c *Client) progress(place string) {
 	}
 }
 
-// Split takes a mail address apart. The domain is in lower case; only names
+// Split takes a mail address apart. The domain is in lower case, and an international
+// one in its ASCII form (RFC 5890); only names
 // that can be part of a URL and of a DNS question are accepted.
 func Split(address string) (local, domain string, ok bool) {
 	i := strings.LastIndexByte(address, '@')
@@ -169,6 +172,9 @@ func Split(address string) (local, domain string, ok bool) {
 		return "", "", false
 	}
 	local, domain = address[:i], strings.ToLower(strings.TrimSuffix(address[i+1:], "."))
+	if ascii, err := idna.Lookup.ToASCII(domain); err == nil && strings.ContainsFunc(domain, func(r rune) bool { return r > 0x7f }) {
+		domain = ascii
+	}
 	return local, domain, !strings.ContainsFunc(local, unfit) && validHost(domain) && strings.Contains(domain, ".")
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/net/idna"
 	"gopkg.in/yaml.v3"
 )
 
@@ -61,11 +62,34 @@ func ParseServer(s string) (Server, error) {
 			return Server{}, errors.New("the port must be a number from 1 to 65535")
 		}
 	}
-	if !ValidHost(host) {
+	host, err := asciiHost(host)
+	if err != nil {
 		return Server{}, errors.New("is not a host name or address")
 	}
 	n, _ := strconv.Atoi(port)
-	return Server{Host: strings.ToLower(host), Port: n}, nil
+	return Server{Host: host, Port: n}, nil
+}
+
+// asciiHost is a host in lower case, and in the form that the DNS and certificates
+// have of an international one (RFC 5890): bücher.example is xn--bcher-kva.example.
+func asciiHost(s string) (string, error) {
+	if !ValidHost(s) {
+		return "", errors.New("is not a host name")
+	}
+	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return strings.ToLower(s), nil
+	}
+	return idna.Lookup.ToASCII(s)
+}
+
+// ASCIIAddress is a mail address with its domain in the form of asciiHost; one that
+// is none stays as it is. What is before the @ is not changed.
+func ASCIIAddress(s string) string {
+	i := strings.LastIndexByte(s, '@')
+	if domain, err := asciiHost(s[i+1:]); i >= 0 && err == nil && !strings.EqualFold(domain, s[i+1:]) {
+		return s[:i+1] + domain
+	}
+	return s
 }
 
 func validPort(s string) bool {
@@ -102,10 +126,10 @@ func HostPortOrSocket() Kind[Server] {
 // HostName decodes the name of a host.
 func HostName() Kind[string] {
 	return Parsed("a host name", func(s string) (string, error) {
-		if !ValidHost(s) {
-			return "", errors.New("is not a host name")
+		if s, err := asciiHost(s); err == nil {
+			return s, nil
 		}
-		return strings.ToLower(s), nil
+		return "", errors.New("is not a host name")
 	})
 }
 

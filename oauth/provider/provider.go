@@ -7,7 +7,8 @@
 // addresses ("hotmail.*" stands for one below each public suffix of two
 // letters, and .com); mx, the registered domains of its mail exchangers, for
 // people whose own domain it hosts; servers, which take POP3 with TLS from the
-// start on port 995, the usual one first; local_part, if the login name is the
+// start on port 995, the usual one first; stls, if they take STLS on port 110
+// instead; local_part, if the login name is the
 // part before the @; token_only, if it refuses passwords; password, which one
 // and where to get it, if it is not the account's own; enable, where POP3 is
 // switched on, if it is off at first; note, what else to know; config, the
@@ -37,6 +38,7 @@ type Provider struct {
 	Domains   []string `json:"domains"`
 	MX        []string `json:"mx"`
 	Servers   []string `json:"servers"`
+	STLS      bool     `json:"stls"`
 	LocalPart bool     `json:"local_part"`
 	TokenOnly bool     `json:"token_only"`
 	Password  string   `json:"password"`

@@ -10,6 +10,7 @@ func TestOfDomain(t *testing.T) {
 	for domain, want := range map[string]string{
 		"gmail.com": "Gmail", "hotmail.co.uk": "Outlook.com", "live.fr": "Outlook.com", "outlook.com": "Outlook.com", "web.de": "WEB.DE",
 		"icloud.com": "iCloud", "yahoo.com.br": "Yahoo Mail", "yahoo.co.jp": "Yahoo! Japan", "qq.com": "QQ Mail", "zoho.in": "Zoho Mail (India)",
+		"comcast.net": "Yahoo Mail", "cox.net": "Yahoo Mail", "tim.it": "TIM", "q.com": "Q.com",
 		// Anyone can have these.
 		"hotmail.xyz": "", "live.shop": "", "x.hotmail.com": "", "live.github.io": "", "nothotmail.com": "", "example.org": "",
 	} {
@@ -17,8 +18,13 @@ func TestOfDomain(t *testing.T) {
 			t.Errorf("%s: %q, want %q", domain, nameOf(p), want)
 		}
 	}
-	if p := OfExchanger("outlook.com"); nameOf(p) != "Microsoft 365" {
-		t.Errorf("mx: %+v", p)
+	for mx, want := range map[string]string{
+		"outlook.com": "Microsoft 365", "mx.microsoft": "Microsoft 365", "office365.us": "Microsoft 365 (GCC High)",
+		"outlook.cn": "Microsoft 365 (21Vianet)", "yahoodns.net": "Yahoo Mail",
+	} {
+		if p := OfExchanger(mx); nameOf(p) != want {
+			t.Errorf("mx %s: %+v", mx, p)
+		}
 	}
 }
 

@@ -196,6 +196,9 @@ func (s *finder) find(ctx context.Context) error {
 
 func (s *finder) useProvider(p *provider.Provider, via string) {
 	s.known, s.via, s.port, s.tls = *p, p.Name+", "+via, 995, "implicit"
+	if p.STLS {
+		s.port, s.tls = 110, "stls"
+	}
 	if len(p.Servers) > 0 {
 		s.host = p.Servers[0]
 	}

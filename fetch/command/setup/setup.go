@@ -129,7 +129,7 @@ func (p *person) address(ctx context.Context) (address string, err error) {
 			}
 		}
 		if _, _, ok := autoconf.Split(address); ok {
-			return p.meant(ctx, address)
+			return p.meant(ctx, config.ASCIIAddress(address))
 		}
 		if p.Mute || p.o.Address != "" {
 			return "", exit.Usagef("--address: %q is not a mail address", address)

@@ -175,11 +175,12 @@ func (r *relay) query(raw string) (tlsSet bool, err error) {
 		if err := checkAddress(to); err != nil {
 			return false, fmt.Errorf("rcpt: %w", err)
 		}
+		r.o.To = append(r.o.To, config.ASCIIAddress(to))
 	}
-	if r.o.To = q["rcpt"]; len(r.o.To) == 0 {
+	if len(r.o.To) == 0 {
 		return false, errors.New("names no recipient: add ?rcpt=ADDR")
 	}
-	if r.o.From = strings.Trim(q.Get("from"), "<>"); r.o.From != "" && checkAddress(r.o.From) != nil {
+	if r.o.From = config.ASCIIAddress(strings.Trim(q.Get("from"), "<>")); r.o.From != "" && checkAddress(r.o.From) != nil {
 		return false, errors.New("from: is not an address")
 	}
 	r.o.Insecure = q.Get("insecure") == "true"
@@ -241,7 +242,9 @@ func (r *relay) Value() any {
 
 // address decodes an address for RCPT. LMTP takes local parts alone.
 func address() config.Kind[string] {
-	return config.Parsed("an address", func(s string) (string, error) { return s, checkAddress(s) })
+	return config.Parsed("an address", func(s string) (string, error) {
+		return config.ASCIIAddress(s), checkAddress(s)
+	})
 }
 
 // sender decodes an address for MAIL; <> and nothing are the null sender.
@@ -250,7 +253,7 @@ func sender() config.Kind[string] {
 		if s == "" || s == "<>" {
 			return "", nil
 		}
-		return s, checkAddress(s)
+		return config.ASCIIAddress(s), checkAddress(s)
 	})
 }
 
