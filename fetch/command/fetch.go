@@ -55,8 +55,9 @@ func sourceFlags() []cli.Flag {
 		&cli.StringFlag{Name: "from", Usage: "fetch from `URL` without a configuration: pop3s://USER@HOST[:PORT], pop3:// (STLS), pop3+plain://"},
 		&cli.StringSliceFlag{Name: "to", Usage: "deliver to `TARGET`: " + target.Rows().Forms()},
 		&cli.StringFlag{Name: "password-command", Usage: "run `COMMAND`, whose first line of output is the password for --from"},
+		&cli.StringFlag{Name: "to-password-command", Usage: "run `COMMAND`, whose first line of output is the password for --to imaps://"},
 		&cli.StringFlag{Name: "ca-file", Usage: "trust the certificates in `FILE` instead of the system's, for --from", TakesFile: true},
-		&cli.BoolFlag{Name: "insecure", Usage: "allow --from pop3+plain:// to another machine, without TLS"},
+		&cli.BoolFlag{Name: "insecure", Usage: "allow --from pop3+plain:// and --to imap+plain:// to another machine, without TLS"},
 	}
 }
 
@@ -100,7 +101,7 @@ func source(c *cli.Context) (*call, []*config.Account, error) {
 	if c.IsSet("from") || c.IsSet("to") {
 		return fromURL(c)
 	}
-	for _, f := range []string{"password-command", "ca-file", "insecure"} {
+	for _, f := range []string{"password-command", "to-password-command", "ca-file", "insecure"} {
 		if c.IsSet(f) {
 			return nil, nil, exit.Usagef("--%s goes with --from", f)
 		}
@@ -136,13 +137,13 @@ func fromURL(c *cli.Context) (*call, []*config.Account, error) {
 	a, err := config.FromURL(c.String("from"), config.URLOptions{
 		Insecure: c.Bool("insecure"),
 		CAFile:   c.String("ca-file"),
-		Password: urlPassword(c),
+		Password: urlPassword(c, "password-command", "MAILHAUL_PASSWORD"),
 	})
 	if err != nil {
 		return nil, nil, fromError(err)
 	}
 	for _, to := range c.StringSlice("to") {
-		t, err := target.Rows().Parse(to)
+		t, err := target.Rows().Parse(to, config.URLOptions{Insecure: c.Bool("insecure"), Password: urlPassword(c, "to-password-command", "MAILHAUL_TO_PASSWORD")})
 		if err != nil {
 			return nil, nil, exit.Usagef("--to %s: %w", to, err)
 		}
@@ -159,13 +160,13 @@ func fromError(err error) error {
 	return exit.Usagef("--from: %w", err)
 }
 
-// urlPassword finds the password of --from; the zero Secret asks for it.
-func urlPassword(c *cli.Context) config.Secret {
-	if cmd := c.String("password-command"); cmd != "" {
+// urlPassword finds the password that goes with a URL; the zero Secret asks for it.
+func urlPassword(c *cli.Context, option, variable string) config.Secret {
+	if cmd := c.String(option); cmd != "" {
 		return config.CommandSecret(strings.Fields(cmd))
 	}
-	if _, ok := os.LookupEnv("MAILHAUL_PASSWORD"); ok {
-		return config.EnvSecret("MAILHAUL_PASSWORD")
+	if _, ok := os.LookupEnv(variable); ok {
+		return config.EnvSecret(variable)
 	}
 	return config.Secret{}
 }

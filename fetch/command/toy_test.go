@@ -84,7 +84,7 @@ func TestNewKindOfTarget(t *testing.T) {
 	dir := t.TempDir()
 	r := newToyRun(t, dir, nil)
 
-	to, err := r.table.Parse("toy:" + filepath.Join(dir, "toys"))
+	to, err := r.table.Parse("toy:"+filepath.Join(dir, "toys"), config.URLOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestNewKindOfTarget(t *testing.T) {
 func (r *toyRun) confined() {
 	r.t.Helper()
 	allows := func(form string) sandbox.Confinement {
-		to, err := r.table.Parse(form)
+		to, err := r.table.Parse(form, config.URLOptions{})
 		if err != nil {
 			r.t.Fatal(err)
 		}

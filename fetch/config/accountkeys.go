@@ -28,7 +28,7 @@ func serverKeys(a *Account) []Row {
 		a.serverKey("server as `HOST` or `HOST:PORT`; the port is 995 with implicit TLS, otherwise 110"),
 		On("tls", "implicit", "how the connection is protected: `implicit`, `stls` or `none`", OneOf(pop3.ImplicitTLS, pop3.STLS, pop3.Plain), &a.Server.Security),
 	}, a.tlsKeys(), []Row{
-		a.timeoutKey(),
+		a.timeoutKey("longest wait for the server, the same as timeouts.idle"),
 		within("timeouts", "longest waits one by one", timeoutsKeys, &a.Server),
 	}, a.routeKeys(), []Row{
 		On("pipelining", "auto", "whether to send commands ahead of the replies: `auto`, `on` or `off`",
@@ -56,7 +56,7 @@ func mailKeys(a *Account, kinds []TargetKind) []Row {
 		On("to", "", "header field that has the recipient, for a mailbox shared by several people", envelope(), &a.Policy.Envelope),
 		On("on_reject", "quarantine", "what happens to a message that a target refuses permanently: `quarantine` or `keep`",
 			OneOf(plan.Quarantine, plan.KeepOnServer), &a.Policy.OnReject),
-		given("poison", "3", "number of failed deliveries in a row after which a message counts as refused permanently; 0 means never", integer(0, 1000),
+		given("poison", "3", "number of failed deliveries in a row after which a message counts as refused permanently; 0 means never", Integer(0, 1000),
 			func(n int) { a.Policy.Poison = cmp.Or(n, -1) }),
 		On("headers", "", "header fields to add", mapping("a mapping", false, headersKeys, nil), &a.Policy.Received),
 		On("dedupe", "off", "whether to look for a message in the target before it is delivered", dedupe(), &a.Dedupe),
@@ -101,15 +101,15 @@ func krbKeys(k *gssapi.Kerberos) []Row {
 
 func keepKeys(k *plan.Keep) []Row {
 	return []Row{
-		On("days", "", "delete messages first seen more than this many days ago", integer(1, 36500), &k.Days),
-		On("newest", "", "delete all but this many of the newest messages", integer(1, 100_000_000), &k.Newest),
+		On("days", "", "delete messages first seen more than this many days ago", Integer(1, 36500), &k.Days),
+		On("newest", "", "delete all but this many of the newest messages", Integer(1, 100_000_000), &k.Newest),
 		On("below", "", "delete the oldest messages while the maildrop is larger than this size", size(), &k.Below),
 	}
 }
 
 func limitKeys(l *plan.Limits) []Row {
 	return []Row{
-		On("messages", "", "largest number of messages in a run", integer(1, 100_000_000), &l.Messages),
+		On("messages", "", "largest number of messages in a run", Integer(1, 100_000_000), &l.Messages),
 		On("bytes", "", "largest number of bytes in a run", size(), &l.Bytes),
 		On("bytes_per_day", "", "largest number of bytes in a day", size(), &l.BytesPerDay),
 		On("rate", "", "largest number of bytes a second, such as `1MiB` or `1MiB/s`", rate(), &l.Rate),
@@ -120,7 +120,7 @@ func envelopeKeys(e *header.Envelope) []Row {
 	return []Row{
 		On("header", "", "name of the field, such as `Delivered-To`", fieldName(), &e.Header),
 		On("strip", "", "text to remove from the start of the address", Text("a string"), &e.Strip),
-		On("occurrence", "1", "which of several such fields to use, counted from the top", integer(1, 1000), &e.Occurrence),
+		On("occurrence", "1", "which of several such fields to use, counted from the top", Integer(1, 1000), &e.Occurrence),
 	}
 }
 

@@ -208,8 +208,8 @@ func tabIndent(data []byte) (line, col int, ok bool) {
 func configKeys(c *Config, kinds []TargetKind) []Row {
 	return []Row{
 		On("state", "$XDG_STATE_HOME/mailhaul", "directory of the state, with one file for each maildrop", Path(), &c.State),
-		On("parallel", "4", "number of accounts to fetch at the same time, 1 to 10000", integer(1, 10000), &c.Parallel),
-		On("per_host", "no limit", "number of them that may be at one server; 0 means no limit", integer(0, 10000), &c.PerHost),
+		On("parallel", "4", "number of accounts to fetch at the same time, 1 to 10000", Integer(1, 10000), &c.Parallel),
+		On("per_host", "no limit", "number of them that may be at one server; 0 means no limit", Integer(0, 10000), &c.PerHost),
 		On("metrics", "", "loopback address, such as `127.0.0.1:9110`, where loop serves Prometheus at /metrics", loopbackAddress(), &c.Metrics),
 		On("metrics_file", "", "file in Prometheus' text format, replaced after each run", Path(), &c.MetricsFile),
 		On("sandbox", "on", "whether fetch and loop confine themselves to their own files on Linux: `on` or `off`", Choice("on off", false, true), &c.NoSandbox),

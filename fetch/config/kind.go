@@ -235,8 +235,8 @@ func Boolean() Kind[bool] {
 		}}
 }
 
-// integer decodes a decimal number from low to high.
-func integer(low, high int) Kind[int] {
+// Integer decodes a decimal number from low to high.
+func Integer(low, high int) Kind[int] {
 	words := fmt.Sprintf("a number from %d to %d", low, high)
 	s := schema{"type": "integer", "minimum": low, "maximum": high}
 	return Kind[int]{info{words: words, schema: s}, func(w *walker, path string, n *yaml.Node) (int, bool) {

@@ -48,7 +48,7 @@ func oauthKeys(o *OAuth) []Row {
 		On("scopes", "the preset's", "one or several scopes to ask for", OneOrMore(Text("a string"), "a scope or a list of scopes"), &o.Scopes),
 		On("auth_style", "auto", "how client_id and client_secret are sent: `auto`, `basic` or `body`", OneOf(provider.AnyStyle, provider.InBody, provider.InHeader), &o.AuthStyle),
 		On("redirect", "the preset's", "loopback address that you registered, without a port", redirect(), &o.Redirect),
-		On("redirect_port", "any", "loopback port of the browser flow", integer(1, 65535), &o.RedirectPort),
+		On("redirect_port", "any", "loopback port of the browser flow", Integer(1, 65535), &o.RedirectPort),
 		On("certificate", "", "PEM file with a certificate for client_credentials, instead of a secret", Path(), &o.Certificate),
 		On("key", "certificate", "PEM file with the key of the certificate", Path(), &o.Key),
 		On("service_account", "", "JSON key file from Google", Path(), &o.ServiceAccount),

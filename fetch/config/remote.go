@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"crypto/tls"
+	"slices"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -43,6 +44,34 @@ func (r *Remote) serverKey(doc string) Row {
 	return given("server", "", doc, HostPort(), func(s Server) { r.Server.Host, r.Server.Port = s.Host, s.Port })
 }
 
+// Keys is the table of the server of a target, whose usual ports are ports. Methods
+// are the logins that its protocol has.
+func (r *Remote) Keys(ports string, methods ...sasl.Method) []Row {
+	return slices.Concat([]Row{
+		r.serverKey("server as `HOST` or `HOST:PORT`; the port is " + ports),
+		On("tls", "implicit", "how the connection is protected: `implicit`, `starttls` or `none`",
+			Choice("implicit starttls none", pop3.ImplicitTLS, pop3.STLS, pop3.Plain), &r.Server.Security),
+	}, r.secretKeys(methods), r.tlsKeys(), []Row{r.timeoutKey("longest wait for the server")}, r.routeKeys())
+}
+
+// Check completes the server of a target and says what is wrong with it.
+func (r *Remote) Check(at Place) {
+	for _, name := range []string{"server", "user"} {
+		if name != "user" || r.Auth != sasl.External {
+			at.Needs(name)
+		}
+	}
+	for _, pair := range [][2]string{{"proxy", "tunnel"}, {"password", "token"}} {
+		if at.Has(pair[0]) && at.Has(pair[1]) {
+			at.Errorf(pair[1], "conflicts with %s: remove one of the two", pair[0])
+		}
+	}
+	r.complete(at)
+	r.checkSecurity(at)
+	r.checkLogin(at)
+	r.checkFiles(at)
+}
+
 func (r *Remote) tlsKeys() []Row {
 	return []Row{
 		On("ca_file", "the system's", "PEM file with the certificates of the authorities to trust", Path(), &r.TLS.CAFile),
@@ -57,8 +86,8 @@ func (r *Remote) tlsKeys() []Row {
 	}
 }
 
-func (r *Remote) timeoutKey() Row {
-	return On("timeout", "60s", "longest wait for the server, the same as timeouts.idle", Duration(time.Second), &r.Server.Idle)
+func (r *Remote) timeoutKey(doc string) Row {
+	return On("timeout", "60s", doc, Duration(time.Second), &r.Server.Idle)
 }
 
 func (r *Remote) routeKeys() []Row {
@@ -74,7 +103,7 @@ func (r *Remote) secretKeys(methods []sasl.Method) []Row {
 	return []Row{
 		On("user", "", "login name", Text("a string"), &r.User),
 		On("auth", "auto", "how to log in; `auto` takes the strongest offered mechanism that there is a secret for", OneOf(methods...), &r.Auth),
-		On("password", "", "password of the account, a secret", SecretOf(), &r.Password),
+		On("password", "", "password, a secret", SecretOf(), &r.Password),
 		On("token", "", "OAuth2 access token, a secret, for auth xoauth2 and oauthbearer", SecretOf(), &r.Token),
 	}
 }

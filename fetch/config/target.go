@@ -146,6 +146,20 @@ func (p Place) Needs(key string) {
 	}
 }
 
+// own and has implement keyed.
+func (p Place) own(name string) bool { return p.Has(name) }
+func (p Place) has(name string) bool { return p.Has(name) }
+
+// fail implements keyed.
+func (p Place) fail(name, format string, args ...any) {
+	if top, _, _ := strings.Cut(name, "."); !p.Has(top) {
+		name = ""
+	} else if !p.Has(name) {
+		name = top
+	}
+	p.Errorf(name, format, args...)
+}
+
 // Errorf reports a mistake at a key that is there, or at the target if key is empty.
 func (p Place) Errorf(key, format string, args ...any) {
 	if key == "" {

@@ -10,14 +10,16 @@ import (
 // error is a *DialError, *TLSError, *ConnError, *ProtocolError, *CapaError, or
 // an *Error for a greeting or STLS that was refused.
 func Dial(ctx context.Context, s *Server) (*Client, error) {
-	conn, err := connect(ctx, s)
+	conn, err := Connect(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	return NewClient(ctx, conn, s)
 }
 
-func connect(ctx context.Context, s *Server) (net.Conn, error) {
+// Connect is the first step of Dial, for another protocol than POP3. The error is
+// a *DialError.
+func Connect(ctx context.Context, s *Server) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.connectTimeout())
 	defer cancel()
 	address := s.Address()

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"io"
 	"net"
 )
 
@@ -127,16 +128,37 @@ func (c *blockConn) Read(p []byte) (int, error) {
 func (c *Client) handshake(ctx context.Context) error {
 	ctx, cancel := context.WithDeadline(ctx, c.w.deadline(c.s.connectTimeout()))
 	defer cancel()
-	cfg := c.s.clientTLS()
-	raw := &blockConn{Conn: c.w.raw, in: bufio.NewReaderSize(c.w.raw, bufSize)}
-	conn := tls.Client(raw, cfg)
-	if err := conn.HandshakeContext(ctx); err != nil {
-		e := newTLSError(cfg.ServerName, c.w.explain(err))
-		e.Unanswered = unread(err) || !raw.heard && (e.Kind == TLSClosed || e.Kind == TLSTimeout)
-		return c.broken(e)
+	conn, err := handshake(ctx, c.w.raw, c.s, c.w.explain)
+	if err != nil {
+		return c.broken(err)
 	}
 	state := conn.ConnectionState()
 	c.tls = &state
 	c.w.conn = conn
 	return nil
+}
+
+// Handshake puts TLS on a connection to s that another protocol than POP3 uses. The
+// error is a *TLSError.
+func Handshake(ctx context.Context, conn net.Conn, s *Server) (*tls.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.connectTimeout())
+	defer cancel()
+	return handshake(ctx, conn, s, func(err error) error {
+		if errors.Is(err, io.EOF) {
+			return io.ErrUnexpectedEOF
+		}
+		return err
+	})
+}
+
+func handshake(ctx context.Context, nc net.Conn, s *Server, explain func(error) error) (*tls.Conn, error) {
+	cfg := s.clientTLS()
+	raw := &blockConn{Conn: nc, in: bufio.NewReaderSize(nc, bufSize)}
+	conn := tls.Client(raw, cfg)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		e := newTLSError(cfg.ServerName, explain(err))
+		e.Unanswered = unread(err) || !raw.heard && (e.Kind == TLSClosed || e.Kind == TLSTimeout)
+		return nil, e
+	}
+	return conn, nil
 }

@@ -43,7 +43,7 @@ func TestSandbox(t *testing.T) {
 
 // to is the target of fetch --to.
 func to(form string) config.Target {
-	t, err := target.Rows().Parse(form)
+	t, err := target.Rows().Parse(form, config.URLOptions{})
 	if err != nil {
 		panic(err)
 	}

@@ -60,7 +60,7 @@ func parseTargets(forms []string) (list []config.Target, err error) {
 func parseTarget(form string) (config.Target, error) {
 	rows := target.Rows()
 	if strings.Contains(form, ":") || slices.ContainsFunc(rows, func(r target.Row) bool { return r.Name == form }) {
-		return rows.Parse(form)
+		return rows.Parse(form, config.URLOptions{})
 	}
 	path, err := config.Absolute(form)
 	if err != nil {

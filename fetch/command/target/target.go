@@ -33,6 +33,9 @@ type Target interface {
 	Value() any
 }
 
+// Remoter is implemented by a Target on a server that one logs in to.
+type Remoter interface{ Remote() *config.Remote }
+
 // Site is what a target is built for.
 type Site struct {
 	Account  *config.Account
@@ -82,7 +85,7 @@ type Row struct {
 type Table []Row
 
 // Rows are the targets that mailhaul has, in the order of the manual.
-func Rows() Table { return Table{maildirRow(), mboxRow(), smtpRow(), lmtpRow(), pipeRow()} }
+func Rows() Table { return Table{maildirRow(), mboxRow(), imapRow(), smtpRow(), lmtpRow(), pipeRow()} }
 
 // Kinds is the table as package config reads it.
 func (t Table) Kinds() []config.TargetKind {
@@ -113,8 +116,9 @@ func (t Table) Recoverers() map[string]deliver.RecoverFunc {
 	return all
 }
 
-// Parse reads what follows --to. Relative paths start at the working directory.
-func (t Table) Parse(to string) (config.Target, error) {
+// Parse reads what follows --to, with the options that go with it. Relative paths
+// start at the working directory.
+func (t Table) Parse(to string, o config.URLOptions) (config.Target, error) {
 	scheme, rest, ok := strings.Cut(to, ":")
 	if !ok || rest == "" {
 		return nil, errors.New("wants KIND:WHERE, such as maildir:PATH")
@@ -124,12 +128,24 @@ func (t Table) Parse(to string) (config.Target, error) {
 		schemes := r.schemes()
 		for _, s := range schemes {
 			if s == scheme {
-				return r.Parse(to)
+				return taking(r.Parse, to, r.Name, o)
 			}
 		}
 		names = append(names, schemes...)
 	}
 	return nil, fmt.Errorf("unknown kind of target, wants one of %s%s", strings.Join(names, ", "), config.DidYouMean(scheme, names))
+}
+
+// taking parses, and gives the options to a server with a login.
+func taking(parse func(string) (Target, error), to, protocol string, o config.URLOptions) (config.Target, error) {
+	made, err := parse(to)
+	if err != nil {
+		return nil, err
+	}
+	if r, ok := made.(Remoter); ok {
+		return made, r.Remote().Take(o, protocol)
+	}
+	return made, nil
 }
 
 func (r *Row) schemes() []string {
