@@ -30,6 +30,8 @@ type Situation struct {
 	Tunnel bool
 	// Running: a loop goes on with the configuration that it has.
 	Running bool
+
+	target bool // keys are those of a target, which has no options
 }
 
 // SituationOf is that of an account; a may be nil.
@@ -43,6 +45,8 @@ func SituationOf(a *config.Account, bare bool) Situation {
 // option is a setting as this person makes it: by a key or by an option.
 func (at Situation) option(key, flag string) string {
 	switch {
+	case at.target:
+		return at.key(key)
 	case at.Account == "":
 		return key + ", or " + flag
 	case at.Bare:
@@ -53,6 +57,9 @@ func (at Situation) option(key, flag string) string {
 
 // key is a setting that only a configuration file has.
 func (at Situation) key(key string) string {
+	if at.target {
+		key += " of the target"
+	}
 	if at.Account == "" || at.Bare {
 		return key + " in a configuration file"
 	}
@@ -96,7 +103,7 @@ func when(fits func(err error) bool, text string) row {
 
 // table is every row, the most telling first.
 func table() []row {
-	return slices.Concat(commandRows(), runRows(), tokenRows(), targetRows(), loginRows(), networkRows(), sessionRows(), lastRows())
+	return slices.Concat(commandRows(), runRows(), mailboxRows(), tokenRows(), targetRows(), loginRows(), networkRows(), sessionRows(), lastRows())
 }
 
 // Of returns what a person can do about err: of several joined errors about each,

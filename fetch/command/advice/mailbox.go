@@ -1,0 +1,83 @@
+package advice
+
+import (
+	"cmp"
+	"errors"
+
+	"github.com/mailhaul/mailhaul/deliver/imap"
+	"github.com/mailhaul/mailhaul/fetch/ledger"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+)
+
+// otherSide begins what is said of a mailbox that is a target: there are two servers.
+const otherSide = "This is the mailbox that the mail goes to, not the one that it comes from. "
+
+// mailboxRows are for mailboxes that are targets. They come before the rows for
+// servers, whose errors they hold.
+func mailboxRows() []row {
+	return []row{of(func(e *imap.Error, at Situation) string {
+		at.target = true
+		text := cmp.Or(connectText(e, at), mailboxTexts[e.Cause], firstOf(tokenRows(), e.Err, at))
+		switch {
+		case text == "":
+			return ""
+		case e.Pause > 0:
+			text = "Its server wants a pause of " + ledger.Brief(e.Pause) + ". " + text
+		}
+		return otherSide + text
+	})}
+}
+
+// connectText is for the way to the server, and for TLS.
+func connectText(e *imap.Error, at Situation) string {
+	dial, ok := errors.AsType[*pop3.DialError](e)
+	if ok && dial.Kind == pop3.DialDNS {
+		return "Its server's name does not exist, or this machine has no DNS: look for a typing mistake in it (often imap.DOMAIN or " +
+			"mail.DOMAIN)."
+	}
+	if ok && dial.Via == "" && dial.Kind == pop3.DialRefused {
+		return "The machine answers, but nothing listens on that port. 993 is for TLS from the start (`tls: implicit`, --to " +
+			"imaps://), 143 for STARTTLS (`tls: starttls`, --to imap://)."
+	}
+	secure, isTLS := errors.AsType[*pop3.TLSError](e)
+	switch {
+	case isTLS && secure.Kind == pop3.TLSNotSpoken:
+		return "Its server does not speak TLS on this port: use STARTTLS on port 143 (`tls: starttls`, --to imap://), or TLS from the " +
+			"start on port 993 (`tls: implicit`, --to imaps://)."
+	case ok, isTLS:
+		return firstOf(networkRows(), e, at)
+	}
+	return ""
+}
+
+// fromElsewhere is what happens to mail that cannot be delivered now.
+const fromElsewhere = "Messages stay on the server that they come from until then."
+
+var mailboxTexts = map[imap.Cause]string{
+	imap.Unreachable: "Is its server up, and are name and port right?",
+	imap.Lost:        "The connection broke. The next run looks which messages have arrived, and delivers the others.",
+	imap.Silent:      "Its server did not answer in time. The next run looks which messages have arrived, and delivers the others.",
+	imap.NotIMAP: "What answers there is no IMAP server, or breaks the protocol: is that its port (993 with TLS from the " +
+		"start, 143 with STARTTLS)?",
+	imap.TLSNotOffered: "No password was sent. Use TLS from the start on port 993 if its server has it (`tls: implicit`, --to imaps://).",
+	imap.TLSFailed:     "Do TLS and the port belong together?",
+	imap.Tampered:      "Somebody may be tampering with the connection. No password was sent.",
+	imap.Insecure: "Use TLS (`tls: implicit` or `starttls`, --to imaps:// or imap://), or allow the login without it " +
+		"(`insecure: true` of the target, --insecure).",
+	imap.NoLogin: "No password was sent. See `auth` of the target in mailhaul.yaml(5); a provider that takes only OAuth2 " +
+		"needs `token` in place of `password`.",
+	imap.LoginRefused: "Its server refused user or password: are those of the target right? Most providers want the whole " +
+		"address as the user name and an app password. Too many wrong tries lock an account: check before you try again.",
+	imap.LoginLater: "Its server takes no login now: other mail programs may hold too many connections. " + fromElsewhere,
+	imap.MailboxRefused: "Its server does not take this name: set another `mailbox` of the target (in --to: what follows the " +
+		"host). Some have folders below INBOX only.",
+	imap.NoRight: "The login may not add messages there: name another `mailbox`, or have its owner grant that right (i of " +
+		"RFC 4314).",
+	imap.Quota:     "It is full, or its server's limit for today is reached: make room there. " + fromElsewhere,
+	imap.Throttled: "Nothing has to be done: the next run after it goes on. " + fromElsewhere,
+	imap.Busy:      "Its server takes nothing now; nothing has to be done. " + fromElsewhere,
+	imap.TooBig:    "Its server takes no message of this size: deliver it to a Maildir, or raise the limit there.",
+	imap.Binary:    "The message holds a NUL byte, which IMAP cannot carry: deliver it to a Maildir.",
+	imap.Rejected:  "Its server does not take this message.",
+	imap.InDoubt:   "Nobody could look whether the message has arrived. The next run looks before it delivers it again.",
+}
