@@ -130,7 +130,8 @@ func ExitOf(err error) Exit {
 		return own.Exit
 	case stateFailed(err):
 		return ExitIO
-	case errors.As(err, new(*plan.ChangedError)), errors.As(err, new(*session.LoginDelayError)), errors.As(err, new(*session.LimitError)):
+	case errors.As(err, new(*plan.ChangedError)), errors.As(err, new(*session.LoginDelayError)), errors.As(err, new(*session.LimitError)),
+		errors.As(err, new(*PauseError)):
 		return ExitTemp
 	case errors.As(err, &identity):
 		return exitOfIdentity(identity)

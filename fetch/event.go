@@ -55,8 +55,8 @@ type Summary struct {
 	Sessions, RoundTrips int
 	// Known is how many entries the state holds, done or not.
 	Known int
-	// NextLogin is when the server's LOGIN-DELAY allows the next login; zero:
-	// at any time.
+	// NextLogin is when the server's LOGIN-DELAY, or a target that has asked for a
+	// pause, allows the next run; zero: at any time.
 	NextLogin time.Time
 	// Skips counts the skipped messages by reason.
 	Skips map[plan.Reason]int

@@ -39,7 +39,7 @@ func (f *Fetcher) poll(ctx context.Context, a *Account, w *workerSlot) Summary {
 	if n := r.counts().Partly; n > 0 {
 		r.Journal.Note(fmt.Sprintf("%s in some targets only; a later run delivers to the rest", messages(n)))
 	}
-	if wait := session.LoginPause(&r.Facts, r.Journal.Now()); wait > 0 {
+	if wait := max(session.LoginPause(&r.Facts, r.Journal.Now()), r.pause()); wait > 0 {
 		r.sum.NextLogin = r.Journal.Now().Add(wait)
 	}
 	r.sum.Seconds = time.Since(began).Seconds()
@@ -98,8 +98,11 @@ func (r *run) work(ctx context.Context) error {
 	if err := r.Targets.Resume(ctx, r.DB, r.StatePath(), r.Account.CreateTargets); err != nil {
 		return err
 	}
-	if err := r.Recover(ctx); err != nil {
+	if err := r.awaitPause(ctx); err != nil {
 		return err
+	}
+	if err := r.Recover(ctx); err != nil {
+		return r.unrecovered(err)
 	}
 	r.Drop.Book.Poll = true
 	change, err := r.sessions(ctx)
@@ -203,6 +206,7 @@ func (r *run) record(ctx context.Context, change state.Change, err error) error 
 		return err // law 6: the state's own failure; nothing more is written
 	}
 	r.Targets.NotePlaces(&r.Facts)
+	r.notePauses()
 	r.Facts.ClockSeen = r.Journal.Now()
 	r.complete(&change)
 	verdict := r.verdict(ctx, err)

@@ -32,6 +32,8 @@ type Facts struct {
 	// NextLogin is when the next login is due after one that the server refused
 	// as too early.
 	NextLogin time.Time `json:"next_login,omitzero"`
+	// Pause is what a target has asked for.
+	Pause Pause `json:"pause,omitzero"`
 	// LastPoll is the time of the last complete listing.
 	LastPoll time.Time `json:"last_poll,omitzero"`
 	// ClockSeen is what the clock showed at the end of the last run. ClockJumped
@@ -49,6 +51,12 @@ type Facts struct {
 	Sizes SizeRecord `json:"sizes,omitzero"`
 	// Extra is the engine's own, by name.
 	Extra map[string]string `json:"extra,omitempty"`
+}
+
+// Pause is how long a target wants to be left alone.
+type Pause struct {
+	Target string    `json:"target"`
+	Until  time.Time `json:"until"`
 }
 
 // SizeRecord counts messages whose size was what LIST said, with CRLF or with LF

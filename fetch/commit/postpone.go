@@ -44,5 +44,5 @@ func (p postponed) add(t *Target, it *plan.Item, e *deliver.Error) (row []*plan.
 
 // putOff is the error of a target that took none of n messages in a row.
 func putOff(n int, last *deliver.Error) *deliver.Error {
-	return &deliver.Error{Class: deliver.Unavailable, Err: fmt.Errorf("%d messages in a row not taken, so no more are tried in this run; the last: %w", n, last)}
+	return &deliver.Error{Class: deliver.Unavailable, Pause: last.Pause, Err: fmt.Errorf("%d messages in a row not taken, so no more are tried in this run; the last: %w", n, last)}
 }

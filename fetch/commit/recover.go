@@ -3,6 +3,7 @@ package commit
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
@@ -11,7 +12,10 @@ import (
 )
 
 // RecoveryError says that what an interrupted run left cannot be completed yet.
-type RecoveryError struct{ Err error }
+type RecoveryError struct {
+	Target string
+	Err    error
+}
 
 func (e *RecoveryError) Error() string {
 	return "an interrupted delivery cannot be completed yet: " + e.Err.Error()
@@ -42,6 +46,7 @@ func Recover(ctx context.Context, db *state.DB, targets []Target, ways map[strin
 	j.Log.Info("settling deliveries of an interrupted run", "messages", len(intents))
 	change := &state.Change{}
 	own := make(map[string]deliver.RecoverFunc)
+	givenUp := make(map[string]int)
 	for _, t := range targets {
 		change.Targets = append(change.Targets, t.ID)
 		if r, ok := t.Deliverer.(deliver.Recoverer); ok {
@@ -55,10 +60,13 @@ func Recover(ctx context.Context, db *state.DB, targets []Target, ways map[strin
 		}
 		fate, err := fateOf(ctx, settle, ways, in)
 		if err != nil {
-			return nil, &RecoveryError{err}
+			return nil, &RecoveryError{in.Target, err}
 		}
-		if fate == deliver.Visible {
+		switch {
+		case fate == deliver.Visible:
 			visible = append(visible, in.Key)
+		case fate == deliver.Unknown && !slices.Contains(change.Targets, in.Target) && in.Status != state.Quarantined:
+			givenUp[in.Target]++
 		}
 		change.Settle = append(change.Settle, state.Settlement{
 			Intent: in.ID,
@@ -71,6 +79,10 @@ func Recover(ctx context.Context, db *state.DB, targets []Target, ways map[strin
 		return nil, err
 	}
 	fault.Point("recover.applied")
+	for target, n := range givenUp {
+		j.Note(fmt.Sprintf("an interrupted run had %s on the way to %s, which is not configured any more: given up, whether or not it arrived there",
+			ledger.Counted(n, "message"), target))
+	}
 	return visible, nil
 }
 

@@ -93,6 +93,17 @@ func (ts *Targets) allStopped() error {
 	return ledger.Join(ts.Errors()...)
 }
 
+// Failed are the targets that stopped, by ID.
+func (ts *Targets) Failed() map[string]error {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	failed := make(map[string]error)
+	for t, err := range ts.broken {
+		failed[t.ID] = err
+	}
+	return failed
+}
+
 // Errors are those of the targets that stopped.
 func (ts *Targets) Errors() (errs []error) {
 	ts.mu.Lock()

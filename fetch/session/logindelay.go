@@ -70,11 +70,11 @@ func AwaitLogin(ctx context.Context, f *state.Facts, now time.Time, most time.Du
 	case pause > max(most, shortPause):
 		return &LoginDelayError{Delay: f.LoginDelay, Wait: pause}
 	}
-	return sleep(ctx, pause)
+	return Sleep(ctx, pause)
 }
 
-// sleep waits, but not longer than ctx.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits, but not longer than ctx.
+func Sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
 		return nil
@@ -102,11 +102,14 @@ func RefusedEarly(c *pop3.Client, f *state.Facts, now time.Time, err error) erro
 	return &LoginDelayError{Delay: f.LoginDelay, Wait: f.LoginDelay, Refused: err}
 }
 
+// Patience is how long a run waits before it calls the server.
+func (d *Dialer) Patience() time.Duration { return max(d.Wait, shortPause) }
+
 // Await honours the server's LOGIN-DELAY: a rest up to longPause is waited
 // for between the sessions of one run; otherwise it is for the account's Wait
 // to say.
 func (d *Dialer) Await(ctx context.Context, within bool) error {
-	most := max(d.Wait, shortPause)
+	most := d.Patience()
 	if within {
 		most = max(most, longPause)
 	}
@@ -121,7 +124,7 @@ func (d *Dialer) Await(ctx context.Context, within bool) error {
 // It reports whether another try is worth it.
 func (d *Dialer) awaitRefused(ctx context.Context, err error) (bool, error) {
 	var early *LoginDelayError
-	if !errors.As(err, &early) || early.Wait > max(d.Wait, shortPause) {
+	if !errors.As(err, &early) || early.Wait > d.Patience() {
 		return false, err
 	}
 	if werr := d.Await(ctx, false); werr != nil {
@@ -137,5 +140,5 @@ func (d *Dialer) Pause() time.Duration { return LoginPause(d.Facts, d.Journal.No
 func (m *Maildrop) Rest(ctx context.Context, d time.Duration) error {
 	m.Side.Journal.Enter(ledger.Waiting)
 	m.Side.Journal.Log.Info("looking again for what was deleted", "wait", d)
-	return sleep(ctx, d)
+	return Sleep(ctx, d)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/commit"
@@ -34,6 +35,9 @@ func runRows() []row {
 		}),
 		of(func(e *session.LoginDelayError, _ Situation) string {
 			return "Run later, or use --wait " + ledger.Brief(e.Delay) + " to wait for it."
+		}),
+		of(func(e *fetch.PauseError, _ Situation) string {
+			return otherSide + "Nothing has to be done: run later, or use --wait " + ledger.Brief(e.Wait.Round(time.Second)) + " to wait for it."
 		}),
 		is[*session.LimitError]("Nothing has to be done: what is left is fetched by the next run that the server allows. `limits` in mailhaul.yaml(5) keep runs below its limit."),
 		is[*plan.ChangedError]("Look at `mailhaul plan` again and save it anew."),
