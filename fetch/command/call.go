@@ -211,14 +211,13 @@ func (e *call) askPasswords(ctx context.Context) error {
 		return nil
 	}
 	for _, a := range e.chosen {
-		if !account.AsksForPassword(a) {
-			continue
+		for _, unknown := range account.UnknownPasswords(a) {
+			password, err := term.ReadPassword(ctx, e.out.In, e.out.Err, unknown.Prompt)
+			if err != nil {
+				return err
+			}
+			unknown.Password = config.PlainSecret(password)
 		}
-		password, err := term.ReadPassword(ctx, e.out.In, e.out.Err, account.PasswordPrompt(a))
-		if err != nil {
-			return err
-		}
-		a.Password = config.PlainSecret(password)
 	}
 	return nil
 }

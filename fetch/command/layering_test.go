@@ -80,6 +80,7 @@ var layers = map[string][]string{
 	"deliver/durable":       {"deliver/fault"},
 	"deliver/fault":         {},
 	"deliver/delivertest":   {"deliver", "deliver/fault"},
+	"deliver/imap":          {"deliver", "deliver/spool", "deliver/durable", "deliver/fault"},
 	"deliver/maildir":       {"deliver", "deliver/durable", "deliver/fault"},
 	"deliver/mbox":          {"deliver", "deliver/durable", "deliver/fault", "deliver/spool"},
 	"deliver/spool":         {"deliver"},

@@ -146,7 +146,7 @@ func (b *Builder) targetServer(a *config.Account, r *config.Remote) (*pop3.Serve
 		l.token = r.Token.Resolve
 	}
 	if r.Password.IsZero() {
-		l.password = b.askTarget(r)
+		l.password = b.ask(Unknown{Remote: r, target: true})
 	}
 	s.Logins = l.all()
 	return s, nil

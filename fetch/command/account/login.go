@@ -3,9 +3,9 @@ package account
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/plan"
@@ -29,49 +29,55 @@ func (b *Builder) logins(a *config.Account) ([]pop3.Login, error) {
 		return nil, err
 	}
 	if a.Password.IsZero() && a.Auth == sasl.Auto {
-		l.password = b.ask(a)
+		l.password = b.ask(Unknown{Remote: &a.Remote})
 	}
 	return l.all(), nil
 }
 
-// ask takes the password from the terminal, for an account that names none,
-// unless it was given since.
-func (b *Builder) ask(a *config.Account) secretFunc {
+// Unknown is a server whose password is kept nowhere.
+type Unknown struct {
+	*config.Remote
+	Prompt string // says which password it asks for
+	target bool
+}
+
+// UnknownPasswords are those that logins of an account, and of its targets, will
+// ask for.
+func UnknownPasswords(a *config.Account) (list []Unknown) {
+	all := []Unknown{{Remote: &a.Remote}}
+	for _, t := range a.Deliver {
+		if r, ok := t.(target.Remoter); ok {
+			all = append(all, Unknown{Remote: r.Remote(), target: true})
+		}
+	}
+	for _, u := range all {
+		if u.Auth == sasl.Auto && u.Password.IsZero() && u.Token.IsZero() && u.OAuth == nil {
+			list = append(list, u.named())
+		}
+	}
+	return list
+}
+
+func (u Unknown) named() Unknown {
+	u.Prompt = fmt.Sprintf("Password for %s at %s: ", term.Printable(u.User), u.Server.Host)
+	if u.target {
+		u.Prompt = fmt.Sprintf("Password for %s at %s, where the mail goes: ", term.Printable(u.User), u.Server.Host)
+	}
+	return u
+}
+
+// ask takes a password from the terminal, unless it was given since.
+func (b *Builder) ask(u Unknown) secretFunc {
 	return func(ctx context.Context) (string, error) {
-		if !a.Password.IsZero() {
-			return a.Password.Resolve(ctx)
+		if !u.Password.IsZero() {
+			return u.Password.Resolve(ctx)
 		}
-		return b.askFor(ctx, PasswordPrompt(a))
+		password, err := b.askFor(ctx, u.named().Prompt)
+		if err != nil && u.target {
+			err = advice.Give(err, advice.TargetPassword)
+		}
+		return password, err
 	}
-}
-
-// askTarget does so for the mailbox of a target; once, since it may need several
-// connections.
-func (b *Builder) askTarget(r *config.Remote) secretFunc {
-	var mu sync.Mutex
-	var known string
-	return func(ctx context.Context) (_ string, err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if known == "" {
-			known, err = b.askFor(ctx, fmt.Sprintf("Password for %s at %s, where the mail goes: ", term.Printable(r.User), r.Server.Host))
-		}
-		if err != nil {
-			return "", advice.Give(err, advice.TargetPassword)
-		}
-		return known, nil
-	}
-}
-
-// PasswordPrompt asks for the password of an account.
-func PasswordPrompt(a *config.Account) string {
-	return fmt.Sprintf("Password for %s at %s: ", term.Printable(a.User), a.Server.Host)
-}
-
-// AsksForPassword reports whether a login of the account will ask for the
-// password.
-func AsksForPassword(a *config.Account) bool {
-	return a.Auth == sasl.Auto && a.Password.IsZero() && a.Token.IsZero() && a.OAuth == nil
 }
 
 // token is where the account's access tokens come from; nil: from nowhere.
