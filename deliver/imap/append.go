@@ -183,7 +183,7 @@ func (a *appending) reply() (*reply, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.tag == "*" {
+		if r.tag == "*" || r.tag == a.c.aside {
 			continue
 		}
 		if r.tag != "+" && !a.note(r) {

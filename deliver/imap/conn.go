@@ -40,6 +40,7 @@ type conn struct {
 	box   box    // the mailbox
 	limit int64  // APPENDLIMIT (RFC 7889); 0: none
 	stage string // what is under way, for errors
+	aside string // tag of a command whose outcome does not matter
 	buf   []byte // see scratch
 
 	mu        sync.Mutex // guards the rest, for cancel
@@ -218,6 +219,8 @@ func (c *conn) finish(stage, tag string, each func(*reply), body func(int64, io.
 			return r, nil
 		case r.tag == tag:
 			return r, &refusal{stage, r}
+		case r.tag == c.aside:
+			c.aside = ""
 		case r.tag != "*":
 			return nil, c.lost(errProtocol)
 		case each != nil:
@@ -294,19 +297,14 @@ func (c *conn) lost(err error) *deliver.Error {
 	return c.dead
 }
 
-// logout says goodbye, of which nothing depends, and closes the connection.
+// logout says goodbye, without waiting for an answer on which nothing depends, and
+// closes the connection.
 func (c *conn) logout() {
-	if c.dead != nil {
-		return
+	if c.dead == nil {
+		c.send("LOGOUT", "")
+		_ = c.bw.Flush()
+		_ = c.nc.Close()
 	}
-	tag := c.sendAs("LOGOUT", "LOGOUT", "")
-	for range 100 {
-		r, err := c.read(2*time.Second, nil)
-		if err != nil || r.tag == tag {
-			break
-		}
-	}
-	_ = c.nc.Close()
 }
 
 // drain reads what a server says that does not take anything any more.

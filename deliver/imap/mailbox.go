@@ -197,17 +197,12 @@ func (c *conn) create() error {
 		return c.lost(err)
 	}
 	_, err := c.command(stageMailbox, "CREATE "+c.box.wire, nil)
-	if no := (*refusal)(nil); errors.As(err, &no) && no.r.code != "ALREADYEXISTS" {
-		return err
-	} else if err != nil && no == nil {
+	var no *refusal
+	if err != nil && !(errors.As(err, &no) && no.r.code == "ALREADYEXISTS") {
 		return err
 	}
-	_, err = c.command("SUBSCRIBE", "SUBSCRIBE "+c.box.wire, nil)
-	if errors.As(err, new(*refusal)) { // it is there all the same
-		c.o.Logger.Warn("the new mailbox could not be subscribed", "mailbox", c.o.Mailbox, "err", err)
-		return nil
-	}
-	return err
+	c.aside = c.send("SUBSCRIBE "+c.box.wire, "") // it is there, subscribed or not
+	return nil
 }
 
 // open opens the mailbox for reading.

@@ -114,12 +114,8 @@ func (c *conn) introduce() error {
 	if err := c.ensureCaps(); err != nil {
 		return err
 	}
-	if !c.caps["ID"] {
-		return nil
-	}
-	var no *refusal
-	if _, err := c.command("ID", `ID ("name" "mailhaul")`, nil); err != nil && !errors.As(err, &no) {
-		return c.o.failed(err)
+	if c.caps["ID"] {
+		c.aside = c.send(`ID ("name" "mailhaul")`, "")
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func newLab(binary string) (*lab, error) {
 		l.rounds = 1
 	}
 	install := exec.Command("sh", "install-deps.sh",
-		"dovecot-pop3d", "mpop", "getmail6", "fdm", "fetchmail", "procmail", "postfix")
+		"dovecot-pop3d", "dovecot-imapd", "isync", "mpop", "getmail6", "fdm", "fetchmail", "procmail", "postfix")
 	install.Stdout, install.Stderr = os.Stderr, os.Stderr
 	_ = install.Run() // it says itself what it could not do
 	var err error
@@ -57,7 +57,7 @@ func newLab(binary string) (*lab, error) {
 
 // users are all mailboxes that a target may want, none of them filled yet.
 func users() map[string]string {
-	names := []string{"mixed", "doomed", "part", "latency", "few", "big", "tiny"}
+	names := []string{"mixed", "doomed", "part", "latency", "few", "big", "tiny", "latency9", "few9"}
 	for i := range manyAccounts {
 		names = append(names, accountName(i))
 	}

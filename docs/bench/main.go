@@ -39,7 +39,7 @@ func main() {
 
 // targets are the tables, in the order of their numbers.
 var targets = []func(*lab) (*table, error){
-	localhost, mboxes, latency, nothingNew, large, accounts, relay, cost,
+	localhost, mboxes, latency, nothingNew, large, accounts, relay, cost, mailboxes,
 }
 
 func bench(binary string) (err error) {
