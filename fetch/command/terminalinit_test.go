@@ -29,7 +29,8 @@ func startInit(term *terminal, server, user, password string) {
 	const address = "alice@example.org"
 	term.enter("mailhaul init --offline")
 	for _, step := range []struct{ shows, answer string }{
-		{"Mail address:", address}, {"POP3 server (host or host:port):", server}, {"User name [" + address + "]:", user}, {"Name of the account [example]:", ""},
+		{"Mail address:", address}, {"POP3 server (host or host:port):", server},
+		{"User name [" + address + "]:", user}, {"Name of the account [example]:", ""},
 	} {
 		term.await(step.shows)
 		term.enter(step.answer)
@@ -77,14 +78,16 @@ func TestInitCorrects(t *testing.T) {
 	term.await("File:")
 	term.enter("file")
 	term.awaitChoice("holds no PEM certificate")
-	choose("1", "How is the connection secured?\n  1) TLS by STLS, usually on port 110\n  2) TLS from the start, usually on port 995\n  3) no TLS, usually on port 110\nNumber [1]:", "")
+	choose("1", "How is the connection secured?\n  1) TLS by STLS, usually on port 110\n  2) TLS from the start, usually on port 995\n"+
+		"  3) no TLS, usually on port 110\nNumber [1]:", "")
 	term.awaitChoice("How is the certificate of the server verified?")
 	choose("2", "File:", ca)
 	screen = term.awaitChoice("What now?")
 	wantAll(t, screen, "FAIL  login", "  1) try another password\n", ") change TLS: TLS by STLS, certificates in "+ca+" trusted\n")
 	choose("1", "Password for alice:", "secret")
 	screen = term.await("config.yaml? (y/n) [y]:")
-	wantAll(t, screen, "tls: stls", "ca_file: ~/ca.pem", "user: alice", "file: ~/.config/mailhaul/passwords/example", "- maildir: ~/Mail/example")
+	wantAll(t, screen, "tls: stls", "ca_file: ~/ca.pem", "user: alice", "file: ~/.config/mailhaul/passwords/example",
+		"- maildir: ~/Mail/example")
 	wantNothing(t, term)
 	choose("n", "Number [1]:", "5") // the target
 	screen = term.awaitChoice("Where should the mail go?")
@@ -153,7 +156,8 @@ func TestInitAsksAboutTypingErrors(t *testing.T) {
 		term.await("\n$ ")
 		term.clear()
 	}
-	if code, out := initAt(t, t.TempDir(), "--address", "alice@gmal.com", "--offline", "--yes", "--no-connect", "--server", "pop.example.org"); code != 0 {
+	code, out := initAt(t, t.TempDir(), "--address", "alice@gmal.com", "--offline", "--yes", "--no-connect", "--server", "pop.example.org")
+	if code != 0 {
 		t.Error(code, out) // a script means what it says
 	}
 }

@@ -64,35 +64,58 @@ func (c *corrector) correct(ctx context.Context, failed error) error {
 	}
 }
 
-// corrections are the answers of the menu, the likeliest first.
+// The answers that can be corrected, in their order.
+const (
+	theServer = iota
+	theUser
+	theTLS
+	theLogin
+	theTarget
+	theName
+)
+
+func (c *corrector) answers(failed error) []correction {
+	return []correction{
+		theServer: {fmt.Sprintf("change the server: %s, port %d", c.host, c.port), c.changeServer},
+		theUser:   {"change the user name: " + c.user, c.changeUser},
+		theTLS:    {"change TLS: " + c.way() + c.trust(), func(ctx context.Context) error { return c.changeTLS(ctx, failed) }},
+		theLogin:  {"change the login: " + c.wayIn(), c.changeLogin},
+		theTarget: {"change the target: " + targetNames(c.to), c.changeTarget},
+		theName:   {"change the name of the account: " + c.account, c.changeName},
+	}
+}
+
+// likely is the answer that a failure is likely about, or -1.
+func likely(failed error) int {
+	switch {
+	case errors.As(failed, new(*deliver.Error)):
+		return theTarget
+	case errors.As(failed, new(*pop3.TLSError)):
+		return theTLS
+	case errors.As(failed, new(*pop3.DialError)):
+		return theServer
+	case fetch.ExitOf(failed) == fetch.ExitAuth:
+		return theLogin
+	}
+	return -1
+}
+
+// corrections are the lines of the menu, the likeliest first.
 func (c *corrector) corrections(failed error) []correction {
 	end := func(err error) func(context.Context) error { return func(context.Context) error { return err } }
-	server := correction{fmt.Sprintf("change the server: %s, port %d", c.host, c.port), c.changeServer}
-	tls := correction{"change TLS: " + c.way() + c.trust(), func(ctx context.Context) error { return c.changeTLS(ctx, failed) }}
-	login := correction{"change the login: " + c.wayIn(), c.changeLogin}
-	target := correction{"change the target: " + targetNames(c.to), c.changeTarget}
-	list := []correction{server, {"change the user name: " + c.user, c.changeUser}, tls, login, target, {"change the name of the account: " + c.account, c.changeName}}
+	list := c.answers(failed)
 	if errors.Is(failed, errNo) {
 		return append(list, correction{"stop, and write nothing", end(exit.Cancelled())})
 	}
-	first := correction{"try again", end(nil)}
-	switch {
-	case errors.As(failed, new(*deliver.Error)):
-		first = target
-	case errors.As(failed, new(*pop3.TLSError)):
-		first = tls
-	case errors.As(failed, new(*pop3.DialError)):
-		first = server
-	case errors.As(failed, new(*pop3.LoginError)) && c.secret.value != "":
-		first = correction{"try another password", c.changePassword}
-	case errors.As(failed, new(*pop3.LoginError)):
-		first = login
+	menu := []correction{{"try again", end(nil)}}
+	switch n := likely(failed); {
+	case n == theLogin && c.secret.value != "":
+		menu = slices.Insert(menu, 0, correction{"try another password", c.changePassword})
+	case n >= 0:
+		menu = slices.Insert(menu, 0, list[n])
+		list = slices.Delete(list, n, n+1)
 	}
-	list = slices.DeleteFunc(list, func(d correction) bool { return d.text == first.text })
-	if first.text != "try again" {
-		list = slices.Insert(list, 0, correction{"try again", end(nil)})
-	}
-	return append(slices.Insert(list, 0, first),
+	return append(append(menu, list...),
 		correction{"write the configuration all the same", end(errAnyway)},
 		correction{"stop, and write nothing", end(exit.Printed(fetch.ExitOf(failed)))})
 }

@@ -71,8 +71,8 @@ func (s *trial) check(ctx context.Context, a *config.Account) error {
 	if !out.Quiet {
 		fmt.Fprintf(out.Out, "\nTesting the connection to %s ... ", term.Printable(s.name()))
 	}
-	failed := doctor.Check(ctx, doctor.Options{Out: &ownLine, Builder: s.runner.Builder(), Bare: s.Mute && s.o.Old == nil, Brief: out.Verbose == 0}, a)
-	if failed != nil {
+	o := doctor.Options{Out: &ownLine, Builder: s.runner.Builder(), Bare: s.Mute && s.o.Old == nil, Brief: out.Verbose == 0}
+	if failed := doctor.Check(ctx, o, a); failed != nil {
 		_, _ = ownLine.Out.Write(nil) // a signal has shown nothing
 		return shown{failed}
 	}
