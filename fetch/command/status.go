@@ -1,9 +1,7 @@
 package command
 
 import (
-	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -97,45 +95,28 @@ func writeStatuses(e *call, out io.Writer, list []jsonline.Status) error {
 		}
 		return nil
 	}
-	t := term.Table{Head: []string{"ACCOUNT", "LAST RUN", "RESULT", "NEW", "KNOWN", "LAST SUCCESS", "NOW"}, Long: "ACCOUNT"}
+	table, details := statusText(e, list)
+	if err := table.Write(out, e.out.Width()); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, details)
+	return err
+}
+
+// statusText is the status of accounts for a person: a table, and lines of what does
+// not fit into it.
+func statusText(e *call, list []jsonline.Status) (table *term.Table, details string) {
+	table = &term.Table{Head: []string{"ACCOUNT", "LAST RUN", "RESULT", "NEW", "KNOWN", "LAST SUCCESS", "NOW"}, Long: "ACCOUNT"}
 	when := func(t time.Time) string { return term.When(t, time.Now()) }
 	if e.out.Verbose > 0 {
 		when = term.Stamp
 	}
-	var details strings.Builder
+	var b strings.Builder
 	for i := range list {
-		t.Add(statusRow(&list[i], when)...)
-		writeDetails(&details, &list[i])
+		table.Add(statusRow(&list[i], when)...)
+		writeDetails(&b, &list[i])
 	}
-	if err := t.Write(out, e.out.Width()); err != nil {
-		return err
-	}
-	_, err := io.WriteString(out, details.String())
-	return err
-}
-
-// watchStatus shows the status until ctx is done. It leaves the databases
-// alone, which runs need for themselves.
-func watchStatus(e *call, ctx context.Context, accounts []*config.Account) error {
-	tick := time.NewTicker(2 * time.Second)
-	defer tick.Stop()
-	for {
-		var frame bytes.Buffer
-		if e.out.Control && e.out.Out == io.Writer(e.out.Screen) && !e.out.JSON {
-			frame.WriteString("\x1b[H\x1b[2J") // home, clear
-		}
-		if err := writeStatuses(e, &frame, statusesOf(e, accounts, false)); err != nil {
-			return err
-		}
-		if _, err := e.out.Out.Write(frame.Bytes()); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return table, b.String()
 }
 
 // statusOf gathers what is known of an account without waiting for a run that

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
@@ -21,7 +22,7 @@ func (a announced) last() string {
 	if len(a) == 0 || len(a[len(a)-1]) == 0 {
 		return "it announces nothing"
 	}
-	return cut(strings.Join(a[len(a)-1], ", "), 400)
+	return term.Cut(strings.Join(a[len(a)-1], ", "), 400)
 }
 
 // afterLogin says what CAPA announces after the login and did not before, and
@@ -44,7 +45,7 @@ func (a announced) afterLogin() (string, bool) {
 	if len(parts) == 0 {
 		return "after the login: the same", true
 	}
-	return cut("after the login, "+strings.Join(parts, "; "), 400), true
+	return term.Cut("after the login, "+strings.Join(parts, "; "), 400), true
 }
 
 // without are the words of one list that another lacks.
@@ -55,13 +56,4 @@ func without(list, other []string) (out []string) {
 		}
 	}
 	return out
-}
-
-// cut shortens a text to at most n runes.
-func cut(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
-		return s
-	}
-	return string(r[:n-3]) + "..."
 }

@@ -26,7 +26,7 @@ type Output struct {
 func NewOutput(std Streams, json, quiet bool, verbose int, noColor, noProgress bool) *Output {
 	o := &Output{Streams: std, JSON: json, Quiet: quiet, Verbose: verbose}
 	o.tty = terminalOf(std.Out)
-	dumb := os.Getenv("TERM") == "dumb"
+	dumb := isDumb()
 	o.Color = o.tty != nil && !noColor && os.Getenv("NO_COLOR") == "" && !dumb
 	if IsTerminal(std.Err) {
 		o.Screen = &Screen{W: std.Err}

@@ -18,6 +18,7 @@ type Table struct {
 	Head   []string
 	rows   [][]string
 	Long   string // head of the column that may be shortened to fit
+	Wide   bool   // no blocks: the last columns may be beyond the terminal
 }
 
 func (t *Table) Add(cells ...string) { t.rows = append(t.rows, cells) }
@@ -27,7 +28,7 @@ func (t *Table) Write(out io.Writer, width int) error {
 	if len(t.rows) == 0 {
 		return nil
 	}
-	if width > 0 && !t.fit(width) {
+	if width > 0 && !t.fit(width) && !t.Wide {
 		return t.blocks(out, width)
 	}
 	w := Columns(out)
@@ -61,11 +62,11 @@ func (t *Table) fit(width int) bool {
 	if over <= 0 {
 		return true
 	}
-	if long < 0 || widest[long]-over < leastUID {
+	if long < 0 || widest[long]-over < leastUID && !t.Wide {
 		return false
 	}
 	for _, row := range t.rows {
-		row[long] = squeeze(row[long], widest[long]-over)
+		row[long] = squeeze(row[long], max(leastUID, widest[long]-over))
 	}
 	return true
 }
@@ -104,6 +105,15 @@ func squeeze(s string, n int) string {
 	}
 	tail := (n - 2) / 2
 	return string(slices.Concat(r[:n-2-tail], []rune(".."), r[len(r)-tail:]))
+}
+
+// Cut shortens a text to at most n runes.
+func Cut(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:max(0, n-3)]) + "..."
 }
 
 // Fold breaks a text at spaces into lines of that width; 0: it stays one.
