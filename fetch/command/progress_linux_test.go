@@ -2,9 +2,11 @@ package command
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,19 +51,7 @@ func pseudoTerminal(t *testing.T, rows uint16) (master, slave *os.File) {
 func TestBarsThatComeAndGo(t *testing.T) {
 	const rows = 12
 	master, slave := pseudoTerminal(t, rows)
-	drawn := make(chan []byte)
-	go func() {
-		var all []byte
-		buf := make([]byte, 4096)
-		for {
-			n, err := master.Read(buf)
-			all = append(all, buf[:n]...)
-			if err != nil { // EIO: nobody has the other end open
-				drawn <- all
-				return
-			}
-		}
-	}()
+	drawn := reading(master)
 	synctest.Test(t, func(*testing.T) { manyBars(slave) })
 	slave.Close()
 	most := 0
@@ -71,6 +61,39 @@ func TestBarsThatComeAndGo(t *testing.T) {
 	}
 	if most < 2 || most > rows/2 {
 		t.Errorf("%d bars at a time, want 2 to %d", most, rows/2)
+	}
+}
+
+// reading collects what is written to a terminal until its other end is closed.
+func reading(master *os.File) <-chan []byte {
+	all := make(chan []byte)
+	go func() {
+		text, _ := io.ReadAll(master) // EIO: nobody has the other end open
+		all <- text
+	}()
+	return all
+}
+
+// TestBarStaysToTheEnd: sizes are estimates, so a bar that is full is no bar that is done.
+func TestBarStaysToTheEnd(t *testing.T) {
+	master, slave := pseudoTerminal(t, 24)
+	drawn := reading(master)
+	synctest.Test(t, func(*testing.T) {
+		screen := &term.Screen{W: slave}
+		b := term.NewBars(screen)
+		full := fetch.Event{Account: "full", Progress: ledger.Progress{Stage: ledger.Retrieving, Total: 4, TotalBytes: 1000, Bytes: 1000}}
+		b.Report(full)
+		time.Sleep(time.Second)
+		fmt.Fprintln(screen, "later")
+		full.Bytes = 1500
+		b.Report(full)
+		time.Sleep(time.Second)
+		b.Close()
+	})
+	slave.Close()
+	_, later, _ := strings.Cut(string(<-drawn), "later")
+	if !strings.Contains(later, "full") || !strings.Contains(later, "1.5 KiB") {
+		t.Errorf("no bar any more: %q", later)
 	}
 }
 

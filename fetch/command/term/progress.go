@@ -124,7 +124,7 @@ func (b *bars) add(e fetch.Event) *accountBar {
 	rate := func(s decor.Statistics) string {
 		return humanize.IBytes(uint64(float64(s.Current)/max(time.Since(bar.began).Seconds(), 0.001))) + "/s"
 	}
-	bar.Bar = b.pool.AddBar(e.TotalBytes,
+	bar.Bar = b.pool.AddBar(0, // a total from the start would be fixed, and end the bar when it is reached
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(
 			decor.Name(Printable(e.Account), decor.WCSyncSpaceR),
