@@ -186,7 +186,7 @@ func (e *call) unknownAccount(name string) error {
 	for _, a := range e.conf.Accounts {
 		known = append(known, a.Name)
 	}
-	if hint := didYouMean(name, known); hint != "" {
+	if hint := config.DidYouMean(name, known); hint != "" {
 		return exit.Usage(advice.Give(fmt.Errorf("no account %q in %s%s", name, e.conf.Path, hint), advice.ListAccounts))
 	}
 	return exit.Usage(advice.Give(fmt.Errorf("no account %q in %s; there is: %s", name, e.conf.Path, strings.Join(known, ", ")), advice.ListAccounts))

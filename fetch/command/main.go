@@ -17,6 +17,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
+	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
 // Main runs one command line and returns the exit code. Results go to out,
@@ -102,7 +103,7 @@ func unknownCommand(c *cli.Context) error {
 	for _, cmd := range c.App.Commands {
 		known = append(known, cmd.Name)
 	}
-	return exit.Usagef("no command %q%s", name, didYouMean(name, known))
+	return exit.Usagef("no command %q%s", name, config.DidYouMean(name, known))
 }
 
 func commands() []*cli.Command {

@@ -1,40 +1,19 @@
 package command
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"github.com/xrash/smetrics"
 
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/config"
 )
-
-// didYouMean returns `; did you mean "x"?` for the word that is closest to
-// what was typed, or "" if none is close enough to be a slip of the finger.
-func didYouMean(got string, words []string) string {
-	const (
-		close  = 0.85 // of 1, which is equality
-		boost  = 0.7
-		prefix = 4
-	)
-	best, most := "", close
-	for _, w := range words {
-		if s := smetrics.JaroWinkler(strings.ToLower(got), w, boost, prefix); s > most {
-			best, most = w, s
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
 
 // badFlag says what is wrong with one of the flags, from the library's error.
 func badFlag(err error, flags []cli.Flag) error {
 	text := err.Error()
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
-		return exit.Usagef("no option --%s%s", name, didYouMean(name, namesOf(flags)))
+		return exit.Usagef("no option --%s%s", name, config.DidYouMean(name, namesOf(flags)))
 	}
 	if rest, ok := strings.CutPrefix(text, "invalid value "); ok {
 		val, rest, _ := strings.Cut(rest, " for flag -")

@@ -56,10 +56,8 @@ type Account struct {
 
 // Value returns what a key of the account is set to, or nil.
 func (a *Account) Value(key string) any {
-	for _, e := range a.keys {
-		if e.Key == key {
-			return e.Value
-		}
+	if i := slices.IndexFunc(a.keys, func(e config.Entry) bool { return e.Key == key }); i >= 0 {
+		return a.keys[i].Value
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // CutLength is the length at which fetchmail cuts UIDs.
@@ -30,29 +29,30 @@ type Matched struct {
 // Match compares the UIDs that a server lists with what a program remembers.
 func Match(server []string, list SeenList) Matched {
 	m := Matched{Known: map[string]SeenUID{}, server: len(server), list: list}
-	exact, loose := list.index()
-	used := make([]bool, len(list.UIDs))
-	claims := map[string]map[string]bool{} // loose form: the UIDs that have it
-	for _, uid := range server {
-		if i, ok := exact[uid]; ok {
-			m.Known[uid], used[i] = list.UIDs[i], true
-		} else if form := list.Rule.form(uid); form != uid {
-			if claims[form] == nil {
-				claims[form] = map[string]bool{}
-			}
-			claims[form][uid] = true
+	exact := map[string]int{} // where each UID stands in the list
+	for i, u := range list.UIDs {
+		if !u.MessageID {
+			exact[u.UID] = i
 		}
 	}
-	done := map[string]bool{}
+	used := make([]bool, len(list.UIDs))
+	claims := map[string]map[string]bool{} // form: the UIDs that have it
+	var rest []string
 	for _, uid := range server {
-		if _, ok := m.Known[uid]; ok || done[uid] {
-			continue
-		}
-		done[uid] = true
 		form := list.Rule.form(uid)
-		i, ok := loose[form]
+		if i, ok := exact[uid]; ok {
+			m.Known[uid], used[i] = list.UIDs[i], true
+		} else if claims[form] == nil {
+			claims[form], rest = map[string]bool{uid: true}, append(rest, uid)
+		} else if !claims[form][uid] {
+			claims[form][uid], rest = true, append(rest, uid)
+		}
+	}
+	for _, uid := range rest {
+		form := list.Rule.form(uid)
+		i, ok := exact[form]
 		switch {
-		case !ok || form == uid:
+		case !ok || list.Rule == RuleCut && !list.UIDs[i].Truncated:
 			m.Unknown = append(m.Unknown, uid)
 		case used[i] || len(claims[form]) > 1:
 			m.Unknown, m.Ambiguous = append(m.Unknown, uid), append(m.Ambiguous, uid)
@@ -66,22 +66,6 @@ func Match(server []string, list SeenList) Matched {
 		}
 	}
 	return m
-}
-
-// index returns where each UID stands in the list, and those that may be another
-// UID on the server.
-func (l *SeenList) index() (exact, loose map[string]int) {
-	exact, loose = map[string]int{}, map[string]int{}
-	for i, u := range l.UIDs {
-		if u.MessageID {
-			continue
-		}
-		exact[u.UID] = i
-		if l.Rule == RuleSlash || l.Rule == RuleCut && u.Truncated {
-			loose[u.UID] = i
-		}
-	}
-	return exact, loose
 }
 
 // form is a UID as the program stores it.
@@ -164,25 +148,11 @@ func (m Matched) foreign(d *Diagnosis, add func(string, ...any)) {
 	}
 }
 
-// run is a run of one kind in what shape makes of a UID.
-var run = regexp.MustCompile(`x+|a+|[^xa]+`)
-
 // shape is the form of a UID: runs of hexadecimal digits (x), other letters (a)
 // and other characters, and whether they are long.
 func shape(s string) string {
-	s = strings.Map(func(c rune) rune {
-		switch {
-		case strings.ContainsRune("0123456789abcdefABCDEF", c):
-			return 'x'
-		case unicode.IsLetter(c):
-			return 'a'
-		}
-		return c
-	}, s)
-	return run.ReplaceAllStringFunc(s, func(r string) string {
-		if len(r) > 12 {
-			return r[:1] + "+"
-		}
-		return r[:1]
-	})
+	for _, kind := range []struct{ run, sign string }{{`[0-9A-Fa-f]{13,}`, "\x00"}, {`[0-9A-Fa-f]+`, "\x01"}, {`\pL{13,}`, "\x02"}, {`\pL+`, "\x03"}} {
+		s = regexp.MustCompile(kind.run).ReplaceAllString(s, kind.sign)
+	}
+	return s
 }

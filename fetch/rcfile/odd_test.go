@@ -3,7 +3,11 @@ package rcfile_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 // TestOddValues: whatever stands where a host, a port, a user or a proxy
@@ -37,5 +41,46 @@ func TestOddValues(t *testing.T) {
 			}
 			accepts(t, r, home)
 		}
+	}
+}
+
+// TestTornLines: a file that ends anywhere within a statement is read or
+// refused; the fuzzer found an fdm account without a name that panicked.
+func TestTornLines(t *testing.T) {
+	cases, _ := filepath.Glob("testdata/*/*.txtar")
+	home := t.TempDir()
+	file := filepath.Join(home, "conf")
+	seen := map[string]bool{}
+	for _, name := range cases {
+		a, err := txtar.ParseFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(a.Files[0].Data)) {
+			words := strings.Fields(line)
+			for i := range words {
+				for _, torn := range []string{strings.Join(words[:i], " "), strings.Join(slices.Delete(slices.Clone(words), i, i+1), " ")} {
+					if format := filepath.Base(filepath.Dir(name)); !seen[format+torn] {
+						seen[format+torn] = true
+						tryTorn(t, format, file, torn)
+					}
+				}
+			}
+		}
+	}
+}
+
+func tryTorn(t *testing.T, format, file, text string) {
+	t.Helper()
+	defer func() {
+		if p := recover(); p != nil {
+			t.Errorf("%s: %q: %v", format, text, p)
+		}
+	}()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := read(format, file, options(filepath.Dir(file))); err == nil {
+		accepts(t, r, filepath.Dir(file))
 	}
 }

@@ -3,8 +3,11 @@ package rcfile
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -149,4 +152,19 @@ func Stamp(s string) (u SeenUID, ok bool) {
 		return SeenUID{UID: s}, false
 	}
 	return SeenUID{UID: s[:i], FirstSeen: UnixTime(n)}, true
+}
+
+// Alive reports whether a process exists and, where that can be seen, has
+// name in its own name: a pidfile outlives its process.
+func Alive(pid int, name string) bool {
+	p, err := os.FindProcess(pid)
+	if pid < 1 || err != nil {
+		return false
+	}
+	defer p.Release()
+	if errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone) {
+		return false
+	}
+	comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	return err != nil || strings.Contains(string(comm), name)
 }

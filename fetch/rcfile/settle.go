@@ -62,28 +62,19 @@ func (r *Result) parse(accounts ...*Account) (*config.Config, error) {
 }
 
 // judge makes the account one that config accepts. Each round removes one
-// refused key; in the end a server, a user and a Maildir remain.
+// refused key; if that does not do, only the name and a Maildir remain.
 func (r *Result) judge(a *Account) {
-	for range len(a.keys) + len(a.Targets) {
+	for range len(a.keys) + len(a.Targets) + 1 {
 		_, err := r.parse(a)
 		if err == nil {
 			return
 		}
 		if !r.takeOut(a, err) {
-			break
+			a.Drop(a.Start, refusal(err))
+			a.disable("only its name could be carried over")
+			a.keys, a.Targets, a.Insecure, a.Security = nil, ownMaildir(a), false, pop3.ImplicitTLS
+			a.Host, a.User, a.Port = noHost, noUser, 995
 		}
-	}
-	for _, strip := range []func(){
-		func() { a.keys, a.Targets, a.Insecure, a.Security = nil, ownMaildir(a), false, pop3.ImplicitTLS },
-		func() { a.Host, a.User, a.Port = noHost, noUser, 995 },
-	} {
-		_, err := r.parse(a)
-		if err == nil {
-			return
-		}
-		a.Drop(a.Start, refusal(err))
-		a.disable("only its name could be carried over")
-		strip()
 	}
 }
 
@@ -132,42 +123,42 @@ func ownMaildir(a *Account) []config.Map {
 // is enabled of those that fetch the same maildrop in different ways: two would
 // fetch each message twice, or take it from each other.
 func (r *Result) oneMaildropEach() {
-	ids := make(map[string][]*Account, len(r.Accounts))
-	said := map[string]*Account{}
-	var kept []*Account
-	for _, a := range r.Accounts {
+	owners, said := map[string]*Account{}, map[string]*Account{}
+	for _, enabled := range []bool{true, false} {
+		for _, a := range r.Accounts {
+			if id := r.id(a); a.Enabled == enabled && owners[id] == nil {
+				owners[id] = a
+			}
+		}
+	}
+	r.Accounts = slices.DeleteFunc(r.Accounts, func(a *Account) bool {
 		id := r.id(a)
 		key := fmt.Sprint(id, a.Enabled, a.says())
 		if first := said[key]; first != nil {
 			r.Note(Changed, a.Start.As("account "+a.Start.Name), "is identical to "+first.Name+": it is imported once")
-			continue
+			return true
 		}
-		said[key], ids[id], kept = a, append(ids[id], a), append(kept, a)
-	}
-	r.Accounts = kept
-	for _, a := range kept {
-		r.ownID(a, ids)
+		if said[key] = a; owners[id] != a {
+			a.ownID(owners[id], owners)
+		}
 		r.Secrets = append(r.Secrets, a.secrets...)
-	}
+		return false
+	})
 }
 
-// ownID gives the account an id of its own if another one has its maildrop.
-func (r *Result) ownID(a *Account, ids map[string][]*Account) {
-	all := ids[r.id(a)]
-	first := all[max(slices.IndexFunc(all, func(b *Account) bool { return b.Enabled }), 0)]
-	if a == first {
-		return
-	}
+// ownID gives the account an id that is not taken, because the owner has its
+// maildrop.
+func (a *Account) ownID(owner *Account, taken map[string]*Account) {
 	id := a.Name
-	for n := 2; ids[id] != nil; n++ {
+	for n := 2; taken[id] != nil; n++ {
 		id = fmt.Sprintf("%s-%d", a.Name, n)
 	}
-	ids[id] = []*Account{a}
+	taken[id] = a
 	a.Set("id", id)
 	if !a.Enabled {
-		a.Change(a.Start, "is the same maildrop as "+first.Name+", so it has its own id")
+		a.Change(a.Start, "is the same maildrop as "+owner.Name+", so it has its own id")
 	}
-	a.disable("it is the same maildrop as " + first.Name + ", with other options: move what it adds to that account and delete this one")
+	a.disable("it is the same maildrop as " + owner.Name + ", with other options: move what it adds to that account and delete this one")
 }
 
 // id is what config calls the account's maildrop.

@@ -40,12 +40,11 @@ func Table(text string) Rows {
 			continue
 		}
 		names, kinds, _ := strings.Cut(names, "(")
-		rest = strings.TrimSpace(rest)
-		values, after, conditional := strings.Cut(rest, "? ")
-		if conditional = conditional && !strings.Contains(values, " "); conditional {
-			rest = after
+		verb, arg, _ := strings.Cut(strings.TrimSpace(rest), " ")
+		values, conditional := strings.CutSuffix(verb, "?")
+		if conditional {
+			verb, arg, _ = strings.Cut(arg, " ")
 		}
-		verb, arg, _ := strings.Cut(rest, " ")
 		effect := effects[verb]
 		if conditional {
 			effect = effect.when(values)

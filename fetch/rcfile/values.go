@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -31,28 +32,19 @@ func Int(s string) (int64, bool) {
 	return n, err == nil
 }
 
-type unit struct {
-	n    int64
-	name string
-}
-
 // Duration writes seconds with the largest unit that fits.
 func Duration(n int64) config.Word {
-	return withUnit(n, unit{86400, "d"}, unit{3600, "h"}, unit{60, "m"}, unit{1, "s"})
+	return withUnit(n, []int64{86400, 3600, 60, 1}, []string{"d", "h", "m", "s"})
 }
 
 // Size writes bytes with the largest unit that fits.
 func Size(n int64) config.Word {
-	return withUnit(n, unit{1 << 30, "GiB"}, unit{1 << 20, "MiB"}, unit{1 << 10, "KiB"}, unit{1, ""})
+	return withUnit(n, []int64{1 << 30, 1 << 20, 1 << 10, 1}, []string{"GiB", "MiB", "KiB", ""})
 }
 
-func withUnit(n int64, units ...unit) config.Word {
-	for _, u := range units {
-		if n%u.n == 0 {
-			return config.Word(strconv.FormatInt(n/u.n, 10) + u.name)
-		}
-	}
-	return ""
+func withUnit(n int64, units []int64, names []string) config.Word {
+	i := slices.IndexFunc(units, func(u int64) bool { return n%u == 0 })
+	return config.Word(strconv.FormatInt(n/units[i], 10) + names[i])
 }
 
 // yamlPath turns a path of the other program into one for the YAML: absolute from

@@ -47,7 +47,11 @@ func (c *conf) account(s statement) {
 	kind := slices.IndexFunc(t, func(k rcfile.Token) bool {
 		return k.Is("pop3", "pop3s", "imap", "imaps", "nntp", "nntps", "stdin", "maildir", "maildirs", "mbox", "mboxes")
 	})
-	if kind < 0 || !t[kind].Is("pop3", "pop3s") {
+	switch {
+	case kind == 0:
+		c.r.Note(rcfile.Dropped, s.Option, "the account has no name")
+		return
+	case kind < 0 || !t[kind].Is("pop3", "pop3s"):
 		c.r.Note(rcfile.Dropped, s.Option, "mailhaul fetches by POP3 only")
 		return
 	}

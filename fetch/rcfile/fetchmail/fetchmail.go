@@ -254,6 +254,9 @@ func (m *merge) tls() {
 // passwords takes the password, or leaves it to netrc, as fetchmail does.
 func (m *merge) passwords() {
 	o, ok := m.given("password")
+	if !ok && m.Has("password") { // passwordfile
+		return
+	}
 	if !ok {
 		m.Set("password", config.Pair("netrc", true))
 		if m.Start.Name != m.Host {

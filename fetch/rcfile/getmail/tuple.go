@@ -3,6 +3,8 @@ package getmail
 import (
 	"regexp"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/rcfile"
 )
 
 // tuple is a Python tuple of strings and numbers. Parentheses around one value
@@ -12,72 +14,75 @@ type tuple struct {
 	comma bool
 }
 
+var (
+	pySpace    = regexp.MustCompile(`^[ \t\r\n\\]*`)
+	pyPatterns = []rcfile.Pattern{
+		{Kind: rcfile.Text, Regexp: regexp.MustCompile(`^[rRuUbB]{0,2}(?s:"""(?:[^\\]|\\.)*?"""|'''(?:[^\\]|\\.)*?''')`)},
+		{Kind: rcfile.Text, Regexp: regexp.MustCompile(`^[rRuUbB]{0,2}(?:"(?:[^"\\\n]|\\(?s:.))*"|'(?:[^'\\\n]|\\(?s:.))*')`)},
+		{Kind: rcfile.Number, Regexp: regexp.MustCompile(`^[0-9-]+`)},
+	}
+	pyEscape = strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\r`, "\r", `\\`, `\`, `\'`, `'`, `\"`, `"`, "\\\n", "")
+)
+
 // parseTuple parses a value that Python would evaluate to a tuple of strings.
 func parseTuple(s string) ([]string, bool) {
-	p := &tupleParser{rest: s}
+	p := &tupleParser{Lexer: rcfile.Lexer{Rest: s, Space: pySpace, Patterns: pyPatterns}}
+	p.tok = p.Next()
 	t, ok := p.list(0)
-	return t.words, ok && p.rest == "" && (t.comma || strings.TrimSpace(s) == "")
+	return t.words, ok && p.tok.Kind == rcfile.End && (t.comma || strings.TrimSpace(s) == "")
 }
 
-type tupleParser struct{ rest string }
+type tupleParser struct {
+	rcfile.Lexer
+	tok rcfile.Token
+}
 
-func (p *tupleParser) next(prefix string) bool {
-	p.rest = strings.TrimLeft(p.rest, " \t\r\n\\")
-	if !strings.HasPrefix(p.rest, prefix) {
-		return false
+// symbol takes a symbol, if it comes next.
+func (p *tupleParser) symbol(s string) bool {
+	is := p.tok.Symbol(s)
+	if is {
+		p.tok = p.Next()
 	}
-	p.rest = p.rest[len(prefix):]
-	return true
+	return is
 }
 
 // list reads values with commas between them. One that is a tuple must be the
 // only one.
 func (p *tupleParser) list(depth int) (tuple, bool) {
 	var t tuple
-	for n := 0; ; n++ {
-		if p.next(""); p.rest == "" || p.rest[0] == ')' {
-			return t, true
-		}
+	for n := 0; p.tok.Kind != rcfile.End && !p.tok.Symbol(")"); n++ {
 		v, ok := p.value(depth)
-		more := p.next(",")
+		more := p.symbol(",")
 		switch {
 		case !ok || v.comma && (n > 0 || more):
 			return t, false
 		case !more && n == 0:
 			return v, true
 		}
-		t = tuple{append(t.words, v.words...), true}
-		if !more {
-			return t, true
+		if t = (tuple{append(t.words, v.words...), true}); !more {
+			break
 		}
 	}
+	return t, true
 }
-
-var (
-	pyText   = regexp.MustCompile(`^[rRuUbB]{0,2}(?s:"""(?:[^\\]|\\.)*?"""|'''(?:[^\\]|\\.)*?''')|^[rRuUbB]{0,2}(?:"(?:[^"\\\n]|\\(?s:.))*"|'(?:[^'\\\n]|\\(?s:.))*')`)
-	pyNumber = regexp.MustCompile(`^[0-9-]+`)
-	pyEscape = strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\r`, "\r", `\\`, `\`, `\'`, `'`, `\"`, `"`, "\\\n", "")
-)
 
 // value reads a number, strings behind one another, or a list in parentheses.
 func (p *tupleParser) value(depth int) (tuple, bool) {
-	if p.next("(") {
-		t, ok := tuple{}, false
-		if depth < 20 {
-			t, ok = p.list(depth + 1)
-			t.comma = t.comma || len(t.words) == 0
+	if p.symbol("(") {
+		if depth >= 20 {
+			return tuple{}, false
 		}
-		return t, p.next(")") && ok
-	}
-	if n := pyNumber.FindString(p.rest); n != "" {
-		p.next(n)
-		return tuple{words: []string{n}}, true
+		t, ok := p.list(depth + 1)
+		t.comma = t.comma || len(t.words) == 0
+		return t, p.symbol(")") && ok
 	}
 	text, found := "", false
-	for s := pyText.FindString(p.rest); s != ""; s = pyText.FindString(p.rest) {
-		text, found = text+pyString(s), true
-		p.next(s)
-		p.next("")
+	for ; p.tok.Kind == rcfile.Text; p.tok = p.Next() {
+		text, found = text+pyString(p.tok.Raw), true
+	}
+	if !found && p.tok.Kind == rcfile.Number {
+		text, found = p.tok.Raw, true
+		p.tok = p.Next()
 	}
 	return tuple{words: []string{text}}, found
 }
