@@ -192,7 +192,6 @@ func (r *importRun) only(accounts []*config.Account) ([]*config.Account, error) 
 		known = append(known, a.Name)
 	}
 	return nil, exit.Usage(advice.Give(fmt.Errorf("--only: no account %q in the imported configuration; there is: %s", name, strings.Join(known, ", ")), advice.NameOneOfThese))
-
 }
 
 // account handles the lists of one account.
@@ -265,28 +264,27 @@ func (r *importRun) choose(account string, server []string, list rcfile.SeenList
 	for uid, s := range m.Known {
 		out = append(out, fetch.SeenElsewhere{UID: uid, FirstSeen: s.FirstSeen})
 	}
-	for _, s := range m.Unmatched { // a windowed list may show them again
+	rest, _ := exact(m.Unmatched) // a windowed list may show them again
+	return append(out, rest...), err
+}
+
+// exact returns the entries whose UIDs were stored whole, and how many of all
+// are not sure to be.
+func exact(uids []rcfile.SeenUID) (out []fetch.SeenElsewhere, inexact int) {
+	for _, s := range uids {
+		if s.MessageID || s.Truncated || s.Ambiguous {
+			inexact++
+		}
 		if !s.MessageID && !s.Truncated {
 			out = append(out, fetch.SeenElsewhere{UID: s.UID, FirstSeen: s.FirstSeen})
 		}
 	}
-	return out, err
+	return out, inexact
 }
 
 // offline returns the exact entries; the rest needs the server's listing.
 func (r *importRun) offline(account string, list rcfile.SeenList) []fetch.SeenElsewhere {
-	var out []fetch.SeenElsewhere
-	inexact := 0
-	for _, s := range list.UIDs {
-		if s.MessageID || s.Truncated {
-			inexact++
-			continue
-		}
-		if s.Ambiguous {
-			inexact++
-		}
-		out = append(out, fetch.SeenElsewhere{UID: s.UID, FirstSeen: s.FirstSeen})
-	}
+	out, inexact := exact(list.UIDs)
 	if inexact > 0 {
 		fmt.Fprintf(r.out.Err, "mailhaul: %s: %s did not store %d of %d entries exactly: use --verify, which compares them with the server\n",
 			term.Printable(account), r.result.Format.Name, inexact, len(list.UIDs))

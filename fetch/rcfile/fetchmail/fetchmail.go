@@ -73,11 +73,7 @@ func globals(r *rcfile.Result, words rcfile.Rows, list []setting) (every int64) 
 			every = o.num()
 			r.Note(rcfile.Carried, o.Option, "every")
 		default:
-			why := "has no counterpart"
-			if w := words[o.positive()]; w.Is("global") {
-				why = w.Reason()
-			}
-			r.Note(rcfile.Dropped, o.Option, why)
+			r.Note(rcfile.Dropped, o.Option, words[o.positive()].Reason())
 		}
 	}
 	r.SeenFiles = rcfile.NonEmpty(r.SeenFiles)
