@@ -41,11 +41,10 @@ func read(r *rcfile.Result, file string) error {
 			base = e
 			continue
 		}
-		users := e.users
-		if len(users) == 0 {
-			users = []userEntry{{line: e.line}}
+		if len(e.users) == 0 {
+			e.users = [][]setting{nil}
 		}
-		for _, u := range users {
+		for _, u := range e.users {
 			m := &merge{r: r, words: words, every: every, last: map[string]setting{}}
 			m.add(file, e, u, m.options(base, e, u))
 		}
@@ -97,21 +96,21 @@ type merge struct {
 // options returns what holds for a user, the last of an option last. Names
 // given by the user replace those of defaults; other options do so by coming
 // later.
-func (m *merge) options(base, e *entry, u userEntry) []setting {
+func (m *merge) options(base, e *entry, user []setting) []setting {
 	local := func(o setting) bool { return o.Name == "is" || o.Name == "to" }
 	opts := slices.Clone(base.opts)
 	if len(base.users) > 0 {
-		for _, o := range base.users[0].opts {
-			if !local(o) || o.there || !slices.ContainsFunc(u.opts, local) {
+		for _, o := range base.users[0] {
+			if !local(o) || o.there || !slices.ContainsFunc(user, local) {
 				opts = append(opts, o)
 			}
 		}
 	}
-	return slices.Concat(opts, e.opts, u.opts)
+	return slices.Concat(opts, e.opts, user)
 }
 
 // add makes an account of an entry's user.
-func (m *merge) add(file string, e *entry, u userEntry, opts []setting) {
+func (m *merge) add(file string, e *entry, own, opts []setting) {
 	at := rcfile.Option{File: file, Line: e.line, Text: e.kind + " " + e.name}
 	label, user := e.name, m.r.Options.User
 	for _, o := range opts {
@@ -120,7 +119,7 @@ func (m *merge) add(file string, e *entry, u userEntry, opts []setting) {
 		}
 	}
 	if len(e.users) > 1 {
-		at.Line, label = u.line, user+"@"+e.name
+		at.Line, label = own[0].Line, user+"@"+e.name
 	}
 	o, named := m.given("protocol")
 	protocol := strings.ToLower(o.Value)

@@ -30,17 +30,12 @@ func (o *setting) num() int64 {
 	return n
 }
 
-// userEntry is one user of an entry, entry one poll, skip or defaults.
-type userEntry struct {
-	line int
-	opts []setting
-}
-
+// entry is one poll, skip or defaults; users are the options of each.
 type entry struct {
 	kind, name string
 	line       int
 	opts       []setting
-	users      []userEntry
+	users      [][]setting
 }
 
 // parser parses a fetchmailrc. After a mistake every token is the end of the
@@ -163,10 +158,10 @@ func (p *parser) entry() *entry {
 			e.opts = append(e.opts, o)
 		default:
 			if implicit = implicit || !named && len(e.users) == 0; named || len(e.users) == 0 {
-				e.users = append(e.users, userEntry{line: o.Line})
+				e.users = append(e.users, nil)
 			}
-			u := &e.users[len(e.users)-1]
-			u.opts = append(u.opts, o)
+			last := &e.users[len(e.users)-1]
+			*last = append(*last, o)
 		}
 	}
 	if p.tok.Kind != rcfile.End && p.tok.Kind != rcfile.Word {

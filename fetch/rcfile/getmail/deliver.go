@@ -82,25 +82,18 @@ func (g *rcFile) target(o rcfile.Option, s string, depth int) {
 // environment here.
 func (g *rcFile) mda(o rcfile.Option, argv []string) {
 	argv = g.words(argv)
-	placeholder, unknown := false, false
-	words := make([]string, len(argv))
+	quoted := make([]string, len(argv))
 	for i, arg := range argv {
-		q := rcfile.ShellQuote(arg)
-		for _, p := range [][2]string{{"%(sender)", "$SENDER"}, {"%(recipient)", "$RECIPIENT"}} {
-			if strings.Contains(arg, p[0]) {
-				placeholder = true
-				q = strings.ReplaceAll(rcfile.ShellQuote(arg), p[0], `'"`+p[1]+`"'`)
-			}
-		}
-		unknown = unknown || strings.Contains(q, "%(")
-		words[i] = strings.TrimSuffix(strings.TrimPrefix(strings.ReplaceAll(q, `''"`, `"`), "''"), "''")
+		quoted[i] = rcfile.ShellQuote(arg)
 	}
+	plain := strings.Join(quoted, " ")
+	line := rcfile.FromEnvironment(rcfile.FromEnvironment(plain, "%(sender)", "SENDER"), "%(recipient)", "RECIPIENT")
 	switch {
-	case unknown:
-		g.Lose(o, "uses %(local), %(domain) or %(mailbox), or both addresses in one argument: the whole addresses are in $SENDER and $RECIPIENT")
+	case strings.Contains(line, "%("):
+		g.Lose(o, "uses %(local), %(domain) or %(mailbox): the whole addresses are in $SENDER and $RECIPIENT")
 		return
-	case placeholder:
-		argv = []string{"sh", "-c", "exec " + strings.Join(words, " ")}
+	case line != plain:
+		argv = []string{"sh", "-c", "exec " + line}
 	}
 	g.DeliverCommand(o, argv)
 }

@@ -132,7 +132,7 @@ func importAccount(r *rcfile.Result, file string, b block) {
 	for _, o := range opts {
 		a.last[o.Name] = o
 	}
-	opts = last(opts)
+	opts = slices.DeleteFunc(opts, func(o rcfile.Option) bool { return o.Name != "eval" && a.last[o.Name] != o })
 	a.Host, a.User = a.arg("host"), a.arg("user")
 	switch tls, starttls := a.arg("tls"), a.arg("tls_starttls"); { // off by default, then STARTTLS
 	case !a.given("tls") || tls == "off":
@@ -149,17 +149,6 @@ func importAccount(r *rcfile.Result, file string, b block) {
 			a.Rest(o)
 		}
 	}
-}
-
-// last returns the commands that hold: the last of each name, and each eval.
-func last(opts []rcfile.Option) []rcfile.Option {
-	var out []rcfile.Option
-	for i, o := range opts {
-		if o.Name == "eval" || !slices.ContainsFunc(opts[i+1:], func(later rcfile.Option) bool { return later.Name == o.Name }) {
-			out = append(out, o)
-		}
-	}
-	return out
 }
 
 func (a *account) arg(name string) string { return a.last[name].Value }
