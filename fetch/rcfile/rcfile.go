@@ -34,11 +34,17 @@ type Options struct {
 	Targets []config.TargetKind
 }
 
-func (o Options) Env(name string) string {
+// Lookup is LookupEnv, which may be nil.
+func (o Options) Lookup(name string) (string, bool) {
 	if o.LookupEnv == nil {
-		return ""
+		return "", false
 	}
-	v, _ := o.LookupEnv(name)
+	return o.LookupEnv(name)
+}
+
+// Env returns a variable of the environment, or "".
+func (o Options) Env(name string) string {
+	v, _ := o.Lookup(name)
 	return v
 }
 

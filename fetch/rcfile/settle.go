@@ -84,23 +84,17 @@ func (r *Result) takeOut(a *Account, err error) bool {
 	if !errors.As(err, &mistakes) {
 		return false
 	}
-	key, _ := strings.CutPrefix(mistakes[0].Path, "accounts."+a.Name+".")
-	var i int
-	switch n, _ := fmt.Sscanf(key, "deliver[%d]", &i); {
-	case n == 1 && i < len(a.Targets):
-		a.Targets = slices.Delete(slices.Clone(a.Targets), i, i+1)
-		if key = "deliver"; len(a.Targets) == 0 {
+	path := strings.TrimPrefix(mistakes[0].Path, "accounts."+a.Name+".")
+	key := path[:strings.IndexAny(path+".", ".[")]
+	i := -1
+	if _, _ = fmt.Sscanf(path, "deliver[%d]", &i); i >= 0 && i < len(a.Targets) {
+		if a.Targets = slices.Delete(slices.Clone(a.Targets), i, i+1); len(a.Targets) == 0 {
 			a.Targets = ownMaildir(a)
 		}
-	default:
-		if i := strings.IndexAny(key, ".["); i >= 0 {
-			key = key[:i]
-		}
-		if !a.Has(key) {
-			return false
-		}
-		a.Unset(key)
+	} else if !a.Has(key) {
+		return false
 	}
+	a.Unset(key)
 	a.Drop(a.Start.As(key), refusal(err))
 	a.disable("look at " + key)
 	return true

@@ -78,12 +78,6 @@ func Methods() []Method {
 	return all
 }
 
-// ParseMethod finds a method by the word that the config uses for it.
-func ParseMethod(word string) (m Method, ok bool) {
-	i := slices.IndexFunc(Methods(), func(m Method) bool { return m.String() == word })
-	return Method(max(i, 0)), i >= 0
-}
-
 // String is the word that the config uses.
 func (m Method) String() string { return m.row().word }
 

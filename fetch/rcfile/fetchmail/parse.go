@@ -97,7 +97,10 @@ func (p *parser) start(why string) setting {
 		p.unexpected(why)
 		return o
 	}
-	o.Name += p.tok.Text
+	if o.Name += p.tok.Text; o.negated() {
+		o.say("no")
+	}
+	o.say(o.positive())
 	p.advance()
 	return o
 }
@@ -112,7 +115,7 @@ func (p *parser) global() setting {
 		}
 		p.argument(&o)
 	}
-	o.Text = "set " + o.shown()
+	o.Text = "set " + o.Text
 	return o
 }
 
@@ -131,7 +134,11 @@ func (p *parser) argument(o *setting) string {
 	}
 	o.backslash = o.backslash || p.tok.Kind == rcfile.Text && strings.Contains(p.tok.Raw, `\`)
 	o.args = append(o.args, arg)
-	o.Value = o.args[0]
+	if o.Value = o.args[0]; o.Name == "password" || o.Name == "esmtppassword" {
+		o.say("***")
+	} else {
+		o.say(p.tok.Raw)
+	}
 	p.advance()
 	return arg
 }
@@ -184,6 +191,7 @@ func (p *parser) mappings(o *setting) {
 		p.unexpected(o.Name + " wants a name")
 	}
 	if o.here, o.there = p.tok.Is("here"), p.tok.Is("there"); o.here || o.there {
+		o.say(p.tok.Text)
 		p.advance()
 	}
 }
@@ -212,30 +220,8 @@ func (p *parser) option() setting {
 			p.argument(&o)
 		}
 	}
-	o.Text = o.shown()
 	return o
 }
 
-// shown is the option as a person would write it, secrets as ***.
-func (o *setting) shown() string {
-	words := []string{o.Name}
-	if o.negated() {
-		words = []string{"no", o.positive()}
-	}
-	for _, a := range o.args {
-		switch {
-		case o.Name == "password" || o.Name == "esmtppassword":
-			a = "***"
-		case a == "" || strings.ContainsAny(a, "=;:, \t\r\n\"'\\"):
-			a = "'" + a + "'"
-		}
-		words = append(words, a)
-	}
-	if o.here {
-		words = append(words, "here")
-	}
-	if o.there {
-		words = append(words, "there")
-	}
-	return strings.Join(words, " ")
-}
+// say adds what was written to the option's text.
+func (o *setting) say(word string) { o.Text = strings.TrimSpace(o.Text + " " + word) }

@@ -11,7 +11,6 @@ import (
 // that name others.
 func (g *rcFile) destination(name string, depth int) {
 	s := g.section(name)
-	g.used[name] = true
 	kind := s.Get("type")
 	if kind.Name == "" || depth > 5 || len(g.Targets) > 100 {
 		g.Lose(g.Start.As("["+name+"]"), "is missing, has no type, or goes too deep")
@@ -48,7 +47,9 @@ func (g *rcFile) destination(name string, depth int) {
 	}
 	rows := rcfile.Table(destinationOptions)
 	for _, o := range s.Options {
-		rows[o.Name].Apply(g.Account, o)
+		if !g.Noted(o) {
+			rows[o.Name].Apply(g.Account, o)
+		}
 	}
 }
 

@@ -53,8 +53,7 @@ type rcFile struct {
 	*rcfile.Account
 	options  rcfile.Options
 	sections []*rcfile.Section
-	ssl      bool            // the retriever's type says so
-	used     map[string]bool // destinations
+	ssl      bool // the retriever's type says so
 }
 
 // retrievers are the types of retriever.
@@ -79,7 +78,7 @@ func readFile(r *rcfile.Result, file string) error {
 	if err != nil {
 		return err
 	}
-	g := &rcFile{options: r.Options, sections: sections, used: map[string]bool{}}
+	g := &rcFile{options: r.Options, sections: sections}
 	ret := g.section("retriever")
 	kind := ret.Get("type")
 	switch {
@@ -117,8 +116,6 @@ func (g *rcFile) rest() {
 			case g.Noted(o):
 			case strings.HasPrefix(s.Name, "filter"):
 				g.Drop(o, "belongs to a filter")
-			case g.used[s.Name] && slices.Contains(strings.Fields("type path arguments destinations default host port override fallback"), o.Name):
-				g.Carry(o, "deliver")
 			default:
 				g.Rest(o)
 			}
@@ -139,10 +136,8 @@ func expand(o rcfile.Options, s string) string {
 		if word == "HOME" {
 			return o.Home
 		}
-		if o.LookupEnv != nil {
-			if v, ok := o.LookupEnv(word); ok {
-				return v
-			}
+		if v, ok := o.Lookup(word); ok {
+			return v
 		}
 		return name
 	})

@@ -3,7 +3,6 @@ package getmail
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -22,15 +21,11 @@ func oldmailName(server string, port int, user string) string {
 // directories if the rc file was given by a path.
 func oldmailFile(o rcfile.Options, rc, name string) string {
 	beside := filepath.Join(filepath.Dir(rc), name)
-	for _, p := range []string{beside, rcfile.Under(o.ConfigHome(), "getmail", name), rcfile.Under(o.Home, ".getmail", name)} {
-		if p == "" {
-			continue
-		}
-		if _, err := os.Stat(p); err == nil {
-			return p
-		}
+	p, err := rcfile.First(beside, rcfile.Under(o.ConfigHome(), "getmail", name), rcfile.Under(o.Home, ".getmail", name))
+	if err != nil {
+		return beside
 	}
-	return beside
+	return p
 }
 
 // seen reads an oldmail file: one account's list, found by the file's name.
