@@ -80,23 +80,29 @@ func (g *rcFile) target(o rcfile.Option, s string, depth int) {
 }
 
 // mda makes a pipe. The addresses that getmail puts into arguments are in the
-// environment here.
+// environment here; a script for sh -c expands them itself.
 func (g *rcFile) mda(o rcfile.Option, argv []string) {
 	argv = g.words(argv)
-	quoted := make([]string, len(argv))
+	plain, line := "exec", "exec"
 	for i, arg := range argv {
-		quoted[i] = rcfile.ShellQuote(arg)
+		quoted := addresses(rcfile.ShellQuote(arg))
+		if i == 2 && argv[1] == "-c" && strings.HasSuffix(argv[0], "sh") {
+			quoted = rcfile.ShellQuote(addresses(arg))
+		}
+		plain, line = plain+" "+rcfile.ShellQuote(arg), line+" "+quoted
 	}
-	plain := strings.Join(quoted, " ")
-	line := rcfile.FromEnvironment(rcfile.FromEnvironment(plain, "%(sender)", "SENDER"), "%(recipient)", "RECIPIENT")
 	switch {
 	case strings.Contains(line, "%("):
 		g.Lose(o, "uses %(local), %(domain) or %(mailbox): the whole addresses are in $SENDER and $RECIPIENT")
 		return
 	case line != plain:
-		argv = []string{"sh", "-c", "exec " + line}
+		argv = []string{"sh", "-c", line}
 	}
 	g.DeliverCommand(o, argv)
+}
+
+func addresses(line string) string {
+	return rcfile.FromEnvironment(rcfile.FromEnvironment(line, "%(sender)", "SENDER"), "%(recipient)", "RECIPIENT")
 }
 
 func (g *rcFile) lmtp(o rcfile.Option, s *rcfile.Section) {
