@@ -26,7 +26,8 @@ func DidYouMean(got string, words []string) string {
 // meantValue is DidYouMean for the value of an enum, with what other programs
 // and other keys call it.
 func meantValue(got string, words []string) string {
-	for _, s := range [][2]string{{"starttls", "stls"}, {"stls", "starttls"}, {"explicit", "stls"}, {"ssl", "implicit"}, {"tls", "implicit"}, {"oauth2", "xoauth2"}} {
+	for _, s := range [][2]string{{"starttls", "stls"}, {"stls", "starttls"}, {"explicit", "stls"}, {"ssl", "implicit"},
+		{"tls", "implicit"}, {"oauth2", "xoauth2"}} {
 		if s[0] == got && slices.Contains(words, s[1]) {
 			return fmt.Sprintf(" (did you mean %q?)", s[1])
 		}

@@ -145,7 +145,8 @@ func between(text, from, to string) string {
 func fetchmailManual(text string) []string {
 	var out []string
 	const word = `((?:set )? *(?:no )?[a-z][a-z0-9-]*(?:\[[a-z]+\])?)`
-	for _, o := range slices.Concat(matches(between(text, ".TS\n", "\n.SH "), `(?m)^`+word+` *\t.*T\{$`), matches(text, `\([Kk]eyword: `+word)) {
+	tables := matches(between(text, ".TS\n", "\n.SH "), `(?m)^`+word+` *\t.*T\{$`)
+	for _, o := range append(tables, matches(text, `\([Kk]eyword: `+word)...) {
 		o = strings.Join(strings.Fields(strings.NewReplacer("[", "", "]", "").Replace(o)), " ")
 		if !slices.Contains(out, o) && !slices.Contains(out, "set "+o) {
 			out = append(out, o)

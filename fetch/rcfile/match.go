@@ -151,8 +151,8 @@ func (m Matched) foreign(d *Diagnosis, add func(string, ...any)) {
 // shape is the form of a UID: runs of hexadecimal digits (x), other letters (a)
 // and other characters, and whether they are long.
 func shape(s string) string {
-	for _, kind := range []struct{ run, sign string }{{`[0-9A-Fa-f]{13,}`, "\x00"}, {`[0-9A-Fa-f]+`, "\x01"}, {`\pL{13,}`, "\x02"}, {`\pL+`, "\x03"}} {
-		s = regexp.MustCompile(kind.run).ReplaceAllString(s, kind.sign)
+	for i, run := range []string{`[0-9A-Fa-f]{13,}`, `[0-9A-Fa-f]+`, `\pL{13,}`, `\pL+`} {
+		s = regexp.MustCompile(run).ReplaceAllString(s, string(rune(i)))
 	}
 	return s
 }
