@@ -279,6 +279,11 @@ func (a *applier) putGone(k Key, at time.Time) error {
 }
 
 func (a *applier) markDeleted() error {
+	for _, k := range a.Unasked {
+		if _, err := a.rewrite(k, Record.withoutAsked); err != nil {
+			return err
+		}
+	}
 	for _, k := range a.Deleted {
 		known, err := a.rewrite(k, func(r Record) (Record, error) { return r.withDeleted(a.DeletedAt) })
 		if err == nil && known {

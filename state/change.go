@@ -29,6 +29,9 @@ type Change struct {
 	// DeletedAt: they are gone since then. Unknown keys are passed over.
 	Deleted   []Key
 	DeletedAt time.Time
+	// Unasked are keys of Asked in an earlier change that is answered now: what it
+	// confirmed is in Deleted, and what it left open in Asked.
+	Unasked []Key
 	// Asked are keys whose deletion was asked for and not confirmed. Unknown keys
 	// are passed over.
 	Asked []Key
@@ -56,7 +59,7 @@ type Settlement struct {
 
 func (c *Change) empty() bool {
 	return len(c.Settle)+len(c.Put)+len(c.Forget)+len(c.Fail)+len(c.Unfail)+
-		len(c.Gone)+len(c.Back)+len(c.Deleted)+len(c.Asked)+len(c.Intend)+len(c.Budget)+len(c.Flaws) == 0 &&
+		len(c.Gone)+len(c.Back)+len(c.Deleted)+len(c.Asked)+len(c.Unasked)+len(c.Intend)+len(c.Budget)+len(c.Flaws) == 0 &&
 		c.Facts == nil && c.Run == nil
 }
 

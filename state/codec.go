@@ -142,8 +142,9 @@ func (r Record) withDeleted(at time.Time) (Record, error) {
 	return r.with(func(h *head) { h.deleted, h.more = at, h.more&^moreAsked })
 }
 
-// withAsked returns a copy whose Asked is set.
-func (r Record) withAsked() (Record, error) { return r.with(func(h *head) { h.more |= moreAsked }) }
+// withAsked returns a copy whose Asked is set, withoutAsked one whose is not.
+func (r Record) withAsked() (Record, error)    { return r.with(func(h *head) { h.more |= moreAsked }) }
+func (r Record) withoutAsked() (Record, error) { return r.with(func(h *head) { h.more &^= moreAsked }) }
 
 // with returns a copy with another head.
 func (r Record) with(set func(*head)) (Record, error) {

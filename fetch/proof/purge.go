@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deliver/fault"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/ledger"
 	"github.com/mailhaul/mailhaul/fetch/plan"
@@ -201,8 +202,16 @@ func (h *held) purgeSession(ctx context.Context, deletable map[state.Key]bool, g
 	for i := range items {
 		deletable[items[i].Key] = true
 	}
+	// On record before it is asked for: if this process is killed, the next listing shows
+	// what was deleted.
+	asked := &state.Change{Asked: keysOf(items)}
+	fault.Point("purge.asked")
+	if err := h.DB.Apply(asked); err != nil {
+		return 0, err
+	}
 	deleted, err := s.DeleteAndQuit(ctx, items, plan.Messages(rows))
-	change := &state.Change{Facts: &h.Facts, Deleted: deleted.Confirmed, DeletedAt: h.Journal.Now(), Asked: deleted.Asked}
+	change := &state.Change{Facts: &h.Facts, Unasked: asked.Asked, Deleted: deleted.Confirmed, DeletedAt: h.Journal.Now(), Asked: deleted.Asked}
+	fault.Point("purge.apply")
 	if aerr := h.DB.Apply(change); err == nil {
 		err = aerr
 	}
@@ -211,6 +220,14 @@ func (h *held) purgeSession(ctx context.Context, deletable map[state.Key]bool, g
 	}
 	gone.Add(deleted.Confirmed, nil)
 	return len(deleted.Confirmed), nil
+}
+
+func keysOf(items []plan.Item) []state.Key {
+	keys := make([]state.Key, len(items))
+	for i := range items {
+		keys[i] = items[i].Key
+	}
+	return keys
 }
 
 // listedKeys is what the server holds now, in a session of its own, which look

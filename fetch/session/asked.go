@@ -97,6 +97,11 @@ func (s *Session) CompareListed(ctx context.Context, items []plan.Item) error {
 		return err
 	}
 	change := &state.Change{Deleted: s.answered(asked, vanished, Gmail(s.Client)), DeletedAt: s.m.Side.Journal.Now()}
+	for _, k := range asked {
+		if other, compared := s.names.compared[k]; compared && !other { // it is still there
+			change.Unasked = append(change.Unasked, k)
+		}
+	}
 	fault.Point("asked.apply")
 	return s.m.Book.DB.Apply(change)
 }
