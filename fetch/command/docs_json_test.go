@@ -1,6 +1,7 @@
 package command
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/token"
 	"reflect"
@@ -14,7 +15,7 @@ import (
 // printed are the objects that commands print with --json.
 var printed = []any{jsonline.Summary{}, jsonline.Plan{}, jsonline.Status{}, jsonline.Finding{}, jsonline.Step{}, jsonline.Init{}, jsonline.Report{}, jsonline.Purge{},
 	jsonline.State{}, jsonline.Failure{}, jsonline.Token{}, jsonline.Checked{}, jsonline.TakenOver{}, jsonline.Match{}, jsonline.Logout{}, jsonline.Access{}, jsonline.Open{}, jsonline.Device{},
-	jsonline.Chain{}, jsonline.Forgotten{}, jsonline.Marked{}, jsonline.Imported{}, jsonline.Verified{}, jsonline.Compared{}, jsonline.Version{}, jsonline.Waiting{}}
+	jsonline.Chain{}, jsonline.Forgotten{}, jsonline.Marked{}, jsonline.Imported{}, jsonline.Verified{}, jsonline.Compared{}, jsonline.Version{}, jsonline.Waiting{}, jsonline.Error{}}
 
 func TestManualHasEveryJSONField(t *testing.T) {
 	manual := make(map[string]bool)
@@ -29,6 +30,22 @@ func TestManualHasEveryJSONField(t *testing.T) {
 		for _, name := range jsonFields(reflect.TypeOf(v)) {
 			if !manual[name] {
 				t.Errorf("field %s of %T is not in the manual", name, v)
+			}
+		}
+	}
+}
+
+// TestNoListIsNull: a program reads each list of each object, and gets [] if there is
+// nothing in it.
+func TestNoListIsNull(t *testing.T) {
+	for _, v := range append(slices.Clone(printed), jsonline.PlanFile{}, jsonline.Notice{}) {
+		text, err := json.Marshal(v)
+		if err != nil || strings.Contains(string(text), "null") {
+			t.Errorf("%T: %s, %v", v, text, err)
+		}
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
+			if tag := f.Tag.Get("json"); f.Type.Kind() == reflect.Slice && !strings.HasPrefix(f.Type.Name(), "List[") && !strings.Contains(tag, "omitempty") {
+				t.Errorf("%T: the list %s is null if it is empty", v, f.Name)
 			}
 		}
 	}

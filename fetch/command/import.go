@@ -165,7 +165,7 @@ func (r *importRun) lists(takeOver bool) error {
 	for _, a := range chosen {
 		err := r.account(r.c.Context, a, seen, takeOver)
 		if err != nil {
-			r.failed(a.Name, err, "")
+			r.ended(a.Name, err, "")
 		}
 		errs = append(errs, err)
 	}

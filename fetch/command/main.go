@@ -40,8 +40,11 @@ func Main(ctx context.Context, args []string, std term.Streams) int {
 	case err == nil || exit.IsPrinted(err):
 	case code == fetch.ExitInterrupted || code == fetch.ExitTerminated:
 		printStopped(std.Err, err)
+		printFatal(std.Out, args, exit.Stop(err, nothingTouched), err, code)
 	default:
-		printError(std.Err, helped(app, args, err))
+		err = helped(app, args, err)
+		printError(std.Err, err)
+		printFatal(std.Out, args, nil, err, code)
 	}
 	return int(code)
 }

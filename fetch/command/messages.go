@@ -5,8 +5,10 @@ import (
 	"io"
 	"slices"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
@@ -18,6 +20,29 @@ import (
 // foreign once: nothing but printable characters goes out.
 func printError(w io.Writer, err error) {
 	term.Failure(w, "", err, advice.Of(err, advice.Situation{}), "")
+}
+
+// printFatal prints the error that ended a command as JSON, if the command line
+// wants that: it may be wrong otherwise, so that its words are looked at. Stopped is
+// said in place of err, if it is not nil.
+func printFatal(w io.Writer, args []string, stopped, err error, code fetch.Exit) {
+	if !slices.ContainsFunc(args, func(arg string) bool { return arg == "--json" || arg == "-json" || arg == "--json=true" }) {
+		return
+	}
+	hint := advice.Text(err, advice.Situation{})
+	if stopped != nil {
+		err, hint = stopped, ""
+	}
+	_ = jsonline.Write(w, jsonline.Error{Error: err.Error(), Hint: hint, Exit: int(code)})
+}
+
+// ended prints the error that ended the work on one account: as JSON, too, if no
+// object of the command has it.
+func (e *call) ended(account string, err error, mail string) {
+	e.failed(account, err, mail)
+	if e.out.JSON {
+		_ = jsonline.Write(e.out.Out, jsonline.Error{Account: account, Error: err.Error(), Hint: e.hint(account, err), Mail: mail, Exit: int(exit.Of(err))})
+	}
 }
 
 // failed prints the error of one account, and what it means for the mail.

@@ -64,7 +64,7 @@ func runPlan(c *cli.Context) error {
 		saved = append(saved, todo.Saved(a.Name, a.ID, savedOptions(c)))
 		switch {
 		case err != nil:
-			e.failed(a.Name, err, nothingChanged)
+			e.ended(a.Name, err, nothingChanged)
 		case e.out.JSON:
 			err = writePlanJSON(e.out.Out, a.Name, &todo)
 		default:

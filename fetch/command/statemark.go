@@ -36,7 +36,7 @@ func stateMarkSeen(c *cli.Context) error {
 	case exit.IsStopped(c.Context, err):
 		return exit.Stopped(markedMail(marked, err))
 	case err != nil:
-		e.failed(a.Name, err, markedMail(marked, err))
+		e.ended(a.Name, err, markedMail(marked, err))
 		return exit.Printed(exit.Of(err))
 	}
 	return e.out.Row(jsonline.Marked{Account: a.Name, Marked: marked, Listed: listed},

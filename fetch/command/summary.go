@@ -56,7 +56,7 @@ func writeLine(w io.Writer, s *fetch.Summary) {
 		}
 	}
 	add(s.Recovered, "%d of them retrieved by an interrupted run")
-	add(s.Earlier.Fetched+s.Earlier.Quarantined, "%d more delivered by a run that was interrupted")
+	add(s.Earlier.Fetched+s.Earlier.Quarantined, "%d more delivered before by a run that left no record")
 	add(s.Deleted, "%d deleted")
 	add(s.Quarantined, "%d quarantined")
 	for _, why := range slices.Sorted(maps.Keys(s.Skips)) {

@@ -61,7 +61,7 @@ func runVerify(c *cli.Context) error {
 		case exit.IsStopped(c.Context, err):
 			return exit.Stopped(nothingDeleted)
 		case err != nil:
-			e.failed(a.Name, err, nothingDeleted)
+			e.ended(a.Name, err, nothingDeleted)
 			errs = append(errs, err)
 		case !ok:
 			errs = append(errs, exit.BadData(nil))

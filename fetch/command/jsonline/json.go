@@ -14,6 +14,26 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
+// List is a list that is printed as [] if it is empty, and never as null.
+type List[T any] []T
+
+// MarshalJSON implements json.Marshaler.
+func (l List[T]) MarshalJSON() ([]byte, error) {
+	if l == nil {
+		return []byte("[]"), nil
+	}
+	return json.Marshal([]T(l))
+}
+
+// Error is the error that ended a command, or its work on one account.
+type Error struct {
+	Account string `json:"account,omitempty"`
+	Error   string `json:"error"`
+	Hint    string `json:"hint,omitempty"`
+	Mail    string `json:"mail,omitempty"`
+	Exit    int    `json:"exit"`
+}
+
 // Summary is one finished account on stdout of `fetch --json`.
 type Summary struct {
 	Account     string   `json:"account"`
@@ -57,9 +77,9 @@ type Plan struct {
 
 // PlanFile is the file of `plan --save`.
 type PlanFile struct {
-	Version int              `json:"version"`
-	Saved   time.Time        `json:"saved"`
-	Plans   []plan.SavedPlan `json:"plans"`
+	Version int                  `json:"version"`
+	Saved   time.Time            `json:"saved"`
+	Plans   List[plan.SavedPlan] `json:"plans"`
 }
 
 // Status is one account on stdout of `status --json`.
@@ -108,21 +128,21 @@ type Token struct {
 
 // State is an account's state on stdout of `state show --json`.
 type State struct {
-	Account      string      `json:"account"`
-	ID           string      `json:"id"`
-	Entries      int         `json:"entries"`
-	LastListing  time.Time   `json:"last_listing,omitzero"`
-	LastLogin    time.Time   `json:"last_login,omitzero"`
-	Auth         string      `json:"auth,omitempty"`
-	Unlisted     int         `json:"unlisted"`
-	NoPipelining time.Time   `json:"no_pipelining_until,omitzero"`
-	NoCapa       time.Time   `json:"no_capa_until,omitzero"`
-	NoUTF8       time.Time   `json:"no_utf8_until,omitzero"`
-	NoBinding    time.Time   `json:"no_binding_until,omitzero"`
-	SmallHello   time.Time   `json:"small_hello_until,omitzero"`
-	Failures     []Failure   `json:"failures"`
-	Targets      []string    `json:"targets"`
-	Runs         []state.Run `json:"runs"`
+	Account      string          `json:"account"`
+	ID           string          `json:"id"`
+	Entries      int             `json:"entries"`
+	LastListing  time.Time       `json:"last_listing,omitzero"`
+	LastLogin    time.Time       `json:"last_login,omitzero"`
+	Auth         string          `json:"auth,omitempty"`
+	Unlisted     int             `json:"unlisted"`
+	NoPipelining time.Time       `json:"no_pipelining_until,omitzero"`
+	NoCapa       time.Time       `json:"no_capa_until,omitzero"`
+	NoUTF8       time.Time       `json:"no_utf8_until,omitzero"`
+	NoBinding    time.Time       `json:"no_binding_until,omitzero"`
+	SmallHello   time.Time       `json:"small_hello_until,omitzero"`
+	Failures     List[Failure]   `json:"failures"`
+	Targets      List[string]    `json:"targets"`
+	Runs         List[state.Run] `json:"runs"`
 }
 
 // Failure is one message that failed and is tried again.
@@ -171,20 +191,20 @@ type Purge struct {
 
 // Report is the report on stdout of `report --json`.
 type Report struct {
-	Account     string            `json:"account"`
-	ID          string            `json:"id"`
-	At          time.Time         `json:"at"`
-	Known       int               `json:"known"`
-	Delivered   int               `json:"delivered"`
-	Verified    int               `json:"verified"`
-	Quarantined int               `json:"set_aside"`
-	Incomplete  int               `json:"incomplete"`
-	Elsewhere   int               `json:"elsewhere"`
-	Deleted     int               `json:"deleted"`
-	Bytes       int64             `json:"bytes"`
-	Months      []proof.Month     `json:"months"`
-	Sizes       []proof.SizeClass `json:"sizes"`
-	Failed      int               `json:"failed"`
+	Account     string                `json:"account"`
+	ID          string                `json:"id"`
+	At          time.Time             `json:"at"`
+	Known       int                   `json:"known"`
+	Delivered   int                   `json:"delivered"`
+	Verified    int                   `json:"verified"`
+	Quarantined int                   `json:"set_aside"`
+	Incomplete  int                   `json:"incomplete"`
+	Elsewhere   int                   `json:"elsewhere"`
+	Deleted     int                   `json:"deleted"`
+	Bytes       int64                 `json:"bytes"`
+	Months      List[proof.Month]     `json:"months"`
+	Sizes       List[proof.SizeClass] `json:"sizes"`
+	Failed      int                   `json:"failed"`
 	// Accepted are those of verified with an altered copy that a person accepted. Delivered
 	// is the sum of verified and of missing to unverified.
 	Accepted    int               `json:"accepted"`
@@ -195,23 +215,23 @@ type Report struct {
 	NoReadBack  int               `json:"no_read_back"`
 	Unverified  int               `json:"unverified"`
 	Unconfirmed int               `json:"unconfirmed"` // deletions
-	NotIntact   []Finding         `json:"not_intact"`
+	NotIntact   List[Finding]     `json:"not_intact"`
 	Server      *proof.ServerSide `json:"server,omitempty"`
 	Safe        bool              `json:"safe"`
-	Reasons     []string          `json:"reasons"`
-	Notes       []string          `json:"notes"`
-	NotMoved    []string          `json:"not_moved"`
+	Reasons     List[string]      `json:"reasons"`
+	Notes       List[string]      `json:"notes"`
+	NotMoved    List[string]      `json:"not_moved"`
 }
 
 // Init is the result of `init --json`.
 type Init struct {
-	Account string   `json:"account"`
-	Config  string   `json:"config"`
-	Server  string   `json:"server"`
-	TLS     string   `json:"tls"`
-	User    string   `json:"user"`
-	Source  string   `json:"source"`
-	Deliver []string `json:"deliver"`
+	Account string       `json:"account"`
+	Config  string       `json:"config"`
+	Server  string       `json:"server"`
+	TLS     string       `json:"tls"`
+	User    string       `json:"user"`
+	Source  string       `json:"source"`
+	Deliver List[string] `json:"deliver"`
 }
 
 // Notice is one message to people: by a command, a webhook or a ping.
@@ -244,13 +264,13 @@ const (
 
 // Checked is an account whose configuration is fine.
 type Checked struct {
-	Account string   `json:"account"`
-	Deliver []string `json:"deliver"`
-	OK      bool     `json:"ok"`
-	Server  string   `json:"server"`
-	TLS     string   `json:"tls"`
-	Token   *Token   `json:"token,omitempty"`
-	User    string   `json:"user"`
+	Account string       `json:"account"`
+	Deliver List[string] `json:"deliver"`
+	OK      bool         `json:"ok"`
+	Server  string       `json:"server"`
+	TLS     string       `json:"tls"`
+	Token   *Token       `json:"token,omitempty"`
+	User    string       `json:"user"`
 }
 
 // TakenOver says how much of a seen-list was taken over.
@@ -261,12 +281,12 @@ type TakenOver struct {
 
 // Match compares a seen-list with the server.
 type Match struct {
-	Account string   `json:"account"`
-	Causes  []string `json:"causes"`
-	Known   int      `json:"known"`
-	Listed  int      `json:"listed"`
-	OK      bool     `json:"ok"`
-	Unknown int      `json:"unknown"`
+	Account string       `json:"account"`
+	Causes  List[string] `json:"causes"`
+	Known   int          `json:"known"`
+	Listed  int          `json:"listed"`
+	OK      bool         `json:"ok"`
+	Unknown int          `json:"unknown"`
 }
 
 // Logout is the end of a login.
