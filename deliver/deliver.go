@@ -76,6 +76,11 @@ type Resident interface {
 	Place() string
 }
 
+// Sweeper is implemented by a Deliverer whose killed runs leave staged files. Sweep
+// removes them, and nothing of a run under way. It is called once the intents of the
+// maildrop's earlier runs are settled, also in a run that delivers nothing.
+type Sweeper interface{ Sweep() }
+
 // Past is what the state knows of a target.
 type Past struct {
 	// Owner names the maildrop's state, of which nobody else has a run under

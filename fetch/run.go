@@ -104,6 +104,7 @@ func (r *run) work(ctx context.Context) error {
 	if err := r.Recover(ctx); err != nil {
 		return r.unrecovered(err)
 	}
+	r.Targets.Sweep()
 	r.Drop.Book.Poll = true
 	change, err := r.sessions(ctx)
 	if cerr := r.close(); err == nil {

@@ -6,6 +6,13 @@ import (
 	"strings"
 )
 
+// Sweep implements deliver.Sweeper.
+func (d *Deliverer) Sweep() {
+	if path, err := filepath.Abs(d.path); err == nil && d.path != "" {
+		d.sweep(filepath.Join(path, "tmp"))
+	}
+}
+
 // sweep removes what killed runs left in tmp/. Nothing depends on the sweep, so
 // what goes wrong is left for another time.
 //

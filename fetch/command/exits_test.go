@@ -61,7 +61,7 @@ func cmdInterrupt(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // awaitEvent returns a function that waits until the server has received the
-// command once more than now, or, for "file NAME", the file is there. Another process is watched: there is nothing to
+// command once more than now ("on NAME COMMAND": another server), or, for "file NAME", the file is there. Another process is watched: there is nothing to
 // wait on, so it is asked every few milliseconds.
 func awaitEvent(ts *testscript.TestScript, event string) func() {
 	if file, ok := strings.CutPrefix(event, "file "); ok {
@@ -77,7 +77,11 @@ func awaitEvent(ts *testscript.TestScript, event string) func() {
 			}
 		}
 	}
-	s := worldOf(ts).servers[""]
+	name := ""
+	if named, ok := strings.CutPrefix(event, "on "); ok {
+		name, event, _ = strings.Cut(named, " ")
+	}
+	s := worldOf(ts).servers[name]
 	before := s.Count(event)
 	return func() {
 		for deadline := time.Now().Add(patience); s.Count(event) == before; time.Sleep(5 * time.Millisecond) {

@@ -53,6 +53,21 @@ func (ts *Targets) IDs() []string {
 	return ids
 }
 
+// Sweep removes what killed runs left in the targets.
+func (ts *Targets) Sweep() {
+	sweep := func(t *Target) {
+		if s, ok := t.Deliverer.(deliver.Sweeper); ok {
+			s.Sweep()
+		}
+	}
+	for i := range ts.list {
+		sweep(&ts.list[i])
+	}
+	if ts.quarantine != nil {
+		sweep(ts.quarantine)
+	}
+}
+
 // Limit is the most messages in one transaction: the smallest bound of all
 // targets, and at most n.
 func (ts *Targets) Limit(n int) int {
