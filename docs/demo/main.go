@@ -50,7 +50,7 @@ func demo(binary string) error {
 		return err
 	}
 	fmt.Printf("  killed; %d messages are in the Maildir\n\n", len(delivered(dir)))
-	for _, args := range [][]string{{"plan", "--limit", "3"}, {"fetch"}, {"fetch"}, {"status"}} {
+	for _, args := range [][]string{{"plan"}, {"fetch"}, {"fetch"}, {"status"}} {
 		fmt.Println("$ mailhaul " + strings.Join(args, " "))
 		if err := run(binary, config, args...); err != nil {
 			return err
