@@ -1,18 +1,17 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
-	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // shown is an error that a person has seen.
@@ -36,8 +35,9 @@ type corrector struct {
 
 // correction is an answer of the menu and what it leads to.
 type correction struct {
-	text string
-	do   func(context.Context) error
+	text  string
+	fault advice.Fault // that it is likely the cure of
+	do    func(context.Context) error
 }
 
 // correct asks what to do about a draft that cannot stay as it is. Nil: it is to
@@ -64,40 +64,16 @@ func (c *corrector) correct(ctx context.Context, failed error) error {
 	}
 }
 
-// The answers that can be corrected, in their order.
-const (
-	theServer = iota
-	theUser
-	theTLS
-	theLogin
-	theTarget
-	theName
-)
-
+// answers are those that can be corrected.
 func (c *corrector) answers(failed error) []correction {
 	return []correction{
-		theServer: {fmt.Sprintf("change the server: %s, port %d", c.host, c.port), c.changeServer},
-		theUser:   {"change the user name: " + c.user, c.changeUser},
-		theTLS:    {"change TLS: " + c.way() + c.trust(), func(ctx context.Context) error { return c.changeTLS(ctx, failed) }},
-		theLogin:  {"change the login: " + c.wayIn(), c.changeLogin},
-		theTarget: {"change the target: " + targetNames(c.to), c.changeTarget},
-		theName:   {"change the name of the account: " + c.account, c.changeName},
+		{fmt.Sprintf("change the server: %s, port %d", c.host, c.port), advice.FaultServer, c.changeServer},
+		{"change the user name: " + c.user, advice.FaultUnknown, c.changeUser},
+		{"change TLS: " + c.way() + c.trust(), advice.FaultTLS, func(ctx context.Context) error { return c.changeTLS(ctx, failed) }},
+		{"change the login: " + c.wayIn(), advice.FaultLogin, c.changeLogin},
+		{"change the target: " + targetNames(c.to), advice.FaultTarget, c.changeTarget},
+		{"change the name of the account: " + c.account, advice.FaultUnknown, c.changeName},
 	}
-}
-
-// likely is the answer that a failure is likely about, or -1.
-func likely(failed error) int {
-	switch {
-	case errors.As(failed, new(*deliver.Error)):
-		return theTarget
-	case errors.As(failed, new(*pop3.TLSError)):
-		return theTLS
-	case errors.As(failed, new(*pop3.DialError)):
-		return theServer
-	case fetch.ExitOf(failed) == fetch.ExitAuth:
-		return theLogin
-	}
-	return -1
 }
 
 // corrections are the lines of the menu, the likeliest first.
@@ -105,19 +81,21 @@ func (c *corrector) corrections(failed error) []correction {
 	end := func(err error) func(context.Context) error { return func(context.Context) error { return err } }
 	list := c.answers(failed)
 	if errors.Is(failed, errNo) {
-		return append(list, correction{"stop, and write nothing", end(exit.Cancelled())})
+		return append(list, correction{"stop, and write nothing", 0, end(exit.Cancelled())})
 	}
-	menu := []correction{{"try again", end(nil)}}
-	switch n := likely(failed); {
-	case n == theLogin && c.secret.value != "":
-		menu = slices.Insert(menu, 0, correction{"try another password", c.changePassword})
+	menu := []correction{{"try again", 0, end(nil)}}
+	fault := advice.FaultOf(failed)
+	n := slices.IndexFunc(list, func(d correction) bool { return fault != advice.FaultUnknown && d.fault == fault })
+	switch {
+	case fault == advice.FaultLogin && c.secret.value != "":
+		menu = slices.Insert(menu, 0, correction{"try another password", fault, c.changePassword})
 	case n >= 0:
 		menu = slices.Insert(menu, 0, list[n])
 		list = slices.Delete(list, n, n+1)
 	}
 	return append(append(menu, list...),
-		correction{"write the configuration all the same", end(errAnyway)},
-		correction{"stop, and write nothing", end(exit.Printed(fetch.ExitOf(failed)))})
+		correction{"write the configuration all the same", 0, end(errAnyway)},
+		correction{"stop, and write nothing", 0, end(exit.Printed(fetch.ExitOf(failed)))})
 }
 
 func targetNames(list []config.Target) (names string) {
@@ -249,11 +227,7 @@ func (c *corrector) changeTrust(ctx context.Context, failed error) error {
 		}
 		c.caFile, c.pin = name, ""
 	case n == pin:
-		proposal := c.pin
-		if e, ok := errors.AsType[*pop3.TLSError](failed); ok && e.Cert != nil {
-			proposal = pop3.Pin(e.Cert)
-		}
-		text, err := c.Line(ctx, "Fingerprint (compare it with what the owner of the server says)", proposal, "")
+		text, err := c.Line(ctx, "Fingerprint (compare it with what the owner of the server says)", cmp.Or(advice.PinOf(failed), c.pin), "")
 		if err != nil {
 			return err
 		}
