@@ -372,26 +372,66 @@ func TestClosedProvider(t *testing.T) {
 	l.want(l.child("login", "lab", "--paste"), 77, "Yahoo registers no new clients", "https://login.yahoo.com/account/security")
 }
 
+// age makes the account's token one that was issued some time ago, and is valid for
+// some more.
+func (l *lab) age(since, valid time.Duration) {
+	l.t.Helper()
+	file := filepath.Join("state", "tokens", "lab.json")
+	data, err := os.ReadFile(l.path(file))
+	var v map[string]any
+	if err == nil {
+		err = json.Unmarshal(data, &v)
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	v["issued"], v["expiry"] = time.Now().Add(-since), time.Now().Add(valid)
+	if data, err = json.Marshal(v); err != nil {
+		l.t.Fatal(err)
+	}
+	l.write(file, data)
+}
+
+// TestCheckExpiredToken: check calls no expired token ok. With --connect it renews
+// it, or says why it cannot.
+func TestCheckExpiredToken(t *testing.T) {
+	for _, tt := range []struct {
+		refuse string
+		code   int
+		says   string
+	}{
+		{"", 0, "ok    token      valid until "},
+		{"temporarily_unavailable", 75, "FAIL  token      refresh: temporarily_unavailable"},
+		{"invalid_grant", 77, "FAIL  token      refresh: invalid_grant"},
+		{"invalid_client", 78, "FAIL  token      refresh: invalid_client"},
+	} {
+		t.Run(tt.refuse, func(t *testing.T) {
+			p := newAuthServer(t)
+			l, _ := oauthLab(t, p, pop3test.Options{})
+			l.want(l.login("--no-browser"), 0)
+			l.age(2*time.Hour, -time.Hour)
+			p.refusing(tt.refuse)
+			o := l.child("check")
+			l.want(o, 0)
+			if !strings.Contains(o.out, "the next run renews the token, which ended") {
+				t.Errorf("%s", o)
+			}
+			o = l.child("check", "--connect")
+			l.want(o, tt.code)
+			if !strings.Contains(o.out, tt.says) || tt.code != 0 && strings.Contains(o.out, "ok    token") {
+				t.Errorf("no %q: %s", tt.says, o)
+			}
+		})
+	}
+}
+
 // TestRunsRefreshAhead: a run may last, so it begins with a token that is good
 // for half an hour; one that is printed is used at once.
 func TestRunsRefreshAhead(t *testing.T) {
 	p := newAuthServer(t)
 	l, _ := oauthLab(t, p, pop3test.Options{})
 	l.want(l.login("--no-browser"), 0)
-	file := filepath.Join("state", "tokens", "lab.json")
-	data, err := os.ReadFile(l.path(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var v map[string]any
-	if err := json.Unmarshal(data, &v); err != nil {
-		t.Fatal(err)
-	}
-	v["issued"], v["expiry"] = time.Now().Add(-40*time.Minute), time.Now().Add(20*time.Minute)
-	if data, err = json.Marshal(v); err != nil {
-		t.Fatal(err)
-	}
-	l.write(file, data)
+	l.age(40*time.Minute, 20*time.Minute)
 	for _, tt := range []struct {
 		args      []string
 		refreshes int

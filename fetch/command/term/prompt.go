@@ -96,7 +96,7 @@ func edited(line string) string {
 // Password asks on the terminal; nothing is echoed.
 func (s Streams) Password(ctx context.Context, prompt string) (string, error) {
 	if s.In == nil || !IsTerminal(s.In) {
-		return "", exit.Config(advice.Give(errors.New("no password given, and no terminal to ask on"), advice.NoPassword))
+		return "", exit.NoLogin(advice.Give(errors.New("no password given, and no terminal to ask on"), advice.NoPassword))
 	}
 	password, err := ReadPassword(ctx, s.In, s.Err, prompt)
 	if exit.Stop(err, "") != nil {
