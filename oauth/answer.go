@@ -95,7 +95,7 @@ func member(name string, raw json.RawMessage) (any, bool) {
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64), true
 	case []any:
-		if name == "scope" {
+		if name == "scope" || name == "error" {
 			return joined(v)
 		}
 	}

@@ -27,6 +27,7 @@ func TestPlainAnswer(t *testing.T) {
 		"query":           {200, `access_token=a&expires_in=60`, `{"access_token":"a","expires_in":60}`},
 		"error object": {400, `{"error":{"code":400,"message":"no key","status":"INVALID"}}`,
 			`{"error":"INVALID","error_description":"no key"}`},
+		"error list":         {400, `{"error":["invalid_grant"],"error_description":["why"]}`, `{"error":"invalid_grant"}`},
 		"error with message": {401, `{"error":"x","message":"why"}`, `{"error":"x","error_description":"why","message":"why"}`},
 		"HTML":               {200, `<html>`, `null`},
 	} {
@@ -128,7 +129,8 @@ func TestParsePasted(t *testing.T) {
 	for _, text := range []string{
 		address, `"` + address + `"`, "<" + address + ">", "\x1b[200~" + address + "\x1b[201~", "http://127.0.0.1:5/?code=4%2F0A&amp;state=S",
 		"localhost:5/?code=4%2F0A&state=S", "http://127.0.0.1:5/#code=4%2F0A&state=S", "code=4/0A", "4/0A", "4/0A&scope=x", "4/0A&state=S",
-		" http://127.0.0.1:5/?co\nde=4%2F0A&state=S ",
+		" http://127.0.0.1:5/?co\nde=4%2F0A&state=S ", address + "#", address + "#_=_", address + ".", "[" + address + "](" + address + ")",
+		"URL: " + address, "code: 4/0A", "\ufeff" + address, "?code=4/0A&state=S", "http://127.0.0.1:5/cb?state=S&scope=a%20b&code=4/0A",
 	} {
 		if q, err := parsePasted(text, "S"); err != nil || q.Get("code") != "4/0A" {
 			t.Errorf("%q: %v, %v", text, q, err)

@@ -41,7 +41,11 @@ func undecorated(text string) string {
 	text = pasteMarks.ReplaceAllString(text, "")
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f || r == 0xa0 || r == 0x200b || r == 0xfeff }), "")
 	text = strings.Trim(text, "\"'`<>()[]{}“”„‘’‚«»‹›,;")
-	return strings.ReplaceAll(text, "&amp;", "&")
+	text, _, _ = strings.Cut(text, "](") // a link of Markdown has it twice
+	if strings.Contains(text, "://") {
+		text = strings.TrimRight(text, ".") // of the sentence around it
+	}
+	return strings.ReplaceAll(strings.TrimPrefix(text, "code:"), "&amp;", "&")
 }
 
 // pastedQuery is the query of an address (or its fragment, where some providers

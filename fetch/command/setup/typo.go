@@ -29,7 +29,7 @@ func (p *person) meant(ctx context.Context, address string) (string, error) {
 // nearDomain is the domain of a provider that one may be a typing error of: one
 // letter missing, added, replaced or swapped with the next; two in a long name,
 // and before an ending that no domain has. It is empty if there is none, or if
-// the domain is a provider's own.
+// the domain is a provider's own. Everything is near a name as short as q.com.
 func nearDomain(domain string) (near string) {
 	if provider.OfDomain(domain) != nil {
 		return ""
@@ -45,7 +45,7 @@ func nearDomain(domain string) (near string) {
 			}
 			for _, c := range candidates {
 				n := config.Distance(domain, c)
-				if n < least && (n == 1 || len(c) >= long || !exists) && provider.OfDomain(c) != nil {
+				if n < least && len(c) > 5 && (n == 1 || len(c) >= long || !exists) && provider.OfDomain(c) != nil {
 					near, least = c, n
 				}
 			}

@@ -10,7 +10,7 @@ func TestNearDomain(t *testing.T) {
 		"yahooo.com": "yahoo.com", "yaho.co.uk": "yahoo.co.uk", "icluod.com": "icloud.com", "wbe.de": "web.de",
 		"t-onlin.de": "t-online.de", "tonline.de": "t-online.de", "protonmial.con": "protonmail.com",
 		// Providers themselves, and others.
-		"gmail.com": "", "mail.com": "", "email.com": "", "hotmail.fr": "", "yahoo.co.uk": "", "gmx.net": "",
+		"gmail.com": "", "mail.com": "", "email.com": "", "hotmail.fr": "", "yahoo.co.uk": "", "gmx.net": "", "a.com": "", "in.nl": "",
 		"example.org": "", "mycompany.com": "", "gmail.example": "", "orange.es": "", "tiscali.de": "", "xn--bcher-kva.example": "",
 	} {
 		if got := nearDomain(domain); got != want {
