@@ -117,6 +117,8 @@ func (d *dedupe) byContent(ctx context.Context, in *intent) (string, error) {
 	same := &intent{Size: in.Size} // of the same size only: all with one Message-ID may be many
 	defer d.index.c.watch(ctx)()
 	if err := d.index.c.readCandidates(d.held, []*intent{same}); err != nil {
+		_ = d.index.Close()
+		d.index, d.held = nil, nil // the next look has a new session
 		return "", d.o.failed(err)
 	}
 	for _, e := range d.held.candidates(same) {
