@@ -278,7 +278,7 @@ func TestGoodWalk(t *testing.T) {
 			steps = append(steps, f[1])
 		}
 	}
-	want := "state target dns tcp greeting capa stls capa tls chain offered login capa stat list quit uidl"
+	want := "state target dns tcp greeting capa stls tls chain capa offered login capa stat list quit uidl"
 	if got := strings.Join(steps, " "); got != want {
 		t.Errorf("steps %s, want %s:\n%s", got, want, &out)
 	}
