@@ -115,11 +115,11 @@ func (b *Builder) Quarantine(id string) string {
 
 // Deliverer makes one configured target. It touches nothing yet.
 func (b *Builder) Deliverer(a *config.Account, t target.Target) (deliver.Deliverer, error) {
-	return t.Deliverer(b.site(a, t))
+	return t.Deliverer(b.Site(a, t))
 }
 
-// site is what a target of an account is built for.
-func (b *Builder) site(a *config.Account, t target.Target) target.Site {
+// Site is what a target of an account is built for.
+func (b *Builder) Site(a *config.Account, t target.Target) target.Site {
 	log := b.Log.With(slog.String("account", a.Name), slog.String("target", t.ID()))
 	return target.Site{Account: a, StateDir: b.StateDir, Syncer: b.syncer, Log: log,
 		Server: func(r *config.Remote) (*pop3.Server, error) { return b.targetServer(a, r) }}
@@ -195,6 +195,6 @@ func (b *Builder) ReadBack(accounts []*config.Account) func(context.Context, *fe
 		if i < 0 {
 			return nil, nil
 		}
-		return list[i].Copies(ctx, b.site(a, list[i]))
+		return list[i].Copies(ctx, b.Site(a, list[i]))
 	}
 }

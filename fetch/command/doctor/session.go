@@ -146,14 +146,14 @@ func (w *walk) onStep(step *string, said *announced, secured **tls.ConnectionSta
 		began, detail := time.Now().Add(-d), ""
 		switch name {
 		case "tls":
-			w.tellTLS(*secured, began)
+			w.tellTLS("", *secured, began)
 			return
 		case "capa":
 			detail = said.last()
 		}
 		w.ok(name, detail, began)
 		if name == "stls" {
-			w.tellTLS(*secured, began)
+			w.tellTLS("", *secured, began)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -17,6 +18,10 @@ import (
 // and written to, a relay is offered the recipients.
 func (w *walk) checkTargets(ctx context.Context) {
 	for _, t := range target.Of(w.a) {
+		if to, ok := t.(target.Walker); ok {
+			w.walkTarget(ctx, t, to)
+			continue
+		}
 		began := time.Now()
 		d, err := w.Builder.Deliverer(w.a, t)
 		if err == nil {
@@ -31,6 +36,28 @@ func (w *walk) checkTargets(ctx context.Context) {
 		for _, e := range parts(err) {
 			w.targetRefused(t.ID(), e, began)
 		}
+	}
+}
+
+// walkTarget reports the steps of the way to a mailbox.
+func (w *walk) walkTarget(ctx context.Context, t target.Target, to target.Walker) {
+	const whose = "target "
+	ctx, cancel := context.WithTimeout(ctx, targetTimeout)
+	defer cancel()
+	began, told := time.Now(), false
+	err := to.Walk(ctx, w.Builder.Site(w.a, t), func(cs *tls.ConnectionState) { w.tellTLS(whose, cs, began) }, func(s target.Step) {
+		if s.Err == nil {
+			w.ok(whose+s.Name, s.Detail, time.Now().Add(-s.Took))
+			return
+		}
+		told = true
+		w.fail(whose+s.Name, fmt.Errorf("%s: %w", t.ID(), s.Err), time.Now().Add(-s.Took))
+	})
+	switch {
+	case err != nil && !told:
+		w.fail("target", fmt.Errorf("%s: %w", t.ID(), err), began)
+	case err == nil:
+		w.ok("target", t.ID(), began)
 	}
 }
 

@@ -32,17 +32,18 @@ func watched(cfg *tls.Config, secured **tls.ConnectionState) *tls.Config {
 	return cfg
 }
 
-func (w *walk) tellTLS(cs *tls.ConnectionState, began time.Time) {
+// tellTLS reports what TLS has agreed on; whose is "target " or empty.
+func (w *walk) tellTLS(whose string, cs *tls.ConnectionState, began time.Time) {
 	cert := cs.PeerCertificates[0]
 	left := int(time.Until(cert.NotAfter).Hours() / 24)
 	detail := fmt.Sprintf("%s, %s, for %s, by %s, %d days left, %s", tls.VersionName(cs.Version), tls.CipherSuiteName(cs.CipherSuite),
 		strings.Join(cert.DNSNames, " "), cert.Issuer, left, pop3.Pin(cert))
 	if left < soonExpired {
-		w.warn("tls", detail, "the certificate ends soon; its owner has to renew it", began)
+		w.warn(whose+"tls", detail, "the certificate ends soon; its owner has to renew it", began)
 	} else {
-		w.ok("tls", detail, began)
+		w.ok(whose+"tls", detail, began)
 	}
-	w.ok("chain", chain(cs), began)
+	w.ok(whose+"chain", chain(cs), began)
 }
 
 // chain names each certificate and who made it: as it was verified, or, where a

@@ -128,11 +128,14 @@ func (m *imapTarget) options(s Site) (imap.Options, error) {
 	o.Host, o.Port, o.Timeout, o.Secure = server.Host, server.Port, server.Idle, server.Insecure
 	o.Logger, o.Trace = s.Log, server.Trace
 	o.Connect = func(ctx context.Context) (net.Conn, *tls.ConnectionState, error) {
-		conn, err := pop3.Connect(ctx, server)
-		if err != nil || server.Security != pop3.ImplicitTLS {
-			return conn, nil, err
+		conn, state, err := connect(ctx, server)
+		var unanswered *pop3.TLSError
+		if errors.As(err, &unanswered) && unanswered.Unanswered { // as a session with a POP3 server does
+			small := *server
+			small.SmallHello = true
+			return connect(ctx, &small)
 		}
-		return handshake(ctx, conn, server)
+		return conn, state, err
 	}
 	if server.Security == pop3.STLS {
 		o.StartTLS = func(ctx context.Context, conn net.Conn) (net.Conn, *tls.ConnectionState, error) {
@@ -145,6 +148,37 @@ func (m *imapTarget) options(s Site) (imap.Options, error) {
 		}
 	}
 	return o, nil
+}
+
+// Walk implements Walker.
+func (m *imapTarget) Walk(ctx context.Context, s Site, secured func(*tls.ConnectionState), step func(Step)) error {
+	o, err := m.options(s)
+	if err != nil {
+		return err
+	}
+	tell := func(conn net.Conn, state *tls.ConnectionState, err error) (net.Conn, *tls.ConnectionState, error) {
+		if state != nil {
+			secured(state)
+		}
+		return conn, state, err
+	}
+	connect, startTLS := o.Connect, o.StartTLS
+	o.Connect = func(ctx context.Context) (net.Conn, *tls.ConnectionState, error) { return tell(connect(ctx)) }
+	if startTLS != nil {
+		o.StartTLS = func(ctx context.Context, conn net.Conn) (net.Conn, *tls.ConnectionState, error) {
+			return tell(startTLS(ctx, conn))
+		}
+	}
+	return imap.Probe(ctx, o, step)
+}
+
+// connect opens a connection, with TLS if that begins with it.
+func connect(ctx context.Context, server *pop3.Server) (net.Conn, *tls.ConnectionState, error) {
+	conn, err := pop3.Connect(ctx, server)
+	if err != nil || server.Security != pop3.ImplicitTLS {
+		return conn, nil, err
+	}
+	return handshake(ctx, conn, server)
 }
 
 // handshake puts TLS on a connection, or closes it.

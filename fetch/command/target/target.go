@@ -7,6 +7,7 @@ package target
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/deliver/imap"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/proof"
@@ -35,6 +37,15 @@ type Target interface {
 
 // Remoter is implemented by a Target on a server that one logs in to.
 type Remoter interface{ Remote() *config.Remote }
+
+// Walker is implemented by a Target whose way can be walked step by step, and
+// nothing changes by that. Secured gets what TLS has agreed on.
+type Walker interface {
+	Walk(ctx context.Context, s Site, secured func(*tls.ConnectionState), step func(Step)) error
+}
+
+// Step is one step of a Walker.
+type Step = imap.Step
 
 // Site is what a target is built for.
 type Site struct {

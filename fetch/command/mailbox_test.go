@@ -1,0 +1,124 @@
+//go:build unix
+
+package command
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test/realtest"
+)
+
+// TestMailboxRefused: each fault of the target's side ends with its status, says which
+// of the two servers is meant, and delivers and deletes nothing.
+func TestMailboxRefused(t *testing.T) {
+	t.Parallel()
+	to := realtest.DovecotIMAP(t, "")
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // its backlog takes connections that nobody answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	good := "user: alice, password: " + realtest.Password
+	secure := good + ", server: " + to.TLSAddr + ", ca_file: " + to.CA
+	for name, c := range map[string]struct {
+		keys string
+		code int
+		says []string
+	}{
+		"wrong password":    {"user: alice, password: wrong, server: " + to.TLSAddr + ", ca_file: " + to.CA, 77, []string{"refused user or password"}},
+		"unknown authority": {good + ", server: " + to.TLSAddr, 77, []string{"ca_file of the target"}},
+		"wrong name":        {secure + ", server_name: mail.example.org", 77, []string{"server_name of the target"}},
+		"other pin":         {good + ", server: " + to.TLSAddr + ", pin: sha256/" + strings.Repeat("A", 43) + "=", 77, []string{"pin of the target"}},
+		"no TLS there":      {good + ", server: " + to.Addr, 75, []string{"STARTTLS on port 143"}},
+		"nobody there":      {good + ", server: " + closedAddr(t), 75, []string{"nothing listens on that port"}},
+		"silent":            {good + ", server: " + silent.Addr().String() + ", tls: none, timeout: 1s", 75, []string{"did not answer in time"}},
+		"mailbox name":      {secure + ", mailbox: " + strings.Repeat("x", 300), 73, []string{"`mailbox` of the target"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			drop := dropOf(letters(2))
+			o := pop3test.Options{Security: pop3test.Plain}
+			l := newLab(t)
+			l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, drop, o), o), "user: alice", "password: "+password, "keep: none",
+				"deliver:\n  - imap: {"+c.keys+"}"))))
+			commands := [][]string{{"fetch"}, {"check", "--connect"}}
+			if c.code == 73 { // only CREATE shows it, which a check leaves out
+				commands = commands[:1]
+			}
+			for _, command := range commands {
+				out := l.run(command...)
+				l.want(out, c.code)
+				text := strings.Join(strings.Fields(out.out+out.err), " ")
+				for _, says := range append(c.says, "This is the mailbox that the mail goes to, not the one that it comes from.") {
+					if !strings.Contains(text, says) {
+						t.Errorf("%v does not say %q: %v", command, says, out)
+					}
+				}
+			}
+			if drop.Len() != 2 {
+				t.Errorf("%d left on the server", drop.Len())
+			}
+		})
+	}
+}
+
+func closedAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// TestMailboxOneShot: without a configuration, both passwords come from the
+// environment, and STARTTLS is required where it is meant.
+func TestMailboxOneShot(t *testing.T) {
+	to := realtest.DovecotIMAP(t, "")
+	drop := dropOf(letters(2))
+	o := pop3test.Options{Security: pop3test.Plain}
+	from := "pop3+plain://alice@" + serve(t, drop, o).Addr()
+	t.Setenv("MAILHAUL_PASSWORD", password)
+	t.Setenv("SSL_CERT_FILE", to.CA)
+	l := newLab(t)
+	l.write("config.yaml", nil)
+	o1 := l.run("fetch", "--from", from, "--to", "imaps://alice@"+to.TLSAddr+"/Old%20mail/2019")
+	l.want(o1, 77)
+	if !strings.Contains(o1.err, "MAILHAUL_TO_PASSWORD or use --to-password-command") {
+		t.Error(o1)
+	}
+	t.Setenv("MAILHAUL_TO_PASSWORD", realtest.Password)
+	l.want(l.run("fetch", "--from", from, "--to", "imaps://alice@"+to.TLSAddr+"/Old%20mail/2019"), 0)
+	l.want(l.run("fetch", "--all", "--from", from, "--to", "imap://alice@"+to.Addr+"/Secure"), 0)
+	l.want(l.run("fetch", "--all", "--from", from, "--to", "imap+plain://alice@"+to.Addr, "--to-password-command", "echo "+realtest.Password), 0)
+	for _, mailbox := range []string{"INBOX", "Old mail/2019", "Secure"} {
+		if n := len(to.Kept(mailbox)); n != 2 {
+			t.Errorf("%d messages in %s", n, mailbox)
+		}
+	}
+}
+
+// TestMailboxChecked: the steps of check --connect, which makes no mailbox.
+func TestMailboxChecked(t *testing.T) {
+	t.Parallel()
+	to := realtest.DovecotIMAP(t, "mail_plugins = $mail_plugins quota\nprotocol imap {\n mail_plugins = $mail_plugins quota imap_quota\n}\nplugin {\n quota = maildir:User quota\n quota_rule = *:storage=10M\n}\n")
+	o := pop3test.Options{Security: pop3test.Plain}
+	l := newLab(t)
+	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, dropOf(letters(2)), o), o), "user: alice", "password: "+password,
+		"deliver:\n  - imap: {user: alice, password: "+realtest.Password+", server: "+to.TLSAddr+", ca_file: "+to.CA+"}\n"+
+			"  - imap: {user: alice, password: "+realtest.Password+", server: "+to.TLSAddr+", ca_file: "+to.CA+", mailbox: New}"))))
+	out := l.run("check", "--connect")
+	l.want(out, 0)
+	for _, says := range []string{"target tls", "TLS 1.3", "target login", "MULTIAPPEND", "target mailbox INBOX exists", "target quota", "10240 KiB",
+		"New does not exist: it will be created", "target chain"} {
+		if !strings.Contains(strings.Join(strings.Fields(out.out), " "), says) {
+			t.Errorf("no %q in %s", says, out.out)
+		}
+	}
+	if strings.Contains(l.run("check", "--connect").out, "INBOX.New exists") {
+		t.Error("check --connect made the mailbox")
+	}
+}
