@@ -34,6 +34,7 @@ func initCommand() *cli.Command {
 			&cli.StringFlag{Name: "user", Usage: "log in as `NAME`, if it is not the name that was found"},
 			&cli.StringFlag{Name: "ca-file", Usage: "trust the certificates in `FILE` instead of the system's, also for the look-up", TakesFile: true},
 			&cli.StringSliceFlag{Name: "to", Usage: "deliver to `TARGET`, as fetch --to does; a path alone is a Maildir"},
+			&cli.StringFlag{Name: "to-password-command", Usage: "run `COMMAND`, whose first line of output is the password for --to imaps://"},
 			&cli.StringFlag{Name: "password-command", Usage: "run `COMMAND`, whose first line of output is the password"},
 			&cli.StringFlag{Name: "password-file", Usage: "keep the password in `FILE`", TakesFile: true},
 			&cli.BoolFlag{Name: "keyring", Usage: "keep the password in the system's keyring"},
@@ -79,6 +80,7 @@ func setupOptions(e *call, c *cli.Context) (*setup.Options, error) {
 	o := &setup.Options{
 		Address: c.String("address"), Account: c.String("account"), Server: c.String("server"), TLS: c.String("tls"), User: c.String("user"),
 		CAFile: c.String("ca-file"), To: c.StringSlice("to"),
+		ToPassword: os.Getenv("MAILHAUL_TO_PASSWORD"), ToPasswordCommand: c.String("to-password-command"),
 		Password: os.Getenv("MAILHAUL_PASSWORD"), PasswordCommand: c.String("password-command"), PasswordFile: c.String("password-file"),
 		ClientID: c.String("client-id"), ClientSecretFile: c.String("client-secret-file"), ISPDB: c.String("ispdb"),
 		Keyring: c.Bool("keyring"), Offline: c.Bool("offline"), NoConnect: c.Bool("no-connect"), AskNothing: c.Bool("yes"),

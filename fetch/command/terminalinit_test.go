@@ -91,7 +91,7 @@ func TestInitCorrects(t *testing.T) {
 	wantNothing(t, term)
 	choose("n", "Number [1]:", "5") // the target
 	screen = term.awaitChoice("Where should the mail go?")
-	term.enter("2")
+	term.enter("3")
 	term.await("Target:")
 	term.enter("file")
 	term.await("Target:")

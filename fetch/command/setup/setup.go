@@ -28,6 +28,7 @@ type Options struct {
 	CAFile                                  string // absolute
 	To                                      []string
 	Password, PasswordCommand, PasswordFile string
+	ToPassword, ToPasswordCommand           string // of the mailbox that is the target
 	ClientID, ClientSecretFile, ISPDB       string
 	Keyring, Offline, NoConnect, AskNothing bool
 	Way                                     oauth.LoginOptions

@@ -16,30 +16,50 @@ import (
 // targets asks where the mail should go; what is on this machine is
 // proposed.
 func (s *person) targets(ctx context.Context, account string) ([]config.Target, error) {
+	forms, err := s.forms(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	list, err := parseTargets(forms)
+	if err != nil {
+		return nil, err
+	}
+	return s.withSecrets(ctx, account, list)
+}
+
+// forms are the targets as --to takes them.
+func (s *person) forms(ctx context.Context, account string) ([]string, error) {
 	if list := s.o.To; len(list) > 0 {
-		return parseTargets(list)
+		return list, nil
 	}
 	proposals := s.proposals(ctx, account)
-	list := append(proposals, "somewhere else")
+	list := append(slices.Clip(proposals), "another mailbox (IMAP)", "somewhere else")
 	if s.Mute {
-		return parseTargets(proposals[:1])
+		return proposals[:1], nil
 	}
 	n, err := s.Choose(ctx, "Where should the mail go?", list)
 	if err != nil {
 		return nil, err
 	}
 	if n < len(proposals) {
-		return parseTargets(proposals[n : n+1])
+		return proposals[n : n+1], nil
 	}
-	s.say("The path of a Maildir, or %s", target.Rows().Forms())
+	other := n > len(proposals)
+	if other {
+		s.say("The path of a Maildir, or %s", target.Rows().Forms())
+	}
 	for {
-		form, err := s.Line(ctx, "Target", "", "--to")
+		var form string
+		if other {
+			form, err = s.Line(ctx, "Target", "", "--to")
+		} else {
+			form, err = s.askMailbox(ctx)
+		}
 		if err != nil {
 			return nil, err
 		}
-		to, err := parseTargets([]string{form})
-		if err == nil {
-			return to, nil
+		if _, err = parseTargets([]string{form}); err == nil {
+			return []string{form}, nil
 		}
 		s.say("%s", term.Printable(err.Error()))
 	}

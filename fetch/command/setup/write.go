@@ -28,19 +28,10 @@ type draft struct {
 	pin     string
 }
 
-// block is the account as it will stand in the configuration.
-func (s *draft) block() string { return s.blockWith(s.secret.place) }
-
-// unsettled is the block as long as the password is kept nowhere: a configuration
-// may name only files that exist.
-func (s *draft) unsettled() string {
-	if s.secret.keep != nil {
-		return s.blockWith(nil)
-	}
-	return s.block()
-}
-
-func (s *draft) blockWith(password config.Map) string {
+// block is the account as it will stand in the configuration. If it is not settled,
+// passwords are kept nowhere yet: a configuration may name only files that exist.
+func (s *draft) block(settled bool) string {
+	password := s.secret.where(settled)
 	m := config.Pair("server", s.server.name())
 	if s.tls != "implicit" {
 		m = m.And("tls", config.Word(s.tls))
@@ -66,7 +57,7 @@ func (s *draft) blockWith(password config.Map) string {
 	m = append(m, config.Entry{Key: "keep", Value: config.Word("all"), Comment: "nothing is deleted from the server; none: what is delivered is"})
 	var targets []config.Map
 	for _, t := range s.to {
-		targets = append(targets, target.Entry(t))
+		targets = append(targets, entry(t, settled))
 	}
 	return string(config.Encode(config.Pair(s.account, m.And("deliver", targets)), 1))
 }
@@ -91,13 +82,18 @@ accounts:
 // parsed reads the text of this run as a configuration, and returns its
 // account.
 func (s *draft) parsed(o *Options) (*config.Account, error) {
-	conf, err := config.Parse(o.Path, []byte(newFile(s.unsettled())), o.Config)
+	conf, err := config.Parse(o.Path, []byte(newFile(s.block(false))), o.Config)
 	if err != nil {
 		return nil, exit.Config(err)
 	}
 	a := conf.Accounts[0]
 	if s.secret.value != "" {
 		a.Password = config.PlainSecret(s.secret.value)
+	}
+	for i, t := range s.to {
+		if m, ok := t.(*mailbox); ok && m.secret.value != "" {
+			a.Deliver[i].(target.Remoter).Remote().Password = config.PlainSecret(m.secret.value)
+		}
 	}
 	return a, nil
 }
@@ -114,17 +110,18 @@ func (s *writer) write(ctx context.Context) (bool, error) {
 	if _, err := s.parsed(s.o); err != nil {
 		return false, err
 	}
-	text := newFile(s.block())
+	text := newFile(s.block(true))
 	if s.o.Old != nil {
 		var err error
 		if text, err = s.appended(); err != nil && (s.Mute || s.out.Quiet) {
 			return false, s.byHand(err)
 		} else if err != nil {
-			s.say("\n%s\nAdd this under accounts: in %s by hand:\n\n%s", term.Printable(err.Error()), s.o.Path, s.block())
-			return s.keepSecret()
+			s.say("\n%s\nAdd this under accounts: in %s by hand:\n\n%s", term.Printable(err.Error()), s.o.Path, s.block(true))
+			err = s.keepSecrets()
+			return err == nil, err
 		}
 	}
-	s.say("\n%s", s.block())
+	s.say("\n%s", s.block(true))
 	switch ok, err := s.Yes(ctx, "Write this to "+s.o.Path+"?"); {
 	case err != nil:
 		return false, err
@@ -133,12 +130,12 @@ func (s *writer) write(ctx context.Context) (bool, error) {
 	case ctx.Err() != nil:
 		return false, context.Cause(ctx)
 	}
-	if ok, err := s.keepSecret(); err != nil {
-		return ok, err
+	if err := s.keepSecrets(); err != nil {
+		return false, err
 	}
 	if err := s.put(text); err != nil {
-		if s.secret.undo != nil && s.secret.keep != nil {
-			s.secret.undo()
+		for _, p := range s.plans() {
+			p.forget()
 		}
 		return false, CannotWrite(err, advice.OtherConfig)
 	}
@@ -149,18 +146,8 @@ func (s *writer) write(ctx context.Context) (bool, error) {
 // byHand is for who is not there to add the account: nothing is kept, not the
 // password either, and that is a failure.
 func (s *writer) byHand(why error) error {
-	fmt.Fprintf(s.out.Err, "%s\n", s.block())
+	fmt.Fprintf(s.out.Err, "%s\n", s.block(true))
 	return CannotWrite(errors.New(why.Error()), advice.ByHand(s.o.Path, s.secret.keep != nil)) // not a mistake in the configuration
-}
-
-func (s *writer) keepSecret() (bool, error) {
-	if s.secret.keep == nil {
-		return true, nil
-	}
-	if err := s.secret.keep(); err != nil {
-		return false, exit.CannotWrite(err)
-	}
-	return true, nil
 }
 
 // appended is the old configuration with the account at its end. It is taken
@@ -171,7 +158,7 @@ func (s *writer) appended() (string, error) {
 		return "", err
 	}
 	before := strings.TrimRight(string(old), "\n") + "\n\n"
-	conf, err := config.Parse(s.o.Path, []byte(before+s.unsettled()), s.o.Config)
+	conf, err := config.Parse(s.o.Path, []byte(before+s.block(false)), s.o.Config)
 	if err != nil {
 		return "", fmt.Errorf("the account cannot be added at the end: %w", err)
 	}
@@ -184,7 +171,7 @@ func (s *writer) appended() (string, error) {
 	if !slices.Equal(names(conf), append(names(s.o.Old), s.account)) {
 		return "", errors.New("the file does not end with its accounts")
 	}
-	return before + s.block(), nil
+	return before + s.block(true), nil
 }
 
 // put writes the configuration in one step: a crash leaves the old one or the

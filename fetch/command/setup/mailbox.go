@@ -1,0 +1,110 @@
+package setup
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
+	"github.com/mailhaul/mailhaul/fetch/config"
+)
+
+// mailbox is a target on a server with a login, and where its password is kept.
+type mailbox struct {
+	target.Target
+	remote *config.Remote
+	secret *secretPlan
+}
+
+// askMailbox asks for a mailbox as --to takes it.
+func (s *person) askMailbox(ctx context.Context) (form string, err error) {
+	parts := []struct{ question, proposal string }{{"IMAP server (host or host:port)", ""}, {"User name there", ""}, {"Mailbox", "INBOX"}}
+	answers := make([]string, len(parts))
+	for i, p := range parts {
+		if answers[i], err = s.Line(ctx, p.question, p.proposal, "--to"); err != nil {
+			return "", err
+		}
+	}
+	path := (&url.URL{Path: answers[2]}).EscapedPath()
+	return "imaps://" + strings.ReplaceAll(url.QueryEscape(answers[1]), "+", "%20") + "@" + answers[0] + "/" + path, nil
+}
+
+// withSecrets settles where the passwords of targets are kept. Who answers no
+// questions and gives none is asked for it at each run.
+func (s *person) withSecrets(ctx context.Context, account string, list []config.Target) ([]config.Target, error) {
+	for i, t := range list {
+		r, ok := t.(target.Remoter)
+		if !ok {
+			continue
+		}
+		o := *s.o
+		o.PasswordFile, o.Keyring, o.PasswordCommand, o.Password = "", false, o.ToPasswordCommand, o.ToPassword
+		l := &loginStage{person: &person{s.Dialogue, s.out, &o}, server: &server{host: r.Remote().Server.Host, user: r.Remote().User}, account: account + "-target"}
+		if !s.Mute || l.passwordGiven() {
+			s.say("The password of %s at %s, where the mail goes:", term.Printable(l.user), term.Printable(l.host))
+			if err := l.askPassword(ctx); err != nil {
+				return nil, err
+			}
+		}
+		list[i] = &mailbox{t.(target.Target), r.Remote(), &l.secret}
+	}
+	return list, nil
+}
+
+// where is the key of the password in the configuration; nil: none. A file that is
+// yet to be made may not be named in one that is read.
+func (p *secretPlan) where(settled bool) config.Map {
+	if !settled && p.keep != nil {
+		return nil
+	}
+	return p.place
+}
+
+// plans are those for the passwords of the account and of its targets.
+func (s *draft) plans() []*secretPlan {
+	list := []*secretPlan{&s.secret}
+	for _, t := range s.to {
+		if m, ok := t.(*mailbox); ok {
+			list = append(list, m.secret)
+		}
+	}
+	return list
+}
+
+// keepSecrets keeps all passwords, or none.
+func (s *draft) keepSecrets() error {
+	for i, p := range s.plans() {
+		if p.keep == nil {
+			continue
+		}
+		if err := p.keep(); err != nil {
+			for _, before := range s.plans()[:i] {
+				before.forget()
+			}
+			return exit.CannotWrite(err)
+		}
+	}
+	return nil
+}
+
+// forget takes back what keep did.
+func (p *secretPlan) forget() {
+	if p.keep != nil && p.undo != nil {
+		p.undo()
+	}
+}
+
+// entry is a target as it will stand in the configuration.
+func entry(t config.Target, settled bool) config.Map {
+	m, ok := t.(*mailbox)
+	if !ok {
+		return target.Entry(t)
+	}
+	v := m.Value().(config.Map)
+	if place := m.secret.where(settled); place != nil {
+		v = v.And("password", place)
+	}
+	return config.Pair(m.Kind(), v)
+}
