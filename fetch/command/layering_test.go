@@ -44,7 +44,7 @@ var layers = map[string][]string{
 	"fetch/command/jsonline": {"fetch", "fetch/plan", "fetch/proof", "state"},
 	"fetch/command/route":    {"deliver/process", "fetch/config", "fetch/pop3", "fetch/command/advice", "fetch/command/exit", "fetch/command/hook"},
 
-	"fetch/proof":         {"fetch", "fetch/session", "fetch/ledger", "fetch/plan", "fetch/header", "deliver/fault", "state"},
+	"fetch/proof":         {"fetch", "fetch/session", "fetch/ledger", "fetch/plan", "fetch/header", "deliver", "deliver/fault", "state"},
 	"fetch":               {"fetch/session", "fetch/commit", "fetch/ledger", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "deliver", "deliver/fault", "state"},
 	"fetch/session":       {"fetch/commit", "fetch/ledger", "fetch/plan", "fetch/header", "fetch/pop3", "deliver", "deliver/fault", "state"},
 	"fetch/commit":        {"fetch/ledger", "fetch/plan", "fetch/header", "deliver", "deliver/fault", "state"},

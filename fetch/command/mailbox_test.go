@@ -3,7 +3,11 @@
 package command
 
 import (
+	"bytes"
 	"net"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,5 +124,59 @@ func TestMailboxChecked(t *testing.T) {
 	}
 	if strings.Contains(l.run("check", "--connect").out, "INBOX.New exists") {
 		t.Error("check --connect made the mailbox")
+	}
+}
+
+// TestMailboxReadBack: what verify finds there: all intact, also in another mailbox; one
+// altered, one missing; and nothing at all while the login is refused, which is said once
+// and deletes nothing.
+func TestMailboxReadBack(t *testing.T) {
+	t.Parallel()
+	to := realtest.DovecotIMAP(t, "")
+	drop := dropOf(letters(4))
+	o := pop3test.Options{Security: pop3test.Plain}
+	l := newLab(t)
+	from := append(l.to(serve(t, drop, o), o), "user: alice", "password: "+password)
+	configure := func(secret string) {
+		l.write("config.yaml", []byte(accountYAML("lab", append(slices.Clone(from),
+			"deliver:\n  - imap: {user: alice, password: "+secret+", server: "+to.TLSAddr+", ca_file: "+to.CA+"}"))))
+	}
+	configure("wrong")
+	l.want(l.run("fetch"), 77)
+	configure(realtest.Password)
+	l.want(l.run("fetch"), 0)
+
+	configure("wrong")
+	for _, command := range [][]string{{"verify"}, {"purge", "--yes", "lab"}} {
+		out := l.run(command...)
+		l.want(out, 77)
+		if n := strings.Count(out.out+out.err, "Authentication failed"); n != 1 || drop.Len() != 4 {
+			t.Errorf("%v says it %d times, %d left: %v", command, n, drop.Len(), out)
+		}
+	}
+	configure(realtest.Password)
+	l.want(l.run("verify"), 0)
+
+	names, _ := filepath.Glob(filepath.Join(to.Dir, "new", "*"))
+	if len(names) != 4 {
+		t.Fatalf("%d files", len(names))
+	}
+	text, err := os.ReadFile(names[1])
+	if err == nil {
+		err = os.WriteFile(names[1], bytes.Replace(text, []byte("number"), []byte("NUMBER"), 1), 0o600)
+	}
+	if err == nil {
+		err = os.Remove(names[2])
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := l.run("verify")
+	l.want(out, 65)
+	if !strings.Contains(out.out, "2 verified") || !strings.Contains(out.out, "1 missing") {
+		t.Error(out)
+	}
+	if r := l.report(); r.Safe {
+		t.Errorf("%+v", r)
 	}
 }

@@ -1,9 +1,11 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/urfave/cli/v2"
 
@@ -81,7 +83,10 @@ func tellCheck(e *call, account string) func(proof.Check) {
 			_ = jsonline.Write(e.out.Out, row)
 			return
 		}
-		if c.Finding == proof.TargetGone {
+		switch {
+		case c.Finding == proof.TargetGone && !errors.Is(c.Err, fs.ErrNotExist): // the end says why
+			return
+		case c.Finding == proof.TargetGone:
 			fmt.Fprintf(e.out.Out, "%s: %s is gone: is its volume mounted?\n", term.Printable(account), term.Printable(c.Target))
 			return
 		}
@@ -96,16 +101,16 @@ func verifyCopies(e *call, c *cli.Context, p *proof.Prover, a *fetch.Account) (b
 		return false, err
 	}
 	if e.out.JSON {
-		return rep.OK(), jsonline.Write(e.out.Out, jsonline.Verified{Account: a.Name, Messages: rep.Messages,
+		return rep.OK(), cmp.Or(rep.Away, jsonline.Write(e.out.Out, jsonline.Verified{Account: a.Name, Messages: rep.Messages,
 			Verified: rep.Verified, Missing: rep.Counts[proof.Missing], Altered: rep.Counts[proof.Altered],
 			Unreadable: rep.Counts[proof.Unreadable], NoReadBack: rep.Counts[proof.NoReadBack], NotChecked: rep.Counts[proof.TargetGone],
-			Accepted: rep.Counts[proof.Accepted]})
+			Accepted: rep.Counts[proof.Accepted]}))
 	}
 	if !e.out.Quiet || !rep.OK() {
 		writeVerify(e.out.Out, a.Name, &rep)
 	}
 	damagedError(e, a.Name, &rep, nothingDeleted)
-	return rep.OK(), nil
+	return rep.OK(), rep.Away
 }
 
 // damagedError says what to do about copies that are not as they were delivered.
@@ -113,7 +118,7 @@ func damagedError(e *call, account string, rep *proof.VerifyReport, mail string)
 	if rep.OK() || e.out.JSON {
 		return
 	}
-	if n := rep.Counts[proof.TargetGone]; n > 0 {
+	if n := rep.Counts[proof.TargetGone]; n > 0 && rep.Away == nil {
 		term.Failure(e.out.Err, account, fmt.Errorf("%s not checked, as the target is gone", term.Plural(n, "copy")),
 			[]string{"mount its volume and verify again"}, mail)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -74,6 +75,13 @@ func (h *held) entries(fits func(*state.Entry) bool) (out []state.Entry, err err
 	return out, err
 }
 
+// isAway reports whether err says that a target, which is a server, cannot be looked at
+// now: what it holds is not known, and asking again for each message would help nobody.
+func isAway(err error) bool {
+	var e *deliver.Error
+	return errors.As(err, &e) && (e.Class == deliver.Unavailable || e.Class == deliver.Denied)
+}
+
 // heldBy is the target that has an outcome's copy.
 func (h *held) heldBy(o state.Outcome) string {
 	if o.Status == state.Quarantined && h.Account.Quarantine != nil {
@@ -94,7 +102,7 @@ func (h *held) copies(ctx context.Context, target string) (Copies, error) {
 	if err != nil {
 		err = fmt.Errorf("%s: %w", target, err)
 	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
+	if err == nil || errors.Is(err, fs.ErrNotExist) || isAway(err) {
 		h.readers[target] = reader{c, err}
 	}
 	return c, err

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -92,7 +93,7 @@ func (h *held) purgeable(ctx context.Context, older time.Duration, rep *PurgeRep
 	for i := range good {
 		deletable[good[i].Key] = true
 	}
-	return deletable, err
+	return deletable, cmp.Or(err, rep.Verify.Away)
 }
 
 // mayBeOther reports whether what is listed with the key of an entry may be

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -84,6 +85,8 @@ type VerifyReport struct {
 	// Gone is the number of copies in each target that is not there, for example
 	// because its volume is not mounted.
 	Gone map[string]int
+	// Away is why a target, which is a server, could not be looked at.
+	Away error
 }
 
 // OK reports whether no copy is missing, altered or unreadable, and every target
@@ -188,7 +191,11 @@ func (h *copyChecks) verifyEntry(ctx context.Context, e *state.Entry, rep *Verif
 			bad = true // what is there is intact, but it is another message
 		case TargetGone:
 			gone = true
-			if target := h.heldBy(o); rep.missed(target) {
+			target := h.heldBy(o)
+			if isAway(c.Err) {
+				rep.Away = cmp.Or(rep.Away, c.Err)
+			}
+			if rep.missed(target) {
 				report(Check{Target: target, Finding: c.Finding, Err: c.Err})
 			}
 		default:
@@ -247,7 +254,7 @@ func (h *held) readCopy(ctx context.Context, e *state.Entry, o state.Outcome) (f
 	}
 	copies, err := h.copies(ctx, h.heldBy(o))
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), isAway(err):
 		return TargetGone, got, "", err
 	case err != nil:
 		return Unreadable, got, "", err
@@ -267,6 +274,9 @@ func (h *held) readCopy(ctx context.Context, e *state.Entry, o state.Outcome) (f
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Missing, got, where, nil
+	case isAway(err):
+		h.readers[h.heldBy(o)] = reader{copies, err}
+		return TargetGone, got, where, err
 	case err != nil:
 		return Unreadable, got, where, err
 	case got == e.SHA256:
