@@ -87,11 +87,15 @@ func (r *Result) takeOut(a *Account, err error) bool {
 	path := strings.TrimPrefix(mistakes[0].Path, "accounts."+a.Name+".")
 	key := path[:strings.IndexAny(path+".", ".[")]
 	i := -1
-	if _, _ = fmt.Sscanf(path, "deliver[%d]", &i); i >= 0 && i < len(a.Targets) {
+	_, _ = fmt.Sscanf(path, "deliver[%d]", &i)
+	switch {
+	case i >= 0 && i < len(a.Targets):
 		if a.Targets = slices.Delete(slices.Clone(a.Targets), i, i+1); len(a.Targets) == 0 {
 			a.Targets = ownMaildir(a)
 		}
-	} else if !a.Has(key) {
+	case key == "server" && a.Host != noHost:
+		a.Host = noHost
+	case !a.Has(key):
 		return false
 	}
 	a.Unset(key)
