@@ -137,13 +137,15 @@ func (b *Builder) Server(a *config.Account) (*pop3.Server, error) {
 
 // targetServer does so for the server of a target.
 func (b *Builder) targetServer(a *config.Account, r *config.Remote) (*pop3.Server, error) {
-	s, err := connection(r, b.trace(a.Name, "imap"))
+	own := *r
+	own.Within(a.Helper)
+	s, err := connection(&own, b.trace(a.Name, "imap"))
 	if err != nil {
 		return nil, err
 	}
-	l := loginBuilder{r: r, user: r.User, password: r.Password.Resolve}
+	l := loginBuilder{r: &own, user: r.User, password: own.Password.Resolve}
 	if !r.Token.IsZero() {
-		l.token = r.Token.Resolve
+		l.token = own.Token.Resolve
 	}
 	if r.Password.IsZero() {
 		l.password = b.ask(Unknown{Remote: r, target: true})
