@@ -14,7 +14,7 @@
 //
 //	meta      magic, version, tallies, facts, last_success, scattered
 //	entries   Key -> encoded Entry (codec.go); incomplete ones included
-//	intents   8-byte big-endian ID -> encoded Intent (intent.go)
+//	intents   8-byte big-endian ID -> encoded Intent (change.go)
 //	targets   4-byte big-endian number -> target; entries hold the number
 //	failures  Key -> JSON list of Failure
 //	gone      Key -> seconds: known, not listed since

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/plan"
@@ -127,4 +128,97 @@ func (d *Dialer) DropQuirks() {
 		*q.fact = false
 	}
 	d.quirks = nil
+}
+
+// Unbound leaves out the logins with channel binding, for a server that
+// announces one that it cannot verify. As long as that is a guess, only SCRAM
+// without it is left: whoever is in between could make the same refusal, and
+// must not get the password itself by it.
+func Unbound(logins []pop3.Login, guess bool) []pop3.Login {
+	var out []pop3.Login
+	for _, l := range logins {
+		bound := strings.HasSuffix(l.Name, "-PLUS")
+		if !bound && (!guess || strings.HasPrefix(l.Name, "SCRAM-")) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// logins are those of the account that the server can be expected to bear.
+func (d *Dialer) logins() []pop3.Login {
+	if !d.Facts.NoBinding {
+		return d.Server.Logins
+	}
+	if rest := Unbound(d.Server.Logins, d.Facts.NoBindingAt.IsZero()); len(rest) > 0 {
+		return rest
+	}
+	return d.Server.Logins // the account insists on the binding
+}
+
+// bindingQuirk notes that the server cannot verify the channel binding, if err
+// shows that, and reports whether another session without it is worth a try.
+func (d *Dialer) bindingQuirk(err error) bool {
+	var login *pop3.LoginError
+	if !errors.As(err, &login) || !login.Unbound() || d.Facts.NoBinding || len(Unbound(d.Server.Logins, true)) == 0 {
+		return false
+	}
+	d.Facts.NoBindingAt = time.Time{} // a guess, see logins
+	d.noteQuirk(&d.Facts.NoBinding, &d.Facts.NoBindingAt, "announces SCRAM with channel binding (-PLUS) and cannot verify it: logging in by SCRAM without it from now on; "+
+		"an account that names SCRAM-SHA-256-PLUS as its login insists on it")
+	d.quirks[len(d.quirks)-1].login = true
+	return true
+}
+
+// UTF8 says when the UTF8 command is sent.
+type UTF8 uint8
+
+const (
+	// UTF8Auto sends it where the server announces it and does not break at it.
+	UTF8Auto UTF8 = iota
+	// UTF8On sends it wherever it is announced, UTF8Off never.
+	UTF8On
+	UTF8Off
+)
+
+// String names it as people do.
+func (u UTF8) String() string {
+	return [...]string{"auto", "on", "off"}[min(u, UTF8Off)]
+}
+
+// The UTF8 command (RFC 6856) is sent wherever it is announced: without it some
+// servers refuse messages with 8-bit headers, and Courier sends a text of its
+// own in their place, with no error at all.
+
+// sendsUTF8 reports whether the next session is to ask for UTF8.
+func (d *Dialer) sendsUTF8() bool {
+	return d.UTF8 == UTF8On || d.UTF8 == UTF8Auto && !d.Facts.NoUTF8
+}
+
+// noteUTF8 keeps what the session showed. A refusal is no guess, but servers
+// are set up anew: it holds as long as the other quirks.
+func (d *Dialer) noteUTF8(c *pop3.Client) {
+	if d.Facts.UTF8 = c.UTF8(); d.Facts.UTF8 {
+		d.Facts.NoUTF8 = false
+	}
+	if c.UTF8Refused() && !d.Facts.NoUTF8 {
+		d.Facts.NoUTF8, d.Facts.NoUTF8At = true, d.Journal.Now()
+		d.Journal.Note("detected server quirk: the server announces UTF8 and refuses it: sessions are without it from now on")
+	}
+}
+
+// needsUTF8 reports whether a message was refused because the session lacks
+// the UTF8 command (RFC 6856 section 2.1) and another session may have it: one
+// that an earlier run thought better of. The message is then not a failed one.
+func (d *Dialer) needsUTF8(c *pop3.Client, refused error) bool {
+	var said *pop3.Error
+	if !errors.As(refused, &said) || said.Code != pop3.UTF8 || c.UTF8() || c.UTF8Refused() ||
+		d.UTF8 != UTF8Auto || !c.Capabilities().Has("UTF8") {
+		return false
+	}
+	if d.Facts.NoUTF8 && d.Facts.NoUTF8At.Before(d.Journal.Started()) {
+		d.Facts.NoUTF8 = false
+		d.Journal.Note("the server wants the UTF8 command for some messages: sending it again")
+	}
+	return !d.Facts.NoUTF8
 }
