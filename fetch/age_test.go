@@ -16,7 +16,8 @@ import (
 // large one behind them is still on its way.
 func TestAgeHoldsWhileABodyStreams(t *testing.T) {
 	t.Parallel()
-	for name, places := range map[string][]string{"one target": {"Mail"}, "two targets": {"Mail", "Other"}, "beside an mbox": {"Mail", "box"}} {
+	for name, places := range map[string][]string{"one target": {"Mail"}, "two targets": {"Mail", "Other"},
+		"beside an mbox": {"Mail", "box"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := fetchtest.NewWithTargets(t, 3, pop3test.Options{},

@@ -67,7 +67,8 @@ func TestDeletionsThatAreNeverDone(t *testing.T) {
 						want = 0
 					}
 					says := fmt.Sprintf("%d messages whose deletion the server confirmed are listed again", tt.n)
-					if s.Err != nil || s.Deleted != want || noted(s.Notes, says) != b2i(i > 0 || tt.n >= session.WindowSuspect) || noted(s.Notes, "listed again") > 1 {
+					if s.Err != nil || s.Deleted != want || noted(s.Notes, says) != b2i(i > 0 || tt.n >= session.WindowSuspect) ||
+						noted(s.Notes, "listed again") > 1 {
 						t.Errorf("run %d: %d deleted, %q, %v", i, s.Deleted, s.Notes, s.Err)
 					}
 					time.Sleep(time.Minute)
@@ -105,7 +106,8 @@ func TestUnconfirmedDeletionsAreAnswered(t *testing.T) {
 						want = 5
 					}
 					s := g.Run()
-					if s.Err != nil || s.Deleted != want || s.Before != gone || s.Fetched != 0 || len(s.Notes) != 1 || noted(s.Notes, fetch.AnswerNote(gone, 5)) != 1 {
+					if s.Err != nil || s.Deleted != want || s.Before != gone || s.Fetched != 0 || len(s.Notes) != 1 ||
+						noted(s.Notes, fetch.AnswerNote(gone, 5)) != 1 {
 						t.Errorf("%d deleted, %d fetched, %q, %v", s.Deleted, s.Fetched, s.Notes, s.Err)
 					}
 					if left := g.Drop.Len(); left != 5-want {
@@ -170,7 +172,8 @@ func TestNotComparedIsNotAnswered(t *testing.T) {
 	g.Run()
 	g.Drop.Add("", alarm("two"))
 	for range 2 {
-		if s := g.Run(); s.Err != nil || s.Deleted != 0 || s.Fetched != 0 || s.Skips[plan.Reappeared] != 1 || noted(s.Notes, "0 of the 1 message") != 1 {
+		if s := g.Run(); s.Err != nil || s.Deleted != 0 || s.Fetched != 0 || s.Skips[plan.Reappeared] != 1 ||
+			noted(s.Notes, "0 of the 1 message") != 1 {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -233,7 +236,8 @@ func TestDiffOfAskedDeletions(t *testing.T) {
 		k := plan.KnownOf(v)
 		k.Compared = map[state.Key]bool{keys[1]: false}
 		p := plan.Diff(list[1:], k, plan.Policy{Keep: plan.Keep{None: true}}, plan.Limits{}, time.Now())
-		if len(p.Delete) != 2 || len(p.Skip) != 1 || p.Skip[0].Why != plan.Reappeared || fmt.Sprint(p.Asked, p.Vanished) != fmt.Sprint(keys[2:3], keys[:1]) {
+		if len(p.Delete) != 2 || len(p.Skip) != 1 || p.Skip[0].Why != plan.Reappeared ||
+			fmt.Sprint(p.Asked, p.Vanished) != fmt.Sprint(keys[2:3], keys[:1]) {
 			t.Errorf("delete %v, skip %v, asked %q, vanished %q", p.Delete, p.Skip, p.Asked, p.Vanished)
 		}
 	})
@@ -255,7 +259,8 @@ func TestReportOfAnotherMessage(t *testing.T) {
 		g.Run()
 		g.Drop.Add("", alarm("two"))
 		rep := g.Report()
-		if rep.Server.Here+rep.Server.Unverified != 0 || rep.Server.StillListed != 0 || len(rep.Reasons) == 0 || !strings.Contains(fmt.Sprint(rep.Reasons), tt.reason) {
+		if rep.Server.Here+rep.Server.Unverified != 0 || rep.Server.StillListed != 0 || len(rep.Reasons) == 0 ||
+			!strings.Contains(fmt.Sprint(rep.Reasons), tt.reason) {
 			t.Errorf("%q: %+v %q", tt.reason, rep.Server, rep.Reasons)
 		}
 	}

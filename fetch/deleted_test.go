@@ -70,11 +70,16 @@ func TestLookThatNothingAskedFor(t *testing.T) {
 		took     time.Duration
 		note     string
 	}{
-		{"refused", pop3test.Options{Faults: []pop3test.Fault{{On: "PASS", Nth: 2, Always: true, Do: pop3test.Err("[IN-USE] locked")}}}, 0, 1, 3 * time.Second, "could not be seen, the next run looks"},
-		{"refused for good", pop3test.Options{Faults: []pop3test.Fault{{On: "PASS", Nth: 2, Always: true, Do: pop3test.Err("[AUTH] no")}}}, 0, 1, 0, "could not be seen, the next run looks"},
-		{"too early", pop3test.Options{Faults: []pop3test.Fault{{On: "PASS", Nth: 2, Always: true, Do: pop3test.Err("[LOGIN-DELAY] wait")}}}, 0, 1, 3 * time.Second, "could not be seen, the next run looks"},
-		{"released after a moment", pop3test.Options{Faults: []pop3test.Fault{{On: "PASS", Nth: 2, Do: pop3test.Err("[IN-USE] locked")}}}, 0, 2, time.Second, ""},
-		{"cut", pop3test.Options{Faults: []pop3test.Fault{{On: "connect", Nth: 2, Always: true, Do: pop3test.Cut()}}}, 0, 1, 3 * time.Second, "could not be seen, the next run looks"},
+		{"refused", pop3test.Options{Faults: []pop3test.Fault{{On: "PASS", Nth: 2, Always: true,
+			Do: pop3test.Err("[IN-USE] locked")}}}, 0, 1, 3 * time.Second, "could not be seen, the next run looks"},
+		{"refused for good", pop3test.Options{Faults: []pop3test.Fault{{On: "PASS", Nth: 2, Always: true,
+			Do: pop3test.Err("[AUTH] no")}}}, 0, 1, 0, "could not be seen, the next run looks"},
+		{"too early", pop3test.Options{Faults: []pop3test.Fault{{On: "PASS", Nth: 2, Always: true,
+			Do: pop3test.Err("[LOGIN-DELAY] wait")}}}, 0, 1, 3 * time.Second, "could not be seen, the next run looks"},
+		{"released after a moment", pop3test.Options{Faults: []pop3test.Fault{{On: "PASS", Nth: 2,
+			Do: pop3test.Err("[IN-USE] locked")}}}, 0, 2, time.Second, ""},
+		{"cut", pop3test.Options{Faults: []pop3test.Fault{{On: "connect", Nth: 2, Always: true, Do: pop3test.Cut()}}}, 0, 1,
+			3 * time.Second, "could not be seen, the next run looks"},
 		{"one login a minute", pop3test.Options{LoginDelay: time.Minute}, 0, 1, 0, ""},
 		{"one login a minute, and a person waits", pop3test.Options{LoginDelay: time.Minute}, 2 * time.Minute, 2, time.Minute, ""},
 	} {
@@ -85,7 +90,8 @@ func TestLookThatNothingAskedFor(t *testing.T) {
 			g.Piped(tt.o, func(*pop3test.Server) {
 				began := time.Now()
 				s := g.Run()
-				if s.Err != nil || s.Deleted != session.WindowSuspect || s.Sessions != tt.sessions || !strings.Contains(fmt.Sprint(s.Notes), tt.note) {
+				if s.Err != nil || s.Deleted != session.WindowSuspect || s.Sessions != tt.sessions ||
+					!strings.Contains(fmt.Sprint(s.Notes), tt.note) {
 					t.Errorf("%d deleted, %d sessions, notes %q, err %v", s.Deleted, s.Sessions, s.Notes, s.Err)
 				}
 				if took := time.Since(began); took < tt.took || took > tt.took+time.Second {
@@ -119,9 +125,11 @@ func TestSecondLookAtGmail(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
 			g.Add(tt.messages)
-			g.Piped(pop3test.Options{Capa: []string{"USER", "TOP", "UIDL", "RESP-CODES", "X-GOOGLE-RICO"}, Faults: []pop3test.Fault{tt.fault}}, func(*pop3test.Server) {
+			g.Piped(pop3test.Options{Capa: []string{"USER", "TOP", "UIDL", "RESP-CODES", "X-GOOGLE-RICO"},
+				Faults: []pop3test.Fault{tt.fault}}, func(*pop3test.Server) {
 				s := g.Run()
-				if fetch.ExitOf(s.Err) != tt.exit || s.Fetched != tt.messages || s.Sessions != tt.sessions || noted(s.Notes, "whether the server lists more now") != tt.notes {
+				if fetch.ExitOf(s.Err) != tt.exit || s.Fetched != tt.messages || s.Sessions != tt.sessions ||
+					noted(s.Notes, "whether the server lists more now") != tt.notes {
 					t.Errorf("%d fetched, %d sessions, %q, %v", s.Fetched, s.Sessions, s.Notes, s.Err)
 				}
 			})
@@ -143,10 +151,14 @@ func TestPurgeLooksAgain(t *testing.T) {
 	}{
 		{"at once", pop3test.Options{}, 0, fetch.ExitOK, "", 0, true},
 		{"a moment later", pop3test.Options{DeleteLate: 6 * time.Second}, 0, fetch.ExitOK, "", 7 * time.Second, true},
-		{"and breaks meanwhile", pop3test.Options{DeleteLate: time.Second / 2, Faults: []pop3test.Fault{{On: "UIDL", Nth: 3, Do: pop3test.Cut()}}}, 0, fetch.ExitOK, "", time.Second, true},
-		{"an hour later", pop3test.Options{DeleteLate: time.Hour}, 5, fetch.ExitProtocol, "confirmed 5 deletions and still lists 5 of these messages", 15 * time.Second, true},
-		{"but one", pop3test.Options{Faults: []pop3test.Fault{{On: "DELE 2", Do: pop3test.Raw("+OK\r\n")}}}, 1, fetch.ExitTemp, "confirmed 5 deletions: 4 are gone, 1 is still listed", 15 * time.Second, true},
-		{"and is broken from then on", pop3test.Options{Faults: []pop3test.Fault{{On: "UIDL", Nth: 3, Always: true, Do: pop3test.Cut()}}}, 0, fetch.ExitUnavailable, "5 deleted and confirmed, but the list", 15 * time.Second, false},
+		{"and breaks meanwhile", pop3test.Options{DeleteLate: time.Second / 2,
+			Faults: []pop3test.Fault{{On: "UIDL", Nth: 3, Do: pop3test.Cut()}}}, 0, fetch.ExitOK, "", time.Second, true},
+		{"an hour later", pop3test.Options{DeleteLate: time.Hour}, 5, fetch.ExitProtocol,
+			"confirmed 5 deletions and still lists 5 of these messages", 15 * time.Second, true},
+		{"but one", pop3test.Options{Faults: []pop3test.Fault{{On: "DELE 2", Do: pop3test.Raw("+OK\r\n")}}}, 1, fetch.ExitTemp,
+			"confirmed 5 deletions: 4 are gone, 1 is still listed", 15 * time.Second, true},
+		{"and is broken from then on", pop3test.Options{Faults: []pop3test.Fault{{On: "UIDL", Nth: 3, Always: true,
+			Do: pop3test.Cut()}}}, 0, fetch.ExitUnavailable, "5 deleted and confirmed, but the list", 15 * time.Second, false},
 		{"one login a minute", pop3test.Options{LoginDelay: time.Minute}, 0, fetch.ExitOK, "", 2 * time.Minute, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -242,7 +254,8 @@ func TestEveryLoginKeepsTheDelay(t *testing.T) {
 				before := server.Connections()
 				err := login(context.Background(), g.Fetcher, g.Account)
 				var early *session.LoginDelayError
-				if !errors.As(err, &early) || early.Wait != 40*time.Second || fetch.ExitOf(err) != fetch.ExitTemp || server.Connections() != before {
+				if !errors.As(err, &early) || early.Wait != 40*time.Second || fetch.ExitOf(err) != fetch.ExitTemp ||
+					server.Connections() != before {
 					t.Fatalf("%d connections, %v", server.Connections()-before, err)
 				}
 				if !strings.Contains(err.Error(), "one login every 1m; the next is due in 40s") || early.Delay != time.Minute {
@@ -250,7 +263,8 @@ func TestEveryLoginKeepsTheDelay(t *testing.T) {
 				}
 				g.Account.Wait = time.Minute
 				began := time.Now()
-				if err := login(context.Background(), g.Fetcher, g.Account); err != nil || time.Since(began).Round(time.Second) != 40*time.Second {
+				if err := login(context.Background(), g.Fetcher, g.Account); err != nil ||
+					time.Since(began).Round(time.Second) != 40*time.Second {
 					t.Errorf("after %s: %v", time.Since(began), err)
 				}
 				g.Account.Wait = 0
@@ -270,7 +284,8 @@ func TestRefusedAsTooEarly(t *testing.T) {
 		}
 		s := g.Run()
 		var early *session.LoginDelayError
-		if !errors.As(s.Err, &early) || early.Refused == nil || early.Delay != time.Minute || fetch.ExitOf(s.Err) != fetch.ExitTemp || s.NextLogin.IsZero() {
+		if !errors.As(s.Err, &early) || early.Refused == nil || early.Delay != time.Minute || fetch.ExitOf(s.Err) != fetch.ExitTemp ||
+			s.NextLogin.IsZero() {
 			t.Fatalf("%v, next %s", s.Err, s.NextLogin)
 		}
 		before := server.Connections()

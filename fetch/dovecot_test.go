@@ -43,7 +43,8 @@ func TestDovecot(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
 	}
-	d := pop3test.StartDovecot(t, pop3test.DovecotOptions{Users: map[string]string{"implicit": "secret", "stls": "secret", "plain": "secret"}})
+	d := pop3test.StartDovecot(t, pop3test.DovecotOptions{Users: map[string]string{"implicit": "secret", "stls": "secret",
+		"plain": "secret"}})
 	corpus := pop3test.CorpusOptions{Seed: 7, N: 1000, Huge: true}.Generate()
 	want := make(map[[32]byte]int)
 	for _, m := range corpus {
@@ -57,7 +58,8 @@ func TestDovecot(t *testing.T) {
 	for user, server := range servers {
 		d.AddMessages(user, corpus)
 		server.Host, server.LF, server.Idle = d.Host, true, time.Minute
-		server.Logins = []pop3.Login{{Name: "USER", User: user, Clear: true, Password: func(context.Context) (string, error) { return "secret", nil }}}
+		server.Logins = []pop3.Login{{Name: "USER", User: user, Clear: true,
+			Password: func(context.Context) (string, error) { return "secret", nil }}}
 	}
 	for user, server := range servers {
 		t.Run(user, func(t *testing.T) { fetchAll(t, d, user, server, want) })

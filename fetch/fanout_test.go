@@ -180,7 +180,8 @@ func TestSameMboxesInOtherOrder(t *testing.T) {
 	first, second := *g.Account, *g.Account
 	second.ID, second.Name = "second", "second"
 	box := func(name string) commit.Target {
-		return commit.Target{ID: "mbox:" + g.Path(name), Deliverer: mbox.New(mbox.Options{Path: g.Path(name), LockTimeout: 5 * time.Minute})}
+		return commit.Target{ID: "mbox:" + g.Path(name),
+			Deliverer: mbox.New(mbox.Options{Path: g.Path(name), LockTimeout: 5 * time.Minute})}
 	}
 	first.Targets = []commit.Target{box("one"), box("two")}
 	second.Targets = []commit.Target{box("two"), box("one")}

@@ -92,7 +92,8 @@ func canned(data []byte) func(context.Context, string, string) (net.Conn, error)
 // byte, and nothing was deleted that is not.
 func FuzzRun(f *testing.F) {
 	full := "+OK hi" + nextTurn + "+OK\r\nUSER\r\nUIDL\r\nTOP\r\nPIPELINING\r\nUTF8\r\nSASL PLAIN SCRAM-SHA-256\r\n.\r\n"
-	f.Add([]byte(full+nextTurn+"+OK\r\n"+nextTurn+"+OK\r\nPIPELINING\r\n.\r\n+OK 2 200\r\n+OK\r\n1 a\r\n2 b\r\n.\r\n+OK\r\n1 100\r\n2 100\r\n.\r\n"+
+	f.Add([]byte(full+nextTurn+"+OK\r\n"+nextTurn+"+OK\r\nPIPELINING\r\n.\r\n+OK 2 200\r\n+OK\r\n1 a\r\n2 b\r\n.\r\n+OK\r\n1 100\r\n2 "+
+		"100\r\n.\r\n"+
 		nextTurn+"+OK\r\nSubject: x\r\n\r\n..y\r\n.\r\n-ERR [UTF8] no\r\n"+nextTurn+"+OK\r\n+OK\r\n"), []byte(nil))
 	f.Add([]byte("+OK <1@x>"+"\r\n"+nextTurn+"-ERR\r\n"+nextTurn+"+OK\r\n"+nextTurn+"+OK\r\n"+nextTurn+"+OK 1 1\r\n"+nextTurn+"-ERR\r\n"+nextTurn+"+OK\r\n1 5\r\n.\r\n"+
 		nextTurn+"+OK\r\nX: y\r\n\r\n.\r\n"+nextTurn+"+OK\r\nX: y\r\n\r\nz\r\n.\r\n"+nextTurn+"+OK\r\n"+nextTurn+"+OK\r\n"), []byte(nil))

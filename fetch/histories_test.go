@@ -72,7 +72,8 @@ type history struct {
 }
 
 var historyPolicies = []plan.Policy{
-	{}, {Keep: plan.Keep{None: true}}, {Keep: plan.Keep{Newest: 3}}, {}, {Keep: plan.Keep{Days: 1}}, {Keep: plan.Keep{Below: 500, Newest: 6}},
+	{}, {Keep: plan.Keep{None: true}}, {Keep: plan.Keep{Newest: 3}}, {}, {Keep: plan.Keep{Days: 1}},
+	{Keep: plan.Keep{Below: 500, Newest: 6}},
 }
 
 func newHistory(t *testing.T, seed uint64) *history {

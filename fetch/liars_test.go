@@ -22,7 +22,8 @@ import (
 func TestLiars(t *testing.T) {
 	t.Parallel()
 	names := [...]string{"honest", "no dot-stuffing", "early end, late -ERR", "next reply inside a body", "hangs up", "hangs up halfway",
-		"silent", "garbled", "surrogate", "UIDL refused", "TOP refused", "UIDs changed", "UIDs of the header", "blank lines", "deletes late", "limit"}
+		"silent", "garbled", "surrogate", "UIDL refused", "TOP refused", "UIDs changed", "UIDs of the header", "blank lines",
+		"deletes late", "limit"}
 	for kind := range lieKinds {
 		for _, keep := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/keep=%t", names[kind], keep), func(t *testing.T) {
@@ -56,7 +57,8 @@ func outliveWith(t *testing.T, lies []lie, keep bool, change func(*fetch.Account
 	a := &fetch.Account{
 		Name: "liar", ID: "liar",
 		Server: &pop3.Server{Host: "pop.example.org", Security: pop3.Plain, Insecure: true, LF: true, Idle: 10 * time.Second, Dial: l.dial,
-			Logins: []pop3.Login{{Name: "USER", User: "alice", Clear: true, Password: func(context.Context) (string, error) { return "secret", nil }}}},
+			Logins: []pop3.Login{{Name: "USER", User: "alice", Clear: true,
+				Password: func(context.Context) (string, error) { return "secret", nil }}}},
 		Targets: []commit.Target{{ID: "maildir", Deliverer: maildir.New(maildir.Options{Path: filepath.Join(dir, "Maildir")})}},
 	}
 	change(a)

@@ -83,8 +83,10 @@ func TestTraceNamesTheRecipient(t *testing.T) {
 	var got string
 	r := smtptest.StartRelay(t, false)
 	r.Answer(nil, func(_, message string) error { got = message; return nil })
-	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target { return []commit.Target{fetchtest.TargetAt(r, "x@y")} })
-	g.Drop.Add("u", []byte("Return-Path: <s@t>\r\nDelivered-To: a@b\r\nReceived: from x by y; Sat, 29 Feb 2020 01:02:03 +0000\r\n\r\nx\r\n"))
+	g := fetchtest.NewWithTargets(t, 0, pop3test.Options{},
+		func(*fetchtest.Rig) []commit.Target { return []commit.Target{fetchtest.TargetAt(r, "x@y")} })
+	g.Drop.Add("u", []byte("Return-Path: <s@t>\r\nDelivered-To: a@b\r\nReceived: from x by y; Sat, 29 Feb 2020 01:02:03 "+
+		"+0000\r\n\r\nx\r\n"))
 	g.Account.Policy.Received, g.Account.Policy.Envelope = true, header.Envelope{Header: "Delivered-To"}
 	if s := g.Run(); s.Err != nil {
 		t.Fatal(s.Err)

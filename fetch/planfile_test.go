@@ -31,7 +31,8 @@ func TestSavedPlanIsDoneExactlyOrNotAtAll(t *testing.T) {
 	if !errors.As(s.Err, &changed) || s.Fetched != 0 || g.Delivered() != 3 || fetch.ExitOf(s.Err) != fetch.ExitTemp {
 		t.Fatalf("%+v", s)
 	}
-	if text := s.Err.Error(); !strings.Contains(text, "not in the saved plan: 2 to fetch") || !strings.Contains(text, "only in the saved plan: 3 to fetch") {
+	if text := s.Err.Error(); !strings.Contains(text, "not in the saved plan: 2 to fetch") ||
+		!strings.Contains(text, "only in the saved plan: 3 to fetch") {
 		t.Error(text)
 	}
 }

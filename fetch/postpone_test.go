@@ -56,7 +56,8 @@ func TestLaterStaysLater(t *testing.T) {
 				}
 				return count(tc.final(to, subject))
 			})
-			g := fetchtest.NewWithTargets(t, 40, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target { return []commit.Target{fetchtest.TargetAt(r, "a@b")} })
+			g := fetchtest.NewWithTargets(t, 40, pop3test.Options{},
+				func(*fetchtest.Rig) []commit.Target { return []commit.Target{fetchtest.TargetAt(r, "a@b")} })
 			c := setClock(g)
 			for run := range 6 {
 				tries = 0
@@ -85,7 +86,8 @@ func TestOneIsPutOff(t *testing.T) {
 	r := smtptest.StartRelay(t, false)
 	ill := []string{"1", "2", "3", "4"}
 	r.Answer(nil, smtptest.OnSubject(smtptest.Reply(451, "not this one"), ill...))
-	g := fetchtest.NewWithTargets(t, 8, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target { return []commit.Target{fetchtest.TargetAt(r, "a@b")} })
+	g := fetchtest.NewWithTargets(t, 8, pop3test.Options{},
+		func(*fetchtest.Rig) []commit.Target { return []commit.Target{fetchtest.TargetAt(r, "a@b")} })
 	c := setClock(g)
 	g.WantExit(g.Run(), fetch.ExitTemp, "3 messages in a row not taken")
 	g.Drop.Add("next", fetchtest.Numbered(100))
@@ -162,7 +164,8 @@ func TestStopsAtOneMessage(t *testing.T) {
 		name   string
 		lmtp   bool
 		script string // of a command; else it is a relay
-	}{{"smtp", false, ""}, {"lmtp", true, ""}, {"command", false, "cat >DIR/now; if grep -qx 'Subject: 1' DIR/now; then exit 73; fi; cat DIR/now >>DIR/got"}} {
+	}{{"smtp", false, ""}, {"lmtp", true, ""},
+		{"command", false, "cat >DIR/now; if grep -qx 'Subject: 1' DIR/now; then exit 73; fi; cat DIR/now >>DIR/got"}} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			r := smtptest.StartRelay(t, tc.lmtp)

@@ -91,7 +91,8 @@ func TestPipeliningQuirk(t *testing.T) {
 					if s.Err != nil || s.Fetched != n || g.Delivered() != n || g.Drop.Len() != 0 || g.Failures() != 0 {
 						t.Fatalf("%v; %d fetched, %d left, %d failures", s.Err, s.Fetched, g.Drop.Len(), g.Failures())
 					}
-					if note := strings.Join(s.Notes, "\n"); !strings.Contains(note, "detected server quirk: the server "+tt.seen+" when several") || len(s.Notes) > 1 {
+					if note := strings.Join(s.Notes, "\n"); !strings.Contains(note,
+						"detected server quirk: the server "+tt.seen+" when several") || len(s.Notes) > 1 {
 						t.Errorf("notes: %q", s.Notes)
 					}
 					before := g.Server.Connections()

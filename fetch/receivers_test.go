@@ -76,7 +76,9 @@ func TestBadReceivers(t *testing.T) {
 		{"busy", "-Q CONNECT", fetch.ExitTemp, "greeting: 421", 0},
 		{"421 in the middle", "-Q RCPT", fetch.ExitTemp, "RCPT: 421", 0},
 		{"hangs up before the final dot", "-q DATA", fetch.ExitTemp, "DATA: connection closed by the relay", 0},
-		{"hangs up after the final dot", "-q .", fetch.ExitData, "2 messages failed and stay on the server; the first: smtp ADDR: reply to the message: connection closed by the relay; the message may have been delivered", 0},
+		{"hangs up after the final dot", "-q .", fetch.ExitData,
+			"2 messages failed and stay on the server; the first: smtp ADDR: reply to the message: connection closed by the relay; " +
+				"the message may have been delivered", 0},
 		{"421 after the final dot", "-Q .", fetch.ExitTemp, "reply to the message: 421", 0},
 		{"puts off", "-r .", fetch.ExitData, "reply to the message: 450", 0},
 		{"puts off the recipient", "-r RCPT", fetch.ExitData, "RCPT <a@b>: 450", 0},
@@ -114,7 +116,8 @@ func TestBadReceivers(t *testing.T) {
 				addr, _ = startSink(t, tc.options)
 				now = fetchtest.RelayTarget(addr, strings.HasPrefix(tc.options, "-L"), "a@b")
 			}
-			g := fetchtest.NewWithTargets(t, 2, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target { now.ID = "target"; return []commit.Target{now} })
+			g := fetchtest.NewWithTargets(t, 2, pop3test.Options{},
+				func(*fetchtest.Rig) []commit.Target { now.ID = "target"; return []commit.Target{now} })
 			s := g.Run()
 			g.WantExit(s, tc.exit, strings.ReplaceAll(tc.text, "ADDR", addr))
 			if s.Quarantined != tc.aside || s.Fetched != 0 || g.Drop.Len() != 2 {
@@ -171,7 +174,8 @@ func TestUnknownAmongGood(t *testing.T) {
 	}
 	r.Answer(nil, nil)
 	g.WantExit(g.Run(), fetch.ExitOK, "")
-	g.WantCopies("lmtp", r.Copies(), map[string]int{"alice@b 1": 1, "alice@b 2": 1, "bob@b 1": 1, "bob@b 2": 1, "nobody@b 1": 1, "nobody@b 2": 1})
+	g.WantCopies("lmtp", r.Copies(), map[string]int{"alice@b 1": 1, "alice@b 2": 1, "bob@b 1": 1, "bob@b 2": 1, "nobody@b 1": 1,
+		"nobody@b 2": 1})
 	if g.Drop.Len() != 0 {
 		t.Errorf("%d on the server", g.Drop.Len())
 	}
@@ -200,7 +204,8 @@ func TestRealReceivers(t *testing.T) {
 			command(lda, "-c", filepath.Join(d.Dir, "dovecot.conf"), "-d", "carol"),
 		}
 	})
-	for name, text := range map[string]string{"filter": "to \"" + g.Path("drop") + "\"\n", "rc": "MAILDIR=" + g.Dir + "\nDEFAULT=" + g.Path("proc") + "/\n"} {
+	for name, text := range map[string]string{"filter": "to \"" + g.Path("drop") + "\"\n", "rc": "MAILDIR=" + g.Dir + "\nDEFAULT=" +
+		g.Path("proc") + "/\n"} {
 		if err := os.WriteFile(g.Path(name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -53,7 +53,8 @@ func TestRefusedIsQuarantined(t *testing.T) {
 		}
 	}
 	check()
-	if e, fails := g.Entry("uid2"); !e.Done || fetchtest.Outcomes(e) != "maildir delivered, mbox delivered, smtp set-aside" || len(fails) != 0 {
+	if e, fails := g.Entry("uid2"); !e.Done || fetchtest.Outcomes(e) != "maildir delivered, mbox delivered, smtp set-aside" ||
+		len(fails) != 0 {
 		t.Errorf("done %v: %s; %v", e.Done, fetchtest.Outcomes(e), fails)
 	}
 	r.Answer(nil, nil)
@@ -224,7 +225,8 @@ func TestPoison(t *testing.T) {
 // nothing to set aside, so it waits longer and longer; the rest is fetched.
 func TestRetrieveRefused(t *testing.T) {
 	t.Parallel()
-	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 1", Always: true, Do: pop3test.Err("[SYS/PERM] broken")}}},
+	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 1", Always: true,
+		Do: pop3test.Err("[SYS/PERM] broken")}}},
 		func(g *fetchtest.Rig) []commit.Target { return []commit.Target{g.MaildirTarget("Mail")} })
 	c := setClock(g)
 	for range 3 {

@@ -34,13 +34,16 @@ func TestRealRelays(t *testing.T) {
 		r := realtest.Postfix(t, map[string]string{
 			"greylisting": "smtpd_recipient_restrictions = check_client_access static:{450 4.2.0 Greylisted}, reject_unauth_destination",
 			"rate":        "smtpd_client_message_rate_limit = 2",
-			"tarpit":      "smtpd_error_sleep_time = 1s\nsmtpd_soft_error_limit = 1\nsmtpd_recipient_restrictions = check_client_access static:{451 4.3.0 busy}, reject_unauth_destination",
-			"helo":        "smtpd_helo_restrictions = check_client_access static:{504 5.5.2 Helo command rejected: need fully-qualified hostname}",
-			"sender":      "smtpd_sender_restrictions = check_sender_access static:{553 5.7.1 Sender address rejected: not owned by you}",
-			"full":        "queue_minfree = 900000000000000",
+			"tarpit": "smtpd_error_sleep_time = 1s\nsmtpd_soft_error_limit = 1\nsmtpd_recipient_restrictions = " +
+				"check_client_access static:{451 4.3.0 busy}, reject_unauth_destination",
+			"helo": "smtpd_helo_restrictions = check_client_access static:{504 5.5.2 Helo command rejected: need " +
+				"fully-qualified hostname}",
+			"sender": "smtpd_sender_restrictions = check_sender_access static:{553 5.7.1 Sender address rejected: not owned by you}",
+			"full":   "queue_minfree = 900000000000000",
 		})
 		tryRelay(t, r, ill{"greylisting", fetch.ExitTemp, "", 0}, ill{"rate", fetch.ExitTemp, "", 2}, ill{"tarpit", fetch.ExitTemp, "", 0},
-			ill{"helo", fetch.ExitCannotWrite, "", 0}, ill{"sender", fetch.ExitCannotWrite, "", 0}, ill{"full", fetch.ExitTemp, "", 0}, ill{"well", fetch.ExitCannotWrite, unknown, 0})
+			ill{"helo", fetch.ExitCannotWrite, "", 0}, ill{"sender", fetch.ExitCannotWrite, "", 0},
+			ill{"full", fetch.ExitTemp, "", 0}, ill{"well", fetch.ExitCannotWrite, unknown, 0})
 	})
 	t.Run("Exim", func(t *testing.T) {
 		t.Parallel()
@@ -62,7 +65,8 @@ func tryRelay(t *testing.T, r *realtest.Relay, causes ...ill) {
 			to = "pat@example.org"
 		}
 		now := fetchtest.RelayTarget(r.Ports[c.name], false, to)
-		g := fetchtest.NewWithTargets(t, 20, pop3test.Options{}, func(*fetchtest.Rig) []commit.Target { now.ID = "relay"; return []commit.Target{now} })
+		g := fetchtest.NewWithTargets(t, 20, pop3test.Options{},
+			func(*fetchtest.Rig) []commit.Target { now.ID = "relay"; return []commit.Target{now} })
 		before, began := len(r.Delivered()), time.Now()
 		for run := range 3 {
 			s := g.Run()
@@ -78,7 +82,8 @@ func tryRelay(t *testing.T, r *realtest.Relay, causes ...ill) {
 		if g.Drop.Len() != 0 {
 			t.Errorf("%s: %d on the server", c.name, g.Drop.Len())
 		}
-		for end := time.Now().Add(20 * time.Second); len(r.Delivered())-before < 20 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(20 * time.Second); len(r.Delivered())-before < 20 &&
+			time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		}
 		got := make(map[string]int)
 		for _, m := range r.Delivered() {

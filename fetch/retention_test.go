@@ -98,7 +98,8 @@ func TestRetentionOverMonths(t *testing.T) {
 			if g.Delivered() != arrived {
 				t.Errorf("%d delivered of %d", g.Delivered(), arrived)
 			}
-			for rule, used := range map[plan.Rule]bool{plan.RuleDays: k.Days > 0, plan.RuleNewest: k.Newest > 0, plan.RuleBelow: k.Below > 0} {
+			for rule, used := range map[plan.Rule]bool{plan.RuleDays: k.Days > 0, plan.RuleNewest: k.Newest > 0,
+				plan.RuleBelow: k.Below > 0} {
 				if used != (rules[rule] > 0) {
 					t.Errorf("rule %d ordered %d deletions", rule, rules[rule])
 				}
@@ -163,7 +164,8 @@ func TestRetentionHeedsImportedAge(t *testing.T) {
 		if server != nil {
 			t.Errorf("offline, but given %q", server)
 		}
-		return []fetch.SeenElsewhere{{"old", now.AddDate(0, 0, -15)}, {"young", now.AddDate(0, 0, -3)}, {"undated", time.Time{}}, {"old", now}}, nil
+		return []fetch.SeenElsewhere{{"old", now.AddDate(0, 0, -15)}, {"young", now.AddDate(0, 0, -3)}, {"undated", time.Time{}},
+			{"old", now}}, nil
 	})
 	if err != nil || added != 3 {
 		t.Fatalf("%d taken over, %v", added, err)

@@ -108,7 +108,8 @@ func TestReusedUIDThatCannotBeCompared(t *testing.T) {
 
 // TestAllFetchesWhatCannotBeCompared: another way out.
 func TestAllFetchesWhatCannotBeCompared(t *testing.T) {
-	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{NoTOP: true, Faults: []pop3test.Fault{{On: "RETR", Nth: 2, Do: pop3test.Err("not now")}}})
+	g := fetchtest.New(t, &pop3test.Maildrop{},
+		pop3test.Options{NoTOP: true, Faults: []pop3test.Fault{{On: "RETR", Nth: 2, Do: pop3test.Err("not now")}}})
 	g.Account.Policy.Keep.None = true
 	g.Put("1", "first")
 	g.Run()

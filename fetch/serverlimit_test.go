@@ -52,7 +52,8 @@ func TestServerLimit(t *testing.T) {
 					asked := g.Server.Count("RETR")
 					s := g.Run()
 					var limit *session.LimitError
-					if !errors.As(s.Err, &limit) || fetch.ExitOf(s.Err) != fetch.ExitTemp || s.Failed != 0 || s.Sessions != 1 || len(s.Notes) != 0 {
+					if !errors.As(s.Err, &limit) || fetch.ExitOf(s.Err) != fetch.ExitTemp || s.Failed != 0 || s.Sessions != 1 ||
+						len(s.Notes) != 0 {
 						t.Fatalf("run %d: exit %d: %v; %+v", run, fetch.ExitOf(s.Err), s.Err, s)
 					}
 					if run == 0 {
@@ -80,7 +81,8 @@ func TestServerLimit(t *testing.T) {
 // limit do not hold up the others, wherever they are.
 func TestWordsOfALimitForOneMessage(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"[SYS/TEMP] Internal error occurred", "quota exceeded", "please try again later", "message size exceeds limit"} {
+	for _, text := range []string{"[SYS/TEMP] Internal error occurred", "quota exceeded", "please try again later",
+		"message size exceeds limit"} {
 		for _, bad := range [][]int{{3}, {1, 2}, {3, 4, 5, 6}, {2, 3, 6, 7}} {
 			for _, pipelined := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/%d/pipelined=%t", text, bad, pipelined), func(t *testing.T) {
@@ -96,8 +98,10 @@ func TestWordsOfALimitForOneMessage(t *testing.T) {
 						g.Drop.Add(fmt.Sprint("u", i+1), fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\nbody\r\n", i+1))
 					}
 					s := g.Run()
-					if fetch.ExitOf(s.Err) != fetch.ExitData || s.Failed != len(bad) || g.Delivered() != n-len(bad) || g.Drop.Len() != len(bad) || g.Failures() != len(bad) {
-						t.Errorf("exit %d: %v; %d delivered, %d left, %d failures", fetch.ExitOf(s.Err), s.Err, g.Delivered(), g.Drop.Len(), g.Failures())
+					if fetch.ExitOf(s.Err) != fetch.ExitData || s.Failed != len(bad) || g.Delivered() != n-len(bad) ||
+						g.Drop.Len() != len(bad) || g.Failures() != len(bad) {
+						t.Errorf("exit %d: %v; %d delivered, %d left, %d failures", fetch.ExitOf(s.Err), s.Err, g.Delivered(),
+							g.Drop.Len(), g.Failures())
 					}
 				})
 			}

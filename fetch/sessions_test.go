@@ -123,7 +123,8 @@ func TestNewMessagesThatLookLikeGoneOnes(t *testing.T) {
 	drop := &pop3test.Maildrop{}
 	g := fetchtest.New(t, drop, pop3test.Options{})
 	alert := func(i int) []byte {
-		return fmt.Appendf(nil, "Received: from printer; Mon, %d Jan 2024 00:00:00 +0000\r\nFrom: printer\r\nSubject: alert\r\n\r\n%d\r\n", i, i)
+		return fmt.Appendf(nil, "Received: from printer; Mon, %d Jan 2024 00:00:00 +0000\r\nFrom: printer\r\nSubject: "+
+			"alert\r\n\r\n%d\r\n", i, i)
 	}
 	for i := range fetch.MinBlind {
 		drop.Add("", alert(1+i))

@@ -61,7 +61,8 @@ func testBadMessage(t *testing.T, f pop3test.Fault, at int, pipelined bool) {
 	now := time.Now()
 	g.Fetcher.Now = func() time.Time { return now }
 	for i := range n {
-		g.Drop.Add(fmt.Sprint("u", i+1), fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\nbody of some length, so that it has a middle\r\n", i+1))
+		g.Drop.Add(fmt.Sprint("u", i+1),
+			fmt.Appendf(nil, "Message-ID: <%d@test>\r\n\r\nbody of some length, so that it has a middle\r\n", i+1))
 	}
 	for run := 1; run <= 3; run++ {
 		s := g.Run()
@@ -92,7 +93,8 @@ func testBadMessage(t *testing.T, f pop3test.Fault, at int, pipelined bool) {
 	g.Account.Server.Port = good.Port
 	now = now.Add(2 * time.Hour)
 	if s := g.Run(); s.Err != nil || g.Delivered() != n || g.Drop.Len() != 0 || g.Failures() != 0 {
-		t.Errorf("a well-behaved server: %v, %d delivered, %d left, %d failures on record", s.Err, g.Delivered(), g.Drop.Len(), g.Failures())
+		t.Errorf("a well-behaved server: %v, %d delivered, %d left, %d failures on record", s.Err, g.Delivered(), g.Drop.Len(),
+			g.Failures())
 	}
 }
 
@@ -111,7 +113,8 @@ func failureOf(g *fetchtest.Rig, uid string) (f state.Failure) {
 // compared before its deletion is named, stays, and holds up no other deletion.
 func TestBadMessageComparedAgain(t *testing.T) {
 	t.Parallel()
-	for name, do := range map[string]pop3test.Action{"hangs up": pop3test.Cut(), "falls silent": pop3test.Stall(), "garbles": pop3test.Raw("what?\r\n")} {
+	for name, do := range map[string]pop3test.Action{"hangs up": pop3test.Cut(), "falls silent": pop3test.Stall(),
+		"garbles": pop3test.Raw("what?\r\n")} {
 		for _, pipelined := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/pipelined=%t", name, pipelined), func(t *testing.T) {
 				t.Parallel()
@@ -130,8 +133,10 @@ func TestBadMessageComparedAgain(t *testing.T) {
 				g.Account.Policy.Keep.None = true
 				s := g.Run()
 				var named *ledger.MessageError
-				if g.Drop.Len() != 1 || fetch.ExitOf(s.Err) != fetch.ExitData || !errors.As(s.Err, &named) || named.UID != bad || g.Failures() != 1 || s.Sessions > 5 {
-					t.Errorf("exit %d: %v; %d left, %d failures, %d sessions", fetch.ExitOf(s.Err), s.Err, g.Drop.Len(), g.Failures(), s.Sessions)
+				if g.Drop.Len() != 1 || fetch.ExitOf(s.Err) != fetch.ExitData || !errors.As(s.Err, &named) || named.UID != bad ||
+					g.Failures() != 1 || s.Sessions > 5 {
+					t.Errorf("exit %d: %v; %d left, %d failures, %d sessions", fetch.ExitOf(s.Err), s.Err, g.Drop.Len(), g.Failures(),
+						s.Sessions)
 				}
 				g.Account.Server.Port = g.Server.Port
 				if s := g.Run(); s.Err != nil || g.Drop.Len() != 0 || g.Delivered() != n {
@@ -159,7 +164,8 @@ func TestSessionsPerRun(t *testing.T) {
 			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{NoPipelining: true, Faults: faults})
 			g.Add(30)
 			s := g.Run()
-			if s.Err == nil || s.Sessions < 2 || s.Sessions > tt.most || tt.good > 0 && (s.Sessions < fetch.MaxBroken || s.Fetched < s.Sessions) {
+			if s.Err == nil || s.Sessions < 2 || s.Sessions > tt.most || tt.good > 0 &&
+				(s.Sessions < fetch.MaxBroken || s.Fetched < s.Sessions) {
 				t.Errorf("%d sessions, at most %d: %v; %d fetched", s.Sessions, tt.most, s.Err, s.Fetched)
 			}
 		})

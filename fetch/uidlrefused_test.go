@@ -49,7 +49,8 @@ func TestUIDLRefusedOnce(t *testing.T) {
 // and those that had unique-ids are recognised.
 func TestUIDLRefusedForGood(t *testing.T) {
 	t.Parallel()
-	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{Faults: []pop3test.Fault{{On: "UIDL", Nth: 2, Always: true, Do: pop3test.Err("gone")}}})
+	g := fetchtest.New(t, &pop3test.Maildrop{},
+		pop3test.Options{Faults: []pop3test.Fault{{On: "UIDL", Nth: 2, Always: true, Do: pop3test.Err("gone")}}})
 	g.Add(3)
 	g.Run()
 	for range fetch.UIDLPatience {

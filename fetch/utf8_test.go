@@ -46,7 +46,8 @@ func TestUTF8Quirk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{UTF8: pop3test.UTF8Offered, NoPipelining: tc.noPipe, Faults: []pop3test.Fault{tc.fault}})
+			g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{UTF8: pop3test.UTF8Offered, NoPipelining: tc.noPipe,
+				Faults: []pop3test.Fault{tc.fault}})
 			now := time.Now()
 			g.Fetcher.Now = func() time.Time { return now }
 			g.Add(1)

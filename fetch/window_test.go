@@ -246,7 +246,8 @@ func TestLongListing(t *testing.T) {
 	g.Drop.Add("small", []byte("Subject: new\r\n\r\n"))
 	g.Drop.Add("large", []byte("Subject: new\r\n\r\n"+strings.Repeat("x", 60)+"\r\n"))
 	s, got := poll()
-	if want := fmt.Sprintf("%sLIST RETR %d STAT QUIT", login, fetch.LongList+1); got != want || s.Fetched != 1 || s.Skips[plan.TooBig] != 1 {
+	if want := fmt.Sprintf("%sLIST RETR %d STAT QUIT", login, fetch.LongList+1); got != want || s.Fetched != 1 ||
+		s.Skips[plan.TooBig] != 1 {
 		t.Errorf("two new ones, one too big: %s, %+v", got, s)
 	}
 }

@@ -18,7 +18,8 @@ func fill(t testing.TB, db *DB, perm []int, batch int) {
 		for _, i := range perm[:n] {
 			e := typicalEntry(i)
 			c.Intend = append(c.Intend, Intent{Key: e.Key, Target: targets[0], Size: e.Size, SHA256: e.SHA256, Fingerprint: e.Fingerprint,
-				At: e.FirstSeen, Kind: "maildir", Data: []byte("/home/alice/Mail\x00" + e.Outcomes[0].Receipt), Receipt: e.Outcomes[0].Receipt})
+				At: e.FirstSeen, Kind: "maildir", Data: []byte("/home/alice/Mail\x00" + e.Outcomes[0].Receipt),
+				Receipt: e.Outcomes[0].Receipt})
 		}
 		perm = perm[n:]
 		apply(t, db, c)

@@ -25,7 +25,8 @@ func fillScattered(t *testing.T, db *DB, n int) map[Key]Entry {
 		for j := i; j < min(i+200, n); j++ {
 			sum := sha256.Sum256(fmt.Append(nil, j))
 			e := Entry{Key: Key(hex.EncodeToString(sum[:8])), Size: int64(j), SHA256: sum, Fingerprint: Fingerprint(sum[:16]),
-				FirstSeen: now, Done: true, Outcomes: []Outcome{{Target: "t", At: now, Receipt: fmt.Sprintf("1600000000.R%xQ%d", sum[:8], j)}}}
+				FirstSeen: now, Done: true,
+				Outcomes: []Outcome{{Target: "t", At: now, Receipt: fmt.Sprintf("1600000000.R%xQ%d", sum[:8], j)}}}
 			c.Put, want[e.Key] = append(c.Put, e), e
 		}
 		if err := db.Apply(c); err != nil {

@@ -207,7 +207,8 @@ func TestDamageIsFoundOrHarmless(t *testing.T) {
 					got, err = read(path, Options{ReadOnly: true})
 				}
 				if err == nil && got != after {
-					t.Errorf("%s, seed %d of %d: a change made something else of it: from\n%.700s\nto\n%.700s", name, seed, size.n, after, got)
+					t.Errorf("%s, seed %d of %d: a change made something else of it: from\n%.700s\nto\n%.700s", name, seed, size.n,
+						after, got)
 				}
 				if d := time.Since(began); d > 20*time.Second { // a hang, not a slow machine
 					t.Errorf("%s, seed %d of %d: took %v", name, seed, size.n, d)

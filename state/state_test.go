@@ -322,7 +322,8 @@ func TestModel(t *testing.T) {
 			}
 			last = string(k)
 			e := v.Entry(k, r)
-			if r.Done() != e.Done || r.Source() != e.Source || !r.FirstSeen().Equal(e.FirstSeen) || r.WasDeleted() == e.Deleted.IsZero() || r.WasAsked() != e.Asked {
+			if r.Done() != e.Done || r.Source() != e.Source || !r.FirstSeen().Equal(e.FirstSeen) ||
+				r.WasDeleted() == e.Deleted.IsZero() || r.WasAsked() != e.Asked {
 				t.Fatalf("record of %q differs from its entry", k)
 			}
 			got[e.Key] = e

@@ -83,7 +83,8 @@ func TestRecover(t *testing.T) {
 			must(t, os.Link(only(t, path, "new/*"), tmp))
 		}, 0, deliver.Visible, nil, 1},
 		{"not mounted", func(t *testing.T, path string) { must(t, os.Rename(path, path+".away")) }, 0, deliver.Unknown, fs.ErrNotExist, 0},
-		{"no new", func(t *testing.T, path string) { must(t, os.Remove(filepath.Join(path, "new"))) }, 0, deliver.Unknown, fs.ErrNotExist, 0},
+		{"no new", func(t *testing.T, path string) { must(t, os.Remove(filepath.Join(path, "new"))) }, 0, deliver.Unknown,
+			fs.ErrNotExist, 0},
 		{"another Maildir in its place", otherMaildir, 0, deliver.Absent, nil, 0},
 	}
 	for _, c := range cases {

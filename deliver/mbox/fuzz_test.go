@@ -16,7 +16,8 @@ import (
 func FuzzRoundTrip(f *testing.F) {
 	for _, s := range []string{
 		"", "\n", "x", "From ", "From a\n>From b\n>>>From c\n", ">", ">>\n>F\n>From\n", "A: b\n\nFrom x\n\n\nFrom y",
-		"Content-Length: 3\n\nabc", "CONTENT-LENGTH \t: 0\n\nFrom x\n", "x-mailhaul-content-length: 3\ncontent-length: 7\nFrom a\n\n\n\nFrom b\n",
+		"Content-Length: 3\n\nabc", "CONTENT-LENGTH \t: 0\n\nFrom x\n",
+		"x-mailhaul-content-length: 3\ncontent-length: 7\nFrom a\n\n\n\nFrom b\n",
 		strings.Repeat(">", bufferSize-2) + "From x\n", strings.Repeat("x", bufferSize) + "From y\n>From z\n",
 		"Status: R\n folded\nA: b\n\nStatus: x\n",
 		"A: b\n\nFrom From From x\nx From y\n> >From z\n>>From From \nFrom ", "\n\nFrom \n>>>\nFrom ",

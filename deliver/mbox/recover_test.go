@@ -93,7 +93,8 @@ func mail(n, lines int) string {
 func TestRecoverStates(t *testing.T) {
 	ours := []string{mail(0, 0), mail(1, 300), mail(1, 300), mail(2, 1)} // two of them are the same
 	for name, format := range formats {
-		for _, old := range []string{"", "From a Thu Nov 24 18:22:48 1986\nA: b\n\nold\n\n", "From a Thu Nov 24 18:22:48 1986\nA: b\n\nno end"} {
+		for _, old := range []string{"", "From a Thu Nov 24 18:22:48 1986\nA: b\n\nold\n\n",
+			"From a Thu Nov 24 18:22:48 1986\nA: b\n\nno end"} {
 			for _, foreign := range []int{0, 1, 30} {
 				for _, written := range []int64{-1, 0, 1, 60, 80, 500, 4096, 5000, 9000, 10000, 1 << 20} {
 					path := filepath.Join(t.TempDir(), "mbox")

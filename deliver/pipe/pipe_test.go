@@ -189,7 +189,8 @@ func TestTimeout(t *testing.T) {
 			o := Options{Command: []string{"sh", "-c", script, pidFile}, Timeout: 300 * time.Millisecond, Grace: 100 * time.Millisecond}
 			for b := []byte(nil); len(b) == 0 && o.Timeout < 10*time.Second; o.Timeout *= 2 { // a busy machine may be too slow
 				got := describe(deliverOne(t, t.Context(), o, deliver.Envelope{}, "x\n"))
-				if !strings.HasPrefix(got, fmt.Sprintf("failed: pipe sh: not done after %s; the message may have been delivered", o.Timeout)) {
+				if !strings.HasPrefix(got, fmt.Sprintf("failed: pipe sh: not done after %s; the message may have been delivered",
+					o.Timeout)) {
 					t.Errorf("got %q", got)
 				}
 				b, _ = os.ReadFile(pidFile)

@@ -17,7 +17,8 @@ func TestProbe(t *testing.T) {
 	}{
 		{"taken", hello + offer + "C: RSET\nS: 250 ok\\n250 ok\\n250 ok\n" + quit, "", 0},
 		{"not pipelined", plain + "C: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<a@b>\nS: 250 ok\nC: RSET\nS: 250 ok\n" + quit, "", 0},
-		{"unknown", hello + offer + "C: RSET\nS: 250 ok\\n550 5.1.1 unknown\\n250 ok\n" + quit, "RCPT <a@b>: 550 5.1.1 unknown", deliver.CannotCreate},
+		{"unknown", hello + offer + "C: RSET\nS: 250 ok\\n550 5.1.1 unknown\\n250 ok\n" + quit, "RCPT <a@b>: 550 5.1.1 unknown",
+			deliver.CannotCreate},
 		{"greylisted", hello + offer + "C: RSET\nS: 250 ok\\n450 later\\n250 ok\n" + quit, "RCPT <a@b>: 450 later", deliver.Later},
 		{"sender", plain + "C: MAIL FROM:<>\nS: 550 no null sender\n" + quit, "MAIL: 550 no null sender", deliver.Later},
 		{"busy", plain + "C: MAIL FROM:<>\nS: 451 busy\n" + quit, "MAIL: 451 busy", deliver.Unavailable},

@@ -132,7 +132,8 @@ func TestReplies(t *testing.T) {
 			[]string{`unavailable: greeting: relay broke the protocol: reply "+OK`}},
 		{"greeting missing", []string{""}, "", []string{"unavailable: greeting: connection closed"}},
 		{"EHLO 550", []string{"S: 220 x\nC: EHLO\nS: 550 not you\n"}, "", []string{"cannot create: EHLO: 550"}},
-		{"endless reply", []string{"S: 220 x\nC: EHLO\nFLOOD X-MORE\n"}, "", []string{"unavailable: EHLO: relay broke the protocol: reply over"}},
+		{"endless reply", []string{"S: 220 x\nC: EHLO\nFLOOD X-MORE\n"}, "",
+			[]string{"unavailable: EHLO: relay broke the protocol: reply over"}},
 		{"endless line", []string{"S: 220 x\nC: EHLO\nS: 250 " + strings.Repeat("x", 4096) + "\nWAIT\n"}, "",
 			[]string{"unavailable: EHLO: relay broke the protocol: reply line over"}},
 		{"control characters", []string{"S: 554 \x1b[2Jboo\a\n"}, "", []string{`cannot create: greeting: 554 \x1b[2Jboo\a`}},
@@ -142,7 +143,8 @@ func TestReplies(t *testing.T) {
 		{"MAIL 530", []string{hello + flight + "S: 530 login\\n503 no\\n503 no\n" + quit}, "", []string{"cannot create: MAIL: 530"}},
 		{"RCPT 550, then RSET", []string{hello + flight + "S: 250 ok\\n550 no user\\n554 no rcpt\nC: RSET\n" + flight +
 			"S: 250 reset\n" + taken + quit}, "", []string{"cannot create: RCPT <a@b>: 550 no user", "ok"}},
-		{"RCPT 452, one by one", []string{plain + "C: MAIL\nS: 250 ok\nC: RCPT\nS: 452 full\n" + quit}, "", []string{"later: RCPT <a@b>: 452"}},
+		{"RCPT 452, one by one", []string{plain + "C: MAIL\nS: 250 ok\nC: RCPT\nS: 452 full\n" + quit}, "",
+			[]string{"later: RCPT <a@b>: 452"}},
 		{"RCPT 550 and yet 354", []string{hello + flight + "S: 250 ok\\n550 no user\\n354 go\nWAIT\n"}, "",
 			[]string{"cannot create: RCPT <a@b>: 550 no user"}},
 		{"RCPT 421", []string{hello + flight + "S: 250 ok\\n421 shutting down\n",
@@ -153,7 +155,8 @@ func TestReplies(t *testing.T) {
 		{"lost at MAIL, tried twice", []string{hello + flight, hello + flight}, "", []string{"unavailable: MAIL: connection closed"}},
 		{"lost before the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nLINES 2\n"},
 			strings.Repeat("lots of text\n", 1<<20), []string{"failed: message: "}},
-		{"refused before the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\\n552 too much\nWAIT\n"}, "", []string{"never: "}},
+		{"refused before the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\\n552 too much\nWAIT\n"}, "",
+			[]string{"never: "}},
 		{"lost after the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\n"}, "",
 			[]string{"failed: reply to the message: connection closed by the relay; the message " + mayHave}},
 		{"nonsense after the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: hello?\nWAIT\n"}, "",
@@ -164,7 +167,8 @@ func TestReplies(t *testing.T) {
 			[]string{"never: reply to the message: 554"}},
 		{"final 421", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 421 dying\n"}, "",
 			[]string{"unavailable: reply to the message: 421"}},
-		{"421 between two", []string{hello + flight + taken + "S: 421 idle\nWAIT\n", hello + flight + taken + quit}, "", []string{"ok", "ok"}},
+		{"421 between two", []string{hello + flight + taken + "S: 421 idle\nWAIT\n", hello + flight + taken + quit}, "",
+			[]string{"ok", "ok"}},
 		{"dropped between two", []string{hello + flight + taken, hello + flight + taken + quit}, "", []string{"ok", "ok"}},
 		{"421 to the second MAIL", []string{hello + flight + taken + flight + "S: 421 enough\n", hello + flight + taken + quit},
 			"", []string{"ok", "ok"}},
@@ -173,7 +177,8 @@ func TestReplies(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			d := New(Options{Address: startScript(t, tc.scripts...), Security: NoTLS, To: []string{"a@b"}, Helo: "me", Timeout: 5 * time.Second})
+			d := New(Options{Address: startScript(t, tc.scripts...), Security: NoTLS, To: []string{"a@b"}, Helo: "me",
+				Timeout: 5 * time.Second})
 			for i, want := range tc.want {
 				body := tc.body
 				if body == "" {

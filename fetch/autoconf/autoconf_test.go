@@ -250,7 +250,8 @@ func TestLookupEndsWithItsContext(t *testing.T) {
 }
 
 func TestGuess(t *testing.T) {
-	greetings := map[string]string{"pop.example.org:995": "* OK IMAP\r\n", "pop3.example.org:995": "", "mail.example.org:995": "+OK ready\r\n"}
+	greetings := map[string]string{"pop.example.org:995": "* OK IMAP\r\n", "pop3.example.org:995": "",
+		"mail.example.org:995": "+OK ready\r\n"}
 	var tried []string
 	c := &Client{Dial: func(_ context.Context, _, address string) (net.Conn, error) {
 		tried = append(tried, address)

@@ -54,7 +54,8 @@ func TestAlerts(t *testing.T) {
 	o := pop3test.Options{Security: pop3test.Plain}
 	drop := dropOf(letters(2))
 	good := append(l.to(serve(t, drop, o), o), secret)
-	alert := fmt.Sprintf("alert: {after: 24h, webhook: %s/hook-s3cret, ping: %s/ping-s3cret, command: [sh, -c, 'echo $MAILHAUL_EVENT $MAILHAUL_ACCOUNT $MAILHAUL_EXIT >> %s; cat >> %s']}",
+	alert := fmt.Sprintf("alert: {after: 24h, webhook: %s/hook-s3cret, ping: %s/ping-s3cret, command: [sh, -c, 'echo $MAILHAUL_EVENT "+
+		"$MAILHAUL_ACCOUNT $MAILHAUL_EXIT >> %s; cat >> %s']}",
 		b.URL, b.URL, l.path("told"), l.path("stdin"))
 	bad := append(l.to(serve(t, drop, pop3test.Options{Security: pop3test.Plain, Password: "other"}), o), secret)
 

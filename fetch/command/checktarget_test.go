@@ -26,8 +26,10 @@ func TestCheckRelay(t *testing.T) {
 		{"LMTP taken", true, nil, "ok", "", 0},
 		{"unknown", false, map[string]error{"bob@x": smtptest.Reply(550, "no such user")}, "fail", advised, 73},
 		{"LMTP unknown", true, map[string]error{"bob@x": smtptest.Reply(550, "no such user")}, "fail", advised, 73},
-		{"both unknown", false, map[string]error{"bob@x": smtptest.Reply(550, "no bob"), "eve@x": smtptest.Reply(550, "no eve")}, "fail fail", advised, 73},
-		{"mailbox full", false, map[string]error{"eve@x": smtptest.Reply(552, "over quota")}, "fail", "The recipient's mailbox is full", 75},
+		{"both unknown", false, map[string]error{"bob@x": smtptest.Reply(550, "no bob"), "eve@x": smtptest.Reply(550, "no eve")},
+			"fail fail", advised, 73},
+		{"mailbox full", false, map[string]error{"eve@x": smtptest.Reply(552, "over quota")}, "fail",
+			"The recipient's mailbox is full", 75},
 		{"greylisted", false, map[string]error{"bob@x": smtptest.Reply(450, "come back later")}, "warn", "check again later", 0},
 		{"sender", false, map[string]error{"bob@x": smtptest.Reply(550, "sender verify failed")}, "warn", "set `from` of the target", 0},
 	} {
@@ -35,7 +37,8 @@ func TestCheckRelay(t *testing.T) {
 			r := smtptest.StartRelay(t, c.lmtp)
 			r.Answer(func(to string) error { return c.answers[to] }, nil)
 			kind := map[bool]string{false: "smtp", true: "lmtp"}[c.lmtp]
-			w := warning{server: long(pop3test.NewCA()), config: fmt.Sprintf("    deliver: [{%s: {server: '%s', to: [bob@x, eve@x]}}]\n", kind, r.Addr)}
+			w := warning{server: long(pop3test.NewCA()),
+				config: fmt.Sprintf("    deliver: [{%s: {server: '%s', to: [bob@x, eve@x]}}]\n", kind, r.Addr)}
 			steps, code := w.check(t)
 			steps = slices.DeleteFunc(steps, func(s jsonline.Step) bool { return s.Step != "target" })
 			var marks []string
@@ -60,7 +63,8 @@ func TestCheckRelay(t *testing.T) {
 func TestCheckMakesNothingUnread(t *testing.T) {
 	w := warning{server: long(pop3test.NewCA()), ground: keepOpen}
 	steps, code := w.check(t)
-	if s := steps[1]; code != 0 || s.Step != "target" || s.Mark != jsonline.Warn || !strings.Contains(s.Detail, "is missing, and not made") {
+	if s := steps[1]; code != 0 || s.Step != "target" || s.Mark != jsonline.Warn ||
+		!strings.Contains(s.Detail, "is missing, and not made") {
 		t.Errorf("exit %d, %+v", code, s)
 	}
 }

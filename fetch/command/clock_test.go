@@ -15,7 +15,8 @@ func TestStatusTellsOfTheClock(t *testing.T) {
 	from, to := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC), time.Date(2036, 1, 2, 0, 0, 0, 0, time.UTC)
 	var b strings.Builder
 	writeDetails(&b, &jsonline.Status{StatusFile: state.StatusFile{Account: "work"}, ClockJumped: to, ClockFrom: from})
-	if got, want := b.String(), "work: the clock jumped from "+term.Stamp(from)+" to "+term.Stamp(to)+" between two runs; days are counted from then\n"; got != want {
+	if got, want := b.String(), "work: the clock jumped from "+term.Stamp(from)+" to "+term.Stamp(to)+" between two runs; days are "+
+		"counted from then\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

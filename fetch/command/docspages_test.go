@@ -187,7 +187,8 @@ func isSaid(said, text string) bool {
 func programTexts(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
-	for _, pattern := range []string{"fetch/*.go", "fetch/*/*.go", "deliver/*/*.go", "fetch/*/*/*.go", "state/*.go", "oauth/*.go", "fetch/command/testdata/script/*.txtar"} {
+	for _, pattern := range []string{"fetch/*.go", "fetch/*/*.go", "deliver/*/*.go", "fetch/*/*/*.go", "state/*.go", "oauth/*.go",
+		"fetch/command/testdata/script/*.txtar"} {
 		names, _ := filepath.Glob(filepath.Join(treeRoot, filepath.FromSlash(pattern)))
 		if len(names) == 0 {
 			t.Fatalf("nothing found by %s", pattern)

@@ -186,7 +186,8 @@ func steady(ts *testscript.TestScript, s string) string {
 func environ(ts *testscript.TestScript) (env []string) {
 	for _, k := range []string{
 		"PATH", "HOME", "WORK", "TMPDIR", "TZ", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "SECRET",
-		"MAILHAUL_PASSWORD", "MAILHAUL_CONFIG", "MAILHAUL_STATE", "NO_COLOR", "GOCOVERDIR", "ADDR", "PORT", "CA", "two_PORT", "two_CA", "CLOSED",
+		"MAILHAUL_PASSWORD", "MAILHAUL_CONFIG", "MAILHAUL_STATE", "NO_COLOR", "GOCOVERDIR", "ADDR", "PORT", "CA", "two_PORT",
+		"two_CA", "CLOSED",
 	} {
 		if v := ts.Getenv(k); v != "" {
 			env = append(env, k+"="+v)

@@ -45,44 +45,82 @@ func meetings() []meeting {
 	ca := pop3test.NewCA()
 	cert := func(c tls.Certificate) pop3test.Options { return pop3test.Options{CA: ca, Certificate: &c} }
 	return []meeting{
-		{name: "Gmail wants an app password", says: "The provider wants an app password", server: refusal("[AUTH] Application-specific password required: https://support.google.com/accounts/answer/185833"), step: "login", exit: 77},
-		{name: "two factors", says: "The account has two-factor login", server: refusal("[AUTH] 2-step verification is on for this account"), step: "login", exit: 77},
-		{name: "Gmail wants a web login", says: "The provider blocked the login", server: refusal("[ALERT] Please log in via your web browser: https://support.google.com/mail/accounts/answer/78754"), step: "login", exit: 77},
-		{name: "Gmail has POP off", says: "POP3 is switched off", server: refusal("[SYS/PERM] Your account is not enabled for POP access. Please visit your Gmail settings page and enable your account for POP access."), step: "login", exit: 77},
-		{name: "no passwords any more", says: "The provider no longer takes passwords", server: refusal("Logon failure: basic authentication is disabled."), step: "login", exit: 77},
-		{name: "too many logins", says: "The provider limits how often", server: refusal("[LOGIN-DELAY] too many logins, try again later"), step: "login", exit: 75},
+		{name: "Gmail wants an app password", says: "The provider wants an app password",
+			server: refusal("[AUTH] Application-specific password required: https://support.google.com/accounts/answer/185833"),
+			step:   "login", exit: 77},
+		{name: "two factors", says: "The account has two-factor login",
+			server: refusal("[AUTH] 2-step verification is on for this account"), step: "login", exit: 77},
+		{name: "Gmail wants a web login", says: "The provider blocked the login",
+			server: refusal("[ALERT] Please log in via your web browser: https://support.google.com/mail/accounts/answer/78754"),
+			step:   "login", exit: 77},
+		{name: "Gmail has POP off", says: "POP3 is switched off",
+			server: refusal("[SYS/PERM] Your account is not enabled for POP access. Please visit your Gmail settings page and enable " +
+				"your account for POP access."), step: "login", exit: 77},
+		{name: "no passwords any more", says: "The provider no longer takes passwords",
+			server: refusal("Logon failure: basic authentication is disabled."), step: "login", exit: 77},
+		{name: "too many logins", says: "The provider limits how often",
+			server: refusal("[LOGIN-DELAY] too many logins, try again later"), step: "login", exit: 75},
 		{name: "mailbox full", says: "The mailbox is full", server: refusal("Disk quota exceeded"), step: "login", exit: 77},
-		{name: "account locked", says: "The provider does not let this account in", server: refusal("Account locked by administrator"), step: "login", exit: 77},
-		{name: "wrong password", says: "User name or password is wrong", config: "    password: {file: ${WRONG}}\n", ground: wrongPassword, step: "login", exit: 77},
+		{name: "account locked", says: "The provider does not let this account in",
+			server: refusal("Account locked by administrator"), step: "login", exit: 77},
+		{name: "wrong password", says: "User name or password is wrong", config: "    password: {file: ${WRONG}}\n",
+			ground: wrongPassword, step: "login", exit: 77},
 		{name: "maildrop in use", says: "Another program holds the mailbox", ground: holdMaildrop, step: "login", exit: 75},
-		{name: "bearer token refused", says: "The access token was refused. Log in anew (mailhaul login work)", server: pop3test.Options{Mechanisms: []string{"XOAUTH2"}, Token: func(string, string) bool { return false }},
+		{name: "bearer token refused", says: "The access token was refused. Log in anew (mailhaul login work)",
+			server: pop3test.Options{Mechanisms: []string{"XOAUTH2"}, Token: func(string, string) bool { return false }},
 			config: "    auth: xoauth2\n    token: {file: ${WRONG}}\n", ground: wrongPassword, step: "login", exit: 77},
-		{name: "token too long", says: "The access token is longer", server: pop3test.Options{TwoStepAuth: true, Mechanisms: []string{"XOAUTH2"}, Token: func(string, string) bool { return false }},
+		{name: "token too long", says: "The access token is longer",
+			server: pop3test.Options{TwoStepAuth: true, Mechanisms: []string{"XOAUTH2"}, Token: func(string, string) bool { return false }},
 			config: "    auth: xoauth2\n    token: {file: ${WRONG}}\n", ground: longToken, step: "login", exit: 77},
-		{name: "token for another mailbox", says: "The token is good, but not for this mailbox", server: pop3test.Options{TwoStepAuth: true, NoPipelining: true, Mechanisms: []string{"XOAUTH2"},
-			Token: func(string, string) bool { return true }, Faults: []pop3test.Fault{{On: "STAT", Always: true, Do: pop3test.Err("Command is not valid in this state.")}}},
+		{name: "token for another mailbox", says: "The token is good, but not for this mailbox",
+			server: pop3test.Options{TwoStepAuth: true, NoPipelining: true, Mechanisms: []string{"XOAUTH2"},
+				Token:  func(string, string) bool { return true },
+				Faults: []pop3test.Fault{{On: "STAT", Always: true, Do: pop3test.Err("Command is not valid in this state.")}}},
 			config: "    auth: xoauth2\n    token: {file: ${WRONG}}\n", ground: wrongPassword, step: "list", exit: 77},
-		{name: "no such name", says: "The server's name does not exist", config: "    server: no-such-host.invalid\n", step: "dns", exit: 69},
-		{name: "nothing listens", says: "The machine answers, but nothing listens", config: "    server: localhost:${CLOSED}\n", ground: noListener, step: "tcp", exit: 69},
-		{name: "packets are dropped", says: "No answer at all", config: "    server: 127.0.0.1:${DEAF}\n    timeouts: {connect: 1s}\n", ground: deafPort, step: "tcp", exit: 69},
-		{name: "no way to the network", says: "There is no way to that network", config: "    server: 224.0.0.1\n", ground: onLinux, step: "tcp", exit: 69},
+		{name: "no such name", says: "The server's name does not exist", config: "    server: no-such-host.invalid\n",
+			step: "dns", exit: 69},
+		{name: "nothing listens", says: "The machine answers, but nothing listens", config: "    server: localhost:${CLOSED}\n",
+			ground: noListener, step: "tcp", exit: 69},
+		{name: "packets are dropped", says: "No answer at all",
+			config: "    server: 127.0.0.1:${DEAF}\n    timeouts: {connect: 1s}\n", ground: deafPort, step: "tcp", exit: 69},
+		{name: "no way to the network", says: "There is no way to that network", config: "    server: 224.0.0.1\n", ground: onLinux,
+			step: "tcp", exit: 69},
 		{name: "clock wrong", says: "The certificate is from the future", server: cert(ca.NotYetValid("localhost")), step: "tls", exit: 77},
-		{name: "certificate of a proxy", says: "The certificate was made by a firewall", server: cert(ca.Issue(pop3test.Leaf{Names: []string{"localhost"}, CommonName: "Zscaler Intermediate Root CA", SelfSigned: true})), step: "tls", exit: 77},
-		{name: "certificate of a private authority", says: "If this is the right server, trust its authority with ca_file", config: "    ca_file: ${OTHER}\n", ground: otherCA, step: "tls", exit: 77},
+		{name: "certificate of a proxy", says: "The certificate was made by a firewall",
+			server: cert(ca.Issue(pop3test.Leaf{Names: []string{"localhost"}, CommonName: "Zscaler Intermediate Root CA",
+				SelfSigned: true})), step: "tls", exit: 77},
+		{name: "certificate of a private authority", says: "If this is the right server, trust its authority with ca_file",
+			config: "    ca_file: ${OTHER}\n", ground: otherCA, step: "tls", exit: 77},
 		{name: "certificate expired", says: "Is this machine's clock right?", server: cert(ca.Expired("localhost")), step: "tls", exit: 77},
 		{name: "certificate of another host", says: "Use one of those names", server: cert(ca.WrongHost()), step: "tls", exit: 77},
-		{name: "plain server, TLS client", says: "The server does not speak TLS on this port", server: pop3test.Options{Security: pop3test.Plain}, step: "tls", exit: 69},
-		{name: "TLS server, plain client", says: "The server says nothing, as one does", config: "    tls: stls\n    timeouts: {connect: 1s}\n", step: "greeting", exit: 69},
-		{name: "no STLS", says: "Use TLS from the start on port 995", server: pop3test.Options{Security: pop3test.Plain}, config: "    tls: stls\n", step: "stls", exit: 69},
-		{name: "TLS 1.0 only", says: "Server and client have no version", server: pop3test.Options{TLS: func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS10 }}, step: "tls", exit: 69},
-		{name: "wants a client certificate", says: "The server wants a certificate from us", server: pop3test.Options{ClientAuth: tls.RequireAndVerifyClientCert}, step: "greeting", exit: 77},
-		{name: "blocked address", says: "The server hangs up before", server: pop3test.Options{Faults: []pop3test.Fault{{On: "greeting", Do: pop3test.Cut(), Always: true}}}, step: "greeting", exit: 69},
-		{name: "an IMAP server", says: "This looks like an IMAP server", server: pop3test.Options{Faults: []pop3test.Fault{{On: "greeting", Do: pop3test.Raw("* OK IMAP4rev1 ready\r\n"), Always: true}}}, step: "greeting", exit: 76},
-		{name: "relay down", says: "The mail server that is the target", config: "    deliver: [{smtp: {server: \"127.0.0.1:${CLOSED}\", to: [a@localhost], tls: none}}]\n", ground: noListener, step: "target", exit: 75},
-		{name: "Maildir is a file", says: "A part of that path is a file, not a directory", config: "    deliver: [{maildir: \"${FILE}/Mail\"}]\n", ground: plainFile, step: "target", exit: 73},
-		{name: "Maildir not writable", says: "This user may not write there", config: "    deliver: [{maildir: /sys/mailhaul-test}]\n", ground: onLinux, step: "target", exit: 73},
-		{name: "disk full", says: "The disk is full, or the quota", config: "    deliver: [{maildir: \"${DISK}/Mail\"}]\n", ground: fullDisk, step: "target", exit: 74},
-		{name: "read-only", says: "The file system is mounted read-only", config: "    deliver: [{maildir: \"${DISK}/Mail\"}]\n", ground: readOnlyDisk, step: "target", exit: 73},
+		{name: "plain server, TLS client", says: "The server does not speak TLS on this port",
+			server: pop3test.Options{Security: pop3test.Plain}, step: "tls", exit: 69},
+		{name: "TLS server, plain client", says: "The server says nothing, as one does",
+			config: "    tls: stls\n    timeouts: {connect: 1s}\n", step: "greeting", exit: 69},
+		{name: "no STLS", says: "Use TLS from the start on port 995", server: pop3test.Options{Security: pop3test.Plain},
+			config: "    tls: stls\n", step: "stls", exit: 69},
+		{name: "TLS 1.0 only", says: "Server and client have no version",
+			server: pop3test.Options{TLS: func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS10 }},
+			step:   "tls", exit: 69},
+		{name: "wants a client certificate", says: "The server wants a certificate from us",
+			server: pop3test.Options{ClientAuth: tls.RequireAndVerifyClientCert}, step: "greeting", exit: 77},
+		{name: "blocked address", says: "The server hangs up before",
+			server: pop3test.Options{Faults: []pop3test.Fault{{On: "greeting", Do: pop3test.Cut(), Always: true}}},
+			step:   "greeting", exit: 69},
+		{name: "an IMAP server", says: "This looks like an IMAP server",
+			server: pop3test.Options{Faults: []pop3test.Fault{{On: "greeting", Do: pop3test.Raw("* OK IMAP4rev1 ready\r\n"),
+				Always: true}}}, step: "greeting", exit: 76},
+		{name: "relay down", says: "The mail server that is the target",
+			config: "    deliver: [{smtp: {server: \"127.0.0.1:${CLOSED}\", to: [a@localhost], tls: none}}]\n", ground: noListener,
+			step: "target", exit: 75},
+		{name: "Maildir is a file", says: "A part of that path is a file, not a directory",
+			config: "    deliver: [{maildir: \"${FILE}/Mail\"}]\n", ground: plainFile, step: "target", exit: 73},
+		{name: "Maildir not writable", says: "This user may not write there",
+			config: "    deliver: [{maildir: /sys/mailhaul-test}]\n", ground: onLinux, step: "target", exit: 73},
+		{name: "disk full", says: "The disk is full, or the quota", config: "    deliver: [{maildir: \"${DISK}/Mail\"}]\n",
+			ground: fullDisk, step: "target", exit: 74},
+		{name: "read-only", says: "The file system is mounted read-only", config: "    deliver: [{maildir: \"${DISK}/Mail\"}]\n",
+			ground: readOnlyDisk, step: "target", exit: 73},
 	}
 }
 
@@ -142,7 +180,8 @@ func (m *meeting) yaml(s *pop3test.Server) string {
 	_, port, _ := net.SplitHostPort(s.Addr())
 	lines := "accounts:\n  work:\n    user: alice\n" + m.config
 	for _, l := range []string{"server: localhost:" + port, "ca_file: ${CA}", `deliver: [{maildir: "${DIR}/Mail"}]`} {
-		if key, _, _ := strings.Cut(l, ":"); !strings.Contains(m.config, key+":") || key == "server" && !strings.Contains(m.config, "    server:") {
+		if key, _, _ := strings.Cut(l, ":"); !strings.Contains(m.config, key+":") || key == "server" &&
+			!strings.Contains(m.config, "    server:") {
 			lines += "    " + l + "\n"
 		}
 	}
@@ -262,7 +301,8 @@ func TestGoodWalk(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(s.Addr())
-	conf := fmt.Sprintf("accounts:\n  work: {server: 'localhost:%s', tls: stls, ca_file: %s, user: alice, password: secret, deliver: [{maildir: %s/Mail}]}\n", port, ca, dir)
+	conf := fmt.Sprintf("accounts:\n  work: {server: 'localhost:%s', tls: stls, ca_file: %s, user: alice, password: secret, deliver: "+
+		"[{maildir: %s/Mail}]}\n", port, ca, dir)
 	path := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)

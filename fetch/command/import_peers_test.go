@@ -34,14 +34,16 @@ func peers() []peer {
 				"keep no rewrite sslproto '' mda \"cat > HOME/mail/new/$$\"\n",
 			[]string{"-f", "HOME/.fetchmailrc", "--pidfile", "HOME/pid", "--silent", "--nodetach", "-d", "0"}},
 		{"mpop", ".mpoprc",
-			"defaults\nkeep on\ndelivery maildir HOME/mail\naccount a\nhost 127.0.0.1\nport PORT\nuser alice\npassword \"" + password + "\"\ntls off\nauth user\n",
+			"defaults\nkeep on\ndelivery maildir HOME/mail\naccount a\nhost 127.0.0.1\nport PORT\nuser alice\npassword \"" +
+				password + "\"\ntls off\nauth user\n",
 			[]string{"-C", "HOME/.mpoprc", "-Q", "-a"}},
 		{"getmail", ".getmail/getmailrc",
 			"[retriever]\ntype = SimplePOP3Retriever\nserver = 127.0.0.1\nport = PORT\nusername = alice\npassword = " + password + "\n" +
 				"[destination]\ntype = Maildir\npath = HOME/mail/\n[options]\nread_all = false\ndelete = false\n",
 			[]string{"-g", "HOME/.getmail", "-q"}},
 		{"fdm", ".fdm.conf",
-			"set lock-file \"HOME/lock\"\naction \"in\" maildir \"HOME/mail\"\naccount \"a\" pop3 server \"127.0.0.1\" port PORT user \"alice\" pass \"" + password +
+			"set lock-file \"HOME/lock\"\naction \"in\" maildir \"HOME/mail\"\naccount \"a\" pop3 server \"127.0.0.1\" port PORT user " +
+				"\"alice\" pass \"" + password +
 				"\" new-only cache \"HOME/cache\" no-apop keep\nmatch all action \"in\"\n",
 			[]string{"-f", "HOME/.fdm.conf", "fetch"}},
 	}

@@ -27,7 +27,8 @@ func newSwitching(t *testing.T, known int) *switching {
 	t.Setenv("XDG_CONFIG_HOME", "")
 	w := &switching{l, serve(t, dropOf(letters(10)), pop3test.Options{Security: pop3test.Plain})}
 	w.write(".fdm.conf", fmt.Appendf(nil, "set lock-file \"%[1]s/lock\"\naction \"in\" maildir \"%[1]s/Maildir\"\n"+
-		"account \"a\" pop3 server \"127.0.0.1\" port %[2]d user \"alice\" pass \"%[3]s\" new-only cache \"%[1]s/cache\" no-apop keep\nmatch all action \"in\"\n",
+		"account \"a\" pop3 server \"127.0.0.1\" port %[2]d user \"alice\" pass \"%[3]s\" new-only cache \"%[1]s/cache\" no-apop "+
+		"keep\nmatch all action \"in\"\n",
 		l.dir, w.s.Port, password))
 	w.cache(known)
 	return w
@@ -143,7 +144,8 @@ func TestImportFromDirectory(t *testing.T) {
 	if err := os.MkdirAll(l.path("g"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	rc := "[retriever]\ntype = SimplePOP3SSLRetriever\nserver = pop.example.org\nusername = alice\npassword = x\n[destination]\ntype = Maildir\npath = ~/m/\n"
+	rc := "[retriever]\ntype = SimplePOP3SSLRetriever\nserver = pop.example.org\nusername = alice\npassword = x\n[destination]\ntype " +
+		"= Maildir\npath = ~/m/\n"
 	l.write("g/getmailrc", []byte(rc))
 	o := l.run("import", "getmail", l.path("g"))
 	l.want(o, 0)
@@ -278,13 +280,16 @@ func TestImportThunderbird(t *testing.T) {
 	}
 	var prefs strings.Builder
 	for _, p := range [][2]string{{"mail.accountmanager.accounts", `"account1"`}, {"mail.account.account1.server", `"server1"`},
-		{"mail.server.server1.type", `"pop3"`}, {"mail.server.server1.hostname", `"127.0.0.1"`}, {"mail.server.server1.userName", `"alice"`},
-		{"mail.server.server1.port", fmt.Sprint(s.Port)}, {"mail.server.server1.socketType", "0"}, {"mail.server.server1.leave_on_server", "true"},
+		{"mail.server.server1.type", `"pop3"`}, {"mail.server.server1.hostname", `"127.0.0.1"`},
+		{"mail.server.server1.userName", `"alice"`},
+		{"mail.server.server1.port", fmt.Sprint(s.Port)}, {"mail.server.server1.socketType", "0"},
+		{"mail.server.server1.leave_on_server", "true"},
 		{"mail.server.server1.directory-rel", `"[ProfD]Mail/pop"`}} {
 		fmt.Fprintf(&prefs, "user_pref(%q, %s);\n", p[0], p[1])
 	}
 	l.write("profile/prefs.js", []byte(prefs.String()))
-	l.write("profile/Mail/pop/popstate.dat", []byte("# POP3 State File\n\n*127.0.0.1 alice\nk uid-1 1784500000\nk uid-2 1784500001\nk uid-3 1784500002\n"))
+	l.write("profile/Mail/pop/popstate.dat",
+		[]byte("# POP3 State File\n\n*127.0.0.1 alice\nk uid-1 1784500000\nk uid-2 1784500001\nk uid-3 1784500002\n"))
 	l.want(l.run("import", "thunderbird", l.path("profile")), 0)
 	o := l.run("import", "thunderbird", l.path("profile"), "--state")
 	l.want(o, 0)

@@ -73,7 +73,8 @@ func TestInitWritesFilesForTheirOwner(t *testing.T) {
 	if code, out := initAt(t, home, "--address", "alice@gmail.com", "--yes", "--no-connect"); code != 0 {
 		t.Fatal(code, out)
 	}
-	for name, want := range map[string]os.FileMode{"etc/mailhaul": 0o700, "etc/mailhaul/passwords": 0o700, "etc/mailhaul/config.yaml": 0o600, "etc/mailhaul/passwords/gmail": 0o600} {
+	for name, want := range map[string]os.FileMode{"etc/mailhaul": 0o700, "etc/mailhaul/passwords": 0o700,
+		"etc/mailhaul/config.yaml": 0o600, "etc/mailhaul/passwords/gmail": 0o600} {
 		st, err := os.Stat(filepath.Join(home, name))
 		if err != nil || st.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v", name, st.Mode(), err)
@@ -107,7 +108,8 @@ func TestInitAddsOnlyWhereItIsSure(t *testing.T) {
 			if now := string(got) != text; now != added {
 				t.Errorf("%s: %s: added %t\n%s", mode, text, now, out)
 			}
-			if !added && (!strings.Contains(out, "server: pop3.web.de") || !strings.Contains(out, "by hand") || strings.Contains(out, `"account"`)) {
+			if !added && (!strings.Contains(out, "server: pop3.web.de") || !strings.Contains(out, "by hand") ||
+				strings.Contains(out, `"account"`)) {
 				t.Errorf("%s: the account is not shown, or a success is:\n%s", mode, out)
 			}
 			_ = os.Remove(secret)

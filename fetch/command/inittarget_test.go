@@ -27,7 +27,8 @@ func TestInitKeepsThePasswordInTheKeyring(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(pop.Addr())
-	code, out := initAt(t, home, "--address", "alice@example.org", "--user", "alice", "--server", "localhost:"+port, "--ca-file", ca, "--keyring", "--yes")
+	code, out := initAt(t, home, "--address", "alice@example.org", "--user", "alice", "--server", "localhost:"+port, "--ca-file", ca,
+		"--keyring", "--yes")
 	if code != 0 || !strings.Contains(out, "password: {keyring: mailhaul-example}") {
 		t.Fatalf("exit %d:\n%s", code, out)
 	}
@@ -39,7 +40,8 @@ func TestInitKeepsThePasswordInTheKeyring(t *testing.T) {
 	}
 	t.Setenv("MAILHAUL_PASSWORD", "")
 	var b strings.Builder
-	if code := Main(t.Context(), []string{"mailhaul", "fetch"}, term.Streams{Out: &b, Err: &b}); code != 0 || !strings.Contains(b.String(), "1 message fetched") {
+	if code := Main(t.Context(), []string{"mailhaul", "fetch"}, term.Streams{Out: &b, Err: &b}); code != 0 ||
+		!strings.Contains(b.String(), "1 message fetched") {
 		t.Errorf("exit %d: %s", code, &b)
 	}
 }

@@ -39,7 +39,9 @@ func killedBehindASmallMessage(t *testing.T, o pop3test.Options) {
 	r := startRefuser(t, "")
 	l := newLab(t)
 	l.run("version") // makes the program
-	l.write("config.yaml", fmt.Appendf(nil, "accounts: {lab: {server: %q, tls: none, user: alice, password: %s, keep: none, deliver: [{smtp: {server: %q, to: [a@b.example], tls: none}}]}}\n",
+	l.write("config.yaml", fmt.Appendf(nil,
+		"accounts: {lab: {server: %q, tls: none, user: alice, password: %s, keep: none, deliver: [{smtp: {server: %q, to: "+
+			"[a@b.example], tls: none}}]}}\n",
 		proxy.Addr(), password, r.addr))
 	for range 3 {
 		proxy.CutAfter(0)

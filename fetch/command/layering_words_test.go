@@ -16,7 +16,8 @@ import (
 
 // below are the folders whose packages report facts: what to do about them is for
 // fetch/command/advice to say.
-var below = []string{"fetch/autoconf", "fetch/commit", "fetch/header", "fetch/ledger", "fetch/plan", "fetch/pop3", "fetch/proof", "fetch/sasl", "fetch/schedule", "fetch/session",
+var below = []string{"fetch/autoconf", "fetch/commit", "fetch/header", "fetch/ledger", "fetch/plan", "fetch/pop3", "fetch/proof",
+	"fetch/sasl", "fetch/schedule", "fetch/session",
 	"deliver", "state", "oauth"}
 
 // noAdvice are texts that look like advice and are none.
@@ -84,7 +85,8 @@ func adviceWords() *regexp.Regexp {
 		}
 		keys = append(keys, regexp.QuoteMeta(name))
 	}
-	return regexp.MustCompile(`(^|[ (])--[a-z]+|\bmailhaul (` + strings.Join(commands, "|") + `)\b|mailhaul\.yaml|` + "`" + `(` + strings.Join(keys, "|") + `)[:` + "`" + `]|\b(` + strings.Join(odd, "|") + `)\b[^"=]* `)
+	return regexp.MustCompile(`(^|[ (])--[a-z]+|\bmailhaul (` + strings.Join(commands, "|") + `)\b|mailhaul\.yaml|` + "`" + `(` +
+		strings.Join(keys, "|") + `)[:` + "`" + `]|\b(` + strings.Join(odd, "|") + `)\b[^"=]* `)
 }
 
 func commandNames() (names []string) {

@@ -169,7 +169,8 @@ func TestLoopSignals(t *testing.T) {
 	other := dropOf(letters(2))
 	l.account(append(lines, "max_size: 1MiB")...)
 	text, _ := os.ReadFile(l.path("config.yaml"))
-	text = fmt.Appendf(text, "  second:\n    server: %s\n    tls: none\n    user: alice\n    id: second\n    password: %s\n    deliver:\n      - maildir: %s\n",
+	text = fmt.Appendf(text, "  second:\n    server: %s\n    tls: none\n    user: alice\n    id: second\n    password: %s\n    "+
+		"deliver:\n      - maildir: %s\n",
 		serve(t, other, o).Addr(), password, l.path("Maildir/Second"))
 	l.write("config.yaml", text)
 	p.signal(syscall.SIGHUP)
@@ -295,7 +296,8 @@ func TestLoopMetrics(t *testing.T) {
 	}
 	body := get()
 	for _, want := range []string{`mailhaul_fetched_messages_total{account="lab"} 4`, `mailhaul_runs_total{account="lab",result="ok"} 1`,
-		`mailhaul_known_uids{account="lab"} 4`, "\nmailhaul_config_last_reload_successful 1\n", "\nmailhaul_config_last_reload_success_timestamp_seconds "} {
+		`mailhaul_known_uids{account="lab"} 4`, "\nmailhaul_config_last_reload_successful 1\n",
+		"\nmailhaul_config_last_reload_success_timestamp_seconds "} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the listener lacks %s:\n%s", want, body)
 		}

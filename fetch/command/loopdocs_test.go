@@ -38,7 +38,8 @@ func TestUnits(t *testing.T) {
 	}
 	verify := func(args ...string) {
 		t.Helper()
-		if out, err := exec.Command(analyze, append([]string{"verify", "--man=no"}, args...)...).CombinedOutput(); err != nil || len(out) > 0 {
+		if out, err := exec.Command(analyze, append([]string{"verify", "--man=no"}, args...)...).CombinedOutput(); err != nil ||
+			len(out) > 0 {
 			t.Errorf("verify: %v\n%s", err, out)
 		}
 	}
@@ -81,7 +82,8 @@ func TestUnitsKeepNames(t *testing.T) {
 			}
 		}
 	}
-	if text := readText(t, filepath.Join(treeRoot, "docs/mailhaul@.service")); !strings.Contains(text, "\nExecStart=/usr/local/bin/mailhaul fetch --wait 1m %i\n") {
+	if text := readText(t, filepath.Join(treeRoot, "docs/mailhaul@.service")); !strings.Contains(text,
+		"\nExecStart=/usr/local/bin/mailhaul fetch --wait 1m %i\n") {
 		t.Error("mailhaul@.service does not fetch %i")
 	}
 }

@@ -46,7 +46,8 @@ func (m *meeting) fetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, log bytes.Buffer
-	code := Main(t.Context(), []string{"mailhaul", "-c", path, "--state", filepath.Join(dir, "state"), "fetch"}, term.Streams{Out: &out, Err: &log})
+	code := Main(t.Context(), []string{"mailhaul", "-c", path, "--state", filepath.Join(dir, "state"), "fetch"},
+		term.Streams{Out: &out, Err: &log})
 	text := log.String()
 	if code != m.exit {
 		t.Errorf("exit %d, want %d", code, m.exit)
@@ -61,7 +62,8 @@ func (m *meeting) fetch(t *testing.T) {
 		t.Errorf("does not say what it means for the mail: %s", text)
 	}
 	text = pinned.ReplaceAllString(text, "")
-	if strings.Contains(text, "wrong\n") || strings.Contains(text, "secret") || strings.Contains(text, "0x") || strings.Contains(text, "panic") {
+	if strings.Contains(text, "wrong\n") || strings.Contains(text, "secret") || strings.Contains(text, "0x") ||
+		strings.Contains(text, "panic") {
 		t.Errorf("shows what it must not: %s", text)
 	}
 	if !strings.HasPrefix(out.String(), "work: ") {

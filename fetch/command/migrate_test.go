@@ -88,7 +88,8 @@ func tenYears(n int) *oldMail {
 	first := time.Date(2014, 3, 1, 9, 30, 0, 0, time.UTC)
 	for i := range n {
 		at := first.Add(time.Duration(i) * (3700 * 24 * time.Hour / time.Duration(n)))
-		text := fmt.Sprintf("Message-ID: <%d@old.example>\nDate: %s\nSubject: number %d\n\n%s\n", i, at.Format(time.RFC1123Z), i, strings.Repeat("x", i%700))
+		text := fmt.Sprintf("Message-ID: <%d@old.example>\nDate: %s\nSubject: number %d\n\n%s\n", i, at.Format(time.RFC1123Z), i,
+			strings.Repeat("x", i%700))
 		m.messages = append(m.messages, []byte(strings.ReplaceAll(text, "\n", "\r\n")))
 		m.bytes += int64(len(text))
 		name := at.Format("2006-01")
@@ -231,7 +232,8 @@ func (l *lab) provesMigration(d *pop3test.Dovecot, r *refuser, old *oldMail) {
 	if s := after.Sizes; len(s) != 5 || s[0].Messages != n || s[0].Bytes != old.bytes {
 		t.Errorf("sizes: %+v", s)
 	}
-	if after.Known != n || after.Verified != n-1 || after.Deleted != n-1 || after.Bytes != old.bytes || after.Failed != 0 || after.Incomplete != 0 ||
+	if after.Known != n || after.Verified != n-1 || after.Deleted != n-1 || after.Bytes != old.bytes || after.Failed != 0 ||
+		after.Incomplete != 0 ||
 		after.Server.Listed != 1 || after.Server.Here != 1 {
 		t.Errorf("numbers: %+v", after)
 	}

@@ -25,7 +25,8 @@ func (s *scene) takenOver() {
 
 // noPassword writes a configuration without one.
 func (s *scene) noPassword() {
-	s.write("config.yaml", []byte(s.expand("accounts: {work: {server: \"localhost:${PORT}\", user: alice, ca_file: \"${CA}\", deliver: [{maildir: \"${DIR}/Mail\"}]}}\n")))
+	s.write("config.yaml", []byte(s.expand("accounts: {work: {server: \"localhost:${PORT}\", user: alice, ca_file: \"${CA}\", "+
+		"deliver: [{maildir: \"${DIR}/Mail\"}]}}\n")))
 }
 
 // loseOne deletes a delivered message.

@@ -25,7 +25,8 @@ func TestMessagesOnTerminal(t *testing.T) {
 	}
 	_, port, _ := net.SplitHostPort(s.Addr())
 	for name, target := range map[string]string{"bad.yaml": ca + "/Mail", "good.yaml": term.home + "/Mail"} {
-		text := fmt.Sprintf("accounts: {work: {server: 'localhost:%s', ca_file: '%s', user: alice, password: secret, every: 5s, deliver: [{maildir: '%s'}]}}\n", port, ca, target)
+		text := fmt.Sprintf("accounts: {work: {server: 'localhost:%s', ca_file: '%s', user: alice, password: secret, every: 5s, "+
+			"deliver: [{maildir: '%s'}]}}\n", port, ca, target)
 		if err := os.WriteFile(filepath.Join(term.home, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +41,8 @@ func TestMessagesOnTerminal(t *testing.T) {
 	term.enter("mailhaul -v -c good.yaml --state other loop")
 	term.until(func(s string) bool { return strings.Contains(s, "msg=run ") }, "the end of a run")
 	term.command("send-keys", "C-c")
-	wantAll(t, term.await("\n$ "), "mailhaul: stopped; what was fetched is delivered and recorded, nothing else was deleted from the server")
+	wantAll(t, term.await("\n$ "), "mailhaul: stopped; what was fetched is delivered and recorded, nothing else was deleted from "+
+		"the server")
 	term.enter("echo exit $?")
 	term.until(func(s string) bool { return strings.Contains(s, "\nexit 130") }, "exit 130")
 	if drop.Len() != 1 {

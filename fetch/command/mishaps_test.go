@@ -163,7 +163,8 @@ func (s *scene) configure() {
 		return
 	}
 	lines := append([]string{"user: alice"}, s.m.config...)
-	for _, l := range []string{"server: localhost:${PORT}", "ca_file: ${CA}", `password: {file: "${DIR}/password"}`, `deliver: [{maildir: "${DIR}/Mail"}]`} {
+	for _, l := range []string{"server: localhost:${PORT}", "ca_file: ${CA}", `password: {file: "${DIR}/password"}`,
+		`deliver: [{maildir: "${DIR}/Mail"}]`} {
 		key, _, _ := strings.Cut(l, ":")
 		if !slices.ContainsFunc(lines, func(own string) bool { return strings.HasPrefix(own, key+":") }) {
 			lines = append(lines, l)

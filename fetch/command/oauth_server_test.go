@@ -89,7 +89,8 @@ func (p *authServer) token(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	if code != "" {
 		w.WriteHeader(http.StatusBadRequest)
-		_ = json.NewEncoder(w).Encode(map[string]any{"error": code, "error_description": cmp.Or(p.words, "Token has been expired or revoked.")})
+		_ = json.NewEncoder(w).Encode(map[string]any{"error": code,
+			"error_description": cmp.Or(p.words, "Token has been expired or revoked.")})
 		return
 	}
 	p.n++

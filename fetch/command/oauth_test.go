@@ -131,7 +131,8 @@ func wantTokenJSON(t *testing.T, o outcome, needsLogin bool) {
 	if err := json.Unmarshal([]byte(o.out), &s); err != nil {
 		t.Fatalf("%v in %s", err, o)
 	}
-	if k := s.Token; k.NeedsLogin != needsLogin || k.Provider != "custom" || k.Flow != "browser" || !needsLogin && (k.ValidUntil == "" || len(k.Scopes) != 1) {
+	if k := s.Token; k.NeedsLogin != needsLogin || k.Provider != "custom" || k.Flow != "browser" || !needsLogin &&
+		(k.ValidUntil == "" || len(k.Scopes) != 1) {
 		t.Errorf("token is %+v", k)
 	}
 }
@@ -175,7 +176,8 @@ func TestTokenPrintsOnlyTheToken(t *testing.T) {
 		t.Errorf("token printed %s", o)
 	}
 	var v struct{ Account, Access_token, Valid_until string }
-	if o := l.child("--json", "token", "lab"); json.Unmarshal([]byte(o.out), &v) != nil || v.Access_token != token || v.Account != "lab" || v.Valid_until == "" {
+	if o := l.child("--json", "token", "lab"); json.Unmarshal([]byte(o.out), &v) != nil || v.Access_token != token ||
+		v.Account != "lab" || v.Valid_until == "" {
 		t.Errorf("as JSON: %s", o)
 	}
 }
@@ -234,7 +236,8 @@ func TestInvalidGrantNeedsLogin(t *testing.T) {
 	l.want(l.login("--no-browser"), 0)
 	p.forget()
 	p.refusing("invalid_grant")
-	l.want(l.child("fetch"), 77, "there is no new one: refresh: invalid_grant", "(needs login again) (it was refused with: login (oauthbearer): token refused", "hint: Run `mailhaul login lab`")
+	l.want(l.child("fetch"), 77, "there is no new one: refresh: invalid_grant",
+		"(needs login again) (it was refused with: login (oauthbearer): token refused", "hint: Run `mailhaul login lab`")
 	before := s.Connections()
 	for range 3 {
 		o := l.child("-vv", "fetch")
@@ -264,7 +267,8 @@ func TestProviderDown(t *testing.T) {
 	p.forget()
 	p.refusing("temporarily_unavailable")
 	l.want(l.child("token", "lab"), 0) // still good, as far as is known
-	l.want(l.child("fetch"), 75, "there is no new one: refresh: temporarily_unavailable", "token refused", "hint: The provider of the login is busy or down")
+	l.want(l.child("fetch"), 75, "there is no new one: refresh: temporarily_unavailable", "token refused",
+		"hint: The provider of the login is busy or down")
 	p.refusing("")
 	l.want(l.child("fetch"), 0)
 }
@@ -368,7 +372,8 @@ func TestClosedProvider(t *testing.T) {
 	p := newAuthServer(t)
 	t.Setenv("TEST_CLIENT", clientSecret)
 	l := newLab(t)
-	l.account("server: pop.mail.yahoo.com", "oauth:\n  provider: yahoo\n  client_id: x\n  token_url: "+p.URL+"/token\n  auth_url: "+p.URL+"/nowhere")
+	l.account("server: pop.mail.yahoo.com",
+		"oauth:\n  provider: yahoo\n  client_id: x\n  token_url: "+p.URL+"/token\n  auth_url: "+p.URL+"/nowhere")
 	l.want(l.child("login", "lab", "--paste"), 77, "Yahoo registers no new clients", "https://login.yahoo.com/account/security")
 }
 

@@ -61,7 +61,8 @@ func TestDebianPackage(t *testing.T) {
 	sameBytes(t, deb, again)
 
 	list := inTree(t, dir, dpkgDeb, "--contents", deb)
-	for _, file := range []string{"/usr/bin/mailhaul", "/doc/mailhaul/README.md", "/user/mailhaul.service", "/man1/mailhaul.1.gz", "/man5/mailhaul.yaml.5.gz", "/completions/mailhaul", "/vendor-completions/_mailhaul",
+	for _, file := range []string{"/usr/bin/mailhaul", "/doc/mailhaul/README.md", "/user/mailhaul.service", "/man1/mailhaul.1.gz",
+		"/man5/mailhaul.yaml.5.gz", "/completions/mailhaul", "/vendor-completions/_mailhaul",
 		"/mailhaul.fish", "/config.schema.json", "/copyright", "/changelog.gz"} {
 		if !strings.Contains(list+"\n", file+"\n") {
 			t.Errorf("the package lacks %s:\n%s", file, list)
@@ -201,7 +202,8 @@ func TestInstall(t *testing.T) {
 	}
 	makeProgram := pop3test.Require(t, "make")
 	tree, dir := t.TempDir(), t.TempDir()
-	copyTree(t, tree, "docs", "Makefile", "README.md", "CHANGELOG.md", "fetch/command/completion.bash", "fetch/command/completion.zsh", "fetch/command/completion.fish")
+	copyTree(t, tree, "docs", "Makefile", "README.md", "CHANGELOG.md", "fetch/command/completion.bash",
+		"fetch/command/completion.zsh", "fetch/command/completion.fish")
 	install := func(args ...string) string {
 		return inTree(t, tree, makeProgram, append([]string{"install", "GO=no-go"}, args...)...)
 	}

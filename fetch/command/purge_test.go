@@ -61,7 +61,8 @@ func TestPurgeSaysOnlyWhatIsProven(t *testing.T) {
 			if code != tt.code || !strings.Contains(log.String(), tt.says) {
 				t.Errorf("exit %d, want %d and %q: %s", code, tt.code, tt.says, &log)
 			}
-			if !strings.Contains(out.String(), "deleted and confirmed; not listed again") || strings.Contains(out.String(), "left on the server") {
+			if !strings.Contains(out.String(), "deleted and confirmed; not listed again") ||
+				strings.Contains(out.String(), "left on the server") {
 				t.Errorf("claims what it does not know: %s", &out)
 			}
 			if drop.Len() != tt.remaining {
@@ -86,7 +87,8 @@ func TestPurgeJSON(t *testing.T) {
 		{"not proven", cut("UIDL", 4), jsonline.Purge{Listed: 3, Eligible: 3, Verified: 3, Deleted: 3,
 			Mail: "purge deleted 3 verified messages from the server, nothing else"}, "the list that would prove it could not be read"},
 		{"not confirmed", cut("QUIT", 3), jsonline.Purge{Listed: 3, Eligible: 3, Verified: 3, Remaining: 3, Unconfirmed: 3,
-			Mail: "purge may have deleted 3 verified messages from the server, nothing else; run it again for the rest"}, "before the server confirmed"},
+			Mail: "purge may have deleted 3 verified messages from the server, nothing else; run it again for the rest"},
+			"before the server confirmed"},
 		{"not begun", cut("UIDL", 2), jsonline.Purge{Mail: "purge deleted nothing from the server"}, "closed the connection"},
 	} {
 		l := newLab(t)

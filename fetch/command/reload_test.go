@@ -55,7 +55,8 @@ func TestReloadErrors(t *testing.T) {
 		p.signal(syscall.SIGHUP)
 		for _, texts := range r.records {
 			got := p.until("level=ERROR", "not taken over")
-			if !containsAll(got, texts) || strings.Contains(got, `\x0a`) || len(r.records) > 1 && !strings.Contains(got, "file="+l.path("config.yaml")) {
+			if !containsAll(got, texts) || strings.Contains(got, `\x0a`) || len(r.records) > 1 &&
+				!strings.Contains(got, "file="+l.path("config.yaml")) {
 				t.Errorf("%s: %s\nlacks one of %q", r.name, got, texts)
 			}
 		}

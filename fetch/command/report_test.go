@@ -20,15 +20,17 @@ import (
 func madeUp(n, years int, trouble bool) *proof.Report {
 	r := rand.New(rand.NewPCG(1, 2))
 	end := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
-	rep := &proof.Report{Account: "old-provider", ID: "alice@pop.example.org", At: end, Counts: proof.Counts{Known: n, Delivered: n, Verified: n, Deleted: n - 12},
-		Dates: proof.Dates{First: end.AddDate(-years, 0, 0), Last: end}, Server: &proof.ServerSide{Listed: 12, Here: 12, Size: 345678}}
+	rep := &proof.Report{Account: "old-provider", ID: "alice@pop.example.org", At: end,
+		Counts: proof.Counts{Known: n, Delivered: n, Verified: n, Deleted: n - 12},
+		Dates:  proof.Dates{First: end.AddDate(-years, 0, 0), Last: end}, Server: &proof.ServerSide{Listed: 12, Here: 12, Size: 345678}}
 	for m := range years * 12 {
 		count := n * 2 * (m + 1) / (years * 12 * (years*12 + 1)) * (50 + r.IntN(100)) / 100
 		size := int64(count) * int64(20_000+r.IntN(60_000))
 		rep.Bytes += size
 		rep.Months = append(rep.Months, proof.Month{Month: end.AddDate(-years, m+1, -19).Format("2006-01"), Messages: count, Bytes: size})
 	}
-	rep.Sizes = []proof.SizeClass{{Below: 10 << 10, Messages: n / 2, Bytes: int64(n) << 11}, {Below: 100 << 10, Messages: n / 2, Bytes: int64(n) << 14}, {Messages: 0}}
+	rep.Sizes = []proof.SizeClass{{Below: 10 << 10, Messages: n / 2, Bytes: int64(n) << 11},
+		{Below: 100 << 10, Messages: n / 2, Bytes: int64(n) << 14}, {Messages: 0}}
 	for i := range 10 {
 		rep.Largest = append(rep.Largest, proof.Inspected{Entry: state.Entry{Size: int64(30-i) << 20}, Date: end.AddDate(0, -i, 0),
 			MessageID: fmt.Sprintf("<%d.%s@mail.example.org>", i, strings.Repeat("3fa9", 12))})
@@ -36,13 +38,18 @@ func madeUp(n, years int, trouble bool) *proof.Report {
 	if !trouble {
 		return rep
 	}
-	rep.Reasons = []proof.Remark{{Text: "on the server 3 messages are never fetched", Next: proof.Fetch}, {Text: "12 messages are on record as failed and not delivered since"}}
-	rep.Notes = []proof.Remark{{Text: "7 messages are in the quarantine only, which a target refused: look there before the state directory is removed"}}
+	rep.Reasons = []proof.Remark{{Text: "on the server 3 messages are never fetched", Next: proof.Fetch},
+		{Text: "12 messages are on record as failed and not delivered since"}}
+	rep.Notes = []proof.Remark{{Text: "7 messages are in the quarantine only, which a target refused: look there before the state " +
+		"directory is removed"}}
 	for i := range n / 100 {
 		key := state.NewKey(fmt.Sprintf("%032x<b>&\x1b[31m", i), 0)
-		rep.Failures = append(rep.Failures, state.Failure{Key: key, Count: 3, Err: `smtp: data: 554 5.7.1 <script>alert("x")</script> refused`})
-		rep.InQuarantine = append(rep.InQuarantine, proof.Inspected{Entry: state.Entry{Key: key}, MessageID: fmt.Sprintf("<%d@spam.example>", i),
-			Copies: []proof.Copy{{Target: "smtp:relay", Status: state.Quarantined, Where: fmt.Sprintf("/home/alice/.local/state/mailhaul/quarantine/alice@pop.example.org/new/1700000000.R0123456789abcdefQ%d.host,S=2345", i)}}})
+		rep.Failures = append(rep.Failures,
+			state.Failure{Key: key, Count: 3, Err: `smtp: data: 554 5.7.1 <script>alert("x")</script> refused`})
+		rep.InQuarantine = append(rep.InQuarantine,
+			proof.Inspected{Entry: state.Entry{Key: key}, MessageID: fmt.Sprintf("<%d@spam.example>", i),
+				Copies: []proof.Copy{{Target: "smtp:relay", Status: state.Quarantined,
+					Where: fmt.Sprintf("/home/alice/.local/state/mailhaul/quarantine/alice@pop.example.org/new/1700000000.R0123456789abcdefQ%d.host,S=2345", i)}}})
 	}
 	rep.Quarantined = len(rep.InQuarantine)
 	return rep
@@ -80,15 +87,18 @@ func TestReportPage(t *testing.T) {
 		if bytes.ContainsRune(page, '\x1b') {
 			t.Errorf("%s: a control character", name)
 		}
-		if verdict := fmt.Sprintf("Safe to close this account: %s", map[bool]string{true: "yes", false: "no"}[rep.Safe()]); !bytes.Contains(page, []byte(verdict)) {
+		if verdict := fmt.Sprintf("Safe to close this account: %s",
+			map[bool]string{true: "yes", false: "no"}[rep.Safe()]); !bytes.Contains(page, []byte(verdict)) {
 			t.Errorf("%s lacks %q", name, verdict)
 		}
-		for _, want := range []string{"maildir:/home/alice/Mail/&lt;b&gt;", "by mailhaul " + version(), "(max-width: 40rem)", "width=device-width"} {
+		for _, want := range []string{"maildir:/home/alice/Mail/&lt;b&gt;", "by mailhaul " + version(), "(max-width: 40rem)",
+			"width=device-width"} {
 			if !bytes.Contains(page, []byte(want)) {
 				t.Errorf("%s lacks %q", name, want)
 			}
 		}
-		if bytes.ContainsRune(page, '`') || strings.Contains(name, "trouble") != bytes.Contains(page, []byte("<code>mailhaul fetch</code>")) {
+		if bytes.ContainsRune(page, '`') ||
+			strings.Contains(name, "trouble") != bytes.Contains(page, []byte("<code>mailhaul fetch</code>")) {
 			t.Errorf("%s: commands are not marked as such", name)
 		}
 		if rep.Months != nil && !bytes.Contains(page, []byte(`<text x=`)) {

@@ -24,6 +24,7 @@ func TestSchemaFileIsCurrent(t *testing.T) {
 	}
 	have, err := os.ReadFile(path)
 	if err != nil || !bytes.Equal(have, out.Bytes()) {
-		t.Errorf("docs/config.schema.json is not what `mailhaul check --schema` prints: run MAILHAUL_UPDATE=1 go test -run TestSchemaFile ./fetch/command (%v)", err)
+		t.Errorf("docs/config.schema.json is not what `mailhaul check --schema` prints: run MAILHAUL_UPDATE=1 go test -run "+
+			"TestSchemaFile ./fetch/command (%v)", err)
 	}
 }

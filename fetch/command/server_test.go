@@ -99,7 +99,8 @@ func number(ts *testscript.TestScript, s string) int {
 func (s *server) fill(n int, uids []string) {
 	for i := range n {
 		k := len(s.sent) + 1
-		msg := fmt.Appendf(nil, "Message-ID: <%d@example.org>\r\nDate: Mon, %d Jun 2020 10:00:00 +0000\r\nSubject: number %d\r\n\r\n.dot\r\nbody %d\r\n", k, 1+k%28, k, k)
+		msg := fmt.Appendf(nil, "Message-ID: <%d@example.org>\r\nDate: Mon, %d Jun 2020 10:00:00 +0000\r\nSubject: number "+
+			"%d\r\n\r\n.dot\r\nbody %d\r\n", k, 1+k%28, k, k)
 		for len(msg) < s.pad {
 			msg = fmt.Appendf(msg, "line %d of a longer message, which fills the disk\r\n", len(msg))
 		}

@@ -265,7 +265,8 @@ func TestPlus(t *testing.T) {
 		offer      []string
 		max        uint16
 	}{
-		{"auto", "SCRAM-SHA-256-PLUS", []string{"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}, tls.VersionTLS13},
+		{"auto", "SCRAM-SHA-256-PLUS", []string{"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"},
+			tls.VersionTLS13},
 		{"auto", "SCRAM-SHA-256-PLUS", []string{"SCRAM-SHA-256-PLUS"}, tls.VersionTLS12},
 		{"auto", "SCRAM-SHA-1-PLUS", []string{"SCRAM-SHA-1-PLUS", "PLAIN"}, tls.VersionTLS13},
 		{"auto", "SCRAM-SHA-256", []string{"SCRAM-SHA-1-PLUS", "SCRAM-SHA-256"}, tls.VersionTLS13},
@@ -339,7 +340,8 @@ func TestTokenLengths(t *testing.T) {
 		length int
 		right  bool
 		says   string
-	}{{3000, true, ""}, {20_000, true, ""}, {3000, false, "token refused"}, {4097, false, "it has 4097 characters, and Exchange Online takes at most 4096"}} {
+	}{{3000, true, ""}, {20_000, true, ""}, {3000, false, "token refused"},
+		{4097, false, "it has 4097 characters, and Exchange Online takes at most 4096"}} {
 		for _, mech := range []string{"XOAUTH2", "OAUTHBEARER"} {
 			t.Run(fmt.Sprintf("%s/%d/%v", mech, tt.length, tt.right), func(t *testing.T) {
 				l := newLab(t)

@@ -29,11 +29,15 @@ func TestUnboundServer(t *testing.T) {
 		says           string
 		quirk          bool
 	}{
-		"auto":                  {"auto", secret, []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}, 0, [2]int{2, 1}, note, true},
-		"without it, named":     {"scram-sha-256", secret, []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}, 0, [2]int{1, 1}, "", false},
-		"with it, named":        {"scram-sha-256-plus", secret, []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}, 77, [2]int{1, 1}, "`auth: scram-sha-256` logs in without it", false},
-		"wrong password":        {"auto", "password: wrong-one", []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}, 77, [2]int{2, 2}, "login (scram-sha-256)", false},
-		"only PLAIN without it": {"auto", secret, []string{"PLAIN", "SCRAM-SHA-256-PLUS"}, 77, [2]int{2, 2}, "login (scram-sha-256-plus)", false},
+		"auto": {"auto", secret, []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}, 0, [2]int{2, 1}, note, true},
+		"without it, named": {"scram-sha-256", secret, []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}, 0, [2]int{1, 1},
+			"", false},
+		"with it, named": {"scram-sha-256-plus", secret, []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}, 77,
+			[2]int{1, 1}, "`auth: scram-sha-256` logs in without it", false},
+		"wrong password": {"auto", "password: wrong-one", []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}, 77,
+			[2]int{2, 2}, "login (scram-sha-256)", false},
+		"only PLAIN without it": {"auto", secret, []string{"PLAIN", "SCRAM-SHA-256-PLUS"}, 77, [2]int{2, 2},
+			"login (scram-sha-256-plus)", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -231,7 +231,8 @@ func TestRespCodes(t *testing.T) {
 	} {
 		t.Run(text, func(t *testing.T) {
 			l := newLab(t)
-			o := faults(pop3test.Fault{On: "UIDL", Always: true, Do: pop3test.Err(text)}, pop3test.Fault{On: "LIST", Always: true, Do: pop3test.Err(text)})
+			o := faults(pop3test.Fault{On: "UIDL", Always: true, Do: pop3test.Err(text)},
+				pop3test.Fault{On: "LIST", Always: true, Do: pop3test.Err(text)})
 			l.account(append(l.to(serve(t, dropOf(letters(5)), o), o), secret)...)
 			l.want(l.run("fetch"), exit, "server refused: "+text)
 		})

@@ -47,7 +47,8 @@ func (l *lab) write(name string, data []byte) string {
 // and the given lines, "key: value" each.
 func (l *lab) account(lines ...string) {
 	l.t.Helper()
-	l.write("config.yaml", []byte(accountYAML("lab", append(append([]string{"id: lab", "user: alice"}, lines...), "deliver:\n  - maildir: "+l.path("Maildir")))))
+	l.write("config.yaml", []byte(accountYAML("lab", append(append([]string{"id: lab", "user: alice"}, lines...),
+		"deliver:\n  - maildir: "+l.path("Maildir")))))
 }
 
 // accountYAML is a configuration of one account with the given lines.
@@ -249,7 +250,9 @@ func (l *lab) facts() (f state.Facts) {
 // letters are n small messages, all different.
 func letters(n int) (out [][]byte) {
 	for k := 1; k <= n; k++ {
-		out = append(out, fmt.Appendf(nil, "Message-ID: <%d@example.org>\r\nDate: Mon, 1 Jun 2020 10:00:00 +0000\r\nSubject: number %d\r\n\r\n.dot\r\nbody %d\r\n", k, k, k))
+		out = append(out, fmt.Appendf(nil,
+			"Message-ID: <%d@example.org>\r\nDate: Mon, 1 Jun 2020 10:00:00 +0000\r\nSubject: number "+
+				"%d\r\n\r\n.dot\r\nbody %d\r\n", k, k, k))
 	}
 	return out
 }

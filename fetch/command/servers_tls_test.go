@@ -51,24 +51,30 @@ func TestCertificates(t *testing.T) {
 	for _, c := range []tlsCase{
 		{"trusted", with(ca.Leaf("localhost")), []string{trust}, 0, nil},
 		{"unknown authority", with(ca.Leaf("localhost")), nil, 77, []string{
-			"certificate is not trusted: it is for localhost, signed by \"CN=pop3test root\", valid from " + day(time.Now().Add(-time.Hour)),
+			"certificate is not trusted: it is for localhost, signed by \"CN=pop3test root\", valid from " +
+				day(time.Now().Add(-time.Hour)),
 			"trust its authority with ca_file, or this key alone with `pin: sha256/"}},
 		{"self-signed", with(self), []string{trust}, 77, []string{"signed by itself", "pin: " + pop3test.Pin(self)}},
 		{"self-signed, pinned", with(self), []string{"pin: " + pop3test.Pin(self)}, 0, nil},
-		{"expired", with(expired), []string{trust}, 77, []string{"valid from " + day(expired.Leaf.NotBefore) + " to " + day(expired.Leaf.NotAfter), "clock", "pin: sha256/"}},
+		{"expired", with(expired), []string{trust}, 77, []string{"valid from " + day(expired.Leaf.NotBefore) + " to " +
+			day(expired.Leaf.NotAfter), "clock", "pin: sha256/"}},
 		{"expired, pinned", with(expired), []string{"pin: " + pop3test.Pin(expired)}, 0, nil},
 		{"not yet valid", with(early), []string{trust}, 77, []string{"certificate is not valid now", "clock"}},
-		{"other host", with(other), []string{trust}, 77, []string{"tls localhost: certificate is for other names: other.example", "server_name"}},
+		{"other host", with(other), []string{trust}, 77, []string{"tls localhost: certificate is for other names: other.example",
+			"server_name"}},
 		{"other host, server_name", with(other), []string{trust, "server_name: other.example"}, 0, nil},
 		{"SNI", sni, []string{trust, "server_name: pop.example.org"}, 0, nil},
 		{"SNI missing", sni, []string{trust}, 69, []string{"tls localhost: "}},
-		{"other key than pinned", with(ca.Leaf("localhost")), []string{"pin: " + pop3test.Pin(self)}, 77, []string{"server's key is not the pinned one", "new key"}},
+		{"other key than pinned", with(ca.Leaf("localhost")), []string{"pin: " + pop3test.Pin(self)}, 77,
+			[]string{"server's key is not the pinned one", "new key"}},
 		{"client certificate", clientAuth, []string{trust, "client_cert: " + cert, "client_key: " + key}, 0, nil},
 		{"client certificate missing", clientAuth, []string{trust}, 77, []string{"certificate required", "client_cert"}},
 		{"TLS 1.0", oldTLS, []string{trust}, 69, []string{"min_version", "legacy"}},
-		{"TLS 1.0, min_version", oldTLS, []string{trust, "min_version: \"1.0\""}, 0, []string{"min_version allows a TLS version that is broken"}},
+		{"TLS 1.0, min_version", oldTLS, []string{trust, "min_version: \"1.0\""}, 0,
+			[]string{"min_version allows a TLS version that is broken"}},
 		{"TLS 1.0, legacy", oldTLS, []string{trust, "legacy: true"}, 0, []string{"legacy: true allows TLS 1.0 and broken ciphers"}},
-		{"TLS 1.3 wanted", withMax(with(ca.Leaf("localhost")), tls.VersionTLS12), []string{trust, "min_version: \"1.3\""}, 69, []string{"min_version"}},
+		{"TLS 1.3 wanted", withMax(with(ca.Leaf("localhost")), tls.VersionTLS12), []string{trust, "min_version: \"1.3\""}, 69,
+			[]string{"min_version"}},
 	} {
 		for _, security := range []pop3test.Security{pop3test.ImplicitTLS, pop3test.STLS} {
 			cases = append(cases, subtest{fmt.Sprintf("%s/%d", c.name, security), func(t *testing.T) { c.connect(t, security) }})

@@ -18,8 +18,10 @@ func TestTable(t *testing.T) {
 		width int
 		want  string
 	}{
-		{0, "  DO    UID                                   WHY\n  take  " + uid + "  new\n  skip                                        too big\n"},
-		{80, "  DO    UID                                   WHY\n  take  " + uid + "  new\n  skip                                        too big\n"},
+		{0, "  DO    UID                                   WHY\n  take  " + uid +
+			"  new\n  skip                                        too big\n"},
+		{80, "  DO    UID                                   WHY\n  take  " + uid +
+			"  new\n  skip                                        too big\n"},
 		{40, "  DO    UID                      WHY\n  take  0123456789a..qrstuvwxyz  new\n  skip                           too big\n"},
 		{29, "  DO    UID           WHY\n  take  01234..vwxyz  new\n  skip                too big\n"},
 		{28, "  DO  take\n  UID 0123456789..qrstuvwxyz\n  WHY new\n\n  DO  skip\n  WHY too big\n"},
@@ -129,7 +131,8 @@ func TestColours(t *testing.T) {
 	} {
 		text := strings.Join(term.shows(line), "\n")
 		wantAll(t, text, "ok  ", "warn", "everything works")
-		if green, yellow := strings.Contains(text, "\x1b[32mok"), strings.Contains(text, "\x1b[33mwarn"); green != coloured || yellow != coloured {
+		if green, yellow := strings.Contains(text, "\x1b[32mok"), strings.Contains(text, "\x1b[33mwarn"); green != coloured ||
+			yellow != coloured {
 			t.Errorf("%s: green %t, yellow %t, want %t:\n%q", line, green, yellow, coloured, text)
 		}
 	}

@@ -24,7 +24,8 @@ type terminal struct {
 
 func newTerminal(t *testing.T, width, height int) *terminal {
 	t.Helper()
-	term := &terminal{t: t, tmux: pop3test.Require(t, "tmux"), name: fmt.Sprintf("mailhaul-test-%d-%d", os.Getpid(), time.Now().UnixNano()), home: t.TempDir()}
+	term := &terminal{t: t, tmux: pop3test.Require(t, "tmux"),
+		name: fmt.Sprintf("mailhaul-test-%d-%d", os.Getpid(), time.Now().UnixNano()), home: t.TempDir()}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -151,19 +152,22 @@ func TestFirstHour(t *testing.T) {
 	term.await("Password for alice:")
 	term.enter("secret")
 	screen = term.await("config.yaml? (y/n) [y]:")
-	wantAll(t, screen, "everything works", "The first fetch would do this", "fetch 12", "keep: all", "password: {file: ~/.config/mailhaul/passwords/work}")
+	wantAll(t, screen, "everything works", "The first fetch would do this", "fetch 12", "keep: all",
+		"password: {file: ~/.config/mailhaul/passwords/work}")
 	term.enter("y")
 	wantAll(t, term.await("--all\n$ "), "config.yaml written.", "mailhaul fetch work")
 	term.clear()
 	term.enter("mailhaul fetch")
-	wantAll(t, term.until(func(s string) bool { return strings.Contains(s, "12 messages fetched") }, "12 messages fetched"), "work: 12 messages fetched")
+	wantAll(t, term.until(func(s string) bool { return strings.Contains(s, "12 messages fetched") }, "12 messages fetched"),
+		"work: 12 messages fetched")
 	term.clear()
 	term.enter("mailhaul verify && mailhaul fetch && mailhaul status")
 	wantAll(t, term.await("idle\n$ "), "nothing new")
 	if n := countMaildir(filepath.Join(term.home, "Mail", "work")); n != 12 {
 		t.Errorf("%d messages in the Maildir", n)
 	}
-	if strings.Contains(strings.ReplaceAll(term.seen.String(), "not-the-secret", ""), "secret\n") || strings.Contains(term.seen.String(), "not-the-secret") {
+	if strings.Contains(strings.ReplaceAll(term.seen.String(), "not-the-secret", ""), "secret\n") ||
+		strings.Contains(term.seen.String(), "not-the-secret") {
 		t.Error("a password was shown")
 	}
 }

@@ -18,7 +18,8 @@ func manyAccounts(t *testing.T, term *terminal, n int, faults ...pop3test.Fault)
 	for i := range 4 {
 		drop.Add(fmt.Sprint("uid-", i), []byte("Subject: x\r\n\r\n"+strings.Repeat("a line of the body\r\n", 200)))
 	}
-	s := pop3test.NewServer(drop, pop3test.Options{Security: pop3test.Plain, Delay: 60 * time.Millisecond, NoPipelining: true, Faults: faults})
+	s := pop3test.NewServer(drop, pop3test.Options{Security: pop3test.Plain, Delay: 60 * time.Millisecond, NoPipelining: true,
+		Faults: faults})
 	t.Cleanup(s.Close)
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "parallel: 16\ndefaults: {server: '%s', tls: none, user: alice, password: secret}\naccounts:\n", s.Addr())
@@ -46,7 +47,8 @@ func TestManyBars(t *testing.T) {
 			term.until(func(s string) bool { return strings.Contains(s, "retriev") }, "a bar")
 			for range 10 {
 				for _, line := range strings.Split(term.screen(), "\n") {
-					if strings.Contains(line, "KiB") && !strings.Contains(line, "fetched") && len([]rune(strings.TrimRight(line, " "))) > width {
+					if strings.Contains(line, "KiB") && !strings.Contains(line, "fetched") &&
+						len([]rune(strings.TrimRight(line, " "))) > width {
 						t.Fatalf("a bar takes more than a line: %q", line)
 					}
 				}

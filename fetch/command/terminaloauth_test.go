@@ -27,7 +27,8 @@ func TestFirstHourWithOAuth(t *testing.T) {
 		t.Run(tt.option+tt.choice, func(t *testing.T) {
 			term, browser := oauthHour(t, tt.option)
 			if tt.choice != "" {
-				wantAll(t, term.awaitChoice("There is no browser to start here."), "1) in a browser elsewhere", "2) in a browser of this machine")
+				wantAll(t, term.awaitChoice("There is no browser to start here."), "1) in a browser elsewhere",
+					"2) in a browser of this machine")
 				term.enter(tt.choice)
 			}
 			screen := term.await(tt.waits)
@@ -46,7 +47,8 @@ func TestFirstHourWithOAuth(t *testing.T) {
 			term.await("--all\n$ ")
 			term.clear()
 			term.enter("mailhaul fetch")
-			wantAll(t, term.until(func(s string) bool { return strings.Contains(s, "on the server in") }, "a summary"), "5 messages fetched")
+			wantAll(t, term.until(func(s string) bool { return strings.Contains(s, "on the server in") }, "a summary"),
+				"5 messages fetched")
 			if n := countMaildir(filepath.Join(term.home, "Mail", "example")); n != 5 {
 				t.Errorf("%d messages in the Maildir", n)
 			}

@@ -49,7 +49,8 @@ func (r *toyRun) account() (*config.Account, *fetch.Account, *proof.Prover) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return conf.Accounts[0], a, &proof.Prover{Fetcher: &fetch.Fetcher{StateDir: b.StateDir, Recover: r.table.Recoverers()}, ReadBack: b.ReadBack(conf.Accounts)}
+	return conf.Accounts[0], a, &proof.Prover{Fetcher: &fetch.Fetcher{StateDir: b.StateDir, Recover: r.table.Recoverers()},
+		ReadBack: b.ReadBack(conf.Accounts)}
 }
 
 func (r *toyRun) fetch() fetch.Summary {

@@ -42,7 +42,8 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 		os.Rename(names[0], filepath.Join(l.path("Maildir"), "cur", filepath.Base(names[0])+":2,FRS")),
 		os.Remove(names[1]),
 		os.WriteFile(names[2], []byte("Message-ID: <3@example.org>\n\nshort\n"), 0o600),
-		os.WriteFile(l.path("box"), []byte(strings.NewReplacer("body 4", "edited", "Subject: number 5\n", "Subject: number 5\nStatus: RO\nX-UID: 5\n").Replace(string(box))), 0o600),
+		os.WriteFile(l.path("box"), []byte(strings.NewReplacer("body 4", "edited", "Subject: number 5\n",
+			"Subject: number 5\nStatus: RO\nX-UID: 5\n").Replace(string(box))), 0o600),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -50,7 +51,8 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 	}
 	o := l.run("verify")
 	l.want(o, 65)
-	wantShown(t, o, "missing in maildir:", "altered in maildir:", filepath.Base(names[2]), "altered in mbox:", "uid-4", "5 messages delivered")
+	wantShown(t, o, "missing in maildir:", "altered in maildir:", filepath.Base(names[2]), "altered in mbox:", "uid-4",
+		"5 messages delivered")
 	if strings.Contains(o.out, filepath.Base(names[0])) {
 		t.Errorf("what was moved is not found: %s", o)
 	}
@@ -126,7 +128,8 @@ func TestPlanFiles(t *testing.T) {
 	l.want(l.run("plan", "--delete", "--save", plan), 0)
 	drop.Add("uid-y", letters(8)[7])
 	o := l.run("fetch", "--plan", plan)
-	l.want(o, 75, "changed since the plan was saved", `not in the saved plan: 1 to fetch ["uid-y"]`, "this run deleted nothing from the server")
+	l.want(o, 75, "changed since the plan was saved", `not in the saved plan: 1 to fetch ["uid-y"]`,
+		"this run deleted nothing from the server")
 	if drop.Len() != 5 {
 		t.Errorf("%d left", drop.Len())
 	}
@@ -147,7 +150,8 @@ func TestPlanFiles(t *testing.T) {
 		"{}":                         "was saved in form 0, this version reads 1",
 		`{"version":2,"plans":[{}]}`: "was saved in form 2",
 		`{"version":1,"plans":[]}`:   "holds no plan",
-		`{"version":1,"plans":[{"account":"other","id":"bob@elsewhere"}]}`: "the plan is for account other (bob@elsewhere), which is not in the configuration",
+		`{"version":1,"plans":[{"account":"other","id":"bob@elsewhere"}]}`: "the plan is for account other (bob@elsewhere), which is " +
+			"not in the configuration",
 	} {
 		l.want(l.run("fetch", "--plan", l.write("bad", []byte(text))), 64, want)
 	}

@@ -16,7 +16,8 @@ func TestWaiting(t *testing.T) {
 		t.Errorf("%+v", w)
 	}
 	got := waitingOf(map[state.Key][]state.Failure{
-		"a": {{Target: "t", Later: true, First: at(3), Next: at(9), Err: "full"}, {Target: "u", Later: true, First: at(4), Next: at(8), Err: "busy"}},
+		"a": {{Target: "t", Later: true, First: at(3), Next: at(9), Err: "full"},
+			{Target: "u", Later: true, First: at(4), Next: at(8), Err: "busy"}},
 		"b": {{Target: "t", Later: true, First: at(2), Next: at(10), Err: "greylisted"}},
 		"c": {{Target: "t"}},
 	})

@@ -46,25 +46,38 @@ func warnings() []warning {
 		})
 	}
 	return []warning{
-		{name: "certificate ends soon", server: pop3test.Options{CA: ca}, step: "tls", detail: "0 days left", advice: "the certificate ends soon"},
-		{name: "no TLS", server: pop3test.Options{Security: pop3test.Plain}, config: "    tls: none # and so no ca_file:\n", step: "tls", detail: "none: anyone on the way"},
-		{name: "STAT counts more", server: saying("STAT", "+OK 5 500\r\n"), step: "stat", detail: "5 messages, 500 octets, but the list has 3", advice: "the list counts"},
-		{name: "STAT without numbers", server: saying("STAT", "+OK fine\r\n"), step: "stat", detail: "makes no sense", advice: "it is not needed"},
+		{name: "certificate ends soon", server: pop3test.Options{CA: ca}, step: "tls", detail: "0 days left",
+			advice: "the certificate ends soon"},
+		{name: "no TLS", server: pop3test.Options{Security: pop3test.Plain}, config: "    tls: none # and so no ca_file:\n",
+			step: "tls", detail: "none: anyone on the way"},
+		{name: "STAT counts more", server: saying("STAT", "+OK 5 500\r\n"), step: "stat",
+			detail: "5 messages, 500 octets, but the list has 3", advice: "the list counts"},
+		{name: "STAT without numbers", server: saying("STAT", "+OK fine\r\n"), step: "stat", detail: "makes no sense",
+			advice: "it is not needed"},
 		{name: "malformed lines", server: with(func(o *pop3test.Options) {
 			o.ListLine = func(num int, size int64) string {
 				return strings.Repeat("x", num/3) + fmt.Sprint(num, " ", size)
 			}
 		}), step: "list", detail: "1 malformed sizes, the first: x3", advice: "a size is only a hint"},
-		{name: "no UIDL", server: with(func(o *pop3test.Options) { o.NoUIDL = true }), step: "uidl", detail: "the server has none", advice: "messages are distinguished by their headers"},
-		{name: "TOP refused", server: with(func(o *pop3test.Options) { o.NoTOP = true }), step: "top", detail: "bad command", advice: "state mark-seen --before"},
-		{name: "TOP without a header", server: saying("TOP", "+OK\r\nnothing of the kind\r\n.\r\n"), step: "top", detail: "no header field in the 20 bytes", advice: "state mark-seen --before"},
-		{name: "TOP with an empty reply", server: saying("TOP", "+OK\r\n.\r\n"), step: "top", detail: "no header field in the 0 bytes", advice: "state mark-seen --before"},
+		{name: "no UIDL", server: with(func(o *pop3test.Options) { o.NoUIDL = true }), step: "uidl", detail: "the server has none",
+			advice: "messages are distinguished by their headers"},
+		{name: "TOP refused", server: with(func(o *pop3test.Options) { o.NoTOP = true }), step: "top", detail: "bad command",
+			advice: "state mark-seen --before"},
+		{name: "TOP without a header", server: saying("TOP", "+OK\r\nnothing of the kind\r\n.\r\n"), step: "top",
+			detail: "no header field in the 20 bytes", advice: "state mark-seen --before"},
+		{name: "TOP with an empty reply", server: saying("TOP", "+OK\r\n.\r\n"), step: "top",
+			detail: "no header field in the 0 bytes", advice: "state mark-seen --before"},
 		{name: "TOP sends the message", server: saying("TOP", "+OK\r\nSubject: x\r\n\r\n"+strings.Repeat("body\r\n", 500)+".\r\n"),
-			step: "top", detail: "12 bytes of header, and 2500 bytes that were not asked for", advice: "the server sends more of a message"},
-		{name: "other UIDs each time", server: with(func(o *pop3test.Options) { o.UIDLLine = newUIDs(1) }), step: "uidl twice", detail: "other UIDs for all messages", advice: "each fetch would take everything again"},
-		{name: "some other UIDs", server: with(func(o *pop3test.Options) { o.UIDLLine = newUIDs(3) }), step: "uidl twice", detail: "2 of 3 UIDs the same", advice: "another program deleted messages in between"},
-		{name: "one login an hour", server: with(func(o *pop3test.Options) { o.LoginDelay = time.Hour }), step: "uidl twice", detail: "one login every 1h;", advice: "Run later, or use --wait 1h to wait for it."},
-		{name: "state in use", server: long(ca), ground: underWay, step: "state", detail: "a run is working on this maildrop", advice: "the server is looked at all the same"},
+			step: "top", detail: "12 bytes of header, and 2500 bytes that were not asked for",
+			advice: "the server sends more of a message"},
+		{name: "other UIDs each time", server: with(func(o *pop3test.Options) { o.UIDLLine = newUIDs(1) }), step: "uidl twice",
+			detail: "other UIDs for all messages", advice: "each fetch would take everything again"},
+		{name: "some other UIDs", server: with(func(o *pop3test.Options) { o.UIDLLine = newUIDs(3) }), step: "uidl twice",
+			detail: "2 of 3 UIDs the same", advice: "another program deleted messages in between"},
+		{name: "one login an hour", server: with(func(o *pop3test.Options) { o.LoginDelay = time.Hour }), step: "uidl twice",
+			detail: "one login every 1h;", advice: "Run later, or use --wait 1h to wait for it."},
+		{name: "state in use", server: long(ca), ground: underWay, step: "state", detail: "a run is working on this maildrop",
+			advice: "the server is looked at all the same"},
 	}
 }
 
@@ -180,7 +193,8 @@ func TestBrokenTopIsOneFailure(t *testing.T) {
 // STLS, after it and after the login.
 func TestCheckTells(t *testing.T) {
 	ca := pop3test.NewCA()
-	cert := ca.Intermediate("between").Issue(pop3test.Leaf{Names: []string{"localhost"}, CommonName: "pop", NotAfter: time.Now().Add(90 * 24 * time.Hour)})
+	cert := ca.Intermediate("between").Issue(pop3test.Leaf{Names: []string{"localhost"}, CommonName: "pop",
+		NotAfter: time.Now().Add(90 * 24 * time.Hour)})
 	w := warning{config: "    tls: stls\n", server: pop3test.Options{CA: ca, Certificate: &cert, Security: pop3test.STLS,
 		CapaAfterLogin: []string{"TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "EXPIRE 30 USER", "IMPLEMENTATION pop3test"}}}
 	steps, code := w.check(t)

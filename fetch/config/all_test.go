@@ -62,14 +62,21 @@ accounts:
 	}
 	a := c.Accounts[0]
 	for what, ok := range map[string]bool{
-		"top":      c.Metrics == "127.0.0.1:9110" && c.MetricsFile == "/etc/m.prom" && c.PerHost == 1 && c.NoSandbox && c.Log.JSON && c.Log.Level < 0,
-		"tls":      a.TLS.ServerName == "x.example" && len(a.TLS.Pins) == 1,
-		"reach":    a.Route.Bind == netip.MustParseAddr("::1") && a.Route.Proxy.HTTP && a.Route.Proxy.Server.Port == 8080 && a.Route.Proxy.User == "u",
-		"oauth":    a.Auth == sasl.XOAUTH2 && a.OAuth.Custom() && len(a.OAuth.Scopes) == 2 && a.OAuth.Subject == "u" && a.OAuth.RedirectPort == 8400 && a.OAuth.Keyring,
-		"mail":     a.Policy.Keep.None && a.Limits.Rate == 1<<20 && a.Policy.Envelope == header.Envelope{Header: "Delivered-To", Occurrence: 2, Strip: "p-"} && a.Policy.OnReject == plan.KeepOnServer && a.Policy.Poison == -1 && a.Policy.Received,
-		"dedupe":   a.Dedupe == Dedupe{DedupeMessageID, DuplicateTag} && a.Policy.ForgetAfter == 182*day && a.UTF8 == session.UTF8On && a.Server.Lang == "de",
-		"run":      a.Schedule.Quiet.From == 23*time.Hour && a.Schedule.Jitter == 0 && a.After[1] == "true" && a.Alert.After == 2*day && a.Alert.Ping != "",
-		"targets":  a.Deliver[0].ID() == "mbox:/etc/x" && a.Deliver[1].ID() == "maildir:/etc/y" && a.Deliver[2].ID() == "smtp:relay.example:25" && a.Deliver[3].ID() == "pipe:p",
+		"top": c.Metrics == "127.0.0.1:9110" && c.MetricsFile == "/etc/m.prom" && c.PerHost == 1 && c.NoSandbox && c.Log.JSON &&
+			c.Log.Level < 0,
+		"tls": a.TLS.ServerName == "x.example" && len(a.TLS.Pins) == 1,
+		"reach": a.Route.Bind == netip.MustParseAddr("::1") && a.Route.Proxy.HTTP && a.Route.Proxy.Server.Port == 8080 &&
+			a.Route.Proxy.User == "u",
+		"oauth": a.Auth == sasl.XOAUTH2 && a.OAuth.Custom() && len(a.OAuth.Scopes) == 2 && a.OAuth.Subject == "u" &&
+			a.OAuth.RedirectPort == 8400 && a.OAuth.Keyring,
+		"mail": a.Policy.Keep.None && a.Limits.Rate == 1<<20 && a.Policy.Envelope == header.Envelope{Header: "Delivered-To",
+			Occurrence: 2, Strip: "p-"} && a.Policy.OnReject == plan.KeepOnServer && a.Policy.Poison == -1 && a.Policy.Received,
+		"dedupe": a.Dedupe == Dedupe{DedupeMessageID, DuplicateTag} && a.Policy.ForgetAfter == 182*day &&
+			a.UTF8 == session.UTF8On && a.Server.Lang == "de",
+		"run": a.Schedule.Quiet.From == 23*time.Hour && a.Schedule.Jitter == 0 && a.After[1] == "true" &&
+			a.Alert.After == 2*day && a.Alert.Ping != "",
+		"targets": a.Deliver[0].ID() == "mbox:/etc/x" && a.Deliver[1].ID() == "maildir:/etc/y" &&
+			a.Deliver[2].ID() == "smtp:relay.example:25" && a.Deliver[3].ID() == "pipe:p",
 		"no plain": !a.Server.Insecure,
 	} {
 		if !ok {
@@ -104,7 +111,8 @@ func TestDefaultPaths(t *testing.T) {
 }
 
 func TestLoopback(t *testing.T) {
-	for host, want := range map[string]bool{"localhost": true, "127.9.9.9": true, "::1": true, "pop.localhost": true, "::ffff:127.0.0.1": true,
+	for host, want := range map[string]bool{"localhost": true, "127.9.9.9": true, "::1": true, "pop.localhost": true,
+		"::ffff:127.0.0.1":  true,
 		"localhost.example": false, "10.0.0.1": false, "h": false} {
 		if got := Loopback(host); got != want {
 			t.Errorf("%s: %v", host, got)

@@ -70,7 +70,8 @@ func TestBadFiles(t *testing.T) {
 			"4:4: this line is indented by 3 spaces, which matches no line above it (0, 2 or 4)"},
 		{"indented too much", "accounts:\n  work:\n    server: h\n\n    # comment\n     user: u\n",
 			"6:6: this line is indented by 5 spaces, more than the line above it, which has a value already"},
-		{"list indented too little", "accounts:\n  a:\n    deliver:\n      - maildir: /m\n     - maildir: /n\n    server: h\n  b:\n    server: i\n",
+		{"list indented too little", "accounts:\n  a:\n    deliver:\n      - maildir: /m\n     - maildir: /n\n    server: h\n  b:\n   " +
+			" server: i\n",
 			"5:6: this line is indented by 5 spaces, which matches no line above it (0, 2, 4, 6 or 8)"},
 		{"key of a target", "accounts:\n  a:\n    deliver:\n    - maildir: /m\n     mode: x\n    server: h\n",
 			"5:6: this line is indented by 5 spaces, which matches no line above it (0, 2, 4 or 6)"},
@@ -125,7 +126,8 @@ func TestBadFiles(t *testing.T) {
 			"1:8: state: wants a path, not nothing (a lone ~ is YAML for nothing: quote it, \"~\")"},
 		{"same maildrop", "accounts:\n  a: {server: h, user: u, deliver: [{maildir: /m}]}\n" +
 			"  b: {server: 'H:995', user: u, deliver: [{maildir: /n}]}\n",
-			"3:3: accounts.b: is the same mailbox as accounts.a (u@h): both would share one list of what was fetched; remove one, or give it an id of its own"},
+			"3:3: accounts.b: is the same mailbox as accounts.a (u@h): both would share one list of what was fetched; remove one, or " +
+				"give it an id of its own"},
 		{"defaults once", "defaults: {timeout: 60}\naccounts:\n  a: {server: h, user: u, deliver: [{maildir: /m}]}\n" +
 			"  b: {server: i, user: u, deliver: [{maildir: /n}]}\n",
 			"1:21: defaults.timeout: wants a duration such as 90s, 5m, 12h or 14d: it has no unit (did you mean \"60s\"?)"},
@@ -166,8 +168,10 @@ func TestBadFiles(t *testing.T) {
 			"5:41: accounts.work.deliver[0].mbox.format: wants one of mboxrd, mboxo, mboxcl2, not \"mboxrx\" (did you mean \"mboxrd\"?)"},
 		{"deliver [{smtp: {server: 'mx.example.org', to: [a], tls: none}}]",
 			"accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{smtp: {server: 'mx.example.org', to: [a], tls: none}}]\n",
-			"5:22: accounts.work.deliver[0].smtp: no TLS to another machine: anyone on the way can read the mail (insecure: true, or &insecure=true in --to, allows it)"},
-		{"deliver [{smtp: {server: localhost}}]", "accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{smtp: {server: localhost}}]\n",
+			"5:22: accounts.work.deliver[0].smtp: no TLS to another machine: anyone on the way can read the mail (insecure: true, or " +
+				"&insecure=true in --to, allows it)"},
+		{"deliver [{smtp: {server: localhost}}]",
+			"accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{smtp: {server: localhost}}]\n",
 			"5:15: accounts.work.deliver[0].smtp: wants to: the recipients"},
 		{"deliver [{smtp: {to: [a]}}]", "accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{smtp: {to: [a]}}]\n",
 			"5:22: accounts.work.deliver[0].smtp: wants server"},
@@ -182,10 +186,12 @@ func TestBadFiles(t *testing.T) {
 			"5:22: accounts.work.deliver[0].lmtp: LMTP is never on port 25, which is for SMTP: name its own port"},
 		{"deliver [{lmtp: {server: localhost, to: [a]}}]",
 			"accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{lmtp: {server: localhost, to: [a]}}]\n",
-			"5:22: accounts.work.deliver[0].lmtp: LMTP has no port of its own: name it (server: host:port, lmtp://HOST:PORT), or a socket's path"},
+			"5:22: accounts.work.deliver[0].lmtp: LMTP has no port of its own: name it (server: host:port, lmtp://HOST:PORT), or a " +
+				"socket's path"},
 		{"deliver [{pipe: {command: maildrop -d alice}}]",
 			"accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{pipe: {command: maildrop -d alice}}]\n",
-			"5:32: accounts.work.deliver[0].pipe.command: wants a list such as [program, argument], not a string: there is no shell (if you need one: [sh, -c, \"...\"])"},
+			"5:32: accounts.work.deliver[0].pipe.command: wants a list such as [program, argument], not a string: there is no shell " +
+				"(if you need one: [sh, -c, \"...\"])"},
 		{"deliver [{pipe: {}}]", "accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{pipe: {}}]\n",
 			"5:22: accounts.work.deliver[0].pipe: wants command"},
 		{"deliver [{pipe: {command: [x], env: [A]}}]", "accounts:\n  work:\n    server: h\n    user: u\n" +
@@ -240,7 +246,8 @@ func TestBadAccounts(t *testing.T) {
 		{"tls: none",
 			"6:10: accounts.work.tls: none to another machine: anyone on the way can read password and mail (insecure: true allows it)"},
 		{"tls: none\ninsecure: yes",
-			"6:10: accounts.work.tls: none to another machine: anyone on the way can read password and mail (insecure: true allows it)\n7:15: accounts.work.insecure: wants true or false (did you mean \"true\"?)"},
+			"6:10: accounts.work.tls: none to another machine: anyone on the way can read password and mail (insecure: true allows " +
+				"it)\n7:15: accounts.work.insecure: wants true or false (did you mean \"true\"?)"},
 		{"tls: none\ninsecure: true\npin: sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
 			"8:10: accounts.work.pin: has no use with tls: none"},
 		{"pin: md5/abc",
@@ -277,7 +284,8 @@ func TestBadAccounts(t *testing.T) {
 		{"limit: {message: 5}",
 			"6:13: accounts.work.limit.message: unknown key (did you mean \"messages\"?)"},
 		{"limit: gmial",
-			"6:12: accounts.work.limit: wants gmail, or a mapping of messages, bytes, bytes_per_day, rate, not \"gmial\" (did you mean \"gmail\"?)"},
+			"6:12: accounts.work.limit: wants gmail, or a mapping of messages, bytes, bytes_per_day, rate, not \"gmial\" (did you " +
+				"mean \"gmail\"?)"},
 		{"limit: {messages: many}",
 			"6:23: accounts.work.limit.messages: wants a number from 1 to 100000000, not a string"},
 		{"limit: {messages: 0}",
@@ -303,7 +311,8 @@ func TestBadAccounts(t *testing.T) {
 		{"gmail: recent\nkeep: none",
 			"7:11: accounts.work.keep: conflicts with gmail: recent, which must not delete"},
 		{"dedupe: contents",
-			"6:13: accounts.work.dedupe: wants off, message-id, content, or a mapping of by, action, not \"contents\" (did you mean \"content\"?)"},
+			"6:13: accounts.work.dedupe: wants off, message-id, content, or a mapping of by, action, not \"contents\" (did you mean " +
+				"\"content\"?)"},
 		{"dedupe: {action: tag}",
 			"6:13: accounts.work.dedupe: wants by: message-id or content"},
 		{"to: {strip: x}",
@@ -317,7 +326,9 @@ func TestBadAccounts(t *testing.T) {
 		{"headers: {recieved: true}",
 			"6:15: accounts.work.headers.recieved: unknown key (did you mean \"received\"?)"},
 		{"auth: oauth2",
-			"6:11: accounts.work.auth: wants one of auto, password, apop, plain, login, cram-md5, digest-md5, scram-sha-1, scram-sha-1-plus, scram-sha-256, scram-sha-256-plus, xoauth2, oauthbearer, external, gssapi, not \"oauth2\" (did you mean \"xoauth2\"?)"},
+			"6:11: accounts.work.auth: wants one of auto, password, apop, plain, login, cram-md5, digest-md5, scram-sha-1, " +
+				"scram-sha-1-plus, scram-sha-256, scram-sha-256-plus, xoauth2, oauthbearer, external, gssapi, not \"oauth2\" (did you " +
+				"mean \"xoauth2\"?)"},
 		{"auth: plain",
 			"6:11: accounts.work.auth: plain needs password:"},
 		{"auth: xoauth2",
@@ -350,9 +361,11 @@ func TestBadAccounts(t *testing.T) {
 		{"password: pass mail/work\n  and more\npassword: x",
 			"8:5: accounts.work.password: is set twice, first at line 6"},
 		{"password: {command: pass mail/work}",
-			"6:25: accounts.work.password.command: wants a list such as [program, argument], not a string: there is no shell (if you need one: [sh, -c, \"...\"])"},
+			"6:25: accounts.work.password.command: wants a list such as [program, argument], not a string: there is no shell (if you " +
+				"need one: [sh, -c, \"...\"])"},
 		{"password: {comand: [pass]}",
-			"6:16: accounts.work.password: unknown key (did you mean \"command\"?), wants one of command, file, env, credential, keyring, netrc"},
+			"6:16: accounts.work.password: unknown key (did you mean \"command\"?), wants one of command, file, env, credential, " +
+				"keyring, netrc"},
 		{"password: {hunter2}",
 			"6:16: accounts.work.password: unknown key, wants one of command, file, env, credential, keyring, netrc"},
 		{"password: {file: /a, env: B}",
@@ -362,7 +375,8 @@ func TestBadAccounts(t *testing.T) {
 		{"password: [a]",
 			"6:15: accounts.work.password: wants one of command, file, env, credential, keyring, netrc, or a plain string, not a list"},
 		{"password: true",
-			"6:15: accounts.work.password: wants one of command, file, env, credential, keyring, netrc, or a plain string, not a truth value (quote it if it is text)"},
+			"6:15: accounts.work.password: wants one of command, file, env, credential, keyring, netrc, or a plain string, not a " +
+				"truth value (quote it if it is text)"},
 		{"password: {netrc: false}",
 			"6:23: accounts.work.password.netrc: wants true"},
 		{"password: {credential: a/b}",
@@ -382,7 +396,8 @@ func TestBadAccounts(t *testing.T) {
 		{"proxy: socks5://h\ntunnel: [ssh]",
 			"7:13: accounts.work.tunnel: conflicts with proxy: remove one of the two"},
 		{"tunnel: ssh host",
-			"6:13: accounts.work.tunnel: wants a list such as [program, argument], not a string: there is no shell (if you need one: [sh, -c, \"...\"])"},
+			"6:13: accounts.work.tunnel: wants a list such as [program, argument], not a string: there is no shell (if you need one: " +
+				"[sh, -c, \"...\"])"},
 		{"tunnel: []",
 			"6:13: accounts.work.tunnel: is empty"},
 		{"bind: eth0",

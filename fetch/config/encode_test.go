@@ -14,7 +14,8 @@ func TestEncodeIsReadAsMeant(t *testing.T) {
 		`back\slash "q"`, "tab\tx", "*x", "ä", "{a}", "=", "0x1f", ".5", "null", "-", "?", "a,b", "12:30", "\u202egnirts",
 		"\u0085", "on", "localhost:25"} {
 		account := Pair("server", "h").And("user", "x").And("password", Pair("command", []string{"echo", s})).
-			And("bind", "127.0.0.1").And("before", []string{"cat", s}).And("deliver", []Map{Pair("pipe", Pair("command", []string{"cat", s}))})
+			And("bind", "127.0.0.1").And("before", []string{"cat", s}).And("deliver",
+			[]Map{Pair("pipe", Pair("command", []string{"cat", s}))})
 		out := Encode(Pair("accounts", Pair("a", account)), 0)
 		conf, err := Parse("x.yaml", out, targets())
 		if err != nil {

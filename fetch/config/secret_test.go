@@ -141,7 +141,8 @@ func TestSecretNeverPrints(t *testing.T) {
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "s", s, "h", h)
 	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "s", s, "h", h)
 	out.WriteString(s.Source())
-	if got := out.String(); strings.Contains(got, "hunter2") || strings.Contains(got, "68756e74657232") || !strings.Contains(got, Redacted) {
+	if got := out.String(); strings.Contains(got, "hunter2") || strings.Contains(got, "68756e74657232") ||
+		!strings.Contains(got, Redacted) {
 		t.Error(got)
 	}
 }

@@ -8,7 +8,8 @@ import (
 )
 
 func TestParseSize(t *testing.T) {
-	for in, want := range map[string]int64{"0": 0, "1000": 1000, "10MB": 10e6, "10MiB": 10 << 20, "1.5 GiB": 3 << 29, "2kb": 2000, "1TB": 1e12,
+	for in, want := range map[string]int64{"0": 0, "1000": 1000, "10MB": 10e6, "10MiB": 10 << 20, "1.5 GiB": 3 << 29, "2kb": 2000,
+		"1TB":                 1e12,
 		"9223372036854775807": 1<<63 - 1} {
 		if got, err := ParseSize(in); got != want || err != nil {
 			t.Errorf("%s: %d, %v", in, got, err)
@@ -22,7 +23,8 @@ func TestParseSize(t *testing.T) {
 }
 
 func TestParseDuration(t *testing.T) {
-	for in, want := range map[string]time.Duration{"0": 0, "90s": 90 * time.Second, "1d12h": 36 * time.Hour, "2w": 14 * day, "1.5d": 36 * time.Hour,
+	for in, want := range map[string]time.Duration{"0": 0, "90s": 90 * time.Second, "1d12h": 36 * time.Hour, "2w": 14 * day,
+		"1.5d":  36 * time.Hour,
 		"1h30m": 90 * time.Minute, "5ms": 5 * time.Millisecond} {
 		if got, err := ParseDuration(in); got != want || err != nil {
 			t.Errorf("%s: %v, %v", in, got, err)

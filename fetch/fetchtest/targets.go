@@ -40,7 +40,8 @@ func (g *Rig) MaildirTarget(name string) commit.Target {
 
 // MboxTarget delivers to an mbox in the rig's directory.
 func (g *Rig) MboxTarget(name string) commit.Target {
-	return commit.Target{ID: "mbox:" + g.Path(name), Deliverer: mbox.New(mbox.Options{Path: g.Path(name), LockTimeout: 50 * time.Millisecond})}
+	return commit.Target{ID: "mbox:" + g.Path(name),
+		Deliverer: mbox.New(mbox.Options{Path: g.Path(name), LockTimeout: 50 * time.Millisecond})}
 }
 
 // RelayTarget delivers to host:port or to a unix socket.

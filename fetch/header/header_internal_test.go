@@ -11,7 +11,8 @@ import (
 func TestUnfold(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
-	pieces := []string{" ", "  ", "\t", "\r\n ", "\n\t", "a", "bc", "<x@y>", "\v", "\f", "\x00", "\x1f", "é", "\u0085", "\u00a0", "\u2003", "\xff", "\xc2"}
+	pieces := []string{" ", "  ", "\t", "\r\n ", "\n\t", "a", "bc", "<x@y>", "\v", "\f", "\x00", "\x1f", "é", "\u0085", "\u00a0",
+		"\u2003", "\xff", "\xc2"}
 	for range 5000 {
 		v := ""
 		for range random.IntN(8) {

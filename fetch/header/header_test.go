@@ -18,7 +18,8 @@ func TestHeaderDate(t *testing.T) {
 	tests := []struct {
 		name, head, want string // RFC 3339; empty: what the caller says
 	}{
-		{"received", "Received: from a by b; Mon, 1 Jun 2020 10:00:00 +0200\nReceived: by c; Mon, 1 Jun 2015 10:00:00 +0000\nDate: Fri, 1 Jan 2010 00:00:00 +0000\n", "2020-06-01T08:00:00Z"},
+		{"received", "Received: from a by b; Mon, 1 Jun 2020 10:00:00 +0200\nReceived: by c; Mon, 1 Jun 2015 10:00:00 +0000\nDate: " +
+			"Fri, 1 Jan 2010 00:00:00 +0000\n", "2020-06-01T08:00:00Z"},
 		{"folded", "Received: from a\n\tby b (x; y);\n Mon,\n 1 Jun 2020 10:00:00 +0000\n", "2020-06-01T10:00:00Z"},
 		{"with a comment", "Date: Mon, 1 Jun 2020 10:00:00 +0000 (UTC)\n", "2020-06-01T10:00:00Z"},
 		{"date alone", "Date: 1 Jun 2020 10:00:00 -0500\n", "2020-06-01T15:00:00Z"},
@@ -166,7 +167,8 @@ func TestReadHeaderReportsBrokenConnection(t *testing.T) {
 }
 
 func FuzzHeader(f *testing.F) {
-	for _, s := range []string{"", "\n", ":\n", " :\n", "A\n b: c\n", "Date: x\n\t\n", "Received: ;\n", "Return-Path: <<>>\n", "Date: Mon, 1 Jun 2020 10:00:00 +0000\n"} {
+	for _, s := range []string{"", "\n", ":\n", " :\n", "A\n b: c\n", "Date: x\n\t\n", "Received: ;\n", "Return-Path: <<>>\n",
+		"Date: Mon, 1 Jun 2020 10:00:00 +0000\n"} {
 		f.Add([]byte(s))
 	}
 	now := time.Now()

@@ -144,16 +144,21 @@ func TestDiff(t *testing.T) {
 			want: brief{Known: 1, Retrieve: []string{"a#2"}}},
 		{name: "gone", known: []state.Entry{seen("a", daysAgo(1)), seen("z", daysAgo(1))}, list: msgs("m"),
 			want: brief{Retrieve: []string{"m"}, Gone: []string{"a", "z"}}},
-		{name: "gone before", known: []state.Entry{seen("a", daysAgo(99))}, also: &state.Change{Gone: []state.Key{"a"}, GoneAt: daysAgo(89)}},
+		{name: "gone before", known: []state.Entry{seen("a", daysAgo(99))},
+			also: &state.Change{Gone: []state.Key{"a"}, GoneAt: daysAgo(89)}},
 		{name: "forgotten", known: []state.Entry{seen("a", daysAgo(99))}, also: &state.Change{Gone: []state.Key{"a"}, GoneAt: daysAgo(90)},
 			want: brief{Expire: []string{"a"}}},
-		{name: "forgotten sooner", known: []state.Entry{seen("a", daysAgo(99))}, also: &state.Change{Gone: []state.Key{"a"}, GoneAt: daysAgo(3)},
-			p: Policy{ForgetAfter: 48 * time.Hour}, want: brief{Expire: []string{"a"}}},
-		{name: "back", known: []state.Entry{seen("a", daysAgo(99))}, also: &state.Change{Gone: []state.Key{"a"}, GoneAt: daysAgo(200)}, list: msgs("a"),
+		{name: "forgotten sooner", known: []state.Entry{seen("a", daysAgo(99))},
+			also: &state.Change{Gone: []state.Key{"a"}, GoneAt: daysAgo(3)},
+			p:    Policy{ForgetAfter: 48 * time.Hour}, want: brief{Expire: []string{"a"}}},
+		{name: "back", known: []state.Entry{seen("a", daysAgo(99))},
+			also: &state.Change{Gone: []state.Key{"a"}, GoneAt: daysAgo(200)}, list: msgs("a"),
 			want: brief{Known: 1, Back: []string{"a"}}},
 		{name: "incomplete", known: []state.Entry{incomplete}, list: msgs("a"), want: brief{Retrieve: []string{"a has m"}}},
-		{name: "too big", list: msgs("a:101", "b:100"), p: Policy{MaxSize: 100}, want: brief{Retrieve: []string{"b"}, Skip: []string{"a too big"}}},
-		{name: "unknown size is not too big", list: []pop3.Message{{Num: 1, UID: "a", Size: -1}}, p: Policy{MaxSize: 1}, want: brief{Retrieve: []string{"a"}}},
+		{name: "too big", list: msgs("a:101", "b:100"), p: Policy{MaxSize: 100},
+			want: brief{Retrieve: []string{"b"}, Skip: []string{"a too big"}}},
+		{name: "unknown size is not too big", list: []pop3.Message{{Num: 1, UID: "a", Size: -1}}, p: Policy{MaxSize: 1},
+			want: brief{Retrieve: []string{"a"}}},
 		{name: "limit of messages", list: msgs("a:500", "b", "c"), p: Policy{MaxSize: 400}, l: Limits{Messages: 1},
 			want: brief{Retrieve: []string{"b"}, Skip: []string{"a too big", "c over limit"}}},
 		{name: "limit of bytes", list: msgs("a:60", "b:60", "c:40"), l: Limits{Bytes: 100},
@@ -162,37 +167,53 @@ func TestDiff(t *testing.T) {
 			want: brief{Retrieve: []string{"a"}, Skip: []string{"b over limit"}}},
 		{name: "keep none", known: []state.Entry{seen("a", daysAgo(1))}, list: msgs("a", "b"), p: Policy{Keep: Keep{None: true}},
 			want: brief{Known: 1, Delete: []string{"a"}, Retrieve: []string{"b then delete"}}},
-		{name: "keep none, what is skipped stays", list: msgs("a:500"), p: Policy{Keep: Keep{None: true}, MaxSize: 1}, want: brief{Skip: []string{"a too big"}}},
-		{name: "keep none, marked", known: []state.Entry{marked}, list: msgs("a"), p: Policy{Keep: Keep{None: true}, TrustImported: true}, want: brief{Known: 1}},
-		{name: "keep none, imported", known: []state.Entry{imported}, list: msgs("a"), p: Policy{Keep: Keep{None: true}}, want: brief{Known: 1}},
-		{name: "keep none, imported and trusted", known: []state.Entry{imported}, list: msgs("a"), p: Policy{Keep: Keep{None: true}, TrustImported: true},
+		{name: "keep none, what is skipped stays", list: msgs("a:500"), p: Policy{Keep: Keep{None: true}, MaxSize: 1},
+			want: brief{Skip: []string{"a too big"}}},
+		{name: "keep none, marked", known: []state.Entry{marked}, list: msgs("a"),
+			p: Policy{Keep: Keep{None: true}, TrustImported: true}, want: brief{Known: 1}},
+		{name: "keep none, imported", known: []state.Entry{imported}, list: msgs("a"), p: Policy{Keep: Keep{None: true}},
+			want: brief{Known: 1}},
+		{name: "keep none, imported and trusted", known: []state.Entry{imported}, list: msgs("a"),
+			p:    Policy{Keep: Keep{None: true}, TrustImported: true},
 			want: brief{Known: 1, Delete: []string{"a"}}},
-		{name: "keep none, quarantined", known: []state.Entry{quarantined}, list: msgs("a"), p: Policy{Keep: Keep{None: true}}, want: brief{Known: 1}},
-		{name: "keep none, gmail recent", known: []state.Entry{seen("a", daysAgo(1))}, list: msgs("a", "b"), p: Policy{Keep: Keep{None: true}, Gmail: GmailRecent},
+		{name: "keep none, quarantined", known: []state.Entry{quarantined}, list: msgs("a"), p: Policy{Keep: Keep{None: true}},
+			want: brief{Known: 1}},
+		{name: "keep none, gmail recent", known: []state.Entry{seen("a", daysAgo(1))}, list: msgs("a", "b"),
+			p:    Policy{Keep: Keep{None: true}, Gmail: GmailRecent},
 			want: brief{Known: 1, Retrieve: []string{"b"}}},
-		{name: "keep days", known: []state.Entry{seen("a", daysAgo(14)), seen("b", daysAgo(15))}, list: msgs("a", "b", "c"), p: Policy{Keep: Keep{Days: 14}},
+		{name: "keep days", known: []state.Entry{seen("a", daysAgo(14)), seen("b", daysAgo(15))}, list: msgs("a", "b", "c"),
+			p:    Policy{Keep: Keep{Days: 14}},
 			want: brief{Known: 2, Delete: []string{"b"}, Retrieve: []string{"c"}}},
-		{name: "keep newest", known: []state.Entry{seen("a", daysAgo(3)), seen("b", daysAgo(2))}, list: msgs("a", "b", "c", "d"), p: Policy{Keep: Keep{Newest: 2}},
+		{name: "keep newest", known: []state.Entry{seen("a", daysAgo(3)), seen("b", daysAgo(2))}, list: msgs("a", "b", "c", "d"),
+			p:    Policy{Keep: Keep{Newest: 2}},
 			want: brief{Known: 2, Delete: []string{"a", "b"}, Retrieve: []string{"c", "d"}}},
-		{name: "keep newest, by place within one run", known: []state.Entry{seen("a", daysAgo(2)), seen("b", daysAgo(2))}, list: msgs("b", "a"), p: Policy{Keep: Keep{Newest: 1}},
+		{name: "keep newest, by place within one run", known: []state.Entry{seen("a", daysAgo(2)), seen("b", daysAgo(2))},
+			list: msgs("b", "a"), p: Policy{Keep: Keep{Newest: 1}},
 			want: brief{Known: 2, Delete: []string{"b"}}},
 		{name: "keep newest, more new ones than that", list: msgs("a", "b", "c"), p: Policy{Keep: Keep{Newest: 2}},
 			want: brief{Retrieve: []string{"a then delete", "b", "c"}}},
-		{name: "keep below", known: []state.Entry{seen("a", daysAgo(3)), seen("b", daysAgo(2)), seen("c", daysAgo(1))}, list: msgs("a", "b", "c"), p: Policy{Keep: Keep{Below: 250}},
+		{name: "keep below", known: []state.Entry{seen("a", daysAgo(3)), seen("b", daysAgo(2)), seen("c", daysAgo(1))},
+			list: msgs("a", "b", "c"), p: Policy{Keep: Keep{Below: 250}},
 			want: brief{Known: 3, Delete: []string{"a"}}},
-		{name: "keep below, marked ones do not help", known: []state.Entry{marked, seen("b", daysAgo(2))}, list: msgs("a", "b"), p: Policy{Keep: Keep{Below: 150}},
+		{name: "keep below, marked ones do not help", known: []state.Entry{marked, seen("b", daysAgo(2))}, list: msgs("a", "b"),
+			p:    Policy{Keep: Keep{Below: 150}},
 			want: brief{Known: 2, Delete: []string{"b"}}},
-		{name: "any rule deletes", known: []state.Entry{seen("a", daysAgo(30)), seen("b", daysAgo(2)), seen("c", daysAgo(1))}, list: msgs("a", "b", "c"),
-			p: Policy{Keep: Keep{Days: 14, Newest: 1}}, want: brief{Known: 3, Delete: []string{"a", "b"}}},
+		{name: "any rule deletes", known: []state.Entry{seen("a", daysAgo(30)), seen("b", daysAgo(2)), seen("c", daysAgo(1))},
+			list: msgs("a", "b", "c"),
+			p:    Policy{Keep: Keep{Days: 14, Newest: 1}}, want: brief{Known: 3, Delete: []string{"a", "b"}}},
 		{name: "failed once", also: fail("m", 1, time.Time{}, false), list: msgs("a"), want: brief{Retrieve: []string{"a"}}},
 		{name: "not due", also: fail("m", 3, noon.Add(time.Hour), false), list: msgs("a"), p: Policy{OnReject: KeepOnServer},
 			want: brief{Skip: []string{"a failed before, waiting"}}},
-		{name: "due", also: fail("m", 3, noon, false), list: msgs("a"), p: Policy{OnReject: KeepOnServer}, want: brief{Retrieve: []string{"a"}}},
-		{name: "the server refuses it", also: fail("", 9, noon.Add(time.Hour), false), list: msgs("a"), want: brief{Skip: []string{"a failed before, waiting"}}},
+		{name: "due", also: fail("m", 3, noon, false), list: msgs("a"), p: Policy{OnReject: KeepOnServer},
+			want: brief{Retrieve: []string{"a"}}},
+		{name: "the server refuses it", also: fail("", 9, noon.Add(time.Hour), false), list: msgs("a"),
+			want: brief{Skip: []string{"a failed before, waiting"}}},
 		{name: "refused for good", also: fail("m", 1, noon.Add(time.Hour), true), list: msgs("a"), p: Policy{Keep: Keep{None: true}},
 			want: brief{Retrieve: []string{"a then delete quarantined for m"}}},
-		{name: "repeated failure", also: fail("m", 3, noon.Add(time.Hour), false), list: msgs("a"), want: brief{Retrieve: []string{"a quarantined for m"}}},
-		{name: "not yet often enough", also: fail("m", 3, noon.Add(-time.Hour), false), list: msgs("a"), p: Policy{Poison: 4}, want: brief{Retrieve: []string{"a"}}},
+		{name: "repeated failure", also: fail("m", 3, noon.Add(time.Hour), false), list: msgs("a"),
+			want: brief{Retrieve: []string{"a quarantined for m"}}},
+		{name: "not yet often enough", also: fail("m", 3, noon.Add(-time.Hour), false), list: msgs("a"), p: Policy{Poison: 4},
+			want: brief{Retrieve: []string{"a"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -367,7 +388,8 @@ func naiveDeletes(w planWorld, keys []state.Key, entries map[state.Key]state.Ent
 		oldest := -1
 		for i := range keys {
 			e, known := entries[keys[i]]
-			deletable := known && e.Outcomes[0].Status == state.Delivered && (e.Source == state.Fetched || w.p.TrustImported && e.Source == state.Imported)
+			deletable := known && e.Outcomes[0].Status == state.Delivered &&
+				(e.Source == state.Fetched || w.p.TrustImported && e.Source == state.Imported)
 			if !deletes[i] && deletable && (oldest < 0 || newer(oldest, i)) {
 				oldest = i
 			}
@@ -456,9 +478,11 @@ func TestWithinSaved(t *testing.T) {
 	}
 	agreed := Plan{Retrieve: []Item{item("new", true), item("kept", false)}, Delete: []Item{item("old", true)}}
 	saved := agreed.Saved("a", "b", SavedOptions{})
-	again := Plan{Retrieve: []Item{item("kept", false), item("since", true)}, Delete: []Item{item("new", true), item("old", true), item("other", true)}}
+	again := Plan{Retrieve: []Item{item("kept", false), item("since", true)},
+		Delete: []Item{item("new", true), item("old", true), item("other", true)}}
 	again.Within(&saved)
-	if len(again.Retrieve) != 1 || again.Retrieve[0].UID != "kept" || len(again.Delete) != 2 || again.Delete[0].UID != "new" || again.Delete[1].UID != "old" {
+	if len(again.Retrieve) != 1 || again.Retrieve[0].UID != "kept" || len(again.Delete) != 2 || again.Delete[0].UID != "new" ||
+		again.Delete[1].UID != "old" {
 		t.Errorf("%+v", again)
 	}
 }

@@ -75,7 +75,8 @@ func TestSlowBodies(t *testing.T) {
 		{name: "too slow", chunk: 500, chunks: 5, every: 40 * time.Second, err: "retr 1: timeout"},
 		{name: "slow but alive", chunk: 1100, chunks: 5, every: 50 * time.Second},
 		{name: "slow consumer", chunk: 1100, chunks: 5, every: time.Millisecond, consume: 5 * time.Minute},
-		{name: "session", chunk: 1100, chunks: 5, every: 50 * time.Second, session: 2 * time.Minute, err: "timeout: the session took longer"},
+		{name: "session", chunk: 1100, chunks: 5, every: 50 * time.Second, session: 2 * time.Minute,
+			err: "timeout: the session took longer"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -172,14 +172,15 @@ func TestUnknownMechanism(t *testing.T) {
 			"S: -ERR [AUTH] no\n", []Login{bare(), user}, false, "[AUTH] no"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantErr(t, talk(t, Server{Security: Plain, Insecure: true, Logins: tt.logins}, tt.script, func(ctx context.Context, c *Client) error {
-				err := c.Login(ctx)
-				var l *LoginError
-				if errors.As(err, &l) && (l.Unknown() != tt.unknown || tt.unknown && (l.Temporary())) {
-					t.Errorf("unknown %v, temporary %v", l.Unknown(), l.Temporary())
-				}
-				return err
-			}), tt.err)
+			wantErr(t, talk(t, Server{Security: Plain, Insecure: true, Logins: tt.logins}, tt.script,
+				func(ctx context.Context, c *Client) error {
+					err := c.Login(ctx)
+					var l *LoginError
+					if errors.As(err, &l) && (l.Unknown() != tt.unknown || tt.unknown && (l.Temporary())) {
+						t.Errorf("unknown %v, temporary %v", l.Unknown(), l.Temporary())
+					}
+					return err
+				}), tt.err)
 		})
 	}
 }

@@ -47,7 +47,8 @@ func TestParseRespCode(t *testing.T) {
 
 func TestCapabilities(t *testing.T) {
 	c := Capabilities{}
-	for _, l := range []string{"sasl plain XOAUTH2", "LOGIN-DELAY 300 USER", "EXPIRE 0", "IMPLEMENTATION a\x1b b", "", "TOP", "expire NEVER"} {
+	for _, l := range []string{"sasl plain XOAUTH2", "LOGIN-DELAY 300 USER", "EXPIRE 0", "IMPLEMENTATION a\x1b b", "", "TOP",
+		"expire NEVER"} {
 		c.parseCapa([]byte(l))
 	}
 	delay, perUser := c.LoginDelay()
@@ -115,7 +116,8 @@ func FuzzList(f *testing.F) {
 		}
 		seen := map[int]bool{}
 		for _, m := range b.finish() {
-			if m.Num < 1 || seen[m.Num] || m.Size < -1 || has == (m.UID == "") || len(m.UID) > 1000 || strings.ContainsAny(m.UID, "\x00\r\n") {
+			if m.Num < 1 || seen[m.Num] || m.Size < -1 || has == (m.UID == "") || len(m.UID) > 1000 ||
+				strings.ContainsAny(m.UID, "\x00\r\n") {
 				t.Errorf("bad message %+v", m)
 			}
 			seen[m.Num] = true

@@ -27,7 +27,8 @@ func TestPasswordLogins(t *testing.T) {
 		{"", pop3test.Options{Security: pop3test.Plain}},
 	} {
 		srv := pop3test.NewServer(new(pop3test.Maildrop), tt.o)
-		s := &pop3.Server{Host: srv.Host, Port: srv.Port, TLS: &tls.Config{RootCAs: srv.CertPool()}, Logins: pop3.PasswordLogins("alice", "secret")}
+		s := &pop3.Server{Host: srv.Host, Port: srv.Port, TLS: &tls.Config{RootCAs: srv.CertPool()},
+			Logins: pop3.PasswordLogins("alice", "secret")}
 		if tt.o.Security == pop3test.Plain {
 			s.Security = pop3.Plain
 		}

@@ -43,7 +43,8 @@ func TestProof(t *testing.T) {
 		{name: "the rest follows at once", script: capaLock + `C: RETR 1` + "\n" + `S- +OK\r\nx\r\n.\r\nrest\r\n.\r\n`,
 			want: []string{"1! x"}, err: "sent what no command asked for", doubt: 1, sure: true},
 		{name: "the rest follows later", script: capaLock + "C: RETR 1\nS: +OK\n" + short + "C: RETR 2\nS: rest",
-			want: []string{"1! 3"}, err: "in doubt: after it came what answers no command: retr 2: server broke the protocol", doubt: 1, sure: true},
+			want: []string{"1! 3"}, err: "in doubt: after it came what answers no command: retr 2: server broke the protocol",
+			doubt: 1, sure: true},
 		{name: "the rest follows, pipelined", script: capaPipe + flight + "S: +OK\n" + fit + "S: +OK\n" + short + "S: rest",
 			want: []string{"1: 34567890 sure", "2! 3"}, err: "retr 2: the end of the message is in doubt", doubt: 2, sure: true},
 		{name: "garbled after one that fits", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: what?",
@@ -60,8 +61,10 @@ func TestProof(t *testing.T) {
 		{name: "a refusal in doubt", script: capaLock + "C: RETR 1\nS: +OK\n" + short +
 			"C: RETR 2\nS: -ERR no\nC: STAT\nS: +OK 3 30\nC: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 3 30",
 			want: []string{"1: 3", "2: refused", "3: 34567890 sure"}, sure: true},
-		{name: "answers the next before the end", script: capaPipe + flight + "S: +OK\nS: 34567\nS: +OK 10 octets\nS: 890\nS: .\nS: second\nS: .",
-			want: []string{"1! 34567,+OK 10 octets,890"}, err: "retr 1: the end of the message is in doubt", doubt: 1, behind: 1, sure: true},
+		{name: "answers the next before the end", script: capaPipe + flight +
+			"S: +OK\nS: 34567\nS: +OK 10 octets\nS: 890\nS: .\nS: second\nS: .",
+			want: []string{"1! 34567,+OK 10 octets,890"}, err: "retr 1: the end of the message is in doubt", doubt: 1, behind: 1,
+			sure: true},
 		{name: "hangs up behind the last dot", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "X",
 			want: []string{"1! 34567890"}, err: "retr 2: server closed the connection", sure: true},
 		{name: "alone, with the rest behind it", single: true, script: capaPipe + "C: RETR 1\nS: +OK\n" + short + "C: STAT\nS: +OK",
@@ -74,17 +77,19 @@ func TestProof(t *testing.T) {
 			want: []string{"1: 34567890 sure", "2: 34567890 sure", "3: 34567890 sure"}, sure: true},
 		{name: "more behind STAT", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: +OK\n" + fit +
 			"C: RETR 3\nS: +OK\n" + fit + "C: STAT\n" + `S- +OK 3 30\r\n+OK\r\n`,
-			want: []string{"1: 34567890 sure", "2: 34567890 sure", "3! 34567890"}, err: "sent what no command asked for", doubt: 3, sure: true},
+			want: []string{"1: 34567890 sure", "2: 34567890 sure", "3! 34567890"}, err: "sent what no command asked for", doubt: 3,
+			sure: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
 			err := talk(t, Server{ProveEach: tt.each}, tt.script, func(ctx context.Context, c *Client) error {
 				c.list.stat = "3 30"
 				c.OneAtATime(tt.single)
-				err := c.Retrieve(ctx, []Message{{"a", 10, 1}, {"b", 10, 2}, {"c", 10, 3}}, func(m Message, body io.Reader, err error) error {
-					got = append(got, outcome(c, m, body, err))
-					return nil
-				})
+				err := c.Retrieve(ctx, []Message{{"a", 10, 1}, {"b", 10, 2}, {"c", 10, 3}},
+					func(m Message, body io.Reader, err error) error {
+						got = append(got, outcome(c, m, body, err))
+						return nil
+					})
 				if c.Sure() != tt.sure {
 					t.Errorf("Sure is %v", !tt.sure)
 				}
@@ -138,20 +143,22 @@ func TestEnough(t *testing.T) {
 			[]string{"1: 34567890 sure", "2: refused"}},
 		{"at a body", capaLock + "C: RETR 1\n" + fit + "C: RETR 2\n" + fit + "C: STAT\nS: +OK 3 30\n" + noop, 1,
 			[]string{"1: 34567890 sure", "2: 34567890 sure"}},
-		{"pipelined", capaPipe + "C: RETR 1\nC: RETR 2\nC: RETR 3\nC: STAT\nS: -ERR limit\nS: -ERR limit\n" + fit + "S: +OK 3 30\n" + noop, 1,
+		{"pipelined", capaPipe + "C: RETR 1\nC: RETR 2\nC: RETR 3\nC: STAT\nS: -ERR limit\nS: -ERR limit\n" + fit +
+			"S: +OK 3 30\n" + noop, 1,
 			[]string{"1: refused", "2: refused", "3: 34567890 sure"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
 			err := talk(t, Server{}, tt.script, func(ctx context.Context, c *Client) error {
 				c.list.stat = "3 30"
-				err := c.Retrieve(ctx, []Message{{"a", 10, 1}, {"b", 10, 2}, {"c", 10, 3}}, func(m Message, body io.Reader, err error) error {
-					got = append(got, outcome(c, m, body, err))
-					if m.Num == tt.at {
-						return ErrEnough
-					}
-					return nil
-				})
+				err := c.Retrieve(ctx, []Message{{"a", 10, 1}, {"b", 10, 2}, {"c", 10, 3}},
+					func(m Message, body io.Reader, err error) error {
+						got = append(got, outcome(c, m, body, err))
+						if m.Num == tt.at {
+							return ErrEnough
+						}
+						return nil
+					})
 				if !errors.Is(err, ErrEnough) {
 					t.Errorf("err %v", err)
 				}

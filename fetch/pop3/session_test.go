@@ -64,8 +64,9 @@ func TestList(t *testing.T) {
 		{name: "odd lines", script: capaPipe + tail + "S: +OK 9 9\nS: +OK\nS:\nS: 1   a b@c/..\t\nS: x\nS: 0 z\nS: 3\n" +
 			"S: 99999999999 q\nS: 2 \x1b\xff\nS: 1 dup\nS: .\n" +
 			"S: +OK\nS: \nS: 2 -1\nS: 7 5\nS: junk\nS: 1 10 octets\nS: .",
-			want:   []Message{{"a b@c/..", 10, 1}, {"\x1b\xff", -1, 2}},
-			report: ListReport{Count: 9, Octets: 9, Malformed: 4, Example: "x", BadSizes: 1, BadSize: "junk", Duplicates: 1, NoSize: 1, NoUID: 1}},
+			want: []Message{{"a b@c/..", 10, 1}, {"\x1b\xff", -1, 2}},
+			report: ListReport{Count: 9, Octets: 9, Malformed: 4, Example: "x", BadSizes: 1, BadSize: "junk", Duplicates: 1,
+				NoSize: 1, NoUID: 1}},
 		{name: "descending", script: capaPipe + tail + "S: +OK 3 9\nS: +OK\nS: 3 c\nS: 1 a\nS: 2 b\nS: .\nS: +OK\nS: 1 11\n" +
 			"S: 2 22\nS: 3 33\nS: .",
 			want: []Message{{"c", 33, 3}, {"a", 11, 1}, {"b", 22, 2}}, report: ListReport{Count: 3, Octets: 9}},
@@ -80,7 +81,8 @@ func TestList(t *testing.T) {
 		{name: "uidl temporarily refused", script: capaPipe + tail +
 			"S: +OK 1 9\nS: -ERR [SYS/TEMP] later\nS: +OK\nS: 1 9\nS: .", err: "uidl: server refused: [SYS/TEMP] later"},
 		{name: "stat refused", script: capaPipe + tail + "S: -ERR bad token\nS: -ERR\nS: -ERR", err: "login accepted, but unusable"},
-		{name: "stat refused in lock step", script: capaLock + "C: CAPA\nS: +OK\nS: .\nC: STAT\nS: -ERR no", err: "login accepted, but unusable"},
+		{name: "stat refused in lock step", script: capaLock + "C: CAPA\nS: +OK\nS: .\nC: STAT\nS: -ERR no",
+			err: "login accepted, but unusable"},
 		{name: "too many", script: capaPipe + tail + "S: +OK 1 9\nS: +OK\nS: 1 a\nS: 2 a\nS: 3 a\nS: 4 a\nS: .", err: "more messages than"},
 		{name: "cut", script: capaPipe + tail + "S: +OK 1 9\nS: +OK\nS: 1 a\nX", err: "uidl: server closed the connection"},
 	} {

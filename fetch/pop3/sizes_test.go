@@ -51,7 +51,8 @@ func TestMeasure(t *testing.T) {
 		{name: "a single dot", listed: 1000, bare: 1, record: crlf, doubt: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m := Measure{Listed: plausible(tt.listed), Announced: plausible(tt.announced), Octets: 1000, Lines: 20, Dots: tt.dots, Bare: tt.bare}
+			m := Measure{Listed: plausible(tt.listed), Announced: plausible(tt.announced), Octets: 1000, Lines: 20, Dots: tt.dots,
+				Bare: tt.bare}
 			if got := m.fits(&tt.record); got != tt.fits {
 				t.Errorf("fits: %v", got)
 			}

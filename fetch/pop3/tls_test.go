@@ -130,14 +130,17 @@ func TestCertificates(t *testing.T) {
 		err  string
 	}{
 		{name: "good", cert: good},
-		{name: "untrusted", cert: foreign, kind: TLSUnknownAuthority, err: `certificate is not trusted: it is for pop.test, signed by "CN=Other`},
+		{name: "untrusted", cert: foreign, kind: TLSUnknownAuthority,
+			err: `certificate is not trusted: it is for pop.test, signed by "CN=Other`},
 		{name: "expired", cert: expired, kind: TLSExpired, err: "it is valid from "},
-		{name: "wrong host", cert: ca.leaf(t, "other.test", time.Hour), kind: TLSWrongHost, err: "certificate is for other names: other.test"},
+		{name: "wrong host", cert: ca.leaf(t, "other.test", time.Hour), kind: TLSWrongHost,
+			err: "certificate is for other names: other.test"},
 		{name: "pinned", cert: foreign, pins: []*x509.Certificate{foreign.Leaf}},
 		{name: "pinned and expired", cert: expired, pins: []*x509.Certificate{expired.Leaf}},
 		{name: "pinned authority", cert: good, pins: []*x509.Certificate{other.cert, ca.cert}},
 		{name: "other key", cert: good, pins: []*x509.Certificate{foreign.Leaf}, kind: TLSPinMismatch, err: "it is sha256/"},
-		{name: "pinned authority did not sign", cert: misled, pins: []*x509.Certificate{ca.cert}, kind: TLSUnknownAuthority, err: "not trusted"},
+		{name: "pinned authority did not sign", cert: misled, pins: []*x509.Certificate{ca.cert}, kind: TLSUnknownAuthority,
+			err: "not trusted"},
 		{name: "pinned authority, wrong host", cert: ca.leaf(t, "other.test", time.Hour), pins: []*x509.Certificate{ca.cert},
 			kind: TLSWrongHost, err: "other names"},
 	} {

@@ -29,7 +29,8 @@ func TestRefusalOf(t *testing.T) {
 		{"Logon failure: account currently disabled.", "Exchange"},
 		{"Username and password not accepted.", "Gmail"},
 		{"Application-specific password required: https://support.google.com/accounts/answer/185833", "Gmail"},
-		{"Your account is not enabled for POP access. Please visit your Gmail settings page and enable your account for POP access.", "Gmail"},
+		{"Your account is not enabled for POP access. Please visit your Gmail settings page and enable your account for POP " +
+			"access.", "Gmail"},
 		{"Web login required: https://support.google.com/mail/answer/78754", "Gmail"},
 		{"Unable to log on", "Coremail (163.com, 126.com)"},
 		{"login fail", "QQ"},

@@ -64,7 +64,8 @@ func TestGSSAPI(t *testing.T) {
 		krb := gssapi.Kerberos{Config: conf, Keytab: keytab, Principal: "alice"}
 		_, _, err := gssapi.New("", krb, sasl.Channel{Host: "other.test.example"}).Start()
 		var e *gssapi.TicketError
-		if !errors.As(err, &e) || e.Problem != gssapi.ServiceUnknown || !strings.Contains(err.Error(), "ticket for pop/other.test.example") {
+		if !errors.As(err, &e) || e.Problem != gssapi.ServiceUnknown ||
+			!strings.Contains(err.Error(), "ticket for pop/other.test.example") {
 			t.Fatal(err)
 		}
 	})

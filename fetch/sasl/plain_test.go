@@ -15,12 +15,14 @@ func TestPlain(t *testing.T) {
 		want, wantErr           string
 	}{
 		{name: "RFC 4616 section 4", user: "tim", password: "tanstaaftanstaaf", want: "\x00tim\x00tanstaaftanstaaf"},
-		{name: "RFC 4616 section 4 with authzid", authzid: "Ursel", user: "Kurt", password: "xipj3plmq", want: "Ursel\x00Kurt\x00xipj3plmq"},
+		{name: "RFC 4616 section 4 with authzid", authzid: "Ursel", user: "Kurt", password: "xipj3plmq",
+			want: "Ursel\x00Kurt\x00xipj3plmq"},
 		{name: "UTF-8", user: "jürgen", password: "pä ss", want: "\x00jürgen\x00pä ss"},
 		{name: "no user", password: "x", wantErr: "user name is empty"},
 		{name: "no password", user: "x", wantErr: "password is empty"},
 		{name: "NUL in user", user: "a\x00b", password: "x", wantErr: "user name holds a control character (byte 0x00 at offset 1)"},
-		{name: "newline in password", user: "a", password: "hunter2\n", wantErr: "password holds a control character (byte 0x0a at offset 7)"},
+		{name: "newline in password", user: "a", password: "hunter2\n",
+			wantErr: "password holds a control character (byte 0x0a at offset 7)"},
 		{name: "DEL in authzid", authzid: "\x7f", user: "a", password: "x",
 			wantErr: "authorisation identity holds a control character (byte 0x7f at offset 0)"},
 	}

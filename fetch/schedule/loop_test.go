@@ -363,10 +363,11 @@ func TestRunAllDoesNotLockOut(t *testing.T) {
 				}
 			}
 		}()
-		_ = (&Loop{random: noJitter, RunAll: runAll}).Run(ctx, Tasks{List: []Task{single("a", Schedule{Every: time.Hour}, func(Part) Result {
-			tries++
-			return Result{Class: Refused}
-		})}})
+		_ = (&Loop{random: noJitter, RunAll: runAll}).Run(ctx,
+			Tasks{List: []Task{single("a", Schedule{Every: time.Hour}, func(Part) Result {
+				tries++
+				return Result{Class: Refused}
+			})}})
 		if tries != 11 {
 			t.Errorf("%d tries in ten minutes, want one a minute", tries)
 		}
@@ -378,10 +379,11 @@ func TestRefusalsDoNotHammer(t *testing.T) {
 	for class, want := range map[Class]int{Refused: 1, Faulty: 2, Temporary: 840} {
 		synctest.Test(t, func(t *testing.T) {
 			tries := 0
-			runFor(t, &Loop{}, 14*time.Minute-time.Millisecond, Tasks{List: []Task{single("a", Schedule{Every: time.Second}, func(Part) Result {
-				tries++
-				return Result{Class: class}
-			})}})
+			runFor(t, &Loop{}, 14*time.Minute-time.Millisecond,
+				Tasks{List: []Task{single("a", Schedule{Every: time.Second}, func(Part) Result {
+					tries++
+					return Result{Class: class}
+				})}})
 			if tries != want {
 				t.Errorf("class %d: %d runs in 14 minutes, want %d", class, tries, want)
 			}

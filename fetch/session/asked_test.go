@@ -29,7 +29,8 @@ func TestAbsenceFromAPartIsNoAnswer(t *testing.T) {
 	} {
 		j := ledger.NewJournal(slog.New(slog.DiscardHandler), time.Now, nil)
 		m := &Maildrop{Book: &Book{Facts: &state.Facts{Window: tt.window}}, Side: &commit.Side{Journal: j}}
-		s := &Session{m: m, List: make([]pop3.Message, tt.listed), names: &identity{compared: map[state.Key]bool{"other": true, "same": false}}}
+		s := &Session{m: m, List: make([]pop3.Message, tt.listed),
+			names: &identity{compared: map[state.Key]bool{"other": true, "same": false}}}
 		gone := s.answered([]state.Key{"other", "same"}, []state.Key{"a", "b"}, tt.gmail)
 		if len(gone) != tt.gone || m.Tally.Deleted != 1 || fmt.Sprint(j.Notes()) != "["+tt.note+"]" {
 			t.Errorf("%s: %v, %q", tt.name, gone, j.Notes())

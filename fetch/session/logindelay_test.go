@@ -35,8 +35,10 @@ func TestLoginPause(t *testing.T) {
 		{"no login", state.Facts{LoginDelay: time.Minute}, 0},
 		{"half of it", state.Facts{LoginDelay: time.Minute, LastLogin: now.Add(-30 * time.Second)}, 30 * time.Second},
 		{"over", state.Facts{LoginDelay: time.Minute, LastLogin: now.Add(-61 * time.Second)}, -time.Second},
-		{"refused since", state.Facts{LoginDelay: time.Minute, LastLogin: now.Add(-time.Hour), NextLogin: now.Add(10 * time.Second)}, 10 * time.Second},
-		{"the clock was wrong", state.Facts{LoginDelay: time.Minute, LastLogin: now.Add(24 * time.Hour), NextLogin: now.Add(24 * time.Hour)}, 0},
+		{"refused since", state.Facts{LoginDelay: time.Minute, LastLogin: now.Add(-time.Hour), NextLogin: now.Add(10 * time.Second)},
+			10 * time.Second},
+		{"the clock was wrong", state.Facts{LoginDelay: time.Minute, LastLogin: now.Add(24 * time.Hour),
+			NextLogin: now.Add(24 * time.Hour)}, 0},
 	} {
 		if got := LoginPause(&tt.f, now); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)

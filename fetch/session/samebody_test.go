@@ -32,9 +32,10 @@ func TestLikeness(t *testing.T) {
 		"marked then, by an old version": {state.Entry{SHA256: raw(marked)}, marked, false, sameMessage},
 		"another body":                   {state.Entry{SHA256: raw(plain)}, plain + "more\n", false, otherMessage},
 		"another header":                 {state.Entry{SHA256: raw(plain)}, "X: y\n" + plain, false, otherMessage},
-		"with a trace field":             {state.Entry{SHA256: raw("Received: us\n" + plain), Content: raw(plain)}, plain, true, sameMessage},
-		"an old one with a trace field":  {state.Entry{SHA256: raw("Received: us\n" + plain)}, plain, true, notCompared},
-		"never retrieved":                {state.Entry{Source: state.Imported}, plain, false, notCompared},
+		"with a trace field": {state.Entry{SHA256: raw("Received: us\n" + plain), Content: raw(plain)}, plain, true,
+			sameMessage},
+		"an old one with a trace field": {state.Entry{SHA256: raw("Received: us\n" + plain)}, plain, true, notCompared},
+		"never retrieved":               {state.Entry{Source: state.Imported}, plain, false, notCompared},
 	} {
 		s := sums(tc.now)
 		if got := s.like(&tc.entry, tc.traced); got != tc.want {

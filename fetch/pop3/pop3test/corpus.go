@@ -86,7 +86,8 @@ func (o CorpusOptions) traps() []func(*generator) {
 		},
 		with("From lines", "From alice Thu Jan  1 00:00:00 1970\r\n>From bob\r\n>>From carol\r\n\r\nFrom dave\r\n"),
 		func(g *generator) {
-			g.header("Subject: " + strings.Repeat("long ", 3000) + "\r\nReferences: " + strings.Repeat("<a@b.example>\r\n\t", 500) + "<c@d.example>")
+			g.header("Subject: " + strings.Repeat("long ", 3000) + "\r\nReferences: " + strings.Repeat("<a@b.example>\r\n\t", 500) +
+				"<c@d.example>")
 			g.buf.WriteString("long header fields\r\n")
 		},
 		with("ends in a dot", "the terminator follows a dot\r\n."),

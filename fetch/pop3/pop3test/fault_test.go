@@ -83,7 +83,8 @@ func TestEvents(t *testing.T) {
 		{pop3test.Fault{On: "connect", Do: pop3test.Raw("SSH-2.0\r\n")}, "SSH-2.0\r\n"},
 		{pop3test.Fault{On: "greeting", Do: pop3test.Err("busy")}, "-ERR busy\r\n"},
 		{pop3test.Fault{On: "greeting", After: 2, Do: pop3test.Cut()}, "+O"},
-		{pop3test.Fault{On: "login", Do: pop3test.Err("[SYS/TEMP]")}, "+OK pop3test ready\r\n+OK send PASS\r\n-ERR [SYS/TEMP]\r\n+OK bye\r\n"},
+		{pop3test.Fault{On: "login", Do: pop3test.Err("[SYS/TEMP]")},
+			"+OK pop3test ready\r\n+OK send PASS\r\n-ERR [SYS/TEMP]\r\n+OK bye\r\n"},
 	}
 	for _, tt := range tests {
 		d := filled(1)

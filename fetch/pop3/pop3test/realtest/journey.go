@@ -64,7 +64,8 @@ func (p *person) path(name string) string { return filepath.Join(p.dir, name) }
 
 func (p *person) configure() {
 	p.t.Helper()
-	text := "accounts:\n  lab:\n    user: alice\n    " + strings.Join(p.s.Account, "\n    ") + "\n    deliver:\n      - maildir: " + p.path("Maildir") + "\n"
+	text := "accounts:\n  lab:\n    user: alice\n    " + strings.Join(p.s.Account, "\n    ") + "\n    deliver:\n      - maildir: " +
+		p.path("Maildir") + "\n"
 	if err := os.WriteFile(p.path("config.yaml"), []byte(text), 0o600); err != nil {
 		p.t.Fatal(err)
 	}

@@ -134,7 +134,8 @@ func Exim(t pop3test.TB, causes map[string]string) *Relay {
 	}
 	// Its configuration must be where it was built to be, or it loses its rights.
 	c.mkdir(0o755, "etc/exim4")
-	c.write("etc/exim4/exim4.conf", strings.NewReplacer("PORTS", strings.Join(all, " : "), "HELO\n", acl[true], "RCPT\n", acl[false]).Replace(eximConf))
+	c.write("etc/exim4/exim4.conf", strings.NewReplacer("PORTS", strings.Join(all, " : "), "HELO\n", acl[true], "RCPT\n",
+		acl[false]).Replace(eximConf))
 	c.mkdir(0o777, "spool")
 	daemon(t, c.path("log"), nil, c.command(nil, "/usr/sbin/exim4", "-bdf")...)
 	t.Cleanup(func() {
