@@ -15,10 +15,10 @@ const (
 	keepDays = 3
 )
 
-// How full to make a page of entries when it splits. UIDs mostly arrive in
-// ascending order, where a page is never touched again: it may be nearly full;
-// what is left takes the time of a later verify or deletion. In any other
-// order a full page would split at the next insertion.
+// How full a page of entries is after it splits. UIDs mostly arrive in ascending
+// order, so that a page is not changed again: it may be nearly full. The rest has
+// room for the time of a later verification or deletion. In any other order a full
+// page would split at the next insertion.
 const (
 	fillAscending = 0.94
 	fillRandom    = 0.5
@@ -220,8 +220,8 @@ func (a *applier) putEntry(e *Entry, known bool) error {
 	return entryError(e.Key, a.entries.put([]byte(e.Key), v))
 }
 
-// put stores in the order of the keys: a page takes many insertions at its end
-// in no time, and in its middle, before it is split, in quadratic time.
+// put stores in the order of the keys: many insertions at the end of a page are
+// fast, and those in its middle take quadratic time until it is split.
 func (a *applier) put() error {
 	order := make([]int, len(a.Put))
 	for i := range order {

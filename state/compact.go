@@ -9,10 +9,10 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/durable"
 )
 
-// A key that arrives between others splits a full page into two half empty
-// ones. Where a server's UIDs have no order, the file would grow to twice its
-// content. So it is written again, without gaps, when enough keys came that way
-// or went: at least scatteredMin, and one in scatteredShare entries.
+// A key that is inserted between others splits a full page into two half-empty
+// ones. If a server's UIDs have no order, the file would grow to twice its
+// content. So it is rewritten without gaps once enough keys were inserted that way
+// or removed: at least scatteredMin, and one in scatteredShare entries.
 const (
 	scatteredMin   = 1000
 	scatteredShare = 64
@@ -23,7 +23,7 @@ const (
 // errReplaced is for an Apply that comes while the file is being closed.
 var errReplaced = errors.New("state file is being closed")
 
-// putScattered counts the keys that left a gap.
+// putScattered counts the keys that leave gaps.
 func (a *applier) putScattered() error {
 	if a.behind+a.forgotten == 0 {
 		return nil
@@ -35,17 +35,17 @@ func (a *applier) putScattered() error {
 	return a.meta.put([]byte(metaScattered), appendCount(readCount(v)+uint64(a.behind+a.forgotten)))
 }
 
-// scattered reports whether a new file is worth its writing.
+// scattered reports whether the file should be rewritten.
 func (ts *tables) scattered() bool {
 	v, err := ts.meta.get([]byte(metaScattered))
 	n := readCount(v)
 	return err == nil && n >= scatteredMin && n >= ts.tallies.of(bucketEntries).n/scatteredShare
 }
 
-// compact replaces the file by a dense copy if that is worth while. It holds
-// the writer's place until the end, so that nothing is applied to the old file
-// once the copy has begun. If it fails, the old file stays: it is as good. A
-// file of another format version is not ours to write.
+// compact replaces the file by a dense copy if it has enough gaps. It keeps bbolt's
+// write transaction open until the end, so that nothing is applied to the old file
+// after the copy has begun. If it fails, the old file stays, with the same content.
+// A file of another format version is not changed.
 func (db *DB) compact() (err error) {
 	if db.version != formatVersion {
 		return nil

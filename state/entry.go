@@ -14,11 +14,11 @@ import (
 type Source uint8
 
 const (
-	// Fetched: retrieved and delivered by a run of ours.
+	// Fetched: retrieved and delivered by mailhaul.
 	Fetched Source = iota
 	// Marked: declared seen by a person; never retrieved.
 	Marked
-	// Imported: taken over from another program's list; not proven here.
+	// Imported: from another program's seen-list; not proven here.
 	Imported
 )
 
@@ -29,7 +29,7 @@ type Status uint8
 const (
 	// Delivered: visible in the target, durably.
 	Delivered Status = iota
-	// Quarantined: the target refused it for good; it is kept in quarantine.
+	// Quarantined: the target refused it permanently; it is in the quarantine.
 	Quarantined
 	// Skipped: not wanted in this target (a rule, a duplicate).
 	Skipped
@@ -189,9 +189,9 @@ func (e *Entry) outcome(target string) *Outcome {
 	return nil
 }
 
-// Key names one message of a maildrop: the server's unique-id and which of
-// several equal ones in a listing is meant. Servers do list a UID twice; each
-// occurrence is a message (RFC 1939 section 7 forbids it, so it happens).
+// Key identifies one message of a maildrop: the server's unique-id and its number
+// among equal ones in a listing. Some servers list a UID twice although RFC 1939
+// section 7 forbids it; each occurrence is a message.
 type Key string
 
 // NewKey returns the key of the nth occurrence (0 is the first) of uid in a
@@ -212,7 +212,7 @@ func (k Key) UID() string {
 	return string(k)
 }
 
-// Nth returns which occurrence of the UID is meant; 0 is the first.
+// Nth returns the number of the occurrence of the UID; 0 is the first.
 func (k Key) Nth() int {
 	i := strings.LastIndexByte(string(k), 0)
 	if i < 0 {

@@ -13,8 +13,8 @@ import (
 var (
 	// ErrLocked: another process holds the file. Try again later.
 	ErrLocked = errors.New("in use by another run")
-	// ErrNotState: the file is not one of ours, or is damaged beyond use.
-	// Deleting it means to fetch everything that is on the server again.
+	// ErrNotState: the file is no state file, or is too damaged to be used. Without
+	// it, everything that is on the server is fetched again.
 	ErrNotState = errors.New("not a mailhaul state file, or damaged")
 )
 
@@ -46,9 +46,9 @@ func faultsPanic() (undo func()) {
 	return func() { debug.SetPanicOnFault(old) }
 }
 
-// contain turns a panic of bbolt, which is how it answers damaged pages, into
-// an error. It is deferred around calls into bbolt only, so that a defect of a
-// caller is not taken for a damaged file.
+// contain turns a panic of bbolt, which panics when pages are damaged, into an
+// error. It is deferred around calls into bbolt only, so that a defect of a caller
+// is not mistaken for a damaged file.
 func contain(err *error) {
 	if recover() != nil {
 		*err = errPage // the words of the panic are of no use to a person
@@ -64,8 +64,8 @@ type FileError struct {
 	Err error
 }
 
-// fileError makes one of what was met in the file at path. Nil, and the ends of
-// a context, stay as they are.
+// fileError makes a *FileError of an error in the file at path. Nil and the error of
+// a cancelled context are returned unchanged.
 func fileError(path string, written bool, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.As(err, new(*FileError)) {
 		return err
@@ -82,8 +82,8 @@ func (e *FileError) Error() string {
 	return fmt.Sprintf("the state %s cannot be %s: %s", e.Path, do, e.cause())
 }
 
-// cause is the reason without the path, which stands before it, and without
-// the names of system calls.
+// cause is the reason without the path, which precedes it, and without the names
+// of system calls.
 func (e *FileError) cause() string {
 	var version *VersionError
 	var file *fs.PathError

@@ -90,7 +90,7 @@ func (a *applier) firstFailed(k Key, at time.Time) time.Time {
 	}
 	text, err := a.failures.get([]byte(k))
 	if err != nil {
-		return at // it is met again when the failures are cleared
+		return at // the same error comes when the failures are cleared
 	}
 	for _, f := range decodeFailures(k, text) {
 		if !f.First.IsZero() && (at.IsZero() || f.First.Before(at)) {

@@ -70,7 +70,7 @@ func putVersion(meta *bbolt.Bucket, version int) error {
 	return meta.Put([]byte(metaVersion), []byte(strconv.Itoa(version)))
 }
 
-// check refuses what is not ours, and upgrades what is older.
+// check refuses a file that is no state file, and upgrades an older format.
 func (db *DB) check(want int, steps map[int]upgrade) (err error) {
 	defer faultsPanic()()
 	defer db.contain(&err)

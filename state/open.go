@@ -207,8 +207,8 @@ func (db *DB) contain(err *error) {
 // Path returns the path that the file was opened at.
 func (db *DB) Path() string { return db.path }
 
-// sweepNew removes what killed processes left of their attempts to make the file.
-// One takes less than a second.
+// sweepNew removes the files that killed processes left while they created the
+// state file, which takes less than a second.
 func sweepNew(path string, now time.Time) {
 	dir, base := filepath.Split(path)
 	entries, err := os.ReadDir(dir)

@@ -99,7 +99,7 @@ func TestLockBetweenProcesses(t *testing.T) {
 	select {
 	case err := <-opened:
 		t.Fatalf("opened while held: %v", err)
-	case <-time.After(20 * time.Millisecond): // it cannot be told that it waits, only that it has not ended
+	case <-time.After(20 * time.Millisecond): // nothing shows that it waits, only that it has not ended
 	}
 	release()
 	if err := <-opened; err != nil {

@@ -13,8 +13,9 @@ import (
 // The layout of a bbolt file, in the byte order of the machine. A page: id (8
 // bytes), flags (2), count (2), further pages (4), elements of 16 bytes, and
 // right behind them the keys and values in the order of the elements. bbolt
-// believes all of it, reads outside the file, for ever, or dies of it. So pages
-// are read here, within their bounds, and bbolt gets only what was checked.
+// trusts all of it: with a damaged page it reads outside the file, loops for ever or
+// crashes. So pages are read here, within their bounds, and bbolt only gets pages
+// that were checked.
 const (
 	pageHeader = 16
 	elemSize   = 16
@@ -43,8 +44,8 @@ type image struct {
 	tx   uint64
 }
 
-// imageOf returns what a transaction sees at its start. False: the meta page
-// was written over meanwhile, and the transaction is to be begun again.
+// imageOf returns the pages that a transaction sees at its start. False: the meta
+// page was overwritten in the meantime, and the transaction must be started again.
 func imageOf(tx *bbolt.Tx) (image, bool) {
 	info := tx.DB().Info()
 	base := *(*unsafe.Pointer)(unsafe.Pointer(&info.Data))
@@ -241,7 +242,7 @@ func (l leaf) below(p page, i int) leaf {
 }
 
 // leafOf returns the leaf where k is or would be, for nil the last. The branches
-// were looked at when the file was opened; the leaf is to be checked.
+// were checked when the file was opened; the caller checks the leaf.
 func (t tree) leafOf(k []byte) (leaf, error) {
 	l := leaf{id: t.root}
 	p, err := t.first()
@@ -261,7 +262,7 @@ type walk struct {
 	t     tree
 	stack []step
 	begun bool
-	pages uint64 // met, more than there are: a circle
+	pages uint64 // visited; more than there are: a cycle
 }
 
 type step struct {
@@ -269,7 +270,7 @@ type step struct {
 	i int // the next child
 }
 
-// next returns false at the end. The leaf is to be checked.
+// next returns false at the end. The caller checks the leaf.
 func (w *walk) next() (leaf, bool, error) {
 	if !w.begun {
 		w.begun = true
@@ -293,7 +294,7 @@ func (w *walk) next() (leaf, bool, error) {
 	return leaf{}, false, nil
 }
 
-// enter takes a page: a leaf is what next returns, a branch is gone down.
+// enter visits a page: next returns a leaf, and goes down into a branch.
 func (w *walk) enter(l leaf, err error) (leaf, bool, error) {
 	w.pages++
 	if err == nil && !l.isLeaf {

@@ -13,7 +13,7 @@ import (
 // maxRecord bounds the work on a broken page: no entry is as long.
 const maxRecord = 64 << 10
 
-// Salvaged is what Salvage came to.
+// Salvaged is the result of Salvage.
 type Salvaged struct {
 	Entries int
 	// Recorded is how many the file says there should be; -1: that is lost, too.

@@ -107,9 +107,9 @@ func (m meta) freeList(head []byte) (first, n uint64, err error) {
 	return first, n, nil
 }
 
-// structure checks that each page is used once, so that nothing goes in a
-// circle and nothing in use is written over. It reads no leaves of large
-// buckets, which are most of a file: each is checked when it is used.
+// structure checks that each page is used once, so that there are no cycles and no
+// page in use is overwritten. It reads no leaves of large buckets, which are most of
+// a file: each is checked when it is used.
 type structure struct {
 	img  image
 	used []uint64 // bits

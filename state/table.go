@@ -97,8 +97,8 @@ func (s sealer) check(l leaf, met *tally) error {
 	return nil
 }
 
-// table is a bucket in a transaction that writes. What it reads is checked
-// before bbolt reads it.
+// table is a bucket in a write transaction. It checks each page before bbolt reads
+// it.
 type table struct {
 	sealer
 	db     *DB

@@ -104,7 +104,7 @@ func (v *View) guard(fn func() error) {
 	}
 }
 
-// value returns nil for what is not there or cannot be read.
+// value returns nil for a key that does not exist or cannot be read.
 func (v *View) value(bucket string, k []byte) (val []byte) {
 	v.guard(func() error {
 		t, err := v.img.tree(bucket)
@@ -267,8 +267,8 @@ func (v *View) Len() int {
 	return int(readCount(v.meta(metaCount)))
 }
 
-// Intents returns what is not settled, by ascending ID. It is an error if one
-// cannot be read: what became of its message would be unknown.
+// Intents returns the intents that are not settled, by ascending ID. One that cannot
+// be read is an error: the fate of its message would be unknown.
 func (v *View) Intents() ([]Intent, error) {
 	var list []Intent
 	v.each(bucketIntents, func(k, val []byte) error {

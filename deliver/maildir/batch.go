@@ -99,7 +99,7 @@ func (b *batch) last() staged {
 	return b.staged[len(b.staged)-1]
 }
 
-// dropLast forgets it.
+// dropLast removes it from the batch.
 func (b *batch) dropLast() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -252,7 +252,7 @@ func publish(path, tmp, new string) error {
 		return fmt.Errorf("rename %s: %w", from, err)
 	}
 	if n, ok := parseName(new); ok {
-		_ = os.Chtimes(from, time.Time{}, n.date()) // a missing file is the rename's to tell
+		_ = os.Chtimes(from, time.Time{}, n.date()) // the rename reports a missing file
 	}
 	if fault.Mutated("link-unlink") {
 		return linkUnlink(from, to)
@@ -260,7 +260,7 @@ func publish(path, tmp, new string) error {
 	return durable.RenameNew(from, to)
 }
 
-// linkUnlink is a defect that many programs have, for the crash test.
+// linkUnlink is a defect of many programs, here for the crash test.
 func linkUnlink(from, to string) error {
 	if err := os.Link(from, to); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err

@@ -30,7 +30,7 @@ const (
 	SameMessageID
 )
 
-// Dedupe delivers into a Maildir what it does not hold yet. It implements
+// Dedupe delivers messages that the Maildir does not hold yet. It implements
 // deliver.Deliverer, and deliver.Tagger if it tags.
 type Dedupe struct {
 	*Deliverer
@@ -39,8 +39,8 @@ type Dedupe struct {
 	tag  bool
 }
 
-// NewDedupe wraps d. With tag set a duplicate is delivered all the same, with
-// a field that names the message it repeats; that needs SameMessageID.
+// NewDedupe wraps d. With tag set a duplicate is still delivered, with a field that
+// names the message that it repeats; that needs SameMessageID.
 func NewDedupe(d *Deliverer, have *Existing, by SameBy, tag bool) *Dedupe {
 	return &Dedupe{Deliverer: d, have: have, by: by, tag: tag}
 }
@@ -77,10 +77,10 @@ func (d *Dedupe) Begin(ctx context.Context) (deliver.Batch, error) {
 // the whole Maildir.
 func (d *Dedupe) Probe(ctx context.Context) error { return deliver.Stage(ctx, d.Deliverer) }
 
-// Close saves what is known of the Maildir and closes it.
+// Close saves the cache and closes the Deliverer.
 func (d *Dedupe) Close() error { return errors.Join(d.have.Save(), d.Deliverer.Close()) }
 
-// dedupeBatch is a batch of which some messages are only noted.
+// dedupeBatch is a batch whose duplicates are not staged.
 type dedupeBatch struct {
 	deliver.Batch
 	inner *batch
@@ -111,8 +111,8 @@ func (b *dedupeBatch) Add(ctx context.Context, e deliver.Envelope, body io.Reade
 	return b.settle(e, [sha256.Size]byte(sum.Sum(nil)))
 }
 
-// settle keeps the message that was just staged, or takes it back if its bytes
-// are in the Maildir already.
+// settle keeps the message that was just staged, or removes it if its bytes are in
+// the Maildir already.
 func (b *dedupeBatch) settle(e deliver.Envelope, sum [sha256.Size]byte) error {
 	m := b.inner.last()
 	base := ""
@@ -125,7 +125,7 @@ func (b *dedupeBatch) settle(e deliver.Envelope, sum [sha256.Size]byte) error {
 	}
 	if err != nil || base != "" {
 		b.inner.dropLast()
-		_ = os.Remove(filepath.Join(b.inner.path, "tmp", m.tmp)) // else it is swept
+		_ = os.Remove(filepath.Join(b.inner.path, "tmp", m.tmp)) // else a later sweep removes it
 	}
 	if err != nil {
 		return b.d.failed(err)
@@ -173,8 +173,8 @@ func (b *dedupeBatch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
 	return intents, nil
 }
 
-// Abort implements deliver.Batch. What was staged is not in the Maildir after
-// all: the same message is no duplicate when it comes again.
+// Abort implements deliver.Batch. The staged messages do not reach the Maildir: the
+// same message is no duplicate when it comes again.
 func (b *dedupeBatch) Abort() error {
 	for _, m := range b.inner.staged {
 		b.d.have.remove(m.new)

@@ -23,9 +23,9 @@ const maxIDHeader = 256 << 10
 // digest identifies a message: a part of a SHA-256.
 type digest [16]byte
 
-// Existing knows what a Maildir holds, whoever delivered it: each message's
-// Message-ID and content. Files in a Maildir do not change, so what was read
-// once is kept in a cache file, and only what is new is read. Safe for
+// Existing knows the Message-ID and the content of each message in a Maildir, also
+// of messages that other programs delivered. Files in a Maildir do not change, so
+// the results are kept in a cache file, and only new files are read. Safe for
 // concurrent use.
 type Existing struct {
 	path, cache string
@@ -76,7 +76,7 @@ func (x *Existing) find(look func() (string, bool)) (string, bool, error) {
 	return base, ok, nil
 }
 
-// add notes a message that is about to be delivered.
+// add records a message that is about to be delivered.
 func (x *Existing) add(base, id string, sum [sha256.Size]byte) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -87,7 +87,7 @@ func (x *Existing) add(base, id string, sum [sha256.Size]byte) error {
 	return nil
 }
 
-// remove takes back what add noted.
+// remove undoes add.
 func (x *Existing) remove(base string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -113,8 +113,8 @@ func (x *Existing) put(base string, i identity) {
 	x.changed = true
 }
 
-// load reads the cache and then the files that it does not know. What is in
-// the cache and no longer in the Maildir is forgotten.
+// load reads the cache and then the files that it does not know. Messages that are
+// no longer in the Maildir are dropped.
 func (x *Existing) load() error {
 	if x.loaded {
 		return nil
@@ -131,7 +131,7 @@ func (x *Existing) load() error {
 			}
 			if i, err := identify(filepath.Join(x.path, dir, name)); err == nil {
 				x.put(base, i)
-			} // else a reader moved it: at worst it is delivered once more
+			} // else a reader has moved it: at worst a duplicate is delivered
 			return true
 		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -152,9 +152,9 @@ func sameNames(a, b map[string]identity) bool {
 	return true
 }
 
-// Save ends a run: it writes the cache if something changed, and the next look
-// reads the Maildir's file names again. It is only a cache: without it the next run
-// reads all files again.
+// Save ends a run: it writes the cache if something changed, and the next call reads
+// the Maildir's file names again. Without the cache the next run reads all files
+// again.
 func (x *Existing) Save() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -174,7 +174,7 @@ func (x *Existing) Save() error {
 	return durable.WriteFile(x.cache, b.Bytes())
 }
 
-// readCache reads what Save wrote; a line that makes no sense is passed over.
+// readCache reads what Save wrote; invalid lines are skipped.
 func (x *Existing) readCache() map[string]identity {
 	out := make(map[string]identity)
 	f, err := os.Open(x.cache)

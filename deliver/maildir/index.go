@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Index finds delivered messages by receipt. It reads the directories once,
-// and no file; use one for many look-ups. Not for concurrent use.
+// Index finds delivered messages by receipt. It reads the directories once and no
+// files; use one Index for many look-ups. Not for concurrent use.
 type Index struct {
 	path  string
 	names map[string]place // by receipt
@@ -71,9 +71,9 @@ func notFound(path, receipt string) error {
 	return fmt.Errorf("maildir %s: message %q: %w", path, receipt, fs.ErrNotExist)
 }
 
-// find returns where a message is below the Maildir, "" if it is nowhere. A
-// reader that renames it meanwhile can hide it from one reading of the
-// directories, so nowhere means not in two.
+// find returns the path of a message below the Maildir, "" if it is not there. A mail
+// reader that renames it at the same time can hide it from one pass over the
+// directories, so there are two passes.
 func find(path, receipt string) (where string, err error) {
 	for range 2 {
 		err = scan(path, func(r string, at place) bool {
@@ -89,8 +89,8 @@ func find(path, receipt string) (where string, err error) {
 	return "", nil
 }
 
-// receiptOf is how a file is found again: by its receipt if we delivered it,
-// else by its name less the flags.
+// receiptOf is the key by which a file is found: its receipt if we delivered it,
+// otherwise its name without the flags.
 func receiptOf(base string) string {
 	if n, ok := parseName(base); ok {
 		return n.receipt

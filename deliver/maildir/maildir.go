@@ -98,7 +98,7 @@ func (d *Deliverer) Resume(p deliver.Past) {
 	d.past = p
 }
 
-// Create implements deliver.Resident. It sweeps nothing: intents may be open.
+// Create implements deliver.Resident. It removes nothing: intents may be open.
 func (d *Deliverer) Create(context.Context) error {
 	path, err := filepath.Abs(d.path)
 	if err == nil {
@@ -110,8 +110,8 @@ func (d *Deliverer) Create(context.Context) error {
 	return nil
 }
 
-// Place implements deliver.Resident: a Maildir that is gone is never one that a
-// mail reader removed, so nothing needs to be known of its place.
+// Place implements deliver.Resident: mail readers never remove a Maildir, so its
+// place does not matter.
 func (d *Deliverer) Place() string { return "" }
 
 // Begin opens a batch. The first one creates the Maildir if it is missing,
@@ -140,7 +140,7 @@ func (d *Deliverer) Begin(ctx context.Context) (deliver.Batch, error) {
 	return b, nil
 }
 
-// Close removes the marks. What is recovered all the same is looked up.
+// Close removes the marks. A later recovery searches for the messages instead.
 func (d *Deliverer) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -214,8 +214,8 @@ func makeDirs(path string) error {
 	return nil
 }
 
-// gone reports whether no Maildir is at path, though the path may be there: an
-// empty directory is what a volume that is not mounted leaves.
+// gone reports whether there is no Maildir at path. The path itself may exist: the
+// mount point of a volume that is not mounted is an empty directory.
 func gone(path string) bool {
 	for _, sub := range []string{"new", "cur"} {
 		if _, err := os.Stat(filepath.Join(path, sub)); !errors.Is(err, fs.ErrNotExist) {
@@ -225,7 +225,7 @@ func gone(path string) bool {
 	return true
 }
 
-// failure says what an error means for the message or the run.
+// failure is the *deliver.Error of an error.
 func (d *Deliverer) failure(doing string, err error) error {
 	if doing != "" {
 		err = fmt.Errorf("%s: %w", doing, err)
@@ -249,9 +249,9 @@ func (e *Error) Error() string { return "maildir " + e.Path + ": " + e.Err.Error
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// classify turns a failed step on the Maildir into a class. What is not known is
-// an I/O error, which stops the run: the same step would fail for the next
-// message, too.
+// classify returns the class of a failed step on the Maildir. An error that it does
+// not know is an I/O error, which stops the run: the same step would fail for the
+// next message, too.
 func classify(err error) deliver.Class {
 	switch {
 	case errors.As(err, new(*durable.NotOursError)), errors.As(err, new(*deliver.GoneError)):

@@ -30,7 +30,7 @@ func TestConformance(t *testing.T) {
 	delivertest.Run(t, h)
 }
 
-// TestEmptied: somebody empties tmp/ between the crash and the recovery.
+// TestEmptied: another program empties tmp/ between the crash and the recovery.
 func TestEmptied(t *testing.T) {
 	h := harness()
 	h.Reader = func(t testing.TB, dir string) { emptyTmp(t, inDir(dir)) }

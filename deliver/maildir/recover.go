@@ -86,7 +86,7 @@ func (i intent) marks() string {
 //     did with the message since.
 //   - Else its absence proves nothing: tmp/ may have been emptied. The message
 //     is looked up in new/ and cur/. Visible if it is found, else Absent:
-//     rather twice than never.
+//     a duplicate is better than a loss.
 //   - The marks count only in the epoch in which they were written (see
 //     durable.Epoch), in the same tmp/, and for 36 hours, after which readers
 //     may sweep tmp/. Otherwise the look-up comes first of all: a power loss
@@ -165,7 +165,7 @@ func (i intent) unbroken(tmp fs.FileInfo, now time.Time) bool {
 // lookUp reports whether the message is in new/ or cur/.
 func (i intent) lookUp() (bool, error) {
 	if _, err := os.Lstat(filepath.Join(i.path, "new", i.new)); err == nil {
-		return true, nil // where it is as long as no reader was at work
+		return true, nil // it is here as long as no mail reader has moved it
 	}
 	n, _ := parseName(i.new)
 	where, err := find(i.path, n.receipt)

@@ -152,7 +152,7 @@ func TestSweepEndedRuns(t *testing.T) {
 	must(t, alive.Close())
 }
 
-// currentIntent reads the intent that the test put beside the Maildir.
+// currentIntent reads the intent that the test put next to the Maildir.
 func currentIntent(t *testing.T, path string) deliver.Intent {
 	t.Helper()
 	data, err := os.ReadFile(path + ".intent")

@@ -45,7 +45,7 @@ type Link struct{ Text, URL string }
 
 // Proposal is a server that an address's mail may be fetched from.
 type Proposal struct {
-	// Source says where it was found, for the person who confirms it.
+	// Source is where it was found, for the person who confirms it.
 	Source string
 	// Provider is what the provider calls itself; empty if that is not known.
 	Provider string
@@ -64,7 +64,7 @@ type Proposal struct {
 	Foreign bool
 }
 
-// ErrNotFound means that nothing and nobody knows a server for the domain.
+// ErrNotFound means that no place has a server for the domain.
 var ErrNotFound = errors.New("no settings found")
 
 // thunderbird is the database of providers that Thunderbird uses.
@@ -129,7 +129,7 @@ func (c *Client) Lookup(ctx context.Context, address string) (*Proposal, error) 
 	return nil, errors.Join(append([]error{ErrNotFound}, troubles...)...)
 }
 
-// person is whose placeholders are filled in.
+// person has the values of the placeholders.
 type person struct{ address, local, domain string }
 
 // place is where settings may be found.

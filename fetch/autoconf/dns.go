@@ -16,8 +16,8 @@ func (c *Client) resolver() Resolver {
 	return net.DefaultResolver
 }
 
-// exchanger asks the places of the domain that the mail exchanger is of: who
-// has mail hosted has no settings file of their own.
+// exchanger looks in the places of the domain of the mail exchanger: a domain
+// whose mail is hosted has no settings file of its own.
 func (c *Client) exchanger(ctx context.Context, who person) (*Proposal, error) {
 	domain, err := c.Exchanger(ctx, who.domain)
 	if err != nil {
@@ -96,7 +96,7 @@ func (c *Client) service(ctx context.Context, name string, who person) (*Proposa
 		Host:   host,
 		Port:   int(list[0].Port),
 		User:   who.address, // RFC 6186 section 4: the address first
-		// Whoever can forge a DNS answer could send the password elsewhere.
+		// Someone who can forge a DNS answer could redirect the password.
 		Foreign: host != who.domain && !strings.HasSuffix(host, "."+who.domain),
 	}, nil
 }

@@ -84,8 +84,8 @@ func parse(data []byte, who person) (*Proposal, error) {
 	return best, nil
 }
 
-// westEuropean reads what is not declared as UTF-8: old files are in ISO-8859-1,
-// or in a part of it. Only a provider's own name can hold such letters.
+// westEuropean decodes files that are not declared as UTF-8: old files are in
+// ISO-8859-1 or a subset of it. Only a provider's own name can contain such letters.
 func westEuropean(_ string, in io.Reader) (io.Reader, error) {
 	data, err := io.ReadAll(in)
 	runes := make([]rune, len(data))
@@ -98,7 +98,7 @@ func westEuropean(_ string, in io.Reader) (io.Reader, error) {
 // sockets are the kinds of TLS, the best first.
 var sockets = map[string]int{"ssl": 0, "starttls": 1, "plain": 2}
 
-// proposal is what a server element says; nil if it makes no sense.
+// proposal is the proposal in a server element; nil if it is invalid.
 func (s *incoming) proposal(who person) *Proposal {
 	port, err := strconv.Atoi(strings.TrimSpace(s.Port))
 	host := strings.ToLower(who.fill(strings.TrimSpace(s.Host)))
@@ -120,7 +120,7 @@ func (s *incoming) proposal(who person) *Proposal {
 	return p
 }
 
-// placeholder is one that nobody fills in, such as %REALNAME%.
+// placeholder matches placeholders that have no value here, such as %REALNAME%.
 var placeholder = regexp.MustCompile(`%[A-Z]+%|\$\{`)
 
 // ways are the authentication elements; password-encrypted is a password too.

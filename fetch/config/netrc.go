@@ -61,13 +61,13 @@ func (e netrcEntry) matches(host, user string) bool {
 }
 
 // parseNetrc reads a netrc file: tokens separated by white space, a token in
-// double quotes with backslash escapes, # comments where a keyword may stand,
+// double quotes with backslash escapes, # comments where a keyword is allowed,
 // and macdef, whose body ends at an empty line. The default entry comes last,
-// wherever it stands in the file.
+// wherever it is in the file.
 func parseNetrc(text string) ([]netrcEntry, error) {
 	var entries []netrcEntry
 	var last *netrcEntry // the default
-	cur := &netrcEntry{} // what stands before any machine is for nobody
+	cur := &netrcEntry{} // what precedes the first machine is ignored
 	s := &netrcScanner{rest: text}
 	for {
 		word, err := s.keyword()
@@ -101,7 +101,7 @@ func parseNetrc(text string) ([]netrcEntry, error) {
 			cur.password = value
 		case "account":
 		default:
-			return nil, fmt.Errorf("line %d: unknown word where a keyword should stand", s.line())
+			return nil, fmt.Errorf("line %d: unknown word where a keyword is expected", s.line())
 		}
 	}
 }
@@ -152,7 +152,7 @@ func (s *netrcScanner) skipMacro() {
 func (s *netrcScanner) token() (string, error) {
 	s.space()
 	if s.rest == "" {
-		return "", errors.New("ends where a value should stand")
+		return "", errors.New("ends where a value is expected")
 	}
 	if s.rest[0] == '"' {
 		return s.quoted()

@@ -45,8 +45,8 @@ machine d.example login alice
 
 func TestNetrcBad(t *testing.T) {
 	for text, want := range map[string]string{
-		"machine":                           "ends where a value should stand",
-		"machine a\nlogin b passwd hunter2": "line 2: unknown word where a keyword should stand",
+		"machine":                           "ends where a value is expected",
+		"machine a\nlogin b passwd hunter2": "line 2: unknown word where a keyword is expected",
 		"machine a password \"hunter2":      "line 1: a quote is not closed",
 	} {
 		if _, err := parseNetrc(text); err == nil || err.Error() != want {

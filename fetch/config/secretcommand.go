@@ -35,8 +35,8 @@ func runSecret(ctx context.Context, limit time.Duration, argv []string) (string,
 	return line, nil
 }
 
-// commandError says why a command failed, with the end of what it wrote to
-// stderr, from which a secret that it also printed is removed.
+// commandError is why a command failed, with the end of its stderr. A secret that the
+// command also printed is removed from it.
 func commandError(err error, stderr, secret string) error {
 	if xe, ok := errors.AsType[*exec.Error](err); ok {
 		err = xe.Err
@@ -54,8 +54,8 @@ func commandError(err error, stderr, secret string) error {
 	return fmt.Errorf("%w: %q", err, said)
 }
 
-// capped keeps the first max bytes and swallows the rest, so that the command
-// is not ended by a closed pipe.
+// capped keeps the first max bytes and discards the rest, so that a closed pipe does
+// not end the command.
 type capped struct {
 	bytes.Buffer
 	max int

@@ -8,16 +8,16 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
-// announced is what a session's replies to CAPA said, in the order of the
-// questions.
+// announced are the lines of a session's replies to CAPA, in the order of the
+// commands.
 type announced [][]string
 
-// listen collects what s announces.
+// listen collects the capabilities that s announces.
 func (a *announced) listen(s *pop3.Server) {
 	s.Announced = func(lines []string) { *a = append(*a, lines) }
 }
 
-// last is what the last CAPA said.
+// last is the reply to the last CAPA.
 func (a announced) last() string {
 	if len(a) == 0 || len(a[len(a)-1]) == 0 {
 		return "it announces nothing"
@@ -25,8 +25,8 @@ func (a announced) last() string {
 	return term.Cut(strings.Join(a[len(a)-1], ", "), 400)
 }
 
-// afterLogin says what CAPA announces after the login and did not before, and
-// the other way round (RFC 2449 section 5); false if it was not asked again.
+// afterLogin compares what CAPA announces after the login with what it announced
+// before (RFC 2449 section 5); false if CAPA was not sent again.
 func (a announced) afterLogin() (string, bool) {
 	n := len(a)
 	if n < 2 || len(a[n-1]) == 0 {

@@ -13,7 +13,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
-// tellList looks at the listing and at what else was said behind the login.
+// tellList checks the listing and the other replies after the login.
 func (w *walk) tellList(c *pop3.Client, list []pop3.Message, said announced, began time.Time) {
 	if text, asked := said.afterLogin(); asked {
 		w.ok("capa", text, began)
@@ -52,8 +52,7 @@ func (w *walk) tellStat(rep *pop3.ListReport, listed int, began time.Time) {
 	}
 }
 
-// tellTop looks at the header of the first message; false if that broke the
-// session.
+// tellTop reads the header of the first message; false if that broke the session.
 func (w *walk) tellTop(ctx context.Context, c *pop3.Client, list []pop3.Message) bool {
 	if len(list) == 0 {
 		return true
@@ -85,13 +84,13 @@ func (w *walk) tellTop(ctx context.Context, c *pop3.Client, list []pop3.Message)
 	return err == nil
 }
 
-// muchRest is how much may follow the header before it is worth a word: some
-// servers send a line or two of the body in any case.
+// muchRest is how much may follow the header before it is reported: some servers
+// always send a line or two of the body.
 const muchRest = 2 << 10
 
-// topped is what TOP with no line of the body brought.
+// topped is what the server sent for TOP with no line of the body.
 type topped struct {
-	header, rest int64 // bytes up to the empty line and behind it
+	header, rest int64 // bytes up to the empty line and after it
 	fields       int
 }
 
@@ -121,7 +120,7 @@ func isField(line []byte) bool {
 	return found && len(name) > 0 && !bytes.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// compareLists tells whether UIDs stay the same from session to session: if
+// compareLists reports whether UIDs stay the same from session to session: if
 // not, every run would fetch everything again.
 func (w *walk) compareLists(first, second []pop3.Message) {
 	began := time.Now()

@@ -14,7 +14,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/session"
 )
 
-// checkSession logs in twice and looks at what the server shows.
+// checkSession logs in twice and compares what the server lists.
 func (w *walk) checkSession(ctx context.Context) {
 	server, err := w.Builder.Server(w.a)
 	if err != nil {
@@ -135,8 +135,8 @@ func withoutBinding(logins []pop3.Login, err error) []pop3.Login {
 	return session.Unbound(logins, true)
 }
 
-// onStep reports the steps of a session as they are done. Of some there is more
-// to say later.
+// onStep reports the steps of a session as they are done. Some are reported later,
+// with more details.
 func (w *walk) onStep(step *string, said *announced, secured **tls.ConnectionState) func(name string, err error, d time.Duration) {
 	return func(name string, err error, d time.Duration) {
 		*step = name

@@ -10,7 +10,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 )
 
-// silent is a target that answers nothing; its error is that of a relay.
+// silent is a target that never answers; its error is that of a relay.
 type silent struct{ deliver.Deliverer }
 
 func (silent) Close() error { return nil }

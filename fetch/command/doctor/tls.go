@@ -11,7 +11,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
-// soonExpired is how many days before its end a certificate is worth a word.
+// soonExpired is how many days before it expires a certificate is reported.
 const soonExpired = 14
 
 // watched is cfg for a handshake whose result is wanted at once: the client does

@@ -1,5 +1,5 @@
-// Package doctor walks the way to an account's mail, step by step, and says what
-// is wrong: check --connect.
+// Package doctor checks the way to an account's mail, step by step, and reports
+// what is wrong: check --connect.
 package doctor
 
 import (
@@ -39,14 +39,14 @@ type walk struct {
 	a      *config.Account
 	facts  state.Facts             // of the server, as far as is on record
 	past   map[string]deliver.Past // of the targets, by ID
-	unread bool                    // the state is there, and what it knows is not known
+	unread bool                    // the state exists and cannot be read
 	err    error                   // of the first step that failed
 	titled bool                    // the account's line was printed
 	waited bool                    // after a login that was refused as too early
 }
 
-// Check walks the way to the mail of an account and prints each step. It
-// returns the error of the first step that failed.
+// Check checks the way to the mail of an account and prints each step. It returns
+// the error of the first step that failed.
 func Check(ctx context.Context, o Options, a *config.Account) error {
 	w := &walk{Options: o, a: a, titled: o.Brief}
 	w.run(ctx)
@@ -134,7 +134,7 @@ func (w *walk) fail(step string, err error, began time.Time) {
 		w.err = err
 	}
 	if errors.Is(err, context.Canceled) {
-		return // a signal: Main says so
+		return // a signal: Main reports it
 	}
 	w.add(jsonline.Step{Step: step, Mark: jsonline.Fail, Detail: err.Error(), Advice: advice.Text(err, advice.SituationOf(w.a, w.Bare))}, began)
 }
@@ -169,7 +169,7 @@ func (w *walk) checkState() {
 	}
 }
 
-// checkToken says before it happens that a login is about to end.
+// checkToken warns before a login expires.
 func (w *walk) checkToken(ctx context.Context) {
 	if w.a.OAuth == nil {
 		return
@@ -207,7 +207,7 @@ func (w *walk) checkAddresses(ctx context.Context) {
 	began := time.Now()
 	addrs, err := net.DefaultResolver.LookupHost(ctx, w.a.Server.Host)
 	if err != nil {
-		return // the session says so, with a hint
+		return // the session reports it, with a hint
 	}
 	w.ok("dns", strings.Join(addrs, ", "), began)
 	if len(addrs) < 2 {

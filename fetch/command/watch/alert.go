@@ -15,8 +15,8 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// FailingSince is since when there is no success. A time of the future was
-// written under a wrong clock: then it is since the first run.
+// FailingSince is the time of the last success of an account that fails. A time in
+// the future was written under a wrong clock: then it is the time of the first run.
 func FailingSince(s *state.StatusFile, now time.Time) time.Time {
 	since := s.Failing()
 	if since.After(now) && s.Since.Before(now) {
@@ -25,8 +25,8 @@ func FailingSince(s *state.StatusFile, now time.Time) time.Time {
 	return since
 }
 
-// alertDue decides whether people are to be told of an account: once when it
-// has had no success for so long, and once when it has one again.
+// alertDue decides whether an alert is sent about an account: once when it has had
+// no success for that long, and once when it has one again.
 func alertDue(s *state.StatusFile, after time.Duration, now time.Time) (event string, due bool) {
 	since := FailingSince(s, now)
 	switch {
@@ -38,8 +38,8 @@ func alertDue(s *state.StatusFile, after time.Duration, now time.Time) (event st
 	return jsonline.NoSuccess, true
 }
 
-// Overdue reports whether an account has had no success for too long, told or
-// not.
+// Overdue reports whether an account has had no success for too long, whether or
+// not an alert was sent.
 func Overdue(s *state.StatusFile, after time.Duration, now time.Time) bool {
 	since := FailingSince(s, now)
 	return !since.IsZero() && now.Sub(since) >= after
@@ -60,7 +60,7 @@ func newNotice(event string, s *state.StatusFile, now time.Time) jsonline.Notice
 	return n
 }
 
-// alerts watches the outcomes of runs and tells people. It sends in the
+// alerts watches the outcomes of runs and sends alerts. It sends in the
 // background: no run waits for a webhook.
 type alerts struct {
 	log    *slog.Logger
@@ -100,7 +100,7 @@ func (a *alerts) started(account string) {
 	}
 }
 
-// finished pings what a run came to.
+// finished pings the outcome of a run.
 func (a *alerts) finished(s *fetch.Summary) {
 	c := a.watched()[s.Account]
 	if c == nil || c.Alert.Ping == "" {
@@ -116,7 +116,7 @@ func (a *alerts) finished(s *fetch.Summary) {
 	a.post.send(s.Account, func(ctx context.Context) error { return a.post.ping(ctx, c.Alert.Ping, how, reason) })
 }
 
-// check tells people of each account for which that is due.
+// check sends an alert for each account for which one is due.
 func (a *alerts) check(now time.Time) {
 	for name, c := range a.watched() {
 		if len(c.Alert.Command) == 0 && c.Alert.Webhook == "" {
@@ -126,7 +126,7 @@ func (a *alerts) check(now time.Time) {
 		if _, due := alertDue(&s, c.Alert.After, now); !ok || !due {
 			continue
 		}
-		s, _ = a.status.fresh(name) // another process may have had a success, or told
+		s, _ = a.status.fresh(name) // another process may have had a success, or sent the alert
 		event, due := alertDue(&s, c.Alert.After, now)
 		if !due {
 			continue
@@ -150,5 +150,5 @@ func (a *alerts) tell(c *config.Account, n jsonline.Notice) {
 	}
 }
 
-// Close waits until all is sent, or given up on, which it soon is when ctx is done.
+// Close waits until all alerts are sent or given up, which is soon once ctx is done.
 func (a *alerts) Close(ctx context.Context) { a.post.Close(ctx) }

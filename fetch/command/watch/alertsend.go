@@ -21,16 +21,16 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 )
 
-// Bounds of telling people.
+// Limits of the alerts.
 const (
 	alertTimeout = 20 * time.Second
-	alertQueue   = 256 // messages that wait, of all accounts
+	alertQueue   = 256 // alerts that wait, of all accounts
 	alertSenders = 4
 	alertGrace   = 10 * time.Second // for all that waits when a signal came
 )
 
-// notifier sends in the background: what is about one account in order, and
-// nothing that has waited too long in a full queue.
+// notifier sends in the background. It keeps the order of the alerts of one
+// account, and drops what has waited too long in a full queue.
 type notifier struct {
 	log     *slog.Logger
 	client  *http.Client
@@ -54,7 +54,7 @@ func newNotifier(log *slog.Logger, version string) *notifier {
 	}}
 }
 
-// send has an errand done. The senders start with the first one.
+// send queues a job. The senders start with the first one.
 func (p *notifier) send(account string, do func(ctx context.Context) error) {
 	p.begin.Do(p.start)
 	n := 0
@@ -99,9 +99,9 @@ func (p *notifier) Close(ctx context.Context) {
 	p.client.CloseIdleConnections()
 }
 
-// ping tells a healthcheck service: how is "start", "fail" or, for a success,
-// "". It goes to the end of the URL's path, as healthchecks.io and those like
-// it have it.
+// ping reports to a healthcheck service: how is "start", "fail" or, for a success,
+// "". It is appended to the URL's path, as healthchecks.io and similar services
+// expect it.
 func (p *notifier) ping(ctx context.Context, to, how, reason string) error {
 	u, err := url.Parse(to)
 	if err != nil {

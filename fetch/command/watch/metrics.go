@@ -129,7 +129,7 @@ type Reloads struct {
 	since  time.Time // the last success
 }
 
-// Done takes note of an attempt at a time.
+// Done records an attempt and its time.
 func (r *Reloads) Done(at time.Time, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

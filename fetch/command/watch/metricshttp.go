@@ -21,7 +21,7 @@ func ServeMetrics(ctx context.Context, log *slog.Logger, address string, w *Stat
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(rw http.ResponseWriter, req *http.Request) {
-		if !ownHost(req.Host) { // a page in a browser that had its own name resolve to us
+		if !ownHost(req.Host) { // a web page whose own name resolves to this machine
 			http.Error(rw, "this name is not of this machine: ask by the loopback address", http.StatusForbidden)
 			return
 		}
@@ -51,7 +51,7 @@ func ServeMetrics(ctx context.Context, log *slog.Logger, address string, w *Stat
 }
 
 // ownHost reports whether a request names this machine by its loopback name or
-// address (DNS rebinding names another).
+// address (with DNS rebinding it is another name).
 func ownHost(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {

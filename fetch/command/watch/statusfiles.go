@@ -17,14 +17,14 @@ import (
 
 // A run under way refreshes its status file every statusEvery. A new stage
 // shows after statusSoon, since the server may fall silent in it; most runs are
-// over by then, and each file that is replaced makes new ones dearer.
+// over by then, and each replaced file makes creating the next one slower.
 const (
 	statusEvery = time.Second
 	statusSoon  = 500 * time.Millisecond
 )
 
 // StatusFiles keeps one status file a maildrop, so that `status` can answer
-// while a run holds the state. It is advice: errors are not reported.
+// while a run holds the state. Nothing depends on it: errors are not reported.
 type StatusFiles struct {
 	dir    string
 	mu     sync.Mutex
@@ -58,15 +58,15 @@ func (w *StatusFiles) Follow(ids map[string]string) {
 	}
 }
 
-// ExpireBy sets where the ends of OAuth tokens and logins are known.
+// ExpireBy sets the function that knows when OAuth tokens and logins expire.
 func (w *StatusFiles) ExpireBy(of func(account string) (token, login time.Time)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.expiry = of
 }
 
-// reread takes over what other processes have written. It is called when none
-// of them can be at work, or when it does not matter.
+// reread reads what other processes have written. It is called when no other
+// process can be running, or when that does not matter.
 func (f *statusFile) reread() {
 	if s, err := state.ReadStatus(f.path); err == nil && s.ID == f.s.ID {
 		s.Account = f.s.Account
@@ -90,7 +90,7 @@ func (w *StatusFiles) Report(e fetch.Event) {
 	defer w.mu.Unlock()
 	f := w.files[e.Account]
 	if f == nil || e.Stage == ledger.Waiting {
-		return // another run may hold the maildrop: its status stands
+		return // another run may hold the maildrop: its status stays
 	}
 	if !f.ours && !f.take(e) {
 		return
@@ -131,7 +131,7 @@ func (f *statusFile) take(e fetch.Event) bool {
 	return true
 }
 
-// Follow takes over what an event says.
+// Follow updates the status from an event.
 func (f *statusFile) follow(e fetch.Event) {
 	f.s.State, f.s.Stage = state.StateRunning, e.Stage.String()
 	f.s.Listed, f.s.Total, f.s.Fetched = e.Listed, e.Total, e.Messages
@@ -158,8 +158,8 @@ func (f *statusFile) follow(e fetch.Event) {
 	}
 }
 
-// Planned notes when an account is due, unless another process is at work on
-// its maildrop.
+// Planned records when an account is due, unless another process is using its
+// maildrop.
 func (w *StatusFiles) Planned(account string, next time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -177,7 +177,7 @@ func (w *StatusFiles) Planned(account string, next time.Time) {
 	f.write()
 }
 
-// alerted notes that people were told, or with the zero time that it is over.
+// alerted records that an alert was sent, or with the zero time that it is over.
 func (w *StatusFiles) alerted(account string, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// Systemd tells systemd how the loop does (sd_notify(3)). Without systemd each
-// call does nothing.
+// Systemd reports the state of the loop to systemd (sd_notify(3)). Without systemd
+// each call does nothing.
 type Systemd struct{ last string }
 
 func (m *Systemd) tell(state string) { _, _ = daemon.SdNotify(false, state) }
@@ -22,7 +22,7 @@ func (m *Systemd) Stopping() {
 	m.tell(daemon.SdNotifyStopping + "\nSTATUS=finishing runs in progress")
 }
 
-// Reloading is followed by ready. Type=notify-reload wants the time with it.
+// Reloading is followed by Ready. Type=notify-reload needs the time as well.
 func (m *Systemd) Reloading() {
 	m.tell(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, monotonic()))
 }
@@ -37,8 +37,8 @@ func (m *Systemd) Status(text string) {
 	}
 }
 
-// WatchdogEvery is how often systemd wants to hear that we are alive, with
-// time to spare; 0 if it does not.
+// WatchdogEvery is the interval of the signs of life that systemd expects, with
+// time to spare; 0 if it expects none.
 func WatchdogEvery() time.Duration {
 	d, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {

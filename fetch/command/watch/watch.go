@@ -12,8 +12,8 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/ledger"
 )
 
-// Watcher does what follows from the runs of fetch and loop: one line in the
-// log, pings, alerts and metrics. It comes after the statusWriter.
+// Watcher handles the results of the runs of fetch and loop: one line in the log,
+// pings, alerts and metrics. It comes after StatusFiles.
 type Watcher struct {
 	log     *slog.Logger
 	status  *StatusFiles
@@ -29,12 +29,12 @@ type Watcher struct {
 	metrics string // the metrics file
 }
 
-// New makes a watcher; finish must be called.
+// New makes a watcher; Finish must be called.
 func New(log *slog.Logger, w *StatusFiles, hint func(account string, err error) string, version string) *Watcher {
 	return &Watcher{log: log, status: w, hint: hint, version: version, alerts: newAlerts(log, w, version), changed: make(chan struct{}, 1), began: make(map[string]bool)}
 }
 
-// Configure takes over a configuration.
+// Configure sets the configuration to use.
 func (w *Watcher) Configure(c *config.Config) {
 	w.alerts.configure(c.Accounts)
 	w.mu.Lock()
@@ -65,7 +65,7 @@ func (w *Watcher) Report(e fetch.Event) {
 	w.change()
 }
 
-// Reloaded takes note of an attempt to take over a configuration.
+// Reloaded records an attempt to load a new configuration.
 func (w *Watcher) Reloaded(err error) {
 	w.Reloads.Done(time.Now(), err)
 	w.change()
@@ -109,7 +109,7 @@ func (w *Watcher) line(s *fetch.Summary) {
 	}
 }
 
-// settle writes the metrics and tells people what is due.
+// settle writes the metrics and sends the alerts that are due.
 func (w *Watcher) settle() {
 	w.alerts.check(time.Now())
 	w.mu.Lock()
@@ -163,5 +163,5 @@ func (w *Watcher) Keep(ctx context.Context, settled func()) {
 	}
 }
 
-// stopped reports whether a signal cut a run short, and that is all.
+// stopped reports whether a signal ended a run and nothing else went wrong.
 func stopped(s *fetch.Summary) bool { return errors.Is(s.Err, context.Canceled) }

@@ -58,7 +58,7 @@ func TestStatusFiles(t *testing.T) {
 	if s, err := state.ReadStatus(path); err != nil || !s.NextRun.Equal(next) || s.Account != "work" {
 		t.Errorf("%+v %v", s, err)
 	}
-	// Another process is at work: its status stands.
+	// Another process is running: its status stays.
 	theirs := state.StatusFile{Account: "work", ID: "a", PID: os.Getppid(), State: state.StateRunning, Stage: "retrieving"}
 	if err := state.WriteStatus(path, theirs); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func eventOf(account string, fetched int) fetch.Event {
 	return fetch.Event{Account: account, Progress: ledger.Progress{Stage: ledger.Finished}, Summary: &fetch.Summary{Account: account, Started: time.Now(), Fetched: fetched}}
 }
 
-// TestSuccessOfTheFuture: a time of the future is no success for ever.
+// TestSuccessOfTheFuture: a time in the future does not count as a success for ever.
 func TestSuccessOfTheFuture(t *testing.T) {
 	from, to := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC), time.Date(2036, 1, 2, 0, 0, 0, 0, time.UTC)
 	s := state.StatusFile{LastRun: &state.Run{Exit: 75}, LastSuccess: to, Since: from.Add(-time.Hour)}
@@ -94,7 +94,7 @@ func TestSuccessOfTheFuture(t *testing.T) {
 	}
 }
 
-// TestAlertsGetNoSecrets: what stands in our environment is not theirs.
+// TestAlertsGetNoSecrets: alert commands do not get our environment.
 func TestAlertsGetNoSecrets(t *testing.T) {
 	t.Setenv("MAILHAUL_PASSWORD", "s3cret")
 	t.Setenv("PW_OF_WORK", "s3cret")
