@@ -29,20 +29,12 @@ func (l *link) arm(d time.Duration) {
 	l.setDeadline(d)
 }
 
-// armFinal is arm for the reply to the final dot, which cancel leaves its grace
+// await says whether the final dot is written: cancel leaves its reply a grace
 // time.
-func (l *link) armFinal(d time.Duration) {
+func (l *link) await(final bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.final = true
-	l.setDeadline(d)
-}
-
-// reset is called before each message.
-func (l *link) reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.final = false
+	l.final = final
 }
 
 // cancel interrupts the step under way, but leaves the reply to a final dot

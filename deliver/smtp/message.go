@@ -27,7 +27,7 @@ func (t *transaction) message(accepted []int) {
 		n = len(accepted)
 	}
 	replies, lost := t.finals(n)
-	t.reset()
+	t.await(false)
 	fault.Point("smtp.accepted")
 	if !t.dead && slices.ContainsFunc(replies, reply.negative) {
 		if late, sure := t.resync(); sure {
@@ -56,7 +56,8 @@ func (t *transaction) finals(n int) (replies []reply, lost *deliver.Error) {
 		if t.closed {
 			t.arm(earlyReply)
 		} else {
-			t.armFinal(t.o.FinalTimeout)
+			t.await(true)
+			t.arm(t.o.FinalTimeout)
 		}
 		var r reply
 		if r, lost = t.read(phaseDot); lost == nil {
