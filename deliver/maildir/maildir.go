@@ -133,7 +133,7 @@ func (d *Deliverer) Begin(ctx context.Context) (deliver.Batch, error) {
 	if err != nil {
 		return nil, d.failure("", err)
 	}
-	inode, _ := fileID(tmp)
+	inode, _, _ := durable.FileID(tmp)
 	in := intent{path: path, inode: inode, epoch: durable.Epoch(filepath.Join(path, "tmp"))}
 	b := &batch{d: d, path: path, where: in, group: group, shares: new(atomic.Int32)}
 	b.shares.Store(1)

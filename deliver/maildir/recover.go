@@ -158,7 +158,7 @@ func (i intent) settle(now time.Time) (deliver.Fate, error) {
 // staged can have been lost, or swept by a mail reader.
 func (i intent) unbroken(tmp fs.FileInfo, now time.Time) bool {
 	n, _ := parseName(i.tmp)
-	inode, _ := fileID(tmp)
+	inode, _, _ := durable.FileID(tmp)
 	return inode == i.inode && i.epoch != "" && i.epoch == durable.Epoch(filepath.Join(i.path, "tmp")) && !stale(n.seconds, now)
 }
 
@@ -204,7 +204,7 @@ func checkDirs(path string) (tmp fs.FileInfo, err error) {
 		if !tmp.IsDir() {
 			return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
 		}
-		_, devices[i] = fileID(tmp)
+		_, devices[i], _ = durable.FileID(tmp)
 	}
 	if devices[1] != devices[2] {
 		return nil, fmt.Errorf("from tmp to new: %w", syscall.EXDEV)

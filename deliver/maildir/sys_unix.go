@@ -3,20 +3,10 @@
 package maildir
 
 import (
-	"io/fs"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-// fileID is the numbers of a file and of its file system.
-func fileID(info fs.FileInfo) (inode, device uint64) {
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(st.Ino), uint64(st.Dev)
-	}
-	return 0, 0
-}
 
 // writable asks for the effective user. It finds a read-only file system
 // before anything is fetched.

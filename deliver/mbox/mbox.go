@@ -184,7 +184,7 @@ func placeOf(path string) string {
 	if err != nil {
 		return ""
 	}
-	if n := inode(info); n != 0 {
+	if n, _, _ := durable.FileID(info); n != 0 {
 		return fmt.Sprint("inode ", n)
 	}
 	return ""

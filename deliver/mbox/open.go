@@ -76,13 +76,13 @@ func (e *LinkError) Unwrap() error { return e.Err }
 // user planted. A nil return is an
 // untyped nil.
 func checkFile(path string, info fs.FileInfo) error {
-	switch {
+	switch _, _, names := durable.FileID(info); {
 	case info.IsDir():
 		return cannotCreate(fmt.Errorf("%s: %w", path, syscall.EISDIR))
 	case !info.Mode().IsRegular():
 		return cannotCreate(fmt.Errorf("%s: not a regular file (%s)", path, info.Mode().Type()))
-	case links(info) > 1:
-		return cannotCreate(fmt.Errorf("%s: has %d names (%w)", path, links(info), ErrLinks))
+	case names > 1:
+		return cannotCreate(fmt.Errorf("%s: has %d names (%w)", path, names, ErrLinks))
 	}
 	if err := durable.CheckOwner(path, info); err != nil {
 		return cannotCreate(err)

@@ -4,30 +4,13 @@ package mbox
 
 import (
 	"errors"
-	"io/fs"
 	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 const openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK
-
-func links(info fs.FileInfo) uint64 {
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(st.Nlink) // its width differs between systems
-	}
-	return 1
-}
-
-// inode is the file's number; 0 if it has none.
-func inode(info fs.FileInfo) uint64 {
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(st.Ino)
-	}
-	return 0
-}
 
 // accessTime returns when the file was last read.
 func accessTime(f *os.File) (time.Time, error) {

@@ -11,10 +11,6 @@ import (
 
 const openFlags = 0
 
-func links(fs.FileInfo) uint64 { return 1 }
-
-func inode(fs.FileInfo) uint64 { return 0 }
-
 func accessTime(*os.File) (time.Time, error) { return time.Time{}, errors.ErrUnsupported }
 
 func dead(int) bool { return false }
