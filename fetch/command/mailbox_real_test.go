@@ -99,6 +99,29 @@ func TestMailboxToMailbox(t *testing.T) {
 	}
 }
 
+// TestMailboxToCyrus: Cyrus alters 8-bit bytes in header fields. Each message is there
+// once; verify counts the altered ones, and the report says yes only once a person has
+// accepted them.
+func TestMailboxToCyrus(t *testing.T) {
+	t.Parallel()
+	from := realtest.Dovecot(t)
+	m := moving(t, from, realtest.CyrusIMAP(t, ""), append(traps(), letters(60)...))
+	n := len(from.Kept())
+	m.want(m.run("fetch"), 0)
+	o := m.run("verify")
+	m.want(o, 65)
+	if !strings.Contains(o.out, fmt.Sprintf("%d messages delivered, %d verified, 1 altered", n, n-1)) || !strings.Contains(o.out, "8-bit bytes in header fields") {
+		t.Error(o)
+	}
+	if r := m.report(); r.Safe {
+		t.Error("the report says yes although a copy is altered")
+	}
+	m.want(m.run("verify", "--accept-altered"), 0)
+	if r := m.report(); !r.Safe {
+		t.Errorf("%+v", r)
+	}
+}
+
 // stored is how many messages the target's server has taken so far.
 func (m *moved) stored() (n int) {
 	for _, sub := range []string{"new", "cur"} {

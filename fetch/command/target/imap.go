@@ -143,7 +143,9 @@ func (m *imapTarget) options(s Site) (imap.Options, error) {
 		}
 	}
 	for _, l := range server.Logins {
-		if l.New != nil { // USER is POP3's own
+		// USER is POP3's own. Cyrus announces channel binding and cannot verify it: it has
+		// to be named.
+		if l.New != nil && (l.Named || !strings.HasSuffix(l.Name, "-PLUS")) {
 			o.Logins = append(o.Logins, imapLogin(l, server))
 		}
 	}
