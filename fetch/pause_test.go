@@ -130,7 +130,8 @@ func TestGivenUp(t *testing.T) {
 	}
 	g.Account.Targets[0] = g.MaildirTarget("Other")
 	s := g.Run()
-	if s.Err != nil || s.Fetched != 3 || !strings.Contains(strings.Join(s.Notes, "\n"), "3 messages on the way to imap:b@h/INBOX, which is not configured any more") {
+	if s.Err != nil || s.Fetched != 3 ||
+		!strings.Contains(strings.Join(s.Notes, "\n"), "3 messages on the way to imap:b@h/INBOX, which is not configured any more") {
 		t.Errorf("%v, %d fetched, notes %q", s.Err, s.Fetched, s.Notes)
 	}
 }

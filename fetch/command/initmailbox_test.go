@@ -22,7 +22,8 @@ func TestInitMailbox(t *testing.T) {
 	t.Setenv("MAILHAUL_TO_PASSWORD", realtest.Password)
 	t.Setenv("SSL_CERT_FILE", to.CA)
 	server := strings.TrimPrefix(pop.Account[0], "server: ")
-	code, out := initAt(t, home, "--address", "alice@example.org", "--user", "alice", "--server", server, "--ca-file", strings.TrimPrefix(pop.Account[1], "ca_file: "),
+	code, out := initAt(t, home, "--address", "alice@example.org", "--user", "alice", "--server", server,
+		"--ca-file", strings.TrimPrefix(pop.Account[1], "ca_file: "),
 		"--password-command", "echo "+realtest.Password, "--to", "imaps://alice@"+to.TLSAddr+"/Old%20mail", "--yes")
 	if code != 0 || !strings.Contains(out, "/mailhaul/passwords/example-target}") || !strings.Contains(out, `mailbox: "Old mail"`) {
 		t.Fatalf("exit %d:\n%s", code, out)

@@ -108,7 +108,8 @@ func TestMailboxOneShot(t *testing.T) {
 // TestMailboxChecked: the steps of check --connect, which makes no mailbox.
 func TestMailboxChecked(t *testing.T) {
 	t.Parallel()
-	to := realtest.DovecotIMAP(t, "mail_plugins = $mail_plugins quota\nprotocol imap {\n mail_plugins = $mail_plugins quota imap_quota\n}\nplugin {\n quota = maildir:User quota\n quota_rule = *:storage=10M\n}\n")
+	to := realtest.DovecotIMAP(t, "mail_plugins = $mail_plugins quota\nprotocol imap {\n mail_plugins = $mail_plugins quota imap_quota\n}\n"+
+		"plugin {\n quota = maildir:User quota\n quota_rule = *:storage=10M\n}\n")
 	o := pop3test.Options{Security: pop3test.Plain}
 	l := newLab(t)
 	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, dropOf(letters(2)), o), o), "user: alice", "password: "+password,
@@ -116,7 +117,8 @@ func TestMailboxChecked(t *testing.T) {
 			"  - imap: {user: alice, password: "+realtest.Password+", server: "+to.TLSAddr+", ca_file: "+to.CA+", mailbox: New}"))))
 	out := l.run("check", "--connect")
 	l.want(out, 0)
-	for _, says := range []string{"target tls", "TLS 1.3", "target login", "MULTIAPPEND", "target mailbox INBOX exists", "target quota", "10240 KiB",
+	for _, says := range []string{"target tls", "TLS 1.3", "target login", "MULTIAPPEND", "target mailbox INBOX exists",
+		"target quota", "10240 KiB",
 		"New does not exist: it will be created", "target chain"} {
 		if !strings.Contains(strings.Join(strings.Fields(out.out), " "), says) {
 			t.Errorf("no %q in %s", says, out.out)

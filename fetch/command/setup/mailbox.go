@@ -41,7 +41,8 @@ func (s *person) withSecrets(ctx context.Context, account string, list []config.
 		}
 		o := *s.o
 		o.PasswordFile, o.Keyring, o.PasswordCommand, o.Password = "", false, o.ToPasswordCommand, o.ToPassword
-		l := &loginStage{person: &person{s.Dialogue, s.out, &o}, server: &server{host: r.Remote().Server.Host, user: r.Remote().User}, account: account + "-target"}
+		l := &loginStage{person: &person{s.Dialogue, s.out, &o}, account: account + "-target"}
+		l.server = &server{host: r.Remote().Server.Host, user: r.Remote().User}
 		if !s.Mute || l.passwordGiven() {
 			s.say("The password of %s at %s, where the mail goes:", term.Printable(l.user), term.Printable(l.host))
 			if err := l.askPassword(ctx); err != nil {

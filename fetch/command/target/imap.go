@@ -21,7 +21,8 @@ import (
 
 func imapRow() Row {
 	return Row{
-		Name: "imap", Doc: "mailbox of an IMAP server, a mapping", Form: "imaps://USER@HOST/MAILBOX", Schemes: []string{"imaps", "imap", "imap+plain"},
+		Name: "imap", Doc: "mailbox of an IMAP server, a mapping", Form: "imaps://USER@HOST/MAILBOX",
+		Schemes: []string{"imaps", "imap", "imap+plain"},
 		New:     func() Target { return newIMAP() },
 		Parse:   parseIMAP,
 		Recover: map[string]deliver.RecoverFunc{imap.Kind: imap.Recover, imap.SkipKind: imap.RecoverSkip},
@@ -84,16 +85,20 @@ func (m *imapTarget) Remote() *config.Remote { return &m.remote }
 
 func (m *imapTarget) Keys() []config.Row {
 	return append(m.remote.Keys("993 with implicit TLS, otherwise 143", imapMethods()...),
-		config.On("mailbox", "INBOX", "mailbox, created if it is missing; `/` between levels", config.Parsed("a mailbox", mailboxName), &m.o.Mailbox),
+		config.On("mailbox", "INBOX", "mailbox, created if it is missing; `/` between levels",
+			config.Parsed("a mailbox", mailboxName), &m.o.Mailbox),
 		config.On("seen", "false", "mark messages as read", config.Boolean(), &m.o.Seen),
-		config.On("keywords", "", "one or several keywords to set, where the mailbox permits them", config.OneOrMore(keyword(), "a keyword or a list of keywords"), &m.o.Keywords),
-		config.On("connections", "1", "number of connections to upload through, to a server that takes one message at a time", config.Integer(1, 20), &m.o.Connections),
+		config.On("keywords", "", "one or several keywords to set, where the mailbox permits them",
+			config.OneOrMore(keyword(), "a keyword or a list of keywords"), &m.o.Keywords),
+		config.On("connections", "1", "number of connections to upload through, to a server that takes one message at a time",
+			config.Integer(1, 20), &m.o.Connections),
 	)
 }
 
 // imapMethods are those of an account that IMAP has as well.
 func imapMethods() []sasl.Method {
-	return []sasl.Method{sasl.Auto, sasl.Plain, sasl.Login, sasl.CRAMMD5, sasl.SCRAMSHA1, sasl.SCRAMSHA1PLUS, sasl.SCRAMSHA256, sasl.SCRAMSHA256PLUS,
+	return []sasl.Method{sasl.Auto, sasl.Plain, sasl.Login, sasl.CRAMMD5,
+		sasl.SCRAMSHA1, sasl.SCRAMSHA1PLUS, sasl.SCRAMSHA256, sasl.SCRAMSHA256PLUS,
 		sasl.XOAUTH2, sasl.OAUTHBEARER, sasl.External}
 }
 
