@@ -66,9 +66,9 @@ func runPlan(c *cli.Context) error {
 		case err != nil:
 			e.ended(a.Name, err, nothingChanged)
 		case e.out.JSON:
-			err = writePlanJSON(e.out.Out, a.Name, &todo)
+			errs = append(errs, writePlanJSON(e.out.Out, a.Name, &todo))
 		default:
-			err = writePlan(e.out.Out, a.Name, &todo, planRows(e), e.out.Width())
+			errs = append(errs, writePlan(e.out.Out, a.Name, &todo, planRows(e), e.out.Width()))
 		}
 	}
 	if err := exit.Worst(errs); err != nil {

@@ -87,7 +87,11 @@ func tellCheck(e *call, account string) func(proof.Check) {
 		case c.Finding == proof.TargetGone && !errors.Is(c.Err, fs.ErrNotExist): // the end says why
 			return
 		case c.Finding == proof.TargetGone:
-			fmt.Fprintf(e.out.Out, "%s: %s is gone: is its volume mounted?\n", term.Printable(account), term.Printable(c.Target))
+			why := "is its volume mounted?"
+			if path := (*fs.PathError)(nil); !errors.As(c.Err, &path) { // a mailbox of a server
+				why = row.Error
+			}
+			fmt.Fprintf(e.out.Out, "%s: %s is gone: %s\n", term.Printable(account), term.Printable(c.Target), term.Printable(why))
 			return
 		}
 		fmt.Fprintf(e.out.Out, "%s: %s: %s in %s %s %s\n", term.Printable(account), uidText(c.Key), c.Finding,
