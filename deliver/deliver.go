@@ -162,6 +162,9 @@ type Result struct {
 	// the intent's Receipt holds. At most 255 bytes.
 	Receipt string
 	Err     error
+	// StandIn: what is visible is not known to be the message as it was sent, see
+	// the Fate of this name.
+	StandIn bool
 }
 
 // Fate is what became of the message of an intent.
@@ -175,6 +178,10 @@ const (
 	Absent
 	// Visible: it is visible and durably so, now if not before.
 	Visible
+	// StandIn: what is visible has marks of the message and other content: the
+	// target made it anew, or it is somebody else's copy. The message is not
+	// delivered again, and is never deleted from the server for it.
+	StandIn
 )
 
 // RecoverFunc settles an intent left by a crash. It is given the intent only,

@@ -116,6 +116,33 @@ func TestPauseOfAnother(t *testing.T) {
 	})
 }
 
+// TestStandIn: what a recovery found in place of a message is not delivered again,
+// and permits no deletion.
+func TestStandIn(t *testing.T) {
+	t.Parallel()
+	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+	g.Add(3)
+	g.Fetcher.Recover["maildir"] = func(context.Context, deliver.Intent) (deliver.Fate, error) { return deliver.StandIn, nil }
+	g.Piped(pop3test.Options{}, func(*pop3test.Server) {
+		until := time.Now().Add(time.Minute)
+		target := g.Account.Targets[0]
+		g.Account.Targets[0].Deliverer = throttled{target.Deliverer, &until}
+		if s := g.Run(); s.Err == nil {
+			t.Fatal("the target took the messages")
+		}
+		time.Sleep(2 * time.Minute)
+		g.Account.Targets[0], g.Account.Policy.Keep.None = target, true
+		for range 2 {
+			if s := g.Run(); s.Err != nil || s.Deleted != 0 || s.Known != 3 {
+				t.Errorf("%v, %d fetched, %d known, %d deleted", s.Err, s.Fetched, s.Known, s.Deleted)
+			}
+		}
+		if left, there := g.Drop.Len(), g.Delivered(); left != 3 || there != 0 {
+			t.Errorf("%d left on the server, %d delivered again", left, there)
+		}
+	})
+}
+
 // TestGivenUp: what was on the way to a target that is not configured any more, and
 // cannot be looked at without it, is given up, and the run says so.
 func TestGivenUp(t *testing.T) {

@@ -33,6 +33,7 @@ type message struct {
 
 	tried   bool     // it was sent, or begun
 	done    bool     // it is in the mailbox
+	anew    bool     // it is found.anew
 	at      receipt  // where, if that is known
 	doubt   bool     // the server may have it
 	refused *refusal // its last answer
@@ -193,7 +194,7 @@ func (b *batch) Publish(ctx context.Context) []deliver.Result {
 		case !m.done:
 			out[i].Err = m.err
 		case m.at.uid != 0:
-			out[i].Receipt = m.at.of(&m.intent).String()
+			out[i].Receipt, out[i].StandIn = m.at.of(&m.intent).String(), m.anew
 		}
 	}
 	return out

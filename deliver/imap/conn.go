@@ -48,11 +48,24 @@ type conn struct {
 	cancelled bool
 }
 
+// linger sets SO_LINGER, where the connection has it. With 0, what was not sent yet
+// is dropped when the session breaks off or the process is killed: nothing of it may
+// be stored once the next run has looked.
+func linger(nc net.Conn, seconds int) {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	if l, ok := nc.(interface{ SetLinger(int) error }); ok {
+		_ = l.SetLinger(seconds) // the look waits in any case
+	}
+}
+
 // replace puts the connection there; with TLS after STARTTLS.
 func (c *conn) replace(nc net.Conn, state *tls.ConnectionState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.nc, c.state = nc, state
+	linger(nc, 0)
 	c.br = bufio.NewReaderSize(nc, bufferSize)
 	c.bw = bufio.NewWriterSize(patient{c}, bufferSize)
 }
@@ -303,6 +316,7 @@ func (c *conn) logout() {
 	if c.dead == nil {
 		c.send("LOGOUT", "")
 		_ = c.bw.Flush()
+		linger(c.nc, -1)
 		_ = c.nc.Close()
 	}
 }

@@ -16,6 +16,19 @@ func lf(m []byte) []byte { return bytes.ReplaceAll(m, []byte("\r\n"), []byte("\n
 // deliverAll delivers messages in one batch and returns their receipts and errors.
 func deliverAll(t testing.TB, d deliver.Deliverer, msgs ...[]byte) (intents []deliver.Intent, results []deliver.Result) {
 	t.Helper()
+	b, intents := prepared(t, d, msgs...)
+	results = b.Publish(t.Context())
+	for i, r := range results {
+		if r.Receipt == "" {
+			results[i].Receipt = intents[i].Receipt
+		}
+	}
+	return intents, results
+}
+
+// prepared is a batch of these messages with its intents.
+func prepared(t testing.TB, d deliver.Deliverer, msgs ...[]byte) (deliver.Batch, []deliver.Intent) {
+	t.Helper()
 	ctx := t.Context()
 	b, err := d.Begin(ctx)
 	if err != nil {
@@ -28,16 +41,11 @@ func deliverAll(t testing.TB, d deliver.Deliverer, msgs ...[]byte) (intents []de
 			t.Fatal(err)
 		}
 	}
-	if intents, err = b.Prepare(ctx); err != nil {
+	intents, err := b.Prepare(ctx)
+	if err != nil {
 		t.Fatal(err)
 	}
-	results = b.Publish(ctx)
-	for i, r := range results {
-		if r.Receipt == "" {
-			results[i].Receipt = intents[i].Receipt
-		}
-	}
-	return intents, results
+	return b, intents
 }
 
 // sumOf is what the engine knows of a message.

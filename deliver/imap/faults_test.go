@@ -277,7 +277,7 @@ func TestRecover(t *testing.T) {
 		{"UIDVALIDITY changed", []fakeMessage{{text: []byte(text), date: date}},
 			func(f *fake) { f.validity, f.mail[0].uid = 99, 1 }, deliver.Visible},
 		{"Cyrus' X", []fakeMessage{{text: []byte(strings.Replace(text, "\xe9", "X", 1)), date: other}}, nil, deliver.Visible},
-		{"made anew", []fakeMessage{{text: []byte(text + "footer\r\n"), date: date}}, nil, deliver.Visible},
+		{"made anew", []fakeMessage{{text: []byte(text + "footer\r\n"), date: date}}, nil, deliver.StandIn},
 		{"same Message-ID, another date", []fakeMessage{{text: []byte(text + "footer\r\n"), date: other}}, nil, deliver.Absent},
 		{"another Message-ID", []fakeMessage{{text: []byte(strings.Replace(text, "<0", "<1", 1)), date: date}}, nil, deliver.Absent},
 		{"cut off", []fakeMessage{{text: []byte(text[:len(text)-4]), date: other}}, nil, deliver.Absent},
@@ -314,6 +314,32 @@ func TestRecover(t *testing.T) {
 }
 
 // TestRecoverUnreachable: an intent stays while the server cannot be asked.
+// TestRecoverWaitsForEach: that the first message of a recovery is there says nothing
+// of the second: the session that was killed may still store it.
+func TestRecoverWaitsForEach(t *testing.T) {
+	f := startFake(t, &fake{})
+	o := f.options()
+	o.Settle = 10 * time.Second
+	d := New(o)
+	texts := letters(2)
+	_, intents := prepared(t, d, texts...)
+	_ = d.Close()
+	store := func(text []byte) {
+		s := &fakeSession{f: f}
+		s.store([]fakeMessage{{text: bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")), date: `" 9-Sep-2001 01:46:40 +0000"`}})
+	}
+	store(texts[0])
+	late := time.AfterFunc(200*time.Millisecond, func() { store(texts[1]) })
+	defer late.Stop()
+	d = New(o)
+	defer d.Close()
+	for i, in := range intents {
+		if fate, err := d.Recover(t.Context(), in); fate != deliver.Visible || err != nil {
+			t.Errorf("message %d: fate %d, err %v", i, fate, err)
+		}
+	}
+}
+
 func TestRecoverUnreachable(t *testing.T) {
 	f := startFake(t, &fake{})
 	d := New(f.options())

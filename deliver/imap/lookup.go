@@ -179,6 +179,7 @@ func setOf(uids []uint32) string {
 type found struct {
 	receipt
 	rewritten bool // the server has changed it
+	anew      bool // of its content nothing is known: it has its Message-ID and date
 }
 
 // find decides by content whether the message of in is in the mailbox; its sums are
@@ -194,7 +195,7 @@ func (s *snapshot) find(in *intent) (found, bool) {
 		case have.loose == want.loose:
 			s.faithful = s.faithful || have.exact == want.exact
 			if n == in.Nth {
-				return found{receipt{validity: s.validity, uid: e.uid}, have.exact != want.exact}, true
+				return found{receipt: receipt{validity: s.validity, uid: e.uid}, rewritten: have.exact != want.exact}, true
 			}
 			n++
 		case e.id == idDigest(in.ID) && e.date == in.Date:
@@ -203,7 +204,7 @@ func (s *snapshot) find(in *intent) (found, bool) {
 	}
 	// A server that makes a message anew (Exchange) leaves Message-ID and date.
 	if in.Alone && len(others) == 1 && s.validity == in.Validity && !s.faithful {
-		return found{receipt{validity: s.validity, uid: others[0].uid}, true}, true
+		return found{receipt{validity: s.validity, uid: others[0].uid}, true, true}, true
 	}
 	return found{}, false
 }
@@ -225,7 +226,7 @@ func (c *conn) look(ctx context.Context, want []*intent) (*snapshot, error) {
 			return nil, c.o.failed(err)
 		}
 		left := time.Until(end)
-		if s.settled = left <= 0 || !s.pending(want); s.settled {
+		if s.settled = left <= 0; s.settled || !s.pending(want) {
 			return s, nil
 		}
 		if err := pause(ctx, min(left, lookAgain)); err != nil {

@@ -173,7 +173,7 @@ func (t *Target) lookUp(ctx context.Context, msgs []*message) {
 		}
 		m.doubt = false
 		if at, ok := s.find(&m.intent); ok {
-			m.done, m.at = true, at.receipt
+			m.done, m.at, m.anew = true, at.receipt, at.anew
 			if at.rewritten {
 				t.rewritten(&m.intent, at)
 			}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
@@ -124,7 +125,7 @@ func (t *Target) Close() error {
 			c.logout()
 		}
 	}
-	t.conns = nil
+	t.conns, t.past = nil, nil
 	return nil
 }
 
@@ -159,6 +160,9 @@ func (t *Target) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, e
 	case at.rewritten:
 		t.rewritten(in, at)
 	}
+	if at.anew {
+		return deliver.StandIn, nil
+	}
 	return deliver.Visible, nil
 }
 
@@ -176,7 +180,7 @@ func (t *Target) search(ctx context.Context, c *conn, in *intent) (found, bool, 
 		if err != nil {
 			return found{}, false, t.o.failed(err)
 		}
-		if at, ok := s.find(in); ok || s.settled {
+		if at, ok := s.find(in); ok || s.settled || time.Since(in.At) >= oldIntent {
 			return at, ok, nil
 		}
 	}

@@ -291,10 +291,10 @@ func (c *committer) publish(ctx context.Context, p *part) {
 func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Result) {
 	if res.Err == nil {
 		c.side.later.taken(p.target)
-		c.settle = append(c.settle, state.Settlement{Intent: in.ID, Status: in.Status, Receipt: res.Receipt})
+		c.settle = append(c.settle, state.Settlement{Intent: in.ID, Status: statusOf(in.Status, res.StandIn), Receipt: res.Receipt})
 		d.msg.pending--
 		d.msg.landed = true
-		if in.Status != state.Delivered {
+		if in.Status != state.Delivered || res.StandIn {
 			d.msg.Delete = false // a duplicate of another message is not proven to be all of it
 		}
 		return

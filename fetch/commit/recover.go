@@ -62,16 +62,17 @@ func Recover(ctx context.Context, db *state.DB, targets []Target, ways map[strin
 		if err != nil {
 			return nil, &RecoveryError{in.Target, err}
 		}
+		there := fate == deliver.Visible || fate == deliver.StandIn
 		switch {
-		case fate == deliver.Visible:
+		case there:
 			visible = append(visible, in.Key)
 		case fate == deliver.Unknown && !slices.Contains(change.Targets, in.Target) && in.Status != state.Quarantined:
 			givenUp[in.Target]++
 		}
 		change.Settle = append(change.Settle, state.Settlement{
 			Intent: in.ID,
-			Status: in.Status,
-			Drop:   fate != deliver.Visible,
+			Status: statusOf(in.Status, fate == deliver.StandIn),
+			Drop:   !there,
 		})
 	}
 	fault.Point("recover.apply")
@@ -80,10 +81,19 @@ func Recover(ctx context.Context, db *state.DB, targets []Target, ways map[strin
 	}
 	fault.Point("recover.applied")
 	for target, n := range givenUp {
-		j.Note(fmt.Sprintf("an interrupted run had %s on the way to %s, which is not configured any more: given up, whether or not it arrived there",
+		j.Note(fmt.Sprintf("an earlier run had %s on the way to %s, which is not configured any more: given up, whether or not it arrived there",
 			ledger.Counted(n, "message"), target))
 	}
 	return visible, nil
+}
+
+// statusOf is the status of what is visible by an intent of this status. A
+// stand-in counts as Skipped: that permits no deletion.
+func statusOf(intended state.Status, standIn bool) state.Status {
+	if standIn && intended == state.Delivered {
+		return state.Skipped
+	}
+	return intended
 }
 
 func intentsOn(db *state.DB) (in []state.Intent, err error) {
