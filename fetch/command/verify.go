@@ -151,7 +151,7 @@ func writeVerify(out io.Writer, account string, rep *proof.VerifyReport) {
 		switch n := rep.Counts[f]; {
 		case n == 0:
 		case f == proof.NoReadBack:
-			fmt.Fprintf(out, ", %s cannot be read back (relay or command)", term.Plural(n, "copy"))
+			fmt.Fprintf(out, ", %s cannot be read back (relay, command, or no target any more)", term.Plural(n, "copy"))
 		default:
 			fmt.Fprintf(out, ", %d %s", n, f)
 		}

@@ -74,6 +74,29 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 	wantShown(t, o, "5 delivered and old enough, 2 of these verified", "2 deleted and confirmed")
 }
 
+// TestVerifySharedHeader: what has the header of two messages of different content is
+// no copy of either that a person could accept: no deletion follows from it.
+func TestVerifySharedHeader(t *testing.T) {
+	const head = "Message-ID: <a@b>\r\nSubject: x\r\n\r\n"
+	l := newLab(t)
+	drop := dropOf([][]byte{[]byte(head + "first body\r\n"), []byte(head + "second body\r\n")})
+	o := pop3test.Options{Security: pop3test.Plain}
+	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, drop, o), o), "user: alice", "password: "+password,
+		"deliver:\n  - mbox: "+l.path("box")))))
+	l.want(l.run("fetch"), 0)
+	box, err := os.ReadFile(l.path("box"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := string(box[:bytes.LastIndex(box, []byte("\nFrom "))+1])
+	l.write("box", []byte(strings.Replace(first, "first body", "edited", 1)))
+	l.want(l.run("verify", "--accept-altered"), 65, "2 delivered copies missing")
+	l.want(l.run("purge", "--yes", "lab"), 65, "not verified stays on the server")
+	if drop.Len() != 2 {
+		t.Errorf("%d on the server", drop.Len())
+	}
+}
+
 // TestVerifyMboxRewritten: a reader that takes a message out and adds one of
 // its own moves the rest; all are found by their content.
 func TestVerifyMboxRewritten(t *testing.T) {
@@ -100,7 +123,7 @@ func TestVerifyCannotReadBack(t *testing.T) {
 	maildir := "maildir: " + l.path("Maildir")
 	l.write("config.yaml", []byte(strings.Replace(string(conf), maildir, "pipe: {command: [sh, -c, 'cat > /dev/null']}", 1)))
 	l.want(l.run("fetch"), 0)
-	wantOut(t, l.run("verify"), "3 messages delivered, 0 verified, 3 copies cannot be read back (relay or command)")
+	wantOut(t, l.run("verify"), "3 messages delivered, 0 verified, 3 copies cannot be read back (relay, command, or no target any more)")
 	wantOut(t, l.run("purge", "lab"), "3 delivered and old enough, 0 of these verified", "0 deleted")
 	if drop.Len() != 3 {
 		t.Errorf("%d on the server", drop.Len())

@@ -62,7 +62,7 @@ func ParseServer(s string) (Server, error) {
 			return Server{}, errors.New("the port must be a number from 1 to 65535")
 		}
 	}
-	host, err := asciiHost(host)
+	host, err := ASCIIHost(host)
 	if err != nil {
 		return Server{}, errors.New("is not a host name or address")
 	}
@@ -70,9 +70,9 @@ func ParseServer(s string) (Server, error) {
 	return Server{Host: host, Port: n}, nil
 }
 
-// asciiHost is a host in lower case, and in the form that the DNS and certificates
+// ASCIIHost is a host in lower case, and in the form that the DNS and certificates
 // have of an international one (RFC 5890): bücher.example is xn--bcher-kva.example.
-func asciiHost(s string) (string, error) {
+func ASCIIHost(s string) (string, error) {
 	if !ValidHost(s) {
 		return "", errors.New("is not a host name")
 	}
@@ -82,11 +82,11 @@ func asciiHost(s string) (string, error) {
 	return idna.Lookup.ToASCII(s)
 }
 
-// ASCIIAddress is a mail address with its domain in the form of asciiHost; one that
+// ASCIIAddress is a mail address with its domain in the form of ASCIIHost; one that
 // is none stays as it is. What is before the @ is not changed.
 func ASCIIAddress(s string) string {
 	i := strings.LastIndexByte(s, '@')
-	if domain, err := asciiHost(s[i+1:]); i >= 0 && err == nil && !strings.EqualFold(domain, s[i+1:]) {
+	if domain, err := ASCIIHost(s[i+1:]); i >= 0 && err == nil && !strings.EqualFold(domain, s[i+1:]) {
 		return s[:i+1] + domain
 	}
 	return s
@@ -126,7 +126,7 @@ func HostPortOrSocket() Kind[Server] {
 // HostName decodes the name of a host.
 func HostName() Kind[string] {
 	return Parsed("a host name", func(s string) (string, error) {
-		if s, err := asciiHost(s); err == nil {
+		if s, err := ASCIIHost(s); err == nil {
 			return s, nil
 		}
 		return "", errors.New("is not a host name")

@@ -188,7 +188,7 @@ func (r *rows) note(pos int32, key []byte, rec state.Record) {
 			r.have[pos] = append(r.have[pos], o.Target)
 		}
 	}
-	if ours {
+	if ours && (m&done == 0 || !r.known.elsewhere()) {
 		r.marks[pos] |= deletable
 	}
 }

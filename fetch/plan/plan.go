@@ -22,6 +22,8 @@ type Plan struct {
 	Size   int64
 	// Known is how many of them are seen.
 	Known int
+	// New is Known.New: what is seen is not in these targets.
+	New []string
 	// Repeated: there are messages with the same UID.
 	Repeated bool
 	// Retrieve is in the order of the listing; Bytes is the sum of its sizes.
@@ -60,6 +62,9 @@ type Known struct {
 	// Targets are the account's: a message of which one pauses is retrieved
 	// for the others.
 	Targets []string
+	// New are those of them that have nothing of this maildrop, while others that the
+	// account had before have.
+	New []string
 	// AgesFrom is the time before which no age is counted, see the function AgesFrom.
 	AgesFrom time.Time
 	// Compared are messages that were Reappeared: true for another message than
@@ -68,6 +73,11 @@ type Known struct {
 	// Interrupted are deliveries whose outcome a killed run did not record.
 	Interrupted map[state.Key]bool
 }
+
+// elsewhere reports whether all that was delivered went to targets that the account
+// has no more. It may have been a trial, whose copies are gone: nothing of it is
+// deleted from the server before a target of today has received mail.
+func (k *Known) elsewhere() bool { return len(k.New) > 0 && len(k.New) == len(k.Targets) }
 
 // Without drops what this run has retrieved already: with Policy.All a later
 // session would take it once more.

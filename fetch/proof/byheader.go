@@ -46,18 +46,39 @@ func (h *held) byHeader(ctx context.Context, l Lister, target string, print stat
 	return index[print], err
 }
 
+// recorded is what the state knows of all messages, by content and by header.
+type recorded struct {
+	keys   map[state.Sum]state.Key
+	sums   map[state.Fingerprint]state.Sum
+	shared map[state.Fingerprint]bool // messages of different content have it
+}
+
 // isOther reports whether a sum is that of another message on record.
 func (h *held) isOther(e *state.Entry, sum state.Sum) bool {
-	if h.sums == nil {
-		h.sums = make(map[state.Sum]state.Key)
-		_ = h.DB.View(func(v *state.View) error { // our own View cannot fail
-			for k, rec := range v.Records() {
-				o := v.Entry(k, rec)
-				h.sums[o.SHA256] = o.Key
-			}
-			return nil
-		})
-	}
-	k, known := h.sums[sum]
+	k, known := h.onRecord().keys[sum]
 	return known && k != e.Key
+}
+
+// sharesHeader reports whether another message on record has this one's header: what
+// has it may be either's copy.
+func (h *held) sharesHeader(e *state.Entry) bool { return h.onRecord().shared[e.Fingerprint] }
+
+func (h *held) onRecord() *recorded {
+	if h.record != nil {
+		return h.record
+	}
+	r := &recorded{make(map[state.Sum]state.Key), make(map[state.Fingerprint]state.Sum), make(map[state.Fingerprint]bool)}
+	_ = h.DB.View(func(v *state.View) error { // our own View cannot fail
+		for k, rec := range v.Records() {
+			o := v.Entry(k, rec)
+			r.keys[o.SHA256] = o.Key
+			if sum, known := r.sums[o.Fingerprint]; known && sum != o.SHA256 {
+				r.shared[o.Fingerprint] = true
+			}
+			r.sums[o.Fingerprint] = o.SHA256
+		}
+		return nil
+	})
+	h.record = r
+	return r
 }

@@ -35,7 +35,7 @@ type held struct {
 	prover  *Prover
 	readers map[string]reader                      // by target
 	headers map[string]map[state.Fingerprint]found // by target, of a Lister
-	sums    map[state.Sum]state.Key                // whose each is; set when first used
+	record  *recorded                              // set when first used
 	accept  bool                                   // altered copies, as they are now
 }
 

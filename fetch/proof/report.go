@@ -350,7 +350,7 @@ func (rep *Report) judge() {
 		{IsAltered, "%s delivered, and altered since", Accept},
 		{IsUnreadable, "%s delivered, and not readable now", Unlock},
 		{IsReplaced, "%s skipped as the duplicate of a message that differs", Refetch},
-		{NotProvable, "%s delivered but not verified, as a relay or a command took all copies, and these cannot be read back", ProveApart},
+		{NotProvable, "%s delivered but not verified, as all copies went to a relay, a command or a target that is none any more, and cannot be read back", ProveApart},
 	} {
 		rep.because(rep.Standings[is.Standing], is.text, is.next)
 	}

@@ -288,11 +288,12 @@ func (h *held) readCopy(ctx context.Context, e *state.Entry, o state.Outcome) (f
 }
 
 // readByHeader is readCopy for a message that is not in a Lister as it was delivered:
-// it is altered if one with its header is, that is no other message of ours.
+// it is altered if one with its header is, that is no other message of ours. If two
+// messages have that header, nobody can tell whose copy it is, and both are missing.
 func (h *held) readByHeader(ctx context.Context, l Lister, e *state.Entry, o state.Outcome, where string) (Finding, state.Sum, string, error) {
 	var got state.Sum
 	like, err := h.byHeader(ctx, l, h.heldBy(o), e.Fingerprint)
-	if err == nil && like.write == nil {
+	if err == nil && (like.write == nil || h.sharesHeader(e)) {
 		return Missing, got, where, nil
 	}
 	sum := sha256.New()

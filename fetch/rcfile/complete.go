@@ -16,8 +16,11 @@ func (r *Result) finish() error {
 		if why := BadText(a.User); why != "" {
 			a.User, a.Unsure = noUser, cmp.Or(a.Unsure, "its user name "+why)
 		}
-		if !config.ValidHost(a.Host) {
+		switch host, err := config.ASCIIHost(a.Host); {
+		case err != nil:
 			a.Host, a.Unsure = noHost, cmp.Or(a.Unsure, "its server is missing or is not a host name")
+		case !strings.EqualFold(host, a.Host): // an international name
+			a.Host = host
 		}
 		r.complete(a)
 	}

@@ -49,11 +49,15 @@ func (b *Book) diff(list []pop3.Message, compared map[state.Key]bool, late bool)
 	err = b.DB.View(func(v *state.View) error {
 		known := plan.KnownOf(v)
 		known.Targets, known.Compared = b.Targets, compared
+		if had := v.Targets(); len(had) > 0 && !b.Policy.All {
+			known.New = slices.DeleteFunc(slices.Clone(b.Targets), func(id string) bool { return slices.Contains(had, id) })
+		}
 		known.AgesFrom = plan.AgesFrom(b.Facts, now, plan.Built())
 		if late {
 			known.Records = nil
 		}
 		limits := b.limitsLeft(v.Budget(day(now)))
+		defer func() { p.New = known.New }()
 		var rest bool
 		if p, rest = plan.DiffFrom(b.unchanged(list, late), list, v, known, *b.Policy, limits, now); rest {
 			return nil

@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/commit"
@@ -23,6 +25,7 @@ type Maildrop struct {
 
 	suspects *suspects
 	meter    *meter
+	toldNew  bool // what new targets lack
 	agreedOn bool // the saved plan was compared with what there is to do
 }
 
@@ -219,9 +222,20 @@ func (m *Maildrop) agreed(p *plan.Plan) error {
 	return p.Exactly(m.Exactly)
 }
 
+// noteNew says once what new targets lack.
+func (m *Maildrop) noteNew(p *plan.Plan) {
+	if p.Known == 0 || len(p.New) == 0 || m.toldNew {
+		return
+	}
+	m.toldNew = true
+	m.Side.Journal.Note(fmt.Sprintf("%s on the server %s not in %s, which was no target when they came",
+		ledger.Counted(p.Known, "seen message"), ledger.IsAre(p.Known), strings.Join(p.New, ", ")))
+}
+
 // planned counts what a plan is about.
 func (m *Maildrop) planned(p *plan.Plan) {
 	j := m.Side.Journal
+	m.noteNew(p)
 	j.Log.Info("planned", "retrieve", len(p.Retrieve), "bytes", p.Bytes, "delete", len(p.Delete), "skip", len(p.Skip), "seen", p.Known)
 	j.Planned(p.Listed, len(p.Retrieve), p.Bytes)
 	m.Tally.Skipped, m.Tally.Skips = len(p.Skip), make(map[plan.Reason]int)
@@ -258,6 +272,7 @@ func (s *Session) Plan(ctx context.Context) (plan.Plan, error) {
 	}
 	found, err := s.names.recognise(ctx, &p, false)
 	p.Recognised(found)
+	s.m.noteNew(&p)
 	return p, err
 }
 
