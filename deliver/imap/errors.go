@@ -18,11 +18,13 @@ const (
 	// CauseOther is any other reason.
 	CauseOther Cause = iota
 	// Unreachable: no connection could be made. Lost: it broke. Silent: the server
-	// did not answer in time. NotIMAP: what answered speaks another protocol, or
+	// did not answer in time. NoGreeting: it broke or was silent before the greeting,
+	// without TLS. NotIMAP: what answered speaks another protocol, or
 	// broke this one.
 	Unreachable
 	Lost
 	Silent
+	NoGreeting
 	NotIMAP
 	// TLSNotOffered: the server does not offer STARTTLS. TLSFailed: the handshake
 	// failed; the reason is wrapped. Tampered: text came before it that must not.

@@ -42,7 +42,7 @@ func (c *conn) begin(ctx context.Context) error {
 	r, err := c.read(c.o.Timeout, nil)
 	switch {
 	case err != nil:
-		return err
+		return c.ungreeted(err)
 	case r.tag != "*" || r.name != "OK" && r.name != "PREAUTH":
 		if r.name == "BYE" {
 			return c.lost(errors.New(r.line()))
@@ -67,6 +67,15 @@ func (c *conn) begin(ctx context.Context) error {
 		}
 	}
 	return c.introduce()
+}
+
+// ungreeted tells a server that said nothing: on a connection without TLS it may be
+// one that waits for TLS.
+func (c *conn) ungreeted(err *deliver.Error) error {
+	if e, ok := errors.AsType[*Error](err); ok && c.state == nil && (e.Cause == Silent || e.Cause == Lost) {
+		e.Cause = NoGreeting
+	}
+	return err
 }
 
 func (c *conn) ensureCaps() error {

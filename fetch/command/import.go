@@ -65,7 +65,9 @@ func runImport(c *cli.Context) error {
 		return err
 	}
 	r := &importRun{call: e, c: c}
-	if r.result, err = rcfile.Read(format, c.Args().Get(1), o); err != nil {
+	if r.result, err = rcfile.Read(format, c.Args().Get(1), o); errors.Is(err, rcfile.ErrNotFound) {
+		return exit.Config(advice.Give(err, advice.NameImport(c.Args().Get(0))))
+	} else if err != nil {
 		return importError(err)
 	}
 	if len(r.result.Accounts) == 0 {

@@ -123,11 +123,13 @@ func addressAsName(host string, c *x509.Certificate) bool {
 
 // faulty reports whether a chain fails for what no trust cures: a signature
 // with SHA-1, an authority that may not sign, names or uses that are not
-// allowed.
-func faulty(err error) bool {
+// allowed. Of a certificate that signed itself no candidate of the same name is the
+// authority: it is only unknown.
+func faulty(err error, cert *x509.Certificate) bool {
 	var invalid x509.CertificateInvalidError
 	text := err.Error()
 	candidate := strings.Contains(text, "candidate authority") && (strings.Contains(text, "insecure algorithm") || strings.Contains(text, "cannot sign"))
+	candidate = candidate && string(cert.RawIssuer) != string(cert.RawSubject)
 	return candidate || errors.As(err, &invalid) || errors.As(err, new(x509.UnhandledCriticalExtension)) || errors.As(err, new(x509.ConstraintViolationError))
 }
 
@@ -160,7 +162,7 @@ func newTLSError(host string, err error) *TLSError {
 		e.Kind = TLSPinMismatch
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		e.Kind = TLSExpired
-	case e.Cert != nil && faulty(err):
+	case e.Cert != nil && faulty(err, e.Cert):
 		e.Kind = TLSUnusable
 	case errors.As(err, &unknown):
 		e.Kind = TLSUnknownAuthority

@@ -1,6 +1,7 @@
 package rcfile
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -64,6 +65,9 @@ func (r *Result) ReadConfig(name string) (string, error) {
 	return string(data), nil
 }
 
+// ErrNotFound means that a program has no configuration where it looks for one.
+var ErrNotFound = errors.New("no configuration found")
+
 // First returns the first path that exists; empty ones are passed over.
 func First(paths ...string) (string, error) {
 	paths = NonEmpty(paths)
@@ -72,7 +76,7 @@ func First(paths ...string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("no configuration found: looked for %s", strings.Join(paths, ", "))
+	return "", fmt.Errorf("%w: looked for %s", ErrNotFound, strings.Join(paths, ", "))
 }
 
 // NonEmpty returns the strings that are not empty.

@@ -68,10 +68,18 @@ func (at Situation) key(key string) string {
 
 // account is the name for a command line.
 func (at Situation) account() string {
-	if at.Account == "" {
+	if at.Account == "" || at.Bare {
 		return "ACCOUNT"
 	}
 	return at.Account
+}
+
+// needsFile says of commands what they lack after --from, which they do not take.
+func (at Situation) needsFile() string {
+	if at.Bare {
+		return " These commands want the account in a configuration file (`mailhaul init`): its state is the same."
+	}
+	return ""
 }
 
 // row is one kind of error. It returns whole sentences, or nothing if it does not
@@ -182,6 +190,8 @@ func lastRows() []row {
 				return ""
 			case at.Running:
 				return fixReload
+			case at.Bare:
+				return nothingHappened + "Fix this and run it again."
 			}
 			return nothingHappened + fixConfig
 		},

@@ -3,6 +3,7 @@ package advice
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 	"github.com/mailhaul/mailhaul/fetch/sasl/gssapi"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/oauth"
 	"github.com/mailhaul/mailhaul/oauth/provider"
 	"github.com/mailhaul/mailhaul/state"
@@ -161,6 +163,38 @@ func TestRows(t *testing.T) {
 	}
 	if text := Text(exit.Config(errors.New("x")), Situation{Running: true}); strings.Contains(text, "Nothing was") {
 		t.Error(text)
+	}
+}
+
+// TestWithoutConfiguration: after --from no command is named that wants a
+// configuration, unless the text says so.
+func TestWithoutConfiguration(t *testing.T) {
+	file, bare := Situation{Account: "work"}, Situation{Account: "a@h", Bare: true}
+	for _, c := range []struct {
+		err      error
+		at       Situation
+		says     string
+		saysElse string
+	}{
+		{&pop3.ConnError{Command: "greeting", Err: io.EOF}, file, "If the port speaks TLS from the start, use tls: implicit.", ""},
+		{&pop3.ConnError{Command: "greeting", Err: io.EOF}, bare, "If the port speaks TLS from the start, use --from pop3s://.", ""},
+		{&pop3.ConnError{Command: "greeting", Err: io.EOF}, Situation{Account: "work", Implicit: true}, "blocks this address", "tls:"},
+		{&pop3.ConnError{Command: "UIDL", Err: io.EOF}, file, "`mailhaul check --connect`", ""},
+		{&pop3.ConnError{Command: "UIDL", Err: io.EOF}, bare, "-vv shows the dialogue", "mailhaul"},
+		{&pop3.LoginError{Login: "PLAIN", Err: errors.New("x")}, file, "`mailhaul check --connect`", ""},
+		{&pop3.LoginError{Login: "PLAIN", Err: errors.New("x")}, bare, "`auth` in a configuration file", "mailhaul"},
+		{&fetch.Error{Exit: fetch.ExitTemp, Why: fetch.WhyInUse, Err: errors.New("x")}, file, "`mailhaul status`", ""},
+		{&fetch.Error{Exit: fetch.ExitTemp, Why: fetch.WhyInUse, Err: errors.New("x")}, bare, "use --wait 10m.", "mailhaul"},
+		{&session.UnknownMailError{}, file, "`mailhaul state forget work --all`", "These commands"},
+		{&session.UnknownMailError{}, bare, "`mailhaul state forget ACCOUNT --all`", "a@h"},
+		{&session.UnknownMailError{}, bare, "These commands want the account in a configuration file", ""},
+		{&state.FileError{Err: state.ErrNotState}, bare, "These commands want the account in a configuration file", ""},
+		{fmt.Errorf("read: %w", state.ErrNotState), bare, "These commands want the account in a configuration file", ""},
+		{exit.Config(errors.New("x")), bare, "Fix this and run it again.", "mailhaul check"},
+	} {
+		if text := Text(c.err, c.at); !strings.Contains(text, c.says) || c.saysElse != "" && strings.Contains(text, c.saysElse) {
+			t.Errorf("%v, %+v: want %q, not %q: %s", c.err, c.at, c.says, c.saysElse, text)
+		}
 	}
 }
 

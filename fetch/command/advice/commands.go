@@ -44,6 +44,11 @@ func Help(command string) string {
 	return "Nothing was done; `" + command + " --help` shows how it is used."
 }
 
+// NameImport is for a program whose configuration was not found.
+func NameImport(format string) string {
+	return "Nothing was done. Name the file: mailhaul import " + format + " FILE"
+}
+
 // Login says how to log in.
 func Login(account string) string { return "Run `mailhaul login " + account + "`." }
 

@@ -57,6 +57,8 @@ var mailboxTexts = map[imap.Cause]string{
 	imap.Unreachable: "Is its server up, and are name and port right?",
 	imap.Lost:        "The connection broke. The next run looks which messages have arrived, and delivers the others.",
 	imap.Silent:      "Its server did not answer in time. The next run looks which messages have arrived, and delivers the others.",
+	imap.NoGreeting: "Its server says nothing, as one does that speaks TLS from the start on this port (`tls: implicit`, --to " +
+		"imaps://). Else it is overloaded, or lets nobody in from here. " + fromElsewhere,
 	imap.NotIMAP: "What answers there is no IMAP server, or breaks the protocol: is that its port (993 with TLS from the " +
 		"start, 143 with STARTTLS)?",
 	imap.TLSNotOffered: "No password was sent. Use TLS from the start on port 993 if its server has it (`tls: implicit`, --to imaps://).",

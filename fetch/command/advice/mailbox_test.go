@@ -35,6 +35,7 @@ func TestMailbox(t *testing.T) {
 		not  string
 	}{
 		{&imap.Error{Cause: imap.Throttled, Pause: 5 * time.Minute, Err: errors.New("x")}, "a pause of 5m.", ""},
+		{&imap.Error{Cause: imap.NoGreeting, Err: errors.New("x")}, "`tls: implicit`, --to imaps://", "next run looks"},
 		{&imap.Error{Cause: imap.Unreachable, Err: &pop3.DialError{Kind: pop3.DialRefused, Err: syscall.ECONNREFUSED}}, "143 for STARTTLS", "995"},
 		{&imap.Error{Cause: imap.Unreachable, Err: &pop3.DialError{Kind: pop3.DialDNS, Err: syscall.ECONNREFUSED}}, "imap.DOMAIN", "pop."},
 		{&imap.Error{Cause: imap.Unreachable, Err: &pop3.DialError{Via: "proxy p:1080", Kind: pop3.DialRefused, Err: syscall.ECONNREFUSED}}, "proxy: of the target", ""},

@@ -31,7 +31,7 @@ func runRows() []row {
 			return text
 		}),
 		of(func(e *fetch.QuarantineError, at Situation) string {
-			return strings.TrimSpace(first(e.First, at) + " Read them there; once the cause is fixed, `mailhaul state forget` with their UIDs has them delivered again.")
+			return strings.TrimSpace(first(e.First, at) + " Read them there; once the cause is fixed, `mailhaul state forget` with their UIDs has them delivered again." + at.needsFile())
 		}),
 		of(func(e *session.LoginDelayError, _ Situation) string {
 			return "Run later, or use --wait " + ledger.Brief(e.Delay) + " to wait for it."
@@ -54,7 +54,12 @@ func runRows() []row {
 			return cmp.Or(first(e.Unwrap(), at), "`mailhaul purge --dry-run` lists again and says what is left.")
 		}),
 		of(stateAdvice),
-		when(func(err error) bool { return errors.Is(err, state.ErrNotState) }, damaged),
+		func(err error, at Situation) string {
+			if !errors.Is(err, state.ErrNotState) {
+				return ""
+			}
+			return damaged + at.needsFile()
+		},
 		is[*commit.RecipientError]("The recipient is never guessed from To or Cc: check `to: {header: ...}` against the message's header."),
 		of(func(e *session.NoIdentityError, _ Situation) string {
 			if e.Later {
@@ -64,10 +69,16 @@ func runRows() []row {
 		}),
 		is[*session.UIDLRefusedError]("Nothing has to be done: nothing was fetched, so that nothing comes twice, and the next run asks again."),
 		of(func(_ *session.UnknownMailError, at Situation) string {
-			return fmt.Sprintf("If they are new, run `mailhaul state forget %[1]s --all`; if you have them, `mailhaul state mark-seen %[1]s --all`; then fetch.", at.account())
+			return fmt.Sprintf("If they are new, run `mailhaul state forget %[1]s --all`; if you have them, `mailhaul state mark-seen "+
+				"%[1]s --all`; then fetch.", at.account()) + at.needsFile()
 		}),
 		is[*commit.UnknownKindError]("A newer mailhaul wrote it: use that one."),
-		of(func(e *fetch.Error, _ Situation) string { return whyTexts[e.Why] }),
+		of(func(e *fetch.Error, at Situation) string {
+			if e.Why == fetch.WhyInUse && at.Bare {
+				return "Wait for it, or use --wait 10m."
+			}
+			return whyTexts[e.Why]
+		}),
 	}
 }
 
@@ -83,7 +94,7 @@ const damaged = "Put it back from a backup; or save what can be read with `mailh
 	"and add what was saved with `mailhaul state import`. With `dedupe: content` the next fetch finds in a Maildir what is missing."
 
 // stateAdvice is for a state file that cannot be used.
-func stateAdvice(e *state.FileError, _ Situation) string {
+func stateAdvice(e *state.FileError, at Situation) string {
 	version, _ := errors.AsType[*state.VersionError](e.Err)
 	switch {
 	case version != nil && version.Have > version.Want:
@@ -93,6 +104,9 @@ func stateAdvice(e *state.FileError, _ Situation) string {
 	}
 	for _, c := range stateTexts {
 		if errors.Is(e.Err, c.cause) {
+			if c.text == damaged {
+				return damaged + at.needsFile()
+			}
 			return c.text
 		}
 	}

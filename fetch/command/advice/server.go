@@ -72,8 +72,11 @@ func login(e *pop3.LoginError, at Situation) string {
 	case errors.As(e.Err, new(*pop3.ConnError)), errors.Is(e.Err, pop3.ErrProtocol):
 		return ""
 	case !ok && !errors.As(e.Err, new(*sasl.TokenError)):
-		return "The login was given up: name another one with `auth`. If it worked before, somebody may be in between: " +
-			"`mailhaul check --connect` shows the certificate."
+		text := "The login was given up: name another one with " + at.key("`auth`") + ". If it worked before, somebody may be in between"
+		if at.Bare {
+			return text + "."
+		}
+		return text + ": `mailhaul check --connect` shows the certificate."
 	case e.Temporary():
 		return "The server says that this will pass: nothing has to be done."
 	case ok && refused.Code == pop3.SysPerm:
@@ -289,13 +292,21 @@ func connection(e *pop3.ConnError, at Situation) string {
 	case greeting && e.Timeout():
 		return "The server says nothing, as one does that speaks TLS from the start on this port: use " + implicit(at) + ". Else it is overloaded: try again later."
 	case greeting:
-		return "The server hangs up before it says anything: it blocks this address (after too many failed logins?), allows no more connections, or is being restarted. Try again later, or from another network."
+		text := "The server hangs up before it says anything: it blocks this address (after too many failed logins?), allows no more " +
+			"connections, or is being restarted. Try again later, or from another network."
+		if !at.Implicit {
+			text += " If the port speaks TLS from the start, use " + implicit(at) + "."
+		}
+		return text
 	case e.SessionOver():
 		return "`timeouts.session` in mailhaul.yaml(5) is how long a session may take."
 	case strings.HasPrefix(e.Command, "RETR ") && e.Timeout():
 		return "A server, or a scanner on the way, that reads all of a message before it sends any needs more time: use a longer `timeout` in mailhaul.yaml(5)."
 	case e.Command == "QUIT" && e.Timeout():
 		return "A server that deletes slowly needs more time to answer QUIT: use a longer `timeout` in mailhaul.yaml(5)."
+	}
+	if at.Bare {
+		return "The network or the server is in trouble; if it stays, -vv shows the dialogue with the server."
 	}
 	return "The network or the server is in trouble; if it stays, `mailhaul check --connect` names the step that fails."
 }

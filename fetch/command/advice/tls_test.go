@@ -38,6 +38,8 @@ func handshakes() []handshake {
 	local := []string{"localhost"}
 	return []handshake{
 		{"its own authority", pop3.TLSUnknownAuthority, with(pop3test.Leaf{Names: local, SelfSigned: true}), stranger, []string{"trust its authority with ca_file,", "pin: sha256/"}, "--ca-file", "intermediate"},
+		{"a namesake in the system's store", pop3.TLSUnknownAuthority, with(pop3test.Leaf{Names: local, CommonName: "localhost", SelfSigned: true}), namesake(ca),
+			[]string{"trust its authority with ca_file,", "pin: sha256/"}, "--ca-file", "fault"},
 		{"no intermediate", pop3.TLSUnknownAuthority, with(pop3test.Leaf{Names: local}), stranger, []string{"lacks the intermediate certificate \"CN=pop3test root\": its owner must add it"}, "--ca-file", ""},
 		{"inspected", pop3.TLSUnknownAuthority, with(pop3test.Leaf{Names: local, CommonName: "ESET SSL Filter CA", SelfSigned: true}), stranger, []string{"firewall or virus scanner", "ca_file"}, "--ca-file", "pin"},
 		{"expired", pop3.TLSExpired, with(pop3test.Leaf{Names: local, NotBefore: day(-2), NotAfter: day(-1)}), nil, []string{"clock right? Else the server's owner must renew it", "pin: sha256/"}, "in a configuration file", ""},
@@ -61,6 +63,15 @@ func handshakes() []handshake {
 func day(n int) time.Time { return time.Now().AddDate(0, 0, n) }
 
 func stranger(s *pop3.Server) { s.TLS = &tls.Config{RootCAs: x509.NewCertPool()} }
+
+// namesake trusts another certificate that signed itself, of the name localhost, as
+// Debian's snakeoil certificate in the system's store.
+func namesake(ca *pop3test.CA) func(*pop3.Server) {
+	return func(s *pop3.Server) {
+		stranger(s)
+		s.TLS.RootCAs.AddCert(ca.Issue(pop3test.Leaf{CommonName: "localhost", SelfSigned: true}).Leaf)
+	}
+}
 
 // meets has the client meet a peer that reads its greeting, and then does.
 func meets(do func(net.Conn)) func(*pop3.Server) {
