@@ -171,6 +171,12 @@ func TestLogin(t *testing.T) {
 			}, want: fmt.Sprintf("unavailable, cause %d, pause 0s", Tampered)},
 		{name: "PREAUTH before TLS", greeting: "* PREAUTH [CAPABILITY IMAP4rev1] x", change: func(o *Options) { o.StartTLS = noTLS },
 			want: fmt.Sprintf("unavailable, cause %d, pause 0s", Tampered)},
+		{name: "waits for TLS", change: func(o *Options) { o.Connect, o.Timeout = ungreeted(nil, false), 50*time.Millisecond },
+			want: fmt.Sprintf("unavailable, cause %d, pause 0s", NoGreeting)},
+		{name: "hangs up", change: func(o *Options) { o.Connect = ungreeted(nil, true) },
+			want: fmt.Sprintf("unavailable, cause %d, pause 0s", NoGreeting)},
+		{name: "hangs up after TLS", change: func(o *Options) { o.Connect = ungreeted(&tls.ConnectionState{}, true) },
+			want: fmt.Sprintf("unavailable, cause %d, pause 0s", Lost)},
 		{name: "silent", on: func(*fakeSession, string) bool { return true }, change: func(o *Options) { o.Timeout = 50 * time.Millisecond },
 			want: fmt.Sprintf("unavailable, cause %d, pause 0s", Silent)},
 	}
@@ -191,6 +197,17 @@ func TestLogin(t *testing.T) {
 				t.Errorf("the password is in %q", err)
 			}
 		})
+	}
+}
+
+// ungreeted connects to a server that says nothing, or hangs up at once.
+func ungreeted(state *tls.ConnectionState, hangsUp bool) func(context.Context) (net.Conn, *tls.ConnectionState, error) {
+	return func(context.Context) (net.Conn, *tls.ConnectionState, error) {
+		client, server := net.Pipe()
+		if hangsUp {
+			_ = server.Close()
+		}
+		return client, state, nil
 	}
 }
 

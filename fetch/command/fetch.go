@@ -262,7 +262,7 @@ func (e *call) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary
 		writeTotal(e.out.Out, sums)
 	}
 	if slices.ContainsFunc(sums, func(s fetch.Summary) bool { return errors.Is(s.Err, context.Canceled) }) {
-		fmt.Fprintln(e.out.Err, "mailhaul: "+exit.Stopped(fetchStopped).Error())
+		fmt.Fprintln(e.out.Err, "mailhaul: "+exit.Stopped(fetchStopped(sums)).Error())
 	}
 	return sums
 }

@@ -117,7 +117,7 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	err := loop.Run(ctx, tasks)
 	e.log.Info("loop ends", "reason", cmp.Or(context.Cause(ctx), err))
 	if e.out.Screen != nil && !e.out.Quiet {
-		fmt.Fprintln(e.out.Err, "mailhaul: "+exit.Stopped(fetchStopped).Error())
+		fmt.Fprintln(e.out.Err, "mailhaul: "+exit.Stopped(loopStopped).Error())
 	}
 	return exit.Printed(exit.Of(context.Canceled)) // the signal decides
 }

@@ -74,8 +74,16 @@ const (
 	nothingChanged = "nothing was changed, here or on the server"
 	nothingDeleted = "nothing was deleted, here or on the server"
 	nothingTouched = "no mail was fetched or deleted"
-	fetchStopped   = "what was fetched is delivered and recorded, nothing else was deleted from the server"
+	loopStopped    = "what was fetched is delivered and recorded, nothing else was deleted from the server"
 )
+
+// fetchStopped is what the interruption of runs means.
+func fetchStopped(sums []fetch.Summary) string {
+	if slices.ContainsFunc(sums, func(s fetch.Summary) bool { return s.Deleted+s.Unconfirmed > 0 }) {
+		return loopStopped
+	}
+	return "what was fetched is delivered and recorded, nothing was deleted from the server"
+}
 
 // printStopped says that a signal was obeyed, and that all is in order.
 func printStopped(w io.Writer, err error) {

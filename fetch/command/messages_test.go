@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -17,6 +18,23 @@ import (
 func TestMessages(t *testing.T) {
 	for _, m := range meetings() {
 		t.Run(m.name, m.fetch)
+	}
+}
+
+// TestStoppedFetch: "nothing else" only if there was something.
+func TestStoppedFetch(t *testing.T) {
+	for _, tt := range []struct {
+		sums []fetch.Summary
+		want string
+	}{
+		{nil, "recorded, nothing was deleted"},
+		{[]fetch.Summary{{Fetched: 2}, {}}, "recorded, nothing was deleted"},
+		{[]fetch.Summary{{}, {Deleted: 1}}, "recorded, nothing else was deleted"},
+		{[]fetch.Summary{{Unconfirmed: 1}}, "recorded, nothing else was deleted"},
+	} {
+		if got := fetchStopped(tt.sums); !strings.Contains(got, tt.want) {
+			t.Errorf("%+v: %s", tt.sums, got)
+		}
 	}
 }
 

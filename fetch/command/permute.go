@@ -21,6 +21,9 @@ func permute(app *cli.App, args []string) ([]string, error) {
 		}
 		rest = rest[n:]
 	}
+	if p.help && p.cmd != nil && len(p.list) == 0 {
+		p.args = nil // the library would take the first for a topic
+	}
 	out := slices.Concat(args[:1], p.global, p.path)
 	out = append(out, p.local...)
 	if len(p.args) > 0 && strings.HasPrefix(p.args[0], "-") {
@@ -38,6 +41,7 @@ type permuter struct {
 	path   []string
 	local  []string
 	args   []string
+	help   bool
 }
 
 // take sorts the first word with its value and returns how many words that
@@ -66,6 +70,7 @@ func (p *permuter) take(words []string) (int, error) {
 		p.global = append(p.global, w)
 		return n, nil
 	}
+	p.help = p.help || name == "help" || name == "h"
 	p.local = append(p.local, w) // unknown, or help: the library says so
 	return n, nil
 }

@@ -46,11 +46,12 @@ func runPurge(c *cli.Context) error {
 	if err := e.askPasswords(c.Context); err != nil {
 		return err
 	}
+	var asked bool
 	if !c.Bool("yes") && e.out.Screen != nil {
-		p.Confirm = e.confirmPurge(a.Name)
+		p.Confirm = e.confirmPurge(a.Name, &asked)
 	}
 	rep, err := p.Purge(c.Context, a, older, c.Bool("dry-run"), tellCheck(e, a.Name))
-	writePurge(e, a.Name, &rep, c.Bool("dry-run"), err)
+	writePurge(e, a.Name, &rep, c.Bool("dry-run"), asked, err)
 	e.out.Notes(a.Name, rep.Notes)
 	switch stop := exit.Stop(err, rep.Mail()); {
 	case stop != nil:
@@ -70,15 +71,16 @@ func runPurge(c *cli.Context) error {
 	return nil
 }
 
-// confirmPurge asks a person at the terminal before anything is deleted.
-func (e *call) confirmPurge(account string) func(context.Context, *proof.PurgeReport) error {
+// confirmPurge asks a person at the terminal before anything is deleted, and tells
+// asked that the figures are on it.
+func (e *call) confirmPurge(account string, asked *bool) func(context.Context, *proof.PurgeReport) error {
 	d := term.NewDialogue(term.Streams{In: e.out.In, Out: e.out.Err}, false)
 	if d.Mute {
 		return nil
 	}
 	return func(ctx context.Context, rep *proof.PurgeReport) error {
-		question := fmt.Sprintf("%s: %d on the server, %d delivered and old enough, %d of these verified\nDelete %s from the server?",
-			term.Printable(account), rep.Listed, rep.Eligible, rep.Verified, term.Plural(rep.Verified, "message"))
+		*asked = true
+		question := fmt.Sprintf("%s\nDelete %s from the server?", figures(account, rep), term.Plural(rep.Verified, "message"))
 		if ok, err := d.Sure(ctx, question); err == nil && ok {
 			return nil
 		}
@@ -86,9 +88,14 @@ func (e *call) confirmPurge(account string) func(context.Context, *proof.PurgeRe
 	}
 }
 
+// figures is what a purge found, in a line.
+func figures(account string, rep *proof.PurgeReport) string {
+	return fmt.Sprintf("%s: %d on the server, %d delivered and old enough, %d of these verified", term.Printable(account), rep.Listed, rep.Eligible, rep.Verified)
+}
+
 // writePurge prints what a purge did; to a person only if there is something
 // besides the error.
-func writePurge(e *call, account string, rep *proof.PurgeReport, dry bool, err error) {
+func writePurge(e *call, account string, rep *proof.PurgeReport, dry, asked bool, err error) {
 	if e.out.JSON {
 		row := jsonline.Purge{Account: account, Listed: rep.Listed, Eligible: rep.Eligible, Verified: rep.Verified,
 			Deleted: rep.Deleted, Proven: rep.Proven, StillListed: rep.Left, Remaining: rep.Remaining, DryRun: dry, Unconfirmed: rep.Unconfirmed}
@@ -101,7 +108,9 @@ func writePurge(e *call, account string, rep *proof.PurgeReport, dry bool, err e
 	if e.out.Quiet || err != nil && rep.Deleted == 0 {
 		return
 	}
-	fmt.Fprintf(e.out.Out, "%s: %d on the server, %d delivered and old enough, %d of these verified\n", term.Printable(account), rep.Listed, rep.Eligible, rep.Verified)
+	if !asked {
+		fmt.Fprintln(e.out.Out, figures(account, rep))
+	}
 	switch {
 	case dry:
 		fmt.Fprintf(e.out.Out, "%s: would delete %s\n", term.Printable(account), term.Plural(rep.Verified, "message"))

@@ -67,6 +67,7 @@ func TestReportPage(t *testing.T) {
 	for name, rep := range map[string]*proof.Report{
 		"empty":   {Account: "new", ID: "new", At: time.Now(), Reasons: []proof.Remark{{Text: "the server was not asked what it holds"}}},
 		"few":     madeUp(1_000, 3, false),
+		"one":     {Account: "one", ID: "one", At: time.Now(), Dates: proof.Dates{Months: []proof.Month{{Month: "2026-01", Messages: 1}}}},
 		"many":    madeUp(100_000, 24, false),
 		"trouble": madeUp(100_000, 24, true),
 	} {
@@ -106,6 +107,9 @@ func TestReportPage(t *testing.T) {
 		}
 		if n := bytes.Count(page, []byte("<rect")); n != 2*len(rep.Months) {
 			t.Errorf("%s: %d bars for %d months", name, n, len(rep.Months))
+		}
+		if name == "one" && !bytes.Contains(page, []byte("1 message, ")) {
+			t.Errorf("%s: 1 message is many", name)
 		}
 		st, err := os.Stat(path)
 		if err != nil || st.Mode().Perm() != 0o600 {

@@ -52,7 +52,11 @@ func runStatus(c *cli.Context) error {
 	if c.Bool("failed") {
 		list = slices.DeleteFunc(list, func(s jsonline.Status) bool { return s.LastRun == nil || s.LastRun.OK() })
 		if len(list) == 0 && !e.out.JSON && !e.out.Quiet {
-			_, err := fmt.Fprintln(e.out.Out, "no account's last run failed")
+			text := "no account's last run failed"
+			if c.Args().Present() {
+				text = "none of the named accounts failed in its last run"
+			}
+			_, err := fmt.Fprintln(e.out.Out, text)
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ import (
 func badFlag(err error, flags []cli.Flag) error {
 	text := err.Error()
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
-		return exit.Usagef("no option --%s%s", name, config.DidYouMean(name, namesOf(flags)))
+		return exit.Usagef("no option --%s%s", name, strings.Replace(config.DidYouMean(name, namesOf(flags)), `"`, `"--`, 1))
 	}
 	if rest, ok := strings.CutPrefix(text, "invalid value "); ok {
 		val, rest, _ := strings.Cut(rest, " for flag -")

@@ -139,7 +139,10 @@ func TestPurgeAsks(t *testing.T) {
 			term.await(question)
 			term.command(append([]string{"send-keys"}, strings.Fields(tt.answer)...)...)
 		}
-		wantAll(t, term.until(func(s string) bool { return strings.HasSuffix(s, "\n$") }, "the end"), tt.says)
+		screen := term.until(func(s string) bool { return strings.HasSuffix(s, "\n$") }, "the end")
+		if wantAll(t, screen, tt.says); strings.Count(screen, "3 on the server") > 1 {
+			t.Errorf("the figures are told twice:\n%s", screen)
+		}
 		if drop.Len() != tt.left {
 			t.Errorf("purge %s, %q: %d left", tt.options, tt.answer, drop.Len())
 		}
