@@ -80,7 +80,7 @@ func (c *Change) breaksDigest() bool {
 // before that happens, and settled after; one found at the start of a run was
 // left by a crash.
 type Intent struct {
-	// ID is assigned by Apply, ascending; never used twice in one file.
+	// ID is assigned by Apply, ascending; not used by two recorded intents at a time.
 	ID     uint64
 	Key    Key
 	Target string
