@@ -32,21 +32,23 @@ func (e *PauseError) Error() string {
 // Temporary is true: it is over after Wait.
 func (*PauseError) Temporary() bool { return true }
 
-// notePauses notes the pauses that targets have asked for: the last is for all.
+// notePauses notes the longest of the pauses that targets have asked for.
 func (h *Held) notePauses() {
 	for id, err := range h.Targets.Failed() {
 		h.notePause(id, err)
 	}
 }
 
-// notePause notes the pause that the error of a target asks for, and reports
-// whether there is one.
+// notePause notes the pause that the error of a target asks for, unless one that
+// ends later is on record, and reports whether it asks for one.
 func (h *Held) notePause(target string, err error) bool {
 	var e *deliver.Error
 	if !errors.As(err, &e) || e.Pause <= 0 {
 		return false
 	}
-	h.Facts.Pause = state.Pause{Target: target, Until: h.Journal.Now().Add(min(e.Pause, longestPause))}
+	if wait := min(e.Pause, longestPause); wait > h.pause() {
+		h.Facts.Pause = state.Pause{Target: target, Until: h.Journal.Now().Add(wait)}
+	}
 	return true
 }
 

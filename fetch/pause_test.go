@@ -3,6 +3,7 @@ package fetch_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,28 @@ func TestPause(t *testing.T) {
 		}
 		g.Account.Wait = 0
 	})
+}
+
+// TestPauses: of the pauses that several targets ask for, the longest counts.
+func TestPauses(t *testing.T) {
+	t.Parallel()
+	for range 3 {
+		g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})
+		g.Add(3)
+		g.Piped(pop3test.Options{}, func(*pop3test.Server) {
+			g.Account.Targets = nil
+			for i, minutes := range []time.Duration{1, 2, 9, 3, 4} {
+				target := g.MaildirTarget(fmt.Sprint("Maildir", i))
+				until := time.Now().Add(minutes * time.Minute)
+				target.Deliverer = throttled{target.Deliverer, &until}
+				g.Account.Targets = append(g.Account.Targets, target)
+			}
+			s := g.Run()
+			if due := s.NextLogin.Sub(g.Fetcher.Now()); due != 9*time.Minute {
+				t.Errorf("%v, next in %s", s.Err, due)
+			}
+		})
+	}
 }
 
 // TestPauseOfAnother: a pause counts only while its target is configured, and if it
