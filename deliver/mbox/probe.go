@@ -32,16 +32,19 @@ func (d *Deliverer) Probe(ctx context.Context) error {
 	return nil
 }
 
-// room takes the blocks of a message behind the end of the file and gives them
-// back. The times stay: by them readers and shells tell new mail.
+// room takes the blocks of a message behind the end of the file, where the next one
+// goes. It does not truncate, which would give them back: a program that ignores our
+// locks may append in between. The times stay: by them readers and shells tell new mail.
 func (t *target) room() error {
 	info, err := t.f.Stat()
 	if err != nil {
 		return err
 	}
 	read, _ := accessTime(t.f)
-	err = errors.Join(allocate(t.f, info.Size(), deliver.TrialSize), t.f.Truncate(info.Size()))
-	_ = os.Chtimes(t.path, read, info.ModTime()) // a zero time is left alone
+	err = allocate(t.f, info.Size(), deliver.TrialSize)
+	if now, serr := t.f.Stat(); serr == nil && now.Size() == info.Size() {
+		_ = os.Chtimes(t.path, read, info.ModTime()) // a zero time is left alone
+	}
 	if err != nil {
 		return ioError(&os.PathError{Op: "write", Path: t.path, Err: err})
 	}
