@@ -85,7 +85,7 @@ accounts:
     user: alice@gmail.com
     password: {command: [pass, mail/gmail]}
     limit: gmail
-    keep: all # nothing is deleted from the server; none: what is delivered is
+    keep: all # delete nothing from the server; with none: delete what was delivered
     deliver:
       - maildir: ~/Mail/gmail
     # keep: {days: 30}       # delete from the server what was fetched 30 days ago

@@ -203,7 +203,7 @@ func (p *person) farewell(d *draft) error {
 		p.say("  mailhaul%s login %s", p.o.Named, d.account)
 	}
 	p.say("  mailhaul%s fetch %s\n", p.o.Named, d.account)
-	p.say("To begin with what arrives from now on, and leave the old mail on the server:")
+	p.say("To fetch only new mail, and leave the old mail on the server:")
 	p.say("  mailhaul%s state mark-seen %s --all", p.o.Named, d.account)
 	return nil
 }
