@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -177,6 +178,36 @@ func TestPurgeLooksAgain(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestPurgeAsksForLong: what a person was asked for longer than a minute is verified
+// again, and nothing is deleted if a copy has gone meanwhile.
+func TestPurgeAsksForLong(t *testing.T) {
+	for _, tt := range []struct {
+		waits   time.Duration
+		loses   bool
+		deleted int
+	}{{time.Second, false, 5}, {time.Hour, false, 5}, {time.Hour, true, 0}, {-time.Hour, true, 0}} {
+		g := fetchtest.NewFetched(t, 5)
+		var late time.Duration
+		g.Fetcher.Now = func() time.Time { return time.Now().Add(late) }
+		g.Prover.Confirm = func(context.Context, *proof.PurgeReport) error {
+			if late = tt.waits; tt.loses {
+				return os.Remove(g.Files()[0])
+			}
+			return nil
+		}
+		found := 0
+		rep, err := g.Prover.Purge(t.Context(), g.Account, 0, false, func(c proof.Check) {
+			if c.Finding == proof.Missing {
+				found++
+			}
+		})
+		if rep.Deleted != tt.deleted || g.Drop.Len() != 5-tt.deleted || tt.loses != (found == 1) ||
+			tt.loses != (fetch.ExitOf(err) == fetch.ExitData) {
+			t.Errorf("%+v: %+v, %d missing: %v", tt, rep, found, err)
+		}
 	}
 }
 

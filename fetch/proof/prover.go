@@ -48,7 +48,8 @@ type reader struct {
 // hold calls fn while it holds the account's state, and closes what that opens.
 func (p *Prover) hold(ctx context.Context, a *fetch.Account, fn func(*held) error) error {
 	return p.Fetcher.Hold(ctx, a, func(h *fetch.Held) error {
-		d := &held{Held: h, prover: p, readers: make(map[string]reader), headers: make(map[string]map[state.Fingerprint]found)}
+		d := &held{Held: h, prover: p}
+		d.reopen()
 		defer d.close()
 		return fn(d)
 	})
@@ -60,6 +61,12 @@ func (h *held) close() {
 			_ = r.copies.Close()
 		}
 	}
+}
+
+// reopen forgets what was read of the targets.
+func (h *held) reopen() {
+	h.close()
+	h.readers, h.headers = make(map[string]reader), make(map[string]map[state.Fingerprint]found)
 }
 
 // entries returns the entries that fit, decoded.

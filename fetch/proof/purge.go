@@ -48,22 +48,48 @@ func (p *Prover) Purge(ctx context.Context, a *fetch.Account, older time.Duratio
 		if err := h.Recover(ctx); err != nil {
 			return err
 		}
-		deletable, err := h.purgeable(ctx, older, &rep, report)
-		if err != nil || dry || len(deletable) == 0 {
+		good, err := h.purgeable(ctx, older, &rep, report)
+		if err != nil || dry || len(good) == 0 {
 			return err
 		}
-		if p.Confirm != nil {
-			if err := p.Confirm(ctx, &rep); err != nil {
-				return err
-			}
+		if err := h.confirm(ctx, good, &rep, report); err != nil {
+			return err
+		}
+		deletable := make(map[state.Key]bool, len(good))
+		for i := range good {
+			deletable[good[i].Key] = true
 		}
 		return h.purge(ctx, deletable, &rep)
 	})
 	return rep, err
 }
 
-// purgeable lists the maildrop and returns the keys that may go.
-func (h *held) purgeable(ctx context.Context, older time.Duration, rep *PurgeReport, report func(Check)) (map[state.Key]bool, error) {
+// confirm has a person confirm what would be deleted. If the answer took longer than
+// a minute, all of it is read back once more, and has to be as it was.
+func (h *held) confirm(ctx context.Context, good []state.Entry, rep *PurgeReport, report func(Check)) error {
+	if h.prover.Confirm == nil {
+		return nil
+	}
+	asked := h.Journal.Now().Round(0) // the monotonic clock stands still while the machine sleeps
+	if err := h.prover.Confirm(ctx, rep); err != nil {
+		return err
+	}
+	if waited := h.Journal.Now().Round(0).Sub(asked); waited >= 0 && waited <= time.Minute {
+		return nil
+	}
+	h.reopen()
+	var now VerifyReport
+	still, err := h.verify(ctx, good, &now, report)
+	if err = cmp.Or(err, now.Away); err == nil && len(still) < len(good) {
+		rep.Verified = len(still)
+		err = &fetch.Error{Exit: fetch.ExitData, Err: fmt.Errorf("%d of %s changed or vanished while the question waited",
+			len(good)-len(still), ledger.Counted(len(good), "verified message"))}
+	}
+	return err
+}
+
+// purgeable lists the maildrop and returns what may go.
+func (h *held) purgeable(ctx context.Context, older time.Duration, rep *PurgeReport, report func(Check)) ([]state.Entry, error) {
 	if err := h.Drop.Dialer.Await(ctx, false); err != nil {
 		return nil, err
 	}
@@ -89,11 +115,7 @@ func (h *held) purgeable(ctx context.Context, older time.Duration, rep *PurgeRep
 	rep.Eligible = len(entries)
 	good, err := h.verify(ctx, entries, &rep.Verify, report)
 	rep.Verified = len(good)
-	deletable := make(map[state.Key]bool, len(good))
-	for i := range good {
-		deletable[good[i].Key] = true
-	}
-	return deletable, cmp.Or(err, rep.Verify.Away)
+	return good, cmp.Or(err, rep.Verify.Away)
 }
 
 // mayBeOther reports whether what is listed with the key of an entry may be
