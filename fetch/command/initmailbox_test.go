@@ -49,7 +49,8 @@ func TestInitAsksForMailbox(t *testing.T) {
 	tty := newTerminal(t, 110, 60)
 	tty.enter("mailhaul init --offline --no-connect --address alice@example.org --server pop.example.org")
 	for _, step := range []struct{ shows, answer string }{
-		{"Name of the account [example]:", ""}, {"Number [1]:", "2"}, {"IMAP server (host or host:port):", "imap.example.net"},
+		{"Name of the account [example]:", ""}, {"Number [1]:", "2"}, {"IMAP server (host or host:port):", "bob@other.example"},
+		{"bob@other.example: is not a host name (such as imap.example.org)\nIMAP server (host or host:port):", "imap.example.net:143"},
 		{"User name there:", "alice@example.net"}, {"Mailbox [INBOX]:", "Archive/Old"},
 	} {
 		tty.await(step.shows)
@@ -64,7 +65,7 @@ func TestInitAsksForMailbox(t *testing.T) {
 	tty.enter("4")
 	tty.await("Password for alice@example.org:")
 	tty.enter("y")
-	wantAll(t, tty.await("config.yaml? (y/n) [y]:"), "- imap: {server: imap.example.net, user: alice@example.net, mailbox: Archive/Old}")
+	wantAll(t, tty.await("config.yaml? (y/n) [y]:"), "- imap: {server: imap.example.net, tls: starttls, user: alice@example.net, mailbox: Archive/Old}")
 	tty.enter("n")
 	tty.awaitChoice("What now?")
 }

@@ -1,7 +1,6 @@
 package setup
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,14 +65,23 @@ func (c *corrector) correct(ctx context.Context, failed error) error {
 
 // answers are those that can be corrected.
 func (c *corrector) answers(failed error) []correction {
-	return []correction{
+	list := []correction{
 		{fmt.Sprintf("change the server: %s, port %d", c.host, c.port), advice.FaultServer, c.changeServer},
 		{"change the user name: " + c.user, advice.FaultUnknown, c.changeUser},
-		{"change TLS: " + c.way() + c.trust(), advice.FaultTLS, func(ctx context.Context) error { return c.changeTLS(ctx, failed) }},
+		{"change TLS: " + c.way() + c.trust(c.tls), advice.FaultTLS, func(ctx context.Context) error {
+			return c.changeTLS(ctx, c.server, &c.trusted, failed)
+		}},
 		{"change the login: " + c.wayIn(), advice.FaultLogin, c.changeLogin},
+	}
+	for _, t := range c.to {
+		if m, ok := t.(*mailbox); ok {
+			list = append(list, c.tlsOf(m, failed))
+		}
+	}
+	return append(list, []correction{
 		{"change the target: " + targetNames(c.to), advice.FaultTarget, c.changeTarget},
 		{"change the name of the account: " + c.account, advice.FaultUnknown, c.changeName},
-	}
+	}...)
 }
 
 // corrections are the lines of the menu, the likeliest first.
@@ -106,19 +114,6 @@ func targetNames(list []config.Target) (names string) {
 		names += t.ID()
 	}
 	return names
-}
-
-// trust says whom the server's certificate has to be from.
-func (c *corrector) trust() string {
-	switch {
-	case c.tls == "none":
-		return ""
-	case c.pin != "":
-		return ", one key trusted"
-	case c.caFile != "":
-		return ", certificates in " + c.caFile + " trusted"
-	}
-	return ", authorities of this system trusted"
 }
 
 // wayIn says how the draft logs in.
@@ -177,61 +172,4 @@ func (c *corrector) changeName(ctx context.Context) error {
 		c.account = name
 	}
 	return err
-}
-
-// changeTLS asks how the connection begins, and whom the server's certificate
-// has to be from; failed may have it.
-func (c *corrector) changeTLS(ctx context.Context, failed error) error {
-	modes := []string{c.tls}
-	for _, m := range []string{"implicit", "stls", "none"} {
-		if m != c.tls && (m != "none" || config.Loopback(c.host)) {
-			modes = append(modes, m)
-		}
-	}
-	list := make([]string, len(modes))
-	for i, m := range modes {
-		list[i] = fmt.Sprintf("%s, usually on port %d", (&server{tls: m}).way(), usualPort(m))
-	}
-	n, err := c.Choose(ctx, "How is the connection secured?", list)
-	if err != nil {
-		return err
-	}
-	if c.port == usualPort(c.tls) {
-		c.port = usualPort(modes[n])
-	}
-	if c.tls = modes[n]; c.tls == "none" {
-		return nil
-	}
-	return c.changeTrust(ctx, failed)
-}
-
-func (c *corrector) changeTrust(ctx context.Context, failed error) error {
-	const system, file, pin = 0, 1, 2
-	n, err := c.Choose(ctx, "How is the certificate of the server verified?", []string{
-		"by the authorities that this system trusts", "by the certificates in a file (ca_file)", "by the fingerprint of its key alone (pin)"})
-	switch {
-	case err != nil:
-		return err
-	case n == system:
-		c.caFile, c.pin = "", ""
-	case n == file:
-		name, err := c.Line(ctx, "File", c.caFile, "--ca-file")
-		if err == nil {
-			name, err = config.Absolute(name)
-		}
-		if err == nil {
-			_, err = config.Roots(name)
-		}
-		if err != nil {
-			return err
-		}
-		c.caFile, c.pin = name, ""
-	case n == pin:
-		text, err := c.Line(ctx, "Fingerprint (compare it with what the owner of the server says)", cmp.Or(advice.PinOf(failed), c.pin), "")
-		if err != nil {
-			return err
-		}
-		c.caFile, c.pin = "", text
-	}
-	return nil
 }

@@ -16,19 +16,29 @@ type mailbox struct {
 	target.Target
 	remote *config.Remote
 	secret *secretPlan
+	trusted
 }
 
 // askMailbox asks for a mailbox as --to takes it.
 func (s *person) askMailbox(ctx context.Context) (form string, err error) {
-	parts := []struct{ question, proposal string }{{"IMAP server (host or host:port)", ""}, {"User name there", ""}, {"Mailbox", "INBOX"}}
-	answers := make([]string, len(parts))
-	for i, p := range parts {
-		if answers[i], err = s.Line(ctx, p.question, p.proposal, "--to"); err != nil {
+	there := &server{imap: true}
+	for {
+		host, err := s.Line(ctx, "IMAP server (host or host:port)", "", "--to")
+		if err != nil {
 			return "", err
 		}
+		if err = there.set(host, ""); err == nil {
+			break
+		}
+		s.say("%s: %v (such as imap.example.org)", term.Printable(host), err)
 	}
-	path := (&url.URL{Path: answers[2]}).EscapedPath()
-	return "imaps://" + strings.ReplaceAll(url.QueryEscape(answers[1]), "+", "%20") + "@" + answers[0] + "/" + path, nil
+	user, err := s.Line(ctx, "User name there", "", "--to")
+	if err != nil {
+		return "", err
+	}
+	name, err := s.Line(ctx, "Mailbox", "INBOX", "--to")
+	scheme := map[string]string{"implicit": "imaps", "stls": "imap"}[there.tls]
+	return scheme + "://" + strings.ReplaceAll(url.QueryEscape(user), "+", "%20") + "@" + there.name() + "/" + (&url.URL{Path: name}).EscapedPath(), err
 }
 
 // withSecrets settles where the passwords of targets are kept. Who answers no
@@ -49,7 +59,7 @@ func (s *person) withSecrets(ctx context.Context, account string, list []config.
 				return nil, err
 			}
 		}
-		list[i] = &mailbox{t.(target.Target), r.Remote(), &l.secret}
+		list[i] = &mailbox{Target: t.(target.Target), remote: r.Remote(), secret: &l.secret}
 	}
 	return list, nil
 }
@@ -103,7 +113,7 @@ func entry(t config.Target, settled bool) config.Map {
 	if !ok {
 		return target.Entry(t)
 	}
-	v := m.Value().(config.Map)
+	v := m.trusted.and(m.Value().(config.Map))
 	if place := m.secret.where(settled); place != nil {
 		v = v.And("password", place)
 	}

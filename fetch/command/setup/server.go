@@ -21,6 +21,7 @@ import (
 
 // server is what is known of the server and of its provider.
 type server struct {
+	imap  bool // of a target; otherwise POP3
 	host  string
 	port  int
 	tls   string
@@ -95,8 +96,17 @@ func (s *finder) askOther(ctx context.Context) error {
 	}
 }
 
-// setServer takes the server from the person: host or host:port.
+// setServer takes the server from the person.
 func (s *finder) setServer(server, mode string) error {
+	err := s.set(server, mode)
+	if err == nil {
+		s.setUser(s.address)
+	}
+	return err
+}
+
+// set takes host or host:port. Without a mode the port decides.
+func (s *server) set(server, mode string) error {
 	host, port := server, ""
 	if h, p, err := net.SplitHostPort(server); err == nil {
 		host, port = h, p
@@ -111,14 +121,13 @@ func (s *finder) setServer(server, mode string) error {
 	}
 	if s.tls == "" {
 		s.tls = "implicit"
-		if n == 110 {
+		if n == s.usualPort("stls") {
 			s.tls = "stls"
 		}
 	}
 	if s.port = n; n == 0 {
-		s.port = usualPort(s.tls)
+		s.port = s.usualPort(s.tls)
 	}
-	s.setUser(s.address)
 	return nil
 }
 
@@ -128,16 +137,20 @@ func (s *finder) setUser(user string) {
 	}
 }
 
-func usualPort(mode string) int {
-	if mode == "implicit" {
-		return 995
+func (s *server) usualPort(mode string) int {
+	implicit, other := 995, 110
+	if s.imap {
+		implicit, other = 993, 143
 	}
-	return 110
+	if mode == "implicit" {
+		return implicit
+	}
+	return other
 }
 
 // server is host, or host:port if the port is not the usual one.
 func (s *server) name() string {
-	if s.port == usualPort(s.tls) {
+	if s.port == s.usualPort(s.tls) {
 		return s.host
 	}
 	return net.JoinHostPort(s.host, strconv.Itoa(s.port))
@@ -145,7 +158,15 @@ func (s *server) name() string {
 
 // way is how the connection is secured, for people.
 func (s *server) way() string {
-	return map[string]string{"implicit": "TLS from the start", "stls": "TLS by STLS", "none": "no TLS"}[s.tls]
+	switch {
+	case s.tls == "implicit":
+		return "TLS from the start"
+	case s.tls == "none":
+		return "no TLS"
+	case s.imap:
+		return "TLS by STARTTLS"
+	}
+	return "TLS by STLS"
 }
 
 // find looks the provider up, nearest first: what is known here needs no

@@ -55,7 +55,7 @@ type Runner interface {
 // Run asks, tests and writes. It reports whether a configuration was written.
 func Run(ctx context.Context, o *Options, out *term.Output, r Runner) (written bool, err error) {
 	p := &person{out: out, o: o, Dialogue: term.NewDialogue(out.Streams, o.AskNothing || out.JSON)}
-	d := &draft{caFile: o.CAFile}
+	d := &draft{trusted: trusted{caFile: o.CAFile}}
 	t := &trial{person: p, draft: d, runner: r}
 	defer func() { t.end(ctx, written) }()
 	address, err := p.fill(ctx, d)

@@ -24,8 +24,7 @@ type draft struct {
 	*login
 	account string
 	to      []config.Target
-	caFile  string // absolute
-	pin     string
+	trusted
 }
 
 // block is the account as it will stand in the configuration. If it is not settled,
@@ -36,13 +35,7 @@ func (s *draft) block(settled bool) string {
 	if s.tls != "implicit" {
 		m = m.And("tls", config.Word(s.tls))
 	}
-	if s.caFile != "" {
-		m = m.And("ca_file", config.PathText(s.caFile))
-	}
-	if s.pin != "" {
-		m = m.And("pin", s.pin)
-	}
-	m = m.And("user", s.user)
+	m = s.trusted.and(m).And("user", s.user)
 	switch {
 	case s.oauth != nil:
 		m = m.And("oauth", s.oauth)
