@@ -3,12 +3,14 @@
 package command
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/mailhaul/mailhaul/fetch/command/term"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test/realtest"
 )
 
@@ -68,4 +70,46 @@ func TestInitAsksForMailbox(t *testing.T) {
 	wantAll(t, tty.await("config.yaml? (y/n) [y]:"), "- imap: {server: imap.example.net, tls: starttls, user: alice@example.net, mailbox: Archive/Old}")
 	tty.enter("n")
 	tty.awaitChoice("What now?")
+}
+
+// TestInitCorrectsTLSOfMailbox: how the target is connected to, and whom its certificate
+// has to be from, can be corrected and is written.
+func TestInitCorrectsTLSOfMailbox(t *testing.T) {
+	to := realtest.DovecotIMAP(t, "")
+	drop := dropOf(letters(2))
+	s := pop3test.NewServer(drop, pop3test.Options{})
+	defer s.Close()
+	tty := newTerminal(t, 140, 80)
+	ca, err := s.CA.WriteRoot(tty.home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(s.Addr())
+	tty.enter("mailhaul init --offline --address alice@example.org --user alice --server localhost:" + port + " --ca-file " + ca +
+		" --account work --password-command 'echo secret' --to-password-command 'echo " + realtest.Password + "'")
+	for _, step := range []struct{ shows, answer string }{
+		{"Name of the account [work]:", ""}, {"Number [1]:", "2"}, {"IMAP server (host or host:port):", to.Addr},
+		{"User name there:", "alice"}, {"Mailbox [INBOX]:", ""},
+	} {
+		tty.await(step.shows)
+		tty.enter(step.answer)
+	}
+	name := "imap:alice@" + to.Addr + "/INBOX"
+	wantAll(t, tty.awaitChoice("What now?"), "  1) change TLS of "+name+": TLS from the start, authorities of this system trusted\n")
+	for _, step := range []struct{ answer, shows string }{
+		{"1", "2) TLS by STARTTLS, usually on port 143\n  3) no TLS, usually on port 143\nNumber [1]:"},
+		{"2", "by the fingerprint of its key alone (pin)\nNumber [1]:"}, {"2", "File:"}, {to.CA, "config.yaml? (y/n) [y]:"},
+	} {
+		tty.enter(step.answer)
+		tty.await(step.shows)
+	}
+	wantAll(t, tty.screen(), "everything works", "tls: starttls", "ca_file: "+to.CA)
+	tty.enter("")
+	tty.await("--all\n$ ")
+	tty.clear()
+	tty.enter("mailhaul fetch")
+	wantAll(t, tty.await("\n$ "), "2 messages fetched")
+	if n := len(to.Kept("INBOX")); n != 2 {
+		t.Errorf("%d messages in the mailbox", n)
+	}
 }

@@ -38,7 +38,8 @@ func (s *person) askMailbox(ctx context.Context) (form string, err error) {
 	}
 	name, err := s.Line(ctx, "Mailbox", "INBOX", "--to")
 	scheme := map[string]string{"implicit": "imaps", "stls": "imap"}[there.tls]
-	return scheme + "://" + strings.ReplaceAll(url.QueryEscape(user), "+", "%20") + "@" + there.name() + "/" + (&url.URL{Path: name}).EscapedPath(), err
+	user = strings.ReplaceAll(url.QueryEscape(user), "+", "%20")
+	return scheme + "://" + user + "@" + there.name() + "/" + (&url.URL{Path: name}).EscapedPath(), err
 }
 
 // withSecrets settles where the passwords of targets are kept. Who answers no

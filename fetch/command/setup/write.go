@@ -47,7 +47,8 @@ func (s *draft) block(settled bool) string {
 	if key, value, ok := strings.Cut(s.known.Config, ": "); ok {
 		m = m.And(key, config.Word(value))
 	}
-	m = append(m, config.Entry{Key: "keep", Value: config.Word("all"), Comment: "delete nothing from the server; with none: delete what was delivered"})
+	m = append(m, config.Entry{Key: "keep", Value: config.Word("all"),
+		Comment: "delete nothing from the server; with none: delete what was delivered"})
 	var targets []config.Map
 	for _, t := range s.to {
 		targets = append(targets, entry(t, settled))
