@@ -32,10 +32,19 @@ func (d *Deliverer) Probe(ctx context.Context) error {
 	return nil
 }
 
-// room takes the blocks of a message behind the end of the file, where the next one
-// goes. It does not truncate, which would give them back: a program that ignores our
-// locks may append in between. The times stay: by them readers and shells tell new mail.
+// room finds out whether there is room for a message beside the file, or in it if
+// nothing can be created there.
 func (t *target) room() error {
+	if err := deliver.Room(filepath.Dir(t.path)); !notWritable(err) {
+		return err
+	}
+	return t.roomBehind()
+}
+
+// roomBehind takes the blocks of a message behind the end of the file, where the next
+// one goes. It does not truncate, which would give them back: a program that ignores our
+// locks may append in between. The times stay: by them readers and shells tell new mail.
+func (t *target) roomBehind() error {
 	info, err := t.f.Stat()
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package mbox
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +39,13 @@ func TestProbeAppend(t *testing.T) {
 	}()
 	for range 100 {
 		if err := d.Probe(t.Context()); err != nil {
+			t.Error(err)
+		}
+		l, err := d.lock(t.Context(), path)
+		if err == nil { // as where nothing can be created beside it
+			err = errors.Join(l.roomBehind(), l.close())
+		}
+		if err != nil {
 			t.Error(err)
 		}
 	}
