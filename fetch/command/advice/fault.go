@@ -29,7 +29,7 @@ func FaultOf(err error) Fault {
 	switch {
 	case errors.As(err, new(*deliver.Error)):
 		return FaultTarget
-	case errors.As(err, new(*pop3.TLSError)):
+	case OfTLS(err):
 		return FaultTLS
 	case errors.As(err, new(*pop3.DialError)):
 		return FaultServer
@@ -38,6 +38,9 @@ func FaultOf(err error) Fault {
 	}
 	return FaultUnknown
 }
+
+// OfTLS reports whether err is about TLS, to the server or to a target.
+func OfTLS(err error) bool { return errors.As(err, new(*pop3.TLSError)) }
 
 // PinOf is the fingerprint of the key of a server that is not trusted; empty if
 // err is about something else.

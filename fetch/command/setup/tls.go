@@ -3,16 +3,13 @@ package setup
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/config"
-	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
-// tlsModes are in the order of pop3.Security.
+// tlsModes are in the order of the values of a server's Security.
 var tlsModes = []string{"implicit", "stls", "none"}
 
 // trusted is whom a server's certificate has to be from: this system's authorities if
@@ -51,12 +48,15 @@ func (p *person) tlsOf(m *mailbox, failed error) correction {
 	r := &m.remote.Server
 	s := &server{imap: true, host: r.Host, port: r.Port, tls: tlsModes[r.Security]}
 	fault := advice.FaultUnknown
-	if errors.As(failed, new(*pop3.TLSError)) {
+	if advice.OfTLS(failed) {
 		fault = advice.FaultTarget
 	}
 	return correction{"change TLS of " + m.ID() + ": " + s.way() + m.trust(s.tls), fault, func(ctx context.Context) error {
 		err := p.changeTLS(ctx, s, &m.trusted, failed)
-		r.Port, r.Security = s.port, pop3.Security(slices.Index(tlsModes, s.tls))
+		r.Port, r.Security = s.port, 0
+		for tlsModes[r.Security] != s.tls {
+			r.Security++
+		}
 		return err
 	}}
 }
