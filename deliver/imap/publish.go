@@ -99,7 +99,11 @@ func conclude(msgs []*message, err error) error {
 // again reports whether another try may end better: alone, in a mailbox that is
 // created, without keywords.
 func (m *message) again() bool {
-	return m.grouped || m.refused.r.code == "TRYCREATE" || m.refused.r.code == "LIMIT"
+	switch m.refused.r.code {
+	case "TRYCREATE", "LIMIT", "CANNOT":
+		return true
+	}
+	return m.grouped
 }
 
 // fast sends all messages as fast as the server allows. Its error says why a session
@@ -238,7 +242,7 @@ func (t *Target) one(ctx context.Context, b *batch, m *message) error {
 	if m.refused.r.code == "TRYCREATE" {
 		err = c.create()
 	} else {
-		c.box.permanent = nil // Cyrus says LIMIT of too many keywords
+		c.box.permanent = nil // Cyrus says LIMIT of too many keywords, Dovecot CANNOT of long ones
 	}
 	if err == nil {
 		m.refused = nil

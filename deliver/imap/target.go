@@ -173,7 +173,7 @@ func (t *Target) rewritten(in *intent, at found) {
 // search looks for one message. What one look has shown holds for the next message
 // of a recovery.
 func (t *Target) search(ctx context.Context, c *conn, in *intent) (found, bool, error) {
-	if s := t.past; s != nil && s.validity == in.Validity && s.from <= in.Next {
+	if s := t.past; s != nil && (s.from == 1 || s.validity == in.Validity && s.from <= in.Next) {
 		stop := c.watch(ctx)
 		err := c.readCandidates(s, []*intent{in})
 		stop()

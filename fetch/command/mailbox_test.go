@@ -38,7 +38,7 @@ func TestMailboxRefused(t *testing.T) {
 		"other pin":         {good + ", server: " + to.TLSAddr + ", pin: sha256/" + strings.Repeat("A", 43) + "=", 77, []string{"pin of the target"}},
 		"no TLS there":      {good + ", server: " + to.Addr, 75, []string{"STARTTLS on port 143"}},
 		"nobody there":      {good + ", server: " + closedAddr(t), 75, []string{"nothing listens on that port"}},
-		"silent":            {good + ", server: " + silent.Addr().String() + ", tls: none, timeout: 1s", 75, []string{"did not answer in time"}},
+		"silent":            {good + ", server: " + silent.Addr().String() + ", tls: none, timeout: 1s", 75, []string{"says nothing"}},
 		"mailbox name":      {secure + ", mailbox: " + strings.Repeat("x", 300), 73, []string{"`mailbox` of the target"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -124,7 +124,7 @@ func damagedError(e *call, account string, rep *proof.VerifyReport, mail string)
 	}
 	if n := rep.Counts[proof.TargetGone]; n > 0 && rep.Away == nil {
 		term.Failure(e.out.Err, account, fmt.Errorf("%s not checked, as the target is gone", term.Plural(n, "copy")),
-			[]string{"mount its volume and verify again"}, mail)
+			[]string{"mount its volume, or make its mailbox again, and verify again"}, mail)
 	}
 	n := rep.Counts[proof.Missing] + rep.Counts[proof.Altered] + rep.Counts[proof.Unreadable]
 	if n == 0 {
