@@ -92,7 +92,7 @@ func TestFirstHour(t *testing.T) {
 		{"Use this server? (y/n) [y]:", ""},
 		{"Name of the account [example]:", ""},
 		{"Number [1]:", ""}, // where the mail goes
-		{"Client id of your registration:", native},
+		{"(docs/oauth.md explains how to get one):", native},
 		{"(- for none) [-]:", ""},
 		{"Number [1]:", "1"}, // a browser elsewhere
 	} {
@@ -102,7 +102,7 @@ func TestFirstHour(t *testing.T) {
 	someone := &person{t: t, p: p}
 	someone.browse(regexp.MustCompile(`https://localhost:\d+/auth\S+`).FindString(term.await("here:\n>")))
 	term.enter(someone.ended)
-	if screen := term.await("config.yaml? (y/n) [y]:"); !strings.Contains(screen, "example: everything works") ||
+	if screen := term.await("config.yaml? (y/n) [y]:"); !strings.Contains(screen, "everything works") ||
 		!strings.Contains(screen, "fetch 7 ") {
 		t.Errorf("before it is written:\n%s", screen)
 	}
