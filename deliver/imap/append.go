@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/content"
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
@@ -141,7 +142,7 @@ func (a *appending) write(m *message) error {
 	if err := fault.Error("imap.literal"); err != nil {
 		return a.c.lost(err)
 	}
-	r := io.NewSectionReader(a.b.file, m.off, m.Size)
+	r := a.b.staged.Open(content.Part{Off: m.off, Size: m.Size})
 	buf := a.c.scratch()
 	for {
 		n, err := r.Read(buf)

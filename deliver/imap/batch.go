@@ -5,24 +5,19 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
-	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/content"
 )
 
-// batch is staged in one file that has no name, where the system allows that: a
-// killed process leaves nothing. Nothing of it needs to be durable: until the server
+// batch is staged in one file. Nothing of it needs to be durable: until the server
 // has a message, it is on the server it came from.
 type batch struct {
-	t    *Target
-	file *os.File
-	path string // set while the file has a name (Windows)
-	size int64  // octets of complete messages
-	msgs []*message
-	work *stager
+	t      *Target
+	staged content.Staged
+	msgs   []*message
 }
 
 // message is a staged message, and what became of it.
@@ -43,27 +38,21 @@ type message struct {
 
 // Add stages one message, with CRLF line ends.
 func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) error {
-	if err := b.openFile(); err != nil {
-		return b.t.o.failure(deliver.IOError, CauseOther, "", &deliver.TempError{Err: err}, 0)
+	b.staged.Dir, b.staged.Point = b.t.o.SpoolDir, "imap.stage"
+	part, err := b.staged.Add(ctx, body, b.t.check)
+	if temp, ok := errors.AsType[*deliver.TempError](err); ok {
+		return b.t.o.failure(deliver.IOError, CauseOther, "", temp, 0)
 	}
-	if b.work == nil {
-		b.work = &stager{b: b, sum: newSummer(), chunk: make([]byte, bufferSize)}
-	}
-	w := b.work
-	w.off, w.buf = b.size, w.buf[:0]
-	w.sum.reset()
-	if err := w.copy(ctx, body); err != nil {
+	if err != nil {
 		return err
 	}
-	if w.off == b.size { // RFC 3502 section 6.3.11: an empty literal cancels the command
+	if part.Size == 0 { // RFC 3502 section 6.3.11: an empty literal cancels the command
 		return b.t.o.failure(deliver.Never, Rejected, "", errors.New("the message is empty, which IMAP cannot carry"), 0)
 	}
-	m := &message{off: b.size, date: e.Date}
-	s := w.sum.sums()
-	m.intent = intent{Mailbox: b.t.o.Mailbox, ID: normalID(e.MessageID), Size: w.off - b.size, Date: e.Date.Unix(),
-		Exact: s.exact[:], Loose: s.loose[:]}
+	m := &message{off: part.Off, date: e.Date}
+	m.intent = intent{Mailbox: b.t.o.Mailbox, ID: normalID(e.MessageID), Size: part.Size, Date: e.Date.Unix(),
+		Exact: part.Exact[:], Loose: part.Loose[:]}
 	b.msgs = append(b.msgs, m)
-	b.size = w.off
 	return nil
 }
 
@@ -72,78 +61,16 @@ func normalID(id string) string {
 	return strings.Join(strings.Fields(strings.ToValidUTF8(id, "?")), " ")
 }
 
-func (b *batch) openFile() (err error) {
-	if b.file != nil {
-		return nil
-	}
-	if b.file, err = os.CreateTemp(b.t.o.SpoolDir, "mailhaul-imap-*"); err != nil {
-		b.file = nil
-		return err
-	}
-	if os.Remove(b.file.Name()) != nil { // Windows removes no open file
-		b.path = b.file.Name()
+// check refuses what no literal holds (RFC 9051 section 4.3), or the server does not take.
+func (t *Target) check(chunk []byte, size int64) error {
+	limit := t.limit()
+	switch {
+	case bytes.IndexByte(chunk, 0) >= 0:
+		return t.o.failure(deliver.Never, Binary, "", errors.New("the message holds a NUL byte, which IMAP cannot carry"), 0)
+	case size > limit:
+		return t.o.failure(deliver.Never, TooBig, "", &SizeError{limit}, 0)
 	}
 	return nil
-}
-
-// stager writes one message after the other into the file.
-type stager struct {
-	b          *batch
-	off        int64 // where buf goes
-	buf, chunk []byte
-	sum        *summer
-}
-
-func (w *stager) copy(ctx context.Context, body io.Reader) error {
-	limit := w.b.t.limit()
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := body.Read(w.chunk)
-		w.add(w.chunk[:n])
-		switch size := w.off + int64(len(w.buf)) - w.b.size; {
-		case bytes.IndexByte(w.chunk[:n], 0) >= 0: // RFC 9051 section 4.3: no literal holds it
-			return w.b.t.o.failure(deliver.Never, Binary, "", errors.New("the message holds a NUL byte, which IMAP cannot carry"), 0)
-		case size > limit:
-			return w.b.t.o.failure(deliver.Never, TooBig, "", &SizeError{limit}, 0)
-		}
-		if len(w.buf) >= bufferSize || errors.Is(err, io.EOF) {
-			if werr := w.flush(); werr != nil {
-				return w.b.t.o.failure(deliver.IOError, CauseOther, "", &deliver.TempError{Err: werr}, 0)
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// add appends p with CRLF line ends.
-func (w *stager) add(p []byte) {
-	w.sum.delivered(p)
-	for len(p) > 0 {
-		i := bytes.IndexByte(p, '\n')
-		if i < 0 {
-			w.buf = append(w.buf, p...)
-			return
-		}
-		w.buf = append(append(w.buf, p[:i]...), '\r', '\n')
-		p = p[i+1:]
-	}
-}
-
-func (w *stager) flush() error {
-	if err := fault.Error("imap.stage"); err != nil {
-		return err
-	}
-	n, err := w.b.file.WriteAt(w.buf, w.off)
-	w.off += int64(n)
-	w.buf = w.buf[:0]
-	return err
 }
 
 // Prepare asks the server for the mailbox's state, unless it is known, and returns
@@ -201,14 +128,4 @@ func (b *batch) Publish(ctx context.Context) []deliver.Result {
 }
 
 // Abort drops what was added. Idempotent.
-func (b *batch) Abort() error {
-	if b.file == nil {
-		return nil
-	}
-	err := b.file.Close()
-	if b.path != "" {
-		err = errors.Join(err, os.Remove(b.path))
-	}
-	b.file = nil
-	return err
-}
+func (b *batch) Abort() error { return b.staged.Close() }

@@ -122,11 +122,11 @@ func (d *dedupe) byContent(ctx context.Context, in *intent) (string, error) {
 		return "", d.o.failed(err)
 	}
 	for _, e := range d.held.candidates(same) {
-		if d.held.sums[e.uid].exact == in.sums().exact {
+		if d.held.sums[e.uid].Exact == in.sums().Exact {
 			return d.receipt(e.uid, in), nil
 		}
 	}
-	return d.sums[in.sums().exact], nil
+	return d.sums[in.sums().Exact], nil
 }
 
 func (d *dedupe) receipt(uid uint32, in *intent) string {
@@ -141,14 +141,14 @@ func (d *dedupe) keep(m *message) {
 	if m.ID != "" {
 		d.ours[idDigest(m.ID)] = where
 	}
-	d.sums[m.sums().exact] = where
+	d.sums[m.sums().Exact] = where
 }
 
 func (d *dedupe) forget(m *message) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.ours, idDigest(m.ID))
-	delete(d.sums, m.sums().exact)
+	delete(d.sums, m.sums().Exact)
 }
 
 // dedupeBatch is a batch of which some messages are only noted.
@@ -183,7 +183,8 @@ func (b *dedupeBatch) Add(ctx context.Context, e deliver.Envelope, body io.Reade
 		where, err = b.d.byContent(ctx, &m.intent)
 	}
 	if err != nil || where != "" {
-		b.msgs, b.size = b.msgs[:len(b.msgs)-1], m.off
+		b.msgs = b.msgs[:len(b.msgs)-1]
+		b.staged.Drop(m.off)
 	} else {
 		b.d.keep(m)
 	}

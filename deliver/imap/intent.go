@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/content"
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
@@ -39,10 +40,10 @@ type intent struct {
 	At time.Time `json:"at"`
 }
 
-func (in *intent) sums() sums {
-	var s sums
-	copy(s.exact[:], in.Exact)
-	copy(s.loose[:], in.Loose)
+func (in *intent) sums() content.Sums {
+	var s content.Sums
+	copy(s.Exact[:], in.Exact)
+	copy(s.Loose[:], in.Loose)
 	return s
 }
 
@@ -77,7 +78,7 @@ type receipt struct {
 
 func (r receipt) of(in *intent) receipt {
 	r.size, r.id = in.Size, in.ID
-	r.loose = in.sums().looseText()
+	r.loose = in.sums().LooseText()
 	return r
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deliver/content"
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
@@ -42,7 +43,7 @@ func idDigest(id string) (d [8]byte) {
 type snapshot struct {
 	validity, from uint32
 	entries        []entry // by UID
-	sums           map[uint32]sums
+	sums           map[uint32]content.Sums
 	settled        bool // no session that broke off can still store
 	faithful       bool // a message is in it just as it was sent
 }
@@ -56,7 +57,7 @@ func (c *conn) snapshot(validity, from uint32) (*snapshot, error) {
 	if c.box.validity != validity {
 		from = 1
 	}
-	s := &snapshot{validity: c.box.validity, from: from, sums: make(map[uint32]sums)}
+	s := &snapshot{validity: c.box.validity, from: from, sums: make(map[uint32]content.Sums)}
 	if c.box.exists == 0 { // some refuse to list nothing
 		return s, nil
 	}
@@ -147,19 +148,19 @@ func (c *conn) readCandidates(s *snapshot, want []*intent) error {
 
 // readSet reads messages, each at most so large, and sums them up.
 func (c *conn) readSet(s *snapshot, uids []uint32, most int64) error {
-	sum := newSummer()
+	sum := content.New()
 	got := false
 	tag := c.sendAs("FETCH", "UID FETCH "+setOf(uids)+" (UID BODY.PEEK[])", "")
 	_, err := c.finish("FETCH", tag, func(r *reply) {
 		if e, ok := entryOf(r); ok && got {
-			s.sums[e.uid] = sum.sums()
+			s.sums[e.uid] = sum.Sums()
 		}
 		got = false
 	}, func(n int64, r io.Reader) error {
 		if n > most {
 			return fmt.Errorf("%w: a message of %d octets where one of %d was expected", errProtocol, n, most)
 		}
-		sum.reset()
+		sum.Reset()
 		got = true
 		_, err := io.CopyBuffer(sum, r, c.scratch())
 		return err
@@ -192,10 +193,10 @@ func (s *snapshot) find(in *intent) (found, bool) {
 		have, ok := s.sums[e.uid]
 		switch {
 		case !ok:
-		case have.loose == want.loose:
-			s.faithful = s.faithful || have.exact == want.exact
+		case have.Loose == want.Loose:
+			s.faithful = s.faithful || have.Exact == want.Exact
 			if n == in.Nth {
-				return found{receipt: receipt{validity: s.validity, uid: e.uid}, rewritten: have.exact != want.exact}, true
+				return found{receipt: receipt{validity: s.validity, uid: e.uid}, rewritten: have.Exact != want.Exact}, true
 			}
 			n++
 		case e.id == idDigest(in.ID) && e.date == in.Date:

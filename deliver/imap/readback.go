@@ -1,7 +1,6 @@
 package imap
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -10,6 +9,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"github.com/mailhaul/mailhaul/deliver/content"
 )
 
 // Reader reads back what was delivered to a mailbox. For one goroutine.
@@ -106,7 +107,7 @@ func (r *Reader) copy(w io.Writer, at receipt, sum [sha256.Size]byte) (string, e
 // fetch writes one message of the open mailbox to w.
 func (r *Reader) fetch(w io.Writer, uid uint32, at receipt, sum [sha256.Size]byte) (where string, err error) {
 	where = fmt.Sprintf("%s uid %d", nameOf(r.opened), uid)
-	out := &copier{w: w, sum: newSummer()}
+	out := &content.Unix{W: w, Summer: content.New()}
 	got := false
 	tag := r.c.sendAs("FETCH", fmt.Sprintf("UID FETCH %d (UID BODY.PEEK[])", uid), "")
 	_, err = r.c.finish("FETCH", tag, nil, func(n int64, body io.Reader) error {
@@ -123,15 +124,15 @@ func (r *Reader) fetch(w io.Writer, uid uint32, at receipt, sum [sha256.Size]byt
 	case !got:
 		return where, fmt.Errorf("%s: %w", where, fs.ErrNotExist)
 	}
-	return where + at.changes(out.sum.sums(), sum), out.end()
+	return where + at.changes(out.Sums(), sum), out.End()
 }
 
 // changes says what the server is known to have changed of a message.
-func (at receipt) changes(have sums, sum [sha256.Size]byte) string {
+func (at receipt) changes(have content.Sums, sum [sha256.Size]byte) string {
 	switch {
-	case have.exact == sum:
+	case have.Exact == sum:
 		return ""
-	case have.looseText() == at.loose:
+	case have.LooseText() == at.loose:
 		return " (8-bit bytes in header fields, or line ends, were changed by the server)"
 	}
 	return " (the text was changed)"
@@ -151,10 +152,10 @@ func (r *Reader) find(at receipt, sum [sha256.Size]byte) (wire string, uid uint3
 		}
 		for _, e := range found {
 			have := s.sums[e.uid]
-			if have.exact == sum {
+			if have.Exact == sum {
 				return r.boxes[i], e.uid, nil
 			}
-			if i == 0 && (have.looseText() == at.loose || at.uid == 0 && e.uid >= at.next && e.id == idDigest(at.id)) {
+			if i == 0 && (have.LooseText() == at.loose || at.uid == 0 && e.uid >= at.next && e.id == idDigest(at.id)) {
 				changed = e.uid
 			}
 		}
@@ -219,40 +220,4 @@ const maxBoxes = 10_000
 // nameOf is a mailbox's name for people.
 func nameOf(wire string) string {
 	return clean(decodeName(strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(strings.Trim(wire, `"`))))
-}
-
-// copier writes a message with LF line ends to w. The message is read to its end also
-// if w fails, so that the session stays in step.
-type copier struct {
-	w   io.Writer
-	sum *summer
-	cr  bool
-	err error
-}
-
-func (out *copier) Write(p []byte) (int, error) {
-	_, _ = out.sum.Write(p)
-	n := len(p)
-	if out.cr && n > 0 && p[0] != '\n' {
-		out.put([]byte{'\r'})
-	}
-	if out.cr = n > 0 && p[n-1] == '\r'; out.cr {
-		p = p[:n-1]
-	}
-	out.put(bytes.ReplaceAll(p, []byte("\r\n"), []byte("\n")))
-	return n, nil
-}
-
-func (out *copier) put(p []byte) {
-	if out.err == nil && len(p) > 0 {
-		_, out.err = out.w.Write(p)
-	}
-}
-
-// end writes what was held back, and returns the error of w.
-func (out *copier) end() error {
-	if out.cr {
-		out.put([]byte{'\r'})
-	}
-	return out.err
 }

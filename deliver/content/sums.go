@@ -1,4 +1,6 @@
-package imap
+// Package content recognises messages that a server keeps by what is in them,
+// also when the server has changed what servers are known to change.
+package content
 
 import (
 	"bytes"
@@ -7,20 +9,20 @@ import (
 	"hash"
 )
 
-// sums identify the content of a message.
-type sums struct {
-	// exact is the SHA-256 of all bytes with LF line ends: what was delivered.
-	exact [sha256.Size]byte
-	// loose leaves out what servers are known to change: CR, line ends at the
+// Sums identify the content of a message.
+type Sums struct {
+	// Exact is the SHA-256 of all bytes with LF line ends: what was delivered.
+	Exact [sha256.Size]byte
+	// Loose leaves out what servers are known to change: CR, line ends at the
 	// end, and 8-bit bytes in header fields, which Cyrus turns into X.
-	loose [sha256.Size]byte
+	Loose [sha256.Size]byte
 }
 
-// looseText is the start of the loose sum.
-func (s sums) looseText() string { return hex.EncodeToString(s.loose[:8]) }
+// LooseText is the start of the loose sum, for a receipt.
+func (s Sums) LooseText() string { return hex.EncodeToString(s.Loose[:8]) }
 
-// summer computes them of what is written to it, with LF or CRLF line ends.
-type summer struct {
+// Summer computes the sums of what is written to it, with LF or CRLF line ends.
+type Summer struct {
 	exact, loose hash.Hash
 	cr           bool // held back: it may belong to a line end
 	body         bool // the header is over
@@ -29,28 +31,30 @@ type summer struct {
 	buf          []byte
 }
 
-func newSummer() *summer { return &summer{exact: sha256.New(), loose: sha256.New(), blank: true} }
+// New returns a Summer.
+func New() *Summer { return &Summer{exact: sha256.New(), loose: sha256.New(), blank: true} }
 
-func (s *summer) sums() sums {
+// Sums are those of what was written. Nothing may be written after it but Reset.
+func (s *Summer) Sums() Sums {
 	if s.cr {
 		s.exact.Write([]byte{'\r'})
 		s.cr = false
 	}
-	var out sums
-	s.exact.Sum(out.exact[:0])
-	s.loose.Sum(out.loose[:0])
+	var out Sums
+	s.exact.Sum(out.Exact[:0])
+	s.loose.Sum(out.Loose[:0])
 	return out
 }
 
-// reset makes it ready for the next message.
-func (s *summer) reset() {
+// Reset makes it ready for the next message.
+func (s *Summer) Reset() {
 	s.exact.Reset()
 	s.loose.Reset()
 	s.cr, s.body, s.blank, s.ends = false, false, true, 0
 }
 
 // Write implements io.Writer for what comes from a server: CRLF is a line end.
-func (s *summer) Write(p []byte) (int, error) {
+func (s *Summer) Write(p []byte) (int, error) {
 	n := len(p)
 	if s.cr && n > 0 {
 		s.cr = false
@@ -75,8 +79,8 @@ func (s *summer) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// delivered adds bytes of a message that we deliver: LF is a line end, CR a byte.
-func (s *summer) delivered(p []byte) {
+// Delivered adds bytes of a message that we deliver: LF is a line end, CR a byte.
+func (s *Summer) Delivered(p []byte) {
 	s.exact.Write(p)
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\r')
@@ -90,13 +94,13 @@ func (s *summer) delivered(p []byte) {
 }
 
 // lines adds bytes without CR to both.
-func (s *summer) lines(p []byte) {
+func (s *Summer) lines(p []byte) {
 	s.exact.Write(p)
 	s.addLoose(p)
 }
 
 // addLoose adds bytes without CR.
-func (s *summer) addLoose(p []byte) {
+func (s *Summer) addLoose(p []byte) {
 	if !s.body {
 		n := s.headerEnd(p)
 		s.buf = append(s.buf[:0], p[:n]...)
@@ -112,7 +116,7 @@ func (s *summer) addLoose(p []byte) {
 }
 
 // headerEnd is how much of p belongs to the header.
-func (s *summer) headerEnd(p []byte) int {
+func (s *Summer) headerEnd(p []byte) int {
 	for i, c := range p {
 		if c == '\n' && s.blank {
 			s.body = true
@@ -124,7 +128,7 @@ func (s *summer) headerEnd(p []byte) int {
 }
 
 // write adds to loose, but holds line ends back.
-func (s *summer) write(p []byte) {
+func (s *Summer) write(p []byte) {
 	text := bytes.TrimRight(p, "\n")
 	if len(text) > 0 {
 		for ; s.ends > 0; s.ends-- {
