@@ -132,16 +132,7 @@ func (m *imapTarget) options(s Site) (imap.Options, error) {
 	}
 	o.Host, o.Port, o.Timeout, o.Secure = server.Host, server.Port, server.Idle, server.Insecure
 	o.Logger, o.Trace = s.Log, server.Trace
-	o.Connect = func(ctx context.Context) (net.Conn, *tls.ConnectionState, error) {
-		conn, state, err := connect(ctx, server)
-		var unanswered *pop3.TLSError
-		if errors.As(err, &unanswered) && unanswered.Unanswered { // as a session with a POP3 server does
-			small := *server
-			small.SmallHello = true
-			return connect(ctx, &small)
-		}
-		return conn, state, err
-	}
+	o.Connect = func(ctx context.Context) (net.Conn, *tls.ConnectionState, error) { return connect(ctx, server) }
 	if server.Security == pop3.STLS {
 		o.StartTLS = func(ctx context.Context, conn net.Conn) (net.Conn, *tls.ConnectionState, error) {
 			return handshake(ctx, conn, server)
@@ -177,26 +168,6 @@ func (m *imapTarget) Walk(ctx context.Context, s Site, secured func(*tls.Connect
 		}
 	}
 	return imap.Probe(ctx, o, step)
-}
-
-// connect opens a connection, with TLS if that begins with it.
-func connect(ctx context.Context, server *pop3.Server) (net.Conn, *tls.ConnectionState, error) {
-	conn, err := pop3.Connect(ctx, server)
-	if err != nil || server.Security != pop3.ImplicitTLS {
-		return conn, nil, err
-	}
-	return handshake(ctx, conn, server)
-}
-
-// handshake puts TLS on a connection, or closes it.
-func handshake(ctx context.Context, conn net.Conn, server *pop3.Server) (net.Conn, *tls.ConnectionState, error) {
-	secure, err := pop3.Handshake(ctx, conn, server)
-	if err != nil {
-		_ = conn.Close()
-		return nil, nil, err
-	}
-	state := secure.ConnectionState()
-	return secure, &state, nil
 }
 
 func imapLogin(l pop3.Login, server *pop3.Server) imap.Login {

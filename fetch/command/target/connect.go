@@ -1,0 +1,79 @@
+package target
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strconv"
+
+	"github.com/mailhaul/mailhaul/deliver/web"
+	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
+)
+
+// connect opens a connection, with TLS if that begins with it; once more with a small
+// greeting if that was not answered, as a session with a POP3 server does.
+func connect(ctx context.Context, server *pop3.Server) (net.Conn, *tls.ConnectionState, error) {
+	conn, state, err := connectOnce(ctx, server)
+	if e, ok := errors.AsType[*pop3.TLSError](err); ok && e.Unanswered {
+		small := *server
+		small.SmallHello = true
+		return connectOnce(ctx, &small)
+	}
+	return conn, state, err
+}
+
+func connectOnce(ctx context.Context, server *pop3.Server) (net.Conn, *tls.ConnectionState, error) {
+	conn, err := pop3.Connect(ctx, server)
+	if err != nil || server.Security != pop3.ImplicitTLS {
+		return conn, nil, err
+	}
+	return handshake(ctx, conn, server)
+}
+
+// handshake puts TLS on a connection, or closes it.
+func handshake(ctx context.Context, conn net.Conn, server *pop3.Server) (net.Conn, *tls.ConnectionState, error) {
+	secure, err := pop3.Handshake(ctx, conn, server)
+	if err != nil {
+		_ = conn.Close()
+		return nil, nil, err
+	}
+	state := secure.ConnectionState()
+	return secure, &state, nil
+}
+
+// webOptions are for a target that is reached by HTTP, the same way as all others:
+// proxies, pins, client certificates and deadlines are those of the remote. Secured
+// gets what TLS has agreed on; it may be nil.
+func webOptions(s Site, r *config.Remote, secured func(*tls.ConnectionState)) (web.Options, error) {
+	server, err := s.Server(r)
+	if err != nil {
+		return web.Options{}, err
+	}
+	dial := func(ctx context.Context, security pop3.Security, address string) (net.Conn, error) {
+		own := *server
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		own.Security, own.Host = security, host
+		if own.Port, err = strconv.Atoi(port); err != nil {
+			return nil, err
+		}
+		conn, state, err := connect(ctx, &own)
+		if state != nil && secured != nil {
+			secured(state)
+		}
+		return conn, err
+	}
+	return web.Options{
+		Name: server.Host, Idle: server.Idle, Trace: server.Trace,
+		Dial: func(ctx context.Context, _, address string) (net.Conn, error) {
+			return dial(ctx, pop3.Plain, address)
+		},
+		DialTLS: func(ctx context.Context, _, address string) (net.Conn, error) {
+			return dial(ctx, pop3.ImplicitTLS, address)
+		},
+	}, nil
+}
