@@ -89,7 +89,6 @@ var layers = map[string][]string{
 	"deliver/smtp/smtptest": {"fetch/pop3/pop3test"},
 	"deliver/process":       {},
 	"deliver/web":           {"deliver"},
-	"deliver/gmail":         {"deliver", "deliver/spool", "deliver/fault", "deliver/web"},
 	"deliver/pipe":          {"deliver", "deliver/process", "deliver/spool", "deliver/durable", "deliver/fault"},
 	"deliver/*":             {"deliver", "deliver/spool", "deliver/durable", "deliver/fault"}, // a new target
 	"state":                 {"deliver/durable"},
