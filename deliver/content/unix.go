@@ -12,6 +12,15 @@ type Unix struct {
 	*Summer
 	cr  bool
 	err error
+	// written counts bytes, of which another attempt skips those before.
+	written, skip int64
+}
+
+// Again makes it ready for the same message from its start, of which W has a part.
+func (out *Unix) Again() *Unix {
+	out.Reset()
+	out.cr, out.skip = false, out.written
+	return out
 }
 
 // Write implements io.Writer for what comes from a server: CRLF is a line end.
@@ -29,8 +38,11 @@ func (out *Unix) Write(p []byte) (int, error) {
 }
 
 func (out *Unix) put(p []byte) {
-	if out.err == nil && len(p) > 0 {
+	n := min(out.skip, int64(len(p)))
+	out.skip -= n
+	if p = p[n:]; out.err == nil && len(p) > 0 {
 		_, out.err = out.W.Write(p)
+		out.written += int64(len(p))
 	}
 }
 

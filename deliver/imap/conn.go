@@ -42,6 +42,8 @@ type conn struct {
 	stage string // what is under way, for errors
 	aside string // tag of a command whose outcome does not matter
 	buf   []byte // see scratch
+	// unserved counts the messages in a row that could not be read, see insist.
+	unserved int
 
 	mu        sync.Mutex // guards the rest, for cancel
 	nc        net.Conn

@@ -80,7 +80,7 @@ func (d *dedupe) load(ctx context.Context) error {
 		return err
 	}
 	defer r.c.watch(ctx)()
-	s, err := r.c.snapshot(0, 1)
+	s, err := r.c.snapshot(ctx, 0, 1)
 	if err != nil {
 		r.c.logout()
 		return d.o.failed(err)
@@ -116,7 +116,7 @@ func (d *dedupe) byContent(ctx context.Context, in *intent) (string, error) {
 	}
 	same := &intent{Size: in.Size} // of the same size only: all with one Message-ID may be many
 	defer d.index.c.watch(ctx)()
-	if err := d.index.c.readCandidates(d.held, []*intent{same}); err != nil {
+	if err := d.index.c.readCandidates(ctx, d.held, []*intent{same}); err != nil {
 		_ = d.index.Close()
 		d.index, d.held = nil, nil // the next look has a new session
 		return "", d.o.failed(err)

@@ -54,6 +54,9 @@ const (
 	Rejected
 	// InDoubt: the reply was lost, and the mailbox could not be looked at since.
 	InDoubt
+	// Unserved: the server has a message and cannot hand it out: it breaks off each
+	// time, or refuses.
+	Unserved
 )
 
 // Error is the cause of a failed step; its text names the server.

@@ -39,6 +39,7 @@ type fake struct {
 	appends  int
 	sessions int
 	log      []string
+	conns    map[net.Conn]bool
 	ln       net.Listener
 }
 
@@ -70,7 +71,7 @@ func startFake(t testing.TB, f *fake) *fake {
 		f.caps = fakeCaps
 	}
 	var wg sync.WaitGroup
-	conns := make(map[net.Conn]bool)
+	f.conns = make(map[net.Conn]bool)
 	wg.Go(func() {
 		for {
 			nc, err := f.ln.Accept()
@@ -78,7 +79,7 @@ func startFake(t testing.TB, f *fake) *fake {
 				return
 			}
 			f.mu.Lock()
-			conns[nc] = true
+			f.conns[nc] = true
 			f.sessions++
 			f.mu.Unlock()
 			wg.Go(func() { (&fakeSession{f: f, nc: nc, br: bufio.NewReader(nc)}).serve() })
@@ -86,14 +87,21 @@ func startFake(t testing.TB, f *fake) *fake {
 	})
 	t.Cleanup(func() {
 		f.ln.Close()
-		f.mu.Lock()
-		for nc := range conns {
-			nc.Close()
-		}
-		f.mu.Unlock()
+		f.endAll()
 		wg.Wait()
 	})
 	return f
+}
+
+// endAll ends all sessions, as a server does that waits for nobody for ever.
+func (f *fake) endAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for nc := range f.conns {
+		_, _ = nc.Write([]byte("* BYE Disconnected for inactivity.\r\n"))
+		nc.Close()
+	}
+	clear(f.conns)
 }
 
 // options are those of a client, quick to give up.

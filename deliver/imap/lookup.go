@@ -1,8 +1,10 @@
 package imap
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -44,13 +46,19 @@ type snapshot struct {
 	validity, from uint32
 	entries        []entry // by UID
 	sums           map[uint32]content.Sums
+	left           int  // messages that the server cannot hand out, of which nothing is known
 	settled        bool // no session that broke off can still store
 	faithful       bool // a message is in it just as it was sent
 }
 
 // snapshot opens the mailbox and lists it; from 1 if UIDVALIDITY is another one.
-func (c *conn) snapshot(validity, from uint32) (*snapshot, error) {
+func (c *conn) snapshot(ctx context.Context, validity, from uint32) (*snapshot, error) {
 	fault.Point("imap.look")
+	if c.dead != nil {
+		if err := c.again(ctx, c.box.wire); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.open("EXAMINE"); err != nil {
 		return nil, err
 	}
@@ -61,14 +69,26 @@ func (c *conn) snapshot(validity, from uint32) (*snapshot, error) {
 	if c.box.exists == 0 { // some refuse to list nothing
 		return s, nil
 	}
+	err := c.list(s, rangeOf(from))
+	if err != nil && c.brokeOff() {
+		if err = c.again(ctx, c.box.wire); err == nil {
+			err = c.listApart(ctx, s)
+		}
+	}
+	slices.SortFunc(s.entries, func(a, b entry) int { return cmp.Compare(a.uid, b.uid) })
+	s.entries = slices.CompactFunc(s.entries, func(a, b entry) bool { return a.uid == b.uid })
+	return s, err
+}
+
+// list adds what the mailbox holds of a set of UIDs.
+func (c *conn) list(s *snapshot, set string) error {
 	const items = "(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
-	_, err := c.command("FETCH", "UID FETCH "+rangeOf(from)+" "+items, func(r *reply) {
-		if e, ok := entryOf(r); ok && e.uid >= from { // "9:*" also names the last one below 9
+	_, err := c.command("FETCH", "UID FETCH "+set+" "+items, func(r *reply) {
+		if e, ok := entryOf(r); ok && e.uid >= s.from { // "9:*" also names the last one below 9
 			s.entries = append(s.entries, e)
 		}
 	})
-	slices.SortFunc(s.entries, func(a, b entry) int { return int(int64(a.uid) - int64(b.uid)) })
-	return s, err
+	return err
 }
 
 // entryOf reads the FETCH data of one message.
@@ -126,7 +146,7 @@ func (s *snapshot) candidates(in *intent) (out []entry) {
 }
 
 // readCandidates completes the sums of all candidates.
-func (c *conn) readCandidates(s *snapshot, want []*intent) error {
+func (c *conn) readCandidates(ctx context.Context, s *snapshot, want []*intent) error {
 	var uids []uint32
 	largest := int64(0)
 	for _, in := range want {
@@ -139,7 +159,11 @@ func (c *conn) readCandidates(s *snapshot, want []*intent) error {
 	}
 	slices.Sort(uids)
 	for set := range slices.Chunk(slices.Compact(uids), fetchSet) {
-		if err := c.readSet(s, set, 4*largest+1<<20); err != nil {
+		err := c.readSet(s, set, 4*largest+1<<20)
+		if err != nil && (c.brokeOff() || errors.As(err, new(*refusal))) {
+			err = c.readApart(ctx, s, set, 4*largest+1<<20)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -203,8 +227,9 @@ func (s *snapshot) find(in *intent) (found, bool) {
 			others = append(others, e)
 		}
 	}
-	// A server that makes a message anew (Exchange) leaves Message-ID and date.
-	if in.Alone && len(others) == 1 && s.validity == in.Validity && !s.faithful {
+	// A server that makes a message anew (Exchange) leaves Message-ID and date. One that
+	// cannot hand a message out does not say what is in it.
+	if in.Alone && len(others) == 1 && s.validity == in.Validity && (!s.faithful || s.sums[others[0].uid] == unserved) {
 		return found{receipt{validity: s.validity, uid: others[0].uid}, true, true}, true
 	}
 	return found{}, false
@@ -219,9 +244,9 @@ func (c *conn) look(ctx context.Context, want []*intent) (*snapshot, error) {
 		from = min(from, in.Next)
 	}
 	for end := time.Now().Add(c.o.Settle); ; {
-		s, err := c.snapshot(want[0].Validity, from)
+		s, err := c.snapshot(ctx, want[0].Validity, from)
 		if err == nil {
-			err = c.readCandidates(s, want)
+			err = c.readCandidates(ctx, s, want)
 		}
 		if err != nil {
 			return nil, c.o.failed(err)

@@ -17,6 +17,7 @@ type box struct {
 	next      uint32   // UIDNEXT, or a lower bound of it; 0: not known
 	exists    uint32   // messages, when it was opened
 	permanent []string // flags that it keeps, if keywords are wanted
+	opened    bool     // it is open in this session
 }
 
 // quote makes a quoted string. Control characters have no place in one.
@@ -207,7 +208,7 @@ func (c *conn) create() error {
 
 // open opens the mailbox for reading.
 func (c *conn) open(verb string) error {
-	c.box.validity, c.box.next, c.box.exists = 0, 0, 0
+	c.box.validity, c.box.next, c.box.exists, c.box.opened = 0, 0, 0, false
 	_, err := c.command(stageMailbox, verb+" "+c.box.wire, func(r *reply) {
 		n, _ := value{s: r.args}.number()
 		switch {
@@ -224,6 +225,7 @@ func (c *conn) open(verb string) error {
 	if err == nil && c.box.validity == 0 {
 		return c.lost(fmt.Errorf("%w: %s without UIDVALIDITY", errProtocol, verb))
 	}
+	c.box.opened = err == nil
 	return err
 }
 

@@ -10,19 +10,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/content"
 )
 
 // Reader reads back what was delivered to a mailbox. For one goroutine.
 type Reader struct {
 	c      *conn
-	opened string // the mailbox that is open, as it is sent
-	boxes  []string
-	held   map[string]*snapshot // by mailbox, as it is sent
+	opened string   // the mailbox that is open, as it is sent
+	boxes  []string // those to look in, as they are sent: that of the target first
+	listed bool     // all of them are known
+	gone   bool     // that of the target is not there: it may have another name now
+	held   map[string]*snapshot
 }
 
-// Open connects for reading back. The error is fs.ErrNotExist if the mailbox is not
-// there.
+// Open connects for reading back.
 func Open(ctx context.Context, o Options) (*Reader, error) {
 	o = o.withDefaults()
 	c, err := connect(ctx, &o)
@@ -31,26 +33,36 @@ func Open(ctx context.Context, o Options) (*Reader, error) {
 	}
 	defer c.watch(ctx)()
 	r := &Reader{c: c, held: make(map[string]*snapshot)}
-	if err = c.locate(); err == nil {
-		err = r.enter(c.box.wire)
-	}
-	var no *refusal
-	if errors.As(err, &no) && missing(no.r) {
-		err = fmt.Errorf("%s: mailbox %s: %w (%s)", o.name(), o.Mailbox, fs.ErrNotExist, no.r.line())
-	} else if err != nil {
-		err = o.failed(err)
-	}
-	if err != nil {
+	if err := r.open(); err != nil {
 		c.logout()
-		return nil, err
+		return nil, o.failed(err)
 	}
-	r.boxes = []string{c.box.wire}
 	return r, nil
+}
+
+// open opens the mailbox. Only the list of mailboxes says that it is not there.
+func (r *Reader) open() error {
+	if err := r.c.locate(); err != nil {
+		return err
+	}
+	r.boxes = []string{r.c.box.wire}
+	err := r.enter(r.boxes[0])
+	if no := (*refusal)(nil); !errors.As(err, &no) || !missing(no.r) {
+		return err
+	}
+	there, lerr := r.list()
+	if lerr != nil {
+		return lerr
+	}
+	if r.gone = !there; r.gone {
+		return nil
+	}
+	return err
 }
 
 // enter opens a mailbox, unless it is open.
 func (r *Reader) enter(wire string) error {
-	if r.opened == wire {
+	if r.opened == wire && r.c.dead == nil {
 		return nil
 	}
 	r.opened, r.c.box.wire = "", wire
@@ -76,41 +88,59 @@ func (r *Reader) Copy(ctx context.Context, w io.Writer, receipt string, sum [sha
 	if err != nil {
 		return "", err
 	}
-	stop := r.c.watch(ctx)
-	defer stop()
-	where, err = r.copy(w, at, sum)
+	defer r.c.watch(ctx)()
+	where, err = r.copy(ctx, w, at, sum)
 	if errors.As(err, new(*refusal)) {
 		err = r.c.o.failed(err)
 	}
 	return where, err
 }
 
-func (r *Reader) copy(w io.Writer, at receipt, sum [sha256.Size]byte) (string, error) {
-	if err := r.enter(r.boxes[0]); err != nil {
-		return "", err
-	}
-	if at.uid != 0 && at.validity == r.c.box.validity {
-		if where, err := r.fetch(w, at.uid, at, sum); !errors.Is(err, fs.ErrNotExist) {
+func (r *Reader) copy(ctx context.Context, w io.Writer, at receipt, sum [sha256.Size]byte) (string, error) {
+	if at.uid != 0 && !r.gone {
+		where, err := r.fetch(ctx, w, r.boxes[0], at.uid, at, sum)
+		if !errors.Is(err, fs.ErrNotExist) {
 			return where, err
 		}
 	}
-	wire, uid, err := r.find(at, sum)
-	if err == nil {
-		err = r.enter(wire)
-	}
-	if err != nil {
+	wire, uid, err := r.find(ctx, at, sum)
+	switch {
+	case r.gone && errors.Is(err, fs.ErrNotExist):
+		return nameOf(r.boxes[0]) + ", which is not there any more", err
+	case err != nil:
 		return "", err
 	}
-	return r.fetch(w, uid, at, sum)
+	at.validity = 0 // it was found by its content
+	return r.fetch(ctx, w, wire, uid, at, sum)
 }
 
-// fetch writes one message of the open mailbox to w.
-func (r *Reader) fetch(w io.Writer, uid uint32, at receipt, sum [sha256.Size]byte) (where string, err error) {
-	where = fmt.Sprintf("%s uid %d", nameOf(r.opened), uid)
+// fetch writes one message to w. It is not there if the UIDVALIDITY is another one.
+func (r *Reader) fetch(ctx context.Context, w io.Writer, wire string, uid uint32, at receipt, sum [sha256.Size]byte) (where string, err error) {
+	where = fmt.Sprintf("%s uid %d", nameOf(wire), uid)
 	out := &content.Unix{W: w, Summer: content.New()}
-	got := false
+	err = r.c.insist(ctx, wire, func() error {
+		if err := r.enter(wire); err != nil {
+			return err
+		}
+		if at.validity != 0 && at.validity != r.c.box.validity {
+			return fmt.Errorf("%s: %w", where, fs.ErrNotExist)
+		}
+		return r.fetchOpen(out.Again(), uid, at, where)
+	})
+	if err != nil {
+		return where, err
+	}
+	return where + at.changes(out.Sums(), sum), out.End()
+}
+
+// fetchOpen writes a message of the open mailbox to out.
+func (r *Reader) fetchOpen(out *content.Unix, uid uint32, at receipt, where string) error {
+	listed, got := false, false
 	tag := r.c.sendAs("FETCH", fmt.Sprintf("UID FETCH %d (UID BODY.PEEK[])", uid), "")
-	_, err = r.c.finish("FETCH", tag, nil, func(n int64, body io.Reader) error {
+	_, err := r.c.finish("FETCH", tag, func(f *reply) {
+		e, ok := entryOf(f)
+		listed = listed || ok && e.uid == uid
+	}, func(n int64, body io.Reader) error {
 		if n > 4*at.size+1<<20 {
 			return fmt.Errorf("%w: %s has %d octets in place of %d", errProtocol, where, n, at.size)
 		}
@@ -119,12 +149,12 @@ func (r *Reader) fetch(w io.Writer, uid uint32, at receipt, sum [sha256.Size]byt
 		return err
 	})
 	switch {
-	case err != nil:
-		return where, err
-	case !got:
-		return where, fmt.Errorf("%s: %w", where, fs.ErrNotExist)
+	case err != nil || got:
+		return err
+	case listed: // BODY[] NIL
+		return r.unserved("the server has %s and no text for it", where)
 	}
-	return where + at.changes(out.Sums(), sum), out.End()
+	return fmt.Errorf("%s: %w", where, fs.ErrNotExist)
 }
 
 // changes says what the server is known to have changed of a message.
@@ -138,47 +168,67 @@ func (at receipt) changes(have content.Sums, sum [sha256.Size]byte) string {
 	return " (the text was changed)"
 }
 
+func (r *Reader) unserved(format string, args ...any) error {
+	return r.c.o.failure(deliver.Failed, Unserved, "FETCH", fmt.Errorf(format, args...), 0)
+}
+
 // find looks for a message by content: in the mailbox, then in all others. One that
-// the server has changed is taken from the mailbox only.
-func (r *Reader) find(at receipt, sum [sha256.Size]byte) (wire string, uid uint32, err error) {
-	var changed uint32
+// the server has changed is taken if there is no other.
+func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (wire string, uid uint32, err error) {
+	var failed error // what may be the message could not be read
 	for i := 0; i < len(r.boxes); i++ {
-		s, found, err := r.matching(r.boxes[i], at)
-		if errors.As(err, new(*refusal)) && i > 0 { // no right to read it, or it is gone
+		if i == 0 && r.gone {
 			continue
 		}
-		if err != nil {
+		s, found, err := r.matching(ctx, r.boxes[i], at)
+		switch {
+		case errors.As(err, new(*refusal)) && i > 0: // no right to read it, or it is gone
+			continue
+		case isUnserved(err):
+			failed = err
+			continue
+		case err != nil:
 			return "", 0, err
 		}
+		if s.left > 0 {
+			failed = r.unserved("%d messages of %s cannot be read", s.left, nameOf(r.boxes[i]))
+		}
 		for _, e := range found {
-			have := s.sums[e.uid]
-			if have.Exact == sum {
+			switch have := s.sums[e.uid]; {
+			case have.Exact == sum:
 				return r.boxes[i], e.uid, nil
-			}
-			if i == 0 && (have.LooseText() == at.loose || at.uid == 0 && e.uid >= at.next && e.id == idDigest(at.id)) {
-				changed = e.uid
+			case have == unserved:
+				failed = r.unserved("%s uid %d cannot be read", nameOf(r.boxes[i]), e.uid)
+			case uid == 0 && (have.LooseText() == at.loose || i == 0 && at.uid == 0 && e.uid >= at.next && e.id == idDigest(at.id)):
+				wire, uid = r.boxes[i], e.uid
 			}
 		}
-		if i == 0 && changed == 0 {
-			if err := r.list(); err != nil {
+		if i == 0 && uid == 0 {
+			if _, err := r.list(); err != nil {
 				return "", 0, err
 			}
 		}
 	}
-	if changed != 0 {
-		return r.boxes[0], changed, nil
+	switch {
+	case uid != 0:
+		return wire, uid, nil
+	case failed != nil:
+		return "", 0, failed
 	}
 	return "", 0, fmt.Errorf("%s: %w", nameOf(r.boxes[0]), fs.ErrNotExist)
 }
 
 // matching returns the messages of a mailbox that may be the one of a receipt, with
 // their sums read.
-func (r *Reader) matching(wire string, at receipt) (*snapshot, []entry, error) {
+func (r *Reader) matching(ctx context.Context, wire string, at receipt) (*snapshot, []entry, error) {
 	s := r.held[wire]
 	if s == nil {
-		r.opened, r.c.box.wire = "", wire
-		var err error
-		if s, err = r.c.snapshot(0, 1); err != nil {
+		err := r.c.insist(ctx, wire, func() (err error) {
+			r.opened, r.c.box.wire = "", wire
+			s, err = r.c.snapshot(ctx, 0, 1)
+			return err
+		})
+		if err != nil {
 			return nil, nil, err
 		}
 		r.opened, r.held[wire] = wire, s
@@ -190,28 +240,34 @@ func (r *Reader) matching(wire string, at receipt) (*snapshot, []entry, error) {
 	if err := r.enter(wire); err != nil {
 		return nil, nil, err
 	}
-	return s, s.candidates(in), r.c.readCandidates(s, []*intent{in})
+	return s, s.candidates(in), r.c.readCandidates(ctx, s, []*intent{in})
 }
 
-// list adds all other mailboxes, that of all mail (RFC 6154) first.
-func (r *Reader) list() error {
-	if len(r.boxes) > 1 {
-		return nil
+// list adds all other mailboxes, that of all mail (RFC 6154) first, and reports
+// whether that of the target is among them. It asks once.
+func (r *Reader) list() (there bool, err error) {
+	if r.listed {
+		return !r.gone, nil
 	}
-	_, err := r.c.command("LIST", `LIST "" "*"`, func(l *reply) {
+	own := r.boxes[0]
+	there = own == `"INBOX"`
+	_, err = r.c.command("LIST", `LIST "" "*"`, func(l *reply) {
 		if l.name != "LIST" || len(l.vals) < 3 || len(r.boxes) > maxBoxes {
 			return
 		}
 		wire, attrs := quote(l.vals[2].String()), strings.ToLower(strings.Join(texts(l.vals[0].list), " "))
 		switch {
-		case slices.Contains(r.boxes, wire), strings.Contains(attrs, `\noselect`), strings.Contains(attrs, `\nonexistent`):
+		case strings.Contains(attrs, `\noselect`), strings.Contains(attrs, `\nonexistent`):
+		case wire == own:
+			there = true
 		case strings.Contains(attrs, `\all`):
 			r.boxes = slices.Insert(r.boxes, 1, wire)
 		default:
 			r.boxes = append(r.boxes, wire)
 		}
 	})
-	return err
+	r.listed = err == nil
+	return there, err
 }
 
 // maxBoxes bounds how many mailboxes are searched.

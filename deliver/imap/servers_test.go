@@ -4,8 +4,8 @@ package imap
 
 import (
 	"bytes"
-	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"strings"
 	"testing"
@@ -109,11 +109,48 @@ func TestRealServers(t *testing.T) {
 	})
 }
 
-func TestMissingMailbox(t *testing.T) {
+// TestRenamedMailbox: what was delivered to a mailbox that has another name now, or is
+// gone, is looked for in all others.
+func TestRenamedMailbox(t *testing.T) {
 	servers(t, func(t *testing.T, name string, s *realtest.Mailbox) {
-		_, err := Open(context.Background(), alice(s.Addr, "Nowhere"))
-		if !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("got %v", err)
+		o := alice(s.Addr, "Box")
+		d := New(o)
+		msgs := letters(2)
+		_, results := deliverAll(t, d, msgs...)
+		_ = d.Close()
+		r, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := r.boxes[0]
+		command(t, r.c, `EXAMINE "INBOX"`)
+		command(t, r.c, "RENAME "+own+" "+strings.Replace(own, "Box", "Other", 1))
+		_ = r.Close()
+		if r, err = Open(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = r.Close() }()
+		for i, m := range msgs {
+			where, err := r.Copy(t.Context(), io.Discard, results[i].Receipt, sumOf(m))
+			if !strings.Contains(where, "Other uid ") || err != nil {
+				t.Errorf("message %d: %q %v", i, where, err)
+			}
+		}
+		command(t, r.c, `EXAMINE "INBOX"`)
+		command(t, r.c, "DELETE "+strings.Replace(own, "Box", "Other", 1))
+		_ = r.Close()
+		if r, err = Open(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if where, err := r.Copy(t.Context(), io.Discard, results[0].Receipt, sumOf(msgs[0])); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("deleted: %q %v", where, err)
 		}
 	})
+}
+
+func command(t *testing.T, c *conn, line string) {
+	t.Helper()
+	if _, err := c.command("test", line, nil); err != nil {
+		t.Fatal(err)
+	}
 }

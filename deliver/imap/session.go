@@ -12,19 +12,29 @@ import (
 
 // connect opens a session up to and including the login.
 func connect(ctx context.Context, o *Options) (*conn, error) {
-	fault.Point("imap.connect")
-	nc, state, err := o.Connect(ctx)
-	if err != nil {
-		return nil, o.unreachable(ctx, Unreachable, "", err)
+	c := &conn{o: o}
+	if err := c.connect(ctx); err != nil {
+		return nil, err
 	}
-	c := &conn{o: o, stage: "greeting"}
+	return c, nil
+}
+
+// connect is also for a session that has ended: another one takes its place.
+func (c *conn) connect(ctx context.Context) error {
+	fault.Point("imap.connect")
+	nc, state, err := c.o.Connect(ctx)
+	if err != nil {
+		return c.o.unreachable(ctx, Unreachable, "", err)
+	}
+	c.dead, c.bye, c.caps, c.limit, c.aside, c.stage = nil, nil, nil, 0, "", "greeting"
 	c.replace(nc, state)
 	defer c.watch(ctx)()
 	if err := c.begin(ctx); err != nil {
 		_ = nc.Close()
-		return nil, err
+		c.dead = c.o.failed(err)
+		return err
 	}
-	return c, nil
+	return nil
 }
 
 // unreachable is the error of a connection that could not be made.

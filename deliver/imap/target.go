@@ -108,10 +108,15 @@ func (t *Target) position(ctx context.Context) (validity, next uint32, err error
 	}
 	if !t.known {
 		defer c.watch(ctx)()
-		if err := c.status(); err != nil {
+		err := c.status()
+		if err == nil {
+			t.learn(c.box)
+		} else if c.brokeOff() { // it had nothing to do for too long: RFC 9051 section 5.4
+			_, err = t.session(ctx, 0)
+		}
+		if err != nil {
 			return 0, 0, t.o.failed(err)
 		}
-		t.learn(c.box)
 	}
 	return t.validity, max(t.next, 1), nil
 }
@@ -173,9 +178,9 @@ func (t *Target) rewritten(in *intent, at found) {
 // search looks for one message. What one look has shown holds for the next message
 // of a recovery.
 func (t *Target) search(ctx context.Context, c *conn, in *intent) (found, bool, error) {
-	if s := t.past; s != nil && (s.from == 1 || s.validity == in.Validity && s.from <= in.Next) {
+	if s := t.past; s != nil && c.box.opened && (s.from == 1 || s.validity == in.Validity && s.from <= in.Next) {
 		stop := c.watch(ctx)
-		err := c.readCandidates(s, []*intent{in})
+		err := c.readCandidates(ctx, s, []*intent{in})
 		stop()
 		if err != nil {
 			return found{}, false, t.o.failed(err)

@@ -182,3 +182,41 @@ func TestMailboxReadBack(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestMailboxDamaged: a message whose file the server cannot read ends its session. It is
+// reported as unreadable and stays on the server that it comes from; all others are
+// verified and purged, also from a mailbox that has another name now.
+func TestMailboxDamaged(t *testing.T) {
+	t.Parallel()
+	to := realtest.DovecotIMAP(t, "")
+	drop := dropOf(letters(5))
+	o := pop3test.Options{Security: pop3test.Plain}
+	l := newLab(t)
+	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, drop, o), o), "user: alice", "password: "+password,
+		"deliver:\n  - imap: {user: alice, password: "+realtest.Password+", server: "+to.TLSAddr+", ca_file: "+to.CA+", mailbox: Old}"))))
+	l.want(l.run("fetch"), 0)
+	if err := os.Rename(filepath.Join(to.Dir, ".Old"), filepath.Join(to.Dir, ".New")); err != nil {
+		t.Fatal(err)
+	}
+	out := l.run("verify")
+	l.want(out, 0)
+	names, _ := filepath.Glob(filepath.Join(to.Dir, ".New", "new", "*"))
+	if len(names) != 5 {
+		t.Fatalf("%d files", len(names))
+	}
+	if err := os.Truncate(names[1], 30); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"dovecot.index.cache", "dovecot.index", "dovecot.index.log"} {
+		_ = os.Remove(filepath.Join(to.Dir, ".New", file))
+	}
+	out = l.run("verify")
+	l.want(out, 65)
+	if !strings.Contains(out.out, "4 verified, 1 unreadable") || strings.Contains(out.out, " \n") {
+		t.Error(out)
+	}
+	l.want(l.run("purge", "--yes", "lab"), 65)
+	if drop.Len() != 1 {
+		t.Errorf("%d left on the server, want the damaged one", drop.Len())
+	}
+}

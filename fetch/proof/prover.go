@@ -86,7 +86,7 @@ func (h *held) entries(fits func(*state.Entry) bool) (out []state.Entry, err err
 // now: what it holds is not known, and asking again for each message would help nobody.
 func isAway(err error) bool {
 	var e *deliver.Error
-	return errors.As(err, &e) && (e.Class == deliver.Unavailable || e.Class == deliver.Denied)
+	return errors.As(err, &e) && e.Stops()
 }
 
 // heldBy is the target that has an outcome's copy.
@@ -106,7 +106,7 @@ func (h *held) copies(ctx context.Context, target string) (Copies, error) {
 		return nil, nil
 	}
 	c, err := h.prover.ReadBack(ctx, h.Account, target)
-	if err != nil {
+	if err != nil && !isAway(err) { // that names the server
 		err = fmt.Errorf("%s: %w", target, err)
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) || isAway(err) {

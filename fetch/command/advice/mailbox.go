@@ -81,5 +81,7 @@ var mailboxTexts = map[imap.Cause]string{
 	imap.TooBig:    "Its server takes no message of this size: deliver it to a Maildir, or raise the limit there.",
 	imap.Binary:    "The message holds a NUL byte, which IMAP cannot carry: deliver it to a Maildir.",
 	imap.Rejected:  "Its server does not take this message.",
-	imap.InDoubt:   "Nobody could look whether the message has arrived. The next run looks before it delivers it again.",
+	imap.Unserved: "Its server has the message and cannot hand it out: is its file damaged there? Somebody who runs that server can " +
+		"see the reason in its log.",
+	imap.InDoubt: "Nobody could look whether the message has arrived. The next run looks before it delivers it again.",
 }

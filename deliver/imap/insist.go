@@ -1,0 +1,125 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/content"
+)
+
+// A server may have a message that it cannot hand out: Dovecot ends the session over
+// one whose file is damaged. From the first time nobody knows whether that was the
+// reason. So the server is asked again in a new session, and then for the others.
+
+// How many messages in a row a server may not hand out, for silence and for all
+// reasons, before it counts as one that is away.
+const (
+	maxSilent   = 3
+	maxUnserved = 100
+)
+
+// insist runs read, which reads from the mailbox wire, and runs it again in a new
+// session if the server breaks off. If that does not help, the cause is Unserved, and
+// the next insist has a session again.
+func (c *conn) insist(ctx context.Context, wire string, read func() error) error {
+	var err error
+	if c.dead == nil {
+		err = read()
+	}
+	if c.dead != nil {
+		if err = c.again(ctx, wire); err != nil {
+			return err
+		}
+		err = read()
+	}
+	var no *refusal
+	switch refused := errors.As(err, &no); {
+	case err == nil:
+		c.unserved = 0
+		return nil
+	case refused && classify(no).cause == Throttled, !refused && !c.brokeOff():
+		return err
+	}
+	if c.unserved++; c.unserved >= maxUnserved || causeOf(err) == Silent && c.unserved >= maxSilent {
+		return err
+	}
+	return c.o.failure(deliver.Failed, Unserved, "the server cannot hand it out", err, 0)
+}
+
+// brokeOff reports whether the session has ended, and another one may last longer.
+func (c *conn) brokeOff() bool {
+	return c.dead != nil && !c.interrupted() && c.dead.Class == deliver.Unavailable && causeOf(c.dead) != Throttled
+}
+
+// again opens a session in place of the one that has ended, and the mailbox in it.
+func (c *conn) again(ctx context.Context, wire string) error {
+	if !c.brokeOff() {
+		return c.dead
+	}
+	was := c.box
+	if err := c.connect(ctx); err != nil {
+		return err
+	}
+	c.box.wire = wire
+	if err := c.open("EXAMINE"); err != nil {
+		c.box = was
+		return err
+	}
+	if was.wire == wire && was.validity != 0 && was.validity != c.box.validity {
+		return c.lost(errors.New("the mailbox was made anew while it was read"))
+	}
+	return nil
+}
+
+func isUnserved(err error) bool { return err != nil && causeOf(err) == Unserved }
+
+// listApart lists in parts what could not be listed at once, and leaves out the
+// messages that the server cannot hand out: what is in them is no answer.
+func (c *conn) listApart(ctx context.Context, s *snapshot) error {
+	var uids []uint32
+	_, err := c.command("FETCH", "UID FETCH "+rangeOf(s.from)+" (UID)", func(r *reply) {
+		if e, ok := entryOf(r); ok && e.uid >= s.from {
+			uids = append(uids, e.uid)
+		}
+	})
+	slices.Sort(uids)
+	for n := fetchSet; err == nil && len(uids) > 0; {
+		part := uids[:min(n, len(uids))]
+		err = c.insist(ctx, c.box.wire, func() error { return c.list(s, fmt.Sprintf("%d:%d", part[0], part[len(part)-1])) })
+		switch {
+		case err == nil:
+			n, uids = 2*n, uids[len(part):]
+		case isUnserved(err) && len(part) > 1:
+			n, err = max(n/10, 1), nil
+		case isUnserved(err):
+			c.o.Logger.Warn("the server cannot hand out a message of the mailbox: it is left out", "mailbox", nameOf(c.box.wire), "uid", part[0], "err", err)
+			s.left++
+			n, uids, err = fetchSet, uids[1:], nil
+		}
+	}
+	return err
+}
+
+// readApart reads messages that could not be read at once, each alone.
+func (c *conn) readApart(ctx context.Context, s *snapshot, uids []uint32, most int64) error {
+	for i, uid := range uids {
+		if _, known := s.sums[uid]; known {
+			continue
+		}
+		err := c.insist(ctx, c.box.wire, func() error { return c.readSet(s, uids[i:i+1], most) })
+		if isUnserved(err) {
+			s.sums[uid] = unserved
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unserved are the sums of a message that the server cannot hand out. Nothing else has them.
+var unserved content.Sums
