@@ -93,7 +93,7 @@ func (a *appending) offer(g []*message) error {
 		spec, wait := c.literal(m.Size)
 		line += a.flags + m.date.Format(dateFormat) + " " + spec
 		if i == 0 {
-			tag = c.sendAs(stageAppend, line, "")
+			tag = c.sendAs(StageAppend, line, "")
 			a.pending = append(a.pending, flight{tag, g})
 		} else {
 			_, _ = c.bw.WriteString(line + "\r\n")
@@ -208,7 +208,7 @@ func (a *appending) note(r *reply) bool {
 			return true
 		}
 		for _, m := range f.msgs {
-			m.refused, m.grouped = &refusal{stageAppend, r}, len(f.msgs) > 1
+			m.refused, m.grouped = &refusal{StageAppend, r}, len(f.msgs) > 1
 			m.doubt = m.doubt && m.grouped // a group may be stored in part
 		}
 		return true

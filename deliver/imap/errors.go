@@ -62,6 +62,9 @@ const (
 // Error is the cause of a failed step; its text names the server.
 type Error struct {
 	Cause Cause
+	// Stage is the step that failed: a command, "greeting" or "login"; empty: the
+	// connection could not be made.
+	Stage string
 	// Pause is how long the server wants to be left alone; zero: it does not say.
 	Pause time.Duration
 	Err   error
@@ -77,7 +80,7 @@ func (o *Options) failure(class deliver.Class, cause Cause, stage string, err er
 	if stage != "" {
 		err = fmt.Errorf("%s: %w", stage, err)
 	}
-	return &deliver.Error{Class: class, Pause: pause, Err: &Error{cause, pause, fmt.Errorf("%s: %w", o.name(), err)}}
+	return &deliver.Error{Class: class, Pause: pause, Err: &Error{cause, stage, pause, fmt.Errorf("%s: %w", o.name(), err)}}
 }
 
 // verdict is what a refusal means.
@@ -87,11 +90,11 @@ type verdict struct {
 	pause time.Duration
 }
 
-// Stages that matter for what a refusal means.
+// Stages that matter for what a refusal means. StageAppend is the delivery itself.
 const (
 	stageLogin   = "login"
 	stageMailbox = "mailbox"
-	stageAppend  = "APPEND"
+	StageAppend  = "APPEND"
 )
 
 // backoff is how Exchange asks for a pause.
@@ -121,7 +124,7 @@ func classify(e *refusal) verdict {
 	switch e.stage {
 	case stageLogin:
 		return verdict{class: deliver.Denied, cause: LoginRefused}
-	case stageAppend:
+	case StageAppend:
 		return classifyAppend(e.r)
 	case stageMailbox:
 		return verdict{class: deliver.CannotCreate, cause: MailboxRefused}
@@ -147,7 +150,7 @@ func classifyAppend(r *reply) verdict {
 // later is the class of what may pass in a while: the message's while one is being
 // appended, else the server's.
 func later(stage string) deliver.Class {
-	if stage == stageAppend {
+	if stage == StageAppend {
 		return deliver.Later
 	}
 	return deliver.Unavailable
@@ -171,7 +174,7 @@ func (o *Options) failed(err error) *deliver.Error {
 	case errors.As(err, &no):
 		v := classify(no)
 		e := o.failure(v.class, v.cause, no.stage, errors.New(no.r.line()), v.pause)
-		e.Refused = no.stage == stageAppend
+		e.Refused = no.stage == StageAppend
 		return e
 	case errors.Is(err, context.Canceled):
 		return o.failure(deliver.Later, CauseOther, "", err, 0)

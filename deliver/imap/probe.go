@@ -13,7 +13,8 @@ import (
 
 // Step is one step of Probe.
 type Step struct {
-	// Name is login, mailbox, rights, quota or limits.
+	// Name is login, mailbox, rights, quota or limits. Of a way that ends before the
+	// login it is what failed: connect, greeting, capability, starttls or login.
 	Name, Detail string
 	Err          error
 	Took         time.Duration
@@ -29,7 +30,11 @@ func Probe(ctx context.Context, o Options, step func(Step)) error {
 	p := prober{step: step, start: time.Now()}
 	c, err := connect(ctx, &o)
 	if err != nil {
-		return p.tell("login", "", err)
+		name := "connect"
+		if e, ok := errors.AsType[*Error](err); ok && e.Stage != "" {
+			name = strings.ToLower(e.Stage)
+		}
+		return p.tell(name, "", err)
 	}
 	defer c.logout()
 	defer c.watch(ctx)()

@@ -3,12 +3,16 @@
 package command
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -30,16 +34,23 @@ func TestMailboxRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		keys string
 		code int
+		step string // that check --connect names
 		says []string
 	}{
-		"wrong password":    {"user: alice, password: wrong, server: " + to.TLSAddr + ", ca_file: " + to.CA, 77, []string{"refused user or password"}},
-		"unknown authority": {good + ", server: " + to.TLSAddr, 77, []string{"ca_file of the target"}},
-		"wrong name":        {secure + ", server_name: mail.example.org", 77, []string{"server_name of the target"}},
-		"other pin":         {good + ", server: " + to.TLSAddr + ", pin: sha256/" + strings.Repeat("A", 43) + "=", 77, []string{"pin of the target"}},
-		"no TLS there":      {good + ", server: " + to.Addr, 75, []string{"STARTTLS on port 143"}},
-		"nobody there":      {good + ", server: " + closedAddr(t), 75, []string{"nothing listens on that port"}},
-		"silent":            {good + ", server: " + silent.Addr().String() + ", tls: none, timeout: 1s", 75, []string{"says nothing"}},
-		"mailbox name":      {secure + ", mailbox: " + strings.Repeat("x", 300), 73, []string{"`mailbox` of the target"}},
+		"wrong password": {"user: alice, password: wrong, server: " + to.TLSAddr + ", ca_file: " + to.CA, 77, "login",
+			[]string{"refused user or password"}},
+		"unknown authority": {good + ", server: " + to.TLSAddr, 77, "tls", []string{"ca_file of the target"}},
+		"wrong name":        {secure + ", server_name: mail.example.org", 77, "tls", []string{"server_name of the target"}},
+		"other pin": {good + ", server: " + to.TLSAddr + ", pin: sha256/" + strings.Repeat("A", 43) + "=", 77, "tls",
+			[]string{"pin of the target"}},
+		"no TLS there": {good + ", server: " + to.Addr, 75, "tls", []string{"STARTTLS on port 143"}},
+		"nobody there": {good + ", server: " + closedAddr(t), 75, "tcp", []string{"nothing listens on that port"}},
+		"silent":       {good + ", server: " + silent.Addr().String() + ", tls: none, timeout: 1s", 75, "greeting", []string{"says nothing"}},
+		"no such name": {good + ", server: nowhere.invalid", 75, "dns", []string{"name does not exist"}},
+		"no STARTTLS": {good + ", server: " + greeter(t, "* OK hello") + ", tls: starttls", 75, "starttls",
+			[]string{"No password was sent"}},
+		"no IMAP":      {good + ", server: " + greeter(t, "220 mail ESMTP") + ", tls: none", 75, "greeting", []string{"no IMAP server"}},
+		"mailbox name": {secure + ", mailbox: " + strings.Repeat("x", 300), 73, "", []string{"`mailbox` of the target"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			drop := dropOf(letters(2))
@@ -55,6 +66,9 @@ func TestMailboxRefused(t *testing.T) {
 				out := l.run(command...)
 				l.want(out, c.code)
 				text := strings.Join(strings.Fields(out.out+out.err), " ")
+				if command[0] == "check" && !strings.Contains(text, "FAIL target "+c.step+" ") {
+					t.Errorf("%v does not name the step %s: %v", command, c.step, out)
+				}
 				for _, says := range append(c.says, "This is the mailbox that the mail goes to, not the one that it comes from.") {
 					if !strings.Contains(text, says) {
 						t.Errorf("%v does not say %q: %v", command, says, out)
@@ -66,6 +80,18 @@ func TestMailboxRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// greeter is a server that greets with this line, and has no capabilities.
+func greeter(t *testing.T, greeting string) (addr string) {
+	return listen(t, func(conn net.Conn) {
+		defer conn.Close()
+		fmt.Fprintf(conn, "%s\r\n", greeting)
+		for lines := bufio.NewScanner(conn); lines.Scan(); {
+			tag, _, _ := strings.Cut(lines.Text(), " ")
+			fmt.Fprintf(conn, "* CAPABILITY IMAP4rev1\r\n%s OK\r\n", tag)
+		}
+	})
 }
 
 func closedAddr(t *testing.T) string {
@@ -126,6 +152,44 @@ func TestMailboxChecked(t *testing.T) {
 	}
 	if strings.Contains(l.run("check", "--connect").out, "INBOX.New exists") {
 		t.Error("check --connect made the mailbox")
+	}
+}
+
+// TestMailboxBreaks: a connection that breaks while copies are read back is no
+// delivery that the next run would find out about.
+func TestMailboxBreaks(t *testing.T) {
+	t.Parallel()
+	to := realtest.DovecotIMAP(t, "")
+	var fetches atomic.Bool // breaks at each FETCH
+	addr := listen(t, func(conn net.Conn) {
+		server, err := net.Dial("tcp", to.Addr)
+		if err != nil {
+			return
+		}
+		defer server.Close()
+		go func() { _, _ = io.Copy(conn, server); conn.Close() }()
+		for lines := bufio.NewReader(conn); ; {
+			line, err := lines.ReadString('\n')
+			if err != nil || fetches.Load() && strings.Contains(line, "UID FETCH") {
+				return
+			}
+			_, _ = io.WriteString(server, line)
+		}
+	})
+	drop := dropOf(letters(2))
+	o := pop3test.Options{Security: pop3test.Plain}
+	l := newLab(t)
+	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, drop, o), o), "user: alice", "password: "+password,
+		"deliver:\n  - imap: {user: alice, password: "+realtest.Password+", tls: none, server: "+addr+"}"))))
+	l.want(l.run("fetch"), 0)
+	fetches.Store(true)
+	for _, command := range [][]string{{"verify"}, {"purge", "--yes", "lab"}} {
+		out := l.run(command...)
+		l.want(out, 75)
+		text := strings.Join(strings.Fields(out.out+out.err), " ")
+		if strings.Contains(text, "next run") || !strings.Contains(text, "Try again later") || drop.Len() != 2 {
+			t.Errorf("%v with %d left: %v", command, drop.Len(), out)
+		}
 	}
 }
 

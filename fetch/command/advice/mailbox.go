@@ -17,7 +17,7 @@ const otherSide = "This is the mailbox that the mail goes to, not the one that i
 func mailboxRows() []row {
 	return []row{of(func(e *imap.Error, at Situation) string {
 		at.target = true
-		text := cmp.Or(connectText(e, at), mailboxTexts[e.Cause], firstOf(tokenRows(), e.Err, at))
+		text := cmp.Or(connectText(e, at), brokenText(e), mailboxTexts[e.Cause], firstOf(tokenRows(), e.Err, at))
 		switch {
 		case text == "":
 			return ""
@@ -50,13 +50,23 @@ func connectText(e *imap.Error, at Situation) string {
 	return ""
 }
 
+// brokenText is for a session that broke: only one that delivers leaves something to find out.
+func brokenText(e *imap.Error) string {
+	what := map[imap.Cause]string{imap.Lost: "The connection broke.", imap.Silent: "Its server did not answer in time."}[e.Cause]
+	switch {
+	case what == "":
+		return ""
+	case e.Stage == imap.StageAppend:
+		return what + " The next run looks which messages have arrived, and delivers the others."
+	}
+	return what + " Try again later, as scheduled runs do; if it happens again and again, look at its server and at the network."
+}
+
 // fromElsewhere is what happens to mail that cannot be delivered now.
 const fromElsewhere = "Messages stay on the server that they come from until then."
 
 var mailboxTexts = map[imap.Cause]string{
 	imap.Unreachable: "Is its server up, and are name and port right?",
-	imap.Lost:        "The connection broke. The next run looks which messages have arrived, and delivers the others.",
-	imap.Silent:      "Its server did not answer in time. The next run looks which messages have arrived, and delivers the others.",
 	imap.NoGreeting: "Its server says nothing, as one does that speaks TLS from the start on this port (`tls: implicit`, --to " +
 		"imaps://). Else it is overloaded, or lets nobody in from here. " + fromElsewhere,
 	imap.NotIMAP: "What answers there is no IMAP server, or breaks the protocol: is that its port (993 with TLS from the " +
@@ -76,8 +86,8 @@ var mailboxTexts = map[imap.Cause]string{
 	imap.NoRight: "The login may not add messages there: name another `mailbox`, or have its owner grant that right (i of " +
 		"RFC 4314).",
 	imap.Quota:     "It is full, or its server's limit for today is reached: make room there. " + fromElsewhere,
-	imap.Throttled: "Nothing has to be done: the next run after it goes on. " + fromElsewhere,
-	imap.Busy:      "Its server takes nothing now; nothing has to be done. " + fromElsewhere,
+	imap.Throttled: "Try again after that, as scheduled runs do. " + fromElsewhere,
+	imap.Busy:      "Its server does not work now: try again later, as scheduled runs do. " + fromElsewhere,
 	imap.TooBig:    "Its server takes no message of this size: deliver it to a Maildir, or raise the limit there.",
 	imap.Binary:    "The message holds a NUL byte, which IMAP cannot carry: deliver it to a Maildir.",
 	imap.Rejected:  "Its server does not take this message.",

@@ -167,7 +167,21 @@ func (m *imapTarget) Walk(ctx context.Context, s Site, secured func(*tls.Connect
 			return tell(startTLS(ctx, conn))
 		}
 	}
-	return imap.Probe(ctx, o, step)
+	return imap.Probe(ctx, o, func(s Step) { step(byCause(s)) })
+}
+
+// byCause names the step that could not connect as a session does.
+func byCause(s Step) Step {
+	dial, _ := errors.AsType[*pop3.DialError](s.Err)
+	switch {
+	case errors.As(s.Err, new(*pop3.TLSError)):
+		s.Name = "tls"
+	case dial != nil && dial.Kind == pop3.DialDNS:
+		s.Name = "dns"
+	case s.Name == "connect":
+		s.Name = "tcp"
+	}
+	return s
 }
 
 func imapLogin(l pop3.Login, server *pop3.Server) imap.Login {
