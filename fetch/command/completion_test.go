@@ -112,6 +112,9 @@ func TestCompletionLists(t *testing.T) {
 				if strings.Contains(screen, "other.yaml") {
 					t.Errorf("file names:\n%s", screen)
 				}
+				if regexp.MustCompile(`(?m)  --$`).MatchString(screen) {
+					t.Errorf("a description without text:\n%s", screen)
+				}
 			})
 		}
 	}

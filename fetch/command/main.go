@@ -159,8 +159,10 @@ func namesOf(flags []cli.Flag) (names []string) {
 
 func globalFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: []string{"MAILHAUL_CONFIG"}, Usage: "read the accounts from `FILE`", TakesFile: true},
-		&cli.StringFlag{Name: "state", EnvVars: []string{"MAILHAUL_STATE"}, Usage: "keep the state in `DIR`", TakesFile: true},
+		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: []string{"MAILHAUL_CONFIG"},
+			Usage: "read the accounts from `FILE`", TakesFile: true, DefaultText: "~/.config/mailhaul/config.yaml, then /etc/mailhaul/config.yaml"},
+		&cli.StringFlag{Name: "state", EnvVars: []string{"MAILHAUL_STATE"},
+			Usage: "keep the state in `DIR`", TakesFile: true, DefaultText: "state: of the configuration, then ~/.local/state/mailhaul"},
 		&cli.BoolFlag{Name: "json", Usage: "print results as JSON, one object a line"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing unless something fails"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Count: new(int), Usage: "log each step; -vv also logs the dialogue with the server, without secrets"},
