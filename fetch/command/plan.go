@@ -91,7 +91,7 @@ func planRows(e *call) int {
 // writePlan prints the plan as a table: the first messages to act on, then a
 // sum. Width is that of the terminal, 0 if there is none.
 func writePlan(out io.Writer, account string, p *plan.Plan, rows, width int) error {
-	fmt.Fprintf(out, "%s: %s on the server (%s), %d seen\n", term.Printable(account),
+	fmt.Fprintf(out, "%s: %s on the server (%s as listed), %d seen\n", term.Printable(account),
 		term.Plural(p.Listed, "message"), humanize.IBytes(uint64(p.Size)), p.Known)
 	t := term.Table{Indent: "  ", Head: []string{"ACTION", "NUM", "SIZE", "UID", "WHY"}, Long: "UID"}
 	more := addPlan(&t, p, rows)
@@ -102,7 +102,7 @@ func writePlan(out io.Writer, account string, p *plan.Plan, rows, width int) err
 		fmt.Fprintf(out, "  ... and %d more (-v shows all)\n", more)
 	}
 	if n := interrupted(p); n > 0 {
-		fmt.Fprintf(out, "  an interrupted run had retrieved %d of what is to fetch: fetch completes their delivery first\n", n)
+		fmt.Fprintf(out, "  an earlier run had retrieved %d of what is to fetch: fetch completes their delivery first\n", n)
 	}
 	_, err := fmt.Fprintf(out, "  fetch %d (%s), delete %d, skip %d\n", len(p.Retrieve), humanize.IBytes(uint64(p.Bytes)),
 		len(p.Delete)+deletions(p), len(p.Skip))
@@ -163,7 +163,7 @@ func whyRetrieve(it *plan.Item, k plan.Keep) string {
 	why := "new"
 	switch {
 	case it.Interrupted:
-		why = "delivery was interrupted"
+		why = "its delivery is unfinished"
 	case len(it.RefusedBy) > 0:
 		why = "refused before: goes to the quarantine"
 	case len(it.Have) > 0:

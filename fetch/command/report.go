@@ -124,7 +124,7 @@ func writeReport(out io.Writer, r *proof.Report) {
 	for _, s := range notMoved {
 		fmt.Fprintln(out, "  - "+s)
 	}
-	for i, s := range advice.Remarks(r.Notes) {
+	for i, s := range advice.Remarks(r.Account, r.Notes) {
 		if i == 0 {
 			fmt.Fprintln(out, "\nTo know:")
 		}
@@ -135,7 +135,7 @@ func writeReport(out io.Writer, r *proof.Report) {
 		return
 	}
 	fmt.Fprintln(out, "\nSafe to close this account: no, because")
-	for _, s := range advice.Remarks(r.Reasons) {
+	for _, s := range advice.Remarks(r.Account, r.Reasons) {
 		fmt.Fprintln(out, "  - "+s)
 	}
 }
@@ -205,5 +205,5 @@ func reportJSONOf(r *proof.Report) jsonline.Report {
 		Accepted: r.Standings[proof.IsAccepted], Missing: r.Standings[proof.IsMissing], Altered: r.Standings[proof.IsAltered],
 		Unreadable: r.Standings[proof.IsUnreadable], Replaced: r.Standings[proof.IsReplaced], NoReadBack: r.Standings[proof.NotProvable],
 		Unverified: r.Standings[proof.NotVerified], Unconfirmed: r.Unconfirmed, NotIntact: flawed,
-		Failed: len(r.Failures), Server: r.Server, Safe: r.Safe(), Reasons: advice.Remarks(r.Reasons), Notes: advice.Remarks(r.Notes), NotMoved: notMoved}
+		Failed: len(r.Failures), Server: r.Server, Safe: r.Safe(), Reasons: advice.Remarks(r.Account, r.Reasons), Notes: advice.Remarks(r.Account, r.Notes), NotMoved: notMoved}
 }

@@ -99,7 +99,7 @@ func TestReportPage(t *testing.T) {
 			}
 		}
 		if bytes.ContainsRune(page, '`') ||
-			strings.Contains(name, "trouble") != bytes.Contains(page, []byte("<code>mailhaul fetch</code>")) {
+			strings.Contains(name, "trouble") != bytes.Contains(page, []byte("<code>mailhaul fetch old-provider</code>")) {
 			t.Errorf("%s: commands are not marked as such", name)
 		}
 		if rep.Months != nil && !bytes.Contains(page, []byte(`<text x=`)) {

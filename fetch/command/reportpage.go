@@ -53,7 +53,7 @@ type refused struct {
 }
 
 func pageOf(r *proof.Report, targets []string) page {
-	p := page{Report: r, Version: version(), Targets: targets, Because: advice.Remarks(r.Reasons), ToKnow: advice.Remarks(r.Notes), NotMoved: notMoved, Charts: charts(r.Months)}
+	p := page{Report: r, Version: version(), Targets: targets, Because: advice.Remarks(r.Account, r.Reasons), ToKnow: advice.Remarks(r.Account, r.Notes), NotMoved: notMoved, Charts: charts(r.Months)}
 	p.Failed = r.Failures[:min(len(r.Failures), maxNamed)]
 	p.Accepted, p.Intact = r.Standings[proof.IsAccepted], intactText(r)
 	for _, s := range standings {

@@ -136,7 +136,11 @@ func entryState(e *state.Entry) string {
 		words = append(words, "incomplete")
 	}
 	for _, o := range e.Outcomes {
-		if o.Status != state.Delivered {
+		switch o.Status {
+		case state.Delivered:
+		case state.Quarantined: // the export has another word
+			words = append(words, "quarantined")
+		default:
 			words = append(words, o.Status.String())
 		}
 	}

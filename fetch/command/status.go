@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -136,16 +137,16 @@ func statusOf(e *call, a *config.Account, all bool) jsonline.Status {
 	}
 	s.NoSuccessSince = watch.FailingSince(&s.StatusFile, time.Now())
 	s.Overdue = watch.Overdue(&s.StatusFile, a.Alert.After, time.Now())
+	file := state.Path(e.builder.StateDir, a.ID)
 	if !s.Updated.IsZero() {
 		s.Known = s.StatusFile.Known
+	} else if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		s.Known = 0
 	}
 	if !all {
 		return s
 	}
-	db, err := state.Open(state.Path(e.builder.StateDir, a.ID), state.Options{ReadOnly: true})
-	if errors.Is(err, fs.ErrNotExist) {
-		s.Known = 0
-	}
+	db, err := state.Open(file, state.Options{ReadOnly: true})
 	if err != nil {
 		return s
 	}
@@ -196,7 +197,7 @@ func writeDetails(w io.Writer, s *jsonline.Status) {
 		fmt.Fprintf(w, "%s: %s (pid %d)\n", term.Printable(s.Account), s.Stage, s.PID)
 	}
 	if s.Interrupted > 0 {
-		fmt.Fprintf(w, "%s: a run was interrupted; the next one completes its last %s\n", term.Printable(s.Account), deliveries(s.Interrupted))
+		fmt.Fprintf(w, "%s: the last run left %s for the next one to complete\n", term.Printable(s.Account), term.Plural(s.Interrupted, "delivery"))
 	}
 	if s.Quarantined > 0 {
 		fmt.Fprintf(w, "%s: %s in the quarantine\n", term.Printable(s.Account), term.Plural(s.Quarantined, "message"))
@@ -214,13 +215,6 @@ func writeDetails(w io.Writer, s *jsonline.Status) {
 	if s.Token != nil {
 		writeTokenState(w, s.Account, s.Token)
 	}
-}
-
-func deliveries(n int) string {
-	if n == 1 {
-		return "delivery"
-	}
-	return fmt.Sprintf("%d deliveries", n)
 }
 
 // now is what a run under way is doing, or when the next one begins.

@@ -66,7 +66,11 @@ func TestStatusWatchScreen(t *testing.T) {
 	term.command("resize-window", "-x", "60", "-y", "12")
 	more(60, 12)
 	term.command("resize-window", "-x", "100", "-y", "30")
-	wantAll(t, more(100, 30), " NOW\n", "  idle\n")
+	screen := more(100, 30)
+	wantAll(t, screen, " NOW\n", "  idle\n")
+	if strings.Contains(screen, "?") {
+		t.Error("an account that never ran knows no message, and not ?")
+	}
 	for _, end := range []struct{ keys, says string }{{"C-c", "watch\n$ "}, {"C-\\", "\n$ "}} {
 		term.command("send-keys", end.keys)
 		term.untilScreen(normal)

@@ -55,7 +55,7 @@ func writeLine(w io.Writer, s *fetch.Summary) {
 			parts = append(parts, fmt.Sprintf(format, n))
 		}
 	}
-	add(s.Recovered, "%d of them retrieved by an interrupted run")
+	add(s.Recovered, "%d of them retrieved by an earlier run")
 	add(s.Earlier.Fetched+s.Earlier.Quarantined, "%d more delivered before by a run that left no record")
 	add(s.Deleted, "%d deleted")
 	add(s.Quarantined, "%d quarantined")

@@ -31,7 +31,8 @@ func runRows() []row {
 			return text
 		}),
 		of(func(e *fetch.QuarantineError, at Situation) string {
-			return strings.TrimSpace(first(e.First, at) + " Read them there; once the cause is fixed, `mailhaul state forget` with their UIDs has them delivered again." + at.needsFile())
+			return strings.TrimSpace(first(e.First, at) + " Read them there; once the cause is fixed, `mailhaul state forget " + at.account() +
+				" UID...` has them delivered again." + at.needsFile())
 		}),
 		of(func(e *session.LoginDelayError, _ Situation) string {
 			return "Run later, or use --wait " + ledger.Brief(e.Delay) + " to wait for it."
