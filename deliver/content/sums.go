@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+	"slices"
 )
 
 // Sums identify the content of a message.
@@ -24,33 +25,36 @@ func (s Sums) LooseText() string { return hex.EncodeToString(s.Loose[:8]) }
 // Summer computes the sums of what is written to it, with LF or CRLF line ends.
 type Summer struct {
 	exact, loose hash.Hash
+	apart        bool // else the bytes of both are the same up to now, and exact serves both
 	cr           bool // held back: it may belong to a line end
 	body         bool // the header is over
 	blank        bool // in the header: at the start of a line
-	ends         int  // LF held back from loose
+	ends         int  // LF held back from loose, and from what serves both
 	buf          []byte
 }
 
 // New returns a Summer.
-func New() *Summer { return &Summer{exact: sha256.New(), loose: sha256.New(), blank: true} }
+func New() *Summer { return &Summer{exact: sha256.New(), blank: true} }
 
 // Sums are those of what was written. Nothing may be written after it but Reset.
-func (s *Summer) Sums() Sums {
+func (s *Summer) Sums() (out Sums) {
 	if s.cr {
-		s.exact.Write([]byte{'\r'})
-		s.cr = false
+		s.bareCR()
 	}
-	var out Sums
+	if s.apart {
+		s.loose.Sum(out.Loose[:0])
+	} else {
+		s.exact.Sum(out.Loose[:0])
+		writeEnds(s.exact, s.ends)
+	}
 	s.exact.Sum(out.Exact[:0])
-	s.loose.Sum(out.Loose[:0])
 	return out
 }
 
 // Reset makes it ready for the next message.
 func (s *Summer) Reset() {
 	s.exact.Reset()
-	s.loose.Reset()
-	s.cr, s.body, s.blank, s.ends = false, false, true, 0
+	s.apart, s.cr, s.body, s.blank, s.ends = false, false, false, true, 0
 }
 
 // Write implements io.Writer for what comes from a server: CRLF is a line end.
@@ -59,7 +63,7 @@ func (s *Summer) Write(p []byte) (int, error) {
 	if s.cr && n > 0 {
 		s.cr = false
 		if p[0] != '\n' {
-			s.exact.Write([]byte{'\r'})
+			s.bareCR()
 		}
 	}
 	for len(p) > 0 {
@@ -72,7 +76,7 @@ func (s *Summer) Write(p []byte) (int, error) {
 		if i+1 == len(p) {
 			s.cr = true
 		} else if p[i+1] != '\n' {
-			s.exact.Write([]byte{'\r'})
+			s.bareCR()
 		}
 		p = p[i+1:]
 	}
@@ -81,38 +85,58 @@ func (s *Summer) Write(p []byte) (int, error) {
 
 // Delivered adds bytes of a message that we deliver: LF is a line end, CR a byte.
 func (s *Summer) Delivered(p []byte) {
-	s.exact.Write(p)
-	for len(p) > 0 {
+	for {
 		i := bytes.IndexByte(p, '\r')
 		if i < 0 {
-			s.addLoose(p)
+			s.lines(p)
 			return
 		}
-		s.addLoose(p[:i])
+		s.lines(p[:i])
+		s.bareCR()
 		p = p[i+1:]
 	}
 }
 
-// lines adds bytes without CR to both.
-func (s *Summer) lines(p []byte) {
-	s.exact.Write(p)
-	s.addLoose(p)
+// bareCR adds a CR, which is left out of loose.
+func (s *Summer) bareCR() {
+	s.part()
+	s.exact.Write([]byte{'\r'})
 }
 
-// addLoose adds bytes without CR.
-func (s *Summer) addLoose(p []byte) {
+// part gives loose a hash of its own: few messages need one before their end.
+func (s *Summer) part() {
+	if s.apart {
+		return
+	}
+	s.apart = true
+	s.loose, _ = s.exact.(hash.Cloner).Clone() // SHA-256 can always be cloned
+	writeEnds(s.exact, s.ends)
+}
+
+// lines adds bytes without CR to both.
+func (s *Summer) lines(p []byte) {
 	if !s.body {
 		n := s.headerEnd(p)
-		s.buf = append(s.buf[:0], p[:n]...)
+		s.header(p[:n])
+		p = p[n:]
+	}
+	s.add(p, p)
+}
+
+// header adds a part of the header.
+func (s *Summer) header(p []byte) {
+	loose := p
+	if slices.ContainsFunc(p, func(c byte) bool { return c >= 0x80 }) {
+		s.part()
+		s.buf = append(s.buf[:0], p...)
 		for i, c := range s.buf {
 			if c >= 0x80 {
 				s.buf[i] = 'X'
 			}
 		}
-		s.write(s.buf)
-		p = p[n:]
+		loose = s.buf
 	}
-	s.write(p)
+	s.add(p, loose)
 }
 
 // headerEnd is how much of p belongs to the header.
@@ -127,14 +151,24 @@ func (s *Summer) headerEnd(p []byte) int {
 	return len(p)
 }
 
-// write adds to loose, but holds line ends back.
-func (s *Summer) write(p []byte) {
-	text := bytes.TrimRight(p, "\n")
-	if len(text) > 0 {
-		for ; s.ends > 0; s.ends-- {
-			s.loose.Write([]byte{'\n'})
-		}
-		s.loose.Write(text)
+// add adds p to exact, and what stands for it to loose, which holds line ends back.
+func (s *Summer) add(p, loose []byte) {
+	h := s.exact
+	if s.apart {
+		s.exact.Write(p)
+		h = s.loose
 	}
-	s.ends += len(p) - len(text)
+	text := bytes.TrimRight(loose, "\n")
+	if len(text) > 0 {
+		writeEnds(h, s.ends)
+		h.Write(text)
+		s.ends = 0
+	}
+	s.ends += len(loose) - len(text)
+}
+
+func writeEnds(h hash.Hash, n int) {
+	for range n {
+		h.Write([]byte{'\n'})
+	}
 }
