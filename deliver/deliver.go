@@ -62,6 +62,11 @@ type Deliverer interface {
 // MaxBatch messages in one batch, so that no more are at risk of a duplicate.
 type BatchLimiter interface{ MaxBatch() int }
 
+// Uploader is implemented by a Deliverer whose Publish waits for a server, so that
+// each batch costs round trips. The engine collects the next batch for as long as one
+// is being published, up to MaxUpload messages.
+type Uploader interface{ MaxUpload() int }
+
 // Resident is implemented by a Deliverer whose target stays on a disk of this
 // machine: that it is gone says more than that it was never there.
 type Resident interface {

@@ -44,6 +44,9 @@ func (t *Target) limit() int64 {
 	return math.MaxInt64
 }
 
+// MaxUpload implements deliver.Uploader.
+func (t *Target) MaxUpload() int { return 1000 }
+
 // Begin opens a batch, and a session if there is none, so that a server that is down
 // is noticed before a message is retrieved for it.
 func (t *Target) Begin(ctx context.Context) (deliver.Batch, error) {

@@ -39,7 +39,7 @@ type Side struct {
 }
 
 // Limit is the most messages in one transaction.
-func (s *Side) Limit() int { return s.Targets.Limit(cmp.Or(s.Batch, DefaultBatch)) }
+func (s *Side) Limit() int { return s.Targets.Limit(cmp.Or(s.Batch, s.Targets.upload(), DefaultBatch)) }
 
 // committer is the commit goroutine of one pass. It owns the state's write side
 // while the pass lasts: one transaction a batch settles the last batch and

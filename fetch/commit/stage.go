@@ -49,17 +49,19 @@ type Pass struct {
 	commit *committer
 	limit  int // messages in this batch
 	most   int // messages in any
-	cur    *batch
-	sum    hash.Hash
+	// uploads: a batch is handed over when the commit side waits for it.
+	uploads bool
+	cur     *batch
+	sum     hash.Hash
 }
 
 // Begin starts a pass over the items, and returns those that a working target
 // wants. Cancel ends the network side when nothing more can be committed.
 // Finish must be called.
 func (s *Side) Begin(ctx context.Context, cancel context.CancelCauseFunc, items []plan.Item) (*Pass, []plan.Item) {
-	p := &Pass{side: s, commit: s.start(ctx, cancel), most: s.Limit(), sum: sha256.New()}
+	p := &Pass{side: s, commit: s.start(ctx, cancel), most: s.Limit(), uploads: s.Targets.upload() > 0, sum: sha256.New()}
 	items = p.wanted(ctx, items)
-	p.limit = batchSize(firstBatch, len(items), p.most)
+	p.limit = p.size(firstBatch, len(items))
 	return p, items
 }
 
@@ -114,8 +116,12 @@ func (p *Pass) Stage(ctx context.Context, in *Incoming) error {
 	p.sum.Sum(msg.sum[:0])
 	msg.content = content()
 	p.account(msg, parts, ids, errs)
-	if in.Source.Sure() && p.cur.full(p.limit, time.Now()) {
+	switch {
+	case !in.Source.Sure():
+	case p.cur.full(p.limit, time.Now()):
 		p.handOver(in.Left)
+	case p.uploads && len(p.cur.msgs) >= firstBatch:
+		p.offer()
 	}
 	return p.side.Targets.allStopped()
 }
@@ -180,9 +186,26 @@ func (s *Side) failDelivery(it *plan.Item, t *Target, err error) {
 func (p *Pass) handOver(left int) {
 	if p.cur != nil && len(p.cur.parts) > 0 {
 		p.commit.batches <- p.cur
-		p.limit = batchSize(2*p.limit, left, p.most)
+		p.limit = p.size(2*p.limit, left)
 	}
 	p.cur = nil
+}
+
+// offer gives the current batch to the commit goroutine if that waits for one.
+func (p *Pass) offer() {
+	select {
+	case p.commit.batches <- p.cur:
+		p.cur = nil
+	default:
+	}
+}
+
+// size is how many of the left messages the next batch takes.
+func (p *Pass) size(usual, left int) int {
+	if p.uploads {
+		return p.most
+	}
+	return batchSize(usual, left, p.most)
 }
 
 // RecipientError says that a message has no usable field of its recipient.

@@ -79,6 +79,17 @@ func (ts *Targets) Limit(n int) int {
 	return max(n, 1)
 }
 
+// upload is the most messages that a target on the network wants in one batch; 0 if
+// there is none.
+func (ts *Targets) upload() (n int) {
+	for i := range ts.list {
+		if u, ok := ts.list[i].Deliverer.(deliver.Uploader); ok {
+			n = max(n, u.MaxUpload())
+		}
+	}
+	return n
+}
+
 // works reports whether the target takes messages.
 func (ts *Targets) works(t *Target) bool {
 	ts.mu.Lock()
