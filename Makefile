@@ -14,7 +14,8 @@ PACKAGES = dovecot-pop3d dovecot-imapd dovecot-lmtpd dovecot-gssapi postfix proc
 	fetchmail mpop getmail6 fdm python3 socat tmux zsh fish mandoc lintian systemd prometheus
 
 # They conflict with each other and with dovecot-pop3d: unpacked, not installed.
-PRIVATE = popa3d courier-pop courier-imap cyrus-pop3d+sasl2-bin cyrus-imapd+sasl2-bin+cyrus-pop3d exim4-daemon-light
+PRIVATE = popa3d courier-pop courier-imap cyrus-pop3d+sasl2-bin cyrus-imapd+sasl2-bin+cyrus-pop3d \
+	cyrus-caldav+cyrus-imapd+sasl2-bin+cyrus-pop3d exim4-daemon-light
 
 .PHONY: build demo test crash fuzz bench soak lint install uninstall dist deb manual clean deps
 

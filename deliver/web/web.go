@@ -59,7 +59,7 @@ func New(o Options) *Client {
 		MaxResponseHeaderBytes: maxHeader,
 		WriteBufferSize:        bufferSize,
 		ReadBufferSize:         bufferSize,
-		MaxIdleConnsPerHost:    4,
+		MaxIdleConnsPerHost:    8,
 		IdleConnTimeout:        time.Minute,
 	}}
 }

@@ -81,6 +81,8 @@ var layers = map[string][]string{
 	"deliver/fault":         {},
 	"deliver/delivertest":   {"deliver", "deliver/fault"},
 	"deliver/content":       {"deliver", "deliver/spool", "deliver/fault"},
+	"deliver/jmap":          {"deliver", "deliver/content", "deliver/fault", "deliver/web"},
+	"deliver/jmap/jmaptest": {},
 	"deliver/imap":          {"deliver", "deliver/content", "deliver/spool", "deliver/durable", "deliver/fault"},
 	"deliver/maildir":       {"deliver", "deliver/durable", "deliver/fault"},
 	"deliver/mbox":          {"deliver", "deliver/durable", "deliver/fault", "deliver/spool"},

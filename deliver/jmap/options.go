@@ -1,0 +1,51 @@
+package jmap
+
+import (
+	"cmp"
+	"log/slog"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver/web"
+)
+
+// Kind is the Intent.Kind of this package.
+const Kind = "jmap"
+
+// Options describe a mailbox. They are not changed after New.
+type Options struct {
+	// Client reaches the server, and has the login. Close closes it.
+	Client *web.Client
+	// Base is the server: "https://HOST:PORT". Hosts are others that may get the login
+	// if the session names them, by TLS only.
+	Base  string
+	Hosts []string
+	// Name is how errors call the server.
+	Name string
+
+	// Mailbox is the role of a mailbox, or its name in UTF-8 with "/" between levels;
+	// empty: inbox. It is created if it is missing.
+	Mailbox string
+	// Seen marks messages as read. Keywords are added if the server takes them.
+	Seen     bool
+	Keywords []string
+
+	// Wait bounds the wait for the reply to messages; zero: 5 minutes.
+	Wait time.Duration
+	// Settle is how long a request whose reply was lost may still be carried out; zero:
+	// 10 s.
+	Settle time.Duration
+	// SpoolDir is where a batch is staged; empty: os.TempDir.
+	SpoolDir string
+	// Logger gets warnings; nil: none.
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	o.Mailbox = cmp.Or(o.Mailbox, "inbox")
+	o.Wait = cmp.Or(o.Wait, 5*time.Minute)
+	o.Settle = cmp.Or(o.Settle, 10*time.Second)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}

@@ -1,0 +1,54 @@
+package jmap
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Step is one step of Probe.
+type Step struct {
+	// Name is login, mailbox or limits.
+	Name, Detail string
+	Err          error
+	Took         time.Duration
+}
+
+// Probe walks to the mailbox as a delivery does, tells each step, and changes nothing: a
+// mailbox that is missing is only reported.
+func Probe(ctx context.Context, o Options, step func(Step)) error {
+	o = o.withDefaults()
+	defer o.Client.Close()
+	start := time.Now()
+	tell := func(name, detail string, err error) error {
+		step(Step{Name: name, Detail: detail, Err: err, Took: time.Since(start)})
+		start = time.Now()
+		return err
+	}
+	s, err := discover(ctx, &o)
+	if err != nil {
+		return tell("login", "", err)
+	}
+	_ = tell("login", "JMAP account "+clean(s.account), nil)
+	boxes, err := s.mailboxes(ctx)
+	if err != nil {
+		return tell("mailbox", "", o.failed(err))
+	}
+	switch box, missing := find(boxes, o.Mailbox); {
+	case len(missing) > 0 && strings.EqualFold(o.Mailbox, "inbox"):
+		_, err = s.create(ctx, o.Mailbox, "") // which it does not do
+		return tell("mailbox", "", err)
+	case len(missing) > 0:
+		_ = tell("mailbox", o.Mailbox+" does not exist: it will be created", nil)
+	case box.Rights.Add != nil && !*box.Rights.Add:
+		return tell("mailbox", "", o.noRight())
+	default:
+		_ = tell("mailbox", path(boxes, box.ID)+" exists", nil)
+	}
+	detail := fmt.Sprintf("%d messages in one request, %d uploads at a time", s.inSet, s.uploads)
+	if s.size > 0 {
+		detail = fmt.Sprintf("takes messages of up to %d octets, %s", s.size, detail)
+	}
+	return tell("limits", detail, nil)
+}

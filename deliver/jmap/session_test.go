@@ -1,0 +1,137 @@
+package jmap
+
+import (
+	"bytes"
+	"net/http"
+	"testing"
+
+	"github.com/mailhaul/mailhaul/deliver/jmap/jmaptest"
+)
+
+// TestSession: what the server says of itself decides whether it gets anything.
+func TestSession(t *testing.T) {
+	elsewhere := jmaptest.New()
+	elsewhere.Start()
+	defer elsewhere.Close()
+	redirect := func(to string) hook {
+		return at("session", 1, func(w http.ResponseWriter) bool { return status(302, "Location", to)(w) })
+	}
+	links := func(key string, v any) func(map[string]any) { return func(m map[string]any) { m[key] = v } }
+	tests := []struct {
+		name string
+		set  func(s *jmaptest.Server)
+		want string
+	}{
+		{"to another host", func(s *jmaptest.Server) { s.Before = redirect(elsewhere.URL + "/session") }, "cannot create: other host"},
+		{"to http at another port", func(s *jmaptest.Server) { s.Before = redirect("http://127.0.0.1:1/session") }, "cannot create: other host"},
+		{"in a circle", func(s *jmaptest.Server) {
+			s.Before = at("session", 0, func(w http.ResponseWriter) bool { return status(302, "Location", "/again")(w) })
+		}, "unavailable: not JMAP"},
+		{"no such path", func(s *jmaptest.Server) { s.Before = at("session", 1, status(404)) }, ""},
+		{"nothing there", func(s *jmaptest.Server) { s.Before = at("session", 0, status(404)) }, "unavailable: not JMAP"},
+		{"401", func(s *jmaptest.Server) { s.Before = at("session", 0, status(401)) }, "denied: login refused"},
+		{"503", func(s *jmaptest.Server) { s.Before = at("session", 0, status(503)) }, "unavailable: busy"},
+		{"a web page", func(s *jmaptest.Server) { s.Before = at("session", 0, body("<html>hello</html>")) }, "unavailable: not JMAP"},
+		{"api elsewhere", func(s *jmaptest.Server) { s.Links = links("apiUrl", elsewhere.URL+"/api/") }, "cannot create: other host"},
+		{"upload elsewhere", func(s *jmaptest.Server) {
+			s.Links = links("uploadUrl", "https://evil.example/{accountId}")
+		}, "cannot create: other host"},
+		{"download elsewhere", func(s *jmaptest.Server) {
+			s.Links = links("downloadUrl", "https://evil.example/{blobId}")
+		}, "cannot create: other host"},
+		{"download at a host that is named", func(s *jmaptest.Server) { s.Links = links("downloadUrl", "https://named.example/{blobId}") }, ""},
+		{"download without TLS at a host that is named", func(s *jmaptest.Server) {
+			s.Links = links("downloadUrl", "http://named.example/{blobId}")
+		}, "cannot create: other host"},
+		{"user in a URL", func(s *jmaptest.Server) { s.Links = links("apiUrl", "http://x@127.0.0.1/api") }, "unavailable: not JMAP"},
+		{"no mail", func(s *jmaptest.Server) { s.Links = links("primaryAccounts", map[string]any{}) }, "cannot create: no mail"},
+		{"the wrong account", func(s *jmaptest.Server) {
+			s.Links = links("primaryAccounts", map[string]any{capMail: "u2"})
+		}, "cannot create: no mail"},
+		{"read-only", func(s *jmaptest.Server) {
+			s.Links = links("accounts", map[string]any{"u1": map[string]any{"isReadOnly": true}})
+		}, "cannot create: no right"},
+		{"an answer of 1 GB", func(s *jmaptest.Server) {
+			s.Before = at("session", 0, func(w http.ResponseWriter) bool {
+				chunk := bytes.Repeat([]byte("x"), 1<<20)
+				for range 1000 {
+					if _, err := w.Write(chunk); err != nil {
+						break
+					}
+				}
+				return true
+			})
+		}, "unavailable: not JMAP"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := jmaptest.New()
+			tt.set(s)
+			s.Start()
+			defer s.Close()
+			o := alice(s.URL, "inbox")
+			o.Hosts = []string{"named.example"}
+			d := New(o)
+			defer d.Close()
+			_, err := d.Begin(t.Context())
+			got := ""
+			if err != nil {
+				got = describe(err)
+			}
+			if got != tt.want {
+				t.Errorf("got %q (%v), want %q; %v", got, err, tt.want, s.Log())
+			}
+			if len(elsewhere.Log()) != 0 {
+				t.Error("the other host was asked")
+			}
+		})
+	}
+}
+
+// TestMailboxes: a role, else a name; what is missing is made.
+func TestMailboxes(t *testing.T) {
+	tests := []struct{ mailbox, want string }{
+		{"inbox", "Inbox"}, {"INBOX", "Inbox"}, {"Inbox", "Inbox"}, {"trash", "Trash"}, {"archive", "Archive"}, {"Archive", "Archive"},
+		{"Archive/2015/Grüße", "Archive/2015/Grüße"}, {"Neu", "Neu"},
+	}
+	for _, tt := range tests {
+		s := jmaptest.New()
+		s.Start()
+		d := New(alice(s.URL, tt.mailbox))
+		_, results := deliverAll(t, d, letters(1)...)
+		if results[0].Err != nil || len(s.Mail(tt.want)) != 1 {
+			t.Errorf("%s: %v, and %d messages in %s", tt.mailbox, results[0].Err, len(s.Mail(tt.want)), tt.want)
+		}
+		_ = d.Close()
+		s.Close()
+	}
+}
+
+// TestReadBack: by the Email's id, by Message-ID and date, and in another mailbox.
+func TestReadBack(t *testing.T) {
+	s := jmaptest.New()
+	s.Start()
+	defer s.Close()
+	o := alice(s.URL, "inbox")
+	d := New(o)
+	defer d.Close()
+	sent := append(letters(2), []byte("Subject: no id\n\nbody\n"))
+	intents, results := deliverAll(t, d, sent...)
+	s.Emails()[1].Boxes = map[string]bool{"b3": true}
+	for i, m := range sent {
+		for _, receipt := range []string{results[i].Receipt, intents[i].Receipt} {
+			if got := readBack(t, o, receipt, sumOf(m)); !bytes.Equal(got, m) {
+				t.Errorf("message %d by %q: got %q", i, receipt, got)
+			}
+		}
+	}
+	s.Emails()[0].Destroyed = true
+	r, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := r.Copy(t.Context(), new(bytes.Buffer), results[0].Receipt, [32]byte{}); err == nil {
+		t.Error("what is gone is there")
+	}
+}
