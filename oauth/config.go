@@ -34,7 +34,9 @@ type Config struct {
 	Tenant                                  string
 	AuthURL, TokenURL, DeviceURL, RevokeURL string
 	Scopes                                  []string
-	Flow                                    provider.Flow
+	// Uses are what the tokens are for: they decide the scopes of a preset. None: POP3.
+	Uses []provider.Use
+	Flow provider.Flow
 	// AuthStyle is how the client authenticates; provider.AnyStyle: as the
 	// preset says, or else what the provider takes.
 	AuthStyle provider.AuthStyle
@@ -142,8 +144,13 @@ func complete(c Config, p provider.Preset) Config {
 	for _, u := range []*string{&c.AuthURL, &c.TokenURL, &c.DeviceURL, &c.RevokeURL} {
 		*u = strings.ReplaceAll(*u, "{tenant}", url.PathEscape(c.Tenant))
 	}
+	if len(c.Uses) == 0 {
+		c.Uses = []provider.Use{provider.POP}
+	}
 	if len(c.Scopes) == 0 {
-		c.Scopes = p.Scopes
+		c.Scopes, _ = p.ScopesFor(c.Uses...)
+	} else {
+		c.Uses = nil // whoever names the scopes knows what they are for
 	}
 	c.Scopes = slices.Clone(c.Scopes)
 	if c.Timeout == 0 {
@@ -178,6 +185,11 @@ func (c *Client) check() error {
 		}
 	case provider.ServiceAccount:
 		need(conf.ServiceAccount, "service_account", flow)
+	}
+	if _, missing := c.preset.ScopesFor(conf.Uses...); c.preset.Name != "custom" {
+		for _, u := range missing {
+			errs = append(errs, fmt.Errorf("no scope for %s is known of %s: name it in scopes", u, c.preset.Name))
+		}
 	}
 	if strings.Contains(c.preset.TokenURL, "{tenant}") {
 		need(conf.Tenant, "tenant", "the application is registered in one")

@@ -113,6 +113,14 @@ type NoRefreshError struct {
 // Error implements error.
 func (*NoRefreshError) Error() string { return "the provider issued no refresh token" }
 
+// ScopeError means that a login does not allow all that it is used for.
+type ScopeError struct{ Lacking []string }
+
+// Error implements error.
+func (e *ScopeError) Error() string {
+	return "the login does not allow all that the configuration uses it for: it lacks the scope " + strings.Join(e.Lacking, " and ")
+}
+
 // Error implements error, in one line.
 func (e *Error) Error() string {
 	var b strings.Builder

@@ -85,6 +85,9 @@ func (s *Source) login(ctx context.Context, ui UI, o LoginOptions) error {
 		r.Seq, r.Chunks = old.Seq, old.Chunks
 	}
 	r.apply(g)
+	if err := s.belongs(r); err != nil { // the person has refused a part
+		return &Error{Kind: KindDenied, Op: OpLogin, Provider: s.client.preset.Name, Err: err}
+	}
 	return s.save(ctx, r)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mailhaul/mailhaul/oauth/provider"
@@ -34,6 +35,8 @@ type record struct {
 	// RefreshExpiry is zero if the provider does not say.
 	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
 	Scopes        []string  `json:"scopes,omitempty"`
+	// Asked are the scopes that the login asked for; a record of before has none.
+	Asked []string `json:"asked,omitempty"`
 	// Refreshing is when a refresh was begun whose outcome is not in here.
 	Refreshing time.Time `json:"refreshing,omitzero"`
 	// NotBefore is when the provider may be asked again, by its Retry-After.
@@ -77,6 +80,23 @@ func (r *record) apply(g *grant) {
 	r.Issued, r.Expiry, r.Scopes = g.issued, g.expiry, g.scopes
 	r.Refreshing, r.NotBefore, r.Refused = time.Time{}, time.Time{}, nil
 	r.AuthStyle = g.style
+}
+
+// lacks are those of the scopes that the login did not get: they were neither granted
+// nor, as some providers report others than they grant, asked for. A record that
+// does not say what was asked for is of a time when that was POP3, or what the
+// configuration names. Named: the scopes are not the preset's.
+func (r *record) lacks(p *provider.Preset, scopes []string, named bool) []string {
+	have := slices.Concat(r.Scopes, r.Asked)
+	switch {
+	case r.Asked == nil && named:
+		return nil
+	case r.Asked == nil:
+		have = append(have, p.Scopes...)
+	case p.Granular && !named && slices.ContainsFunc(r.Scopes, func(s string) bool { return slices.Contains(r.Asked, s) }):
+		have = r.Scopes
+	}
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return p.Holds(have, s) })
 }
 
 // fresh reports whether the access token can be used at now and for a time

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ type Source struct {
 	client  *Client
 	store   *Store
 	account string
+	name    string
 
 	mu sync.Mutex
 	// unsaved is a record that could not be saved: a full disk must not cost
@@ -42,7 +44,13 @@ type Source struct {
 
 // NewSource joins a client with the account's entry in the store.
 func NewSource(c *Client, s *Store, account string) *Source {
-	return &Source{client: c, store: s, account: account}
+	return &Source{client: c, store: s, account: account, name: account}
+}
+
+// Called sets what errors call the account, where that is not its name in the store.
+func (s *Source) Called(name string) *Source {
+	s.name = name
+	return s
 }
 
 // Client returns what NewSource was given.
@@ -167,19 +175,23 @@ func (s *Source) current(ctx context.Context) (*record, error) {
 	return r, nil
 }
 
-// belongs reports whether the tokens are those of this registration: they must
-// not be sent to anyone else.
+// belongs reports whether the tokens are those of this registration, as they must
+// not be sent to anyone else, and good for all that they are used for.
 func (s *Source) belongs(r *record) error {
 	c := &s.client.conf
 	if r.ClientID != c.ClientID || r.TokenURL != c.TokenURL || r.Subject != c.subject() {
 		return errors.New("the tokens were issued to another client, or by another provider, than the configuration has now")
+	}
+	if lacking := r.lacks(&s.client.preset, c.Scopes, c.Uses == nil); len(lacking) > 0 {
+		return &ScopeError{lacking}
 	}
 	return nil
 }
 
 func (s *Source) newRecord() *record {
 	c := &s.client.conf
-	return &record{Provider: s.client.preset.Name, ClientID: c.ClientID, TokenURL: c.TokenURL, Subject: c.subject(), LoggedIn: time.Now()}
+	return &record{Provider: s.client.preset.Name, ClientID: c.ClientID, TokenURL: c.TokenURL, Subject: c.subject(), LoggedIn: time.Now(),
+		Asked: slices.Clone(c.Scopes)}
 }
 
 // refresh renews r. A refusal is tried once more if the store has changed
@@ -333,11 +345,11 @@ func (s *Source) needsLogin(err error) *Error {
 func (s *Source) named(err error) error {
 	var e *Error
 	if errors.As(err, &e) {
-		e.Account = s.account
+		e.Account = s.name
 		return err
 	}
 	if errors.Is(err, ErrNoTokens) {
-		return fmt.Errorf("%s: %w", s.account, err)
+		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	return err
 }

@@ -119,6 +119,27 @@ func withAccounts(c *cli.Context) (*call, []*config.Account, error) {
 	return e, accounts, err
 }
 
+// withLoginUsers is withAccounts, where a login stands for the accounts that use it.
+func withLoginUsers(c *cli.Context) (*call, []*config.Account, error) {
+	e, err := withConfig(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	var names []string
+	for _, name := range c.Args().Slice() {
+		i := slices.IndexFunc(e.conf.Logins, func(o *config.OAuth) bool { return o.Login == name })
+		if i < 0 {
+			names = append(names, name)
+		} else if users := e.users(name); len(users) > 0 {
+			names = append(names, users...)
+		} else {
+			return nil, nil, exit.Usage(fmt.Errorf("no account uses the login %s", name))
+		}
+	}
+	accounts, err := e.accounts(names)
+	return e, accounts, err
+}
+
 // withAccount is withConfig with the one account that names name.
 func withAccount(c *cli.Context, names []string) (*call, *config.Account, error) {
 	e, err := withConfig(c)
@@ -181,8 +202,9 @@ func (e *call) accounts(names []string) ([]*config.Account, error) {
 	return out, nil
 }
 
-func (e *call) unknownAccount(name string) error {
-	var known []string
+// unknownAccount is the error of a name that is no account's, nor one of logins.
+func (e *call) unknownAccount(name string, logins ...string) error {
+	known := logins
 	for _, a := range e.conf.Accounts {
 		known = append(known, a.Name)
 	}

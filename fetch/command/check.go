@@ -35,7 +35,7 @@ func runCheck(c *cli.Context) error {
 	if c.Bool("schema") {
 		return printSchema(c)
 	}
-	e, accounts, err := withAccounts(c)
+	e, accounts, err := withLoginUsers(c)
 	if err != nil {
 		return err
 	}
@@ -75,16 +75,18 @@ func reportChecked(e *call, a *config.Account) error {
 	for _, t := range a.Deliver {
 		to = append(to, t.ID())
 	}
-	token := tokenState(e, a)
+	token, others := tokenStates(e, a)
 	if e.out.JSON {
 		return jsonline.Write(e.out.Out, jsonline.Checked{Account: a.Name, OK: true, User: a.User,
-			Server: a.Server.Address(), TLS: a.Server.Security.String(), Deliver: to, Token: token})
+			Server: a.Server.Address(), TLS: a.Server.Security.String(), Deliver: to, Token: token, Logins: others})
 	}
 	if !e.out.Quiet {
 		fmt.Fprintf(e.out.Out, "%s: ok: %s at %s, %s, to %s\n", a.Name, term.Printable(a.User), a.Server.Address(), a.Server.Security, term.Printable(strings.Join(to, ", ")))
 	}
-	if token != nil && (!e.out.Quiet || token.NeedsLogin || token.Warning != "") {
-		writeTokenState(e.out.Out, a.Name, token)
+	for _, t := range append([]*jsonline.Token{token}, others...) {
+		if t != nil && (!e.out.Quiet || t.NeedsLogin || t.Warning != "") {
+			writeTokenState(e.out.Out, a.Name, t)
+		}
 	}
 	return nil
 }

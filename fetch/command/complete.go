@@ -149,6 +149,8 @@ func (c *completer) argument() {
 		switch word {
 		case "ACCOUNT":
 			c.accounts()
+		case "LOGIN":
+			c.logins()
 		case "FILE":
 			fmt.Fprintln(c.out, ":files", "")
 		default:
@@ -161,6 +163,23 @@ func (c *completer) argument() {
 
 // accounts offers the accounts of the configuration that are not named yet.
 func (c *completer) accounts() {
+	conf := c.config()
+	for _, a := range conf.Accounts {
+		if !slices.Contains(c.args, a.Name) {
+			c.offer(a.Name, a.User+" at "+a.Server.Host)
+		}
+	}
+}
+
+// logins offers the logins that have a name of their own.
+func (c *completer) logins() {
+	for _, o := range c.config().Logins {
+		c.offer(o.Login, "login with "+o.Provider)
+	}
+}
+
+// config is the configuration; an empty one if it cannot be read.
+func (c *completer) config() *config.Config {
 	path := cmp.Or(c.configOption(), os.Getenv("MAILHAUL_CONFIG"), config.DefaultPath())
 	if rest, ok := strings.CutPrefix(path, "~/"); ok { // the shell has not expanded it
 		home, _ := os.UserHomeDir()
@@ -168,13 +187,9 @@ func (c *completer) accounts() {
 	}
 	conf, err := config.Load(path, configOptions())
 	if err != nil {
-		return
+		return new(config.Config)
 	}
-	for _, a := range conf.Accounts {
-		if !slices.Contains(c.args, a.Name) {
-			c.offer(a.Name, a.User+" at "+a.Server.Host)
-		}
-	}
+	return conf
 }
 
 // configOption is the value of --config; empty without it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
@@ -25,7 +27,7 @@ func loginCommand() *cli.Command {
 		Name:        "login",
 		Usage:       "authorise an account with OAuth2",
 		Description: "Authorise the account work in a browser on another machine:\n  mailhaul login --paste work",
-		ArgsUsage:   "ACCOUNT",
+		ArgsUsage:   "LOGIN|ACCOUNT",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "device", Usage: "show a code that you enter on another device"},
 			&cli.BoolFlag{Name: "paste", Usage: "log in with a browser on another machine, and paste the final address here"},
@@ -40,7 +42,7 @@ func logoutCommand() *cli.Command {
 		Name:        "logout",
 		Usage:       "revoke an OAuth2 login at the provider, and remove its tokens here",
 		Description: "Revoke the login of the account work:\n  mailhaul logout work",
-		ArgsUsage:   "ACCOUNT",
+		ArgsUsage:   "LOGIN|ACCOUNT",
 		Action:      runLogout,
 	}
 }
@@ -50,25 +52,83 @@ func tokenCommand() *cli.Command {
 		Name:        "token",
 		Usage:       "print a fresh access token, for other programs (msmtp, mutt)",
 		Description: "Print an access token for the account work:\n  mailhaul token work",
-		ArgsUsage:   "ACCOUNT",
+		ArgsUsage:   "LOGIN|ACCOUNT",
 		Action:      runToken,
 	}
 }
 
-// oauthAccount prepares a command that works on one account's tokens.
-func oauthAccount(c *cli.Context) (*call, *account.Tokens, error) {
-	e, a, err := withAccount(c, c.Args().Slice())
+// oauthLogin prepares a command that works on the tokens of one login: that of the
+// name, or the one that an account of the name uses.
+func oauthLogin(c *cli.Context) (*call, *account.Tokens, error) {
+	e, err := withConfig(c)
 	if err != nil {
 		return nil, nil, err
 	}
-	if a.OAuth == nil {
-		return nil, nil, exit.Config(advice.Give(fmt.Errorf("%s: no oauth: in the configuration", a.Name), advice.NoOAuth))
-	}
-	t, err := e.builder.Tokens(a)
+	o, err := e.oneLogin(c.Args().Slice())
 	if err != nil {
-		return nil, nil, exit.Config(fmt.Errorf("%s: %w", a.Name, err))
+		return nil, nil, err
+	}
+	t, err := e.builder.Tokens(o)
+	if err != nil {
+		return nil, nil, exit.Config(fmt.Errorf("%s: %w", o.Login, err))
 	}
 	return e, t, nil
+}
+
+func (e *call) oneLogin(names []string) (*config.OAuth, error) {
+	if len(names) != 1 {
+		return nil, exit.Usage(advice.Give(errors.New("name one account or login"), advice.ListAccounts))
+	}
+	for _, o := range e.logins() {
+		if o.Login == names[0] {
+			return o, nil
+		}
+	}
+	i := slices.IndexFunc(e.conf.Accounts, func(a *config.Account) bool { return a.Name == names[0] })
+	if i < 0 {
+		return nil, e.unknownAccount(names[0], loginNames(e.conf.Logins)...)
+	}
+	a := e.conf.Accounts[i]
+	switch list := target.Logins(a); {
+	case a.OAuth != nil:
+		return a.OAuth, nil
+	case len(list) == 1:
+		return list[0], nil
+	case len(list) > 1:
+		return nil, exit.Usage(fmt.Errorf("%s uses several logins: name one of %s", a.Name, strings.Join(loginNames(list), ", ")))
+	}
+	return nil, exit.Config(advice.Give(fmt.Errorf("%s: no oauth: in the configuration", a.Name), advice.NoOAuth))
+}
+
+// users are the accounts that use a login, by its name.
+func (e *call) users(login string) (names []string) {
+	for _, a := range e.conf.Accounts {
+		if slices.Contains(loginNames(target.Logins(a)), login) {
+			names = append(names, a.Name)
+		}
+	}
+	return names
+}
+
+// logins are all of the configuration, each once.
+func (e *call) logins() (list []*config.OAuth) {
+	list = slices.Clone(e.conf.Logins)
+	for _, a := range e.conf.Accounts {
+		for _, o := range target.Logins(a) {
+			if !slices.ContainsFunc(list, func(l *config.OAuth) bool { return l.Login == o.Login }) {
+				list = append(list, o)
+			}
+		}
+	}
+	return list
+}
+
+func loginNames(list []*config.OAuth) []string {
+	names := make([]string, len(list))
+	for i, o := range list {
+		names[i] = o.Login
+	}
+	return names
 }
 
 func runLogin(c *cli.Context) error {
@@ -76,7 +136,7 @@ func runLogin(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	e, t, err := oauthAccount(c)
+	e, t, err := oauthLogin(c)
 	if err != nil {
 		return err
 	}
@@ -90,14 +150,17 @@ func runLogin(c *cli.Context) error {
 		return exit.Token(err)
 	}
 	if e.out.JSON {
-		return jsonline.Write(e.out.Out, tokenJSONOf(t.Account, &st))
+		return jsonline.Write(e.out.Out, tokenJSONOf(t.Login, t.Login, &st))
 	}
 	done := "logged in"
 	if st.Flow == provider.ClientCredentials || st.Flow == provider.ServiceAccount {
 		done = fmt.Sprintf("flow %s works, and needs no login", st.Flow)
 	}
-	fmt.Fprintf(e.out.Out, "%s: %s; next: mailhaul check --connect %s\n", t.Account, done, t.Account)
-	return nil
+	if users := e.users(t.Login); len(users) > 0 {
+		done += "; next: mailhaul check --connect " + users[0]
+	}
+	_, err = fmt.Fprintf(e.out.Out, "%s: %s\n", t.Login, done)
+	return err
 }
 
 // loginOptions are the ways that login and init have options for.
@@ -123,46 +186,46 @@ func closedProvider(t *account.Tokens, err error) error {
 	if !p.Closed {
 		return err
 	}
-	return advice.Give(err, strings.TrimSpace(advice.Text(err, advice.Situation{Account: t.Account})+" "+advice.ClosedProvider(p.Title, provider.OfPreset(p.Name).Password)))
+	return advice.Give(err, strings.TrimSpace(advice.Text(err, advice.Situation{Account: t.Login})+" "+advice.ClosedProvider(p.Title, provider.OfPreset(p.Name).Password)))
 }
 
 func runLogout(c *cli.Context) error {
-	e, t, err := oauthAccount(c)
+	e, t, err := oauthLogin(c)
 	if err != nil {
 		return err
 	}
 	told, err := t.Source.Revoke(c.Context)
 	none := errors.Is(err, oauth.ErrNoTokens)
 	if e.out.JSON && (err == nil || none) {
-		return jsonline.Write(e.out.Out, jsonline.Logout{Account: t.Account, WasLoggedIn: !none, ProviderTold: told})
+		return jsonline.Write(e.out.Out, jsonline.Logout{Account: t.Login, WasLoggedIn: !none, ProviderTold: told})
 	}
 	switch {
 	case none:
-		fmt.Fprintf(e.out.Out, "%s: was not logged in\n", t.Account)
+		fmt.Fprintf(e.out.Out, "%s: was not logged in\n", t.Login)
 		return nil
 	case err != nil:
 		return exit.Token(err)
 	case told:
-		fmt.Fprintf(e.out.Out, "%s: logged out, and revoked at the provider\n", t.Account)
+		fmt.Fprintf(e.out.Out, "%s: logged out, and revoked at the provider\n", t.Login)
 	default:
-		fmt.Fprintf(e.out.Out, "%s: tokens removed here; this provider cannot revoke a login from here: withdraw consent in the account's security settings\n", t.Account)
+		fmt.Fprintf(e.out.Out, "%s: tokens removed here; this provider cannot revoke a login from here: withdraw consent in the account's security settings\n", t.Login)
 	}
 	return nil
 }
 
 func runToken(c *cli.Context) error {
-	e, t, err := oauthAccount(c)
+	e, t, err := oauthLogin(c)
 	if err != nil {
 		return err
 	}
 	t.Source.Ahead = 0 // the default: it is used at once
-	token, err := t.Get(c.Context)
+	token, err := t.Token(c.Context)
 	if err != nil {
 		return err
 	}
 	if e.out.JSON {
 		st, _ := t.Source.Status()
-		return jsonline.Write(e.out.Out, jsonline.Access{Account: t.Account, AccessToken: token, ValidUntil: st.ValidUntil})
+		return jsonline.Write(e.out.Out, jsonline.Access{Account: t.Login, AccessToken: token, ValidUntil: st.ValidUntil})
 	}
 	_, err = fmt.Fprintln(e.out.Out, token)
 	return err
@@ -238,27 +301,37 @@ func (u *loginUI) ReadPasted(ctx context.Context) (string, error) {
 	return "", err
 }
 
-func tokenJSONOf(account string, st *oauth.Status) *jsonline.Token {
+func tokenJSONOf(account, login string, st *oauth.Status) *jsonline.Token {
 	set := func(t time.Time) *time.Time {
 		if t.IsZero() {
 			return nil
 		}
 		return &t
 	}
-	return &jsonline.Token{Account: account, Provider: st.Provider, Flow: st.Flow.String(), LoggedIn: set(st.LoggedIn),
+	return &jsonline.Token{Account: account, Login: login, Provider: st.Provider, Flow: st.Flow.String(), LoggedIn: set(st.LoggedIn),
 		Refreshed: set(st.Refreshed), ValidUntil: set(st.ValidUntil), LoginUntil: set(st.LoginUntil), Scopes: st.Scopes,
 		NeedsLogin: st.NeedsLogin, Reason: st.Reason, Warning: st.Warning}
 }
 
-// tokenState is what status and check show of an account's tokens; nil without
-// OAuth2. Tokens that cannot be read are a warning: a login may not cure that.
-func tokenState(e *call, a *config.Account) *jsonline.Token {
-	if a.OAuth == nil {
-		return nil
+// tokenStates are those of the logins that an account uses: its own, or nil, and
+// those of its targets.
+func tokenStates(e *call, a *config.Account) (own *jsonline.Token, others []*jsonline.Token) {
+	for _, o := range target.Logins(a) {
+		if o == a.OAuth {
+			own = tokenState(e, a, o)
+		} else {
+			others = append(others, tokenState(e, a, o))
+		}
 	}
-	t, err := e.builder.Tokens(a)
+	return own, others
+}
+
+// tokenState is what status and check show of a login's tokens. Tokens that cannot be
+// read are a warning: a login may not cure that.
+func tokenState(e *call, a *config.Account, o *config.OAuth) *jsonline.Token {
+	t, err := e.builder.Tokens(o)
 	if err != nil {
-		return &jsonline.Token{Provider: a.OAuth.Provider, Flow: a.OAuth.Flow.String(), Warning: err.Error()}
+		return &jsonline.Token{Login: o.Login, Provider: o.Provider, Flow: o.Flow.String(), Warning: err.Error()}
 	}
 	st, err := t.Source.Status()
 	if err != nil {
@@ -267,14 +340,15 @@ func tokenState(e *call, a *config.Account) *jsonline.Token {
 			st.Warning += ": " + text
 		}
 	}
-	return tokenJSONOf("", &st)
+	return tokenJSONOf("", o.Login, &st)
 }
 
-// writeTokenState prints it below the table.
-func writeTokenState(w io.Writer, account string, t *jsonline.Token) {
-	account = term.Printable(account)
+// writeTokenState prints it below the table, with the name of who uses the login if a
+// person has to log in, else with that of the login.
+func writeTokenState(w io.Writer, user string, t *jsonline.Token) {
+	account := term.Printable(t.Login)
 	if t.NeedsLogin {
-		fmt.Fprintf(w, "%s: needs `mailhaul login %s`: %s\n", account, account, term.Printable(t.Reason))
+		fmt.Fprintf(w, "%s: needs `mailhaul login %s`: %s\n", term.Printable(user), account, term.Printable(t.Reason))
 		return
 	}
 	if t.ValidUntil != nil {

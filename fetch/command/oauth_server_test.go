@@ -207,10 +207,15 @@ var urlLine = regexp.MustCompile(`(?m)^http://\S+$`)
 // login runs login and plays the person with a browser.
 func (l *lab) login(args ...string) outcome {
 	l.t.Helper()
+	return l.loginTo("lab", args...)
+}
+
+func (l *lab) loginTo(name string, args ...string) outcome {
+	l.t.Helper()
 	l.child("version") // makes the program
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, l.path("mailhaul"), l.args(append([]string{"-vv", "login", "lab"}, args...))[1:]...)
+	cmd := exec.CommandContext(ctx, l.path("mailhaul"), l.args(append([]string{"-vv", "login", name}, args...))[1:]...)
 	stdin, _ := cmd.StdinPipe()
 	stdout, _ := cmd.StdoutPipe()
 	var stderr, shown strings.Builder

@@ -377,11 +377,11 @@ func TestClosedProvider(t *testing.T) {
 	l.want(l.child("login", "lab", "--paste"), 77, "Yahoo registers no new clients", "https://login.yahoo.com/account/security")
 }
 
-// age makes the account's token one that was issued some time ago, and is valid for
+// age makes the token of a login one that was issued some time ago, and is valid for
 // some more.
-func (l *lab) age(since, valid time.Duration) {
+func (l *lab) age(name string, since, valid time.Duration) {
 	l.t.Helper()
-	file := filepath.Join("state", "tokens", "lab.json")
+	file := filepath.Join("state", "tokens", name+".json")
 	data, err := os.ReadFile(l.path(file))
 	var v map[string]any
 	if err == nil {
@@ -414,7 +414,7 @@ func TestCheckExpiredToken(t *testing.T) {
 			p := newAuthServer(t)
 			l, _ := oauthLab(t, p, pop3test.Options{})
 			l.want(l.login("--no-browser"), 0)
-			l.age(2*time.Hour, -time.Hour)
+			l.age("lab", 2*time.Hour, -time.Hour)
 			p.refusing(tt.refuse)
 			o := l.child("check")
 			l.want(o, 0)
@@ -436,7 +436,7 @@ func TestRunsRefreshAhead(t *testing.T) {
 	p := newAuthServer(t)
 	l, _ := oauthLab(t, p, pop3test.Options{})
 	l.want(l.login("--no-browser"), 0)
-	l.age(40*time.Minute, 20*time.Minute)
+	l.age("lab", 40*time.Minute, 20*time.Minute)
 	for _, tt := range []struct {
 		args      []string
 		refreshes int

@@ -39,7 +39,7 @@ func statusCommand() *cli.Command {
 }
 
 func runStatus(c *cli.Context) error {
-	e, accounts, err := withAccounts(c)
+	e, accounts, err := withLoginUsers(c)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func statusText(e *call, list []jsonline.Status) (table *term.Table, details str
 		table.Add(statusRow(&list[i], when)...)
 		writeDetails(&b, &list[i])
 	}
-	return table, b.String()
+	return table, b.String() + loginStates(list)
 }
 
 // statusOf gathers what is known of an account without waiting for a run that
@@ -131,7 +131,7 @@ func statusOf(e *call, a *config.Account, all bool) jsonline.Status {
 	s.StatusFile, _ = state.ReadStatus(state.StatusPath(e.builder.StateDir, a.ID))
 	s.Account, s.ID = a.Name, a.ID
 	s.Running = s.StatusFile.Running()
-	s.Token = tokenState(e, a)
+	s.Token, s.Logins = tokenStates(e, a)
 	if !s.Running {
 		s.State = state.StateIdle
 	}
@@ -212,9 +212,24 @@ func writeDetails(w io.Writer, s *jsonline.Status) {
 		fmt.Fprintf(w, "%s: the clock jumped from %s to %s between two runs; days are counted from then\n",
 			term.Printable(s.Account), term.Stamp(s.ClockFrom), term.Stamp(s.ClockJumped))
 	}
-	if s.Token != nil {
-		writeTokenState(w, s.Account, s.Token)
+}
+
+// loginStates are the lines about the logins of accounts: one of several accounts has
+// one line, except where a person has to log in.
+func loginStates(list []jsonline.Status) string {
+	var lines []string
+	for i := range list {
+		for _, t := range append([]*jsonline.Token{list[i].Token}, list[i].Logins...) {
+			var b strings.Builder
+			if t != nil {
+				writeTokenState(&b, list[i].Account, t)
+			}
+			if !slices.Contains(lines, b.String()) {
+				lines = append(lines, b.String())
+			}
+		}
 	}
+	return strings.Join(lines, "")
 }
 
 // now is what a run under way is doing, or when the next one begins.

@@ -33,7 +33,7 @@ func (e *call) expiries(accounts []*config.Account) func(string) (token, login t
 		if a.OAuth == nil {
 			continue
 		}
-		if t, err := e.builder.Tokens(a); err == nil {
+		if t, err := e.builder.Tokens(a.OAuth); err == nil {
 			with[a.Name] = t
 		}
 	}

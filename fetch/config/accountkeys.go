@@ -38,7 +38,7 @@ func serverKeys(a *Account) []Row {
 
 func loginKeys(a *Account) []Row {
 	return slices.Concat(a.secretKeys(sasl.Methods()), []Row{
-		On("oauth", "", "how to get OAuth2 access tokens, for auth xoauth2 and oauthbearer", pointer(oauthMapping()), &a.OAuth),
+		On("oauth", "", "how to get OAuth2 access tokens: a name under logins, or a mapping", login(), &a.OAuth),
 		On("krb", "", "Kerberos settings, for auth gssapi", mapping("a mapping", gssapi.Kerberos{}, krbKeys, nil), &a.Kerberos),
 		On("utf8", "auto", "whether to send the UTF8 command of RFC 6856: `auto`, `on` or `off`", OneOf(session.UTF8Auto, session.UTF8On, session.UTF8Off), &a.UTF8),
 		On("lang", "", "language of the server's texts, such as `de`, if the server offers LANG", Text("a language tag"), &a.Server.Lang),

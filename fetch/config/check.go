@@ -3,6 +3,7 @@ package config
 import (
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/oauth/provider"
 	"gopkg.in/yaml.v3"
 )
 
@@ -37,6 +38,7 @@ func (w *walker) finish(c *Config) {
 			ids[a.ID] = a
 		}
 	}
+	w.finishLogins(c)
 }
 
 // own and has implement keyed.
@@ -116,7 +118,10 @@ func (k *checker) complete() {
 	}
 	a.Within(a.Helper)
 	if a.OAuth != nil {
-		a.OAuth = a.OAuth.of(a)
+		if a.OAuth.Key == "" {
+			a.OAuth = a.OAuth.as(a.Name)
+		}
+		a.OAuth = k.w.join(a.OAuth, &a.Remote, provider.POP, a.Helper)
 	}
 }
 
@@ -141,10 +146,4 @@ func (k *checker) retention() {
 // for another machine.
 func (k *checker) files() {
 	k.a.checkFiles(k)
-	if o := k.a.OAuth; o != nil {
-		checkSecret(k, "oauth.client_secret", o.ClientSecret)
-		checkFile(k, "oauth.certificate", o.Certificate)
-		checkFile(k, "oauth.key", o.Key)
-		checkFile(k, "oauth.service_account", o.ServiceAccount)
-	}
 }

@@ -37,6 +37,8 @@ type Config struct {
 	NoSandbox bool
 	// Log is the form and threshold of the log.
 	Log Log
+	// Logins are those with a name of their own, in the order of the file.
+	Logins []*OAuth
 	// Accounts are in the order of the file, disabled ones included.
 	Accounts []*Account
 }
@@ -109,7 +111,8 @@ func Parse(name string, data []byte, opts Options) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &walker{file: name, dir: dir, opts: opts, marks: map[string]mark{}, base: newAccount()}
+	w := &walker{file: name, dir: dir, opts: opts, marks: map[string]mark{}, base: newAccount(),
+		blocks: map[string]bool{}, acting: map[string]*OAuth{}}
 	c := &Config{Path: name, Parallel: 4}
 	if root := w.document(data); root != nil {
 		w.walk("", root, configKeys(c, opts.Targets), false)
@@ -214,6 +217,7 @@ func configKeys(c *Config, kinds []TargetKind) []Row {
 		On("metrics_file", "", "file in Prometheus' text format, replaced after each run", Path(), &c.MetricsFile),
 		On("sandbox", "on", "whether fetch and loop confine themselves to their own files on Linux: `on` or `off`", Choice("on off", false, true), &c.NoSandbox),
 		On("log", "", "settings of the log on standard error", mapping("a mapping", Log{}, logKeys, nil), &c.Log),
+		loginsRow(c),
 		{name: "defaults", doc: "account keys for all accounts that do not set them",
 			info: info{words: "a mapping of account keys", schema: schema{"$ref": "#/$defs/account"}},
 			set:  setDefaults},
@@ -251,6 +255,17 @@ func setAccounts(w *walker, path string, n *yaml.Node, c *Config) {
 		w.errorf(n, path, "is empty: it needs at least one account")
 		return
 	}
+	w.named(path, n, "an account", func(name, at string, body *yaml.Node) {
+		a := w.base
+		a.Name = name
+		w.walk(at, body, accountKeys(&a, w.opts.Targets), false)
+		c.Accounts = append(c.Accounts, &a)
+	})
+}
+
+// named calls each with the mappings of a mapping by names: those of accounts, or
+// of logins.
+func (w *walker) named(path string, n *yaml.Node, what string, each func(name, at string, body *yaml.Node)) {
 	found := w.pairs(path, n, false)
 	for _, name := range found.names {
 		p, at := found.of[name], join(path, name)
@@ -262,14 +277,11 @@ func setAccounts(w *walker, path string, n *yaml.Node, c *Config) {
 		w.marks[at] = mark{path: at, key: p.key, value: p.value}
 		switch {
 		case !accountName(name):
-			w.errorf(p.key, path, "an account's name is made of letters, digits and . _ - + @, and starts with a letter or digit")
+			w.errorf(p.key, path, "%s's name is made of letters, digits and . _ - + @, and starts with a letter or digit", what)
 		case body.Kind != yaml.MappingNode:
-			w.wants(body, at, "a mapping of account keys")
+			w.wants(body, at, "a mapping of "+what[strings.IndexByte(what, ' ')+1:]+" keys")
 		default:
-			a := w.base
-			a.Name = name
-			w.walk(at, body, accountKeys(&a, w.opts.Targets), false)
-			c.Accounts = append(c.Accounts, &a)
+			each(name, at, body)
 		}
 	}
 }

@@ -19,6 +19,9 @@ type walker struct {
 	errs   Errors
 	marks  map[string]mark // by key path
 	base   Account         // defaults: with built-in defaults beneath
+	logins []*OAuth
+	blocks map[string]bool   // logins of targets without a name, by what they are called
+	acting map[string]*OAuth // service accounts' logins for a user, by key
 	visits int
 }
 

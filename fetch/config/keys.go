@@ -51,7 +51,7 @@ func Schema(o Options) ([]byte, error) {
 	root["title"] = "mailhaul configuration"
 	root["required"] = []string{"accounts"}
 	root["patternProperties"] = schema{"^x-": schema{}}
-	root["$defs"] = schema{"account": objectSchema(accountTable(o.Targets))}
+	root["$defs"] = schema{"account": objectSchema(accountTable(o.Targets)), "login": oauthMapping().schema}
 	return json.MarshalIndent(root, "", "  ")
 }
 

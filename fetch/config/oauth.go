@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"net"
 	"net/url"
@@ -15,10 +14,15 @@ import (
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
-// OAuth is how an account gets its access tokens. Who makes the client sets Proxy
-// and Transport.
+// OAuth is a login: how those who use it get their access tokens. Who makes the client
+// sets Proxy and Transport.
 type OAuth struct {
 	oauth.Config
+	// Login is what people call it: its name under logins, else its account, or
+	// ACCOUNT/KIND in a target. Key names its tokens in the store.
+	Login, Key string
+	// Via is the proxy to the provider; nil: that of the environment.
+	Via *Proxy
 	// ClientSecret is what Secret resolves.
 	ClientSecret Secret
 	// Keyring keeps tokens in the system's keyring and not in files.
@@ -78,23 +82,6 @@ func providerKind() Kind[string] {
 		}
 		return s, nil
 	})
-}
-
-// of completes a copy for an account: o may be shared with others through
-// defaults.
-func (o OAuth) of(a *Account) *OAuth {
-	o.LoginHint = a.User
-	o.Subject = cmp.Or(o.Subject, a.User)
-	// An authority that was meant for one's own mail server must not vouch for
-	// Google; whoever runs their own provider has one authority for both.
-	if o.Custom() {
-		o.CAFile = a.TLS.CAFile
-	}
-	o.KeyringLimit = a.Helper
-	if o.ClientSecret = o.ClientSecret.Bind(a.Server.Host, a.User).Within(a.Helper); !o.ClientSecret.IsZero() {
-		o.Secret = o.ClientSecret.Resolve
-	}
-	return &o
 }
 
 // checkOAuth reports what a flow lacks.

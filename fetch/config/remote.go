@@ -51,7 +51,7 @@ func (r *Remote) Keys(ports string, methods ...sasl.Method) []Row {
 		r.serverKey("server as `HOST` or `HOST:PORT`; the port is " + ports),
 		On("tls", "implicit", "how the connection is protected: `implicit`, `starttls` or `none`",
 			Choice("implicit starttls none", pop3.ImplicitTLS, pop3.STLS, pop3.Plain), &r.Server.Security),
-	}, r.secretKeys(methods), r.tlsKeys(), []Row{r.timeoutKey("longest wait for the server")}, r.routeKeys())
+	}, r.secretKeys(methods), []Row{OAuthRow(&r.OAuth)}, r.tlsKeys(), []Row{r.timeoutKey("longest wait for the server")}, r.routeKeys())
 }
 
 // Check completes the server of a target and says what is wrong with it.
@@ -61,7 +61,7 @@ func (r *Remote) Check(at Place) {
 			at.Needs(name)
 		}
 	}
-	for _, pair := range [][2]string{{"proxy", "tunnel"}, {"password", "token"}} {
+	for _, pair := range [][2]string{{"proxy", "tunnel"}, {"password", "token"}, {"password", "oauth"}, {"oauth", "token"}} {
 		if at.Has(pair[0]) && at.Has(pair[1]) {
 			at.Errorf(pair[1], "conflicts with %s: remove one of the two", pair[0])
 		}
@@ -70,6 +70,7 @@ func (r *Remote) Check(at Place) {
 	r.checkSecurity(at)
 	r.checkLogin(at)
 	r.checkFiles(at)
+	at.Login(r)
 }
 
 func (r *Remote) tlsKeys() []Row {
@@ -204,6 +205,9 @@ func (r *Remote) checkFiles(k keyed) {
 	checkFile(k, "client_key", r.TLS.ClientKey)
 	checkSecret(k, "password", r.Password)
 	checkSecret(k, "token", r.Token)
+	if r.OAuth != nil {
+		r.OAuth.checkFiles(k, "oauth.")
+	}
 }
 
 func checkFile(k keyed, name, path string) {

@@ -22,8 +22,15 @@ type Preset struct {
 	// Tenant is used if the configuration names none; empty if it must, in
 	// an endpoint with {tenant}.
 	Tenant string `json:"tenant"`
-	// Scopes are what POP3 needs.
-	Scopes []string `json:"scopes"`
+	// Scopes are what POP3 needs, and Uses what other uses need, by their words; a
+	// use that is missing is not possible with this provider.
+	Scopes []string            `json:"scopes"`
+	Uses   map[string][]string `json:"uses"`
+	// Covers are the scopes that another one includes.
+	Covers map[string][]string `json:"covers"`
+	// Granular: people can refuse single scopes, so that those that the provider
+	// reports are all that there are.
+	Granular bool `json:"granular"`
 	// RefreshScope sends the scopes at a refresh too; Google refuses that.
 	RefreshScope bool `json:"refresh_scope"`
 	// Flows are those that can work; the first is the usual one.
@@ -94,9 +101,55 @@ const (
 	ServiceAccount
 )
 
-// flowWords and styleWords are the words of the configuration, in the order of
-// the constants.
+// Use is what a login is used for.
+type Use uint8
+
+// The uses of a login.
 const (
+	POP Use = iota
+	IMAP
+	SMTP
+	GmailAPI
+	JMAP
+)
+
+// String returns the word for it, as the configuration calls such a server or target.
+func (u Use) String() string { return word(u, useWords) }
+
+// ScopesFor are the scopes that the uses need together, without those that another
+// one covers. The uses that the provider is not known to allow are returned too.
+func (p *Preset) ScopesFor(uses ...Use) (scopes []string, missing []Use) {
+	for _, u := range uses {
+		list := p.Uses[u.String()]
+		if u == POP {
+			list = p.Scopes
+		}
+		if len(list) == 0 {
+			missing = append(missing, u)
+		}
+		for _, s := range list {
+			if !slices.Contains(scopes, s) {
+				scopes = append(scopes, s)
+			}
+		}
+	}
+	all := slices.Clone(scopes)
+	return slices.DeleteFunc(scopes, func(s string) bool { return p.covered(s, all) }), missing
+}
+
+// Holds reports whether granted scopes include one.
+func (p *Preset) Holds(granted []string, scope string) bool {
+	return slices.ContainsFunc(granted, func(g string) bool { return strings.EqualFold(g, scope) }) || p.covered(scope, granted)
+}
+
+func (p *Preset) covered(scope string, by []string) bool {
+	return slices.ContainsFunc(by, func(b string) bool { return slices.Contains(p.Covers[b], scope) })
+}
+
+// flowWords, styleWords and useWords are the words of the configuration, in the order
+// of the constants.
+const (
+	useWords   = "pop imap smtp gmail jmap"
 	flowWords  = "browser device client_credentials service_account"
 	styleWords = "auto body basic"
 )

@@ -35,27 +35,27 @@ type Builder struct {
 	dialogue bool // log the dialogue with servers
 	askFor   func(ctx context.Context, prompt string) (string, error)
 	syncer   *durable.Syncer
-	sources  map[string]*Tokens // by account name
+	sources  *sources
 }
 
 // NewBuilder makes a builder whose state directory is not known yet. Dialogue
 // asks for a log of the dialogue with servers; askFor is for passwords that are
 // nowhere.
 func NewBuilder(log *slog.Logger, dialogue bool, askFor func(ctx context.Context, prompt string) (string, error)) *Builder {
-	return &Builder{Log: log, dialogue: dialogue, askFor: askFor, syncer: new(durable.Syncer)}
+	return &Builder{Log: log, dialogue: dialogue, askFor: askFor, syncer: new(durable.Syncer), sources: newSources()}
 }
 
 // Fresh is a builder for another configuration: runs still read the tokens of
 // the old one.
 func (b *Builder) Fresh() *Builder {
 	c := *b
-	c.sources = nil
+	c.sources = newSources()
 	return &c
 }
 
 // Account turns what the user wrote into what runs.
 func (b *Builder) Account(a *config.Account) (*fetch.Account, error) {
-	server, err := b.Server(a)
+	server, renew, err := b.server(a)
 	if err != nil {
 		return nil, exit.Config(fmt.Errorf("%s: %w", a.Name, err))
 	}
@@ -66,16 +66,10 @@ func (b *Builder) Account(a *config.Account) (*fetch.Account, error) {
 		Policy: a.Policy,
 		Limits: a.Limits,
 		UTF8:   a.UTF8,
+		Renew:  renew,
 	}
 	b.hooks(a, out)
 	b.warnOf(a.Name, &a.Remote)
-	if a.OAuth != nil {
-		t, err := b.Tokens(a)
-		if err != nil {
-			return nil, err
-		}
-		out.Renew = t.renew
-	}
 	for _, t := range target.Of(a) {
 		d, err := b.Deliverer(a, t)
 		if err != nil {
@@ -122,21 +116,30 @@ func (b *Builder) Deliverer(a *config.Account, t target.Target) (deliver.Deliver
 func (b *Builder) Site(a *config.Account, t target.Target) target.Site {
 	log := b.Log.With(slog.String("account", a.Name), slog.String("target", t.ID()))
 	return target.Site{Account: a, StateDir: b.StateDir, Syncer: b.syncer, Log: log,
-		Server: func(r *config.Remote) (*pop3.Server, error) { return b.targetServer(a, r) }}
+		OAuth: func(r *config.Remote) (target.TokenSource, error) {
+			own := *r
+			own.Within(a.Helper)
+			return b.tokensOf(&own)
+		},
+		Server: func(r *config.Remote) (*target.Server, error) { return b.targetServer(a, r) }}
 }
 
 // Server adds what is made of files and secrets to the account's server.
 func (b *Builder) Server(a *config.Account) (*pop3.Server, error) {
-	s, err := connection(&a.Remote, b.trace(a.Name, "pop3"))
-	if err != nil {
-		return nil, err
-	}
-	s.Logins, err = b.logins(a)
+	s, _, err := b.server(a)
 	return s, err
 }
 
+func (b *Builder) server(a *config.Account) (s *pop3.Server, renew func(context.Context) error, err error) {
+	if s, err = connection(&a.Remote, b.trace(a.Name, "pop3")); err != nil {
+		return nil, nil, err
+	}
+	s.Logins, renew, err = b.logins(a)
+	return s, renew, err
+}
+
 // targetServer does so for the server of a target.
-func (b *Builder) targetServer(a *config.Account, r *config.Remote) (*pop3.Server, error) {
+func (b *Builder) targetServer(a *config.Account, r *config.Remote) (*target.Server, error) {
 	own := *r
 	own.Within(a.Helper)
 	s, err := connection(&own, b.trace(a.Name, "imap"))
@@ -144,14 +147,12 @@ func (b *Builder) targetServer(a *config.Account, r *config.Remote) (*pop3.Serve
 		return nil, err
 	}
 	l := loginBuilder{r: &own, user: r.User, password: own.Password.Resolve}
-	if !r.Token.IsZero() {
-		l.token = own.Token.Resolve
-	}
 	if r.Password.IsZero() {
 		l.password = b.ask(Unknown{Remote: r, target: true})
 	}
+	renew, err := b.addTokens(&l)
 	s.Logins = l.all()
-	return s, nil
+	return &target.Server{Server: s, Renew: renew}, err
 }
 
 // connection is a server without its logins.

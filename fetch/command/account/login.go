@@ -18,20 +18,31 @@ import (
 type secretFunc func(ctx context.Context) (string, error)
 
 // logins are the ways to log in that the account holds a secret for, strongest
-// first.
-func (b *Builder) logins(a *config.Account) ([]pop3.Login, error) {
+// first. Renew replaces a token that the server refused; nil: there is no other.
+func (b *Builder) logins(a *config.Account) (list []pop3.Login, renew func(context.Context) error, err error) {
 	l := loginBuilder{r: &a.Remote, user: a.User, password: a.Password.Resolve}
 	if a.Policy.Gmail == plan.GmailRecent {
 		l.user = "recent:" + l.user
 	}
-	var err error
-	if l.token, err = b.token(a); err != nil {
-		return nil, err
+	if renew, err = b.addTokens(&l); a.OAuth == nil || err != nil {
+		renew = nil
 	}
 	if a.Password.IsZero() && a.Auth == sasl.Auto {
 		l.password = b.ask(Unknown{Remote: &a.Remote})
 	}
-	return l.all(), nil
+	return l.all(), renew, err
+}
+
+// addTokens gives a login its tokens, if it has any, and returns what replaces one
+// that was refused.
+func (b *Builder) addTokens(l *loginBuilder) (renew func(context.Context) error, err error) {
+	from, err := b.tokensOf(l.r)
+	if err != nil || from == nil {
+		return nil, err
+	}
+	t := &lastToken{from: from}
+	l.token = t.get
+	return t.renew, nil
 }
 
 // Unknown is a server whose password is kept nowhere.
@@ -78,21 +89,6 @@ func (b *Builder) ask(u Unknown) secretFunc {
 		}
 		return password, err
 	}
-}
-
-// token is where the account's access tokens come from; nil: from nowhere.
-func (b *Builder) token(a *config.Account) (secretFunc, error) {
-	switch {
-	case !a.Token.IsZero():
-		return a.Token.Resolve, nil
-	case a.OAuth != nil:
-		t, err := b.Tokens(a)
-		if err != nil {
-			return nil, err
-		}
-		return t.Get, nil
-	}
-	return nil, nil
 }
 
 // loginBuilder makes the logins at one server.

@@ -4,6 +4,7 @@
 package advice
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -26,6 +27,8 @@ type Situation struct {
 	// there, and OAuth whether the login is one with tokens.
 	Host            string
 	Implicit, OAuth bool
+	// Login is what the login with tokens is called; empty: as the account.
+	Login string
 	// Tunnel: a command is the connection to it.
 	Tunnel bool
 	// Running: a loop goes on with the configuration that it has.
@@ -39,7 +42,12 @@ func SituationOf(a *config.Account, bare bool) Situation {
 	if a == nil {
 		return Situation{}
 	}
-	return Situation{Account: a.Name, Bare: bare, Host: a.Server.Host, Implicit: a.Server.Security == pop3.ImplicitTLS, OAuth: a.OAuth != nil, Tunnel: len(a.Route.Tunnel) > 0}
+	at := Situation{Account: a.Name, Bare: bare, Host: a.Server.Host, Implicit: a.Server.Security == pop3.ImplicitTLS,
+		Tunnel: len(a.Route.Tunnel) > 0}
+	if a.OAuth != nil {
+		at.OAuth, at.Login = true, a.OAuth.Login
+	}
+	return at
 }
 
 // option is a setting as this person makes it: by a key or by an option.
@@ -73,6 +81,9 @@ func (at Situation) account() string {
 	}
 	return at.Account
 }
+
+// login is what the commands for a login take.
+func (at Situation) login() string { return cmp.Or(at.Login, at.account()) }
 
 // needsFile says of commands what they lack after --from, which they do not take.
 func (at Situation) needsFile() string {

@@ -27,7 +27,7 @@ func tokenRows() []row {
 			if !errors.Is(err, oauth.ErrNoTokens) {
 				return ""
 			}
-			return "Run `mailhaul login " + at.account() + "`."
+			return "Run `mailhaul login " + at.login() + "`."
 		},
 	}
 }
@@ -35,7 +35,7 @@ func tokenRows() []row {
 func tokenAdvice(e *oauth.Error, at Situation) string {
 	var parts []string
 	if e.NeedsLogin() {
-		parts = append(parts, "Run `mailhaul login "+cmp.Or(e.Account, at.account())+"`.")
+		parts = append(parts, "Run `mailhaul login "+cmp.Or(e.Account, at.login())+"`.")
 	}
 	if text := cmp.Or(codeAdvice(e), causeAdvice(e, at), kindAdvice(e)); text != "" {
 		parts = append(parts, text)
@@ -55,6 +55,10 @@ func causeAdvice(e *oauth.Error, at Situation) string {
 	proxy, _ := errors.AsType[*oauth.ProxyError](e)
 	_, short := errors.AsType[*oauth.NoRefreshError](e)
 	switch {
+	case errors.As(e, new(*oauth.ScopeError)) && e.Kind == oauth.KindDenied:
+		return "Nothing was kept. Log in again, and tick every box on the provider's page."
+	case errors.As(e, new(*oauth.ScopeError)):
+		return "The page that opens asks for what is missing."
 	case proxy != nil && proxy.Status == http.StatusProxyAuthRequired:
 		return "The proxy on the way to the provider of the login wants a user name and password (a Kerberos login is not possible here): " +
 			"give them in `proxy:`, or in HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT), or name the provider in NO_PROXY."

@@ -88,7 +88,7 @@ func login(e *pop3.LoginError, at Situation) string {
 	case bearer(e) && e.AfterLogin:
 		return "The token is good, but not for this mailbox. Is user: the mailbox that consent was given for (a shared mailbox has its own name)?\nWith Microsoft's app-only access the mailbox must grant it: New-ServicePrincipal with the enterprise application's object id, then Add-MailboxPermission (docs/oauth.md)."
 	case bearer(e):
-		text := "The access token was refused. Log in anew (mailhaul login " + at.account() + "); check that user: is the mailbox that you gave consent for, and that the scope is that of POP."
+		text := "The access token was refused. Log in anew (mailhaul login " + at.login() + "); check that user: is the mailbox that you gave consent for, and that the scope is that of POP."
 		if t, ok := errors.AsType[*sasl.TokenError](e.Err); ok && t.Scope != "" {
 			text += " The token may lack the scope that the server names."
 		}

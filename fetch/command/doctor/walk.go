@@ -175,14 +175,14 @@ func (w *walk) checkToken(ctx context.Context) {
 		return
 	}
 	began := time.Now()
-	t, err := w.Builder.Tokens(w.a)
+	t, err := w.Builder.Tokens(w.a.OAuth)
 	if err != nil {
 		w.fail("token", exit.Token(err), began)
 		return
 	}
 	st, err := t.Source.Status()
 	if err == nil && !st.NeedsLogin && !time.Now().Before(st.ValidUntil) {
-		if _, err = t.Get(ctx); err == nil { // it has ended: a run would renew it
+		if _, err = t.Token(ctx); err == nil { // it has ended: a run would renew it
 			st, err = t.Source.Status()
 		}
 	}
@@ -190,7 +190,7 @@ func (w *walk) checkToken(ctx context.Context) {
 	case err != nil:
 		w.fail("token", exit.Token(err), began)
 	case st.NeedsLogin:
-		w.fail("token", advice.Give(exit.NoLogin(errors.New(st.Reason)), advice.Login(w.a.Name)), began)
+		w.fail("token", advice.Give(exit.NoLogin(errors.New(st.Reason)), advice.Login(t.Login)), began)
 	case st.Warning != "":
 		w.warn("token", st.Warning, "", began)
 	default:

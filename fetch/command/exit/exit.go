@@ -169,7 +169,7 @@ func NoService(err error) error { return &fetch.Error{Exit: fetch.ExitUnavailabl
 
 // Token gives an error of package oauth its exit code.
 func Token(err error) error {
-	if errors.Is(err, context.Canceled) {
+	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
 	out := &fetch.Error{Exit: fetch.ExitAuth, Err: err}

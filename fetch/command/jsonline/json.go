@@ -85,11 +85,13 @@ type PlanFile struct {
 // Status is one account on stdout of `status --json`.
 type Status struct {
 	state.StatusFile
-	Running     bool   `json:"running"`
-	Token       *Token `json:"token,omitempty"`
-	Known       int    `json:"known"` // entries in the state; -1 while a run holds it
-	Quarantined int    `json:"set_aside"`
-	Failing     int    `json:"failing"` // messages that failed and wait for another try
+	Running bool   `json:"running"`
+	Token   *Token `json:"token,omitempty"`
+	// Logins are those of the targets that are not Token.
+	Logins      []*Token `json:"logins,omitempty"`
+	Known       int      `json:"known"` // entries in the state; -1 while a run holds it
+	Quarantined int      `json:"set_aside"`
+	Failing     int      `json:"failing"` // messages that failed and wait for another try
 	// Interrupted are deliveries of a run that was killed, which the next one completes.
 	Interrupted int      `json:"interrupted,omitempty"`
 	Waiting     *Waiting `json:"waiting,omitempty"`
@@ -111,9 +113,11 @@ type Waiting struct {
 	Err      string    `json:"error"`         // of the one that waits longest
 }
 
-// Token is an account's token state in `status --json`.
+// Token is the state of a login's tokens in `status --json`. Login is what people call
+// it: NAME under logins, ACCOUNT, or ACCOUNT/KIND of a target.
 type Token struct {
 	Account    string     `json:"account,omitempty"`
+	Login      string     `json:"login"`
 	Provider   string     `json:"provider"`
 	Flow       string     `json:"flow"`
 	LoggedIn   *time.Time `json:"logged_in,omitempty"`
@@ -266,6 +270,7 @@ const (
 type Checked struct {
 	Account string       `json:"account"`
 	Deliver List[string] `json:"deliver"`
+	Logins  []*Token     `json:"logins,omitempty"` // those of targets, other than Token
 	OK      bool         `json:"ok"`
 	Server  string       `json:"server"`
 	TLS     string       `json:"tls"`

@@ -111,7 +111,7 @@ func (s *trial) end(ctx context.Context, written bool) {
 
 // authorise logs in with OAuth2, unless a login from before holds.
 func (s *trial) authorise(ctx context.Context, a *config.Account) error {
-	t, err := s.runner.Builder().Tokens(a)
+	t, err := s.runner.Builder().Tokens(a.OAuth)
 	if err != nil {
 		return exit.Config(err)
 	}

@@ -132,17 +132,17 @@ func (m *imapTarget) options(s Site) (imap.Options, error) {
 	}
 	o.Host, o.Port, o.Timeout, o.Secure = server.Host, server.Port, server.Idle, server.Insecure
 	o.Logger, o.Trace = s.Log, server.Trace
-	o.Connect = func(ctx context.Context) (net.Conn, *tls.ConnectionState, error) { return connect(ctx, server) }
+	o.Connect = func(ctx context.Context) (net.Conn, *tls.ConnectionState, error) { return connect(ctx, server.Server) }
 	if server.Security == pop3.STLS {
 		o.StartTLS = func(ctx context.Context, conn net.Conn) (net.Conn, *tls.ConnectionState, error) {
-			return handshake(ctx, conn, server)
+			return handshake(ctx, conn, server.Server)
 		}
 	}
 	for _, l := range server.Logins {
 		// USER is POP3's own. Cyrus announces channel binding and cannot verify it: it has
 		// to be named.
 		if l.New != nil && (l.Named || !strings.HasSuffix(l.Name, "-PLUS")) {
-			o.Logins = append(o.Logins, imapLogin(l, server))
+			o.Logins = append(o.Logins, imapLogin(l, server.Server))
 		}
 	}
 	return o, nil

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver"
@@ -56,7 +57,26 @@ type Site struct {
 	// Log has the account and the target.
 	Log *slog.Logger
 	// Server makes what connects to the server of a target and logs in there.
-	Server func(*config.Remote) (*pop3.Server, error)
+	Server func(*config.Remote) (*Server, error)
+	// OAuth returns the access tokens of a target, of `oauth` or of `token`; nil if it
+	// has neither.
+	OAuth func(*config.Remote) (TokenSource, error)
+}
+
+// Server is the server of a target.
+type Server struct {
+	*pop3.Server
+	// Renew gets another token after a login was refused; nil if there is none.
+	Renew func(context.Context) error
+}
+
+// TokenSource yields the access tokens of a login, which others may use at the same
+// time. Its errors have their exit status.
+type TokenSource interface {
+	// Token returns a token that is valid for a while.
+	Token(context.Context) (string, error)
+	// Refused returns another token than the one that a server refused.
+	Refused(ctx context.Context, token string) (string, error)
 }
 
 // Needs is what a target needs of the file system and of other programs.
@@ -171,6 +191,22 @@ func Of(a *config.Account) []Target {
 	list := make([]Target, len(a.Deliver))
 	for i, t := range a.Deliver {
 		list[i] = t.(Target) // a row made it
+	}
+	return list
+}
+
+// Logins are those with OAuth2 that an account uses, its own first, each once.
+func Logins(a *config.Account) (list []*config.OAuth) {
+	add := func(o *config.OAuth) {
+		if o != nil && !slices.Contains(list, o) {
+			list = append(list, o)
+		}
+	}
+	add(a.OAuth)
+	for _, t := range a.Deliver {
+		if r, ok := t.(Remoter); ok {
+			add(r.Remote().OAuth)
+		}
 	}
 	return list
 }

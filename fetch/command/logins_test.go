@@ -1,0 +1,84 @@
+package command
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+)
+
+// sharedLogin is a lab whose accounts, one for each letter, use the login me.
+func sharedLogin(t *testing.T, p *authServer, accounts string, more ...string) *lab {
+	t.Helper()
+	t.Setenv("TEST_CLIENT", clientSecret)
+	l := newLab(t)
+	var text strings.Builder
+	text.WriteString("logins:\n  me:\n    " + strings.ReplaceAll(strings.TrimPrefix(p.oauthLines(more...), "oauth:\n  "), "\n", "\n  ") + "\n")
+	for i, name := range strings.Split(accounts, "") {
+		s, o := p.bearerServer(t, pop3test.Options{Security: pop3test.Plain})
+		lines := append(l.to(s, o), "id: "+name, "user: alice", "oauth: me", "deliver:\n  - maildir: "+l.path("Maildir-"+name))
+		_, body, _ := strings.Cut(accountYAML(name, lines), "\n")
+		if i == 0 {
+			text.WriteString("accounts:\n")
+		}
+		text.WriteString(body)
+	}
+	l.write("config.yaml", []byte(text.String()))
+	return l
+}
+
+// TestNamedLogin: one login for several accounts is logged in once, shown with each
+// of them, and its tokens are refreshed once, whoever asks.
+func TestNamedLogin(t *testing.T) {
+	p := newAuthServer(t)
+	l := sharedLogin(t, p, "abcd")
+	l.want(l.child("fetch"), 77, "never logged in", "hint: Run `mailhaul login me`")
+	wantOut(t, l.child("status", "a"), "a: needs `mailhaul login me`: never logged in")
+	l.want(l.child("check", "--connect", "a"), 77)
+	wantOut(t, l.child("--json", "check", "b"), `"login":"me"`, `"needs_login":true`)
+
+	wantOut(t, l.loginTo("me", "--no-browser"), "me: logged in; next: mailhaul check --connect a\n")
+	wantOut(t, l.child("token", "me"), "access-SECRET-")
+	wantOut(t, l.child("token", "c"), "access-SECRET-")
+	wantOut(t, l.child("status", "me"), "\na ", "\nd ", "me: token valid until 20")
+	l.want(l.child("fetch"), 0)
+
+	l.age("login%3Ame", 2*time.Hour, -time.Hour)
+	l.want(l.child("fetch"), 0)
+	if n := p.asked("refresh_token"); n != 1 {
+		t.Errorf("%d refreshes by four accounts, want 1", n)
+	}
+	p.forget() // the server refuses it although it is fresh
+	l.want(l.child("fetch"), 0)
+	if n := p.asked("refresh_token"); n != 2 {
+		t.Errorf("%d refreshes, want one more", n)
+	}
+
+	p.refusing("invalid_grant")
+	l.age("login%3Ame", 2*time.Hour, -time.Hour)
+	l.want(l.child("fetch"), 77, "hint: Run `mailhaul login me`")
+	if n := p.asked("refresh_token"); n != 3 {
+		t.Errorf("%d requests, want one for four accounts with a revoked login", n)
+	}
+	wantOut(t, l.child("logout", "me"), "me: ")
+	l.want(l.child("login", "mee"), 64, `no account "mee"`, `did you mean "me"?`)
+}
+
+// TestNamedLoginInProcesses: several processes at once ask the provider once, which
+// takes each refresh token once.
+func TestNamedLoginInProcesses(t *testing.T) {
+	p := newAuthServer(t)
+	l := sharedLogin(t, p, "abcdef")
+	wantOut(t, l.loginTo("me", "--no-browser"), "me: logged in")
+	l.age("login%3Ame", 2*time.Hour, -time.Hour)
+	var wg sync.WaitGroup
+	for _, names := range []string{"ab", "cd", "ef"} {
+		wg.Go(func() { l.want(l.child("fetch", names[:1], names[1:]), 0) })
+	}
+	wg.Wait()
+	if n := p.asked("refresh_token"); n != 1 {
+		t.Errorf("%d refreshes by three processes, want 1", n)
+	}
+}

@@ -1,0 +1,168 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/mailhaul/mailhaul/oauth/provider"
+)
+
+// keyPrefix begins the key of a named login's tokens, as no account's name can.
+const keyPrefix = "login:"
+
+// OAuthRow is the row of a target's login with OAuth2.
+func OAuthRow(field **OAuth) Row {
+	in := login()
+	in.inner = nil // the manual has it once, with the account's
+	return On("oauth", "", "how to get OAuth2 access tokens: a name under logins, or a mapping as oauth of an account", in, field)
+}
+
+// login decodes the name of a login, or a mapping for a place of its own.
+func login() Kind[*OAuth] {
+	own := pointer(oauthMapping())
+	own.words, own.schema = "the name of a login, or a mapping", loginSchema
+	named := Kind[*OAuth]{info{words: own.words, schema: schema{"type": "string"}}, func(w *walker, path string, n *yaml.Node) (*OAuth, bool) {
+		name, ok := w.text(path, n, own.words)
+		if !ok {
+			return nil, false
+		}
+		i := slices.IndexFunc(w.logins, func(o *OAuth) bool { return o.Login == name })
+		if i < 0 {
+			known := make([]string, len(w.logins))
+			for i, o := range w.logins {
+				known[i] = o.Login
+			}
+			w.errorf(n, path, "logins: has no login of this name%s", DidYouMean(name, known))
+			return nil, false
+		}
+		return w.logins[i], true
+	}}
+	return either(named, own)
+}
+
+// loginSchema is for a mapping that describes a login.
+var loginSchema = schema{"$ref": "#/$defs/login"}
+
+func loginsRow(c *Config) Row {
+	of := oauthMapping()
+	return Row{name: "logins", doc: "OAuth2 logins by name, each with the keys of oauth, for oauth of accounts and targets",
+		info: info{words: "a mapping of logins", schema: schema{"type": "object", "additionalProperties": loginSchema}},
+		set: func(w *walker, path string, n *yaml.Node) {
+			if n.Kind != yaml.MappingNode {
+				w.wants(n, path, "a mapping of logins: each name with its keys")
+				return
+			}
+			w.named(path, n, "a login", func(name, at string, body *yaml.Node) {
+				o, _ := of.decode(w, at, body)
+				o.Login, o.Key = name, keyPrefix+name
+				o.checkFiles(Place{w, at, body}, "")
+				w.logins = append(w.logins, &o)
+			})
+			c.Logins = slices.Clone(w.logins)
+		}}
+}
+
+// checkFiles looks at the files that are named below a key.
+func (o *OAuth) checkFiles(k keyed, below string) {
+	checkSecret(k, below+"client_secret", o.ClientSecret)
+	checkFile(k, below+"certificate", o.Certificate)
+	checkFile(k, below+"key", o.Key)
+	checkFile(k, below+"service_account", o.ServiceAccount)
+}
+
+// finishLogins completes the logins after all that use them.
+func (w *walker) finishLogins(c *Config) {
+	for i, o := range w.logins {
+		o.resolve()
+		for _, a := range c.Accounts {
+			if a.Name == o.Login && a.OAuth != nil && a.OAuth.Key == a.Name {
+				at := w.marks[join("logins", o.Login)]
+				w.errorf(at.key, at.path, "has the name of an account with a login of its own: give it another name")
+			}
+		}
+		for _, acting := range w.acting {
+			if acting.Login == o.Login && (c.Logins[i] == o || acting.Key < c.Logins[i].Key) {
+				c.Logins[i] = acting // any one shows whether the login works
+			}
+		}
+	}
+}
+
+// targetUses are what targets use a login for; their kinds have the same words.
+var targetUses = []provider.Use{provider.IMAP, provider.SMTP, provider.GmailAPI, provider.JMAP}
+
+// Login completes the login of a target with the keys of r: it is used for what the
+// kind of the target says. A target of one's own table calls it in its Check.
+func (p Place) Login(r *Remote) {
+	if r.OAuth == nil {
+		return
+	}
+	kind := p.path[strings.LastIndexByte(p.path, '.')+1:]
+	owner, _, _ := strings.Cut(strings.TrimPrefix(p.path, "accounts."), ".deliver[")
+	i := slices.IndexFunc(targetUses, func(u provider.Use) bool { return u.String() == kind })
+	if name := owner + "/" + kind; r.OAuth.Key != "" {
+		r.OAuth = p.w.join(r.OAuth, r, targetUses[i], 0)
+	} else if p.w.blocks[name] {
+		p.Errorf("oauth", "is the second login for %s targets of %s: give it a name under logins:", kind, owner)
+	} else {
+		p.w.blocks[name] = true
+		r.OAuth = p.w.join(r.OAuth.as(name), r, targetUses[i], 0)
+	}
+}
+
+// as is a copy, which others through defaults do not share, with a name of its own.
+func (o OAuth) as(name string) *OAuth {
+	o.Login, o.Key = name, name
+	return &o
+}
+
+// join completes a login for a server that uses it. The login of several is reached,
+// and verified, as it is for the first that says how. Helper bounds its commands.
+func (w *walker) join(o *OAuth, r *Remote, use provider.Use, helper time.Duration) *OAuth {
+	switch {
+	case !strings.HasPrefix(o.Key, keyPrefix):
+		o.Subject = cmp.Or(o.Subject, r.User)
+	case o.Flow == provider.ServiceAccount && o.Subject == "" && r.User != "":
+		o = w.actingFor(o, r.User)
+	}
+	o.LoginHint = cmp.Or(o.LoginHint, r.User)
+	// An authority that was meant for one's own mail server must not vouch for
+	// Google; whoever runs their own provider has one authority for both.
+	if o.Custom() {
+		o.CAFile = cmp.Or(o.CAFile, r.TLS.CAFile)
+	}
+	if o.Via == nil {
+		o.Via = r.Route.Proxy
+	}
+	if !slices.Contains(o.Uses, use) {
+		o.Uses = append(slices.Clip(o.Uses), use)
+	}
+	o.KeyringLimit = max(o.KeyringLimit, helper)
+	if o.Secret == nil {
+		o.ClientSecret = o.ClientSecret.Bind(r.Server.Host, r.User)
+	}
+	o.resolve()
+	return o
+}
+
+// resolve lets Secret be what the configuration says.
+func (o *OAuth) resolve() {
+	if o.ClientSecret = o.ClientSecret.Within(o.KeyringLimit); !o.ClientSecret.IsZero() {
+		o.Secret = o.ClientSecret.Resolve
+	}
+}
+
+// actingFor is a service account's login for one user: each has tokens of its own.
+func (w *walker) actingFor(o *OAuth, user string) *OAuth {
+	key := o.Key + "/" + user
+	if w.acting[key] == nil {
+		c := *o
+		c.Subject, c.Key = user, key
+		w.acting[key] = &c
+	}
+	return w.acting[key]
+}

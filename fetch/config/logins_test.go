@@ -1,0 +1,79 @@
+package config_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mailhaul/mailhaul/fetch/command/target"
+	. "github.com/mailhaul/mailhaul/fetch/config" // the table of targets imports it
+)
+
+// usesOf are the logins of a configuration: how each is called and kept, and what for.
+func usesOf(c *Config) (list []string) {
+	for _, a := range c.Accounts {
+		for _, o := range target.Logins(a) {
+			list = append(list, fmt.Sprintf("%s: %s %s %v %s", a.Name, o.Login, o.Key, o.Uses, o.Subject))
+		}
+	}
+	return list
+}
+
+func TestLogins(t *testing.T) {
+	const imap = "deliver: [{imap: {server: i, user: bob, oauth: %s}}]}\n"
+	key := filepath.Join(t.TempDir(), "key.json")
+	if err := os.WriteFile(key, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ name, text, want string }{
+		{"shared", "logins: {me: {provider: google, client_id: i}}\naccounts:\n" +
+			"  a: {server: h, user: u, oauth: me, " + fmt.Sprintf(imap, "me") +
+			"  b: {server: h, user: v, oauth: me, deliver: [{maildir: /m}]}\n",
+			"[a: me login:me [imap pop]  b: me login:me [imap pop] ]"},
+		{"defaults", "logins: {me: {provider: google, client_id: i}}\ndefaults: {oauth: me}\naccounts:\n" +
+			"  a: {server: h, user: u, deliver: [{maildir: /m}]}\n  b: {server: h, user: v, oauth: {provider: yahoo, client_id: j}, deliver: [{maildir: /m}]}\n",
+			"[a: me login:me [pop]  b: b b [pop] v]"},
+		{"block in a target", "accounts:\n  a: {server: h, user: u, password: {env: X}, " + fmt.Sprintf(imap, "{provider: google, client_id: i}"),
+			"[a: a/imap a/imap [imap] bob]"},
+		{"block in a target of all", "defaults: {password: {env: X}, " + fmt.Sprintf(imap, "{provider: google, client_id: i}") +
+			"accounts:\n  a: {server: h, user: u}\n  b: {server: h, user: v}\n",
+			"[a: defaults/imap defaults/imap [imap] bob b: defaults/imap defaults/imap [imap] bob]"},
+		{"service account", "logins: {all: {provider: google, flow: service_account, service_account: /k}}\naccounts:\n" +
+			"  a: {server: h, user: u, oauth: all, deliver: [{imap: {server: i, user: u, oauth: all}}]}\n" +
+			"  b: {server: h, user: v, oauth: all, deliver: [{maildir: /m}]}\n",
+			"[a: all login:all/u [imap pop] u b: all login:all/v [pop] v]"},
+	} {
+		c, err := parse(strings.ReplaceAll(tc.text, "/k}", key+"}"))
+		if err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+		} else if got := fmt.Sprint(usesOf(c)); got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestBadLogins(t *testing.T) {
+	for _, tc := range []struct{ name, text, want string }{
+		{"unknown", "logins: {me: {provider: google, client_id: i}}\n" + account("oauth: mee"),
+			`7:12: accounts.work.oauth: logins: has no login of this name (did you mean "me"?)`},
+		{"none", account("oauth: me"), "6:12: accounts.work.oauth: logins: has no login of this name"},
+		{"same name", "logins: {work: {provider: google, client_id: i}}\n" + account("oauth: {provider: google, client_id: i}"),
+			"1:10: logins.work: has the name of an account with a login of its own: give it another name"},
+		{"two blocks", "accounts: {work: {server: h, user: u, deliver: [{imap: {server: i, user: a, oauth: &o {provider: google, client_id: i}}}, " +
+			"{imap: {server: j, user: a, oauth: *o}}]}}",
+			"1:158: accounts.work.deliver[1].imap.oauth: is the second login for imap targets of work: give it a name under logins:"},
+		{"incomplete", "logins: {me: {provider: google}, you: x}\n" + account("oauth: me"),
+			"1:14: logins.me: wants client_id (register mailhaul with the provider to get one)\n1:39: logins.you: wants a mapping of login keys, not a string"},
+		{"password too", "logins: {me: {provider: google, client_id: i}}\naccounts: {work: {server: h, user: u, deliver: [{imap: {server: i, " +
+			"user: u, oauth: me, password: {env: X}}}]}}",
+			"2:84: accounts.work.deliver[0].imap.oauth: conflicts with password: remove one of the two"},
+	} {
+		if _, err := parse(tc.text); !cmp.Equal(messages(err), tc.want) {
+			t.Errorf("%s:\n%s", tc.name, cmp.Diff(tc.want, messages(err)))
+		}
+	}
+}
