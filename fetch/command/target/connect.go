@@ -52,7 +52,7 @@ func webOptions(s Site, r *config.Remote, secured func(*tls.ConnectionState)) (w
 		return web.Options{}, err
 	}
 	dial := func(ctx context.Context, security pop3.Security, address string) (net.Conn, error) {
-		own := *server
+		own := *server.Server
 		host, port, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, err
