@@ -199,6 +199,11 @@ func (s *fakeSession) fetch(args string) {
 			s.say("* %d FETCH (BODY[] {%d}\r\n%s UID %d)", i+1, len(m.text), m.text, m.uid)
 			continue
 		}
+		if strings.Contains(args, "BODY.PEEK[HEADER])") {
+			head, _, _ := bytes.Cut(m.text, []byte("\r\n\r\n"))
+			s.say("* %d FETCH (UID %d BODY[HEADER] {%d}\r\n%s\r\n\r\n)", i+1, m.uid, len(head)+4, head)
+			continue
+		}
 		id := regexp.MustCompile(`(?im)^message-id:.*\r\n`).Find(m.text)
 		s.say("* %d FETCH (UID %d RFC822.SIZE %d INTERNALDATE %s BODY[HEADER.FIELDS (MESSAGE-ID)] {%d}\r\n%s\r\n)",
 			i+1, m.uid, len(m.text), m.date, len(id)+2, id)

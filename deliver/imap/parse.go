@@ -269,7 +269,9 @@ func (p *parser) value(c byte, depth int, key string) (v value, err error) {
 	return v, err
 }
 
-func isBody(key string) bool { return strings.EqualFold(key, "BODY[]") }
+func isBody(key string) bool {
+	return strings.EqualFold(key, "BODY[]") || strings.EqualFold(key, "BODY[HEADER]")
+}
 
 func (p *parser) quoted() (string, error) {
 	var b strings.Builder

@@ -193,6 +193,25 @@ func TestMailboxBreaks(t *testing.T) {
 	}
 }
 
+// TestMailboxReadBackDistant: verify and report do not read one message a round trip.
+func TestMailboxReadBackDistant(t *testing.T) {
+	t.Parallel()
+	to := realtest.DovecotIMAP(t, "")
+	const n = 120
+	o := pop3test.Options{Security: pop3test.Plain}
+	l := newLab(t)
+	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, dropOf(letters(n)), o), o), "user: alice", "password: "+password,
+		"deliver:\n  - imap: {user: alice, password: "+realtest.Password+", tls: none, server: "+to.Addr+"}"))))
+	l.want(l.run("fetch"), 0)
+	for _, command := range [][]string{{"-vv", "verify"}, {"-vv", "report", "lab"}} {
+		out := l.run(command...)
+		l.want(out, 0)
+		if got := strings.Count(out.err, "UID FETCH"); got > n/50 {
+			t.Errorf("%v reads with %d commands", command, got)
+		}
+	}
+}
+
 // TestMailboxReadBack: what verify finds there: all intact, also in another mailbox; one
 // altered, one missing; and nothing at all while the login is refused, which is said once
 // and deletes nothing.

@@ -3,6 +3,7 @@ package proof
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/header"
@@ -40,18 +41,38 @@ type Inspected struct {
 func (h *held) inspect(ctx context.Context, fn func(Inspected) error) error {
 	return h.DB.View(func(v *state.View) error {
 		former, flaws := formerKeys(v), v.Flaws()
-		for k, rec := range v.Records() {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			in := h.inspectEntry(ctx, v.Entry(k, rec))
-			in.Former, in.Flaws = former[in.Key], flaws[in.Key]
-			if err := fn(in); err != nil {
-				return err
+		for some := range chunksOf(v) {
+			h.lookAhead(ctx, some, true)
+			for _, e := range some {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				in := h.inspectEntry(ctx, e)
+				in.Former, in.Flaws = former[in.Key], flaws[in.Key]
+				if err := fn(in); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	})
+}
+
+// chunksOf yields all entries, aheadEntries at a time. A chunk is valid until the next.
+func chunksOf(v *state.View) iter.Seq[[]state.Entry] {
+	return func(yield func([]state.Entry) bool) {
+		var some []state.Entry
+		for k, rec := range v.Records() {
+			if some = append(some, v.Entry(k, rec)); len(some) < aheadEntries {
+				continue
+			}
+			if !yield(some) {
+				return
+			}
+			some = some[:0]
+		}
+		yield(some)
+	}
 }
 
 func (h *held) inspectEntry(ctx context.Context, e state.Entry) Inspected {
@@ -60,7 +81,10 @@ func (h *held) inspectEntry(ctx context.Context, e state.Entry) Inspected {
 		c := Copy{Target: o.Target, Status: o.Status, Delivered: o.At}
 		reader, err := h.copies(ctx, h.heldBy(o))
 		in.readable = in.readable || reader != nil || err != nil
-		if err == nil && reader != nil {
+		if seen, ok := h.seen[h.keyOf(&e, o)]; ok {
+			c.Where = seen.where
+			in.read(seen.head)
+		} else if err == nil && reader != nil {
 			var start headWriter
 			where, err := reader.Copy(ctx, &start, o.Receipt, e.SHA256)
 			if err == nil || errors.Is(err, errEnough) {

@@ -36,6 +36,7 @@ type held struct {
 	readers map[string]reader                      // by target
 	headers map[string]map[state.Fingerprint]found // by target, of a Lister
 	record  *recorded                              // set when first used
+	seen    map[copyKey]seen                       // what was read of the next copies
 	accept  bool                                   // altered copies, as they are now
 }
 
@@ -66,7 +67,7 @@ func (h *held) close() {
 // reopen forgets what was read of the targets.
 func (h *held) reopen() {
 	h.close()
-	h.readers, h.headers = make(map[string]reader), make(map[string]map[state.Fingerprint]found)
+	h.readers, h.headers, h.seen = make(map[string]reader), make(map[string]map[state.Fingerprint]found), nil
 }
 
 // entries returns the entries that fit, decoded.

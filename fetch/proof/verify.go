@@ -24,6 +24,15 @@ type Copies interface {
 	Close() error
 }
 
+// Distant is implemented by Copies that each call costs a round trip: Sums and Heads read
+// many messages in few. They call found for each message that is where its receipt says,
+// i being its index: with the SHA-256 of what Copy would write, or with the header alone. The
+// others, for whatever reason, are left to Copy. The sums of want are what was delivered.
+type Distant interface {
+	Sums(ctx context.Context, receipts []string, want [][sha256.Size]byte, found func(i int, sum [sha256.Size]byte, where string))
+	Heads(ctx context.Context, receipts []string, found func(i int, head []byte, where string))
+}
+
 // Holder is implemented by Copies of a file that readers rewrite: a message is
 // the same there although a reader has added a field of its own. Holds reports
 // whether a message with this sum, as it was delivered, is there.
@@ -130,6 +139,9 @@ func (h *held) verify(ctx context.Context, entries []state.Entry, rep *VerifyRep
 	for i := range entries {
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if i%aheadEntries == 0 {
+			h.lookAhead(ctx, entries[i:min(i+aheadEntries, len(entries))], false)
 		}
 		e := &entries[i]
 		was, before := e.Verified, flaws[e.Key]
@@ -268,9 +280,13 @@ func (h *held) readCopy(ctx context.Context, e *state.Entry, o state.Outcome) (f
 		}
 		return found, got, where, err
 	}
-	sum := sha256.New()
-	where, err = copies.Copy(ctx, sum, o.Receipt, e.SHA256)
-	got = state.Sum(sum.Sum(nil))
+	if seen, ok := h.seen[h.keyOf(e, o)]; ok {
+		got, where = seen.sum, seen.where
+	} else {
+		sum := sha256.New()
+		where, err = copies.Copy(ctx, sum, o.Receipt, e.SHA256)
+		got = state.Sum(sum.Sum(nil))
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Missing, got, where, nil

@@ -1,0 +1,69 @@
+package imap
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// TestReadMany: many messages are read with one command, whatever their order. Those
+// that are not where they were are left to Copy, and so is what comes after a message
+// that the server cannot hand out.
+func TestReadMany(t *testing.T) {
+	for damage, want := range map[uint32]string{
+		0: "1 true INBOX uid 1|2 false INBOX uid 2 (the text was changed)|3 true INBOX uid 3",
+		3: "1 true INBOX uid 1|2 false INBOX uid 2 (the text was changed)",
+	} {
+		var fetches atomic.Int32
+		broken := damaged(true, damage)
+		f := startFake(t, &fake{on: func(s *fakeSession, line string) bool {
+			if strings.HasPrefix(line, "UID FETCH") {
+				fetches.Add(1)
+			}
+			return broken.on(s, line)
+		}})
+		msgs := letters(6)
+		d := New(f.options())
+		_, results := deliverAll(t, d, msgs...)
+		_ = d.Close()
+		receipts, sums := make([]string, 6), make([][sha256.Size]byte, 6)
+		for i, m := range msgs {
+			receipts[5-i], sums[5-i] = results[i].Receipt, sumOf(m)
+		}
+		receipts[0] = "7 6 1"                                         // no receipt
+		receipts[1] = strings.Replace(receipts[1], "7 5 ", "8 5 ", 1) // of a mailbox that was made anew
+		receipts[2] = strings.Replace(receipts[2], " 4 ", " 60 ", 1)  // moved
+		f.mu.Lock()
+		f.mail[1].text = append(f.mail[1].text, "changed\r\n"...)
+		f.mu.Unlock()
+		r, err := Open(t.Context(), f.options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func(how string, do func(found func(i int, same bool, where string))) {
+			var got []string
+			fetches.Store(0)
+			do(func(i int, same bool, where string) { got = append(got, fmt.Sprint(6-i, " ", same, " ", where)) })
+			slices.Sort(got)
+			if all := strings.Join(got, "|"); all != want || fetches.Load() != 1 {
+				t.Errorf("%s with damage %d: %d commands, %s, want %s", how, damage, fetches.Load(), all, want)
+			}
+		}
+		read("sums", func(found func(int, bool, string)) {
+			r.Sums(t.Context(), receipts, sums, func(i int, sum [sha256.Size]byte, where string) { found(i, sum == sums[i], where) })
+		})
+		want = strings.Replace(want, "false INBOX uid 2 (the text was changed)", "true INBOX uid 2", 1)
+		if damage == 0 { // else the session has ended
+			read("heads", func(found func(int, bool, string)) {
+				r.Heads(t.Context(), receipts, func(i int, head []byte, where string) {
+					found(i, len(head) > 0 && bytes.HasPrefix(msgs[5-i], head), where)
+				})
+			})
+		}
+		_ = r.Close()
+	}
+}
