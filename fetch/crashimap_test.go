@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -18,13 +19,15 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test/realtest"
 )
 
-// imapTarget is the mailbox of alice that arg names: "ADDRESS MAILBOX".
-func imapTarget(arg string) deliver.Deliverer {
+// imapTarget is the mailbox of alice that arg names: "ADDRESS MAILBOX", for accounts
+// with their state in dir.
+func imapTarget(arg, dir string) deliver.Deliverer {
 	addr, mailbox, _ := strings.Cut(arg, " ")
 	host, port, _ := net.SplitHostPort(addr)
 	num, _ := strconv.Atoi(port)
 	return imap.New(imap.Options{
 		Host: host, Port: num, Mailbox: mailbox, Secure: true, Timeout: 10 * time.Second, Settle: 300 * time.Millisecond,
+		Claims: imap.Claims(filepath.Join(dir, "claims")),
 		Connect: func(ctx context.Context) (net.Conn, *tls.ConnectionState, error) {
 			nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 			return nc, nil, err
@@ -78,6 +81,67 @@ func TestCrashOfIMAP(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestCrashOfIMAPShared does so while another account delivers the same messages to the
+// same mailbox: each is then there once for each account, however often the other one
+// has delivered it.
+func TestCrashOfIMAPShared(t *testing.T) {
+	start := imapCrashes(t, realtest.DovecotIMAP(t, ""))
+	shared := func() *crash {
+		c := start(t, "")
+		delivered, all := 0, c.target.copies
+		c.target.meddle = func(c *crash) { deliverTheirs(c); delivered++ }
+		c.target.copies = func(c *crash) (list []string) {
+			seen := make(map[string]int)
+			for _, m := range all(c) {
+				if seen[m]++; seen[m] > delivered {
+					list = append(list, m)
+				}
+			}
+			return list
+		}
+		return c
+	}
+	steps, _ := start(t, "").run(0)
+	for k := 1; k <= len(steps); k++ {
+		t.Run(fmt.Sprintf("%03d-%s", k, steps[k-1]), func(t *testing.T) {
+			t.Parallel()
+			for j := 1; crashKindTwice(t, k, j, shared); j++ {
+				if !full() && j > 1 {
+					break
+				}
+				if !full() {
+					j += 5 // in the recovery, after it has claimed
+				}
+			}
+		})
+	}
+}
+
+// deliverTheirs delivers all messages of c once more, for another account.
+func deliverTheirs(c *crash) {
+	d := imapTarget(c.target.arg, c.dir)
+	defer d.Close()
+	b, err := d.Begin(c.t.Context())
+	for i := range len(c.want) {
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		err = b.Add(c.t.Context(), deliver.Envelope{Date: time.Unix(1e9, 0)}, strings.NewReader(
+			fmt.Sprintf("Message-ID: <%d@test>\nSubject: n%d\n\n.dot\nbody %d\n", i, i, i)))
+	}
+	if err == nil {
+		_, err = b.Prepare(c.t.Context())
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, r := range b.Publish(c.t.Context()) {
+		if r.Err != nil {
+			c.t.Fatal(r.Err)
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ func crashTarget(dir string) deliver.Deliverer {
 	case "smtp", "lmtp":
 		return fetchtest.RelayTarget(arg, kind == "lmtp", "a@b").Deliverer
 	case "imap":
-		return imapTarget(arg)
+		return imapTarget(arg, dir)
 	case "pipe":
 		const store = `f=$(mktemp "$0/t.XXXXXXXX") && cat >"$f" && mv "$f" "$f.done"`
 		return pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", store, dir}})

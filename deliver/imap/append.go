@@ -235,21 +235,8 @@ func appendUID(r *reply, n int) (validity uint32, uids []uint32) {
 	if r.code != "APPENDUID" || !ok || err != nil || val == 0 {
 		return 0, nil
 	}
-	for _, part := range strings.Split(set, ",") {
-		from, to, _ := strings.Cut(part+":"+part, ":")
-		if i := strings.IndexByte(to, ':'); i >= 0 {
-			to = to[:i]
-		}
-		first, err1 := strconv.ParseUint(from, 10, 32)
-		last, err2 := strconv.ParseUint(to, 10, 32)
-		if err1 != nil || err2 != nil || first == 0 || last < first || last-first >= uint64(n) {
-			return 0, nil
-		}
-		for ; first <= last; first++ {
-			uids = append(uids, uint32(first))
-		}
-	}
-	if len(uids) != n {
+	uids, ok = uidSet(set, n)
+	if !ok || len(uids) != n {
 		return 0, nil
 	}
 	return uint32(val), uids

@@ -3,6 +3,7 @@ package imap
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"strings"
@@ -18,6 +19,7 @@ type batch struct {
 	t      *Target
 	staged content.Staged
 	msgs   []*message
+	id     string // see Claims
 }
 
 // message is a staged message, and what became of it.
@@ -84,9 +86,10 @@ func (b *batch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
 		return nil, err
 	}
 	b.number()
+	b.id = rand.Text()
 	out := make([]deliver.Intent, len(b.msgs))
 	for i, m := range b.msgs {
-		m.Validity, m.Next, m.At = validity, next, time.Now()
+		m.Validity, m.Next, m.Batch, m.At = validity, next, b.id, time.Now()
 		out[i] = m.intent.encode()
 	}
 	return out, nil
@@ -113,7 +116,9 @@ func (b *batch) number() {
 func (b *batch) Publish(ctx context.Context) []deliver.Result {
 	defer b.Abort() //nolint:errcheck // an unlinked file: nothing depends on its end
 	if len(b.msgs) > 0 {
+		since := b.t.o.Claims.size()
 		b.t.publish(ctx, b)
+		b.t.claim(b, since)
 	}
 	out := make([]deliver.Result, len(b.msgs))
 	for i, m := range b.msgs {

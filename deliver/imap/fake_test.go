@@ -214,7 +214,8 @@ func inSet(set string, uid uint32, last bool) bool {
 	for _, part := range strings.Split(set, ",") {
 		from, to, many := strings.Cut(part, ":")
 		a, _ := strconv.Atoi(from)
-		if !many && uint32(a) == uid || to == "*" && (uid >= uint32(a) || last) {
+		b, _ := strconv.Atoi(to)
+		if !many && uint32(a) == uid || uint32(a) <= uid && uid <= uint32(b) || to == "*" && (uid >= uint32(a) || last) {
 			return true
 		}
 	}

@@ -36,6 +36,8 @@ type intent struct {
 	Nth int `json:"nth,omitempty"`
 	// Alone: no other message of the batch has its Message-ID and date.
 	Alone bool `json:"alone,omitempty"`
+	// Batch is what its batch calls itself among all that deliver to the mailbox.
+	Batch string `json:"batch,omitempty"`
 	// At is when the intent was made.
 	At time.Time `json:"at"`
 }

@@ -46,9 +46,10 @@ type snapshot struct {
 	validity, from uint32
 	entries        []entry // by UID
 	sums           map[uint32]content.Sums
-	left           int  // messages that the server cannot hand out, of which nothing is known
-	settled        bool // no session that broke off can still store
-	faithful       bool // a message is in it just as it was sent
+	left           int               // messages that the server cannot hand out, of which nothing is known
+	owner          map[uint32]string // whose the copies are, see Claims
+	settled        bool              // no session that broke off can still store
+	faithful       bool              // a message is in it just as it was sent
 }
 
 // snapshot opens the mailbox and lists it; from 1 if UIDVALIDITY is another one.
@@ -69,7 +70,11 @@ func (c *conn) snapshot(ctx context.Context, validity, from uint32) (*snapshot, 
 	if c.box.exists == 0 { // some refuse to list nothing
 		return s, nil
 	}
-	err := c.list(s, rangeOf(from))
+	var err error
+	if s.owner, err = c.o.Claims.first(s.validity, 0); err != nil {
+		c.o.Logger.Warn("which messages are whose in the mailbox could not be read", "err", err)
+	}
+	err = c.list(s, rangeOf(from))
 	if err != nil && c.brokeOff() {
 		if err = c.again(ctx, c.box.wire); err == nil {
 			err = c.listApart(ctx, s)
@@ -192,10 +197,19 @@ func (c *conn) readSet(s *snapshot, uids []uint32, most int64) error {
 	return err
 }
 
+// setOf writes sorted UIDs as a set.
 func setOf(uids []uint32) string {
-	text := make([]string, len(uids))
-	for i, u := range uids {
-		text[i] = strconv.FormatUint(uint64(u), 10)
+	var text []string
+	for i := 0; i < len(uids); {
+		last := i
+		for last+1 < len(uids) && uids[last+1] == uids[last]+1 {
+			last++
+		}
+		part := strconv.FormatUint(uint64(uids[i]), 10)
+		if last > i {
+			part += ":" + strconv.FormatUint(uint64(uids[last]), 10)
+		}
+		text, i = append(text, part), last+1
 	}
 	return strings.Join(text, ",")
 }
@@ -215,8 +229,9 @@ func (s *snapshot) find(in *intent) (found, bool) {
 	var others []entry
 	for _, e := range s.candidates(in) {
 		have, ok := s.sums[e.uid]
+		owner, taken := s.owner[e.uid]
 		switch {
-		case !ok:
+		case !ok || taken && owner != in.Batch:
 		case have.Loose == want.Loose:
 			s.faithful = s.faithful || have.Exact == want.Exact
 			if n == in.Nth {

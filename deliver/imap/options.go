@@ -81,6 +81,9 @@ type Options struct {
 	Settle time.Duration
 	// SpoolDir is where a batch is staged; empty: os.TempDir.
 	SpoolDir string
+	// Claims is a file that all who deliver to this mailbox share; empty: nobody else
+	// does.
+	Claims Claims
 	// Logger gets warnings; Trace each line of the dialogue without secrets and
 	// messages. Nil: none.
 	Logger *slog.Logger

@@ -175,8 +175,11 @@ func (t *Target) lookUp(ctx context.Context, msgs []*message) {
 			m.err = t.inDoubt(err)
 			continue
 		}
-		m.doubt = false
-		if at, ok := s.find(&m.intent); ok {
+		at, ok, err := t.ours(s, &m.intent)
+		if m.doubt = err != nil; m.doubt {
+			m.err = t.inDoubt(err)
+		}
+		if ok {
 			m.done, m.at, m.anew = true, at.receipt, at.anew
 			if at.rewritten {
 				t.rewritten(&m.intent, at)

@@ -188,8 +188,8 @@ func (t *Target) search(ctx context.Context, c *conn, in *intent) (found, bool, 
 		if err != nil {
 			return found{}, false, t.o.failed(err)
 		}
-		if at, ok := s.find(in); ok || s.settled || time.Since(in.At) >= oldIntent {
-			return at, ok, nil
+		if at, ok, err := t.ours(s, in); ok || err != nil || s.settled || time.Since(in.At) >= oldIntent {
+			return at, ok, err
 		}
 	}
 	s, err := c.look(ctx, []*intent{in})
@@ -197,8 +197,7 @@ func (t *Target) search(ctx context.Context, c *conn, in *intent) (found, bool, 
 		return found{}, false, err
 	}
 	t.past = s
-	at, ok := s.find(in)
-	return at, ok, nil
+	return t.ours(s, in)
 }
 
 // Recover gives up an intent whose target is not configured any more: nobody can
