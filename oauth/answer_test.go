@@ -67,6 +67,32 @@ func TestRotatedTokenOutlivesAnOddAnswer(t *testing.T) {
 	}
 }
 
+// TestLoginKeepsTheRefreshToken: an answer to a login whose access token is of no use has
+// cost the person a consent.
+func TestLoginKeepsTheRefreshToken(t *testing.T) {
+	for _, odd := range []int{1, 2} { // how many answers are so
+		t.Run(fmt.Sprint(odd), func(t *testing.T) {
+			f, src := newLogin(t, nil)
+			left := odd
+			f.dialect = func(answer map[string]any) {
+				if left > 0 {
+					answer["access_token"] = "at SECRET"
+				}
+				left--
+			}
+			err := src.Login(t.Context(), quietUI{url: func(u string) { get(t, u) }}, LoginOptions{Open: noBrowser})
+			if odd == 1 && err != nil {
+				t.Error(err)
+			} else if odd == 2 {
+				wantError(t, err, KindProtocol)
+			}
+			if _, err := src.Token(t.Context()); err != nil || len(f.seen("refresh_token")) != odd {
+				t.Errorf("%v, %d refreshes", err, len(f.seen("refresh_token")))
+			}
+		})
+	}
+}
+
 func TestRetryAfterIsHonoured(t *testing.T) {
 	for name, value := range map[string]func() string{
 		"seconds": func() string { return "600" },

@@ -89,7 +89,7 @@ func (l *login) poll(ctx context.Context, secret string, da *oauth2.DeviceAuthRe
 		case !time.Now().Before(da.Expiry):
 			return nil, l.failed(KindExpired, errLate)
 		case !errors.As(err, &e) || !e.Temporary():
-			return nil, err
+			return g, err
 		}
 		da.Interval = min(da.Interval+slowDown, maxInterval)
 	}

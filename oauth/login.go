@@ -70,9 +70,9 @@ func (s *Source) login(ctx context.Context, ui UI, o LoginOptions) error {
 		return err // before a person is bothered
 	}
 	unlock()
-	g, err := s.client.login(ctx, ui, o)
-	if err != nil {
-		return err
+	g, odd := s.client.login(ctx, ui, o)
+	if odd != nil && (g == nil || g.refresh == "" || !attended(s.client.conf.Flow)) {
+		return odd
 	}
 	// An answer is here: no interrupt may cost it.
 	unlock, err = s.store.lock(context.WithoutCancel(ctx), s.account)
@@ -85,12 +85,22 @@ func (s *Source) login(ctx context.Context, ui UI, o LoginOptions) error {
 		r.Seq, r.Chunks = old.Seq, old.Chunks
 	}
 	r.apply(g)
-	if err := s.belongs(r); err != nil { // the person has refused a part
+	if odd != nil { // what was granted is not known yet
+		r.Scopes = s.client.conf.Scopes
+	} else if err := s.belongs(r); err != nil { // the person has refused a part
 		return &Error{Kind: KindDenied, Op: OpLogin, Provider: s.client.preset.Name, Err: err}
 	}
-	return s.save(ctx, r)
+	if err := s.save(ctx, r); err != nil || odd == nil {
+		return errors.Join(odd, err)
+	}
+	if _, err := s.refresh(ctx, r); err != nil { // an access token that is good may come of it
+		return odd
+	}
+	return nil
 }
 
+// login asks the person. With an error the grant, if there is one, may hold a
+// refresh token, as that of grant.
 func (c *Client) login(ctx context.Context, ui UI, o LoginOptions) (*grant, error) {
 	if !attended(c.conf.Flow) {
 		return c.unattended(ctx)
@@ -102,10 +112,10 @@ func (c *Client) login(ctx context.Context, ui UI, o LoginOptions) (*grant, erro
 		o.Open = OpenBrowser
 	}
 	g, err := (&login{Client: c, ui: ui, options: o}).ask(ctx)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = c.durable(g)
 	}
-	return g, c.durable(g)
+	return g, err
 }
 
 // login is one login of a person.
