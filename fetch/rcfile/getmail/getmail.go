@@ -28,24 +28,38 @@ func read(r *rcfile.Result, p string) error {
 	if st, err := os.Stat(p); err != nil || !st.IsDir() {
 		return readFile(r, p)
 	}
-	main := filepath.Join(p, "getmailrc")
-	if _, err := os.Stat(main); err == nil {
-		return readFile(r, main)
-	}
 	entries, err := os.ReadDir(p)
 	if err != nil {
 		return config.Brief(err)
 	}
+	var files []string
 	for _, e := range entries {
 		name := filepath.Join(p, e.Name())
 		if st, err := os.Stat(name); err == nil && st.IsDir() || strings.HasPrefix(e.Name(), ".") || strings.HasPrefix(e.Name(), "oldmail-") {
 			continue
 		}
+		files = append(files, name)
+	}
+	if main := filepath.Join(p, "getmailrc"); slices.Contains(files, main) {
+		return readMain(r, main, files)
+	}
+	for _, name := range files {
 		if err := readFile(r, name); err != nil {
 			r.Note(rcfile.Dropped, rcfile.Option{File: name}, "was skipped, because it is not a getmailrc: "+err.Error())
 		}
 	}
 	return nil
+}
+
+// readMain reads getmailrc, and names the files beside it.
+func readMain(r *rcfile.Result, main string, files []string) error {
+	for _, name := range files {
+		if name != main {
+			r.Note(rcfile.Dropped, rcfile.Option{File: name}, "was not read, as getmail reads it only if --rcfile names it: "+
+				"if it is an rc file in use, import it by its name")
+		}
+	}
+	return readFile(r, main)
 }
 
 // rcFile is one rc file during the import.
