@@ -30,6 +30,7 @@ const maxLine = 1 << 20
 //	source       fetched, marked, imported (the default)
 //	done         default true: a list of UIDs is a list of what is seen
 //	outcomes     one a target: target, status (delivered, set-aside, skipped), receipt, at
+//	flaws        what verify last found of copies: target, kind, accepted
 //
 // gone (not listed since) is for reading: the next listing sets it again.
 type line struct {
@@ -49,12 +50,19 @@ type line struct {
 	Deleted     time.Time   `json:"deleted,omitzero"`
 	Asked       bool        `json:"asked,omitempty"`
 	Gone        time.Time   `json:"gone,omitzero"`
+	Flaws       []Flaw      `json:"flaws,omitempty"`
+}
+
+// Exported is an entry, and the flaws of its copies.
+type Exported struct {
+	Entry
+	Flaws []Flaw
 }
 
 // Export writes all entries as JSON, one object a line, by ascending key. A
 // damaged entry is an error.
 func (v *View) Export(w io.Writer) error {
-	gone := v.Gone()
+	gone, flaws := v.Gone(), v.Flaws()
 	buf := bufio.NewWriter(w)
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
@@ -64,8 +72,10 @@ func (v *View) Export(w io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("entry %q: %w", k, err)
 		}
+		l := newLine(&e, gone[e.Key])
+		l.Flaws = flaws[e.Key]
 		text.Reset()
-		if err := enc.Encode(newLine(&e, gone[e.Key])); err != nil {
+		if err := enc.Encode(l); err != nil {
 			return err
 		}
 		if _, err := buf.Write(EscapeJSON(text.Bytes())); err != nil {
@@ -78,7 +88,7 @@ func (v *View) Export(w io.Writer) error {
 	return buf.Flush()
 }
 
-// JSON returns the entry as the object that Export writes, without gone.
+// JSON returns the entry as the object that Export writes, without gone and flaws.
 func (e Entry) JSON() ([]byte, error) {
 	text, err := json.Marshal(newLine(&e, time.Time{}))
 	return EscapeJSON(text), err
@@ -100,8 +110,8 @@ func newLine(e *Entry, gone time.Time) line {
 
 // Import yields the entries of what Export wrote. Empty lines are passed over,
 // and fields it does not know. The first error, which names the line, ends it.
-func Import(r io.Reader) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+func Import(r io.Reader) iter.Seq2[Exported, error] {
+	return func(yield func(Exported, error) bool) {
 		s := bufio.NewScanner(r)
 		s.Buffer(nil, maxLine)
 		n := 0
@@ -113,7 +123,7 @@ func Import(r io.Reader) iter.Seq2[Entry, error] {
 			}
 			e, err := parseLine(text)
 			if err != nil {
-				yield(Entry{}, fmt.Errorf("line %d: %w", n, err))
+				yield(Exported{}, fmt.Errorf("line %d: %w", n, err))
 				return
 			}
 			if !yield(e, nil) {
@@ -121,15 +131,15 @@ func Import(r io.Reader) iter.Seq2[Entry, error] {
 			}
 		}
 		if err := s.Err(); err != nil {
-			yield(Entry{}, fmt.Errorf("line %d: %w", n+1, err))
+			yield(Exported{}, fmt.Errorf("line %d: %w", n+1, err))
 		}
 	}
 }
 
-func parseLine(text []byte) (Entry, error) {
+func parseLine(text []byte) (Exported, error) {
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil {
-		return Entry{}, err
+		return Exported{}, err
 	}
 	uid := string(l.UIDBase64)
 	if l.UID != nil {
@@ -137,9 +147,9 @@ func parseLine(text []byte) (Entry, error) {
 	}
 	switch {
 	case uid == "":
-		return Entry{}, errors.New("no uid")
+		return Exported{}, errors.New("no uid")
 	case l.Nth < 0:
-		return Entry{}, fmt.Errorf("nth is %d: want 0 or more", l.Nth)
+		return Exported{}, fmt.Errorf("nth is %d: want 0 or more", l.Nth)
 	}
 	e := Entry{Key: NewKey(uid, l.Nth), Size: -1, SHA256: l.SHA256, Content: l.Content, Fingerprint: l.Fingerprint, ByHeader: l.ByHeader, FirstSeen: l.FirstSeen,
 		Source: Imported, Done: l.Done == nil || *l.Done, Outcomes: l.Outcomes, Verified: l.Verified, Deleted: l.Deleted, Asked: l.Asked}
@@ -149,7 +159,7 @@ func parseLine(text []byte) (Entry, error) {
 	if l.Source != nil {
 		e.Source = *l.Source
 	}
-	return e, nil
+	return Exported{e, l.Flaws}, nil
 }
 
 // EscapeJSON escapes what a terminal or a reader would act on or not show in

@@ -72,7 +72,7 @@ func TestExportImportRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got[e.Key] = e
+		got[e.Key] = e.Entry
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
@@ -116,8 +116,8 @@ func TestImportErrors(t *testing.T) {
 func TestImportDefaults(t *testing.T) {
 	for e, err := range Import(strings.NewReader(`{"uid":"a","later_field":1}`)) {
 		want := Entry{Key: "a", Size: -1, Source: Imported, Done: true}
-		if err != nil || !cmp.Equal(want, e) {
-			t.Errorf("%v %s", err, cmp.Diff(want, e))
+		if err != nil || !cmp.Equal(want, e.Entry) {
+			t.Errorf("%v %s", err, cmp.Diff(want, e.Entry))
 		}
 	}
 }
@@ -130,7 +130,7 @@ func FuzzImport(f *testing.F) {
 				return
 			}
 			var n numbering
-			v, err := appendEntry(nil, &e, n.number)
+			v, err := appendEntry(nil, &e.Entry, n.number)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -23,7 +23,7 @@ func salvageOf(t *testing.T, path string) (Salvaged, map[Key]Entry) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got[e.Key] = e
+		got[e.Key] = e.Entry
 	}
 	if len(got) != s.Entries {
 		t.Errorf("%d lines, %d said", len(got), s.Entries)

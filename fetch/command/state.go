@@ -236,12 +236,15 @@ func stateImport(c *cli.Context) error {
 		defer f.Close()
 		in, name = f, f.Name()
 	}
-	change := &state.Change{}
+	change := &state.Change{Flaws: make(map[state.Key][]state.Flaw)}
 	for en, err := range state.Import(in) {
 		if err != nil {
 			return advice.Give(exit.BadData(fmt.Errorf("%s: %w; nothing was imported", name, err)), advice.ExportLines)
 		}
-		change.Put = append(change.Put, en)
+		change.Put = append(change.Put, en.Entry)
+		if len(en.Flaws) > 0 {
+			change.Flaws[en.Key] = en.Flaws
+		}
 	}
 	if err := db.Apply(change); err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
