@@ -76,6 +76,9 @@ type Request struct {
 	// is sent; nil: there is no body.
 	Open func() io.Reader
 	Size int64
+	// Bare: the field Authorization is not sent, as the URL is the secret, or another
+	// service's.
+	Bare bool
 	// Wait is the longest wait for the answer once the body is sent; zero: Options.Idle.
 	Wait time.Duration
 	// Limit is the largest body of an answer in octets; zero: 1 MiB.
@@ -101,7 +104,7 @@ func (a *Answer) OK() bool { return a.Status/100 == 2 }
 // error is an *Error, that of Into, or of Options.Authorize and Renew within an *Error.
 func (c *Client) Do(ctx context.Context, r *Request) (*Answer, error) {
 	auth := ""
-	if c.o.Authorize != nil {
+	if c.o.Authorize != nil && !r.Bare {
 		var err error
 		if auth, err = c.o.Authorize(ctx); err != nil {
 			return nil, c.noLogin(ctx, err)

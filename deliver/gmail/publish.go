@@ -1,0 +1,184 @@
+package gmail
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/web"
+)
+
+// publish uploads a batch: first what is the only one of its content, then, as long as
+// they arrive, the second ones, and so on.
+func (t *Target) publish(ctx context.Context, b *batch) {
+	p := &publication{t: t, b: b}
+	last := make(map[[32]byte]*message)
+	for nth, left := 0, len(b.msgs); left > 0; nth++ {
+		var wave []*message
+		for _, m := range b.msgs {
+			if m.Nth != nth {
+				continue
+			}
+			left--
+			before := last[m.part.Loose]
+			if last[m.part.Loose] = m; before != nil && !before.done {
+				m.err = before.err
+				continue
+			}
+			wave = append(wave, m)
+		}
+		p.upload(ctx, wave)
+	}
+}
+
+// publication is the upload of one batch.
+type publication struct {
+	t *Target
+	b *batch
+
+	mu     sync.Mutex
+	stop   error // why no more are sent
+	passed int   // messages that arrived
+}
+
+// upload sends different messages, several at a time. Each then has its outcome.
+func (p *publication) upload(ctx context.Context, msgs []*message) {
+	work := make(chan *message)
+	var wg sync.WaitGroup
+	for range min(p.t.o.Uploads, len(msgs)) {
+		wg.Go(func() {
+			for m := range work {
+				p.one(ctx, m)
+			}
+		})
+	}
+	for _, m := range msgs {
+		work <- m
+	}
+	close(work)
+	wg.Wait()
+}
+
+// one sends one message, unless no more are sent.
+func (p *publication) one(ctx context.Context, m *message) {
+	p.mu.Lock()
+	stop, before := p.stop, p.passed
+	p.mu.Unlock()
+	if stop != nil {
+		m.err = stop
+		return
+	}
+	err := p.send(ctx, m)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m.done {
+		p.passed++
+		return
+	}
+	e := p.t.api.failed("", err)
+	if causeOf(e) != InDoubt && e.Class == deliver.Unavailable && p.passed > before && e.Pause == 0 {
+		e = &deliver.Error{Class: deliver.Failed, Err: e.Err} // others pass: it is this message's fault
+	}
+	m.err = e
+	if e.Stops() && p.stop == nil {
+		p.stop = &deliver.Error{Class: e.Class, Err: e.Err, Pause: e.Pause}
+	}
+}
+
+// send uploads a message, again while that may pass in this run and it is certain that
+// the last try did not arrive.
+func (p *publication) send(ctx context.Context, m *message) error {
+	t := p.t
+	relabelled := false
+	for try := 1; ; try++ {
+		if ctx.Err() != nil {
+			return t.api.failed("", ctx.Err())
+		}
+		ids, err := t.ids(ctx, false)
+		if err != nil {
+			return err
+		}
+		fault.Point("gmail.send")
+		m.id, err = t.store(ctx, p.b, m, ids)
+		fault.Point("gmail.sent")
+		if err == nil {
+			m.done = true
+			return nil
+		}
+		again := t.api.rest(ctx, try, err) || m.maybe && try < tries
+		if err := p.clear(ctx, m, err); m.done || err != nil {
+			return err
+		}
+		if !relabelled && p.relabel(ctx, ids, err) {
+			relabelled, again = true, true
+		}
+		if !again {
+			return err
+		}
+	}
+}
+
+// clear finds out whether a message whose upload failed has arrived all the same. Its
+// error: that is not known.
+func (p *publication) clear(ctx context.Context, m *message, failed error) error {
+	doubtful, answered := doubt(failed)
+	if !doubtful && !m.maybe {
+		return nil
+	}
+	m.At, m.maybe = time.Now(), false
+	x := newIndex(p.t.api)
+	var at found
+	var err error
+	if answered {
+		at, _, err = x.find(ctx, &m.intent)
+	} else {
+		at, err = x.await(ctx, &m.intent)
+	}
+	if err != nil {
+		e := p.t.api.failed("", err)
+		if errors.Is(err, context.Canceled) || causeOf(e) == InDoubt || e.Class == deliver.Denied {
+			return e
+		}
+		return p.t.api.failure(verdict{class: deliver.Unavailable, cause: InDoubt, pause: e.Pause}, "the message may have been stored", err)
+	}
+	if at.id != "" {
+		m.done, m.id = true, at.id
+		p.t.warn(&m.intent, at)
+	}
+	return nil
+}
+
+// doubt reports whether a message may have arrived although its upload failed, and
+// whether the server itself has answered that it did not: what it says is looked at
+// once, and not waited for.
+func doubt(err error) (doubtful, answered bool) {
+	if e, ok := errors.AsType[*web.Error](err); ok {
+		return e.Sent, false
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return false, false
+	}
+	switch e.Status {
+	case http.StatusInternalServerError, http.StatusServiceUnavailable:
+		return true, true
+	case http.StatusOK:
+		return true, false
+	}
+	return e.Status > http.StatusInternalServerError, false
+}
+
+// relabel reads the labels again after a refusal that may be about them: a person may
+// have removed one since. It reports whether they are others now.
+func (p *publication) relabel(ctx context.Context, ids []string, err error) bool {
+	if causeOf(err) != Rejected && causeOf(err) != NotGmail || !slices.ContainsFunc(ids, func(id string) bool { return !IsSystem(id) }) {
+		return false
+	}
+	now, lerr := p.t.ids(ctx, true)
+	return lerr == nil && !slices.Equal(ids, now)
+}

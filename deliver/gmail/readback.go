@@ -1,0 +1,127 @@
+package gmail
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+
+	"github.com/mailhaul/mailhaul/deliver/content"
+	"github.com/mailhaul/mailhaul/deliver/spool"
+)
+
+// Reader reads back what was delivered to a mailbox, at the price of a call for each
+// message. For one goroutine.
+type Reader struct {
+	api   *api
+	index *index
+}
+
+// Open logs in for reading back.
+func Open(ctx context.Context, o Options) (*Reader, error) {
+	t := New(o)
+	if _, err := t.api.profile(ctx); err != nil {
+		return nil, t.api.failed("profile", err)
+	}
+	return &Reader{api: t.api, index: newIndex(t.api)}, nil
+}
+
+// Close closes the connections.
+func (r *Reader) Close() error {
+	r.api.web.Close()
+	return nil
+}
+
+// Copy writes the message of a receipt to w, with LF line ends, and says where it is,
+// with what Gmail is known to have changed. If it is not there, one with this sum
+// (SHA-256 with LF line ends) is looked for, also in spam and trash. The error is
+// fs.ErrNotExist if there is none.
+func (r *Reader) Copy(ctx context.Context, w io.Writer, receipt string, sum [sha256.Size]byte) (string, error) {
+	at, err := parseReceipt(receipt)
+	if err != nil {
+		return "", err
+	}
+	if at.id != "" {
+		if where, err := r.copy(ctx, w, at.id, at, sum); !errors.Is(err, fs.ErrNotExist) {
+			return where, err
+		}
+	}
+	id, err := r.find(ctx, at, sum)
+	if err != nil {
+		return "", err
+	}
+	return r.copy(ctx, w, id, at, sum)
+}
+
+// copy writes one message. It is spooled: a call that breaks off is made again.
+func (r *Reader) copy(ctx context.Context, w io.Writer, id string, at receipt, sum [sha256.Size]byte) (where string, err error) {
+	where = "message " + clean(id)
+	file, err := spool.Create(r.api.o.SpoolDir, "mailhaul-gmail-*")
+	if err != nil {
+		return where, err
+	}
+	defer file.Close()
+	summer := content.New()
+	err = r.api.raw(ctx, id, func(body io.Reader) error {
+		summer.Reset()
+		if err := errors.Join(file.Truncate(0), rewind(file)); err != nil {
+			return err
+		}
+		out := &content.Unix{W: file, Summer: summer}
+		_, err := io.Copy(out, body)
+		return errors.Join(err, out.End())
+	})
+	if own, ok := errors.AsType[*Error](err); ok && own.Status == http.StatusNotFound {
+		return where, fmt.Errorf("%s: %w", where, fs.ErrNotExist)
+	}
+	if err == nil {
+		err = rewind(file)
+	}
+	if err == nil {
+		_, err = io.Copy(w, file)
+	}
+	return where + changes(summer.Sums(), at, sum), err
+}
+
+func rewind(f io.Seeker) error {
+	_, err := f.Seek(0, io.SeekStart)
+	return err
+}
+
+// changes says what Gmail is known to have changed of a message.
+func changes(have content.Sums, at receipt, sum [sha256.Size]byte) string {
+	switch {
+	case have.Exact == sum:
+		return ""
+	case have.LooseText() == at.loose:
+		return " (" + loose.String() + " by Gmail)"
+	}
+	return " (" + other.String() + ")"
+}
+
+// find looks for a message by its Message-ID and content.
+func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (string, error) {
+	if searchable(at.msgid) == "" {
+		return "", fmt.Errorf("gmail: a message without a Message-ID: %w", fs.ErrNotExist)
+	}
+	ids, err := r.index.search(ctx, "rfc822msgid:"+at.msgid)
+	if err != nil {
+		return "", err
+	}
+	in := &intent{Size: at.size, Exact: sum[:]}
+	for _, id := range ids {
+		how, err := r.index.compare(ctx, id, in)
+		if err != nil || how == same {
+			return id, err
+		}
+	}
+	for _, id := range ids { // one that Gmail has changed
+		if s := r.index.copies[id]; s != nil && s.sums.LooseText() == at.loose {
+			return id, nil
+		}
+	}
+	return "", fmt.Errorf("gmail: %s: %w", clean(at.msgid), fs.ErrNotExist)
+}

@@ -1,0 +1,107 @@
+package gmail
+
+import (
+	"context"
+	"sync"
+
+	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/fault"
+)
+
+// Target delivers to one Gmail mailbox. It implements deliver.Deliverer and
+// deliver.Recoverer.
+type Target struct {
+	o   Options
+	api *api
+
+	mu     sync.Mutex // guards what follows
+	labels []string   // their ids; nil: not known
+	seen   *index     // what Recover has read
+}
+
+// New returns the Target of a mailbox. It does not connect: Begin does.
+func New(o Options) *Target {
+	t := &Target{o: o.withDefaults()}
+	t.api = newAPI(&t.o)
+	t.seen = newIndex(t.api)
+	return t
+}
+
+// MaxBatch implements deliver.BatchLimiter: at the rate of the quota a batch of this
+// size takes half a minute. A source that waits for longer may hang up.
+func (t *Target) MaxBatch() int { return 120 }
+
+// Begin opens a batch. The first time it logs in, and creates labels that are missing, so
+// that what is wrong is noticed before a message is retrieved.
+func (t *Target) Begin(ctx context.Context) (deliver.Batch, error) {
+	if _, err := t.ids(ctx, false); err != nil {
+		return nil, err
+	}
+	return newBatch(t), nil
+}
+
+// ids are those of the labels, read again if that is wanted.
+func (t *Target) ids(ctx context.Context, again bool) ([]string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.labels != nil && !again {
+		return t.labels, nil
+	}
+	fault.Point("gmail.labels")
+	ids, err := t.api.resolve(ctx)
+	if err != nil {
+		return nil, t.api.failed("labels", err)
+	}
+	t.labels = ids
+	return ids, nil
+}
+
+// Close closes the connections. Idempotent.
+func (t *Target) Close() error {
+	t.api.web.Close()
+	return nil
+}
+
+// Recover implements deliver.Recoverer: it looks the message up in the mailbox.
+func (t *Target) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
+	switch i.Kind {
+	case SkipKind:
+		return deliver.Visible, nil
+	case Kind:
+	default: // not ours: nobody can look
+		return deliver.Unknown, nil
+	}
+	if fault.Mutated("gmail-no-search") {
+		return deliver.Absent, nil
+	}
+	in, err := decodeIntent(i.Data)
+	if err != nil {
+		return deliver.Unknown, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fault.Point("gmail.recover")
+	at, err := t.seen.await(ctx, in)
+	switch {
+	case err != nil:
+		return deliver.Unknown, err
+	case at.id == "":
+		return deliver.Absent, nil
+	}
+	t.warn(in, at)
+	return deliver.Visible, nil
+}
+
+// warn says that Gmail has another text than it was given.
+func (t *Target) warn(in *intent, at found) {
+	if at.how != same {
+		t.o.Logger.Warn("Gmail has changed a message that it stored", "gmail-id", at.id, "message-id", in.ID, "change", at.how.String())
+	}
+}
+
+// Recover gives up an intent whose target is not configured any more: nobody can
+// look.
+func Recover(context.Context, deliver.Intent) (deliver.Fate, error) { return deliver.Unknown, nil }
+
+// RecoverSkip settles an intent of SkipKind: there was nothing to deliver.
+func RecoverSkip(context.Context, deliver.Intent) (deliver.Fate, error) { return deliver.Visible, nil }
