@@ -7,13 +7,15 @@ import (
 )
 
 const (
-	// share is the part of the quota that is used: clocks and lines are not exact.
-	share = 0.985
+	// share is the part of the quota that is used. What is left of it allows to make up
+	// for a pause between two batches: credit, within which no minute has too many.
+	share  = 0.97
+	credit = 1855 * time.Millisecond
 	// slower is what is left of the rate after a refusal, slowest the least share of it,
 	// and faster how much of the full rate each success brings back.
 	slower  = 0.75
 	slowest = 0.02
-	faster  = 0.0025
+	faster  = 0.002
 )
 
 // pacer spaces calls at the rate of a quota. It may be used by several goroutines.
@@ -33,7 +35,7 @@ func newPacer(perMinute int) *pacer {
 // wait waits for the turn of a call that costs so many units.
 func (p *pacer) wait(ctx context.Context, units int) error {
 	p.mu.Lock()
-	at := latest(time.Now(), p.next, p.until)
+	at := latest(time.Now().Add(-credit), p.next, p.until)
 	p.next = at.Add(time.Duration(float64(units) / p.rate * float64(time.Second)))
 	p.mu.Unlock()
 	for { // a refusal of another call may come in between

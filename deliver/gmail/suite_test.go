@@ -70,6 +70,30 @@ func readAll(t testing.TB, url string) (out [][]byte) {
 	}
 }
 
+// addressed is a Target whose intents say which mailbox they are of.
+type addressed struct {
+	*Target
+	base string
+}
+
+type addressedBatch struct {
+	deliver.Batch
+	base string
+}
+
+func (a addressed) Begin(ctx context.Context) (deliver.Batch, error) {
+	b, err := a.Target.Begin(ctx)
+	return addressedBatch{b, a.base}, err
+}
+
+func (b addressedBatch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
+	intents, err := b.Batch.Prepare(ctx)
+	for i := range intents {
+		intents[i].Data = append([]byte(b.base+"\n"), intents[i].Data...)
+	}
+	return intents, err
+}
+
 func TestConformance(t *testing.T) {
 	url := os.Getenv(sharedServer)
 	if url == "" {
@@ -78,13 +102,11 @@ func TestConformance(t *testing.T) {
 		url = h.URL
 		t.Setenv(sharedServer, url)
 	}
-	var last Options // an intent does not say which mailbox is its own
 	delivertest.Run(t, delivertest.Harness{
 		Open: func(t testing.TB, dir string) delivertest.Target {
 			base := fmt.Sprintf("%s/%x", url, sha256.Sum256([]byte(dir)))
-			last = options(base)
-			o := last
-			return delivertest.Target{Deliverer: New(o), Read: func(t testing.TB) [][]byte { return readAll(t, base) },
+			o := options(base)
+			return delivertest.Target{Deliverer: addressed{New(o), base}, Read: func(t testing.TB) [][]byte { return readAll(t, base) },
 				ByReceipt: func(t testing.TB, receipt string) []byte {
 					r, err := Open(t.Context(), o)
 					if err != nil {
@@ -98,7 +120,11 @@ func TestConformance(t *testing.T) {
 					return b.Bytes()
 				}}
 		},
-		Recover:   func(ctx context.Context, i deliver.Intent) (deliver.Fate, error) { return New(last).Recover(ctx, i) },
+		Recover: func(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
+			base, data, _ := bytes.Cut(i.Data, []byte("\n"))
+			i.Data = data
+			return New(options(string(base))).Recover(ctx, i)
+		},
 		InDir:     true,
 		Mutations: []string{"gmail-no-sum"},
 		Skip:      map[string]string{"bodies/empty": "Gmail takes none"},
