@@ -95,7 +95,7 @@ func (t *Target) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, e
 // warn says that Gmail has another text than it was given.
 func (t *Target) warn(in *intent, at found) {
 	if at.how != same {
-		t.o.Logger.Warn("Gmail has changed a message that it stored", "gmail-id", at.id, "message-id", in.ID, "change", at.how.String())
+		t.o.Logger.Warn("Gmail has changed a message that it stored", "message-id", in.ID, "err", at.how.String())
 	}
 }
 
