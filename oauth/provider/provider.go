@@ -5,7 +5,7 @@
 //
 // A row is one service. Its keys, all but name optional: domains of its
 // addresses ("hotmail.*" stands for one below each public suffix of two
-// letters, and .com); mx, the registered domains of its mail exchangers, for
+// letters, and .com, and ".rr.com" for all domains below that one); mx, the registered domains of its mail exchangers, for
 // people whose own domain it hosts; servers, which take POP3 with TLS from the
 // start on port 995, the usual one first; stls, if they take STLS on port 110
 // instead; local_part, if the login name is the
@@ -115,6 +115,9 @@ func find(fits func(*Provider) bool) *Provider {
 }
 
 func domainFits(pattern, domain string) bool {
+	if strings.HasPrefix(pattern, ".") {
+		return strings.HasSuffix(domain, pattern) && len(domain) > len(pattern)
+	}
 	stem, any := strings.CutSuffix(pattern, ".*")
 	if !any {
 		return pattern == domain
