@@ -69,7 +69,18 @@ func TestInitAsksForMailbox(t *testing.T) {
 	tty.enter("y")
 	wantAll(t, tty.await("config.yaml? (y/n) [y]:"), "- imap: {server: imap.example.net, tls: starttls, user: alice@example.net, mailbox: Archive/Old}")
 	tty.enter("n")
-	tty.awaitChoice("What now?")
+	screen = tty.awaitChoice("What now?")
+	_, line, _ := strings.Cut(screen, ") change the target: imap:")
+	tty.enter(screen[len(screen)-len(line)-len(") change the target: imap:")-1:][:1])
+	for _, step := range []struct{ shows, answer string }{ // what was answered is proposed
+		{"Number [2]:", ""}, {"IMAP server (host or host:port) [imap.example.net]:", "mail.example.net:143"},
+		{"User name there [alice@example.net]:", ""}, {"Mailbox [Archive/Old]:", ""}, {"Number [1]:", "4"},
+		{"Password for alice@example.net:", "x"},
+	} {
+		tty.await(step.shows)
+		tty.enter(step.answer)
+	}
+	wantAll(t, tty.await("config.yaml? (y/n) [y]:"), "{server: mail.example.net, tls: starttls, user: alice@example.net, mailbox: Archive/Old}")
 }
 
 // TestInitCorrectsTLSOfMailbox: how the target is connected to, and whom its certificate

@@ -158,11 +158,15 @@ func (c *corrector) changeLogin(ctx context.Context) error {
 
 func (c *corrector) changeTarget(ctx context.Context) error {
 	c.o.To = nil
-	to, err := c.targets(ctx, c.account)
-	if err == nil {
-		c.to = to
+	to, err := c.targets(ctx, c.account, c.to...)
+	if err != nil {
+		return err
 	}
-	return err
+	if m, old := mailboxOf(to), mailboxOf(c.to); m != nil && old != nil {
+		m.as(old)
+	}
+	c.to = to
+	return nil
 }
 
 func (c *corrector) changeName(ctx context.Context) error {

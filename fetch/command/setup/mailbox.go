@@ -2,6 +2,7 @@ package setup
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -19,11 +20,48 @@ type mailbox struct {
 	trusted
 }
 
-// askMailbox asks for a mailbox as --to takes it.
-func (s *person) askMailbox(ctx context.Context) (form string, err error) {
+// mailboxOf is the first target if that is a mailbox, else nil.
+func mailboxOf(list []config.Target) *mailbox {
+	if len(list) == 0 {
+		return nil
+	}
+	m, _ := list[0].(*mailbox)
+	return m
+}
+
+// name is that of the mailbox.
+func (m *mailbox) name() string {
+	for _, pair := range m.Value().(config.Map) {
+		if pair.Key == "mailbox" {
+			return fmt.Sprint(pair.Value)
+		}
+	}
+	return "INBOX"
+}
+
+// server is where the mailbox is.
+func (m *mailbox) server() *server {
+	r := &m.remote.Server
+	return &server{imap: true, host: r.Host, port: r.Port, tls: tlsModes[r.Security]}
+}
+
+// as takes over how the server of m is connected to, if it is that of before.
+func (m *mailbox) as(before *mailbox) {
+	if r := &m.remote.Server; r.Address() == before.remote.Server.Address() {
+		r.Security, m.trusted = before.remote.Server.Security, before.trusted
+	}
+}
+
+// askMailbox asks for a mailbox as --to takes it. What was answered before is proposed.
+func (s *person) askMailbox(ctx context.Context, before []config.Target) (form string, err error) {
 	there := &server{imap: true}
+	var at, user string
+	name := "INBOX"
+	if m := mailboxOf(before); m != nil {
+		at, user, name = m.server().name(), m.remote.User, m.name()
+	}
 	for {
-		host, err := s.Line(ctx, "IMAP server (host or host:port)", "", "--to")
+		host, err := s.Line(ctx, "IMAP server (host or host:port)", at, "--to")
 		if err != nil {
 			return "", err
 		}
@@ -32,11 +70,10 @@ func (s *person) askMailbox(ctx context.Context) (form string, err error) {
 		}
 		s.say("%s: %v (such as imap.example.org)", term.Printable(host), err)
 	}
-	user, err := s.Line(ctx, "User name there", "", "--to")
-	if err != nil {
+	if user, err = s.Line(ctx, "User name there", user, "--to"); err != nil {
 		return "", err
 	}
-	name, err := s.Line(ctx, "Mailbox", "INBOX", "--to")
+	name, err = s.Line(ctx, "Mailbox", name, "--to")
 	scheme := map[string]string{"implicit": "imaps", "stls": "imap"}[there.tls]
 	user = strings.ReplaceAll(url.QueryEscape(user), "+", "%20")
 	return scheme + "://" + user + "@" + there.name() + "/" + (&url.URL{Path: name}).EscapedPath(), err

@@ -13,10 +13,10 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// targets asks where the mail should go; what is on this machine is
-// proposed.
-func (s *person) targets(ctx context.Context, account string) ([]config.Target, error) {
-	forms, err := s.forms(ctx, account)
+// targets asks where the mail should go; what was answered before is proposed, or
+// what is on this machine.
+func (s *person) targets(ctx context.Context, account string, before ...config.Target) ([]config.Target, error) {
+	forms, err := s.forms(ctx, account, before)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (s *person) targets(ctx context.Context, account string) ([]config.Target, 
 }
 
 // forms are the targets as --to takes them.
-func (s *person) forms(ctx context.Context, account string) ([]string, error) {
+func (s *person) forms(ctx context.Context, account string, before []config.Target) ([]string, error) {
 	if list := s.o.To; len(list) > 0 {
 		return list, nil
 	}
@@ -37,7 +37,8 @@ func (s *person) forms(ctx context.Context, account string) ([]string, error) {
 	if s.Mute {
 		return proposals[:1], nil
 	}
-	n, err := s.Choose(ctx, "Where should the mail go?", list)
+	n, former := former(proposals, before)
+	n, err := s.ChooseFrom(ctx, "Where should the mail go?", list, n)
 	if err != nil {
 		return nil, err
 	}
@@ -51,9 +52,9 @@ func (s *person) forms(ctx context.Context, account string) ([]string, error) {
 	for {
 		var form string
 		if other {
-			form, err = s.Line(ctx, "Target", "", "--to")
+			form, err = s.Line(ctx, "Target", former, "--to")
 		} else {
-			form, err = s.askMailbox(ctx)
+			form, err = s.askMailbox(ctx, before)
 		}
 		if err != nil {
 			return nil, err
@@ -63,6 +64,29 @@ func (s *person) forms(ctx context.Context, account string) ([]string, error) {
 		}
 		s.say("%s", term.Printable(err.Error()))
 	}
+}
+
+// former is the choice that led to the first of the targets that were answered before, and
+// how --to takes it, if that is known: the proposals, another mailbox, somewhere else.
+func former(proposals []string, before []config.Target) (n int, form string) {
+	if len(before) == 0 {
+		return 0, ""
+	}
+	if mailboxOf(before) != nil {
+		return len(proposals), ""
+	}
+	id := before[0].ID()
+	same := func(form string) bool {
+		t, err := parseTarget(form)
+		return err == nil && t.ID() == id
+	}
+	if n = slices.IndexFunc(proposals, same); n >= 0 {
+		return n, ""
+	}
+	if same(id) {
+		form = id
+	}
+	return len(proposals) + 1, form
 }
 
 func parseTargets(forms []string) (list []config.Target, err error) {

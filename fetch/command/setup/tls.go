@@ -45,8 +45,7 @@ func (t *trusted) trust(mode string) string {
 
 // tlsOf lets a person correct the TLS of a target.
 func (p *person) tlsOf(m *mailbox, failed error) correction {
-	r := &m.remote.Server
-	s := &server{imap: true, host: r.Host, port: r.Port, tls: tlsModes[r.Security]}
+	r, s := &m.remote.Server, m.server()
 	fault := advice.FaultUnknown
 	if advice.OfTLS(failed) {
 		fault = advice.FaultTarget

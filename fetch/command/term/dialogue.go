@@ -88,15 +88,20 @@ func (d *Dialogue) yesOrNo(ctx context.Context, question, proposal string) (bool
 
 // Choose asks for one of several; the first is proposed.
 func (d *Dialogue) Choose(ctx context.Context, question string, list []string) (int, error) {
+	return d.ChooseFrom(ctx, question, list, 0)
+}
+
+// ChooseFrom is Choose where another one is proposed.
+func (d *Dialogue) ChooseFrom(ctx context.Context, question string, list []string, proposal int) (int, error) {
 	if d.Mute {
-		return 0, nil
+		return proposal, nil
 	}
 	fmt.Fprintln(d.out, question)
 	for i, s := range list {
 		fmt.Fprintf(d.out, "  %d) %s\n", i+1, Printable(s))
 	}
 	for {
-		answer, err := d.Line(ctx, "Number", "1", "")
+		answer, err := d.Line(ctx, "Number", strconv.Itoa(proposal+1), "")
 		if err != nil {
 			return 0, err
 		}
