@@ -112,7 +112,7 @@ func (t *Target) fast(ctx context.Context, b *batch, msgs []*message) error {
 	if err := ctx.Err(); err != nil {
 		return conclude(msgs, t.o.failed(err))
 	}
-	c, err := t.session(ctx, 0)
+	c, err := t.session(ctx)
 	if err != nil {
 		return conclude(msgs, err)
 	}
@@ -131,17 +131,6 @@ func (t *Target) fast(ctx context.Context, b *batch, msgs []*message) error {
 	}
 	wg.Wait()
 	return cmp.Or(errs...)
-}
-
-// more opens up to n sessions and returns how many there are.
-func (t *Target) more(ctx context.Context, n int) int {
-	for i := 1; i < n; i++ {
-		if _, err := t.session(ctx, i); err != nil {
-			t.o.Logger.Warn("another connection could not be made", "err", err)
-			return i
-		}
-	}
-	return n
 }
 
 // every returns each n-th message from the i-th on.
@@ -165,7 +154,7 @@ func (t *Target) lookUp(ctx context.Context, msgs []*message) {
 	if len(doubt) == 0 {
 		return
 	}
-	c, err := t.session(ctx, 0)
+	c, err := t.session(ctx)
 	var s *snapshot
 	if err == nil {
 		s, err = c.look(ctx, want)
@@ -230,7 +219,7 @@ func (t *Target) one(ctx context.Context, b *batch, m *message) error {
 	if err := ctx.Err(); err != nil {
 		return t.o.failed(err)
 	}
-	c, err := t.session(ctx, 0)
+	c, err := t.session(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,11 @@
 package imap
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,30 +55,47 @@ func (t *Target) Begin(ctx context.Context) (deliver.Batch, error) {
 	if t.mu.TryLock() { // else the last batch is being published: there is one
 		defer t.mu.Unlock()
 		t.past = nil
-		if _, err := t.session(ctx, 0); err != nil {
+		if _, err := t.session(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return &batch{t: t}, nil
 }
 
-// session returns session i, a new one if there is none that works. t.mu is held.
-func (t *Target) session(ctx context.Context, i int) (*conn, error) {
-	for len(t.conns) <= i {
-		t.conns = append(t.conns, nil)
+// session returns the usual session, a new one if there is none that works. t.mu is held.
+func (t *Target) session(ctx context.Context) (*conn, error) {
+	if len(t.conns) > 0 && t.conns[0].works() {
+		return t.conns[0], nil
 	}
-	if c := t.conns[i]; c != nil && c.dead == nil && !c.interrupted() {
-		return c, nil
-	}
-	t.conns[i] = nil
 	c, err := dial(ctx, &t.o)
 	if err != nil {
 		return nil, err
 	}
-	t.conns[i] = c
+	t.conns = append([]*conn{c}, t.conns[min(1, len(t.conns)):]...)
 	t.most.Store(c.limit)
 	t.learn(c.box)
 	return c, nil
+}
+
+func (c *conn) works() bool { return c.dead == nil && !c.interrupted() }
+
+// more opens sessions up to n at once, and returns how many there are. The first one
+// works. A server that allows fewer is not asked for more again.
+func (t *Target) more(ctx context.Context, n int) int {
+	t.conns = slices.DeleteFunc(t.conns, func(c *conn) bool { return !c.works() })
+	more := make([]*conn, max(n-len(t.conns), 0))
+	errs := make([]error, len(more))
+	var wg sync.WaitGroup
+	for i := range more {
+		wg.Go(func() { more[i], errs[i] = dial(ctx, &t.o) })
+	}
+	wg.Wait()
+	t.conns = append(t.conns, slices.DeleteFunc(more, func(c *conn) bool { return c == nil })...)
+	if err := cmp.Or(errs...); err != nil && ctx.Err() == nil {
+		t.o.Connections = len(t.conns)
+		t.o.Logger.Warn("the server takes fewer connections", "connections", t.o.Connections, "err", err)
+	}
+	return min(n, len(t.conns))
 }
 
 // dial connects and enters the mailbox.
@@ -105,7 +124,7 @@ func (t *Target) learn(b box) {
 func (t *Target) position(ctx context.Context) (validity, next uint32, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c, err := t.session(ctx, 0)
+	c, err := t.session(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -115,7 +134,7 @@ func (t *Target) position(ctx context.Context) (validity, next uint32, err error
 		if err == nil {
 			t.learn(c.box)
 		} else if c.brokeOff() { // it had nothing to do for too long: RFC 9051 section 5.4
-			_, err = t.session(ctx, 0)
+			_, err = t.session(ctx)
 		}
 		if err != nil {
 			return 0, 0, t.o.failed(err)
@@ -155,7 +174,7 @@ func (t *Target) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, e
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c, err := t.session(ctx, 0)
+	c, err := t.session(ctx)
 	if err != nil {
 		return deliver.Unknown, err
 	}
@@ -183,7 +202,7 @@ func (t *Target) rewritten(in *intent, at found) {
 func (t *Target) search(ctx context.Context, c *conn, in *intent) (found, bool, error) {
 	if s := t.past; s != nil && c.box.opened && (s.from == 1 || s.validity == in.Validity && s.from <= in.Next) {
 		stop := c.watch(ctx)
-		err := c.readCandidates(ctx, s, []*intent{in})
+		err := c.readCandidates(ctx, s, s.ahead(in))
 		stop()
 		if err != nil {
 			return found{}, false, t.o.failed(err)
@@ -198,6 +217,29 @@ func (t *Target) search(ctx context.Context, c *conn, in *intent) (found, bool, 
 	}
 	t.past = s
 	return t.ours(s, in)
+}
+
+// ahead is in, and, if that costs a round trip anyway, what finds the messages behind it:
+// the next intents are about these, most likely.
+func (s *snapshot) ahead(in *intent) []*intent {
+	want := []*intent{in}
+	unread := func(e entry) bool { _, known := s.sums[e.uid]; return !known }
+	here := s.candidates(in)
+	i := slices.IndexFunc(here, unread)
+	if i < 0 {
+		return want
+	}
+	left := int64(groupBytes)
+	for _, e := range s.entries {
+		if e.uid <= here[i].uid || !unread(e) {
+			continue
+		}
+		if left -= e.size; left < 0 || len(want) == fetchSet {
+			break
+		}
+		want = append(want, &intent{Size: e.size, Next: e.uid, Validity: s.validity})
+	}
+	return want
 }
 
 // Recover gives up an intent whose target is not configured any more: nobody can
