@@ -71,6 +71,9 @@ func (c *Client) open(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.kpop(ctx); err != nil {
+		return err
+	}
 	if err := c.s.step("greeting", c.greet); err != nil {
 		return err
 	}

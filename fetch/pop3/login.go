@@ -80,6 +80,8 @@ func (a *attempt) try(ctx context.Context) error {
 		return a.userPass(ctx)
 	case "APOP":
 		return a.apop(ctx)
+	case "KPOP":
+		return a.kpopUser()
 	}
 	return a.sasl(ctx)
 }

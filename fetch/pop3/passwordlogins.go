@@ -23,7 +23,7 @@ func PasswordLogins(user, password string) []Login {
 
 // LoginBy is the login by one method. The secret, which is asked for when it is
 // needed, is a password, or an access token for sasl.XOAUTH2 and sasl.OAUTHBEARER.
-// A login by sasl.External or sasl.GSSAPI needs other things: the caller sets New.
+// A login by sasl.External, sasl.GSSAPI or sasl.KPOP needs other things: the caller sets New.
 // For a login that the server does not announce, set Named.
 func LoginBy(m sasl.Method, user string, secret func(ctx context.Context) (string, error)) Login {
 	return Login{

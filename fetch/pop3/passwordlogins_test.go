@@ -58,7 +58,7 @@ func TestLoginBy(t *testing.T) {
 		if l.Name != m.Name() || l.User != "alice" || l.Named || l.Strength != uint8(m.Class()) {
 			t.Errorf("%v: %+v", m, l)
 		}
-		bare := slices.Contains([]sasl.Method{sasl.Auto, sasl.Password, sasl.APOP, sasl.External, sasl.GSSAPI}, m)
+		bare := slices.Contains([]sasl.Method{sasl.Auto, sasl.Password, sasl.APOP, sasl.External, sasl.GSSAPI, sasl.KPOP}, m)
 		if bare != (l.New == nil) {
 			t.Errorf("%v: mechanism: %v", m, l.New != nil)
 		}

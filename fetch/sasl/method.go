@@ -3,7 +3,7 @@ package sasl
 import "slices"
 
 // Method is a way to log in, as the user names it in the config. It includes
-// the two that are not SASL: Password (USER and PASS) and APOP (RFC 1939).
+// the three that are not SASL: Password (USER and PASS), APOP (RFC 1939), and KPOP.
 type Method uint8
 
 // The methods. Auto, the zero value, stands for what Order says.
@@ -23,6 +23,7 @@ const (
 	OAUTHBEARER
 	External
 	GSSAPI
+	KPOP
 	numMethods
 )
 
@@ -65,6 +66,8 @@ func (m Method) row() methodRow {
 		return methodRow{"external", "EXTERNAL", ClassToken, true}
 	case GSSAPI:
 		return methodRow{"gssapi", "GSSAPI", ClassToken, false}
+	case KPOP:
+		return methodRow{"kpop", "KPOP", ClassToken, false}
 	}
 	return methodRow{word: "auto"}
 }
@@ -134,7 +137,7 @@ type Secrets struct {
 // announces is taken. Without TLS only what gives no secret away and makes the
 // server prove itself is left: SCRAM. Who accepts the risk (insecure) passes
 // overTLS as true. APOP, CRAM-MD5 and DIGEST-MD5 (a recorded exchange is open
-// to guessing) and GSSAPI (needs a Kerberos realm) are used only when named.
+// to guessing) and GSSAPI and KPOP (need a Kerberos realm) are used only when named.
 func Order(have Secrets, overTLS bool) []Method {
 	var order []Method
 	if have.Token {

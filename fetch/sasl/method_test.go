@@ -9,7 +9,7 @@ import (
 
 func TestMethodWords(t *testing.T) {
 	want := []string{"auto", "password", "apop", "plain", "login", "cram-md5", "digest-md5", "scram-sha-1", "scram-sha-1-plus",
-		"scram-sha-256", "scram-sha-256-plus", "xoauth2", "oauthbearer", "external", "gssapi"}
+		"scram-sha-256", "scram-sha-256-plus", "xoauth2", "oauthbearer", "external", "gssapi", "kpop"}
 	var got []string
 	for _, m := range sasl.Methods() {
 		got = append(got, m.String())
@@ -28,7 +28,7 @@ func TestClass(t *testing.T) {
 		{"APOP", sasl.ClassChallenge}, {"CRAM-MD5", sasl.ClassChallenge}, {"DIGEST-MD5", sasl.ClassChallenge},
 		{"SCRAM-SHA-1", sasl.ClassChallenge}, {"SCRAM-SHA-256", sasl.ClassChallenge},
 		{"SCRAM-SHA-1-PLUS", sasl.ClassBound}, {"SCRAM-SHA-256-PLUS", sasl.ClassBound},
-		{"XOAUTH2", sasl.ClassToken}, {"OAUTHBEARER", sasl.ClassToken}, {"EXTERNAL", sasl.ClassToken}, {"GSSAPI", sasl.ClassToken},
+		{"XOAUTH2", sasl.ClassToken}, {"OAUTHBEARER", sasl.ClassToken}, {"EXTERNAL", sasl.ClassToken}, {"GSSAPI", sasl.ClassToken}, {"KPOP", sasl.ClassToken},
 		{"", sasl.ClassUnknown},
 	}
 	classes := make(map[string]sasl.Class)

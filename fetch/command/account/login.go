@@ -108,7 +108,7 @@ func (b loginBuilder) all() (out []pop3.Login) {
 		Token:       b.token != nil,
 		Certificate: b.r.TLS.ClientCert != "",
 	}
-	overTLS := b.r.Server.Security != pop3.Plain || b.r.Server.Insecure
+	overTLS := !b.r.Server.Security.Clear() || b.r.Server.Insecure
 	for _, m := range sasl.Order(have, overTLS) {
 		out = append(out, b.method(m, false))
 	}
@@ -131,6 +131,10 @@ func (b loginBuilder) method(m sasl.Method, named bool) pop3.Login {
 	case sasl.GSSAPI:
 		l.New = func(_ context.Context, ch sasl.Channel) (sasl.Mechanism, error) {
 			return gssapi.New("", b.r.Kerberos, ch), nil
+		}
+	case sasl.KPOP:
+		l.New = func(_ context.Context, ch sasl.Channel) (sasl.Mechanism, error) {
+			return gssapi.NewKPOP(b.r.Kerberos, ch), nil
 		}
 	}
 	return l

@@ -4,7 +4,6 @@
 package gssapi
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -64,21 +63,11 @@ func (g *exchange) Start() (string, []byte, error) {
 	if err := sasl.CheckText("authorisation identity", g.authzid); err != nil {
 		return "", nil, err
 	}
-	if g.ch.Host == "" {
-		return "", nil, errors.New("host is empty")
-	}
-	if err := sasl.CheckText("host", g.ch.Host); err != nil {
+	cl, ticket, session, err := g.krb.ticket(g.ch.Host)
+	if err != nil {
 		return "", nil, err
 	}
-	cl, err := g.krb.client()
-	if err != nil {
-		return "", nil, fmt.Errorf("kerberos: %w", err)
-	}
 	defer cl.Destroy()
-	ticket, session, err := serviceTicket(cl, cmp.Or(g.krb.Service, "pop/"+g.ch.Host))
-	if err != nil {
-		return "", nil, fmt.Errorf("kerberos: %w", err)
-	}
 	first, err := g.apReq(cl, ticket, session)
 	if err != nil {
 		return "", nil, fmt.Errorf("kerberos: %w", kerberosError(err))

@@ -1,6 +1,7 @@
 package gssapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,9 +16,11 @@ import (
 	"github.com/jcmturner/gokrb5/v8/keytab"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
+
+	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
-// Kerberos says where GSSAPI finds its credentials. The zero value is the
+// Kerberos says where GSSAPI and KPOP find their credentials. The zero value is the
 // environment of a user who ran kinit.
 type Kerberos struct {
 	// Config is the path of krb5.conf; empty: $KRB5_CONFIG, then
@@ -157,6 +160,25 @@ func checkTickets(cc *credentials.CCache, now time.Time) error {
 	return nil
 }
 
+// ticket is that for pop/HOST, or Service, and its session key. The caller destroys
+// the client.
+func (k Kerberos) ticket(host string) (cl *client.Client, t messages.Ticket, key types.EncryptionKey, err error) {
+	if host == "" {
+		return nil, t, key, errors.New("host is empty")
+	}
+	if err := sasl.CheckText("host", host); err != nil {
+		return nil, t, key, err
+	}
+	if cl, err = k.client(); err != nil {
+		return nil, t, key, fmt.Errorf("kerberos: %w", err)
+	}
+	if t, key, err = serviceTicket(cl, cmp.Or(k.Service, "pop/"+host)); err != nil {
+		cl.Destroy()
+		return nil, t, key, fmt.Errorf("kerberos: %w", err)
+	}
+	return cl, t, key, nil
+}
+
 // serviceTicket is the ticket for a service and its session key, from the cache
 // or the KDC.
 func serviceTicket(cl *client.Client, spn string) (ticket messages.Ticket, key types.EncryptionKey, err error) {
@@ -220,18 +242,23 @@ func (e *TicketError) Unwrap() error { return e.Err }
 // kerberosError words an error of the library, whose text may hold what a KDC
 // said: bounded and without control characters.
 func kerberosError(err error) error {
-	text := strings.Map(func(r rune) rune {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, clip(err.Error()))
+	text := kerberosText(err)
 	for problem, code := range kdcCodes {
 		if code != "" && strings.Contains(err.Error(), code) {
 			return &TicketError{TicketProblem(problem), errors.New(text)}
 		}
 	}
 	return errors.New(text)
+}
+
+// kerberosText is the text of such an error, without control characters.
+func kerberosText(err error) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, clip(err.Error()))
 }
 
 // clip bounds a foreign text that goes into an error.
