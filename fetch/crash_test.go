@@ -19,6 +19,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
+	"github.com/mailhaul/mailhaul/fetch/pop2"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
@@ -40,6 +41,9 @@ func crashChild(dir string) int {
 	host, port, _ := net.SplitHostPort(os.Getenv("MAILHAUL_CRASH_SERVER"))
 	num, _ := strconv.Atoi(port)
 	a := fetchtest.NewAccount("crash", host, num)
+	if os.Getenv("MAILHAUL_CRASH_POP2") != "" {
+		a.Server.Dial = pop2.Dialer(nil, nil)
+	}
 	a.Policy.Keep.None = os.Getenv("MAILHAUL_CRASH_KEEP") == "none"
 	a.Targets = []commit.Target{{ID: "target", Deliverer: crashTarget(dir)}}
 	f := &fetch.Fetcher{
@@ -60,12 +64,21 @@ func crashChild(dir string) int {
 type crash struct {
 	t      *testing.T
 	dir    string
-	server *pop3test.Server
+	drop   *pop3test.Maildrop
+	server crashServer
 	keep   string
+	pop2   string // not empty: the server's protocol
 	mutate string
 	want   map[[32]byte]int
 	target *crashKind // nil: a Maildir
 	kills  int
+}
+
+// crashServer is a *pop3test.Server, or one of POP2.
+type crashServer interface {
+	Addr() string
+	Count(command string) int
+	Commands() []string
 }
 
 func newCrash(t *testing.T, keep, mutate string) *crash { return newCrashOf(t, 7, keep, mutate) }
@@ -78,8 +91,9 @@ func newCrashOf(t *testing.T, messages int, keep, mutate string) *crash {
 		drop.Add(fmt.Sprintf("uid%d", i), msg)
 		c.want[pop3test.Sum(msg)] = 1
 	}
-	c.server = pop3test.NewServer(drop, pop3test.Options{Security: pop3test.Plain})
-	t.Cleanup(c.server.Close)
+	server := pop3test.NewServer(drop, pop3test.Options{Security: pop3test.Plain})
+	t.Cleanup(server.Close)
+	c.drop, c.server = drop, server
 	return c
 }
 
@@ -92,7 +106,7 @@ func (c *crash) run(killAt int) (steps []string, killed bool) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+c.dir,
 		"MAILHAUL_CRASH_SERVER="+c.server.Addr(), "MAILHAUL_CRASH_KEEP="+c.keep,
-		targetEnv+"="+c.target.env(),
+		targetEnv+"="+c.target.env(), "MAILHAUL_CRASH_POP2="+c.pop2,
 		"MAILHAUL_FAULT_KILL="+strconv.Itoa(killAt), "MAILHAUL_FAULT_LOG="+log, "MAILHAUL_FAULT_MUTATE="+c.mutate)
 	out, err := cmd.CombinedOutput()
 	if os.Getenv("MAILHAUL_CRASH_VERBOSE") != "" {

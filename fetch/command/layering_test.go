@@ -53,6 +53,8 @@ var layers = map[string][]string{
 	"fetch/header":        {"state"},
 	"fetch/schedule":      {},
 	"fetch/pop3":          {"fetch/sasl"},
+	"fetch/pop2":          {"fetch/pop3"},
+	"fetch/pop2/pop2test": {"fetch/pop3/pop3test"},
 	"fetch/sasl":          {},
 	"fetch/sasl/gssapi":   {"fetch/sasl"},
 	"fetch/config":        {"deliver/process", "fetch/session", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "fetch/sasl", "fetch/sasl/gssapi", "oauth", "oauth/provider"},

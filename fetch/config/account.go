@@ -18,7 +18,7 @@ type Account struct {
 	// Name is the key under accounts.
 	Name string
 	// ID names the state: id, else user@host, with :port when it is not the
-	// usual one of the TLS mode (995, 110). Unique in a Config.
+	// usual one (995, 110; 109 of POP2, 1109 of KPOP). Unique in a Config.
 	ID string
 	// Enabled is whether the account is fetched when none is named.
 	Enabled bool
@@ -114,9 +114,17 @@ func newAccount() Account {
 	}
 }
 
+// usualPort is the port of a server that is named without one.
+func (r *Remote) usualPort() int {
+	if r.Auth == sasl.KPOP {
+		return 1109
+	}
+	return r.Server.Security.Port()
+}
+
 // defaultID names the state of an account that does not set id.
 func defaultID(a *Account) string {
-	if a.Server.Port == a.Server.Security.Port() {
+	if a.Server.Port == a.usualPort() {
 		return a.User + "@" + a.Server.Host
 	}
 	return a.User + "@" + a.Server.Address()

@@ -25,8 +25,10 @@ func accountKeys(a *Account, kinds []TargetKind) []Row {
 
 func serverKeys(a *Account) []Row {
 	return slices.Concat([]Row{
-		a.serverKey("server as `HOST` or `HOST:PORT`; the port is 995 with implicit TLS, otherwise 110"),
+		a.serverKey("server as `HOST` or `HOST:PORT`; the port is 995 with implicit TLS, 109 with protocol pop2, 1109 with auth kpop, otherwise 110"),
 		On("tls", "implicit", "how the connection is protected: `implicit`, `stls` or `none`", OneOf(pop3.ImplicitTLS, pop3.STLS, pop3.Plain), &a.Server.Security),
+		given("protocol", "pop3", "protocol of the server: `pop3`, or `pop2`, which is of 1985 and has no TLS",
+			Choice("pop3 pop2", 3, 2), func(int) {}), // see checker.historic
 	}, a.tlsKeys(), []Row{
 		a.timeoutKey("longest wait for the server, the same as timeouts.idle"),
 		within("timeouts", "longest waits one by one", timeoutsKeys, &a.Server),
@@ -39,7 +41,7 @@ func serverKeys(a *Account) []Row {
 func loginKeys(a *Account) []Row {
 	return slices.Concat(a.secretKeys(sasl.Methods()), []Row{
 		On("oauth", "", "how to get OAuth2 access tokens: a name under logins, or a mapping", login(), &a.OAuth),
-		On("krb", "", "Kerberos settings, for auth gssapi", mapping("a mapping", gssapi.Kerberos{}, krbKeys, nil), &a.Kerberos),
+		On("krb", "", "Kerberos settings, for auth gssapi and kpop", mapping("a mapping", gssapi.Kerberos{}, krbKeys, nil), &a.Kerberos),
 		On("utf8", "auto", "whether to send the UTF8 command of RFC 6856: `auto`, `on` or `off`", OneOf(session.UTF8Auto, session.UTF8On, session.UTF8Off), &a.UTF8),
 		On("lang", "", "language of the server's texts, such as `de`, if the server offers LANG", Text("a language tag"), &a.Server.Lang),
 	})

@@ -327,7 +327,7 @@ func TestBadAccounts(t *testing.T) {
 			"6:15: accounts.work.headers.recieved: unknown key (did you mean \"received\"?)"},
 		{"auth: oauth2",
 			"6:11: accounts.work.auth: wants one of auto, password, apop, plain, login, cram-md5, digest-md5, scram-sha-1, " +
-				"scram-sha-1-plus, scram-sha-256, scram-sha-256-plus, xoauth2, oauthbearer, external, gssapi, not \"oauth2\" (did you " +
+				"scram-sha-1-plus, scram-sha-256, scram-sha-256-plus, xoauth2, oauthbearer, external, gssapi, kpop, not \"oauth2\" (did you " +
 				"mean \"xoauth2\"?)"},
 		{"auth: plain",
 			"6:11: accounts.work.auth: plain needs password:"},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 	"github.com/mailhaul/mailhaul/oauth/provider"
 	"gopkg.in/yaml.v3"
@@ -55,6 +56,16 @@ func (k *checker) isMapping(name string) bool {
 	return false
 }
 
+// isWord reports whether a key, the account's own or else the inherited one, is set
+// to a word.
+func (k *checker) isWord(name, word string) bool {
+	m, ok := k.w.marks[join(k.path, name)]
+	if !ok {
+		m, ok = k.w.marks[join("defaults", name)]
+	}
+	return ok && m.value.Value == word
+}
+
 // fail reports a mistake at the value of a key, or at the account if no key of
 // that name is set.
 func (k *checker) fail(name, format string, args ...any) {
@@ -103,8 +114,9 @@ func (k *checker) unset(name string) {
 // complete fills in what follows from other keys.
 func (k *checker) complete() {
 	a := k.a
+	k.historic()
 	if a.Server.Host != "" && a.Server.Port == 0 {
-		a.Server.Port = a.Server.Security.Port()
+		a.Server.Port = a.usualPort()
 	}
 	a.Remote.complete(k)
 	if a.ID == "" && a.User != "" && a.Server.Host != "" {
@@ -122,6 +134,23 @@ func (k *checker) complete() {
 			a.OAuth = a.OAuth.as(a.Name)
 		}
 		a.OAuth = k.w.join(a.OAuth, &a.Remote, provider.POP, a.Helper)
+	}
+}
+
+// historic is about POP2 and KPOP, which have their own ideas of TLS and logins.
+func (k *checker) historic() {
+	a := k.a
+	switch {
+	case k.isWord("protocol", "pop2"):
+		if k.has("tls") && !a.Server.Security.Clear() {
+			k.fail("tls", "conflicts with protocol: pop2, which has no TLS: write none")
+		}
+		if a.Auth != sasl.Auto && a.Auth != sasl.Password {
+			k.fail("auth", "conflicts with protocol: pop2, which knows nothing but user and password")
+		}
+		a.Server.Security = pop3.POP2
+	case a.Auth == sasl.KPOP && a.Server.Security == pop3.STLS:
+		k.fail("tls", "conflicts with auth: kpop, whose ticket comes before anything else: write implicit or none")
 	}
 }
 

@@ -154,7 +154,7 @@ accounts:
 4:12: defaults.timeout: wants a duration such as 90s, 5m, 12h or 14d: it has no unit (did you mean "60s"?)
 8:5: accounts.work.server: is set twice, first at line 7
 10:10: accounts.work.tls: none to another machine: anyone on the way can read password and mail (insecure: true allows it)
-11:11: accounts.work.auth: wants one of auto, password, apop, plain, login, cram-md5, digest-md5, scram-sha-1, scram-sha-1-plus, scram-sha-256, scram-sha-256-plus, xoauth2, oauthbearer, external, gssapi, not "xoauth" (did you mean "xoauth2"?)
+11:11: accounts.work.auth: wants one of auto, password, apop, plain, login, cram-md5, digest-md5, scram-sha-1, scram-sha-1-plus, scram-sha-256, scram-sha-256-plus, xoauth2, oauthbearer, external, gssapi, kpop, not "xoauth" (did you mean "xoauth2"?)
 12:12: accounts.work.keep.day: unknown key (did you mean "days"?)
 13:15: accounts.work.max_size: M can mean two things: write MB (thousands) or MiB (1024s)
 14:22: accounts.work.password.file: /nonexistent/pw: no such file or directory

@@ -148,10 +148,10 @@ func (r *Remote) Within(limit time.Duration) {
 
 // checkSecurity is about a connection without TLS, and TLS keys that have no use.
 func (r *Remote) checkSecurity(k keyed) {
-	if r.Server.Host != "" && r.Server.Security == pop3.Plain && !r.Server.Insecure {
+	if r.Server.Host != "" && r.Server.Security.Clear() && !r.Server.Insecure {
 		k.fail("tls", "none to another machine: anyone on the way can read password and mail (insecure: true allows it)")
 	}
-	if r.Server.Security == pop3.Plain {
+	if r.Server.Security.Clear() {
 		for _, name := range []string{"ca_file", "pin", "client_cert", "min_version", "server_name", "legacy"} {
 			if k.own(name) {
 				k.fail(name, "has no use with tls: none")
@@ -188,7 +188,7 @@ func (r *Remote) checkLogin(k keyed) {
 			k.fail("auth", "external needs client_cert")
 		}
 		unused("password", "oauth", "token")
-	case sasl.GSSAPI:
+	case sasl.GSSAPI, sasl.KPOP:
 		unused("password", "oauth", "token")
 	default:
 		if !k.has("password") && r.Password.IsZero() {

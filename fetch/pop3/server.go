@@ -22,18 +22,26 @@ const (
 	STLS
 	// Plain uses no TLS.
 	Plain
+	// POP2 uses no TLS either, and speaks POP2 (RFC 937): Server.Dial translates.
+	POP2
 )
+
+// Clear reports whether there is no TLS.
+func (s Security) Clear() bool { return s >= Plain }
 
 // String names it as people do.
 func (s Security) String() string {
-	return [...]string{"implicit", "stls", "none"}[min(s, Plain)]
+	return [...]string{"implicit", "stls", "none", "pop2"}[min(s, POP2)]
 }
 
 // Port is the registered one: 995 with TLS from the start (RFC 8314 section
-// 3.3), else 110 (RFC 1939 section 3).
+// 3.3), 109 of POP2, else 110 (RFC 1939 section 3).
 func (s Security) Port() int {
-	if s == ImplicitTLS {
+	switch s {
+	case ImplicitTLS:
 		return 995
+	case POP2:
+		return 109
 	}
 	return 110
 }

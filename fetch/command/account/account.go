@@ -22,6 +22,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/fetch/pop2"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 	"github.com/mailhaul/mailhaul/state"
@@ -163,6 +164,9 @@ func connection(r *config.Remote, trace func(bool, string)) (*pop3.Server, error
 	}
 	s := r.Server
 	s.TLS, s.Dial, s.Trace = tlsConf, route.Dialer(&r.Route), trace
+	if s.Security == pop3.POP2 {
+		s.Dial, s.Trace = pop2.Dialer(s.Dial, trace), nil
+	}
 	return &s, nil
 }
 

@@ -29,6 +29,7 @@ func loginRows() []row {
 			"The provider no longer takes passwords over POP3: use OAuth2 (`mailhaul init`, docs/oauth.md)."),
 		unlessForGood(said([]string{"too many", "rate limit", "login rate", "exceeded", "frequent"},
 			"The provider limits how often one may log in: wait, then run less often.")),
+		said([]string{"pop4 rev"}, pop4),
 		refusedBy(pop3.InUse,
 			"Another program holds the mailbox (close other mail programs), or a broken connection left it locked: that ends by itself after about ten minutes."),
 		refusedBy(pop3.LoginDelay, "The server wants a pause between logins: run less often."),
@@ -40,6 +41,7 @@ func loginRows() []row {
 				at.key("oauth.scopes") + "), or have the administrator leave out group claims."
 		}),
 		of(func(e *gssapi.TicketError, at Situation) string { return ticket(e.Problem, at) }),
+		of(refusedTicket),
 		of(login),
 		of(func(e *pop3.NoLoginError, at Situation) string {
 			switch {
@@ -85,6 +87,8 @@ func login(e *pop3.LoginError, at Situation) string {
 		return "The mailbox is full, and the provider lets nobody in by POP3 until it is not: make room in its web mail, or ask its support for more."
 	case ok && refused.Refusal() == pop3.RefusedAccount:
 		return "The provider does not let this account in: it is locked, closed, or not allowed to use POP3. Log in to its web mail and look for what it wants,\nor ask its support. More tries may keep it locked."
+	case e.Login == "KPOP":
+		return "The ticket is good, but not for this mailbox: is `user` the mailbox of the principal that the ticket is for (klist)?"
 	case bearer(e) && e.AfterLogin:
 		return "The token is good, but not for this mailbox. Is user: the mailbox that consent was given for (a shared mailbox has its own name)?\nWith Microsoft's app-only access the mailbox must grant it: New-ServicePrincipal with the enterprise application's object id, then Add-MailboxPermission (docs/oauth.md)."
 	case bearer(e):
@@ -105,11 +109,26 @@ func ticket(p gssapi.TicketProblem, at Situation) string {
 	return map[gssapi.TicketProblem]string{
 		gssapi.NoTicket:         "Run kinit, or name a keytab (" + at.key("krb.keytab") + ").",
 		gssapi.OtherCache:       "Run kinit -c FILE:PATH and set KRB5CCNAME, or name a keytab (" + at.key("krb.keytab") + ").",
-		gssapi.ServiceUnknown:   "The KDC does not know this service: is the host spelled as in its keytab?",
+		gssapi.ServiceUnknown:   "The KDC does not know this service: is the host spelled as in its keytab, and is its realm in krb5.conf right (domain_realm)?",
 		gssapi.PrincipalUnknown: "The KDC does not know this principal: is it spelled right?",
 		gssapi.WrongKey:         "The keytab does not fit the principal's key: make a new one.",
 		gssapi.ClockSkew:        "The clock of this machine differs from the KDC's: set it (timedatectl set-ntp true).",
 	}[p]
+}
+
+// refusedTicket is about a ticket that the mail server did not take.
+func refusedTicket(e *gssapi.RefusedError, at Situation) string {
+	otherKey := "The mail server's keytab does not fit this ticket: its administrator must look at it. " +
+		at.key("`krb.service`") + " asks for a ticket of another name."
+	return map[int32]string{
+		gssapi.TicketExpired: "Run kinit, or name a keytab (" + at.key("krb.keytab") + ").",
+		gssapi.Replayed: "The mail server has seen this request before: try again. If it stays, somebody may be in between who sends it first: use TLS (" +
+			at.key("`tls: implicit`") + ") if the server has it.",
+		gssapi.OtherService: otherKey,
+		gssapi.ServerSkew:   "The clock of this machine differs from the mail server's: set it (timedatectl set-ntp true).",
+		gssapi.NewerKey:     otherKey,
+		gssapi.NoServerKey:  otherKey,
+	}[e.Code]
 }
 
 // passwordAdvice says where the server's provider has app passwords, if a password
@@ -266,9 +285,20 @@ func sessionRows() []row {
 	}
 }
 
+const pop4 = "This is a server of the POP4 proposal (pop4.org), which was never finished. mailhaul uses one that greets with +OK, as POP3."
+
 func protocol(e *pop3.ProtocolError, at Situation) string {
+	switch {
+	case e.Command == "greeting" && strings.HasPrefix(e.Text, "+OK"): // where another one was expected
+		return "This is a POP3 server: leave out " + at.key("`protocol: pop2`") + "."
+	case e.Command == "greeting" && strings.Contains(e.Text, "POP4 rev"):
+		return pop4
+	case e.Command == "KPOP":
+		return "KPOP is on port 1109; a POP3 server that has Kerberos takes " + at.key("`auth: gssapi`") + "."
+	}
 	for _, other := range []struct{ begins, text string }{
 		{"* ", "This looks like an IMAP server; POP3 is on port 995 or 110."},
+		{"+ POP2", "This is a POP2 server (RFC 937): use " + at.key("`protocol: pop2`") + ", or POP3 on port 995 or 110 if it has that too."},
 		{"220", "This looks like an SMTP or FTP server; POP3 is on port 995 or 110."},
 		{"HTTP/", "This looks like a web server or a proxy; POP3 is on port 995 or 110."},
 		{`\x15\x03`, "The server speaks TLS from the start on this port: use " + implicit(at) + "."},
