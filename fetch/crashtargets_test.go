@@ -33,6 +33,8 @@ func crashTarget(dir string) deliver.Deliverer {
 		return fetchtest.RelayTarget(arg, kind == "lmtp", "a@b").Deliverer
 	case "imap":
 		return imapTarget(arg, dir)
+	case "gmail":
+		return gmailTarget(arg)
 	case "pipe":
 		const store = `f=$(mktemp "$0/t.XXXXXXXX") && cat >"$f" && mv "$f" "$f.done"`
 		return pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", store, dir}})
