@@ -26,8 +26,8 @@ func gmailTarget(url string) deliver.Deliverer {
 var gmailServers = map[string]func(s *gmailtest.Server){
 	"history":            func(*gmailtest.Server) {},
 	"search only":        func(s *gmailtest.Server) { s.NoHistory = true },
-	"search that lags":   func(s *gmailtest.Server) { s.NoHistory, s.Lag = true, 400 * time.Millisecond },
-	"one copy":           func(s *gmailtest.Server) { s.Dedupe, s.Lag = true, 400 * time.Millisecond },
+	"search that lags":   func(s *gmailtest.Server) { s.NoHistory, s.Lag = true, 400*time.Millisecond },
+	"one copy":           func(s *gmailtest.Server) { s.Dedupe, s.Lag = true, 400*time.Millisecond },
 	"every answer lost":  func(s *gmailtest.Server) { s.Fault = everyAnswerLost },
 	"half of them a 502": func(s *gmailtest.Server) { s.Fault = halfBroken },
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
@@ -107,39 +108,40 @@ func TestLostAnswers(t *testing.T) {
 		for _, kind := range []string{"plain", "dedupe", "lag", "no history", "no history, lag", "no Message-ID", "fields added", "large"} {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
-				s := gmailtest.New()
-				s.Fault = func(call string, n int) *gmailtest.Fault {
-					if call == "import" && n == 2 || call == "upload" && n == 1 {
-						return &f
+				synctest.Test(t, func(t *testing.T) {
+					s, o := bubble(t)
+					s.Fault = func(call string, n int) *gmailtest.Fault {
+						if call == "import" && n == 2 || call == "upload" && n == 1 {
+							return &f
+						}
+						return nil
 					}
-					return nil
-				}
-				msgs := [][]byte{letter(1), letter(2), letter(3)}
-				switch kind {
-				case "dedupe":
-					s.Dedupe = true
-				case "no Message-ID":
-					for i := range msgs {
-						msgs[i] = bytes.Replace(msgs[i], []byte("Message-ID:"), []byte("X-Other:"), 1)
+					msgs := [][]byte{letter(1), letter(2), letter(3)}
+					switch kind {
+					case "dedupe":
+						s.Dedupe = true
+					case "no Message-ID":
+						for i := range msgs {
+							msgs[i] = bytes.Replace(msgs[i], []byte("Message-ID:"), []byte("X-Other:"), 1)
+						}
+					case "fields added":
+						s.Change = func(raw []byte) []byte { return append([]byte("Received: by gmail\r\n"), raw...) }
+					case "large":
+						msgs[1] = append(msgs[1], bytes.Repeat([]byte("A line of a large message.\n"), 200_000)...)
 					}
-				case "fields added":
-					s.Change = func(raw []byte) []byte { return append([]byte("Received: by gmail\r\n"), raw...) }
-				case "large":
-					msgs[1] = append(msgs[1], bytes.Repeat([]byte("A line of a large message.\n"), 200_000)...)
-				}
-				s.NoHistory = strings.HasPrefix(kind, "no history")
-				if strings.HasSuffix(kind, "lag") {
-					s.Lag = 300 * time.Millisecond
-				}
-				o := options(s.Start(t))
-				o.Uploads = 1
-				settle(t, o, msgs)
-				if kind == "fields added" {
-					for i, m := range msgs {
-						msgs[i] = append([]byte("Received: by gmail\n"), m...)
+					s.NoHistory = strings.HasPrefix(kind, "no history")
+					if strings.HasSuffix(kind, "lag") {
+						s.Lag = 90 * time.Second
 					}
-				}
-				once(t, s, msgs...)
+					o.Uploads = 1
+					settle(t, o, msgs)
+					if kind == "fields added" {
+						for i, m := range msgs {
+							msgs[i] = append([]byte("Received: by gmail\n"), m...)
+						}
+					}
+					once(t, s, msgs...)
+				})
 			})
 		}
 	}
@@ -174,7 +176,9 @@ func settle(t *testing.T, o Options, msgs [][]byte) {
 func recoverLater(t *testing.T, o Options, i deliver.Intent) deliver.Fate {
 	t.Helper()
 	for range 50 {
-		fate, err := New(o).Recover(t.Context(), i)
+		d := New(o)
+		fate, err := d.Recover(t.Context(), i)
+		_ = d.Close()
 		if err == nil {
 			return fate
 		}
@@ -235,6 +239,29 @@ func TestForeignCopies(t *testing.T) {
 	_, intents := prepared(t, New(o), letter(1))
 	if fate, err := New(o).Recover(t.Context(), intents[0]); err != nil || fate != deliver.Absent {
 		t.Errorf("%v, %v", fate, err)
+	}
+}
+
+// TestEarlierCopies: an equal copy that was there before is not ours, wherever it lies.
+func TestEarlierCopies(t *testing.T) {
+	for name, row := range map[string]func(*gmailtest.Server){
+		"history": func(*gmailtest.Server) {}, "search only": func(s *gmailtest.Server) { s.NoHistory = true }} {
+		t.Run(name, func(t *testing.T) {
+			s := gmailtest.New()
+			row(s)
+			o := options(s.Start(t))
+			settle(t, o, [][]byte{letter(1)})
+			b, intents := prepared(t, New(o), letter(1))
+			if fate, err := New(o).Recover(t.Context(), intents[0]); err != nil || fate != deliver.Absent {
+				t.Errorf("before: %v, %v", fate, err)
+			}
+			if r := b.Publish(t.Context()); r[0].Err != nil {
+				t.Fatal(r[0].Err)
+			}
+			if fate, err := New(o).Recover(t.Context(), intents[0]); err != nil || fate != deliver.Visible {
+				t.Errorf("after: %v, %v", fate, err)
+			}
+		})
 	}
 }
 

@@ -2,11 +2,13 @@ package gmail
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +21,8 @@ import (
 const (
 	// window is how far the date of a message may be from the one that Gmail sees.
 	window = 24 * time.Hour
+	// oldIntent is the age from which no run can still be at a message.
+	oldIntent = 10 * time.Minute
 	// maxPages bounds the pages of a listing.
 	maxPages = 100
 	// maxFields is how much text Gmail may add at the top of a message.
@@ -95,44 +99,77 @@ func (x *index) await(ctx context.Context, in *intent) (found, error) {
 	}
 }
 
-// find looks for a message once. Certain: if it is not found, it is not there.
+// find looks for a message once. Certain: if it is not found, it is not there. A copy that
+// was there before the intent is another program's, or another account's.
 func (x *index) find(ctx context.Context, in *intent) (at found, certain bool, err error) {
 	fault.Point("gmail.look")
-	tried := make(map[string]bool)
-	n := 0
-	match := func(ids []string) error {
-		for _, id := range ids {
-			if tried[id] {
-				continue
-			}
-			tried[id] = true
-			how, err := x.compare(ctx, id, in)
-			if err != nil {
-				return err
-			}
-			if how != other {
-				if n++; n > in.Nth {
-					at = found{id, how}
-					return nil
-				}
-			}
-		}
-		return nil
+	added, certain, err := x.since(ctx, in)
+	if err != nil {
+		return at, false, err
 	}
+	ours := func(id string) (bool, error) { return slices.Contains(added, id), nil }
+	if !certain {
+		ours = func(id string) (bool, error) { return x.younger(ctx, id, in) }
+	}
+	m := matcher{x: x, in: in, ours: ours, tried: make(map[string]bool), left: in.Nth}
 	for _, q := range queries(in, time.Now()) {
 		ids, err := x.search(ctx, q)
 		if err == nil {
-			err = match(ids)
+			at, err = m.match(ctx, ids)
 		}
 		if err != nil || at.id != "" {
 			return at, false, err
 		}
 	}
-	ids, certain, err := x.since(ctx, in)
-	if err == nil {
-		err = match(ids)
+	if time.Since(in.At) > x.api.o.Lag+oldIntent { // the search knows all of its time
+		return at, certain, nil
 	}
+	at, err = m.match(ctx, added)
 	return at, certain, err
+}
+
+// matcher finds the message of an intent among others.
+type matcher struct {
+	x     *index
+	in    *intent
+	ours  func(id string) (bool, error) // it may be
+	tried map[string]bool
+	left  int // equal ones before it
+}
+
+func (m *matcher) match(ctx context.Context, ids []string) (found, error) {
+	for _, id := range ids {
+		if m.tried[id] {
+			continue
+		}
+		m.tried[id] = true
+		how, err := m.x.compare(ctx, id, m.in)
+		ok := err == nil && how != other
+		if ok {
+			ok, err = m.ours(id)
+		}
+		if err != nil {
+			return found{}, err
+		}
+		if ok {
+			if m.left--; m.left < 0 {
+				return found{id, how}, nil
+			}
+		}
+	}
+	return found{}, nil
+}
+
+// younger reports whether a message has changed since an intent was made: when it was
+// added, at the latest. If that is not known it may be.
+func (x *index) younger(ctx context.Context, id string, in *intent) (bool, error) {
+	var m struct {
+		History json.Number `json:"historyId"`
+	}
+	err := x.api.get(ctx, "message "+clean(id), costGet, "messages/"+url.PathEscape(id), url.Values{"format": {"minimal"}}, &m)
+	before, berr := json.Number(in.History).Int64()
+	now, nerr := m.History.Int64()
+	return berr != nil || nerr != nil || now > before, err
 }
 
 // queries find the message of an intent: by its Message-ID, else by the days that it may

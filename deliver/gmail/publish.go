@@ -154,8 +154,8 @@ func (p *publication) clear(ctx context.Context, m *message, failed error) error
 }
 
 // doubt reports whether a message may have arrived although its upload failed, and
-// whether the server itself has answered that it did not: what it says is looked at
-// once, and not waited for.
+// whether the server has answered that it did not handle it (RFC 9110 section 15.6.4):
+// then one look is enough.
 func doubt(err error) (doubtful, answered bool) {
 	if e, ok := errors.AsType[*web.Error](err); ok {
 		return e.Sent, false
@@ -164,13 +164,7 @@ func doubt(err error) (doubtful, answered bool) {
 	if !ok {
 		return false, false
 	}
-	switch e.Status {
-	case http.StatusInternalServerError, http.StatusServiceUnavailable:
-		return true, true
-	case http.StatusOK:
-		return true, false
-	}
-	return e.Status > http.StatusInternalServerError, false
+	return e.Status >= 500 || e.Status == http.StatusOK, e.Status == http.StatusServiceUnavailable
 }
 
 // relabel reads the labels again after a refusal that may be about them: a person may

@@ -194,12 +194,13 @@ func (s *Server) put(labels []string, dateSource string, raw []byte, size int64,
 						old.Labels = append(old.Labels, l)
 					}
 				}
+				old.history = s.now
 				return old
 			}
 		}
 	}
 	s.seq++
-	m := &Message{ID: fmt.Sprintf("%016x", 0x19000000+s.seq), Raw: raw, Size: size, Labels: labels, stored: time.Now(), history: s.now,
+	m := &Message{ID: fmt.Sprintf("%016x", 0x19000000+s.seq), Raw: raw, Size: size, Labels: labels, stored: time.Now(), history: s.now, added: s.now,
 		Internal: time.Now(), msgid: strings.TrimSpace(h.Get("Message-ID"))}
 	if at, err := h.Date(); err == nil && dateSource == "dateHeader" {
 		m.Internal = at
@@ -360,9 +361,9 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 	}
 	all := []map[string]any{}
 	for _, m := range s.messages {
-		if m.history > from {
+		if m.added > from {
 			ref := map[string]any{"id": m.ID, "threadId": m.ID, "labelIds": m.Labels}
-			all = append(all, map[string]any{"id": strconv.FormatInt(m.history, 10), "messages": []any{ref},
+			all = append(all, map[string]any{"id": strconv.FormatInt(m.added, 10), "messages": []any{ref},
 				"messagesAdded": []any{map[string]any{"message": ref}}})
 		}
 	}

@@ -82,7 +82,8 @@ type Message struct {
 	Labels   []string
 	Internal time.Time // the internal date
 	stored   time.Time
-	history  int64
+	history  int64 // of its last change
+	added    int64
 	msgid    string
 }
 
