@@ -44,7 +44,11 @@ func (c *cyrus) imap(more string) {
 func (c *cyrus) keptIn(mailbox string) (out [][]byte) {
 	c.t.Helper()
 	below := strings.TrimPrefix(strings.TrimPrefix(mailbox, "INBOX"), "/")
-	for _, pattern := range []string{"spool/user/alice", "spool/*/user/alice"} {
+	patterns := []string{"spool/user/alice", "spool/*/user/alice"}
+	if below == "" { // by a number of its own: only if there is no other mailbox
+		patterns = append(patterns, "spool/uuid/*/*/*")
+	}
+	for _, pattern := range patterns {
 		names, _ := filepath.Glob(filepath.Join(c.path(pattern), below, "[0-9]*."))
 		for _, name := range names {
 			text, err := os.ReadFile(name)
