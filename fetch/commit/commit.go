@@ -311,6 +311,10 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 		return
 	}
 	if de.Stops() && len(de.Done) == 0 {
+		if row := c.side.later.rows[p.target]; len(row) > 1 && !c.side.later.well[p.target] {
+			c.side.Ledger.Pardon(row, in.Target) // not one of them alone
+			delete(c.side.later.rows, p.target)
+		}
 		if de.Refused && p.target.limited() {
 			c.settle = append(c.settle, state.Settlement{Intent: in.ID, Drop: true})
 			c.side.Ledger.TriedLast(&d.msg.Item, in.Target, de)

@@ -133,6 +133,7 @@ func (m *imapTarget) options(s Site) (imap.Options, error) {
 		return o, err
 	}
 	o.Host, o.Port, o.Timeout, o.Secure = server.Host, server.Port, server.Idle, server.Insecure
+	o.AppendTimeout = 5 * server.Idle // messages have to reach its disk
 	o.Logger, o.Trace = s.Log, server.Trace
 	claims := state.Path(filepath.Join(s.StateDir, "imap"), m.ID())
 	o.Claims = imap.Claims(strings.TrimSuffix(claims, filepath.Ext(claims)))
