@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -87,7 +88,11 @@ func tellCheck(e *call, account string) func(proof.Check) {
 		case c.Finding == proof.TargetGone && !errors.Is(c.Err, fs.ErrNotExist): // the end says why
 			return
 		case c.Finding == proof.TargetGone:
-			fmt.Fprintf(e.out.Out, "%s: %s is gone: is its volume mounted?\n", term.Printable(account), term.Printable(c.Target))
+			why := "is its volume mounted?"
+			if path := (*fs.PathError)(nil); !errors.As(c.Err, &path) { // a mailbox of a server
+				why = strings.TrimPrefix(row.Error, c.Target+": ")
+			}
+			fmt.Fprintf(e.out.Out, "%s: %s is gone: %s\n", term.Printable(account), term.Printable(c.Target), term.Printable(why))
 			return
 		}
 		line := fmt.Sprintf("%s: %s: %s in %s", account, uidText(c.Key), c.Finding, c.Target)
@@ -125,7 +130,7 @@ func damagedError(e *call, account string, rep *proof.VerifyReport, mail string)
 	}
 	if n := rep.Counts[proof.TargetGone]; n > 0 && rep.Away == nil {
 		term.Failure(e.out.Err, account, fmt.Errorf("%s not checked, as the target is gone", term.Plural(n, "copy")),
-			[]string{"mount its volume and verify again"}, mail)
+			[]string{"mount its volume, or make its mailbox again, and verify again"}, mail)
 	}
 	n := rep.Counts[proof.Missing] + rep.Counts[proof.Altered] + rep.Counts[proof.Unreadable]
 	if n == 0 {
