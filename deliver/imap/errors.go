@@ -127,6 +127,9 @@ func classify(e *refusal) verdict {
 	case StageAppend:
 		return classifyAppend(e.r)
 	case stageMailbox:
+		if e.r.code == "NOPERM" {
+			return verdict{class: deliver.CannotCreate, cause: NoRight}
+		}
 		return verdict{class: deliver.CannotCreate, cause: MailboxRefused}
 	}
 	return verdict{class: deliver.Unavailable}

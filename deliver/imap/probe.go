@@ -98,6 +98,7 @@ func (c *conn) rights(p prober) error {
 // quota asks how full the mailbox is (RFC 9208).
 func (c *conn) quota(p prober) error {
 	var lines []string
+	full := false
 	_, err := c.command("GETQUOTAROOT", "GETQUOTAROOT "+c.box.wire, func(r *reply) {
 		if r.name != "QUOTA" || len(r.vals) != 2 {
 			return
@@ -109,9 +110,13 @@ func (c *conn) quota(p prober) error {
 			if strings.EqualFold(v[0].s, "STORAGE") {
 				unit = " KiB"
 			}
+			full = full || most > 0 && used >= most // some servers have 0 for no limit
 			lines = append(lines, fmt.Sprintf("%d of %d%s used", used, most, unit))
 		}
 	})
+	if full {
+		return p.tell("quota", "", c.o.failure(deliver.Unavailable, Quota, "quota", errors.New(strings.Join(lines, ", ")), 0))
+	}
 	if len(lines) > 0 {
 		_ = p.tell("quota", strings.Join(lines, ", "), nil)
 	}

@@ -46,6 +46,12 @@ func TestMailboxRefused(t *testing.T) {
 		"no TLS there": {good + ", server: " + to.Addr, 75, "tls", []string{"STARTTLS on port 143"}},
 		"nobody there": {good + ", server: " + closedAddr(t), 75, "tcp", []string{"nothing listens on that port"}},
 		"silent":       {good + ", server: " + silent.Addr().String() + ", tls: none, timeout: 1s", 75, "greeting", []string{"says nothing"}},
+		"no right": {good + ", tls: none, server: " + between(t, to.Addr, func(line string) string {
+			if strings.Contains(line, "SELECT") || strings.Contains(line, "STATUS") {
+				return "NO [NOPERM] not yours"
+			}
+			return ""
+		}), 73, "mailbox", []string{"has no right to this mailbox"}},
 		"no such name": {good + ", server: nowhere.invalid", 75, "dns", []string{"name does not exist"}},
 		"no STARTTLS": {good + ", server: " + greeter(t, "* OK hello") + ", tls: starttls", 75, "starttls",
 			[]string{"No password was sent"}},
@@ -59,7 +65,7 @@ func TestMailboxRefused(t *testing.T) {
 			l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, drop, o), o), "user: alice", "password: "+password, "keep: none",
 				"deliver:\n  - imap: {"+c.keys+"}"))))
 			commands := [][]string{{"fetch"}, {"check", "--connect"}}
-			if c.code == 73 { // only CREATE shows it, which a check leaves out
+			if c.step == "" { // only CREATE shows it, which a check leaves out
 				commands = commands[:1]
 			}
 			for _, command := range commands {
@@ -131,11 +137,13 @@ func TestMailboxOneShot(t *testing.T) {
 	}
 }
 
+// quotas loads Dovecot's plugins.
+const quotas = "mail_plugins = $mail_plugins quota\nprotocol imap {\n mail_plugins = $mail_plugins quota imap_quota\n}\n"
+
 // TestMailboxChecked: the steps of check --connect, which makes no mailbox.
 func TestMailboxChecked(t *testing.T) {
 	t.Parallel()
-	to := realtest.DovecotIMAP(t, "mail_plugins = $mail_plugins quota\nprotocol imap {\n mail_plugins = $mail_plugins quota imap_quota\n}\n"+
-		"plugin {\n quota = maildir:User quota\n quota_rule = *:storage=10M\n}\n")
+	to := realtest.DovecotIMAP(t, quotas+"plugin {\n quota = maildir:User quota\n quota_rule = *:storage=10M\n}\n")
 	o := pop3test.Options{Security: pop3test.Plain}
 	l := newLab(t)
 	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, dropOf(letters(2)), o), o), "user: alice", "password: "+password,
@@ -155,26 +163,72 @@ func TestMailboxChecked(t *testing.T) {
 	}
 }
 
-// TestMailboxBreaks: a connection that breaks while copies are read back is no
-// delivery that the next run would find out about.
-func TestMailboxBreaks(t *testing.T) {
-	t.Parallel()
-	to := realtest.DovecotIMAP(t, "")
-	var fetches atomic.Bool // breaks at each FETCH
-	addr := listen(t, func(conn net.Conn) {
-		server, err := net.Dial("tcp", to.Addr)
+// between stands between a client and an IMAP server. It passes each line of the client
+// on, closes the connection, or answers a command in place of the server.
+func between(t *testing.T, server string, do func(line string) (reply string)) (addr string) {
+	return listen(t, func(conn net.Conn) {
+		far, err := net.Dial("tcp", server)
 		if err != nil {
 			return
 		}
-		defer server.Close()
-		go func() { _, _ = io.Copy(conn, server); conn.Close() }()
+		defer far.Close()
+		go func() { _, _ = io.Copy(conn, far); conn.Close() }()
 		for lines := bufio.NewReader(conn); ; {
 			line, err := lines.ReadString('\n')
-			if err != nil || fetches.Load() && strings.Contains(line, "UID FETCH") {
-				return
+			reply := ""
+			if err == nil {
+				reply = do(line)
 			}
-			_, _ = io.WriteString(server, line)
+			switch {
+			case err != nil || reply == "close":
+				return
+			case reply == "":
+				_, _ = io.WriteString(far, line)
+			default:
+				tag, _, _ := strings.Cut(line, " ")
+				fmt.Fprintf(conn, "%s %s\r\n", tag, reply)
+			}
 		}
+	})
+}
+
+// TestMailboxFull: fetch says so once, check --connect finds it before, and status says
+// what is left to do.
+func TestMailboxFull(t *testing.T) {
+	t.Parallel()
+	to := realtest.DovecotIMAP(t, quotas+"plugin {\n quota = maildir:User quota\n quota_rule = *:storage=1K\n}\n")
+	o := pop3test.Options{Security: pop3test.Plain}
+	l := newLab(t)
+	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, dropOf(letters(60)), o), o), "user: alice", "password: "+password,
+		"deliver:\n  - imap: {user: alice, password: "+realtest.Password+", tls: none, server: "+to.Addr+"}"))))
+	out := l.run("fetch")
+	const full = "It is full, or its server's limit for today is reached"
+	if n := strings.Count(out.err, full); n != 1 {
+		t.Errorf("said %d times: %v", n, out)
+	}
+	out = l.run("check", "--connect")
+	l.want(out, 75)
+	if text := strings.Join(strings.Fields(out.out), " "); !strings.Contains(text, "FAIL target quota ") || !strings.Contains(text, full) {
+		t.Error(out)
+	}
+	if out = l.run("status"); strings.Contains(out.out, "interrupted") || !strings.Contains(out.out, " for the next one to complete") {
+		t.Error(out)
+	}
+}
+
+// TestMailboxBreaks: a connection that breaks while copies are read back is no
+// delivery that the next run would find out about, and a copy that cannot be read was
+// not moved by anybody.
+func TestMailboxBreaks(t *testing.T) {
+	t.Parallel()
+	to := realtest.DovecotIMAP(t, "")
+	var breaks atomic.Value // what the connection breaks at
+	breaks.Store("nothing")
+	addr := between(t, to.Addr, func(line string) string {
+		if strings.Contains(line, breaks.Load().(string)) {
+			return "close"
+		}
+		return ""
 	})
 	drop := dropOf(letters(2))
 	o := pop3test.Options{Security: pop3test.Plain}
@@ -182,13 +236,19 @@ func TestMailboxBreaks(t *testing.T) {
 	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, drop, o), o), "user: alice", "password: "+password,
 		"deliver:\n  - imap: {user: alice, password: "+realtest.Password+", tls: none, server: "+addr+"}"))))
 	l.want(l.run("fetch"), 0)
-	fetches.Store(true)
-	for _, command := range [][]string{{"verify"}, {"purge", "--yes", "lab"}} {
-		out := l.run(command...)
-		l.want(out, 75)
-		text := strings.Join(strings.Fields(out.out+out.err), " ")
-		if strings.Contains(text, "next run") || !strings.Contains(text, "Try again later") || drop.Len() != 2 {
-			t.Errorf("%v with %d left: %v", command, drop.Len(), out)
+	for _, at := range []struct {
+		line string
+		code int
+		says string
+	}{{"EXAMINE", 75, "Try again later"}, {"UID FETCH", 65, "run `mailhaul verify lab` again"}} {
+		breaks.Store(at.line)
+		for _, command := range [][]string{{"verify"}, {"purge", "--yes", "lab"}} {
+			out := l.run(command...)
+			l.want(out, at.code)
+			text := strings.Join(strings.Fields(out.out+out.err), " ")
+			if strings.Contains(text, "next run") || strings.Contains(text, "moved") || !strings.Contains(text, at.says) || drop.Len() != 2 {
+				t.Errorf("%v with %d left: %v", command, drop.Len(), out)
+			}
 		}
 	}
 }

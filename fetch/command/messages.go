@@ -74,7 +74,7 @@ const (
 	nothingChanged = "nothing was changed, here or on the server"
 	nothingDeleted = "nothing was deleted, here or on the server"
 	nothingTouched = "no mail was fetched or deleted"
-	loopStopped    = "what was fetched is delivered and recorded, nothing else was deleted from the server"
+	loopStopped    = "what was delivered is recorded, nothing else was deleted from the server"
 )
 
 // fetchStopped is what the interruption of runs means.
@@ -82,7 +82,7 @@ func fetchStopped(sums []fetch.Summary) string {
 	if slices.ContainsFunc(sums, func(s fetch.Summary) bool { return s.Deleted+s.Unconfirmed > 0 }) {
 		return loopStopped
 	}
-	return "what was fetched is delivered and recorded, nothing was deleted from the server"
+	return "what was delivered is recorded, nothing was deleted from the server"
 }
 
 // printStopped says that a signal was obeyed, and that all is in order.

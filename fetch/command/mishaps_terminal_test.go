@@ -41,7 +41,7 @@ func TestMessagesOnTerminal(t *testing.T) {
 	term.enter("mailhaul -v -c good.yaml --state other loop")
 	term.until(func(s string) bool { return strings.Contains(s, "msg=run ") }, "the end of a run")
 	term.command("send-keys", "C-c")
-	wantAll(t, term.await("\n$ "), "mailhaul: stopped; what was fetched is delivered and recorded, nothing else was deleted from "+
+	wantAll(t, term.await("\n$ "), "mailhaul: stopped; what was delivered is recorded, nothing else was deleted from "+
 		"the server")
 	term.enter("echo exit $?")
 	term.until(func(s string) bool { return strings.Contains(s, "\nexit 130") }, "exit 130")

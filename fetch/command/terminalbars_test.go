@@ -76,7 +76,7 @@ func TestInterruptSaysThatStateIsSafe(t *testing.T) {
 	term.enter("mailhaul -c c.yaml fetch")
 	term.until(func(s string) bool { return strings.Count(s, "11.2 KiB / 15.7 KiB") == 3 }, "three bars before the last message")
 	term.command("send-keys", "C-c")
-	wantAll(t, term.await("\n$ "), "what was fetched is delivered and recorded, nothing was deleted from the server")
+	wantAll(t, term.await("\n$ "), "what was delivered is recorded, nothing was deleted from the server")
 	term.enter("echo exit $?")
 	term.until(func(s string) bool { return strings.Contains(s, "\nexit 130") }, "exit 130")
 	term.clear()

@@ -132,12 +132,17 @@ func damagedError(e *call, account string, rep *proof.VerifyReport, mail string)
 		term.Failure(e.out.Err, account, fmt.Errorf("%s not checked, as the target is gone", term.Plural(n, "copy")),
 			[]string{"mount its volume, or make its mailbox again, and verify again"}, mail)
 	}
-	n := rep.Counts[proof.Missing] + rep.Counts[proof.Altered] + rep.Counts[proof.Unreadable]
+	missing, altered, unreadable := rep.Counts[proof.Missing], rep.Counts[proof.Altered], rep.Counts[proof.Unreadable]
+	n := missing + altered + unreadable
 	if n == 0 {
 		return
 	}
-	term.Failure(e.out.Err, account, fmt.Errorf("%s missing, altered or not readable", term.Plural(n, "delivered copy")),
-		advice.Damaged(account, rep.Counts[proof.Altered] > 0), mail)
+	what := "missing, altered or not readable"
+	if n == unreadable {
+		what = "not readable"
+	}
+	term.Failure(e.out.Err, account, fmt.Errorf("%s %s", term.Plural(n, "delivered copy"), what),
+		advice.Damaged(account, missing > 0, altered > 0, unreadable > 0), mail)
 }
 
 // messages is a count of messages and their verb.

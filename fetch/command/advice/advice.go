@@ -126,13 +126,15 @@ func table() []row {
 }
 
 // Of returns what a person can do about err: of several joined errors about each,
-// each text once. It is empty if nothing is known, and if who sent a signal knows.
+// each text once, also if another one begins with it. It is empty if nothing is known, and if who sent a signal knows.
 func Of(err error, at Situation) (texts []string) {
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
 	for _, one := range parts(err) {
-		if text := first(one, at); text != "" && !slices.Contains(texts, text) {
+		text := first(one, at)
+		said := func(before string) bool { return strings.HasPrefix(before, text) }
+		if text != "" && !slices.ContainsFunc(texts, said) {
 			texts = append(texts, text)
 		}
 	}

@@ -80,10 +80,10 @@ var mailboxTexts = map[imap.Cause]string{
 		"needs `token` in place of `password`.",
 	imap.LoginRefused: "Its server refused user or password: are those of the target right? Most providers want the whole " +
 		"address as the user name and an app password. Too many wrong tries lock an account: check before you try again.",
-	imap.LoginLater: "Its server takes no login now: other mail programs may hold too many connections. " + fromElsewhere,
+	imap.LoginLater: "Its server takes no login now: it may be down for a while, or other mail programs hold too many connections. " + fromElsewhere,
 	imap.MailboxRefused: "Its server does not take this name: set another `mailbox` of the target (in --to: what follows the " +
 		"host). Some have folders below INBOX only.",
-	imap.NoRight: "The login may not add messages there: name another `mailbox`, or have its owner grant that right (i of " +
+	imap.NoRight: "The login has no right to this mailbox, or may not add messages there: name another `mailbox`, or have its owner grant that right (i of " +
 		"RFC 4314).",
 	imap.Quota:     "It is full, or its server's limit for today is reached: make room there. " + fromElsewhere,
 	imap.Throttled: "Try again after that, as scheduled runs do. " + fromElsewhere,

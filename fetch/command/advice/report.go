@@ -22,8 +22,14 @@ var nextTexts = map[proof.Next]string{
 }
 
 // Damaged is what to do about copies that are not as they were delivered.
-func Damaged(account string, altered bool) []string {
-	hints := []string{fmt.Sprintf("a mail reader may have moved, changed or deleted them; if none did, `mailhaul state forget %s UID` and a fetch bring again what the server still has", account)}
+func Damaged(account string, missing, altered, unreadable bool) (hints []string) {
+	if missing || altered {
+		hints = append(hints, fmt.Sprintf("a mail reader may have moved, changed or deleted them; if none did, `mailhaul state forget %s UID` "+
+			"and a fetch bring again what the server still has", account))
+	}
+	if unreadable {
+		hints = append(hints, fmt.Sprintf("what could not be read may be as it was delivered: see the errors, and run `mailhaul verify %s` again", account))
+	}
 	if altered {
 		hints = append(hints, fmt.Sprintf("altered copies that are right as they are: `mailhaul verify --accept-altered %s`", account))
 	}

@@ -181,6 +181,10 @@ func (l *lines) Report(e fetch.Event) {
 		return
 	}
 	l.last[e.Account] = now
+	if e.Total == 0 {
+		fmt.Fprintf(l.w, "%s: %s\n", Printable(e.Account), e.Stage)
+		return
+	}
 	fmt.Fprintf(l.w, "%s: %s, %d of %d messages, %s of %s\n", Printable(e.Account), e.Stage,
 		e.Messages, e.Total, humanize.IBytes(uint64(e.Bytes)), humanize.IBytes(uint64(e.TotalBytes)))
 }
