@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/login"
 )
 
 const (
@@ -37,11 +38,12 @@ type conn struct {
 	tags  int
 	dead  *deliver.Error // the session is over, and why
 	bye   *reply
-	box   box    // the mailbox
-	limit int64  // APPENDLIMIT (RFC 7889); 0: none
-	stage string // what is under way, for errors
-	aside string // tag of a command whose outcome does not matter
-	buf   []byte // see scratch
+	box   box          // the mailbox
+	limit int64        // APPENDLIMIT (RFC 7889); 0: none
+	stage string       // what is under way, for errors
+	used  *login.Login // nil: none yet
+	aside string       // tag of a command whose outcome does not matter
+	buf   []byte       // see scratch
 	// unserved counts the messages in a row that could not be read, see insist.
 	unserved int
 

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/mailhaul/mailhaul/deliver/login"
 )
 
 // fake is an IMAP server with one mailbox in memory, of which a test says what goes
@@ -113,7 +115,7 @@ func (f *fake) options() Options {
 			nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr.String())
 			return nc, nil, err
 		},
-		Logins: []Login{{Mechanism: "LOGIN", Clear: true, User: "alice",
+		Logins: []login.Login{{Mechanism: "LOGIN", Clear: true, User: "alice",
 			Password: func(context.Context) (string, error) { return "secret", nil }}},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/login"
 )
 
 // maxRounds bounds the challenges of one exchange.
@@ -20,7 +21,7 @@ func (c *conn) login(ctx context.Context) error {
 		return err
 	}
 	caps := c.caps
-	c.caps = nil
+	c.caps, c.used = nil, l
 	if l.New != nil && (caps["AUTH="+l.Mechanism] || l.Named && l.Mechanism != "LOGIN") {
 		err = c.authenticate(ctx, l, caps)
 	} else {
@@ -33,7 +34,7 @@ func (c *conn) login(ctx context.Context) error {
 }
 
 // choose returns the first login that the server has and that is safe.
-func (c *conn) choose() (*Login, error) {
+func (c *conn) choose() (*login.Login, error) {
 	insecure := false
 	for i := range c.o.Logins {
 		l := &c.o.Logins[i]
@@ -53,7 +54,7 @@ func (c *conn) choose() (*Login, error) {
 
 // has reports whether the server announces a login. LOGIN is forbidden under
 // LOGINDISABLED (RFC 9051 section 6.2.3).
-func (c *conn) has(l *Login) bool {
+func (c *conn) has(l *login.Login) bool {
 	if l.New != nil && (c.caps["AUTH="+l.Mechanism] || l.Named && l.Mechanism != "LOGIN") {
 		return true
 	}
@@ -61,7 +62,7 @@ func (c *conn) has(l *Login) bool {
 }
 
 // plainLogin is the command LOGIN.
-func (c *conn) plainLogin(ctx context.Context, l *Login) error {
+func (c *conn) plainLogin(ctx context.Context, l *login.Login) error {
 	password, err := l.Password(ctx)
 	if err != nil {
 		return c.o.failure(deliver.Denied, CauseOther, stageLogin, err, 0)
@@ -78,7 +79,7 @@ func (c *conn) plainLogin(ctx context.Context, l *Login) error {
 }
 
 // authenticate runs a SASL exchange (RFC 9051 section 6.2.2, RFC 4959).
-func (c *conn) authenticate(ctx context.Context, l *Login, caps map[string]bool) error {
+func (c *conn) authenticate(ctx context.Context, l *login.Login, caps map[string]bool) error {
 	var offered []string
 	for name := range caps {
 		if mech, ok := strings.CutPrefix(name, "AUTH="); ok {
@@ -111,7 +112,7 @@ func encode(b []byte) string {
 }
 
 // exchange answers challenges until the server decides.
-func (c *conn) exchange(tag string, mech Mechanism, initial []byte, inline bool) error {
+func (c *conn) exchange(tag string, mech login.Mechanism, initial []byte, inline bool) error {
 	var failed error  // of ours, or of a proof that the server owes
 	var sent []string // which some servers repeat
 	if inline {
@@ -151,7 +152,7 @@ func (c *conn) exchange(tag string, mech Mechanism, initial []byte, inline bool)
 }
 
 // answer answers a challenge.
-func answer(mech Mechanism, text string) ([]byte, error) {
+func answer(mech login.Mechanism, text string) ([]byte, error) {
 	challenge, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		return nil, fmt.Errorf("%w: challenge is not base64", errProtocol)
@@ -160,10 +161,10 @@ func answer(mech Mechanism, text string) ([]byte, error) {
 }
 
 // decide is the outcome of an exchange, given its last reply.
-func (c *conn) decide(r *reply, mech Mechanism, failed error) error {
+func (c *conn) decide(r *reply, mech login.Mechanism, failed error) error {
 	if r.name == "OK" {
-		if m, ok := mech.(interface{ Complete() error }); ok && failed == nil {
-			failed = m.Complete()
+		if failed == nil {
+			failed = login.Complete(mech)
 		}
 		if failed == nil {
 			return nil
@@ -173,12 +174,7 @@ func (c *conn) decide(r *reply, mech Mechanism, failed error) error {
 		return c.o.failure(deliver.Denied, LoginRefused, stageLogin, failed, 0)
 	}
 	err := c.o.failed(&refusal{stageLogin, r})
-	if m, ok := mech.(interface{ Explain() error }); ok {
-		if why := m.Explain(); why != nil {
-			var own *Error
-			errors.As(err, &own)
-			own.Err = fmt.Errorf("%w (%w)", own.Err, why)
-		}
-	}
+	own, _ := errors.AsType[*Error](err)
+	own.Err = login.Explained(mech, own.Err)
 	return err
 }

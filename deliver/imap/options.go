@@ -8,6 +8,8 @@ import (
 	"net"
 	"strconv"
 	"time"
+
+	"github.com/mailhaul/mailhaul/deliver/login"
 )
 
 // Kind is the Intent.Kind of this package, and SkipKind that of a message that
@@ -16,32 +18,6 @@ const (
 	Kind     = "imap"
 	SkipKind = "imap-has"
 )
-
-// Mechanism is one SASL exchange (RFC 4422), used once. A nil initial response
-// lets the server speak first. It may also have the methods Explain() error,
-// which is asked after a refusal, and Complete() error, asked after a success.
-type Mechanism interface {
-	Start() (name string, initial []byte, err error)
-	Next(challenge []byte) (response []byte, err error)
-}
-
-// Login is one way to log in.
-type Login struct {
-	// Mechanism is its name in upper case. "LOGIN" is the command LOGIN where
-	// the server does not announce the mechanism.
-	Mechanism string
-	// User and Password are for the command LOGIN; nil: it is not used.
-	User     string
-	Password func(ctx context.Context) (string, error)
-	// New makes the exchange. offered are the mechanisms that the server
-	// announces, state is nil without TLS.
-	New func(ctx context.Context, offered []string, state *tls.ConnectionState) (Mechanism, error)
-	// Clear: the server gets a secret that can be used again. It is sent only if
-	// Options.Secure.
-	Clear bool
-	// Named: the user asked for this one, it is tried even if it is not announced.
-	Named bool
-}
 
 // Options describe a mailbox. They are not changed after New.
 type Options struct {
@@ -59,7 +35,7 @@ type Options struct {
 	Secure bool
 	// Logins are the ways to log in, strongest first. None: the server greets with
 	// PREAUTH.
-	Logins []Login
+	Logins []login.Login
 
 	// Mailbox is its name in UTF-8, with "/" between levels; empty: INBOX. It is
 	// created and subscribed if it is missing.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/login"
 )
 
 func TestParse(t *testing.T) {
@@ -134,7 +135,7 @@ func TestMailboxNames(t *testing.T) {
 
 // TestLogin: what a session does until it is logged in.
 func TestLogin(t *testing.T) {
-	plain := Login{Mechanism: "PLAIN", Clear: true, New: func(context.Context, []string, *tls.ConnectionState) (Mechanism, error) {
+	plain := login.Login{Mechanism: "PLAIN", Clear: true, New: func(context.Context, []string, *tls.ConnectionState) (login.Mechanism, error) {
 		return &plainMechanism{}, nil
 	}}
 	tests := []struct {
@@ -144,9 +145,9 @@ func TestLogin(t *testing.T) {
 		want                 string
 	}{
 		{name: "LOGIN"},
-		{name: "PLAIN with SASL-IR", caps: "IMAP4rev1 SASL-IR AUTH=PLAIN LOGINDISABLED", change: func(o *Options) { o.Logins = []Login{plain} },
+		{name: "PLAIN with SASL-IR", caps: "IMAP4rev1 SASL-IR AUTH=PLAIN LOGINDISABLED", change: func(o *Options) { o.Logins = []login.Login{plain} },
 			on: authenticate("AUTHENTICATE PLAIN AGEAYg==")},
-		{name: "PLAIN", caps: "IMAP4rev1 AUTH=PLAIN", change: func(o *Options) { o.Logins = []Login{plain} },
+		{name: "PLAIN", caps: "IMAP4rev1 AUTH=PLAIN", change: func(o *Options) { o.Logins = []login.Login{plain} },
 			on: authenticate("AUTHENTICATE PLAIN")},
 		{name: "LOGINDISABLED", caps: "IMAP4rev1 LOGINDISABLED", want: fmt.Sprintf("unavailable, cause %d, pause 0s", NoLogin)},
 		{name: "not without TLS", change: func(o *Options) { o.Secure = false }, want: fmt.Sprintf("denied, cause %d, pause 0s", Insecure)},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/delivertest"
+	"github.com/mailhaul/mailhaul/deliver/login"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test/realtest"
 )
 
@@ -27,7 +28,7 @@ func alice(addr, mailbox string) Options {
 		nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 		return nc, nil, err
 	}
-	o.Logins = []Login{{Mechanism: "LOGIN", Clear: true, User: "alice",
+	o.Logins = []login.Login{{Mechanism: "LOGIN", Clear: true, User: "alice",
 		Password: func(context.Context) (string, error) { return realtest.Password, nil }}}
 	return o
 }

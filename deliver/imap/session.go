@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/login"
 )
 
 // connect opens a session up to and including the login.
@@ -19,14 +20,37 @@ func connect(ctx context.Context, o *Options) (*conn, error) {
 	return c, nil
 }
 
-// connect is also for a session that has ended: another one takes its place.
+// connect is also for a session that has ended: another one takes its place. An access
+// token that the server refuses, which may have ended early, is replaced once.
 func (c *conn) connect(ctx context.Context) error {
+	err := c.connectOnce(ctx)
+	if !c.tokenRefused(err) {
+		return err
+	}
+	if none := c.used.Anew(ctx, err); none != nil {
+		return c.o.failure(deliver.Denied, LoginRefused, stageLogin, &login.TokenError{Name: c.used.Name, Err: none}, 0)
+	}
+	c.o.Logger.Info("the server refused the token: trying once more with a new one")
+	if err = c.connectOnce(ctx); c.tokenRefused(err) {
+		e, _ := errors.AsType[*Error](err)
+		e.Err = &login.TokenError{Name: c.used.Name, Err: e.Err}
+	}
+	return err
+}
+
+// tokenRefused reports whether a login ended with the server's refusal of a token.
+func (c *conn) tokenRefused(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Cause == LoginRefused && e.Stage == stageLogin && c.used != nil && c.used.Renew != nil
+}
+
+func (c *conn) connectOnce(ctx context.Context) error {
 	fault.Point("imap.connect")
 	nc, state, err := c.o.Connect(ctx)
 	if err != nil {
 		return c.o.unreachable(ctx, Unreachable, "", err)
 	}
-	c.dead, c.bye, c.caps, c.limit, c.aside, c.stage = nil, nil, nil, 0, "", "greeting"
+	c.dead, c.bye, c.caps, c.limit, c.aside, c.stage, c.used = nil, nil, nil, 0, "", "greeting", nil
 	c.replace(nc, state)
 	defer c.watch(ctx)()
 	if err := c.begin(ctx); err != nil {

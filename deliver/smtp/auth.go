@@ -6,105 +6,148 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
-	"github.com/emersion/go-sasl"
-
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/login"
 )
 
-// maxCommand is the longest command line without CRLF (RFC 5321 section
-// 4.5.3.1.4). A longer initial response waits for the challenge (RFC 4954
-// section 4).
-const maxCommand = 510
+const (
+	// maxCommand is the longest command line without CRLF (RFC 5321 section
+	// 4.5.3.1.4). A longer initial response waits for the challenge (RFC 4954
+	// section 4).
+	maxCommand = 510
+	// maxRounds bounds the challenges of one exchange.
+	maxRounds = 32
+)
 
-// private reports whether the password may be sent: nobody can read it on the
+// private reports whether a secret may be sent: nobody can read it on the
 // way, or the user says so.
 func (c *conn) private() bool {
-	if c.tls || c.o.Insecure || c.o.Network == "unix" {
+	if c.tls != nil || c.o.Insecure || c.o.Network == "unix" {
 		return true
 	}
 	addr, ok := c.nc.RemoteAddr().(*net.TCPAddr)
 	return ok && addr.IP.IsLoopback()
 }
 
-// login authenticates with PLAIN, else LOGIN.
+// login authenticates with the strongest login that the relay has.
 func (c *conn) login(ctx context.Context) *deliver.Error {
-	if !c.private() {
-		return c.o.failure(deliver.CannotCreate, "AUTH", errors.New("refusing to send the password without TLS"), Insecure)
+	offered := strings.Fields(strings.ToUpper(c.ext["AUTH"]))
+	var derr *deliver.Error
+	if c.used, derr = c.choose(offered); derr != nil {
+		return derr
 	}
-	mech := mechanism(c.ext["AUTH"])
-	if mech == "" {
-		return c.o.failure(deliver.Unavailable, "AUTH", errors.New("relay offers neither PLAIN nor LOGIN"), NoLogin)
+	m, err := c.used.New(ctx, offered, c.tls)
+	if err != nil {
+		return c.o.failure(deliver.Unavailable, "AUTH", err, CauseOther)
 	}
-	var password string
-	if c.o.Password != nil {
-		var err error
-		if password, err = c.o.Password(ctx); err != nil {
-			return c.o.failure(deliver.Unavailable, "AUTH", err, CauseOther)
+	r, derr := c.authenticate(m)
+	switch {
+	case derr != nil:
+		return derr
+	case r.code == 235:
+		if err := login.Complete(m); err != nil {
+			return c.failed(err)
 		}
+		return nil
 	}
-	var m sasl.Client
-	if mech == sasl.Plain {
-		m = sasl.NewPlainClient("", c.o.User, password)
-	} else {
-		m = sasl.NewLoginClient(c.o.User, password)
+	derr = c.refused(phaseAuth, "", r)
+	if e, ok := errors.AsType[*Error](derr); ok {
+		e.Err = login.Explained(m, e.Err)
 	}
-	r, err := c.authenticate(m)
-	if err != nil || r.code == 235 {
-		return err
-	}
-	if password != "" && strings.Contains(strings.Join(r.lines, "\n"), password) {
-		r.lines = []string{"(reply repeats the password)"}
-	}
-	return c.refused(phaseAuth, "", r)
+	return derr
 }
 
-// mechanism picks from the parameters of AUTH.
-func mechanism(offered string) string {
-	best := ""
-	for _, m := range strings.Fields(strings.ToUpper(offered)) {
-		if m == sasl.Plain {
-			return m
-		}
-		if m == sasl.Login {
-			best = m
+// choose returns the first login that the relay announces and that is safe.
+func (c *conn) choose(offered []string) (*login.Login, *deliver.Error) {
+	insecure := false
+	var names []string
+	for i := range c.o.Logins {
+		l := &c.o.Logins[i]
+		names = append(names, l.Mechanism)
+		switch {
+		case !l.Named && !slices.Contains(offered, l.Mechanism):
+		case l.Clear && !c.private():
+			insecure = true
+		default:
+			return l, nil
 		}
 	}
-	return best
+	if insecure {
+		return nil, c.o.failure(deliver.CannotCreate, "AUTH", errors.New("refusing to send the password without TLS"), Insecure)
+	}
+	return nil, c.o.failure(deliver.Unavailable, "AUTH", fmt.Errorf("relay offers none of %s", strings.Join(names, ", ")), NoLogin)
 }
 
 // authenticate runs the exchange and returns the reply that ends it.
-func (c *conn) authenticate(m sasl.Client) (reply, *deliver.Error) {
+func (c *conn) authenticate(m login.Mechanism) (reply, *deliver.Error) {
 	mech, ir, err := m.Start()
 	if err != nil {
 		return reply{}, c.o.failure(deliver.Unavailable, "AUTH", err, CauseOther)
 	}
-	line := "AUTH " + mech + " " + base64.StdEncoding.EncodeToString(ir)
-	held := len(line) > maxCommand
-	if held {
-		line = "AUTH " + mech
+	line := "AUTH " + mech
+	held := ir != nil // the response that is there before the first challenge
+	if full := line + " " + encode(ir, "="); held && len(full) <= maxCommand {
+		line, held = full, false
 	}
-	for {
+	sent := []string{encode(ir, "")}
+	for range maxRounds {
 		r, derr := c.command(phaseAuth, line)
 		if derr != nil || r.code != 334 {
-			return r, derr
+			return c.hiding(r, sent), derr
 		}
 		resp := ir
 		if !held {
 			resp, err = next(m, r)
 		}
-		held = false
 		if err != nil {
 			_, _ = c.command(phaseAuth, "*") // RFC 4954 section 4
-			return reply{}, c.o.failure(deliver.Unavailable, "AUTH", err, CauseOther)
+			return reply{}, c.failed(err)
 		}
-		line = base64.StdEncoding.EncodeToString(resp)
+		held, line = false, encode(resp, "")
+		sent = append(sent, line)
 	}
+	return reply{}, c.lost(phaseAuth, errProtocol)
+}
+
+// failed is the error of an exchange that ended on our side.
+func (c *conn) failed(err error) *deliver.Error {
+	if errors.Is(err, errProtocol) {
+		return c.o.failure(deliver.Unavailable, "AUTH", err, CauseOther)
+	}
+	return c.o.failure(deliver.Denied, "AUTH", err, LoginRefused)
+}
+
+// encode is base64, and empty for nothing (RFC 4954 section 4).
+func encode(b []byte, empty string) string {
+	if len(b) == 0 {
+		return empty
+	}
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+// hiding is a reply that does not repeat a secret of what was sent: the last word of a
+// response, which is the password or the token.
+func (c *conn) hiding(r reply, sent []string) reply {
+	text := strings.Join(r.lines, "\n")
+	for _, s := range sent {
+		plain, _ := base64.StdEncoding.DecodeString(s)
+		words := strings.FieldsFunc(string(plain), func(r rune) bool { return r <= ' ' })
+		repeats := s != "" && strings.Contains(text, s)
+		if n := len(words); n > 0 && words[n-1] != c.used.User {
+			repeats = repeats || strings.Contains(text, words[n-1])
+		}
+		if repeats {
+			r.lines = []string{"(reply repeats the password)"}
+		}
+	}
+	return r
 }
 
 // next answers a challenge.
-func next(m sasl.Client, r reply) ([]byte, error) {
+func next(m login.Mechanism, r reply) ([]byte, error) {
 	challenge, err := base64.StdEncoding.DecodeString(strings.TrimSpace(r.lines[0]))
 	if err != nil {
 		return nil, fmt.Errorf("%w: challenge is not base64", errProtocol)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/login"
 )
 
 // conn is one session with the relay. It is used by one goroutine at a time;
@@ -25,17 +26,47 @@ type conn struct {
 	br  *bufio.Reader
 	ext map[string]string // what EHLO announced: upper-case keyword -> parameters
 
-	tls    bool
-	open   bool // the relay holds an unfinished transaction: RSET first
-	dead   bool // out of step, lost or cancelled: never to be used again
-	closed bool // dead because the relay closed it, or said that it will (421)
-	served bool // the relay has taken a message over it
-	warned bool // about missing 8BITMIME
+	tls    *tls.ConnectionState // nil without TLS
+	used   *login.Login         // nil: none yet
+	open   bool                 // the relay holds an unfinished transaction: RSET first
+	dead   bool                 // out of step, lost or cancelled: never to be used again
+	closed bool                 // dead because the relay closed it, or said that it will (421)
+	served bool                 // the relay has taken a message over it
+	warned bool                 // about missing 8BITMIME
 	link
 }
 
-// connect opens a session up to and including the login.
+// connect opens a session up to and including the login. An access token that the
+// relay refuses, which may have ended early, is replaced once.
 func connect(ctx context.Context, o *Options) (*conn, *deliver.Error) {
+	c, derr := connectOnce(ctx, o)
+	if c.tokenRefused(derr) {
+		if none := c.used.Anew(ctx, derr); none != nil {
+			return nil, o.failure(deliver.Denied, "AUTH", &login.TokenError{Name: c.used.Name, Err: none}, LoginRefused)
+		}
+		o.Logger.Info("the relay refused the token: trying once more with a new one")
+		if c, derr = connectOnce(ctx, o); c.tokenRefused(derr) {
+			e, _ := errors.AsType[*Error](derr)
+			e.Err = &login.TokenError{Name: c.used.Name, Err: e.Err}
+		}
+	}
+	if derr != nil {
+		return nil, derr
+	}
+	return c, nil
+}
+
+// tokenRefused reports whether a session ended with the relay's refusal of a token.
+func (c *conn) tokenRefused(derr *deliver.Error) bool {
+	if derr == nil || c == nil || c.used == nil || c.used.Renew == nil {
+		return false
+	}
+	e, ok := errors.AsType[*Error](derr)
+	return ok && (e.Cause == LoginRefused || e.Cause == OtherLogin)
+}
+
+// connectOnce returns the connection also with an error, once there was one.
+func connectOnce(ctx context.Context, o *Options) (*conn, *deliver.Error) {
 	fault.Point("smtp.connect")
 	nc, err := o.Dial(ctx, o.Network, o.Address)
 	if err != nil {
@@ -46,7 +77,7 @@ func connect(ctx context.Context, o *Options) (*conn, *deliver.Error) {
 	defer stop()
 	if derr := c.begin(ctx); derr != nil {
 		_ = nc.Close()
-		return nil, derr
+		return c, derr
 	}
 	return c, nil
 }
@@ -84,7 +115,7 @@ func (c *conn) begin(ctx context.Context) *deliver.Error {
 			return err
 		}
 	}
-	if c.o.User != "" {
+	if len(c.o.Logins) > 0 {
 		return c.login(ctx)
 	}
 	return nil
@@ -173,7 +204,8 @@ func (c *conn) handshake(ctx context.Context) *deliver.Error {
 	}
 	c.replace(tc)
 	c.br.Reset(tc)
-	c.tls = true
+	state := tc.ConnectionState()
+	c.tls = &state
 	return nil
 }
 

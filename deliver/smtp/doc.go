@@ -57,6 +57,5 @@
 // no STARTTLS for LMTP; it drops text injected after STARTTLS in silence
 // instead of ending the session; it sets no deadline while the message is
 // being sent; it joins a reply of endless lines without limit; and it does not
-// tell whether the final dot was written when sending fails. The SASL
-// mechanisms are go-sasl's.
+// tell whether the final dot was written when sending fails.
 package smtp

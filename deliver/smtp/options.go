@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/mailhaul/mailhaul/deliver/login"
 )
 
 // Kind is the Intent.Kind of this package.
@@ -50,12 +52,11 @@ type Options struct {
 	// configuration; nil means Go's defaults.
 	Security Security
 	TLS      *tls.Config
-	// Insecure allows the password to be sent without TLS. Over a unix socket
+	// Insecure allows a password or token to be sent without TLS. Over a unix socket
 	// and to a loopback address it always is.
 	Insecure bool
-	// User and Password log in with AUTH PLAIN or LOGIN, unless User is empty.
-	User     string
-	Password func(ctx context.Context) (string, error)
+	// Logins are the ways to log in, strongest first. None: no login.
+	Logins []login.Login
 	// Helo is the name we greet with. Empty: the machine's name if it has a
 	// dot, else our end's address.
 	Helo string

@@ -206,7 +206,7 @@ func describe(r deliver.Result) string {
 		return "ok " + r.Receipt
 	}
 	classes := map[deliver.Class]string{deliver.Later: "later", deliver.Never: "never", deliver.Unavailable: "unavailable",
-		deliver.CannotCreate: "cannot create", deliver.Failed: "failed", deliver.IOError: "I/O error"}
+		deliver.CannotCreate: "cannot create", deliver.Denied: "denied", deliver.Failed: "failed", deliver.IOError: "I/O error"}
 	_, text, _ := strings.Cut(e.Error(), ": ")
 	return classes[e.Class] + ": " + text
 }

@@ -8,9 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/login"
 )
 
 func TestSecurity(t *testing.T) {
@@ -29,18 +31,17 @@ func TestSecurity(t *testing.T) {
 		{"wrong name", "unavailable: TLS: ", offer, Options{TLS: &tls.Config{RootCAs: pool}, Host: "other"}},
 		{"not trusted", "unavailable: TLS: ", offer, Options{TLS: &tls.Config{ServerName: "localhost"}}},
 		{"no downgrade", "unavailable: STARTTLS: not offered by the relay", nil, Options{TLS: trust}},
-		{"AUTH", "ok", offer, Options{TLS: trust, User: "alice", Password: password("secret")}},
-		{"AUTH refused", "unavailable: AUTH: 454", offer, Options{TLS: trust, User: "alice", Password: password("guess")}},
+		{"AUTH", "ok", offer, Options{TLS: trust, Logins: logins("secret")}},
+		{"AUTH refused", "unavailable: AUTH: 454", offer, Options{TLS: trust, Logins: logins("guess")}},
 		{"AUTH on loopback", "ok", func(s *gosmtp.Server) { s.AllowInsecureAuth = true },
-			Options{Security: NoTLS, User: "alice", Password: password("secret")}},
-		{"AUTH not offered", "unavailable: AUTH: relay offers neither", nil,
-			Options{Security: NoTLS, User: "alice", Password: password("secret")}},
-		{"no password", "unavailable: AUTH: no such entry", offer, Options{TLS: trust, User: "alice",
-			Password: func(context.Context) (string, error) { return "", errors.New("no such entry") }}},
+			Options{Security: NoTLS, Logins: logins("secret")}},
+		{"AUTH not offered", "unavailable: AUTH: relay offers none of PLAIN, LOGIN", nil,
+			Options{Security: NoTLS, Logins: logins("secret")}},
+		{"no password", "unavailable: AUTH: no such entry", offer, Options{TLS: trust, Logins: logins("")}},
 		{"AUTH needs TLS", "cannot create: AUTH: refusing to send the password", func(s *gosmtp.Server) { s.AllowInsecureAuth = true },
-			Options{Security: NoTLS, User: "alice", Password: password("secret"), Dial: farAway}},
+			Options{Security: NoTLS, Logins: logins("secret"), Dial: farAway}},
 		{"AUTH insecure", "ok", func(s *gosmtp.Server) { s.AllowInsecureAuth = true },
-			Options{Security: NoTLS, User: "alice", Password: password("secret"), Dial: farAway, Insecure: true}},
+			Options{Security: NoTLS, Logins: logins("secret"), Dial: farAway, Insecure: true}},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -87,7 +88,7 @@ func TestImplicitTLS(t *testing.T) {
 func TestUnixSocket(t *testing.T) {
 	r := startReceiver(t, "unix", func(s *gosmtp.Server) { s.LMTP = true; s.AllowInsecureAuth = true })
 	d := New(Options{Network: "unix", Address: r.addr, LMTP: true, Security: NoTLS, To: []string{"alice@x"},
-		User: "alice", Password: password("secret")})
+		Logins: logins("secret")})
 	defer d.Close()
 	if res := deliverOne(t, d, deliver.Envelope{}, "x\n"); res.Err != nil {
 		t.Fatal(res.Err)
@@ -102,8 +103,8 @@ func TestLogin(t *testing.T) {
 	held := "S: 220 x\nC: EHLO\nS: 250-x\\n250-PIPELINING\\n250 AUTH PLAIN LOGIN\n" +
 		"C: AUTH PLAIN\r\nS: 334\nC: AGFsaWNlAHh4\nS: 535 5.7.8 wrong: " + long + "\n"
 	for want, tc := range map[string][2]string{"ok": {script, "secret"},
-		"cannot create: AUTH: 535 (reply repeats the password)": {held, long}} {
-		d := New(Options{Address: startScript(t, tc[0]), Security: NoTLS, To: []string{"a@b"}, User: "alice", Password: password(tc[1])})
+		"denied: AUTH: 535 (reply repeats the password)": {held, long}} {
+		d := New(Options{Address: startScript(t, tc[0]), Security: NoTLS, To: []string{"a@b"}, Logins: logins(tc[1])})
 		if got := describe(deliverOne(t, d, deliver.Envelope{}, "x\n")); !strings.HasPrefix(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -111,8 +112,19 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-func password(s string) func(context.Context) (string, error) {
-	return func(context.Context) (string, error) { return s, nil }
+// logins are those of alice with a password; an empty one cannot be had.
+func logins(password string) []login.Login {
+	by := func(name string, m func() sasl.Client) login.Login {
+		return login.Login{Mechanism: name, Clear: true, User: "alice",
+			New: func(context.Context, []string, *tls.ConnectionState) (login.Mechanism, error) {
+				if password == "" {
+					return nil, errors.New("no such entry")
+				}
+				return m(), nil
+			}}
+	}
+	return []login.Login{by(sasl.Plain, func() sasl.Client { return sasl.NewPlainClient("", "alice", password) }),
+		by(sasl.Login, func() sasl.Client { return sasl.NewLoginClient("alice", password) })}
 }
 
 // farAway connects as if over a network.

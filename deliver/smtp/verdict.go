@@ -187,7 +187,12 @@ func (f refusal) class(fixed bool) deliver.Class {
 			return deliver.CannotCreate
 		}
 		return never
-	case helloRefused, loginWanted, clientRefused:
+	case loginWanted:
+		if f.phase == phaseAuth {
+			return deliver.Denied
+		}
+		return deliver.CannotCreate
+	case helloRefused, clientRefused:
 		return deliver.CannotCreate
 	}
 	return deliver.Later
@@ -201,7 +206,7 @@ var causes = map[verdict]Cause{
 
 func (f refusal) cause() Cause {
 	switch v := f.verdict(); {
-	case v == loginWanted && f.reply.code == 534:
+	case v == loginWanted && (f.reply.code == 534 || f.reply.status() == "7.139" || f.reply.status() == "7.30"):
 		return OtherLogin
 	case v == loginWanted && f.phase == phaseAuth:
 		return LoginRefused
@@ -245,8 +250,8 @@ const (
 	// Insecure: the password is not sent without TLS.
 	Insecure
 	// NoLogin: the relay has none of our logins. LoginWanted: it wants one.
-	// LoginRefused: it refused user or password. OtherLogin: it wants another way
-	// (RFC 4954 section 6, 534).
+	// LoginRefused: it refused user, password or token. OtherLogin: it wants another way
+	// (RFC 4954 section 6, 534), or Exchange says that this one is switched off.
 	NoLogin
 	LoginWanted
 	LoginRefused

@@ -24,7 +24,7 @@ func TestVerdict(t *testing.T) {
 		{"RFC 5321", "no SMTP service here", phaseGreeting, 554, clientRefused, wrong, wrong},
 		{"Exim", "Invalid HELO name (See RFC2821 4.1.1.1)", phaseHello, 550, helloRefused, wrong, wrong},
 		{"Dovecot", "4.3.0 Temporary failure", phaseHello, 451, targetLater, stop, stop},
-		{"Postfix SASL", "5.7.8 Error: authentication failed", phaseAuth, 535, loginWanted, wrong, wrong},
+		{"Postfix SASL", "5.7.8 Error: authentication failed", phaseAuth, 535, loginWanted, deliver.Denied, deliver.Denied},
 		{"Postfix SASL", "4.7.0 Temporary authentication failure", phaseAuth, 454, targetLater, stop, stop},
 		{"any", "4.7.0 shutting down", phaseRcpt, 421, targetLater, stop, stop},
 

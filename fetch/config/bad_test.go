@@ -180,7 +180,7 @@ func TestBadFiles(t *testing.T) {
 			"5:47: accounts.work.deliver[0].smtp.to[0]: is not an address"},
 		{"deliver [{smtp: {server: localhost, to: [a], user: u}}]",
 			"accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{smtp: {server: localhost, to: [a], user: u}}]\n",
-			"5:22: accounts.work.deliver[0].smtp: wants both user and password, or neither"},
+			"5:22: accounts.work.deliver[0].smtp: wants both user and one of password, oauth and token, or none of them"},
 		{"deliver [{lmtp: {server: 'localhost:25', to: [a]}}]",
 			"accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{lmtp: {server: 'localhost:25', to: [a]}}]\n",
 			"5:22: accounts.work.deliver[0].lmtp: LMTP is never on port 25, which is for SMTP: name its own port"},

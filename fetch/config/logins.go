@@ -103,14 +103,17 @@ func (p Place) Login(r *Remote) {
 	}
 	kind := p.path[strings.LastIndexByte(p.path, '.')+1:]
 	owner, _, _ := strings.Cut(strings.TrimPrefix(p.path, "accounts."), ".deliver[")
-	i := slices.IndexFunc(targetUses, func(u provider.Use) bool { return u.String() == kind })
+	use := provider.SMTP // also of lmtp
+	if i := slices.IndexFunc(targetUses, func(u provider.Use) bool { return u.String() == kind }); i >= 0 {
+		use = targetUses[i]
+	}
 	if name := owner + "/" + kind; r.OAuth.Key != "" {
-		r.OAuth = p.w.join(r.OAuth, r, targetUses[i], 0)
+		r.OAuth = p.w.join(r.OAuth, r, use, 0)
 	} else if p.w.blocks[name] {
 		p.Errorf("oauth", "is the second login for %s targets of %s: give it a name under logins:", kind, owner)
 	} else {
 		p.w.blocks[name] = true
-		r.OAuth = p.w.join(r.OAuth.as(name), r, targetUses[i], 0)
+		r.OAuth = p.w.join(r.OAuth.as(name), r, use, 0)
 	}
 }
 

@@ -51,7 +51,32 @@ func (r *Remote) Keys(ports string, methods ...sasl.Method) []Row {
 		r.serverKey("server as `HOST` or `HOST:PORT`; the port is " + ports),
 		On("tls", "implicit", "how the connection is protected: `implicit`, `starttls` or `none`",
 			Choice("implicit starttls none", pop3.ImplicitTLS, pop3.STLS, pop3.Plain), &r.Server.Security),
-	}, r.secretKeys(methods), []Row{OAuthRow(&r.OAuth)}, r.tlsKeys(), []Row{r.timeoutKey("longest wait for the server")}, r.routeKeys())
+	}, r.LoginKeys(methods...), r.tlsKeys(), []Row{r.timeoutKey("longest wait for the server")}, r.routeKeys())
+}
+
+// LoginKeys is the table of the login at the server of a target.
+func (r *Remote) LoginKeys(methods ...sasl.Method) []Row {
+	return append(r.secretKeys(methods), OAuthRow(&r.OAuth))
+}
+
+// CheckLogin says what is wrong with a login that a target need not have.
+func (r *Remote) CheckLogin(at Place) {
+	secret := at.Has("password") || at.Has("token") || at.Has("oauth")
+	if at.Has("user") != secret {
+		at.Errorf("", "wants both user and one of password, oauth and token, or none of them")
+	}
+	r.oneSecret(at)
+	r.checkLogin(at)
+	r.checkFiles(at)
+}
+
+// oneSecret reports keys that conflict.
+func (r *Remote) oneSecret(at Place) {
+	for _, pair := range [][2]string{{"password", "token"}, {"password", "oauth"}, {"oauth", "token"}} {
+		if at.Has(pair[0]) && at.Has(pair[1]) {
+			at.Errorf(pair[1], "conflicts with %s: remove one of the two", pair[0])
+		}
+	}
 }
 
 // Check completes the server of a target and says what is wrong with it.
@@ -61,11 +86,10 @@ func (r *Remote) Check(at Place) {
 			at.Needs(name)
 		}
 	}
-	for _, pair := range [][2]string{{"proxy", "tunnel"}, {"password", "token"}, {"password", "oauth"}, {"oauth", "token"}} {
-		if at.Has(pair[0]) && at.Has(pair[1]) {
-			at.Errorf(pair[1], "conflicts with %s: remove one of the two", pair[0])
-		}
+	if at.Has("proxy") && at.Has("tunnel") {
+		at.Errorf("tunnel", "conflicts with proxy: remove one of the two")
 	}
+	r.oneSecret(at)
 	r.complete(at)
 	r.checkSecurity(at)
 	r.checkLogin(at)
@@ -125,12 +149,12 @@ func (r *Remote) complete(k keyed) {
 		r.TLS.MinVersion = tls.VersionTLS10
 	}
 	r.TLS.ClientKey = cmp.Or(r.TLS.ClientKey, r.TLS.ClientCert)
-	r.bind()
+	r.Bind()
 }
 
-// bind lets a reusable secret be sent without TLS to this machine and through a
+// Bind lets a reusable secret be sent without TLS to this machine and through a
 // tunnel, and gives the secrets the host and user to look up.
-func (r *Remote) bind() {
+func (r *Remote) Bind() {
 	r.Server.Insecure = r.Server.Insecure || len(r.Route.Tunnel) > 0 || Loopback(r.Server.Host)
 	r.Password = r.Password.Bind(r.Server.Host, r.User)
 	r.Token = r.Token.Bind(r.Server.Host, r.User)

@@ -112,7 +112,7 @@ func (a *Account) fromURL(o URLOptions) (*Account, error) {
 // one that they do not allow.
 func (r *Remote) Take(o URLOptions, protocol string) error {
 	r.Server.Insecure, r.Password = o.Insecure, o.Password
-	r.bind()
+	r.Bind()
 	if r.Server.Security == pop3.Plain && !r.Server.Insecure {
 		return fmt.Errorf("%s+plain to another machine: anyone on the way can read password and mail (--insecure allows it)", protocol)
 	}

@@ -57,7 +57,7 @@ type Unknown struct {
 func UnknownPasswords(a *config.Account) (list []Unknown) {
 	all := []Unknown{{Remote: &a.Remote}}
 	for _, t := range a.Deliver {
-		if r, ok := t.(target.Remoter); ok {
+		if r, ok := t.(target.Remoter); ok && r.Remote().User != "" {
 			all = append(all, Unknown{Remote: r.Remote(), target: true})
 		}
 	}

@@ -82,7 +82,7 @@ func (at Situation) account() string {
 	return at.Account
 }
 
-// login is what the commands for a login take.
+// loginAdvice is what the commands for a login take.
 func (at Situation) login() string { return cmp.Or(at.Login, at.account()) }
 
 // needsFile says of commands what they lack after --from, which they do not take.

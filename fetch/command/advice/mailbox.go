@@ -17,7 +17,7 @@ const otherSide = "This is the mailbox that the mail goes to, not the one that i
 func mailboxRows() []row {
 	return []row{of(func(e *imap.Error, at Situation) string {
 		at.target = true
-		text := cmp.Or(connectText(e, at), brokenText(e), mailboxTexts[e.Cause], firstOf(tokenRows(), e.Err, at))
+		text := cmp.Or(connectText(e, at), brokenText(e), firstOf(tokenRows(), e.Err, at), refusedToken(e), mailboxTexts[e.Cause])
 		switch {
 		case text == "":
 			return ""
@@ -77,7 +77,7 @@ var mailboxTexts = map[imap.Cause]string{
 	imap.Insecure: "Use TLS (`tls: implicit` or `starttls`, --to imaps:// or imap://), or allow the login without it " +
 		"(`insecure: true` of the target, --insecure).",
 	imap.NoLogin: "No password was sent. See `auth` of the target in mailhaul.yaml(5); a provider that takes only OAuth2 " +
-		"needs `token` in place of `password`.",
+		"needs `oauth` or `token` in place of `password`.",
 	imap.LoginRefused: "Its server refused user or password: are those of the target right? Most providers want the whole " +
 		"address as the user name and an app password. Too many wrong tries lock an account: check before you try again.",
 	imap.LoginLater: "Its server takes no login now: it may be down for a while, or other mail programs hold too many connections. " + fromElsewhere,

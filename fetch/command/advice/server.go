@@ -42,7 +42,7 @@ func loginRows() []row {
 		}),
 		of(func(e *gssapi.TicketError, at Situation) string { return ticket(e.Problem, at) }),
 		of(refusedTicket),
-		of(login),
+		of(loginAdvice),
 		of(func(e *pop3.NoLoginError, at Situation) string {
 			switch {
 			case e.STLS:
@@ -61,8 +61,8 @@ func loginRows() []row {
 	}}
 }
 
-// login is about a login that the server refused, or that could not be finished.
-func login(e *pop3.LoginError, at Situation) string {
+// loginAdvice is about a login that the server refused, or that could not be finished.
+func loginAdvice(e *pop3.LoginError, at Situation) string {
 	refused, ok := errors.AsType[*pop3.Error](e.Err)
 	switch {
 	case e.NoSecret():

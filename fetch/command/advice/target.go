@@ -1,6 +1,7 @@
 package advice
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/deliver/login"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/deliver/mbox"
 	"github.com/mailhaul/mailhaul/deliver/pipe"
@@ -123,29 +125,48 @@ var statusTexts = map[int]string{
 	127: "A program that the command runs is missing or not executable.",
 }
 
-func relay(e *smtp.Error, _ Situation) string {
+func relay(e *smtp.Error, at Situation) string {
+	if text := cmp.Or(firstOf(tokenRows(), e.Err, at), refusedToken(e)); text != "" {
+		return "This is the relay that the mail goes to, not the server that it comes from. " + text
+	}
 	if e.Cause == smtp.Unreachable && errors.Is(e, syscall.ECONNREFUSED) {
 		return "The mail server that is the target takes no connections: is the relay running, and are its name and port right? Messages stay where they are until it does."
 	}
 	return relayTexts[e.Cause]
 }
 
+// refusedToken is for an access token that the server of a target refused, also a new
+// one: the login is there, and does not let the user in.
+func refusedToken(err error) string {
+	e, ok := errors.AsType[*login.TokenError](err)
+	switch {
+	case !ok:
+		return ""
+	case e.Name == "":
+		return "Its server refused the access token: does what `token` runs print one for this user and this use?"
+	}
+	return "Its server refused the access token of the login " + e.Name + ": is `user` of the target who gave consent? Else log in anew: run `mailhaul login " +
+		e.Name + "`."
+}
+
 var relayTexts = map[smtp.Cause]string{
-	smtp.Unreachable:        "Is the relay running, and are its name and port right?",
-	smtp.TLSNotOffered:      "Use tls: implicit, or tls: none where the network is trusted (in --to: ?tls=implicit, ?tls=none).",
-	smtp.Untrusted:          "The relay's certificate is not trusted: set ca_file or server_name of the target in a configuration file.",
-	smtp.NoRecipient:        "Set `to` of the target (in --to: ?rcpt=ADDR).",
-	smtp.LoginWanted:        "The relay wants a login: set user and password of the target in a configuration file.",
-	smtp.NotSMTP:            "Is that an SMTP or LMTP server, and its port?",
-	smtp.Lost:               "Messages stay on the server until the relay takes them.",
-	smtp.Busy:               "Messages stay on the server until the relay takes them.",
-	smtp.InDoubt:            "A later run sends it again: then it may arrive twice.",
-	smtp.Tampered:           "Somebody may be tampering with the connection.",
-	smtp.TLSFailed:          "Do TLS and the port of the relay belong together?",
-	smtp.Insecure:           "Set tls: starttls or implicit for the target.",
-	smtp.NoLogin:            "Does the relay want TLS first, or no login at all? Then set tls, or leave user and password out.",
-	smtp.LoginRefused:       "The relay refused user or password: are those of the target right?",
-	smtp.OtherLogin:         "The relay wants another way to log in: an app password?",
+	smtp.Unreachable:   "Is the relay running, and are its name and port right?",
+	smtp.TLSNotOffered: "Use tls: implicit, or tls: none where the network is trusted (in --to: ?tls=implicit, ?tls=none).",
+	smtp.Untrusted:     "The relay's certificate is not trusted: set ca_file or server_name of the target in a configuration file.",
+	smtp.NoRecipient:   "Set `to` of the target (in --to: ?rcpt=ADDR).",
+	smtp.LoginWanted:   "The relay wants a login: set user and password of the target in a configuration file.",
+	smtp.NotSMTP:       "Is that an SMTP or LMTP server, and its port?",
+	smtp.Lost:          "Messages stay on the server until the relay takes them.",
+	smtp.Busy:          "Messages stay on the server until the relay takes them.",
+	smtp.InDoubt:       "A later run sends it again: then it may arrive twice.",
+	smtp.Tampered:      "Somebody may be tampering with the connection.",
+	smtp.TLSFailed:     "Do TLS and the port of the relay belong together?",
+	smtp.Insecure:      "Set tls: starttls or implicit for the target.",
+	smtp.NoLogin: "Does the relay want TLS first, another way to log in (oauth), or no login at all? Then set tls, another secret, or leave user and " +
+		"password out.",
+	smtp.LoginRefused: "The relay refused user or password: are those of the target right?",
+	smtp.OtherLogin: "The relay does not take this way to log in: use an app password, or `oauth` of the target. At Exchange Online an administrator may have " +
+		"to allow SMTP AUTH for the mailbox; passwords are no longer taken there (docs/oauth.md).",
 	smtp.SenderRefused:      "The relay refuses the sender: set `from` of the target to an address that it takes.",
 	smtp.RecipientFull:      "The recipient's mailbox is full. Messages stay on the server until there is room.",
 	smtp.RecipientRefused:   "The relay does not take mail for this recipient: check `to` (in --to: rcpt=).",

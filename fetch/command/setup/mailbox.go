@@ -84,7 +84,7 @@ func (s *person) askMailbox(ctx context.Context, before []config.Target) (form s
 func (s *person) withSecrets(ctx context.Context, account string, list []config.Target) ([]config.Target, error) {
 	for i, t := range list {
 		r, ok := t.(target.Remoter)
-		if !ok {
+		if !ok || r.Remote().User == "" {
 			continue
 		}
 		o := *s.o

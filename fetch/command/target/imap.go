@@ -143,13 +143,7 @@ func (m *imapTarget) options(s Site) (imap.Options, error) {
 			return handshake(ctx, conn, server.Server)
 		}
 	}
-	for _, l := range server.Logins {
-		// USER is POP3's own. Cyrus announces channel binding and cannot verify it: it has
-		// to be named.
-		if l.New != nil && (l.Named || !strings.HasSuffix(l.Name, "-PLUS")) {
-			o.Logins = append(o.Logins, imapLogin(l, server.Server))
-		}
-	}
+	o.Logins = server.targetLogins(&m.remote)
 	return o, nil
 }
 
@@ -187,13 +181,6 @@ func byCause(s Step) Step {
 		s.Name = "tcp"
 	}
 	return s
-}
-
-func imapLogin(l pop3.Login, server *pop3.Server) imap.Login {
-	return imap.Login{Mechanism: l.Name, User: l.User, Password: l.Password, Clear: l.Clear, Named: l.Named,
-		New: func(ctx context.Context, offered []string, state *tls.ConnectionState) (imap.Mechanism, error) {
-			return l.New(ctx, sasl.Channel{Host: server.Host, Port: server.Port, TLS: state, Offered: offered})
-		}}
 }
 
 func (m *imapTarget) Needs() Needs {

@@ -2,7 +2,6 @@ package target
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,7 +13,9 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/smtp"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/proof"
+	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
 func smtpRow() Row {
@@ -39,12 +40,14 @@ func lmtpRow() Row {
 type relay struct {
 	o smtp.Options
 	// server's Port is set unless it is a Socket.
-	server   config.Server
-	caFile   string
-	password config.Secret
+	server config.Server
+	// remote is the server with its login.
+	remote config.Remote
 }
 
-func newRelay(lmtp bool) *relay { return &relay{o: smtp.Options{LMTP: lmtp, Timeout: 5 * time.Minute}} }
+func newRelay(lmtp bool) *relay {
+	return &relay{o: smtp.Options{LMTP: lmtp, Timeout: 5 * time.Minute}, remote: config.NewRemote()}
+}
 
 func (r *relay) Kind() string {
 	if r.o.LMTP {
@@ -66,19 +69,24 @@ func (r *relay) Keys() []config.Row {
 	if r.o.LMTP {
 		server = config.On("server", "", "server as `HOST:PORT`, or the path of a socket", config.HostPortOrSocket(), &r.server)
 	}
-	return []config.Row{
+	return slices.Concat([]config.Row{
 		server,
 		config.On("to", "", "one or several recipients", config.OneOrMore(address(), "an address or a list of addresses"), &r.o.To),
 		config.On("from", "<>", "sender of messages that have no Return-Path", sender(), &r.o.From),
 		config.On("tls", "none on this machine, else starttls", "how the connection is protected: `starttls`, `implicit` or `none`", config.OneOf(securities...), &r.o.Security),
 		config.On("insecure", "false", "allow tls: none to another machine", config.Boolean(), &r.o.Insecure),
-		config.On("ca_file", "the system's", "PEM file with the certificates of the authorities to trust", config.Path(), &r.caFile),
+		config.On("ca_file", "the system's", "PEM file with the certificates of the authorities to trust", config.Path(), &r.remote.TLS.CAFile),
 		config.On("server_name", "the host", "host name that the certificate must have", config.HostName(), &r.o.Host),
-		config.On("user", "", "login name at the server", config.Text("a string"), &r.o.User),
-		config.On("password", "", "password at the server, a secret", config.SecretOf(), &r.password),
+	}, r.remote.LoginKeys(relayMethods()...), []config.Row{
 		config.On("helo", "this machine's name", "host name to send in EHLO or LHLO", config.HostName(), &r.o.Helo),
 		config.On("timeout", "5m", "longest wait for a reply", config.Duration(time.Second), &r.o.Timeout),
-	}
+	})
+}
+
+// relayMethods are those of an account that SMTP has as well.
+func relayMethods() []sasl.Method {
+	return []sasl.Method{sasl.Auto, sasl.Plain, sasl.Login, sasl.CRAMMD5,
+		sasl.SCRAMSHA1, sasl.SCRAMSHA1PLUS, sasl.SCRAMSHA256, sasl.SCRAMSHA256PLUS, sasl.XOAUTH2, sasl.OAUTHBEARER}
 }
 
 // securities are the values of tls.
@@ -87,17 +95,16 @@ var securities = []smtp.Security{smtp.StartTLS, smtp.ImplicitTLS, smtp.NoTLS}
 // Check completes the relay, and says what is wrong with it.
 func (r *relay) Check(at config.Place) {
 	at.Needs("server")
-	if at.Has("user") != at.Has("password") {
-		at.Errorf("", "wants both user and password, or neither")
-	}
+	r.remote.CheckLogin(at)
+	at.Login(&r.remote)
 	if (r.server == config.Server{}) {
 		return // missing or wrong, and reported
 	}
 	if err := r.complete(at.Has("tls")); err != nil {
 		at.Errorf("", "%v", err)
 	}
-	if r.caFile != "" {
-		if err := config.Readable(r.caFile); err != nil {
+	if file := r.remote.TLS.CAFile; file != "" {
+		if err := config.Readable(file); err != nil {
 			at.Errorf("ca_file", "%v", err)
 		}
 	}
@@ -118,7 +125,12 @@ func (r *relay) complete(tlsSet bool) error {
 			r.server.Port = 465
 		}
 	}
-	r.password = r.password.Bind(r.server.Host, r.o.User)
+	r.remote.Server.Host, r.remote.Server.Port = r.server.Host, r.server.Port
+	r.remote.Server.Insecure = local || r.o.Insecure
+	if r.o.Security == smtp.NoTLS {
+		r.remote.Server.Security = pop3.Plain
+	}
+	r.remote.Bind()
 	switch {
 	case r.o.LMTP && r.server.Port == 25:
 		return errors.New("LMTP is never on port 25, which is for SMTP: name its own port")
@@ -196,6 +208,9 @@ func (r *relay) query(raw string) (tlsSet bool, err error) {
 	return true, nil
 }
 
+// Remote implements Remoter.
+func (r *relay) Remote() *config.Remote { return &r.remote }
+
 // Addressed implements config.Addressee.
 func (r *relay) Addressed() bool { return len(r.o.To) > 0 }
 
@@ -205,19 +220,20 @@ func (r *relay) Deliverer(s Site) (deliver.Deliverer, error) {
 	if r.server.Socket != "" {
 		o.Network = "unix"
 	}
-	o.Password, o.Logger = r.password.Within(s.Account.Helper).Resolve, s.Log
-	if r.caFile != "" {
-		roots, err := config.Roots(r.caFile)
-		if err != nil {
-			return nil, err
-		}
-		o.TLS = &tls.Config{RootCAs: roots}
+	o.Logger = s.Log
+	server, err := s.Server(&r.remote)
+	if err != nil {
+		return nil, err
+	}
+	o.TLS = server.TLS
+	if r.remote.User != "" {
+		o.Logins = server.targetLogins(&r.remote)
 	}
 	return smtp.New(o), nil
 }
 
 func (r *relay) Needs() Needs {
-	return Needs{Read: []string{r.caFile}, Secrets: []config.Secret{r.password}}
+	return Needs{Read: r.remote.Files(), Secrets: r.remote.Secrets()}
 }
 
 func (*relay) Copies(context.Context, Site) (proof.Copies, error) { return nil, nil }

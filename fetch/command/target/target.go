@@ -17,9 +17,11 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/deliver/imap"
+	"github.com/mailhaul/mailhaul/deliver/login"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/proof"
+	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
 // Target is one configured target. Its methods touch nothing but what they say.
@@ -68,6 +70,27 @@ type Server struct {
 	*pop3.Server
 	// Renew gets another token after a login was refused; nil if there is none.
 	Renew func(context.Context) error
+}
+
+// targetLogins are the ways to log in as a target uses them. USER is POP3's own. Cyrus
+// announces channel binding and cannot verify it: it has to be named.
+func (s *Server) targetLogins(r *config.Remote) (list []login.Login) {
+	for _, l := range s.Logins {
+		if l.New == nil || !l.Named && strings.HasSuffix(l.Name, "-PLUS") {
+			continue
+		}
+		own := login.Login{Mechanism: l.Name, User: l.User, Password: l.Password, Clear: l.Clear, Named: l.Named,
+			New: func(ctx context.Context, offered []string, state *tls.ConnectionState) (login.Mechanism, error) {
+				return l.New(ctx, sasl.Channel{Host: s.Host, Port: s.Port, TLS: state, Offered: offered})
+			}}
+		if l.Name == sasl.XOAUTH2.Name() || l.Name == sasl.OAUTHBEARER.Name() {
+			if own.Renew = s.Renew; r.OAuth != nil {
+				own.Name = r.OAuth.Login
+			}
+		}
+		list = append(list, own)
+	}
+	return list
 }
 
 // TokenSource yields the access tokens of a login, which others may use at the same
@@ -173,7 +196,7 @@ func taking(parse func(string) (Target, error), to, protocol string, o config.UR
 	if err != nil {
 		return nil, err
 	}
-	if r, ok := made.(Remoter); ok {
+	if r, ok := made.(Remoter); ok && r.Remote().User != "" {
 		return made, r.Remote().Take(o, protocol)
 	}
 	return made, nil

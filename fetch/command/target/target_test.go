@@ -41,7 +41,7 @@ accounts:
 	for what, ok := range map[string]bool{
 		"mbox":    box.Options == mbox.Options{Path: "/etc/x", Format: mbox.MBOXO, LockTimeout: 5 * time.Second},
 		"maildir": dir.path == "/etc/y",
-		"smtp": r.o.Security == smtp.StartTLS && r.o.From == "f@x" && r.o.User == "u" && r.password.Source() == "env P" && r.o.Helo == "me" &&
+		"smtp": r.o.Security == smtp.StartTLS && r.o.From == "f@x" && r.remote.User == "u" && r.remote.Password.Source() == "env P" && r.o.Helo == "me" &&
 			r.o.Host == "n" && r.o.Timeout == 9*time.Second && r.server.Port == 25,
 		"imap": m.ID() == "imap:bob@imap.example.org/Archive/Ärger" && m.remote.Server.Port == 143 && m.remote.Server.Security == pop3.STLS &&
 			m.remote.Auth == sasl.Plain && m.remote.Password.Source() == "env P" && m.o.Seen && slices.Equal(m.o.Keywords, []string{"$Moved"}) &&
