@@ -20,7 +20,8 @@ import (
 )
 
 // imapCaps are what the servers of target 9 offer beside IMAP4rev1.
-var imapCaps = map[string]string{"MULTIAPPEND": "LITERAL+ MULTIAPPEND", "APPEND": "LITERAL+", "LITERAL-": "LITERAL-"}
+var imapCaps = map[string]string{"MULTIAPPEND": "LITERAL+ MULTIAPPEND", "APPEND": "LITERAL+", "LITERAL-": "LITERAL-",
+	"25 MB": "LITERAL+ MULTIAPPEND"}
 
 // mailboxes is target 9.
 func mailboxes(l *lab) (*table, error) {
@@ -47,7 +48,14 @@ func mailboxes(l *lab) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.runs(slices.Concat(near, far, waiting))
+	if err := l.fill("big", l.size(20), bigMessages); err != nil {
+		return nil, err
+	}
+	large, err := l.moves("big", l.size(20), 0, "25 MB")
+	if err != nil {
+		return nil, err
+	}
+	t.runs(slices.Concat(near, far, waiting, large))
 	for i, res := range [][]*result{near, far} {
 		at := []string{"", ", 80 ms"}[i]
 		ours := find(res, "mailhaul, MULTIAPPEND"+at)
@@ -56,6 +64,7 @@ func mailboxes(l *lab) (*table, error) {
 		t.faster(find(res, "mailhaul, APPEND"+at), find(res, "bare writer, APPEND"+at), 0.7)
 		t.atMost("peak RSS"+at, ours.rss(), 40, " MiB")
 	}
+	t.atMost("peak RSS with 25 MB messages", large[0].rss(), 48, " MiB")
 	t.atMost("4 connections without LITERAL+, round trips a message", waiting[0].wall()/0.08/float64(few), 0.5, "")
 	return t, nil
 }
@@ -83,7 +92,7 @@ func (l *lab) moves(user string, n int, rtt time.Duration, kinds ...string) ([]*
 				return l.mbsync(j, user, addr, box)
 			}))
 		}
-		if kind != "LITERAL-" {
+		if kind == "MULTIAPPEND" || kind == "APPEND" {
 			entrants = append(entrants, entrant{name: "bare writer, " + kind + at, messages: n, run: func() (sample, error) {
 				return l.bareWriter(addr, kind == "MULTIAPPEND", msgs)
 			}})

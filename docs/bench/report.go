@@ -57,7 +57,7 @@ func machine(l *lab) string {
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		add("load at the end %s", strings.Fields(string(load))[0])
 	}
-	for _, p := range []string{"dovecot-core", "mpop", "fdm", "fetchmail", "procmail", "getmail6"} {
+	for _, p := range []string{"dovecot-core", "mpop", "fdm", "fetchmail", "procmail", "getmail6", "isync"} {
 		out, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", p).Output()
 		if err == nil {
 			v, _, _ := strings.Cut(string(out), "+")
