@@ -47,7 +47,7 @@ func (t *Target) limit() int64 {
 }
 
 // MaxUpload implements deliver.Uploader.
-func (t *Target) MaxUpload() int { return 1000 }
+func (t *Target) MaxUpload() int { return 500 }
 
 // Begin opens a batch, and a session if there is none, so that a server that is down
 // is noticed before a message is retrieved for it.
