@@ -27,6 +27,7 @@ type dedupe struct {
 	mu    sync.Mutex // guards the rest
 	index *Reader
 	held  *snapshot
+	run   bool                // the last message of a known size was there: the next one is too, most likely
 	ours  map[[8]byte]string  // Message-IDs of what was staged -> where it goes
 	sums  map[[32]byte]string // and its content
 }
@@ -116,13 +117,20 @@ func (d *dedupe) byContent(ctx context.Context, in *intent) (string, error) {
 	}
 	same := &intent{Size: in.Size} // of the same size only: all with one Message-ID may be many
 	defer d.index.c.watch(ctx)()
-	if err := d.index.c.readCandidates(ctx, d.held, []*intent{same}); err != nil {
+	want := []*intent{same}
+	if d.run {
+		want = d.held.ahead(same)
+	}
+	if err := d.index.c.readCandidates(ctx, d.held, want); err != nil {
 		_ = d.index.Close()
 		d.index, d.held = nil, nil // the next look has a new session
 		return "", d.o.failed(err)
 	}
-	for _, e := range d.held.candidates(same) {
+	candidates := d.held.candidates(same)
+	d.run = d.run && len(candidates) == 0
+	for _, e := range candidates {
 		if d.held.sums[e.uid].Exact == in.sums().Exact {
+			d.run = true
 			return d.receipt(e.uid, in), nil
 		}
 	}

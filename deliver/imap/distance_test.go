@@ -56,14 +56,49 @@ func TestConnections(t *testing.T) {
 	}
 }
 
+// different are messages of different sizes: none is a candidate of another.
+func different(n int) [][]byte {
+	msgs := letters(n)
+	for i := range msgs {
+		msgs[i] = append(msgs[i], strings.Repeat("x", i)+"\n"...)
+	}
+	return msgs
+}
+
+// TestDedupeDistant: a mailbox that holds nearly all messages is not read one message a
+// round trip to find that out.
+func TestDedupeDistant(t *testing.T) {
+	f := startFake(t, &fake{})
+	d := New(f.options())
+	msgs := different(60)
+	deliverAll(t, d, msgs[:50]...)
+	_ = d.Close()
+	dd := NewDedupe(New(f.options()), SameContent, false)
+	intents, _ := deliverAll(t, dd, msgs...)
+	_ = dd.Close()
+	for i, in := range intents {
+		if in.Skipped != (i < 50) {
+			t.Errorf("message %d: skipped %v", i, in.Skipped)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, line := range f.log {
+		if strings.HasPrefix(line, "UID FETCH") {
+			n++
+		}
+	}
+	if n > 5 || len(f.mail) != len(msgs) {
+		t.Errorf("%d commands, and %d of %d messages there", n, len(f.mail), len(msgs))
+	}
+}
+
 // TestRecoverDistant: the recovery of a batch does not read one message a round trip.
 func TestRecoverDistant(t *testing.T) {
 	f := startFake(t, &fake{})
 	d := New(f.options())
-	msgs := letters(60)
-	for i := range msgs { // else they are all candidates of each other
-		msgs[i] = append(msgs[i], strings.Repeat("x", i)+"\n"...)
-	}
+	msgs := different(60)
 	_, intents := prepared(t, d, msgs...)
 	_ = d.Close()
 	d = New(f.options())
