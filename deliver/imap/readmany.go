@@ -60,7 +60,9 @@ func (r *Reader) many(ctx context.Context, receipts []string, read func(uids []u
 			asked[at.uid] = append(asked[at.uid], i)
 		}
 	}
-	for set := range slices.Chunk(slices.Sorted(maps.Keys(asked)), fetchSet) {
+	for uids := slices.Sorted(maps.Keys(asked)); len(uids) > 0; {
+		set := short(uids)
+		uids = uids[len(set):]
 		largest := int64(0)
 		for _, uid := range set {
 			for _, i := range asked[uid] {
@@ -77,6 +79,15 @@ func (r *Reader) many(ctx context.Context, receipts []string, read func(uids []u
 			return
 		}
 	}
+}
+
+// short is as many of the UIDs as fit into one command, which should not be longer than
+// 1,000 octets (RFC 2683 section 3.2.1.5).
+func short(uids []uint32) []uint32 {
+	for len(setOf(uids)) > 900 {
+		uids = uids[:len(uids)/2]
+	}
+	return uids
 }
 
 func (r *Reader) where(uid uint32) string { return fmt.Sprintf("%s uid %d", nameOf(r.opened), uid) }
