@@ -10,7 +10,7 @@ FUZZTIME ?= 20s
 
 export CGO_ENABLED = 0
 LDFLAGS = -s -w -X github.com/mailhaul/mailhaul/fetch/command.buildVersion=$(VERSION)
-PACKAGES = dovecot-pop3d dovecot-imapd dovecot-lmtpd dovecot-gssapi postfix procmail maildrop krb5-kdc krb5-admin-server krb5-user libkrb5-dev gcc libc6-dev \
+PACKAGES = dovecot-pop3d dovecot-imapd dovecot-lmtpd dovecot-submissiond dovecot-gssapi postfix procmail maildrop krb5-kdc krb5-admin-server krb5-user libkrb5-dev gcc libc6-dev \
 	fetchmail mpop getmail6 fdm python3 socat tmux zsh fish mandoc lintian systemd prometheus
 
 # They conflict with each other and with dovecot-pop3d: unpacked, not installed.

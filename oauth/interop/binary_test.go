@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ type home struct {
 	t        *testing.T
 	bin, dir string
 	p        *provider
+	mu       sync.Mutex
 	said     strings.Builder // all that was printed
 }
 
@@ -102,6 +104,8 @@ func (h *home) command(seen func(line string, stdin *os.File), args ...string) (
 		}
 	}
 	_ = cmd.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if args[0] != "token" {
 		h.said.WriteString(text.String())
 	}
@@ -131,6 +135,11 @@ func (h *home) wantLine(seen func(string, *os.File), code int, args []string, te
 // login plays the person: with a browser, here or elsewhere, or a code.
 func (h *home) login(flags ...string) {
 	h.t.Helper()
+	h.loginTo("work", flags...)
+}
+
+func (h *home) loginTo(name string, flags ...string) {
+	h.t.Helper()
 	someone := &person{t: h.t, p: h.p}
 	code := false
 	h.wantLine(func(line string, stdin *os.File) {
@@ -148,7 +157,7 @@ func (h *home) login(flags ...string) {
 				h.t.Error(err)
 			}
 		}
-	}, 0, append([]string{"login", "work"}, flags...), "work: ")
+	}, 0, append([]string{"login", name}, flags...), name+": ")
 }
 
 // wantMail checks that each message is in the Maildir once.
@@ -179,7 +188,12 @@ func wantMaildir(t *testing.T, dir string, messages [][]byte) {
 // kept are the tokens in the state.
 func (h *home) kept() (access, refresh string) {
 	h.t.Helper()
-	data, err := os.ReadFile(h.path("state/tokens/work.json"))
+	return h.keptBy("work")
+}
+
+func (h *home) keptBy(key string) (access, refresh string) {
+	h.t.Helper()
+	data, err := os.ReadFile(h.path("state/tokens/" + key + ".json"))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -288,7 +302,13 @@ func (h *home) endings(machineOnly, refreshed bool) {
 // expire makes the stored access token one that has ended, as time does.
 func (h *home) expire() {
 	h.t.Helper()
-	path := h.path("state/tokens/work.json")
+	h.setExpiry("work", -2*time.Hour, -time.Hour)
+}
+
+// setExpiry makes the stored access token one of these times from now.
+func (h *home) setExpiry(key string, issued, expiry time.Duration) {
+	h.t.Helper()
+	path := h.path("state/tokens/" + key + ".json")
 	data, err := os.ReadFile(path)
 	if err != nil {
 		h.t.Fatal(err)
@@ -297,11 +317,11 @@ func (h *home) expire() {
 	if err := json.Unmarshal(data, &v); err != nil {
 		h.t.Fatal(err)
 	}
-	v["issued"], v["expiry"] = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
+	v["issued"], v["expiry"] = time.Now().Add(issued), time.Now().Add(expiry)
 	if data, err = json.Marshal(v); err != nil {
 		h.t.Fatal(err)
 	}
-	h.write("state/tokens/work.json", string(data))
+	h.write("state/tokens/"+key+".json", string(data))
 }
 
 // waitExpired waits until Dovecot would refuse the token: the end is in it, in

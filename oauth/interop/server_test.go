@@ -66,6 +66,13 @@ func (s *store) live(d time.Duration) {
 	s.life = d
 }
 
+// count is how many refreshes there were.
+func (s *store) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refreshes
+}
+
 // end is when a token ends that the storage says ends at t.
 func (s *store) end(t time.Time) time.Time {
 	s.mu.Lock()
