@@ -42,7 +42,7 @@ func (c *conn) command(line string) error {
 	case "PASS":
 		return c.reply("", c.login(arg))
 	case "STAT":
-		total, n, err := c.total()
+		n, total, err := c.total()
 		return c.reply(fmt.Sprintf("%d %d", n, total), err)
 	case "LIST":
 		return c.list()
@@ -52,10 +52,9 @@ func (c *conn) command(line string) error {
 		return c.top(num)
 	case "DELE":
 		return c.reply("", c.delete(num))
-	case "NOOP":
-		return c.reply("", nil)
 	case "QUIT":
-		return c.reply(c.quit())
+		_, err := c.ask("QUIT", '+')
+		return c.reply("", err)
 	}
 	return c.reply("", refusal("POP2 has nothing like "+verb))
 }
@@ -68,14 +67,14 @@ func (c *conn) login(password string) error {
 	if err := c.send(hello+quote(password), hello+"****"); err != nil {
 		return err
 	}
-	n, _, err := c.answer("HELO", '#')
+	n, err := c.answer("HELO", '#')
 	if err == nil && folder != "" {
 		n, err = c.ask("FOLD "+strings.ReplaceAll(folder, `\`, `\\`), '#')
 	}
 	if err == nil && n > maxMessages {
 		err = refusal("more messages than this client takes")
 	}
-	c.box.count = int(n)
+	c.count = int(n)
 	return err
 }
 
@@ -84,31 +83,31 @@ func quote(s string) string { return strings.NewReplacer(`\`, `\\`, " ", `\ `).R
 
 // measure asks for the lengths of all messages, once.
 func (c *conn) measure() error {
-	for n := len(c.box.sizes) + 1; n <= c.box.count; n++ {
+	for n := len(c.sizes) + 1; n <= c.count; n++ {
 		size, err := c.ask(fmt.Sprintf("READ %d", n), '=')
 		if err != nil {
 			return err
 		}
-		c.box.sizes = append(c.box.sizes, size)
+		c.sizes = append(c.sizes, size)
 	}
 	return nil
 }
 
-func (c *conn) total() (octets int64, n int, err error) {
+func (c *conn) total() (n int, octets int64, err error) {
 	err = c.measure()
-	for _, size := range c.box.sizes {
+	for _, size := range c.sizes {
 		if octets += size; size > 0 {
 			n++
 		}
 	}
-	return octets, n, err
+	return n, octets, err
 }
 
 func (c *conn) list() error {
-	if err := c.reply("", c.measure()); err != nil || len(c.box.sizes) < c.box.count {
+	if err := c.reply("", c.measure()); err != nil || len(c.sizes) < c.count {
 		return err
 	}
-	for i, size := range c.box.sizes {
+	for i, size := range c.sizes {
 		if size > 0 {
 			fmt.Fprintf(&c.out, "%d %d\r\n", i+1, size)
 		}
@@ -122,14 +121,14 @@ func (c *conn) begin(num int) (size int64, err error) {
 	if err := c.measure(); err != nil {
 		return 0, err
 	}
-	if num < 1 || num > c.box.count || c.box.sizes[num-1] == 0 {
+	if num < 1 || num > c.count || c.sizes[num-1] == 0 {
 		return 0, refusal("no such message")
 	}
 	if size, err = c.ask(fmt.Sprintf("READ %d", num), '='); err != nil {
 		return 0, err
 	}
-	if size != c.box.sizes[num-1] {
-		return 0, refusal(fmt.Sprintf("the message had %d octets, and has %d now", c.box.sizes[num-1], size))
+	if size != c.sizes[num-1] {
+		return 0, refusal(fmt.Sprintf("the message had %d octets, and has %d now", c.sizes[num-1], size))
 	}
 	return size, c.send("RETR", "RETR")
 }
@@ -162,7 +161,7 @@ func (c *conn) top(num int) error {
 	if err != nil {
 		return final(err)
 	}
-	c.box.sums[num] = string(sum.Sum(nil))
+	c.sums[num] = string(sum.Sum(nil))
 	if end >= 0 {
 		header = header[:end+4]
 	}
@@ -175,7 +174,7 @@ func (c *conn) top(num int) error {
 // delete retrieves a message again, to be sure that it is the one that the client has
 // read, and to have something to acknowledge.
 func (c *conn) delete(num int) error {
-	want, known := c.box.sums[num]
+	want, known := c.sums[num]
 	if !known {
 		return refusal("the message was not read in this session")
 	}
@@ -193,11 +192,4 @@ func (c *conn) delete(num int) error {
 		err = refusal("the message is another one now")
 	}
 	return err
-}
-
-func (c *conn) quit() (text string, err error) {
-	if err = c.send("QUIT", "QUIT"); err == nil {
-		_, text, err = c.answer("QUIT", '+')
-	}
-	return text, err
 }

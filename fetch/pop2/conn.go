@@ -3,6 +3,7 @@ package pop2
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"hash"
 	"net"
@@ -46,13 +47,9 @@ type conn struct {
 	out      bytes.Buffer // for the client
 	err      error        // what follows out
 	user     string
-	box      mailbox
 	body     *transfer // on its way to the client, nil: none
-}
 
-// mailbox is what the server told of the mailbox in this session: its messages keep
-// their numbers.
-type mailbox struct {
+	// What the server told of the mailbox. Within a session messages keep their numbers.
 	count int
 	sizes []int64        // of messages 1, 2 and so on; 0: it does not exist
 	sums  map[int]string // SHA-256 of those that were read
@@ -67,8 +64,7 @@ type transfer struct {
 }
 
 func newConn(c net.Conn, trace func(bool, string)) *conn {
-	return &conn{Conn: c, server: server{conn: c, in: bufio.NewReaderSize(c, bufSize), trace: trace},
-		box: mailbox{sums: make(map[int]string)}}
+	return &conn{Conn: c, server: server{conn: c, in: bufio.NewReaderSize(c, bufSize), trace: trace}, sums: make(map[int]string)}
 }
 
 // Write queues commands.
@@ -109,9 +105,9 @@ func (c *conn) next() error {
 		return c.pass()
 	}
 	line, err := c.commands.ReadString('\n')
-	if err != nil { // nothing was asked for
-		_, err = c.in.Peek(1)
-		return unasked(err)
+	if err != nil { // the client asked for nothing: the end, or something out of turn
+		_, err = c.line()
+		return cmp.Or(err, error(errUnasked))
 	}
 	return c.command(line[:len(line)-1])
 }
@@ -131,7 +127,7 @@ func (c *conn) pass() error {
 	if _, err := c.ask("ACKS", '='); err != nil {
 		return final(err)
 	}
-	c.box.sums[t.num] = string(t.sum.Sum(nil))
+	c.sums[t.num] = string(t.sum.Sum(nil))
 	t.dots.end(&c.out)
 	return nil
 }

@@ -107,7 +107,7 @@ func TestExamplesAsClient(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := c.quit(); err != nil || size != 0 {
+		if _, err := c.ask("QUIT", '+'); err != nil || size != 0 {
 			t.Fatal(size, err)
 		}
 		c.Close()

@@ -21,6 +21,9 @@ type server struct {
 	secret string        // never repeated
 }
 
+// errUnasked means that the server said something between two commands.
+var errUnasked = &pop3.ProtocolError{Command: "reply", Problem: "sent what no command asked for"}
+
 // refusal is a reply of the server that begins with "-".
 type refusal string
 
@@ -55,14 +58,16 @@ func (s *server) ask(command string, mark byte) (n int64, err error) {
 		return 0, err
 	}
 	name, _, _ := strings.Cut(command, " ")
-	n, _, err = s.answer(name, mark)
-	return n, err
+	return s.answer(name, mark)
 }
 
 func (s *server) send(command, shown string) error {
 	const most = 512 // RFC 937, Sizes
 	if len(command)+2 > most {
 		return refusal("the command is longer than POP2 allows")
+	}
+	if s.in.Buffered() > 0 {
+		return errUnasked
 	}
 	if err := s.renew(); err != nil {
 		return err
@@ -72,26 +77,23 @@ func (s *server) send(command, shown string) error {
 	return err
 }
 
-func (s *server) answer(name string, mark byte) (n int64, text string, err error) {
+// answer reads the reply to a command.
+func (s *server) answer(name string, mark byte) (n int64, err error) {
 	line, err := s.line()
-	if err != nil {
-		return 0, "", err
+	switch {
+	case err != nil:
+		return 0, err
+	case strings.HasPrefix(line, "-"):
+		return 0, refusal(line[1:])
+	case mark == '+' && strings.HasPrefix(line, "+"):
+		return 0, nil
+	case line != "" && line[0] == mark:
+		end := len(line) - len(strings.TrimLeft(line[1:], "0123456789"))
+		if n, err = strconv.ParseInt(line[1:end], 10, 40); err == nil {
+			return n, nil
+		}
 	}
-	if strings.HasPrefix(line, "-") {
-		return 0, "", refusal(line[1:])
-	}
-	bad := &pop3.ProtocolError{Command: name, Problem: "not a reply of POP2 to it", Text: printable(line)}
-	if line == "" || line[0] != mark {
-		return 0, "", bad
-	}
-	if text = line[1:]; mark == '+' {
-		return 0, text, nil
-	}
-	digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
-	if n, err = strconv.ParseInt(text[:digits], 10, 40); err != nil {
-		return 0, "", bad
-	}
-	return n, text[digits:], nil
+	return 0, &pop3.ProtocolError{Command: name, Problem: "not a reply of POP2 to it", Text: printable(line)}
 }
 
 // line reads one line, without its end and the password.
@@ -139,14 +141,6 @@ func printable(s string) string {
 func final(err error) error {
 	if r := refusal(""); errors.As(err, &r) {
 		return &pop3.ProtocolError{Command: "ACKS", Problem: "refused", Text: printable(string(r))}
-	}
-	return err
-}
-
-// unasked is the end of a connection, or what the server said without a command.
-func unasked(err error) error {
-	if err == nil {
-		err = &pop3.ProtocolError{Command: "reply", Problem: "sent what no command asked for"}
 	}
 	return err
 }

@@ -22,14 +22,11 @@ const (
 
 // kpop is the exchange before the greeting, if a login asks for it.
 func (c *Client) kpop(ctx context.Context) error {
-	i := slices.IndexFunc(c.s.Logins, func(l Login) bool { return l.Name == "KPOP" })
+	i := slices.IndexFunc(c.s.Logins, func(l Login) bool { return l.Name == "KPOP" && l.New != nil })
 	if i < 0 {
 		return nil
 	}
 	login := c.s.Logins[i]
-	if login.New == nil {
-		return c.loginFailed(login.Name, errors.New("no such mechanism"))
-	}
 	return c.s.step("kpop", func() error {
 		mech, err := login.New(ctx, sasl.Channel{Host: c.s.Host, Port: c.s.Port, TLS: c.tls})
 		if err == nil {

@@ -38,6 +38,8 @@ type Server struct {
 	// Change, if set, is called with each command before it is carried out; what it
 	// returns, unless empty, is sent instead of the reply, and then the connection ends.
 	Change func(command string) (instead string)
+	// Body, if set, returns what is sent of a message.
+	Body func(body []byte) []byte
 
 	listener net.Listener
 	mu       sync.Mutex
@@ -204,7 +206,11 @@ func (c *session) command(line string) {
 		}
 		c.length(c.s.Words.Length)
 	case verb == "RETR" && c.state == item && c.size() > 0:
-		_, _ = c.out.Write(c.msgs[c.current-1].Body)
+		body := c.msgs[c.current-1].Body
+		if c.s.Body != nil {
+			body = c.s.Body(body)
+		}
+		_, _ = c.out.Write(body)
 		c.state = next
 	case c.state == next && slices.Contains([]string{"ACKS", "ACKD", "NACK"}, line):
 		c.gone[c.current] = c.gone[c.current] || line == "ACKD"
