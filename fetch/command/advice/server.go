@@ -29,7 +29,7 @@ func loginRows() []row {
 			"The provider no longer takes passwords over POP3: use OAuth2 (`mailhaul init`, docs/oauth.md)."),
 		unlessForGood(said([]string{"too many", "rate limit", "login rate", "exceeded", "frequent"},
 			"The provider limits how often one may log in: wait, then run less often.")),
-		said([]string{"pop4 rev"}, pop4),
+		said([]string{"pop4"}, pop4),
 		refusedBy(pop3.InUse,
 			"Another program holds the mailbox (close other mail programs), or a broken connection left it locked: that ends by itself after about ten minutes."),
 		refusedBy(pop3.LoginDelay, "The server wants a pause between logins: run less often."),
@@ -288,17 +288,18 @@ func sessionRows() []row {
 const pop4 = "This is a server of the POP4 proposal (pop4.org), which was never finished. mailhaul uses one that greets with +OK, as POP3."
 
 func protocol(e *pop3.ProtocolError, at Situation) string {
-	switch {
-	case e.Command == "greeting" && strings.HasPrefix(e.Text, "+OK"): // where another one was expected
-		return "This is a POP3 server: leave out " + at.key("`protocol: pop2`") + "."
-	case e.Command == "greeting" && strings.Contains(e.Text, "POP4 rev"):
+	switch said := strings.ToUpper(e.Text); {
+	case e.Command == "greeting" && strings.Contains(said, "POP4"):
 		return pop4
+	case e.Command == "greeting" && strings.HasPrefix(said, "+OK"): // where another one was expected
+		return "This is a POP3 server: leave out " + at.key("`protocol: pop2`") + "."
+	case e.Command == "greeting" && strings.HasPrefix(said, "+") && strings.Contains(said, "POP2"):
+		return "This is a POP2 server (RFC 937): use " + at.key("`protocol: pop2`") + ", or POP3 on port 995 or 110 if it has that too."
 	case e.Command == "KPOP":
 		return "KPOP is on port 1109; a POP3 server that has Kerberos takes " + at.key("`auth: gssapi`") + "."
 	}
 	for _, other := range []struct{ begins, text string }{
 		{"* ", "This looks like an IMAP server; POP3 is on port 995 or 110."},
-		{"+ POP2", "This is a POP2 server (RFC 937): use " + at.key("`protocol: pop2`") + ", or POP3 on port 995 or 110 if it has that too."},
 		{"220", "This looks like an SMTP or FTP server; POP3 is on port 995 or 110."},
 		{"HTTP/", "This looks like a web server or a proxy; POP3 is on port 995 or 110."},
 		{`\x15\x03`, "The server speaks TLS from the start on this port: use " + implicit(at) + "."},
