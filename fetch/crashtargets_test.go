@@ -35,6 +35,8 @@ func crashTarget(dir string) deliver.Deliverer {
 		return imapTarget(arg, dir)
 	case "gmail":
 		return gmailTarget(arg)
+	case "jmap":
+		return jmapTarget(arg)
 	case "pipe":
 		const store = `f=$(mktemp "$0/t.XXXXXXXX") && cat >"$f" && mv "$f" "$f.done"`
 		return pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", store, dir}})

@@ -116,6 +116,9 @@ func (c *completer) value(f cli.Flag, before, cur string) {
 // target offers the kinds of targets, or a path behind one.
 func (c *completer) target(before, cur string) {
 	for _, r := range target.Rows() {
+		if r.Form == "" {
+			continue
+		}
 		kind := r.Form[:max(0, strings.IndexFunc(r.Form, unicode.IsUpper))] // maildir:PATH, smtp://HOST
 		if !strings.HasSuffix(kind, "//") && strings.HasPrefix(cur, kind) {
 			fmt.Fprintln(c.out, ":files", before+kind)

@@ -70,7 +70,7 @@ var layers = map[string][]string{
 	"fetch/rcfile/fdm":         {"fetch/config", "fetch/pop3", "fetch/rcfile"},
 	"fetch/rcfile/thunderbird": {"fetch/config", "fetch/pop3", "fetch/rcfile"},
 
-	"fetch/command/target": {"fetch", "fetch/config", "fetch/pop3", "fetch/proof", "fetch/sasl", "deliver", "deliver/*", "state"},
+	"fetch/command/target": {"fetch", "fetch/config", "fetch/pop3", "fetch/proof", "fetch/sasl", "deliver", "deliver/*", "oauth/provider", "state"},
 
 	"fetch/command/setup": {"deliver/process", "fetch", "fetch/autoconf", "fetch/command/account", "fetch/command/advice", "fetch/command/doctor", "fetch/command/exit", "fetch/command/jsonline", "fetch/command/target", "fetch/command/term", "fetch/config", "deliver/durable", "oauth", "oauth/provider"},
 

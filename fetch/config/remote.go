@@ -79,6 +79,28 @@ func (r *Remote) oneSecret(at Place) {
 	}
 }
 
+// WebKeys is the table of the server of a target that is reached by HTTP.
+func (r *Remote) WebKeys() []Row {
+	return slices.Concat([]Row{
+		r.serverKey("server as `HOST` or `HOST:PORT`; the port is 443"),
+		On("tls", "implicit", "how the connection is protected: `implicit` or `none`",
+			Choice("implicit none", pop3.ImplicitTLS, pop3.Plain), &r.Server.Security),
+		On("user", "", "login name; none is needed with a token", Text("a string"), &r.User),
+		On("password", "", "password, a secret", SecretOf(), &r.Password),
+		On("token", "", "access token, a secret, in place of user and password", SecretOf(), &r.Token),
+		OAuthRow(&r.OAuth),
+	}, r.tlsKeys(), []Row{r.timeoutKey("longest wait for the server")}, r.routeKeys())
+}
+
+// CheckWeb is Check for WebKeys.
+func (r *Remote) CheckWeb(at Place) {
+	at.Needs("server")
+	if !at.Has("token") && !at.Has("oauth") {
+		at.Needs("user")
+	}
+	r.check(at)
+}
+
 // Check completes the server of a target and says what is wrong with it.
 func (r *Remote) Check(at Place) {
 	for _, name := range []string{"server", "user"} {
@@ -86,13 +108,17 @@ func (r *Remote) Check(at Place) {
 			at.Needs(name)
 		}
 	}
+	r.check(at)
+	r.checkLogin(at)
+}
+
+func (r *Remote) check(at Place) {
 	if at.Has("proxy") && at.Has("tunnel") {
 		at.Errorf("tunnel", "conflicts with proxy: remove one of the two")
 	}
 	r.oneSecret(at)
 	r.complete(at)
 	r.checkSecurity(at)
-	r.checkLogin(at)
 	r.checkFiles(at)
 	at.Login(r)
 }

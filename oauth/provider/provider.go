@@ -7,7 +7,8 @@
 // addresses ("hotmail.*" stands for one below each public suffix of two
 // letters, and .com, and ".rr.com" for all domains below that one); mx, the registered domains of its mail exchangers, for
 // people whose own domain it hosts; servers, which take POP3 with TLS from the
-// start on port 995, the usual one first; stls, if they take STLS on port 110
+// start on port 995, the usual one first; jmap, the host of its JMAP server and others that
+// belong to that; stls, if they take STLS on port 110
 // instead; local_part, if the login name is the
 // part before the @; token_only, if it refuses passwords; password, which one
 // and where to get it, if it is not the account's own; enable, where POP3 is
@@ -38,6 +39,7 @@ type Provider struct {
 	Domains   []string `json:"domains"`
 	MX        []string `json:"mx"`
 	Servers   []string `json:"servers"`
+	JMAP      []string `json:"jmap"`
 	STLS      bool     `json:"stls"`
 	LocalPart bool     `json:"local_part"`
 	TokenOnly bool     `json:"token_only"`
@@ -75,6 +77,16 @@ func decode[T any](data []byte) (list []T, err error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	return list, dec.Decode(&list)
+}
+
+// JMAPHosts are the hosts that belong to a JMAP server besides itself.
+func JMAPHosts(server string) []string {
+	for _, p := range All() {
+		if len(p.JMAP) > 0 && strings.EqualFold(p.JMAP[0], server) {
+			return slices.Clone(p.JMAP[1:])
+		}
+	}
+	return nil
 }
 
 // OfDomain finds the provider of an address's domain; nil if it is not known.

@@ -183,9 +183,12 @@ func byCause(s Step) Step {
 	return s
 }
 
-func (m *imapTarget) Needs() Needs {
-	n := Needs{Read: m.remote.Files(), Secrets: m.remote.Secrets()}
-	if argv := m.remote.Route.Tunnel; len(argv) > 0 {
+func (m *imapTarget) Needs() Needs { return remoteNeeds(&m.remote) }
+
+// remoteNeeds are those of a server that one logs in to.
+func remoteNeeds(r *config.Remote) Needs {
+	n := Needs{Read: r.Files(), Secrets: r.Secrets()}
+	if argv := r.Route.Tunnel; len(argv) > 0 {
 		n.Program = argv[0]
 	}
 	return n

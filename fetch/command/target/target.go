@@ -118,7 +118,7 @@ type Row struct {
 	// Name is its key under deliver, and Doc the line about it in the manual.
 	Name, Doc string
 	// Form is what to write after --to, and Schemes the words before its first
-	// colon; nil: Name alone.
+	// colon; nil: Name alone. Without a Form it is for configuration files only.
 	Form    string
 	Schemes []string
 	// New returns a target with the defaults.
@@ -139,7 +139,9 @@ type Row struct {
 type Table []Row
 
 // Rows are the targets that mailhaul has, in the order of the manual.
-func Rows() Table { return Table{maildirRow(), mboxRow(), imapRow(), smtpRow(), lmtpRow(), pipeRow()} }
+func Rows() Table {
+	return Table{maildirRow(), mboxRow(), imapRow(), jmapRow(), smtpRow(), lmtpRow(), pipeRow()}
+}
 
 // Kinds is the table as package config reads it.
 func (t Table) Kinds() []config.TargetKind {
@@ -152,9 +154,11 @@ func (t Table) Kinds() []config.TargetKind {
 
 // Forms are what --to takes, for people.
 func (t Table) Forms() string {
-	forms := make([]string, len(t))
-	for i, r := range t {
-		forms[i] = r.Form
+	var forms []string
+	for _, r := range t {
+		if r.Form != "" {
+			forms = append(forms, r.Form)
+		}
 	}
 	return config.Or(forms)
 }
@@ -203,7 +207,7 @@ func taking(parse func(string) (Target, error), to, protocol string, o config.UR
 }
 
 func (r *Row) schemes() []string {
-	if r.Schemes != nil {
+	if r.Schemes != nil || r.Form == "" {
 		return r.Schemes
 	}
 	return []string{r.Name}
