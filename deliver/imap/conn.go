@@ -298,6 +298,8 @@ func (c *conn) lost(err error) *deliver.Error {
 		class, err = deliver.Later, fmt.Errorf("interrupted: %w", context.Canceled)
 	case errors.Is(err, errProtocol):
 		cause = NotIMAP
+	case wantsCertificate(err):
+		class, cause = deliver.Denied, ClientCertificate
 	case c.bye != nil:
 		f := classify(&refusal{c.stage, c.bye})
 		class, cause, err = f.class, f.cause, errors.New(c.bye.line())
@@ -312,6 +314,13 @@ func (c *conn) lost(err error) *deliver.Error {
 	}
 	_ = c.nc.Close()
 	return c.dead
+}
+
+// wantsCertificate reports whether the server ended TLS for our certificate, or for want of one:
+// in TLS 1.3 it says so after our side of the handshake is done.
+func wantsCertificate(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error" && strings.Contains(err.Error(), "certificate")
 }
 
 // logout says goodbye, without waiting for an answer on which nothing depends, and

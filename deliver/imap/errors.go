@@ -57,6 +57,8 @@ const (
 	// Unserved: the server has a message and cannot hand it out: it breaks off each
 	// time, or refuses.
 	Unserved
+	// ClientCertificate: the server does not take our certificate, or wants one.
+	ClientCertificate
 )
 
 // Error is the cause of a failed step; its text names the server.

@@ -66,7 +66,10 @@ func (o *Options) unreachable(ctx context.Context, cause Cause, stage string, er
 	if ctx.Err() != nil {
 		return o.failure(deliver.Later, cause, stage, fmt.Errorf("%w (%w)", err, ctx.Err()), 0)
 	}
-	if errors.As(err, new(*tls.CertificateVerificationError)) {
+	if side, ok := errors.AsType[interface {
+		error
+		Untrusted() bool
+	}](err); ok && side.Untrusted() || errors.As(err, new(*tls.CertificateVerificationError)) {
 		return o.failure(deliver.Denied, TLSFailed, stage, err, 0)
 	}
 	return o.failure(deliver.Unavailable, cause, stage, err, 0)

@@ -44,16 +44,15 @@ func TestIMAPFaults(t *testing.T) {
 			p.end()
 			return true
 		}}, 0, ""},
-		"TRYCREATE":   {&imapFault{before: func(p *proxied, tag string) { p.say("%s NO [TRYCREATE] no such mailbox", tag) }}, 0, ""},
-		"OVERQUOTA":   {refuses("NO [OVERQUOTA] mailbox is full"), 75, "make room there"},
-		"LIMIT":       {refuses("NO [LIMIT] too many"), 75, "APPEND: NO [LIMIT] too many"},
-		"backoff":     {refuses("NO Request is throttled. Suggested Backoff Time: 1 milliseconds"), 75, "a pause of"},
-		"BYE":         {&imapFault{every: true, half: func(p *proxied, _ string) { p.say("* BYE [UNAVAILABLE] Session expired"); p.end() }}, 75, "Session expired"},
-		"no right":    {refuses("NO [NOPERM] not yours"), 73, "may not add messages there"},
-		"too big":     {refuses("NO [TOOBIG] 10 octets"), 65, "quarantine"},
-		"CANNOT":      {refuses("NO [CANNOT] not in this mailbox"), 73, "set another `mailbox`"},
-		"silent":      {&imapFault{every: true, half: func(*proxied, string) {}}, 75, "no answer in time"},
-		"silent once": {&imapFault{half: func(*proxied, string) {}}, 0, ""},
+		"TRYCREATE": {&imapFault{before: func(p *proxied, tag string) { p.say("%s NO [TRYCREATE] no such mailbox", tag) }}, 0, ""},
+		"OVERQUOTA": {refuses("NO [OVERQUOTA] mailbox is full"), 75, "make room there"},
+		"LIMIT":     {refuses("NO [LIMIT] too many"), 75, "APPEND: NO [LIMIT] too many"},
+		"backoff":   {refuses("NO Request is throttled. Suggested Backoff Time: 1 milliseconds"), 75, "a pause of"},
+		"BYE":       {&imapFault{every: true, half: func(p *proxied, _ string) { p.say("* BYE [UNAVAILABLE] Session expired"); p.end() }}, 75, "Session expired"},
+		"no right":  {refuses("NO [NOPERM] not yours"), 73, "may not add messages there"},
+		"too big":   {refuses("NO [TOOBIG] 10 octets"), 65, "quarantine"},
+		"CANNOT":    {refuses("NO [CANNOT] not in this mailbox"), 73, "set another `mailbox`"},
+		"silent":    {&imapFault{every: true, half: func(*proxied, string) {}}, 75, "no answer in time"},
 	}
 	for name, tt := range tests {
 		for _, literals := range []imap.Cap{imap.CapLiteralPlus, imap.CapLiteralMinus} {
@@ -68,7 +67,8 @@ func TestIMAPFaults(t *testing.T) {
 				o := pop3test.Options{Security: pop3test.Plain}
 				l := newLab(t)
 				l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, drop, o), o), "user: alice", "password: "+password, "keep: none",
-					"deliver:\n  - imap: {user: alice, password: "+password+", server: "+p.addr+", tls: none, timeout: 1s}"))))
+					"deliver:\n  - imap: {user: alice, password: "+password+", server: "+p.addr+", tls: none, timeout: "+
+						map[bool]string{true: "1s", false: "5s"}[name == "silent"]+"}"))))
 				out := l.run("fetch")
 				l.want(out, tt.code)
 				if text := strings.Join(strings.Fields(out.out+out.err), " "); !strings.Contains(text, tt.says) {

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log"
@@ -60,31 +61,48 @@ func (p *proxied) end() { p.client.Close(); p.server.Close() }
 // once: LITERAL+ or LITERAL-.
 func startIMAPProxy(t *testing.T, literals imap.Cap, fault *imapFault) *imapProxy {
 	t.Helper()
-	listen := func(serve func(net.Listener)) string {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var wg sync.WaitGroup
-		wg.Go(func() { serve(l) })
-		t.Cleanup(func() { l.Close(); wg.Wait() })
-		return l.Addr().String()
+	p := &imapProxy{fault: fault}
+	p.backend = p.startServer(t, nil, false, literals)
+	p.addr = listenIMAP(t, nil, p.serve)
+	return p
+}
+
+// listenIMAP serves until the test ends.
+func listenIMAP(t *testing.T, secure *tls.Config, serve func(net.Listener)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	p := &imapProxy{fault: fault, user: imapmemserver.NewUser("alice", password)}
+	if secure != nil {
+		l = tls.NewListener(l, secure)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { serve(l) })
+	t.Cleanup(func() { l.Close(); wg.Wait() })
+	return l.Addr().String()
+}
+
+// startServer starts the server in memory; with TLS if secure is set.
+func (p *imapProxy) startServer(t *testing.T, secure *tls.Config, implicit bool, literals imap.Cap) string {
+	t.Helper()
+	p.user = imapmemserver.NewUser("alice", password)
 	if err := p.user.Create("INBOX", nil); err != nil {
 		t.Fatal(err)
 	}
 	memory := imapmemserver.New()
 	memory.AddUser(p.user)
-	server := imapserver.New(&imapserver.Options{InsecureAuth: true, Logger: log.New(io.Discard, "", 0),
+	o := &imapserver.Options{InsecureAuth: secure == nil, Logger: log.New(io.Discard, "", 0),
 		Caps: imap.CapSet{imap.CapIMAP4rev1: {}, imap.CapUIDPlus: {}, imap.CapNamespace: {}, literals: {}},
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
 			return memory.NewSession(), nil, nil
-		}})
-	p.backend = listen(func(l net.Listener) { _ = server.Serve(l) })
+		}}
+	if !implicit {
+		o.TLSConfig, secure = secure, nil
+	}
+	server := imapserver.New(o)
 	t.Cleanup(func() { server.Close() })
-	p.addr = listen(p.serve)
-	return p
+	return listenIMAP(t, secure, func(l net.Listener) { _ = server.Serve(l) })
 }
 
 func (p *imapProxy) serve(l net.Listener) {
@@ -221,18 +239,20 @@ func (p *proxied) fromServer() {
 	}
 }
 
-// kept are the messages of the mailbox, without CR.
+// kept are the messages of the mailbox, without CR. They are read by another door.
 func (p *imapProxy) kept(t *testing.T) (out []string) {
 	t.Helper()
-	c, err := imapclient.DialInsecure(p.backend, nil)
+	server := imapserver.New(&imapserver.Options{InsecureAuth: true, Logger: log.New(io.Discard, "", 0),
+		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
+			return imapmemserver.NewUserSession(p.user), &imapserver.GreetingData{PreAuth: true}, nil
+		}})
+	defer server.Close()
+	c, err := imapclient.DialInsecure(listenIMAP(t, nil, func(l net.Listener) { _ = server.Serve(l) }), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	box, err := (*imap.SelectData)(nil), c.Login("alice", password).Wait()
-	if err == nil {
-		box, err = c.Select("INBOX", nil).Wait()
-	}
+	box, err := c.Select("INBOX", nil).Wait()
 	if err != nil {
 		t.Fatal(err)
 	}

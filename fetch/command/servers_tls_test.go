@@ -3,9 +3,12 @@ package command
 import (
 	"crypto/tls"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/emersion/go-imap/v2"
 
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
@@ -77,7 +80,8 @@ func TestCertificates(t *testing.T) {
 			[]string{"min_version"}},
 	} {
 		for _, security := range []pop3test.Security{pop3test.ImplicitTLS, pop3test.STLS} {
-			cases = append(cases, subtest{fmt.Sprintf("%s/%d", c.name, security), func(t *testing.T) { c.connect(t, security) }})
+			cases = append(cases, subtest{fmt.Sprintf("%s/%d", c.name, security), func(t *testing.T) { c.connect(t, security) }},
+				subtest{fmt.Sprintf("%s/%d, target", c.name, security), func(t *testing.T) { c.deliver(t, security, ca) }})
 		}
 	}
 	together(t, cases)
@@ -109,5 +113,37 @@ func (c tlsCase) connect(t *testing.T, security pop3test.Security) {
 	l.wantCount(want)
 	if strings.Contains(strings.Join(c.conf, " "), "legacy") {
 		l.want(l.run("check"), 0, "legacy: true allows")
+	}
+}
+
+// deliver is connect for the server of a target.
+func (c tlsCase) deliver(t *testing.T, security pop3test.Security, ca *pop3test.CA) {
+	conf := &tls.Config{Certificates: []tls.Certificate{*c.o.Certificate}, ClientAuth: c.o.ClientAuth, ClientCAs: ca.CertPool()}
+	if c.o.TLS != nil {
+		c.o.TLS(conf)
+	}
+	p := &imapProxy{}
+	addr := p.startServer(t, conf, security == pop3test.ImplicitTLS, imap.CapLiteralPlus)
+	_, port, _ := net.SplitHostPort(addr)
+	word := map[pop3test.Security]string{pop3test.ImplicitTLS: "implicit", pop3test.STLS: "starttls"}[security]
+	keys := append([]string{"server: localhost:" + port, "tls: " + word, "user: alice", "password: " + password}, c.conf...)
+	drop, plain := dropOf(letters(5)), pop3test.Options{Security: pop3test.Plain}
+	l := newLab(t)
+	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, drop, plain), plain), "user: alice", "password: "+password,
+		"deliver:\n  - imap: {"+strings.Join(keys, ", ")+"}"))))
+	exit := c.exit
+	if exit == 69 { // the mail waits until the way is there
+		exit = 75
+	}
+	out := l.run("fetch")
+	l.want(out, exit)
+	text := strings.Join(strings.Fields(out.out+out.err), " ")
+	for _, says := range c.says {
+		if says = strings.Replace(says, "with ca_file, or", "with ca_file of the target, or", 1); !strings.Contains(text, says) {
+			t.Errorf("does not say %q: %v", says, out)
+		}
+	}
+	if n := len(p.kept(t)); n != map[bool]int{true: 5, false: 0}[c.exit == 0] {
+		t.Errorf("%d messages in the mailbox", n)
 	}
 }

@@ -72,6 +72,9 @@ func (b *Builder) Account(a *config.Account) (*fetch.Account, error) {
 	b.hooks(a, out)
 	b.warnOf(a.Name, &a.Remote)
 	for _, t := range target.Of(a) {
+		if r, ok := t.(target.Remoter); ok {
+			b.warnOf(a.Name, r.Remote())
+		}
 		d, err := b.Deliverer(a, t)
 		if err != nil {
 			return nil, exit.Config(fmt.Errorf("%s: %s: %w", a.Name, t.ID(), err))

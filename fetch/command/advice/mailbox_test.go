@@ -19,7 +19,7 @@ import (
 func TestMailbox(t *testing.T) {
 	at := Situation{Account: "work", Host: "pop.example.org", Implicit: true}
 	bare := Situation{Account: "work", Bare: true, Host: "pop.example.org"}
-	for cause := imap.Unreachable; cause <= imap.Unserved; cause++ {
+	for cause := imap.Unreachable; cause <= imap.ClientCertificate; cause++ {
 		err := &deliver.Error{Class: deliver.Unavailable, Err: &imap.Error{Cause: cause, Err: errors.New("imap h:993: x")}}
 		for _, where := range []Situation{at, bare} {
 			for _, e := range []error{err, &commit.RecoveryError{Err: err}} {
