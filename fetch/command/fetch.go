@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -250,7 +251,9 @@ func (e *call) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary
 			return r.Message != "target stopped" && r.Message != "message failed"
 		})
 	}
+	told := e.tellStopping(ctx)
 	sums := f.Run(ctx, list)
+	told()
 	done()
 	watcher.Finish(ctx)
 	for i := range sums {
@@ -266,6 +269,30 @@ func (e *call) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary
 	}
 	return sums
 }
+
+// tellStopping says to a person who has stopped a run why it does not end at once. The
+// function that it returns ends that.
+func (e *call) tellStopping(ctx context.Context) (end func()) {
+	over := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-over:
+			return
+		}
+		select {
+		case <-time.After(stopPatience):
+			fmt.Fprintln(e.out.Err, "mailhaul: stopping; deliveries under way are completed first, which may take half a minute; "+
+				"a second signal ends it at once, and the next run completes them")
+		case <-over:
+		}
+	})
+	return func() { close(over); wg.Wait() }
+}
+
+// stopPatience is how long a run that was stopped may take before that is explained.
+const stopPatience = 2 * time.Second
 
 // waitFlag is that of each command that needs the maildrop or logs in.
 func waitFlag() cli.Flag {

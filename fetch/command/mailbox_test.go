@@ -5,6 +5,7 @@ package command
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -12,9 +13,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test/realtest"
 )
@@ -214,6 +217,48 @@ func TestMailboxFull(t *testing.T) {
 	if out = l.run("status"); strings.Contains(out.out, "interrupted") || !strings.Contains(out.out, " for the next one to complete") {
 		t.Error(out)
 	}
+}
+
+// TestMailboxStopped: who stops a run whose delivery hangs is told why it goes on.
+func TestMailboxStopped(t *testing.T) {
+	t.Parallel()
+	to := realtest.DovecotIMAP(t, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	explained := make(chan struct{})
+	addr := between(t, to.Addr, func(line string) string {
+		if strings.Contains(line, "APPEND") {
+			cancel()
+			<-explained
+		}
+		return ""
+	})
+	o := pop3test.Options{Security: pop3test.Plain}
+	l := newLab(t)
+	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, dropOf(letters(2)), o), o), "user: alice", "password: "+password,
+		"deliver:\n  - imap: {user: alice, password: "+realtest.Password+", tls: none, server: "+addr+"}"))))
+	said := untilSaid{text: "mailhaul: stopping; deliveries under way are completed first", then: func() { close(explained) }}
+	Main(ctx, []string{"mailhaul", "-c", l.path("config.yaml"), "--state", l.path("state"), "fetch"}, term.Streams{Out: io.Discard, Err: &said})
+	if n := len(to.Kept("INBOX")); n != 2 {
+		t.Errorf("%d messages in the mailbox: %s", n, &said.Buffer)
+	}
+}
+
+// untilSaid calls then when the text is written.
+type untilSaid struct {
+	mu sync.Mutex
+	bytes.Buffer
+	text string
+	then func()
+}
+
+func (u *untilSaid) Write(p []byte) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.then != nil && bytes.Contains(p, []byte(u.text)) {
+		u.then()
+		u.then = nil
+	}
+	return u.Buffer.Write(p)
 }
 
 // TestMailboxBreaks: a connection that breaks while copies are read back is no

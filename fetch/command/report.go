@@ -94,8 +94,12 @@ func writeReport(out io.Writer, r *proof.Report) {
 	row("incomplete", r.Incomplete)
 	row("seen elsewhere", r.Elsewhere)
 	if s := r.Server; s != nil {
-		row("on the server now", fmt.Sprintf("%s, %s: %d here and verified, %d not verified, %d never fetched, %d other",
-			term.Plural(s.Listed, "message"), humanize.IBytes(uint64(s.Size)), s.Here, s.Unverified, s.New, s.Other))
+		text := fmt.Sprintf("%s, %s: %d here and verified, %d not verified, %d never fetched, %d other",
+			term.Plural(s.Listed, "message"), humanize.IBytes(uint64(s.Size)), s.Here, s.Unverified, s.New-s.Failing, s.Other)
+		if s.Failing > 0 {
+			text += fmt.Sprintf(", %d failed", s.Failing)
+		}
+		row("on the server now", text)
 	}
 	for i := range r.Flawed {
 		f := &r.Flawed[i]

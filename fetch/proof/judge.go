@@ -41,7 +41,7 @@ const (
 
 func (rep *Report) judgeServer() {
 	s := rep.Server
-	rep.because(s.New-s.failing, "on the server %s never fetched", Fetch)
+	rep.because(s.New-s.Failing, "on the server %s never fetched", Fetch)
 	rep.because(s.elsewhere, "on the server %s seen without being fetched here", Nothing)
 	rep.because(s.Unclear, "on the server %s under the unique-id of a deleted one, and could not be compared with it", Fetch)
 	if s.StillListed > 0 {

@@ -81,9 +81,10 @@ type ServerSide struct {
 	Unclear     int   `json:"unclear"`
 	StillListed int   `json:"still_listed"`
 	Size        int64 `json:"size"`
+	// Failing are those of New with a failure on record.
+	Failing int `json:"failing,omitempty"`
 
 	windowed  bool // the server lists only a part of the maildrop
-	failing   int  // of New, with a failure on record
 	elsewhere int  // of Other, seen without being fetched here
 }
 
@@ -266,7 +267,7 @@ func (h *held) serverSide(ctx context.Context, rep *Report) error {
 		case !ok:
 			side.New++
 			if len(h.Failures[items[i].Key]) > 0 {
-				side.failing++
+				side.Failing++
 			}
 		case mayBeOther(&e, s.Compared()):
 			side.Unclear++
