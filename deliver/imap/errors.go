@@ -102,15 +102,28 @@ const (
 // backoff is how Exchange asks for a pause.
 var backoff = regexp.MustCompile(`(?i)suggested backoff time: *(\d{1,9}) *milliseconds`)
 
+// dayLimit is how Gmail says, with the code of a full mailbox, that the account has
+// sent enough for now: for an hour at least, and for a day at most.
+var dayLimit = regexp.MustCompile(`(?i)exceeded command or bandwidth limits`)
+
+// notConnected is Exchange's answer after a login that it took: IMAP is switched off for
+// the mailbox, or it is not the user's.
+var notConnected = regexp.MustCompile(`(?i)authenticated but not connected`)
+
 // classify decides what a refusal means by its response code (RFC 5530), and by the
-// one text that is as good as a code. Other texts are not read: where it is not
+// few texts that are as good as a code. Other texts are not read: where it is not
 // known what a refusal means, a message is tried again.
 func classify(e *refusal) verdict {
 	if m := backoff.FindStringSubmatch(e.r.text); m != nil {
 		ms, _ := strconv.Atoi(m[1])
 		return verdict{deliver.Unavailable, Throttled, time.Duration(ms) * time.Millisecond}
 	}
-	if e.r.name == "BYE" {
+	switch {
+	case dayLimit.MatchString(e.r.text):
+		return verdict{deliver.Unavailable, Throttled, time.Hour}
+	case notConnected.MatchString(e.r.text):
+		return verdict{class: deliver.Denied, cause: LoginRefused}
+	case e.r.name == "BYE":
 		return verdict{class: deliver.Unavailable, cause: Busy}
 	}
 	switch e.r.code {

@@ -89,6 +89,10 @@ func TestFaults(t *testing.T) {
 		{"no right", &fake{after: refuse("[NOPERM] x")}, fmt.Sprintf("cannot create, cause %d, pause 0s", NoRight), 0},
 		{"server bug", &fake{after: refuse("[SERVERBUG] x")}, fmt.Sprintf("later, cause %d, pause 0s", Busy), 0},
 		{"limit", &fake{after: refuse("[LIMIT] x")}, fmt.Sprintf("unavailable, cause %d, pause 0s", Throttled), 0},
+		{"Gmail's limit of a day", &fake{after: refuse("[OVERQUOTA] Account exceeded command or bandwidth limits. k17")},
+			fmt.Sprintf("unavailable, cause %d, pause 1h0m0s", Throttled), 0},
+		{"Exchange without a mailbox", &fake{after: refuse("User is authenticated but not connected.")},
+			fmt.Sprintf("denied, cause %d, pause 0s", LoginRefused), 0},
 		{"backoff", &fake{after: refuse("Request is throttled. Suggested Backoff Time: 299961 milliseconds")},
 			fmt.Sprintf("unavailable, cause %d, pause 4m59.961s", Throttled), 0},
 		{"BYE", &fake{after: func(s *fakeSession, _ int, _ []fakeMessage) bool {
