@@ -116,7 +116,7 @@ func (r *Reader) copy(ctx context.Context, w io.Writer, at receipt, sum [sha256.
 
 // fetch writes one message to w. It is not there if the UIDVALIDITY is another one.
 func (r *Reader) fetch(ctx context.Context, w io.Writer, wire string, uid uint32, at receipt, sum [sha256.Size]byte) (where string, err error) {
-	where = fmt.Sprintf("%s uid %d", nameOf(wire), uid)
+	where = whereIn(wire, uid)
 	out := &content.Unix{W: w, Summer: content.New()}
 	err = r.c.insist(ctx, wire, func() error {
 		if err := r.enter(wire); err != nil {
@@ -180,7 +180,7 @@ func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (w
 		if i == 0 && r.gone {
 			continue
 		}
-		s, found, err := r.matching(ctx, r.boxes[i], at)
+		s, err := r.matching(ctx, r.boxes[i], at)
 		switch {
 		case errors.As(err, new(*refusal)) && i > 0: // no right to read it, or it is gone
 			continue
@@ -193,7 +193,7 @@ func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (w
 		if s.left > 0 {
 			failed = r.unserved("%d messages of %s cannot be read", s.left, nameOf(r.boxes[i]))
 		}
-		for _, e := range found {
+		for _, e := range s.candidates(at.any()) {
 			switch have := s.sums[e.uid]; {
 			case have.Exact == sum:
 				return r.boxes[i], e.uid, nil
@@ -218,9 +218,8 @@ func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (w
 	return "", 0, fmt.Errorf("%s: %w", nameOf(r.boxes[0]), fs.ErrNotExist)
 }
 
-// matching returns the messages of a mailbox that may be the one of a receipt, with
-// their sums read.
-func (r *Reader) matching(ctx context.Context, wire string, at receipt) (*snapshot, []entry, error) {
+// matching lists a mailbox, and reads the sums of what may be the messages of receipts.
+func (r *Reader) matching(ctx context.Context, wire string, at ...receipt) (*snapshot, error) {
 	s := r.held[wire]
 	if s == nil {
 		err := r.c.insist(ctx, wire, func() (err error) {
@@ -229,19 +228,27 @@ func (r *Reader) matching(ctx context.Context, wire string, at receipt) (*snapsh
 			return err
 		})
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		r.opened, r.held[wire] = wire, s
 	}
-	in := &intent{ID: at.id, Size: at.size}
-	if len(s.candidates(in)) == 0 {
-		return s, nil, nil
+	var want []*intent
+	for _, at := range at {
+		if in := at.any(); len(s.candidates(in)) > 0 {
+			want = append(want, in)
+		}
+	}
+	if want == nil {
+		return s, nil
 	}
 	if err := r.enter(wire); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return s, s.candidates(in), r.c.readCandidates(ctx, s, []*intent{in})
+	return s, r.c.readCandidates(ctx, s, want)
 }
+
+// any finds the message of a receipt wherever it is.
+func (at receipt) any() *intent { return &intent{ID: at.id, Size: at.size} }
 
 // list adds all other mailboxes, that of all mail (RFC 6154) first, and reports
 // whether that of the target is among them. It asks once.
@@ -272,6 +279,8 @@ func (r *Reader) list() (there bool, err error) {
 
 // maxBoxes bounds how many mailboxes are searched.
 const maxBoxes = 10_000
+
+func whereIn(wire string, uid uint32) string { return fmt.Sprintf("%s uid %d", nameOf(wire), uid) }
 
 // nameOf is a mailbox's name for people.
 func nameOf(wire string) string {

@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-// TestReadMany: many messages are read with one command, whatever their order. Those
-// that are not where they were are left to Copy, and so is what comes after a message
-// that the server cannot hand out.
+// TestReadMany: many messages are read with few commands, whatever their order, also
+// those that have another UID by now. What comes after a message that the server cannot
+// hand out is left to Copy.
 func TestReadMany(t *testing.T) {
 	for damage, want := range map[uint32]string{
-		0: "1 true INBOX uid 1|2 false INBOX uid 2 (the text was changed)|3 true INBOX uid 3",
+		0: "1 true INBOX uid 1|2 false INBOX uid 2 (the text was changed)|3 true INBOX uid 3|4 true INBOX uid 4|5 true INBOX uid 5",
 		3: "1 true INBOX uid 1|2 false INBOX uid 2 (the text was changed)",
 	} {
 		var fetches atomic.Int32
@@ -49,7 +49,7 @@ func TestReadMany(t *testing.T) {
 			fetches.Store(0)
 			do(func(i int, same bool, where string) { got = append(got, fmt.Sprint(6-i, " ", same, " ", where)) })
 			slices.Sort(got)
-			if all := strings.Join(got, "|"); all != want || fetches.Load() != 1 {
+			if all := strings.Join(got, "|"); all != want || fetches.Load() > 3 {
 				t.Errorf("%s with damage %d: %d commands, %s, want %s", how, damage, fetches.Load(), all, want)
 			}
 		}
@@ -59,7 +59,7 @@ func TestReadMany(t *testing.T) {
 		want = strings.Replace(want, "false INBOX uid 2 (the text was changed)", "true INBOX uid 2", 1)
 		if damage == 0 { // else the session has ended
 			read("heads", func(found func(int, bool, string)) {
-				r.Heads(t.Context(), receipts, func(i int, head []byte, where string) {
+				r.Heads(t.Context(), receipts, sums, func(i int, head []byte, where string) {
 					found(i, len(head) > 0 && bytes.HasPrefix(msgs[5-i], head), where)
 				})
 			})

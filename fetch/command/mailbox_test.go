@@ -298,7 +298,8 @@ func TestMailboxBreaks(t *testing.T) {
 	}
 }
 
-// TestMailboxReadBackDistant: verify and report do not read one message a round trip.
+// TestMailboxReadBackDistant: verify and report do not read one message a round trip, also
+// of those that a person has moved into another mailbox since.
 func TestMailboxReadBackDistant(t *testing.T) {
 	t.Parallel()
 	to := realtest.DovecotIMAP(t, "")
@@ -308,12 +309,23 @@ func TestMailboxReadBackDistant(t *testing.T) {
 	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, dropOf(letters(n)), o), o), "user: alice", "password: "+password,
 		"deliver:\n  - imap: {user: alice, password: "+realtest.Password+", tls: none, server: "+to.Addr+"}"))))
 	l.want(l.run("fetch"), 0)
-	for _, command := range [][]string{{"-vv", "verify"}, {"-vv", "report", "lab"}} {
-		out := l.run(command...)
-		l.want(out, 0)
-		if got := strings.Count(out.err, "UID FETCH"); got > n/50 {
-			t.Errorf("%v reads with %d commands", command, got)
+	for range 2 {
+		for _, command := range [][]string{{"-vv", "verify"}, {"-vv", "report", "lab"}} {
+			out := l.run(command...)
+			l.want(out, 0)
+			if got := strings.Count(out.err, "UID FETCH"); got > n/20 {
+				t.Errorf("%v reads with %d commands", command, got)
+			}
 		}
+		conn, err := net.Dial("tcp", to.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(conn, "a LOGIN alice %s\r\nb CREATE Other\r\nc SELECT INBOX\r\nd UID MOVE 1:60 Other\r\ne LOGOUT\r\n", realtest.Password)
+		if said, _ := io.ReadAll(conn); !bytes.Contains(said, []byte("d OK")) {
+			t.Fatalf("%s", said)
+		}
+		_ = conn.Close()
 	}
 }
 

@@ -53,7 +53,7 @@ func (h *held) readMany(ctx context.Context, far Distant, list []copyKey, head b
 		receipts[i], sums[i] = c.receipt, c.sum
 	}
 	if head {
-		far.Heads(ctx, receipts, func(i int, head []byte, where string) { h.seen[list[i]] = seen{head: head, where: where} })
+		far.Heads(ctx, receipts, sums, func(i int, head []byte, where string) { h.seen[list[i]] = seen{head: head, where: where} })
 		return
 	}
 	far.Sums(ctx, receipts, sums, func(i int, sum [sha256.Size]byte, where string) { h.seen[list[i]] = seen{sum: sum, where: where} })

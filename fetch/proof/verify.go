@@ -25,12 +25,12 @@ type Copies interface {
 }
 
 // Distant is implemented by Copies that each call costs a round trip: Sums and Heads read
-// many messages in few. They call found for each message that is where its receipt says,
-// i being its index: with the SHA-256 of what Copy would write, or with the header alone. The
+// many messages in few. They call found for each message that is found so, i being the index
+// of its receipt: with the SHA-256 of what Copy would write, or with the header alone. The
 // others, for whatever reason, are left to Copy. The sums of want are what was delivered.
 type Distant interface {
 	Sums(ctx context.Context, receipts []string, want [][sha256.Size]byte, found func(i int, sum [sha256.Size]byte, where string))
-	Heads(ctx context.Context, receipts []string, found func(i int, head []byte, where string))
+	Heads(ctx context.Context, receipts []string, want [][sha256.Size]byte, found func(i int, head []byte, where string))
 }
 
 // Holder is implemented by Copies of a file that readers rewrite: a message is
