@@ -16,6 +16,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/imap"
+	loginway "github.com/mailhaul/mailhaul/deliver/login"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test/realtest"
 )
 
@@ -32,7 +33,7 @@ func imapTarget(arg, dir string) deliver.Deliverer {
 			nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 			return nc, nil, err
 		},
-		Logins: []imap.Login{{Mechanism: "LOGIN", User: "alice", Clear: true,
+		Logins: []loginway.Login{{Mechanism: "LOGIN", User: "alice", Clear: true,
 			Password: func(context.Context) (string, error) { return realtest.Password, nil }}},
 	})
 }

@@ -55,7 +55,7 @@ func (r *Reader) Copy(ctx context.Context, w io.Writer, receipt string, sum [sha
 	if at.email != "" {
 		list, err := r.s.emails(ctx, []string{at.email})
 		if err == nil && len(list) == 1 {
-			where, err = r.read(ctx, w, &list[0], at, sum)
+			where, _, err = r.read(ctx, w, &list[0], at, sum)
 		}
 		if err != nil && !errors.Is(err, errGone) {
 			return where, r.s.o.failed(err)
@@ -69,7 +69,7 @@ func (r *Reader) Copy(ctx context.Context, w io.Writer, receipt string, sum [sha
 		return "", fmt.Errorf("%s: %w", clean(r.s.o.Mailbox), fs.ErrNotExist)
 	}
 	if err == nil {
-		where, err = r.read(ctx, w, e, at, sum)
+		where, _, err = r.read(ctx, w, e, at, sum)
 	}
 	if err != nil {
 		return where, r.s.o.failed(err)
@@ -77,22 +77,29 @@ func (r *Reader) Copy(ctx context.Context, w io.Writer, receipt string, sum [sha
 	return where, nil
 }
 
-// read writes one message to w.
-func (r *Reader) read(ctx context.Context, w io.Writer, e *email, at receipt, sum [sha256.Size]byte) (where string, err error) {
+// read writes one message to w, and returns its SHA-256.
+func (r *Reader) read(ctx context.Context, w io.Writer, e *email, at receipt, sum [sha256.Size]byte) (string, [sha256.Size]byte, error) {
+	where := r.where(e)
+	out := &content.Unix{W: w, Summer: content.New()}
+	err := r.s.get(ctx, out, e.Blob, at.size)
+	if err == nil {
+		err = out.End()
+	}
+	if err != nil {
+		return where, sum, err
+	}
+	have := out.Sums()
+	return where + at.changes(have, sum), have.Exact, nil
+}
+
+// where names the mailboxes of an Email, and it.
+func (r *Reader) where(e *email) string {
 	var names []string
 	for id := range e.Mailboxes {
 		names = append(names, path(r.boxes, id))
 	}
 	slices.Sort(names)
-	where = strings.Join(names, ", ") + " email " + clean(e.ID)
-	out := &content.Unix{W: w, Summer: content.New()}
-	if err := r.s.get(ctx, out, e.Blob, at.size); err != nil {
-		return where, err
-	}
-	if err := out.End(); err != nil {
-		return where, err
-	}
-	return where + at.changes(out.Sums(), sum), nil
+	return strings.Join(names, ", ") + " email " + clean(e.ID)
 }
 
 // changes says what the server is known to have changed of a message.

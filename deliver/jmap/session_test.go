@@ -2,6 +2,7 @@ package jmap
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"testing"
 
@@ -131,6 +132,25 @@ func TestReadBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
+	var receipts []string
+	var sums [][32]byte
+	for i := range sent {
+		receipts, sums = append(receipts, results[i].Receipt), append(sums, sumOf(sent[i]))
+	}
+	got := make(map[int]string)
+	r.Sums(t.Context(), receipts, sums, func(i int, sum [32]byte, where string) {
+		if sum == sums[i] {
+			got[i] = where
+		}
+	})
+	r.Heads(t.Context(), receipts, func(i int, head []byte, _ string) {
+		if !bytes.HasPrefix(sent[i], head) || !bytes.HasSuffix(head, []byte("\n\n")) {
+			t.Errorf("message %d: the header is %q", i, head)
+		}
+	})
+	if want := map[int]string{1: "Archive email M3", 2: "Inbox email M4"}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
 	if _, err := r.Copy(t.Context(), new(bytes.Buffer), results[0].Receipt, [32]byte{}); err == nil {
 		t.Error("what is gone is there")
 	}

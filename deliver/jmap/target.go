@@ -41,6 +41,9 @@ func (t *Target) Begin(ctx context.Context) (deliver.Batch, error) {
 	return &batch{t: t}, nil
 }
 
+// MaxUpload implements deliver.Uploader.
+func (t *Target) MaxUpload() int { return ourObjects }
+
 // open returns the session, a new one if there is none. t.mu is held.
 func (t *Target) open(ctx context.Context) (*session, error) {
 	if t.session != nil {
