@@ -171,6 +171,22 @@ func jumpNote(f *state.Facts) string {
 	return fmt.Sprintf("this run is %s %s the last one: if mailhaul was not stopped so long, the clock was set; what is kept and remembered for so many days counts them from now on", gap, way)
 }
 
+// Look opens a session for a look that deletes nothing, and calls fn with what is listed.
+func (h *Held) Look(ctx context.Context, fn func(*session.Session, []plan.Item) error) error {
+	if err := h.Drop.Dialer.Await(ctx, false); err != nil {
+		return err
+	}
+	s, items, err := h.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Leave()
+	if err := fn(s, items); err != nil {
+		return err
+	}
+	return s.Client.Quit(ctx)
+}
+
 // Open opens a session, once the server allows it, and returns the listed
 // messages. Who asks the server for the first time in a run calls Await before.
 func (h *Held) Open(ctx context.Context) (*session.Session, []plan.Item, error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -37,19 +39,14 @@ func (f *Fetcher) TakeOver(ctx context.Context, a *Account, online bool, choose 
 }
 
 func (h *Held) serverUIDs(ctx context.Context) ([]string, error) {
-	if err := h.Drop.Dialer.Await(ctx, false); err != nil {
-		return nil, err
-	}
-	s, items, err := h.Open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Leave()
-	uids := make([]string, len(items))
-	for i := range items {
-		uids[i] = items[i].UID
-	}
-	return uids, s.Client.Quit(ctx)
+	uids := []string{} // nil would mean that nobody has looked
+	err := h.Look(ctx, func(_ *session.Session, items []plan.Item) error {
+		for i := range items {
+			uids = append(uids, items[i].UID)
+		}
+		return nil
+	})
+	return uids, err
 }
 
 // imported turns what is not known yet into entries.

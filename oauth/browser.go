@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,10 +63,7 @@ func (l *login) waited(ctx context.Context, strays int) error {
 // paste needs no port: the browser is on another machine, ends at an
 // address that nobody answers, and the person brings it here.
 func (l *login) paste(ctx context.Context) (*grant, error) {
-	port := l.conf.RedirectPort
-	if port == 0 {
-		port = 49152 + rand.IntN(16384) // the dynamic ports (RFC 6335 section 6)
-	}
+	port := cmp.Or(l.conf.RedirectPort, 49152+rand.IntN(16384)) // the dynamic ports (RFC 6335 section 6)
 	redirect, _ := withPort(l.conf.Redirect, port)
 	r, err := l.authorise(ctx, redirect)
 	if err != nil {

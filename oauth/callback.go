@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -22,10 +23,7 @@ type callback struct {
 }
 
 func newCallback(path, state string) *callback {
-	if path == "" {
-		path = "/"
-	}
-	return &callback{path: path, state: state, got: make(chan url.Values, 1)}
+	return &callback{path: cmp.Or(path, "/"), state: state, got: make(chan url.Values, 1)}
 }
 
 // The pages hold nothing of what was sent to them.

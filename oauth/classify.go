@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,10 +48,7 @@ func (c *Client) classify(op string, err error, rec receipt, hide secrets) *Erro
 }
 
 func notOAuth(rec receipt) error {
-	what := rec.contentType
-	if what == "" {
-		what = "no content type"
-	}
+	what := cmp.Or(rec.contentType, "no content type")
 	return fmt.Errorf("HTTP status %d with %s is not an OAuth2 answer", rec.status, clip(escape(what)))
 }
 

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,9 +154,7 @@ func complete(c Config, p provider.Preset) Config {
 		c.Uses = nil // whoever names the scopes knows what they are for
 	}
 	c.Scopes = slices.Clone(c.Scopes)
-	if c.Timeout == 0 {
-		c.Timeout = 30 * time.Second
-	}
+	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
 	return c
 }
 

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -107,10 +108,7 @@ func tameDevice(da *oauth2.DeviceAuthResponse, now time.Time, timeout time.Durat
 	if !webAddress(da.VerificationURIComplete) {
 		da.VerificationURIComplete = ""
 	}
-	if da.Interval == 0 {
-		da.Interval = defaultInterval
-	}
-	da.Interval = max(minInterval, min(da.Interval, maxInterval))
+	da.Interval = max(minInterval, min(cmp.Or(da.Interval, defaultInterval), maxInterval))
 	switch {
 	case da.Expiry.IsZero():
 		da.Expiry = now.Add(defaultDeviceLife)

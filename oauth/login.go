@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -105,9 +106,7 @@ func (c *Client) login(ctx context.Context, ui UI, o LoginOptions) (*grant, erro
 	if !attended(c.conf.Flow) {
 		return c.unattended(ctx)
 	}
-	if o.Timeout == 0 {
-		o.Timeout = 10 * time.Minute
-	}
+	o.Timeout = cmp.Or(o.Timeout, 10*time.Minute)
 	if o.Open == nil {
 		o.Open = OpenBrowser
 	}

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -148,9 +149,7 @@ func (s *Source) postpone(ctx context.Context, r *record, err error) {
 	}
 	next := *r
 	next.NotBefore = e.Until
-	if next.Tokens == nil {
-		next.Tokens = new(tokens)
-	}
+	next.Tokens = cmp.Or(next.Tokens, new(tokens))
 	_ = s.store.save(ctx, s.account, &next) // it only spares the provider a request
 }
 

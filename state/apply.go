@@ -161,10 +161,7 @@ func (a *applier) settleEntry(s Settlement, i Intent) error {
 	if !i.Fingerprint.IsZero() {
 		e.Fingerprint = i.Fingerprint
 	}
-	o := Outcome{Target: i.Target, Status: s.Status, Receipt: s.Receipt, At: i.At}
-	if o.Receipt == "" {
-		o.Receipt = i.Receipt
-	}
+	o := Outcome{Target: i.Target, Status: s.Status, Receipt: cmp.Or(s.Receipt, i.Receipt), At: i.At}
 	if old := e.outcome(i.Target); old != nil {
 		*old = o
 	} else {

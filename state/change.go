@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 )
 
@@ -68,12 +69,7 @@ func (c *Change) empty() bool {
 
 // breaksDigest applies the rule of ListDigest.
 func (c *Change) breaksDigest() bool {
-	for i := range c.Put {
-		if !c.Put[i].Done {
-			return true
-		}
-	}
-	return len(c.Forget)+len(c.Deleted)+len(c.Asked) > 0
+	return len(c.Forget)+len(c.Deleted)+len(c.Asked) > 0 || slices.ContainsFunc(c.Put, func(e Entry) bool { return !e.Done })
 }
 
 // Intent is a message about to become visible in one target. It is recorded

@@ -172,12 +172,7 @@ func (e *Entry) Quarantined() bool {
 // covers reports whether every target has an outcome. An empty list is not
 // covered: without the account's targets nothing can be called done.
 func (e *Entry) covers(targets []string) bool {
-	for _, t := range targets {
-		if e.outcome(t) == nil {
-			return false
-		}
-	}
-	return len(targets) > 0
+	return len(targets) > 0 && !slices.ContainsFunc(targets, func(t string) bool { return e.outcome(t) == nil })
 }
 
 func (e *Entry) outcome(target string) *Outcome {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 )
 
@@ -57,12 +58,7 @@ func (v *View) Flaws() map[Key][]Flaw {
 
 // putFlaws replaces those of each key, in the order of the keys.
 func (a *applier) putFlaws() error {
-	keys := make([]Key, 0, len(a.Flaws))
-	for k := range a.Flaws {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	for _, k := range keys {
+	for _, k := range slices.Sorted(maps.Keys(a.Flaws)) {
 		var err error
 		if len(a.Flaws[k]) == 0 {
 			err = a.flaws.del([]byte(k))

@@ -149,12 +149,8 @@ func (p page) pair(i int) (k, v []byte) {
 	return p.b[off:mid:mid], p.b[mid:end:end]
 }
 
-// nested reports whether an element of a leaf is a bucket, ok whether its flags
-// are any that bbolt writes.
-func (p page) nested(i int) (is, ok bool) {
-	flags := u32(p.b[pageHeader+i*elemSize:])
-	return flags == 1, flags <= 1
-}
+// nested reports whether an element of a leaf is a bucket.
+func (p page) nested(i int) bool { return u32(p.b[pageHeader+i*elemSize:]) == 1 }
 
 func (p page) child(i int) uint64 { return u64(p.b[pageHeader+i*elemSize+8:]) }
 
@@ -201,7 +197,7 @@ func (m image) tree(name string) (tree, error) {
 // nested returns the bucket in an element of the list.
 func (m image) nested(p page, i int) (tree, error) {
 	_, v := p.pair(i)
-	if is, _ := p.nested(i); !is || len(v) < bucketSize {
+	if !p.nested(i) || len(v) < bucketSize {
 		return tree{}, errPage
 	}
 	if root := u64(v); root != 0 {

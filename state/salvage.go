@@ -139,7 +139,7 @@ func (s *salvage) reach(id uint64, seen []bool, ids *[]uint64, depth int) {
 	for i := range p.n {
 		if !p.isLeaf {
 			s.reach(p.child(i), seen, ids, depth-1)
-		} else if is, _ := p.nested(i); is {
+		} else if p.nested(i) {
 			if _, v, ok := p.lenient(i); ok && len(v) >= bucketSize {
 				s.reach(u64(v), seen, ids, maxDepth)
 			}
@@ -188,7 +188,7 @@ func (s *salvage) pairs(b []byte, take func(k, v []byte), within bool) {
 		if !ok {
 			continue
 		}
-		if is, _ := p.nested(i); is && within && len(v) > bucketSize && u64(v) == 0 {
+		if p.nested(i) && within && len(v) > bucketSize && u64(v) == 0 {
 			s.pairs(v[bucketSize:], take, false)
 			continue
 		}

@@ -61,9 +61,7 @@ func (o Options) withDefaults() Options {
 	o.Settle = cmp.Or(o.Settle, 10*time.Second)
 	o.Lag = cmp.Or(o.Lag, 2*time.Minute)
 	o.Patience = cmp.Or(o.Patience, 20*time.Second)
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	return o
 }
 

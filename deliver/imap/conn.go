@@ -2,6 +2,7 @@ package imap
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -113,16 +114,9 @@ func (c *conn) interrupted() bool {
 func (c *conn) send(line, shown string) (tag string) {
 	c.tags++
 	tag = fmt.Sprintf("m%d", c.tags)
-	c.trace(true, tag+" "+cmpOr(shown, line))
+	c.trace(true, tag+" "+cmp.Or(shown, line))
 	_, _ = c.bw.WriteString(tag + " " + line + "\r\n") // its error is Flush's
 	return tag
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func (c *conn) trace(sent bool, line string) {

@@ -44,8 +44,6 @@ func (o Options) withDefaults() Options {
 	o.Mailbox = cmp.Or(o.Mailbox, "inbox")
 	o.Wait = cmp.Or(o.Wait, 5*time.Minute)
 	o.Settle = cmp.Or(o.Settle, 10*time.Second)
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	return o
 }

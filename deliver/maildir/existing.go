@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -138,18 +139,13 @@ func (x *Existing) load() error {
 			return err
 		}
 	}
-	x.changed = len(x.known) != len(old) || !sameNames(x.known, old)
+	x.changed = !sameNames(x.known, old)
 	x.loaded = true
 	return nil
 }
 
 func sameNames(a, b map[string]identity) bool {
-	for k := range a {
-		if _, ok := b[k]; !ok {
-			return false
-		}
-	}
-	return true
+	return maps.EqualFunc(a, b, func(identity, identity) bool { return true })
 }
 
 // Save ends a run: it writes the cache if something changed, and the next call reads

@@ -17,6 +17,7 @@
 package maildir
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,9 +79,7 @@ func New(o Options) *Deliverer {
 	if o.Host == "" {
 		o.Host, _ = os.Hostname() // escapeHost has an answer to ""
 	}
-	if o.Syncer == nil {
-		o.Syncer = new(durable.Syncer)
-	}
+	o.Syncer = cmp.Or(o.Syncer, new(durable.Syncer))
 	return &Deliverer{
 		path:    o.Path,
 		host:    escapeHost(o.Host),

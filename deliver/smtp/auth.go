@@ -53,7 +53,7 @@ func (c *conn) login(ctx context.Context) *deliver.Error {
 		}
 		return nil
 	}
-	derr = c.refused(phaseAuth, "", r)
+	derr = c.refused(phaseAuth, r)
 	if e, ok := errors.AsType[*Error](derr); ok {
 		e.Err = login.Explained(m, e.Err)
 	}

@@ -102,7 +102,7 @@ func (c *conn) begin(ctx context.Context) *deliver.Error {
 		return err
 	}
 	if r.code != 220 {
-		return c.refused(phaseGreeting, "", r)
+		return c.refused(phaseGreeting, r)
 	}
 	if err := c.hello(); err != nil {
 		return err
@@ -140,7 +140,7 @@ func (c *conn) hello() *deliver.Error {
 		r.lines = r.lines[:1]
 	}
 	if r.code != 250 {
-		return c.refused(phaseHello, "", r)
+		return c.refused(phaseHello, r)
 	}
 	for _, line := range r.lines[1:] {
 		word, args, _ := strings.Cut(line, " ")
@@ -183,7 +183,7 @@ func (c *conn) startTLS(ctx context.Context) *deliver.Error {
 		return err
 	}
 	if r.code != 220 {
-		return c.refused(phaseTLS, "", r)
+		return c.refused(phaseTLS, r)
 	}
 	if c.br.Buffered() > 0 {
 		return c.o.failure(deliver.Unavailable, "STARTTLS",
@@ -316,12 +316,12 @@ func (c *conn) lost(p phase, err error) *deliver.Error {
 
 // refused is the error of a reply that says no. A reply that says neither yes
 // nor no in its phase is a broken protocol.
-func (c *conn) refused(p phase, what string, r reply) *deliver.Error {
+func (c *conn) refused(p phase, r reply) *deliver.Error {
 	if r.code < 400 {
 		return c.lost(p, fmt.Errorf("%w: reply %s", errProtocol, r))
 	}
 	f := refusal{p, r}
-	err := c.o.failure(f.class(false), p.String()+what, errors.New(r.String()), f.cause())
+	err := c.o.failure(f.class(false), p.String(), errors.New(r.String()), f.cause())
 	err.Refused = p >= phaseMail
 	return err
 }

@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"log/slog"
@@ -85,9 +86,7 @@ const (
 
 // withDefaults fills what is left empty.
 func (o Options) withDefaults() Options {
-	if o.Network == "" {
-		o.Network = "tcp"
-	}
+	o.Network = cmp.Or(o.Network, "tcp")
 	if o.Host == "" && o.Network != "unix" {
 		o.Host, _, _ = net.SplitHostPort(o.Address)
 	}
@@ -100,9 +99,7 @@ func (o Options) withDefaults() Options {
 	if o.Helo == "" {
 		o.Helo = machineName()
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{Timeout: min(o.Timeout, connectTimeout)}).DialContext
 	}
@@ -128,13 +125,8 @@ func machineName() string {
 
 // tlsConfig is the configuration for one handshake.
 func (o *Options) tlsConfig() *tls.Config {
-	c := o.TLS.Clone()
-	if c == nil {
-		c = &tls.Config{}
-	}
-	if c.ServerName == "" {
-		c.ServerName = o.Host
-	}
+	c := cmp.Or(o.TLS.Clone(), &tls.Config{})
+	c.ServerName = cmp.Or(c.ServerName, o.Host)
 	return c
 }
 

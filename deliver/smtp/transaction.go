@@ -188,7 +188,7 @@ func (t *transaction) envelope(todo []int) (accepted []int, err *deliver.Error) 
 				return nil, err
 			}
 			if t.closed { // 421: no other reply will come
-				return nil, t.refused(s.phase, "", r)
+				return nil, t.refused(s.phase, r)
 			}
 			if accepted, err = t.judge(s, r, todo, accepted); err != nil {
 				return nil, err

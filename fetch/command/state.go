@@ -59,7 +59,7 @@ func openState(c *cli.Context, readOnly bool) (*call, *config.Account, *state.DB
 		return nil, nil, nil, err
 	}
 	db, err := state.Open(state.Path(e.builder.StateDir, a.ID), state.Options{ReadOnly: readOnly, Wait: c.Duration("wait")})
-	return e, a, db, stateProblem(e, a, err)
+	return e, a, db, stateProblem(a, err)
 }
 
 // stateAccount returns the account that is the first argument.
@@ -76,7 +76,7 @@ func stateAccount(c *cli.Context) (*call, *config.Account, error) {
 }
 
 // stateProblem says why the state of an account cannot be opened.
-func stateProblem(e *call, a *config.Account, err error) error {
+func stateProblem(a *config.Account, err error) error {
 	switch {
 	case errors.Is(err, state.ErrLocked):
 		return exit.InUse(fmt.Errorf("%s: another run is working on this maildrop", a.Name))
@@ -264,7 +264,7 @@ func salvageState(c *cli.Context) error {
 	got, err := state.Salvage(path, e.out.Out)
 	switch {
 	case err != nil:
-		return stateProblem(e, a, err)
+		return stateProblem(a, err)
 	case got.Whole:
 		_, err = fmt.Fprintf(e.out.Err, "%s: %s, which is all: the state is not damaged\n", a.Name, term.Plural(got.Entries, "entry"))
 		return err

@@ -16,11 +16,7 @@ import (
 // accountKeys is the table of an account, in the order of the manual. Kinds are
 // those of its targets.
 func accountKeys(a *Account, kinds []TargetKind) []Row {
-	var out []Row
-	for _, part := range [][]Row{serverKeys(a), loginKeys(a), mailKeys(a, kinds), runKeys(a)} {
-		out = append(out, part...)
-	}
-	return out
+	return slices.Concat(serverKeys(a), loginKeys(a), mailKeys(a, kinds), runKeys(a))
 }
 
 func serverKeys(a *Account) []Row {

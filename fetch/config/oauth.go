@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/url"
@@ -120,7 +121,5 @@ func checkOAuth(w *walker, path string, n *yaml.Node, o *OAuth) {
 	if w.has(path, "key") && !w.has(path, "certificate") {
 		w.errorf(n, path, "has a key but no certificate")
 	}
-	if o.Key == "" {
-		o.Key = o.Certificate
-	}
+	o.Key = cmp.Or(o.Key, o.Certificate)
 }

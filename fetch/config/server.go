@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -170,9 +171,7 @@ func parseProxy(s string) (*Proxy, error) {
 	if p.Server, err = ParseServer(u.Host); err != nil {
 		return nil, err
 	}
-	if p.Server.Port == 0 {
-		p.Server.Port = port
-	}
+	p.Server.Port = cmp.Or(p.Server.Port, port)
 	return p, nil
 }
 

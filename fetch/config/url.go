@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -85,9 +86,7 @@ func (r *Remote) parse(s, protocol, instead string) (path string, err error) {
 
 // fromURL completes and checks an account from a URL.
 func (a *Account) fromURL(o URLOptions) (*Account, error) {
-	if a.Server.Port == 0 {
-		a.Server.Port = a.Server.Security.Port()
-	}
+	a.Server.Port = cmp.Or(a.Server.Port, a.Server.Security.Port())
 	a.ID = defaultID(a)
 	a.Name = a.ID
 	a.Schedule.Jitter = defaultJitter(a.Schedule.Every)

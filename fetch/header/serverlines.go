@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -18,12 +19,7 @@ import (
 var serverFields = []string{"status", "x-status", "x-uid", "x-uidl", "x-keywords", "x-imap", "x-imapbase", "content-length"}
 
 func serverField(name []byte) bool {
-	for _, f := range serverFields {
-		if len(name) == len(f) && strings.EqualFold(string(name), f) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(serverFields, func(f string) bool { return len(name) == len(f) && strings.EqualFold(string(name), f) })
 }
 
 // hasServerFields reports whether a header has one of them.

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 
@@ -249,11 +250,7 @@ func (l *Ledger) Failed(k state.Key) bool {
 func (l *Ledger) Failures() []error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var all []failed
-	for _, f := range l.failed {
-		all = append(all, f)
-	}
-	slices.SortFunc(all, func(a, b failed) int { return a.nth - b.nth })
+	all := slices.SortedFunc(maps.Values(l.failed), func(a, b failed) int { return a.nth - b.nth })
 	errs := make([]error, len(all))
 	for i := range all {
 		errs[i] = all[i].err
@@ -298,9 +295,7 @@ func (l *Ledger) Quarantine(it *plan.Item) {
 	defer l.mu.Unlock()
 	l.counts.Quarantined++
 	f := l.failed[it.Key]
-	if l.counts.Why == nil {
-		l.counts.Why = f.err
-	}
+	l.counts.Why = cmp.Or(l.counts.Why, f.err)
 	l.uncount(it.Key, it.RefusedBy)
 }
 

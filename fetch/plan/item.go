@@ -147,9 +147,7 @@ func RetriesFirst(items []Item) (chunks [][]Item) {
 		rank := items[i].rank()
 		ranks[rank] = append(ranks[rank], items[i])
 	}
-	for c := range slices.Chunk(ranks[1], retryChunk) {
-		chunks = append(chunks, c)
-	}
+	chunks = slices.AppendSeq(chunks, slices.Chunk(ranks[1], retryChunk))
 	slices.SortStableFunc(ranks[2], func(a, b Item) int { return a.Tried.Compare(b.Tried) })
 	return append(chunks, ranks[0], ranks[2])
 }

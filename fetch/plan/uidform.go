@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -88,12 +89,7 @@ const (
 // NeverReused reports whether all unique-ids of a listing are of a form that no
 // server gives twice.
 func NeverReused(list []pop3.Message) bool {
-	for _, form := range uidForms {
-		if allOf(list, form) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(uidForms, func(form func(string) (counter64, bool)) bool { return allOf(list, form) })
 }
 
 func allOf(list []pop3.Message, form func(string) (counter64, bool)) bool {

@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -54,9 +55,7 @@ func (e *DialError) Error() string {
 		DialTimeout:     "no answer in time",
 		DialUnreachable: "host or network unreachable",
 	}[e.Kind]
-	if what == "" {
-		what = e.Err.Error()
-	}
+	what = cmp.Or(what, e.Err.Error())
 	to := e.Address
 	if e.Via != "" {
 		to += " through " + e.Via

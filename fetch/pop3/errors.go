@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -42,11 +43,7 @@ type Error struct {
 
 // Error implements error.
 func (e *Error) Error() string {
-	text := strings.TrimSpace(e.Raw + " " + e.Text)
-	if text == "" {
-		text = "no reason given"
-	}
-	return strings.ToLower(e.Command) + ": server refused: " + text
+	return strings.ToLower(e.Command) + ": server refused: " + cmp.Or(strings.TrimSpace(e.Raw+" "+e.Text), "no reason given")
 }
 
 // Temporary reports whether the same may work later: by the code, and without

@@ -114,10 +114,5 @@ func (e *NoLoginError) Error() string {
 
 // Is makes errors.Is(err, ErrInsecure) hold where that is the reason.
 func (e *NoLoginError) Is(target error) bool {
-	for _, s := range e.Skipped {
-		if target == ErrInsecure && errors.Is(s.Why, ErrInsecure) {
-			return true
-		}
-	}
-	return false
+	return target == ErrInsecure && slices.ContainsFunc(e.Skipped, func(s SkippedLogin) bool { return errors.Is(s.Why, ErrInsecure) })
 }

@@ -2,6 +2,7 @@ package pop3
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 )
 
@@ -57,10 +58,6 @@ func respCode(name string) RespCode {
 func hintsTemporary(text string) bool {
 	text = strings.ToLower(text)
 	text = strings.NewReplacer("block", "", "clock", "").Replace(text) // "lock" must mean a lock
-	for _, s := range []string{"lock", "in use", "too many", "try again", "try later", "wait", "exceed", "busy", "temporar"} {
-		if strings.Contains(text, s) {
-			return true
-		}
-	}
-	return false
+	passing := []string{"lock", "in use", "too many", "try again", "try later", "wait", "exceed", "busy", "temporar"}
+	return slices.ContainsFunc(passing, func(s string) bool { return strings.Contains(text, s) })
 }

@@ -2,6 +2,7 @@ package pop3
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -81,9 +82,7 @@ func (s *Server) clientTLS() *tls.Config {
 	if s.TLS != nil {
 		cfg = s.TLS.Clone()
 	}
-	if cfg.ServerName == "" {
-		cfg.ServerName = s.Host
-	}
+	cfg.ServerName = cmp.Or(cfg.ServerName, s.Host)
 	if s.SmallHello {
 		cfg.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/fault"
@@ -129,12 +130,8 @@ func mayBeOther(e *state.Entry, compared map[state.Key]bool) bool {
 // the target had it already, which verify has to confirm. A quarantined message
 // is not in its target.
 func delivered(e *state.Entry) bool {
-	for _, o := range e.Outcomes {
-		if o.Status == state.Quarantined {
-			return false
-		}
-	}
-	return e.Done && e.Source == state.Fetched && len(e.Outcomes) > 0
+	return e.Done && e.Source == state.Fetched && len(e.Outcomes) > 0 &&
+		!slices.ContainsFunc(e.Outcomes, func(o state.Outcome) bool { return o.Status == state.Quarantined })
 }
 
 // purge deletes in batches, a session each, and lists once more at the end.

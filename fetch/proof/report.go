@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -240,14 +241,10 @@ func (rep *Report) finish(months map[string]*Month, failures map[state.Key][]sta
 // serverSide lists the maildrop, settles which deletions were carried out, and looks
 // each message up.
 func (h *held) serverSide(ctx context.Context, rep *Report) error {
-	if err := h.Drop.Dialer.Await(ctx, false); err != nil {
-		return err
-	}
-	s, items, err := h.Open(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.Leave()
+	return h.Look(ctx, func(s *session.Session, items []plan.Item) error { return h.lookUp(ctx, s, items, rep) })
+}
+
+func (h *held) lookUp(ctx context.Context, s *session.Session, items []plan.Item, rep *Report) error {
 	if err := s.CompareListed(ctx, items); err != nil {
 		return err
 	}
@@ -282,5 +279,5 @@ func (h *held) serverSide(ctx context.Context, rep *Report) error {
 			side.Here++
 		}
 	}
-	return s.Client.Quit(ctx)
+	return nil
 }

@@ -24,21 +24,12 @@ type ServerReport struct {
 // cannot be compared.
 func (p *Prover) VerifyServer(ctx context.Context, a *fetch.Account, report func(uid string, same bool)) (rep ServerReport, err error) {
 	err = p.hold(ctx, a, func(h *held) error {
-		if err := h.Drop.Dialer.Await(ctx, false); err != nil {
-			return err
-		}
-		s, items, err := h.Open(ctx)
-		if err != nil {
-			return err
-		}
-		defer s.Leave()
-		rep.Listed = len(items)
-		known := h.summed(items)
-		rep.Unknown = len(items) - len(known)
-		if err := h.compareServer(ctx, s, known, &rep, report); err != nil {
-			return err
-		}
-		return s.Client.Quit(ctx)
+		return h.Look(ctx, func(s *session.Session, items []plan.Item) error {
+			rep.Listed = len(items)
+			known := h.summed(items)
+			rep.Unknown = len(items) - len(known)
+			return h.compareServer(ctx, s, known, &rep, report)
+		})
 	})
 	return rep, err
 }

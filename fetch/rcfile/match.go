@@ -111,10 +111,10 @@ func (m Matched) Diagnose(format string) Diagnosis {
 		add("the list holds Message-IDs, from a server without UIDL: match them against the delivered mail")
 	case len(m.Known) == 0:
 		d.Bad = true
-		m.foreign(&d, add)
+		m.foreign(add)
 	case len(m.Unknown) > len(m.Known) && len(m.Unmatched)*2 > remembered:
 		d.Bad = true
-		m.foreign(&d, add)
+		m.foreign(add)
 	case len(m.Unknown)*4 > m.server*3 && m.server > 4:
 		d.Bad = true
 		add("most of what is on the server is unknown: has %s not run for long, or is this its newest list?", format)
@@ -129,7 +129,7 @@ func (m Matched) Diagnose(format string) Diagnosis {
 }
 
 // foreign explains a list of which the server has little or nothing.
-func (m Matched) foreign(d *Diagnosis, add func(string, ...any)) {
+func (m Matched) foreign(add func(string, ...any)) {
 	var ours, theirs string
 	for _, u := range m.Unmatched {
 		if !u.MessageID {

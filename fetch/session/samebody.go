@@ -2,6 +2,7 @@ package session
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"io"
@@ -44,9 +45,7 @@ func sumsOf(in *bufio.Reader) (s Sums, err error) {
 		return s, err
 	}
 	s.raw, s.content = [sha256.Size]byte(sum.Sum(nil)), content()
-	if s.content == ([sha256.Size]byte{}) {
-		s.content = s.raw
-	}
+	s.content = cmp.Or(s.content, s.raw)
 	return s, nil
 }
 

@@ -17,10 +17,7 @@ const soonExpired = 14
 // watched is cfg for a handshake whose result is wanted at once: the client does
 // not hand it out before the session has begun.
 func watched(cfg *tls.Config, secured **tls.ConnectionState) *tls.Config {
-	if cfg == nil {
-		cfg = &tls.Config{}
-	}
-	cfg = cfg.Clone()
+	cfg = cmp.Or(cfg, &tls.Config{}).Clone()
 	verify := cfg.VerifyConnection
 	cfg.VerifyConnection = func(cs tls.ConnectionState) error {
 		*secured = &cs

@@ -4,6 +4,7 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,10 +143,7 @@ func (p *person) address(ctx context.Context) (address string, err error) {
 
 // accountName finds a name for the account that is not taken.
 func (p *person) accountName(ctx context.Context, address string) (name string, err error) {
-	proposal := p.o.Account
-	if proposal == "" {
-		proposal = p.freeName(nameFrom(address))
-	}
+	proposal := cmp.Or(p.o.Account, p.freeName(nameFrom(address)))
 	for {
 		if name, err = p.Line(ctx, "Name of the account", proposal, "--account"); err != nil {
 			return "", err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,12 +31,10 @@ func proposeMaildir(_ context.Context, m Machine, account string) []string {
 }
 
 func isMaildir(dir string) bool {
-	for _, sub := range []string{"new", "cur"} {
-		if st, err := os.Stat(filepath.Join(dir, sub)); err != nil || !st.IsDir() {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc([]string{"new", "cur"}, func(sub string) bool {
+		st, err := os.Stat(filepath.Join(dir, sub))
+		return err != nil || !st.IsDir()
+	})
 }
 
 // proposeRelay takes a mail server of this machine, if it answers.

@@ -3,6 +3,7 @@
 package watch
 
 import (
+	"cmp"
 	"maps"
 	"os"
 	"slices"
@@ -170,9 +171,7 @@ func (w *StatusFiles) Planned(account string, next time.Time) {
 	if f.reread(); f.s.Running() || f.s.NextRun.Equal(next) {
 		return
 	}
-	if f.s.State == "" {
-		f.s.State = state.StateIdle
-	}
+	f.s.State = cmp.Or(f.s.State, state.StateIdle)
 	f.s.NextRun = next
 	f.write()
 }

@@ -130,10 +130,7 @@ func (k Kerberos) fromCCache(conf *config.Config, now time.Time) (*client.Client
 
 // ccachePath refuses the kinds of cache that only MIT's library can read.
 func (k Kerberos) ccachePath() (string, error) {
-	name := k.CCache
-	if name == "" {
-		name = os.Getenv("KRB5CCNAME")
-	}
+	name := cmp.Or(k.CCache, os.Getenv("KRB5CCNAME"))
 	if name == "" {
 		return "/tmp/krb5cc_" + strconv.Itoa(os.Getuid()), nil
 	}
