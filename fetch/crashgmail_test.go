@@ -88,7 +88,8 @@ func TestCrashOfGmail(t *testing.T) {
 
 // TestGmailMutationsAreCaught proves that it can fail.
 func TestGmailMutationsAreCaught(t *testing.T) {
-	for mutation, server := range map[string]string{"no-intents": "history", "gmail-no-search": "history", "gmail-no-lag": "search that lags"} {
+	for mutation, server := range map[string]string{"no-intents": "history", "gmail-no-search": "history",
+		"gmail-no-lag": "search that lags"} {
 		t.Run(mutation, func(t *testing.T) {
 			start := func() *crash { return gmailCrash(t, gmailServers[server], mutation) }
 			steps, _ := start().run(0)

@@ -21,7 +21,10 @@ import (
 func jmapTarget(url string) deliver.Deliverer {
 	login := base64.StdEncoding.EncodeToString([]byte(jmaptest.User + ":" + jmaptest.Password))
 	return jmap.New(jmap.Options{Base: url, Name: "jmap", Settle: 300 * time.Millisecond, Client: web.New(web.Options{
-		Name: "jmap", Dial: new(net.Dialer).DialContext, Authorize: func(context.Context) (string, error) { return "Basic " + login, nil }})})
+		Name: "jmap", Dial: new(net.Dialer).DialContext, Authorize: func(context.Context) (string, error) {
+			return "Basic " +
+				login, nil
+		}})})
 }
 
 // jmapServers differ in what a lost reply can be looked up by.

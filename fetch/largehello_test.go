@@ -76,7 +76,8 @@ func TestLargeHello(t *testing.T) {
 					if s.Err != nil || s.Fetched != 1 || dials != want {
 						t.Errorf("%v; %d fetched, %d connections", s.Err, s.Fetched, dials)
 					}
-					if got := strings.Contains(strings.Join(s.Notes, "\n"), "when the TLS greeting is large: sessions are without post-quantum"); got != note {
+					if got := strings.Contains(strings.Join(s.Notes, "\n"),
+						"when the TLS greeting is large: sessions are without post-quantum"); got != note {
 						t.Errorf("notes %q", s.Notes)
 					}
 				}
@@ -105,7 +106,8 @@ func TestHelloWithoutCure(t *testing.T) {
 	}
 	for range 2 {
 		dials = 0
-		if s := g.Run(); s.Err == nil || !strings.Contains(s.Err.Error(), "closed the connection in the handshake") || dials != 2 || len(s.Notes) > 0 {
+		if s := g.Run(); s.Err == nil || !strings.Contains(s.Err.Error(), "closed the connection in the handshake") ||
+			dials != 2 || len(s.Notes) > 0 {
 			t.Errorf("%v after %d connections; notes %q", s.Err, dials, s.Notes)
 		}
 	}

@@ -153,7 +153,8 @@ func withSecret(c Config) Config {
 func TestParsePasted(t *testing.T) {
 	const address = "http://127.0.0.1:5/?code=4%2F0A&state=S"
 	for _, text := range []string{
-		address, `"` + address + `"`, "<" + address + ">", "\x1b[200~" + address + "\x1b[201~", "http://127.0.0.1:5/?code=4%2F0A&amp;state=S",
+		address, `"` + address + `"`, "<" + address + ">", "\x1b[200~" + address +
+			"\x1b[201~", "http://127.0.0.1:5/?code=4%2F0A&amp;state=S",
 		"localhost:5/?code=4%2F0A&state=S", "http://127.0.0.1:5/#code=4%2F0A&state=S", "code=4/0A", "4/0A", "4/0A&scope=x", "4/0A&state=S",
 		" http://127.0.0.1:5/?co\nde=4%2F0A&state=S ", address + "#", address + "#_=_", address + ".", "[" + address + "](" + address + ")",
 		"URL: " + address, "code: 4/0A", "\ufeff" + address, "?code=4/0A&state=S", "http://127.0.0.1:5/cb?state=S&scope=a%20b&code=4/0A",

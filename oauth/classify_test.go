@@ -37,7 +37,8 @@ func TestKnownRefusals(t *testing.T) {
 		{"microsoft", provider.Browser, "invalid_grant", "AADSTS50034: The user account does not exist." + trailer, KindConfig},
 		{"microsoft", provider.Browser, "invalid_grant", "AADSTS50076: Due to a configuration change" + trailer, KindNeedsLogin},
 		{"microsoft", provider.Browser, "invalid_grant", "AADSTS53003: Access has been blocked" + trailer, KindDenied},
-		{"microsoft", provider.Browser, "invalid_grant", "AADSTS65001: The user or administrator has not consented" + trailer, KindNeedsLogin},
+		{"microsoft", provider.Browser, "invalid_grant", "AADSTS65001: The user or administrator has not consented" + trailer,
+			KindNeedsLogin},
 		{"microsoft", provider.Browser, "invalid_grant", "AADSTS70000: The request was denied" + trailer, KindNeedsLogin},
 		{"microsoft", provider.Browser, "invalid_grant", "AADSTS70008: The refresh token has expired" + trailer, KindNeedsLogin},
 		{"microsoft", provider.Browser, "invalid_grant",
@@ -91,7 +92,8 @@ func FuzzTold(f *testing.F) {
 		if strings.ContainsFunc(got, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '"' }) || len(got) > maxTold+3 {
 			t.Errorf("%q", got)
 		}
-		if len(secret) >= 12 && !strings.ContainsAny(secret, " \t\r\n") && strings.Contains(got, secret) && !strings.Contains(redacted, secret) {
+		if len(secret) >= 12 && !strings.ContainsAny(secret, " \t\r\n") && strings.Contains(got, secret) &&
+			!strings.Contains(redacted, secret) {
 			t.Errorf("%q holds %q", got, secret)
 		}
 	})

@@ -192,7 +192,8 @@ func (f *fake) checkRefresh(token string) string {
 
 func (f *fake) issue(form url.Values) map[string]any {
 	f.n++
-	answer := map[string]any{"access_token": fmt.Sprintf("at-SECRET-%d", f.n), "token_type": "Bearer", "expires_in": int(f.life / time.Second)}
+	answer := map[string]any{"access_token": fmt.Sprintf("at-SECRET-%d", f.n), "token_type": "Bearer",
+		"expires_in": int(f.life / time.Second)}
 	switch form.Get("grant_type") {
 	case "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer":
 	default:

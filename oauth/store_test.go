@@ -19,7 +19,8 @@ func sample() *record {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	return &record{
 		Provider: "custom", ClientID: "id", TokenURL: "https://a.example/token", LoggedIn: at, Issued: at, Expiry: at.Add(time.Hour),
-		Scopes: []string{"a", "b"}, Refused: &verdict{At: at, Code: "invalid_grant"}, Tokens: &tokens{Access: "at-SECRET", Refresh: "rt-SECRET"},
+		Scopes: []string{"a", "b"}, Refused: &verdict{At: at, Code: "invalid_grant"}, Tokens: &tokens{Access: "at-SECRET",
+			Refresh: "rt-SECRET"},
 	}
 }
 

@@ -140,7 +140,8 @@ func dump(db *DB) (string, error) {
 		}
 		last, ok := v.LastSuccess()
 		facts := v.Facts()
-		fmt.Fprintln(&b, v.Len(), list, v.Failures(), v.Gone(), v.Runs(), facts, last, ok, v.Targets(), v.Budget("2026-03-02"), v.Flaws(), v.Unrecorded())
+		fmt.Fprintln(&b, v.Len(), list, v.Failures(), v.Gone(), v.Runs(), facts, last, ok, v.Targets(), v.Budget("2026-03-02"),
+			v.Flaws(), v.Unrecorded())
 		return errors.Join(err, v.Export(&b))
 	})
 	return b.String(), err

@@ -28,20 +28,30 @@ func TestRefusals(t *testing.T) {
 		pause time.Duration // at least
 		text  string
 	}{
-		{gmailtest.Fault{Status: 400, Reason: "invalidArgument", Message: "Invalid From header"}, deliver.Never, Rejected, 0, "Invalid From header"},
-		{gmailtest.Fault{Status: 400, Reason: "badRequest", Message: "Invalid attachment"}, deliver.Never, Rejected, 0, "Invalid attachment"},
+		{gmailtest.Fault{Status: 400, Reason: "invalidArgument", Message: "Invalid From header"}, deliver.Never, Rejected, 0,
+			"Invalid From header"},
+		{gmailtest.Fault{Status: 400, Reason: "badRequest", Message: "Invalid attachment"}, deliver.Never, Rejected, 0,
+			"Invalid attachment"},
 		{gmailtest.Fault{Status: 400, Reason: "badRequest", Message: "Bad Request"}, deliver.Failed, Rejected, 0, "status 400 badRequest"},
 		{gmailtest.Fault{Status: 400, Plain: true}, deliver.Failed, Rejected, 0, "status 400"},
-		{gmailtest.Fault{Status: 400, Reason: "failedPrecondition", Message: "Mail service not enabled"}, deliver.CannotCreate, MailOff, 0, "Mail service not enabled"},
-		{gmailtest.Fault{Status: 401, Reason: "authError", Message: "Invalid Credentials"}, deliver.Denied, LoginRefused, 0, "Invalid Credentials"},
-		{gmailtest.Fault{Status: 403, Reason: "domainPolicy", Message: "The domain policy has disabled third-party apps"}, deliver.Denied, Policy, 0, "domainPolicy"},
-		{gmailtest.Fault{Status: 403, Reason: "insufficientPermissions", Message: "Insufficient Permission"}, deliver.Denied, NoScope, 0, ""},
-		{gmailtest.Fault{Status: 403, Reason: "accessNotConfigured", Message: "Gmail API has not been used"}, deliver.Denied, APIOff, 0, ""},
+		{gmailtest.Fault{Status: 400, Reason: "failedPrecondition", Message: "Mail service not enabled"}, deliver.CannotCreate,
+			MailOff, 0, "Mail service not enabled"},
+		{gmailtest.Fault{Status: 401, Reason: "authError", Message: "Invalid Credentials"}, deliver.Denied, LoginRefused, 0,
+			"Invalid Credentials"},
+		{gmailtest.Fault{Status: 403, Reason: "domainPolicy", Message: "The domain policy has disabled third-party apps"},
+			deliver.Denied, Policy, 0, "domainPolicy"},
+		{gmailtest.Fault{Status: 403, Reason: "insufficientPermissions", Message: "Insufficient Permission"}, deliver.Denied,
+			NoScope, 0, ""},
+		{gmailtest.Fault{Status: 403, Reason: "accessNotConfigured", Message: "Gmail API has not been used"}, deliver.Denied,
+			APIOff, 0, ""},
 		{gmailtest.Fault{Status: 403, Reason: "forbidden"}, deliver.Denied, CauseOther, 0, "status 403 forbidden"},
-		{gmailtest.Fault{Status: 403, Reason: "dailyLimitExceeded", Message: "Daily Limit Exceeded"}, deliver.Unavailable, DailyLimit, time.Hour, ""},
+		{gmailtest.Fault{Status: 403, Reason: "dailyLimitExceeded", Message: "Daily Limit Exceeded"}, deliver.Unavailable,
+			DailyLimit, time.Hour, ""},
 		{gmailtest.Fault{Status: 403, Reason: "userRateLimitExceeded"}, deliver.Unavailable, Throttled, 0, ""},
-		{gmailtest.Fault{Status: 429, Reason: "rateLimitExceeded", RetryAfter: "1000"}, deliver.Unavailable, Throttled, 1000 * time.Second, ""},
-		{gmailtest.Fault{Status: 429, Reason: "rateLimitExceeded", Message: "User-rate limit exceeded.  Retry after 2000-01-01T00:30:00.000Z"}, deliver.Unavailable, Throttled, 20 * time.Minute, ""},
+		{gmailtest.Fault{Status: 429, Reason: "rateLimitExceeded", RetryAfter: "1000"}, deliver.Unavailable, Throttled,
+			1000 * time.Second, ""},
+		{gmailtest.Fault{Status: 429, Reason: "rateLimitExceeded", Message: "User-rate limit exceeded.  Retry after " +
+			"2000-01-01T00:30:00.000Z"}, deliver.Unavailable, Throttled, 20 * time.Minute, ""},
 		{gmailtest.Fault{Status: 404, Reason: "notFound"}, deliver.Unavailable, NotGmail, 0, ""},
 		{gmailtest.Fault{Status: 413, Plain: true}, deliver.Never, TooBig, 0, "status 413"},
 		{gmailtest.Fault{Status: 500, Reason: "backendError"}, deliver.Unavailable, Busy, 0, ""},
@@ -287,7 +297,8 @@ func TestTooBig(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = b.Add(t.Context(), deliver.Envelope{}, io.LimitReader(endless{}, 51<<20))
-	if e := errorOf(t, err); e.Class != deliver.Never || causeOf(e) != TooBig || !strings.Contains(e.Error(), "50 MiB that messages.insert takes") {
+	if e := errorOf(t, err); e.Class != deliver.Never || causeOf(e) != TooBig ||
+		!strings.Contains(e.Error(), "50 MiB that messages.insert takes") {
 		t.Errorf("%v", e)
 	}
 	if err := b.Abort(); err != nil {
@@ -324,7 +335,8 @@ func TestRequest(t *testing.T) {
 	if !m.Internal.Equal(time.Date(2015, 10, 5, 0, 1, 11, 0, time.UTC)) || !slices.Equal(m.Labels, []string{"INBOX", "UNREAD"}) {
 		t.Errorf("%v, %v", m.Internal, m.Labels)
 	}
-	if url := New(o).storeURL("media"); !strings.Contains(url, "neverMarkSpam=true") || !strings.Contains(url, "internalDateSource=dateHeader") {
+	if url := New(o).storeURL("media"); !strings.Contains(url, "neverMarkSpam=true") ||
+		!strings.Contains(url, "internalDateSource=dateHeader") {
 		t.Error(url)
 	}
 }
@@ -347,7 +359,8 @@ func TestRawReader(t *testing.T) {
 			t.Errorf("%s: %q, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "{", `{"id":"x"}`, `{"payload":{"raw":"eA"}}`, `{"raw":"SGk`, `{"raw":"S*k"}`, `["raw","eA"]`, `{"x":"raw`} {
+	for _, text := range []string{"", "{", `{"id":"x"}`, `{"payload":{"raw":"eA"}}`, `{"raw":"SGk`, `{"raw":"S*k"}`,
+		`["raw","eA"]`, `{"x":"raw`} {
 		r, err := rawReader(strings.NewReader(text))
 		if err == nil {
 			_, err = io.ReadAll(r)

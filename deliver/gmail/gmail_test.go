@@ -25,7 +25,8 @@ func options(base string) Options {
 
 // letter is one with LF line ends that Gmail takes.
 func letter(n int, extra ...string) []byte {
-	return fmt.Appendf(nil, "From: a@example.org\nTo: b@example.org\nDate: Mon, 05 Oct 2015 %02d:%02d:11 +0000\nMessage-ID: <%d@example.org>\n%sSubject: %d\n\nText %d.\n",
+	return fmt.Appendf(nil, "From: a@example.org\nTo: b@example.org\nDate: Mon, 05 Oct 2015 %02d:%02d:11 +0000\nMessage-ID: "+
+		"<%d@example.org>\n%sSubject: %d\n\nText %d.\n",
 		n/60%24, n%60, n, strings.Join(extra, ""), n, n)
 }
 
@@ -312,7 +313,8 @@ func TestReadBack(t *testing.T) {
 	if err != nil || !strings.HasSuffix(where, "(the text was changed)") {
 		t.Errorf("%s, %v", where, err)
 	}
-	if _, err := r.Copy(context.Background(), new(bytes.Buffer), "deadbeef 10 0011223344556677 <none@example.org>", [32]byte{}); err == nil {
+	if _, err := r.Copy(context.Background(), new(bytes.Buffer), "deadbeef 10 0011223344556677 <none@example.org>",
+		[32]byte{}); err == nil {
 		t.Error("a message that is not there was read")
 	}
 }

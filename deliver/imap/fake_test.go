@@ -110,7 +110,8 @@ func (f *fake) endAll() {
 func (f *fake) options() Options {
 	addr := f.ln.Addr().(*net.TCPAddr)
 	return Options{
-		Host: "127.0.0.1", Port: addr.Port, Secure: true, Timeout: 2 * time.Second, AppendTimeout: 2 * time.Second, Settle: 50 * time.Millisecond,
+		Host: "127.0.0.1", Port: addr.Port, Secure: true, Timeout: 2 * time.Second, AppendTimeout: 2 * time.Second,
+		Settle: 50 * time.Millisecond,
 		Connect: func(ctx context.Context) (net.Conn, *tls.ConnectionState, error) {
 			nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr.String())
 			return nc, nil, err

@@ -128,7 +128,8 @@ func TestFaults(t *testing.T) {
 			return true
 		}}, "", 3},
 		{"mailbox missing", &fake{noBox: true}, "", 3},
-		{"connection lost in each message, lockstep", &fake{caps: lockstep, before: func(s *fakeSession, n int) bool { s.end(); return true }},
+		{"connection lost in each message, lockstep", &fake{caps: lockstep,
+			before: func(s *fakeSession, n int) bool { s.end(); return true }},
 			fmt.Sprintf("failed, cause %d, pause 0s", Lost), 0},
 		{"BAD in the middle", &fake{caps: "IMAP4rev1 LITERAL+ UIDPLUS", after: func(s *fakeSession, n int, m []fakeMessage) bool {
 			if n != 2 {

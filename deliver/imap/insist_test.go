@@ -104,7 +104,8 @@ func TestUnservedCut(t *testing.T) {
 	}
 	defer r.Close()
 	var b bytes.Buffer
-	if where, err := r.Copy(t.Context(), &b, results[0].Receipt, sumOf(msgs[0])); err != nil || !bytes.Equal(b.Bytes(), msgs[0]) || cuts != 1 {
+	if where, err := r.Copy(t.Context(), &b, results[0].Receipt, sumOf(msgs[0])); err != nil || !bytes.Equal(b.Bytes(), msgs[0]) ||
+		cuts != 1 {
 		t.Errorf("%d cuts: %q %q %v", cuts, where, b.Bytes(), err)
 	}
 }

@@ -25,7 +25,8 @@ func TestParse(t *testing.T) {
 		{"* OK [PERMANENTFLAGS (\\Seen \\*)] x\r\n", `* OK code PERMANENTFLAGS args (\Seen \*) text x`},
 		{"+ \r\n", "+ text "},
 		{"+\r\n", "+ text "},
-		{"* 3 FETCH (UID 7 BODY[HEADER.FIELDS (MESSAGE-ID)] {3}\r\na\r\n)\r\n", `* 3 FETCH [[UID 7 BODY[HEADER.FIELDS (MESSAGE-ID)] "a\r\n"]]`},
+		{"* 3 FETCH (UID 7 BODY[HEADER.FIELDS (MESSAGE-ID)] {3}\r\na\r\n)\r\n",
+			`* 3 FETCH [[UID 7 BODY[HEADER.FIELDS (MESSAGE-ID)] "a\r\n"]]`},
 		{"* LIST (\\Noselect \\All) \"/\" \"a \\\"b\\\\\"\r\n", `* LIST [[\Noselect \All] "/" "a \"b\\"]`},
 		{"* LIST () NIL {2}\r\nxy\r\n", `* LIST [[] NIL "xy"]`},
 		{"* NAMESPACE ((\"INBOX.\" \".\")) NIL NIL\r\n", `* NAMESPACE [[["INBOX." "."]] NIL NIL]`},
@@ -135,7 +136,8 @@ func TestMailboxNames(t *testing.T) {
 
 // TestLogin: what a session does until it is logged in.
 func TestLogin(t *testing.T) {
-	plain := login.Login{Mechanism: "PLAIN", Clear: true, New: func(context.Context, []string, *tls.ConnectionState) (login.Mechanism, error) {
+	plain := login.Login{Mechanism: "PLAIN", Clear: true, New: func(context.Context, []string,
+		*tls.ConnectionState) (login.Mechanism, error) {
 		return &plainMechanism{}, nil
 	}}
 	tests := []struct {
@@ -145,8 +147,9 @@ func TestLogin(t *testing.T) {
 		want                 string
 	}{
 		{name: "LOGIN"},
-		{name: "PLAIN with SASL-IR", caps: "IMAP4rev1 SASL-IR AUTH=PLAIN LOGINDISABLED", change: func(o *Options) { o.Logins = []login.Login{plain} },
-			on: authenticate("AUTHENTICATE PLAIN AGEAYg==")},
+		{name: "PLAIN with SASL-IR", caps: "IMAP4rev1 SASL-IR AUTH=PLAIN LOGINDISABLED",
+			change: func(o *Options) { o.Logins = []login.Login{plain} },
+			on:     authenticate("AUTHENTICATE PLAIN AGEAYg==")},
 		{name: "PLAIN", caps: "IMAP4rev1 AUTH=PLAIN", change: func(o *Options) { o.Logins = []login.Login{plain} },
 			on: authenticate("AUTHENTICATE PLAIN")},
 		{name: "LOGINDISABLED", caps: "IMAP4rev1 LOGINDISABLED", want: fmt.Sprintf("unavailable, cause %d, pause 0s", NoLogin)},
@@ -178,8 +181,9 @@ func TestLogin(t *testing.T) {
 			want: fmt.Sprintf("unavailable, cause %d, pause 0s", NoGreeting)},
 		{name: "hangs up after TLS", change: func(o *Options) { o.Connect = ungreeted(&tls.ConnectionState{}, true) },
 			want: fmt.Sprintf("unavailable, cause %d, pause 0s", Lost)},
-		{name: "silent", on: func(*fakeSession, string) bool { return true }, change: func(o *Options) { o.Timeout = 50 * time.Millisecond },
-			want: fmt.Sprintf("unavailable, cause %d, pause 0s", Silent)},
+		{name: "silent", on: func(*fakeSession, string) bool { return true },
+			change: func(o *Options) { o.Timeout = 50 * time.Millisecond },
+			want:   fmt.Sprintf("unavailable, cause %d, pause 0s", Silent)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -68,9 +68,10 @@ func conform(t *testing.T, kind string) {
 				}
 				return list
 			}
-			return delivertest.Target{Deliverer: New(alice(url, boxFor(at))), Read: read, ByReceipt: func(t testing.TB, receipt string) []byte {
-				return readBack(t, alice(url, boxFor(at)), receipt, [32]byte{})
-			}}
+			return delivertest.Target{Deliverer: New(alice(url, boxFor(at))), Read: read,
+				ByReceipt: func(t testing.TB, receipt string) []byte {
+					return readBack(t, alice(url, boxFor(at)), receipt, [32]byte{})
+				}}
 		},
 		Recover: func(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
 			in, err := decodeIntent(i.Data)

@@ -30,7 +30,8 @@ func describe(err error) string {
 		return fmt.Sprint(err)
 	}
 	names := [...]string{"later", "never", "failed", "cannot create", "I/O", "unavailable", "denied"}
-	causes := [...]string{"other", "not JMAP", "no mail", "other host", "login refused", "mailbox refused", "no right", "quota", "throttled",
+	causes := [...]string{"other", "not JMAP", "no mail", "other host", "login refused", "mailbox refused", "no right", "quota",
+		"throttled",
 		"busy", "too big", "rejected", "exists", "in doubt"}
 	text := names[e.Class] + ": " + causes[own.Cause]
 	if e.Pause != 0 {
@@ -125,7 +126,10 @@ func TestFaults(t *testing.T) {
 		}, want: "unavailable: in doubt", all: true},
 		{name: "upload lost", set: func(s *jmaptest.Server) { s.Before = at("upload", 2, jmaptest.Hangup) }},
 		{name: "upload 413", set: func(s *jmaptest.Server) { s.Before = onText("body 1", status(413)) }, want: "never: too big"},
-		{name: "upload maxSizeUpload", set: func(s *jmaptest.Server) { s.Before = onText("body 1", problem(400, "limit", "maxSizeUpload")) },
+		{name: "upload maxSizeUpload", set: func(s *jmaptest.Server) {
+			s.Before = onText("body 1",
+				problem(400, "limit", "maxSizeUpload"))
+		},
 			want: "never: too big"},
 		{name: "upload 500", set: func(s *jmaptest.Server) { s.Before = onText("body 1", status(500)) }, want: "failed: rejected"},
 		{name: "upload 400", set: func(s *jmaptest.Server) { s.Before = onText("body 1", status(400)) }, want: "later: rejected"},
@@ -134,17 +138,24 @@ func TestFaults(t *testing.T) {
 		{name: "uploads limited to one", set: func(s *jmaptest.Server) { s.Before = oneUpload() }},
 		{name: "429 with a long pause", set: func(s *jmaptest.Server) { s.Before = at("upload", 0, status(429, "Retry-After", "90")) },
 			want: "unavailable: throttled, pause 1m30s", all: true},
-		{name: "429 with a short pause", set: func(s *jmaptest.Server) { s.Before = at("api", apiImport, status(429, "Retry-After", "0.05")) }},
+		{name: "429 with a short pause", set: func(s *jmaptest.Server) {
+			s.Before = at("api", apiImport,
+				status(429, "Retry-After", "0.05"))
+		}},
 		{name: "503 with a pause", set: func(s *jmaptest.Server) { s.Before = at("api", apiImport, status(503, "Retry-After", "600")) },
 			want: "unavailable: busy, pause 10m0s", all: true},
 		{name: "401 later", set: func(s *jmaptest.Server) { s.Before = at("api", apiImport, status(401)) },
 			want: "denied: login refused", all: true},
-		{name: "403", set: func(s *jmaptest.Server) { s.Before = at("api", apiImport, status(403)) }, want: "denied: login refused", all: true},
+		{name: "403", set: func(s *jmaptest.Server) { s.Before = at("api", apiImport, status(403)) },
+			want: "denied: login refused", all: true},
 		{name: "over quota", set: func(s *jmaptest.Server) { s.Import = refusing("body 1", kind("overQuota")) }, want: "later: quota"},
-		{name: "rate limit", set: func(s *jmaptest.Server) { s.Import = refusing("body 1", kind("rateLimit")) }, want: "unavailable: throttled"},
+		{name: "rate limit", set: func(s *jmaptest.Server) { s.Import = refusing("body 1", kind("rateLimit")) },
+			want: "unavailable: throttled"},
 		{name: "too large", set: func(s *jmaptest.Server) { s.Import = refusing("body 1", kind("tooLarge")) }, want: "never: too big"},
-		{name: "invalid email", set: func(s *jmaptest.Server) { s.Import = refusing("body 1", kind("invalidEmail")) }, want: "never: rejected"},
-		{name: "forbidden", set: func(s *jmaptest.Server) { s.Import = refusing("body 1", kind("forbidden")) }, want: "cannot create: no right"},
+		{name: "invalid email", set: func(s *jmaptest.Server) { s.Import = refusing("body 1", kind("invalidEmail")) },
+			want: "never: rejected"},
+		{name: "forbidden", set: func(s *jmaptest.Server) { s.Import = refusing("body 1", kind("forbidden")) },
+			want: "cannot create: no right"},
 		{name: "an error that nobody knows", set: func(s *jmaptest.Server) { s.Import = refusing("body 1", kind("whatIsThis")) },
 			want: "failed: rejected"},
 		{name: "all over quota", set: func(s *jmaptest.Server) { s.Import = refusing("body", kind("overQuota")) }, want: "later: quota",

@@ -24,7 +24,8 @@ func TestSession(t *testing.T) {
 		want string
 	}{
 		{"to another host", func(s *jmaptest.Server) { s.Before = redirect(elsewhere.URL + "/session") }, "cannot create: other host"},
-		{"to http at another port", func(s *jmaptest.Server) { s.Before = redirect("http://127.0.0.1:1/session") }, "cannot create: other host"},
+		{"to http at another port", func(s *jmaptest.Server) { s.Before = redirect("http://127.0.0.1:1/session") },
+			"cannot create: other host"},
 		{"in a circle", func(s *jmaptest.Server) {
 			s.Before = at("session", 0, func(w http.ResponseWriter) bool { return status(302, "Location", "/again")(w) })
 		}, "unavailable: not JMAP"},
@@ -40,7 +41,10 @@ func TestSession(t *testing.T) {
 		{"download elsewhere", func(s *jmaptest.Server) {
 			s.Links = links("downloadUrl", "https://evil.example/{blobId}")
 		}, "cannot create: other host"},
-		{"download at a host that is named", func(s *jmaptest.Server) { s.Links = links("downloadUrl", "https://named.example/{blobId}") }, ""},
+		{"download at a host that is named", func(s *jmaptest.Server) {
+			s.Links = links("downloadUrl",
+				"https://named.example/{blobId}")
+		}, ""},
 		{"download without TLS at a host that is named", func(s *jmaptest.Server) {
 			s.Links = links("downloadUrl", "http://named.example/{blobId}")
 		}, "cannot create: other host"},

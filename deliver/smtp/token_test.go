@@ -82,19 +82,23 @@ func TestTokens(t *testing.T) {
 		scripts    []string
 	}{
 		{"accepted", "ok", 1, 0, []string{by("t1", "S: 235 ok\n"+flight+taken+quit)}},
-		{"accepted at once", "ok", 1, 0, []string{hello + "OAUTHBEARER\nC: AUTH OAUTHBEARER " + inBase64("t1") + "\r\nS: 235 ok\n" + flight + taken + quit}},
-		{"long", "ok", 1, 400, []string{hello + "OAUTHBEARER\nC: AUTH OAUTHBEARER\r\nS: 334 \nC: " + inBase64("t1"+long) + "\r\nS: 235 ok\n" +
+		{"accepted at once", "ok", 1, 0, []string{hello + "OAUTHBEARER\nC: AUTH OAUTHBEARER " + inBase64("t1") +
+			"\r\nS: 235 ok\n" + flight + taken + quit}},
+		{"long", "ok", 1, 400, []string{hello + "OAUTHBEARER\nC: AUTH OAUTHBEARER\r\nS: 334 \nC: " + inBase64("t1"+long) +
+			"\r\nS: 235 ok\n" +
 			flight + taken + quit}},
 		{"ended", "ok", 2, 0, []string{by("t1", refuse), by("t2", "S: 235 ok\n"+flight+taken+quit)}},
 		{"refused twice", `denied: AUTH: 535 5.7.8 no ({"status":"401"})`, 2, 0, []string{by("t1", refuse), by("t2", refuse)}},
 		{"revoked", "denied: AUTH: the server refused the token, and there is no new one: refresh: invalid_grant (it was refused with: ",
 			1, 0, []string{by("t1", refuse)}},
 		{"later", "unavailable: AUTH: 454 4.7.0 busy", 2, 0, []string{by("t1", "S: 454 4.7.0 busy\n")}},
-		{"repeats it", "denied: AUTH: 535 (reply repeats the password)", 2, 40, []string{by("t1"+long[:40], "S: 535 5.7.8 t1"+long[:40]+"\n"),
-			by("t2"+long[:40], "S: 535 5.7.8 "+inBase64("t2"+long[:40])+"\n")}},
+		{"repeats it", "denied: AUTH: 535 (reply repeats the password)", 2, 40,
+			[]string{by("t1"+long[:40], "S: 535 5.7.8 t1"+long[:40]+"\n"),
+				by("t2"+long[:40], "S: 535 5.7.8 "+inBase64("t2"+long[:40])+"\n")}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			d := New(Options{Address: startScript(t, tc.scripts...), Security: NoTLS, To: []string{"a@b"}, Logins: tokens(tc.last, tc.long)})
+			d := New(Options{Address: startScript(t, tc.scripts...), Security: NoTLS, To: []string{"a@b"},
+				Logins: tokens(tc.last, tc.long)})
 			defer d.Close()
 			r := deliverOne(t, d, deliver.Envelope{}, "x\n")
 			if got := describe(r); !strings.HasPrefix(got, tc.want) {

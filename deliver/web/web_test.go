@@ -110,7 +110,8 @@ func TestCauses(t *testing.T) {
 	}{
 		{"closes in the upload", func(c net.Conn) { read(c, 1<<20); c.Close() }, 64 << 20, Lost, false, deliver.Unavailable, false},
 		{"closes after it", func(c net.Conn) { read(c, 2<<20); c.Close() }, 2<<20 - 50, Lost, true, deliver.Unavailable, false},
-		{"speaks SMTP", func(c net.Conn) { read(c, 100); fmt.Fprint(c, "220 mail "+secret+"\r\n"); read(c, 100) }, 10, NotHTTP, true, deliver.Unavailable, false},
+		{"speaks SMTP", func(c net.Conn) { read(c, 100); fmt.Fprint(c, "220 mail "+secret+"\r\n"); read(c, 100) }, 10, NotHTTP,
+			true, deliver.Unavailable, false},
 		{"breaks off in its answer", func(c net.Conn) {
 			read(c, 100)
 			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
@@ -139,7 +140,10 @@ func TestCauses(t *testing.T) {
 				}
 			}()
 			var trace bytes.Buffer
-			c := New(Options{Name: "test", Dial: direct, Authorize: func(context.Context) (string, error) { return "Bearer " + secret, nil },
+			c := New(Options{Name: "test", Dial: direct, Authorize: func(context.Context) (string, error) {
+				return "Bearer " +
+					secret, nil
+			},
 				Trace: func(_ bool, line string) { fmt.Fprintln(&trace, line) }})
 			_, err = c.Do(ctx, body("POST", "http://"+l.Addr().String()+"/", row.size))
 			e, ok := errors.AsType[*Error](err)
@@ -168,7 +172,8 @@ func TestNoConnection(t *testing.T) {
 		fail := func(context.Context, string, string) (net.Conn, error) { return nil, row.err }
 		c := New(Options{Name: "test", Dial: fail, DialTLS: fail})
 		_, err := c.Do(t.Context(), body("POST", "https://host/", 10))
-		if e, ok := errors.AsType[*Error](err); !ok || e.Cause != row.cause || e.Sent || e.Class() != row.class || !errors.Is(err, row.err) {
+		if e, ok := errors.AsType[*Error](err); !ok || e.Cause != row.cause || e.Sent || e.Class() != row.class ||
+			!errors.Is(err, row.err) {
 			t.Errorf("%v: %#v", row.err, err)
 		}
 	}
@@ -205,7 +210,8 @@ func TestSilence(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ours, theirs := net.Pipe()
 				go row.play(theirs)
-				c := New(Options{Name: "test", Idle: 10 * time.Second, Dial: func(context.Context, string, string) (net.Conn, error) { return ours, nil }})
+				c := New(Options{Name: "test", Idle: 10 * time.Second,
+					Dial: func(context.Context, string, string) (net.Conn, error) { return ours, nil }})
 				r := body("POST", "http://host/", row.size)
 				r.Wait = 30 * time.Second
 				start := time.Now()

@@ -50,8 +50,10 @@ func TestCompletion(t *testing.T) {
 	for _, shell := range []struct{ name, start, load string }{
 		{"bash", "bash --norc --noprofile", "source <(mailhaul completion bash)"},
 		{"zsh", "zsh -f", "autoload -U compinit; compinit -u -D; source <(mailhaul completion zsh)"},
-		{"zsh, installed", "zsh -f", "mkdir f; mailhaul completion zsh >f/_mailhaul; fpath=(~/f $fpath); autoload -U compinit; compinit -u -D"},
-		{"fish", "fish --no-config", "function fish_prompt; echo '> '; end; set fish_autosuggestion_enabled 0; mailhaul completion fish | source"},
+		{"zsh, installed", "zsh -f", "mkdir f; mailhaul completion zsh >f/_mailhaul; fpath=(~/f $fpath); autoload -U compinit; " +
+			"compinit -u -D"},
+		{"fish", "fish --no-config", "function fish_prompt; echo '> '; end; set fish_autosuggestion_enabled 0; mailhaul " +
+			"completion fish | source"},
 	} {
 		t.Run(shell.name, func(t *testing.T) {
 			name, _, _ := strings.Cut(shell.name, ",")

@@ -13,8 +13,10 @@ import (
 )
 
 // printed are the objects that commands print with --json.
-var printed = []any{jsonline.Summary{}, jsonline.Plan{}, jsonline.Status{}, jsonline.Finding{}, jsonline.Step{}, jsonline.Init{}, jsonline.Report{}, jsonline.Purge{},
-	jsonline.State{}, jsonline.Failure{}, jsonline.Token{}, jsonline.Checked{}, jsonline.TakenOver{}, jsonline.Match{}, jsonline.Logout{}, jsonline.Access{}, jsonline.Open{}, jsonline.Device{},
+var printed = []any{jsonline.Summary{}, jsonline.Plan{}, jsonline.Status{}, jsonline.Finding{}, jsonline.Step{}, jsonline.Init{},
+	jsonline.Report{}, jsonline.Purge{},
+	jsonline.State{}, jsonline.Failure{}, jsonline.Token{}, jsonline.Checked{}, jsonline.TakenOver{}, jsonline.Match{},
+	jsonline.Logout{}, jsonline.Access{}, jsonline.Open{}, jsonline.Device{},
 	jsonline.Chain{}, jsonline.Forgotten{}, jsonline.Marked{}, jsonline.Imported{}, jsonline.Verified{}, jsonline.Compared{}, jsonline.Version{}, jsonline.Waiting{}, jsonline.Error{}}
 
 func TestManualHasEveryJSONField(t *testing.T) {
@@ -44,7 +46,8 @@ func TestNoListIsNull(t *testing.T) {
 			t.Errorf("%T: %s, %v", v, text, err)
 		}
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
-			if tag := f.Tag.Get("json"); f.Type.Kind() == reflect.Slice && !strings.HasPrefix(f.Type.Name(), "List[") && !strings.Contains(tag, "omitempty") {
+			if tag := f.Tag.Get("json"); f.Type.Kind() == reflect.Slice && !strings.HasPrefix(f.Type.Name(), "List[") &&
+				!strings.Contains(tag, "omitempty") {
 				t.Errorf("%T: the list %s is null if it is empty", v, f.Name)
 			}
 		}
@@ -62,7 +65,8 @@ func TestPrintedObjectsAreKnown(t *testing.T) {
 	set := token.NewFileSet()
 	for _, f := range slices.Concat(parseFiles(t, set, "."), parseFiles(t, set, "*")) {
 		ast.Inspect(f, func(n ast.Node) bool {
-			if spec, ok := n.(*ast.TypeSpec); ok && hasJSON(spec) && (f.Name.Name != "jsonline" || !slices.Contains(known, spec.Name.Name)) {
+			if spec, ok := n.(*ast.TypeSpec); ok && hasJSON(spec) && (f.Name.Name != "jsonline" ||
+				!slices.Contains(known, spec.Name.Name)) {
 				t.Errorf("%s: %s is not among the objects of jsonline that are printed", set.Position(spec.Pos()), spec.Name)
 			}
 			return true

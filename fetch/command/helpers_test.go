@@ -45,9 +45,11 @@ type helper struct {
 var helpers = []helper{
 	{"password", "password: {command: HANG}", 77, "command sh: took longer than 1s"},
 	{"token", "auth: xoauth2\ntoken: {command: HANG}", 77, "command sh: took longer than 1s"},
-	{"client secret", "oauth: {provider: custom, client_id: x, token_url: \"https://127.0.0.1:1/\", flow: client_credentials, client_secret: {command: HANG}}",
+	{"client secret", "oauth: {provider: custom, client_id: x, token_url: \"https://127.0.0.1:1/\", flow: client_credentials, " +
+		"client_secret: {command: HANG}}",
 		78, "client secret: command sh: took longer than 1s"},
-	{"proxy password", "password: x\nproxy: {url: \"socks5://127.0.0.1:1\", user: x, password: {command: HANG}}", 77, "proxy password: command sh: took longer than 1s"},
+	{"proxy password", "password: x\nproxy: {url: \"socks5://127.0.0.1:1\", user: x, password: {command: HANG}}", 77,
+		"proxy password: command sh: took longer than 1s"},
 	{"keyring", "password: {keyring: mail}", 77, "keyring mail: took longer than 1s"},
 	{"tokens", "oauth: {provider: custom, client_id: x, token_url: TOKENS, flow: client_credentials, client_secret: x, tokens: keyring}",
 		74, "keyring: took longer than 1s"},
@@ -64,7 +66,8 @@ func (h *helper) account(t *testing.T, limit string) *lab {
 	s := serve(t, dropOf(letters(1)), pop3test.Options{Security: pop3test.Plain, Mechanisms: []string{"PLAIN", "XOAUTH2"}})
 	hang := `[sh, -c, "touch ` + l.path("at") + `; sleep 1000; true"]`
 	lines := strings.NewReplacer("HANG", hang, "TOKENS", newAuthServer(t).URL+"/token", "LIMIT", limit).Replace(h.lines)
-	l.account(append(l.to(s, pop3test.Options{Security: pop3test.Plain}), append(strings.Split(lines, "\n"), "helper_timeout: "+limit)...)...)
+	l.account(append(l.to(s, pop3test.Options{Security: pop3test.Plain}),
+		append(strings.Split(lines, "\n"), "helper_timeout: "+limit)...)...)
 	return l
 }
 

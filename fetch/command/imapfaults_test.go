@@ -28,15 +28,25 @@ func TestIMAPFaults(t *testing.T) {
 		code  int
 		says  string
 	}{
-		"NO before +":          {refuses("NO no"), 75, "APPEND: NO no"},
-		"BAD before +":         {refuses("BAD Command Argument Error. 11"), 75, "Command Argument Error"},
-		"NO in the literal":    {&imapFault{every: true, half: func(p *proxied, tag string) { p.say("%s NO no", tag) }}, 75, "APPEND: NO no"},
-		"lost before +":        {&imapFault{before: drops}, 0, ""},
-		"lost in the literal":  {&imapFault{half: drops}, 0, ""},
-		"lost before OK":       {&imapFault{stored: unsaid}, 0, ""},
-		"lost each time":       {&imapFault{half: drops, every: true}, 75, "connection closed by the server"},
-		"lost behind OK":       {&imapFault{stored: func(p *proxied, reply string) bool { p.say("%s", reply[:len(reply)-2]); p.end(); return true }}, 0, ""},
-		"OK without APPENDUID": {&imapFault{every: true, stored: func(p *proxied, r string) bool { p.say("%s OK", strings.Fields(r)[0]); return true }}, 0, ""},
+		"NO before +":  {refuses("NO no"), 75, "APPEND: NO no"},
+		"BAD before +": {refuses("BAD Command Argument Error. 11"), 75, "Command Argument Error"},
+		"NO in the literal": {&imapFault{every: true, half: func(p *proxied, tag string) { p.say("%s NO no", tag) }}, 75,
+			"APPEND: NO no"},
+		"lost before +":       {&imapFault{before: drops}, 0, ""},
+		"lost in the literal": {&imapFault{half: drops}, 0, ""},
+		"lost before OK":      {&imapFault{stored: unsaid}, 0, ""},
+		"lost each time":      {&imapFault{half: drops, every: true}, 75, "connection closed by the server"},
+		"lost behind OK": {&imapFault{stored: func(p *proxied, reply string) bool {
+			p.say("%s",
+				reply[:len(reply)-2])
+			p.end()
+			return true
+		}}, 0, ""},
+		"OK without APPENDUID": {&imapFault{every: true, stored: func(p *proxied,
+			r string) bool {
+			p.say("%s OK", strings.Fields(r)[0])
+			return true
+		}}, 0, ""},
 		"UIDVALIDITY changed": {&imapFault{stored: func(p *proxied, _ string) bool {
 			p.imapProxy.mu.Lock()
 			p.validity++
@@ -48,11 +58,15 @@ func TestIMAPFaults(t *testing.T) {
 		"OVERQUOTA": {refuses("NO [OVERQUOTA] mailbox is full"), 75, "make room there"},
 		"LIMIT":     {refuses("NO [LIMIT] too many"), 75, "APPEND: NO [LIMIT] too many"},
 		"backoff":   {refuses("NO Request is throttled. Suggested Backoff Time: 1 milliseconds"), 75, "a pause of"},
-		"BYE":       {&imapFault{every: true, half: func(p *proxied, _ string) { p.say("* BYE [UNAVAILABLE] Session expired"); p.end() }}, 75, "Session expired"},
-		"no right":  {refuses("NO [NOPERM] not yours"), 73, "may not add messages there"},
-		"too big":   {refuses("NO [TOOBIG] 10 octets"), 65, "quarantine"},
-		"CANNOT":    {refuses("NO [CANNOT] not in this mailbox"), 73, "set another `mailbox`"},
-		"silent":    {&imapFault{every: true, half: func(*proxied, string) {}}, 75, "no answer in time"},
+		"BYE": {&imapFault{every: true, half: func(p *proxied, _ string) {
+			p.say("* BYE [UNAVAILABLE] Session " +
+				"expired")
+			p.end()
+		}}, 75, "Session expired"},
+		"no right": {refuses("NO [NOPERM] not yours"), 73, "may not add messages there"},
+		"too big":  {refuses("NO [TOOBIG] 10 octets"), 65, "quarantine"},
+		"CANNOT":   {refuses("NO [CANNOT] not in this mailbox"), 73, "set another `mailbox`"},
+		"silent":   {&imapFault{every: true, half: func(*proxied, string) {}}, 75, "no answer in time"},
 	}
 	for name, tt := range tests {
 		for _, literals := range []imap.Cap{imap.CapLiteralPlus, imap.CapLiteralMinus} {
@@ -66,7 +80,8 @@ func TestIMAPFaults(t *testing.T) {
 				drop := dropOf(messages)
 				o := pop3test.Options{Security: pop3test.Plain}
 				l := newLab(t)
-				l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, drop, o), o), "user: alice", "password: "+password, "keep: none",
+				l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, drop, o), o), "user: alice",
+					"password: "+password, "keep: none",
 					"deliver:\n  - imap: {user: alice, password: "+password+", server: "+p.addr+", tls: none, timeout: "+
 						map[bool]string{true: "1s", false: "5s"}[name == "silent"]+"}"))))
 				out := l.run("fetch")

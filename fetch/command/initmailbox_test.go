@@ -38,7 +38,8 @@ func TestInitMailbox(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 	var b strings.Builder
-	if code := Main(t.Context(), []string{"mailhaul", "fetch"}, term.Streams{Out: &b, Err: &b}); code != 0 || !strings.Contains(b.String(), "3 messages fetched") {
+	if code := Main(t.Context(), []string{"mailhaul", "fetch"}, term.Streams{Out: &b, Err: &b}); code != 0 ||
+		!strings.Contains(b.String(), "3 messages fetched") {
 		t.Errorf("exit %d: %s", code, &b)
 	}
 	if n := len(to.Kept("Old mail")); n != 3 {
@@ -67,7 +68,8 @@ func TestInitAsksForMailbox(t *testing.T) {
 	tty.enter("4")
 	tty.await("Password for alice@example.org:")
 	tty.enter("y")
-	wantAll(t, tty.await("config.yaml? (y/n) [y]:"), "- imap: {server: imap.example.net, tls: starttls, user: alice@example.net, mailbox: Archive/Old}")
+	wantAll(t, tty.await("config.yaml? (y/n) [y]:"), "- imap: {server: imap.example.net, tls: starttls, user: alice@example.net, "+
+		"mailbox: Archive/Old}")
 	tty.enter("n")
 	screen = tty.awaitChoice("What now?")
 	_, line, _ := strings.Cut(screen, ") change the target: imap:")
@@ -80,7 +82,8 @@ func TestInitAsksForMailbox(t *testing.T) {
 		tty.await(step.shows)
 		tty.enter(step.answer)
 	}
-	wantAll(t, tty.await("config.yaml? (y/n) [y]:"), "{server: mail.example.net, tls: starttls, user: alice@example.net, mailbox: Archive/Old}")
+	wantAll(t, tty.await("config.yaml? (y/n) [y]:"), "{server: mail.example.net, tls: starttls, user: alice@example.net, mailbox: "+
+		"Archive/Old}")
 }
 
 // TestInitCorrectsTLSOfMailbox: how the target is connected to, and whom its certificate

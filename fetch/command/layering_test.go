@@ -21,32 +21,41 @@ const module = "github.com/mailhaul/mailhaul"
 var layers = map[string][]string{
 	"": {"fetch/command", "fetch/command/exit", "fetch/command/term"},
 
-	"fetch/command": {"fetch", "fetch/*", "fetch/rcfile/programs", "fetch/command/*", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
+	"fetch/command": {"fetch", "fetch/*", "fetch/rcfile/programs", "fetch/command/*", "deliver", "deliver/*", "state", "oauth",
+		"oauth/provider"},
 
 	"fetch/command/exit": {"fetch", "fetch/config", "oauth"},
 
 	"fetch/command/term": {"fetch", "fetch/ledger", "fetch/command/advice", "fetch/command/exit", "fetch/command/jsonline"},
 
 	// Advice knows every error: it looks down only.
-	"fetch/command/advice": {"fetch", "fetch/*", "fetch/sasl/gssapi", "fetch/command/exit", "deliver", "deliver/*", "state", "oauth", "oauth/provider"},
+	"fetch/command/advice": {"fetch", "fetch/*", "fetch/sasl/gssapi", "fetch/command/exit", "deliver", "deliver/*", "state",
+		"oauth", "oauth/provider"},
 
 	"fetch/command/hook":    {"deliver/pipe", "deliver/process", "fetch/command/term"},
 	"fetch/command/logging": {"fetch/command/term"},
 
-	"fetch/command/watch": {"deliver/process", "fetch", "fetch/ledger", "fetch/command/advice", "fetch/command/hook", "fetch/command/jsonline", "fetch/command/term", "fetch/config", "state", "deliver/durable"},
+	"fetch/command/watch": {"deliver/process", "fetch", "fetch/ledger", "fetch/command/advice", "fetch/command/hook",
+		"fetch/command/jsonline", "fetch/command/term", "fetch/config", "state", "deliver/durable"},
 
-	"fetch/command/account": {"fetch", "fetch/*", "fetch/sasl/gssapi", "fetch/command/advice", "fetch/command/exit", "fetch/command/hook", "fetch/command/route", "fetch/command/target", "fetch/command/term", "deliver", "deliver/*", "state", "oauth"},
+	"fetch/command/account": {"fetch", "fetch/*", "fetch/sasl/gssapi", "fetch/command/advice", "fetch/command/exit",
+		"fetch/command/hook", "fetch/command/route", "fetch/command/target", "fetch/command/term", "deliver", "deliver/*", "state",
+		"oauth"},
 
-	"fetch/command/doctor": {"fetch", "fetch/*", "fetch/command/account", "fetch/command/advice", "fetch/command/exit", "fetch/command/jsonline", "fetch/command/target", "fetch/command/term", "deliver", "state"},
+	"fetch/command/doctor": {"fetch", "fetch/*", "fetch/command/account", "fetch/command/advice", "fetch/command/exit",
+		"fetch/command/jsonline", "fetch/command/target", "fetch/command/term", "deliver", "state"},
 
 	"fetch/command/sandbox": {"fetch", "fetch/*", "fetch/command/target", "deliver", "deliver/durable", "state"},
 
 	"fetch/command/jsonline": {"fetch", "fetch/plan", "fetch/proof", "state"},
-	"fetch/command/route":    {"deliver/process", "fetch/config", "fetch/pop3", "fetch/command/advice", "fetch/command/exit", "fetch/command/hook"},
+	"fetch/command/route": {"deliver/process", "fetch/config", "fetch/pop3", "fetch/command/advice", "fetch/command/exit",
+		"fetch/command/hook"},
 
-	"fetch/proof":         {"fetch", "fetch/session", "fetch/ledger", "fetch/plan", "fetch/header", "deliver", "deliver/fault", "state"},
-	"fetch":               {"fetch/session", "fetch/commit", "fetch/ledger", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "deliver", "deliver/fault", "state"},
-	"fetch/session":       {"fetch/commit", "fetch/ledger", "fetch/plan", "fetch/header", "fetch/pop3", "deliver", "deliver/fault", "state"},
+	"fetch/proof": {"fetch", "fetch/session", "fetch/ledger", "fetch/plan", "fetch/header", "deliver", "deliver/fault", "state"},
+	"fetch": {"fetch/session", "fetch/commit", "fetch/ledger", "fetch/header", "fetch/plan", "fetch/schedule",
+		"fetch/pop3", "deliver", "deliver/fault", "state"},
+	"fetch/session": {"fetch/commit", "fetch/ledger", "fetch/plan", "fetch/header", "fetch/pop3", "deliver", "deliver/fault",
+		"state"},
 	"fetch/commit":        {"fetch/ledger", "fetch/plan", "fetch/header", "deliver", "deliver/fault", "state"},
 	"fetch/ledger":        {"fetch/plan", "fetch/pop3", "deliver", "state"},
 	"fetch/plan":          {"fetch/header", "fetch/pop3", "state"},
@@ -57,7 +66,8 @@ var layers = map[string][]string{
 	"fetch/pop2/pop2test": {"fetch/pop3/pop3test"},
 	"fetch/sasl":          {},
 	"fetch/sasl/gssapi":   {"fetch/sasl"},
-	"fetch/config":        {"deliver/process", "fetch/session", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3", "fetch/sasl", "fetch/sasl/gssapi", "oauth", "oauth/provider"},
+	"fetch/config": {"deliver/process", "fetch/session", "fetch/header", "fetch/plan", "fetch/schedule", "fetch/pop3",
+		"fetch/sasl", "fetch/sasl/gssapi", "oauth", "oauth/provider"},
 	"fetch/autoconf":      {},
 	"fetch/pop3/pop3test": {},
 	"fetch/fetchtest":     {"fetch", "fetch/*", "fetch/pop3/pop3test", "deliver", "deliver/*", "deliver/smtp/smtptest", "state"},
@@ -70,9 +80,12 @@ var layers = map[string][]string{
 	"fetch/rcfile/fdm":         {"fetch/config", "fetch/pop3", "fetch/rcfile"},
 	"fetch/rcfile/thunderbird": {"fetch/config", "fetch/pop3", "fetch/rcfile"},
 
-	"fetch/command/target": {"fetch", "fetch/config", "fetch/pop3", "fetch/proof", "fetch/sasl", "deliver", "deliver/*", "oauth/provider", "state"},
+	"fetch/command/target": {"fetch", "fetch/config", "fetch/pop3", "fetch/proof", "fetch/sasl", "deliver", "deliver/*",
+		"oauth/provider", "state"},
 
-	"fetch/command/setup": {"deliver/process", "fetch", "fetch/autoconf", "fetch/command/account", "fetch/command/advice", "fetch/command/doctor", "fetch/command/exit", "fetch/command/jsonline", "fetch/command/target", "fetch/command/term", "fetch/config", "deliver/durable", "oauth", "oauth/provider"},
+	"fetch/command/setup": {"deliver/process", "fetch", "fetch/autoconf", "fetch/command/account", "fetch/command/advice",
+		"fetch/command/doctor", "fetch/command/exit", "fetch/command/jsonline", "fetch/command/target", "fetch/command/term",
+		"fetch/config", "deliver/durable", "oauth", "oauth/provider"},
 
 	"fetch/command/target/toytest": {"fetch", "fetch/config", "fetch/proof", "fetch/command/target", "deliver"},
 
@@ -215,7 +228,8 @@ func TestExitCodesAreDecidedInOnePlace(t *testing.T) {
 				return false
 			}
 			sel, ok := n.(*ast.SelectorExpr)
-			if ok && isIdent(sel.X, "fetch") && sel.Sel.Name != "ExitOf" && strings.HasPrefix(sel.Sel.Name, "Exit") && sel.Sel.Name != "Exit" {
+			if ok && isIdent(sel.X, "fetch") && sel.Sel.Name != "ExitOf" && strings.HasPrefix(sel.Sel.Name, "Exit") &&
+				sel.Sel.Name != "Exit" {
 				t.Errorf("%s: fetch.%s: a code is decided here and not in package exit", set.Position(n.Pos()), sel.Sel.Name)
 			}
 			return true

@@ -15,7 +15,8 @@ func sharedLogin(t *testing.T, p *authServer, accounts string, more ...string) *
 	t.Setenv("TEST_CLIENT", clientSecret)
 	l := newLab(t)
 	var text strings.Builder
-	text.WriteString("logins:\n  me:\n    " + strings.ReplaceAll(strings.TrimPrefix(p.oauthLines(more...), "oauth:\n  "), "\n", "\n  ") + "\n")
+	text.WriteString("logins:\n  me:\n    " + strings.ReplaceAll(strings.TrimPrefix(p.oauthLines(more...), "oauth:\n  "), "\n",
+		"\n  ") + "\n")
 	for i, name := range strings.Split(accounts, "") {
 		s, o := p.bearerServer(t, pop3test.Options{Security: pop3test.Plain})
 		lines := append(l.to(s, o), "id: "+name, "user: alice", "oauth: me", "deliver:\n  - maildir: "+l.path("Maildir-"+name))

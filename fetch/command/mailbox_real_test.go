@@ -125,7 +125,8 @@ func TestMailboxMoved(t *testing.T) {
 			}
 			t.Logf("%d messages with ten kills in %s", len(kept), time.Since(start).Round(time.Second))
 			if got, want := bySum(m.to.Kept("INBOX"), same), bySum(kept, c.stored); !maps.Equal(got, want) {
-				t.Errorf("%d messages in the mailbox, %d different, want %d, %d different", len(m.to.Kept("INBOX")), len(got), len(kept), len(want))
+				t.Errorf("%d messages in the mailbox, %d different, want %d, %d different", len(m.to.Kept("INBOX")), len(got),
+					len(kept), len(want))
 			}
 			if o := m.run("fetch"); !strings.Contains(o.out, "nothing new") {
 				t.Error(o)

@@ -48,7 +48,8 @@ func TestMailboxRefused(t *testing.T) {
 			[]string{"pin of the target"}},
 		"no TLS there": {good + ", server: " + to.Addr, 75, "tls", []string{"STARTTLS on port 143"}},
 		"nobody there": {good + ", server: " + closedAddr(t), 75, "tcp", []string{"nothing listens on that port"}},
-		"silent":       {good + ", server: " + silent.Addr().String() + ", tls: none, timeout: 1s", 75, "greeting", []string{"says nothing"}},
+		"silent": {good + ", server: " + silent.Addr().String() + ", tls: none, timeout: 1s", 75, "greeting",
+			[]string{"says nothing"}},
 		"no right": {good + ", tls: none, server: " + between(t, to.Addr, func(line string) string {
 			if strings.Contains(line, "SELECT") || strings.Contains(line, "STATUS") {
 				return "NO [NOPERM] not yours"
@@ -65,7 +66,8 @@ func TestMailboxRefused(t *testing.T) {
 			drop := dropOf(letters(2))
 			o := pop3test.Options{Security: pop3test.Plain}
 			l := newLab(t)
-			l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, drop, o), o), "user: alice", "password: "+password, "keep: none",
+			l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, drop, o), o), "user: alice",
+				"password: "+password, "keep: none",
 				"deliver:\n  - imap: {"+c.keys+"}"))))
 			commands := [][]string{{"fetch"}, {"check", "--connect"}}
 			if c.step == "" { // only CREATE shows it, which a check leaves out
@@ -132,7 +134,8 @@ func TestMailboxOneShot(t *testing.T) {
 	t.Setenv("MAILHAUL_TO_PASSWORD", realtest.Password)
 	l.want(l.run("fetch", "--from", from, "--to", "imaps://alice@"+to.TLSAddr+"/Old%20mail/2019"), 0)
 	l.want(l.run("fetch", "--all", "--from", from, "--to", "imap://alice@"+to.Addr+"/Secure"), 0)
-	l.want(l.run("fetch", "--all", "--from", from, "--to", "imap+plain://alice@"+to.Addr, "--to-password-command", "echo "+realtest.Password), 0)
+	l.want(l.run("fetch", "--all", "--from", from, "--to", "imap+plain://alice@"+to.Addr, "--to-password-command",
+		"echo "+realtest.Password), 0)
 	for _, mailbox := range []string{"INBOX", "Old mail/2019", "Secure"} {
 		if n := len(to.Kept(mailbox)); n != 2 {
 			t.Errorf("%d messages in %s", n, mailbox)
@@ -291,7 +294,8 @@ func TestMailboxBreaks(t *testing.T) {
 			out := l.run(command...)
 			l.want(out, at.code)
 			text := strings.Join(strings.Fields(out.out+out.err), " ")
-			if strings.Contains(text, "next run") || strings.Contains(text, "moved") || !strings.Contains(text, at.says) || drop.Len() != 2 {
+			if strings.Contains(text, "next run") || strings.Contains(text, "moved") || !strings.Contains(text, at.says) ||
+				drop.Len() != 2 {
 				t.Errorf("%v with %d left: %v", command, drop.Len(), out)
 			}
 		}

@@ -45,7 +45,8 @@ func TestSecretsThatCannotBeHad(t *testing.T) {
 			s := serve(t, dropOf(letters(1)), plain)
 			lines := strings.ReplaceAll(secret.lines, "PROXY", s.Addr())
 			l.account(append(l.to(s, plain), strings.Split(lines, "\n")...)...)
-			for _, command := range []string{"fetch", "plan", "check --connect", "verify --server", "purge --yes lab", "state mark-seen --all lab"} {
+			for _, command := range []string{"fetch", "plan", "check --connect", "verify --server", "purge --yes lab",
+				"state mark-seen --all lab"} {
 				if o := l.child(strings.Fields(command)...); o.code != secret.code {
 					t.Errorf("%s: want exit %d: %s", command, secret.code, o)
 				}

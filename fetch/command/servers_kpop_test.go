@@ -94,7 +94,8 @@ func TestKPOP(t *testing.T) {
 		other := k.write("other.conf", bytes.ReplaceAll(conf, []byte("localhost = EXAMPLE.ORG"), []byte("localhost = ELSEWHERE.ORG")))
 		k.at(k.front.Port, "tls: none", fmt.Sprintf("krb: {config: %s, ccache: %s}", other, k.kdc.CCache))
 		k.want(k.run("fetch"), 77, "krbtgt/ELSEWHERE.ORG", "is its realm in krb5.conf right")
-		k.at(k.front.Port, "tls: none", fmt.Sprintf("krb: {config: %s, keytab: %s, principal: alice@ELSEWHERE.ORG}", k.kdc.Config, k.kdc.ClientKeytab))
+		k.at(k.front.Port, "tls: none", fmt.Sprintf("krb: {config: %s, keytab: %s, principal: alice@ELSEWHERE.ORG}", k.kdc.Config,
+			k.kdc.ClientKeytab))
 		k.want(k.run("fetch"), 77, "no KDCs defined in configuration for realm ELSEWHERE.ORG")
 	})
 	t.Run("unknown service", func(t *testing.T) {

@@ -77,7 +77,8 @@ func TestPOP2Trouble(t *testing.T) {
 		exit        int
 		words       []string
 	}{
-		{"HELO", "- Login error for alice " + password + "\r\n", 77, []string{"server refused: Login error", "User name or password is wrong"}},
+		{"HELO", "- Login error for alice " + password + "\r\n", 77, []string{"server refused: Login error",
+			"User name or password is wrong"}},
 		{"READ 3", "- Disk trouble\r\n", 75, []string{"server refused: Disk trouble"}},
 		{"READ 3", "+ what\r\n", 76, []string{"not a reply of POP2", "+ what"}},
 		{"READ 3", "", 69, []string{"server closed the connection"}},

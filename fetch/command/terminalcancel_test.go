@@ -106,7 +106,8 @@ func TestPurgeAsks(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(s.Addr())
-	conf := fmt.Sprintf("accounts:\n  work: {server: 'localhost:%s', ca_file: '%s', user: alice, password: secret, deliver: [{maildir: ~/Mail}]}\n",
+	conf := fmt.Sprintf("accounts:\n  work: {server: 'localhost:%s', ca_file: '%s', user: alice, password: secret, deliver: "+
+		"[{maildir: ~/Mail}]}\n",
 		port, ca)
 	if err := os.WriteFile(filepath.Join(term.home, "c.yaml"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)

@@ -16,7 +16,8 @@ func wantNothing(t *testing.T, term *terminal) {
 	t.Helper()
 	_ = filepath.WalkDir(term.home, func(path string, _ fs.DirEntry, err error) error {
 		name := strings.TrimPrefix(path, term.home)
-		if err != nil || name != "" && !strings.HasPrefix(name, "/bin") && filepath.Ext(name) != ".pem" && name != "/client" && name != "/file" {
+		if err != nil || name != "" && !strings.HasPrefix(name, "/bin") && filepath.Ext(name) != ".pem" && name != "/client" &&
+			name != "/file" {
 			t.Errorf("left: %s, %v", name, err)
 		}
 		return nil

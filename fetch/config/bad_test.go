@@ -153,7 +153,8 @@ func TestBadFiles(t *testing.T) {
 		{"deliver [{mailder: /m}]", "accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{mailder: /m}]\n",
 			"5:16: accounts.work.deliver[0].mailder: unknown key (did you mean \"maildir\"?)"},
 		{"deliver [{maildir: /m, mbox: /n}]", "accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{maildir: /m, mbox: /n}]\n",
-			"5:15: accounts.work.deliver[0]: wants exactly one of maildir, mbox, imap, jmap, smtp, lmtp, pipe (is a - missing before the next?)"},
+			"5:15: accounts.work.deliver[0]: wants exactly one of maildir, mbox, imap, jmap, smtp, lmtp, pipe (is a - missing " +
+				"before the next?)"},
 		{"deliver [{maildir: /m}, {maildir: /m/}]", "accounts:\n  work:\n    server: h\n    user: u\n" +
 			"    deliver: [{maildir: /m}, {maildir: /m/}]\n",
 			"5:30: accounts.work.deliver[1]: is the same target as one above: remove one"},
@@ -162,7 +163,8 @@ func TestBadFiles(t *testing.T) {
 		{"deliver [{maildir: [a]}]", "accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{maildir: [a]}]\n",
 			"5:25: accounts.work.deliver[0].maildir: wants a path, or a mapping of path, not a list"},
 		{"deliver [{}]", "accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{}]\n",
-			"5:15: accounts.work.deliver[0]: wants exactly one of maildir, mbox, imap, jmap, smtp, lmtp, pipe (is a - missing before the next?)"},
+			"5:15: accounts.work.deliver[0]: wants exactly one of maildir, mbox, imap, jmap, smtp, lmtp, pipe (is a - missing " +
+				"before the next?)"},
 		{"deliver [{mbox: {path: /m, format: mboxrx}}]",
 			"accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{mbox: {path: /m, format: mboxrx}}]\n",
 			"5:41: accounts.work.deliver[0].mbox.format: wants one of mboxrd, mboxo, mboxcl2, not \"mboxrx\" (did you mean \"mboxrd\"?)"},
@@ -327,7 +329,8 @@ func TestBadAccounts(t *testing.T) {
 			"6:15: accounts.work.headers.recieved: unknown key (did you mean \"received\"?)"},
 		{"auth: oauth2",
 			"6:11: accounts.work.auth: wants one of auto, password, apop, plain, login, cram-md5, digest-md5, scram-sha-1, " +
-				"scram-sha-1-plus, scram-sha-256, scram-sha-256-plus, xoauth2, oauthbearer, external, gssapi, kpop, not \"oauth2\" (did you " +
+				"scram-sha-1-plus, scram-sha-256, scram-sha-256-plus, xoauth2, oauthbearer, external, gssapi, kpop, not " +
+				"\"oauth2\" (did you " +
 				"mean \"xoauth2\"?)"},
 		{"auth: plain",
 			"6:11: accounts.work.auth: plain needs password:"},

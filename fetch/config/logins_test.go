@@ -35,9 +35,11 @@ func TestLogins(t *testing.T) {
 			"  b: {server: h, user: v, oauth: me, deliver: [{maildir: /m}]}\n",
 			"[a: me login:me [imap pop]  b: me login:me [imap pop] ]"},
 		{"defaults", "logins: {me: {provider: google, client_id: i}}\ndefaults: {oauth: me}\naccounts:\n" +
-			"  a: {server: h, user: u, deliver: [{maildir: /m}]}\n  b: {server: h, user: v, oauth: {provider: yahoo, client_id: j}, deliver: [{maildir: /m}]}\n",
+			"  a: {server: h, user: u, deliver: [{maildir: /m}]}\n  b: {server: h, user: v, oauth: {provider: yahoo, client_id: " +
+			"j}, deliver: [{maildir: /m}]}\n",
 			"[a: me login:me [pop]  b: b b [pop] v]"},
-		{"block in a target", "accounts:\n  a: {server: h, user: u, password: {env: X}, " + fmt.Sprintf(imap, "{provider: google, client_id: i}"),
+		{"block in a target", "accounts:\n  a: {server: h, user: u, password: {env: X}, " +
+			fmt.Sprintf(imap, "{provider: google, client_id: i}"),
 			"[a: a/imap a/imap [imap] bob]"},
 		{"block in a target of all", "defaults: {password: {env: X}, " + fmt.Sprintf(imap, "{provider: google, client_id: i}") +
 			"accounts:\n  a: {server: h, user: u}\n  b: {server: h, user: v}\n",
@@ -63,12 +65,15 @@ func TestBadLogins(t *testing.T) {
 		{"none", account("oauth: me"), "6:12: accounts.work.oauth: logins: has no login of this name"},
 		{"same name", "logins: {work: {provider: google, client_id: i}}\n" + account("oauth: {provider: google, client_id: i}"),
 			"1:10: logins.work: has the name of an account with a login of its own: give it another name"},
-		{"two blocks", "accounts: {work: {server: h, user: u, deliver: [{imap: {server: i, user: a, oauth: &o {provider: google, client_id: i}}}, " +
+		{"two blocks", "accounts: {work: {server: h, user: u, deliver: [{imap: {server: i, user: a, oauth: &o {provider: google, " +
+			"client_id: i}}}, " +
 			"{imap: {server: j, user: a, oauth: *o}}]}}",
 			"1:158: accounts.work.deliver[1].imap.oauth: is the second login for imap targets of work: give it a name under logins:"},
 		{"incomplete", "logins: {me: {provider: google}, you: x}\n" + account("oauth: me"),
-			"1:14: logins.me: wants client_id (register mailhaul with the provider to get one)\n1:39: logins.you: wants a mapping of login keys, not a string"},
-		{"password too", "logins: {me: {provider: google, client_id: i}}\naccounts: {work: {server: h, user: u, deliver: [{imap: {server: i, " +
+			"1:14: logins.me: wants client_id (register mailhaul with the provider to get one)\n1:39: logins.you: wants a mapping " +
+				"of login keys, not a string"},
+		{"password too", "logins: {me: {provider: google, client_id: i}}\naccounts: {work: {server: h, user: u, deliver: [{imap: " +
+			"{server: i, " +
 			"user: u, oauth: me, password: {env: X}}}]}}",
 			"2:84: accounts.work.deliver[0].imap.oauth: conflicts with password: remove one of the two"},
 	} {

@@ -26,10 +26,13 @@ func TestFailure(t *testing.T) {
 		pause  time.Duration
 	}{
 		{"later, first", state.Failure{}, said(deliver.Later), "t", 1, true, false, 0},
-		{"later, for ever", state.Failure{Target: "t", Count: 500, Later: true, First: hours(4000)}, said(deliver.Later), "t", 501, true, false, 24 * time.Hour},
-		{"later, for eight hours", state.Failure{Target: "t", Count: 9, Later: true, First: hours(8)}, said(deliver.Later), "t", 10, true, false, 2 * time.Hour},
+		{"later, for ever", state.Failure{Target: "t", Count: 500, Later: true, First: hours(4000)}, said(deliver.Later), "t", 501,
+			true, false, 24 * time.Hour},
+		{"later, for eight hours", state.Failure{Target: "t", Count: 9, Later: true, First: hours(8)}, said(deliver.Later), "t",
+			10, true, false, 2 * time.Hour},
 		{"later, after failures", state.Failure{Target: "t", Count: 2, First: hours(9)}, said(deliver.Later), "t", 1, true, false, 0},
-		{"failed, after later", state.Failure{Target: "t", Count: 90, Later: true, First: hours(9)}, said(deliver.Failed), "t", 1, false, false, 0},
+		{"failed, after later", state.Failure{Target: "t", Count: 90, Later: true, First: hours(9)}, said(deliver.Failed), "t", 1,
+			false, false, 0},
 		{"failed thrice", state.Failure{Target: "t", Count: 2, First: hours(9)}, said(deliver.Failed), "t", 3, false, true, time.Hour},
 		{"refused", state.Failure{}, said(deliver.Never), "t", 1, false, true, time.Hour},
 		{"the server's refusal", state.Failure{Count: 2, First: hours(9)}, said(deliver.Later), "", 3, false, true, time.Hour},
@@ -42,7 +45,8 @@ func TestFailure(t *testing.T) {
 			t.Errorf("%s: %+v, refused %v, pause %v", tc.name, f, (&plan.Policy{}).Refused(f), wait)
 		}
 	}
-	if f := nextFailure([]state.Failure{{Target: "t", Count: 9, Later: true, First: hours(99)}}, "t", said(deliver.Later), now); pause(f, 3, false) != 0 {
+	if f := nextFailure([]state.Failure{{Target: "t", Count: 9, Later: true, First: hours(99)}}, "t", said(deliver.Later),
+		now); pause(f, 3, false) != 0 {
 		t.Error("a message waits for a target that takes nothing")
 	}
 }

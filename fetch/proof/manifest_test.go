@@ -57,7 +57,8 @@ func TestManifestSaysWhatIsThere(t *testing.T) {
 	}
 	text, lines := manifestOf(t, g)
 	n, last, err := proof.CheckManifest(strings.NewReader(text))
-	if err != nil || n != 6 || last != sumOf([]byte(strings.TrimRight(text[strings.LastIndex(strings.TrimRight(text, "\n"), "\n")+1:], "\n"))) {
+	if err != nil || n != 6 || last != sumOf([]byte(strings.TrimRight(text[strings.LastIndex(strings.TrimRight(text, "\n"),
+		"\n")+1:], "\n"))) {
 		t.Fatalf("%d messages, last %s, %v", n, last, err)
 	}
 	paths := make(map[string]bool)
@@ -70,7 +71,8 @@ func TestManifestSaysWhatIsThere(t *testing.T) {
 			t.Errorf("%s is not what the manifest says: %+v", l.Path, l)
 		case !strings.Contains(string(body), "Message-ID: "+l.MessageID+"\n"):
 			t.Errorf("Message-ID %q is not that of %s", l.MessageID, l.Path)
-		case l.Status != state.Delivered.String(), l.Delivered == nil, l.Verified == nil, l.Deleted != nil, l.Account != "test", l.Target != "maildir":
+		case l.Status != state.Delivered.String(), l.Delivered == nil, l.Verified == nil, l.Deleted != nil, l.Account != "test",
+			l.Target != "maildir":
 			t.Errorf("%+v", l)
 		}
 		paths[l.Path] = true

@@ -161,18 +161,20 @@ func TestPurgeIsConfirmed(t *testing.T) {
 	if err == nil || rep.Deleted != 500 || !strings.Contains(err.Error(), "500 deleted and confirmed so far") {
 		t.Errorf("QUIT refused in the second batch: %+v, %v", rep, err)
 	}
-	if rep, err = quit.Prover.Purge(context.Background(), quit.Account, 0, false, func(proof.Check) {}); err != nil || quit.Drop.Len() != 0 {
+	if rep, err = quit.Prover.Purge(context.Background(), quit.Account, 0, false, func(proof.Check) {}); err != nil ||
+		quit.Drop.Len() != 0 {
 		t.Errorf("again: %+v, %v, %d left", rep, err, quit.Drop.Len())
 	}
 
 	keeps := fetchtest.NewFetched(t, 3)
-	keeps.Piped(pop3test.Options{Faults: []pop3test.Fault{{On: "DELE", Do: pop3test.Raw("+OK\r\n"), Always: true}}}, func(*pop3test.Server) {
-		rep, err = keeps.Prover.Purge(context.Background(), keeps.Account, 0, false, func(proof.Check) {})
-		var own *fetch.Error
-		if !errors.As(err, &own) || own.Exit != fetch.ExitProtocol || rep.Left != 3 || !strings.Contains(err.Error(), "still lists 3") {
-			t.Errorf("a server that keeps what it deleted: %+v, %v", rep, err)
-		}
-	})
+	keeps.Piped(pop3test.Options{Faults: []pop3test.Fault{{On: "DELE", Do: pop3test.Raw("+OK\r\n"), Always: true}}},
+		func(*pop3test.Server) {
+			rep, err = keeps.Prover.Purge(context.Background(), keeps.Account, 0, false, func(proof.Check) {})
+			var own *fetch.Error
+			if !errors.As(err, &own) || own.Exit != fetch.ExitProtocol || rep.Left != 3 || !strings.Contains(err.Error(), "still lists 3") {
+				t.Errorf("a server that keeps what it deleted: %+v, %v", rep, err)
+			}
+		})
 }
 
 // TestReportOfDeletionsNotDone: how many of the deleted are listed still.
@@ -187,9 +189,10 @@ func TestReportOfDeletionsNotDone(t *testing.T) {
 		}
 		rep := g.Report()
 		wantReasons(g, rep)
-		if rep.Deleted != 5 || rep.Server.StillListed != 5 || rep.Server.Here != 5 || !slices.ContainsFunc(rep.Notes, func(n proof.Remark) bool {
-			return strings.Contains(n.Text, "5 of the 5 messages that were deleted are still listed")
-		}) {
+		if rep.Deleted != 5 || rep.Server.StillListed != 5 || rep.Server.Here != 5 ||
+			!slices.ContainsFunc(rep.Notes, func(n proof.Remark) bool {
+				return strings.Contains(n.Text, "5 of the 5 messages that were deleted are still listed")
+			}) {
 			t.Errorf("%+v %+v", rep, rep.Server)
 		}
 	})

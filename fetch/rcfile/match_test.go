@@ -24,7 +24,8 @@ func TestMatch(t *testing.T) {
 		ambiguous                   int
 		wantKnown, wantUnknownFirst string
 	}{
-		"exact":              {list: list(RuleExact, "a", "b"), server: []string{"b", "c"}, known: 1, unknown: 1, unmatched: 1, wantKnown: "b"},
+		"exact": {list: list(RuleExact, "a", "b"), server: []string{"b", "c"}, known: 1, unknown: 1, unmatched: 1,
+			wantKnown: "b"},
 		"case matters":       {list: list(RuleExact, "a"), server: []string{"A"}, unknown: 1, unmatched: 1},
 		"cut":                {list: list(RuleCut, long), server: []string{long + "yz"}, known: 1, wantKnown: long + "yz"},
 		"cut at 127 is none": {list: list(RuleCut, long[1:]), server: []string{long}, unknown: 1, unmatched: 1},
@@ -42,7 +43,8 @@ func TestMatch(t *testing.T) {
 		"list repeats":   {list: list(RuleExact, "a", "a"), server: nil, unmatched: 1},
 	} {
 		m := Match(tc.server, tc.list)
-		if len(m.Known) != tc.known || len(m.Unknown) != tc.unknown || len(m.Unmatched) != tc.unmatched || len(m.Ambiguous) != tc.ambiguous {
+		if len(m.Known) != tc.known || len(m.Unknown) != tc.unknown || len(m.Unmatched) != tc.unmatched ||
+			len(m.Ambiguous) != tc.ambiguous {
 			t.Errorf("%s: known %v unknown %v unmatched %v ambiguous %v", name, m.Known, m.Unknown, m.Unmatched, m.Ambiguous)
 		}
 		if _, ok := m.Known[tc.wantKnown]; tc.wantKnown != "" && !ok {

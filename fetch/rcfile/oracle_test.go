@@ -114,7 +114,8 @@ func weSay(r *rcfile.Result) []string {
 			on   bool
 			text string
 		}{{a.Value("keep") == config.Word("all"), "--keep on"},
-			{a.Security == pop3.ImplicitTLS, "SSL encrypted sessions enabled"}, {a.Has("to"), "Multi-drop mode"}, {uidl, "forcing UIDL use"}} {
+			{a.Security == pop3.ImplicitTLS, "SSL encrypted sessions enabled"}, {a.Has("to"), "Multi-drop mode"}, {uidl,
+				"forcing UIDL use"}} {
 			if f.on {
 				fact += " " + f.text
 			}

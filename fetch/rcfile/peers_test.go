@@ -30,7 +30,8 @@ type peer struct {
 // hardUIDs are those that peers store in their own ways; fdm takes at most 70
 // bytes and no blank, fetchmail cuts at 128.
 func hardUIDs() []string {
-	return []string{"plain1", "a/b/c", "c-d", "with@at@h", "#hash", "00000001.0000002a", strings.Repeat("z", 70), "!\"$%&'()*+,;<=>?[]^_{|}~"}
+	return []string{"plain1", "a/b/c", "c-d", "with@at@h", "#hash", "00000001.0000002a", strings.Repeat("z", 70),
+		"!\"$%&'()*+,;<=>?[]^_{|}~"}
 }
 
 func peers() []peer {
@@ -60,7 +61,8 @@ func peers() []peer {
 		{format: "fdm", program: "fdm", user: "alice", uids: hardUIDs(),
 			conf: func(s *pop3test.Server, home, user string) (string, string) {
 				return ".fdm.conf", fmt.Sprintf("set lock-file \"%s/lock\"\naction \"in\" maildir \"%s/mail\"\n"+
-					"account \"a\" pop3 server \"127.0.0.1\" port %d user \"%s\" pass \"s\\ecret\" new-only cache \"%s/cache\" no-apop keep\nmatch all action \"in\"\n",
+					"account \"a\" pop3 server \"127.0.0.1\" port %d user \"%s\" pass \"s\\ecret\" new-only cache \"%s/cache\" "+
+					"no-apop keep\nmatch all action \"in\"\n",
 					home, home, s.Port, user, home)
 			},
 			args: func(home, conf string) []string { return []string{"-f", conf, "fetch"} }},

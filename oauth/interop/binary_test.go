@@ -231,7 +231,8 @@ func TestProgram(t *testing.T) {
 			p := startProvider(t)
 			d := pop3test.StartDovecot(t, pop3test.DovecotOptions{Users: map[string]string{user: "unused"},
 				Mechanisms: []string{"xoauth2", "oauthbearer"}, TokenKeys: p.keys(t)})
-			mail := [][]byte{[]byte("Subject: one\r\n\r\n1\r\n"), []byte("Subject: two\r\n\r\n.2\r\n"), []byte("Subject: three\r\n\r\n3\r\n")}
+			mail := [][]byte{[]byte("Subject: one\r\n\r\n1\r\n"), []byte("Subject: two\r\n\r\n.2\r\n"),
+				[]byte("Subject: three\r\n\r\n3\r\n")}
 			d.AddMessages(user, mail[:2])
 			h := newHome(t, bin, p, d, tt.auth, tt.oauth)
 			config, _ := os.ReadFile(h.path("config.yaml"))

@@ -109,7 +109,8 @@ func TestFirstHour(t *testing.T) {
 	term.enter("")
 	term.await("--all\n$")
 	term.enter("clear; mailhaul fetch; mailhaul verify; echo do''ne")
-	if screen := term.await("done\n$"); !strings.Contains(screen, "example: 7 messages fetched") || !strings.Contains(screen, "7 verified") {
+	if screen := term.await("done\n$"); !strings.Contains(screen, "example: 7 messages fetched") ||
+		!strings.Contains(screen, "7 verified") {
 		t.Errorf("after the fetch:\n%s", screen)
 	}
 	wantMaildir(t, filepath.Join(home, "Mail", "example"), mail)

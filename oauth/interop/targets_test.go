@@ -71,7 +71,8 @@ func sharedHome(t *testing.T, bin string, p *provider, auth, from string) (*home
       - imap: {server: "localhost:%d", ca_file: CA, user: %[2]s, auth: %[5]s, oauth: me, mailbox: Moved/NAME}
       - smtp: {server: "localhost:%[6]d", tls: starttls, ca_file: CA, user: %[2]s, auth: %[5]s, oauth: me, to: "NAME@example.org", from: s@example.org}
 `, d.TLSPort, user, from, ports[0], auth, ports[1])
-	text = fmt.Sprintf("logins:\n  me:\n    provider: custom\n    auth_url: %[1]sauth\n    token_url: %[1]soauth/token\n    revoke_url: %[1]srevoke\n",
+	text = fmt.Sprintf("logins:\n  me:\n    provider: custom\n    auth_url: %[1]sauth\n    token_url: %[1]soauth/token\n    "+
+		"revoke_url: %[1]srevoke\n",
 		p.url) + strings.ReplaceAll(person1, "      ", "    ") + "\naccounts:\n"
 	for _, name := range []string{"a", "b"} {
 		text += "  " + name + ":\n    id: " + name + strings.ReplaceAll(account, "NAME", name)
@@ -156,7 +157,8 @@ func TestTargetRefuses(t *testing.T) {
 	}
 	h.setExpiry("login%3Ame", -2*time.Hour, -time.Hour)
 	d.AddMessages(user, [][]byte{[]byte("Subject: two\r\n\r\n2\r\n")})
-	h.want(77, []string{"fetch"}, "imap localhost:", "invalid_grant", "This is the mailbox that the mail goes to", "Run `mailhaul login me`.")
+	h.want(77, []string{"fetch"}, "imap localhost:", "invalid_grant", "This is the mailbox that the mail goes to",
+		"Run `mailhaul login me`.")
 	h.want(77, []string{"token", "a"}, "Run `mailhaul login me`.")
 	h.loginTo("me", "--no-browser")
 	h.want(0, []string{"fetch"}, "")

@@ -9,11 +9,13 @@ import (
 func TestOfDomain(t *testing.T) {
 	for domain, want := range map[string]string{
 		"gmail.com": "Gmail", "hotmail.co.uk": "Outlook.com", "live.fr": "Outlook.com", "outlook.com": "Outlook.com", "web.de": "WEB.DE",
-		"icloud.com": "iCloud", "yahoo.com.br": "Yahoo Mail", "yahoo.co.jp": "Yahoo! Japan", "qq.com": "QQ Mail", "zoho.in": "Zoho Mail (India)",
+		"icloud.com": "iCloud", "yahoo.com.br": "Yahoo Mail", "yahoo.co.jp": "Yahoo! Japan", "qq.com": "QQ Mail",
+		"zoho.in":     "Zoho Mail (India)",
 		"comcast.net": "Yahoo Mail", "cox.net": "Yahoo Mail", "tim.it": "TIM", "q.com": "Q.com",
 		"rr.com": "Road Runner", "tampabay.rr.com": "Road Runner",
 		// Anyone can have these.
-		"hotmail.xyz": "", "live.shop": "", "x.hotmail.com": "", "live.github.io": "", "nothotmail.com": "", "example.org": "", "notrr.com": "",
+		"hotmail.xyz": "", "live.shop": "", "x.hotmail.com": "", "live.github.io": "", "nothotmail.com": "", "example.org": "",
+		"notrr.com": "",
 	} {
 		if p := OfDomain(domain); nameOf(p) != want {
 			t.Errorf("%s: %q, want %q", domain, nameOf(p), want)

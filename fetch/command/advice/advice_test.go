@@ -35,14 +35,19 @@ func TestProviderRefusals(t *testing.T) {
 		err  oauth.Error
 		says string
 	}{
-		{oauth.Error{Provider: "google", Flow: provider.Browser, Code: "invalid_grant", Text: "Token has been expired or revoked."}, "7 days"},
+		{oauth.Error{Provider: "google", Flow: provider.Browser, Code: "invalid_grant",
+			Text: "Token has been expired or revoked."}, "7 days"},
 		{oauth.Error{Provider: "google", Flow: provider.Browser, Code: "invalid_client", Text: "Unauthorized"}, "Desktop app"},
-		{oauth.Error{Provider: "google", Flow: provider.Browser, Code: "invalid_request", Text: "client_secret is missing."}, "client_secret"},
+		{oauth.Error{Provider: "google", Flow: provider.Browser, Code: "invalid_request", Text: "client_secret is missing."},
+			"client_secret"},
 		{oauth.Error{Provider: "google", Flow: provider.Browser, Code: "access_denied"}, "test users"},
 		{oauth.Error{Provider: "google", Flow: provider.Browser, Code: "admin_policy_enforced"}, "administrator"},
-		{oauth.Error{Provider: "google", Flow: provider.ServiceAccount, Code: "invalid_grant", Text: "Invalid JWT: Token must be a short-lived token"}, "clock"},
-		{oauth.Error{Provider: "google", Flow: provider.ServiceAccount, Code: "invalid_grant", Text: "Invalid email or User ID"}, "subject"},
-		{oauth.Error{Provider: "google", Flow: provider.ServiceAccount, Code: "unauthorized_client", Text: "Client is unauthorized to retrieve access tokens"}, "delegation"},
+		{oauth.Error{Provider: "google", Flow: provider.ServiceAccount, Code: "invalid_grant",
+			Text: "Invalid JWT: Token must be a short-lived token"}, "clock"},
+		{oauth.Error{Provider: "google", Flow: provider.ServiceAccount, Code: "invalid_grant", Text: "Invalid email or User ID"},
+			"subject"},
+		{oauth.Error{Provider: "google", Flow: provider.ServiceAccount, Code: "unauthorized_client",
+			Text: "Client is unauthorized to retrieve access tokens"}, "delegation"},
 		{oauth.Error{Provider: "microsoft", Flow: provider.Browser, Code: "invalid_grant", Number: "50034"}, "tenant"},
 		{oauth.Error{Provider: "microsoft", Flow: provider.Browser, Code: "invalid_grant", Number: "50076"}, "ulti-factor"},
 		{oauth.Error{Provider: "microsoft", Flow: provider.Browser, Code: "invalid_grant", Number: "53003"}, "conditional access"},
@@ -60,7 +65,8 @@ func TestProviderRefusals(t *testing.T) {
 		{oauth.Error{Provider: "yahoo", Flow: provider.Browser, Code: "invalid_grant"}, "revoked"},
 		{oauth.Error{Kind: oauth.KindNeedsLogin, Account: "work"}, "Run `mailhaul login work`."},
 		{oauth.Error{Skew: time.Hour}, "differs from this machine's by 1h0m0s: set the clock."},
-		{oauth.Error{Kind: oauth.KindTemporary, Host: "login.test", Until: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, "login.test, asks to wait until 2026-01-02 03:04:05"},
+		{oauth.Error{Kind: oauth.KindTemporary, Host: "login.test", Until: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+			"login.test, asks to wait until 2026-01-02 03:04:05"},
 		{oauth.Error{Kind: oauth.KindTemporary, Host: "login.test"}, "login.test, cannot be reached now"},
 		{oauth.Error{Kind: oauth.KindTemporary, Status: 503}, "busy or down"},
 		{oauth.Error{Kind: oauth.KindProtocol, Status: 200}, "is token_url right"},
@@ -81,7 +87,8 @@ func TestProviderRefusals(t *testing.T) {
 		{oauth.Error{Provider: "microsoft", Err: &oauth.NoRefreshError{Offline: true}}, "scope for offline access"},
 	} {
 		err := fmt.Errorf("login (xoauth2): %w", &c.err)
-		if text := Text(&pop3.LoginError{Login: "XOAUTH2", Err: err}, Situation{Account: "other", OAuth: true}); !strings.Contains(text, c.says) {
+		if text := Text(&pop3.LoginError{Login: "XOAUTH2", Err: err},
+			Situation{Account: "other", OAuth: true}); !strings.Contains(text, c.says) {
 			t.Errorf("%+v: no %q: %s", c.err, c.says, text)
 		}
 	}
@@ -90,15 +97,19 @@ func TestProviderRefusals(t *testing.T) {
 // TestFileErrors: what the system says of a file, for a target and for the state.
 func TestFileErrors(t *testing.T) {
 	for cause, want := range map[error]string{
-		syscall.ENOLCK: "rpc.statd", syscall.EMFILE: "ulimit -n", syscall.ENFILE: "lower parallel", syscall.ENOSPC: "make room", syscall.EDQUOT: "quota",
-		syscall.EROFS: "mounted read-only", syscall.ENOTDIR: "`mbox:`", syscall.EXDEV: "one file system", syscall.ELOOP: "leads back to itself", syscall.EIO: "dmesg",
+		syscall.ENOLCK: "rpc.statd", syscall.EMFILE: "ulimit -n", syscall.ENFILE: "lower parallel", syscall.ENOSPC: "make room",
+		syscall.EDQUOT: "quota",
+		syscall.EROFS:  "mounted read-only", syscall.ENOTDIR: "`mbox:`", syscall.EXDEV: "one file system",
+		syscall.ELOOP: "leads back to itself", syscall.EIO: "dmesg",
 	} {
-		target := &deliver.Error{Class: deliver.IOError, Err: &maildir.Error{Path: "/m", Err: &fs.PathError{Op: "lock", Path: "/m/new", Err: cause}}}
+		target := &deliver.Error{Class: deliver.IOError, Err: &maildir.Error{Path: "/m",
+			Err: &fs.PathError{Op: "lock", Path: "/m/new", Err: cause}}}
 		if text := Text(target, Situation{Account: "work"}); !strings.Contains(text, want) {
 			t.Errorf("%v of a target: %q", cause, text)
 		}
 		text := Text(&state.FileError{Path: "/s/a.db", Err: cause}, Situation{})
-		if known := cause != syscall.EXDEV && cause != syscall.ELOOP && cause != syscall.EIO; text == "" || known == strings.Contains(text, "dmesg") {
+		if known := cause != syscall.EXDEV && cause != syscall.ELOOP && cause != syscall.EIO; text == "" ||
+			known == strings.Contains(text, "dmesg") {
 			t.Errorf("%v of the state: %q", cause, text)
 		}
 	}
@@ -131,7 +142,8 @@ func TestRows(t *testing.T) {
 		{target(deliver.Never, &pipe.StatusError{Status: 67}), ""},
 		{target(deliver.Unavailable, errors.New("three in a row")), "until the target takes them"},
 		{&fetch.PartialError{Failed: 1, First: retr("message is broken")}, "look at the message in the provider's web mail"},
-		{&fetch.PartialError{Failed: 2, First: target(deliver.IOError, syscall.ENOSPC)}, "make room. Messages stay on the server until there is some. -v names each of them."},
+		{&fetch.PartialError{Failed: 2, First: target(deliver.IOError, syscall.ENOSPC)},
+			"make room. Messages stay on the server until there is some. -v names each of them."},
 		{&state.FileError{Err: &state.VersionError{Have: 9, Want: 2}}, "or a later one"},
 		{fmt.Errorf("read: %w", state.ErrNotState), "--salvage"},
 		{&pop3.LoginError{Login: "GSSAPI", Err: &gssapi.TicketError{Problem: gssapi.ClockSkew, Err: errors.New("x")}}, "clock"},

@@ -23,7 +23,8 @@ func TestMailbox(t *testing.T) {
 		err := &deliver.Error{Class: deliver.Unavailable, Err: &imap.Error{Cause: cause, Err: errors.New("imap h:993: x")}}
 		for _, where := range []Situation{at, bare} {
 			for _, e := range []error{err, &commit.RecoveryError{Err: err}} {
-				if text := Text(e, where); !strings.HasPrefix(text, otherSide) || strings.Contains(text, "POP3") || strings.Contains(text, "--from") {
+				if text := Text(e, where); !strings.HasPrefix(text, otherSide) || strings.Contains(text, "POP3") ||
+					strings.Contains(text, "--from") {
 					t.Errorf("%d: %q", cause, text)
 				}
 			}
@@ -36,12 +37,16 @@ func TestMailbox(t *testing.T) {
 	}{
 		{&imap.Error{Cause: imap.Throttled, Pause: 5 * time.Minute, Err: errors.New("x")}, "a pause of 5m.", ""},
 		{&imap.Error{Cause: imap.NoGreeting, Err: errors.New("x")}, "`tls: implicit`, --to imaps://", "next run looks"},
-		{&imap.Error{Cause: imap.Unreachable, Err: &pop3.DialError{Kind: pop3.DialRefused, Err: syscall.ECONNREFUSED}}, "143 for STARTTLS", "995"},
+		{&imap.Error{Cause: imap.Unreachable, Err: &pop3.DialError{Kind: pop3.DialRefused, Err: syscall.ECONNREFUSED}},
+			"143 for STARTTLS", "995"},
 		{&imap.Error{Cause: imap.Unreachable, Err: &pop3.DialError{Kind: pop3.DialDNS, Err: syscall.ECONNREFUSED}}, "imap.DOMAIN", "pop."},
-		{&imap.Error{Cause: imap.Unreachable, Err: &pop3.DialError{Via: "proxy p:1080", Kind: pop3.DialRefused, Err: syscall.ECONNREFUSED}}, "proxy: of the target", ""},
-		{&imap.Error{Cause: imap.TLSFailed, Err: &pop3.TLSError{Kind: pop3.TLSUnknownAuthority, Err: errors.New("x")}}, "ca_file of the target", "--ca-file"},
+		{&imap.Error{Cause: imap.Unreachable, Err: &pop3.DialError{Via: "proxy p:1080", Kind: pop3.DialRefused,
+			Err: syscall.ECONNREFUSED}}, "proxy: of the target", ""},
+		{&imap.Error{Cause: imap.TLSFailed, Err: &pop3.TLSError{Kind: pop3.TLSUnknownAuthority, Err: errors.New("x")}},
+			"ca_file of the target", "--ca-file"},
 		{&imap.Error{Cause: imap.TLSFailed, Err: &pop3.TLSError{Kind: pop3.TLSNotSpoken, Err: errors.New("x")}}, "port 143", "STLS on"},
-		{&imap.Error{Cause: imap.TLSFailed, Err: &pop3.TLSError{Kind: pop3.TLSWrongHost, Err: errors.New("x")}}, "server_name of the target", ""},
+		{&imap.Error{Cause: imap.TLSFailed, Err: &pop3.TLSError{Kind: pop3.TLSWrongHost, Err: errors.New("x")}},
+			"server_name of the target", ""},
 		{&imap.Error{Cause: imap.TLSFailed, Err: &pop3.TLSError{Kind: pop3.TLSPinMismatch, Err: errors.New("x")}}, "pin of the target", ""},
 	} {
 		for _, where := range []Situation{at, bare} {
@@ -55,7 +60,8 @@ func TestMailbox(t *testing.T) {
 
 // TestMailboxExit: who lets us not in needs a person, who is away comes back.
 func TestMailboxExit(t *testing.T) {
-	for class, want := range map[deliver.Class]fetch.Exit{deliver.Denied: fetch.ExitAuth, deliver.Unavailable: fetch.ExitTemp, deliver.CannotCreate: fetch.ExitCannotWrite} {
+	for class, want := range map[deliver.Class]fetch.Exit{deliver.Denied: fetch.ExitAuth, deliver.Unavailable: fetch.ExitTemp,
+		deliver.CannotCreate: fetch.ExitCannotWrite} {
 		err := &deliver.Error{Class: class, Err: &imap.Error{Err: &pop3.DialError{Err: syscall.ECONNREFUSED}}}
 		for _, e := range []error{err, &commit.RecoveryError{Err: err}} {
 			if got := fetch.ExitOf(e); got != want {

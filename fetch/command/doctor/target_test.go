@@ -24,7 +24,8 @@ func (silent) Probe(ctx context.Context) error {
 func TestSilentTarget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		err := tryTarget(t.Context(), silent{})
-		if e, ok := errors.AsType[*deliver.Error](err); !ok || e.Class != deliver.Unavailable || !strings.Contains(err.Error(), "no answer within 1m") {
+		if e, ok := errors.AsType[*deliver.Error](err); !ok || e.Class != deliver.Unavailable ||
+			!strings.Contains(err.Error(), "no answer within 1m") {
 			t.Errorf("%v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())

@@ -101,7 +101,8 @@ func TestSandboxChild(t *testing.T) {
 
 func TestConfinement(t *testing.T) {
 	e := Process{Log: slog.New(slog.DiscardHandler), StateDir: "/var/lib/mailhaul"}
-	plain := &config.Account{Name: "a", Remote: config.Remote{TLS: config.TLS{CAFile: "/srv/ca/ca.pem"}, Login: config.Login{Password: config.FileSecret("/srv/secrets/a")}},
+	plain := &config.Account{Name: "a", Remote: config.Remote{TLS: config.TLS{CAFile: "/srv/ca/ca.pem"},
+		Login: config.Login{Password: config.FileSecret("/srv/secrets/a")}},
 		Deliver: []config.Target{to("maildir:/")}}
 	c, reason := e.Confinement([]*config.Account{plain})
 	if reason != "" || !slices.Contains(c.read, "/srv/ca") || !slices.Contains(c.read, "/srv/secrets") {

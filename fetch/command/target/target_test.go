@@ -41,10 +41,13 @@ accounts:
 	for what, ok := range map[string]bool{
 		"mbox":    box.Options == mbox.Options{Path: "/etc/x", Format: mbox.MBOXO, LockTimeout: 5 * time.Second},
 		"maildir": dir.path == "/etc/y",
-		"smtp": r.o.Security == smtp.StartTLS && r.o.From == "f@x" && r.remote.User == "u" && r.remote.Password.Source() == "env P" && r.o.Helo == "me" &&
+		"smtp": r.o.Security == smtp.StartTLS && r.o.From == "f@x" && r.remote.User == "u" &&
+			r.remote.Password.Source() == "env P" && r.o.Helo == "me" &&
 			r.o.Host == "n" && r.o.Timeout == 9*time.Second && r.server.Port == 25,
-		"imap": m.ID() == "imap:bob@imap.example.org/Archive/Ärger" && m.remote.Server.Port == 143 && m.remote.Server.Security == pop3.STLS &&
-			m.remote.Auth == sasl.Plain && m.remote.Password.Source() == "env P" && m.o.Seen && slices.Equal(m.o.Keywords, []string{"$Moved"}) &&
+		"imap": m.ID() == "imap:bob@imap.example.org/Archive/Ärger" && m.remote.Server.Port == 143 &&
+			m.remote.Server.Security == pop3.STLS &&
+			m.remote.Auth == sasl.Plain && m.remote.Password.Source() == "env P" && m.o.Seen &&
+			slices.Equal(m.o.Keywords, []string{"$Moved"}) &&
 			m.o.Connections == 4 && m.remote.Server.Idle == 9*time.Second && m.remote.TLS.MinVersion == tls.VersionTLS13 &&
 			m.remote.Route.Bind.String() == "127.0.0.2" && m.remote.Route.Proxy.Server.Host == "proxy",
 		"pipe": p.LineEnds == pipe.CRLF && p.Env[0] == "A=b" && p.Timeout == time.Second,
@@ -111,7 +114,8 @@ func TestParse(t *testing.T) {
 		"imapz://bob@h/INBOX":            `did you mean "imaps"`,
 		"smtp://hunter2 %zz@h/?rcpt=%zz": "wants smtp://",
 	} {
-		if _, err := Rows().Parse(in, config.URLOptions{}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+		if _, err := Rows().Parse(in, config.URLOptions{}); err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v, want %s", in, err, want)
 		}
 	}

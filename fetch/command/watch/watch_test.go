@@ -79,7 +79,8 @@ func TestStatusFiles(t *testing.T) {
 }
 
 func eventOf(account string, fetched int) fetch.Event {
-	return fetch.Event{Account: account, Progress: ledger.Progress{Stage: ledger.Finished}, Summary: &fetch.Summary{Account: account, Started: time.Now(), Fetched: fetched}}
+	return fetch.Event{Account: account, Progress: ledger.Progress{Stage: ledger.Finished},
+		Summary: &fetch.Summary{Account: account, Started: time.Now(), Fetched: fetched}}
 }
 
 // TestSuccessOfTheFuture: a time in the future does not count as a success for ever.
