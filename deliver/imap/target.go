@@ -87,7 +87,11 @@ func (t *Target) more(ctx context.Context, n int) int {
 	errs := make([]error, len(more))
 	var wg sync.WaitGroup
 	for i := range more {
-		wg.Go(func() { more[i], errs[i] = dial(ctx, &t.o) })
+		wg.Go(func() {
+			if more[i], errs[i] = connect(ctx, &t.o); errs[i] == nil {
+				more[i].box = t.conns[0].box // APPEND opens no mailbox
+			}
+		})
 	}
 	wg.Wait()
 	t.conns = append(t.conns, slices.DeleteFunc(more, func(c *conn) bool { return c == nil })...)
