@@ -302,6 +302,34 @@ func TestMailboxBreaks(t *testing.T) {
 	}
 }
 
+// TestMailboxLeftAlone: a run that finds nothing new does not connect to the mailbox that
+// the mail goes to.
+func TestMailboxLeftAlone(t *testing.T) {
+	t.Parallel()
+	to := realtest.DovecotIMAP(t, "")
+	var connections atomic.Int32
+	addr := listen(t, func(conn net.Conn) {
+		connections.Add(1)
+		server, err := net.Dial("tcp", to.Addr)
+		if err != nil {
+			return
+		}
+		defer server.Close()
+		go func() { _, _ = io.Copy(server, conn) }()
+		_, _ = io.Copy(conn, server)
+	})
+	o := pop3test.Options{Security: pop3test.Plain}
+	l := newLab(t)
+	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, dropOf(letters(3)), o), o), "user: alice", "password: "+password,
+		"deliver:\n  - imap: {user: alice, password: "+realtest.Password+", tls: none, server: "+addr+"}"))))
+	for range 3 {
+		l.want(l.run("fetch"), 0)
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("%d connections for one run with mail and two without", n)
+	}
+}
+
 // TestMailboxReadBackDistant: verify and report do not read one message a round trip, also
 // of those that a person has moved into another mailbox since.
 func TestMailboxReadBackDistant(t *testing.T) {
