@@ -62,8 +62,7 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 	if part.Size == 0 {
 		return a.failure(verdict{class: deliver.Never, cause: Rejected}, "", errors.New("the message is empty"))
 	}
-	m := &message{part: part, intent: intent{ID: searchable(e.MessageID), Size: part.Size, Date: dateOf(b.staged.Open(part)),
-		Exact: part.Exact[:], Loose: part.Loose[:]}}
+	m := &message{part: part, intent: intent{Mark: content.MarkOf(&part, searchable(e.MessageID), dateOf(b.staged.Open(part)))}}
 	for _, before := range b.msgs {
 		if before.part.Loose == part.Loose {
 			m.Nth++
@@ -115,7 +114,7 @@ func (b *batch) Publish(ctx context.Context) []deliver.Result {
 	out := make([]deliver.Result, len(b.msgs))
 	for i, m := range b.msgs {
 		if out[i].Err = m.err; m.done {
-			out[i] = deliver.Result{Receipt: receipt{m.id, m.Size, m.sums().LooseText(), m.ID}.String()}
+			out[i] = deliver.Result{Receipt: receipt{m.id, m.Size, m.Sums().LooseText(), m.ID}.String()}
 		}
 	}
 	_ = b.Abort()

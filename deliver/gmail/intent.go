@@ -3,12 +3,9 @@ package gmail
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/content"
@@ -17,28 +14,9 @@ import (
 
 // intent is what finds a message again.
 type intent struct {
-	// ID is its Message-ID; empty if it has none that can be searched for.
-	ID string `json:"id,omitempty"`
-	// Size is in octets with CRLF line ends.
-	Size int64 `json:"size"`
-	// Date is what its Date field says, in seconds; 0: nothing.
-	Date  int64  `json:"date,omitempty"`
-	Exact []byte `json:"exact"`
-	Loose []byte `json:"loose"`
-	// Nth is how many messages of the batch before it are equal. It is sent when these
-	// are in the mailbox.
-	Nth int `json:"nth,omitempty"`
+	content.Mark
 	// History is how far the mailbox's history was before; empty: it is not known.
 	History string `json:"history,omitempty"`
-	// At is when the intent was made.
-	At time.Time `json:"at"`
-}
-
-func (in *intent) sums() content.Sums {
-	var s content.Sums
-	copy(s.Exact[:], in.Exact)
-	copy(s.Loose[:], in.Loose)
-	return s
 }
 
 func (in *intent) encode() deliver.Intent {
@@ -48,18 +26,12 @@ func (in *intent) encode() deliver.Intent {
 		other.Loose, other.Exact = make([]byte, sha256.Size), make([]byte, sha256.Size)
 		data, _ = json.Marshal(other)
 	}
-	return deliver.Intent{Kind: Kind, Data: data, Receipt: receipt{size: in.Size, loose: in.sums().LooseText(), msgid: in.ID}.String()}
+	return deliver.Intent{Kind: Kind, Data: data, Receipt: receipt{size: in.Size, loose: in.Sums().LooseText(), msgid: in.ID}.String()}
 }
 
 func decodeIntent(data []byte) (*intent, error) {
 	in := new(intent)
-	if err := json.Unmarshal(data, in); err != nil {
-		return nil, fmt.Errorf("gmail: an intent cannot be read: %w", err)
-	}
-	if len(in.Exact) != sha256.Size || len(in.Loose) != sha256.Size {
-		return nil, errors.New("gmail: an intent lacks its sums")
-	}
-	return in, nil
+	return in, in.Decode(Kind, data, in)
 }
 
 // receipt is where a message is: Gmail's id of it, or "-", octets, the start of the loose
@@ -71,18 +43,8 @@ type receipt struct {
 	msgid string
 }
 
-// maxReceipt bounds a receipt, see deliver.Result.
-const maxReceipt = 255
-
 func (r receipt) String() string {
-	s := fmt.Sprintf("%s %d %s %s", firstOf(r.id, "-"), r.size, r.loose, r.msgid)
-	if len(s) > maxReceipt {
-		s = s[:maxReceipt]
-		for !utf8.ValidString(s) && utf8.ValidString(r.msgid) {
-			s = s[:len(s)-1]
-		}
-	}
-	return strings.TrimRight(s, " ")
+	return content.Receipt(fmt.Sprintf("%s %d %s", firstOf(r.id, "-"), r.size, r.loose), r.msgid)
 }
 
 func parseReceipt(s string) (r receipt, err error) {

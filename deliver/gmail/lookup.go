@@ -274,7 +274,7 @@ func (x *index) compare(ctx context.Context, id string, in *intent) (change, err
 		}
 		x.copies[id] = have
 	}
-	want := in.sums()
+	want := in.Sums()
 	switch {
 	case have == nil:
 		return other, nil

@@ -111,7 +111,7 @@ func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (s
 	if err != nil {
 		return "", err
 	}
-	in := &intent{Size: at.size, Exact: sum[:]}
+	in := &intent{Mark: content.Mark{Size: at.size, Exact: sum[:]}}
 	for _, id := range ids {
 		how, err := r.index.compare(ctx, id, in)
 		if err != nil || how == same {

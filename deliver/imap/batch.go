@@ -52,8 +52,7 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 		return b.t.o.failure(deliver.Never, Rejected, "", errors.New("the message is empty, which IMAP cannot carry"), 0)
 	}
 	m := &message{off: part.Off, date: e.Date}
-	m.intent = intent{Mailbox: b.t.o.Mailbox, ID: normalID(e.MessageID), Size: part.Size, Date: e.Date.Unix(),
-		Exact: part.Exact[:], Loose: part.Loose[:]}
+	m.intent = intent{Mailbox: b.t.o.Mailbox, Mark: content.MarkOf(&part, normalID(e.MessageID), e.Date.Unix())}
 	b.msgs = append(b.msgs, m)
 	return nil
 }
@@ -85,7 +84,11 @@ func (b *batch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.number()
+	marks := make([]*content.Mark, len(b.msgs))
+	for i, m := range b.msgs {
+		marks[i] = &m.Mark
+	}
+	content.Number(marks)
 	b.id = rand.Text()
 	out := make([]deliver.Intent, len(b.msgs))
 	for i, m := range b.msgs {
@@ -93,23 +96,6 @@ func (b *batch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
 		out[i] = m.intent.encode()
 	}
 	return out, nil
-}
-
-// number tells equal messages apart.
-func (b *batch) number() {
-	type header struct {
-		id   string
-		date int64
-	}
-	equal, same := make(map[string]int), make(map[header]int)
-	for _, m := range b.msgs {
-		m.Nth = equal[string(m.Loose)]
-		equal[string(m.Loose)]++
-		same[header{m.ID, m.Date}]++
-	}
-	for _, m := range b.msgs {
-		m.Alone = m.ID != "" && same[header{m.ID, m.Date}] == 1
-	}
 }
 
 // Publish uploads the messages.

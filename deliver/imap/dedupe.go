@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/content"
 )
 
 // SameBy says how a message that the mailbox has already is recognised.
@@ -102,7 +103,7 @@ func (d *dedupe) byID(ctx context.Context, id string) (string, error) {
 	}
 	for _, e := range d.held.entries {
 		if e.id == idDigest(id) {
-			return d.receipt(e.uid, &intent{ID: id, Size: e.size}), nil
+			return d.receipt(e.uid, &intent{Mark: content.Mark{ID: id, Size: e.size}}), nil
 		}
 	}
 	return d.ours[idDigest(id)], nil
@@ -115,7 +116,7 @@ func (d *dedupe) byContent(ctx context.Context, in *intent) (string, error) {
 	if err := d.load(ctx); err != nil {
 		return "", err
 	}
-	same := &intent{Size: in.Size} // of the same size only: all with one Message-ID may be many
+	same := &intent{Mark: content.Mark{Size: in.Size}} // of the same size only: all with one Message-ID may be many
 	defer d.index.c.watch(ctx)()
 	want := []*intent{same}
 	if d.run {
@@ -129,12 +130,12 @@ func (d *dedupe) byContent(ctx context.Context, in *intent) (string, error) {
 	candidates := d.held.candidates(same)
 	d.run = d.run && len(candidates) == 0
 	for _, e := range candidates {
-		if d.held.sums[e.uid].Exact == in.sums().Exact {
+		if d.held.sums[e.uid].Exact == in.Sums().Exact {
 			d.run = true
 			return d.receipt(e.uid, in), nil
 		}
 	}
-	return d.sums[in.sums().Exact], nil
+	return d.sums[in.Sums().Exact], nil
 }
 
 func (d *dedupe) receipt(uid uint32, in *intent) string {
@@ -149,14 +150,14 @@ func (d *dedupe) keep(m *message) {
 	if m.ID != "" {
 		d.ours[idDigest(m.ID)] = where
 	}
-	d.sums[m.sums().Exact] = where
+	d.sums[m.Sums().Exact] = where
 }
 
 func (d *dedupe) forget(m *message) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.ours, idDigest(m.ID))
-	delete(d.sums, m.sums().Exact)
+	delete(d.sums, m.Sums().Exact)
 }
 
 // dedupeBatch is a batch of which some messages are only noted.

@@ -6,16 +6,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/content"
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
-
-// maxReceipt is what deliver.Result allows.
-const maxReceipt = 255
 
 // intent is what finds a message again. It is the Data of a deliver.Intent.
 type intent struct {
@@ -24,29 +19,9 @@ type intent struct {
 	// in it.
 	Validity uint32 `json:"validity"`
 	Next     uint32 `json:"next"`
-	// ID is the Message-ID, Size counts octets with CRLF, Date is the INTERNALDATE in
-	// seconds.
-	ID    string `json:"id,omitempty"`
-	Size  int64  `json:"size"`
-	Date  int64  `json:"date"`
-	Exact []byte `json:"exact"`
-	Loose []byte `json:"loose"`
-	// Nth is how many messages of the batch before it have the same loose sum. It is
-	// sent when these are in the mailbox.
-	Nth int `json:"nth,omitempty"`
-	// Alone: no other message of the batch has its Message-ID and date.
-	Alone bool `json:"alone,omitempty"`
+	content.Mark
 	// Batch is what its batch calls itself among all that deliver to the mailbox.
 	Batch string `json:"batch,omitempty"`
-	// At is when the intent was made.
-	At time.Time `json:"at"`
-}
-
-func (in *intent) sums() content.Sums {
-	var s content.Sums
-	copy(s.Exact[:], in.Exact)
-	copy(s.Loose[:], in.Loose)
-	return s
 }
 
 func (in intent) encode() deliver.Intent {
@@ -59,13 +34,7 @@ func (in intent) encode() deliver.Intent {
 
 func decodeIntent(data []byte) (*intent, error) {
 	in := new(intent)
-	if err := json.Unmarshal(data, in); err != nil {
-		return nil, fmt.Errorf("imap: an intent cannot be read: %w", err)
-	}
-	if len(in.Exact) != sha256.Size || len(in.Loose) != sha256.Size {
-		return nil, fmt.Errorf("imap: an intent lacks its sums")
-	}
-	return in, nil
+	return in, in.Decode(Kind, data, in)
 }
 
 // receipt is where a message is: UIDVALIDITY, UID, octets, the start of the loose
@@ -80,7 +49,7 @@ type receipt struct {
 
 func (r receipt) of(in *intent) receipt {
 	r.size, r.id = in.Size, in.ID
-	r.loose = in.sums().LooseText()
+	r.loose = in.Sums().LooseText()
 	return r
 }
 
@@ -89,14 +58,7 @@ func (r receipt) String() string {
 	if r.uid == 0 {
 		uid = strconv.FormatUint(uint64(r.next), 10) + "+"
 	}
-	s := fmt.Sprintf("%d %s %d %s %s", r.validity, uid, r.size, r.loose, r.id)
-	if len(s) > maxReceipt {
-		s = s[:maxReceipt]
-		for !utf8.ValidString(s) && utf8.ValidString(r.id) {
-			s = s[:len(s)-1]
-		}
-	}
-	return strings.TrimRight(s, " ")
+	return content.Receipt(fmt.Sprintf("%d %s %d %s", r.validity, uid, r.size, r.loose), r.id)
 }
 
 func parseReceipt(s string) (r receipt, err error) {

@@ -224,7 +224,7 @@ type found struct {
 // find decides by content whether the message of in is in the mailbox; its sums are
 // read. Equal messages arrive in the order of Nth.
 func (s *snapshot) find(in *intent) (found, bool) {
-	want := in.sums()
+	want := in.Sums()
 	n := 0
 	var others []entry
 	for _, e := range s.candidates(in) {

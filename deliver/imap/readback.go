@@ -248,7 +248,7 @@ func (r *Reader) matching(ctx context.Context, wire string, at ...receipt) (*sna
 }
 
 // any finds the message of a receipt wherever it is.
-func (at receipt) any() *intent { return &intent{ID: at.id, Size: at.size} }
+func (at receipt) any() *intent { return &intent{Mark: content.Mark{ID: at.id, Size: at.size}} }
 
 // list adds all other mailboxes, that of all mail (RFC 6154) first, and reports
 // whether that of the target is among them. It asks once.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/content"
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
@@ -241,7 +242,7 @@ func (s *snapshot) ahead(in *intent) []*intent {
 		if left -= e.size; left < 0 || len(want) == fetchSet {
 			break
 		}
-		want = append(want, &intent{Size: e.size, Next: e.uid, Validity: s.validity})
+		want = append(want, &intent{Mark: content.Mark{Size: e.size}, Next: e.uid, Validity: s.validity})
 	}
 	return want
 }

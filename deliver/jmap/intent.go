@@ -6,41 +6,18 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/content"
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
-// maxReceipt is what deliver.Result allows.
-const maxReceipt = 255
-
 // intent is what finds a message again. It is the Data of a deliver.Intent.
 type intent struct {
 	Mailbox string `json:"mailbox"`
 	// State is that of all Emails before the message was imported.
 	State string `json:"state"`
-	// ID is the Message-ID, Size counts octets with CRLF, Date is receivedAt in seconds.
-	ID    string `json:"id,omitempty"`
-	Size  int64  `json:"size"`
-	Date  int64  `json:"date"`
-	Exact []byte `json:"exact"`
-	Loose []byte `json:"loose"`
-	// Nth is how many messages of the batch before it have the same loose sum.
-	Nth int `json:"nth,omitempty"`
-	// Alone: no other message of the batch has its Message-ID and date.
-	Alone bool `json:"alone,omitempty"`
-	// At is when the intent was made.
-	At time.Time `json:"at"`
-}
-
-func (in *intent) sums() content.Sums {
-	var s content.Sums
-	copy(s.Exact[:], in.Exact)
-	copy(s.Loose[:], in.Loose)
-	return s
+	content.Mark
 }
 
 func (in intent) encode() deliver.Intent {
@@ -53,13 +30,7 @@ func (in intent) encode() deliver.Intent {
 
 func decodeIntent(data []byte) (*intent, error) {
 	in := new(intent)
-	if err := json.Unmarshal(data, in); err != nil {
-		return nil, fmt.Errorf("jmap: an intent cannot be read: %w", err)
-	}
-	if len(in.Exact) != sha256.Size || len(in.Loose) != sha256.Size {
-		return nil, fmt.Errorf("jmap: an intent lacks its sums")
-	}
-	return in, nil
+	return in, in.Decode(Kind, data, in)
 }
 
 // receipt is where a message is: the id of the Email, octets, date, the start of the
@@ -75,23 +46,16 @@ type receipt struct {
 
 func (r receipt) of(in *intent) receipt {
 	r.size, r.date, r.id = in.Size, in.Date, in.ID
-	r.loose = in.sums().LooseText()
+	r.loose = in.Sums().LooseText()
 	return r
 }
 
 func (r receipt) String() string {
 	email := r.email
-	if email == "" || len(email) > maxReceipt/2 {
+	if email == "" || len(email) > 128 {
 		email = "-"
 	}
-	s := fmt.Sprintf("%s %d %d %s %s", email, r.size, r.date, r.loose, r.id)
-	if len(s) > maxReceipt {
-		s = s[:maxReceipt]
-		for !utf8.ValidString(s) && utf8.ValidString(r.id) {
-			s = s[:len(s)-1]
-		}
-	}
-	return strings.TrimRight(s, " ")
+	return content.Receipt(fmt.Sprintf("%s %d %d %s", email, r.size, r.date, r.loose), r.id)
 }
 
 func parseReceipt(s string) (r receipt, err error) {

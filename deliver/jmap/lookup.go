@@ -204,7 +204,7 @@ type found struct {
 // find decides by content whether the message of in is there; its sums are read. Equal
 // messages arrive in the order of Nth.
 func (p *past) find(in *intent) (found, bool) {
-	want := in.sums()
+	want := in.Sums()
 	n := 0
 	var others []email
 	for _, e := range p.candidates(in) {

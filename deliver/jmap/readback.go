@@ -124,7 +124,7 @@ func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (c
 	if err != nil {
 		return nil, err
 	}
-	in := &intent{ID: at.id, Size: at.size}
+	in := &intent{Mark: content.Mark{ID: at.id, Size: at.size}}
 	p := &past{emails: list}
 	for _, e := range p.candidates(in) {
 		have, err := r.s.sums(ctx, e.Blob, e.Size)
