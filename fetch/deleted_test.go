@@ -212,7 +212,7 @@ func TestPurgeAsksForLong(t *testing.T) {
 }
 
 // TestSlowQuitCompletes at a server that rolls back if one does not wait, and
-// what takes too long is told with the name of the limit.
+// what takes too long is reported with the name of the limit.
 func TestSlowQuitCompletes(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -253,7 +253,7 @@ func exitOfFile(err error) Exit {
 	return ExitSoftware
 }
 
-// QuarantineError says that messages were refused for good and put aside. They are
+// QuarantineError says that messages were refused for good and quarantined. They are
 // still on the server and are not tried again: a person has to look.
 type QuarantineError struct {
 	Messages int

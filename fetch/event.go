@@ -27,7 +27,7 @@ type Summary struct {
 	// Listed is the number of messages on the server; Fetched became visible
 	// in all targets in this run; Skipped were neither seen nor retrieved;
 	// Deleted were confirmed by QUIT; Failed could not be retrieved or
-	// delivered; Quarantined were refused and put aside.
+	// delivered; Quarantined were refused, and are in the quarantine.
 	Listed, Fetched, Skipped, Deleted, Failed, Quarantined int
 	// Recovered are those of Fetched and Quarantined that an interrupted run had
 	// retrieved, and whose delivery this one completed.

@@ -18,7 +18,7 @@ const (
 	RecheckAfter = 30 * 24 * time.Hour
 )
 
-// AnswerNote is what a run says of deletions that were not confirmed.
+// AnswerNote is what a run says about deletions that were not confirmed.
 func AnswerNote(gone, asked int) string {
 	return fmt.Sprintf("%d of the %s whose deletion was not confirmed %s gone", gone, ledger.Counted(asked, "message"), ledger.IsAre(gone))
 }

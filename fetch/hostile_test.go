@@ -53,7 +53,7 @@ func (b hookedBatch) Add(ctx context.Context, e deliver.Envelope, body io.Reader
 }
 
 // TestStoppedRunBlamesNoMessage: what a cancelled run did not finish is not a
-// failure of a message, or three signals would set it aside as poison.
+// failure of a message, or three signals would quarantine it.
 func TestStoppedRunBlamesNoMessage(t *testing.T) {
 	t.Parallel()
 	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{})

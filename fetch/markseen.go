@@ -65,7 +65,7 @@ func unseen(p *plan.Plan) []plan.Item {
 	return append(append([]plan.Item(nil), p.Retrieve...), p.Skip...)
 }
 
-// fits returns what the rule says of an item.
+// fits returns what the rule says about an item.
 func (rule MarkRule) fits(ctx context.Context, s *session.Session, items []plan.Item) (func(*plan.Item) bool, error) {
 	switch {
 	case rule.All:

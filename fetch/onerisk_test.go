@@ -12,7 +12,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
-// onlyOne is a target that cannot be asked afterwards, as a relay: no batch of
+// onlyOne is a target that cannot be queried after a crash, as a relay: no batch of
 // it holds two messages, whatever the server does.
 type onlyOne struct {
 	deliver.Deliverer

@@ -60,7 +60,7 @@ func startSink(t testing.TB, options string) (addr, dir string) {
 	}
 }
 
-// TestBadReceivers: what goes wrong at the receiver is told, costs no message
+// TestBadReceivers: what goes wrong at the receiver is reported, costs no message
 // and gives the right exit code; a good receiver in its place then gets what
 // is missing.
 func TestBadReceivers(t *testing.T) {
@@ -69,7 +69,7 @@ func TestBadReceivers(t *testing.T) {
 		what, options string // of smtp-sink; or "sh: SCRIPT", or "hangs: SCRIPT"
 		exit          fetch.Exit
 		text          string
-		aside         int
+		quarantined   int
 	}{
 		{"down", "", fetch.ExitTemp, "connection refused", 0},
 		{"hangs up at once", "-q CONNECT", fetch.ExitTemp, "greeting: connection closed by the relay", 0},
@@ -120,19 +120,19 @@ func TestBadReceivers(t *testing.T) {
 				func(*fetchtest.Rig) []commit.Target { now.ID = "target"; return []commit.Target{now} })
 			s := g.Run()
 			g.WantExit(s, tc.exit, strings.ReplaceAll(tc.text, "ADDR", addr))
-			if s.Quarantined != tc.aside || s.Fetched != 0 || g.Drop.Len() != 2 {
+			if s.Quarantined != tc.quarantined || s.Fetched != 0 || g.Drop.Len() != 2 {
 				t.Errorf("%+v, %d on the server", s, g.Drop.Len())
 			}
 			now = fetchtest.TargetAt(good, "a@b")
 			g.WantExit(g.Run(), fetch.ExitOK, "")
 			want := fetchtest.Each("a@b ", "1", "2")
-			if tc.aside > 0 {
+			if tc.quarantined > 0 {
 				want = map[string]int{}
-				g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "1", "2"))
+				g.WantCopies("quarantine", g.InMaildir("quarantine"), fetchtest.Each("", "1", "2"))
 			}
 			g.WantCopies("the good relay", good.Copies(), want)
-			if left := g.Drop.Len(); left != tc.aside {
-				t.Errorf("%d on the server, want %d", left, tc.aside)
+			if left := g.Drop.Len(); left != tc.quarantined {
+				t.Errorf("%d on the server, want %d", left, tc.quarantined)
 			}
 		})
 	}

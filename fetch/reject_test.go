@@ -47,7 +47,7 @@ func TestRefusedIsQuarantined(t *testing.T) {
 		g.WantCopies("maildir", g.InMaildir("Mail"), fetchtest.Each("", "1", "2", "3"))
 		g.WantCopies("mbox", g.InMbox("box"), fetchtest.Each("", "1", "2", "3"))
 		g.WantCopies("relay", r.Copies(), fetchtest.Each("a@b ", "1", "3"))
-		g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "2"))
+		g.WantCopies("quarantine", g.InMaildir("quarantine"), fetchtest.Each("", "2"))
 		if g.Drop.Len() != 1 {
 			t.Errorf("%d on the server", g.Drop.Len())
 		}
@@ -79,7 +79,7 @@ func TestRefusedByTwo(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	g.WantExit(s, fetch.ExitData, "2 messages are refused for good")
-	g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "1", "2"))
+	g.WantCopies("quarantine", g.InMaildir("quarantine"), fetchtest.Each("", "1", "2"))
 	g.WantCopies("maildir", g.InMaildir("Mail"), fetchtest.Each("", "1", "2"))
 	g.WantCopies("lmtp", two.Copies(), fetchtest.Each("c@d ", "2"))
 	for _, uid := range []string{"uid1", "uid2"} {
@@ -92,7 +92,7 @@ func TestRefusedByTwo(t *testing.T) {
 	}
 }
 
-// TestRefusedByOneAndPutOffByAnother: to set a message aside it is retrieved a
+// TestRefusedByOneAndPutOffByAnother: to quarantine a message it is retrieved a
 // second time in the same run; who has it by then does not get it again.
 func TestRefusedByOneAndPutOffByAnother(t *testing.T) {
 	t.Parallel()
@@ -116,7 +116,7 @@ func TestRefusedByOneAndPutOffByAnother(t *testing.T) {
 	partly.Answer(nil, nil)
 	g.WantExit(g.Run(), fetch.ExitOK, "")
 	g.WantCopies("lmtp", partly.Copies(), map[string]int{"alice@b 1": 1, "bob@b 1": 1})
-	g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "1"))
+	g.WantCopies("quarantine", g.InMaildir("quarantine"), fetchtest.Each("", "1"))
 	if g.Drop.Len() != 1 {
 		t.Errorf("%d on the server", g.Drop.Len())
 	}
@@ -144,7 +144,7 @@ func TestRefusedByOneAndMissingInAnother(t *testing.T) {
 		t.Errorf("second run: %+v, %d on the server", s, g.Drop.Len())
 	}
 	g.WantCopies("lmtp", late.Copies(), fetchtest.Each("c@d ", "1"))
-	g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "1"))
+	g.WantCopies("quarantine", g.InMaildir("quarantine"), fetchtest.Each("", "1"))
 	if s := g.Run(); s.Err != nil || s.Deleted != 0 || g.Drop.Len() != 1 {
 		t.Errorf("third run: %+v, %d on the server", s, g.Drop.Len())
 	}
@@ -188,13 +188,13 @@ func TestKeepRejected(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	g.WantCopies("relay", r.Copies(), fetchtest.Each("a@b ", "1", "2"))
-	if _, err := os.Stat(g.Path("aside")); err == nil {
+	if _, err := os.Stat(g.Path("quarantine")); err == nil {
 		t.Error("there is a quarantine")
 	}
 }
 
 // TestPoison: a command fails three times in a row on one message; then that
-// is set aside. Nothing else waits for it.
+// is quarantined. Nothing else waits for it.
 func TestPoison(t *testing.T) {
 	t.Parallel()
 	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{}, func(g *fetchtest.Rig) []commit.Target {
@@ -212,7 +212,7 @@ func TestPoison(t *testing.T) {
 			t.Errorf("run %d: %d on the server", n, g.Drop.Len())
 		}
 	}
-	g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "2"))
+	g.WantCopies("quarantine", g.InMaildir("quarantine"), fetchtest.Each("", "2"))
 	if s := g.Run(); s.Err != nil || s.Skipped != 0 {
 		t.Errorf("fourth run: %+v", s)
 	}
@@ -222,7 +222,7 @@ func TestPoison(t *testing.T) {
 }
 
 // TestRetrieveRefused: the server refuses one message for ever. There is
-// nothing to set aside, so it waits longer and longer; the rest is fetched.
+// nothing to quarantine, so it waits longer and longer; the rest is fetched.
 func TestRetrieveRefused(t *testing.T) {
 	t.Parallel()
 	g := fetchtest.NewWithTargets(t, 3, pop3test.Options{Faults: []pop3test.Fault{{On: "RETR 1", Always: true,
@@ -256,7 +256,7 @@ func TestQuarantineFails(t *testing.T) {
 	if err := os.WriteFile(in, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	g.Account.Quarantine.Deliverer = maildir.New(maildir.Options{Path: filepath.Join(in, "aside")})
+	g.Account.Quarantine.Deliverer = maildir.New(maildir.Options{Path: filepath.Join(in, "quarantine")})
 	for range 2 {
 		s := g.Run()
 		g.WantExit(s, fetch.ExitCannotWrite, "file")
@@ -266,11 +266,11 @@ func TestQuarantineFails(t *testing.T) {
 	}
 	asked := 0
 	r.Answer(nil, func(string, string) error { asked++; return nil })
-	g.Account.Quarantine.Deliverer = maildir.New(maildir.Options{Path: g.Path("aside")})
+	g.Account.Quarantine.Deliverer = maildir.New(maildir.Options{Path: g.Path("quarantine")})
 	if s := g.Run(); fetch.ExitOf(s.Err) != fetch.ExitData || s.Quarantined != 2 || g.Drop.Len() != 2 || asked != 0 {
 		t.Errorf("%+v, %d on the server, relay asked %d times", s, g.Drop.Len(), asked)
 	}
-	g.WantCopies("quarantine", g.InMaildir("aside"), fetchtest.Each("", "1", "2"))
+	g.WantCopies("quarantine", g.InMaildir("quarantine"), fetchtest.Each("", "1", "2"))
 	g.WantCopies("maildir", g.InMaildir("Mail"), fetchtest.Each("", "1", "2", "3", "4"))
 	g.WantCopies("relay", r.Copies(), fetchtest.Each("a@b ", "3", "4"))
 }

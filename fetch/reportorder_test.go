@@ -16,7 +16,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
-// TestFailureBesideSignal: a disk that is full when a signal comes is told of as
+// TestFailureBesideSignal: a disk that is full when a signal comes is reported as
 // such; a target that only gave up because of the signal is not.
 func TestFailureBesideSignal(t *testing.T) {
 	t.Parallel()

@@ -252,7 +252,7 @@ func TestLongListing(t *testing.T) {
 	}
 }
 
-// TestNamelessInALongListing: what only LIST names is told at each poll.
+// TestNamelessInALongListing: what only LIST names is reported at each poll.
 func TestNamelessInALongListing(t *testing.T) {
 	t.Parallel()
 	g := fetchtest.New(t, &pop3test.Maildrop{}, pop3test.Options{UIDLLine: func(num int, uid string) string {

@@ -50,7 +50,7 @@ type record struct {
 	// are in here.
 	Chunks int     `json:"chunks,omitempty"`
 	Tokens *tokens `json:"tokens,omitempty"`
-	// NoRefresh says of tokens in the keyring that none of them is a refresh token.
+	// NoRefresh reports that no token in the keyring is a refresh token.
 	NoRefresh bool `json:"no_refresh,omitempty"`
 }
 

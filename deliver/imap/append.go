@@ -30,11 +30,11 @@ type appending struct {
 	c       *conn
 	b       *batch
 	flags   string
-	pending []flight
+	pending []sentCommand
 }
 
-// flight is a command whose reply has not come.
-type flight struct {
+// sentCommand is a command whose reply has not come.
+type sentCommand struct {
 	tag  string
 	msgs []*message
 }
@@ -94,7 +94,7 @@ func (a *appending) offer(g []*message) error {
 		line += a.flags + m.date.Format(dateFormat) + " " + spec
 		if i == 0 {
 			tag = c.sendAs(StageAppend, line, "")
-			a.pending = append(a.pending, flight{tag, g})
+			a.pending = append(a.pending, sentCommand{tag, g})
 		} else {
 			_, _ = c.bw.WriteString(line + "\r\n")
 		}

@@ -169,7 +169,7 @@ func (p *paced) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// note keeps what the server says of itself.
+// note keeps what the server says about itself.
 func (c *conn) note(r *reply) {
 	if c.o.Trace != nil {
 		c.trace(false, r.line())

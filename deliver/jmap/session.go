@@ -26,7 +26,7 @@ const (
 	perMessage = 2048
 )
 
-// session is what the server says of itself (RFC 8620 section 2).
+// session is what the server says about itself (RFC 8620 section 2).
 type session struct {
 	o                     *Options
 	api, upload, download string // URLs, the last two with variables

@@ -9,7 +9,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/jmap/jmaptest"
 )
 
-// TestSession: what the server says of itself decides whether it gets anything.
+// TestSession: what the server says about itself decides whether it gets anything.
 func TestSession(t *testing.T) {
 	elsewhere := jmaptest.New()
 	elsewhere.Start()

@@ -60,7 +60,7 @@ func (e *TokenError) Error() string { return e.Err.Error() }
 // Unwrap returns the refusal.
 func (e *TokenError) Unwrap() error { return e.Err }
 
-// Complete is what a mechanism says of a success: the server may owe a proof.
+// Complete is what a mechanism says about a success: the server may owe a proof.
 func Complete(m Mechanism) error {
 	if c, ok := m.(interface{ Complete() error }); ok {
 		return c.Complete()

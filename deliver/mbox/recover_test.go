@@ -159,7 +159,7 @@ func TestRecoverRewritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Expunged: the old one and one of the twins. Read: all.
+	// Expunged: the old one and one of the equal ones. Read: all.
 	var messages []string
 	for _, m := range strings.Split(strings.TrimPrefix(string(content), old), sep)[1:] {
 		messages = append(messages, sep+strings.Replace(m, "\n\n", "\nStatus: RO\nX-UID: 7\nContent-Length: 1\n\n", 1))

@@ -89,7 +89,7 @@ func TestLMTPLostBetweenReplies(t *testing.T) {
 	}
 }
 
-// TestManyRecipients takes more than one flight.
+// TestManyRecipients takes more than one round trip.
 func TestManyRecipients(t *testing.T) {
 	r := startReceiver(t, "tcp", nil)
 	var to []string

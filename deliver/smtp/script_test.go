@@ -102,11 +102,11 @@ func play(c net.Conn, script string) error {
 }
 
 const (
-	hello  = "S: 220 relay\nC: EHLO me\nS: 250-relay\\n250-PIPELINING\\n250 SIZE 0\n"
-	plain  = "S: 220 relay\nC: EHLO me\nS: 250 relay\n"
-	flight = "C: MAIL FROM:<>\nC: RCPT TO:<a@b>\nC: DATA\n"
-	taken  = "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 250 queued as 1\n"
-	quit   = "C: QUIT\nS: 221 bye\n"
+	hello    = "S: 220 relay\nC: EHLO me\nS: 250-relay\\n250-PIPELINING\\n250 SIZE 0\n"
+	plain    = "S: 220 relay\nC: EHLO me\nS: 250 relay\n"
+	envelope = "C: MAIL FROM:<>\nC: RCPT TO:<a@b>\nC: DATA\n"
+	taken    = "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 250 queued as 1\n"
+	quit     = "C: QUIT\nS: 221 bye\n"
 )
 
 // TestReplies walks through every phase: which failure means what, and what
@@ -120,10 +120,10 @@ func TestReplies(t *testing.T) {
 		body    string // default "x\n"
 		want    []string
 	}{
-		{"taken, pipelined", []string{hello + flight + taken + quit}, "", ok},
+		{"taken, pipelined", []string{hello + envelope + taken + quit}, "", ok},
 		{"taken, one by one", []string{plain + "C: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<a@b>\nS: 250 ok\nC: DATA\nS: 354 go\n" +
 			"BODY\nS: 250 ok\n" + quit}, "", ok},
-		{"two on one connection", []string{hello + flight + taken + flight + taken + quit}, "", []string{"ok", "ok"}},
+		{"two on one connection", []string{hello + envelope + taken + envelope + taken + quit}, "", []string{"ok", "ok"}},
 		{"HELO fallback", []string{"S: 220 x\nC: EHLO\nS: 502 what?\nC: HELO me\nS: 250 x\nC: MAIL FROM:<>\nS: 250 ok\nC: RCPT\n" +
 			"S: 250 ok\nC: DATA\nS: 354 go\nBODY\nS: 250 ok\n" + quit}, "", ok},
 		{"greeting 554", []string{"S: 554 go away\n"}, "", []string{"cannot create: greeting: 554 go away"}},
@@ -137,43 +137,43 @@ func TestReplies(t *testing.T) {
 		{"endless line", []string{"S: 220 x\nC: EHLO\nS: 250 " + strings.Repeat("x", 4096) + "\nWAIT\n"}, "",
 			[]string{"unavailable: EHLO: relay broke the protocol: reply line over"}},
 		{"control characters", []string{"S: 554 \x1b[2Jboo\a\n"}, "", []string{`cannot create: greeting: 554 \x1b[2Jboo\a`}},
-		{"MAIL 451", []string{hello + flight + "S: 451 later\\n503 no\\n503 no\n" + quit}, "", []string{"unavailable: MAIL: 451 later"}},
-		{"MAIL 550, then RSET is not due", []string{hello + flight + "S: 550 no\\n503 no\\n503 no\n" + flight + taken + quit},
+		{"MAIL 451", []string{hello + envelope + "S: 451 later\\n503 no\\n503 no\n" + quit}, "", []string{"unavailable: MAIL: 451 later"}},
+		{"MAIL 550, then RSET is not due", []string{hello + envelope + "S: 550 no\\n503 no\\n503 no\n" + envelope + taken + quit},
 			"", []string{"cannot create: MAIL: 550 no", "ok"}},
-		{"MAIL 530", []string{hello + flight + "S: 530 login\\n503 no\\n503 no\n" + quit}, "", []string{"cannot create: MAIL: 530"}},
-		{"RCPT 550, then RSET", []string{hello + flight + "S: 250 ok\\n550 no user\\n554 no rcpt\nC: RSET\n" + flight +
+		{"MAIL 530", []string{hello + envelope + "S: 530 login\\n503 no\\n503 no\n" + quit}, "", []string{"cannot create: MAIL: 530"}},
+		{"RCPT 550, then RSET", []string{hello + envelope + "S: 250 ok\\n550 no user\\n554 no rcpt\nC: RSET\n" + envelope +
 			"S: 250 reset\n" + taken + quit}, "", []string{"cannot create: RCPT <a@b>: 550 no user", "ok"}},
 		{"RCPT 452, one by one", []string{plain + "C: MAIL\nS: 250 ok\nC: RCPT\nS: 452 full\n" + quit}, "",
 			[]string{"later: RCPT <a@b>: 452"}},
-		{"RCPT 550 and yet 354", []string{hello + flight + "S: 250 ok\\n550 no user\\n354 go\nWAIT\n"}, "",
+		{"RCPT 550 and yet 354", []string{hello + envelope + "S: 250 ok\\n550 no user\\n354 go\nWAIT\n"}, "",
 			[]string{"cannot create: RCPT <a@b>: 550 no user"}},
-		{"RCPT 421", []string{hello + flight + "S: 250 ok\\n421 shutting down\n",
-			hello + flight + "S: 250 ok\\n421 shutting down\n"}, "", []string{"unavailable: RCPT: 421"}},
-		{"DATA 451", []string{hello + flight + "S: 250 ok\\n250 ok\\n451 no\n" + quit}, "", []string{"later: DATA: 451"}},
-		{"DATA 250", []string{hello + flight + "S: 250 ok\\n250 ok\\n250 ok\nWAIT\n"}, "",
+		{"RCPT 421", []string{hello + envelope + "S: 250 ok\\n421 shutting down\n",
+			hello + envelope + "S: 250 ok\\n421 shutting down\n"}, "", []string{"unavailable: RCPT: 421"}},
+		{"DATA 451", []string{hello + envelope + "S: 250 ok\\n250 ok\\n451 no\n" + quit}, "", []string{"later: DATA: 451"}},
+		{"DATA 250", []string{hello + envelope + "S: 250 ok\\n250 ok\\n250 ok\nWAIT\n"}, "",
 			[]string{"unavailable: DATA: relay broke the protocol"}},
-		{"lost at MAIL, tried twice", []string{hello + flight, hello + flight}, "", []string{"unavailable: MAIL: connection closed"}},
-		{"lost before the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nLINES 2\n"},
+		{"lost at MAIL, tried twice", []string{hello + envelope, hello + envelope}, "", []string{"unavailable: MAIL: connection closed"}},
+		{"lost before the dot", []string{hello + envelope + "S: 250 ok\\n250 ok\\n354 go\nLINES 2\n"},
 			strings.Repeat("lots of text\n", 1<<20), []string{"failed: message: "}},
-		{"refused before the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\\n552 too much\nWAIT\n"}, "",
+		{"refused before the dot", []string{hello + envelope + "S: 250 ok\\n250 ok\\n354 go\\n552 too much\nWAIT\n"}, "",
 			[]string{"never: "}},
-		{"lost after the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\n"}, "",
+		{"lost after the dot", []string{hello + envelope + "S: 250 ok\\n250 ok\\n354 go\nBODY\n"}, "",
 			[]string{"failed: reply to the message: connection closed by the relay; the message " + mayHave}},
-		{"nonsense after the dot", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: hello?\nWAIT\n"}, "",
+		{"nonsense after the dot", []string{hello + envelope + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: hello?\nWAIT\n"}, "",
 			[]string{"failed: reply to the message: relay broke the protocol"}},
-		{"final 452", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 452 disk full\n" + quit}, "",
+		{"final 452", []string{hello + envelope + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 452 disk full\n" + quit}, "",
 			[]string{"later: reply to the message: 452"}},
-		{"final 554", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 554 spam\n" + quit}, "",
+		{"final 554", []string{hello + envelope + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 554 spam\n" + quit}, "",
 			[]string{"never: reply to the message: 554"}},
-		{"final 421", []string{hello + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 421 dying\n"}, "",
+		{"final 421", []string{hello + envelope + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 421 dying\n"}, "",
 			[]string{"unavailable: reply to the message: 421"}},
-		{"421 between two", []string{hello + flight + taken + "S: 421 idle\nWAIT\n", hello + flight + taken + quit}, "",
+		{"421 between two", []string{hello + envelope + taken + "S: 421 idle\nWAIT\n", hello + envelope + taken + quit}, "",
 			[]string{"ok", "ok"}},
-		{"dropped between two", []string{hello + flight + taken, hello + flight + taken + quit}, "", []string{"ok", "ok"}},
-		{"421 to the second MAIL", []string{hello + flight + taken + flight + "S: 421 enough\n", hello + flight + taken + quit},
+		{"dropped between two", []string{hello + envelope + taken, hello + envelope + taken + quit}, "", []string{"ok", "ok"}},
+		{"421 to the second MAIL", []string{hello + envelope + taken + envelope + "S: 421 enough\n", hello + envelope + taken + quit},
 			"", []string{"ok", "ok"}},
-		{"421 on the new one too", []string{hello + flight + taken + flight + "S: 421 enough\n",
-			hello + flight + "S: 421 enough\n"}, "", []string{"ok", "unavailable: MAIL: 421"}},
+		{"421 on the new one too", []string{hello + envelope + taken + envelope + "S: 421 enough\n",
+			hello + envelope + "S: 421 enough\n"}, "", []string{"ok", "unavailable: MAIL: 421"}},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -234,13 +234,13 @@ func overPipe(t *testing.T, script string) *Deliverer {
 // TestStall: neither a relay that says nothing nor one that stops reading must
 // hold the run.
 func TestStall(t *testing.T) {
-	const data = hello + flight + "S: 250 ok\\n250 ok\\n354 go\n"
+	const data = hello + envelope + "S: 250 ok\\n250 ok\\n354 go\n"
 	for _, tc := range []struct {
 		script, body, want string
 		after              time.Duration
 	}{
 		{"WAIT\n", "x\n", "unavailable: greeting: no answer in time", 2 * time.Second},
-		{hello + flight + "WAIT\n", "x\n", "unavailable: MAIL: no answer in time", 2 * time.Second},
+		{hello + envelope + "WAIT\n", "x\n", "unavailable: MAIL: no answer in time", 2 * time.Second},
 		{data, strings.Repeat("0123456789abcde\n", 1<<15), "failed: message: no answer in time", 2*time.Second + earlyReply},
 		{data + "BODY\nWAIT\n", "x\n", "failed: reply to the message: no answer in time", 3 * time.Second},
 	} {
@@ -258,7 +258,7 @@ func TestStall(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := overPipe(t, hello+flight+"WAIT\n")
+		d := overPipe(t, hello+envelope+"WAIT\n")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()

@@ -98,7 +98,7 @@ func TestUnixSocket(t *testing.T) {
 // TestLogin walks through AUTH LOGIN, and a PLAIN response too long for one line.
 func TestLogin(t *testing.T) {
 	script := "S: 220 x\nC: EHLO\nS: 250-x\\n250-PIPELINING\\n250 AUTH CRAM-MD5 LOGIN\n" +
-		"C: AUTH LOGIN YWxpY2U=\nS: 334 UGFzc3dvcmQ6\nC: c2VjcmV0\nS: 235 ok\n" + flight + taken + quit
+		"C: AUTH LOGIN YWxpY2U=\nS: 334 UGFzc3dvcmQ6\nC: c2VjcmV0\nS: 235 ok\n" + envelope + taken + quit
 	long := strings.Repeat("x", 400)
 	held := "S: 220 x\nC: EHLO\nS: 250-x\\n250-PIPELINING\\n250 AUTH PLAIN LOGIN\n" +
 		"C: AUTH PLAIN\r\nS: 334\nC: AGFsaWNlAHh4\nS: 535 5.7.8 wrong: " + long + "\n"

@@ -81,13 +81,13 @@ func TestTokens(t *testing.T) {
 		last, long int
 		scripts    []string
 	}{
-		{"accepted", "ok", 1, 0, []string{by("t1", "S: 235 ok\n"+flight+taken+quit)}},
+		{"accepted", "ok", 1, 0, []string{by("t1", "S: 235 ok\n"+envelope+taken+quit)}},
 		{"accepted at once", "ok", 1, 0, []string{hello + "OAUTHBEARER\nC: AUTH OAUTHBEARER " + inBase64("t1") +
-			"\r\nS: 235 ok\n" + flight + taken + quit}},
+			"\r\nS: 235 ok\n" + envelope + taken + quit}},
 		{"long", "ok", 1, 400, []string{hello + "OAUTHBEARER\nC: AUTH OAUTHBEARER\r\nS: 334 \nC: " + inBase64("t1"+long) +
 			"\r\nS: 235 ok\n" +
-			flight + taken + quit}},
-		{"ended", "ok", 2, 0, []string{by("t1", refuse), by("t2", "S: 235 ok\n"+flight+taken+quit)}},
+			envelope + taken + quit}},
+		{"ended", "ok", 2, 0, []string{by("t1", refuse), by("t2", "S: 235 ok\n"+envelope+taken+quit)}},
 		{"refused twice", `denied: AUTH: 535 5.7.8 no ({"status":"401"})`, 2, 0, []string{by("t1", refuse), by("t2", refuse)}},
 		{"revoked", "denied: AUTH: the server refused the token, and there is no new one: refresh: invalid_grant (it was refused with: ",
 			1, 0, []string{by("t1", refuse)}},

@@ -135,7 +135,7 @@ func TestOtherSender(t *testing.T) {
 
 // TestReplyBeforeTheDot: it is this message's, never the next one's.
 func TestReplyBeforeTheDot(t *testing.T) {
-	const small, data = "x\n", hello + flight + "S: 250 ok\\n250 ok\\n354 go\n"
+	const small, data = "x\n", hello + envelope + "S: 250 ok\\n250 ok\\n354 go\n"
 	tests := []struct {
 		name, first, want string
 		lmtp              bool
@@ -151,7 +151,8 @@ func TestReplyBeforeTheDot(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			d := New(Options{Address: startScript(t, tc.first, hello+flight+taken+quit), Security: NoTLS, To: []string{"a@b"}, Helo: "me"})
+			d := New(Options{Address: startScript(t, tc.first, hello+envelope+taken+quit), Security: NoTLS, To: []string{"a@b"},
+				Helo: "me"})
 			want(t, deliverOne(t, d, deliver.Envelope{}, small), tc.want)
 			want(t, deliverOne(t, d, deliver.Envelope{}, small), "ok 250 queued as 1")
 			if err := d.Close(); err != nil {
@@ -170,7 +171,7 @@ func TestRefusedAndOddQuit(t *testing.T) {
 			if lmtp {
 				greet, text = strings.Replace(hello, "EHLO", "LHLO", 1), "never: reply to the message for <a@b>: 550 no"
 			}
-			script := greet + flight + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 550 no\nC: QUIT\n" + bye
+			script := greet + envelope + "S: 250 ok\\n250 ok\\n354 go\nBODY\nS: 550 no\nC: QUIT\n" + bye
 			d := New(Options{LMTP: lmtp, Address: startScript(t, script), Security: NoTLS, To: []string{"a@b"}, Helo: "me"})
 			want(t, deliverOne(t, d, deliver.Envelope{}, "x\n"), text)
 			if err := d.Close(); err != nil {
@@ -205,7 +206,8 @@ func TestEarlyReplyShiftsLMTP(t *testing.T) {
 // another connection, and one that takes none there is left alone.
 func TestUsedUpConnection(t *testing.T) {
 	const enough = "S: 451 4.3.0 too many messages in this session\\n503 no\\n503 no\n" + quit
-	d := New(Options{Address: startScript(t, hello+flight+taken+flight+enough, hello+flight+taken+flight+enough, hello+flight+enough),
+	d := New(Options{Address: startScript(t, hello+envelope+taken+envelope+enough, hello+envelope+taken+envelope+enough,
+		hello+envelope+enough),
 		Security: NoTLS, To: []string{"a@b"}, Helo: "me"})
 	for _, text := range []string{"ok", "ok", "unavailable: MAIL: 451"} {
 		want(t, deliverOne(t, d, deliver.Envelope{}, "x\n"), text)

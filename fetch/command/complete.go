@@ -129,7 +129,7 @@ func (c *completer) target(before, cur string) {
 	}
 }
 
-// argument offers commands, or what the usage of the command says of the argument.
+// argument offers commands, or what the usage of the command says about the argument.
 func (c *completer) argument() {
 	if c.cmd == nil || len(c.list) > 0 {
 		if len(c.args) > 0 && (c.cmd != nil || c.args[0] != "help") {

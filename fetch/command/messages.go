@@ -13,7 +13,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// What a person is told when something went wrong: what happened and to which
+// What is printed when something went wrong: what happened and to which
 // account, what to do (hint), and what it means for the mail (mail).
 
 // printError prints the error of a command as a whole. Server text in it was

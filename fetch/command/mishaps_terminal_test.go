@@ -11,7 +11,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 )
 
-// TestMessagesOnTerminal: a stopped target is told once, and loop says at
+// TestMessagesOnTerminal: a stopped target is reported once, and loop says at
 // Ctrl-C that all is in order.
 func TestMessagesOnTerminal(t *testing.T) {
 	drop := &pop3test.Maildrop{}

@@ -359,7 +359,7 @@ func TestTwoAccountsOneMailbox(t *testing.T) {
 	}
 }
 
-// TestKeyringMissing: no keyring can be reached here, which a person is told.
+// TestKeyringMissing: no keyring can be reached here, which is reported.
 func TestKeyringMissing(t *testing.T) {
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus")
 	p := newAuthServer(t)

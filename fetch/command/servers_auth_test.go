@@ -293,7 +293,7 @@ func TestPlus(t *testing.T) {
 	}
 }
 
-// TestDowngrade: a server that all at once offers less than before is told of.
+// TestDowngrade: a server that all at once offers less than before is reported.
 func TestDowngrade(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)

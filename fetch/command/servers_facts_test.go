@@ -105,7 +105,7 @@ func TestNoUIDLKeeps(t *testing.T) {
 	}
 }
 
-// TestUTF8IsSent: wherever it is announced, in one flight with the login.
+// TestUTF8IsSent: wherever it is announced, in one round trip with the login.
 func TestUTF8IsSent(t *testing.T) {
 	t.Parallel()
 	messages := append(letters(2), []byte("Subject: gr\xc3\xbc\xc3\x9fe\r\n\r\nbody\r\n"), []byte("Subject: \xe2\x82\xac\r\n\r\nbody\r\n"))
@@ -204,7 +204,7 @@ func TestQuirkWindow(t *testing.T) {
 	}
 }
 
-// TestExpire: a server that announces EXPIRE is told of once and obeyed in
+// TestExpire: a server that announces EXPIRE is reported once and obeyed in
 // nothing.
 func TestExpire(t *testing.T) {
 	t.Parallel()

@@ -177,7 +177,7 @@ func (h hostile) recover(t *testing.T, l *lab, drop *pop3test.Maildrop, messages
 	s := serve(t, drop, good)
 	l.account(append(l.to(s, good), secret)...)
 	if out := l.run("fetch"); out.code != 0 {
-		t.Errorf("a server in order: %s", out)
+		t.Errorf("a well-behaved server: %s", out)
 	}
 	l.wantMail(messages)
 	retrieved := s.Count("RETR")

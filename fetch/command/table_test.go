@@ -86,7 +86,7 @@ func (term *terminal) shows(line string) []string {
 }
 
 // TestNarrowTerminal: in 40 columns no line of a table is broken, and a UID is
-// cut; what is no terminal gets all of it.
+// cut; redirected output is not truncated.
 func TestNarrowTerminal(t *testing.T) {
 	const width = 40
 	term, uid := longUIDs(t, width)

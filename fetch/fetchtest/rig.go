@@ -67,7 +67,7 @@ func NewWithTargets(t *testing.T, messages int, o pop3test.Options, targets func
 	g := New(t, &pop3test.Maildrop{}, o)
 	g.Targets = func() []commit.Target { return targets(g) }
 	g.Account.Policy.Keep.None = true
-	g.Account.Quarantine = &commit.Target{ID: "quarantine", Deliverer: maildir.New(maildir.Options{Path: g.Path("aside")})}
+	g.Account.Quarantine = &commit.Target{ID: "quarantine", Deliverer: maildir.New(maildir.Options{Path: g.Path("quarantine")})}
 	for i := range messages {
 		g.Drop.Add(fmt.Sprintf("uid%d", i+1), Numbered(i+1))
 	}

@@ -14,9 +14,9 @@ import (
 // TestProof: a message has an end only if the reply after it says so.
 func TestProof(t *testing.T) {
 	const (
-		flight = "C: RETR 1\nC: RETR 2\nC: RETR 3\nC: STAT\n"
-		fit    = "S: 34567890\nS: .\n" // with the line end 10 octets, as listed
-		short  = "S: 3\nS: .\n"
+		retrs = "C: RETR 1\nC: RETR 2\nC: RETR 3\nC: STAT\n"
+		fit   = "S: 34567890\nS: .\n" // with the line end 10 octets, as listed
+		short = "S: 3\nS: .\n"
 	)
 	for _, tt := range []struct {
 		name, script   string
@@ -45,11 +45,11 @@ func TestProof(t *testing.T) {
 		{name: "the rest follows later", script: capaLock + "C: RETR 1\nS: +OK\n" + short + "C: RETR 2\nS: rest",
 			want: []string{"1! 3"}, err: "in doubt: after it came what answers no command: retr 2: server broke the protocol",
 			doubt: 1, sure: true},
-		{name: "the rest follows, pipelined", script: capaPipe + flight + "S: +OK\n" + fit + "S: +OK\n" + short + "S: rest",
+		{name: "the rest follows, pipelined", script: capaPipe + retrs + "S: +OK\n" + fit + "S: +OK\n" + short + "S: rest",
 			want: []string{"1: 34567890 sure", "2! 3"}, err: "retr 2: the end of the message is in doubt", doubt: 2, sure: true},
 		{name: "garbled after one that fits", script: capaLock + "C: RETR 1\nS: +OK\n" + fit + "C: RETR 2\nS: what?",
 			want: []string{"1! 34567890"}, err: "retr 2: server broke the protocol", sure: true},
-		{name: "a ghost, pipelined", script: capaPipe + flight + "S: +OK\n" + short +
+		{name: "a ghost, pipelined", script: capaPipe + retrs + "S: +OK\n" + short +
 			"S: +OK 77 octets\nS: boo\nS: .\nS: +OK\n" + fit + "S: +OK\n" + fit + "S: +OK 3 30",
 			want: []string{"1: 3", "2: boo", "3! 34567890"}, err: "the reply is to another command", doubt: 3, unsure: 2},
 		{name: "a ghost in lock step", script: capaLock + "C: RETR 1\nS: +OK\n" + short +
@@ -61,7 +61,7 @@ func TestProof(t *testing.T) {
 		{name: "a refusal in doubt", script: capaLock + "C: RETR 1\nS: +OK\n" + short +
 			"C: RETR 2\nS: -ERR no\nC: STAT\nS: +OK 3 30\nC: RETR 3\nS: +OK\n" + fit + "C: STAT\nS: +OK 3 30",
 			want: []string{"1: 3", "2: refused", "3: 34567890 sure"}, sure: true},
-		{name: "answers the next before the end", script: capaPipe + flight +
+		{name: "answers the next before the end", script: capaPipe + retrs +
 			"S: +OK\nS: 34567\nS: +OK 10 octets\nS: 890\nS: .\nS: second\nS: .",
 			want: []string{"1! 34567,+OK 10 octets,890"}, err: "retr 1: the end of the message is in doubt", doubt: 1, behind: 1,
 			sure: true},

@@ -16,7 +16,7 @@ import (
 // "C: text" must be the client's next line, "S- text" is sent without CRLF,
 // "W 5s" waits, "X" hangs up. Before it sends anything it waits until the
 // client can go no further, and then the client must not have sent more than
-// the script says: so a script shows what is in one flight. It needs a
+// the script says: so a script shows what is pipelined. It needs a
 // synctest bubble.
 func converse(t *testing.T, script string) (client net.Conn, wait func()) {
 	t.Helper()

@@ -56,7 +56,7 @@ func TestList(t *testing.T) {
 		report            ListReport
 		noUIDL            bool
 	}{
-		{name: "one flight", script: capaPipe + tail + "S: +OK 2 300\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nS: +OK\nS: 1 100\nS: 2 200\nS: .",
+		{name: "in one round trip", script: capaPipe + tail + "S: +OK 2 300\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nS: +OK\nS: 1 100\nS: 2 200\nS: .",
 			want: []Message{{"a", 100, 1}, {"b", 200, 2}}, report: ListReport{Count: 2, Octets: 300}},
 		{name: "lock step", script: capaLock + "C: CAPA\nS: +OK\nS: .\nC: STAT\nS: +OK 1 5\nC: UIDL\nS: +OK\nS: 1 a\nS: .\n" +
 			"C: LIST\nS: +OK\nS: 1 5\nS: .",
@@ -157,7 +157,7 @@ func TestSizesLater(t *testing.T) {
 
 func TestRetrieve(t *testing.T) {
 	three := []Message{{"a", 10, 1}, {"b", 10, 2}, {"c", 10, 3}}
-	const flight, sure = "C: RETR 1\nC: RETR 2\nC: RETR 3\nC: STAT\n", "S: +OK 3 30\n"
+	const retrs, sure = "C: RETR 1\nC: RETR 2\nC: RETR 3\nC: STAT\n", "S: +OK 3 30\n"
 	for _, tt := range []struct {
 		name, script string
 		lf           bool
@@ -166,28 +166,28 @@ func TestRetrieve(t *testing.T) {
 		err, after   string
 		rejected     bool
 	}{
-		{name: "pipelined", script: capaPipe + flight + "S: +OK\nS: ..a\nS: b\nS: 345\nS: .\nS: -ERR gone\nS: +OK\nS: .\n" +
+		{name: "pipelined", script: capaPipe + retrs + "S: +OK\nS: ..a\nS: b\nS: 345\nS: .\nS: -ERR gone\nS: +OK\nS: .\n" +
 			sure + "C: NOOP\nS: +OK",
 			want: []string{".a\r\nb\r\n345\r\n", "", "retr 2: server refused: gone"}},
 		{name: "lock step", script: capaLock + "C: RETR 1\nS: +OK\nS: 12345678\nS: .\nC: RETR 2\nS: -ERR\nC: RETR 3\nS: +OK\n" +
 			"S: .\nC: STAT\n" + sure + "C: NOOP\nS: +OK", lf: true,
 			want: []string{"12345678\n", "retr 2: server refused: no reason given", ""}},
-		{name: "stop in the middle", script: capaPipe + flight + "S: +OK\nS: x\nS: .\nS: +OK\nX", stop: 1,
+		{name: "stop in the middle", script: capaPipe + retrs + "S: +OK\nS: x\nS: .\nS: +OK\nX", stop: 1,
 			want: []string{"x\r\n"}, err: "stop", after: ErrAbandoned.Error()},
 		{name: "stop in lock step", script: capaLock + "C: RETR 1\nS: +OK\nS: x\nS: .\nC: RETR 2\nS: +OK\nX", stop: 1,
 			want: []string{"x\r\n"}, err: "stop", after: ErrAbandoned.Error()},
-		{name: "stop at the last", script: capaPipe + flight + "S: +OK\nS: .\nS: +OK\nS: .\nS: +OK\nS: z\nS: .\n" + sure +
+		{name: "stop at the last", script: capaPipe + retrs + "S: +OK\nS: .\nS: +OK\nS: .\nS: +OK\nS: z\nS: .\n" + sure +
 			"C: NOOP\nS: +OK", stop: 3, want: []string{"", "", "z\r\n"}, err: "stop"},
-		{name: "cut in a body", script: capaPipe + flight + "S: +OK\nS: x\nX", want: []string{"x\r\n!retr 1: server closed the connection"},
+		{name: "cut in a body", script: capaPipe + retrs + "S: +OK\nS: x\nX", want: []string{"x\r\n!retr 1: server closed the connection"},
 			err: "retr 1: server closed", after: "retr 1: server closed"},
-		{name: "dot without line end", script: capaPipe + flight + "S: +OK\nS- x\\r\\n.\nX",
+		{name: "dot without line end", script: capaPipe + retrs + "S: +OK\nS- x\\r\\n.\nX",
 			want: []string{"x\r\n!retr 1: server closed the connection"},
 			err:  "retr 1: server closed", after: "retr 1: server closed"},
-		{name: "hangs up on pipelining", script: capaPipe + flight + "X", err: "retr 1: server closed",
+		{name: "hangs up on pipelining", script: capaPipe + retrs + "X", err: "retr 1: server closed",
 			after: "retr 1: server closed", rejected: true},
-		{name: "answers one", script: capaPipe + flight + "S: +OK\nS: .\nX",
+		{name: "answers one", script: capaPipe + retrs + "S: +OK\nS: .\nX",
 			want: []string{"!retr 2: server closed the connection"}, err: "retr 2: server closed", after: "retr 2: ", rejected: true},
-		{name: "drops all but one", script: capaPipe + flight + "S: +OK\nS: .\nW 61s",
+		{name: "drops all but one", script: capaPipe + retrs + "S: +OK\nS: .\nW 61s",
 			want: []string{"!retr 2: timeout: no answer, or too slow a one"}, err: "retr 2: timeout", after: "retr 2: ", rejected: true},
 		{name: "hangs up in lock step", script: capaLock + "C: RETR 1\nX", err: "retr 1: server closed", after: "retr 1: "},
 		{name: "garbage", script: capaLock + "C: RETR 1\nS: \x1b]0;x\x07", err: `\x1b]0;x\a`, after: "broke the protocol"},
@@ -243,7 +243,7 @@ func TestUnreadBodies(t *testing.T) {
 func TestDeleteAndQuit(t *testing.T) {
 	two := []Message{{Num: 1}, {Num: 2}}
 	for _, tt := range []struct{ name, script, refused, err string }{
-		{"one flight", capaPipe + "C: DELE 1\nC: DELE 2\nC: QUIT\nS: +OK\nS: -ERR no\nS: +OK bye", "dele 2: server refused: no", ""},
+		{"in one round trip", capaPipe + "C: DELE 1\nC: DELE 2\nC: QUIT\nS: +OK\nS: -ERR no\nS: +OK bye", "dele 2: server refused: no", ""},
 		{"lock step", capaLock + "C: DELE 1\nS: +OK\nC: DELE 2\nS: -ERR no\nC: QUIT\nS: +OK", "dele 2: server refused: no", ""},
 		{"not all removed", capaPipe + "C: DELE 1\nC: DELE 2\nC: QUIT\nS: +OK\nS: +OK\nS: -ERR some left", "",
 			"some deletions may not have been done"},

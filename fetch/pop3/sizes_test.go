@@ -2,7 +2,7 @@ package pop3
 
 import "testing"
 
-// TestMeasure: what a size says of a message. Each has 1,000 octets in 20 lines.
+// TestMeasure: what a size says about a message. Each has 1,000 octets in 20 lines.
 func TestMeasure(t *testing.T) {
 	none, crlf, lf := SizeRecord{}, SizeRecord{CRLF: 5}, SizeRecord{LF: 5}
 	both, guesses := SizeRecord{CRLF: 3, LF: 3}, SizeRecord{CRLF: 1, Off: 5}

@@ -81,7 +81,7 @@ func TestReportCountsTheQuarantine(t *testing.T) {
 	g.Prover.ReadBack = func(_ context.Context, a *fetch.Account, id string) (proof.Copies, error) {
 		switch {
 		case id == a.Quarantine.ID:
-			return fetchtest.ReadBack(g.Path("aside"))
+			return fetchtest.ReadBack(g.Path("quarantine"))
 		case strings.HasPrefix(id, "maildir:"):
 			return fetchtest.ReadBack(g.Path("Mail"))
 		}

@@ -140,7 +140,7 @@ func TestNoSecrets(t *testing.T) {
 	}
 }
 
-// TestMpopAgrees compares with what mpop -P says of accounts that inherit.
+// TestMpopAgrees compares with what mpop -P says about accounts that inherit.
 func TestMpopAgrees(t *testing.T) {
 	program, err := exec.LookPath("mpop")
 	if err != nil {

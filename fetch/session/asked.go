@@ -17,7 +17,7 @@ import (
 // (Entry.Asked). What is listed still has to be compared before it passes for
 // the same message, see reused.go.
 
-// answered notes what a listing says of deletions that were asked for and not
+// answered notes what a listing says about deletions that were asked for and not
 // confirmed, and returns the keys of those that are gone. Asked are those that
 // it holds, vanished those that it does not. Where a server lists only a part,
 // absence is no answer.
@@ -73,7 +73,7 @@ func (n *identity) listedAgain(p *plan.Plan, done *Confirmed) (put []state.Entry
 }
 
 // CompareListed compares what is listed although its deletion was confirmed, or
-// asked for, and records at once what the listing says of it.
+// asked for, and records at once what the listing says about it.
 func (s *Session) CompareListed(ctx context.Context, items []plan.Item) error {
 	var asked, vanished []state.Key
 	err := s.m.Book.DB.View(func(v *state.View) error {

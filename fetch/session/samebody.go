@@ -14,7 +14,7 @@ import (
 	"github.com/mailhaul/mailhaul/state"
 )
 
-// A unique-id, or an equal header, is what a server says of a message; only its
+// A unique-id, or an equal header, is what a server says about a message; only its
 // content says that it was delivered. So before a message is deleted that this
 // session did not deliver, it is retrieved once more and compared with the
 // record, unless its unique-id is of a form that is never given twice

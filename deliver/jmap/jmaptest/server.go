@@ -44,7 +44,7 @@ type Server struct {
 	OneCopy, OneID bool
 	// NoChanges: it keeps no history.
 	NoChanges bool
-	// Core is what the session says of limits.
+	// Core is what the session says about limits.
 	Core map[string]any
 	// Links changes the session.
 	Links func(session map[string]any)

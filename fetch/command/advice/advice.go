@@ -85,7 +85,7 @@ func (at Situation) account() string {
 // loginAdvice is what the commands for a login take.
 func (at Situation) login() string { return cmp.Or(at.Login, at.account()) }
 
-// needsFile says of commands what they lack after --from, which they do not take.
+// needsFile reports what commands that do not take --from lack after it.
 func (at Situation) needsFile() string {
 	if at.Bare {
 		return " These commands want the account in a configuration file (`mailhaul init`): its state is the same."

@@ -94,7 +94,7 @@ func TestProviderRefusals(t *testing.T) {
 	}
 }
 
-// TestFileErrors: what the system says of a file, for a target and for the state.
+// TestFileErrors: what the system says about a file, for a target and for the state.
 func TestFileErrors(t *testing.T) {
 	for cause, want := range map[error]string{
 		syscall.ENOLCK: "rpc.statd", syscall.EMFILE: "ulimit -n", syscall.ENFILE: "lower parallel", syscall.ENOSPC: "make room",

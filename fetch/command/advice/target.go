@@ -17,8 +17,8 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/smtp"
 )
 
-// targetRows are for targets: what each kind of target says of itself, then what the
-// system says of a file.
+// targetRows are for targets: what each kind of target says about itself, then what the
+// system says about a file.
 func targetRows() []row {
 	return []row{
 		is[*deliver.GoneError]("Mount its volume. If it was removed for good, `mailhaul fetch --create-target` makes it anew, for that run. " +

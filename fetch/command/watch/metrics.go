@@ -48,7 +48,7 @@ func Metrics() []Metric {
 			count(func(s *state.StatusFile) int64 { return s.Totals.Deleted })},
 		{"mailhaul_failed_messages_total", "counter", "Failures to retrieve or deliver a message.",
 			count(func(s *state.StatusFile) int64 { return s.Totals.Failed })},
-		{"mailhaul_set_aside_messages_total", "counter", "Messages that a target refused and that were put aside.",
+		{"mailhaul_set_aside_messages_total", "counter", "Messages that a target refused and that were quarantined.",
 			count(func(s *state.StatusFile) int64 { return s.Totals.Quarantined })},
 		{"mailhaul_runs_total", "counter", "Runs by what they came to.", runsByResult},
 		{"mailhaul_run_duration_seconds", "summary", "Time that runs took.", durations},

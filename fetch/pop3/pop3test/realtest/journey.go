@@ -187,7 +187,7 @@ func (p *person) safe(n int) {
 	}
 }
 
-// closing is what the report says of an account.
+// closing is what the report says about an account.
 type closing struct {
 	Safe                bool
 	Reasons             []string
