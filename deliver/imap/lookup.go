@@ -251,8 +251,8 @@ func (s *snapshot) find(in *intent) (found, bool) {
 }
 
 // look finds out which of the messages the mailbox has. What is not there yet is
-// looked for again, until a session that broke off can store nothing any more.
-func (c *conn) look(ctx context.Context, want []*intent) (*snapshot, error) {
+// looked for again, if wait is set, until a session that broke off can store nothing any more.
+func (c *conn) look(ctx context.Context, want []*intent, wait bool) (*snapshot, error) {
 	defer c.watch(ctx)()
 	from := want[0].Next
 	for _, in := range want {
@@ -267,7 +267,7 @@ func (c *conn) look(ctx context.Context, want []*intent) (*snapshot, error) {
 			return nil, c.o.failed(err)
 		}
 		left := time.Until(end)
-		if s.settled = left <= 0; s.settled || !s.pending(want) {
+		if s.settled = left <= 0 || !wait; s.settled || !s.pending(want) {
 			return s, nil
 		}
 		if err := pause(ctx, min(left, lookAgain)); err != nil {

@@ -89,8 +89,13 @@ func (t *Target) upload(ctx context.Context, b *batch, msgs []*message) {
 // conclude gives all messages without an outcome this one, and returns it.
 func conclude(msgs []*message, err error) error {
 	for _, m := range msgs {
-		if !m.done && m.err == nil {
-			m.err = err
+		if m.done || m.err != nil {
+			continue
+		}
+		m.err = err
+		if e, ok := errors.AsType[*deliver.Error](err); ok && m.refused != nil && !m.doubt { // with others, and it is not there
+			own := *e
+			own.Refused, m.err = true, &own
 		}
 	}
 	return err
@@ -157,7 +162,8 @@ func (t *Target) lookUp(ctx context.Context, msgs []*message) {
 	c, err := t.session(ctx)
 	var s *snapshot
 	if err == nil {
-		s, err = c.look(ctx, want)
+		// After a refusal, which is of a group, nothing is on its way.
+		s, err = c.look(ctx, want, slices.ContainsFunc(doubt, func(m *message) bool { return m.refused == nil }))
 	}
 	for _, m := range doubt {
 		if err != nil {

@@ -216,7 +216,7 @@ func (t *Target) search(ctx context.Context, c *conn, in *intent) (found, bool, 
 			return at, ok, err
 		}
 	}
-	s, err := c.look(ctx, []*intent{in})
+	s, err := c.look(ctx, []*intent{in}, true)
 	if err != nil {
 		return found{}, false, err
 	}

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -198,8 +199,8 @@ func between(t *testing.T, server string, do func(line string) (reply string)) (
 	})
 }
 
-// TestMailboxFull: fetch says so once, check --connect finds it before, and status says
-// what is left to do.
+// TestMailboxFull: fetch says so once, check --connect finds it before, and nothing is
+// left to complete.
 func TestMailboxFull(t *testing.T) {
 	t.Parallel()
 	to := realtest.DovecotIMAP(t, quotas+"plugin {\n quota = maildir:User quota\n quota_rule = *:storage=1K\n}\n")
@@ -217,7 +218,7 @@ func TestMailboxFull(t *testing.T) {
 	if text := strings.Join(strings.Fields(out.out), " "); !strings.Contains(text, "FAIL target quota ") || !strings.Contains(text, full) {
 		t.Error(out)
 	}
-	if out = l.run("status"); strings.Contains(out.out, "interrupted") || !strings.Contains(out.out, " for the next one to complete") {
+	if out = l.run("status"); strings.Contains(out.out, "interrupted") || strings.Contains(out.out, " for the next one to complete") {
 		t.Error(out)
 	}
 }
@@ -450,5 +451,31 @@ func TestMailboxDamaged(t *testing.T) {
 	l.want(l.run("purge", "--yes", "lab"), 65)
 	if drop.Len() != 1 {
 		t.Errorf("%d left on the server, want the damaged one", drop.Len())
+	}
+}
+
+// TestMailboxFillsUp: what does not fit waits on the server that it comes from, each run says
+// so once and soon, and counts the same.
+func TestMailboxFillsUp(t *testing.T) {
+	t.Parallel()
+	to := realtest.DovecotIMAP(t, quotas+"plugin {\n quota = maildir:User quota\n quota_rule = *:storage=100K\n}\n")
+	var messages [][]byte
+	for _, m := range letters(8) {
+		messages = append(messages, append(m, strings.Repeat("A line of a message that has to fit.\r\n", 800)...))
+	}
+	drop, o := dropOf(messages), pop3test.Options{Security: pop3test.Plain}
+	l := newLab(t)
+	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, drop, o), o), "user: alice", "password: "+password, "keep: none",
+		"deliver:\n  - imap: {user: alice, password: "+realtest.Password+", server: "+to.TLSAddr+", ca_file: "+to.CA+"}"))))
+	for run := range 3 {
+		out := l.run("fetch")
+		t.Log(out)
+		l.want(out, 75)
+		if n := strings.Count(out.err, "make room there"); n != 1 || out.took > 8*time.Second {
+			t.Errorf("run %d says it %d times in %s: %v", run, n, out.took, out)
+		}
+	}
+	if n := len(to.Kept("INBOX")); n == 0 || n+drop.Len() != len(messages) {
+		t.Errorf("%d in the mailbox, %d left", n, drop.Len())
 	}
 }

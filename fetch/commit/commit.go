@@ -61,7 +61,7 @@ type committer struct {
 // its own, which ends a grace time after ctx.
 func (s *Side) start(ctx context.Context, cancel context.CancelCauseFunc) *committer {
 	if s.later.rows == nil {
-		s.later = postponed{rows: make(map[*Target][]*plan.Item), well: make(map[*Target]bool)}
+		s.later = postponed{rows: make(map[*Target][]*plan.Item), failed: make(map[*Target]bool), well: make(map[*Target]bool)}
 	}
 	c := &committer{
 		side:    s,
@@ -315,7 +315,7 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 			c.side.Ledger.Pardon(row, in.Target) // not one of them alone
 			delete(c.side.later.rows, p.target)
 		}
-		if de.Refused && p.target.limited() {
+		if de.Refused {
 			c.settle = append(c.settle, state.Settlement{Intent: in.ID, Drop: true})
 			c.side.Ledger.TriedLast(&d.msg.Item, in.Target, de)
 		}
@@ -326,7 +326,7 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 	c.side.Ledger.Fail(&d.msg.Item, in.Target, res.Err, c.side.later.well[p.target])
 	if row := c.side.later.add(p.target, &d.msg.Item, de); row != nil {
 		c.fail(p.target, putOff(len(row), de))
-		if !c.side.later.well[p.target] {
+		if !c.side.later.well[p.target] || !c.side.later.failed[p.target] {
 			c.side.Ledger.Pardon(row, in.Target)
 		}
 	}
