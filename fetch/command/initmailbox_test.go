@@ -53,7 +53,8 @@ func TestInitAsksForMailbox(t *testing.T) {
 	tty.enter("mailhaul init --offline --no-connect --address alice@example.org --server pop.example.org")
 	for _, step := range []struct{ shows, answer string }{
 		{"Name of the account [example]:", ""}, {"Number [1]:", "2"}, {"IMAP server (host or host:port):", "bob@other.example"},
-		{"bob@other.example: is not a host name (such as imap.example.org)\nIMAP server (host or host:port):", "imap.example.net:143"},
+		{"bob@other.example: is not a host name (such as imap.example.org)\nIMAP server (host or host:port):", "imap.example.net:1:2"},
+		{"imap.example.net:1:2: is not a host name (such as imap.example.org)\nIMAP server (host or host:port):", "imap.example.net:143"},
 		{"User name there:", "alice@example.net"}, {"Mailbox [INBOX]:", "Archive/Old"},
 	} {
 		tty.await(step.shows)

@@ -114,7 +114,7 @@ func (s *server) set(server, mode string) error {
 	s.host, s.tls = strings.ToLower(strings.Trim(host, "[]")), mode
 	n, err := strconv.Atoi(port)
 	switch {
-	case s.host == "" || strings.ContainsAny(s.host, " /@\\"):
+	case s.host == "" || strings.ContainsAny(s.host, " /@\\"), strings.Contains(s.host, ":") && net.ParseIP(s.host) == nil:
 		return errors.New("is not a host name")
 	case port != "" && (err != nil || n < 1 || n > 65535):
 		return errors.New("the port must be a number from 1 to 65535")
