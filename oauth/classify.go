@@ -102,7 +102,7 @@ func kindOfCode(code string) Kind {
 	switch code {
 	case "invalid_grant", "interaction_required", "login_required", "consent_required", "account_selection_required", "bad_token":
 		return KindNeedsLogin
-	case "access_denied", "authorization_declined", "admin_policy_enforced":
+	case "access_denied", "authorization_declined", "admin_policy_enforced", "policy_enforced":
 		return KindDenied
 	case "expired_token", "code_expired", "bad_verification_code":
 		return KindExpired

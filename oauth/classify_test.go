@@ -31,6 +31,7 @@ func TestKnownRefusals(t *testing.T) {
 		{"google", provider.Browser, "invalid_request", "client_secret is missing.", KindConfig},
 		{"google", provider.Browser, "access_denied", "", KindDenied},
 		{"google", provider.Browser, "admin_policy_enforced", "", KindDenied},
+		{"google", provider.Browser, "policy_enforced", "Advanced Protection prevents your account from signing in", KindDenied},
 		{"google", provider.ServiceAccount, "invalid_grant", "Invalid JWT: Token must be a short-lived token", KindConfig},
 		{"google", provider.ServiceAccount, "invalid_grant", "Invalid email or User ID", KindConfig},
 		{"google", provider.ServiceAccount, "unauthorized_client", "Client is unauthorized to retrieve access tokens", KindConfig},

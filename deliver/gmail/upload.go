@@ -142,7 +142,7 @@ func (t *Target) session(location string) (session string, bare bool, err error)
 		return "", false, err
 	}
 	u, err := base.Parse(location)
-	if err != nil || location == "" || u.Scheme != base.Scheme {
+	if err != nil || location == "" || u.Scheme != base.Scheme && u.Scheme != "https" {
 		return "", false, t.api.failure(verdict{class: deliver.Unavailable, cause: NotGmail}, t.o.method(), errors.New("the answer has no place to upload to"))
 	}
 	return u.String(), u.Host != base.Host, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
+	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
 // NewRemote returns a server with the built-in defaults.
@@ -81,15 +82,38 @@ func (r *Remote) oneSecret(at Place) {
 
 // WebKeys is the table of the server of a target that is reached by HTTP.
 func (r *Remote) WebKeys() []Row {
-	return slices.Concat([]Row{
-		r.serverKey("server as `HOST` or `HOST:PORT`; the port is 443"),
-		On("tls", "implicit", "how the connection is protected: `implicit` or `none`",
-			Choice("implicit none", pop3.ImplicitTLS, pop3.Plain), &r.Server.Security),
+	return r.webKeys("",
 		On("user", "", "login name; none is needed with a token", Text("a string"), &r.User),
 		On("password", "", "password, a secret", SecretOf(), &r.Password),
-		On("token", "", "access token, a secret, in place of user and password", SecretOf(), &r.Token),
-		OAuthRow(&r.OAuth),
-	}, r.tlsKeys(), []Row{r.timeoutKey("longest wait for the server")}, r.routeKeys())
+		On("token", "", "access token, a secret, in place of user and password", SecretOf(), &r.Token))
+}
+
+// APIKeys is WebKeys for a server that is known and takes tokens only. User says whose
+// mailbox it is.
+func (r *Remote) APIKeys(user string) []Row {
+	return r.webKeys(r.Server.Host,
+		On("user", "", user, Text("a string"), &r.User),
+		On("token", "", "access token, a secret, in place of oauth", SecretOf(), &r.Token))
+}
+
+func (r *Remote) webKeys(server string, login ...Row) []Row {
+	take := func(s Server) { r.Server.Host, r.Server.Port = s.Host, s.Port }
+	return slices.Concat([]Row{
+		given("server", server, "server as `HOST` or `HOST:PORT`; the port is 443", HostPort(), take),
+		On("tls", "implicit", "how the connection is protected: `implicit` or `none`",
+			Choice("implicit none", pop3.ImplicitTLS, pop3.Plain), &r.Server.Security),
+	}, login, []Row{OAuthRow(&r.OAuth)}, r.tlsKeys(), []Row{r.timeoutKey("longest wait for the server")}, r.routeKeys())
+}
+
+// CheckAPI is Check for APIKeys.
+func (r *Remote) CheckAPI(at Place) {
+	if !at.Has("token") {
+		at.Needs("oauth")
+	}
+	r.check(at)
+	if o := r.OAuth; o != nil && o.Flow == provider.ServiceAccount && o.Subject == "" {
+		at.Errorf("oauth", "is a service account: set user, whose mailbox it is")
+	}
 }
 
 // CheckWeb is Check for WebKeys.

@@ -230,7 +230,11 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) {
 	id := fmt.Sprintf("session-%d", s.seq)
 	s.sessions[id] = &session{labels: m.Labels, date: r.URL.Query().Get("internalDateSource"), size: size}
 	path, _, _ := strings.Cut(r.RequestURI, "?")
-	w.Header().Set("Location", "http://"+r.Host+path+"?uploadType=resumable&upload_id="+id)
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	w.Header().Set("Location", scheme+r.Host+path+"?uploadType=resumable&upload_id="+id)
 	w.WriteHeader(http.StatusOK)
 }
 

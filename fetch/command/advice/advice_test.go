@@ -42,6 +42,7 @@ func TestProviderRefusals(t *testing.T) {
 			"client_secret"},
 		{oauth.Error{Provider: "google", Flow: provider.Browser, Code: "access_denied"}, "test users"},
 		{oauth.Error{Provider: "google", Flow: provider.Browser, Code: "admin_policy_enforced"}, "administrator"},
+		{oauth.Error{Provider: "google", Flow: provider.Browser, Code: "policy_enforced"}, "Advanced Protection"},
 		{oauth.Error{Provider: "google", Flow: provider.ServiceAccount, Code: "invalid_grant",
 			Text: "Invalid JWT: Token must be a short-lived token"}, "clock"},
 		{oauth.Error{Provider: "google", Flow: provider.ServiceAccount, Code: "invalid_grant", Text: "Invalid email or User ID"},
