@@ -151,8 +151,8 @@ func (c *Client) send(ctx context.Context, r *Request, auth string) (*Answer, er
 
 // build makes the request of net/http.
 func (r *Request) build(w *watcher, auth string) (*http.Request, error) {
-	begin := w.progress
-	if r.Open == nil {
+	begin, empty := w.progress, r.Open == nil || r.Size == 0
+	if empty {
 		begin = w.complete
 	}
 	ctx := httptrace.WithClientTrace(w.ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { begin() }})
@@ -167,7 +167,7 @@ func (r *Request) build(w *watcher, auth string) (*http.Request, error) {
 	if auth != "" {
 		req.Header.Set("Authorization", auth)
 	}
-	if r.Open == nil {
+	if empty {
 		return req, nil
 	}
 	req.ContentLength = r.Size
