@@ -39,10 +39,23 @@ func TestPOP2Keep(t *testing.T) {
 	if s.Count("ACKS") != 5 || s.Count("ACKD") != 0 || s.Drop.Len() != 5 {
 		t.Errorf("%d kept, %d deleted: %q", s.Count("ACKS"), s.Count("ACKD"), s.Commands())
 	}
+	o = l.run("check", "--connect")
+	l.want(o, 0)
+	if !strings.Contains(o.out, "everything works") || !strings.Contains(o.out, ", pop2\n") {
+		t.Error(o)
+	}
+	o = l.run("plan")
+	l.want(o, 0)
+	o = l.run("verify", "--server")
+	l.want(o, 0)
 	s.Drop.Remove(0)
 	s.Drop.AddAll(letters(7)[5:])
 	l.want(l.run("fetch"), 0)
 	l.wantMail(letters(7))
+	l.want(l.run("purge", "--yes", "lab"), 0)
+	if s.Drop.Len() != 0 {
+		t.Errorf("purge left %d", s.Drop.Len())
+	}
 }
 
 func TestPOP2Delete(t *testing.T) {

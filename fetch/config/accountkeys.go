@@ -21,7 +21,8 @@ func accountKeys(a *Account, kinds []TargetKind) []Row {
 
 func serverKeys(a *Account) []Row {
 	return slices.Concat([]Row{
-		a.serverKey("server as `HOST` or `HOST:PORT`; the port is 995 with implicit TLS, 109 with protocol pop2, 1109 with auth kpop, otherwise 110"),
+		a.serverKey("server as `HOST` or `HOST:PORT`; the port is 995 with implicit TLS, 109 with protocol pop2, 1109 with auth kpop, " +
+			"otherwise 110"),
 		On("tls", "implicit", "how the connection is protected: `implicit`, `stls` or `none`", OneOf(pop3.ImplicitTLS, pop3.STLS, pop3.Plain), &a.Server.Security),
 		given("protocol", "pop3", "protocol of the server: `pop3`, or `pop2`, which is of 1985 and has no TLS",
 			Choice("pop3 pop2", 3, 2), func(int) {}), // see checker.historic

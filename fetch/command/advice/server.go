@@ -107,9 +107,10 @@ func bearer(e *pop3.LoginError) bool { return e.Login == "XOAUTH2" || e.Login ==
 
 func ticket(p gssapi.TicketProblem, at Situation) string {
 	return map[gssapi.TicketProblem]string{
-		gssapi.NoTicket:         "Run kinit, or name a keytab (" + at.key("krb.keytab") + ").",
-		gssapi.OtherCache:       "Run kinit -c FILE:PATH and set KRB5CCNAME, or name a keytab (" + at.key("krb.keytab") + ").",
-		gssapi.ServiceUnknown:   "The KDC does not know this service: is the host spelled as in its keytab, and is its realm in krb5.conf right (domain_realm)?",
+		gssapi.NoTicket:   "Run kinit, or name a keytab (" + at.key("krb.keytab") + ").",
+		gssapi.OtherCache: "Run kinit -c FILE:PATH and set KRB5CCNAME, or name a keytab (" + at.key("krb.keytab") + ").",
+		gssapi.ServiceUnknown: "The KDC does not know this service: is the host spelled as in its keytab, and is its realm in krb5.conf right" +
+			" (domain_realm)?",
 		gssapi.PrincipalUnknown: "The KDC does not know this principal: is it spelled right?",
 		gssapi.WrongKey:         "The keytab does not fit the principal's key: make a new one.",
 		gssapi.ClockSkew:        "The clock of this machine differs from the KDC's: set it (timedatectl set-ntp true).",
@@ -122,8 +123,8 @@ func refusedTicket(e *gssapi.RefusedError, at Situation) string {
 		at.key("`krb.service`") + " asks for a ticket of another name."
 	return map[int32]string{
 		gssapi.TicketExpired: "Run kinit, or name a keytab (" + at.key("krb.keytab") + ").",
-		gssapi.Replayed: "The mail server has seen this request before: try again. If it stays, somebody may be in between who sends it first: use TLS (" +
-			at.key("`tls: implicit`") + ") if the server has it.",
+		gssapi.Replayed: "The mail server has seen this request before: try again. If it stays, somebody may be in between who sends it first:" +
+			" use TLS (" + at.key("`tls: implicit`") + ") if the server has it.",
 		gssapi.OtherService: otherKey,
 		gssapi.ServerSkew:   "The clock of this machine differs from the mail server's: set it (timedatectl set-ntp true).",
 		gssapi.NewerKey:     otherKey,

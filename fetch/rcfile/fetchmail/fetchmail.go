@@ -124,7 +124,8 @@ func (m *merge) add(file string, e *entry, own, opts []setting) {
 	o, named := m.given("protocol")
 	protocol := strings.ToLower(o.Value)
 	if named && !slices.Contains([]string{"pop3", "apop", "auto"}, protocol) {
-		m.r.Note(rcfile.Dropped, at, "protocol "+protocol+": mailhaul fetches by POP3 only")
+		why := map[string]string{"pop2": "import does not carry it over: write protocol: pop2", "kpop": "import does not carry it over: write auth: kpop"}
+		m.r.Note(rcfile.Dropped, at, "protocol "+protocol+": "+cmp.Or(why[protocol], "mailhaul fetches by POP3 only"))
 		return
 	}
 	m.Account = m.r.Add(label, file, at.Line)
