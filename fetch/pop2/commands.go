@@ -42,8 +42,8 @@ func (c *conn) command(line string) error {
 	case "PASS":
 		return c.reply("", c.login(arg))
 	case "STAT":
-		n, total, err := c.total()
-		return c.reply(fmt.Sprintf("%d %d", n, total), err)
+		err := c.measure()
+		return c.reply(fmt.Sprintf("%d %d", c.listed, c.octets), err)
 	case "LIST":
 		return c.list()
 	case "RETR":
@@ -89,18 +89,11 @@ func (c *conn) measure() error {
 			return err
 		}
 		c.sizes = append(c.sizes, size)
-	}
-	return nil
-}
-
-func (c *conn) total() (n int, octets int64, err error) {
-	err = c.measure()
-	for _, size := range c.sizes {
-		if octets += size; size > 0 {
-			n++
+		if c.octets += size; size > 0 {
+			c.listed++
 		}
 	}
-	return n, octets, err
+	return nil
 }
 
 func (c *conn) list() error {

@@ -50,9 +50,11 @@ type conn struct {
 	body     *transfer // on its way to the client, nil: none
 
 	// What the server told of the mailbox. Within a session messages keep their numbers.
-	count int
-	sizes []int64        // of messages 1, 2 and so on; 0: it does not exist
-	sums  map[int]string // SHA-256 of those that were read
+	count  int
+	listed int            // of them exist
+	octets int64          // all of them together
+	sizes  []int64        // of messages 1, 2 and so on; 0: it does not exist
+	sums   map[int]string // SHA-256 of those that were read
 }
 
 // transfer is a message between RETR and the acknowledgement.

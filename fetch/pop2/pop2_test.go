@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,7 +205,9 @@ func TestPatience(t *testing.T) {
 			ours, theirs := net.Pipe()
 			defer theirs.Close()
 			const size = 256 << 10
-			go func() {
+			var server sync.WaitGroup
+			defer server.Wait()
+			server.Go(func() {
 				in := make([]byte, 100)
 				for _, reply := range []string{"+ POP2 here\r\n", "#1\r\n", fmt.Sprintf("=%d\r\n", size), fmt.Sprintf("=%d\r\n", size)} {
 					io.WriteString(theirs, reply) //nolint:errcheck // the client may be gone
@@ -218,7 +221,7 @@ func TestPatience(t *testing.T) {
 				}
 				theirs.Read(in)                                      //nolint:errcheck
 				io.WriteString(theirs, fmt.Sprintf("=%d\r\n", size)) //nolint:errcheck
-			}()
+			})
 			pipe := func(context.Context, string, string) (net.Conn, error) { return ours, nil }
 			c, err := dial(t, "alice", "secret", pipe, 109)
 			if err == nil {
@@ -227,7 +230,7 @@ func TestPatience(t *testing.T) {
 			if (err == nil) != tt.slow || err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("%d octets at a time: %v", tt.octets, err)
 			}
-			c.Close()
+			ours.Close()
 		})
 	}
 }

@@ -63,13 +63,10 @@ func (c *Client) sendauth(mech sasl.Mechanism) error {
 			return err
 		}
 	}
-	if _, err := mech.Next(answer); err != nil {
-		return err
+	if _, err = mech.Next(answer); err == nil && len(refusal) > 0 {
+		err = errors.New("the server sent its proof where it says whether it accepts the ticket")
 	}
-	if len(refusal) > 0 {
-		return errors.New("the server sent its proof where it says whether it accepts the ticket")
-	}
-	return mech.(sasl.Completer).Complete()
+	return err
 }
 
 // notKPOP is about a server that answers the version strings with anything but 0. The

@@ -20,8 +20,7 @@ type mutual struct {
 	ch      sasl.Channel
 	session types.EncryptionKey
 	auth    types.Authenticator // what the server has to repeat of it proves that it could read it
-	started bool
-	done    bool
+	waits   bool                // for the server's answer
 }
 
 // NewKPOP is the Kerberos part of one KPOP login, with a ticket for pop/HOST. It is
@@ -40,7 +39,7 @@ func (m *mutual) Start() (string, []byte, error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("kerberos: %w", kerberosError(err))
 	}
-	m.started = true
+	m.waits = true
 	return "KPOP", req, nil
 }
 
@@ -57,15 +56,14 @@ func (m *mutual) apReq(cl *client.Client, ticket messages.Ticket, session types.
 	return req.Marshal()
 }
 
-// Next takes one message of the server. It has no answer.
+// Next takes the one message of the server, which gets no answer. Nil means that the
+// server proved who it is.
 func (m *mutual) Next(message []byte) ([]byte, error) {
-	if !m.started || m.done {
+	if !m.waits {
 		return nil, errSpent
 	}
-	m.started = false
-	err := guarded(func() error { return m.verify(message) })
-	m.done = err == nil
-	return nil, err
+	m.waits = false
+	return nil, guarded(func() error { return m.verify(message) })
 }
 
 // verify reads an AP-REP: only who could read our ticket can encrypt the time in it
@@ -86,14 +84,6 @@ func (m *mutual) verify(message []byte) error {
 	}
 	if part.CTime.Unix() != m.auth.CTime.Unix() || part.Cusec != m.auth.Cusec {
 		return errors.New("the server answered another request than ours")
-	}
-	return nil
-}
-
-// Complete is nil once the server proved that it could read our ticket.
-func (m *mutual) Complete() error {
-	if !m.done {
-		return sasl.ErrIncomplete
 	}
 	return nil
 }
