@@ -128,3 +128,27 @@ func TestInitCorrectsTLSOfMailbox(t *testing.T) {
 		t.Errorf("%d messages in the mailbox", n)
 	}
 }
+
+// TestInitAsksForFastmail: a mailbox with an interface of its own is a target that is
+// asked for; what could not be read is asked for again.
+func TestInitAsksForFastmail(t *testing.T) {
+	tty := newTerminal(t, 120, 60)
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("t\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tty.enter("mailhaul init --offline --no-connect --password-command 'pass x' --address alice@example.org --server pop.example.org")
+	tty.await("Name of the account [example]:")
+	tty.enter("")
+	screen := tty.awaitChoice("Where should the mail go?")
+	before, _, _ := strings.Cut(screen, ") Fastmail")
+	tty.enter(before[len(before)-1:])
+	for _, step := range []struct{ shows, answer string }{{"JMAP server [api.fastmail.com]:", ""}, {"File with the API token:", token + "-none"},
+		{"no such file or directory\nJMAP server [api.fastmail.com]:", ""}, {"File with the API token:", token}} {
+		tty.await(step.shows)
+		tty.enter(step.answer)
+	}
+	wantAll(t, tty.await("config.yaml? (y/n) [y]:"), "- jmap: {server: api.fastmail.com, token: {file: ")
+	tty.enter("n")
+	tty.awaitChoice("What now?")
+}

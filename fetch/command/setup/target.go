@@ -16,9 +16,9 @@ import (
 // targets asks where the mail should go; what was answered before is proposed, or
 // what is on this machine.
 func (s *person) targets(ctx context.Context, account string, before ...config.Target) ([]config.Target, error) {
-	forms, err := s.forms(ctx, account, before)
-	if err != nil {
-		return nil, err
+	forms, made, err := s.forms(ctx, account, before)
+	if err != nil || made != nil {
+		return []config.Target{made}, err
 	}
 	list, err := parseTargets(forms)
 	if err != nil {
@@ -27,40 +27,53 @@ func (s *person) targets(ctx context.Context, account string, before ...config.T
 	return s.withSecrets(ctx, account, list)
 }
 
-// forms are the targets as --to takes them.
-func (s *person) forms(ctx context.Context, account string, before []config.Target) ([]string, error) {
+// forms are the targets as --to takes them, or the one that was made.
+func (s *person) forms(ctx context.Context, account string, before []config.Target) (forms []string, made config.Target, err error) {
 	if list := s.o.To; len(list) > 0 {
-		return list, nil
+		return list, nil, nil
 	}
 	proposals := s.proposals(ctx, account)
 	list := append(slices.Clip(proposals), "another mailbox (IMAP)", "somewhere else")
 	if s.Mute {
-		return proposals[:1], nil
+		return proposals[:1], nil, nil
+	}
+	first := len(list)
+	for _, h := range hosts() {
+		list = append(list, h.words)
 	}
 	n, former := former(proposals, before)
-	n, err := s.ChooseFrom(ctx, "Where should the mail go?", list, n)
-	if err != nil {
-		return nil, err
+	n, err = s.ChooseFrom(ctx, "Where should the mail go?", list, n)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case n >= first:
+		made, err = s.askHosted(ctx, account, hosts()[n-first])
+		return nil, made, err
+	case n < len(proposals):
+		return proposals[n : n+1], nil, nil
 	}
-	if n < len(proposals) {
-		return proposals[n : n+1], nil
-	}
-	other := n > len(proposals)
+	form, err := s.askForm(ctx, n > len(proposals), former, before)
+	return []string{form}, nil, err
+}
+
+// askForm asks for a target as --to takes it: a mailbox, or other.
+func (s *person) askForm(ctx context.Context, other bool, former string, before []config.Target) (string, error) {
 	if other {
 		s.say("The path of a Maildir, or %s", target.Rows().Forms())
 	}
 	for {
 		var form string
+		var err error
 		if other {
 			form, err = s.Line(ctx, "Target", former, "--to")
 		} else {
 			form, err = s.askMailbox(ctx, before)
 		}
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		if _, err = parseTargets([]string{form}); err == nil {
-			return []string{form}, nil
+			return form, nil
 		}
 		s.say("%s", term.Printable(err.Error()))
 	}
@@ -74,6 +87,9 @@ func former(proposals []string, before []config.Target) (n int, form string) {
 	}
 	if mailboxOf(before) != nil {
 		return len(proposals), ""
+	}
+	if h, ok := before[0].(*hosted); ok {
+		return len(proposals) + 2 + slices.IndexFunc(hosts(), func(o host) bool { return o.kind == h.Kind() }), ""
 	}
 	id := before[0].ID()
 	same := func(form string) bool {

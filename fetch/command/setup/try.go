@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/command/account"
@@ -24,7 +25,7 @@ type trial struct {
 	*draft
 	runner Runner
 	traces traces
-	tokens map[string]*account.Tokens // of the logins of this trial, by account
+	tokens map[string]*account.Tokens // of the logins of this trial, by their names
 }
 
 // try logs in, walks the way to the mail and shows what the first fetch would
@@ -36,7 +37,7 @@ func (s *trial) try(ctx context.Context) error {
 	s.traces.before(s.dirs()...)
 	defer s.traces.sweep()
 	a, err := s.parsed(s.o)
-	if err == nil && s.oauth != nil {
+	if err == nil {
 		err = s.authorise(ctx, a)
 	}
 	if err == nil {
@@ -102,16 +103,26 @@ func (s *trial) end(ctx context.Context, written bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second) // for the provider's answer
 	defer cancel()
 	for name, t := range s.tokens {
-		if !written || name != s.account {
+		if !written || name != s.account && !strings.HasPrefix(name, s.account+"/") {
 			_, _ = t.Source.Revoke(ctx)
 		}
 	}
 	s.traces.sweep()
 }
 
-// authorise logs in with OAuth2, unless a login from before holds.
+// authorise logs in with OAuth2 wherever the account does, unless a login from before
+// holds.
 func (s *trial) authorise(ctx context.Context, a *config.Account) error {
-	t, err := s.runner.Builder().Tokens(a.OAuth)
+	for _, o := range target.Logins(a) {
+		if err := s.logIn(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *trial) logIn(ctx context.Context, conf *config.OAuth) error {
+	t, err := s.runner.Builder().Tokens(conf)
 	if err != nil {
 		return exit.Config(err)
 	}
@@ -132,7 +143,7 @@ func (s *trial) authorise(ctx context.Context, a *config.Account) error {
 	if s.tokens == nil {
 		s.tokens = make(map[string]*account.Tokens)
 	}
-	s.tokens[a.Name] = t
+	s.tokens[t.Login] = t
 	return nil
 }
 
