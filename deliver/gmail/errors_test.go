@@ -250,7 +250,8 @@ func TestLabels(t *testing.T) {
 		return s.Messages()[n].Labels
 	}
 	first := store(0)
-	if got := s.Labels(); !slices.Equal(got, []string{"Altes Postfach", "Altes Postfach/Grüße"}) || len(first) != 3 || first[0] != "INBOX" {
+	if got := s.Labels(); !slices.Equal(got, []string{"Altes Postfach", "Altes Postfach/Grüße"}) ||
+		len(first) != 3 || first[0] != "INBOX" {
 		t.Errorf("labels %q, message %q", got, first)
 	}
 	s.RemoveLabel("Altes Postfach/Grüße") // while the run goes on

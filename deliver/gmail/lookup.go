@@ -40,7 +40,8 @@ const (
 )
 
 func (c change) String() string {
-	return [...]string{"the text was changed", "", "8-bit bytes in header fields, or line ends, were changed", "fields were added at the top"}[c]
+	return [...]string{"the text was changed", "", "8-bit bytes in header fields, or line ends, were changed",
+		"fields were added at the top"}[c]
 }
 
 // found is where a message is.
@@ -69,7 +70,8 @@ type stored struct {
 }
 
 func newIndex(a *api) *index {
-	return &index{api: a, begin: time.Now(), copies: make(map[string]*stored), added: make(map[string][]string), read: make(map[string]time.Time)}
+	return &index{api: a, begin: time.Now(),
+		copies: make(map[string]*stored), added: make(map[string][]string), read: make(map[string]time.Time)}
 }
 
 // await looks for a message until it is known whether it is in the mailbox, but no
@@ -252,7 +254,8 @@ func (x *index) since(ctx context.Context, in *intent) (ids []string, ok bool, e
 		return x.added[from], true, nil
 	}
 	now := time.Now()
-	ids, err = x.list(ctx, "history", costHistory, "history", url.Values{"startHistoryId": {from}, "historyTypes": {"messageAdded"}, "maxResults": {"500"}})
+	ids, err = x.list(ctx, "history", costHistory, "history",
+		url.Values{"startHistoryId": {from}, "historyTypes": {"messageAdded"}, "maxResults": {"500"}})
 	if own, is := errors.AsType[*Error](err); is && own.Status/100 == 4 && !passing(err) && own.Cause != LoginRefused {
 		x.mute = true
 		return nil, false, nil

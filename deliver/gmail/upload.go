@@ -65,7 +65,8 @@ func (t *Target) id(answer *web.Answer, err error) (string, error) {
 		ID string `json:"id"`
 	}
 	if err := t.api.decode(t.o.method(), answer, &stored); err != nil || stored.ID == "" || strings.ContainsAny(stored.ID, " \r\n") {
-		e := t.api.failure(verdict{class: deliver.Unavailable, cause: NotGmail}, t.o.method(), errors.New("the answer has no id of a message"))
+		e := t.api.failure(verdict{class: deliver.Unavailable, cause: NotGmail}, t.o.method(),
+			errors.New("the answer has no id of a message"))
 		e.Err.(*Error).Status = answer.Status
 		return "", e
 	}
@@ -103,7 +104,8 @@ func (t *Target) resumable(ctx context.Context, b *batch, m *message, meta strin
 		if next > off {
 			try = 0
 		} else if try >= tries {
-			return "", t.api.failure(verdict{class: deliver.Unavailable, cause: Busy}, t.o.method(), errors.New("the upload makes no progress"))
+			return "", t.api.failure(verdict{class: deliver.Unavailable, cause: Busy}, t.o.method(),
+				errors.New("the upload makes no progress"))
 		}
 		off = next
 	}
@@ -143,7 +145,8 @@ func (t *Target) session(location string) (session string, bare bool, err error)
 	}
 	u, err := base.Parse(location)
 	if err != nil || location == "" || u.Scheme != base.Scheme && u.Scheme != "https" {
-		return "", false, t.api.failure(verdict{class: deliver.Unavailable, cause: NotGmail}, t.o.method(), errors.New("the answer has no place to upload to"))
+		return "", false, t.api.failure(verdict{class: deliver.Unavailable, cause: NotGmail}, t.o.method(),
+			errors.New("the answer has no place to upload to"))
 	}
 	return u.String(), u.Host != base.Host, nil
 }

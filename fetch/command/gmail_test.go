@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/gmail/gmailtest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -35,7 +36,8 @@ func gmailLab(t *testing.T, drop *pop3test.Maildrop, keys string) (*lab, *gmailt
 // gmailLetters are messages that Gmail takes, with CRLF line ends.
 func gmailLetters(n int) (out [][]byte) {
 	for i := range n {
-		out = append(out, fmt.Appendf(nil, "From: a@example.org\r\nDate: Mon, 05 Oct 2015 22:33:11 +0000\r\nMessage-ID: <%d@example.org>\r\nSubject: letter %d\r\n\r\nText %d.\r\n", i, i, i))
+		out = append(out, fmt.Appendf(nil, "From: a@example.org\r\nDate: Mon, 05 Oct 2015 22:33:11 +0000\r\n"+
+			"Message-ID: <%d@example.org>\r\nSubject: letter %d\r\n\r\nText %d.\r\n", i, i, i))
 	}
 	return out
 }
@@ -44,7 +46,8 @@ func gmailLetters(n int) (out [][]byte) {
 func TestGmail(t *testing.T) {
 	drop := dropOf(gmailLetters(7))
 	l, s := gmailLab(t, drop, ", token: "+gmailToken+", labels: [INBOX, unread, Altes Postfach/Grüße]")
-	l.says(l.run("check", "--connect"), 0, "mailbox of me@example.org with 0 messages", "Altes Postfach/Grüße will be created", "at most 240 in a minute")
+	l.says(l.run("check", "--connect"), 0,
+		"mailbox of me@example.org with 0 messages", "Altes Postfach/Grüße will be created", "at most 240 in a minute")
 	l.says(l.run("fetch"), 0, "7 messages fetched")
 	if n := len(s.Messages()); n != 7 || drop.Len() != 0 {
 		t.Errorf("%d arrived, %d are left", n, drop.Len())
@@ -92,13 +95,17 @@ func TestGmailRefused(t *testing.T) {
 		"revoked": {func(*gmailtest.Server) {}, ", token: wrong", 77, []string{"no other token than the one that was refused"}},
 		"scope": {at("", gmailtest.Fault{Status: 403, Reason: "insufficientPermissions", Message: "Insufficient Permission"}), "", 77,
 			[]string{"Insufficient Permission", "gmail.insert, gmail.labels and gmail.readonly"}},
-		"policy":  {at("", gmailtest.Fault{Status: 403, Reason: "domainPolicy", Message: "Disabled"}), "", 77, []string{"API controls"}},
-		"API off": {at("", gmailtest.Fault{Status: 403, Reason: "accessNotConfigured", Message: "x"}), "", 77, []string{"enable it in Google's console"}},
-		"daily":   {at("", gmailtest.Fault{Status: 403, Reason: "dailyLimitExceeded", Message: "Daily Limit Exceeded"}), "", 75, []string{"limit of today", "a pause of"}},
-		"slower":  {at("", gmailtest.Fault{Status: 429, Reason: "rateLimitExceeded", RetryAfter: "900"}), "", 75, []string{"a pause of 15m", "no more calls for now"}},
-		"label":   {at("label", gmailtest.Fault{Status: 400, Reason: "invalidArgument", Message: "Invalid label name"}), ", labels: Muted", 73, []string{"label Muted", "set other `labels` of the target"}},
-		"labels":  {func(s *gmailtest.Server) { s.MaxLabels = 9 }, ", labels: One more", 73, []string{"Too many labels", "at most 10,000"}},
-		"other":   {at("", gmailtest.Fault{Status: 404, Plain: true}), "", 75, []string{"not Gmail's API"}},
+		"policy": {at("", gmailtest.Fault{Status: 403, Reason: "domainPolicy", Message: "Disabled"}), "", 77, []string{"API controls"}},
+		"API off": {at("", gmailtest.Fault{Status: 403, Reason: "accessNotConfigured", Message: "x"}), "", 77,
+			[]string{"enable it in Google's console"}},
+		"daily": {at("", gmailtest.Fault{Status: 403, Reason: "dailyLimitExceeded", Message: "Daily Limit Exceeded"}), "", 75,
+			[]string{"limit of today", "a pause of"}},
+		"slower": {at("", gmailtest.Fault{Status: 429, Reason: "rateLimitExceeded", RetryAfter: "900"}), "", 75,
+			[]string{"a pause of 15m", "no more calls for now"}},
+		"label": {at("label", gmailtest.Fault{Status: 400, Reason: "invalidArgument", Message: "Invalid label name"}), ", labels: Muted", 73,
+			[]string{"label Muted", "set other `labels` of the target"}},
+		"labels": {func(s *gmailtest.Server) { s.MaxLabels = 9 }, ", labels: One more", 73, []string{"Too many labels", "at most 10,000"}},
+		"other":  {at("", gmailtest.Fault{Status: 404, Plain: true}), "", 75, []string{"not Gmail's API"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -146,7 +153,8 @@ func TestGmailLarge(t *testing.T) {
 	}
 	const size = 120_000_000
 	letter := gmailLetters(1)[0]
-	letter = append(letter, bytes.Repeat([]byte("A line of a message that is as long as Gmail takes, and then some more.\r\n"), (size-len(letter))/73)...)
+	letter = append(letter, bytes.Repeat(
+		[]byte("A line of a message that is as long as Gmail takes, and then some more.\r\n"), (size-len(letter))/73)...)
 	drop := dropOf([][]byte{letter})
 	l, s := gmailLab(t, drop, ", token: "+gmailToken)
 	text, err := os.ReadFile(l.path("config.yaml"))
@@ -172,5 +180,31 @@ func TestGmailLarge(t *testing.T) {
 	t.Logf("peak RSS %d KiB in %v", o.rss>>10, o.took)
 	if !raceDetector && o.rss > 48<<20 {
 		t.Errorf("peak RSS %d KiB", o.rss>>10)
+	}
+}
+
+// TestGmailLogin: a login by name serves the target; one that was taken back ends with
+// 77 and is named.
+func TestGmailLogin(t *testing.T) {
+	p := newAuthServer(t)
+	t.Setenv("TEST_CLIENT", clientSecret)
+	drop := dropOf(gmailLetters(2))
+	l, s := gmailLab(t, drop, ", oauth: me-google")
+	s.Token = ""
+	text, err := os.ReadFile(l.path("config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	logins := "logins:\n  me-google:\n    " + strings.ReplaceAll(strings.TrimPrefix(p.oauthLines(), "oauth:\n  "), "\n", "\n  ") + "\n"
+	l.write("config.yaml", append([]byte(logins), text...))
+	l.says(l.run("fetch"), 77, "never logged in", "mailhaul login me-google")
+	wantOut(t, l.loginTo("me-google", "--no-browser"), "me-google: logged in")
+	l.says(l.run("fetch", "--limit", "1"), 0, "1 message fetched")
+
+	l.age("login%3Ame-google", 2*time.Hour, -time.Hour)
+	p.refusing("invalid_grant")
+	l.says(l.run("fetch"), 77, "invalid_grant", "mailhaul login me-google", "This is the mailbox that the mail goes to")
+	if drop.Len() != 1 || len(s.Messages()) != 1 {
+		t.Errorf("%d left, %d arrived", drop.Len(), len(s.Messages()))
 	}
 }

@@ -200,7 +200,8 @@ func (s *Server) put(labels []string, dateSource string, raw []byte, size int64,
 		}
 	}
 	s.seq++
-	m := &Message{ID: fmt.Sprintf("%016x", 0x19000000+s.seq), Raw: raw, Size: size, Labels: labels, stored: time.Now(), history: s.now, added: s.now,
+	m := &Message{ID: fmt.Sprintf("%016x", 0x19000000+s.seq), Raw: raw, Size: size, Labels: labels, stored: time.Now(),
+		history: s.now, added: s.now,
 		Internal: time.Now(), msgid: strings.TrimSpace(h.Get("Message-ID"))}
 	if at, err := h.Date(); err == nil && dateSource == "dateHeader" {
 		m.Internal = at

@@ -58,7 +58,8 @@ func (m *gmailTarget) Remote() *config.Remote { return &m.remote }
 
 func (m *gmailTarget) Keys() []config.Row {
 	return append(m.remote.APIKeys("address of the mailbox, which a service account needs"),
-		config.On("labels", "INBOX, UNREAD", "labels of a message: ids of Gmail's own ones, or names, created if they are missing; `/` between levels",
+		config.On("labels", "INBOX, UNREAD",
+			"labels of a message: ids of Gmail's own ones, or names, created if they are missing; `/` between levels",
 			config.OneOrMore(config.Parsed("a label", gmailLabel), "a label or a list of labels"), &m.o.Labels),
 		config.On("method", "import", "`import` scans and classifies as if the message had come by SMTP, `insert` stores it as it is",
 			config.Choice("import insert", false, true), &m.o.Insert),
