@@ -389,6 +389,10 @@ func TestMailboxReadBack(t *testing.T) {
 			t.Errorf("%v says it %d times, %d left: %v", command, n, drop.Len(), out)
 		}
 	}
+	if out := l.run("state", "export", "--manifest", "lab"); out.code != 77 || strings.Count(out.out, "\n") != 6 ||
+		!strings.Contains(out.err, "left out of the manifest") {
+		t.Error(out)
+	}
 	configure(realtest.Password)
 	l.want(l.run("verify"), 0)
 

@@ -79,17 +79,19 @@ func (h *held) inspectEntry(ctx context.Context, e state.Entry) Inspected {
 	in := Inspected{Entry: e}
 	for _, o := range e.Outcomes {
 		c := Copy{Target: o.Target, Status: o.Status, Delivered: o.At}
-		reader, err := h.copies(ctx, h.heldBy(o))
-		in.readable = in.readable || reader != nil || err != nil
+		copies, err := h.copies(ctx, h.heldBy(o))
+		in.readable = in.readable || copies != nil || err != nil
 		if seen, ok := h.seen[h.keyOf(&e, o)]; ok {
 			c.Where = seen.where
 			in.read(seen.head)
-		} else if err == nil && reader != nil {
+		} else if err == nil && copies != nil {
 			var start headWriter
-			where, err := reader.Copy(ctx, &start, o.Receipt, e.SHA256)
+			where, err := copies.Copy(ctx, &start, o.Receipt, e.SHA256)
 			if err == nil || errors.Is(err, errEnough) {
 				c.Where = where
 				in.read(start.b)
+			} else if isAway(err) {
+				h.readers[h.heldBy(o)] = reader{copies, err}
 			}
 		}
 		in.Copies = append(in.Copies, c)

@@ -3,6 +3,7 @@ package proof
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -65,14 +66,17 @@ func (c *chain) write(l manifestLine) error {
 	return err
 }
 
-// Manifest writes the account's manifest.
+// Manifest writes the account's manifest. If a target cannot be read now, it is complete but for
+// what only the copies there say, and the error is a *LackingError.
 func (p *Prover) Manifest(ctx context.Context, a *fetch.Account, w io.Writer) error {
 	c := &chain{w: bufio.NewWriter(w)}
+	var lacking error
 	err := p.hold(ctx, a, func(h *held) error {
 		now := h.Journal.Now().UTC()
 		if err := c.write(manifestLine{Kind: "manifest", Account: a.Name, ID: a.ID, Created: &now}); err != nil {
 			return err
 		}
+		defer func() { lacking = h.lacking() }()
 		return h.inspect(ctx, func(in Inspected) error {
 			if in.Former {
 				return nil
@@ -92,7 +96,27 @@ func (p *Prover) Manifest(ctx context.Context, a *fetch.Account, w io.Writer) er
 	if err := c.write(manifestLine{Kind: "end", Count: &c.n}); err != nil {
 		return err
 	}
-	return c.w.Flush()
+	return cmp.Or(c.w.Flush(), lacking)
+}
+
+// LackingError says why a manifest has no path, message_id and date of some messages.
+type LackingError struct{ Err error }
+
+func (e *LackingError) Error() string {
+	return "path, message_id and date are left out of the manifest where the target cannot be read: " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *LackingError) Unwrap() error { return e.Err }
+
+// lacking is a *LackingError if a target could not be read.
+func (h *held) lacking() error {
+	for _, r := range h.readers {
+		if r.gone != nil {
+			return &LackingError{r.gone}
+		}
+	}
+	return nil
 }
 
 func lineOf(a *fetch.Account, in *Inspected, cp Copy) manifestLine {

@@ -240,7 +240,7 @@ func mailboxName(s string) (string, error) {
 func keyword() config.Kind[string] {
 	return config.Parsed("a keyword", func(s string) (string, error) {
 		if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`(){%*"\]`, r) }) {
-			return "", errors.New("is not a keyword: an IMAP keyword is one ASCII word, such as $Important, without a backslash")
+			return "", errors.New("is not a keyword: an IMAP keyword is one ASCII word, such as $Important, without ( ) { ] % * \" and backslash")
 		}
 		return s, nil
 	})

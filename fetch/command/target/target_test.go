@@ -135,6 +135,7 @@ func TestBadIMAP(t *testing.T) {
 		"server: h, user: u, mailbox: 'a//b'":                     "level without a name",
 		"server: h, user: u, keywords: ['\\Seen']":                "is not a keyword",
 		"server: h, user: u, keywords: [a, 'b c']":                "is not a keyword",
+		"server: h, user: u, keywords: ['bad]key']":               "without ( ) { ]",
 		"server: h, user: u, ca_file: none.pem":                   "no such file",
 		"server: h, user: u, password: {file: none}":              "no such file",
 		"server: h, user: u, client_key: none.pem":                "has no use without client_cert",
