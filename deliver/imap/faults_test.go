@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -392,4 +393,61 @@ func TestFlags(t *testing.T) {
 	if got := f.mail[0].flags; got != `(\Seen $kept)` {
 		t.Errorf("flags %s", got)
 	}
+}
+
+// TestRefusedKeyword: a message whose keyword the server refuses arrives without it. The
+// log says so once.
+func TestRefusedKeyword(t *testing.T) {
+	f := startFake(t, &fake{after: func(s *fakeSession, _ int, m []fakeMessage) bool {
+		if !strings.Contains(m[0].flags, "$Kept") {
+			return false
+		}
+		s.say("%s NO [CANNOT] Keyword too long", s.tag)
+		return true
+	}})
+	var log bytes.Buffer
+	o := f.options()
+	o.Keywords, o.Logger = []string{"$Kept", "$Lost"}, slog.New(slog.NewTextHandler(&log, nil))
+	d := New(o)
+	defer d.Close()
+	for range 2 {
+		_, results := deliverAll(t, d, letters(2)...)
+		for i, r := range results {
+			if r.Err != nil {
+				t.Errorf("message %d: %v", i, r.Err)
+			}
+		}
+	}
+	if n := len(f.texts()); n != 4 {
+		t.Errorf("%d messages in the mailbox", n)
+	}
+	if text := log.String(); strings.Count(text, "does not keep these keywords") != 1 || strings.Count(text, "refuses a message with keywords") != 1 {
+		t.Error(text)
+	}
+}
+
+// TestRecoverAnew: of a mailbox that was deleted and made anew, again between two
+// recoveries, only what is in it now counts.
+func TestRecoverAnew(t *testing.T) {
+	f := startFake(t, &fake{})
+	d := New(f.options())
+	texts := letters(2)
+	_, intents := prepared(t, d, texts...)
+	for _, want := range [][]deliver.Fate{{deliver.Visible, deliver.Absent}, {deliver.Absent, deliver.Absent}, {deliver.Absent, deliver.Visible}} {
+		_ = d.Close()
+		f.validity, f.next, f.mail = f.validity+1, 1, nil
+		for i, fate := range want {
+			if fate == deliver.Visible {
+				text := bytes.ReplaceAll(texts[i], []byte("\n"), []byte("\r\n"))
+				(&fakeSession{f: f}).store([]fakeMessage{{text: text, date: `" 9-Sep-2001 01:46:40 +0000"`}})
+			}
+		}
+		d = New(f.options())
+		for range 2 {
+			if got := fates(t, d, intents); !slices.Equal(got, want) {
+				t.Errorf("UIDVALIDITY %d: %v, want %v", f.validity, got, want)
+			}
+		}
+	}
+	_ = d.Close()
 }

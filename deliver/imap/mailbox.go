@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf16"
 
@@ -234,6 +235,9 @@ func (c *conn) open(verb string) error {
 func (c *conn) permanentFlags() error {
 	if err := c.open("SELECT"); err != nil {
 		return err
+	}
+	if lost := slices.DeleteFunc(slices.Clone(c.o.Keywords), c.keeps); len(lost) > 0 {
+		c.o.Logger.Warn("the mailbox does not keep these keywords: messages arrive without them", "mailbox", c.o.Mailbox, "keywords", lost)
 	}
 	return c.open("EXAMINE")
 }

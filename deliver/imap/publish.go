@@ -240,6 +240,10 @@ func (t *Target) one(ctx context.Context, b *batch, m *message) error {
 	if m.refused.r.code == "TRYCREATE" {
 		err = c.create()
 	} else {
+		if c.box.permanent != nil {
+			t.o.Logger.Warn("the server refuses a message with keywords: it and those behind it arrive without", "mailbox", t.o.Mailbox,
+				"keywords", t.o.Keywords, "err", m.refused)
+		}
 		c.box.permanent = nil // Cyrus says LIMIT of too many keywords, Dovecot CANNOT of long ones
 	}
 	if err == nil {
