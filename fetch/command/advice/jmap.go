@@ -35,8 +35,8 @@ func jmapRows() []row {
 var webTexts = map[web.Cause]string{
 	web.Unreachable: "Is its server up, and are name and port right?",
 	web.Untrusted:   "Its certificate is not trusted: set `ca_file`, `server_name` or `pin` of the target. No login was sent.",
-	web.Lost:        "The connection broke. The next run looks which messages have arrived, and delivers the others.",
-	web.Silent:      "Its server did not answer in time. The next run looks which messages have arrived, and delivers the others.",
+	web.Lost:        "The connection broke. " + tryLater,
+	web.Silent:      "Its server did not answer in time. " + tryLater,
 	web.NoLogin: "Its server refused the login, or there is none to send: is the token of the target right and not revoked, and may it " +
 		"write mail?",
 }
@@ -51,8 +51,8 @@ var jmapTexts = map[jmap.Cause]string{
 	jmap.MailboxRefused: "Its server has no such mailbox and does not make one: name another `mailbox`, by role (inbox, archive) or by name.",
 	jmap.NoRight:        "The login may not add messages there: name another `mailbox`, or use a token that is not read-only.",
 	jmap.Quota:          "It is full: make room there. " + fromElsewhere,
-	jmap.Throttled:      "Nothing has to be done: the next run after it goes on. " + fromElsewhere,
-	jmap.Busy:           "Its server takes nothing now; nothing has to be done. " + fromElsewhere,
+	jmap.Throttled:      "Try again after that, as scheduled runs do. " + fromElsewhere,
+	jmap.Busy:           "Its server takes nothing now: try again later, as scheduled runs do. " + fromElsewhere,
 	jmap.TooBig:         "Its server takes no message of this size: deliver it to a Maildir, or raise the limit there.",
 	jmap.Rejected:       "Its server does not take this message.",
 	jmap.Exists: "Its server keeps one message with this Message-ID, and has another one: deliver it to a Maildir, or remove " +

@@ -59,8 +59,11 @@ func brokenText(e *imap.Error) string {
 	case e.Stage == imap.StageAppend:
 		return what + " The next run looks which messages have arrived, and delivers the others."
 	}
-	return what + " Try again later, as scheduled runs do; if it happens again and again, look at its server and at the network."
+	return what + " " + tryLater
 }
+
+// tryLater is for what may pass, whether a run delivers or a person looks.
+const tryLater = "Try again later, as scheduled runs do; if it happens again and again, look at its server and at the network."
 
 // fromElsewhere is what happens to mail that cannot be delivered now.
 const fromElsewhere = "Messages stay on the server that they come from until then."
