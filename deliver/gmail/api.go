@@ -40,10 +40,6 @@ type api struct {
 	pace *pacer
 }
 
-func newAPI(o *Options) *api {
-	return &api{o: o, web: web.New(o.Web), pace: newPacer(o.Units)}
-}
-
 // url is that of a call; the path begins behind the user.
 func (a *api) url(prefix, path string, query url.Values) string {
 	u := a.o.Base + prefix + "/gmail/v1/users/me/" + path

@@ -30,10 +30,6 @@ type message struct {
 	err   error  // the outcome, unless done
 }
 
-func newBatch(t *Target) *batch {
-	return &batch{t: t, staged: content.Staged{Dir: t.o.SpoolDir, Point: "gmail.stage"}}
-}
-
 // SizeError says that a message is larger than Gmail takes by this method.
 type SizeError struct {
 	Limit  int64

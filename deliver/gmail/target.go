@@ -5,7 +5,9 @@ import (
 	"sync"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/content"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
 // Target delivers to one Gmail mailbox. It implements deliver.Deliverer and
@@ -22,7 +24,7 @@ type Target struct {
 // New returns the Target of a mailbox. It does not connect: Begin does.
 func New(o Options) *Target {
 	t := &Target{o: o.withDefaults()}
-	t.api = newAPI(&t.o)
+	t.api = &api{o: &t.o, web: web.New(t.o.Web), pace: newPacer(t.o.Units)}
 	t.seen = newIndex(t.api)
 	return t
 }
@@ -37,7 +39,7 @@ func (t *Target) Begin(ctx context.Context) (deliver.Batch, error) {
 	if _, err := t.ids(ctx, false); err != nil {
 		return nil, err
 	}
-	return newBatch(t), nil
+	return &batch{t: t, staged: content.Staged{Dir: t.o.SpoolDir, Point: "gmail.stage"}}, nil
 }
 
 // ids are those of the labels, read again if that is wanted.

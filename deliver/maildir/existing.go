@@ -139,13 +139,9 @@ func (x *Existing) load() error {
 			return err
 		}
 	}
-	x.changed = !sameNames(x.known, old)
+	x.changed = !maps.EqualFunc(x.known, old, func(identity, identity) bool { return true }) // other names
 	x.loaded = true
 	return nil
-}
-
-func sameNames(a, b map[string]identity) bool {
-	return maps.EqualFunc(a, b, func(identity, identity) bool { return true })
 }
 
 // Save ends a run: it writes the cache if something changed, and the next call reads

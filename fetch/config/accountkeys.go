@@ -111,7 +111,7 @@ func limitKeys(l *plan.Limits) []Row {
 		On("messages", "", "largest number of messages in a run", Integer(1, 100_000_000), &l.Messages),
 		On("bytes", "", "largest number of bytes in a run", size(), &l.Bytes),
 		On("bytes_per_day", "", "largest number of bytes in a day", size(), &l.BytesPerDay),
-		On("rate", "", "largest number of bytes a second, such as `1MiB` or `1MiB/s`", rate(), &l.Rate),
+		On("rate", "", "largest number of bytes a second, such as `1MiB` or `1MiB/s`", sizeWith("a size a second", "/s"), &l.Rate),
 	}
 }
 

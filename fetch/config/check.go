@@ -31,7 +31,7 @@ func (w *walker) finish(c *Config) {
 		k.retention()
 		k.targets()
 		if a.Enabled {
-			k.files()
+			k.a.checkFiles(k) // a disabled account may be for another machine
 		}
 		if first := ids[a.ID]; first != nil && a.ID != "" {
 			k.fail("id", "is the same mailbox as %s (%s): both would share one list of what was fetched; remove one, or give it an id of its own", join("accounts", first.Name), a.ID)
@@ -169,10 +169,4 @@ func (k *checker) retention() {
 	if k.a.Policy.Gmail == plan.GmailRecent && !k.a.Policy.Keep.All() && k.has("gmail") {
 		k.fail("keep", "conflicts with gmail: recent, which must not delete")
 	}
-}
-
-// files looks at the files that the account names. A disabled account may be
-// for another machine.
-func (k *checker) files() {
-	k.a.checkFiles(k)
 }

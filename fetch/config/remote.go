@@ -168,7 +168,8 @@ func (r *Remote) timeoutKey(doc string) Row {
 func (r *Remote) routeKeys() []Row {
 	return []Row{
 		On("proxy", "", "proxy to connect through, as socks5://HOST:PORT or http://HOST:PORT (CONNECT)",
-			either(proxyURL("a URL, or a mapping of url, user, password"), pointer(proxyMapping())), &r.Route.Proxy),
+			either(proxyURL("a URL, or a mapping of url, user, password"),
+				pointer(mapping("a mapping of url, user, password", Proxy{}, proxyKeys, checkProxy))), &r.Route.Proxy),
 		On("tunnel", "", "command whose standard input and output are the connection", Command(), &r.Route.Tunnel),
 		On("bind", "", "local IP address to connect from", Parsed("an IP address", parseAddr), &r.Route.Bind),
 	}

@@ -179,10 +179,6 @@ func proxyURL(words string) Kind[*Proxy] {
 	return Parsed(words, parseProxy)
 }
 
-func proxyMapping() Kind[Proxy] {
-	return mapping("a mapping of url, user, password", Proxy{}, proxyKeys, checkProxy)
-}
-
 func proxyKeys(p *Proxy) []Row {
 	return []Row{
 		given("url", "", "URL of the proxy", proxyURL("a URL"), func(v *Proxy) { *p = *v }),

@@ -150,11 +150,6 @@ func size() Kind[int64] {
 	return sizeWith("a size", "")
 }
 
-// rate decodes bytes a second; "/s" may follow.
-func rate() Kind[int64] {
-	return sizeWith("a size a second", "/s")
-}
-
 func sizeWith(words, suffix string) Kind[int64] {
 	s := schema{"type": []string{"string", "integer"}, "pattern": `^[0-9.]+ *([kKmMgGtT][iI]?)?[bB]?(/s)?$`}
 	return parsed(words, s, func(_ *walker, text string) (int64, error) {

@@ -28,12 +28,6 @@ type builder struct {
 	report ListReport
 }
 
-// reserve makes room for n messages. The server's count is a hint and may be
-// a lie: memory that is not written to costs nothing.
-func (b *builder) reserve(n int) {
-	b.msgs = make([]Message, 0, min(n, b.max, maxReserve))
-}
-
 func (b *builder) addUID(line []byte) {
 	if b.full || blank(line) {
 		return // a full list is refused when it ends, if it ends

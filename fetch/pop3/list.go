@@ -165,7 +165,7 @@ func (l *lister) readStat() error {
 	n, rest, ok := number(text)
 	if ok {
 		l.b.report.Count = int(n)
-		l.b.reserve(int(n))
+		l.b.msgs = make([]Message, 0, min(int(n), l.b.max, maxReserve)) // n may be a lie: memory that is not written to costs nothing
 	}
 	if octets, _, fits := digits(bytes.TrimLeft(rest, " \t"), 1<<62); ok && fits {
 		l.b.report.Octets = octets

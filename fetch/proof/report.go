@@ -117,7 +117,8 @@ func (p *Prover) Report(ctx context.Context, a *fetch.Account, online bool) (*Re
 	err := p.hold(ctx, a, func(h *held) error {
 		rep.At = h.Journal.Now()
 		if online {
-			if err := h.serverSide(ctx, rep); err != nil {
+			look := func(s *session.Session, items []plan.Item) error { return h.serverSide(ctx, s, items, rep) }
+			if err := h.Look(ctx, look); err != nil {
 				return err
 			}
 		}
@@ -240,11 +241,7 @@ func (rep *Report) finish(months map[string]*Month, failures map[state.Key][]sta
 
 // serverSide lists the maildrop, settles which deletions were carried out, and looks
 // each message up.
-func (h *held) serverSide(ctx context.Context, rep *Report) error {
-	return h.Look(ctx, func(s *session.Session, items []plan.Item) error { return h.lookUp(ctx, s, items, rep) })
-}
-
-func (h *held) lookUp(ctx context.Context, s *session.Session, items []plan.Item, rep *Report) error {
+func (h *held) serverSide(ctx context.Context, s *session.Session, items []plan.Item, rep *Report) error {
 	if err := s.CompareListed(ctx, items); err != nil {
 		return err
 	}

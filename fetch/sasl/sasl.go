@@ -12,7 +12,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -55,10 +54,6 @@ type Channel struct {
 	// Offered are the mechanism names the server announced, upper case. Nil
 	// means that it announced nothing.
 	Offered []string
-}
-
-func (ch Channel) offers(name string) bool {
-	return slices.Contains(ch.Offered, name)
 }
 
 // ErrIncomplete is what Complete reports: success before the server's proof.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,7 +92,7 @@ func (s *scramClient) conversation(c *scram.Client) (*scram.ClientConversation, 
 			return nil, err
 		}
 		return c.NewConversationWithChannelBinding(binding), nil
-	case err == nil && s.ch.Offered != nil && !s.ch.offers(s.name+plusSuffix):
+	case err == nil && s.ch.Offered != nil && !slices.Contains(s.ch.Offered, s.name+plusSuffix):
 		return c.NewConversationAdvertisingChannelBinding(), nil
 	}
 	return c.NewConversation(), nil

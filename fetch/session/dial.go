@@ -140,12 +140,6 @@ const extraExpire = "expire"
 // extraTop is where Facts.Extra keeps that TOP worked.
 const extraTop = "top"
 
-// hasTop reports whether the server is known to have TOP: it says so, or it
-// showed a header before.
-func (d *Dialer) hasTop(c *pop3.Client) bool {
-	return c.Capabilities().Has("TOP") || d.Facts.Extra[extraTop] != ""
-}
-
 // leave ends the connection without QUIT, if it still is open.
 func (d *Dialer) leave(c *pop3.Client) {
 	d.Facts.Sizes = state.SizeRecord(c.SizeRecord())

@@ -32,7 +32,9 @@ type identity struct {
 	prints   printed
 }
 
-func (n *identity) hasTop() bool { return n.dialer.hasTop(n.client) }
+func (n *identity) hasTop() bool {
+	return n.client.Capabilities().Has("TOP") || n.dialer.Facts.Extra[extraTop] != ""
+}
 
 // diff compares a listing with what is on record.
 func (n *identity) diff(list []pop3.Message) (plan.Plan, error) {

@@ -45,11 +45,6 @@ func (s *Session) proveDeletions(ctx context.Context, p *plan.Plan, res *Result)
 	return s.retrieve.all(ctx, portion{items: more})
 }
 
-// spareUnproven leaves only what may be deleted without a comparison.
-func (s *Session) spareUnproven(p *plan.Plan, neverReused bool) {
-	p.Delete = slices.DeleteFunc(p.Delete, func(it plan.Item) bool { return s.m.Book.mustCompare(it.Key, neverReused && !p.Repeated) })
-}
-
 // unproven are the messages to compare, as far as the limits allow, and sure the
 // keys of those that may be deleted as they are.
 func (s *Session) unproven(p *plan.Plan, neverReused bool) (items []plan.Item, sure map[state.Key]bool, err error) {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -171,7 +172,8 @@ func (s *Session) work(ctx context.Context, p *plan.Plan, asked []state.Key, don
 		return err
 	}
 	if limit != nil {
-		s.spareUnproven(p, plan.NeverReused(s.List))
+		sure := plan.NeverReused(s.List) && !p.Repeated
+		p.Delete = slices.DeleteFunc(p.Delete, func(it plan.Item) bool { return s.m.Book.mustCompare(it.Key, sure) })
 	}
 	res.reused = res.reused || s.names.reusedUIDs()
 	gone := s.answered(asked, p.Vanished, res.gmail)

@@ -5,17 +5,11 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/command/term"
-	"github.com/mailhaul/mailhaul/fetch/pop3"
 )
 
 // announced are the lines of a session's replies to CAPA, in the order of the
 // commands.
 type announced [][]string
-
-// listen collects the capabilities that s announces.
-func (a *announced) listen(s *pop3.Server) {
-	s.Announced = func(lines []string) { *a = append(*a, lines) }
-}
 
 // last is the reply to the last CAPA.
 func (a announced) last() string {

@@ -53,7 +53,7 @@ func (w *walk) session(ctx context.Context, server *pop3.Server, loud bool) (lis
 	var said announced
 	var secured *tls.ConnectionState
 	if loud {
-		said.listen(&s)
+		s.Announced = func(lines []string) { said = append(said, lines) }
 		s.TLS = watched(s.TLS, &secured)
 		s.Step = w.onStep(&step, &said, &secured)
 	}

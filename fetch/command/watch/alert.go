@@ -71,11 +71,6 @@ type alerts struct {
 	accounts map[string]*config.Account
 }
 
-// newAlerts watches nothing yet. Close must be called.
-func newAlerts(log *slog.Logger, w *StatusFiles, version string) *alerts {
-	return &alerts{log: log, status: w, post: newNotifier(log, version)}
-}
-
 // Configure replaces the accounts that are watched.
 func (a *alerts) configure(accounts []*config.Account) {
 	m := make(map[string]*config.Account, len(accounts))

@@ -31,7 +31,8 @@ type Watcher struct {
 
 // New makes a watcher; Finish must be called.
 func New(log *slog.Logger, w *StatusFiles, hint func(account string, err error) string, version string) *Watcher {
-	return &Watcher{log: log, status: w, hint: hint, version: version, alerts: newAlerts(log, w, version), changed: make(chan struct{}, 1), began: make(map[string]bool)}
+	return &Watcher{log: log, status: w, hint: hint, version: version, alerts: &alerts{log: log, status: w, post: newNotifier(log, version)},
+		changed: make(chan struct{}, 1), began: make(map[string]bool)}
 }
 
 // Configure sets the configuration to use.
