@@ -25,7 +25,8 @@ func OAuthRow(field **OAuth) Row {
 func login() Kind[*OAuth] {
 	own := pointer(oauthMapping())
 	own.words, own.schema = "the name of a login, or a mapping", loginSchema
-	named := Kind[*OAuth]{info{words: own.words, schema: schema{"type": "string"}}, func(w *walker, path string, n *yaml.Node) (*OAuth, bool) {
+	in := info{words: own.words, schema: schema{"type": "string"}}
+	named := Kind[*OAuth]{in, func(w *walker, path string, n *yaml.Node) (*OAuth, bool) {
 		name, ok := w.text(path, n, own.words)
 		if !ok {
 			return nil, false
