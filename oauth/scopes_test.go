@@ -27,9 +27,11 @@ func TestScopes(t *testing.T) {
 		{"more than before", "microsoft", []provider.Use{provider.POP, provider.IMAP}, nil, []string{pop}, []string{pop, off},
 			[]string{pop, off, imap}, []string{imap}},
 		{"a record of before", "microsoft", nil, nil, []string{"POP.AccessAsUser.All"}, nil, []string{pop, off}, nil},
-		{"a record of before, for IMAP", "microsoft", []provider.Use{provider.IMAP}, nil, []string{pop}, nil, []string{imap, off}, []string{imap}},
+		{"a record of before, for IMAP", "microsoft", []provider.Use{provider.IMAP}, nil, []string{pop}, nil, []string{imap, off},
+			[]string{imap}},
 		{"one covers the others", "google", []provider.Use{provider.POP, provider.GmailAPI}, nil, []string{mail}, nil, []string{mail}, nil},
-		{"granted covers", "google", []provider.Use{provider.GmailAPI}, nil, []string{mail}, []string{mail}, []string{insert, labels, read}, nil},
+		{"granted covers", "google", []provider.Use{provider.GmailAPI}, nil, []string{mail}, []string{mail},
+			[]string{insert, labels, read}, nil},
 		{"a box was not ticked", "google", []provider.Use{provider.GmailAPI}, nil, []string{insert, read}, []string{insert, labels, read},
 			[]string{insert, labels, read}, []string{labels}},
 		{"named, of before", "google", nil, []string{"email", mail}, []string{mail}, nil, []string{"email", mail}, nil},
@@ -53,7 +55,8 @@ func TestScopes(t *testing.T) {
 		e, _ := errors.AsType[*Error](err)
 		st, serr := src.Status()
 		if serr != nil || (err != nil) != (tc.lacks != nil) || err != nil && (lack == nil || !slices.Equal(lack.Lacking, tc.lacks) ||
-			e == nil || !e.NeedsLogin() || e.Account != "me" || !strings.Contains(st.Reason, tc.lacks[0])) || st.NeedsLogin != (err != nil) {
+			e == nil || !e.NeedsLogin() || e.Account != "me" || !strings.Contains(st.Reason, tc.lacks[0])) ||
+			st.NeedsLogin != (err != nil) {
 			t.Errorf("%s: %v, %+v", tc.name, err, st)
 		}
 	}

@@ -421,7 +421,8 @@ func TestRefusedKeyword(t *testing.T) {
 	if n := len(f.texts()); n != 4 {
 		t.Errorf("%d messages in the mailbox", n)
 	}
-	if text := log.String(); strings.Count(text, "does not keep these keywords") != 1 || strings.Count(text, "refuses a message with keywords") != 1 {
+	if text := log.String(); strings.Count(text, "does not keep these keywords") != 1 ||
+		strings.Count(text, "refuses a message with keywords") != 1 {
 		t.Error(text)
 	}
 }
@@ -433,7 +434,8 @@ func TestRecoverAnew(t *testing.T) {
 	d := New(f.options())
 	texts := letters(2)
 	_, intents := prepared(t, d, texts...)
-	for _, want := range [][]deliver.Fate{{deliver.Visible, deliver.Absent}, {deliver.Absent, deliver.Absent}, {deliver.Absent, deliver.Visible}} {
+	for _, want := range [][]deliver.Fate{{deliver.Visible, deliver.Absent}, {deliver.Absent, deliver.Absent},
+		{deliver.Absent, deliver.Visible}} {
 		_ = d.Close()
 		f.validity, f.next, f.mail = f.validity+1, 1, nil
 		for i, fate := range want {

@@ -143,7 +143,8 @@ func TestInitAsksForFastmail(t *testing.T) {
 	screen := tty.awaitChoice("Where should the mail go?")
 	before, _, _ := strings.Cut(screen, ") Fastmail")
 	tty.enter(before[len(before)-1:])
-	for _, step := range []struct{ shows, answer string }{{"JMAP server [api.fastmail.com]:", ""}, {"File with the API token:", token + "-none"},
+	for _, step := range []struct{ shows, answer string }{{"JMAP server [api.fastmail.com]:", ""},
+		{"File with the API token:", token + "-none"},
 		{"no such file or directory\nJMAP server [api.fastmail.com]:", ""}, {"File with the API token:", token}} {
 		tty.await(step.shows)
 		tty.enter(step.answer)

@@ -241,7 +241,8 @@ func TestMailboxStopped(t *testing.T) {
 	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, dropOf(letters(2)), o), o), "user: alice", "password: "+password,
 		"deliver:\n  - imap: {user: alice, password: "+realtest.Password+", tls: none, server: "+addr+"}"))))
 	said := untilSaid{text: "mailhaul: stopping; deliveries under way are completed first", then: func() { close(explained) }}
-	Main(ctx, []string{"mailhaul", "-c", l.path("config.yaml"), "--state", l.path("state"), "fetch"}, term.Streams{Out: io.Discard, Err: &said})
+	Main(ctx, []string{"mailhaul", "-c", l.path("config.yaml"), "--state", l.path("state"), "fetch"},
+		term.Streams{Out: io.Discard, Err: &said})
 	if n := len(to.Kept("INBOX")); n != 2 {
 		t.Errorf("%d messages in the mailbox: %s", n, &said.Buffer)
 	}
@@ -354,7 +355,8 @@ func TestMailboxReadBackDistant(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _ = fmt.Fprintf(conn, "a LOGIN alice %s\r\nb CREATE Other\r\nc SELECT INBOX\r\nd UID MOVE 1:60 Other\r\ne LOGOUT\r\n", realtest.Password)
+		_, _ = fmt.Fprintf(conn, "a LOGIN alice %s\r\nb CREATE Other\r\nc SELECT INBOX\r\nd UID MOVE 1:60 Other\r\ne LOGOUT\r\n",
+			realtest.Password)
 		if said, _ := io.ReadAll(conn); !bytes.Contains(said, []byte("d OK")) {
 			t.Fatalf("%s", said)
 		}

@@ -56,7 +56,8 @@ func TestList(t *testing.T) {
 		report            ListReport
 		noUIDL            bool
 	}{
-		{name: "in one round trip", script: capaPipe + tail + "S: +OK 2 300\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nS: +OK\nS: 1 100\nS: 2 200\nS: .",
+		{name: "in one round trip", script: capaPipe + tail + "S: +OK 2 300\nS: +OK\nS: 1 a\nS: 2 b\nS: .\nS: +OK\nS: 1 100\nS: 2 " +
+			"200\nS: .",
 			want: []Message{{"a", 100, 1}, {"b", 200, 2}}, report: ListReport{Count: 2, Octets: 300}},
 		{name: "lock step", script: capaLock + "C: CAPA\nS: +OK\nS: .\nC: STAT\nS: +OK 1 5\nC: UIDL\nS: +OK\nS: 1 a\nS: .\n" +
 			"C: LIST\nS: +OK\nS: 1 5\nS: .",
