@@ -87,6 +87,33 @@ func TestInitAsksForMailbox(t *testing.T) {
 		"Archive/Old}")
 }
 
+// TestInitMailboxNames: a name that no server has is asked for again, and not as the option
+// that was not given; characters that a URL has another use for are taken as they are.
+func TestInitMailboxNames(t *testing.T) {
+	tty := newTerminal(t, 110, 60)
+	tty.enter("mailhaul init --offline --no-connect --address alice@example.org --server pop.example.org")
+	for _, step := range []struct{ shows, answer string }{
+		{"Name of the account [example]:", ""}, {"Number [1]:", "2"}, {"IMAP server (host or host:port):", "imap.example.net"},
+		{"User name there:", "alice"}, {"Mailbox [INBOX]:", "/Old"}, {"mailbox: has a level without a name: wants a name such as INBOX or " +
+			"Archive/2019\nIMAP server (host or host:port):", "imap.example.net"},
+		{"User name there:", "alice"}, {"Mailbox [INBOX]:", "Old/50% #1?"},
+	} {
+		if screen := tty.await(step.shows); strings.Contains(screen, "--to imaps") {
+			t.Error(screen)
+		}
+		tty.enter(step.answer)
+	}
+	tty.awaitChoice("Where is the password kept?")
+	tty.enter("4")
+	tty.await("Password for alice:")
+	tty.enter("x")
+	tty.awaitChoice("Where is the password kept?")
+	tty.enter("4")
+	tty.await("Password for alice@example.org:")
+	tty.enter("y")
+	wantAll(t, tty.await("config.yaml? (y/n) [y]:"), "Old/50% #1?")
+}
+
 // TestInitCorrectsTLSOfMailbox: how the target is connected to, and whom its certificate
 // has to be from, can be corrected and is written.
 func TestInitCorrectsTLSOfMailbox(t *testing.T) {

@@ -72,7 +72,7 @@ func (s *person) askForm(ctx context.Context, other bool, former string, before 
 		if err != nil {
 			return "", err
 		}
-		if _, err = parseTargets([]string{form}); err == nil {
+		if _, err = parseTarget(form); err == nil {
 			return form, nil
 		}
 		s.say("%s", term.Printable(err.Error()))
