@@ -23,8 +23,8 @@ type Reader struct {
 // Open logs in for reading back.
 func Open(ctx context.Context, o Options) (*Reader, error) {
 	t := New(o)
-	if _, err := t.api.profile(ctx); err != nil {
-		return nil, t.api.failed("profile", err)
+	if _, err := t.api.labels(ctx); err != nil {
+		return nil, t.api.failed("labels", err)
 	}
 	return &Reader{api: t.api, index: newIndex(t.api)}, nil
 }
