@@ -95,7 +95,8 @@ func (c *conn) listApart(ctx context.Context, s *snapshot) error {
 		case isUnserved(err) && len(part) > 1:
 			n, err = max(n/10, 1), nil
 		case isUnserved(err):
-			c.o.Logger.Warn("the server cannot hand out a message of the mailbox: it is left out", "mailbox", nameOf(c.box.wire), "uid", part[0], "err", err)
+			c.o.Logger.Warn("the server cannot hand out a message of the mailbox: it is left out",
+				"mailbox", nameOf(c.box.wire), "uid", part[0], "err", err)
 			s.left++
 			n, uids, err = fetchSet, uids[1:], nil
 		}

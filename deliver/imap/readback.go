@@ -115,7 +115,8 @@ func (r *Reader) copy(ctx context.Context, w io.Writer, at receipt, sum [sha256.
 }
 
 // fetch writes one message to w. It is not there if the UIDVALIDITY is another one.
-func (r *Reader) fetch(ctx context.Context, w io.Writer, wire string, uid uint32, at receipt, sum [sha256.Size]byte) (where string, err error) {
+func (r *Reader) fetch(ctx context.Context, w io.Writer, wire string, uid uint32, at receipt, sum [sha256.Size]byte) (
+	where string, err error) {
 	where = whereIn(wire, uid)
 	out := &content.Unix{W: w, Summer: content.New()}
 	err = r.c.insist(ctx, wire, func() error {
