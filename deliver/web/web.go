@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -79,6 +80,9 @@ type Request struct {
 	// Bare: the field Authorization is not sent, as the URL is the secret, or another
 	// service's.
 	Bare bool
+	// Harmless: it changes nothing, so it is sent once more if the connection breaks:
+	// servers close idle ones just when they are used again.
+	Harmless bool
 	// Wait is the longest wait for the answer once the body is sent; zero: Options.Idle.
 	Wait time.Duration
 	// Limit is the largest body of an answer in octets; zero: 1 MiB.
@@ -120,8 +124,17 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Answer, error) {
 	return c.send(ctx, r, auth)
 }
 
-// send sends a request once, and reads its answer.
+// send sends a request, and a harmless one again if the connection breaks.
 func (c *Client) send(ctx context.Context, r *Request, auth string) (*Answer, error) {
+	a, err := c.once(ctx, r, auth)
+	if lost, ok := errors.AsType[*Error](err); ok && lost.Cause == Lost && r.Harmless && r.Into == nil {
+		return c.once(ctx, r, auth)
+	}
+	return a, err
+}
+
+// once sends a request once, and reads its answer.
+func (c *Client) once(ctx context.Context, r *Request, auth string) (*Answer, error) {
 	w := watch(ctx, c.o.Idle, cmp.Or(r.Wait, c.o.Idle))
 	defer w.stop()
 	req, err := r.build(w, auth)

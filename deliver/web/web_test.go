@@ -261,3 +261,40 @@ func TestPause(t *testing.T) {
 		}
 	}
 }
+
+// A server that closes an idle connection just when it is used again is asked again by a
+// new one, if nothing can happen twice.
+func TestClosedWhenUsedAgain(t *testing.T) {
+	for _, harmless := range []bool{true, false} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				in := bufio.NewReader(conn)
+				if r, err := http.ReadRequest(in); err == nil {
+					_, _ = io.Copy(io.Discard, r.Body)
+					fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+				}
+				_, _ = in.ReadByte() // of the second request
+				conn.Close()
+			}
+		}()
+		c := New(Options{Name: "test", Dial: direct})
+		r := body("POST", "http://"+l.Addr().String(), 10)
+		r.Harmless = harmless
+		if _, err := c.Do(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Do(t.Context(), r)
+		if lost, ok := errors.AsType[*Error](err); harmless && err != nil || !harmless && (!ok || lost.Cause != Lost) {
+			t.Errorf("harmless %v: %v", harmless, err)
+		}
+	}
+}
