@@ -107,6 +107,15 @@ func TestFaults(t *testing.T) {
 		{name: "reply lost, and no history", set: func(s *jmaptest.Server) {
 			s.NoChanges, s.After = true, at("api", apiImport, jmaptest.Hangup)
 		}},
+		{name: "reply lost, and changes that do not go on", set: func(s *jmaptest.Server) {
+			s.After = at("api", apiImport, jmaptest.Hangup)
+			s.Method = func(name string) map[string]any {
+				if name != "Email/changes" {
+					return nil
+				}
+				return map[string]any{"newState": "1", "hasMoreChanges": true, "created": []string{}}
+			}
+		}},
 		{name: "reply lost, one copy", set: func(s *jmaptest.Server) {
 			s.OneCopy, s.After = true, at("api", apiImport, jmaptest.Hangup)
 		}},
@@ -242,6 +251,29 @@ func TestFaults(t *testing.T) {
 			s.Unlock()
 			settle(t, s, o, sent, intents, results)
 		})
+	}
+}
+
+// TestUploadsUpToATotal: what a server took is imported before it refuses the rest, or a
+// run would get nowhere (Stalwart keeps 50 MB of uploads for an hour).
+func TestUploadsUpToATotal(t *testing.T) {
+	s := jmaptest.New()
+	s.Core["maxConcurrentUpload"] = 1
+	s.Before = func(w http.ResponseWriter, _ *http.Request, kind string, n int) bool {
+		return kind == "upload" && n > 2 && status(400)(w)
+	}
+	s.Start()
+	defer s.Close()
+	d := New(alice(s.URL, "inbox"))
+	defer d.Close()
+	_, results := deliverAll(t, d, letters(8)...)
+	for i, r := range results {
+		if i < 2 && r.Err != nil || i >= 2 && r.Err == nil {
+			t.Errorf("message %d: %v", i, r.Err)
+		}
+	}
+	if n := len(s.Mail("Inbox")); n != 2 {
+		t.Errorf("%d messages are there, want 2", n)
 	}
 }
 

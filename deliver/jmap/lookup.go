@@ -73,7 +73,7 @@ func (s *session) created(ctx context.Context, since string) (ids []string, ok b
 		}
 		ids = append(ids, r.Created...)
 		if !r.More || r.NewState == since {
-			return ids, true, nil
+			return ids, !r.More, nil // a list that does not go on is not the whole one
 		}
 		since = r.NewState
 	}

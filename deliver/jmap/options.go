@@ -16,7 +16,7 @@ type Options struct {
 	// Client reaches the server, and has the login. Close closes it.
 	Client *web.Client
 	// Base is the server: "https://HOST:PORT". Hosts are others that may get the login
-	// if the session names them, by TLS only.
+	// if the session names them, by TLS only; ".example.org" is all below that domain.
 	Base  string
 	Hosts []string
 	// Name is how errors call the server.

@@ -49,7 +49,7 @@ func (t *Target) group(ctx context.Context, b *batch, msgs []*message) error {
 		return conclude(msgs, t.o.failed(err))
 	}
 	stop := t.upload(ctx, s, b, msgs)
-	if stop != nil && causeOf(stop) != Throttled {
+	if stop != nil && !slices.Contains([]Cause{Throttled, Rejected, Quota}, causeOf(stop)) { // else what it took is imported
 		return conclude(msgs, stop)
 	}
 	if err := t.attempt(ctx, s, uploaded(msgs)); err != nil {

@@ -1,10 +1,12 @@
 package jmap
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -64,7 +66,7 @@ func discover(ctx context.Context, o *Options) (*session, error) {
 			if at, err = at.Parse(a.Header.Get("Location")); err != nil {
 				return nil, o.failure(deliver.Unavailable, NotJMAP, stageSession, err)
 			}
-			if at.Host != base.Host || at.Scheme != base.Scheme {
+			if origin(at) != origin(base) {
 				return nil, o.otherHost(at, "leads to")
 			}
 			continue
@@ -136,6 +138,12 @@ func bound(theirs, ours int) int {
 	return min(theirs, ours)
 }
 
+// origin is scheme, host and port (RFC 6454 section 4): a server leaves out the usual port.
+func origin(u *url.URL) string {
+	port := cmp.Or(u.Port(), map[string]string{"https": "443", "http": "80"}[u.Scheme])
+	return u.Scheme + "://" + strings.ToLower(net.JoinHostPort(u.Hostname(), port))
+}
+
 // trusted resolves a URL of the session. It belongs to the server, or is a host that the
 // configuration names, by TLS.
 func (o *Options) trusted(at *url.URL, text string) (string, error) {
@@ -145,11 +153,11 @@ func (o *Options) trusted(at *url.URL, text string) (string, error) {
 	if err != nil || u.Host == "" || u.User != nil {
 		return "", o.failure(deliver.Unavailable, NotJMAP, stageSession, fmt.Errorf("%s is not a URL", clean(text)))
 	}
-	own := u.Host == at.Host && u.Scheme == at.Scheme
-	named := u.Scheme == "https" && (u.Hostname() == at.Hostname() || slices.ContainsFunc(o.Hosts, func(h string) bool {
-		return strings.EqualFold(h, u.Host) || strings.EqualFold(h, u.Hostname())
+	name := strings.ToLower(u.Hostname())
+	named := u.Scheme == "https" && (strings.EqualFold(name, at.Hostname()) || slices.ContainsFunc(o.Hosts, func(h string) bool {
+		return strings.EqualFold(h, u.Host) || strings.EqualFold(h, name) || strings.HasPrefix(h, ".") && strings.HasSuffix(name, h)
 	}))
-	if !own && !named {
+	if origin(u) != origin(at) && !named {
 		return "", o.otherHost(u, "names")
 	}
 	return strings.NewReplacer("%7B", "{", "%7D", "}").Replace(u.String()), nil

@@ -2,11 +2,16 @@ package jmap
 
 import (
 	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
 	"maps"
+	"net"
 	"net/http"
 	"testing"
 
 	"github.com/mailhaul/mailhaul/deliver/jmap/jmaptest"
+	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
 // TestSession: what the server says about itself decides whether it gets anything.
@@ -90,6 +95,39 @@ func TestSession(t *testing.T) {
 				t.Error("the other host was asked")
 			}
 		})
+	}
+}
+
+// TestFastmail is what api.fastmail.com answers: an absolute redirect without the usual
+// port, and hosts of the account's region.
+func TestFastmail(t *testing.T) {
+	regional := map[string]string{"apiUrl": "https://phl.api.fastmail.com/jmap/api/",
+		"uploadUrl":   "https://phl.api.fastmail.com/jmap/upload/{accountId}/",
+		"downloadUrl": "https://phl-www.fastmailusercontent.com/jmap/download/{accountId}/{blobId}/{name}?type={type}"}
+	for _, evil := range []string{"", "https://api.fastmail.com.evil.example/", "https://evilapi.fastmail.com/",
+		"http://phl.api.fastmail.com/"} {
+		s := jmaptest.New()
+		s.Before = at("session", 1, status(302, "Location", "https://API.fastmail.com/jmap/session"))
+		s.Links = func(m map[string]any) {
+			for key, u := range regional {
+				m[key] = u
+			}
+			m["apiUrl"] = cmp.Or(evil, regional["apiUrl"])
+		}
+		s.StartTLS()
+		o := alice("https://api.fastmail.com:443", "inbox")
+		o.Hosts = []string{".api.fastmail.com", ".fastmailusercontent.com"}
+		o.Client = web.New(web.Options{Name: "jmap test", Authorize: basic, DialTLS: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			roots := s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+			d := tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: "example.com"}}
+			return d.DialContext(ctx, "tcp", s.Listener.Addr().String())
+		}})
+		_, err := discover(t.Context(), &o)
+		if got := err == nil; got != (evil == "") {
+			t.Errorf("%q: %v", evil, err)
+		}
+		o.Client.Close()
+		s.Close()
 	}
 }
 

@@ -8,7 +8,7 @@
 // letters, and .com, and ".rr.com" for all domains below that one); mx, the registered domains of its mail exchangers, for
 // people whose own domain it hosts; servers, which take POP3 with TLS from the
 // start on port 995, the usual one first; jmap, the host of its JMAP server and others that
-// belong to that; stls, if they take STLS on port 110
+// belong to that (".example.org" for all below it); stls, if they take STLS on port 110
 // instead; local_part, if the login name is the
 // part before the @; token_only, if it refuses passwords; password, which one
 // and where to get it, if it is not the account's own; enable, where POP3 is
@@ -79,7 +79,8 @@ func decode[T any](data []byte) (list []T, err error) {
 	return list, dec.Decode(&list)
 }
 
-// JMAPHosts are the hosts that belong to a JMAP server besides itself.
+// JMAPHosts are the hosts that belong to a JMAP server besides itself; ".example.org" is
+// all below that domain.
 func JMAPHosts(server string) []string {
 	for _, p := range All() {
 		if len(p.JMAP) > 0 && strings.EqualFold(p.JMAP[0], server) {

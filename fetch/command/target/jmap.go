@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
-	"strconv"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/jmap"
@@ -92,7 +91,7 @@ func (m *jmapTarget) options(s Site, secured func(*tls.ConnectionState)) (jmap.O
 	if m.remote.Server.Security == pop3.Plain {
 		scheme = "http://"
 	}
-	o.Name, o.Base, o.Client, o.Logger = way.Name, scheme+m.remote.Server.Host+":"+strconv.Itoa(m.remote.Server.Port), web.New(way), s.Log
+	o.Name, o.Base, o.Client, o.Logger = way.Name, scheme+m.remote.Server.Address(), web.New(way), s.Log
 	o.Hosts = append(provider.JMAPHosts(m.remote.Server.Host), o.Hosts...)
 	return o, nil
 }
