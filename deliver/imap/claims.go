@@ -25,8 +25,8 @@ import (
 // It is not synced: after a power loss, the last lines may be lacking. A server without UIDPLUS
 // does not tell the UIDs: what was delivered there without trouble is not written down.
 
-// Claims is the path of that file; empty: none. A line has UIDVALIDITY, UIDs and whose
-// they are: the batch of the messages.
+// Claims is the path of that file; empty: none. A line has UIDVALIDITY, UIDs, whose
+// they are: the batch of the messages, and a dot: without it, it is not whole.
 type Claims string
 
 // first returns whose the copies under one UIDVALIDITY are, as written from an offset on.
@@ -47,9 +47,10 @@ func (path Claims) first(validity uint32, from int64) (map[uint32]string, error)
 		return owner, err
 	}
 	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
 		field := strings.Fields(lines.Text())
-		if len(field) != 3 || field[0] != strconv.FormatUint(uint64(validity), 10) { // or half a line
+		if len(field) != 4 || field[3] != "." || field[0] != strconv.FormatUint(uint64(validity), 10) {
 			continue
 		}
 		uids, _ := uidSet(field[1], maxClaim)
@@ -62,8 +63,11 @@ func (path Claims) first(validity uint32, from int64) (map[uint32]string, error)
 	return owner, lines.Err()
 }
 
-// maxClaim bounds the UIDs of one line.
-const maxClaim = 100_000
+// maxClaim bounds the UIDs of one line, maxLine what a power loss may have made of one.
+const (
+	maxClaim = 100_000
+	maxLine  = 16 << 20
+)
 
 // size is where the next line goes.
 func (path Claims) size() int64 {
@@ -92,7 +96,7 @@ func (path Claims) add(validity uint32, uids []uint32, batch string) error {
 		return err
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "\n%d %s %s\n", validity, setOf(uids), batch) // behind what a full disk left of a line
+	fmt.Fprintf(&b, "\n%d %s %s .\n", validity, setOf(uids), batch) // behind what a full disk left of a line
 	_, err = f.Write(b.Bytes())
 	return errors.Join(err, f.Close())
 }
@@ -107,6 +111,9 @@ func (t *Target) ours(s *snapshot, in *intent) (found, bool, error) {
 		err := t.o.Claims.add(s.validity, []uint32{at.uid}, in.Batch)
 		if err == nil {
 			s.owner, err = t.o.Claims.first(s.validity, 0)
+		}
+		if _, known := s.owner[at.uid]; err == nil && !known {
+			err = fmt.Errorf("%s: uid %d was written down and is not there", t.o.Claims, at.uid)
 		}
 		if err != nil {
 			return at, false, t.o.failure(deliver.IOError, CauseOther, "", err, 0)

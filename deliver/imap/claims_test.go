@@ -2,8 +2,11 @@ package imap
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -94,5 +97,50 @@ func TestClaims(t *testing.T) {
 		}
 		deliverAll(t, b, letter...)
 		expect(t, "ours", fates(t, a, ours), absent)
+	})
+	t.Run("each part of a line", func(t *testing.T) {
+		a, _ := sharing(t, startFake(t, &fake{}))
+		ours, _ := deliverAll(t, a, letter...)
+		line, err := os.ReadFile(string(a.o.Claims))
+		for n := range line {
+			if err := errors.Join(err, os.WriteFile(string(a.o.Claims), line[:n], 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			a.past = nil
+			expect(t, fmt.Sprintf("%q", line[:n]), fates(t, a, ours), visible)
+		}
+	})
+	t.Run("what a power loss made of the end", func(t *testing.T) {
+		a, _ := sharing(t, startFake(t, &fake{}))
+		ours, _ := deliverAll(t, a, letter...)
+		if err := os.WriteFile(string(a.o.Claims), make([]byte, 200<<10), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, "ours", fates(t, a, ours), visible)
+	})
+	t.Run("an intent of before", func(t *testing.T) {
+		a, b := sharing(t, startFake(t, &fake{}))
+		ours, _ := deliverAll(t, a, letter...)
+		_, theirs := prepared(t, b, letter...)
+		if err := os.Remove(string(a.o.Claims)); err != nil {
+			t.Fatal(err)
+		}
+		for _, in := range [][]deliver.Intent{ours, theirs} {
+			in[0].Data = regexp.MustCompile(`,"batch":"\w+"`).ReplaceAll(in[0].Data, nil)
+		}
+		for range 2 {
+			a.past, b.past = nil, nil
+			expect(t, "ours", fates(t, a, ours), visible)
+			expect(t, "theirs", fates(t, b, theirs), absent)
+		}
+	})
+	t.Run("a file that keeps nothing", func(t *testing.T) {
+		a, b := sharing(t, startFake(t, &fake{}))
+		_, ours := prepared(t, a, letter...)
+		deliverAll(t, b, letter...)
+		a.o.Claims = "/dev/null"
+		if fate, err := a.Recover(t.Context(), ours[0]); fate != deliver.Unknown || err == nil {
+			t.Error(fate, err)
+		}
 	})
 }

@@ -132,7 +132,7 @@ func classify(e *refusal) verdict {
 	case "UNAVAILABLE", "INUSE", "SERVERBUG":
 		return verdict{later(e.stage), cause(e.stage, Busy), 0}
 	case "OVERQUOTA": // Gmail also says it of commands and bandwidth
-		return verdict{later(e.stage), cause(e.stage, Quota), 0}
+		return verdict{class: deliver.Unavailable, cause: cause(e.stage, Quota)}
 	case "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED", "CONTACTADMIN":
 		return verdict{class: deliver.Denied, cause: LoginRefused}
 	}

@@ -85,7 +85,7 @@ func TestFaults(t *testing.T) {
 	}{
 		{"nothing", &fake{}, "", 3},
 		{"NO before +", &fake{caps: lockstep, before: no("no")}, fmt.Sprintf("failed, cause %d, pause 0s", Rejected), 0},
-		{"NO before +, full", &fake{caps: lockstep, before: no("[OVERQUOTA] full")}, fmt.Sprintf("later, cause %d, pause 0s", Quota), 0},
+		{"NO before +, full", &fake{caps: lockstep, before: no("[OVERQUOTA] full")}, fmt.Sprintf("unavailable, cause %d, pause 0s", Quota), 0},
 		{"too big", &fake{after: refuse("[TOOBIG] x")}, fmt.Sprintf("never, cause %d, pause 0s", TooBig), 0},
 		{"no right", &fake{after: refuse("[NOPERM] x")}, fmt.Sprintf("cannot create, cause %d, pause 0s", NoRight), 0},
 		{"server bug", &fake{after: refuse("[SERVERBUG] x")}, fmt.Sprintf("later, cause %d, pause 0s", Busy), 0},

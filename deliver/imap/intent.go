@@ -34,7 +34,11 @@ func (in intent) encode() deliver.Intent {
 
 func decodeIntent(data []byte) (*intent, error) {
 	in := new(intent)
-	return in, in.Decode(Kind, data, in)
+	err := in.Decode(Kind, data, in)
+	if in.Batch == "" { // it is older than Claims
+		in.Batch = strconv.FormatInt(in.At.UnixNano(), 10)
+	}
+	return in, err
 }
 
 // receipt is where a message is: UIDVALIDITY, UID, octets, the start of the loose

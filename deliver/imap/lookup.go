@@ -178,10 +178,13 @@ func (c *conn) readCandidates(ctx context.Context, s *snapshot, want []*intent) 
 // readSet reads messages, each at most so large, and sums them up.
 func (c *conn) readSet(s *snapshot, uids []uint32, most int64) error {
 	sum := content.New()
-	got := false
+	got, none := false, false
 	tag := c.sendAs("FETCH", "UID FETCH "+setOf(uids)+" (UID BODY.PEEK[])", "")
 	_, err := c.finish("FETCH", tag, func(r *reply) {
-		if e, ok := entryOf(r); ok && got {
+		switch e, ok := entryOf(r); {
+		case ok && got && none:
+			s.sums[e.uid] = unserved
+		case ok && got:
 			s.sums[e.uid] = sum.Sums()
 		}
 		got = false
@@ -190,7 +193,7 @@ func (c *conn) readSet(s *snapshot, uids []uint32, most int64) error {
 			return fmt.Errorf("%w: a message of %d octets where one of %d was expected", errProtocol, n, most)
 		}
 		sum.Reset()
-		got = true
+		got, none = true, n < 0
 		_, err := io.CopyBuffer(sum, r, c.scratch())
 		return err
 	})

@@ -61,8 +61,8 @@ func (v value) number() (uint64, bool) {
 type parser struct {
 	br   *bufio.Reader
 	left int
-	// body gets the value of BODY[], whatever its size; nil: there must be none
-	// that is large.
+	// body gets the value of BODY[], whatever its size, -1 for NIL: the server does not
+	// hand it out, or it is gone (RFC 2180 section 4.1.3). Nil: there must be none that is large.
 	body func(size int64, r io.Reader) error
 }
 
@@ -264,7 +264,11 @@ func (p *parser) value(c byte, depth int, key string) (v value, err error) {
 		v.s, err = p.atom()
 	}
 	if err == nil && v.kind != isList && p.body != nil && isBody(key) {
-		err = p.body(int64(len(v.String())), strings.NewReader(v.String()))
+		n := int64(len(v.s))
+		if v.kind == isAtom {
+			v.s, n = "", -1
+		}
+		err = p.body(n, strings.NewReader(v.s))
 	}
 	return v, err
 }

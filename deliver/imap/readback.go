@@ -145,7 +145,7 @@ func (r *Reader) fetchOpen(out *content.Unix, uid uint32, at receipt, where stri
 		if n > 4*at.size+1<<20 {
 			return fmt.Errorf("%w: %s has %d octets in place of %d", errProtocol, where, n, at.size)
 		}
-		got = true
+		got = n >= 0
 		_, err := io.CopyBuffer(out, body, r.c.scratch())
 		return err
 	})

@@ -35,7 +35,7 @@ func (r *Reader) Sums(ctx context.Context, receipts []string, want [][sha256.Siz
 		return r.c.readSet(s, uids, 4*largest+1<<20)
 	}, func(w wanted) bool {
 		have, ok := s.sums[w.uid]
-		if ok {
+		if ok = ok && have != unserved; ok {
 			found(w.i, have.Exact, r.where(w.uid)+w.changes(have, want[w.i]))
 		}
 		return ok

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/mailhaul/mailhaul/deliver"
 )
 
 // TestReadMany: many messages are read with few commands, whatever their order, also
@@ -65,5 +68,34 @@ func TestReadMany(t *testing.T) {
 			})
 		}
 		_ = r.Close()
+	}
+}
+
+// TestNoText: a message whose text the server gives as NIL is not an empty one.
+func TestNoText(t *testing.T) {
+	f := startFake(t, &fake{on: func(s *fakeSession, line string) bool {
+		if !strings.Contains(line, "(UID BODY.PEEK[])") {
+			return false
+		}
+		s.say("* 1 FETCH (UID 1 BODY[] NIL)")
+		s.say("%s OK done", s.tag)
+		return true
+	}})
+	d := New(f.options())
+	intents, results := deliverAll(t, d, letters(1)...)
+	if fate, err := d.Recover(t.Context(), intents[0]); fate != deliver.StandIn || err != nil {
+		t.Error(fate, err)
+	}
+	_ = d.Close()
+	r, err := Open(t.Context(), f.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	sum := sumOf(letters(1)[0])
+	found := func(_ int, _ [sha256.Size]byte, where string) { t.Error(where) }
+	r.Sums(t.Context(), []string{results[0].Receipt}, [][sha256.Size]byte{sum}, found)
+	if where, err := r.Copy(t.Context(), io.Discard, results[0].Receipt, sum); !isUnserved(err) {
+		t.Error(where, err)
 	}
 }

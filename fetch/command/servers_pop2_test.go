@@ -141,3 +141,31 @@ func TestPOP2Config(t *testing.T) {
 		"protocol: pop3", "deliver: [{maildir: " + l.path("M") + "}]"})))
 	l.want(l.run("check"), 0)
 }
+
+// TestPOP2Hasty: a server may delete without QUIT, so nothing is said of what it keeps.
+func TestPOP2Hasty(t *testing.T) {
+	t.Parallel()
+	acked := 0
+	s, lines := pop2(t, 5, &pop2test.Server{Hasty: true, Change: func(command string) string {
+		if command == "ACKD" {
+			acked++
+		}
+		if acked == 3 {
+			acked++
+			return " "
+		}
+		return ""
+	}})
+	l := newLab(t)
+	l.account(append(lines, "keep: none")...)
+	o := l.run("fetch")
+	if o.code == 0 || strings.Contains(o.out+o.err, "keeps") || s.Drop.Len() != 3 {
+		t.Error(s.Drop.Len(), o)
+	}
+	o = l.run("fetch")
+	l.want(o, 0, "2 of the 5 messages whose deletion was not confirmed are gone")
+	l.wantMail(letters(5))
+	if s.Drop.Len() != 0 {
+		t.Error(s.Drop.Len())
+	}
+}

@@ -61,7 +61,7 @@ type committer struct {
 // its own, which ends a grace time after ctx.
 func (s *Side) start(ctx context.Context, cancel context.CancelCauseFunc) *committer {
 	if s.later.rows == nil {
-		s.later = postponed{rows: make(map[*Target][]*plan.Item), failed: make(map[*Target]bool), well: make(map[*Target]bool)}
+		s.later = postponed{rows: make(map[*Target][]*plan.Item), well: make(map[*Target]bool)}
 	}
 	c := &committer{
 		side:    s,
@@ -303,7 +303,7 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 		return // staged still: the next run's Recover finishes it
 	}
 	var de *deliver.Error
-	known := errors.As(res.Err, &de)
+	known, first := errors.As(res.Err, &de), c.side.Targets.works(p.target)
 	if !known || de.Stops() || p.target == c.side.Targets.quarantine {
 		c.fail(p.target, res.Err)
 	}
@@ -317,7 +317,9 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 		}
 		if de.Refused {
 			c.settle = append(c.settle, state.Settlement{Intent: in.ID, Drop: true})
-			c.side.Ledger.TriedLast(&d.msg.Item, in.Target, de)
+			if first { // those behind it may pass without it
+				c.side.Ledger.TriedLast(&d.msg.Item, in.Target, de)
+			}
 		}
 		return
 	}
@@ -326,7 +328,7 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 	c.side.Ledger.Fail(&d.msg.Item, in.Target, res.Err, c.side.later.well[p.target])
 	if row := c.side.later.add(p.target, &d.msg.Item, de); row != nil {
 		c.fail(p.target, putOff(len(row), de))
-		if !c.side.later.well[p.target] || !c.side.later.failed[p.target] {
+		if !c.side.later.well[p.target] {
 			c.side.Ledger.Pardon(row, in.Target)
 		}
 	}

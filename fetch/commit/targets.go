@@ -262,16 +262,14 @@ const patience = 3
 // postponed counts, for each target, the messages in a row that it did not take
 // and might take later.
 type postponed struct {
-	rows   map[*Target][]*plan.Item
-	failed map[*Target]bool // it has failed at one of the row
-	well   map[*Target]bool // it has taken something
+	rows map[*Target][]*plan.Item
+	well map[*Target]bool // it has taken something
 }
 
 // taken notes that the target takes messages.
 func (p postponed) taken(t *Target) {
 	p.well[t] = true
 	delete(p.rows, t)
-	delete(p.failed, t)
 }
 
 // add notes the outcome of one message, and returns the whole row once it is
@@ -285,7 +283,6 @@ func (p postponed) add(t *Target, it *plan.Item, e *deliver.Error) (row []*plan.
 		return nil
 	}
 	p.rows[t] = append(p.rows[t], it)
-	p.failed[t] = p.failed[t] || e.Class == deliver.Failed
 	if len(p.rows[t]) < patience {
 		return nil
 	}

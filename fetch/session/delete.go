@@ -79,7 +79,7 @@ func (s *Session) notDeleted(asked []state.Key, err error) (Deletions, error) {
 		return Deletions{}, nil
 	case n == 0:
 		return Deletions{}, fmt.Errorf("the session did not end well: %w", err)
-	case !s.Client.QuitSent():
+	case !s.Client.QuitSent() && s.m.Dialer.Server.Security != pop3.POP2: // see package pop2
 		return Deletions{}, &BeforeQuitError{n, err}
 	}
 	s.m.Tally.Unconfirmed += n

@@ -141,13 +141,13 @@ type session struct {
 }
 
 func (c *session) run() {
+	if c.s.Hasty {
+		defer c.release()
+	}
 	c.say(c.s.Words.Greeting)
 	for c.state != done {
 		line, err := c.in.ReadString('\n')
 		if err != nil {
-			if c.s.Hasty {
-				c.release()
-			}
 			return
 		}
 		line = strings.TrimSuffix(line, "\r\n")
