@@ -40,6 +40,9 @@ func (w *walker) finish(c *Config) {
 		}
 	}
 	w.finishLogins(c)
+	for _, check := range w.last {
+		check()
+	}
 }
 
 // own and has implement keyed.

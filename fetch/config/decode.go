@@ -22,6 +22,7 @@ type walker struct {
 	logins []*OAuth
 	blocks map[string]bool   // logins of targets without a name, by what they are called
 	acting map[string]*OAuth // service accounts' logins for a user, by key
+	last   []func()          // what is checked when all keys are read
 	visits int
 }
 

@@ -68,7 +68,17 @@ func (r *Remote) CheckLogin(at Place) {
 	}
 	r.oneSecret(at)
 	r.checkLogin(at)
-	r.checkFiles(at)
+	r.checkFilesAt(at)
+}
+
+// checkFilesAt is checkFiles for a target, once it is known whether its account is disabled:
+// that may be for another machine.
+func (r *Remote) checkFilesAt(at Place) {
+	at.w.last = append(at.w.last, func() {
+		if !at.disabled() {
+			r.checkFiles(at)
+		}
+	})
 }
 
 // oneSecret reports keys that conflict.
@@ -143,7 +153,7 @@ func (r *Remote) check(at Place) {
 	r.oneSecret(at)
 	r.complete(at)
 	r.checkSecurity(at)
-	r.checkFiles(at)
+	r.checkFilesAt(at)
 	at.Login(r)
 }
 

@@ -146,6 +146,17 @@ func (p Place) Needs(key string) {
 	}
 }
 
+// disabled reports whether the account of the target is.
+func (p Place) disabled() bool {
+	account, _, _ := strings.Cut(p.path, ".deliver[")
+	m, ok := p.w.marks[join(account, "enabled")]
+	if !ok {
+		m, ok = p.w.marks["defaults.enabled"]
+	}
+	on := true
+	return ok && m.value.Decode(&on) == nil && !on
+}
+
 // own and has implement keyed.
 func (p Place) own(name string) bool { return p.Has(name) }
 func (p Place) has(name string) bool { return p.Has(name) }

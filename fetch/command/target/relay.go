@@ -103,11 +103,6 @@ func (r *relay) Check(at config.Place) {
 	if err := r.complete(at.Has("tls")); err != nil {
 		at.Errorf("", "%v", err)
 	}
-	if file := r.remote.TLS.CAFile; file != "" {
-		if err := config.Readable(file); err != nil {
-			at.Errorf("ca_file", "%v", err)
-		}
-	}
 }
 
 // complete fills in what follows from other fields.
