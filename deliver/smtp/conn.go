@@ -229,6 +229,9 @@ func (c *conn) write(p phase, s string) *deliver.Error {
 // read reads one reply within the deadline that arm has set.
 func (c *conn) read(p phase) (reply, *deliver.Error) {
 	r, err := readReply(c.br)
+	if p == phaseAuth && errors.Is(err, errProtocol) {
+		err = errProtocol // its words may repeat a secret
+	}
 	if err != nil {
 		return r, c.lost(p, err)
 	}

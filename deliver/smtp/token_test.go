@@ -92,6 +92,8 @@ func TestTokens(t *testing.T) {
 		{"revoked", "denied: AUTH: the server refused the token, and there is no new one: refresh: invalid_grant (it was refused with: ",
 			1, 0, []string{by("t1", refuse)}},
 		{"later", "unavailable: AUTH: 454 4.7.0 busy", 2, 0, []string{by("t1", "S: 454 4.7.0 busy\n")}},
+		{"repeats it as no reply", "unavailable: AUTH: relay broke the protocol", 1, 0,
+			[]string{hello + "OAUTHBEARER\nC: AUTH OAUTHBEARER " + inBase64("t1") + "\r\nS: AUTH OAUTHBEARER " + inBase64("t1") + "\n"}},
 		{"repeats it", "denied: AUTH: 535 (reply repeats the password)", 2, 40,
 			[]string{by("t1"+long[:40], "S: 535 5.7.8 t1"+long[:40]+"\n"),
 				by("t2"+long[:40], "S: 535 5.7.8 "+inBase64("t2"+long[:40])+"\n")}},
@@ -103,6 +105,8 @@ func TestTokens(t *testing.T) {
 			r := deliverOne(t, d, deliver.Envelope{}, "x\n")
 			if got := describe(r); !strings.HasPrefix(got, tc.want) {
 				t.Errorf("got %q, want %q", got, tc.want)
+			} else if strings.Contains(got, inBase64("t1")) {
+				t.Errorf("%q has the token", got)
 			}
 			e, ok := errors.AsType[*login.TokenError](r.Err)
 			if ok != strings.HasPrefix(tc.want, "denied") || ok && e.Name != "me" {

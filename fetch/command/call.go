@@ -127,12 +127,14 @@ func withLoginUsers(c *cli.Context) (*call, []*config.Account, error) {
 	}
 	var names []string
 	for _, name := range c.Args().Slice() {
-		i := slices.IndexFunc(e.conf.Logins, func(o *config.OAuth) bool { return o.Login == name })
-		if i < 0 {
+		isLogin := slices.ContainsFunc(e.conf.Logins, func(o *config.OAuth) bool { return o.Login == name })
+		isAccount := slices.ContainsFunc(e.conf.Accounts, func(a *config.Account) bool { return a.Name == name })
+		if isAccount || !isLogin {
 			names = append(names, name)
-		} else if users := e.users(name); len(users) > 0 {
+		}
+		if users := e.users(name); isLogin && len(users) > 0 {
 			names = append(names, users...)
-		} else {
+		} else if isLogin && !isAccount {
 			return nil, nil, exit.Usage(fmt.Errorf("no account uses the login %s", name))
 		}
 	}

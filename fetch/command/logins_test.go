@@ -1,12 +1,19 @@
 package command
 
 import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/command/account"
+	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/oauth"
 )
 
 // sharedLogin is a lab whose accounts, one for each letter, use the login me.
@@ -81,5 +88,46 @@ func TestNamedLoginInProcesses(t *testing.T) {
 	wg.Wait()
 	if n := p.asked("refresh_token"); n != 1 {
 		t.Errorf("%d refreshes by three processes, want 1", n)
+	}
+}
+
+// TestLoginNamedAsAccount: an account is found also if a login of others has its name.
+func TestLoginNamedAsAccount(t *testing.T) {
+	l := newLab(t)
+	l.write("config.yaml", []byte("logins: {one: {provider: google, client_id: i}, two: {provider: google, client_id: i}}\naccounts:\n"+
+		"  one: {server: h, user: u, password: {env: X}, deliver: [{maildir: /m}]}\n"+
+		"  two: {server: h, user: v, password: {env: X}, deliver: [{maildir: /m}]}\n"+
+		"  six: {server: h, user: w, oauth: two, deliver: [{maildir: /m}]}\n"))
+	wantOut(t, l.child("status", "one"), "\none ")
+	wantOut(t, l.child("check", "two"), "two: ok", "six: ok")
+}
+
+// TestExpiryOfTargetsLogin: the metrics have the login that ends first.
+func TestExpiryOfTargetsLogin(t *testing.T) {
+	dir := t.TempDir()
+	keep := func(key string, until time.Time) {
+		name := oauth.NewStore(filepath.Join(dir, "tokens")).Path(key)
+		text := fmt.Sprintf(`{"format":1,"seq":1,"client_id":"i","token_url":"https://h/t","logged_in":%[1]q,"issued":%[1]q,"expiry":%[2]q,`+
+			`"refresh_expiry":%[2]q,"tokens":{"access_token":"a","refresh_token":"r"}}`, time.Now().Format(time.RFC3339), until.Format(time.RFC3339))
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	soon := time.Now().Add(time.Hour).Truncate(time.Second)
+	keep("login:me", soon)
+	keep("a", soon.Add(time.Hour))
+	const login = "{provider: custom, client_id: i, scopes: [x], token_url: \"https://h/t\", auth_url: \"https://h/a\"}"
+	c, err := config.Parse("c.yaml", []byte("logins: {me: "+login+"}\naccounts: {a: {server: h, user: u, oauth: "+login+
+		", deliver: [{imap: {server: i, user: u, oauth: me}}]}}\n"), configOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &call{builder: account.NewBuilder(slog.New(slog.DiscardHandler), false, nil)}
+	e.builder.StateDir = dir
+	if token, login := e.expiries(c.Accounts)("a"); !token.Equal(soon) || !login.Equal(soon) {
+		t.Errorf("the token ends %v, the login %v, want %v", token, login, soon)
 	}
 }

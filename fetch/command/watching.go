@@ -6,6 +6,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/account"
+	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/watch"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
@@ -26,28 +27,33 @@ func (e *call) statuses(list []*fetch.Account) *watch.StatusFiles {
 	return w
 }
 
-// expiries answers when the OAuth tokens and logins of accounts end.
+// expiries answers when the OAuth tokens and logins of accounts end: of several, those
+// of targets included, the first one that does.
 func (e *call) expiries(accounts []*config.Account) func(string) (token, login time.Time) {
-	with := make(map[string]*account.Tokens)
+	with := make(map[string][]*account.Tokens)
 	for _, a := range accounts {
-		if a.OAuth == nil {
-			continue
-		}
-		if t, err := e.builder.Tokens(a.OAuth); err == nil {
-			with[a.Name] = t
+		for _, o := range target.Logins(a) {
+			if t, err := e.builder.Tokens(o); err == nil {
+				with[a.Name] = append(with[a.Name], t)
+			}
 		}
 	}
 	return func(account string) (token, login time.Time) {
-		t := with[account]
-		if t == nil {
-			return token, login
+		for _, t := range with[account] {
+			if st, err := t.Source.Status(); err == nil {
+				token, login = sooner(token, st.ValidUntil), sooner(login, st.LoginUntil)
+			}
 		}
-		st, err := t.Source.Status()
-		if err != nil {
-			return token, login
-		}
-		return st.ValidUntil, st.LoginUntil
+		return token, login
 	}
+}
+
+// sooner is the first of two times, of which the zero time is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // idsOf are the IDs of accounts by name.

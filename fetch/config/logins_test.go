@@ -1,9 +1,11 @@
 package config_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,5 +82,29 @@ func TestBadLogins(t *testing.T) {
 		if _, err := parse(tc.text); !cmp.Equal(messages(err), tc.want) {
 			t.Errorf("%s:\n%s", tc.name, cmp.Diff(tc.want, messages(err)))
 		}
+	}
+}
+
+// TestLoginOfRelay: the client's secret is looked up for the relay, and the password of
+// the proxy that a login takes from another account is among the secrets.
+func TestLoginOfRelay(t *testing.T) {
+	netrc := filepath.Join(t.TempDir(), "netrc")
+	if err := os.WriteFile(netrc, []byte("machine r login bob password secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NETRC", netrc)
+	c, err := Parse("c.yaml", []byte("logins: {me: {provider: google, client_id: i}}\naccounts:\n"+
+		"  a: {server: h, user: u, oauth: me, proxy: {url: \"http://p:1\", user: u, password: {file: "+netrc+"}}, deliver: [{maildir: /m}]}\n"+
+		"  b: {server: h, user: v, oauth: me, deliver: [{smtp: {server: r, to: [x@y], user: bob, oauth: {provider: google, client_id: i, "+
+		"client_secret: {netrc: true}}}}]}\n"), Options{Targets: target.Rows().Kinds()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := c.Accounts[1]
+	if secret, err := target.Logins(b)[1].Secret(context.Background()); secret != "secret" {
+		t.Errorf("client_secret %q, %v", secret, err)
+	}
+	if !slices.ContainsFunc(b.Secrets(), func(s Secret) bool { return s.File() == netrc && s.Kind() == SecretFile }) {
+		t.Error("the sandbox of b lacks the password of the proxy to the provider of its login")
 	}
 }

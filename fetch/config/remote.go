@@ -24,6 +24,9 @@ func (r *Remote) Secrets() []Secret {
 	list := []Secret{r.Password, r.Token}
 	if r.OAuth != nil {
 		list = append(list, r.OAuth.ClientSecret)
+		if r.OAuth.Via != nil {
+			list = append(list, r.OAuth.Via.Password)
+		}
 	}
 	if r.Route.Proxy != nil {
 		list = append(list, r.Route.Proxy.Password)
@@ -36,7 +39,7 @@ func (r *Remote) Secrets() []Secret {
 func (r *Remote) Files() []string {
 	list := []string{r.TLS.CAFile, r.TLS.ClientCert, r.TLS.ClientKey, r.Kerberos.Config, r.Kerberos.Keytab, r.Kerberos.CCache}
 	if o := r.OAuth; o != nil {
-		list = append(list, o.Certificate, o.Key, o.ServiceAccount)
+		list = append(list, o.Certificate, o.Key, o.ServiceAccount, o.CAFile)
 	}
 	return list
 }

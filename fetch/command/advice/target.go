@@ -139,9 +139,12 @@ func relay(e *smtp.Error, at Situation) string {
 // one: the login is there, and does not let the user in.
 func refusedToken(err error) string {
 	e, ok := errors.AsType[*login.TokenError](err)
+	way, _ := errors.AsType[*smtp.Error](err)
 	switch {
 	case !ok:
 		return ""
+	case way != nil && way.Cause == smtp.OtherLogin:
+		return "Its server takes no token here, also no new one: at Exchange Online an administrator may have to allow SMTP AUTH for the mailbox (docs/oauth.md)."
 	case e.Name == "":
 		return "Its server refused the access token: does what `token` runs print one for this user and this use?"
 	}
@@ -164,7 +167,7 @@ var relayTexts = map[smtp.Cause]string{
 	smtp.Insecure:      "Set tls: starttls or implicit for the target.",
 	smtp.NoLogin: "Does the relay want TLS first, another way to log in (oauth), or no login at all? Then set tls, another secret, or leave user and " +
 		"password out.",
-	smtp.LoginRefused: "The relay refused user or password: are those of the target right?",
+	smtp.LoginRefused: "The relay refused user or password: are those of the target right? A relay may announce SCRAM and keep no passwords for it: then set auth: plain.",
 	smtp.OtherLogin: "The relay does not take this way to log in: use an app password, or `oauth` of the target. At Exchange Online an administrator may have " +
 		"to allow SMTP AUTH for the mailbox; passwords are no longer taken there (docs/oauth.md).",
 	smtp.SenderRefused:      "The relay refuses the sender: set `from` of the target to an address that it takes.",

@@ -96,6 +96,7 @@ var securities = []smtp.Security{smtp.StartTLS, smtp.ImplicitTLS, smtp.NoTLS}
 func (r *relay) Check(at config.Place) {
 	at.Needs("server")
 	r.remote.CheckLogin(at)
+	r.remote.Server.Host = r.server.Host // to look a client_secret up for
 	at.Login(&r.remote)
 	if (r.server == config.Server{}) {
 		return // missing or wrong, and reported
