@@ -27,6 +27,7 @@ type message struct {
 	done  bool   // it is in the mailbox
 	maybe bool   // an upload in several requests may be complete
 	id    string // Gmail's
+	trash bool   // it lies in the trash
 	err   error  // the outcome, unless done
 }
 
@@ -110,7 +111,7 @@ func (b *batch) Publish(ctx context.Context) []deliver.Result {
 	out := make([]deliver.Result, len(b.msgs))
 	for i, m := range b.msgs {
 		if out[i].Err = m.err; m.done {
-			out[i] = deliver.Result{Receipt: receipt{m.id, m.Size, m.Sums().LooseText(), m.ID}.String()}
+			out[i] = deliver.Result{Receipt: receipt{m.id, m.Size, m.Sums().LooseText(), m.ID}.String(), StandIn: m.trash}
 		}
 	}
 	_ = b.Abort()

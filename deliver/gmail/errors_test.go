@@ -265,6 +265,44 @@ func TestLabels(t *testing.T) {
 	}
 }
 
+// TestLabelsUnreadable: a label is gone, and the others cannot be read now. That is no
+// refusal of the message.
+func TestLabelsUnreadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, o := bubble(t)
+		o.Labels = []string{"Old"}
+		s.Fault = func(call string, n int) *gmailtest.Fault {
+			if call == "labels" && n > 1 {
+				return &gmailtest.Fault{Status: 503}
+			}
+			return nil
+		}
+		b, _ := prepared(t, New(o), letter(0))
+		s.RemoveLabel("Old")
+		if e := errorOf(t, b.Publish(t.Context())[0].Err); e.Class != deliver.Unavailable {
+			t.Errorf("class %d: %v", e.Class, e)
+		}
+	})
+}
+
+// TestWholeAndUnfinished: an upload whose octets are all there may be stored any moment.
+// Until then the server is asked after growing pauses, and nothing is sent again.
+func TestWholeAndUnfinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		big := append(letter(1), bytes.Repeat([]byte("A line of a large message.\n"), 400_000)...)
+		s, o := bubble(t)
+		s.Slow = 20 * time.Second
+		b, _ := prepared(t, New(o), big)
+		if r := b.Publish(t.Context()); r[0].Err != nil {
+			t.Fatal(r[0].Err)
+		}
+		once(t, s, big)
+		if n := s.Calls("session"); n != 1 {
+			t.Errorf("%d uploads", n)
+		}
+	})
+}
+
 func TestLabelsRefused(t *testing.T) {
 	for _, row := range []struct {
 		label string

@@ -100,6 +100,7 @@ func TestLostAnswers(t *testing.T) {
 		"not stored, closed":        {},
 		"cut in the upload":         {Cut: 100},
 		"stored, 502":               {Stored: true, Status: 502, Plain: true},
+		"stored, 503":               {Stored: true, Status: 503, Reason: "backendError"},
 		"stored, 500":               {Stored: true, Status: 500, Reason: "backendError"},
 		"not stored, 503":           {Status: 503, Reason: "backendError"},
 		"not stored, 504":           {Status: 504, Plain: true},
@@ -316,5 +317,71 @@ func TestReadBack(t *testing.T) {
 	if _, err := r.Copy(context.Background(), new(bytes.Buffer), "deadbeef 10 0011223344556677 <none@example.org>",
 		[32]byte{}); err == nil {
 		t.Error("a message that is not there was read")
+	}
+}
+
+// TestSlowUpload: an upload may end long after the intent was made; the history shows it
+// all the same if the search does not.
+func TestSlowUpload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, o := bubble(t)
+		b, intents := prepared(t, New(o), letter(1))
+		time.Sleep(20 * time.Minute)
+		s.Lag = time.Minute
+		if r := b.Publish(t.Context()); r[0].Err != nil {
+			t.Fatal(r[0].Err)
+		}
+		if fate, err := New(o).Recover(t.Context(), intents[0]); err != nil || fate != deliver.Visible {
+			t.Errorf("%v, %v", fate, err)
+		}
+	})
+}
+
+// TestWrongClock: an intent of the future does not block its account.
+func TestWrongClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, o := bubble(t)
+		s.NoHistory = true
+		_, intents := prepared(t, New(o), letter(1))
+		in, err := decodeIntent(intents[0].Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.At = in.At.AddDate(1, 0, 0)
+		if fate, err := New(o).Recover(t.Context(), in.encode()); err != nil || fate != deliver.Absent {
+			t.Errorf("%v, %v", fate, err)
+		}
+	})
+}
+
+// TestInTrash: what Gmail had already, and has in the trash only, permits no deletion.
+func TestInTrash(t *testing.T) {
+	s := gmailtest.New()
+	s.Dedupe = true
+	o := options(s.Start(t))
+	o.Labels = []string{"TRASH"}
+	b, _ := prepared(t, New(o), letter(1))
+	if r := b.Publish(t.Context()); r[0].Err != nil || r[0].StandIn {
+		t.Fatalf("%+v", r[0])
+	}
+	o.Labels = nil
+	b, _ = prepared(t, New(o), letter(1), letter(2))
+	if r := b.Publish(t.Context()); r[0].Err != nil || !r[0].StandIn || r[1].Err != nil || r[1].StandIn {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestSessionGetsTheToken: the place to upload to is the API itself, and only that gets
+// the token.
+func TestSessionGetsTheToken(t *testing.T) {
+	d := New(Options{Base: "https://gmail.googleapis.com"})
+	for at, bare := range map[string]bool{
+		"https://gmail.googleapis.com/upload/x?upload_id=1": false, "/upload/x?upload_id=1": false,
+		"https://gmail.googleapis.com:443/upload/x?upload_id=1": false,
+		"https://other.example.org/upload/x?upload_id=1":        true,
+	} {
+		if _, got, err := d.session(at); err != nil || got != bare {
+			t.Errorf("%s: %v, %v", at, got, err)
+		}
 	}
 }

@@ -16,8 +16,11 @@ type label struct {
 	Type string `json:"type"` // system or user
 }
 
+// trash is the label of what Gmail deletes after 30 days.
+const trash = "TRASH"
+
 // system are ids of Gmail's own labels, which a message can be given.
-var system = []string{"INBOX", "UNREAD", "STARRED", "IMPORTANT", "SPAM", "TRASH", "SENT", "CATEGORY_PERSONAL", "CATEGORY_SOCIAL",
+var system = []string{"INBOX", "UNREAD", "STARRED", "IMPORTANT", "SPAM", trash, "SENT", "CATEGORY_PERSONAL", "CATEGORY_SOCIAL",
 	"CATEGORY_PROMOTIONS", "CATEGORY_UPDATES", "CATEGORY_FORUMS"}
 
 // IsSystem reports whether a name is the id of one of Gmail's own labels.

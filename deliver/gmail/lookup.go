@@ -25,6 +25,8 @@ const (
 	oldIntent = 10 * time.Minute
 	// maxPages bounds the pages of a listing.
 	maxPages = 100
+	// maxAdded is how many messages are read to find an old one: they cost a minute.
+	maxAdded = 300
 	// maxFields is how much text Gmail may add at the top of a message.
 	maxFields = 16 << 10
 )
@@ -85,7 +87,7 @@ func (x *index) await(ctx context.Context, in *intent) (found, error) {
 		}
 		left := x.api.o.Settle - time.Since(x.begin)
 		if !certain {
-			left = max(left, x.api.o.Lag-time.Since(in.At))
+			left = max(left, x.api.o.Lag-age(in))
 		}
 		if left <= 0 || fault.Mutated("gmail-no-lag") {
 			return found{}, nil
@@ -99,6 +101,14 @@ func (x *index) await(ctx context.Context, in *intent) (found, error) {
 			return found{}, x.api.failed("search", err)
 		}
 	}
+}
+
+// age is how long ago an intent was made. One of the future is old: the clock was wrong.
+func age(in *intent) time.Duration {
+	if d := time.Since(in.At); d > -oldIntent {
+		return d
+	}
+	return oldIntent
 }
 
 // find looks for a message once. Certain: if it is not found, it is not there. A copy that
@@ -123,7 +133,7 @@ func (x *index) find(ctx context.Context, in *intent) (at found, certain bool, e
 			return at, false, err
 		}
 	}
-	if time.Since(in.At) > x.api.o.Lag+oldIntent { // the search knows all of its time
+	if time.Since(in.At) > x.api.o.Lag+oldIntent && len(added) > maxAdded { // the search knows all of its time
 		return at, certain, nil
 	}
 	at, err = m.match(ctx, added)
@@ -310,8 +320,8 @@ func (a *api) sum(ctx context.Context, id string, skip int64) (*stored, error) {
 		s.size += skipped
 		return err
 	})
-	if own, ok := errors.AsType[*Error](err); ok && own.Status == http.StatusNotFound {
-		return nil, nil
+	if own, ok := errors.AsType[*Error](err); ok && (own.Status == http.StatusNotFound || own.Status == http.StatusBadRequest) {
+		return nil, nil // or it is a chat, or what else is no mail
 	}
 	s.sums = sum.Sums()
 	return s, err

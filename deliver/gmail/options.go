@@ -8,12 +8,8 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
-// Kind is the Intent.Kind of this package, and SkipKind that of a message that the
-// mailbox has already.
-const (
-	Kind     = "gmail"
-	SkipKind = "gmail-has"
-)
+// Kind is the Intent.Kind of this package.
+const Kind = "gmail"
 
 // Largest messages of the two methods, in octets.
 const (

@@ -114,8 +114,12 @@ func (p *publication) send(ctx context.Context, m *message) error {
 		if err := p.clear(ctx, m, err); m.done || err != nil {
 			return err
 		}
-		if !relabelled && p.relabel(ctx, ids, err) {
-			relabelled, again = true, true
+		if !relabelled {
+			var lerr error
+			if relabelled, lerr = p.relabel(ctx, ids, err); lerr != nil {
+				return lerr // the message may be well
+			}
+			again = again || relabelled
 		}
 		if !again {
 			return err
@@ -133,10 +137,12 @@ func (p *publication) clear(ctx context.Context, m *message, failed error) error
 	m.At, m.maybe = time.Now(), false
 	x := newIndex(p.t.api)
 	var at found
+	var certain bool
 	var err error
 	if answered {
-		at, _, err = x.find(ctx, &m.intent)
-	} else {
+		at, certain, err = x.find(ctx, &m.intent)
+	}
+	if !answered || err == nil && at.id == "" && !certain {
 		at, err = x.await(ctx, &m.intent)
 	}
 	if err != nil {
@@ -155,7 +161,7 @@ func (p *publication) clear(ctx context.Context, m *message, failed error) error
 
 // doubt reports whether a message may have arrived although its upload failed, and
 // whether the server has answered that it did not handle it (RFC 9110 section 15.6.4):
-// then one look is enough.
+// then one look is enough, if that can show it.
 func doubt(err error) (doubtful, answered bool) {
 	if e, ok := errors.AsType[*web.Error](err); ok {
 		return e.Sent, false
@@ -169,10 +175,10 @@ func doubt(err error) (doubtful, answered bool) {
 
 // relabel reads the labels again after a refusal that may be about them: a person may
 // have removed one since. It reports whether they are others now.
-func (p *publication) relabel(ctx context.Context, ids []string, err error) bool {
+func (p *publication) relabel(ctx context.Context, ids []string, err error) (bool, error) {
 	if causeOf(err) != Rejected && causeOf(err) != NotGmail || !slices.ContainsFunc(ids, func(id string) bool { return !IsSystem(id) }) {
-		return false
+		return false, nil
 	}
-	now, lerr := p.t.ids(ctx, true)
-	return lerr == nil && !slices.Equal(ids, now)
+	now, err := p.t.ids(ctx, true)
+	return err == nil && !slices.Equal(ids, now), err
 }

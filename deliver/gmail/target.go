@@ -66,11 +66,7 @@ func (t *Target) Close() error {
 
 // Recover implements deliver.Recoverer: it looks the message up in the mailbox.
 func (t *Target) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
-	switch i.Kind {
-	case SkipKind:
-		return deliver.Visible, nil
-	case Kind:
-	default: // not ours: nobody can look
+	if i.Kind != Kind { // not ours: nobody can look
 		return deliver.Unknown, nil
 	}
 	if fault.Mutated("gmail-no-search") {
@@ -104,6 +100,3 @@ func (t *Target) warn(in *intent, at found) {
 // Recover gives up an intent whose target is not configured any more: nobody can
 // look.
 func Recover(context.Context, deliver.Intent) (deliver.Fate, error) { return deliver.Unknown, nil }
-
-// RecoverSkip settles an intent of SkipKind: there was nothing to deliver.
-func RecoverSkip(context.Context, deliver.Intent) (deliver.Fate, error) { return deliver.Visible, nil }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,14 +39,18 @@ func (t *Target) store(ctx context.Context, b *batch, m *message, labels []strin
 	head := "--" + boundary + "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n" + string(meta) +
 		"\r\n--" + boundary + "\r\nContent-Type: message/rfc822\r\n\r\n"
 	tail := "\r\n--" + boundary + "--\r\n"
-	return t.id(t.api.once(ctx, t.o.method(), costStore, &web.Request{
+	answer, err := t.api.once(ctx, t.o.method(), costStore, &web.Request{
 		Method: http.MethodPost, URL: t.storeURL("multipart"), Wait: storing,
 		Header: http.Header{"Content-Type": {`multipart/related; boundary="` + boundary + `"`}},
 		Size:   int64(len(head)) + m.Size + int64(len(tail)),
 		Open: func() io.Reader {
 			return io.MultiReader(strings.NewReader(head), b.staged.Open(m.part), strings.NewReader(tail))
 		},
-	}, 0))
+	}, 0)
+	if err != nil {
+		return "", err
+	}
+	return t.id(m, answer)
 }
 
 func (t *Target) storeURL(form string) string {
@@ -56,19 +61,21 @@ func (t *Target) storeURL(form string) string {
 	return t.api.url("/upload", "messages/"+t.o.method(), query)
 }
 
-// id reads Gmail's id of a message that it has stored.
-func (t *Target) id(answer *web.Answer, err error) (string, error) {
-	if err != nil {
-		return "", err
-	}
+// id reads Gmail's id of a message that it has stored. If Gmail had it before, that may
+// be in the trash, which it empties.
+func (t *Target) id(m *message, answer *web.Answer) (string, error) {
 	var stored struct {
-		ID string `json:"id"`
+		ID     string   `json:"id"`
+		Labels []string `json:"labelIds"`
 	}
 	if err := t.api.decode(t.o.method(), answer, &stored); err != nil || stored.ID == "" || strings.ContainsAny(stored.ID, " \r\n") {
 		e := t.api.failure(verdict{class: deliver.Unavailable, cause: NotGmail}, t.o.method(),
 			errors.New("the answer has no id of a message"))
 		e.Err.(*Error).Status = answer.Status
 		return "", e
+	}
+	if m.trash = slices.Contains(stored.Labels, trash) && !slices.Contains(t.o.Labels, trash); m.trash {
+		t.o.Logger.Warn("Gmail has a message in the trash only: it is not deleted elsewhere", "message-id", m.ID)
 	}
 	return stored.ID, nil
 }
@@ -98,14 +105,14 @@ func (t *Target) resumable(ctx context.Context, b *batch, m *message, meta strin
 			answer, err = t.part(ctx, m, t.put(b, m, session, bare, m.Size))
 		}
 		if answer.Status != resume {
-			return t.id(answer, nil)
+			return t.id(m, answer)
 		}
 		next := received(answer.Header.Get("Range"), m.Size)
 		if next > off {
 			try = 0
-		} else if try >= tries {
-			return "", t.api.failure(verdict{class: deliver.Unavailable, cause: Busy}, t.o.method(),
-				errors.New("the upload makes no progress"))
+		} else if err := t.api.failure(verdict{class: deliver.Unavailable, cause: Busy}, t.o.method(),
+			errors.New("the upload makes no progress")); !t.api.rest(ctx, try, err) {
+			return "", err
 		}
 		off = next
 	}
@@ -120,8 +127,8 @@ func (t *Target) part(ctx context.Context, m *message, r *web.Request) (*web.Ans
 	if own, ok := errors.AsType[*Error](err); ok && (own.Status == http.StatusNotFound || own.Status == http.StatusGone) {
 		own.Cause, m.maybe = CauseOther, true // it is over: a new one begins once it is known how it ended
 	}
-	if err == nil && answer.Status == resume {
-		m.maybe = false
+	if err == nil && answer.Status == resume { // of what is there as a whole, it may be about to be stored
+		m.maybe = received(answer.Header.Get("Range"), m.Size) == m.Size
 	}
 	return answer, err
 }
@@ -148,7 +155,8 @@ func (t *Target) session(location string) (session string, bare bool, err error)
 		return "", false, t.api.failure(verdict{class: deliver.Unavailable, cause: NotGmail}, t.o.method(),
 			errors.New("the answer has no place to upload to"))
 	}
-	return u.String(), u.Host != base.Host, nil
+	usual := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
+	return u.String(), strings.TrimSuffix(u.Host, usual) != strings.TrimSuffix(base.Host, usual), nil
 }
 
 // put sends a message from an offset on; at its end it only asks what has arrived.

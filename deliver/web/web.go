@@ -156,6 +156,9 @@ func (c *Client) once(ctx context.Context, r *Request, auth string) (*Answer, er
 	} else {
 		a.Body, err = io.ReadAll(body)
 	}
+	if !a.OK() { // it may quote what we sent, and is shown to people
+		a.Body = []byte(hide(string(a.Body), auth))
+	}
 	if body.err != nil { // whatever Into has made of it
 		return a, c.failed(w, body.err, auth)
 	}

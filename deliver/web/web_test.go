@@ -298,3 +298,16 @@ func TestClosedWhenUsedAgain(t *testing.T) {
 		}
 	}
 }
+
+// What a server quotes of the login in a refusal is not shown to anyone.
+func TestQuotedLogin(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "not "+r.Header.Get("Authorization"), http.StatusForbidden)
+	}))
+	defer s.Close()
+	c := New(Options{Name: "test", Dial: direct, Authorize: func(context.Context) (string, error) { return "Bearer s3cr3t", nil }})
+	a, err := c.Do(t.Context(), &Request{Method: "GET", URL: s.URL})
+	if err != nil || a.Status != 403 || string(a.Body) != "not ****\n" {
+		t.Errorf("%v, %q", err, a.Body)
+	}
+}

@@ -35,6 +35,9 @@ type TargetKind struct {
 	// Short is the key that a value stands for that is not a mapping; empty: a
 	// mapping is needed.
 	Short string
+	// NoDedupe: it looks for no duplicates, and dedupe of an account that has no other
+	// target is refused.
+	NoDedupe bool
 	// New returns a target with the defaults.
 	New func() Target
 }
@@ -209,5 +212,17 @@ func (k *checker) targets() {
 	}
 	if k.isMapping("to") && !takes {
 		k.fail("to", "has no use: no target takes a recipient (%s)", Addressees(k.w.opts.Targets))
+	}
+	k.dedupe()
+}
+
+// dedupe is about an account that wants no duplicates, of targets that cannot look. What
+// it inherits may be meant for others.
+func (k *checker) dedupe() {
+	looks := func(t Target) bool {
+		return slices.ContainsFunc(k.w.opts.Targets, func(kind TargetKind) bool { return kind.Name == t.Kind() && !kind.NoDedupe })
+	}
+	if k.own("dedupe") && k.a.Dedupe.By != DedupeOff && len(k.a.Deliver) > 0 && !slices.ContainsFunc(k.a.Deliver, looks) {
+		k.fail("dedupe", "has no use: %s looks for no duplicates", k.a.Deliver[0].Kind())
 	}
 }

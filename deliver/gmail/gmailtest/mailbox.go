@@ -24,6 +24,7 @@ type session struct {
 	size   int64
 	body   bytes.Buffer
 	got    int64
+	whole  time.Time // when all of it was there
 	result *Message
 }
 
@@ -265,7 +266,10 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 		s.mu.Unlock()
 		u.take(r.Body, s.Forget)
 	}
-	if u.got < u.size {
+	if u.got == u.size && u.whole.IsZero() {
+		u.whole = time.Now()
+	}
+	if u.got < u.size || time.Since(u.whole) < s.Slow {
 		if u.got > 0 {
 			w.Header().Set("Range", fmt.Sprintf("bytes=0-%d", u.got-1))
 		}

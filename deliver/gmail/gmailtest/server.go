@@ -52,6 +52,8 @@ type Server struct {
 	// session, upload, list, get or history, and which one of its name it is, from 1. Nil
 	// and a nil result: it does not.
 	Fault func(call string, n int) *Fault
+	// Slow is how long an upload is unfinished once all its octets are there.
+	Slow time.Duration
 	// Lax: every message is taken, whatever its header.
 	Lax bool
 	// Forget: the bodies of messages are not kept, but for their size.

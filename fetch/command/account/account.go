@@ -125,7 +125,7 @@ func (b *Builder) Site(a *config.Account, t target.Target) target.Site {
 			own.Within(a.Helper)
 			return b.tokensOf(&own)
 		},
-		Server: func(r *config.Remote) (*target.Server, error) { return b.targetServer(a, r) }}
+		Server: func(r *config.Remote) (*target.Server, error) { return b.targetServer(a, r, t.Kind()) }}
 }
 
 // Server adds what is made of files and secrets to the account's server.
@@ -142,11 +142,11 @@ func (b *Builder) server(a *config.Account) (s *pop3.Server, renew func(context.
 	return s, renew, err
 }
 
-// targetServer does so for the server of a target.
-func (b *Builder) targetServer(a *config.Account, r *config.Remote) (*target.Server, error) {
+// targetServer does so for the server of a target of a kind.
+func (b *Builder) targetServer(a *config.Account, r *config.Remote, kind string) (*target.Server, error) {
 	own := *r
 	own.Within(a.Helper)
-	s, err := connection(&own, b.trace(a.Name, "imap"))
+	s, err := connection(&own, b.trace(a.Name, kind))
 	if err != nil {
 		return nil, err
 	}

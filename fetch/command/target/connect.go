@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver/web"
 	"github.com/mailhaul/mailhaul/fetch/config"
@@ -76,4 +77,14 @@ func webOptions(s Site, r *config.Remote, secured func(*tls.ConnectionState)) (w
 			return dial(ctx, pop3.ImplicitTLS, address)
 		},
 	}, nil
+}
+
+// origin is how the URLs of a server that is reached by HTTP begin: without the port if
+// it is the usual one, as the server itself writes them.
+func origin(r *config.Remote) string {
+	scheme, usual := "https://", ":443"
+	if r.Server.Security == pop3.Plain {
+		scheme, usual = "http://", ":80"
+	}
+	return scheme + strings.TrimSuffix(r.Server.Address(), usual)
 }

@@ -6,21 +6,20 @@ import (
 	"crypto/tls"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/gmail"
 	"github.com/mailhaul/mailhaul/fetch/config"
-	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/proof"
 )
 
 func gmailRow() Row {
 	return Row{
 		Name: "gmail", Doc: "Gmail mailbox, by Gmail's API, a mapping",
-		New:     func() Target { return newGmail() },
-		Recover: map[string]deliver.RecoverFunc{gmail.Kind: gmail.Recover},
+		NoDedupe: true,
+		New:      func() Target { return newGmail() },
+		Recover:  map[string]deliver.RecoverFunc{gmail.Kind: gmail.Recover},
 	}
 }
 
@@ -93,11 +92,7 @@ func (m *gmailTarget) options(s Site, secured func(*tls.ConnectionState)) (gmail
 	if err != nil {
 		return o, err
 	}
-	scheme := "https://"
-	if m.remote.Server.Security == pop3.Plain {
-		scheme = "http://"
-	}
-	o.Base, o.Logger = scheme+m.remote.Server.Host+":"+strconv.Itoa(m.remote.Server.Port), s.Log
+	o.Base, o.Logger = origin(&m.remote), s.Log
 	return o, nil
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/jmap"
 	"github.com/mailhaul/mailhaul/deliver/web"
 	"github.com/mailhaul/mailhaul/fetch/config"
-	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
@@ -19,8 +18,9 @@ import (
 func jmapRow() Row {
 	return Row{
 		Name: "jmap", Doc: "mailbox of a JMAP server, a mapping",
-		New:     func() Target { return &jmapTarget{remote: config.NewRemote(), o: jmap.Options{Mailbox: "inbox"}} },
-		Recover: map[string]deliver.RecoverFunc{jmap.Kind: jmap.Recover},
+		NoDedupe: true,
+		New:      func() Target { return &jmapTarget{remote: config.NewRemote(), o: jmap.Options{Mailbox: "inbox"}} },
+		Recover:  map[string]deliver.RecoverFunc{jmap.Kind: jmap.Recover},
 	}
 }
 
@@ -87,11 +87,7 @@ func (m *jmapTarget) options(s Site, secured func(*tls.ConnectionState)) (jmap.O
 		return o, err
 	}
 	way.Name = "jmap " + m.host()
-	scheme := "https://"
-	if m.remote.Server.Security == pop3.Plain {
-		scheme = "http://"
-	}
-	o.Name, o.Base, o.Client, o.Logger = way.Name, scheme+m.remote.Server.Address(), web.New(way), s.Log
+	o.Name, o.Base, o.Client, o.Logger = way.Name, origin(&m.remote), web.New(way), s.Log
 	o.Hosts = append(provider.JMAPHosts(m.remote.Server.Host), o.Hosts...)
 	return o, nil
 }

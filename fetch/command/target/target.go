@@ -126,6 +126,8 @@ type Row struct {
 	// Short is the key that a value stands for that is not a mapping; empty: a
 	// mapping is needed.
 	Short string
+	// NoDedupe: an account that has no other target must not ask for dedupe.
+	NoDedupe bool
 	// Parse fills a new target from what follows --to. What it returns is complete.
 	Parse func(url string) (Target, error)
 	// Propose returns targets for an account that fit a machine, as --to takes
@@ -147,7 +149,7 @@ func Rows() Table {
 func (t Table) Kinds() []config.TargetKind {
 	kinds := make([]config.TargetKind, len(t))
 	for i, r := range t {
-		kinds[i] = config.TargetKind{Name: r.Name, Doc: r.Doc, Short: r.Short, New: func() config.Target { return r.New() }}
+		kinds[i] = config.TargetKind{Name: r.Name, Doc: r.Doc, Short: r.Short, NoDedupe: r.NoDedupe, New: func() config.Target { return r.New() }}
 	}
 	return kinds
 }

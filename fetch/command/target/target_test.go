@@ -149,3 +149,39 @@ func TestBadIMAP(t *testing.T) {
 		}
 	}
 }
+
+// TestOrigin: URLs begin as the server itself writes them: what has another host gets no
+// login.
+func TestOrigin(t *testing.T) {
+	for want, server := range map[string]pop3.Server{
+		"https://gmail.googleapis.com":  {Host: "gmail.googleapis.com", Port: 443},
+		"https://mail.example.org:8443": {Host: "mail.example.org", Port: 8443},
+		"http://localhost:443":          {Host: "localhost", Port: 443, Security: pop3.Plain},
+		"http://[::1]":                  {Host: "::1", Port: 80, Security: pop3.Plain},
+		"https://[::1]:8443":            {Host: "::1", Port: 8443},
+	} {
+		if got := origin(&config.Remote{Server: server}); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// TestDedupeHasNoUse: an account that looks for duplicates in vain is refused, unless it
+// only inherits that.
+func TestDedupeHasNoUse(t *testing.T) {
+	const account = "accounts:\n  a:\n    server: h\n    user: u\n"
+	for text, refused := range map[string]bool{
+		account + "    dedupe: content\n    deliver: [{gmail: {token: {env: T}}}]\n":               true,
+		account + "    dedupe: content\n    deliver: [{jmap: {server: h, token: {env: T}}}]\n":     true,
+		account + "    dedupe: \"off\"\n    deliver: [{gmail: {token: {env: T}}}]\n":               false,
+		account + "    dedupe: content\n    deliver: [{gmail: {token: {env: T}}}, {maildir: x}]\n": false,
+		account + "    dedupe: content\n    deliver: [{mbox: x}]\n":                                false, // as ever
+		"defaults: {dedupe: content}\n" + account + "    deliver: [{gmail: {token: {env: T}}}]\n":  false,
+	} {
+		_, err := config.Parse("/etc/m.yaml", []byte(text), config.Options{Targets: Rows().Kinds()})
+		const want = "accounts.a.dedupe: has no use: "
+		if (err != nil) != refused || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s%v", text, err)
+		}
+	}
+}
