@@ -123,7 +123,7 @@ func (t *Target) fast(ctx context.Context, b *batch, msgs []*message) error {
 	}
 	n := 1
 	if slices.ContainsFunc(msgs, func(m *message) bool { _, wait := c.literal(m.Size); return wait }) {
-		n = t.more(ctx, min(t.o.Connections, len(msgs)))
+		n = t.more(ctx, min(t.connections, len(msgs)))
 	}
 	errs := make([]error, n)
 	var wg sync.WaitGroup

@@ -23,14 +23,19 @@ type Target struct {
 
 	mu    sync.Mutex // held while the sessions are used
 	conns []*conn    // the first one is the usual one
-	known bool       // validity and next hold
+	// connections is the most that the server takes.
+	connections int
+	known       bool // validity and next hold
 	// next is a lower bound of the next UID under validity.
 	validity, next uint32
 	past           *snapshot // what Recover looks at
 }
 
 // New returns the Target of a mailbox. It does not connect: Begin does.
-func New(o Options) *Target { return &Target{o: o.withDefaults()} }
+func New(o Options) *Target {
+	o = o.withDefaults()
+	return &Target{o: o, connections: o.Connections}
+}
 
 // SizeError says that a message is larger than the server's APPENDLIMIT.
 type SizeError struct{ Limit int64 }
@@ -97,8 +102,8 @@ func (t *Target) more(ctx context.Context, n int) int {
 	wg.Wait()
 	t.conns = append(t.conns, slices.DeleteFunc(more, func(c *conn) bool { return c == nil })...)
 	if err := cmp.Or(errs...); err != nil && ctx.Err() == nil {
-		t.o.Connections = len(t.conns)
-		t.o.Logger.Warn("the server takes fewer connections", "connections", t.o.Connections, "err", err)
+		t.connections = len(t.conns)
+		t.o.Logger.Warn("the server takes fewer connections", "connections", t.connections, "err", err)
 	}
 	return min(n, len(t.conns))
 }

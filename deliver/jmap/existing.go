@@ -16,7 +16,10 @@ func (t *Target) existing(ctx context.Context, s *session, msgs []*message) {
 	var ids []string
 	for _, m := range msgs {
 		if m.refused != nil && m.refused.kind == "alreadyExists" {
-			claimed, ids = append(claimed, m), append(ids, m.refused.existing)
+			claimed = append(claimed, m)
+			if m.refused.existing != "" {
+				ids = append(ids, m.refused.existing)
+			}
 		}
 	}
 	if len(claimed) == 0 {

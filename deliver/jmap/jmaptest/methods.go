@@ -136,6 +136,9 @@ func messageID(text []byte) string {
 func (s *Server) emailGet(ids []string) map[string]any {
 	list, missing := []any{}, []string{}
 	for _, id := range ids {
+		if id == "" { // is none (RFC 8620 section 1.2)
+			return map[string]any{"type": "invalidArguments"}
+		}
 		e := s.find(id)
 		if e == nil {
 			missing = append(missing, id)
