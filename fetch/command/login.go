@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,7 +14,6 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
-	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/oauth"
 	"github.com/mailhaul/mailhaul/oauth/provider"
@@ -229,146 +226,4 @@ func runToken(c *cli.Context) error {
 	}
 	_, err = fmt.Fprintln(e.out.Out, token)
 	return err
-}
-
-// loginUI tells the person what to do next. It implements oauth.UI.
-type loginUI struct {
-	in    io.Reader
-	out   io.Writer
-	json  bool
-	paste bool // the address is to be pasted, nobody waits for a browser
-}
-
-// ShowURL implements oauth.UI.
-func (u *loginUI) ShowURL(url string, opened bool) {
-	switch {
-	case u.json:
-		_ = jsonline.Write(u.out, jsonline.Open{URL: url, Opened: opened})
-	case opened:
-		fmt.Fprintf(u.out, "A browser was opened. If it was not, open this address:\n\n%s\n\nWaiting for the browser ...\n", url)
-	default:
-		fmt.Fprintf(u.out, "Open this address in a browser and log in:\n\n%s\n\n", url)
-		if !u.paste {
-			fmt.Fprint(u.out, "Waiting for a browser on this machine; for one elsewhere use --paste ...\n")
-		}
-	}
-}
-
-// ShowDeviceCode implements oauth.UI.
-func (u *loginUI) ShowDeviceCode(d oauth.DeviceCode) {
-	if u.json {
-		_ = jsonline.Write(u.out, jsonline.Device{URL: d.URL, Code: d.Code, Complete: d.Complete, Expires: d.Expires})
-		return
-	}
-	fmt.Fprintf(u.out, "On any device open %s and enter the code\n\n    %s\n\n", d.URL, d.Code)
-	if d.Complete != "" {
-		fmt.Fprintf(u.out, "or open %s\n", d.Complete)
-	}
-	fmt.Fprintf(u.out, "Waiting until %s ...\n", d.Expires.Local().Format(time.TimeOnly))
-}
-
-// ReadPasted implements oauth.UI.
-func (u *loginUI) ReadPasted(ctx context.Context) (string, error) {
-	if !u.json {
-		fmt.Fprint(u.out, "After the login the browser ends at an address that cannot be shown. Paste that address (or the code in it) here:\n> ")
-	}
-	whole := term.LongLines(u.in)
-	defer whole()
-	type answer struct {
-		line string
-		err  error
-	}
-	got := make(chan answer, 1)
-	go func() { // a read from a terminal cannot be interrupted: it ends with the process
-		line, err := term.ReadLine(u.in)
-		got <- answer{line, err}
-	}()
-	var err error
-	select {
-	case a := <-got:
-		if a.line = strings.TrimSpace(a.line); a.line != "" || a.err == nil {
-			return a.line, nil
-		}
-		if err = a.err; term.IsTerminal(u.in) {
-			err = exit.Cancelled()
-		}
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
-	if !u.json {
-		fmt.Fprintln(u.out)
-	}
-	return "", err
-}
-
-func tokenJSONOf(account, login string, st *oauth.Status) *jsonline.Token {
-	set := func(t time.Time) *time.Time {
-		if t.IsZero() {
-			return nil
-		}
-		return &t
-	}
-	return &jsonline.Token{Account: account, Login: login, Provider: st.Provider, Flow: st.Flow.String(), LoggedIn: set(st.LoggedIn),
-		Refreshed: set(st.Refreshed), ValidUntil: set(st.ValidUntil), LoginUntil: set(st.LoginUntil), Scopes: st.Scopes,
-		NeedsLogin: st.NeedsLogin, Reason: st.Reason, Warning: st.Warning}
-}
-
-// tokenStates are those of the logins that an account uses: its own, or nil, and
-// those of its targets.
-func tokenStates(e *call, a *config.Account) (own *jsonline.Token, others []*jsonline.Token) {
-	for _, o := range target.Logins(a) {
-		if o == a.OAuth {
-			own = tokenState(e, a, o)
-		} else {
-			others = append(others, tokenState(e, a, o))
-		}
-	}
-	return own, others
-}
-
-// tokenState is what status and check show of a login's tokens. Tokens that cannot be
-// read are a warning: a login may not cure that.
-func tokenState(e *call, a *config.Account, o *config.OAuth) *jsonline.Token {
-	t, err := e.builder.Tokens(o)
-	if err != nil {
-		return &jsonline.Token{Login: o.Login, Provider: o.Provider, Flow: o.Flow.String(), Warning: err.Error()}
-	}
-	st, err := t.Source.Status()
-	if err != nil {
-		st.Warning = err.Error()
-		if text := advice.Text(err, e.situation(a)); text != "" {
-			st.Warning += ": " + text
-		}
-	}
-	return tokenJSONOf("", o.Login, &st)
-}
-
-// writeTokenState prints it below the table, with the name of who uses the login if a
-// person has to log in, else with that of the login.
-func writeTokenState(w io.Writer, user string, t *jsonline.Token) {
-	account := term.Printable(t.Login)
-	if t.NeedsLogin {
-		fmt.Fprintf(w, "%s: needs `mailhaul login %s`: %s\n", term.Printable(user), account, term.Printable(t.Reason))
-		return
-	}
-	if t.ValidUntil != nil {
-		state := "token valid until"
-		if !time.Now().Before(*t.ValidUntil) {
-			state = "the next run renews the token, which ended"
-		}
-		fmt.Fprintf(w, "%s: %s %s", account, state, term.Stamp(*t.ValidUntil))
-		if t.Refreshed != nil {
-			fmt.Fprintf(w, ", refreshed %s", term.Stamp(*t.Refreshed))
-		}
-		if len(t.Scopes) > 0 {
-			fmt.Fprintf(w, ", scopes %s", term.Printable(strings.Join(t.Scopes, " ")))
-		}
-		if t.LoginUntil != nil {
-			fmt.Fprintf(w, ", login lasts until %s", term.Stamp(*t.LoginUntil))
-		}
-		fmt.Fprintln(w)
-	}
-	if t.Warning != "" {
-		fmt.Fprintf(w, "%s: %s\n", account, term.Printable(t.Warning))
-	}
 }
