@@ -195,6 +195,10 @@ const (
 // that the intent must stay for a later run: the account is not fetched.
 type RecoverFunc func(ctx context.Context, i Intent) (Fate, error)
 
+// GiveUp is the RecoverFunc of a kind whose target cannot be asked, or is not configured
+// any more: nobody knows whether the message arrived, so it is delivered again.
+func GiveUp(context.Context, Intent) (Fate, error) { return Unknown, nil }
+
 // TempError says that the temporary file of a batch failed.
 type TempError struct{ Err error }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // TrialSize is the size of the message of a trial, in bytes: a disk without room
@@ -63,4 +64,22 @@ func Room(dir string) error {
 
 func trialMessage() io.Reader {
 	return strings.NewReader("Subject: trial\n\n" + strings.Repeat("A line of a message that is never delivered, to see whether it fits.\n", TrialSize/68))
+}
+
+// Step is one step of the way to a target, as check --connect shows it.
+type Step struct {
+	Name, Detail string
+	Err          error
+	Took         time.Duration
+}
+
+// Steps returns what tells steps one after another, with the time that each took. It
+// returns the error.
+func Steps(step func(Step)) func(name, detail string, err error) error {
+	start := time.Now()
+	return func(name, detail string, err error) error {
+		step(Step{name, detail, err, time.Since(start)})
+		start = time.Now()
+		return err
+	}
 }

@@ -4,7 +4,6 @@ package fetch_test
 
 import (
 	"bytes"
-	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -66,22 +65,7 @@ func gmailCrash(t *testing.T, set func(*gmailtest.Server), mutate string) *crash
 func TestCrashOfGmail(t *testing.T) {
 	for name, set := range gmailServers {
 		t.Run(name, func(t *testing.T) {
-			start := func() *crash { return gmailCrash(t, set, "") }
-			steps, _ := start().run(0)
-			t.Logf("%d steps", len(steps))
-			for k := 1; k <= len(steps); k++ {
-				t.Run(fmt.Sprintf("%03d-%s", k, steps[k-1]), func(t *testing.T) {
-					t.Parallel()
-					for j := 1; crashKindTwice(t, k, j, func() *crash { return gmailCrash(t, set, "") }); j++ {
-						if !full() {
-							j += 5
-						}
-						if !full() && j > 6 {
-							break
-						}
-					}
-				})
-			}
+			crashInRecovery(t, func(t *testing.T) *crash { return gmailCrash(t, set, "") })
 		})
 	}
 }
@@ -91,17 +75,7 @@ func TestGmailMutationsAreCaught(t *testing.T) {
 	for mutation, server := range map[string]string{"no-intents": "history", "gmail-no-search": "history",
 		"gmail-no-lag": "search that lags"} {
 		t.Run(mutation, func(t *testing.T) {
-			start := func() *crash { return gmailCrash(t, gmailServers[server], mutation) }
-			steps, _ := start().run(0)
-			for k := len(steps); k >= 1; k-- {
-				c := start()
-				c.run(k)
-				if err := c.rest(); err != nil {
-					t.Logf("caught at step %d (%s): %v", k, steps[k-1], err)
-					return
-				}
-			}
-			t.Fatal("no step showed the defect")
+			wantCaught(t, func() *crash { return gmailCrash(t, gmailServers[server], mutation) })
 		})
 	}
 }

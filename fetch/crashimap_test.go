@@ -66,21 +66,7 @@ func TestCrashOfIMAP(t *testing.T) {
 	for name, config := range imapServers {
 		t.Run(name, func(t *testing.T) {
 			start := imapCrashes(t, realtest.DovecotIMAP(t, config))
-			steps, _ := start(t, "").run(0)
-			t.Logf("%d steps", len(steps))
-			for k := 1; k <= len(steps); k++ {
-				t.Run(fmt.Sprintf("%03d-%s", k, steps[k-1]), func(t *testing.T) {
-					t.Parallel()
-					for j := 1; crashKindTwice(t, k, j, func() *crash { return start(t, "") }); j++ {
-						if !full() {
-							j += 5
-						}
-						if !full() && j > 6 {
-							break
-						}
-					}
-				})
-			}
+			crashInRecovery(t, func(t *testing.T) *crash { return start(t, "") })
 		})
 	}
 }
@@ -151,16 +137,7 @@ func TestIMAPMutationsAreCaught(t *testing.T) {
 	start := imapCrashes(t, realtest.DovecotIMAP(t, ""))
 	for _, mutation := range []string{"no-intents", "imap-no-search"} {
 		t.Run(mutation, func(t *testing.T) {
-			steps, _ := start(t, mutation).run(0)
-			for k := len(steps); k >= 1; k-- {
-				c := start(t, mutation)
-				c.run(k)
-				if err := c.rest(); err != nil {
-					t.Logf("caught at step %d (%s): %v", k, steps[k-1], err)
-					return
-				}
-			}
-			t.Fatal("no step showed the defect")
+			wantCaught(t, func() *crash { return start(t, mutation) })
 		})
 	}
 }

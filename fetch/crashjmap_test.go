@@ -5,7 +5,6 @@ package fetch_test
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"net"
 	"net/http"
 	"testing"
@@ -65,22 +64,7 @@ func jmapCrash(t *testing.T, set func(*jmaptest.Server), mutate string) *crash {
 func TestCrashOfJMAP(t *testing.T) {
 	for name, set := range jmapServers {
 		t.Run(name, func(t *testing.T) {
-			start := func() *crash { return jmapCrash(t, set, "") }
-			steps, _ := start().run(0)
-			t.Logf("%d steps", len(steps))
-			for k := 1; k <= len(steps); k++ {
-				t.Run(fmt.Sprintf("%03d-%s", k, steps[k-1]), func(t *testing.T) {
-					t.Parallel()
-					for j := 1; crashKindTwice(t, k, j, func() *crash { return jmapCrash(t, set, "") }); j++ {
-						if !full() {
-							j += 5
-						}
-						if !full() && j > 6 {
-							break
-						}
-					}
-				})
-			}
+			crashInRecovery(t, func(t *testing.T) *crash { return jmapCrash(t, set, "") })
 		})
 	}
 }
@@ -89,17 +73,7 @@ func TestCrashOfJMAP(t *testing.T) {
 func TestJMAPMutationsAreCaught(t *testing.T) {
 	for _, mutation := range []string{"no-intents", "jmap-no-search"} {
 		t.Run(mutation, func(t *testing.T) {
-			start := func() *crash { return jmapCrash(t, jmapServers["copies"], mutation) }
-			steps, _ := start().run(0)
-			for k := len(steps); k >= 1; k-- {
-				c := start()
-				c.run(k)
-				if err := c.rest(); err != nil {
-					t.Logf("caught at step %d (%s): %v", k, steps[k-1], err)
-					return
-				}
-			}
-			t.Fatal("no step showed the defect")
+			wantCaught(t, func() *crash { return jmapCrash(t, jmapServers["copies"], mutation) })
 		})
 	}
 }

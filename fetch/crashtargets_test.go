@@ -176,6 +176,41 @@ func TestCrashOfTargets(t *testing.T) {
 	}
 }
 
+// crashInRecovery kills at each step, and the recovery after it at some of its steps, or
+// at all.
+func crashInRecovery(t *testing.T, start func(*testing.T) *crash) {
+	steps, _ := start(t).run(0)
+	t.Logf("%d steps", len(steps))
+	for k := 1; k <= len(steps); k++ {
+		t.Run(fmt.Sprintf("%03d-%s", k, steps[k-1]), func(t *testing.T) {
+			t.Parallel()
+			for j := 1; crashKindTwice(t, k, j, func() *crash { return start(t) }); j++ {
+				if !full() {
+					j += 5
+				}
+				if !full() && j > 6 {
+					break
+				}
+			}
+		})
+	}
+}
+
+// wantCaught fails unless a kill at some step, the last one first, shows the defect that
+// start builds in.
+func wantCaught(t *testing.T, start func() *crash) {
+	steps, _ := start().run(0)
+	for k := len(steps); k >= 1; k-- {
+		c := start()
+		c.run(k)
+		if err := c.rest(); err != nil {
+			t.Logf("caught at step %d (%s): %v", k, steps[k-1], err)
+			return
+		}
+	}
+	t.Fatal("no step showed the defect")
+}
+
 // crashKindTwice kills at step k, and the next run at step j; it reports
 // whether that run had as many.
 func crashKindTwice(t *testing.T, k, j int, start func() *crash) (killed bool) {

@@ -59,13 +59,7 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 	if part.Size == 0 {
 		return a.failure(verdict{class: deliver.Never, cause: Rejected}, "", errors.New("the message is empty"))
 	}
-	m := &message{part: part, intent: intent{Mark: content.MarkOf(&part, searchable(e.MessageID), dateOf(b.staged.Open(part)))}}
-	for _, before := range b.msgs {
-		if before.part.Loose == part.Loose {
-			m.Nth++
-		}
-	}
-	b.msgs = append(b.msgs, m)
+	b.msgs = append(b.msgs, &message{part: part, intent: intent{Mark: content.MarkOf(&part, searchable(e.MessageID), dateOf(b.staged.Open(part)))}})
 	return nil
 }
 
@@ -97,6 +91,11 @@ func (b *batch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
 	if err != nil {
 		return nil, err
 	}
+	marks := make([]*content.Mark, len(b.msgs))
+	for i, m := range b.msgs {
+		marks[i] = &m.Mark
+	}
+	content.Number(marks)
 	out := make([]deliver.Intent, len(b.msgs))
 	for i, m := range b.msgs {
 		m.History, m.At = now.History.String(), time.Now()

@@ -4,28 +4,16 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
 )
 
-// Step is one step of Probe.
-type Step struct {
-	// Name is login, labels or limits.
-	Name, Detail string
-	Err          error
-	Took         time.Duration
-}
-
 // Probe walks to the mailbox as a delivery does, tells each step, and changes nothing:
-// labels that are missing are only reported.
-func Probe(ctx context.Context, o Options, step func(Step)) error {
+// labels that are missing are only reported. Steps are login, labels or limits.
+func Probe(ctx context.Context, o Options, step func(deliver.Step)) error {
 	a := New(o).api
 	defer a.web.Close()
-	start := time.Now()
-	tell := func(name, detail string, err error) error {
-		step(Step{Name: name, Detail: detail, Err: err, Took: time.Since(start)})
-		start = time.Now()
-		return err
-	}
+	tell := deliver.Steps(step)
 	p, err := a.profile(ctx)
 	if err != nil {
 		return tell("login", "", a.failed("profile", err))
@@ -54,4 +42,4 @@ func labelText(want []string, have []label) string {
 }
 
 // Probe implements deliver.Prober.
-func (t *Target) Probe(ctx context.Context) error { return Probe(ctx, t.o, func(Step) {}) }
+func (t *Target) Probe(ctx context.Context) error { return Probe(ctx, t.o, func(deliver.Step) {}) }

@@ -96,7 +96,3 @@ func (t *Target) warn(in *intent, at found) {
 		t.o.Logger.Warn("Gmail has changed a message that it stored", "message-id", in.ID, "err", at.how.String())
 	}
 }
-
-// Recover gives up an intent whose target is not configured any more: nobody can
-// look.
-func Recover(context.Context, deliver.Intent) (deliver.Fate, error) { return deliver.Unknown, nil }

@@ -6,74 +6,57 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
 )
-
-// Step is one step of Probe.
-type Step struct {
-	// Name is login, mailbox, rights, quota or limits. Of a way that ends before the
-	// login it is what failed: connect, greeting, capability, starttls or login.
-	Name, Detail string
-	Err          error
-	Took         time.Duration
-}
 
 // useful are the capabilities that delivery makes use of.
 var useful = []string{"LITERAL+", "LITERAL-", "MULTIAPPEND", "UIDPLUS", "APPENDLIMIT", "QUOTA", "NAMESPACE", "ID"}
 
 // Probe walks to the mailbox as a delivery does, tells each step, and changes
-// nothing: a mailbox that is missing is only reported.
-func Probe(ctx context.Context, o Options, step func(Step)) error {
+// nothing: a mailbox that is missing is only reported. Steps are
+// login, mailbox, rights, quota and limits; of a way that ends before the login, what failed.
+func Probe(ctx context.Context, o Options, step func(deliver.Step)) error {
 	o = o.withDefaults()
-	p := prober{step: step, start: time.Now()}
+	tell := deliver.Steps(step)
 	c, err := connect(ctx, &o)
 	if err != nil {
 		name := "connect"
 		if e, ok := errors.AsType[*Error](err); ok && e.Stage != "" {
 			name = strings.ToLower(e.Stage)
 		}
-		return p.tell(name, "", err)
+		return tell(name, "", err)
 	}
 	defer c.logout()
 	defer c.watch(ctx)()
-	_ = p.tell("login", "offers "+strings.Join(c.offered(), ", "), nil)
+	_ = tell("login", "offers "+strings.Join(c.offered(), ", "), nil)
 	if err = c.locate(); err == nil {
 		err = c.status()
 	}
 	var no *refusal
 	if errors.As(err, &no) && missing(no.r) {
-		return p.tell("mailbox", o.Mailbox+" does not exist: it will be created", nil)
+		return tell("mailbox", o.Mailbox+" does not exist: it will be created", nil)
 	}
 	if err != nil {
-		return p.tell("mailbox", "", o.failed(err))
+		return tell("mailbox", "", o.failed(err))
 	}
-	_ = p.tell("mailbox", nameOf(c.box.wire)+" exists", nil)
+	_ = tell("mailbox", nameOf(c.box.wire)+" exists", nil)
 	if c.caps["ACL"] {
-		if err := c.rights(p); err != nil {
+		if err := c.rights(tell); err != nil {
 			return err
 		}
 	}
 	if c.limit > 0 {
-		_ = p.tell("limits", fmt.Sprintf("takes messages of up to %d octets", c.limit), nil)
+		_ = tell("limits", fmt.Sprintf("takes messages of up to %d octets", c.limit), nil)
 	}
 	if c.caps["QUOTA"] {
-		return c.quota(p)
+		return c.quota(tell)
 	}
 	return nil
 }
 
-type prober struct {
-	step  func(Step)
-	start time.Time
-}
-
-func (p *prober) tell(name, detail string, err error) error {
-	p.step(Step{Name: name, Detail: detail, Err: err, Took: time.Since(p.start)})
-	p.start = time.Now()
-	return err
-}
+// teller tells a step, and returns its error.
+type teller = func(name, detail string, err error) error
 
 // offered are the useful capabilities that the server has.
 func (c *conn) offered() []string {
@@ -82,7 +65,7 @@ func (c *conn) offered() []string {
 }
 
 // rights asks whether we may append (RFC 4314: i).
-func (c *conn) rights(p prober) error {
+func (c *conn) rights(tell teller) error {
 	rights := ""
 	_, err := c.command("MYRIGHTS", "MYRIGHTS "+c.box.wire, func(r *reply) {
 		if r.name == "MYRIGHTS" && len(r.vals) == 2 {
@@ -90,13 +73,13 @@ func (c *conn) rights(p prober) error {
 		}
 	})
 	if err == nil && rights != "" && !strings.Contains(rights, "i") {
-		return p.tell("rights", "", c.o.failure(deliver.CannotCreate, NoRight, "rights", errors.New("no right to append to "+c.o.Mailbox), 0))
+		return tell("rights", "", c.o.failure(deliver.CannotCreate, NoRight, "rights", errors.New("no right to append to "+c.o.Mailbox), 0))
 	}
 	return unlessRefused(err)
 }
 
 // quota asks how full the mailbox is (RFC 9208).
-func (c *conn) quota(p prober) error {
+func (c *conn) quota(tell teller) error {
 	var lines []string
 	full := false
 	_, err := c.command("GETQUOTAROOT", "GETQUOTAROOT "+c.box.wire, func(r *reply) {
@@ -115,10 +98,10 @@ func (c *conn) quota(p prober) error {
 		}
 	})
 	if full {
-		return p.tell("quota", "", c.o.failure(deliver.Unavailable, Quota, "quota", errors.New(strings.Join(lines, ", ")), 0))
+		return tell("quota", "", c.o.failure(deliver.Unavailable, Quota, "quota", errors.New(strings.Join(lines, ", ")), 0))
 	}
 	if len(lines) > 0 {
-		_ = p.tell("quota", strings.Join(lines, ", "), nil)
+		_ = tell("quota", strings.Join(lines, ", "), nil)
 	}
 	return unlessRefused(err)
 }

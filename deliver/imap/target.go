@@ -252,9 +252,5 @@ func (s *snapshot) ahead(in *intent) []*intent {
 	return want
 }
 
-// Recover gives up an intent whose target is not configured any more: nobody can
-// look.
-func Recover(context.Context, deliver.Intent) (deliver.Fate, error) { return deliver.Unknown, nil }
-
 // RecoverSkip settles an intent of SkipKind: there was nothing to deliver.
 func RecoverSkip(context.Context, deliver.Intent) (deliver.Fate, error) { return deliver.Visible, nil }

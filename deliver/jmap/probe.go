@@ -4,28 +4,16 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
+
+	"github.com/mailhaul/mailhaul/deliver"
 )
 
-// Step is one step of Probe.
-type Step struct {
-	// Name is login, mailbox or limits.
-	Name, Detail string
-	Err          error
-	Took         time.Duration
-}
-
 // Probe walks to the mailbox as a delivery does, tells each step, and changes nothing: a
-// mailbox that is missing is only reported.
-func Probe(ctx context.Context, o Options, step func(Step)) error {
+// mailbox that is missing is only reported. Steps are login, mailbox or limits.
+func Probe(ctx context.Context, o Options, step func(deliver.Step)) error {
 	o = o.withDefaults()
 	defer o.Client.Close()
-	start := time.Now()
-	tell := func(name, detail string, err error) error {
-		step(Step{Name: name, Detail: detail, Err: err, Took: time.Since(start)})
-		start = time.Now()
-		return err
-	}
+	tell := deliver.Steps(step)
 	s, err := discover(ctx, &o)
 	if err != nil {
 		return tell("login", "", err)

@@ -130,6 +130,3 @@ func (t *Target) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, e
 func (t *Target) rewritten(in *intent, at found) {
 	t.o.Logger.Warn("the server has changed a message that it stored", "mailbox", t.o.Mailbox, "email", clean(at.email), "message-id", in.ID)
 }
-
-// Recover gives up an intent whose target is not configured any more: nobody can look.
-func Recover(context.Context, deliver.Intent) (deliver.Fate, error) { return deliver.Unknown, nil }

@@ -57,12 +57,6 @@ func (d *Deliverer) Begin(context.Context) (deliver.Batch, error) {
 // Close does nothing: no command outlives Publish. Idempotent.
 func (d *Deliverer) Close() error { return nil }
 
-// Recover settles an intent left by a crash: nobody knows what the command
-// has done, so the message is delivered again.
-func Recover(context.Context, deliver.Intent) (deliver.Fate, error) {
-	return deliver.Unknown, nil
-}
-
 type batch struct {
 	spool.Batch
 	d    *Deliverer

@@ -184,9 +184,3 @@ func (d *Deliverer) Close() error {
 	d.slot <- nil
 	return nil
 }
-
-// Recover settles an intent left by a crash: nobody knows whether the relay
-// took the message, so it is delivered again.
-func Recover(context.Context, deliver.Intent) (deliver.Fate, error) {
-	return deliver.Unknown, nil
-}

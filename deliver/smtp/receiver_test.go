@@ -210,7 +210,7 @@ func testConformance(t *testing.T, lmtp bool) {
 				},
 			}
 		},
-		Recover:   Recover,
+		Recover:   deliver.GiveUp,
 		Canon:     canon,
 		InDir:     true,
 		Uncertain: true,

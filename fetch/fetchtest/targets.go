@@ -28,8 +28,8 @@ import (
 // RecoverFuncs settle the intents of all kinds of targets.
 func RecoverFuncs() map[string]deliver.RecoverFunc {
 	return map[string]deliver.RecoverFunc{
-		maildir.Kind: maildir.Recover, mbox.Kind: mbox.Recover, smtp.Kind: smtp.Recover, pipe.Kind: pipe.Recover,
-		imap.Kind: imap.Recover,
+		maildir.Kind: maildir.Recover, mbox.Kind: mbox.Recover, smtp.Kind: deliver.GiveUp, pipe.Kind: deliver.GiveUp,
+		imap.Kind: deliver.GiveUp,
 	}
 }
 

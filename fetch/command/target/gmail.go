@@ -19,7 +19,7 @@ func gmailRow() Row {
 		Name: "gmail", Doc: "Gmail mailbox, by Gmail's API, a mapping",
 		NoDedupe: true,
 		New:      func() Target { return newGmail() },
-		Recover:  map[string]deliver.RecoverFunc{gmail.Kind: gmail.Recover},
+		Recover:  map[string]deliver.RecoverFunc{gmail.Kind: deliver.GiveUp},
 	}
 }
 
@@ -102,7 +102,7 @@ func (m *gmailTarget) Walk(ctx context.Context, s Site, secured func(*tls.Connec
 	if err != nil {
 		return err
 	}
-	return gmail.Probe(ctx, o, func(s gmail.Step) { step(Step(s)) })
+	return gmail.Probe(ctx, o, step)
 }
 
 func (m *gmailTarget) Needs() Needs { return remoteNeeds(&m.remote) }

@@ -27,7 +27,7 @@ func imapRow() Row {
 		Schemes: []string{"imaps", "imap", "imap+plain"},
 		New:     func() Target { return newIMAP() },
 		Parse:   parseIMAP,
-		Recover: map[string]deliver.RecoverFunc{imap.Kind: imap.Recover, imap.SkipKind: imap.RecoverSkip},
+		Recover: map[string]deliver.RecoverFunc{imap.Kind: deliver.GiveUp, imap.SkipKind: imap.RecoverSkip},
 	}
 }
 

@@ -20,7 +20,7 @@ func jmapRow() Row {
 		Name: "jmap", Doc: "mailbox of a JMAP server, a mapping",
 		NoDedupe: true,
 		New:      func() Target { return &jmapTarget{remote: config.NewRemote(), o: jmap.Options{Mailbox: "inbox"}} },
-		Recover:  map[string]deliver.RecoverFunc{jmap.Kind: jmap.Recover},
+		Recover:  map[string]deliver.RecoverFunc{jmap.Kind: deliver.GiveUp},
 	}
 }
 
@@ -133,7 +133,7 @@ func (m *jmapTarget) Walk(ctx context.Context, s Site, secured func(*tls.Connect
 	if err != nil {
 		return err
 	}
-	return jmap.Probe(ctx, o, func(s jmap.Step) { step(Step(s)) })
+	return jmap.Probe(ctx, o, step)
 }
 
 func (m *jmapTarget) Needs() Needs { return remoteNeeds(&m.remote) }

@@ -22,7 +22,7 @@ func pipeRow() Row {
 			p.Command, err = splitWords(strings.TrimPrefix(url, "pipe:"))
 			return p, err
 		},
-		Recover: map[string]deliver.RecoverFunc{pipe.Kind: pipe.Recover},
+		Recover: map[string]deliver.RecoverFunc{pipe.Kind: deliver.GiveUp},
 	}
 }
 

@@ -24,7 +24,7 @@ func smtpRow() Row {
 		New:     func() Target { return newRelay(false) },
 		Parse:   func(url string) (Target, error) { return parseRelay(url, false) },
 		Propose: proposeRelay,
-		Recover: map[string]deliver.RecoverFunc{smtp.Kind: smtp.Recover},
+		Recover: map[string]deliver.RecoverFunc{smtp.Kind: deliver.GiveUp},
 	}
 }
 

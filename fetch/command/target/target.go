@@ -16,7 +16,6 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
-	"github.com/mailhaul/mailhaul/deliver/imap"
 	"github.com/mailhaul/mailhaul/deliver/login"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
@@ -48,7 +47,7 @@ type Walker interface {
 }
 
 // Step is one step of a Walker.
-type Step = imap.Step
+type Step = deliver.Step
 
 // Site is what a target is built for.
 type Site struct {
