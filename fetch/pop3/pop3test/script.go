@@ -41,7 +41,17 @@ func ScriptConn(t testing.TB, script string) net.Conn {
 	steps := parseScript(t, script)
 	client, server := net.Pipe()
 	play(t, steps, func() (net.Conn, error) { return server, nil }, func() { client.Close(); server.Close() })
-	return client
+	return pipeEnd{client}
+}
+
+// pipeEnd leaves it to Read to say that the other end is closed, as TCP does.
+type pipeEnd struct{ net.Conn }
+
+func (c pipeEnd) SetReadDeadline(t time.Time) error {
+	if err := c.Conn.SetReadDeadline(t); err != io.ErrClosedPipe {
+		return err
+	}
+	return nil
 }
 
 // ScriptServer plays a script, as ScriptConn does, to the first connection on
