@@ -49,7 +49,7 @@ func (s *Source) Status() (Status, error) {
 	}
 	st.LoggedIn, st.Refreshed, st.ValidUntil, st.Scopes = r.LoggedIn, r.Issued, r.Expiry, r.Scopes
 	if attended(c.conf.Flow) {
-		s.judge(&st, r, time.Now())
+		st.judge(s.client, r, time.Now())
 	}
 	return st, nil
 }
@@ -58,11 +58,11 @@ func (s *Source) Status() (Status, error) {
 const warnAhead = 14 * day
 
 // judge fills in how the login of a person stands.
-func (s *Source) judge(st *Status, r *record, now time.Time) {
-	st.LoginUntil = loginUntil(&s.client.preset, r)
+func (st *Status) judge(c *Client, r *record, now time.Time) {
+	st.LoginUntil = loginUntil(&c.preset, r)
 	switch {
 	case r.Refused != nil:
-		st.NeedsLogin, st.Reason = true, r.Refused.error(s.client, r.Refreshing).Error()
+		st.NeedsLogin, st.Reason = true, r.Refused.error(c, r.Refreshing).Error()
 	case !r.refreshable() && !now.Before(r.Expiry):
 		st.NeedsLogin, st.Reason = true, "the access token has expired, and there is no refresh token"
 	case st.LoginUntil.IsZero():
@@ -71,15 +71,15 @@ func (s *Source) judge(st *Status, r *record, now time.Time) {
 	case st.LoginUntil.Sub(now) < warnAhead:
 		st.Warning = "the login ends soon"
 	}
-	if st.Warning != "" && s.testing(r) {
+	if st.Warning != "" && unpublished(&c.preset, r) {
 		st.Warning += "; the registration seems to be in \"Testing\", where a login lasts 7 days: publish it"
 	}
 }
 
-// testing reports whether the refresh token was given the short life of a
+// unpublished reports whether the refresh token was given the short life of a
 // registration that is not published.
-func (s *Source) testing(r *record) bool {
-	life := s.client.preset.TestingLifetime()
+func unpublished(p *provider.Preset, r *record) bool {
+	life := p.TestingLifetime()
 	return life > 0 && !r.RefreshExpiry.IsZero() && r.RefreshExpiry.Sub(r.LoggedIn) < life+day
 }
 

@@ -64,7 +64,7 @@ func (e *call) newLogger(c *cli.Context) (*slog.Logger, error) {
 	if f != "text" && f != "json" {
 		return nil, exit.Usagef("--log-format is text or json, not %q", f)
 	}
-	return logging.New(e.out.Err, logging.Options{Level: e.logLevel(slog.LevelWarn, slog.LevelError+1), JSON: f == "json", Terminal: e.out.Screen != nil}), nil
+	return logging.New(e.out.Err, logging.Options{Level: logLevel(e.out, slog.LevelWarn, slog.LevelError+1), JSON: f == "json", Terminal: e.out.Screen != nil}), nil
 }
 
 // loopLogger is the log of loop: its form and level are the configuration's,
@@ -74,17 +74,17 @@ func (e *call) loopLogger(c *cli.Context) *slog.Logger {
 	if c.IsSet("log-format") {
 		json = c.String("log-format") == "json"
 	}
-	return logging.New(e.out.Err, logging.Options{Level: e.logLevel(e.conf.Log.Level, slog.LevelError), JSON: json, Terminal: e.out.Screen != nil})
+	return logging.New(e.out.Err, logging.Options{Level: logLevel(e.out, e.conf.Log.Level, slog.LevelError), JSON: json, Terminal: e.out.Screen != nil})
 }
 
 // logLevel is what --quiet and --verbose make of a level.
-func (e *call) logLevel(normal, quiet slog.Level) slog.Level {
+func logLevel(out *term.Output, normal, quiet slog.Level) slog.Level {
 	switch {
-	case e.out.Quiet:
+	case out.Quiet:
 		return quiet
-	case e.out.Verbose == 1:
+	case out.Verbose == 1:
 		return min(normal, slog.LevelInfo)
-	case e.out.Verbose > 1:
+	case out.Verbose > 1:
 		return slog.LevelDebug
 	}
 	return normal

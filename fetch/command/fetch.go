@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -251,7 +252,7 @@ func (e *call) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary
 			return r.Message != "target stopped" && r.Message != "message failed"
 		})
 	}
-	told := e.tellStopping(ctx)
+	told := tellStopping(ctx, e.out.Err)
 	sums := f.Run(ctx, list)
 	told()
 	done()
@@ -272,7 +273,7 @@ func (e *call) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary
 
 // tellStopping says to a person who has stopped a run why it does not end at once. The
 // function that it returns ends that.
-func (e *call) tellStopping(ctx context.Context) (end func()) {
+func tellStopping(ctx context.Context, w io.Writer) (end func()) {
 	over := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -283,7 +284,7 @@ func (e *call) tellStopping(ctx context.Context) (end func()) {
 		}
 		select {
 		case <-time.After(stopPatience):
-			fmt.Fprintln(e.out.Err, "mailhaul: stopping; deliveries under way are completed first, which may take half a minute; "+
+			fmt.Fprintln(w, "mailhaul: stopping; deliveries under way are completed first, which may take half a minute; "+
 				"a second signal ends it at once, and the next run completes them")
 		case <-over:
 		}

@@ -127,7 +127,7 @@ func TestExpiryOfTargetsLogin(t *testing.T) {
 	}
 	e := &call{builder: account.NewBuilder(slog.New(slog.DiscardHandler), false, nil)}
 	e.builder.StateDir = dir
-	if token, login := e.expiries(c.Accounts)("a"); !token.Equal(soon) || !login.Equal(soon) {
+	if token, login := expiries(e.builder, c.Accounts)("a"); !token.Equal(soon) || !login.Equal(soon) {
 		t.Errorf("the token ends %v, the login %v, want %v", token, login, soon)
 	}
 }

@@ -63,7 +63,7 @@ func runLoop(c *cli.Context) error {
 		return err
 	}
 	l.status.Follow(idsOf(accounts))
-	l.status.ExpireBy(e.expiries(accounts))
+	l.status.ExpireBy(expiries(e.builder, accounts))
 	l.fill(&tasks)
 	l.confined = e.confine(accounts, false)
 	return l.run(c.Context, tasks)
@@ -246,7 +246,7 @@ func (l *loopRun) reread() (schedule.Tasks, error) {
 		}
 	}
 	l.status.Follow(idsOf(accounts))
-	l.status.ExpireBy(e.expiries(accounts))
+	l.status.ExpireBy(expiries(e.builder, accounts))
 	l.watch.Configure(conf)
 	l.fill(&r)
 	return r, nil

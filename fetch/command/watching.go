@@ -23,17 +23,17 @@ func (e *call) statuses(list []*fetch.Account) *watch.StatusFiles {
 		ids[a.Name] = a.ID
 	}
 	w.Follow(ids)
-	w.ExpireBy(e.expiries(e.chosen))
+	w.ExpireBy(expiries(e.builder, e.chosen))
 	return w
 }
 
 // expiries answers when the OAuth tokens and logins of accounts end: of several, those
 // of targets included, the first one that does.
-func (e *call) expiries(accounts []*config.Account) func(string) (token, login time.Time) {
+func expiries(b *account.Builder, accounts []*config.Account) func(string) (token, login time.Time) {
 	with := make(map[string][]*account.Tokens)
 	for _, a := range accounts {
 		for _, o := range target.Logins(a) {
-			if t, err := e.builder.Tokens(o); err == nil {
+			if t, err := b.Tokens(o); err == nil {
 				with[a.Name] = append(with[a.Name], t)
 			}
 		}

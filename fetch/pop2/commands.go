@@ -43,7 +43,7 @@ func (c *conn) command(line string) error {
 		return c.reply("", c.login(arg))
 	case "STAT":
 		err := c.measure()
-		return c.reply(fmt.Sprintf("%d %d", c.listed, c.octets), err)
+		return c.reply(fmt.Sprintf("%d %d", c.box.listed, c.box.octets), err)
 	case "LIST":
 		return c.list()
 	case "RETR":
@@ -74,7 +74,7 @@ func (c *conn) login(password string) error {
 	if err == nil && n > maxMessages {
 		err = refusal("more messages than this client takes")
 	}
-	c.count = int(n)
+	c.box.count = int(n)
 	return err
 }
 
@@ -83,24 +83,24 @@ func quote(s string) string { return strings.NewReplacer(`\`, `\\`, " ", `\ `).R
 
 // measure asks for the lengths of all messages, once.
 func (c *conn) measure() error {
-	for n := len(c.sizes) + 1; n <= c.count; n++ {
+	for n := len(c.box.sizes) + 1; n <= c.box.count; n++ {
 		size, err := c.ask(fmt.Sprintf("READ %d", n), '=')
 		if err != nil {
 			return err
 		}
-		c.sizes = append(c.sizes, size)
-		if c.octets += size; size > 0 {
-			c.listed++
+		c.box.sizes = append(c.box.sizes, size)
+		if c.box.octets += size; size > 0 {
+			c.box.listed++
 		}
 	}
 	return nil
 }
 
 func (c *conn) list() error {
-	if err := c.reply("", c.measure()); err != nil || len(c.sizes) < c.count {
+	if err := c.reply("", c.measure()); err != nil || len(c.box.sizes) < c.box.count {
 		return err
 	}
-	for i, size := range c.sizes {
+	for i, size := range c.box.sizes {
 		if size > 0 {
 			fmt.Fprintf(&c.out, "%d %d\r\n", i+1, size)
 		}
@@ -114,14 +114,14 @@ func (c *conn) begin(num int) (size int64, err error) {
 	if err := c.measure(); err != nil {
 		return 0, err
 	}
-	if num < 1 || num > c.count || c.sizes[num-1] == 0 {
+	if num < 1 || num > c.box.count || c.box.sizes[num-1] == 0 {
 		return 0, refusal("no such message")
 	}
 	if size, err = c.ask(fmt.Sprintf("READ %d", num), '='); err != nil {
 		return 0, err
 	}
-	if size != c.sizes[num-1] {
-		return 0, refusal(fmt.Sprintf("the message had %d octets, and has %d now", c.sizes[num-1], size))
+	if size != c.box.sizes[num-1] {
+		return 0, refusal(fmt.Sprintf("the message had %d octets, and has %d now", c.box.sizes[num-1], size))
 	}
 	return size, c.send("RETR", "RETR")
 }
@@ -154,7 +154,7 @@ func (c *conn) top(num int) error {
 	if err != nil {
 		return final(err)
 	}
-	c.sums[num] = string(sum.Sum(nil))
+	c.box.sums[num] = string(sum.Sum(nil))
 	if end >= 0 {
 		header = header[:end+4]
 	}
@@ -167,7 +167,7 @@ func (c *conn) top(num int) error {
 // delete retrieves a message again, to be sure that it is the one that the client has
 // read, and to have something to acknowledge.
 func (c *conn) delete(num int) error {
-	want, known := c.sums[num]
+	want, known := c.box.sums[num]
 	if !known {
 		return refusal("the message was not read in this session")
 	}

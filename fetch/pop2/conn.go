@@ -48,8 +48,11 @@ type conn struct {
 	err      error        // what follows out
 	user     string
 	body     *transfer // on its way to the client, nil: none
+	box      mailbox
+}
 
-	// What the server told of the mailbox. Within a session messages keep their numbers.
+// mailbox is what the server told of it. Within a session messages keep their numbers.
+type mailbox struct {
 	count  int
 	listed int            // of them exist
 	octets int64          // all of them together
@@ -66,7 +69,7 @@ type transfer struct {
 }
 
 func newConn(c net.Conn, trace func(bool, string)) *conn {
-	return &conn{Conn: c, server: server{conn: c, in: bufio.NewReaderSize(c, bufSize), trace: trace}, sums: make(map[int]string)}
+	return &conn{Conn: c, server: server{conn: c, in: bufio.NewReaderSize(c, bufSize), trace: trace}, box: mailbox{sums: make(map[int]string)}}
 }
 
 // Write queues commands.
@@ -129,7 +132,7 @@ func (c *conn) pass() error {
 	if _, err := c.ask("ACKS", '='); err != nil {
 		return final(err)
 	}
-	c.sums[t.num] = string(t.sum.Sum(nil))
+	c.box.sums[t.num] = string(t.sum.Sum(nil))
 	t.dots.end(&c.out)
 	return nil
 }

@@ -109,7 +109,7 @@ func (c *Client) readCapa() error {
 	_, err := c.status("CAPA", 0)
 	if _, refused := errors.AsType[*Error](err); refused {
 		c.capaErr = &CapaError{Err: err}
-		c.announced(nil)
+		c.s.announced(nil)
 		return nil
 	}
 	caps := make(Capabilities)
@@ -134,12 +134,12 @@ func (c *Client) readCapa() error {
 		return err
 	}
 	c.caps = caps
-	c.announced(lines)
+	c.s.announced(lines)
 	return nil
 }
 
-func (c *Client) announced(lines []string) {
-	if c.s.Announced != nil {
-		c.s.Announced(lines)
+func (s *Server) announced(lines []string) {
+	if s.Announced != nil {
+		s.Announced(lines)
 	}
 }

@@ -30,7 +30,7 @@ func (c *Client) kpop(ctx context.Context) error {
 	return c.s.step("kpop", func() error {
 		mech, err := login.New(ctx, sasl.Channel{Host: c.s.Host, Port: c.s.Port, TLS: c.tls})
 		if err == nil {
-			err = c.sendauth(mech)
+			err = recvauth{&c.dialogue}.prove(mech)
 		}
 		if err != nil {
 			err = c.loginFailed(login.Name, err)
@@ -39,7 +39,10 @@ func (c *Client) kpop(ctx context.Context) error {
 	})
 }
 
-func (c *Client) sendauth(mech sasl.Mechanism) error {
+// recvauth is the server's side of the exchange.
+type recvauth struct{ *dialogue }
+
+func (c recvauth) prove(mech sasl.Mechanism) error {
 	_, request, err := mech.Start()
 	if err != nil {
 		return &noSecretError{err}
@@ -71,7 +74,7 @@ func (c *Client) sendauth(mech sasl.Mechanism) error {
 
 // notKPOP is about a server that answers the version strings with anything but 0. The
 // answers 1 and 2 say which of the two it does not know.
-func (c *Client) notKPOP(verdict byte) error {
+func (c recvauth) notKPOP(verdict byte) error {
 	if verdict == 1 || verdict == 2 {
 		return c.garbled("KPOP", fmt.Sprintf("server has another version of the exchange (answer %d)", verdict), nil)
 	}
@@ -80,14 +83,14 @@ func (c *Client) notKPOP(verdict byte) error {
 }
 
 // frame queues one message.
-func (c *Client) frame(message string) {
+func (c recvauth) frame(message string) {
 	c.w.out = binary.BigEndian.AppendUint32(c.w.out, uint32(len(message)))
 	c.w.out = append(c.w.out, message...)
 	c.trace(true, fmt.Sprintf("(KPOP, %d octets)", len(message)))
 }
 
 // readFrame reads one message, which may be empty.
-func (c *Client) readFrame() ([]byte, error) {
+func (c recvauth) readFrame() ([]byte, error) {
 	head, err := c.octets(4)
 	if err != nil {
 		return nil, err
@@ -101,7 +104,7 @@ func (c *Client) readFrame() ([]byte, error) {
 }
 
 // octets reads just n octets.
-func (c *Client) octets(n int) ([]byte, error) {
+func (c recvauth) octets(n int) ([]byte, error) {
 	c.w.await(c.s.connectTimeout(), false)
 	for c.w.buffered() < n {
 		if err := c.w.fill(); err != nil {

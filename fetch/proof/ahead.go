@@ -42,19 +42,19 @@ func (h *held) lookAhead(ctx context.Context, entries []state.Entry, head bool) 
 	for target, list := range wanted {
 		copies, err := h.copies(ctx, target)
 		if far, ok := copies.(Distant); ok && err == nil {
-			h.readMany(ctx, far, list, head)
+			readMany(ctx, far, list, head, h.seen)
 		}
 	}
 }
 
-func (h *held) readMany(ctx context.Context, far Distant, list []copyKey, head bool) {
+func readMany(ctx context.Context, far Distant, list []copyKey, head bool, into map[copyKey]seen) {
 	receipts, sums := make([]string, len(list)), make([][sha256.Size]byte, len(list))
 	for i, c := range list {
 		receipts[i], sums[i] = c.receipt, c.sum
 	}
 	if head {
-		far.Heads(ctx, receipts, sums, func(i int, head []byte, where string) { h.seen[list[i]] = seen{head: head, where: where} })
+		far.Heads(ctx, receipts, sums, func(i int, head []byte, where string) { into[list[i]] = seen{head: head, where: where} })
 		return
 	}
-	far.Sums(ctx, receipts, sums, func(i int, sum [sha256.Size]byte, where string) { h.seen[list[i]] = seen{sum: sum, where: where} })
+	far.Sums(ctx, receipts, sums, func(i int, sum [sha256.Size]byte, where string) { into[list[i]] = seen{sum: sum, where: where} })
 }

@@ -23,12 +23,11 @@ type found struct {
 
 // byHeader returns the first message of a Lister with a header; nil write: there is
 // none.
-func (h *held) byHeader(ctx context.Context, l Lister, target string, print state.Fingerprint) (found, error) {
-	index, known := h.headers[target]
-	if known || print.IsZero() {
-		return index[print], nil
+func (r *reader) byHeader(ctx context.Context, l Lister, print state.Fingerprint) (found, error) {
+	if r.headers != nil || print.IsZero() {
+		return r.headers[print], nil
 	}
-	index = make(map[state.Fingerprint]found)
+	index := make(map[state.Fingerprint]found)
 	err := l.All(ctx, func(where string, write func(io.Writer) error) error {
 		var start headWriter
 		if err := write(&start); err != nil && !errors.Is(err, errEnough) {
@@ -41,7 +40,7 @@ func (h *held) byHeader(ctx context.Context, l Lister, target string, print stat
 		return nil
 	})
 	if err == nil {
-		h.headers[target] = index
+		r.headers = index
 	}
 	return index[print], err
 }

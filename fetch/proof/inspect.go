@@ -91,7 +91,7 @@ func (h *held) inspectEntry(ctx context.Context, e state.Entry) Inspected {
 				c.Where = where
 				in.read(start.b)
 			} else if isAway(err) {
-				h.readers[h.heldBy(o)] = reader{copies, err}
+				h.readers[h.heldBy(o)].gone = err
 			}
 		}
 		in.Copies = append(in.Copies, c)

@@ -33,17 +33,17 @@ type Prover struct {
 type held struct {
 	*fetch.Held
 	prover  *Prover
-	readers map[string]reader                      // by target
-	headers map[string]map[state.Fingerprint]found // by target, of a Lister
-	record  *recorded                              // set when first used
-	seen    map[copyKey]seen                       // what was read of the next copies
-	accept  bool                                   // altered copies, as they are now
+	readers map[string]*reader // by target
+	record  *recorded          // set when first used
+	seen    map[copyKey]seen   // what was read of the next copies
+	accept  bool               // altered copies, as they are now
 }
 
 // reader is a target that was opened for reading back, or why it is gone.
 type reader struct {
-	copies Copies
-	gone   error
+	copies  Copies
+	gone    error
+	headers map[state.Fingerprint]found // of a Lister, set when first used
 }
 
 // hold calls fn while it holds the account's state, and closes what that opens.
@@ -67,7 +67,7 @@ func (h *held) close() {
 // reopen forgets what was read of the targets.
 func (h *held) reopen() {
 	h.close()
-	h.readers, h.headers, h.seen = make(map[string]reader), make(map[string]map[state.Fingerprint]found), nil
+	h.readers, h.seen = make(map[string]*reader), nil
 }
 
 // entries returns the entries that fit, decoded.
@@ -111,7 +111,7 @@ func (h *held) copies(ctx context.Context, target string) (Copies, error) {
 		err = fmt.Errorf("%s: %w", target, err)
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) || isAway(err) {
-		h.readers[target] = reader{c, err}
+		h.readers[target] = &reader{copies: c, gone: err}
 	}
 	return c, err
 }

@@ -291,7 +291,7 @@ func (h *held) readCopy(ctx context.Context, e *state.Entry, o state.Outcome) (f
 	case errors.Is(err, fs.ErrNotExist):
 		return Missing, got, where, nil
 	case isAway(err):
-		h.readers[h.heldBy(o)] = reader{copies, err}
+		h.readers[h.heldBy(o)].gone = err
 		return TargetGone, got, where, err
 	case err != nil:
 		return Unreadable, got, where, err
@@ -308,7 +308,7 @@ func (h *held) readCopy(ctx context.Context, e *state.Entry, o state.Outcome) (f
 // messages have that header, nobody can tell whose copy it is, and both are missing.
 func (h *held) readByHeader(ctx context.Context, l Lister, e *state.Entry, o state.Outcome, where string) (Finding, state.Sum, string, error) {
 	var got state.Sum
-	like, err := h.byHeader(ctx, l, h.heldBy(o), e.Fingerprint)
+	like, err := h.readers[h.heldBy(o)].byHeader(ctx, l, e.Fingerprint)
 	if err == nil && (like.write == nil || h.sharesHeader(e)) {
 		return Missing, got, where, nil
 	}

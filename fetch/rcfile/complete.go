@@ -54,7 +54,7 @@ func (r *Result) complete(a *Account) {
 	}
 	if a.Unsure != "" {
 		a.Enabled = true // it says why it is not, even if it was off anyway
-		a.disable(a.Unsure)
+		disable(a, a.Unsure)
 	}
 }
 

@@ -19,7 +19,7 @@ const (
 )
 
 // disable disables an account and notes the first reason.
-func (a *Account) disable(why string) {
+func disable(a *Account, why string) {
 	if a.Enabled {
 		a.Change(a.Start, "is not enabled: "+why)
 	}
@@ -71,7 +71,7 @@ func (r *Result) judge(a *Account) {
 		}
 		if !r.takeOut(a, err) {
 			a.Drop(a.Start, refusal(err))
-			a.disable("only its name could be carried over")
+			disable(a, "only its name could be carried over")
 			a.keys, a.Targets, a.Insecure, a.Security = nil, ownMaildir(a), false, pop3.ImplicitTLS
 			a.Host, a.User, a.Port = noHost, noUser, 995
 		}
@@ -100,7 +100,7 @@ func (r *Result) takeOut(a *Account, err error) bool {
 	}
 	a.Unset(key)
 	a.Drop(a.Start.As(key), refusal(err))
-	a.disable("look at " + key)
+	disable(a, "look at "+key)
 	return true
 }
 
@@ -137,7 +137,7 @@ func (r *Result) oneMaildropEach() {
 			return true
 		}
 		if said[key] = a; owners[id] != a {
-			a.ownID(owners[id], owners)
+			ownID(a, owners[id], owners)
 		}
 		r.Secrets = append(r.Secrets, a.secrets...)
 		return false
@@ -146,7 +146,7 @@ func (r *Result) oneMaildropEach() {
 
 // ownID gives the account an id that is not taken, because the owner has its
 // maildrop.
-func (a *Account) ownID(owner *Account, taken map[string]*Account) {
+func ownID(a, owner *Account, taken map[string]*Account) {
 	id := a.Name
 	for n := 2; taken[id] != nil; n++ {
 		id = fmt.Sprintf("%s-%d", a.Name, n)
@@ -156,7 +156,7 @@ func (a *Account) ownID(owner *Account, taken map[string]*Account) {
 	if !a.Enabled {
 		a.Change(a.Start, "is the same maildrop as "+owner.Name+", so it has its own id")
 	}
-	a.disable("it is the same maildrop as " + owner.Name + ", with other options: move what it adds to that account and delete this one")
+	disable(a, "it is the same maildrop as "+owner.Name+", with other options: move what it adds to that account and delete this one")
 }
 
 // id is what config calls the account's maildrop.
