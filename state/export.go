@@ -90,7 +90,11 @@ func (v *View) Export(w io.Writer) error {
 
 // JSON returns the entry as the object that Export writes, without gone and flaws.
 func (e Entry) JSON() ([]byte, error) {
-	text, err := json.Marshal(newLine(&e, time.Time{}))
+	return newLine(&e, time.Time{}).json()
+}
+
+func (l line) json() ([]byte, error) {
+	text, err := json.Marshal(l)
 	return EscapeJSON(text), err
 }
 

@@ -3,10 +3,12 @@ package state
 import (
 	"bufio"
 	"encoding/binary"
+	"encoding/json"
 	"io"
 	"maps"
 	"os"
 	"slices"
+	"time"
 	"unicode/utf8"
 )
 
@@ -40,7 +42,7 @@ func Salvage(path string, w io.Writer) (Salvaged, error) {
 	if err != nil {
 		return Salvaged{}, err
 	}
-	s := &salvage{b: b, names: map[uint64]string{}, entries: map[Key]Entry{}, broken: isBroken(path)}
+	s := &salvage{b: b, names: map[uint64]string{}, entries: map[Key]Entry{}, flaws: map[Key][]Flaw{}, broken: isBroken(path)}
 	s.read()
 	return s.result(), s.write(w)
 }
@@ -65,19 +67,20 @@ type salvage struct {
 	img     image
 	names   map[uint64]string // targets
 	entries map[Key]Entry
+	flaws   map[Key][]Flaw
 	counts  []uint64 // how many entries there should be, by each record that says so
 	broken  bool
 	old     bool // format version 1
 }
 
-// read goes through the pages twice: entries hold numbers of targets. If no
+// read goes through the pages several times: entries hold numbers of targets. If no
 // record has its sum, the file is of format version 1.
 func (s *salvage) read() {
 	m, good := s.layout()
 	s.img = image{b: s.b[:len(s.b)/m.size*m.size], size: m.size}
 	ids := s.inUse(m, good)
 	for _, s.old = range []bool{false, true} {
-		for _, take := range []func(k, v []byte){s.takeTarget, s.takeEntry} {
+		for _, take := range []func(k, v []byte){s.takeTarget, s.takeEntry, s.takeFlaws} {
 			for _, id := range ids {
 				s.records(s.img.b[int(id)*s.img.size:], id, take)
 			}
@@ -265,6 +268,18 @@ func (s *salvage) takeEntry(k, v []byte) {
 	s.entries[Key(k)] = e
 }
 
+// takeFlaws takes what verify found of a message's copies, and what a person accepted.
+// Format version 1 has none.
+func (s *salvage) takeFlaws(k, v []byte) {
+	if s.old || s.flaws[Key(k)] != nil {
+		return
+	}
+	var list []Flaw
+	if text, ok := s.unseal(bucketFlaws, k, v); ok && json.Unmarshal(text, &list) == nil {
+		s.flaws[Key(k)] = list
+	}
+}
+
 func (s *salvage) result() Salvaged {
 	r := Salvaged{Entries: len(s.entries), Recorded: -1}
 	if len(s.counts) > 0 {
@@ -277,7 +292,10 @@ func (s *salvage) result() Salvaged {
 func (s *salvage) write(w io.Writer) error {
 	buf := bufio.NewWriter(w)
 	for _, k := range slices.Sorted(maps.Keys(s.entries)) {
-		text, err := s.entries[k].JSON()
+		e := s.entries[k]
+		l := newLine(&e, time.Time{})
+		l.Flaws = s.flaws[k]
+		text, err := l.json()
 		if err == nil {
 			_, err = buf.Write(append(text, '\n'))
 		}

@@ -7,23 +7,24 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-func salvageOf(t *testing.T, path string) (Salvaged, map[Key]Entry) {
+func salvageOf(t *testing.T, path string) (Salvaged, map[Key]Exported) {
 	t.Helper()
 	var b bytes.Buffer
 	s, err := Salvage(path, &b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[Key]Entry{}
+	got := map[Key]Exported{}
 	for e, err := range Import(&b) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got[e.Key] = e.Entry
+		got[e.Key] = e
 	}
 	if len(got) != s.Entries {
 		t.Errorf("%d lines, %d said", len(got), s.Entries)
@@ -40,12 +41,14 @@ func TestSalvageWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		var want map[Key]Entry
+		var flaws map[Key][]Flaw
 		db, err := Open(path, Options{ReadOnly: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		want = map[Key]Entry{}
 		view(t, db, func(v *View) {
+			flaws = v.Flaws()
 			for k, r := range v.Records() {
 				want[NewKey(Key(k).UID(), Key(k).Nth())] = v.Entry(k, r) // as exported
 			}
@@ -56,7 +59,8 @@ func TestSalvageWhole(t *testing.T) {
 			t.Errorf("%s: %+v, want %d", name, s, len(want))
 		}
 		for k, e := range want {
-			if g := got[k]; g.SHA256 != e.SHA256 || g.Done != e.Done || len(g.Outcomes) != len(e.Outcomes) {
+			if g := got[k]; g.SHA256 != e.SHA256 || g.Done != e.Done || len(g.Outcomes) != len(e.Outcomes) ||
+				!slices.Equal(g.Flaws, flaws[k]) {
 				t.Errorf("%s: %+v, want %+v", name, g, e)
 			}
 		}
