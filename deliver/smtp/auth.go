@@ -76,7 +76,7 @@ func (c *conn) choose(offered []string) (*login.Login, *deliver.Error) {
 		}
 	}
 	if insecure {
-		return nil, c.o.failure(deliver.CannotCreate, "AUTH", errors.New("refusing to send the password without TLS"), Insecure)
+		return nil, c.o.failure(deliver.Denied, "AUTH", errors.New("refusing to send the password without TLS"), Insecure)
 	}
 	return nil, c.o.failure(deliver.Unavailable, "AUTH", fmt.Errorf("relay offers none of %s", strings.Join(names, ", ")), NoLogin)
 }

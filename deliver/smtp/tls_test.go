@@ -38,7 +38,7 @@ func TestSecurity(t *testing.T) {
 		{"AUTH not offered", "unavailable: AUTH: relay offers none of PLAIN, LOGIN", nil,
 			Options{Security: NoTLS, Logins: logins("secret")}},
 		{"no password", "unavailable: AUTH: no such entry", offer, Options{TLS: trust, Logins: logins("")}},
-		{"AUTH needs TLS", "cannot create: AUTH: refusing to send the password", func(s *gosmtp.Server) { s.AllowInsecureAuth = true },
+		{"AUTH needs TLS", "denied: AUTH: refusing to send the password", func(s *gosmtp.Server) { s.AllowInsecureAuth = true },
 			Options{Security: NoTLS, Logins: logins("secret"), Dial: farAway}},
 		{"AUTH insecure", "ok", func(s *gosmtp.Server) { s.AllowInsecureAuth = true },
 			Options{Security: NoTLS, Logins: logins("secret"), Dial: farAway, Insecure: true}},

@@ -187,7 +187,7 @@ func environ(ts *testscript.TestScript) (env []string) {
 	for _, k := range []string{
 		"PATH", "HOME", "WORK", "TMPDIR", "TZ", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "SECRET",
 		"MAILHAUL_PASSWORD", "MAILHAUL_CONFIG", "MAILHAUL_STATE", "NO_COLOR", "GOCOVERDIR", "ADDR", "PORT", "CA", "two_PORT",
-		"two_CA", "CLOSED",
+		"two_CA", "CLOSED", "DBUS_SESSION_BUS_ADDRESS",
 	} {
 		if v := ts.Getenv(k); v != "" {
 			env = append(env, k+"="+v)

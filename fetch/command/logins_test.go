@@ -70,6 +70,10 @@ func TestNamedLogin(t *testing.T) {
 	if n := p.asked("refresh_token"); n != 3 {
 		t.Errorf("%d requests, want one for four accounts with a revoked login", n)
 	}
+	wantOut(t, l.loginTo("me", "--no-browser"), "me: logged in")
+	p.refusing("invalid_client")
+	l.age("login%3Ame", 2*time.Hour, -time.Hour)
+	l.want(l.child("fetch", "a"), 78, "invalid_client", "This is the login me. Check client_id and client_secret.")
 	wantOut(t, l.child("logout", "me"), "me: ")
 	l.want(l.child("login", "mee"), 64, `no account "mee"`, `did you mean "me"?`)
 }
@@ -130,4 +134,21 @@ func TestExpiryOfTargetsLogin(t *testing.T) {
 	if token, login := expiries(e.builder, c.Accounts)("a"); !token.Equal(soon) || !login.Equal(soon) {
 		t.Errorf("the token ends %v, the login %v, want %v", token, login, soon)
 	}
+}
+
+// TestLoginOfDisabledAccount: what only a disabled account needs is asked for at a login
+// for that account.
+func TestLoginOfDisabledAccount(t *testing.T) {
+	p := newAuthServer(t)
+	l := newLab(t)
+	l.write("config.yaml", []byte("logins: {me: {provider: google, client_id: i, auth_url: \""+p.URL+"/auth\", token_url: \""+p.URL+"/token\"}}\n"+
+		"accounts:\n  on: {server: h, user: u, password: {env: X}, deliver: [{gmail: {user: u, oauth: me}}]}\n"+
+		"  off: {server: pop.gmail.com, user: v, enabled: false, oauth: me, deliver: [{maildir: /m}]}\n"))
+	for name, want := range map[string]bool{"me": false, "on": false, "off": true} {
+		o := l.child("login", name, "--paste")
+		if !strings.Contains(o.out, "gmail.insert") == !want || strings.Contains(o.out, "mail.google.com") != want {
+			t.Errorf("login %s: wider %v, want %v:\n%s%s", name, !want, want, o.out, o.err)
+		}
+	}
+	wantOut(t, l.child("status", "off"), "off: needs `mailhaul login off`")
 }

@@ -4,7 +4,6 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
-	"github.com/mailhaul/mailhaul/oauth/provider"
 	"gopkg.in/yaml.v3"
 )
 
@@ -132,11 +131,8 @@ func (k *checker) complete() {
 		a.Schedule.Jitter = defaultJitter(a.Schedule.Every)
 	}
 	a.Within(a.Helper)
-	if a.OAuth != nil {
-		if a.OAuth.Key == "" {
-			a.OAuth = a.OAuth.as(a.Name)
-		}
-		a.OAuth = k.w.join(a.OAuth, &a.Remote, provider.POP, a.Helper)
+	if a.OAuth != nil && a.OAuth.Key == "" {
+		a.OAuth = a.OAuth.as(a.Name)
 	}
 }
 

@@ -111,8 +111,7 @@ func Parse(name string, data []byte, opts Options) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &walker{file: name, dir: dir, opts: opts, marks: map[string]mark{}, base: newAccount(),
-		blocks: map[string]bool{}, acting: map[string]*OAuth{}}
+	w := &walker{file: name, dir: dir, opts: opts, marks: map[string]mark{}, base: newAccount(), logins: newLogins()}
 	c := &Config{Path: name, Parallel: 4}
 	if root := w.document(data); root != nil {
 		w.walk("", root, configKeys(c, opts.Targets), false)

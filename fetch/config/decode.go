@@ -19,10 +19,8 @@ type walker struct {
 	errs   Errors
 	marks  map[string]mark // by key path
 	base   Account         // defaults: with built-in defaults beneath
-	logins []*OAuth
-	blocks map[string]bool   // logins of targets without a name, by what they are called
-	acting map[string]*OAuth // service accounts' logins for a user, by key
-	last   []func()          // what is checked when all keys are read
+	logins logins
+	last   []func() // what is checked when all keys are read
 	visits int
 }
 

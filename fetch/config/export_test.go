@@ -9,5 +9,5 @@ var Unprintable = unprintable
 
 // Of completes the login for an account.
 func (o OAuth) Of(a *Account) *OAuth {
-	return new(walker).join(o.as(a.Name), &a.Remote, provider.POP, a.Helper)
+	return new(walker).join(a, o.as(a.Name), &a.Remote, provider.POP, a.Helper)
 }

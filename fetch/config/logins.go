@@ -11,6 +11,19 @@ import (
 	"github.com/mailhaul/mailhaul/oauth/provider"
 )
 
+// logins are those of a configuration while it is read.
+type logins struct {
+	all    []*OAuth        // with a name of their own
+	blocks map[string]bool // those of targets without one, by what they are called
+	uses   map[Target]loginUse
+	inUse  map[*OAuth]bool   // named ones of enabled accounts
+	acting map[string]*OAuth // what one user or account has of a named one
+}
+
+func newLogins() logins {
+	return logins{blocks: map[string]bool{}, uses: map[Target]loginUse{}, inUse: map[*OAuth]bool{}, acting: map[string]*OAuth{}}
+}
+
 // keyPrefix begins the key of a named login's tokens, as no account's name can.
 const keyPrefix = "login:"
 
@@ -31,16 +44,16 @@ func login() Kind[*OAuth] {
 		if !ok {
 			return nil, false
 		}
-		i := slices.IndexFunc(w.logins, func(o *OAuth) bool { return o.Login == name })
+		i := slices.IndexFunc(w.logins.all, func(o *OAuth) bool { return o.Login == name })
 		if i < 0 {
-			known := make([]string, len(w.logins))
-			for i, o := range w.logins {
+			known := make([]string, len(w.logins.all))
+			for i, o := range w.logins.all {
 				known[i] = o.Login
 			}
 			w.errorf(n, path, "logins: has no login of this name%s", DidYouMean(name, known))
 			return nil, false
 		}
-		return w.logins[i], true
+		return w.logins.all[i], true
 	}}
 	return either(named, own)
 }
@@ -59,11 +72,15 @@ func loginsRow(c *Config) Row {
 			}
 			w.named(path, n, "a login", func(name, at string, body *yaml.Node) {
 				o, _ := of.decode(w, at, body)
+				if i := slices.IndexFunc(w.logins.all, func(l *OAuth) bool { return strings.EqualFold(l.Login, name) }); i >= 0 {
+					w.errorf(w.marks[at].key, at, "differs from %s only in capital letters, and some file systems keep the tokens of both in one file: "+
+						"give it another name", join(path, w.logins.all[i].Login))
+				}
 				o.Login, o.Key = name, keyPrefix+name
-				o.checkFiles(Place{w, at, body}, "")
-				w.logins = append(w.logins, &o)
+				o.checkFiles(Place{w: w, path: at, node: body}, "")
+				w.logins.all = append(w.logins.all, &o)
 			})
-			c.Logins = slices.Clone(w.logins)
+			c.Logins = slices.Clone(w.logins.all)
 		}}
 }
 
@@ -75,9 +92,12 @@ func (o *OAuth) checkFiles(k keyed, below string) {
 	checkFile(k, below+"service_account", o.ServiceAccount)
 }
 
-// finishLogins completes the logins after all that use them.
+// finishLogins completes the logins and all that use them. Those of disabled accounts
+// come last: they must not change what a login of enabled ones asks for.
 func (w *walker) finishLogins(c *Config) {
-	for i, o := range w.logins {
+	w.joinAll(c, true)
+	w.joinAll(c, false)
+	for i, o := range w.logins.all {
 		o.resolve()
 		for _, a := range c.Accounts {
 			if a.Name == o.Login && a.OAuth != nil && a.OAuth.Key == a.Name {
@@ -85,8 +105,8 @@ func (w *walker) finishLogins(c *Config) {
 				w.errorf(at.key, at.path, "has the name of an account with a login of its own: give it another name")
 			}
 		}
-		for _, acting := range w.acting {
-			if acting.Login == o.Login && (c.Logins[i] == o || acting.Key < c.Logins[i].Key) {
+		for _, acting := range w.logins.acting {
+			if acting.Login == o.Login && strings.HasPrefix(acting.Key, o.Key+"/") && (c.Logins[i] == o || acting.Key < c.Logins[i].Key) {
 				c.Logins[i] = acting // any one shows whether the login works
 			}
 		}
@@ -108,14 +128,21 @@ func (p Place) Login(r *Remote) {
 	if i := slices.IndexFunc(targetUses, func(u provider.Use) bool { return u.String() == kind }); i >= 0 {
 		use = targetUses[i]
 	}
-	if name := owner + "/" + kind; r.OAuth.Key != "" {
-		r.OAuth = p.w.join(r.OAuth, r, use, 0)
-	} else if p.w.blocks[name] {
-		p.Errorf("oauth", "is the second login for %s targets of %s: give it a name under logins:", kind, owner)
-	} else {
-		p.w.blocks[name] = true
-		r.OAuth = p.w.join(r.OAuth.as(name), r, use, 0)
+	if r.OAuth.Key == "" {
+		name := owner + "/" + kind
+		if p.w.logins.blocks[name] {
+			p.Errorf("oauth", "is the second login for %s targets of %s: give it a name under logins:", kind, owner)
+		}
+		p.w.logins.blocks[name] = true
+		r.OAuth = r.OAuth.as(name)
 	}
+	p.w.logins.uses[p.target] = loginUse{r, use}
+}
+
+// loginUse is what a target uses the login of its remote for.
+type loginUse struct {
+	r   *Remote
+	use provider.Use
 }
 
 // as is a copy, which others through defaults do not share, with a name of its own.
@@ -124,13 +151,37 @@ func (o OAuth) as(name string) *OAuth {
 	return &o
 }
 
-// join completes a login for a server that uses it. The login of several is reached,
-// and verified, as it is for the first that says how. Helper bounds its commands.
-func (w *walker) join(o *OAuth, r *Remote, use provider.Use, helper time.Duration) *OAuth {
+// joinAll completes the logins that the enabled accounts use, or the disabled ones.
+func (w *walker) joinAll(c *Config, enabled bool) {
+	for _, a := range c.Accounts {
+		if a.Enabled != enabled {
+			continue
+		}
+		for _, t := range a.Deliver {
+			if u, ok := w.logins.uses[t]; ok {
+				u.r.OAuth = w.join(a, u.r.OAuth, u.r, u.use, 0)
+				delete(w.logins.uses, t) // accounts may share it through defaults
+			}
+		}
+		if a.OAuth != nil {
+			a.OAuth = w.join(a, a.OAuth, &a.Remote, provider.POP, a.Helper)
+		}
+	}
+}
+
+// join completes a login for a server of an account that uses it. The login of several
+// is reached, and verified, as it is for the first that says how. Helper bounds its
+// commands.
+func (w *walker) join(a *Account, o *OAuth, r *Remote, use provider.Use, helper time.Duration) *OAuth {
 	switch {
 	case !strings.HasPrefix(o.Key, keyPrefix):
 		o.Subject = cmp.Or(o.Subject, r.User)
-	case o.Flow == provider.ServiceAccount && o.Subject == "" && r.User != "":
+	case a.Enabled:
+		w.logins.inUse[o] = true
+	case w.logins.inUse[o]:
+		o = w.apart(a, o, use)
+	}
+	if strings.HasPrefix(o.Key, keyPrefix) && o.Flow == provider.ServiceAccount && o.Subject == "" && r.User != "" {
 		o = w.actingFor(o, r.User)
 	}
 	o.LoginHint = cmp.Or(o.LoginHint, r.User)
@@ -160,13 +211,28 @@ func (o *OAuth) resolve() {
 	}
 }
 
+// apart is a login of enabled accounts as a disabled one uses it. A person who logs in
+// by its name is asked for what all of them need; the tokens are the same.
+func (w *walker) apart(a *Account, o *OAuth, use provider.Use) *OAuth {
+	key := a.Name + " " + o.Key
+	if w.logins.acting[key] == nil {
+		c := *o
+		if c.Login = a.Name; use != provider.POP {
+			c.Login += "/" + use.String()
+		}
+		w.logins.acting[key] = &c
+	}
+	return w.logins.acting[key]
+}
+
 // actingFor is a service account's login for one user: each has tokens of its own.
 func (w *walker) actingFor(o *OAuth, user string) *OAuth {
 	key := o.Key + "/" + user
-	if w.acting[key] == nil {
+	at := o.Login + " " + key
+	if w.logins.acting[at] == nil {
 		c := *o
 		c.Subject, c.Key = user, key
-		w.acting[key] = &c
+		w.logins.acting[at] = &c
 	}
-	return w.acting[key]
+	return w.logins.acting[at]
 }

@@ -46,6 +46,20 @@ func TestLogins(t *testing.T) {
 		{"block in a target of all", "defaults: {password: {env: X}, " + fmt.Sprintf(imap, "{provider: google, client_id: i}") +
 			"accounts:\n  a: {server: h, user: u}\n  b: {server: h, user: v}\n",
 			"[a: defaults/imap defaults/imap [imap] bob b: defaults/imap defaults/imap [imap] bob]"},
+		{"disabled", "logins: {me: {provider: google, client_id: i}}\naccounts:\n" +
+			"  a: {server: h, user: u, enabled: false, oauth: me, " + fmt.Sprintf(imap, "me") +
+			"  b: {server: h, user: v, oauth: me, deliver: [{maildir: /m}]}\n",
+			"[a: a/imap login:me [pop imap]  b: me login:me [pop] ]"},
+		{"all disabled", "logins: {me: {provider: google, client_id: i}}\ndefaults: {enabled: false}\naccounts:\n" +
+			"  a: {server: h, user: u, oauth: me, deliver: [{maildir: /m}]}\n  b: {server: h, user: v, password: {env: X}, " + fmt.Sprintf(imap, "me"),
+			"[a: me login:me [pop imap]  b: me login:me [pop imap] ]"},
+		{"target of all", "logins: {me: {provider: google, client_id: i}}\ndefaults: {password: {env: X}, " + fmt.Sprintf(imap, "me") +
+			"accounts:\n  a: {server: h, user: u, enabled: false}\n  b: {server: h, user: v, oauth: me, deliver: [{maildir: /m}]}\n",
+			"[a: a/imap login:me [pop imap]  b: me login:me [pop] ]"},
+		{"service account, disabled", "logins: {all: {provider: google, flow: service_account, service_account: /k}}\naccounts:\n" +
+			"  a: {server: h, user: u, enabled: false, oauth: all, deliver: [{maildir: /m}]}\n" +
+			"  b: {server: h, user: v, password: {env: X}, deliver: [{imap: {server: i, user: u, oauth: all}}]}\n",
+			"[a: a login:all/u [pop] u b: all login:all/u [imap] u]"},
 		{"service account", "logins: {all: {provider: google, flow: service_account, service_account: /k}}\naccounts:\n" +
 			"  a: {server: h, user: u, oauth: all, deliver: [{imap: {server: i, user: u, oauth: all}}]}\n" +
 			"  b: {server: h, user: v, oauth: all, deliver: [{maildir: /m}]}\n",
@@ -71,6 +85,9 @@ func TestBadLogins(t *testing.T) {
 			"client_id: i}}}, " +
 			"{imap: {server: j, user: a, oauth: *o}}]}}",
 			"1:158: accounts.work.deliver[1].imap.oauth: is the second login for imap targets of work: give it a name under logins:"},
+		{"capital letters", "logins: {me: {provider: google, client_id: i}, Me: {provider: google, client_id: j}}\n" + account("oauth: me"),
+			"1:48: logins.Me: differs from logins.me only in capital letters, and some file systems keep the tokens of both in one file: " +
+				"give it another name"},
 		{"incomplete", "logins: {me: {provider: google}, you: x}\n" + account("oauth: me"),
 			"1:14: logins.me: wants client_id (register mailhaul with the provider to get one)\n1:39: logins.you: wants a mapping " +
 				"of login keys, not a string"},

@@ -172,7 +172,10 @@ func (s Secret) Within(limit time.Duration) Secret {
 }
 
 // SecretError says that a secret could not be got from where it is kept.
-type SecretError struct{ err error }
+type SecretError struct {
+	Kind SecretKind
+	err  error
+}
 
 func (e *SecretError) Error() string { return e.err.Error() }
 
@@ -189,19 +192,20 @@ func (s Secret) Resolve(ctx context.Context) (string, error) {
 		return "", ErrNoSecret
 	}
 	text, err := s.d().get(ctx)
-	if err != nil {
-		return "", &SecretError{fmt.Errorf("%s: %w", s.Source(), err)}
-	}
 	switch {
+	case err != nil:
 	case text == "":
-		return "", &SecretError{fmt.Errorf("%s: is empty", s.Source())}
+		err = errors.New("is empty")
 	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
-		return "", &SecretError{fmt.Errorf("%s: is UTF-16: save it as UTF-8", s.Source())}
+		err = errors.New("is UTF-16: save it as UTF-8")
 	case strings.HasPrefix(text, "\ufeff"):
-		return "", &SecretError{fmt.Errorf("%s: begins with a byte order mark, which some editors add: save it as UTF-8 without one", s.Source())}
+		err = errors.New("begins with a byte order mark, which some editors add: save it as UTF-8 without one")
 	case strings.ContainsAny(text, "\r\n\x00"):
 		// CR and LF would end the command that carries the secret.
-		return "", &SecretError{fmt.Errorf("%s: has more than one line, or a NUL", s.Source())}
+		err = errors.New("has more than one line, or a NUL")
+	}
+	if err != nil {
+		return "", &SecretError{s.Kind(), fmt.Errorf("%s: %w", s.Source(), err)}
 	}
 	return text, nil
 }

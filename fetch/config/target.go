@@ -127,16 +127,17 @@ func (k TargetKind) value() Kind[Target] {
 			w.marks[at] = mark{path: at, key: n, value: n}
 			keys[i].set(w, path, n)
 		}
-		t.Check(Place{w, path, n})
+		t.Check(Place{w, path, n, t})
 		return t, true
 	}}
 }
 
 // Place is where a target stands in the file.
 type Place struct {
-	w    *walker
-	path string
-	node *yaml.Node
+	w      *walker
+	path   string
+	node   *yaml.Node
+	target Target
 }
 
 // Has reports whether the file sets a key of the target.

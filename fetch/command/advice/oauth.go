@@ -18,10 +18,17 @@ import (
 // wanted them makes of it.
 func tokenRows() []row {
 	return []row{
-		when(func(err error) bool {
-			return errors.As(err, new(*config.SecretError)) && !errors.As(err, new(*oauth.Error))
+		func(err error, _ Situation) string {
+			e, ok := errors.AsType[*config.SecretError](err)
+			switch {
+			case !ok || errors.As(err, new(*oauth.Error)):
+				return ""
+			case e.Kind == config.SecretKeyring:
+				return "No password or token was sent. The keyring belongs to the desktop session of a user, and must be unlocked; cron, services and " +
+					"ssh often have no session: have a command print the password there, or keep it in a file."
+			}
+			return "No password or token was sent. Look at where it comes from, as the user who runs this."
 		},
-			"No password or token was sent. Look at where it comes from, as the user who runs this."),
 		of(tokenAdvice),
 		func(err error, at Situation) string {
 			if !errors.Is(err, oauth.ErrNoTokens) {
@@ -36,6 +43,9 @@ func tokenAdvice(e *oauth.Error, at Situation) string {
 	var parts []string
 	if e.NeedsLogin() {
 		parts = append(parts, "Run `mailhaul login "+cmp.Or(e.Account, at.login())+"`.")
+	}
+	if e.Kind != oauth.KindTemporary && len(parts) == 0 && e.Account != "" && at.Account != "" && e.Account != at.Account {
+		parts = append(parts, "This is the login "+e.Account+".")
 	}
 	if text := cmp.Or(codeAdvice(e), causeAdvice(e, at), kindAdvice(e)); text != "" {
 		parts = append(parts, text)
