@@ -21,7 +21,7 @@ func checkCommand() *cli.Command {
 		Name:        "check",
 		Usage:       "check the configuration and report all mistakes at once",
 		Description: "Check the configuration, then connect to the server and the targets of work:\n  mailhaul check --connect work",
-		ArgsUsage:   "[ACCOUNT...]",
+		ArgsUsage:   "[ACCOUNT|LOGIN...]",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "connect", Usage: "also connect to each server and target, and explain the step that fails"},
 			waitFlag(),

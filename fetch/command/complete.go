@@ -174,10 +174,12 @@ func (c *completer) accounts() {
 	}
 }
 
-// logins offers the logins that have a name of their own.
+// logins offers the logins with a name of their own that are not named yet.
 func (c *completer) logins() {
 	for _, o := range c.config().Logins {
-		c.offer(o.Login, "login with "+o.Provider)
+		if !slices.Contains(c.args, o.Login) {
+			c.offer(o.Login, "login with "+o.Provider)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/command/account"
+	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/oauth"
@@ -104,6 +105,13 @@ func TestLoginNamedAsAccount(t *testing.T) {
 		"  six: {server: h, user: w, oauth: two, deliver: [{maildir: /m}]}\n"))
 	wantOut(t, l.child("status", "one"), "\none ")
 	wantOut(t, l.child("check", "two"), "two: ok", "six: ok")
+	for _, command := range []string{"check", "status"} {
+		var out strings.Builder
+		args := []string{"mailhaul", completeWord, "-c", l.path("config.yaml"), command, "six", ""}
+		if Main(t.Context(), args, term.Streams{Out: &out, Err: &out}); !strings.Contains(out.String(), "two\tlogin with google\n") {
+			t.Errorf("%s: completes to %q", command, &out)
+		}
+	}
 }
 
 // TestExpiryOfTargetsLogin: the metrics have the login that ends first.

@@ -40,7 +40,7 @@ func stateCommand() *cli.Command {
 				&cli.IntFlag{Name: "all-but-newest", Usage: "mark all but the newest `N` messages", Value: -1, DefaultText: "not used"}),
 			sub("export", "ACCOUNT", "print all entries as JSON lines", "Save the state of the account work:\n  mailhaul state export work >work.jsonl", stateExport,
 				&cli.BoolFlag{Name: "manifest", Usage: "print the manifest of all delivered messages instead, a chain of hashes"},
-				&cli.BoolFlag{Name: "salvage", Usage: "print the entries of a damaged state file that can be read"}),
+				&cli.BoolFlag{Name: "salvage", Usage: "print the entries of a damaged state file that can be read, with what verify found of their copies"}),
 			sub("import", "ACCOUNT [FILE]", "add the entries that export printed, or lines such as {\"uid\":\"...\"}", "Add the entries that export saved:\n  mailhaul state import work work.jsonl", stateImport),
 		},
 		Action: func(c *cli.Context) error {

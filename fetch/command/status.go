@@ -28,7 +28,7 @@ func statusCommand() *cli.Command {
 		Name:        "status",
 		Usage:       "show the last run of each account, its errors, and the run in progress",
 		Description: "Show all accounts, again every two seconds:\n  mailhaul status --watch",
-		ArgsUsage:   "[ACCOUNT...]",
+		ArgsUsage:   "[ACCOUNT|LOGIN...]",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "watch", Usage: "show it again every two seconds"},
 			&cli.BoolFlag{Name: "failed", Usage: "show only the accounts whose last run failed"},
