@@ -34,6 +34,9 @@ type Store struct {
 	dir     string
 	keyring bool
 	limit   time.Duration // of a call to the keyring; 0: the usual one
+	// Group means that the group of the files may use them, as it may where Kubernetes
+	// mounts a volume with fsGroup. It is set before the first use.
+	Group bool
 	// step, if set, is called at each step of a refresh and a save: nil,
 	// except for tests.
 	step func(name string)
@@ -111,10 +114,10 @@ func (s *Store) load(ctx context.Context, account string) (*record, error) {
 
 // peek is load without the tokens that are in the keyring.
 func (s *Store) peek(account string) (*record, error) {
-	r, err := readRecord(s.Path(account))
+	r, err := s.readRecord(s.Path(account))
 	// A process that was killed between writing and renaming has left the
 	// newer record in the other file: it may hold the only refresh token that is good.
-	if newer, nerr := readRecord(s.Path(account) + newSuffix); nerr == nil && (err != nil || newer.Seq > r.Seq) {
+	if newer, nerr := s.readRecord(s.Path(account) + newSuffix); nerr == nil && (err != nil || newer.Seq > r.Seq) {
 		r, err = newer, nil
 	}
 	switch {
@@ -151,7 +154,7 @@ func (s *Store) save(ctx context.Context, account string, r *record) error {
 // forget removes the account's tokens; only under the lock. The lock's file
 // stays: removing it would let two processes hold "the" lock.
 func (s *Store) forget(ctx context.Context, account string) error {
-	if r, err := readRecord(s.Path(account)); err == nil {
+	if r, err := s.readRecord(s.Path(account)); err == nil {
 		s.dropSecrets(ctx, account, r.Seq, r.Chunks)
 	}
 	var errs []error
@@ -166,7 +169,7 @@ func (s *Store) forget(ctx context.Context, account string) error {
 	return nil
 }
 
-func readRecord(path string) (*record, error) {
+func (s *Store) readRecord(path string) (*record, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -176,7 +179,7 @@ func readRecord(path string) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMode(info); err != nil {
+	if err := s.checkMode(info); err != nil {
 		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile))
@@ -193,11 +196,15 @@ func storeError(err error) *Error {
 // errReadable means that others could have read a token file.
 var errReadable = errors.New("others may read it: chmod 600 it, and log in again if they did")
 
-func checkMode(info fs.FileInfo) error {
+func (s *Store) checkMode(info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return errors.New("not a regular file")
 	}
-	if modesMatter && info.Mode().Perm()&0o077 != 0 {
+	others := fs.FileMode(0o077)
+	if s.Group {
+		others = 0o007
+	}
+	if modesMatter && info.Mode().Perm()&others != 0 {
 		return errReadable
 	}
 	return nil

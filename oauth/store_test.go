@@ -114,6 +114,16 @@ func TestReadableTokenFileIsRefused(t *testing.T) {
 	if e := wantError(t, err, KindStorage); !strings.Contains(e.Error(), "chmod 600") {
 		t.Errorf("%v", err)
 	}
+	src.store.Group = true
+	if _, err := src.Token(t.Context()); err == nil {
+		t.Error("everybody could read it")
+	}
+	if err := os.Chmod(src.store.Path("work"), 0o660); err != nil { // as Kubernetes' fsGroup makes it
+		t.Fatal(err)
+	}
+	if _, err := src.Token(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestNewerVersionLeftByACrashCounts(t *testing.T) {

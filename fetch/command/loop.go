@@ -81,8 +81,8 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	if e.conf.Metrics != "" {
-		wait, err := watch.ServeMetrics(around, e.log, e.conf.Metrics, l.status, &l.watch.Reloads, version())
+	if e.conf.Metrics.Listen != "" {
+		wait, err := watch.ServeMetrics(around, e.log, &e.conf.Metrics, l.status, &l.watch.Reloads, version())
 		if err != nil {
 			return exit.CannotWrite(fmt.Errorf("metrics: %w", err))
 		}
@@ -231,7 +231,7 @@ func (l *loopRun) reread() (schedule.Tasks, error) {
 	if err := e.findState(l.cli); err != nil {
 		return schedule.Tasks{}, err
 	}
-	if e.builder.StateDir != l.first.builder.StateDir || conf.Metrics != l.first.conf.Metrics {
+	if e.builder.StateDir != l.first.builder.StateDir || !conf.Metrics.Equal(&l.first.conf.Metrics) {
 		return schedule.Tasks{}, restart(errors.New("state and metrics cannot change while loop runs"))
 	}
 	r, accounts, err := l.tasks(&e)

@@ -62,7 +62,7 @@ accounts:
 	}
 	a := c.Accounts[0]
 	for what, ok := range map[string]bool{
-		"top": c.Metrics == "127.0.0.1:9110" && c.MetricsFile == "/etc/m.prom" && c.PerHost == 1 && c.NoSandbox && c.Log.JSON &&
+		"top": c.Metrics.Listen == "127.0.0.1:9110" && c.MetricsFile == "/etc/m.prom" && c.PerHost == 1 && c.NoSandbox && c.Log.JSON &&
 			c.Log.Level < 0,
 		"tls": a.TLS.ServerName == "x.example" && len(a.TLS.Pins) == 1,
 		"reach": a.Route.Bind == netip.MustParseAddr("::1") && a.Route.Proxy.HTTP && a.Route.Proxy.Server.Port == 8080 &&

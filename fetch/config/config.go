@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -30,9 +29,10 @@ type Config struct {
 	// Parallel is how many accounts are fetched at a time, PerHost how many of
 	// them from one server (0: no limit).
 	Parallel, PerHost int
-	// Metrics is the loopback address (host:port) of loop's metrics listener,
-	// MetricsFile the Prometheus text file. Empty: none.
-	Metrics, MetricsFile string
+	// Metrics is loop's metrics listener.
+	Metrics Metrics
+	// MetricsFile is the Prometheus text file; empty: none.
+	MetricsFile string
 	// NoSandbox means that the process must not confine itself.
 	NoSandbox bool
 	// Log is the form and threshold of the log.
@@ -61,6 +61,9 @@ type Options struct {
 	// Shared means that others may read the file: a plain password in it is
 	// then a mistake. Load finds out by itself.
 	Shared bool
+
+	mode  os.FileMode // of the file
+	group bool        // files with secrets may be used by their group
 }
 
 func (o Options) lookup(name string) (string, bool) {
@@ -92,14 +95,27 @@ func Load(path string, opts Options) (*Config, error) {
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("%s: is larger than 16 MiB", path)
 	}
-	opts.Shared = opts.Shared || shared(st.Mode())
+	opts.mode = st.Mode()
+	opts.Shared = opts.Shared || opts.shared(st.Mode())
 	return Parse(path, data, opts)
 }
 
-// shared reports whether a file's mode lets others than its owner read it.
-// Windows' modes do not say.
-func shared(m os.FileMode) bool {
-	return runtime.GOOS != "windows" && m.Perm()&0o077 != 0
+// shared reports whether a file's mode lets others use it than may: its owner, or its
+// group too. Windows' modes do not say.
+func (o *Options) shared(m os.FileMode) bool {
+	others := os.FileMode(0o077)
+	if o.group {
+		others = 0o007
+	}
+	return runtime.GOOS != "windows" && m.Perm()&others != 0
+}
+
+// tooOpen is the error of a file that is shared.
+func (o *Options) tooOpen(m os.FileMode, path string) error {
+	if m.Perm()&0o007 == 0 {
+		return fmt.Errorf("its group can use it (mode %04o): run chmod 600 %s, or set secrets: group if the group is trusted", m.Perm(), shellWord(path))
+	}
+	return fmt.Errorf("others can use it (mode %04o): run chmod 600 %s", m.Perm(), shellWord(path))
 }
 
 // Parse reads and checks a configuration. Name is the file's name in messages,
@@ -205,14 +221,15 @@ func tabIndent(data []byte) (line, col int, ok bool) {
 	return 0, 0, false
 }
 
-// configKeys is the table of the top level. Defaults stands before accounts:
-// the walk follows the table.
+// configKeys is the table of the top level. The walk follows the table: secrets stands
+// before all that has secrets, and defaults before accounts.
 func configKeys(c *Config, kinds []TargetKind) []Row {
 	return []Row{
+		secretsRow(),
 		On("state", "$XDG_STATE_HOME/mailhaul", "directory of the state, with one file for each maildrop", Path(), &c.State),
 		On("parallel", "4", "number of accounts to fetch at the same time, 1 to 10000", Integer(1, 10000), &c.Parallel),
 		On("per_host", "no limit", "number of them that may be at one server; 0 means no limit", Integer(0, 10000), &c.PerHost),
-		On("metrics", "", "loopback address, such as `127.0.0.1:9110`, where loop serves Prometheus at /metrics", loopbackAddress(), &c.Metrics),
+		On("metrics", "", "loopback address, such as `127.0.0.1:9110`, or a mapping, where loop serves Prometheus at /metrics", metricsKind(), &c.Metrics),
 		On("metrics_file", "", "file in Prometheus' text format, replaced after each run", Path(), &c.MetricsFile),
 		On("sandbox", "on", "whether fetch and loop confine themselves to their own files on Linux: `on` or `off`", Choice("on off", false, true), &c.NoSandbox),
 		On("log", "", "settings of the log on standard error", mapping("a mapping", Log{}, logKeys, nil), &c.Log),
@@ -225,6 +242,19 @@ func configKeys(c *Config, kinds []TargetKind) []Row {
 				schema: schema{"type": "object", "minProperties": 1, "additionalProperties": schema{"$ref": "#/$defs/account"}}},
 			set: func(w *walker, path string, n *yaml.Node) { setAccounts(w, path, n, c) }},
 	}
+}
+
+// secretsRow decides who may use the files that hold secrets, this one included.
+func secretsRow() Row {
+	var group bool
+	row := On("secrets", "owner", "who may use files that hold secrets: `owner`, or `group` too, as Kubernetes mounts them", Choice("owner group", false, true), &group)
+	set := row.set
+	row.set = func(w *walker, path string, n *yaml.Node) {
+		set(w, path, n)
+		w.opts.group = group
+		w.opts.Shared = w.opts.Shared && (!group || w.opts.mode == 0 || w.opts.shared(w.opts.mode))
+	}
+	return row
 }
 
 func logKeys(l *Log) []Row {
@@ -287,19 +317,4 @@ func (w *walker) named(path string, n *yaml.Node, what string, each func(name, a
 
 func accountName(s string) bool {
 	return plainKey(s) && !strings.ContainsRune("._-+@", rune(s[0]))
-}
-
-// loopbackAddress decodes host:port on this machine: metrics have no
-// authentication.
-func loopbackAddress() Kind[string] {
-	return Parsed("a loopback address such as 127.0.0.1:9110", func(s string) (string, error) {
-		host, port, err := net.SplitHostPort(s)
-		if err != nil || !validPort(port) {
-			return "", errors.New("wants host:port, such as 127.0.0.1:9110")
-		}
-		if !Loopback(host) {
-			return "", errors.New("must be a loopback address: metrics are not protected")
-		}
-		return s, nil
-	})
 }

@@ -23,7 +23,7 @@ func (d *secretData) netrc() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := readSecret(path, true)
+	text, err := readSecret(path, &d.opts)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}

@@ -30,6 +30,8 @@ type OAuth struct {
 	Keyring bool
 	// KeyringLimit is how long a call to it may take; 0: what is usual.
 	KeyringLimit time.Duration
+	// Group means that the group of the token file may use it.
+	Group bool
 }
 
 // Custom reports whether there is no preset.
@@ -87,6 +89,7 @@ func providerKind() Kind[string] {
 
 // checkOAuth reports what a flow lacks.
 func checkOAuth(w *walker, path string, n *yaml.Node, o *OAuth) {
+	o.Group = w.opts.group
 	need := func(name, why string) {
 		if !w.has(path, name) {
 			w.errorf(n, path, "wants %s (%s)", name, why)

@@ -312,7 +312,7 @@ func checkSecret(k keyed, name string, s Secret) {
 	if s.Kind() != SecretFile {
 		return
 	}
-	if _, err := readSecret(s.d().name, true); err != nil {
+	if _, err := readSecret(s.d().name, &s.d().opts); err != nil {
 		k.fail(name+".file", "%s: %v", s.d().name, err)
 	}
 }

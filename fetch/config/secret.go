@@ -215,7 +215,7 @@ func (d *secretData) get(ctx context.Context) (string, error) {
 	case SecretCommand:
 		return runSecret(ctx, cmp.Or(d.limit, commandLimit), d.argv)
 	case SecretFile:
-		return readSecret(d.name, true)
+		return readSecret(d.name, &d.opts)
 	case SecretEnv:
 		v, ok := d.opts.lookup(d.name)
 		if !ok {
@@ -228,7 +228,7 @@ func (d *secretData) get(ctx context.Context) (string, error) {
 			return "", errors.New("$CREDENTIALS_DIRECTORY is not set: not started by systemd with LoadCredential=?")
 		}
 		// systemd guards the directory itself, and its files need not be 0600.
-		return readSecret(filepath.Join(dir, d.name), false)
+		return readSecret(filepath.Join(dir, d.name), nil)
 	case SecretKeyring:
 		if d.opts.Keyring == nil {
 			return "", errors.New("there is no keyring on this system")
@@ -240,8 +240,9 @@ func (d *secretData) get(ctx context.Context) (string, error) {
 	return d.plain, nil
 }
 
-// readSecret reads a file and drops the newline at its end.
-func readSecret(path string, private bool) (string, error) {
+// readSecret reads a file and drops the newline at its end. If private is not nil, it
+// says who may use the file.
+func readSecret(path string, private *Options) (string, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return "", reason(err)
@@ -257,8 +258,8 @@ func readSecret(path string, private bool) (string, error) {
 	if st, err = f.Stat(); err != nil {
 		return "", reason(err)
 	}
-	if private && shared(st.Mode()) {
-		return "", fmt.Errorf("others can use it (mode %04o): run chmod 600 %s", st.Mode().Perm(), shellWord(path))
+	if private != nil && private.shared(st.Mode()) {
+		return "", private.tooOpen(st.Mode(), path)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {

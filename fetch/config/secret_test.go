@@ -107,9 +107,17 @@ func TestSecretFileModes(t *testing.T) {
 	for mode, ok := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o644: false} {
 		path := write(t, "pw", "hunter2\n", mode)
 		_, err := FileSecret(path).Resolve(context.Background())
-		want := fmt.Sprintf("file %s: others can use it (mode %04o): run chmod 600 %s", path, mode, path)
+		who, way := "others", ""
+		if mode&0o007 == 0 {
+			who, way = "its group", ", or set secrets: group if the group is trusted"
+		}
+		want := fmt.Sprintf("file %s: %s can use it (mode %04o): run chmod 600 %s%s", path, who, mode, path, way)
 		if ok && err != nil || !ok && (err == nil || err.Error() != want) {
 			t.Errorf("%04o: %v", mode, err)
+		}
+		_, err = parse("secrets: group\n" + account("password: {file: "+path+"}"))
+		if (mode&0o007 == 0) != (err == nil) {
+			t.Errorf("%04o for the group, too: %v", mode, err)
 		}
 		_, err = parse(account("password: {file: " + path + "}"))
 		if ok != (err == nil) {

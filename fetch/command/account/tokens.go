@@ -57,6 +57,7 @@ func (b *Builder) Tokens(o *config.OAuth) (*Tokens, error) {
 	if o.Keyring {
 		store = oauth.NewKeyringStore(dir, o.KeyringLimit)
 	}
+	store.Group = o.Group
 	t := &Tokens{Login: o.Login, Source: oauth.NewSource(client, store, o.Key).Called(o.Login)}
 	t.Source.Ahead = runAhead
 	b.sources.of[o] = t

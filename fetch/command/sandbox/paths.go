@@ -25,6 +25,9 @@ func (p Process) Confinement(accounts []*config.Account) (c Confinement, reason 
 	c.read = systemPaths()
 	if p.Conf != nil {
 		c.readable(p.Conf.Path)
+		for _, s := range p.Conf.Metrics.Secrets() {
+			c.readable(s.File())
+		}
 		if p.Conf.MetricsFile != "" {
 			c.write = append(c.write, existing(filepath.Dir(p.Conf.MetricsFile)))
 		}

@@ -2,6 +2,9 @@ package watch
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net"
@@ -12,17 +15,20 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// ServeMetrics answers GET /metrics on a loopback address until ctx is done.
-// The returned function waits for its end.
-func ServeMetrics(ctx context.Context, log *slog.Logger, address string, w *StatusFiles, reloads *Reloads, version string) (wait func(), err error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+// ServeMetrics answers GET /metrics to those who may ask until ctx is done. The returned
+// function waits for its end.
+func ServeMetrics(ctx context.Context, log *slog.Logger, m *config.Metrics, w *StatusFiles, reloads *Reloads, version string) (wait func(), err error) {
+	may, err := admit(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", m.Listen)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(rw http.ResponseWriter, req *http.Request) {
-		if !ownHost(req.Host) { // a web page whose own name resolves to this machine
-			http.Error(rw, "this name is not of this machine: ask by the loopback address", http.StatusForbidden)
+		if !may(rw, req) {
 			return
 		}
 		rw.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -47,6 +53,42 @@ func ServeMetrics(ctx context.Context, log *slog.Logger, address string, w *Stat
 		<-ctx.Done()
 		_ = s.Close()
 		<-done
+	}, nil
+}
+
+// admit returns what lets a request pass, or answers it: by its token, by its password
+// or, without either, by the name that it gives this machine.
+func admit(ctx context.Context, m *config.Metrics) (func(http.ResponseWriter, *http.Request) bool, error) {
+	if !m.Protected() {
+		return func(rw http.ResponseWriter, req *http.Request) bool {
+			own := ownHost(req.Host)
+			if !own { // a web page whose own name resolves to this machine
+				http.Error(rw, "this name is not of this machine: ask by the loopback address", http.StatusForbidden)
+			}
+			return own
+		}, nil
+	}
+	scheme, secret := "Bearer", m.Token
+	if secret.IsZero() {
+		scheme, secret = "Basic", m.Password
+	}
+	word, err := secret.Resolve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if scheme == "Basic" {
+		word = base64.StdEncoding.EncodeToString([]byte(m.User + ":" + word))
+	}
+	want := sha256.Sum256([]byte(word))
+	return func(rw http.ResponseWriter, req *http.Request) bool {
+		given, credentials, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+		got := sha256.Sum256([]byte(strings.TrimSpace(credentials)))
+		if strings.EqualFold(given, scheme) && subtle.ConstantTimeCompare(got[:], want[:]) == 1 {
+			return true
+		}
+		rw.Header().Set("WWW-Authenticate", scheme+` realm="mailhaul"`)
+		http.Error(rw, "wrong or missing credentials", http.StatusUnauthorized)
+		return false
 	}, nil
 }
 
