@@ -105,7 +105,7 @@ func (a *api) get(ctx context.Context, stage string, units int, path string, que
 
 func (a *api) decode(stage string, answer *web.Answer, into any) error {
 	if err := json.Unmarshal(answer.Body, into); err != nil {
-		return a.failure(verdict{class: deliver.Unavailable, cause: NotGmail}, stage,
+		return a.failure(verdict{Class: deliver.Unavailable, Cause: NotGmail}, stage,
 			fmt.Errorf("the answer is not what Gmail's API answers: %w", err))
 	}
 	return nil

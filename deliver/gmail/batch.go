@@ -6,30 +6,23 @@ import (
 	"fmt"
 	"io"
 	"net/mail"
-	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/content"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
-// batch is staged in one file that has no name.
-type batch struct {
-	t      *Target
-	staged content.Staged
-	msgs   []*message
-}
+type batch = remote.Batch[*message]
 
 // message is a staged message, and what became of it.
 type message struct {
 	intent
-	part content.Part
-
-	done  bool   // it is in the mailbox
-	maybe bool   // an upload in several requests may be complete
-	id    string // Gmail's
-	trash bool   // it lies in the trash
-	err   error  // the outcome, unless done
+	remote.State
+	maybe bool // an upload in several requests may be complete
 }
+
+// arrived notes where a message is.
+func (m *message) arrived(id string) { m.Done, m.Receipt = true, m.Mark.Receipt(m.place(id)) }
 
 // SizeError says that a message is larger than Gmail takes by this method.
 type SizeError struct {
@@ -41,26 +34,30 @@ func (e *SizeError) Error() string {
 	return fmt.Sprintf("the message is larger than the %d MiB that messages.%s takes", e.Limit>>20, e.Method)
 }
 
-// Add stages one message, with CRLF line ends.
-func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) error {
-	a, limit := b.t.api, b.t.o.limit()
-	part, err := b.staged.Add(ctx, body, func(_ []byte, size int64) error {
-		if size > limit {
-			return a.failure(verdict{class: deliver.Never, cause: TooBig}, "", &SizeError{limit, b.t.o.method()})
-		}
-		return nil
-	})
-	if errors.As(err, new(*deliver.TempError)) {
-		return a.failure(verdict{class: deliver.IOError}, "", err)
+// open opens a batch.
+func (t *Target) open() *batch {
+	b := &batch{Staged: content.Staged{Dir: t.o.SpoolDir, Point: "gmail.stage"}}
+	b.P = remote.Protocol[*message]{
+		Check: func(_ []byte, size int64) error {
+			if limit := t.o.limit(); size > limit {
+				return t.api.failure(verdict{Class: deliver.Never, Cause: TooBig}, "", &SizeError{limit, t.o.method()})
+			}
+			return nil
+		},
+		New: func(e deliver.Envelope, p content.Part) *message {
+			return &message{intent: intent{Mark: remote.MarkOf(&p, searchable(e.MessageID), dateOf(b.Staged.Open(p)))}}
+		},
+		Failure: func(class deliver.Class, err error) *deliver.Error {
+			v := verdict{Class: class}
+			if class == deliver.Never {
+				v.Cause = Rejected
+			}
+			return t.api.failure(v, "", err)
+		},
+		Position: t.position,
+		Publish:  t.publish,
 	}
-	if err != nil {
-		return err
-	}
-	if part.Size == 0 {
-		return a.failure(verdict{class: deliver.Never, cause: Rejected}, "", errors.New("the message is empty"))
-	}
-	b.msgs = append(b.msgs, &message{part: part, intent: intent{Mark: content.MarkOf(&part, searchable(e.MessageID), dateOf(b.staged.Open(part)))}})
-	return nil
+	return b
 }
 
 // maxHeader is how much of a message is read for its date.
@@ -79,43 +76,14 @@ func dateOf(r io.Reader) int64 {
 	return at.Unix()
 }
 
-// Prepare notes how far the history of the mailbox is, and returns the intents.
-func (b *batch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
-	if len(b.msgs) == 0 {
-		return nil, nil
-	}
-	now, err := b.t.api.profile(ctx)
+// position notes how far the history of the mailbox is.
+func (t *Target) position(ctx context.Context, msgs []*message) error {
+	now, err := t.api.profile(ctx)
 	if own, ok := errors.AsType[*Error](err); ok && own.Status/100 == 4 && !passing(err) && own.Cause != LoginRefused {
 		err = nil // the search has to do
 	}
-	if err != nil {
-		return nil, err
+	for _, m := range msgs {
+		m.History = now.History.String()
 	}
-	marks := make([]*content.Mark, len(b.msgs))
-	for i, m := range b.msgs {
-		marks[i] = &m.Mark
-	}
-	content.Number(marks)
-	out := make([]deliver.Intent, len(b.msgs))
-	for i, m := range b.msgs {
-		m.History, m.At = now.History.String(), time.Now()
-		out[i] = m.intent.encode()
-	}
-	return out, nil
+	return err
 }
-
-// Publish uploads the messages.
-func (b *batch) Publish(ctx context.Context) []deliver.Result {
-	b.t.publish(ctx, b)
-	out := make([]deliver.Result, len(b.msgs))
-	for i, m := range b.msgs {
-		if out[i].Err = m.err; m.done {
-			out[i] = deliver.Result{Receipt: receipt{m.id, m.Size, m.Sums().LooseText(), m.ID}.String(), StandIn: m.trash}
-		}
-	}
-	_ = b.Abort()
-	return out
-}
-
-// Abort drops what was staged. Idempotent.
-func (b *batch) Abort() error { return b.staged.Close() }

@@ -1,16 +1,16 @@
 package gmail
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
@@ -45,21 +45,13 @@ const (
 	InDoubt
 )
 
-// Error is the cause of a failed call; its text names the host.
-type Error struct {
-	Cause Cause
-	// Pause is how long Gmail wants to be left alone; zero: it does not say.
-	Pause time.Duration
-	// Status and Reason are what it answered; zero: nothing.
-	Status int
-	Reason string
-	Err    error
-}
+// Error is the cause of a failed call. Status and Reason are what Gmail answered.
+type Error = remote.Error[Cause]
 
-func (e *Error) Error() string { return e.Err.Error() }
+// verdict is what an answer means.
+type verdict = remote.Verdict[Cause]
 
-// Unwrap returns the cause in words.
-func (e *Error) Unwrap() error { return e.Err }
+func causeOf(err error) Cause { return remote.CauseOf[Cause](err) }
 
 // refusal is the body of an answer that is an error.
 type refusal struct {
@@ -75,34 +67,27 @@ type refusal struct {
 	} `json:"error"`
 }
 
-// verdict is what an answer means.
-type verdict struct {
-	class deliver.Class
-	cause Cause
-	pause time.Duration
-}
-
 // reasons are those of status 400 to 499 that say more than the status. Other people's
 // words are not read.
 var reasons = map[string]verdict{
-	"rateLimitExceeded":     {class: deliver.Unavailable, cause: Throttled},
-	"userRateLimitExceeded": {class: deliver.Unavailable, cause: Throttled},
-	"RATE_LIMIT_EXCEEDED":   {class: deliver.Unavailable, cause: Throttled},
-	"quotaExceeded":         {class: deliver.Unavailable, cause: DailyLimit, pause: time.Hour},
-	"dailyLimitExceeded":    {class: deliver.Unavailable, cause: DailyLimit, pause: untilReset},
-	"domainPolicy":          {class: deliver.Denied, cause: Policy},
+	"rateLimitExceeded":     {Class: deliver.Unavailable, Cause: Throttled},
+	"userRateLimitExceeded": {Class: deliver.Unavailable, Cause: Throttled},
+	"RATE_LIMIT_EXCEEDED":   {Class: deliver.Unavailable, Cause: Throttled},
+	"quotaExceeded":         {Class: deliver.Unavailable, Cause: DailyLimit, Pause: time.Hour},
+	"dailyLimitExceeded":    {Class: deliver.Unavailable, Cause: DailyLimit, Pause: untilReset},
+	"domainPolicy":          {Class: deliver.Denied, Cause: Policy},
 
-	"insufficientPermissions":         {class: deliver.Denied, cause: NoScope},
-	"ACCESS_TOKEN_SCOPE_INSUFFICIENT": {class: deliver.Denied, cause: NoScope},
+	"insufficientPermissions":         {Class: deliver.Denied, Cause: NoScope},
+	"ACCESS_TOKEN_SCOPE_INSUFFICIENT": {Class: deliver.Denied, Cause: NoScope},
 
-	"accessNotConfigured":     {class: deliver.Denied, cause: APIOff},
-	"SERVICE_DISABLED":        {class: deliver.Denied, cause: APIOff},
-	"failedPrecondition":      {class: deliver.CannotCreate, cause: MailOff},
-	"invalidArgument":         {class: deliver.Never, cause: Rejected},
-	"uploadTooLarge":          {class: deliver.Never, cause: TooBig},
-	"backendError":            {class: deliver.Unavailable, cause: Busy},
-	"authError":               {class: deliver.Denied, cause: LoginRefused},
-	"dailyLimitExceededUnreg": {class: deliver.Denied, cause: APIOff},
+	"accessNotConfigured":     {Class: deliver.Denied, Cause: APIOff},
+	"SERVICE_DISABLED":        {Class: deliver.Denied, Cause: APIOff},
+	"failedPrecondition":      {Class: deliver.CannotCreate, Cause: MailOff},
+	"invalidArgument":         {Class: deliver.Never, Cause: Rejected},
+	"uploadTooLarge":          {Class: deliver.Never, Cause: TooBig},
+	"backendError":            {Class: deliver.Unavailable, Cause: Busy},
+	"authError":               {Class: deliver.Denied, Cause: LoginRefused},
+	"dailyLimitExceededUnreg": {Class: deliver.Denied, Cause: APIOff},
 }
 
 // untilReset stands for the time until the limits of a day begin again.
@@ -115,32 +100,25 @@ func classify(status int, r *refusal) (verdict, string) {
 		if v, ok := reasons[e.Reason]; ok && status < 500 {
 			return v, e.Reason
 		}
-		reason = firstOf(reason, e.Reason)
+		reason = cmp.Or(reason, e.Reason)
 	}
 	switch {
 	case status == http.StatusBadRequest && reason == "badRequest" && r.Error.Message != "Bad Request":
-		return verdict{class: deliver.Never, cause: Rejected}, reason
+		return verdict{Class: deliver.Never, Cause: Rejected}, reason
 	case status == http.StatusBadRequest: // nothing is said: another try may pass
-		return verdict{class: deliver.Failed, cause: Rejected}, reason
+		return verdict{Class: deliver.Failed, Cause: Rejected}, reason
 	case status == http.StatusUnauthorized:
-		return verdict{class: deliver.Denied, cause: LoginRefused}, reason
+		return verdict{Class: deliver.Denied, Cause: LoginRefused}, reason
 	case status == http.StatusForbidden:
-		return verdict{class: deliver.Denied, cause: CauseOther}, reason
+		return verdict{Class: deliver.Denied, Cause: CauseOther}, reason
 	case status == http.StatusRequestEntityTooLarge:
-		return verdict{class: deliver.Never, cause: TooBig}, reason
+		return verdict{Class: deliver.Never, Cause: TooBig}, reason
 	case status == http.StatusTooManyRequests:
-		return verdict{class: deliver.Unavailable, cause: Throttled}, reason
+		return verdict{Class: deliver.Unavailable, Cause: Throttled}, reason
 	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusConflict, status == http.StatusTooEarly:
-		return verdict{class: deliver.Unavailable, cause: Busy}, reason
+		return verdict{Class: deliver.Unavailable, Cause: Busy}, reason
 	}
-	return verdict{class: deliver.Unavailable, cause: NotGmail}, reason
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
+	return verdict{Class: deliver.Unavailable, Cause: NotGmail}, reason
 }
 
 // retryAt is how Gmail says when a rate limit ends.
@@ -151,21 +129,21 @@ func (a *api) refused(stage string, answer *web.Answer) *deliver.Error {
 	var r refusal
 	_ = json.Unmarshal(answer.Body, &r) // some intermediary's page says nothing
 	v, reason := classify(answer.Status, &r)
-	if v.pause == untilReset {
-		v.pause = untilMidnight(time.Now())
+	if v.Pause == untilReset {
+		v.Pause = untilMidnight(time.Now())
 	}
-	v.pause = max(v.pause, answer.Pause())
+	v.Pause = max(v.Pause, answer.Pause())
 	if m := retryAt.FindStringSubmatch(r.Error.Message); m != nil {
 		if at, err := time.Parse(time.RFC3339, m[1]); err == nil {
-			v.pause = max(v.pause, min(time.Until(at), 24*time.Hour))
+			v.Pause = max(v.Pause, min(time.Until(at), 24*time.Hour))
 		}
 	}
 	text := fmt.Sprintf("status %d", answer.Status)
 	if reason != "" {
-		text += " " + clean(reason)
+		text += " " + remote.Clean(reason)
 	}
 	if r.Error.Message != "" {
-		text += ": " + clean(r.Error.Message)
+		text += ": " + remote.Clean(r.Error.Message)
 	}
 	e := a.failure(v, stage, errors.New(text))
 	own := e.Err.(*Error)
@@ -182,11 +160,7 @@ func untilMidnight(now time.Time) time.Duration {
 
 // failure is an error in this package's form: "gmail HOST: stage: cause".
 func (a *api) failure(v verdict, stage string, err error) *deliver.Error {
-	if stage != "" {
-		err = fmt.Errorf("%s: %w", stage, err)
-	}
-	return &deliver.Error{Class: v.class, Pause: v.pause,
-		Err: &Error{Cause: v.cause, Pause: v.pause, Err: fmt.Errorf("gmail %s: %w", a.o.Web.Name, err)}}
+	return v.Failure("gmail "+a.o.Web.Name, stage, err)
 }
 
 // failed makes a delivery's failure of any error.
@@ -197,14 +171,7 @@ func (a *api) failed(stage string, err error) *deliver.Error {
 	if e, ok := errors.AsType[*web.Error](err); ok { // its text has the host
 		return &deliver.Error{Class: e.Class(), Err: &Error{Err: fmt.Errorf("gmail %w", err)}}
 	}
-	return a.failure(verdict{class: deliver.Later}, stage, err)
-}
-
-func causeOf(err error) Cause {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Cause
-	}
-	return CauseOther
+	return a.failure(verdict{Class: deliver.Later}, stage, err)
 }
 
 // passing reports whether the same call may pass in a while.
@@ -215,22 +182,4 @@ func passing(err error) bool {
 	}
 	e, ok := errors.AsType[*web.Error](err)
 	return ok && e.Class() == deliver.Unavailable && e.Cause != web.NoLogin
-}
-
-// maxText bounds what is shown of what a server says.
-const maxText = 300
-
-// clean makes foreign text fit into one line.
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == unicode.ReplacementChar {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, " "))
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "") + "..."
-	}
-	return s
 }

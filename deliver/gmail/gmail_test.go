@@ -221,7 +221,7 @@ func TestHistoryKnowsMore(t *testing.T) {
 	o := options(s.Start(t))
 	o.Lag, o.Patience = time.Hour, 5*time.Second
 	b, intents := prepared(t, New(o), letter(1), letter(2))
-	b.(*batch).msgs = b.(*batch).msgs[:1]
+	b.(*batch).Msgs = b.(*batch).Msgs[:1]
 	if r := b.Publish(t.Context()); r[0].Err != nil {
 		t.Fatal(r[0].Err)
 	}
@@ -343,12 +343,13 @@ func TestWrongClock(t *testing.T) {
 		s, o := bubble(t)
 		s.NoHistory = true
 		_, intents := prepared(t, New(o), letter(1))
-		in, err := decodeIntent(intents[0].Data)
+		in := new(intent)
+		err := in.Decode(Kind, intents[0].Data, in)
 		if err != nil {
 			t.Fatal(err)
 		}
 		in.At = in.At.AddDate(1, 0, 0)
-		if fate, err := New(o).Recover(t.Context(), in.encode()); err != nil || fate != deliver.Absent {
+		if fate, err := New(o).Recover(t.Context(), in.Intent()); err != nil || fate != deliver.Absent {
 			t.Errorf("%v, %v", fate, err)
 		}
 	})

@@ -1,66 +1,37 @@
 package gmail
 
 import (
-	"crypto/sha256"
-	"encoding/json"
+	"cmp"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver"
-	"github.com/mailhaul/mailhaul/deliver/content"
-	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // intent is what finds a message again.
 type intent struct {
-	content.Mark
+	remote.Mark
 	// History is how far the mailbox's history was before; empty: it is not known.
 	History string `json:"history,omitempty"`
 }
 
-func (in *intent) encode() deliver.Intent {
-	data, _ := json.Marshal(in) // of strings and numbers
-	if fault.Mutated("gmail-no-sum") {
-		other := *in
-		other.Loose, other.Exact = make([]byte, sha256.Size), make([]byte, sha256.Size)
-		data, _ = json.Marshal(other)
-	}
-	return deliver.Intent{Kind: Kind, Data: data, Receipt: receipt{size: in.Size, loose: in.Sums().LooseText(), msgid: in.ID}.String()}
-}
+// Intent implements remote.Message.
+func (in *intent) Intent() deliver.Intent { return in.Encode(Kind, in, in.place("")) }
 
-func decodeIntent(data []byte) (*intent, error) {
-	in := new(intent)
-	return in, in.Decode(Kind, data, in)
-}
+// place begins a receipt: Gmail's id of the message, or "-", and octets.
+func (in *intent) place(id string) string { return fmt.Sprintf("%s %d", cmp.Or(id, "-"), in.Size) }
 
-// receipt is where a message is: Gmail's id of it, or "-", octets, the start of the loose
-// sum and of the Message-ID, with blanks between.
+// receipt is where a message is.
 type receipt struct {
-	id    string
-	size  int64
-	loose string
-	msgid string
-}
-
-func (r receipt) String() string {
-	return content.Receipt(fmt.Sprintf("%s %d %s", firstOf(r.id, "-"), r.size, r.loose), r.msgid)
+	remote.Receipt
+	id   string
+	size int64
 }
 
 func parseReceipt(s string) (r receipt, err error) {
-	f := strings.SplitN(s, " ", 4)
-	if len(f) < 3 {
-		return r, fmt.Errorf("gmail: %q is no receipt of this target", clean(s))
+	r.Receipt, err = remote.ReadReceipt(Kind, s, 2, map[int]*int64{1: &r.size})
+	if err == nil {
+		r.id = r.Place[0]
 	}
-	if f[0] != "-" {
-		r.id = f[0]
-	}
-	if r.size, err = strconv.ParseInt(f[1], 10, 64); err != nil {
-		return r, fmt.Errorf("gmail: receipt: %w", err)
-	}
-	r.loose = f[2]
-	if len(f) == 4 {
-		r.msgid = f[3]
-	}
-	return r, nil
+	return r, err
 }

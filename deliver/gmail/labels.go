@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // label is a label of the mailbox.
@@ -87,7 +88,7 @@ func levels(name string) func(yield func(int) bool) {
 func (a *api) create(ctx context.Context, have []label, name string) ([]label, string, error) {
 	r := jsonRequest(http.MethodPost, a.url("", "labels", nil),
 		map[string]string{"name": name, "labelListVisibility": "labelShow", "messageListVisibility": "show"})
-	answer, err := a.patient(ctx, "label "+clean(name), costCreate, r)
+	answer, err := a.patient(ctx, "label "+remote.Clean(name), costCreate, r)
 	if err == nil {
 		var l label
 		if err = a.decode("label", answer, &l); err == nil {

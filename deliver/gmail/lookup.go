@@ -15,6 +15,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/content"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
@@ -94,10 +95,10 @@ func (x *index) await(ctx context.Context, in *intent) (found, error) {
 		}
 		left = min(left, grown)
 		if time.Now().Add(left).After(end) {
-			return found{}, x.api.failure(verdict{class: deliver.Unavailable, cause: InDoubt}, "search",
+			return found{}, x.api.failure(verdict{Class: deliver.Unavailable, Cause: InDoubt}, "search",
 				errors.New("it is not known yet whether a message has arrived: the search does not find it, and may lag behind"))
 		}
-		if err := pause(ctx, left); err != nil {
+		if err := remote.Pause(ctx, left); err != nil {
 			return found{}, x.api.failed("search", err)
 		}
 	}
@@ -178,7 +179,7 @@ func (x *index) younger(ctx context.Context, id string, in *intent) (bool, error
 	var m struct {
 		History json.Number `json:"historyId"`
 	}
-	err := x.api.get(ctx, "message "+clean(id), costGet, "messages/"+url.PathEscape(id), url.Values{"format": {"minimal"}}, &m)
+	err := x.api.get(ctx, "message "+remote.Clean(id), costGet, "messages/"+url.PathEscape(id), url.Values{"format": {"minimal"}}, &m)
 	before, berr := json.Number(in.History).Int64()
 	now, nerr := m.History.Int64()
 	return berr != nil || nerr != nil || now > before, err
@@ -246,7 +247,7 @@ func (x *index) list(ctx context.Context, stage string, units int, path string, 
 		}
 		query.Set("pageToken", page.Next)
 	}
-	return nil, x.api.failure(verdict{class: deliver.Unavailable, cause: NotGmail}, stage, errors.New("the listing has no end"))
+	return nil, x.api.failure(verdict{Class: deliver.Unavailable, Cause: NotGmail}, stage, errors.New("the listing has no end"))
 }
 
 func (x *index) search(ctx context.Context, q string) ([]string, error) {
@@ -329,7 +330,7 @@ func (a *api) sum(ctx context.Context, id string, skip int64) (*stored, error) {
 
 // raw reads a message, perhaps several times: the last one counts.
 func (a *api) raw(ctx context.Context, id string, fn func(io.Reader) error) error {
-	_, err := a.patient(ctx, "message "+clean(id), costGet, &web.Request{
+	_, err := a.patient(ctx, "message "+remote.Clean(id), costGet, &web.Request{
 		Method: http.MethodGet, URL: a.url("", "messages/"+url.PathEscape(id), url.Values{"format": {"raw"}}), Limit: 2 * maxImport,
 		Into: func(body io.Reader) error {
 			r, err := rawReader(body)

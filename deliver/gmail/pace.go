@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 const (
@@ -39,7 +41,7 @@ func (p *pacer) wait(ctx context.Context, units int) error {
 	p.next = at.Add(time.Duration(float64(units) / p.rate * float64(time.Second)))
 	p.mu.Unlock()
 	for { // a refusal of another call may come in between
-		if err := pause(ctx, time.Until(at)); err != nil {
+		if err := remote.Pause(ctx, time.Until(at)); err != nil {
 			return err
 		}
 		p.mu.Lock()
@@ -83,16 +85,4 @@ func latest(times ...time.Time) (t time.Time) {
 		}
 	}
 	return t
-}
-
-// pause waits, unless ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // Probe walks to the mailbox as a delivery does, tells each step, and changes nothing:
@@ -18,7 +19,7 @@ func Probe(ctx context.Context, o Options, step func(deliver.Step)) error {
 	if err != nil {
 		return tell("login", "", a.failed("profile", err))
 	}
-	_ = tell("login", fmt.Sprintf("mailbox of %s with %d messages", clean(p.Address), p.Messages), nil)
+	_ = tell("login", fmt.Sprintf("mailbox of %s with %d messages", remote.Clean(p.Address), p.Messages), nil)
 	have, err := a.labels(ctx)
 	if err != nil {
 		return tell("labels", "", a.failed("labels", err))

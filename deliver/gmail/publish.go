@@ -10,30 +10,14 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
-// publish uploads a batch: first what is the only one of its content, then, as long as
-// they arrive, the second ones, and so on.
+// publish uploads a batch.
 func (t *Target) publish(ctx context.Context, b *batch) {
 	p := &publication{t: t, b: b}
-	last := make(map[[32]byte]*message)
-	for nth, left := 0, len(b.msgs); left > 0; nth++ {
-		var wave []*message
-		for _, m := range b.msgs {
-			if m.Nth != nth {
-				continue
-			}
-			left--
-			before := last[m.part.Loose]
-			if last[m.part.Loose] = m; before != nil && !before.done {
-				m.err = before.err
-				continue
-			}
-			wave = append(wave, m)
-		}
-		p.upload(ctx, wave)
-	}
+	remote.Waves(b.Msgs, func(wave []*message) { p.upload(ctx, wave) })
 }
 
 // publication is the upload of one batch.
@@ -70,23 +54,23 @@ func (p *publication) one(ctx context.Context, m *message) {
 	stop, before := p.stop, p.passed
 	p.mu.Unlock()
 	if stop != nil {
-		m.err = stop
+		m.Err = stop
 		return
 	}
 	err := p.send(ctx, m)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m.done {
+	if m.Done {
 		p.passed++
 		return
 	}
 	e := p.t.api.failed("", err)
 	if causeOf(e) != InDoubt && e.Class == deliver.Unavailable && p.passed > before && e.Pause == 0 {
-		e = &deliver.Error{Class: deliver.Failed, Err: e.Err} // others pass: it is this message's fault
+		e = remote.Blamed(e) // others pass: it is this message's fault
 	}
-	m.err = e
+	m.Err = e
 	if e.Stops() && p.stop == nil {
-		p.stop = &deliver.Error{Class: e.Class, Err: e.Err, Pause: e.Pause}
+		p.stop = remote.Stopping(e)
 	}
 }
 
@@ -104,14 +88,14 @@ func (p *publication) send(ctx context.Context, m *message) error {
 			return err
 		}
 		fault.Point("gmail.send")
-		m.id, err = t.store(ctx, p.b, m, ids)
+		id, err := t.store(ctx, p.b, m, ids)
 		fault.Point("gmail.sent")
 		if err == nil {
-			m.done = true
+			m.arrived(id)
 			return nil
 		}
 		again := t.api.rest(ctx, try, err) || m.maybe && try < tries
-		if err := p.clear(ctx, m, err); m.done || err != nil {
+		if err := p.clear(ctx, m, err); m.Done || err != nil {
 			return err
 		}
 		if !relabelled {
@@ -150,10 +134,10 @@ func (p *publication) clear(ctx context.Context, m *message, failed error) error
 		if errors.Is(err, context.Canceled) || causeOf(e) == InDoubt || e.Class == deliver.Denied {
 			return e
 		}
-		return p.t.api.failure(verdict{class: deliver.Unavailable, cause: InDoubt, pause: e.Pause}, "the message may have been stored", err)
+		return p.t.api.failure(verdict{Class: deliver.Unavailable, Cause: InDoubt, Pause: e.Pause}, "the message may have been stored", err)
 	}
 	if at.id != "" {
-		m.done, m.id = true, at.id
+		m.arrived(at.id)
 		p.t.warn(&m.intent, at)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"net/http"
 
 	"github.com/mailhaul/mailhaul/deliver/content"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/spool"
 )
 
@@ -58,7 +59,7 @@ func (r *Reader) Copy(ctx context.Context, w io.Writer, receipt string, sum [sha
 
 // copy writes one message. It is spooled: a call that breaks off is made again.
 func (r *Reader) copy(ctx context.Context, w io.Writer, id string, at receipt, sum [sha256.Size]byte) (where string, err error) {
-	where = "message " + clean(id)
+	where = "message " + remote.Clean(id)
 	file, err := spool.Create(r.api.o.SpoolDir, "mailhaul-gmail-*")
 	if err != nil {
 		return where, err
@@ -83,7 +84,7 @@ func (r *Reader) copy(ctx context.Context, w io.Writer, id string, at receipt, s
 	if err == nil {
 		_, err = io.Copy(w, file)
 	}
-	return where + changes(summer.Sums(), at, sum), err
+	return where + at.Changes(summer.Sums(), sum), err
 }
 
 func rewind(f io.Seeker) error {
@@ -91,27 +92,16 @@ func rewind(f io.Seeker) error {
 	return err
 }
 
-// changes says what Gmail is known to have changed of a message.
-func changes(have content.Sums, at receipt, sum [sha256.Size]byte) string {
-	switch {
-	case have.Exact == sum:
-		return ""
-	case have.LooseText() == at.loose:
-		return " (" + loose.String() + " by Gmail)"
-	}
-	return " (" + other.String() + ")"
-}
-
 // find looks for a message by its Message-ID and content.
 func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (string, error) {
-	if searchable(at.msgid) == "" {
+	if searchable(at.ID) == "" {
 		return "", fmt.Errorf("gmail: a message without a Message-ID: %w", fs.ErrNotExist)
 	}
-	ids, err := r.index.search(ctx, "rfc822msgid:"+at.msgid)
+	ids, err := r.index.search(ctx, "rfc822msgid:"+at.ID)
 	if err != nil {
 		return "", err
 	}
-	in := &intent{Mark: content.Mark{Size: at.size, Exact: sum[:]}}
+	in := &intent{Mark: remote.Mark{Size: at.size, Exact: sum[:]}}
 	for _, id := range ids {
 		how, err := r.index.compare(ctx, id, in)
 		if err != nil || how == same {
@@ -119,9 +109,9 @@ func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (s
 		}
 	}
 	for _, id := range ids { // one that Gmail has changed
-		if s := r.index.copies[id]; s != nil && s.sums.LooseText() == at.loose {
+		if s := r.index.copies[id]; s != nil && s.sums.LooseText() == at.Loose {
 			return id, nil
 		}
 	}
-	return "", fmt.Errorf("gmail: %s: %w", clean(at.msgid), fs.ErrNotExist)
+	return "", fmt.Errorf("gmail: %s: %w", remote.Clean(at.ID), fs.ErrNotExist)
 }

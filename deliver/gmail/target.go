@@ -5,8 +5,8 @@ import (
 	"sync"
 
 	"github.com/mailhaul/mailhaul/deliver"
-	"github.com/mailhaul/mailhaul/deliver/content"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
@@ -39,7 +39,7 @@ func (t *Target) Begin(ctx context.Context) (deliver.Batch, error) {
 	if _, err := t.ids(ctx, false); err != nil {
 		return nil, err
 	}
-	return &batch{t: t, staged: content.Staged{Dir: t.o.SpoolDir, Point: "gmail.stage"}}, nil
+	return t.open(), nil
 }
 
 // ids are those of the labels, read again if that is wanted.
@@ -66,28 +66,17 @@ func (t *Target) Close() error {
 
 // Recover implements deliver.Recoverer: it looks the message up in the mailbox.
 func (t *Target) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
-	if i.Kind != Kind { // not ours: nobody can look
-		return deliver.Unknown, nil
-	}
-	if fault.Mutated("gmail-no-search") {
-		return deliver.Absent, nil
-	}
-	in, err := decodeIntent(i.Data)
-	if err != nil {
-		return deliver.Unknown, err
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fault.Point("gmail.recover")
-	at, err := t.seen.await(ctx, in)
-	switch {
-	case err != nil:
-		return deliver.Unknown, err
-	case at.id == "":
-		return deliver.Absent, nil
-	}
-	t.warn(in, at)
-	return deliver.Visible, nil
+	in := new(intent)
+	return remote.Recover(Kind, i, in, func() (at remote.Found[string], err error) {
+		fault.Point("gmail.recover")
+		where, err := t.seen.await(ctx, in)
+		if at.OK = err == nil && where.id != ""; at.OK {
+			t.warn(in, where)
+		}
+		return at, err
+	})
 }
 
 // warn says that Gmail has another text than it was given.

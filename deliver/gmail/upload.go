@@ -44,7 +44,7 @@ func (t *Target) store(ctx context.Context, b *batch, m *message, labels []strin
 		Header: http.Header{"Content-Type": {`multipart/related; boundary="` + boundary + `"`}},
 		Size:   int64(len(head)) + m.Size + int64(len(tail)),
 		Open: func() io.Reader {
-			return io.MultiReader(strings.NewReader(head), b.staged.Open(m.part), strings.NewReader(tail))
+			return io.MultiReader(strings.NewReader(head), b.Staged.Open(m.Part), strings.NewReader(tail))
 		},
 	}, 0)
 	if err != nil {
@@ -69,12 +69,12 @@ func (t *Target) id(m *message, answer *web.Answer) (string, error) {
 		Labels []string `json:"labelIds"`
 	}
 	if err := t.api.decode(t.o.method(), answer, &stored); err != nil || stored.ID == "" || strings.ContainsAny(stored.ID, " \r\n") {
-		e := t.api.failure(verdict{class: deliver.Unavailable, cause: NotGmail}, t.o.method(),
+		e := t.api.failure(verdict{Class: deliver.Unavailable, Cause: NotGmail}, t.o.method(),
 			errors.New("the answer has no id of a message"))
 		e.Err.(*Error).Status = answer.Status
 		return "", e
 	}
-	if m.trash = slices.Contains(stored.Labels, trash) && !slices.Contains(t.o.Labels, trash); m.trash {
+	if m.StandIn = slices.Contains(stored.Labels, trash) && !slices.Contains(t.o.Labels, trash); m.StandIn {
 		t.o.Logger.Warn("Gmail has a message in the trash only: it is not deleted elsewhere", "message-id", m.ID)
 	}
 	return stored.ID, nil
@@ -110,7 +110,7 @@ func (t *Target) resumable(ctx context.Context, b *batch, m *message, meta strin
 		next := received(answer.Header.Get("Range"), m.Size)
 		if next > off {
 			try = 0
-		} else if err := t.api.failure(verdict{class: deliver.Unavailable, cause: Busy}, t.o.method(),
+		} else if err := t.api.failure(verdict{Class: deliver.Unavailable, Cause: Busy}, t.o.method(),
 			errors.New("the upload makes no progress")); !t.api.rest(ctx, try, err) {
 			return "", err
 		}
@@ -152,7 +152,7 @@ func (t *Target) session(location string) (session string, bare bool, err error)
 	}
 	u, err := base.Parse(location)
 	if err != nil || location == "" || u.Scheme != base.Scheme && u.Scheme != "https" {
-		return "", false, t.api.failure(verdict{class: deliver.Unavailable, cause: NotGmail}, t.o.method(),
+		return "", false, t.api.failure(verdict{Class: deliver.Unavailable, Cause: NotGmail}, t.o.method(),
 			errors.New("the answer has no place to upload to"))
 	}
 	usual := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
@@ -168,7 +168,7 @@ func (t *Target) put(b *batch, m *message, session string, bare bool, off int64)
 	}
 	r.Header.Set("Content-Type", "message/rfc822")
 	r.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", off, m.Size-1, m.Size))
-	r.Open = func() io.Reader { return io.NewSectionReader(b.staged.Open(m.part), off, m.Size-off) }
+	r.Open = func() io.Reader { return io.NewSectionReader(b.Staged.Open(m.Part), off, m.Size-off) }
 	return r
 }
 

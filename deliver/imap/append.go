@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver"
-	"github.com/mailhaul/mailhaul/deliver/content"
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
@@ -103,7 +102,7 @@ func (a *appending) offer(g []*message) error {
 				return err
 			}
 		}
-		m.doubt = true
+		m.Doubt = true
 		if err := a.write(m); err != nil {
 			return err
 		}
@@ -142,7 +141,7 @@ func (a *appending) write(m *message) error {
 	if err := fault.Error("imap.literal"); err != nil {
 		return a.c.lost(err)
 	}
-	r := a.b.staged.Open(content.Part{Off: m.off, Size: m.Size})
+	r := a.b.Staged.Open(m.Part)
 	buf := a.c.scratch()
 	for {
 		n, err := r.Read(buf)
@@ -156,7 +155,7 @@ func (a *appending) write(m *message) error {
 		}
 		if err != nil { // the session is out of step
 			_ = a.c.lost(err)
-			return a.c.o.failure(deliver.IOError, CauseOther, "temporary file", err, 0)
+			return a.c.o.failure(deliver.IOError, CauseOther, "temporary file", err)
 		}
 	}
 }
@@ -204,12 +203,12 @@ func (a *appending) note(r *reply) bool {
 		a.pending = append(a.pending[:i:i], a.pending[i+1:]...)
 		if r.name == "OK" {
 			fault.Point("imap.stored")
-			a.b.stored(f.msgs, r)
+			stored(f.msgs, r)
 			return true
 		}
 		for _, m := range f.msgs {
-			m.refused, m.grouped = &refusal{StageAppend, r}, len(f.msgs) > 1
-			m.doubt = m.doubt && m.grouped // a group may be stored in part
+			m.Refusal, m.grouped = &refusal{StageAppend, r}, len(f.msgs) > 1
+			m.Doubt = m.Doubt && m.grouped // a group may be stored in part
 		}
 		return true
 	}
@@ -218,13 +217,14 @@ func (a *appending) note(r *reply) bool {
 
 // stored notes messages that the server has, and their UIDs if it tells them
 // (RFC 4315 section 3). They are the same again after a retry.
-func (b *batch) stored(msgs []*message, r *reply) {
+func stored(msgs []*message, r *reply) {
 	validity, uids := appendUID(r, len(msgs))
 	for i, m := range msgs {
-		m.done, m.doubt = true, false
+		at := copyAt{validity: validity}
 		if uids != nil {
-			m.at = receipt{validity: validity, uid: uids[i]}
+			at.uid = uids[i]
 		}
+		m.arrived(at)
 	}
 }
 

@@ -102,21 +102,24 @@ func (path Claims) add(validity uint32, uids []uint32, batch string) error {
 }
 
 // ours finds the message of in. The copy stands for it from now on, and for no other.
-func (t *Target) ours(s *snapshot, in *intent) (found, bool, error) {
+func (t *Target) ours(s *snapshot, in *intent) (found, error) {
 	for {
-		at, ok := s.find(in)
-		if _, known := s.owner[at.uid]; !ok || known || t.o.Claims == "" {
-			return at, ok, nil
+		at := s.find(in)
+		if _, known := s.owner[at.At]; !at.OK || known || t.o.Claims == "" {
+			if at.Changed {
+				t.o.Logger.Warn("the server has changed a message that it stored", "mailbox", t.o.Mailbox, "uid", at.At, "message-id", in.ID)
+			}
+			return at, nil
 		}
-		err := t.o.Claims.add(s.validity, []uint32{at.uid}, in.Batch)
+		err := t.o.Claims.add(s.validity, []uint32{at.At}, in.Batch)
 		if err == nil {
 			s.owner, err = t.o.Claims.first(s.validity, 0)
 		}
-		if _, known := s.owner[at.uid]; err == nil && !known {
-			err = fmt.Errorf("%s: uid %d was written down and is not there", t.o.Claims, at.uid)
+		if _, known := s.owner[at.At]; err == nil && !known {
+			err = fmt.Errorf("%s: uid %d was written down and is not there", t.o.Claims, at.At)
 		}
 		if err != nil {
-			return at, false, t.o.failure(deliver.IOError, CauseOther, "", err, 0)
+			return found{}, t.o.failure(deliver.IOError, CauseOther, "", err)
 		}
 	}
 }
@@ -124,23 +127,23 @@ func (t *Target) ours(s *snapshot, in *intent) (found, bool, error) {
 // claim notes the copies of a batch that was published. One that a recovery of another
 // account has taken for its own before is not ours: the message is delivered again.
 func (t *Target) claim(b *batch, since int64) {
-	byValidity := make(map[uint32][]uint32)
-	for _, m := range b.msgs {
-		if m.done && m.at.uid != 0 {
-			byValidity[m.at.validity] = append(byValidity[m.at.validity], m.at.uid)
+	byValidity, id := make(map[uint32][]uint32), b.Msgs[0].Batch
+	for _, m := range b.Msgs {
+		if m.Done && m.place.uid != 0 {
+			byValidity[m.place.validity] = append(byValidity[m.place.validity], m.place.uid)
 		}
 	}
 	for validity, uids := range byValidity {
 		slices.Sort(uids)
-		err := t.o.Claims.add(validity, uids, b.id)
+		err := t.o.Claims.add(validity, uids, id)
 		owner, rerr := t.o.Claims.first(validity, since)
 		if err = errors.Join(err, rerr); err != nil {
 			t.o.Logger.Warn("which messages are in the mailbox could not be written down", "err", err)
 		}
-		for _, m := range b.msgs {
-			if whose, known := owner[m.at.uid]; m.done && m.at.validity == validity && known && whose != b.id {
-				m.done = false
-				m.err = t.o.failure(deliver.Later, InDoubt, StageAppend, errors.New("a recovery of another account has found this copy first"), 0)
+		for _, m := range b.Msgs {
+			if whose, known := owner[m.place.uid]; m.Done && m.place.validity == validity && known && whose != id {
+				m.Done = false
+				m.Err = t.o.failure(deliver.Later, InDoubt, StageAppend, errors.New("a recovery of another account has found this copy first"))
 			}
 		}
 	}

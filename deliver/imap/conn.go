@@ -13,10 +13,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/login"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 const (
@@ -24,8 +24,6 @@ const (
 	// maxUntagged bounds the data that one command may bring: a large mailbox has a
 	// million messages.
 	maxUntagged = 4 << 20
-	// maxText is how much of a server's text is shown.
-	maxText = 300
 )
 
 // conn is one session. It is used by one goroutine at a time; only cancel may be
@@ -121,7 +119,7 @@ func (c *conn) send(line, shown string) (tag string) {
 
 func (c *conn) trace(sent bool, line string) {
 	if c.o.Trace != nil {
-		c.o.Trace(sent, clean(line))
+		c.o.Trace(sent, remote.Clean(line))
 	}
 }
 
@@ -258,21 +256,7 @@ func (r *reply) line() string {
 	if r.code != "" {
 		s += " [" + strings.TrimSpace(r.code+" "+r.args) + "]"
 	}
-	return clean(strings.TrimSpace(s + " " + r.text))
-}
-
-// clean makes a server's text harmless and short.
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == unicode.ReplacementChar {
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "") + "..."
-	}
-	return s
+	return remote.Clean(strings.TrimSpace(s + " " + r.text))
 }
 
 // noAnswer is os.ErrDeadlineExceeded in words for a person.
@@ -295,16 +279,14 @@ func (c *conn) lost(err error) *deliver.Error {
 	case wantsCertificate(err):
 		class, cause = deliver.Denied, ClientCertificate
 	case c.bye != nil:
-		f := classify(&refusal{c.stage, c.bye})
-		class, cause, err = f.class, f.cause, errors.New(c.bye.line())
-		c.dead = c.o.failure(class, cause, c.stage, err, f.pause)
+		c.dead = classify(&refusal{c.stage, c.bye}).Failure(c.o.name(), c.stage, errors.New(c.bye.line()))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		err = errors.New("connection closed by the server")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		cause, err = Silent, noAnswer{}
 	}
 	if c.dead == nil {
-		c.dead = c.o.failure(class, cause, c.stage, err, 0)
+		c.dead = c.o.failure(class, cause, c.stage, err)
 	}
 	_ = c.nc.Close()
 	return c.dead

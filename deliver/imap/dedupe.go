@@ -2,11 +2,12 @@ package imap
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"sync"
 
 	"github.com/mailhaul/mailhaul/deliver"
-	"github.com/mailhaul/mailhaul/deliver/content"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // SameBy says how a message that the mailbox has already is recognised.
@@ -103,7 +104,7 @@ func (d *dedupe) byID(ctx context.Context, id string) (string, error) {
 	}
 	for _, e := range d.held.entries {
 		if e.id == idDigest(id) {
-			return d.receipt(e.uid, &intent{Mark: content.Mark{ID: id, Size: e.size}}), nil
+			return (&intent{Mark: remote.Mark{ID: id, Size: e.size}}).receipt(copyAt{d.held.validity, e.uid}), nil
 		}
 	}
 	return d.ours[idDigest(id)], nil
@@ -116,7 +117,7 @@ func (d *dedupe) byContent(ctx context.Context, in *intent) (string, error) {
 	if err := d.load(ctx); err != nil {
 		return "", err
 	}
-	same := &intent{Mark: content.Mark{Size: in.Size}} // of the same size only: all with one Message-ID may be many
+	same := &intent{Mark: remote.Mark{Size: in.Size}} // of the same size only: all with one Message-ID may be many
 	defer d.index.c.watch(ctx)()
 	want := []*intent{same}
 	if d.run {
@@ -132,21 +133,17 @@ func (d *dedupe) byContent(ctx context.Context, in *intent) (string, error) {
 	for _, e := range candidates {
 		if d.held.sums[e.uid].Exact == in.Sums().Exact {
 			d.run = true
-			return d.receipt(e.uid, in), nil
+			return in.receipt(copyAt{d.held.validity, e.uid}), nil
 		}
 	}
 	return d.sums[in.Sums().Exact], nil
-}
-
-func (d *dedupe) receipt(uid uint32, in *intent) string {
-	return receipt{validity: d.held.validity, uid: uid}.of(in).String()
 }
 
 // keep notes a message that goes to the mailbox; forget takes it back.
 func (d *dedupe) keep(m *message) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	where := receipt{validity: 0, next: 1}.of(&m.intent).String()
+	where := m.Mark.Receipt(fmt.Sprintf("0 1+ %d", m.Size))
 	if m.ID != "" {
 		d.ours[idDigest(m.ID)] = where
 	}
@@ -185,15 +182,15 @@ func (b *dedupeBatch) Add(ctx context.Context, e deliver.Envelope, body io.Reade
 	if err := b.batch.Add(ctx, e, body); err != nil {
 		return err
 	}
-	m := b.msgs[len(b.msgs)-1]
+	m := b.Msgs[len(b.Msgs)-1]
 	where := ""
 	var err error
 	if b.d.by == SameContent {
 		where, err = b.d.byContent(ctx, &m.intent)
 	}
 	if err != nil || where != "" {
-		b.msgs = b.msgs[:len(b.msgs)-1]
-		b.staged.Drop(m.off)
+		b.Msgs = b.Msgs[:len(b.Msgs)-1]
+		b.Staged.Drop(m.Part.Off)
 	} else {
 		b.d.keep(m)
 	}
@@ -224,8 +221,8 @@ func (b *dedupeBatch) Prepare(ctx context.Context) ([]deliver.Intent, error) {
 // when it comes again.
 func (b *dedupeBatch) Publish(ctx context.Context) []deliver.Result {
 	published := b.batch.Publish(ctx)
-	for _, m := range b.msgs {
-		if !m.done {
+	for _, m := range b.Msgs {
+		if !m.Done {
 			b.d.forget(m)
 		}
 	}
@@ -240,7 +237,7 @@ func (b *dedupeBatch) Publish(ctx context.Context) []deliver.Result {
 
 // Abort implements deliver.Batch.
 func (b *dedupeBatch) Abort() error {
-	for _, m := range b.msgs {
+	for _, m := range b.Msgs {
 		b.d.forget(m)
 	}
 	return b.batch.Abort()

@@ -3,12 +3,12 @@ package imap
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // Cause says what a delivery to a mailbox failed for.
@@ -61,35 +61,27 @@ const (
 	ClientCertificate
 )
 
-// Error is the cause of a failed step; its text names the server.
-type Error struct {
-	Cause Cause
-	// Stage is the step that failed: a command, "greeting" or "login"; empty: the
-	// connection could not be made.
-	Stage string
-	// Pause is how long the server wants to be left alone; zero: it does not say.
-	Pause time.Duration
-	Err   error
-}
-
-func (e *Error) Error() string { return e.Err.Error() }
-
-// Unwrap returns the cause in words.
-func (e *Error) Unwrap() error { return e.Err }
-
-// failure is an error in this package's form: "imap HOST:PORT: stage: cause".
-func (o *Options) failure(class deliver.Class, cause Cause, stage string, err error, pause time.Duration) *deliver.Error {
-	if stage != "" {
-		err = fmt.Errorf("%s: %w", stage, err)
-	}
-	return &deliver.Error{Class: class, Pause: pause, Err: &Error{cause, stage, pause, fmt.Errorf("%s: %w", o.name(), err)}}
-}
+// Error is the cause of a failed step. Stage is a command, "greeting" or "login"; empty:
+// the connection could not be made.
+type Error = remote.Error[Cause]
 
 // verdict is what a refusal means.
-type verdict struct {
-	class deliver.Class
-	cause Cause
-	pause time.Duration
+type verdict = remote.Verdict[Cause]
+
+func causeOf(err error) Cause { return remote.CauseOf[Cause](err) }
+
+// failure is an error in this package's form: "imap HOST:PORT: stage: cause".
+func (o *Options) failure(class deliver.Class, cause Cause, stage string, err error) *deliver.Error {
+	return verdict{Class: class, Cause: cause}.Failure(o.name(), stage, err)
+}
+
+// unstaged is the error of a message that was not staged.
+func (o *Options) unstaged(class deliver.Class, err error) *deliver.Error {
+	cause := CauseOther
+	if class == deliver.Never {
+		cause = Rejected
+	}
+	return o.failure(class, cause, "", err)
 }
 
 // Stages that matter for what a refusal means. StageAppend is the delivery itself.
@@ -116,53 +108,53 @@ var notConnected = regexp.MustCompile(`(?i)authenticated but not connected`)
 func classify(e *refusal) verdict {
 	if m := backoff.FindStringSubmatch(e.r.text); m != nil {
 		ms, _ := strconv.Atoi(m[1])
-		return verdict{deliver.Unavailable, Throttled, time.Duration(ms) * time.Millisecond}
+		return verdict{Class: deliver.Unavailable, Cause: Throttled, Pause: time.Duration(ms) * time.Millisecond}
 	}
 	switch {
 	case dayLimit.MatchString(e.r.text):
-		return verdict{deliver.Unavailable, Throttled, time.Hour}
+		return verdict{Class: deliver.Unavailable, Cause: Throttled, Pause: time.Hour}
 	case notConnected.MatchString(e.r.text):
-		return verdict{class: deliver.Denied, cause: LoginRefused}
+		return verdict{Class: deliver.Denied, Cause: LoginRefused}
 	case e.r.name == "BYE":
-		return verdict{class: deliver.Unavailable, cause: Busy}
+		return verdict{Class: deliver.Unavailable, Cause: Busy}
 	}
 	switch e.r.code {
 	case "LIMIT", "THROTTLED":
-		return verdict{class: deliver.Unavailable, cause: Throttled}
+		return verdict{Class: deliver.Unavailable, Cause: Throttled}
 	case "UNAVAILABLE", "INUSE", "SERVERBUG":
-		return verdict{later(e.stage), cause(e.stage, Busy), 0}
+		return verdict{Class: later(e.stage), Cause: cause(e.stage, Busy)}
 	case "OVERQUOTA": // Gmail also says it of commands and bandwidth
-		return verdict{class: deliver.Unavailable, cause: cause(e.stage, Quota)}
+		return verdict{Class: deliver.Unavailable, Cause: cause(e.stage, Quota)}
 	case "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED", "CONTACTADMIN":
-		return verdict{class: deliver.Denied, cause: LoginRefused}
+		return verdict{Class: deliver.Denied, Cause: LoginRefused}
 	}
 	switch e.stage {
 	case stageLogin:
-		return verdict{class: deliver.Denied, cause: LoginRefused}
+		return verdict{Class: deliver.Denied, Cause: LoginRefused}
 	case StageAppend:
 		return classifyAppend(e.r)
 	case stageMailbox:
 		if e.r.code == "NOPERM" {
-			return verdict{class: deliver.CannotCreate, cause: NoRight}
+			return verdict{Class: deliver.CannotCreate, Cause: NoRight}
 		}
-		return verdict{class: deliver.CannotCreate, cause: MailboxRefused}
+		return verdict{Class: deliver.CannotCreate, Cause: MailboxRefused}
 	}
-	return verdict{class: deliver.Unavailable}
+	return verdict{Class: deliver.Unavailable}
 }
 
 // classifyAppend is classify for what only an APPEND is answered with.
 func classifyAppend(r *reply) verdict {
 	switch r.code {
 	case "TOOBIG": // RFC 4469
-		return verdict{class: deliver.Never, cause: TooBig}
+		return verdict{Class: deliver.Never, Cause: TooBig}
 	case "UNKNOWN-CTE": // RFC 3516
-		return verdict{class: deliver.Never, cause: Rejected}
+		return verdict{Class: deliver.Never, Cause: Rejected}
 	case "NOPERM":
-		return verdict{class: deliver.CannotCreate, cause: NoRight}
+		return verdict{Class: deliver.CannotCreate, Cause: NoRight}
 	case "CANNOT", "TRYCREATE", "NONEXISTENT":
-		return verdict{class: deliver.CannotCreate, cause: MailboxRefused}
+		return verdict{Class: deliver.CannotCreate, Cause: MailboxRefused}
 	}
-	return verdict{class: deliver.Failed, cause: Rejected}
+	return verdict{Class: deliver.Failed, Cause: Rejected}
 }
 
 // later is the class of what may pass in a while: the message's while one is being
@@ -191,11 +183,11 @@ func (o *Options) failed(err error) *deliver.Error {
 		return known
 	case errors.As(err, &no):
 		v := classify(no)
-		e := o.failure(v.class, v.cause, no.stage, errors.New(no.r.line()), v.pause)
+		e := v.Failure(o.name(), no.stage, errors.New(no.r.line()))
 		e.Refused = no.stage == StageAppend
 		return e
 	case errors.Is(err, context.Canceled):
-		return o.failure(deliver.Later, CauseOther, "", err, 0)
+		return o.failure(deliver.Later, CauseOther, "", err)
 	}
-	return o.failure(deliver.Unavailable, CauseOther, "", err, 0)
+	return o.failure(deliver.Unavailable, CauseOther, "", err)
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/mailhaul/mailhaul/deliver"
-	"github.com/mailhaul/mailhaul/deliver/content"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // A server may have a message that it cannot hand out: Dovecot ends the session over
@@ -40,13 +40,13 @@ func (c *conn) insist(ctx context.Context, wire string, read func() error) error
 	case err == nil:
 		c.unserved = 0
 		return nil
-	case refused && classify(no).cause == Throttled, !refused && !c.brokeOff():
+	case refused && classify(no).Cause == Throttled, !refused && !c.brokeOff():
 		return err
 	}
 	if c.unserved++; c.unserved >= maxUnserved || causeOf(err) == Silent && c.unserved >= maxSilent {
 		return err
 	}
-	return c.o.failure(deliver.Failed, Unserved, "the server cannot hand it out", err, 0)
+	return c.o.failure(deliver.Failed, Unserved, "the server cannot hand it out", err)
 }
 
 // brokeOff reports whether the session has ended, and another one may last longer.
@@ -112,7 +112,7 @@ func (c *conn) readApart(ctx context.Context, s *snapshot, uids []uint32, most i
 		}
 		err := c.insist(ctx, c.box.wire, func() error { return c.readSet(s, uids[i:i+1], most) })
 		if isUnserved(err) {
-			s.sums[uid] = unserved
+			s.sums[uid] = remote.Unserved
 			continue
 		}
 		if err != nil {
@@ -121,6 +121,3 @@ func (c *conn) readApart(ctx context.Context, s *snapshot, uids []uint32, most i
 	}
 	return nil
 }
-
-// unserved are the sums of a message that the server cannot hand out. Nothing else has them.
-var unserved content.Sums

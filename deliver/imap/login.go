@@ -47,9 +47,9 @@ func (c *conn) choose() (*login.Login, error) {
 		}
 	}
 	if insecure {
-		return nil, c.o.failure(deliver.Denied, Insecure, stageLogin, errors.New("refusing to send the password without TLS"), 0)
+		return nil, c.o.failure(deliver.Denied, Insecure, stageLogin, errors.New("refusing to send the password without TLS"))
 	}
-	return nil, c.o.failure(deliver.Unavailable, NoLogin, stageLogin, errors.New("the server offers none of the configured ways to log in"), 0)
+	return nil, c.o.failure(deliver.Unavailable, NoLogin, stageLogin, errors.New("the server offers none of the configured ways to log in"))
 }
 
 // has reports whether the server announces a login. LOGIN is forbidden under
@@ -65,10 +65,10 @@ func (c *conn) has(l *login.Login) bool {
 func (c *conn) plainLogin(ctx context.Context, l *login.Login) error {
 	password, err := l.Password(ctx)
 	if err != nil {
-		return c.o.failure(deliver.Denied, CauseOther, stageLogin, err, 0)
+		return c.o.failure(deliver.Denied, CauseOther, stageLogin, err)
 	}
 	if strings.ContainsAny(l.User+password, "\r\n\x00") {
-		return c.o.failure(deliver.Denied, CauseOther, stageLogin, errors.New("user or password holds a control character"), 0)
+		return c.o.failure(deliver.Denied, CauseOther, stageLogin, errors.New("user or password holds a control character"))
 	}
 	tag := c.sendAs(stageLogin, "LOGIN "+quote(l.User)+" "+quote(password), "LOGIN ****")
 	r, err := c.finish(stageLogin, tag, nil, nil)
@@ -88,11 +88,11 @@ func (c *conn) authenticate(ctx context.Context, l *login.Login, caps map[string
 	}
 	mech, err := l.New(ctx, offered, c.state)
 	if err != nil {
-		return c.o.failure(deliver.Denied, CauseOther, stageLogin, err, 0)
+		return c.o.failure(deliver.Denied, CauseOther, stageLogin, err)
 	}
 	name, initial, err := mech.Start()
 	if err != nil {
-		return c.o.failure(deliver.Denied, CauseOther, stageLogin, err, 0)
+		return c.o.failure(deliver.Denied, CauseOther, stageLogin, err)
 	}
 	line := "AUTHENTICATE " + name
 	inline := initial != nil && caps["SASL-IR"]
@@ -171,7 +171,7 @@ func (c *conn) decide(r *reply, mech login.Mechanism, failed error) error {
 		}
 	}
 	if failed != nil {
-		return c.o.failure(deliver.Denied, LoginRefused, stageLogin, failed, 0)
+		return c.o.failure(deliver.Denied, LoginRefused, stageLogin, failed)
 	}
 	err := c.o.failed(&refusal{stageLogin, r})
 	own, _ := errors.AsType[*Error](err)

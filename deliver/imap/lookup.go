@@ -14,13 +14,10 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/content"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 const (
-	// lookAgain is how often a mailbox is looked at while a session may still store.
-	lookAgain = time.Second
-	// oldIntent is the age from which no session is left that might.
-	oldIntent = 10 * time.Minute
 	// fetchSet is how many messages are read with one command.
 	fetchSet = 100
 )
@@ -43,13 +40,12 @@ func idDigest(id string) (d [8]byte) {
 
 // snapshot is what a mailbox held from one UID on.
 type snapshot struct {
+	remote.View[uint32]
 	validity, from uint32
 	entries        []entry // by UID
 	sums           map[uint32]content.Sums
 	left           int               // messages that the server cannot hand out, of which nothing is known
 	owner          map[uint32]string // whose the copies are, see Claims
-	settled        bool              // no session that broke off can still store
-	faithful       bool              // a message is in it just as it was sent
 }
 
 // snapshot opens the mailbox and lists it; from 1 if UIDVALIDITY is another one.
@@ -183,7 +179,7 @@ func (c *conn) readSet(s *snapshot, uids []uint32, most int64) error {
 	_, err := c.finish("FETCH", tag, func(r *reply) {
 		switch e, ok := entryOf(r); {
 		case ok && got && none:
-			s.sums[e.uid] = unserved
+			s.sums[e.uid] = remote.Unserved
 		case ok && got:
 			s.sums[e.uid] = sum.Sums()
 		}
@@ -217,84 +213,40 @@ func setOf(uids []uint32) string {
 	return strings.Join(text, ",")
 }
 
-// found is where a message is.
-type found struct {
-	receipt
-	rewritten bool // the server has changed it
-	anew      bool // of its content nothing is known: it has its Message-ID and date
-}
+// found is where a message is: its UID.
+type found = remote.Found[uint32]
 
-// find decides by content whether the message of in is in the mailbox; its sums are
-// read. Equal messages arrive in the order of Nth.
-func (s *snapshot) find(in *intent) (found, bool) {
-	want := in.Sums()
-	n := 0
-	var others []entry
+// find decides whether the message of in is in the mailbox; the sums of its candidates are
+// read. What others own is not ours.
+func (s *snapshot) find(in *intent) found {
+	var copies []remote.Copy[uint32]
 	for _, e := range s.candidates(in) {
-		have, ok := s.sums[e.uid]
-		owner, taken := s.owner[e.uid]
-		switch {
-		case !ok || taken && owner != in.Batch:
-		case have.Loose == want.Loose:
-			s.faithful = s.faithful || have.Exact == want.Exact
-			if n == in.Nth {
-				return found{receipt: receipt{validity: s.validity, uid: e.uid}, rewritten: have.Exact != want.Exact}, true
-			}
-			n++
-		case e.id == idDigest(in.ID) && e.date == in.Date:
-			others = append(others, e)
+		sums, ok := s.sums[e.uid]
+		if owner, taken := s.owner[e.uid]; ok && (!taken || owner == in.Batch) {
+			copies = append(copies, remote.Copy[uint32]{Key: e.uid, Sums: sums, Twin: e.id == idDigest(in.ID) && e.date == in.Date})
 		}
 	}
-	// A server that makes a message anew (Exchange) leaves Message-ID and date. One that
-	// cannot hand a message out does not say what is in it.
-	if in.Alone && len(others) == 1 && s.validity == in.Validity && (!s.faithful || s.sums[others[0].uid] == unserved) {
-		return found{receipt{validity: s.validity, uid: others[0].uid}, true, true}, true
-	}
-	return found{}, false
+	return s.Find(&in.Mark, copies, s.validity == in.Validity)
 }
 
 // look finds out which of the messages the mailbox has. What is not there yet is
 // looked for again, if wait is set, until a session that broke off can store nothing any more.
-func (c *conn) look(ctx context.Context, want []*intent, wait bool) (*snapshot, error) {
+func (c *conn) look(ctx context.Context, want []*intent, wait bool) (s *snapshot, err error) {
 	defer c.watch(ctx)()
-	from := want[0].Next
-	for _, in := range want {
-		from = min(from, in.Next)
+	first := slices.MinFunc(want, func(a, b *intent) int { return cmp.Compare(a.Next, b.Next) })
+	settle := c.o.Settle
+	if !wait {
+		settle = 0
 	}
-	for end := time.Now().Add(c.o.Settle); ; {
-		s, err := c.snapshot(ctx, want[0].Validity, from)
-		if err == nil {
+	settled, err := remote.Await(ctx, settle, func() (bool, error) {
+		if s, err = c.snapshot(ctx, first.Validity, first.Next); err == nil {
 			err = c.readCandidates(ctx, s, want)
 		}
-		if err != nil {
-			return nil, c.o.failed(err)
-		}
-		left := time.Until(end)
-		if s.settled = left <= 0 || !wait; s.settled || !s.pending(want) {
-			return s, nil
-		}
-		if err := pause(ctx, min(left, lookAgain)); err != nil {
-			return nil, c.o.failed(err)
-		}
-	}
-}
-
-// pending reports whether a message is not there that a session may still store.
-func (s *snapshot) pending(want []*intent) bool {
-	return slices.ContainsFunc(want, func(in *intent) bool {
-		_, ok := s.find(in)
-		return !ok && time.Since(in.At) < oldIntent
+		return err == nil && slices.ContainsFunc(want, func(in *intent) bool { return in.Young() && !s.find(in).OK }), err
 	})
-}
-
-// pause waits, unless ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	if err != nil {
+		return nil, c.o.failed(err)
 	}
+	s.Settled = settled
+	return s, nil
 }

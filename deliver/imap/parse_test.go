@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/login"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 func TestParse(t *testing.T) {
@@ -108,7 +109,7 @@ func FuzzReply(f *testing.F) {
 			if uids != nil && len(uids) != 3 {
 				t.Errorf("%d UIDs", len(uids))
 			}
-			if s := r.line(); strings.ContainsAny(s, "\r\n\x1b") || len(s) > 2*maxText {
+			if s := r.line(); strings.ContainsAny(s, "\r\n\x1b") || len(s) > 2*remote.MaxText {
 				t.Errorf("shown as %q", s)
 			}
 		}

@@ -73,7 +73,7 @@ func (c *conn) rights(tell teller) error {
 		}
 	})
 	if err == nil && rights != "" && !strings.Contains(rights, "i") {
-		return tell("rights", "", c.o.failure(deliver.CannotCreate, NoRight, "rights", errors.New("no right to append to "+c.o.Mailbox), 0))
+		return tell("rights", "", c.o.failure(deliver.CannotCreate, NoRight, "rights", errors.New("no right to append to "+c.o.Mailbox)))
 	}
 	return unlessRefused(err)
 }
@@ -98,7 +98,7 @@ func (c *conn) quota(tell teller) error {
 		}
 	})
 	if full {
-		return tell("quota", "", c.o.failure(deliver.Unavailable, Quota, "quota", errors.New(strings.Join(lines, ", ")), 0))
+		return tell("quota", "", c.o.failure(deliver.Unavailable, Quota, "quota", errors.New(strings.Join(lines, ", "))))
 	}
 	if len(lines) > 0 {
 		_ = tell("quota", strings.Join(lines, ", "), nil)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/content"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // Reader reads back what was delivered to a mailbox. For one goroutine.
@@ -131,7 +132,7 @@ func (r *Reader) fetch(ctx context.Context, w io.Writer, wire string, uid uint32
 	if err != nil {
 		return where, err
 	}
-	return where + at.changes(out.Sums(), sum), out.End()
+	return where + at.Changes(out.Sums(), sum), out.End()
 }
 
 // fetchOpen writes a message of the open mailbox to out.
@@ -158,19 +159,8 @@ func (r *Reader) fetchOpen(out *content.Unix, uid uint32, at receipt, where stri
 	return fmt.Errorf("%s: %w", where, fs.ErrNotExist)
 }
 
-// changes says what the server is known to have changed of a message.
-func (at receipt) changes(have content.Sums, sum [sha256.Size]byte) string {
-	switch {
-	case have.Exact == sum:
-		return ""
-	case have.LooseText() == at.loose:
-		return " (8-bit bytes in header fields, or line ends, were changed by the server)"
-	}
-	return " (the text was changed)"
-}
-
 func (r *Reader) unserved(format string, args ...any) error {
-	return r.c.o.failure(deliver.Failed, Unserved, "FETCH", fmt.Errorf(format, args...), 0)
+	return r.c.o.failure(deliver.Failed, Unserved, "FETCH", fmt.Errorf(format, args...))
 }
 
 // find looks for a message by content: in the mailbox, then in all others. One that
@@ -198,9 +188,9 @@ func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (w
 			switch have := s.sums[e.uid]; {
 			case have.Exact == sum:
 				return r.boxes[i], e.uid, nil
-			case have == unserved:
+			case have == remote.Unserved:
 				failed = r.unserved("%s uid %d cannot be read", nameOf(r.boxes[i]), e.uid)
-			case uid == 0 && (have.LooseText() == at.loose || i == 0 && at.uid == 0 && e.uid >= at.next && e.id == idDigest(at.id)):
+			case uid == 0 && (have.LooseText() == at.Loose || i == 0 && at.uid == 0 && e.uid >= at.next && e.id == idDigest(at.ID)):
 				wire, uid = r.boxes[i], e.uid
 			}
 		}
@@ -249,7 +239,7 @@ func (r *Reader) matching(ctx context.Context, wire string, at ...receipt) (*sna
 }
 
 // any finds the message of a receipt wherever it is.
-func (at receipt) any() *intent { return &intent{Mark: content.Mark{ID: at.id, Size: at.size}} }
+func (at receipt) any() *intent { return &intent{Mark: remote.Mark{ID: at.ID, Size: at.size}} }
 
 // list adds all other mailboxes, that of all mail (RFC 6154) first, and reports
 // whether that of the target is among them. It asks once.
@@ -285,5 +275,5 @@ func whereIn(wire string, uid uint32) string { return fmt.Sprintf("%s uid %d", n
 
 // nameOf is a mailbox's name for people.
 func nameOf(wire string) string {
-	return clean(decodeName(strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(strings.Trim(wire, `"`))))
+	return remote.Clean(decodeName(strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(strings.Trim(wire, `"`))))
 }

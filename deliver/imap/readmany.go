@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/mailhaul/mailhaul/deliver/content"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // What of headers is held at once, and of one; larger ones are left to Copy.
@@ -35,8 +36,8 @@ func (r *Reader) Sums(ctx context.Context, receipts []string, want [][sha256.Siz
 		return r.c.readSet(s, uids, 4*largest+1<<20)
 	}, func(w wanted) bool {
 		have, ok := s.sums[w.uid]
-		if ok = ok && have != unserved; ok {
-			found(w.i, have.Exact, r.where(w.uid)+w.changes(have, want[w.i]))
+		if ok = ok && have != remote.Unserved; ok {
+			found(w.i, have.Exact, r.where(w.uid)+w.Changes(have, want[w.i]))
 		}
 		return ok
 	})

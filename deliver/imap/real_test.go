@@ -55,7 +55,8 @@ func TestConformance(t *testing.T) {
 			}}
 		},
 		Recover: func(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
-			in, err := decodeIntent(i.Data)
+			in := new(intent)
+			err := in.Decode(Kind, i.Data, in)
 			if err != nil {
 				return deliver.Unknown, err
 			}

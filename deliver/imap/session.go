@@ -28,7 +28,7 @@ func (c *conn) connect(ctx context.Context) error {
 		return err
 	}
 	if none := c.used.Anew(ctx, err); none != nil {
-		return c.o.failure(deliver.Denied, LoginRefused, stageLogin, &login.TokenError{Name: c.used.Name, Err: none}, 0)
+		return c.o.failure(deliver.Denied, LoginRefused, stageLogin, &login.TokenError{Name: c.used.Name, Err: none})
 	}
 	c.o.Logger.Info("the server refused the token: trying once more with a new one")
 	if err = c.connectOnce(ctx); c.tokenRefused(err) {
@@ -64,15 +64,15 @@ func (c *conn) connectOnce(ctx context.Context) error {
 // unreachable is the error of a connection that could not be made.
 func (o *Options) unreachable(ctx context.Context, cause Cause, stage string, err error) *deliver.Error {
 	if ctx.Err() != nil {
-		return o.failure(deliver.Later, cause, stage, fmt.Errorf("%w (%w)", err, ctx.Err()), 0)
+		return o.failure(deliver.Later, cause, stage, fmt.Errorf("%w (%w)", err, ctx.Err()))
 	}
 	if side, ok := errors.AsType[interface {
 		error
 		Untrusted() bool
 	}](err); ok && side.Untrusted() || errors.As(err, new(*tls.CertificateVerificationError)) {
-		return o.failure(deliver.Denied, TLSFailed, stage, err, 0)
+		return o.failure(deliver.Denied, TLSFailed, stage, err)
 	}
-	return o.failure(deliver.Unavailable, cause, stage, err, 0)
+	return o.failure(deliver.Unavailable, cause, stage, err)
 }
 
 func (c *conn) begin(ctx context.Context) error {
@@ -88,7 +88,7 @@ func (c *conn) begin(ctx context.Context) error {
 	}
 	if c.o.StartTLS != nil {
 		if r.name == "PREAUTH" { // RFC 9051 section 11.1: STARTTLS is not possible any more
-			return c.o.failure(deliver.Unavailable, Tampered, "greeting", errors.New("PREAUTH before TLS"), 0)
+			return c.o.failure(deliver.Unavailable, Tampered, "greeting", errors.New("PREAUTH before TLS"))
 		}
 		if err := c.startTLS(ctx); err != nil {
 			return err
@@ -136,13 +136,13 @@ func (c *conn) startTLS(ctx context.Context) error {
 		return err
 	}
 	if !c.caps["STARTTLS"] {
-		return c.o.failure(deliver.Unavailable, TLSNotOffered, "STARTTLS", errors.New("not offered by the server"), 0)
+		return c.o.failure(deliver.Unavailable, TLSNotOffered, "STARTTLS", errors.New("not offered by the server"))
 	}
 	if _, err := c.command("STARTTLS", "STARTTLS", nil); err != nil {
 		return c.o.failed(err)
 	}
 	if c.br.Buffered() > 0 {
-		return c.o.failure(deliver.Unavailable, Tampered, "STARTTLS", fmt.Errorf("%w: text before the TLS handshake", errProtocol), 0)
+		return c.o.failure(deliver.Unavailable, Tampered, "STARTTLS", fmt.Errorf("%w: text before the TLS handshake", errProtocol))
 	}
 	c.arm(c.o.Timeout)
 	nc, state, err := c.o.StartTLS(ctx, c.nc)

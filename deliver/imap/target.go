@@ -3,16 +3,13 @@ package imap
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/content"
-	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // Target delivers to one mailbox. It implements deliver.Deliverer and
@@ -26,30 +23,15 @@ type Target struct {
 	// connections is the most that the server takes.
 	connections int
 	known       bool // validity and next hold
-	// next is a lower bound of the next UID under validity.
-	validity, next uint32
-	past           *snapshot // what Recover looks at
+	// least is a lower bound of the next UID under validity.
+	validity, least uint32
+	past            *snapshot // what Recover looks at
 }
 
 // New returns the Target of a mailbox. It does not connect: Begin does.
 func New(o Options) *Target {
 	o = o.withDefaults()
 	return &Target{o: o, connections: o.Connections}
-}
-
-// SizeError says that a message is larger than the server's APPENDLIMIT.
-type SizeError struct{ Limit int64 }
-
-func (e *SizeError) Error() string {
-	return fmt.Sprintf("the message is larger than the %d octets that the server takes", e.Limit)
-}
-
-// limit is the largest message.
-func (t *Target) limit() int64 {
-	if n := t.most.Load(); n > 0 {
-		return n
-	}
-	return math.MaxInt64
 }
 
 // MaxUpload implements deliver.Uploader.
@@ -65,7 +47,7 @@ func (t *Target) Begin(ctx context.Context) (deliver.Batch, error) {
 			return nil, err
 		}
 	}
-	return &batch{t: t}, nil
+	return &batch{P: t.protocol(), Staged: content.Staged{Dir: t.o.SpoolDir, Point: "imap.stage"}}, nil
 }
 
 // session returns the usual session, a new one if there is none that works. t.mu is held.
@@ -126,12 +108,12 @@ func dial(ctx context.Context, o *Options) (*conn, error) {
 // validity stays.
 func (t *Target) learn(b box) {
 	if !t.known || t.validity != b.validity {
-		t.known, t.validity, t.next = true, b.validity, b.next
+		t.known, t.validity, t.least = true, b.validity, b.next
 	}
 }
 
-// position returns UIDVALIDITY and a lower bound of the next UID.
-func (t *Target) position(ctx context.Context) (validity, next uint32, err error) {
+// next returns UIDVALIDITY and a lower bound of the next UID.
+func (t *Target) next(ctx context.Context) (validity, next uint32, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c, err := t.session(ctx)
@@ -150,7 +132,7 @@ func (t *Target) position(ctx context.Context) (validity, next uint32, err error
 			return 0, 0, t.o.failed(err)
 		}
 	}
-	return t.validity, max(t.next, 1), nil
+	return t.validity, max(t.least, 1), nil
 }
 
 // Close says LOGOUT and closes the connections. Idempotent.
@@ -168,65 +150,39 @@ func (t *Target) Close() error {
 
 // Recover implements deliver.Recoverer: it looks the message up in the mailbox.
 func (t *Target) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
-	switch i.Kind {
-	case SkipKind:
+	if i.Kind == SkipKind {
 		return deliver.Visible, nil
-	case Kind:
-	default: // not ours: nobody can look
-		return deliver.Unknown, nil
-	}
-	if fault.Mutated("imap-no-search") {
-		return deliver.Absent, nil
-	}
-	in, err := decodeIntent(i.Data)
-	if err != nil {
-		return deliver.Unknown, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c, err := t.session(ctx)
-	if err != nil {
-		return deliver.Unknown, err
-	}
-	at, ok, err := t.search(ctx, c, in)
-	switch {
-	case err != nil:
-		return deliver.Unknown, err
-	case !ok:
-		return deliver.Absent, nil
-	case at.rewritten:
-		t.rewritten(in, at)
-	}
-	if at.anew {
-		return deliver.StandIn, nil
-	}
-	return deliver.Visible, nil
-}
-
-func (t *Target) rewritten(in *intent, at found) {
-	t.o.Logger.Warn("the server has changed a message that it stored", "mailbox", t.o.Mailbox, "uid", at.uid, "message-id", in.ID)
+	in := new(intent)
+	return remote.Recover(Kind, i, in, func() (found, error) {
+		c, err := t.session(ctx)
+		if err != nil {
+			return found{}, err
+		}
+		return t.search(ctx, c, in)
+	})
 }
 
 // search looks for one message. What one look has shown holds for the next message
 // of a recovery.
-func (t *Target) search(ctx context.Context, c *conn, in *intent) (found, bool, error) {
+func (t *Target) search(ctx context.Context, c *conn, in *intent) (at found, err error) {
 	if s := t.past; s != nil && c.box.opened && (s.from == 1 || s.validity == in.Validity && s.from <= in.Next) {
 		stop := c.watch(ctx)
 		err := c.readCandidates(ctx, s, s.ahead(in))
 		stop()
 		if err != nil {
-			return found{}, false, t.o.failed(err)
+			return at, t.o.failed(err)
 		}
-		if at, ok, err := t.ours(s, in); ok || err != nil || s.settled || time.Since(in.At) >= oldIntent {
-			return at, ok, err
+		if at, err := t.ours(s, in); at.OK || err != nil || s.Settled || !in.Young() {
+			return at, err
 		}
 	}
-	s, err := c.look(ctx, []*intent{in}, true)
-	if err != nil {
-		return found{}, false, err
+	if t.past, err = c.look(ctx, []*intent{in}, true); err != nil {
+		return at, err
 	}
-	t.past = s
-	return t.ours(s, in)
+	return t.ours(t.past, in)
 }
 
 // ahead is in, and, if that costs a round trip anyway, what finds the messages behind it:
@@ -247,7 +203,7 @@ func (s *snapshot) ahead(in *intent) []*intent {
 		if left -= e.size; left < 0 || len(want) == fetchSet {
 			break
 		}
-		want = append(want, &intent{Mark: content.Mark{Size: e.size}, Next: e.uid, Validity: s.validity})
+		want = append(want, &intent{Mark: remote.Mark{Size: e.size}, Next: e.uid, Validity: s.validity})
 	}
 	return want
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
@@ -78,7 +79,7 @@ func (s *session) do(ctx context.Context, stage string, r *web.Request) (*web.An
 		if a.Status != http.StatusTooManyRequests || no.pause == 0 || no.pause > shortPause || try > pauses {
 			return nil, no
 		}
-		if err := pause(ctx, no.pause); err != nil {
+		if err := remote.Pause(ctx, no.pause); err != nil {
 			return nil, err
 		}
 	}
@@ -166,16 +167,4 @@ func kindOf(err error) string {
 		return no.kind
 	}
 	return ""
-}
-
-// pause waits, unless ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
@@ -44,34 +45,26 @@ const (
 	InDoubt
 )
 
-// Error is the cause of a failed step; its text names the server.
-type Error struct {
-	Cause Cause
-	// Host is the other one of OtherHost.
-	Host string
-	// Pause is how long the server wants to be left alone; zero: it does not say.
-	Pause time.Duration
-	Err   error
-}
+// Error is the cause of a failed step. Host is the other one of OtherHost.
+type Error = remote.Error[Cause]
 
-func (e *Error) Error() string { return e.Err.Error() }
+// verdict is what a refusal means.
+type verdict = remote.Verdict[Cause]
 
-// Unwrap returns the cause in words.
-func (e *Error) Unwrap() error { return e.Err }
-
-// SizeError says that a message is larger than the server takes.
-type SizeError struct{ Limit int64 }
-
-func (e *SizeError) Error() string {
-	return fmt.Sprintf("the message is larger than the %d octets that the server takes", e.Limit)
-}
+func causeOf(err error) Cause { return remote.CauseOf[Cause](err) }
 
 // failure is an error in this package's form: "jmap HOST: stage: cause".
 func (o *Options) failure(class deliver.Class, cause Cause, stage string, err error) *deliver.Error {
-	if stage != "" {
-		err = fmt.Errorf("%s: %w", stage, err)
+	return verdict{Class: class, Cause: cause}.Failure(o.Name, stage, err)
+}
+
+// unstaged is the error of a message that was not staged.
+func (o *Options) unstaged(class deliver.Class, err error) *deliver.Error {
+	cause := CauseOther
+	if class == deliver.Never {
+		cause = Rejected
 	}
-	return &deliver.Error{Class: class, Err: &Error{Cause: cause, Err: fmt.Errorf("%s: %w", o.Name, err)}}
+	return o.failure(class, cause, "", err)
 }
 
 // Stages that matter for what a refusal means.
@@ -113,77 +106,61 @@ func (r *refusal) Error() string {
 	if r.detail != "" {
 		text += ": " + r.detail
 	}
-	return clean(text)
-}
-
-// clean escapes what must not reach a terminal, and bounds a server's text.
-func clean(s string) string {
-	const most = 500
-	if len(s) > most {
-		s = s[:most] + "..."
-	}
-	s = fmt.Sprintf("%q", strings.ToValidUTF8(s, "?"))
-	return strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(s[1 : len(s)-1])
-}
-
-// verdict is what a refusal means.
-type verdict struct {
-	class deliver.Class
-	cause Cause
+	return remote.Clean(text)
 }
 
 // classify decides what a refusal means by status and type. Texts are not read: where
 // it is not known what a refusal means, the message is tried again.
 func classify(r *refusal) verdict {
 	if v, ok := byKind[r.kind]; ok {
-		if v.class == deliver.Never && r.stage != stageUpload && r.stage != stageImport {
-			v.class = deliver.Unavailable // it is not about a message
+		if v.Class == deliver.Never && r.stage != stageUpload && r.stage != stageImport {
+			v.Class = deliver.Unavailable // it is not about a message
 		}
 		return v
 	}
 	switch {
 	case r.kind == "limit" && r.limit == "maxSizeUpload", r.status == 413 && r.stage == stageUpload:
-		return verdict{deliver.Never, TooBig}
+		return verdict{Class: deliver.Never, Cause: TooBig}
 	case r.kind == "limit", r.status == 429:
-		return verdict{deliver.Unavailable, Throttled}
+		return verdict{Class: deliver.Unavailable, Cause: Throttled}
 	case r.status == 401, r.status == 403:
-		return verdict{deliver.Denied, LoginRefused}
+		return verdict{Class: deliver.Denied, Cause: LoginRefused}
 	case r.status == 500 && r.stage == stageUpload: // Cyrus says it of a message that it cannot store
-		return verdict{deliver.Failed, Rejected}
+		return verdict{Class: deliver.Failed, Cause: Rejected}
 	case r.status == 507: // RFC 4918
-		return verdict{deliver.Later, Quota}
+		return verdict{Class: deliver.Later, Cause: Quota}
 	case r.status >= 500, r.status == 408:
-		return verdict{deliver.Unavailable, Busy}
+		return verdict{Class: deliver.Unavailable, Cause: Busy}
 	case r.stage == stageUpload: // Stalwart has limits of its own on blobs that are not used yet
-		return verdict{deliver.Later, Rejected}
+		return verdict{Class: deliver.Later, Cause: Rejected}
 	case r.status != 0:
-		return verdict{deliver.Unavailable, NotJMAP}
+		return verdict{Class: deliver.Unavailable, Cause: NotJMAP}
 	case r.stage == stageImport:
-		return verdict{deliver.Failed, Rejected}
+		return verdict{Class: deliver.Failed, Cause: Rejected}
 	case r.stage == stageMailbox:
-		return verdict{deliver.CannotCreate, MailboxRefused}
+		return verdict{Class: deliver.CannotCreate, Cause: MailboxRefused}
 	}
-	return verdict{class: deliver.Unavailable}
+	return verdict{Class: deliver.Unavailable}
 }
 
 // byKind are the types whose meaning the RFCs fix.
 var byKind = map[string]verdict{
-	"overQuota":                   {deliver.Later, Quota},
-	"rateLimit":                   {deliver.Unavailable, Throttled},
-	"tooLarge":                    {deliver.Never, TooBig},
-	"invalidEmail":                {deliver.Never, Rejected},
-	"alreadyExists":               {deliver.Never, Exists},
-	"forbidden":                   {deliver.CannotCreate, NoRight},
-	"accountReadOnly":             {deliver.CannotCreate, NoRight},
-	"accountNotFound":             {deliver.CannotCreate, NoMail},
-	"serverUnavailable":           {deliver.Unavailable, Busy},
-	"unknownMethod":               {deliver.Unavailable, NoMail},
-	"unknownCapability":           {deliver.Unavailable, NoMail},
-	"notJSON":                     {deliver.Unavailable, NotJMAP},
-	"notRequest":                  {deliver.Unavailable, NotJMAP},
-	"invalidArguments":            {deliver.Unavailable, NotJMAP},
-	"invalidResultReference":      {deliver.Unavailable, NotJMAP},
-	"accountNotSupportedByMethod": {deliver.CannotCreate, NoMail},
+	"overQuota":                   {Class: deliver.Later, Cause: Quota},
+	"rateLimit":                   {Class: deliver.Unavailable, Cause: Throttled},
+	"tooLarge":                    {Class: deliver.Never, Cause: TooBig},
+	"invalidEmail":                {Class: deliver.Never, Cause: Rejected},
+	"alreadyExists":               {Class: deliver.Never, Cause: Exists},
+	"forbidden":                   {Class: deliver.CannotCreate, Cause: NoRight},
+	"accountReadOnly":             {Class: deliver.CannotCreate, Cause: NoRight},
+	"accountNotFound":             {Class: deliver.CannotCreate, Cause: NoMail},
+	"serverUnavailable":           {Class: deliver.Unavailable, Cause: Busy},
+	"unknownMethod":               {Class: deliver.Unavailable, Cause: NoMail},
+	"unknownCapability":           {Class: deliver.Unavailable, Cause: NoMail},
+	"notJSON":                     {Class: deliver.Unavailable, Cause: NotJMAP},
+	"notRequest":                  {Class: deliver.Unavailable, Cause: NotJMAP},
+	"invalidArguments":            {Class: deliver.Unavailable, Cause: NotJMAP},
+	"invalidResultReference":      {Class: deliver.Unavailable, Cause: NotJMAP},
+	"accountNotSupportedByMethod": {Class: deliver.CannotCreate, Cause: NoMail},
 }
 
 // failed makes a delivery's failure of any error.
@@ -193,9 +170,9 @@ func (o *Options) failed(err error) *deliver.Error {
 	}
 	if no, ok := errors.AsType[*refusal](err); ok {
 		v := classify(no)
-		e := o.failure(v.class, v.cause, no.stage, no)
-		e.Pause, e.Refused = no.pause, no.status == 0 && no.stage == stageImport
-		e.Err.(*Error).Pause = no.pause
+		v.Pause = no.pause
+		e := v.Failure(o.Name, no.stage, no)
+		e.Refused = no.status == 0 && no.stage == stageImport
 		return e
 	}
 	if w, ok := errors.AsType[*web.Error](err); ok {
@@ -205,10 +182,11 @@ func (o *Options) failed(err error) *deliver.Error {
 		}
 		return &deliver.Error{Class: class, Err: &Error{Cause: cause, Err: err}}
 	}
+	class := deliver.Unavailable
 	if errors.Is(err, context.Canceled) {
-		return o.failure(deliver.Later, CauseOther, "", err)
+		class = deliver.Later
 	}
-	return o.failure(deliver.Unavailable, CauseOther, "", err)
+	return o.failure(class, CauseOther, "", err)
 }
 
 // names reports whether a SetError is about one of these properties, or a part of one.
@@ -217,11 +195,4 @@ func (r *refusal) names(props ...string) bool {
 		p, _, _ = strings.Cut(p, "/")
 		return slices.Contains(props, p)
 	})
-}
-
-func causeOf(e error) Cause {
-	if own, ok := errors.AsType[*Error](e); ok {
-		return own.Cause
-	}
-	return CauseOther
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // existing settles the messages of which the server says that the account has them
@@ -15,10 +16,10 @@ func (t *Target) existing(ctx context.Context, s *session, msgs []*message) {
 	var claimed []*message
 	var ids []string
 	for _, m := range msgs {
-		if m.refused != nil && m.refused.kind == "alreadyExists" {
+		if no := m.refused(); no != nil && no.kind == "alreadyExists" {
 			claimed = append(claimed, m)
-			if m.refused.existing != "" {
-				ids = append(ids, m.refused.existing)
+			if no.existing != "" {
+				ids = append(ids, no.existing)
 			}
 		}
 	}
@@ -27,7 +28,7 @@ func (t *Target) existing(ctx context.Context, s *session, msgs []*message) {
 	}
 	there, err := s.emails(ctx, ids)
 	if err != nil {
-		conclude(claimed, t.o.failed(err))
+		remote.Conclude(claimed, t.o.failed(err))
 		return
 	}
 	byID := make(map[string]*email)
@@ -37,12 +38,12 @@ func (t *Target) existing(ctx context.Context, s *session, msgs []*message) {
 	patches := make(args)
 	var moved []*message
 	for _, m := range claimed {
-		switch e := byID[m.refused.existing]; {
+		switch e := byID[m.refused().existing]; {
 		case e == nil:
-			m.err = t.o.failure(deliver.Failed, Rejected, stageImport, errors.New("the server claims to have the message, and does not show it"))
+			m.Err = t.o.failure(deliver.Failed, Rejected, stageImport, errors.New("the server claims to have the message, and does not show it"))
 		case !t.same(ctx, s, m, e):
 		case e.Mailboxes[t.box.ID]:
-			m.done, m.email = true, e.ID
+			m.arrived(e.ID)
 		default:
 			patches[e.ID] = t.patch(e)
 			moved = append(moved, m)
@@ -62,11 +63,11 @@ func (t *Target) same(ctx context.Context, s *session, m *message, e *email) boo
 	sums, err := s.sums(ctx, e.Blob, e.Size)
 	switch {
 	case err != nil:
-		m.err = t.o.failed(err)
-	case sums.Loose == m.part.Loose:
+		m.Err = t.o.failed(err)
+	case sums.Loose == m.Part.Loose:
 		return true
 	default:
-		m.err = t.o.failed(m.refused)
+		m.Err = t.o.failed(m.Refusal)
 	}
 	return false
 }
@@ -96,18 +97,18 @@ func (t *Target) move(ctx context.Context, s *session, patches args, msgs []*mes
 	err := s.one(ctx, stageImport, "Email/set", args{"update": patches}, &r)
 	fault.Point("jmap.moved")
 	for _, m := range msgs {
-		id := m.refused.existing
+		id := m.refused().existing
 		_, ok := r.Updated[id]
 		switch e := r.NotUpdated[id]; {
 		case err != nil:
-			m.err = t.o.failed(err)
+			m.Err = t.o.failed(err)
 		case ok:
-			m.done, m.email = true, id
-			t.o.Logger.Info("the server had the message in another mailbox: it is in this one now", "mailbox", t.o.Mailbox, "email", clean(id))
+			m.arrived(id)
+			t.o.Logger.Info("the server had the message in another mailbox: it is in this one now", "mailbox", t.o.Mailbox, "email", remote.Clean(id))
 		case e != nil:
-			m.refused = e.refusal(stageImport)
+			m.Refusal = e.refusal(stageImport)
 		default:
-			m.err = t.o.failure(deliver.Failed, Rejected, stageImport, errBroken)
+			m.Err = t.o.failure(deliver.Failed, Rejected, stageImport, errBroken)
 		}
 	}
 }

@@ -11,14 +11,11 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/content"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
 const (
-	// lookAgain is how often the server is asked while a request may still be carried out.
-	lookAgain = time.Second
-	// oldIntent is the age from which no request is left that might.
-	oldIntent = 10 * time.Minute
 	// maxChanges bounds how often a list of changes goes on.
 	maxChanges = 10_000
 	// otherSize is how much larger a message may be that the server has changed.
@@ -101,20 +98,22 @@ func (s *session) query(ctx context.Context, id string, date int64) (ids []strin
 	return slices.Compact(ids), nil
 }
 
+// found is where a message is: the id of its Email.
+type found = remote.Found[string]
+
 // past is what the server has that may be ours.
 type past struct {
-	state    string // created lists since then
-	emails   []email
-	sums     map[string]content.Sums // by blob
-	created  bool                    // all of them are new since state; else they are copies in the mailbox
-	settled  bool                    // no request that broke off can still be carried out
-	faithful bool                    // a message is there just as it was sent
+	remote.View[string]
+	state   string // created lists since then
+	emails  []email
+	sums    map[string]content.Sums // by blob
+	created bool                    // all of them are new since state; else they are copies in the mailbox
 }
 
-// past looks once.
+// look looks once.
 func (t *Target) look(ctx context.Context, s *session, want []*intent) (*past, error) {
 	fault.Point("jmap.look")
-	p := &past{state: want[0].State, sums: make(map[string]content.Sums)}
+	p := &past{state: want[0].Since, sums: make(map[string]content.Sums)}
 	ids, created, err := s.created(ctx, p.state)
 	if p.created = created; err == nil && !created {
 		ids, err = t.copies(ctx, s, want)
@@ -194,121 +193,73 @@ func (s *session) get(ctx context.Context, w io.Writer, blob string, size int64)
 	return err
 }
 
-// found is where a message is.
-type found struct {
-	email     string
-	rewritten bool // the server has changed it
-	anew      bool // of its content nothing is known: it has its Message-ID and date
-}
-
-// find decides by content whether the message of in is there; its sums are read. Equal
-// messages arrive in the order of Nth.
-func (p *past) find(in *intent) (found, bool) {
-	want := in.Sums()
-	n := 0
-	var others []email
+// find decides whether the message of in is there; the sums of its candidates are read.
+func (p *past) find(in *intent) found {
+	var copies []remote.Copy[string]
 	for _, e := range p.candidates(in) {
-		have, ok := p.sums[e.Blob]
-		switch {
-		case !ok:
-		case have.Loose == want.Loose:
-			p.faithful = p.faithful || have.Exact == want.Exact
-			if n == in.Nth {
-				return found{email: e.ID, rewritten: have.Exact != want.Exact}, true
-			}
-			n++
-		case e.has(in.ID) && e.Received.Unix() == in.Date:
-			others = append(others, e)
+		if sums, ok := p.sums[e.Blob]; ok {
+			copies = append(copies, remote.Copy[string]{Key: e.ID, Sums: sums, Twin: e.has(in.ID) && e.Received.Unix() == in.Date})
 		}
 	}
-	// A server that repairs messages (RFC 8621 section 4.8) leaves Message-ID and date.
-	if in.Alone && len(others) == 1 && p.created && !p.faithful {
-		return found{others[0].ID, true, true}, true
-	}
-	return found{}, false
+	return p.Find(&in.Mark, copies, p.created)
 }
 
 // await finds out which of the messages, all of one state, the server has. What is not
 // there yet is looked for again, until no request that broke off can be carried out.
-func (t *Target) await(ctx context.Context, want []*intent) (*past, error) {
-	for end := time.Now().Add(t.o.Settle); ; {
+func (t *Target) await(ctx context.Context, want ...*intent) (p *past, err error) {
+	settled, err := remote.Await(ctx, t.o.Settle, func() (bool, error) {
 		s, err := t.open(ctx)
-		var p *past
 		if err == nil {
 			p, err = t.look(ctx, s, want)
 		}
-		if err != nil {
-			return nil, t.o.failed(err)
-		}
-		left := time.Until(end)
-		if p.settled = left <= 0; p.settled || !p.pending(want) {
-			return p, nil
-		}
-		if err := pause(ctx, min(left, lookAgain)); err != nil {
-			return nil, t.o.failed(err)
-		}
-	}
-}
-
-// pending reports whether a message is not there that a request may still bring.
-func (p *past) pending(want []*intent) bool {
-	return slices.ContainsFunc(want, func(in *intent) bool {
-		_, ok := p.find(in)
-		return !ok && time.Since(in.At) < oldIntent
+		return err == nil && slices.ContainsFunc(want, func(in *intent) bool { return in.Young() && !p.find(in).OK }), err
 	})
+	if err != nil {
+		return nil, t.o.failed(err)
+	}
+	p.Settled = settled
+	return p, nil
 }
 
 // search looks for one message. What one look has shown holds for the next message of a
 // recovery.
-func (t *Target) search(ctx context.Context, in *intent) (found, bool, error) {
-	if p := t.past; p != nil && p.created && p.state == in.State {
+func (t *Target) search(ctx context.Context, in *intent) (at found, err error) {
+	if p := t.past; p != nil && p.created && p.state == in.Since {
 		s, err := t.open(ctx)
 		if err == nil {
 			err = s.readCandidates(ctx, p, []*intent{in})
 		}
 		if err != nil {
-			return found{}, false, t.o.failed(err)
+			return at, t.o.failed(err)
 		}
-		if at, ok := p.find(in); ok || p.settled || time.Since(in.At) >= oldIntent {
-			return at, ok, nil
+		if at := p.find(in); at.OK || p.Settled || !in.Young() {
+			return t.changed(in, at), nil
 		}
 	}
-	p, err := t.await(ctx, []*intent{in})
-	if err != nil {
-		return found{}, false, err
+	if t.past, err = t.await(ctx, in); err != nil {
+		return at, err
 	}
-	t.past = p
-	at, ok := p.find(in)
-	return at, ok, nil
+	return t.changed(in, t.past.find(in)), nil
 }
 
-// lookUp finds out which of the messages in doubt have arrived. Those of which that
-// cannot be found out get an error that leaves their intents to the next run.
+// lookUp finds out which of the messages in doubt have arrived.
 func (t *Target) lookUp(ctx context.Context, msgs []*message) {
-	var doubt []*message
-	var want []*intent
-	for _, m := range msgs {
-		if m.doubt && !m.done {
-			doubt, want = append(doubt, m), append(want, &m.intent)
+	remote.LookUp(msgs, func(doubt []*message) (func(*message) (found, error), error) {
+		var want []*intent
+		for _, m := range doubt {
+			want = append(want, &m.intent)
 		}
+		p, err := t.await(ctx, want...)
+		return func(m *message) (found, error) { return t.changed(&m.intent, p.find(&m.intent)), nil }, err
+	}, t.inDoubt, func(m *message, at found) { m.arrived(at.At) })
+}
+
+// changed says so if the server has changed a message.
+func (t *Target) changed(in *intent, at found) found {
+	if at.Changed {
+		t.o.Logger.Warn("the server has changed a message that it stored", "mailbox", t.o.Mailbox, "email", remote.Clean(at.At), "message-id", in.ID)
 	}
-	if len(doubt) == 0 {
-		return
-	}
-	p, err := t.await(ctx, want)
-	for _, m := range doubt {
-		if err != nil {
-			m.err = t.inDoubt(err)
-			continue
-		}
-		m.doubt = false
-		if at, ok := p.find(&m.intent); ok {
-			m.done, m.email, m.anew = true, at.email, at.anew
-			if at.rewritten {
-				t.rewritten(&m.intent, at)
-			}
-		}
-	}
+	return at
 }
 
 // inDoubt is the error of a message that may have arrived.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // roles are those of the IANA registry "IMAP Mailbox Name Attributes" that a server's
@@ -83,7 +84,7 @@ func path(boxes []mailbox, id string) string {
 		levels, id = append(levels, boxes[i].Name), boxes[i].Parent
 	}
 	slices.Reverse(levels)
-	return clean(strings.Join(levels, "/"))
+	return remote.Clean(strings.Join(levels, "/"))
 }
 
 // locate finds the mailbox of the options, and creates what is missing of it.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // Probe walks to the mailbox as a delivery does, tells each step, and changes nothing: a
@@ -18,7 +19,7 @@ func Probe(ctx context.Context, o Options, step func(deliver.Step)) error {
 	if err != nil {
 		return tell("login", "", err)
 	}
-	_ = tell("login", "JMAP account "+clean(s.account), nil)
+	_ = tell("login", "JMAP account "+remote.Clean(s.account), nil)
 	boxes, err := s.mailboxes(ctx)
 	if err != nil {
 		return tell("mailbox", "", o.failed(err))

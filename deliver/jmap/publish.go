@@ -10,28 +10,24 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
-const (
-	// patience is how many messages in a row a server may not take before no more are
-	// sent to it.
-	patience = 3
-	// tries is how often one message is sent.
-	tries = 3
-)
+// tries is how often one message is sent.
+const tries = 3
 
 // publish uploads and imports a batch, as many messages at a time as the server takes.
 func (t *Target) publish(ctx context.Context, b *batch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for left := b.msgs; len(left) > 0; {
+	for left := b.Msgs; len(left) > 0; {
 		n := min(len(left), ourObjects)
 		if t.session != nil {
 			n = min(n, t.session.inSet)
 		}
 		if stop := t.group(ctx, b, left[:n]); stop != nil {
-			conclude(left, stop)
+			remote.Conclude(left, stop)
 			return
 		}
 		left = left[n:]
@@ -46,22 +42,27 @@ func (t *Target) group(ctx context.Context, b *batch, msgs []*message) error {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return conclude(msgs, t.o.failed(err))
+		return remote.Conclude(msgs, t.o.failed(err))
 	}
 	stop := t.upload(ctx, s, b, msgs)
 	if stop != nil && !slices.Contains([]Cause{Throttled, Rejected, Quota}, causeOf(stop)) { // else what it took is imported
-		return conclude(msgs, stop)
+		return remote.Conclude(msgs, stop)
 	}
 	if err := t.attempt(ctx, s, uploaded(msgs)); err != nil {
-		return conclude(msgs, err)
+		return remote.Conclude(msgs, err)
 	}
 	if stop == nil {
-		stop = judge(msgs)
+		stop = remote.Judge(msgs)
 	}
 	if stop != nil {
-		return conclude(msgs, stop)
+		return remote.Conclude(msgs, stop)
 	}
-	return t.carefully(ctx, b, undecided(msgs))
+	return remote.Carefully(remote.Undecided(msgs), func(m *message) *deliver.Error {
+		if err := t.one(ctx, b, m); err != nil {
+			return t.o.failed(err)
+		}
+		return nil
+	})
 }
 
 // attempt imports messages that are uploaded and settles what the answer leaves open. An
@@ -81,8 +82,8 @@ func (t *Target) attempt(ctx context.Context, s *session, msgs []*message) error
 	t.existing(ctx, s, msgs)
 	t.lookUp(ctx, msgs)
 	for _, m := range msgs {
-		if m.refused != nil && !m.done && m.err == nil && !t.repairable(m.refused) {
-			m.err = t.o.failed(m.refused)
+		if no := m.refused(); no != nil && m.Open() && !t.repairable(no) {
+			m.Err = t.o.failed(no)
 		}
 	}
 	var e *deliver.Error
@@ -116,7 +117,7 @@ func (t *Target) send(ctx context.Context, s *session, msgs []*message) error {
 	}
 	emails := make(args)
 	for i, m := range msgs {
-		m.refused = nil
+		m.Refusal = nil
 		emails[strconv.Itoa(i)] = t.email(m)
 	}
 	var r struct {
@@ -134,13 +135,13 @@ func (t *Target) send(ctx context.Context, s *session, msgs []*message) error {
 		key := strconv.Itoa(i)
 		switch e := r.NotCreated[key]; {
 		case err != nil:
-			m.doubt = mayHaveActed(err)
+			m.Doubt = mayHaveActed(err)
 		case r.Created[key].ID != "":
-			m.done, m.email = true, r.Created[key].ID
+			m.arrived(r.Created[key].ID)
 		case e != nil:
-			m.refused = e.refusal(stageImport)
+			m.Refusal = e.refusal(stageImport)
 		default:
-			m.doubt = true
+			m.Doubt = true
 		}
 	}
 	if err == nil && after.err == nil {
@@ -185,7 +186,7 @@ func (t *Target) repairable(no *refusal) bool {
 
 // repair prepares another try.
 func (t *Target) repair(m *message) {
-	switch no := m.refused; {
+	switch no := m.refused(); {
 	case no.kind == "tooManyKeywords", no.names("keywords"):
 		t.noKeywords = true
 		t.o.Logger.Warn("the server refuses the keywords", "mailbox", t.o.Mailbox, "err", no)
@@ -196,36 +197,11 @@ func (t *Target) repair(m *message) {
 	}
 }
 
-// carefully sends messages one at a time. A server that does not take several in a row
-// gets no more: that is the error.
-func (t *Target) carefully(ctx context.Context, b *batch, msgs []*message) error {
-	row := 0
-	for i, m := range msgs {
-		err := t.one(ctx, b, m)
-		if err == nil {
-			row = 0
-			continue
-		}
-		e := t.o.failed(err)
-		m.err = e
-		if e.Class != deliver.Never {
-			row++
-		}
-		switch {
-		case e.Stops() || errors.Is(e, context.Canceled):
-			return conclude(msgs[i+1:], &deliver.Error{Class: e.Class, Err: e.Err, Pause: e.Pause})
-		case row == patience:
-			return conclude(msgs[i+1:], &deliver.Error{Class: deliver.Unavailable, Err: e.Err})
-		}
-	}
-	return nil
-}
-
 // one sends one message, again as long as that may help.
 func (t *Target) one(ctx context.Context, b *batch, m *message) error {
 	var err error
 	for range tries {
-		if m.refused != nil {
+		if m.Refusal != nil {
 			t.repair(m)
 		}
 		var s *session
@@ -239,61 +215,24 @@ func (t *Target) one(ctx context.Context, b *batch, m *message) error {
 		t.existing(ctx, s, []*message{m})
 		t.lookUp(ctx, []*message{m})
 		switch {
-		case m.done:
+		case m.Done:
 			return nil
-		case m.err != nil:
-			return m.err
+		case m.Err != nil:
+			return m.Err
 		case lost(err):
-			e := t.o.failed(err)
-			return &deliver.Error{Class: deliver.Failed, Err: e.Err}
+			return remote.Blamed(t.o.failed(err))
 		case err != nil:
 			return err
-		case m.refused != nil && !t.repairable(m.refused):
-			return m.refused
+		case m.Refusal != nil && !t.repairable(m.refused()):
+			return m.Refusal
 		}
 	}
-	if m.refused != nil {
-		return m.refused
+	if m.Refusal != nil {
+		return m.Refusal
 	}
 	return t.o.failure(deliver.Failed, Rejected, stageImport, errors.New("the server says nothing about the message"))
 }
 
-// judge is the error that stops the target after these outcomes; nil: it goes on.
-func judge(msgs []*message) error {
-	row := 0
-	for _, m := range msgs {
-		e, ok := errors.AsType[*deliver.Error](m.err)
-		switch {
-		case m.done || ok && e.Class == deliver.Never:
-			row = 0
-		case ok && e.Stops():
-			return &deliver.Error{Class: e.Class, Err: e.Err, Pause: e.Pause}
-		case ok:
-			if row++; row == patience {
-				return &deliver.Error{Class: deliver.Unavailable, Err: e.Err}
-			}
-		}
-	}
-	return nil
-}
-
-// conclude gives all messages without an outcome this one, and returns it.
-func conclude(msgs []*message, err error) error {
-	for _, m := range undecided(msgs) {
-		m.err = err
-	}
-	return err
-}
-
-func undecided(msgs []*message) (out []*message) {
-	for _, m := range msgs {
-		if !m.done && m.err == nil {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
 func uploaded(msgs []*message) []*message {
-	return slices.DeleteFunc(undecided(msgs), func(m *message) bool { return m.blob == "" })
+	return slices.DeleteFunc(remote.Undecided(msgs), func(m *message) bool { return m.blob == "" })
 }

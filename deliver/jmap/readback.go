@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mailhaul/mailhaul/deliver/content"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // Reader reads back what was delivered to a mailbox. For one goroutine.
@@ -66,7 +67,7 @@ func (r *Reader) Copy(ctx context.Context, w io.Writer, receipt string, sum [sha
 	}
 	e, err := r.find(ctx, at, sum)
 	if err == nil && e == nil {
-		return "", fmt.Errorf("%s: %w", clean(r.s.o.Mailbox), fs.ErrNotExist)
+		return "", fmt.Errorf("%s: %w", remote.Clean(r.s.o.Mailbox), fs.ErrNotExist)
 	}
 	if err == nil {
 		where, _, err = r.read(ctx, w, e, at, sum)
@@ -89,7 +90,7 @@ func (r *Reader) read(ctx context.Context, w io.Writer, e *email, at receipt, su
 		return where, sum, err
 	}
 	have := out.Sums()
-	return where + at.changes(have, sum), have.Exact, nil
+	return where + at.Changes(have, sum), have.Exact, nil
 }
 
 // where names the mailboxes of an Email, and it.
@@ -99,24 +100,13 @@ func (r *Reader) where(e *email) string {
 		names = append(names, path(r.boxes, id))
 	}
 	slices.Sort(names)
-	return strings.Join(names, ", ") + " email " + clean(e.ID)
-}
-
-// changes says what the server is known to have changed of a message.
-func (r receipt) changes(have content.Sums, sum [sha256.Size]byte) string {
-	switch {
-	case have.Exact == sum:
-		return ""
-	case have.LooseText() == r.loose:
-		return " (8-bit bytes in header fields, or line ends, were changed by the server)"
-	}
-	return " (the text was changed)"
+	return strings.Join(names, ", ") + " email " + remote.Clean(e.ID)
 }
 
 // find looks for a message by content: anywhere, and one that the server has changed in
 // the mailbox only. Nil: there is none.
 func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (changed *email, err error) {
-	ids, err := r.s.query(ctx, at.id, at.date)
+	ids, err := r.s.query(ctx, at.ID, at.date)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +114,7 @@ func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (c
 	if err != nil {
 		return nil, err
 	}
-	in := &intent{Mark: content.Mark{ID: at.id, Size: at.size}}
+	in := &intent{Mark: remote.Mark{ID: at.ID, Size: at.size}}
 	p := &past{emails: list}
 	for _, e := range p.candidates(in) {
 		have, err := r.s.sums(ctx, e.Blob, e.Size)
@@ -134,7 +124,7 @@ func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (c
 			return nil, err
 		case have.Exact == sum:
 			return &e, nil
-		case e.Mailboxes[r.box] && have.LooseText() == at.loose:
+		case e.Mailboxes[r.box] && have.LooseText() == at.Loose:
 			changed = &e
 		}
 	}

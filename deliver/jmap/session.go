@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
@@ -79,7 +80,7 @@ func discover(ctx context.Context, o *Options) (*session, error) {
 }
 
 func (o *Options) otherHost(u *url.URL, verb string) error {
-	e := o.failure(deliver.CannotCreate, OtherHost, stageSession, fmt.Errorf("the server %s %s", verb, clean(u.Scheme+"://"+u.Host)))
+	e := o.failure(deliver.CannotCreate, OtherHost, stageSession, fmt.Errorf("the server %s %s", verb, remote.Clean(u.Scheme+"://"+u.Host)))
 	e.Err.(*Error).Host = u.Host
 	return e
 }
@@ -151,7 +152,7 @@ func (o *Options) trusted(at *url.URL, text string) (string, error) {
 	marks := strings.NewReplacer("{", "%7B", "}", "%7D")
 	u, err := at.Parse(marks.Replace(text))
 	if err != nil || u.Host == "" || u.User != nil {
-		return "", o.failure(deliver.Unavailable, NotJMAP, stageSession, fmt.Errorf("%s is not a URL", clean(text)))
+		return "", o.failure(deliver.Unavailable, NotJMAP, stageSession, fmt.Errorf("%s is not a URL", remote.Clean(text)))
 	}
 	name := strings.ToLower(u.Hostname())
 	named := u.Scheme == "https" && (strings.EqualFold(name, at.Hostname()) || slices.ContainsFunc(o.Hosts, func(h string) bool {

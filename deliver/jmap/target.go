@@ -6,7 +6,8 @@ import (
 	"sync/atomic"
 
 	"github.com/mailhaul/mailhaul/deliver"
-	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/content"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // Target delivers to one mailbox. It implements deliver.Deliverer and
@@ -38,7 +39,7 @@ func (t *Target) Begin(ctx context.Context) (deliver.Batch, error) {
 			return nil, err
 		}
 	}
-	return &batch{t: t}, nil
+	return &batch{P: t.protocol(), Staged: content.Staged{Dir: t.o.SpoolDir, Point: "jmap.stage"}}, nil
 }
 
 // MaxUpload implements deliver.Uploader.
@@ -100,33 +101,8 @@ func (t *Target) Close() error {
 
 // Recover implements deliver.Recoverer: it looks the message up on the server.
 func (t *Target) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, error) {
-	if i.Kind != Kind { // not ours: nobody can look
-		return deliver.Unknown, nil
-	}
-	if fault.Mutated("jmap-no-search") {
-		return deliver.Absent, nil
-	}
-	in, err := decodeIntent(i.Data)
-	if err != nil {
-		return deliver.Unknown, err
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	at, ok, err := t.search(ctx, in)
-	switch {
-	case err != nil:
-		return deliver.Unknown, err
-	case !ok:
-		return deliver.Absent, nil
-	case at.rewritten:
-		t.rewritten(in, at)
-	}
-	if at.anew {
-		return deliver.StandIn, nil
-	}
-	return deliver.Visible, nil
-}
-
-func (t *Target) rewritten(in *intent, at found) {
-	t.o.Logger.Warn("the server has changed a message that it stored", "mailbox", t.o.Mailbox, "email", clean(at.email), "message-id", in.ID)
+	in := new(intent)
+	return remote.Recover(Kind, i, in, func() (found, error) { return t.search(ctx, in) })
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
@@ -25,12 +26,12 @@ func (t *Target) upload(ctx context.Context, s *session, b *batch, msgs []*messa
 			case s.uploads > 1 && tooMany(errs[i]):
 				again = append(again, m)
 			case lost(errs[i]):
-				m.err = &deliver.Error{Class: deliver.Failed, Err: t.o.failed(errs[i]).Err}
+				m.Err = remote.Blamed(t.o.failed(errs[i]))
 			default:
-				m.err = t.o.failed(errs[i])
+				m.Err = t.o.failed(errs[i])
 			}
 		}
-		if stop := judge(msgs); stop != nil {
+		if stop := remote.Judge(msgs); stop != nil {
 			return stop
 		}
 		if len(again) > 0 {
@@ -86,7 +87,7 @@ func (s *session) put(ctx context.Context, b *batch, m *message) error {
 		return err
 	}
 	r := &web.Request{Method: "POST", URL: expand(s.upload, "{accountId}", s.account), Header: http.Header{"Content-Type": {"message/rfc822"}},
-		Open: func() io.Reader { return b.staged.Open(m.part) }, Size: m.part.Size, Wait: s.o.Wait}
+		Open: func() io.Reader { return b.Staged.Open(m.Part) }, Size: m.Part.Size, Wait: s.o.Wait}
 	a, err := s.do(ctx, stageUpload, r)
 	if w, ok := errors.AsType[*web.Error](err); ok && w.Cause == web.Lost {
 		a, err = s.do(ctx, stageUpload, r)
@@ -101,8 +102,8 @@ func (s *session) put(ctx context.Context, b *batch, m *message) error {
 	if json.Unmarshal(a.Body, &blob) != nil || blob.ID == "" {
 		return s.o.failure(deliver.Unavailable, NotJMAP, stageUpload, errBroken)
 	}
-	if blob.Size != m.part.Size {
-		return s.o.failure(deliver.Failed, Rejected, stageUpload, fmt.Errorf("the server has got %d octets of %d", blob.Size, m.part.Size))
+	if blob.Size != m.Part.Size {
+		return s.o.failure(deliver.Failed, Rejected, stageUpload, fmt.Errorf("the server has got %d octets of %d", blob.Size, m.Part.Size))
 	}
 	m.blob = blob.ID
 	fault.Point("jmap.uploaded")
