@@ -113,9 +113,14 @@ var layers = map[string][]string{
 	"deliver/web":           {"deliver"},
 	"deliver/pipe":          {"deliver", "deliver/process", "deliver/spool", "deliver/durable", "deliver/fault"},
 	"deliver/*":             {"deliver", "deliver/spool", "deliver/durable", "deliver/fault"}, // a new target
-	"state":                 {"deliver/durable"},
-	"oauth":                 {"deliver/process", "oauth/provider", "deliver/durable"},
-	"oauth/provider":        {},
+
+	// Services that take mail by HTTP.
+	"deliver/http":             {"deliver", "deliver/spool", "deliver/fault", "deliver/web"},
+	"deliver/http/servicetest": {},
+
+	"state":          {"deliver/durable"},
+	"oauth":          {"deliver/process", "oauth/provider", "deliver/durable"},
+	"oauth/provider": {},
 }
 
 // owners are the packages that alone may import a library.

@@ -175,6 +175,15 @@ func (p Place) fail(name, format string, args ...any) {
 	p.Errorf(name, format, args...)
 }
 
+// Secret checks that the file of a secret can be used, unless the account is disabled.
+func (p Place) Secret(key string, s Secret) {
+	p.w.last = append(p.w.last, func() {
+		if !p.disabled() {
+			checkSecret(p, key, s)
+		}
+	})
+}
+
 // Errorf reports a mistake at a key that is there, or at the target if key is empty.
 func (p Place) Errorf(key, format string, args ...any) {
 	if key == "" {

@@ -141,7 +141,7 @@ type Table []Row
 
 // Rows are the targets that mailhaul has, in the order of the manual.
 func Rows() Table {
-	return Table{maildirRow(), mboxRow(), imapRow(), gmailRow(), jmapRow(), smtpRow(), lmtpRow(), pipeRow()}
+	return Table{maildirRow(), mboxRow(), imapRow(), gmailRow(), jmapRow(), smtpRow(), lmtpRow(), pipeRow(), httpRow()}
 }
 
 // Kinds is the table as package config reads it.
@@ -195,11 +195,20 @@ func (t Table) Parse(to string, o config.URLOptions) (config.Target, error) {
 	return nil, fmt.Errorf("unknown kind of target, wants one of %s%s", strings.Join(names, ", "), config.DidYouMean(scheme, names))
 }
 
+// taker is implemented by a Target that has a use of its own for the options that go
+// with --to.
+type taker interface {
+	take(config.URLOptions) error
+}
+
 // taking parses, and gives the options to a server with a login.
 func taking(parse func(string) (Target, error), to, protocol string, o config.URLOptions) (config.Target, error) {
 	made, err := parse(to)
 	if err != nil {
 		return nil, err
+	}
+	if t, ok := made.(taker); ok {
+		return made, t.take(o)
 	}
 	if r, ok := made.(Remoter); ok && r.Remote().User != "" {
 		return made, r.Remote().Take(o, protocol)
