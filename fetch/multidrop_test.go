@@ -12,42 +12,9 @@ import (
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/commit"
 	"github.com/mailhaul/mailhaul/fetch/fetchtest"
-	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/recipient"
 )
-
-func TestRecipientRule(t *testing.T) {
-	t.Parallel()
-	const text = "Delivered-To: box@x\nTo: guess@x\nCc: guess@x\ndelivered-to: pre-bob@x\nX-Envelope-To: <carol@x>\n" +
-		"X-Two: a@x, b@x\nX-Comment: a@x (for b)\nX-Empty:\nX-Null: <>\nX-Folded:\n\t<dave@x>\nX-Just: pre-\n" +
-		"X-Evil: <a@x>\x00 <b@x\r>\n\nDelivered-To: body@x\n"
-	tests := []struct {
-		rule header.Envelope
-		want string // empty: none
-	}{
-		{header.Envelope{Header: "Delivered-To"}, "box@x"},
-		{header.Envelope{Header: "Delivered-To", Occurrence: 1, Strip: "pre-"}, "box@x"},
-		{header.Envelope{Header: "DELIVERED-TO", Occurrence: 2, Strip: "pre-"}, "bob@x"},
-		{header.Envelope{Header: "Delivered-To", Occurrence: 2}, "pre-bob@x"},
-		{header.Envelope{Header: "Delivered-To", Occurrence: 3}, ""},
-		{header.Envelope{Header: "X-Envelope-To"}, "carol@x"},
-		{header.Envelope{Header: "X-Folded"}, "dave@x"},
-		{header.Envelope{Header: "X-Two"}, ""},
-		{header.Envelope{Header: "X-Comment"}, ""},
-		{header.Envelope{Header: "X-Empty"}, ""},
-		{header.Envelope{Header: "X-Null"}, ""},
-		{header.Envelope{Header: "X-Just", Strip: "pre-"}, ""},
-		{header.Envelope{Header: "X-Evil"}, ""},
-		{header.Envelope{Header: "X-Original-To"}, ""},
-	}
-	for _, tc := range tests {
-		h, _ := header.Of([]byte(text))
-		got, ok := h.Recipient(tc.rule)
-		if ok != (tc.want != "") || ok && got != tc.want {
-			t.Errorf("%+v: got %q, %v, want %q", tc.rule, got, ok, tc.want)
-		}
-	}
-}
 
 // TestSharedMailbox: each message goes to whom its header names, and to nobody
 // else; one that names nobody stays, is reported, and holds up nothing.
@@ -59,10 +26,10 @@ func TestSharedMailbox(t *testing.T) {
 		return []commit.Target{fetchtest.TargetAt(r, "everybody@x"), {ID: "pipe:sh", Deliverer: pipe.New(pipe.Options{
 			Command: []string{"/bin/sh", "-c", script}, To: []string{"everybody"}})}}
 	})
-	for i, field := range []string{"Delivered-To: list-alice@x", "X-Other: nobody@x", "Delivered-To: bob@x", "Delivered-To: a@x, b@x"} {
+	for i, field := range []string{"Delivered-To: list-alice@x", "X-Other: nobody@x", "Delivered-To: bob@x", "Delivered-To: a@x b@x"} {
 		g.Drop.Add("", fmt.Appendf(nil, "%s\r\nTo: everybody@x\r\nSubject: %d\r\n\r\nx\r\n", field, i+1))
 	}
-	g.Account.Policy.Envelope = header.Envelope{Header: "Delivered-To", Strip: "list-"}
+	g.Account.Policy.Recipients = recipient.Rule{Headers: []string{"Delivered-To"}, Occurrence: 1, Strip: "list-"}
 	s := g.Run()
 	g.WantExit(s, fetch.ExitData, "2 messages failed and stay on the server; the first: no usable Delivered-To field (occurrence 1)")
 	if !errors.As(s.Err, new(*commit.RecipientError)) || s.Fetched != 2 || g.Drop.Len() != 2 || s.Quarantined != 0 {
@@ -72,7 +39,7 @@ func TestSharedMailbox(t *testing.T) {
 	if got := g.Read(g.Path("out")); got != "alice@x 1\nbob@x 3\n" {
 		t.Errorf("the command got %q", got)
 	}
-	g.Account.Policy.Envelope.Header = "X-Other"
+	g.Account.Policy.Recipients.Headers = []string{"X-Other"}
 	g.WantExit(g.Run(), fetch.ExitData, "1 message failed")
 	g.WantCopies("lmtp", r.Copies(), map[string]int{"alice@x 1": 1, "bob@x 3": 1, "nobody@x 2": 1})
 }
@@ -87,7 +54,7 @@ func TestTraceNamesTheRecipient(t *testing.T) {
 		func(*fetchtest.Rig) []commit.Target { return []commit.Target{fetchtest.TargetAt(r, "x@y")} })
 	g.Drop.Add("u", []byte("Return-Path: <s@t>\r\nDelivered-To: a@b\r\nReceived: from x by y; Sat, 29 Feb 2020 01:02:03 "+
 		"+0000\r\n\r\nx\r\n"))
-	g.Account.Policy.Received, g.Account.Policy.Envelope = true, header.Envelope{Header: "Delivered-To"}
+	g.Account.Policy.Received, g.Account.Policy.Recipients = true, recipient.Rule{Headers: []string{"Delivered-To"}}
 	if s := g.Run(); s.Err != nil {
 		t.Fatal(s.Err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/fetch/recipient"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -85,8 +86,7 @@ func (p *Pass) Finish(sure bool) error {
 func (p *Pass) Stage(ctx context.Context, in *Incoming) error {
 	msg := &message{Item: in.Item, print: in.Print}
 	env, err := p.side.envelope(in.Header, msg)
-	if err != nil {
-		p.side.Ledger.Fail(&msg.Item, "", err, false)
+	if err != nil && p.side.unknown(&msg.Item, err) {
 		return nil
 	}
 	if p.cur == nil {
@@ -209,13 +209,13 @@ func (p *Pass) size(usual, left int) int {
 }
 
 // RecipientError says that a message has no usable field of its recipient.
-type RecipientError struct {
-	Header     string
-	Occurrence int
-}
+type RecipientError struct{ Rule *recipient.Rule }
 
 func (e *RecipientError) Error() string {
-	return fmt.Sprintf("no usable %s field (occurrence %d)", e.Header, e.Occurrence)
+	if n := e.Rule.Occurrence; n > 0 {
+		return fmt.Sprintf("no usable %s field (occurrence %d)", e.Rule.Headers[0], n)
+	}
+	return "no recipient of this mailbox in " + strings.Join(e.Rule.Headers, ", ")
 }
 
 // envelope makes what the targets learn of a message.
@@ -228,16 +228,32 @@ func (s *Side) envelope(h header.Header, msg *message) (deliver.Envelope, error)
 	}
 	e.Sender, e.HasSender = h.Sender()
 	e.MessageID, _ = h.Get("Message-ID", 1)
-	rule := s.Policy.Envelope
-	if rule.Header == "" {
+	rule := &s.Policy.Recipients
+	if !rule.Shared() || msg.Rejected {
 		return e, nil
 	}
-	rcpt, ok := h.Recipient(rule)
-	if !ok {
-		return e, &deliver.Error{Class: deliver.Later, Err: &RecipientError{rule.Header, max(rule.Occurrence, 1)}}
+	e.Recipients = rule.Of(h)
+	switch unknown := rule.Unknown; {
+	case len(e.Recipients) > 0:
+	case unknown.Fallback != "":
+		e.Recipients = []string{unknown.Fallback}
+	default:
+		return e, &deliver.Error{Class: deliver.Later, Err: &RecipientError{rule}}
 	}
-	e.Recipients = []string{rcpt}
 	return e, nil
+}
+
+// unknown is what becomes of a message without a recipient: it goes to the quarantine
+// in place of all targets that lack it, or it stays on the server.
+func (s *Side) unknown(it *plan.Item, err error) (stays bool) {
+	if !s.Policy.Recipients.Unknown.Quarantine {
+		s.Ledger.Fail(it, "", err, false)
+		return true
+	}
+	it.Rejected = true
+	it.RefusedBy = slices.DeleteFunc(s.Targets.IDs(), func(t string) bool { return slices.Contains(it.Have, t) })
+	s.Ledger.Refuse(it, err)
+	return false
 }
 
 // envelopeFor leaves out the recipients that already have the message.

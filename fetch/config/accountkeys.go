@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
@@ -52,7 +51,7 @@ func mailKeys(a *Account, kinds []TargetKind) []Row {
 		On("max_size", "", "size above which messages are skipped and reported", size(), &a.Policy.MaxSize),
 		On("limit", "", "bounds of a run; `gmail` means bytes_per_day: 1190MiB", either(limitPreset(),
 			mapping("a mapping", plan.Limits{}, limitKeys, nil)), &a.Limits),
-		On("to", "", "header field that has the recipient, for a mailbox shared by several people", envelope(), &a.Policy.Envelope),
+		On("to", "", "header fields that have the recipients, for a mailbox shared by several people", recipients(), &a.Policy.Recipients),
 		On("on_reject", "quarantine", "what happens to a message that a target refuses permanently: `quarantine` or `keep`",
 			OneOf(plan.Quarantine, plan.KeepOnServer), &a.Policy.OnReject),
 		given("poison", "3", "number of failed deliveries in a row after which a message counts as refused permanently; 0 means never", Integer(0, 1000),
@@ -112,14 +111,6 @@ func limitKeys(l *plan.Limits) []Row {
 		On("bytes", "", "largest number of bytes in a run", size(), &l.Bytes),
 		On("bytes_per_day", "", "largest number of bytes in a day", size(), &l.BytesPerDay),
 		On("rate", "", "largest number of bytes a second, such as `1MiB` or `1MiB/s`", sizeWith("a size a second", "/s"), &l.Rate),
-	}
-}
-
-func envelopeKeys(e *header.Envelope) []Row {
-	return []Row{
-		On("header", "", "name of the field, such as `Delivered-To`", fieldName(), &e.Header),
-		On("strip", "", "text to remove from the start of the address", Text("a string"), &e.Strip),
-		On("occurrence", "1", "which of several such fields to use, counted from the top", Integer(1, 1000), &e.Occurrence),
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/schedule"
 	"github.com/mailhaul/mailhaul/oauth/provider"
@@ -75,27 +74,6 @@ func dedupe() Kind[Dedupe] {
 				w.errorf(n, path, "action: tag wants by: message-id (the content is known only when the message is there)")
 			}
 		}))
-}
-
-func envelope() Kind[header.Envelope] {
-	return mapping("a mapping of header, strip, occurrence", header.Envelope{Occurrence: 1}, envelopeKeys,
-		func(w *walker, path string, n *yaml.Node, _ *header.Envelope) {
-			if !w.has(path, "header") {
-				w.errorf(n, path, "wants header: the field that holds the recipient")
-			}
-		})
-}
-
-// fieldName decodes the name of a header field (RFC 5322 section 2.2).
-func fieldName() Kind[string] {
-	return Parsed("a header field's name", func(s string) (string, error) {
-		s = strings.TrimSuffix(s, ":")
-		bad := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }
-		if s == "" || strings.ContainsFunc(s, bad) {
-			return "", errors.New("is not the name of a header field")
-		}
-		return s, nil
-	})
 }
 
 func checkAlert(w *walker, path string, n *yaml.Node, _ *Alert) {

@@ -4,13 +4,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
 
 	. "github.com/mailhaul/mailhaul/fetch/config" // the table of targets imports it
-	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/plan"
+	"github.com/mailhaul/mailhaul/fetch/recipient"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 	"github.com/mailhaul/mailhaul/fetch/session"
 	"github.com/mailhaul/mailhaul/oauth"
@@ -69,8 +70,8 @@ accounts:
 			a.Route.Proxy.User == "u",
 		"oauth": a.Auth == sasl.XOAUTH2 && a.OAuth.Custom() && len(a.OAuth.Scopes) == 2 && a.OAuth.Subject == "u" &&
 			a.OAuth.RedirectPort == 8400 && a.OAuth.Keyring,
-		"mail": a.Policy.Keep.None && a.Limits.Rate == 1<<20 && a.Policy.Envelope == header.Envelope{Header: "Delivered-To",
-			Occurrence: 2, Strip: "p-"} && a.Policy.OnReject == plan.KeepOnServer && a.Policy.Poison == -1 && a.Policy.Received,
+		"mail": a.Policy.Keep.None && a.Limits.Rate == 1<<20 && reflect.DeepEqual(a.Policy.Recipients, recipient.Rule{
+			Headers: []string{"Delivered-To"}, Occurrence: 2, Strip: "p-"}) && a.Policy.OnReject == plan.KeepOnServer && a.Policy.Poison == -1 && a.Policy.Received,
 		"dedupe": a.Dedupe == Dedupe{DedupeMessageID, DuplicateTag} && a.Policy.ForgetAfter == 182*day &&
 			a.UTF8 == session.UTF8On && a.Server.Lang == "de",
 		"run": a.Schedule.Quiet.From == 23*time.Hour && a.Schedule.Jitter == 0 && a.After[1] == "true" &&

@@ -168,4 +168,7 @@ func (k *checker) retention() {
 	if k.a.Policy.Gmail == plan.GmailRecent && !k.a.Policy.Keep.All() && k.has("gmail") {
 		k.fail("keep", "conflicts with gmail: recent, which must not delete")
 	}
+	if k.a.Policy.Recipients.Unknown.Quarantine && k.a.Policy.OnReject == plan.KeepOnServer {
+		k.fail("to.unknown", "conflicts with on_reject: keep, without which there is no quarantine")
+	}
 }

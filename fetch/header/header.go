@@ -58,9 +58,9 @@ func Of(b []byte) (h Header, whole bool) {
 	return Header(b), false
 }
 
-// fields yields the fields in order: the name as written and the value with
+// Fields yields the fields in order: the name as written and the value with
 // its folding (RFC 5322 section 2.2.3) still in it.
-func (h Header) fields() iter.Seq2[[]byte, []byte] {
+func (h Header) Fields() iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for rest := []byte(h); len(rest) > 0 && rest[0] != '\n'; {
 			end := fieldEnd(rest)
@@ -89,14 +89,19 @@ func fieldEnd(b []byte) int {
 
 // Get returns the nth (from 1) field of a name, unfolded and trimmed.
 func (h Header) Get(name string, nth int) (string, bool) {
-	var scratch [256]byte
 	v, ok := h.raw(name, nth)
-	return string(unfold(scratch[:0], v)), ok
+	return Text(v), ok
+}
+
+// Text is a value of Fields, unfolded and trimmed.
+func Text(value []byte) string {
+	var scratch [256]byte
+	return string(unfold(scratch[:0], value))
 }
 
 // raw is get without the unfolding.
 func (h Header) raw(name string, nth int) ([]byte, bool) {
-	for n, v := range h.fields() {
+	for n, v := range h.Fields() {
 		if len(n) != len(name) || !strings.EqualFold(string(n), name) {
 			continue
 		}
@@ -196,16 +201,6 @@ func (h Header) Sender() (addr string, ok bool) {
 	return address(v), true
 }
 
-// Recipient finds a shared mailbox's recipient by an exact rule.
-func (h Header) Recipient(e Envelope) (string, bool) {
-	v, ok := h.Get(e.Header, max(e.Occurrence, 1))
-	if !ok {
-		return "", false
-	}
-	addr := strings.TrimPrefix(address(v), e.Strip)
-	return addr, addr != "" && !strings.ContainsAny(addr, " ,;<>\x00")
-}
-
 // address takes the address out of a trace field: in angle brackets or bare.
 // Anything that could not stand in an SMTP command is no address.
 func address(v string) string {
@@ -220,15 +215,4 @@ func address(v string) string {
 		return ""
 	}
 	return v
-}
-
-// Envelope is the exact rule by which a shared mailbox finds a message's
-// recipient: the value of the Nth field named Header, less a prefix.
-type Envelope struct {
-	// Header is the field's name; empty: the mailbox is not shared.
-	Header string
-	// Occurrence counts from the top, 1 for the first; zero means 1.
-	Occurrence int
-	// Strip is a prefix of the address to remove, as qmail adds it.
-	Strip string
 }

@@ -107,35 +107,6 @@ func TestHeaderSender(t *testing.T) {
 	}
 }
 
-func TestHeaderRecipient(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		head string
-		rule Envelope
-		want string
-		ok   bool
-	}{
-		{"Delivered-To: a@x\nDelivered-To: b@x\n", Envelope{Header: "delivered-to"}, "a@x", true},
-		{"Delivered-To: a@x\nDelivered-To: b@x\n", Envelope{Header: "Delivered-To", Occurrence: 2}, "b@x", true},
-		{"Delivered-To: a@x\n", Envelope{Header: "Delivered-To", Occurrence: 2}, "", false},
-		{"Delivered-To: shop-a@x\n", Envelope{Header: "Delivered-To", Strip: "shop-"}, "a@x", true},
-		{"Delivered-To: a@x\n", Envelope{Header: "Delivered-To", Strip: "shop-"}, "a@x", true},
-		{"X-Original-To: <a@x>\n", Envelope{Header: "X-Original-To"}, "a@x", true},
-		{"To: a@x\n", Envelope{Header: "Delivered-To"}, "", false},
-		{"Delivered-To:\n", Envelope{Header: "Delivered-To"}, "", false},
-		{"Delivered-To: a@x, b@x\n", Envelope{Header: "Delivered-To"}, "", false},
-		{"Delivered-To: a@x,b@x\n", Envelope{Header: "Delivered-To"}, "", false},
-		{"Delivered-To: a@x> RCPT TO:<root\n", Envelope{Header: "Delivered-To"}, "", false},
-		{"Delivered-To: <a@x>\r\nRCPT TO:<root>\n", Envelope{Header: "Delivered-To"}, "a@x", true},
-		{"Delivered-To: \xff\xfe@x\n", Envelope{Header: "Delivered-To"}, "\xff\xfe@x", true},
-	}
-	for _, tt := range tests {
-		if got, ok := Header(tt.head).Recipient(tt.rule); ok != tt.ok || ok && got != tt.want {
-			t.Errorf("%q %+v: %q %t, want %q %t", tt.head, tt.rule, got, ok, tt.want, tt.ok)
-		}
-	}
-}
-
 // TestReadHeaderLosesNothing: whatever comes, header and rest are the message.
 func TestReadHeaderLosesNothing(t *testing.T) {
 	t.Parallel()
@@ -175,7 +146,7 @@ func FuzzHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h := Header(b)
 		size := 0
-		for name, val := range h.fields() {
+		for name, val := range h.Fields() {
 			size += len(name) + len(val) + 1
 		}
 		if size > len(b) {
@@ -186,9 +157,6 @@ func FuzzHeader(f *testing.F) {
 		}
 		if s, _ := h.Sender(); strings.ContainsAny(s, " \r\n\x00<>") && !strings.ContainsAny(s, "<>") {
 			t.Errorf("sender %q", s)
-		}
-		if to, ok := h.Recipient(Envelope{Header: "Return-Path"}); ok && strings.ContainsAny(to, " ,;<>\r\n\x00") {
-			t.Errorf("recipient %q", to)
 		}
 		if h.Fingerprint() != Header(bytes.Clone(b)).Fingerprint() {
 			t.Error("the fingerprint is not a function of the header")

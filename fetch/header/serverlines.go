@@ -24,7 +24,7 @@ func serverField(name []byte) bool {
 
 // hasServerFields reports whether a header has one of them.
 func (h Header) hasServerFields() bool {
-	for name := range h.fields() {
+	for name := range h.Fields() {
 		if serverField(name) {
 			return true
 		}

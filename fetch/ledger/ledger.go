@@ -191,6 +191,17 @@ func (l *Ledger) Fail(it *plan.Item, target string, err error, takes bool) {
 	}
 }
 
+// Refuse counts a message that goes to the quarantine in place of RefusedBy, which were
+// not asked. It is no failure any more once it is there.
+func (l *Ledger) Refuse(it *plan.Item, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range it.RefusedBy {
+		l.countFailed(it.Key, t, err)
+	}
+	l.journal.Log.Warn("message goes to the quarantine", "uid", it.UID, "num", it.Num, "err", unnamed(err))
+}
+
 // countFailed is called with l.mu held.
 func (l *Ledger) countFailed(k state.Key, target string, err error) {
 	f, again := l.failed[k]

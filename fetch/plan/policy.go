@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/fetch/recipient"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -31,8 +31,8 @@ type Policy struct {
 	// TrustImported lets Keep delete messages that another program delivered,
 	// according to its imported list.
 	TrustImported bool
-	// Envelope finds the recipient of a message in a shared mailbox.
-	Envelope header.Envelope
+	// Recipients finds those of a message in a shared mailbox.
+	Recipients recipient.Rule
 	// Received adds one trace field at the top of each message.
 	Received bool
 	// Gmail is how to treat Gmail's list of at most some 250 conversations.

@@ -61,7 +61,12 @@ func runRows() []row {
 			}
 			return damaged + at.needsFile()
 		},
-		is[*commit.RecipientError]("The recipient is never guessed from To or Cc: check `to: {header: ...}` against the message's header."),
+		of(func(e *commit.RecipientError, _ Situation) string {
+			if e.Rule.Occurrence > 0 {
+				return "The recipient is never guessed from To or Cc: check `to: {header: ...}` against the message's header."
+			}
+			return "Check `headers` and `domains` under `to` against the message's header, or say with `unknown` where such messages go."
+		}),
 		of(func(e *session.NoIdentityError, _ Situation) string {
 			if e.Later {
 				return ""

@@ -83,7 +83,7 @@ func (c *Confinement) account(a *config.Account) {
 	for _, s := range secretsOf(a) {
 		c.readable(s.File())
 	}
-	for _, file := range a.Files() {
+	for _, file := range append(a.Files(), a.Policy.Recipients.MapFile) {
 		c.readable(file)
 	}
 }
