@@ -17,7 +17,7 @@ PACKAGES = dovecot-pop3d dovecot-imapd dovecot-lmtpd dovecot-submissiond dovecot
 PRIVATE = popa3d courier-pop courier-imap cyrus-pop3d+sasl2-bin cyrus-imapd+sasl2-bin+cyrus-pop3d \
 	cyrus-caldav+cyrus-imapd+sasl2-bin+cyrus-pop3d exim4-daemon-light
 
-.PHONY: build demo test crash fuzz bench soak lint install uninstall dist deb manual clean deps
+.PHONY: build demo test crash fuzz fuzz-night bench soak powerloss lint install uninstall dist deb manual clean deps
 
 build:
 	$(GO) build -trimpath -tags urfave_cli_no_docs -ldflags "$(LDFLAGS)" -o mailhaul .
@@ -54,12 +54,24 @@ crash:
 fuzz:
 	sh docs/fuzz.sh $(FUZZTIME)
 
+# The same over night: NIGHT minutes, each target in turn.
+NIGHT ?= 480
+fuzz-night:
+	sh docs/fuzznight.sh $(NIGHT)
+
 bench: build
 	$(DOCS) ./bench "$(CURDIR)/mailhaul"
 
 # Ten minutes of bad luck under loop; Q=1 for one minute.
 soak: deps build
 	$(DOCS) ./soak "$(CURDIR)/mailhaul" $(if $(Q),1,10)
+
+# The power fails, on real file systems: needs root. See docs/design.md.
+POWERTIME ?= 10m
+powerloss: build
+	@sh docs/install-deps.sh e2fsprogs xfsprogs btrfs-progs
+	$(GO) build -tags faults -o dist/mailhaul-faults .
+	$(DOCS) ./powerloss -time $(POWERTIME) -proof "$(CURDIR)/dist/mailhaul-faults" $(POWERFLAGS) "$(CURDIR)/mailhaul"
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }

@@ -15,6 +15,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
 const (
@@ -142,6 +143,7 @@ func openBolt(path string, readOnly bool) (db *DB, err error) {
 		return nil, ErrNotState // bbolt's words for it ("invalid database") say no more
 	}
 	b.AllocSize = allocSize
+	b.NoSync = fault.Mutated("no-commit-sync")
 	if !stillAt(path, file) {
 		_ = b.Close()
 		return nil, ErrLocked

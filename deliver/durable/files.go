@@ -92,5 +92,5 @@ func syncFile(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(fsync(f), f.Close())
 }

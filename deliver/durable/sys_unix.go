@@ -7,8 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
 // open is os.OpenFile for what is known to be a regular file or a directory:
@@ -27,6 +30,9 @@ func open(path string, flags int) (*os.File, error) {
 }
 
 func syncDir(path string) error {
+	if fault.Enabled && fault.Mutated("no-syncdir-"+filepath.Base(path)) {
+		return nil
+	}
 	f, err := open(path, os.O_RDONLY)
 	if err != nil {
 		return err

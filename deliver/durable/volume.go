@@ -102,7 +102,10 @@ func (v *volume) syncNow() {
 	v.begun++
 	v.mu.Unlock()
 	begun := time.Now()
-	err := v.call(v.dir)
+	var err error
+	if !fault.Mutated("no-syncfs") {
+		err = v.call(v.dir)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.slow = v.slow || time.Since(begun) > slowSyncfs

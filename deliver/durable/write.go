@@ -127,7 +127,7 @@ func WriteFileVia(temp, path string, data []byte, step func(string)) error {
 	return write(f, path, data, func(f *os.File) error {
 		err := f.Chmod(0o600) // a file that was left behind may have any mode
 		step("fsync")
-		return errors.Join(err, f.Sync())
+		return errors.Join(err, fsync(f))
 	}, func(temp, path string) error {
 		step("rename")
 		err := os.Rename(temp, path)

@@ -125,7 +125,9 @@ func createFile(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := durable.SyncDir(filepath.Dir(path)); err != nil {
+	// The file too: without a journal, a name in a durable directory does not make
+	// the inode durable that it leads to.
+	if err := errors.Join(durable.Sync(f), durable.SyncDir(filepath.Dir(path))); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil

@@ -119,7 +119,7 @@ var layers = map[string][]string{
 	"deliver/http":             {"deliver", "deliver/spool", "deliver/fault", "deliver/web"},
 	"deliver/http/servicetest": {},
 
-	"state":          {"deliver/durable"},
+	"state":          {"deliver/durable", "deliver/fault"},
 	"oauth":          {"deliver/process", "oauth/provider", "deliver/durable"},
 	"oauth/provider": {},
 }
