@@ -49,6 +49,7 @@ func (b *inbox) take() (posts []string) {
 
 // TestAlerts has an account fail, be told of once, and recover.
 func TestAlerts(t *testing.T) {
+	t.Parallel()
 	b := newInbox(t)
 	l := newLab(t)
 	o := pop3test.Options{Security: pop3test.Plain}

@@ -13,6 +13,7 @@ import (
 
 // TestCheckRelay: check --connect offers the relay the recipients, and nothing more.
 func TestCheckRelay(t *testing.T) {
+	t.Parallel()
 	const advised = "The relay does not take mail for this recipient"
 	for _, c := range []struct {
 		name    string
@@ -61,6 +62,7 @@ func TestCheckRelay(t *testing.T) {
 // TestCheckMakesNothingUnread: while the state cannot be read, a target that is
 // missing may have received mail. It is not made.
 func TestCheckMakesNothingUnread(t *testing.T) {
+	t.Parallel()
 	w := warning{server: long(pop3test.NewCA()), ground: keepOpen}
 	steps, code := w.check(t)
 	if s := steps[1]; code != 0 || s.Step != "target" || s.Mark != jsonline.Warn ||

@@ -12,6 +12,7 @@ import (
 
 // TestStatusTellsOfTheClock: status says that the clock jumped.
 func TestStatusTellsOfTheClock(t *testing.T) {
+	t.Parallel()
 	from, to := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC), time.Date(2036, 1, 2, 0, 0, 0, 0, time.UTC)
 	var b strings.Builder
 	writeDetails(&b, &jsonline.Status{StatusFile: state.StatusFile{Account: "work"}, ClockJumped: to, ClockFrom: from})

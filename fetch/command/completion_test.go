@@ -47,6 +47,7 @@ var completions = [][2]string{
 // TestCompletion presses the tab key in each shell, once: commands, options with
 // their values and account names are completed, also those at which shells break words.
 func TestCompletion(t *testing.T) {
+	t.Parallel()
 	for _, shell := range []struct{ name, start, load string }{
 		{"bash", "bash --norc --noprofile", "source <(mailhaul completion bash)"},
 		{"zsh", "zsh -f", "autoload -U compinit; compinit -u -D; source <(mailhaul completion zsh)"},
@@ -56,6 +57,7 @@ func TestCompletion(t *testing.T) {
 			"completion fish | source"},
 	} {
 		t.Run(shell.name, func(t *testing.T) {
+			t.Parallel()
 			name, _, _ := strings.Cut(shell.name, ",")
 			pop3test.Require(t, name)
 			term := newTerminal(t, 100, 30)
@@ -82,6 +84,7 @@ func TestCompletion(t *testing.T) {
 // TestCompletionLists: the list of what is possible has descriptions in zsh and
 // fish, and no file names.
 func TestCompletionLists(t *testing.T) {
+	t.Parallel()
 	for _, shell := range []struct{ name, start, load string }{
 		{"zsh", "zsh -f", "autoload -U compinit; compinit -u -D; source <(mailhaul completion zsh)"},
 		{"fish", "fish --no-config", "mailhaul completion fish | source"},
@@ -98,6 +101,7 @@ func TestCompletionLists(t *testing.T) {
 			"mailhaul init --tls ":   {"implicit", "stls", "none"},
 		} {
 			t.Run(shell.name+" "+typed, func(t *testing.T) {
+				t.Parallel()
 				pop3test.Require(t, shell.name)
 				term := newTerminal(t, 120, 40)
 				twoAccounts(t, term.home)
@@ -143,6 +147,7 @@ func twoAccounts(t *testing.T, home string) {
 // TestEveryOptionCompletes: an option that takes a file, a directory or one of a few
 // words says so to the shell; these words are in its usage.
 func TestEveryOptionCompletes(t *testing.T) {
+	t.Parallel()
 	free := regexp.MustCompile("`(N|N/OF|ADDRESS|NAME|HOST\\[:PORT\\]|COMMAND|ID|URL|DATE|DURATION)`")
 	check := func(path string, flags []cli.Flag) {
 		for _, f := range flags {

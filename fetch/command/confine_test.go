@@ -15,6 +15,7 @@ import (
 
 // TestReportReplacesLinks: a link that another user put there is not followed.
 func TestReportReplacesLinks(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	precious, page := filepath.Join(dir, "precious"), filepath.Join(dir, "report.html")
 	if err := os.WriteFile(precious, []byte("x"), 0o600); err != nil {
@@ -38,6 +39,7 @@ func TestReportReplacesLinks(t *testing.T) {
 
 // TestReportKeepsWhatItMeets: a device stays one, and a file keeps its mode.
 func TestReportKeepsWhatItMeets(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	link, page := filepath.Join(dir, "null"), filepath.Join(dir, "report.html")
 	err := errors.Join(os.Symlink(os.DevNull, link), os.WriteFile(page, []byte("old"), 0o600), os.Chmod(page, 0o644))
@@ -56,6 +58,7 @@ func TestReportKeepsWhatItMeets(t *testing.T) {
 }
 
 func TestJSONIsPrintable(t *testing.T) {
+	t.Parallel()
 	rec := httptest.NewRecorder()
 	if err := jsonline.Write(rec, jsonline.Summary{Account: "a\u202e\u009b\x7f"}); err != nil {
 		t.Fatal(err)

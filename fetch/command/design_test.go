@@ -15,6 +15,7 @@ import (
 // TestDesignNamesFunctions looks for each `(*Type).name` in `file` of
 // docs/design.md in that file, and holds each walk to eight stops.
 func TestDesignNamesFunctions(t *testing.T) {
+	t.Parallel()
 	page := readText(t, filepath.Join(treeRoot, "docs", "design.md"))
 	named := regexp.MustCompile("`(?:\\(\\*?(\\w+)\\)\\.)?(\\w+)` in\\s+`([\\w./]+)`").FindAllStringSubmatch(page, -1)
 	if len(named) < 20 {
@@ -65,6 +66,7 @@ func receiverOf(fn *ast.FuncDecl) string {
 // TestDesignHasEveryPackage compares the table of packages in docs/design.md
 // with the table of imports.
 func TestDesignHasEveryPackage(t *testing.T) {
+	t.Parallel()
 	_, text, _ := strings.Cut(readText(t, filepath.Join(treeRoot, "docs", "design.md")), "\n## Packages\n")
 	text, _, _ = strings.Cut(text, "\n## ")
 	var page, program []string

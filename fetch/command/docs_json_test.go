@@ -20,6 +20,7 @@ var printed = []any{jsonline.Summary{}, jsonline.Plan{}, jsonline.Status{}, json
 	jsonline.Chain{}, jsonline.Forgotten{}, jsonline.Marked{}, jsonline.Imported{}, jsonline.Verified{}, jsonline.Compared{}, jsonline.Version{}, jsonline.Waiting{}, jsonline.Error{}}
 
 func TestManualHasEveryJSONField(t *testing.T) {
+	t.Parallel()
 	manual := make(map[string]bool)
 	for _, line := range readPage(t, "mailhaul.1").sections["JSON OUTPUT"] {
 		if strings.HasPrefix(line, ".It ") || strings.HasPrefix(line, ".Va ") {
@@ -40,6 +41,7 @@ func TestManualHasEveryJSONField(t *testing.T) {
 // TestNoListIsNull: a program reads each list of each object, and gets [] if there is
 // nothing in it.
 func TestNoListIsNull(t *testing.T) {
+	t.Parallel()
 	for _, v := range append(slices.Clone(printed), jsonline.PlanFile{}, jsonline.Notice{}) {
 		text, err := json.Marshal(v)
 		if err != nil || strings.Contains(string(text), "null") {
@@ -58,6 +60,7 @@ func TestNoListIsNull(t *testing.T) {
 // printed. They are all in package jsonline; no command has a struct for JSON of
 // its own, or prints one made on the spot.
 func TestPrintedObjectsAreKnown(t *testing.T) {
+	t.Parallel()
 	known := []string{"PlanFile", "Notice"} // a file of ours; mailhaul.yaml(5) has the other
 	for _, v := range printed {
 		known = append(known, reflect.TypeOf(v).Name())

@@ -14,6 +14,7 @@ import (
 )
 
 func TestManualHasEveryLogKey(t *testing.T) {
+	t.Parallel()
 	found := make(map[string]bool)
 	for _, top := range []string{"fetch", "deliver", "state", "oauth"} {
 		err := filepath.WalkDir(filepath.Join(treeRoot, top), func(path string, d fs.DirEntry, err error) error {
@@ -122,6 +123,7 @@ func stringLiteral(e ast.Expr) (string, bool) {
 
 // TestLogKeysAreRead proves that the reader of sources sees what it should.
 func TestLogKeysAreRead(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		`log.Info("m", "a", 1, "b", 2)`:                          "a b",
 		`r.log.With("a", x).Warn("m", slog.Int("b", 1), "c", 2)`: "a b c",

@@ -156,6 +156,7 @@ func optionNames(flags []cli.Flag) (names []string) {
 
 // TestManualLint has mandoc judge the manual pages.
 func TestManualLint(t *testing.T) {
+	t.Parallel()
 	mandoc := pop3test.Require(t, "mandoc")
 	for _, name := range []string{"mailhaul.1", "mailhaul.yaml.5"} {
 		out, err := exec.Command(mandoc, "-Tlint", "-W", "warning", filepath.Join(treeRoot, "docs", name)).CombinedOutput()
@@ -184,6 +185,7 @@ func everyOption() map[string]bool {
 var othersCommand = regexp.MustCompile(`systemctl|^docker |^kubectl |` + "`docker run")
 
 func TestDocumentsNameNoOptionThatDoesNotExist(t *testing.T) {
+	t.Parallel()
 	all := everyOption()
 	for _, name := range []string{"mailhaul.1", "mailhaul.yaml.5"} {
 		for _, line := range readPage(t, name).all {
@@ -219,6 +221,7 @@ func TestDocumentsNameNoOptionThatDoesNotExist(t *testing.T) {
 
 // TestExamplesAreValid reads each configuration that a document shows in full.
 func TestExamplesAreValid(t *testing.T) {
+	t.Parallel()
 	var examples []string
 	block := regexp.MustCompile(`(?ms)^\.Bd .*?\n(.*?)^\.Ed`)
 	fence := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
@@ -255,6 +258,7 @@ func missesFile(err error) bool {
 }
 
 func TestManualHasEveryExitStatus(t *testing.T) {
+	t.Parallel()
 	var codes []string
 	for _, f := range parseDir(t, filepath.Join(treeRoot, "fetch")) {
 		ast.Inspect(f, func(n ast.Node) bool {
@@ -304,6 +308,7 @@ func parseFiles(t *testing.T, set *token.FileSet, dir string) (files []*ast.File
 // TestDesignHasEveryFaultPoint compares the list in docs/design.md with the
 // names in the source.
 func TestDesignHasEveryFaultPoint(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(treeRoot, "docs", "design.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -332,6 +337,7 @@ func TestDesignHasEveryFaultPoint(t *testing.T) {
 
 // TestItemsAreRead proves that the reader of manual pages sees what it should.
 func TestItemsAreRead(t *testing.T) {
+	t.Parallel()
 	lines := []string{".It Fl c Ar file , Fl -config Ar file", "Read it.", ".It Cm tls , ca_file", "Default: x.", ".It Va uid , num"}
 	for macro, want := range map[string]string{"Fl": "[-config c]", "Cm": "[ca_file tls]", "Va": "[num uid]", "Ev": "[]"} {
 		if got := fmt.Sprint(slices.Sorted(maps.Keys(manItems(lines, macro)))); got != want {

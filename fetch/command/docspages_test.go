@@ -37,6 +37,7 @@ func readText(t *testing.T, name string) string {
 }
 
 func TestLinks(t *testing.T) {
+	t.Parallel()
 	for name, text := range docPages(t) {
 		for _, link := range deadLinks(name, text) {
 			t.Errorf("%s: dead link %s", name, link)
@@ -88,6 +89,7 @@ func hasHeading(name, anchor string) bool {
 }
 
 func TestDeadLinksAreFound(t *testing.T) {
+	t.Parallel()
 	name := filepath.Join(t.TempDir(), "a.md")
 	text := "# One, or `two`\n[a](#one-or-two) [b](#three) [c](b.md) [d](a.md#one-or-two) [e](https://example.org/x) [f](.)\n"
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
@@ -102,6 +104,7 @@ func TestDeadLinksAreFound(t *testing.T) {
 // without a directory, as in "fetch/pop3/wire.go, dot.go", is in that of the one
 // before it.
 func TestNamedFilesExist(t *testing.T) {
+	t.Parallel()
 	n := 0
 	for name, text := range docPages(t) {
 		if strings.HasSuffix(name, "performance.md") {
@@ -129,6 +132,7 @@ func TestNamedFilesExist(t *testing.T) {
 // TestTroubleshootingQuotes looks for each error text that the page explains in
 // the program, and in what the scripts expect of it.
 func TestTroubleshootingQuotes(t *testing.T) {
+	t.Parallel()
 	said := programTexts(t)
 	page := readText(t, filepath.Join(treeRoot, "docs/troubleshooting.md"))
 	for _, m := range regexp.MustCompile(`"(The [^"]+)"`).FindAllStringSubmatch(page, -1) { // an explanation

@@ -29,6 +29,7 @@ import (
 // the constants in the source of the enum's package: each constant has its own
 // word, and the key takes all of them.
 func TestEnumsAreComplete(t *testing.T) {
+	t.Parallel()
 	text, err := config.Schema(configOptions())
 	if err != nil {
 		t.Fatal(err)

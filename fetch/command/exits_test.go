@@ -144,7 +144,8 @@ var unsteady = []struct {
 	{regexp.MustCompile(`\(\d+ ms\)`), "(N ms)"},
 	{regexp.MustCompile(`in \d+\.\ds`), "in N.Ns"},
 	{regexp.MustCompile(`for \d+s `), "for Ns "},
-	{regexp.MustCompile(`\b\d+[sm] ago *`), "Ns ago  "}, // with the blanks that align the next column
+	{regexp.MustCompile(`is due in (1h|59m\d+s)`), "is due in N"}, // an hour, minus what the machine took
+	{regexp.MustCompile(`\b\d+[sm] ago *`), "Ns ago  "},           // with the blanks that align the next column
 	{regexp.MustCompile(`"seconds":[0-9.e-]+`), `"seconds":N`},
 	{regexp.MustCompile(`seconds=[0-9.e-]+`), "seconds=N"},
 	{regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:.]+(Z|[+-][0-9:]+)`), "TIME"},

@@ -134,6 +134,7 @@ func denials() []meeting {
 }
 
 func TestExplanations(t *testing.T) {
+	t.Parallel()
 	for _, m := range append(meetings(), denials()...) {
 		t.Run(m.name, m.run)
 	}
@@ -292,6 +293,7 @@ func holdMaildrop(t *testing.T, vars map[string]string) {
 
 // TestGoodWalk is what a person sees if everything works.
 func TestGoodWalk(t *testing.T) {
+	t.Parallel()
 	var out, log bytes.Buffer
 	dir := t.TempDir()
 	s := pop3test.NewServer(&pop3test.Maildrop{}, pop3test.Options{Security: pop3test.STLS})

@@ -44,6 +44,7 @@ func gmailLetters(n int) (out [][]byte) {
 
 // TestGmail delivers, reads back, deletes and reports.
 func TestGmail(t *testing.T) {
+	t.Parallel()
 	drop := dropOf(gmailLetters(7))
 	l, s := gmailLab(t, drop, ", token: "+gmailToken+", labels: [INBOX, unread, Altes Postfach/Grüße]")
 	l.says(l.run("check", "--connect"), 0,
@@ -67,6 +68,7 @@ func TestGmail(t *testing.T) {
 
 // TestGmailAltered: what Gmail alters counts as altered, and what is gone as missing.
 func TestGmailAltered(t *testing.T) {
+	t.Parallel()
 	l, s := gmailLab(t, dropOf(gmailLetters(3)), ", token: "+gmailToken)
 	s.Change = func(raw []byte) []byte { return bytes.Replace(raw, []byte("Text 1"), []byte("text 1"), 1) }
 	l.says(l.run("fetch"), 0, "3 messages fetched")
@@ -76,6 +78,7 @@ func TestGmailAltered(t *testing.T) {
 // TestGmailRefused: each fault ends with its status, says which of the two servers is
 // meant and what to do, and deletes nothing.
 func TestGmailRefused(t *testing.T) {
+	t.Parallel()
 	at := func(call string, f gmailtest.Fault) func(*gmailtest.Server) {
 		return func(s *gmailtest.Server) {
 			s.Fault = func(c string, _ int) *gmailtest.Fault {
@@ -130,6 +133,7 @@ func TestGmailRefused(t *testing.T) {
 
 // TestGmailQuarantine: what Gmail refuses for good is quarantined with its reason.
 func TestGmailQuarantine(t *testing.T) {
+	t.Parallel()
 	messages := gmailLetters(5)
 	messages[1] = bytes.Replace(messages[1], []byte("From: a@example.org"), []byte("From: nobody at all <"), 1)
 	messages[2] = append(messages[2], "Content-Disposition: attachment; filename=\"a.exe\"\r\n"...)
@@ -149,6 +153,7 @@ func TestGmailQuarantine(t *testing.T) {
 // TestGmailLarge: a message of 120 MB goes by a resumable upload that breaks off in the
 // middle and goes on there, in 48 MiB of memory.
 func TestGmailLarge(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("120 MB")
 	}
@@ -187,8 +192,8 @@ func TestGmailLarge(t *testing.T) {
 // TestGmailLogin: a login by name serves the target; one that was taken back ends with
 // 77 and is named.
 func TestGmailLogin(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
-	t.Setenv("TEST_CLIENT", clientSecret)
 	drop := dropOf(gmailLetters(2))
 	l, s := gmailLab(t, drop, ", oauth: me-google")
 	s.Token = ""

@@ -16,6 +16,7 @@ import (
 // TestHelp: the help of each command has an example that the program accepts,
 // names all global options and shows no default that says nothing.
 func TestHelp(t *testing.T) {
+	t.Parallel()
 	commands := newApp(term.Streams{Out: io.Discard, Err: io.Discard}).Commands
 	if first := commands[0].Name; first != "init" {
 		t.Errorf("the first command is %s, not init", first)

@@ -3,7 +3,6 @@ package command
 import (
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,7 +14,7 @@ import (
 
 // silentBus is a D-Bus that accepts connections, which it notes in a file, and never
 // answers, as a keyring does whose prompt nobody sees.
-func silentBus(t *testing.T, note string) {
+func silentBus(t *testing.T, note string) (address string) {
 	path := filepath.Join(t.TempDir(), "bus")
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -32,7 +31,7 @@ func silentBus(t *testing.T, note string) {
 			c.Close()
 		}
 	}()
-	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+path)
+	return "unix:path=" + path
 }
 
 // helper is one that never ends, as an account names it, and what its end comes to.
@@ -62,7 +61,7 @@ var helpers = []helper{
 // that it runs, and waits, as a child of its own does.
 func (h *helper) account(t *testing.T, limit string) *lab {
 	l := newLab(t)
-	silentBus(t, l.path("at"))
+	l.env = []string{"DBUS_SESSION_BUS_ADDRESS=" + silentBus(t, l.path("at"))}
 	s := serve(t, dropOf(letters(1)), pop3test.Options{Security: pop3test.Plain, Mechanisms: []string{"PLAIN", "XOAUTH2"}})
 	hang := `[sh, -c, "touch ` + l.path("at") + `; sleep 1000; true"]`
 	lines := strings.NewReplacer("HANG", hang, "TOKENS", newAuthServer(t).URL+"/token", "LIMIT", limit).Replace(h.lines)
@@ -73,8 +72,10 @@ func (h *helper) account(t *testing.T, limit string) *lab {
 
 // TestHelpersThatHang: every helper has a deadline, which is named.
 func TestHelpersThatHang(t *testing.T) {
+	t.Parallel()
 	for _, h := range helpers {
 		t.Run(h.name, func(t *testing.T) {
+			t.Parallel()
 			l := h.account(t, "1s")
 			o := l.child("-v", "fetch")
 			l.want(o, h.code, h.says)
@@ -88,14 +89,15 @@ func TestHelpersThatHang(t *testing.T) {
 // TestHelpersEndAtSignal: a signal does not wait for a helper. What runs after a run
 // has 10 s; everything else ends at once.
 func TestHelpersEndAtSignal(t *testing.T) {
+	t.Parallel()
 	for _, h := range helpers {
 		if h.name == "after" {
 			continue
 		}
 		t.Run(h.name, func(t *testing.T) {
+			t.Parallel()
 			l := h.account(t, "1m")
-			l.child("version") // makes the program
-			cmd := exec.Command(l.path("mailhaul"), l.args([]string{"fetch"})[1:]...)
+			cmd := l.command(t.Context(), "fetch")
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}

@@ -53,14 +53,16 @@ func peers() []peer {
 // its configuration and its list are imported, more mail arrives, and we fetch
 // the rest to where it delivered: each message is there once.
 func TestImportTakesOverFromPeers(t *testing.T) {
+	t.Parallel()
 	for _, p := range peers() {
 		t.Run(p.format, func(t *testing.T) {
+			t.Parallel()
 			pop3test.Require(t, p.format)
 			d := dovecot(t, pop3test.DovecotOptions{})
 			all := letters(40)
 			d.AddMessages("alice", all[5:20])
 			l := newLab(t)
-			t.Setenv("HOME", l.dir)
+			l.env = []string{"HOME=" + l.dir}
 			p.fetch(t, l, d)
 			wantEach(t, l.path("mail"), 20)
 			d.AddMessages("alice", all[20:])

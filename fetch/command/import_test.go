@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,8 +22,7 @@ type switching struct {
 func newSwitching(t *testing.T, known int) *switching {
 	t.Helper()
 	l := newLab(t)
-	t.Setenv("HOME", l.dir)
-	t.Setenv("XDG_CONFIG_HOME", "")
+	l.env = []string{"HOME=" + l.dir, "XDG_CONFIG_HOME="}
 	w := &switching{l, serve(t, dropOf(letters(10)), pop3test.Options{Security: pop3test.Plain})}
 	w.write(".fdm.conf", fmt.Appendf(nil, "set lock-file \"%[1]s/lock\"\naction \"in\" maildir \"%[1]s/Maildir\"\n"+
 		"account \"a\" pop3 server \"127.0.0.1\" port %[2]d user \"alice\" pass \"%[3]s\" new-only cache \"%[1]s/cache\" no-apop "+
@@ -57,7 +55,7 @@ func wantShown(t *testing.T, o outcome, texts ...string) {
 // stdin is run with something on standard input.
 func (l *lab) stdin(text string, args ...string) outcome {
 	l.t.Helper()
-	cmd := exec.Command(l.path("mailhaul"), l.args(args)[1:]...)
+	cmd := l.command(l.t.Context(), args...)
 	var out, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), &out, &stderr
 	_ = cmd.Run()
@@ -67,6 +65,7 @@ func (l *lab) stdin(text string, args ...string) outcome {
 // TestImportPrints: the YAML, and nothing but it, is on standard output, and
 // what it says works; secrets are files of their own.
 func TestImportPrints(t *testing.T) {
+	t.Parallel()
 	w := newSwitching(t, 4)
 	o := w.run("import", "fdm")
 	w.want(o, 0, "wrote the password to "+w.path("secrets/a.password"))
@@ -113,6 +112,7 @@ func withoutNotes(yaml string) string {
 
 // TestImportWrites: --write makes the configuration and never touches one.
 func TestImportWrites(t *testing.T) {
+	t.Parallel()
 	w := newSwitching(t, 4)
 	if err := os.Remove(w.path("config.yaml")); err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
@@ -139,8 +139,9 @@ func TestImportWrites(t *testing.T) {
 
 // TestImportFromDirectory reads where the program has a directory.
 func TestImportFromDirectory(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
-	t.Setenv("HOME", l.dir)
+	l.env = []string{"HOME=" + l.dir}
 	if err := os.MkdirAll(l.path("g"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +159,7 @@ func TestImportFromDirectory(t *testing.T) {
 // TestImportState takes the list over without the network, into the directory
 // that the global option names.
 func TestImportState(t *testing.T) {
+	t.Parallel()
 	w := newSwitching(t, 4)
 	w.write("config.yaml", []byte(w.run("import", "fdm").out))
 	o := w.run("import", "--state", "fdm") // and --state DIR before it
@@ -187,6 +189,7 @@ func TestImportState(t *testing.T) {
 // TestImportVerify compares the list with the server and stops if it is not of
 // this maildrop.
 func TestImportVerify(t *testing.T) {
+	t.Parallel()
 	w := newSwitching(t, 4)
 	w.write("config.yaml", []byte(w.run("import", "fdm").out))
 	o := w.run("--json", "import", "fdm", "--verify")
@@ -215,6 +218,7 @@ func TestImportVerify(t *testing.T) {
 
 // TestImportRefusals: what cannot be imported is an error with a hint.
 func TestImportRefusals(t *testing.T) {
+	t.Parallel()
 	w := newSwitching(t, 4)
 	w.want(w.run("import"), 64, "wants a format (fetchmail, getmail, mpop, fdm, thunderbird)")
 	w.want(w.run("import", "outlook"), 64, `unknown format "outlook"`)
@@ -243,6 +247,7 @@ func TestImportRefusals(t *testing.T) {
 // TestImportedIsNotDeleted: what only the other program has fetched stays on
 // the server, unless we are told to trust its list.
 func TestImportedIsNotDeleted(t *testing.T) {
+	t.Parallel()
 	w := newSwitching(t, 4)
 	yaml := w.run("import", "fdm").out
 	w.write("config.yaml", []byte(yaml))
@@ -272,8 +277,9 @@ func TestImportedIsNotDeleted(t *testing.T) {
 // TestImportThunderbird takes over a profile's list; entries that Thunderbird
 // has not fetched whole are not seen.
 func TestImportThunderbird(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
-	t.Setenv("HOME", l.dir)
+	l.env = []string{"HOME=" + l.dir}
 	s := serve(t, dropOf(letters(6)), pop3test.Options{Security: pop3test.Plain})
 	if err := os.MkdirAll(l.path("profile/Mail/pop"), 0o700); err != nil {
 		t.Fatal(err)

@@ -49,6 +49,7 @@ func TestInitMailbox(t *testing.T) {
 
 // TestInitAsksForMailbox: the same in a dialogue.
 func TestInitAsksForMailbox(t *testing.T) {
+	t.Parallel()
 	tty := newTerminal(t, 110, 60)
 	tty.enter("mailhaul init --offline --no-connect --address alice@example.org --server pop.example.org")
 	for _, step := range []struct{ shows, answer string }{
@@ -90,6 +91,7 @@ func TestInitAsksForMailbox(t *testing.T) {
 // TestInitMailboxNames: a name that no server has is asked for again, and not as the option
 // that was not given; characters that a URL has another use for are taken as they are.
 func TestInitMailboxNames(t *testing.T) {
+	t.Parallel()
 	tty := newTerminal(t, 110, 60)
 	tty.enter("mailhaul init --offline --no-connect --address alice@example.org --server pop.example.org")
 	for _, step := range []struct{ shows, answer string }{
@@ -117,6 +119,7 @@ func TestInitMailboxNames(t *testing.T) {
 // TestInitCorrectsTLSOfMailbox: how the target is connected to, and whom its certificate
 // has to be from, can be corrected and is written.
 func TestInitCorrectsTLSOfMailbox(t *testing.T) {
+	t.Parallel()
 	to := realtest.DovecotIMAP(t, "")
 	drop := dropOf(letters(2))
 	s := pop3test.NewServer(drop, pop3test.Options{})
@@ -159,6 +162,7 @@ func TestInitCorrectsTLSOfMailbox(t *testing.T) {
 // TestInitAsksForFastmail: a mailbox with an interface of its own is a target that is
 // asked for; what could not be read is asked for again.
 func TestInitAsksForFastmail(t *testing.T) {
+	t.Parallel()
 	tty := newTerminal(t, 120, 60)
 	token := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(token, []byte("t\n"), 0o600); err != nil {

@@ -45,6 +45,7 @@ func secureJMAP(t *testing.T, l *lab, set func(*jmaptest.Server)) (s *jmaptest.S
 
 // TestJMAP delivers, reads back, deletes and reports, with a token and with a password.
 func TestJMAP(t *testing.T) {
+	t.Parallel()
 	for name, login := range map[string]string{
 		"token":    "token: " + jmaptest.Token,
 		"password": "user: alice, password: " + jmaptest.Password,
@@ -75,6 +76,7 @@ func TestJMAP(t *testing.T) {
 // TestJMAPRefused: each fault of the target's side ends with its status, says which of
 // the two servers is meant, and deletes nothing.
 func TestJMAPRefused(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // its backlog takes connections that nobody answers
 	if err != nil {
 		t.Fatal(err)
@@ -149,6 +151,7 @@ func TestJMAPRefused(t *testing.T) {
 
 // TestJMAPQuarantine: what the server refuses for good is quarantined with its reason.
 func TestJMAPQuarantine(t *testing.T) {
+	t.Parallel()
 	s, keys := secureJMAP(t, newLab(t), func(s *jmaptest.Server) {
 		s.Import = func(m []byte) map[string]any {
 			if strings.Contains(string(m), "number 2\r\n") {
@@ -176,7 +179,6 @@ func TestJMAPCyrus(t *testing.T) {
 	l := newLab(t)
 	l.write("config.yaml", []byte(accountYAML("lab", append([]string{"id: lab", "user: alice", "deliver:\n  - jmap: {server: " + to.HTTPS +
 		", ca_file: " + to.CA + ", user: alice, password: " + realtest.Password + "}"}, from.Account...))))
-	l.run("version") // makes the program
 	for kill := 1; kill <= 4; kill++ {
 		goal := kill * len(messages) / 6
 		if !l.killed(func() bool { return len(to.Kept("INBOX")) >= goal }, "fetch") {

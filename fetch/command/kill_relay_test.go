@@ -38,7 +38,6 @@ func killedBehindASmallMessage(t *testing.T, o pop3test.Options) {
 	proxy.SetRate(150 << 10)
 	r := startRefuser(t, "")
 	l := newLab(t)
-	l.run("version") // makes the program
 	l.write("config.yaml", fmt.Appendf(nil,
 		"accounts: {lab: {server: %q, tls: none, user: alice, password: %s, keep: none, deliver: [{smtp: {server: %q, to: "+
 			"[a@b.example], tls: none}}]}}\n",

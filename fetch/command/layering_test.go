@@ -142,6 +142,7 @@ type listedPackage struct {
 }
 
 func TestImportDirection(t *testing.T) {
+	t.Parallel()
 	for _, p := range goList(t) {
 		rel := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
 		allowed, known := layers[rel]
@@ -160,6 +161,7 @@ func TestImportDirection(t *testing.T) {
 // TestImportWithoutKerberos: who uses the POP3 client, or the engine, as a library
 // does not link a Kerberos library.
 func TestImportWithoutKerberos(t *testing.T) {
+	t.Parallel()
 	for _, p := range []string{"fetch/pop3", "fetch"} {
 		out, err := exec.Command("go", "list", "-deps", module+"/"+p).Output()
 		if err != nil {
@@ -226,6 +228,7 @@ func goList(t *testing.T) []listedPackage {
 // TestExitCodesAreDecidedInOnePlace: of the command tree only package exit names
 // codes, beside comparisons. fetch.ExitOf decides for the engine's errors.
 func TestExitCodesAreDecidedInOnePlace(t *testing.T) {
+	t.Parallel()
 	set := token.NewFileSet()
 	for _, f := range slices.Concat(parseFiles(t, set, "."), parseFiles(t, set, "*")) {
 		if f.Name.Name == "exit" {

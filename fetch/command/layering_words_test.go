@@ -29,6 +29,7 @@ var noAdvice = map[string]string{
 // TestLowerPackagesGiveNoAdvice: no text of theirs names an option, a command or a
 // key of the configuration.
 func TestLowerPackagesGiveNoAdvice(t *testing.T) {
+	t.Parallel()
 	words := adviceWords()
 	files, _ := filepath.Glob(filepath.Join(treeRoot, "fetch", "*.go"))
 	for _, dir := range below {

@@ -11,6 +11,7 @@ import (
 
 // TestLimitPreset: limit: gmail is what Google allows a day.
 func TestLimitPreset(t *testing.T) {
+	t.Parallel()
 	conf, err := config.Parse("c", []byte("accounts:\n  a: {server: s, user: u, password: p, limit: gmail, deliver: [{maildir: "+
 		"/m}]}\n"), configOptions())
 	if err != nil {

@@ -20,7 +20,6 @@ import (
 // sharedLogin is a lab whose accounts, one for each letter, use the login me.
 func sharedLogin(t *testing.T, p *authServer, accounts string, more ...string) *lab {
 	t.Helper()
-	t.Setenv("TEST_CLIENT", clientSecret)
 	l := newLab(t)
 	var text strings.Builder
 	text.WriteString("logins:\n  me:\n    " + strings.ReplaceAll(strings.TrimPrefix(p.oauthLines(more...), "oauth:\n  "), "\n",
@@ -41,6 +40,7 @@ func sharedLogin(t *testing.T, p *authServer, accounts string, more ...string) *
 // TestNamedLogin: one login for several accounts is logged in once, shown with each
 // of them, and its tokens are refreshed once, whoever asks.
 func TestNamedLogin(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
 	l := sharedLogin(t, p, "abcd")
 	l.want(l.child("fetch"), 77, "never logged in", "hint: Run `mailhaul login me`")
@@ -82,6 +82,7 @@ func TestNamedLogin(t *testing.T) {
 // TestNamedLoginInProcesses: several processes at once ask the provider once, which
 // takes each refresh token once.
 func TestNamedLoginInProcesses(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
 	l := sharedLogin(t, p, "abcdef")
 	wantOut(t, l.loginTo("me", "--no-browser"), "me: logged in")
@@ -98,6 +99,7 @@ func TestNamedLoginInProcesses(t *testing.T) {
 
 // TestLoginNamedAsAccount: an account is found also if a login of others has its name.
 func TestLoginNamedAsAccount(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.write("config.yaml", []byte("logins: {one: {provider: google, client_id: i}, two: {provider: google, client_id: i}}\naccounts:\n"+
 		"  one: {server: h, user: u, password: {env: X}, deliver: [{maildir: /m}]}\n"+
@@ -116,6 +118,7 @@ func TestLoginNamedAsAccount(t *testing.T) {
 
 // TestExpiryOfTargetsLogin: the metrics have the login that ends first.
 func TestExpiryOfTargetsLogin(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	keep := func(key string, until time.Time) {
 		name := oauth.NewStore(filepath.Join(dir, "tokens")).Path(key)

@@ -5,6 +5,7 @@ package command
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -34,14 +35,9 @@ type looping struct {
 // loop starts one; env is added to its environment.
 func (l *lab) loop(env []string, args ...string) *looping {
 	l.t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	_ = os.Symlink(self, l.path("mailhaul"))
 	p := &looping{t: l.t, lines: make(chan string, 10_000)}
-	p.cmd = exec.Command(l.path("mailhaul"), l.args(append([]string{"loop"}, args...))[1:]...)
-	p.cmd.Env = append(append(os.Environ(), "TMPDIR="+l.tmp()), env...)
+	p.cmd = l.command(context.Background(), append([]string{"loop"}, args...)...)
+	p.cmd.Env = append(append(p.cmd.Env, "TMPDIR="+l.tmp()), env...)
 	out, err := p.cmd.StderrPipe()
 	if err != nil {
 		l.t.Fatal(err)
@@ -121,6 +117,7 @@ func (p *looping) end(s syscall.Signal) int {
 
 // TestLoopServerRestart has a Dovecot stopped and started again under a loop.
 func TestLoopServerRestart(t *testing.T) {
+	t.Parallel()
 	d := pop3test.StartDovecot(t, pop3test.DovecotOptions{Users: map[string]string{"alice": password}})
 	l := newLab(t)
 	l.account("server: "+d.Addr(), "tls: none", "insecure: true", "every: 1s", "jitter: 0", secret)
@@ -144,6 +141,7 @@ func TestLoopServerRestart(t *testing.T) {
 // TestLoopSignals asks SIGUSR1 to fetch, SIGHUP to read the configuration
 // again, and a broken one to change nothing.
 func TestLoopSignals(t *testing.T) {
+	t.Parallel()
 	drop := dropOf(letters(3))
 	o := pop3test.Options{Security: pop3test.Plain}
 	s := serve(t, drop, o)
@@ -195,6 +193,7 @@ func TestLoopSignals(t *testing.T) {
 
 // TestLoopStopsInARun ends a loop in the middle of a message.
 func TestLoopStopsInARun(t *testing.T) {
+	t.Parallel()
 	o := pop3test.Options{Security: pop3test.Plain, Faults: []pop3test.Fault{{On: "RETR", Nth: 3, Do: pop3test.Stall()}}}
 	drop := dropOf(letters(5))
 	s := serve(t, drop, o)
@@ -222,6 +221,7 @@ func TestLoopStopsInARun(t *testing.T) {
 
 // TestLoopTellsSystemd listens where systemd would.
 func TestLoopTellsSystemd(t *testing.T) {
+	t.Parallel()
 	o := pop3test.Options{Security: pop3test.Plain}
 	l := newLab(t)
 	l.account(append(l.to(serve(t, dropOf(letters(1)), o), o), "every: 1h", secret)...)
@@ -265,6 +265,7 @@ func TestLoopTellsSystemd(t *testing.T) {
 
 // TestLoopMetrics reads the listener and the file.
 func TestLoopMetrics(t *testing.T) {
+	t.Parallel()
 	o := pop3test.Options{Security: pop3test.Plain}
 	l := newLab(t)
 	l.account(append(l.to(serve(t, dropOf(letters(4)), o), o), "every: 1h", secret)...)

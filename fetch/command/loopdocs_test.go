@@ -39,7 +39,7 @@ func TestUnits(t *testing.T) {
 	verify := func(args ...string) {
 		t.Helper()
 		if out, err := exec.Command(analyze, append([]string{"verify", "--man=no"}, args...)...).CombinedOutput(); err != nil ||
-			len(out) > 0 {
+			bytes.Contains(out, []byte("mailhaul")) { // it may speak of the machine's own units too
 			t.Errorf("verify: %v\n%s", err, out)
 		}
 	}
@@ -65,6 +65,7 @@ func TestUnits(t *testing.T) {
 }
 
 func TestContainerConfig(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(treeRoot, "docs/container/config.example.yaml")
 	if _, err := config.Load(path, configOptions()); err != nil {
 		t.Error(err)
@@ -74,6 +75,7 @@ func TestContainerConfig(t *testing.T) {
 // TestUnitsKeepNames asks for no unescaped instance: of an account's name %I
 // makes another one where it has a dash.
 func TestUnitsKeepNames(t *testing.T) {
+	t.Parallel()
 	for _, unit := range []string{"mailhaul@.service", "mailhaul@.timer"} {
 		text := readText(t, filepath.Join(treeRoot, "docs", unit))
 		for line := range strings.Lines(text) {
@@ -90,6 +92,7 @@ func TestUnitsKeepNames(t *testing.T) {
 
 // TestMetricsPage asks that the page has each metric's name.
 func TestMetricsPage(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(treeRoot, "docs/metrics.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -2,9 +2,9 @@ package command
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"syscall"
 	"testing"
 	"time"
@@ -15,11 +15,12 @@ import (
 
 // TestStatusWatch reads two frames while nothing happens, and ends it.
 func TestStatusWatch(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	o := pop3test.Options{Security: pop3test.Plain}
 	l.account(append(l.to(serve(t, dropOf(letters(2)), o), o), "every: 1h", secret)...)
 	l.want(l.run("fetch"), 0)
-	cmd := exec.Command(l.path("mailhaul"), l.args([]string{"--json", "status", "--watch"})[1:]...)
+	cmd := l.command(context.Background(), "--json", "status", "--watch")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ import (
 // from the program. What stands between the first sentence and the default is
 // written by hand in the page.
 func TestManualIsCurrent(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]map[string][]manEntry{"mailhaul.1": optionLists(), "mailhaul.yaml.5": keyLists()} {
 		path := filepath.Join(treeRoot, "docs", name)
 		have := readText(t, path)

@@ -16,6 +16,7 @@ import (
 // and the cause, says what to do in the words of check --connect and what it
 // means for the mail, holds no secret, and the mail is where it was.
 func TestMessages(t *testing.T) {
+	t.Parallel()
 	for _, m := range meetings() {
 		t.Run(m.name, m.fetch)
 	}
@@ -23,6 +24,7 @@ func TestMessages(t *testing.T) {
 
 // TestStoppedFetch: "nothing else" only if there was something.
 func TestStoppedFetch(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		sums []fetch.Summary
 		want string

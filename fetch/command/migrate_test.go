@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,7 +104,7 @@ func tenYears(n int) *oldMail {
 // before.
 func (l *lab) killed(when func() bool, args ...string) (dead bool) {
 	l.t.Helper()
-	cmd := exec.Command(l.path("mailhaul"), l.args(args)[1:]...)
+	cmd := l.command(context.Background(), args...)
 	if err := cmd.Start(); err != nil {
 		l.t.Fatal(err)
 	}
@@ -154,7 +155,6 @@ func TestMigration(t *testing.T) {
 	d.AddMessages("alice", old.messages)
 	r := startRefuser(t, "Subject: number 3210\r\n")
 	l := newLab(t)
-	l.run("version") // makes the program
 	smtp := fmt.Sprintf("\n      - smtp: {server: %q, to: [alice@new.example], tls: none}\n", r.addr)
 	l.account("server: "+d.Addr(), "tls: none", "password: "+password, fmt.Sprintf("limit: {bytes: %d}", (old.bytes+old.bytes/10)/5))
 	conf, _ := os.ReadFile(l.path("config.yaml"))

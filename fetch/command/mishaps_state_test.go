@@ -13,6 +13,7 @@ import (
 // TestMessagesOfState: each way in which the list of seen messages cannot be
 // used names the file and says what to do.
 func TestMessagesOfState(t *testing.T) {
+	t.Parallel()
 	runMishaps(t, "state.txtar")
 }
 

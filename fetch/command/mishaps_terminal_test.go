@@ -14,6 +14,7 @@ import (
 // TestMessagesOnTerminal: a stopped target is reported once, and loop says at
 // Ctrl-C that all is in order.
 func TestMessagesOnTerminal(t *testing.T) {
+	t.Parallel()
 	drop := &pop3test.Maildrop{}
 	drop.Add("uid-1", []byte("Subject: x\r\n\r\nbody\r\n"))
 	s := pop3test.NewServer(drop, pop3test.Options{})

@@ -129,9 +129,11 @@ func runMishaps(t *testing.T, file string) {
 	if len(rows) == 0 {
 		t.Fatalf("%s is empty", file)
 	}
+	var cases []subtest
 	for i := range rows {
-		t.Run(rows[i].name, rows[i].run)
+		cases = append(cases, subtest{rows[i].name, rows[i].run})
 	}
+	together(t, cases)
 }
 
 func newScene(t *testing.T, m *mishap) *scene {

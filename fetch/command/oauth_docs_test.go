@@ -15,6 +15,7 @@ import (
 // TestOAuthDocument compares the table of providers in docs/oauth.md with the
 // presets. With MAILHAUL_UPDATE=1 it is rewritten.
 func TestOAuthDocument(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(treeRoot, "docs", "oauth.md")
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -78,6 +79,7 @@ func asCode(words ...string) string { return "`" + strings.Join(words, "`, `") +
 // TestOAuthDocumentKnowsOurErrors: each number of Microsoft's that the document
 // explains has a hint in the program, too.
 func TestOAuthDocumentKnowsOurErrors(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(treeRoot, "docs", "oauth.md"))
 	if err != nil {
 		t.Fatal(err)

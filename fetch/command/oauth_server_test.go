@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
@@ -195,7 +194,6 @@ func (p *authServer) bearerServer(t *testing.T, o pop3test.Options) (*pop3test.S
 // oauthLab is an account at a bearerServer.
 func oauthLab(t *testing.T, p *authServer, o pop3test.Options, oauth ...string) (*lab, *pop3test.Server) {
 	t.Helper()
-	t.Setenv("TEST_CLIENT", clientSecret)
 	l := newLab(t)
 	s, o := p.bearerServer(t, o)
 	l.account(append(l.to(s, o), p.oauthLines(oauth...))...)
@@ -212,10 +210,9 @@ func (l *lab) login(args ...string) outcome {
 
 func (l *lab) loginTo(name string, args ...string) outcome {
 	l.t.Helper()
-	l.child("version") // makes the program
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, l.path("mailhaul"), l.args(append([]string{"-vv", "login", name}, args...))[1:]...)
+	cmd := l.command(ctx, append([]string{"-vv", "login", name}, args...)...)
 	stdin, _ := cmd.StdinPipe()
 	stdout, _ := cmd.StdoutPipe()
 	var stderr, shown strings.Builder

@@ -57,6 +57,7 @@ func (tr transcript) wantNoSecret(t *testing.T) {
 // TestOAuthFromLoginToLogout is the life of an account, with each command's
 // whole output at -vv searched for secrets at the end.
 func TestOAuthFromLoginToLogout(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
 	l, _ := oauthLab(t, p, pop3test.Options{})
 	var tr transcript
@@ -167,6 +168,7 @@ func wantModes(t *testing.T, state string) {
 
 // TestTokenPrintsOnlyTheToken: another program takes stdout as it is.
 func TestTokenPrintsOnlyTheToken(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
 	l, _ := oauthLab(t, p, pop3test.Options{})
 	l.want(l.login("--no-browser"), 0)
@@ -184,6 +186,7 @@ func TestTokenPrintsOnlyTheToken(t *testing.T) {
 
 // TestLoginWays: a person at another machine pastes, or enters a code.
 func TestLoginWays(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		flag string
 		says []string
@@ -205,6 +208,7 @@ func TestLoginWays(t *testing.T) {
 
 // TestLoginMistakes are those of the person at the command line.
 func TestLoginMistakes(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
 	l, s := oauthLab(t, p, pop3test.Options{})
 	l.want(l.child("login", "lab", "--device", "--paste"), 64, "exclude each other")
@@ -218,6 +222,7 @@ func TestLoginMistakes(t *testing.T) {
 
 // TestRefusedTwiceIsReported: one new token a run, one more login, exit 77.
 func TestRefusedTwiceIsReported(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
 	logins := 0
 	l, _ := oauthLab(t, p, pop3test.Options{Token: func(string, string) bool { logins++; return false }})
@@ -231,6 +236,7 @@ func TestRefusedTwiceIsReported(t *testing.T) {
 // TestInvalidGrantNeedsLogin: its own message and exit 77, the provider is left
 // in peace, status and check say it, and a login heals it.
 func TestInvalidGrantNeedsLogin(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
 	l, s := oauthLab(t, p, pop3test.Options{})
 	l.want(l.login("--no-browser"), 0)
@@ -261,6 +267,7 @@ func TestInvalidGrantNeedsLogin(t *testing.T) {
 
 // TestProviderDown is for later, not for a person.
 func TestProviderDown(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
 	l, _ := oauthLab(t, p, pop3test.Options{})
 	l.want(l.login("--no-browser"), 0)
@@ -275,6 +282,7 @@ func TestProviderDown(t *testing.T) {
 
 // TestFlowsWithoutAPerson need no login; asking for one says so.
 func TestFlowsWithoutAPerson(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
 	key := serviceKey(t, p)
 	for _, tt := range []struct {
@@ -340,6 +348,7 @@ func subjectOf(t *testing.T, jwt string) string {
 
 // TestTwoAccountsOneMailbox have logins of their own.
 func TestTwoAccountsOneMailbox(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
 	l, _ := oauthLab(t, p, pop3test.Options{}, "flow: client_credentials")
 	conf, err := os.ReadFile(l.path("config.yaml"))
@@ -361,16 +370,17 @@ func TestTwoAccountsOneMailbox(t *testing.T) {
 
 // TestKeyringMissing: no keyring can be reached here, which is reported.
 func TestKeyringMissing(t *testing.T) {
-	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus")
+	t.Parallel()
 	p := newAuthServer(t)
 	l, _ := oauthLab(t, p, pop3test.Options{}, "flow: client_credentials", "tokens: keyring")
+	l.env = []string{"DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent/bus"}
 	l.want(l.child("login", "lab"), 74, "keyring", "Else use tokens: file")
 }
 
 // TestClosedProvider: who cannot register is sent to an app password.
 func TestClosedProvider(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
-	t.Setenv("TEST_CLIENT", clientSecret)
 	l := newLab(t)
 	l.account("server: pop.mail.yahoo.com",
 		"oauth:\n  provider: yahoo\n  client_id: x\n  token_url: "+p.URL+"/token\n  auth_url: "+p.URL+"/nowhere")
@@ -400,6 +410,7 @@ func (l *lab) age(name string, since, valid time.Duration) {
 // TestCheckExpiredToken: check calls no expired token ok. With --connect it renews
 // it, or says why it cannot.
 func TestCheckExpiredToken(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		refuse string
 		code   int
@@ -433,6 +444,7 @@ func TestCheckExpiredToken(t *testing.T) {
 // TestRunsRefreshAhead: a run may last, so it begins with a token that is good
 // for half an hour; one that is printed is used at once.
 func TestRunsRefreshAhead(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
 	l, _ := oauthLab(t, p, pop3test.Options{})
 	l.want(l.login("--no-browser"), 0)

@@ -21,8 +21,8 @@ func xoauth2(token string) string {
 // environment: there is no other one to be got.
 func playScript(t *testing.T, token, script string, args ...string) outcome {
 	t.Helper()
-	t.Setenv("TEST_TOKEN", token)
 	l := newLab(t)
+	l.env = []string{"TEST_TOKEN=" + token}
 	l.account("server: "+pop3test.ScriptServer(t, script), "tls: none", "auth: xoauth2", "token: {env: TEST_TOKEN}")
 	o := l.child(append([]string{"-vv"}, args...)...)
 	wantNoSecretIn(t, o.out, o.err)
@@ -44,6 +44,7 @@ const exchangeHello = `
 // TestExchangeTwoSteps: Exchange Online ends the connection if the token comes
 // with the AUTH command, so it never does, whatever its length.
 func TestExchangeTwoSteps(t *testing.T) {
+	t.Parallel()
 	for _, token := range []string{"short-SECRET-token", "long-SECRET-" + strings.Repeat("e", 3000)} {
 		o := playScript(t, token, exchangeHello+`
 			S: + 
@@ -76,6 +77,7 @@ func TestExchangeTwoSteps(t *testing.T) {
 // application has no permission on the mailbox. AUTH succeeds, and the first
 // command fails.
 func TestExchangeAcceptsAndRefuses(t *testing.T) {
+	t.Parallel()
 	const token = "sound-SECRET-token"
 	o := playScript(t, token, exchangeHello+`
 		S: + 
@@ -96,6 +98,7 @@ func TestExchangeAcceptsAndRefuses(t *testing.T) {
 // TestExchangeAcceptsAndRefusesChecked: the same with the built-in OAuth2 and
 // with what check makes of it.
 func TestExchangeAcceptsAndRefusesChecked(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
 	stat := pop3test.Fault{On: "STAT", Always: true, Do: pop3test.Err("Command is not valid in this state.")}
 	l, _ := oauthLab(t, p, pop3test.Options{TwoStepAuth: true, NoPipelining: true, Mechanisms: []string{"XOAUTH2"},
@@ -113,6 +116,7 @@ func TestExchangeAcceptsAndRefusesChecked(t *testing.T) {
 // TestExchangeTokenTooLong: Exchange Online refuses tokens over 4096 characters
 // without a word about it.
 func TestExchangeTokenTooLong(t *testing.T) {
+	t.Parallel()
 	token := "SECRET" + strings.Repeat("x", 4091)
 	o := playScript(t, token, exchangeHello+`
 		S: + 
@@ -134,6 +138,7 @@ func TestExchangeTokenTooLong(t *testing.T) {
 // TestGoogleSaysWhyInBase64: Google refuses with JSON in base64, which wants an
 // empty answer before -ERR comes.
 func TestGoogleSaysWhyInBase64(t *testing.T) {
+	t.Parallel()
 	const token = "expired-SECRET-token"
 	why := base64.StdEncoding.EncodeToString([]byte(`{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`))
 	o := playScript(t, token, fmt.Sprintf(`
@@ -164,8 +169,8 @@ func TestGoogleSaysWhyInBase64(t *testing.T) {
 // TestGoogleEndsTestingLogins: after 7 days the refresh token is refused, and
 // the hint names the publishing status.
 func TestGoogleEndsTestingLogins(t *testing.T) {
+	t.Parallel()
 	p := newAuthServer(t)
-	t.Setenv("TEST_CLIENT", clientSecret)
 	l := newLab(t)
 	s, o := p.bearerServer(t, pop3test.Options{})
 	lines := strings.NewReplacer("provider: custom", "provider: google", "\n  scopes: mail", "").Replace(p.oauthLines())
@@ -183,6 +188,7 @@ func TestGoogleEndsTestingLogins(t *testing.T) {
 
 // TestMicrosoftSaysAADSTS: the number says more than the error code.
 func TestMicrosoftSaysAADSTS(t *testing.T) {
+	t.Parallel()
 	for number, hint := range map[string]string{
 		"AADSTS7000218": `Set "Allow public client flows" to Yes`,
 		"AADSTS700082":  "The login was not used for 90 days",
@@ -190,7 +196,6 @@ func TestMicrosoftSaysAADSTS(t *testing.T) {
 	} {
 		t.Run(number, func(t *testing.T) {
 			p := newAuthServer(t)
-			t.Setenv("TEST_CLIENT", clientSecret)
 			l := newLab(t)
 			s, o := p.bearerServer(t, pop3test.Options{TwoStepAuth: true, Mechanisms: []string{"XOAUTH2"}})
 			lines := strings.NewReplacer("provider: custom", "provider: microsoft", "\n  scopes: mail", "").Replace(p.oauthLines())

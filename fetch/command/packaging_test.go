@@ -48,6 +48,7 @@ func sameBytes(t *testing.T, a, b string) {
 }
 
 func TestDebianPackage(t *testing.T) {
+	t.Parallel()
 	if testing.Short() || runtime.GOOS != "linux" {
 		t.Skip("builds a Debian package")
 	}
@@ -197,6 +198,7 @@ func filesBelow(t *testing.T, dir string) (names []string) {
 // TestInstall runs `make install` on a copy of the tree in which a build would
 // fail: what is built is not built again.
 func TestInstall(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("other systems get no units")
 	}
@@ -286,6 +288,7 @@ func sameAsPackage(t *testing.T, tree string, files []string) {
 }
 
 func TestDistIsReproducible(t *testing.T) {
+	t.Parallel()
 	if testing.Short() || runtime.GOOS != "linux" {
 		t.Skip("builds archives")
 	}

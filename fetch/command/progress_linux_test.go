@@ -49,6 +49,7 @@ func pseudoTerminal(t *testing.T, rows uint16) (master, slave *os.File) {
 // TestBarsThatComeAndGo between two drawings are never more than the terminal
 // has room for: what scrolls off it cannot be removed.
 func TestBarsThatComeAndGo(t *testing.T) {
+	t.Parallel()
 	const rows = 12
 	master, slave := pseudoTerminal(t, rows)
 	drawn := reading(master)
@@ -76,6 +77,7 @@ func reading(master *os.File) <-chan []byte {
 
 // TestBarStaysToTheEnd: sizes are estimates, so a bar that is full is no bar that is done.
 func TestBarStaysToTheEnd(t *testing.T) {
+	t.Parallel()
 	master, slave := pseudoTerminal(t, 24)
 	drawn := reading(master)
 	synctest.Test(t, func(*testing.T) {

@@ -20,6 +20,7 @@ import (
 // proves. If one of these is cut, or a person stops it, what was deleted is
 // said, and not that it was looked for.
 func TestPurgeSaysOnlyWhatIsProven(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("more than 500 messages")
 	}
@@ -74,6 +75,7 @@ func TestPurgeSaysOnlyWhatIsProven(t *testing.T) {
 
 // TestPurgeJSON: the same for programs, which get one object however it ends.
 func TestPurgeJSON(t *testing.T) {
+	t.Parallel()
 	cut := func(on string, nth int) []pop3test.Fault {
 		return []pop3test.Fault{{On: on, Nth: nth, Do: pop3test.Cut(), Always: true}}
 	}

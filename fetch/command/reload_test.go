@@ -16,6 +16,7 @@ import (
 // TestReloadErrors: each mistake is a log record of its own, with its place and
 // the way out, and whatever the reason is, nobody is asked to report it.
 func TestReloadErrors(t *testing.T) {
+	t.Parallel()
 	o := pop3test.Options{Security: pop3test.Plain}
 	l := newLab(t)
 	l.account(append(l.to(serve(t, dropOf(letters(1)), o), o), "every: 1h", secret)...)

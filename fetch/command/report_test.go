@@ -59,6 +59,7 @@ func madeUp(n, years int, trouble bool) *proof.Report {
 // nothing of a message or a server becomes markup. With MAILHAUL_PAGES set to a
 // directory the pages are left there, to be looked at.
 func TestReportPage(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv("MAILHAUL_PAGES")
 	if dir == "" {
 		dir = t.TempDir()

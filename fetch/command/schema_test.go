@@ -12,6 +12,7 @@ import (
 // TestSchemaFileIsCurrent compares docs/config.schema.json with what the
 // program prints; MAILHAUL_UPDATE=1 rewrites it.
 func TestSchemaFileIsCurrent(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	if code := Main(t.Context(), []string{"mailhaul", "check", "--schema"}, term.Streams{Out: &out, Err: &out}); code != 0 {
 		t.Fatalf("exit %d: %s", code, &out)

@@ -24,8 +24,13 @@ func TestMain(m *testing.M) {
 type tidy struct{ *testing.M }
 
 func (m tidy) Run() int {
-	if signal.Ignored(syscall.SIGHUP) { // under nohup: children shall not inherit that
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(s) { // under nohup, or behind a script's &: children shall not inherit that
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
+	if err := os.Setenv("TEST_CLIENT", clientSecret); err != nil { // authServer.oauthLines names it
+		panic(err)
 	}
 	code := m.M.Run()
 	if err := goleak.Find(); code == 0 && err != nil {
@@ -65,6 +70,7 @@ func mainLike() int {
 //	closed-port                  sets CLOSED to a port on which nothing listens
 //	mount DIR SIZE [MODE]        a small disk; see mount_linux_test.go
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       os.Getenv("MAILHAUL_UPDATE") != "",

@@ -14,6 +14,7 @@ import (
 
 // TestFailingCommandIsNoWrongUse: package cli takes an *exec.ExitError for one of its own.
 func TestFailingCommandIsNoWrongUse(t *testing.T) {
+	t.Parallel()
 	failed := exec.Command("false").Run()
 	if got := exit.Of(&pop3.LoginError{Login: "PLAIN", Err: fmt.Errorf("command pass: %w", failed)}); got != fetch.ExitAuth {
 		t.Errorf("exit %d", got)
@@ -26,6 +27,7 @@ func TestFailingCommandIsNoWrongUse(t *testing.T) {
 // TestSecretsThatCannotBeHad: whichever secret it is, and whichever command wants it,
 // the exit code is one; it is never that of a wrong command line.
 func TestSecretsThatCannotBeHad(t *testing.T) {
+	t.Parallel()
 	plain := pop3test.Options{Security: pop3test.Plain, Mechanisms: []string{"PLAIN", "XOAUTH2"}}
 	for _, secret := range []struct {
 		name, lines string

@@ -189,6 +189,7 @@ func (h hostile) recover(t *testing.T, l *lab, drop *pop3test.Maildrop, messages
 // TestHostileTable compares docs/hostile.md with the table. With
 // MAILHAUL_UPDATE=1 it is rewritten.
 func TestHostileTable(t *testing.T) {
+	t.Parallel()
 	const begin, end = "<!-- table: TestHostileTable -->\n", "<!-- end of table -->\n"
 	var b strings.Builder
 	b.WriteString(begin + "| the server | mailhaul | exit |\n|---|---|---|\n")

@@ -25,6 +25,7 @@ import (
 type lab struct {
 	t   *testing.T
 	dir string
+	env []string // of the program, beside the test's own
 }
 
 func newLab(t *testing.T) *lab {
@@ -90,11 +91,9 @@ func (l *lab) args(args []string) []string {
 	return append([]string{"mailhaul", "--config", l.path("config.yaml"), "--state", l.path("state")}, args...)
 }
 
-// run runs a command in a process of its own: this test binary under the
-// program's name (see TestMain). Its CPU time is measured, and on Linux its
-// memory: the kernel's figure for a child (ru_maxrss) begins with that of the
-// parent, so its own high-water mark is watched.
-func (l *lab) run(args ...string) outcome {
+// command is a command in a process of its own: this test binary under the
+// program's name (see TestMain).
+func (l *lab) command(ctx context.Context, args ...string) *exec.Cmd {
 	l.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -103,9 +102,19 @@ func (l *lab) run(args ...string) outcome {
 	if err := os.Symlink(self, l.path("mailhaul")); err != nil && !errors.Is(err, os.ErrExist) {
 		l.t.Fatal(err)
 	}
+	cmd := exec.CommandContext(ctx, l.path("mailhaul"), l.args(args)[1:]...)
+	cmd.Env = append(os.Environ(), l.env...)
+	return cmd
+}
+
+// run runs a command to its end. Its CPU time is measured, and on Linux its
+// memory: the kernel's figure for a child (ru_maxrss) begins with that of the
+// parent, so its own high-water mark is watched.
+func (l *lab) run(args ...string) outcome {
+	l.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, l.path("mailhaul"), l.args(args)[1:]...)
+	cmd := l.command(ctx, args...)
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	began := time.Now()

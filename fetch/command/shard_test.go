@@ -9,6 +9,7 @@ import (
 // equal, and that the assignment never changes between versions: two of them
 // may run side by side during an upgrade.
 func TestShards(t *testing.T) {
+	t.Parallel()
 	const accounts, parts = 10_000, 10
 	var sizes [parts]int
 	for i := range accounts {

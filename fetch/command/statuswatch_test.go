@@ -32,6 +32,7 @@ func (term *terminal) untilScreen(want string) {
 // TestStatusWatchScreen: 300 accounts in a small terminal that changes its size;
 // whatever stops or ends it leaves the terminal as it was.
 func TestStatusWatchScreen(t *testing.T) {
+	t.Parallel()
 	const full, normal = "1 0 0", "0 1 1"
 	term := newTerminal(t, 80, 24)
 	var conf strings.Builder
@@ -111,6 +112,7 @@ func TestStatusWatchScreen(t *testing.T) {
 
 // TestStatusFrame: those that need a person come first.
 func TestStatusFrame(t *testing.T) {
+	t.Parallel()
 	status := func(name string, change func(*jsonline.Status)) jsonline.Status {
 		var s jsonline.Status
 		s.Account, s.Known = name, 1

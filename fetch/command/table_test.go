@@ -13,6 +13,7 @@ import (
 )
 
 func TestTable(t *testing.T) {
+	t.Parallel()
 	const uid = "0123456789abcdefghijklmnopqrstuvwxyz"
 	for _, tt := range []struct {
 		width int
@@ -40,6 +41,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestFold(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		text  string
 		width int
@@ -88,6 +90,7 @@ func (term *terminal) shows(line string) []string {
 // TestNarrowTerminal: in 40 columns no line of a table is broken, and a UID is
 // cut; redirected output is not truncated.
 func TestNarrowTerminal(t *testing.T) {
+	t.Parallel()
 	const width = 40
 	term, uid := longUIDs(t, width)
 	for line, wants := range map[string][]string{
@@ -123,6 +126,7 @@ func TestNarrowTerminal(t *testing.T) {
 
 // TestColours: marks have colours on a terminal, unless they are not wanted.
 func TestColours(t *testing.T) {
+	t.Parallel()
 	term, _ := longUIDs(t, 100)
 	check := "mailhaul -c c.yaml check --connect"
 	for line, coloured := range map[string]bool{
@@ -141,6 +145,7 @@ func TestColours(t *testing.T) {
 // TestStatusFits: in 80 columns status is a table, also with long names and
 // after failures; with -v it has exact times.
 func TestStatusFits(t *testing.T) {
+	t.Parallel()
 	const width = 80
 	term, _ := longUIDs(t, width)
 	refused := "{server: 'localhost:1', tls: none, user: bob, password: secret, deliver: [{maildir: m2}]}"
@@ -171,6 +176,7 @@ func TestStatusFits(t *testing.T) {
 
 // TestDumbTerminal: with TERM=dumb nothing is written but text.
 func TestDumbTerminal(t *testing.T) {
+	t.Parallel()
 	term, _ := longUIDs(t, 100)
 	raw := filepath.Join(term.home, "raw")
 	term.command("pipe-pane", "cat >"+raw)

@@ -117,6 +117,7 @@ func wantAll(t *testing.T, screen string, parts ...string) {
 // TestFirstHour goes from nothing to mail in a Maildir, by hand, against a real
 // server with a private authority; the password is wrong at first.
 func TestFirstHour(t *testing.T) {
+	t.Parallel()
 	d := pop3test.StartDovecot(t, pop3test.DovecotOptions{})
 	d.AddMessages("alice", pop3test.Corpus(1, 12))
 	term := newTerminal(t, 110, 70)
@@ -174,6 +175,7 @@ func TestFirstHour(t *testing.T) {
 
 // TestInterruptedInit: Ctrl-C at the password leaves nothing, and the echo on.
 func TestInterruptedInit(t *testing.T) {
+	t.Parallel()
 	term := newTerminal(t, 100, 40)
 	term.enter("mailhaul init --offline --address alice@example.org --server localhost")
 	term.await("Name of the account [example]:")

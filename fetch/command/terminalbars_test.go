@@ -38,6 +38,7 @@ func (term *terminal) everything() string { return term.command("capture-pane", 
 // smaller than that: each bar stays within its line, and in the end there is
 // one summary an account and nothing of the bars.
 func TestManyBars(t *testing.T) {
+	t.Parallel()
 	for _, width := range []int{100, 40} {
 		t.Run(fmt.Sprint(width), func(t *testing.T) {
 			term := newTerminal(t, width, 12)
@@ -69,6 +70,7 @@ func TestManyBars(t *testing.T) {
 
 // TestInterruptSaysThatStateIsSafe, and leaves the terminal in order.
 func TestInterruptSaysThatStateIsSafe(t *testing.T) {
+	t.Parallel()
 	term := newTerminal(t, 100, 30)
 	// All three come as far as that, and none ends before the signal.
 	stall := func(nth int) pop3test.Fault { return pop3test.Fault{On: "RETR 4", Nth: nth, Do: pop3test.Stall()} }

@@ -14,6 +14,7 @@ import (
 
 // TestCancelledQuestions: Ctrl-C at any question, and Ctrl-D, ends the command, which says so and has written nothing.
 func TestCancelledQuestions(t *testing.T) {
+	t.Parallel()
 	term := newTerminal(t, 100, 40)
 	conf := `accounts:
   one: {server: localhost, user: alice, deliver: [{maildir: ~/Mail}]}
@@ -68,6 +69,7 @@ func TestCancelledQuestions(t *testing.T) {
 
 // TestPasswordsAreAskedFirst: one after the other, before any of the runs.
 func TestPasswordsAreAskedFirst(t *testing.T) {
+	t.Parallel()
 	one, two := &pop3test.Maildrop{}, &pop3test.Maildrop{}
 	one.Add("uid-1", []byte("Subject: x\r\n\r\nbody\r\n"))
 	a := pop3test.NewServer(one, pop3test.Options{})
@@ -97,6 +99,7 @@ func TestPasswordsAreAskedFirst(t *testing.T) {
 
 // TestPurgeAsks a person at a terminal, whose empty answer is no.
 func TestPurgeAsks(t *testing.T) {
+	t.Parallel()
 	drop := dropOf(letters(3))
 	s := pop3test.NewServer(drop, pop3test.Options{})
 	defer s.Close()
@@ -152,6 +155,7 @@ func TestPurgeAsks(t *testing.T) {
 
 // TestClosedTerminal ends a loop that shows its log there, as SIGTERM does.
 func TestClosedTerminal(t *testing.T) {
+	t.Parallel()
 	term := newTerminal(t, 100, 40)
 	conf := "accounts: {one: {server: localhost, user: alice, password: x, every: 1h, tls: none, deliver: [{maildir: ~/Mail}]}}\n"
 	if err := os.WriteFile(filepath.Join(term.home, "c.yaml"), []byte(conf), 0o600); err != nil {

@@ -47,6 +47,7 @@ func startInit(term *terminal, server, user, password string) {
 // TestInitCorrects: each answer can be corrected, the likeliest is proposed, and
 // a draft that is stopped leaves nothing.
 func TestInitCorrects(t *testing.T) {
+	t.Parallel()
 	drop := dropOf(letters(2))
 	s := pop3test.NewServer(drop, pop3test.Options{Security: pop3test.STLS})
 	defer s.Close()
@@ -117,6 +118,7 @@ func TestInitCorrects(t *testing.T) {
 
 // TestInitTrustsAKey that the test has shown, and writes what was corrected.
 func TestInitTrustsAKey(t *testing.T) {
+	t.Parallel()
 	s := pop3test.NewServer(dropOf(letters(2)), pop3test.Options{})
 	defer s.Close()
 	term := newTerminal(t, 120, 80)

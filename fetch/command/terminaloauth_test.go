@@ -19,6 +19,7 @@ import (
 // server; a person without a desktop is asked which browser to use, logs in,
 // and the mail comes.
 func TestFirstHourWithOAuth(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ option, choice, waits string }{
 		{"", "1", "(or the code in it) here:\n>"},
 		{"", "2", "for one elsewhere use --paste ..."},

@@ -61,6 +61,7 @@ func (r *toyRun) fetch() fetch.Summary {
 
 // TestToyChild is killed before its first message becomes visible.
 func TestToyChild(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv("MAILHAUL_TEST_TOY")
 	if dir == "" {
 		t.Skip("only as the child of TestNewKindOfTarget")
@@ -76,6 +77,7 @@ func TestToyChild(t *testing.T) {
 // costs. With these two the toy is parsed, written, confined, fetched into,
 // recovered after a crash and read back.
 func TestNewKindOfTarget(t *testing.T) {
+	t.Parallel()
 	drop := &pop3test.Maildrop{}
 	for i := range 3 {
 		drop.Add(fmt.Sprintf("uid-%d", i), fmt.Appendf(nil, "Subject: %d\r\n\r\nbody\r\n", i))

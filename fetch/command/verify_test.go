@@ -29,6 +29,7 @@ func targetsLab(t *testing.T, n int) (*lab, *pop3test.Maildrop) {
 // TestVerifyNamesWhatIsWrong: of a Maildir and an mbox that others work with,
 // what is moved is found, and what is missing or altered is named.
 func TestVerifyNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	l, _ := targetsLab(t, 5)
 	wantOut(t, l.run("verify"), "lab: 5 messages delivered, 5 verified\n")
 
@@ -77,6 +78,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 // TestVerifySharedHeader: what has the header of two messages of different content is
 // no copy of either that a person could accept: no deletion follows from it.
 func TestVerifySharedHeader(t *testing.T) {
+	t.Parallel()
 	const head = "Message-ID: <a@b>\r\nSubject: x\r\n\r\n"
 	l := newLab(t)
 	drop := dropOf([][]byte{[]byte(head + "first body\r\n"), []byte(head + "second body\r\n")})
@@ -100,6 +102,7 @@ func TestVerifySharedHeader(t *testing.T) {
 // TestVerifyMboxRewritten: a reader that takes a message out and adds one of
 // its own moves the rest; all are found by their content.
 func TestVerifyMboxRewritten(t *testing.T) {
+	t.Parallel()
 	l, _ := targetsLab(t, 5)
 	box, _ := os.ReadFile(l.path("box"))
 	at := bytes.Index(box[1:], []byte("\nFrom ")) + 2
@@ -115,6 +118,7 @@ func TestVerifyMboxRewritten(t *testing.T) {
 // TestVerifyCannotReadBack: a command has no copies, so that nothing is
 // verified, nothing is purged, and the answer is no.
 func TestVerifyCannotReadBack(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	drop := dropOf(letters(3))
 	s := serve(t, drop, pop3test.Options{Security: pop3test.Plain})
@@ -133,6 +137,7 @@ func TestVerifyCannotReadBack(t *testing.T) {
 
 // TestPurgeOlderThan and its refusals.
 func TestPurgeOlderThan(t *testing.T) {
+	t.Parallel()
 	l, drop := targetsLab(t, 3)
 	wantOut(t, l.run("purge", "lab", "--older-than", "1d"), "0 delivered and old enough")
 	l.want(l.run("purge", "lab", "--older-than", "soon"), 64, "--older-than")
@@ -145,6 +150,7 @@ func TestPurgeOlderThan(t *testing.T) {
 
 // TestPlanFiles: a plan of several accounts, and files that are none.
 func TestPlanFiles(t *testing.T) {
+	t.Parallel()
 	l, drop := targetsLab(t, 3)
 	plan := l.path("plan")
 	drop.Add("uid-x", letters(9)[8])
@@ -183,6 +189,7 @@ func TestPlanFiles(t *testing.T) {
 
 // TestPlanSaysWhy: the rule that orders each deletion.
 func TestPlanSaysWhy(t *testing.T) {
+	t.Parallel()
 	l, _ := targetsLab(t, 6)
 	conf, _ := os.ReadFile(l.path("config.yaml"))
 	for keep, want := range map[string]string{

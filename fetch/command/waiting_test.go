@@ -11,6 +11,7 @@ import (
 )
 
 func TestWaiting(t *testing.T) {
+	t.Parallel()
 	at := func(h int) time.Time { return time.Date(2030, 1, 1, h, 0, 0, 0, time.UTC) }
 	if w := waitingOf(map[state.Key][]state.Failure{"a": {{Count: 2}}, "b": {{Target: "t", Permanent: true}}}); w != nil {
 		t.Errorf("%+v", w)

@@ -117,6 +117,7 @@ func underWay(t *testing.T, file string) {
 }
 
 func TestWarnings(t *testing.T) {
+	t.Parallel()
 	for _, w := range warnings() {
 		t.Run(w.name, w.run)
 	}
@@ -160,6 +161,7 @@ func (w *warning) run(t *testing.T) {
 
 // TestDamagedStateFailsTheCheck: it is the exit status that a fetch would have.
 func TestDamagedStateFailsTheCheck(t *testing.T) {
+	t.Parallel()
 	w := warning{server: long(pop3test.NewCA()), ground: func(t *testing.T, file string) {
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			t.Fatal(err)
@@ -179,6 +181,7 @@ func TestDamagedStateFailsTheCheck(t *testing.T) {
 
 // TestBrokenTopIsOneFailure: what breaks the session is not told again of QUIT.
 func TestBrokenTopIsOneFailure(t *testing.T) {
+	t.Parallel()
 	o := long(pop3test.NewCA())
 	o.Faults = []pop3test.Fault{{On: "TOP", Do: pop3test.Cut(), Always: true}}
 	w := warning{server: o}
@@ -192,6 +195,7 @@ func TestBrokenTopIsOneFailure(t *testing.T) {
 // TestCheckTells: the certificates up to the root, and what CAPA says before
 // STLS, after it and after the login.
 func TestCheckTells(t *testing.T) {
+	t.Parallel()
 	ca := pop3test.NewCA()
 	cert := ca.Intermediate("between").Issue(pop3test.Leaf{Names: []string{"localhost"}, CommonName: "pop",
 		NotAfter: time.Now().Add(90 * 24 * time.Hour)})

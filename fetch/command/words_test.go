@@ -29,6 +29,7 @@ var unclear = map[*regexp.Regexp]string{
 
 // TestWords: documents, and texts in what ships, have none of the unclear words.
 func TestWords(t *testing.T) {
+	t.Parallel()
 	for name, text := range docPages(t) {
 		reportUnclear(t, name, text)
 	}
