@@ -39,7 +39,7 @@ type sentCommand struct {
 }
 
 // groups divides messages into commands.
-func (c *conn) groups(msgs []*message) (out [][]*message, window int) {
+func (c *mailbox) groups(msgs []*message) (out [][]*message, window int) {
 	if !c.caps["MULTIAPPEND"] || !c.caps["LITERAL+"] {
 		for i := range msgs {
 			out = append(out, msgs[i:i+1])
@@ -85,7 +85,7 @@ func (a *appending) offer(g []*message) error {
 	if err := fault.Error("imap.append"); err != nil {
 		return c.lost(err)
 	}
-	line := "APPEND " + c.box.wire + " "
+	line := "APPEND " + c.box.name + " "
 	tag := ""
 	for i, m := range g {
 		m.tried = true
@@ -113,7 +113,7 @@ func (a *appending) offer(g []*message) error {
 }
 
 // literal announces size octets; wait: the server's leave is needed.
-func (c *conn) literal(size int64) (spec string, wait bool) {
+func (c *mailbox) literal(size int64) (spec string, wait bool) {
 	n := strconv.FormatInt(size, 10)
 	if c.caps["LITERAL+"] || size <= smallLiteral && (c.caps["LITERAL-"] || c.caps["IMAP4REV2"]) {
 		return "{" + n + "+}", false

@@ -26,28 +26,42 @@ const (
 	maxUntagged = 4 << 20
 )
 
-// conn is one session. It is used by one goroutine at a time; only cancel may be
-// called from another.
+// conn is one session with a mailbox. It is used by one goroutine at a time; only cancel
+// may be called from another.
 type conn struct {
+	mailbox
+	used *login.Login // nil: none yet
+	// unserved counts the messages in a row that could not be read, see insist.
+	unserved int
+}
+
+// mailbox is a mailbox at the end of a wire.
+type mailbox struct {
+	wire
+	box box
+}
+
+// wire carries commands and replies.
+type wire struct {
+	socket
 	o     *Options
-	state *tls.ConnectionState // nil without TLS
 	br    *bufio.Reader
 	bw    *bufio.Writer
 	caps  map[string]bool // upper case; nil: not known
+	limit int64           // APPENDLIMIT (RFC 7889); 0: none
 	tags  int
 	dead  *deliver.Error // the session is over, and why
 	bye   *reply
-	box   box          // the mailbox
-	limit int64        // APPENDLIMIT (RFC 7889); 0: none
-	stage string       // what is under way, for errors
-	used  *login.Login // nil: none yet
-	aside string       // tag of a command whose outcome does not matter
-	buf   []byte       // see scratch
-	// unserved counts the messages in a row that could not be read, see insist.
-	unserved int
+	stage string // what is under way, for errors
+	aside string // tag of a command whose outcome does not matter
+	buf   []byte // see scratch
+}
 
-	mu        sync.Mutex // guards the rest, for cancel
+// socket is the connection. Its end can be called from another goroutine.
+type socket struct {
+	mu        sync.Mutex // guards the rest
 	nc        net.Conn
+	state     *tls.ConnectionState // nil without TLS
 	cancelled bool
 }
 
@@ -64,7 +78,7 @@ func linger(nc net.Conn, seconds int) {
 }
 
 // replace puts the connection there; with TLS after STARTTLS.
-func (c *conn) replace(nc net.Conn, state *tls.ConnectionState) {
+func (c *wire) replace(nc net.Conn, state *tls.ConnectionState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.nc, c.state = nc, state
@@ -74,7 +88,7 @@ func (c *conn) replace(nc net.Conn, state *tls.ConnectionState) {
 }
 
 // patient gives each write its own time.
-type patient struct{ c *conn }
+type patient struct{ c *wire }
 
 func (w patient) Write(p []byte) (int, error) {
 	w.c.arm(w.c.o.Timeout)
@@ -82,7 +96,7 @@ func (w patient) Write(p []byte) (int, error) {
 }
 
 // arm sets the deadline of the next step, unless the run is cancelled.
-func (c *conn) arm(d time.Duration) {
+func (c *socket) arm(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.cancelled {
@@ -92,16 +106,16 @@ func (c *conn) arm(d time.Duration) {
 
 // watch lets the end of ctx interrupt the session until the returned function is
 // called.
-func (c *conn) watch(ctx context.Context) (stop func() bool) { return context.AfterFunc(ctx, c.cancel) }
+func (c *wire) watch(ctx context.Context) (stop func() bool) { return context.AfterFunc(ctx, c.cancel) }
 
-func (c *conn) cancel() {
+func (c *socket) cancel() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cancelled = true
 	_ = c.nc.SetDeadline(time.Unix(1, 0)) // long past
 }
 
-func (c *conn) interrupted() bool {
+func (c *socket) interrupted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.cancelled
@@ -109,7 +123,7 @@ func (c *conn) interrupted() bool {
 
 // send writes a command line and returns its tag. What is shown of it is the line,
 // or shown if that is not empty.
-func (c *conn) send(line, shown string) (tag string) {
+func (c *wire) send(line, shown string) (tag string) {
 	c.tags++
 	tag = fmt.Sprintf("m%d", c.tags)
 	c.trace(true, tag+" "+cmp.Or(shown, line))
@@ -117,7 +131,7 @@ func (c *conn) send(line, shown string) (tag string) {
 	return tag
 }
 
-func (c *conn) trace(sent bool, line string) {
+func (c *wire) trace(sent bool, line string) {
 	if c.o.Trace != nil {
 		c.o.Trace(sent, remote.Clean(line))
 	}
@@ -125,7 +139,7 @@ func (c *conn) trace(sent bool, line string) {
 
 // read reads one response within d. What every caller needs of it is noted. body:
 // see parser.
-func (c *conn) read(d time.Duration, body func(int64, io.Reader) error) (*reply, *deliver.Error) {
+func (c *wire) read(d time.Duration, body func(int64, io.Reader) error) (*reply, *deliver.Error) {
 	if c.dead != nil {
 		return nil, c.dead
 	}
@@ -143,7 +157,7 @@ func (c *conn) read(d time.Duration, body func(int64, io.Reader) error) (*reply,
 }
 
 // slowly gives each block of a streamed message its own time.
-func (c *conn) slowly(body func(int64, io.Reader) error) func(int64, io.Reader) error {
+func (c *wire) slowly(body func(int64, io.Reader) error) func(int64, io.Reader) error {
 	if body == nil {
 		return nil
 	}
@@ -152,7 +166,7 @@ func (c *conn) slowly(body func(int64, io.Reader) error) func(int64, io.Reader) 
 
 // paced allows the time of one reply for each block.
 type paced struct {
-	c    *conn
+	c    *wire
 	r    io.Reader
 	left int
 }
@@ -168,7 +182,7 @@ func (p *paced) Read(b []byte) (int, error) {
 }
 
 // note keeps what the server says about itself.
-func (c *conn) note(r *reply) {
+func (c *wire) note(r *reply) {
 	if c.o.Trace != nil {
 		c.trace(false, r.line())
 	}
@@ -191,7 +205,7 @@ func texts(vals []value) []string {
 }
 
 // setCaps notes the capabilities, and APPENDLIMIT among them.
-func (c *conn) setCaps(words []string) {
+func (c *wire) setCaps(words []string) {
 	c.caps = make(map[string]bool, len(words))
 	c.limit = 0
 	for _, w := range words {
@@ -206,18 +220,18 @@ func (c *conn) setCaps(words []string) {
 
 // command sends a line and reads up to its tagged reply; each, if not nil, gets the
 // data before it. A NO or BAD is a *refusal.
-func (c *conn) command(stage, line string, each func(*reply)) (*reply, error) {
+func (c *wire) command(stage, line string, each func(*reply)) (*reply, error) {
 	return c.finish(stage, c.sendAs(stage, line, ""), each, nil)
 }
 
 // sendAs is send for a step with a name.
-func (c *conn) sendAs(stage, line, shown string) string {
+func (c *wire) sendAs(stage, line, shown string) string {
 	c.stage = stage
 	return c.send(line, shown)
 }
 
 // finish reads up to the reply with the tag.
-func (c *conn) finish(stage, tag string, each func(*reply), body func(int64, io.Reader) error) (*reply, error) {
+func (c *wire) finish(stage, tag string, each func(*reply), body func(int64, io.Reader) error) (*reply, error) {
 	c.stage = stage
 	for range maxUntagged {
 		r, err := c.read(c.o.Timeout, body)
@@ -266,7 +280,7 @@ func (noAnswer) Error() string { return "no answer in time" }
 func (noAnswer) Unwrap() error { return os.ErrDeadlineExceeded }
 
 // lost ends the session.
-func (c *conn) lost(err error) *deliver.Error {
+func (c *wire) lost(err error) *deliver.Error {
 	if c.dead != nil {
 		return c.dead
 	}
@@ -301,7 +315,7 @@ func wantsCertificate(err error) bool {
 
 // logout says goodbye, without waiting for an answer on which nothing depends, and
 // closes the connection.
-func (c *conn) logout() {
+func (c *wire) logout() {
 	if c.dead == nil {
 		c.send("LOGOUT", "")
 		_ = c.bw.Flush()
@@ -311,7 +325,7 @@ func (c *conn) logout() {
 }
 
 // drain reads what a server says that does not take anything any more.
-func (c *conn) drain(each func(*reply)) {
+func (c *wire) drain(each func(*reply)) {
 	c.arm(time.Second)
 	for range 1000 {
 		p := parser{br: c.br}
@@ -325,7 +339,7 @@ func (c *conn) drain(each func(*reply)) {
 }
 
 // scratch is a buffer for one copy at a time.
-func (c *conn) scratch() []byte {
+func (c *wire) scratch() []byte {
 	if c.buf == nil {
 		c.buf = make([]byte, bufferSize)
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/mailhaul/mailhaul/deliver"
-	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // A server may have a message that it cannot hand out: Dovecot ends the session over
@@ -50,7 +49,7 @@ func (c *conn) insist(ctx context.Context, wire string, read func() error) error
 }
 
 // brokeOff reports whether the session has ended, and another one may last longer.
-func (c *conn) brokeOff() bool {
+func (c *wire) brokeOff() bool {
 	return c.dead != nil && !c.interrupted() && c.dead.Class == deliver.Unavailable && causeOf(c.dead) != Throttled
 }
 
@@ -63,18 +62,39 @@ func (c *conn) again(ctx context.Context, wire string) error {
 	if err := c.connect(ctx); err != nil {
 		return err
 	}
-	c.box.wire = wire
+	c.box.name = wire
 	if err := c.open("EXAMINE"); err != nil {
 		c.box = was
 		return err
 	}
-	if was.wire == wire && was.validity != 0 && was.validity != c.box.validity {
+	if was.name == wire && was.validity != 0 && was.validity != c.box.validity {
 		return c.lost(errors.New("the mailbox was made anew while it was read"))
 	}
 	return nil
 }
 
 func isUnserved(err error) bool { return err != nil && causeOf(err) == Unserved }
+
+// apart runs read for parts, of at most so many messages, of what could not be read at once,
+// down to single ones, and left for those that the server cannot hand out.
+func (c *conn) apart(ctx context.Context, uids []uint32, most int, read func([]uint32) error, left func(uid uint32, err error)) error {
+	for n := min(fetchSet, most); len(uids) > 0; {
+		part := uids[:min(n, len(uids))]
+		err := c.insist(ctx, c.box.name, func() error { return read(part) })
+		switch {
+		case err == nil:
+			n, uids = min(2*n, most), uids[len(part):]
+		case !isUnserved(err):
+			return err
+		case len(part) > 1:
+			n = max(len(part)/10, 1)
+		default:
+			left(part[0], err)
+			n, uids = min(fetchSet, most), uids[1:]
+		}
+	}
+	return nil
+}
 
 // listApart lists in parts what could not be listed at once, and leaves out the
 // messages that the server cannot hand out: what is in them is no answer.
@@ -85,39 +105,15 @@ func (c *conn) listApart(ctx context.Context, s *snapshot) error {
 			uids = append(uids, e.uid)
 		}
 	})
+	if err != nil {
+		return err
+	}
 	slices.Sort(uids)
-	for n := fetchSet; err == nil && len(uids) > 0; {
-		part := uids[:min(n, len(uids))]
-		err = c.insist(ctx, c.box.wire, func() error { return c.list(s, fmt.Sprintf("%d:%d", part[0], part[len(part)-1])) })
-		switch {
-		case err == nil:
-			n, uids = 2*n, uids[len(part):]
-		case isUnserved(err) && len(part) > 1:
-			n, err = max(n/10, 1), nil
-		case isUnserved(err):
-			c.o.Logger.Warn("the server cannot hand out a message of the mailbox: it is left out",
-				"mailbox", nameOf(c.box.wire), "uid", part[0], "err", err)
-			s.left++
-			n, uids, err = fetchSet, uids[1:], nil
-		}
-	}
-	return err
-}
-
-// readApart reads messages that could not be read at once, each alone.
-func (c *conn) readApart(ctx context.Context, s *snapshot, uids []uint32, most int64) error {
-	for i, uid := range uids {
-		if _, known := s.sums[uid]; known {
-			continue
-		}
-		err := c.insist(ctx, c.box.wire, func() error { return c.readSet(s, uids[i:i+1], most) })
-		if isUnserved(err) {
-			s.sums[uid] = remote.Unserved
-			continue
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.apart(ctx, uids, maxUntagged, func(part []uint32) error {
+		return c.list(s, fmt.Sprintf("%d:%d", part[0], part[len(part)-1]))
+	}, func(uid uint32, err error) {
+		c.o.Logger.Warn("the server cannot hand out a message of the mailbox: it is left out",
+			"mailbox", nameOf(c.box.name), "uid", uid, "err", err)
+		s.left++
+	})
 }

@@ -52,7 +52,7 @@ type snapshot struct {
 func (c *conn) snapshot(ctx context.Context, validity, from uint32) (*snapshot, error) {
 	fault.Point("imap.look")
 	if c.dead != nil {
-		if err := c.again(ctx, c.box.wire); err != nil {
+		if err := c.again(ctx, c.box.name); err != nil {
 			return nil, err
 		}
 	}
@@ -72,7 +72,7 @@ func (c *conn) snapshot(ctx context.Context, validity, from uint32) (*snapshot, 
 	}
 	err = c.list(s, rangeOf(from))
 	if err != nil && c.brokeOff() {
-		if err = c.again(ctx, c.box.wire); err == nil {
+		if err = c.again(ctx, c.box.name); err == nil {
 			err = c.listApart(ctx, s)
 		}
 	}
@@ -82,7 +82,7 @@ func (c *conn) snapshot(ctx context.Context, validity, from uint32) (*snapshot, 
 }
 
 // list adds what the mailbox holds of a set of UIDs.
-func (c *conn) list(s *snapshot, set string) error {
+func (c *mailbox) list(s *snapshot, set string) error {
 	const items = "(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
 	_, err := c.command("FETCH", "UID FETCH "+set+" "+items, func(r *reply) {
 		if e, ok := entryOf(r); ok && e.uid >= s.from { // "9:*" also names the last one below 9
@@ -162,7 +162,9 @@ func (c *conn) readCandidates(ctx context.Context, s *snapshot, want []*intent) 
 	for set := range slices.Chunk(slices.Compact(uids), fetchSet) {
 		err := c.readSet(s, set, 4*largest+1<<20)
 		if err != nil && (c.brokeOff() || errors.As(err, new(*refusal))) {
-			err = c.readApart(ctx, s, set, 4*largest+1<<20)
+			set = slices.DeleteFunc(set, func(uid uint32) bool { _, known := s.sums[uid]; return known })
+			err = c.apart(ctx, set, 1, func(part []uint32) error { return c.readSet(s, part, 4*largest+1<<20) },
+				func(uid uint32, _ error) { s.sums[uid] = remote.Unserved })
 		}
 		if err != nil {
 			return err
@@ -171,29 +173,48 @@ func (c *conn) readCandidates(ctx context.Context, s *snapshot, want []*intent) 
 	return nil
 }
 
-// readSet reads messages, each at most so large, and sums them up.
-func (c *conn) readSet(s *snapshot, uids []uint32, most int64) error {
-	sum := content.New()
-	got, none := false, false
-	tag := c.sendAs("FETCH", "UID FETCH "+setOf(uids)+" (UID BODY.PEEK[])", "")
+// noBody is the size of a text that a reply does not have, and of one that is NIL: the
+// server does not hand it out.
+const (
+	noBody  = -2
+	nilBody = -1
+)
+
+// bodies fetches the text of messages, or a section of it. text gets each, then done its UID
+// and size.
+func (c *mailbox) bodies(uids []uint32, section string, text func(size int64, r io.Reader) error, done func(uid uint32, size int64)) error {
+	size := int64(noBody)
+	tag := c.sendAs("FETCH", "UID FETCH "+setOf(uids)+" (UID BODY.PEEK["+section+"])", "")
 	_, err := c.finish("FETCH", tag, func(r *reply) {
-		switch e, ok := entryOf(r); {
-		case ok && got && none:
-			s.sums[e.uid] = remote.Unserved
-		case ok && got:
-			s.sums[e.uid] = sum.Sums()
+		if e, ok := entryOf(r); ok {
+			done(e.uid, size)
 		}
-		got = false
+		size = noBody
 	}, func(n int64, r io.Reader) error {
+		size = n
+		return text(n, r)
+	})
+	return err
+}
+
+// readSet reads messages, each at most so large, and sums them up.
+func (c *mailbox) readSet(s *snapshot, uids []uint32, most int64) error {
+	sum := content.New()
+	return c.bodies(uids, "", func(n int64, r io.Reader) error {
 		if n > most {
 			return fmt.Errorf("%w: a message of %d octets where one of %d was expected", errProtocol, n, most)
 		}
 		sum.Reset()
-		got, none = true, n < 0
 		_, err := io.CopyBuffer(sum, r, c.scratch())
 		return err
+	}, func(uid uint32, size int64) {
+		switch {
+		case size >= 0:
+			s.sums[uid] = sum.Sums()
+		case size == nilBody:
+			s.sums[uid] = remote.Unserved
+		}
 	})
-	return err
 }
 
 // setOf writes sorted UIDs as a set.

@@ -13,7 +13,7 @@ import (
 
 // box is what is known of the mailbox.
 type box struct {
-	wire      string   // its name as it is sent, quoted
+	name      string   // as it is sent, quoted
 	validity  uint32   // UIDVALIDITY
 	next      uint32   // UIDNEXT, or a lower bound of it; 0: not known
 	exists    uint32   // messages, when it was opened
@@ -86,10 +86,10 @@ func decodeName(s string) string {
 
 // locate finds out how the server calls the mailbox: "/" becomes its separator, and
 // what is not below its prefix (Courier's "INBOX.") goes there.
-func (c *conn) locate() error {
+func (c *mailbox) locate() error {
 	name := c.o.Mailbox
 	if strings.EqualFold(name, "INBOX") {
-		c.box.wire = `"INBOX"`
+		c.box.name = `"INBOX"`
 		return nil
 	}
 	prefix, sep, err := c.namespace()
@@ -103,13 +103,13 @@ func (c *conn) locate() error {
 	if prefix != "" && name != root && !(len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)) {
 		name = prefix + name
 	}
-	c.box.wire = quote(encodeName(name))
+	c.box.name = quote(encodeName(name))
 	return nil
 }
 
 // namespace is the prefix of personal mailboxes and the separator of levels (RFC
 // 2342; RFC 9051 section 6.3.9).
-func (c *conn) namespace() (prefix, sep string, err error) {
+func (c *mailbox) namespace() (prefix, sep string, err error) {
 	if c.caps["NAMESPACE"] || c.caps["IMAP4REV2"] {
 		_, err = c.command("NAMESPACE", "NAMESPACE", func(r *reply) {
 			if r.name == "NAMESPACE" && len(r.vals) > 0 && len(r.vals[0].list) > 0 {
@@ -132,13 +132,13 @@ func (c *conn) namespace() (prefix, sep string, err error) {
 }
 
 // status asks for UIDVALIDITY, UIDNEXT and the limit of the mailbox.
-func (c *conn) status() error {
+func (c *mailbox) status() error {
 	items := "UIDVALIDITY UIDNEXT"
 	if c.caps["APPENDLIMIT"] {
 		items += " APPENDLIMIT" // RFC 7889 section 3
 	}
 	c.box.validity, c.box.next = 0, 0
-	_, err := c.command(stageMailbox, "STATUS "+c.box.wire+" ("+items+")", func(r *reply) {
+	_, err := c.command(stageMailbox, "STATUS "+c.box.name+" ("+items+")", func(r *reply) {
 		if r.name == "STATUS" && len(r.vals) == 2 {
 			c.takeStatus(r.vals[1].list)
 		}
@@ -149,7 +149,7 @@ func (c *conn) status() error {
 	return err
 }
 
-func (c *conn) takeStatus(vals []value) {
+func (c *mailbox) takeStatus(vals []value) {
 	for i := 0; i+1 < len(vals); i += 2 {
 		n, _ := vals[i+1].number()
 		switch strings.ToUpper(vals[i].s) {
@@ -164,7 +164,7 @@ func (c *conn) takeStatus(vals []value) {
 }
 
 // enter finds the mailbox, and creates and subscribes it if it is missing.
-func (c *conn) enter() error {
+func (c *mailbox) enter() error {
 	err := c.locate()
 	if err == nil {
 		err = c.status()
@@ -194,23 +194,23 @@ func missing(r *reply) bool {
 }
 
 // create makes the mailbox and subscribes it.
-func (c *conn) create() error {
+func (c *mailbox) create() error {
 	if err := fault.Error("imap.create"); err != nil {
 		return c.lost(err)
 	}
-	_, err := c.command(stageMailbox, "CREATE "+c.box.wire, nil)
+	_, err := c.command(stageMailbox, "CREATE "+c.box.name, nil)
 	var no *refusal
 	if err != nil && !(errors.As(err, &no) && no.r.code == "ALREADYEXISTS") {
 		return err
 	}
-	c.aside = c.send("SUBSCRIBE "+c.box.wire, "") // it is there, subscribed or not
+	c.aside = c.send("SUBSCRIBE "+c.box.name, "") // it is there, subscribed or not
 	return nil
 }
 
 // open opens the mailbox for reading.
-func (c *conn) open(verb string) error {
+func (c *mailbox) open(verb string) error {
 	c.box.validity, c.box.next, c.box.exists, c.box.opened = 0, 0, 0, false
-	_, err := c.command(stageMailbox, verb+" "+c.box.wire, func(r *reply) {
+	_, err := c.command(stageMailbox, verb+" "+c.box.name, func(r *reply) {
 		n, _ := value{s: r.args}.number()
 		switch {
 		case r.name == "EXISTS":
@@ -232,7 +232,7 @@ func (c *conn) open(verb string) error {
 
 // permanentFlags asks which keywords the mailbox keeps. Only SELECT tells that; the
 // EXAMINE after it takes the right to write back.
-func (c *conn) permanentFlags() error {
+func (c *mailbox) permanentFlags() error {
 	if err := c.open("SELECT"); err != nil {
 		return err
 	}
@@ -243,7 +243,7 @@ func (c *conn) permanentFlags() error {
 }
 
 // flags is the list for APPEND, with a blank behind it; empty: none.
-func (c *conn) flags() string {
+func (c *mailbox) flags() string {
 	var list []string
 	if c.o.Seen {
 		list = append(list, `\Seen`)
@@ -259,7 +259,7 @@ func (c *conn) flags() string {
 	return "(" + strings.Join(list, " ") + ") "
 }
 
-func (c *conn) keeps(keyword string) bool {
+func (c *mailbox) keeps(keyword string) bool {
 	for _, p := range c.box.permanent {
 		if p == `\*` || strings.EqualFold(p, keyword) {
 			return true

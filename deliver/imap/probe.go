@@ -40,7 +40,7 @@ func Probe(ctx context.Context, o Options, step func(deliver.Step)) error {
 	if err != nil {
 		return tell("mailbox", "", o.failed(err))
 	}
-	_ = tell("mailbox", nameOf(c.box.wire)+" exists", nil)
+	_ = tell("mailbox", nameOf(c.box.name)+" exists", nil)
 	if c.caps["ACL"] {
 		if err := c.rights(tell); err != nil {
 			return err
@@ -59,15 +59,15 @@ func Probe(ctx context.Context, o Options, step func(deliver.Step)) error {
 type teller = func(name, detail string, err error) error
 
 // offered are the useful capabilities that the server has.
-func (c *conn) offered() []string {
+func (c *wire) offered() []string {
 	out := slices.Clone(useful)
 	return slices.DeleteFunc(out, func(s string) bool { return !c.caps[s] })
 }
 
 // rights asks whether we may append (RFC 4314: i).
-func (c *conn) rights(tell teller) error {
+func (c *mailbox) rights(tell teller) error {
 	rights := ""
-	_, err := c.command("MYRIGHTS", "MYRIGHTS "+c.box.wire, func(r *reply) {
+	_, err := c.command("MYRIGHTS", "MYRIGHTS "+c.box.name, func(r *reply) {
 		if r.name == "MYRIGHTS" && len(r.vals) == 2 {
 			rights = r.vals[1].String()
 		}
@@ -79,10 +79,10 @@ func (c *conn) rights(tell teller) error {
 }
 
 // quota asks how full the mailbox is (RFC 9208).
-func (c *conn) quota(tell teller) error {
+func (c *mailbox) quota(tell teller) error {
 	var lines []string
 	full := false
-	_, err := c.command("GETQUOTAROOT", "GETQUOTAROOT "+c.box.wire, func(r *reply) {
+	_, err := c.command("GETQUOTAROOT", "GETQUOTAROOT "+c.box.name, func(r *reply) {
 		if r.name != "QUOTA" || len(r.vals) != 2 {
 			return
 		}

@@ -46,7 +46,7 @@ func (r *Reader) open() error {
 	if err := r.c.locate(); err != nil {
 		return err
 	}
-	r.boxes = []string{r.c.box.wire}
+	r.boxes = []string{r.c.box.name}
 	err := r.enter(r.boxes[0])
 	if no := (*refusal)(nil); !errors.As(err, &no) || !missing(no.r) {
 		return err
@@ -66,7 +66,7 @@ func (r *Reader) enter(wire string) error {
 	if r.opened == wire && r.c.dead == nil {
 		return nil
 	}
-	r.opened, r.c.box.wire = "", wire
+	r.opened, r.c.box.name = "", wire
 	if err := r.c.open("EXAMINE"); err != nil {
 		return err
 	}
@@ -138,18 +138,13 @@ func (r *Reader) fetch(ctx context.Context, w io.Writer, wire string, uid uint32
 // fetchOpen writes a message of the open mailbox to out.
 func (r *Reader) fetchOpen(out *content.Unix, uid uint32, at receipt, where string) error {
 	listed, got := false, false
-	tag := r.c.sendAs("FETCH", fmt.Sprintf("UID FETCH %d (UID BODY.PEEK[])", uid), "")
-	_, err := r.c.finish("FETCH", tag, func(f *reply) {
-		e, ok := entryOf(f)
-		listed = listed || ok && e.uid == uid
-	}, func(n int64, body io.Reader) error {
+	err := r.c.bodies([]uint32{uid}, "", func(n int64, body io.Reader) error {
 		if n > 4*at.size+1<<20 {
 			return fmt.Errorf("%w: %s has %d octets in place of %d", errProtocol, where, n, at.size)
 		}
-		got = n >= 0
 		_, err := io.CopyBuffer(out, body, r.c.scratch())
 		return err
-	})
+	}, func(found uint32, size int64) { listed, got = listed || found == uid, got || size >= 0 })
 	switch {
 	case err != nil || got:
 		return err
@@ -214,7 +209,7 @@ func (r *Reader) matching(ctx context.Context, wire string, at ...receipt) (*sna
 	s := r.held[wire]
 	if s == nil {
 		err := r.c.insist(ctx, wire, func() (err error) {
-			r.opened, r.c.box.wire = "", wire
+			r.opened, r.c.box.name = "", wire
 			s, err = r.c.snapshot(ctx, 0, 1)
 			return err
 		})

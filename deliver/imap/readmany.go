@@ -29,7 +29,9 @@ type wanted struct {
 // that is where its receipt says, or just as it was delivered in another mailbox: i is the
 // one of receipts, where is as in Copy, and want has the sums of what was delivered. The
 // others are left to Copy, and so is each error.
-func (r *Reader) Sums(ctx context.Context, receipts []string, want [][sha256.Size]byte, found func(i int, sum [sha256.Size]byte, where string)) {
+func (r *Reader) Sums(
+	ctx context.Context, receipts []string, want [][sha256.Size]byte, found func(i int, sum [sha256.Size]byte, where string),
+) {
 	defer r.c.watch(ctx)()
 	s := &snapshot{sums: make(map[uint32]content.Sums)}
 	left := r.many(r.boxes[0], r.parse(receipts), func(uids []uint32, largest int64) error {
@@ -50,7 +52,7 @@ func (r *Reader) Heads(ctx context.Context, receipts []string, want [][sha256.Si
 	var heads map[uint32][]byte
 	read := func(uids []uint32, _ int64) error {
 		heads = make(map[uint32][]byte)
-		return r.c.readHeads(heads, uids)
+		return r.readHeads(heads, uids)
 	}
 	done := func(w wanted) bool {
 		head := heads[w.uid]
@@ -158,22 +160,20 @@ func short(uids []uint32) []uint32 {
 func (r *Reader) where(uid uint32) string { return whereIn(r.opened, uid) }
 
 // readHeads reads the headers of messages.
-func (c *conn) readHeads(heads map[uint32][]byte, uids []uint32) error {
+func (r *Reader) readHeads(heads map[uint32][]byte, uids []uint32) error {
 	var head []byte
 	left := int64(maxHeads)
-	tag := c.sendAs("FETCH", "UID FETCH "+setOf(uids)+" (UID BODY.PEEK[HEADER])", "")
-	_, err := c.finish("FETCH", tag, func(f *reply) {
-		if e, ok := entryOf(f); ok && head != nil {
-			heads[e.uid] = head
-		}
-		head = nil
-	}, func(n int64, body io.Reader) error {
+	return r.c.bodies(uids, "HEADER", func(n int64, body io.Reader) error {
 		if left -= n; n > maxHead || left < 0 {
+			head = nil
 			return nil
 		}
 		raw, err := io.ReadAll(body)
 		head = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
 		return err
+	}, func(uid uint32, size int64) {
+		if size != noBody && head != nil {
+			heads[uid] = head
+		}
 	})
-	return err
 }

@@ -62,7 +62,7 @@ func TestRealServers(t *testing.T) {
 				t.Fatalf("message %d: %v", i, r.Err)
 			}
 		}
-		wire := d.conns[0].box.wire
+		wire := d.conns[0].box.name
 		if err := d.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,8 @@ import (
 
 // connect opens a session up to and including the login.
 func connect(ctx context.Context, o *Options) (*conn, error) {
-	c := &conn{o: o}
+	c := new(conn)
+	c.o = o
 	if err := c.connect(ctx); err != nil {
 		return nil, err
 	}

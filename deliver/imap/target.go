@@ -65,7 +65,7 @@ func (t *Target) session(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
-func (c *conn) works() bool { return c.dead == nil && !c.interrupted() }
+func (c *wire) works() bool { return c.dead == nil && !c.interrupted() }
 
 // more opens sessions up to n at once, and returns how many there are. The first one
 // works. A server that allows fewer is not asked for more again.

@@ -41,7 +41,7 @@ func (t *Target) existing(ctx context.Context, s *session, msgs []*message) {
 		switch e := byID[m.refused().existing]; {
 		case e == nil:
 			m.Err = t.o.failure(deliver.Failed, Rejected, stageImport, errors.New("the server claims to have the message, and does not show it"))
-		case !t.same(ctx, s, m, e):
+		case !s.same(ctx, m, e):
 		case e.Mailboxes[t.box.ID]:
 			m.arrived(e.ID)
 		default:
@@ -56,18 +56,18 @@ func (t *Target) existing(ctx context.Context, s *session, msgs []*message) {
 
 // same reports whether an Email has the content of a message; if not, that is its
 // outcome: the server takes no other Email that it holds for the same one.
-func (t *Target) same(ctx context.Context, s *session, m *message, e *email) bool {
+func (s *session) same(ctx context.Context, m *message, e *email) bool {
 	if e.Blob == m.blob {
 		return true
 	}
 	sums, err := s.sums(ctx, e.Blob, e.Size)
 	switch {
 	case err != nil:
-		m.Err = t.o.failed(err)
+		m.Err = s.o.failed(err)
 	case sums.Loose == m.Part.Loose:
 		return true
 	default:
-		m.Err = t.o.failed(m.Refusal)
+		m.Err = s.o.failed(m.Refusal)
 	}
 	return false
 }

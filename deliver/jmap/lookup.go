@@ -116,7 +116,7 @@ func (t *Target) look(ctx context.Context, s *session, want []*intent) (*past, e
 	p := &past{state: want[0].Since, sums: make(map[string]content.Sums)}
 	ids, created, err := s.created(ctx, p.state)
 	if p.created = created; err == nil && !created {
-		ids, err = t.copies(ctx, s, want)
+		ids, err = s.copies(ctx, want)
 	}
 	if err == nil {
 		p.emails, err = s.emails(ctx, ids)
@@ -131,7 +131,7 @@ func (t *Target) look(ctx context.Context, s *session, want []*intent) (*past, e
 }
 
 // copies are the ids of Emails that may be one of these messages.
-func (t *Target) copies(ctx context.Context, s *session, want []*intent) (ids []string, err error) {
+func (s *session) copies(ctx context.Context, want []*intent) (ids []string, err error) {
 	for _, in := range want {
 		some, err := s.query(ctx, in.ID, in.Date)
 		if err != nil {

@@ -27,7 +27,7 @@ func (r *Reader) Sums(ctx context.Context, receipts []string, want [][sha256.Siz
 }
 
 // Heads is Sums for the header alone.
-func (r *Reader) Heads(ctx context.Context, receipts []string, found func(i int, head []byte, where string)) {
+func (r *Reader) Heads(ctx context.Context, receipts []string, _ [][sha256.Size]byte, found func(i int, head []byte, where string)) {
 	r.many(ctx, receipts, func(i int, e *email, at receipt) func() {
 		h := new(head)
 		h.unix = content.Unix{W: &h.text, Summer: content.New()}

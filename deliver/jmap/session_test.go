@@ -185,7 +185,7 @@ func TestReadBack(t *testing.T) {
 			got[i] = where
 		}
 	})
-	r.Heads(t.Context(), receipts, func(i int, head []byte, _ string) {
+	r.Heads(t.Context(), receipts, sums, func(i int, head []byte, _ string) {
 		if !bytes.HasPrefix(sent[i], head) || !bytes.HasSuffix(head, []byte("\n\n")) {
 			t.Errorf("message %d: the header is %q", i, head)
 		}

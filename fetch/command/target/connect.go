@@ -11,7 +11,16 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/web"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 )
+
+// opened is a reader, unless it could not be opened.
+func opened[R proof.Copies](r R, err error) (proof.Copies, error) {
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
 
 // connect opens a connection, with TLS if that begins with it; once more with a small
 // greeting if that was not answered, as a session with a POP3 server does.

@@ -112,11 +112,7 @@ func (m *gmailTarget) Copies(ctx context.Context, s Site) (proof.Copies, error) 
 	if err != nil {
 		return nil, err
 	}
-	r, err := gmail.Open(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+	return opened(gmail.Open(ctx, o))
 }
 
 func (m *gmailTarget) Value() any {

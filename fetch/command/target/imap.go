@@ -199,11 +199,7 @@ func (m *imapTarget) Copies(ctx context.Context, s Site) (proof.Copies, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := imap.Open(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+	return opened(imap.Open(ctx, o))
 }
 
 func (m *imapTarget) Value() any {

@@ -143,11 +143,7 @@ func (m *jmapTarget) Copies(ctx context.Context, s Site) (proof.Copies, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := jmap.Open(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+	return opened(jmap.Open(ctx, o))
 }
 
 func (m *jmapTarget) Value() any {

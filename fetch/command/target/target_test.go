@@ -8,11 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deliver/imap"
+	"github.com/mailhaul/mailhaul/deliver/jmap"
 	"github.com/mailhaul/mailhaul/deliver/mbox"
 	"github.com/mailhaul/mailhaul/deliver/pipe"
 	"github.com/mailhaul/mailhaul/deliver/smtp"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
 )
 
@@ -185,3 +188,6 @@ func TestDedupeHasNoUse(t *testing.T) {
 		}
 	}
 }
+
+// Mailboxes on servers that many messages are read from in few round trips.
+var _ = []proof.Distant{(*imap.Reader)(nil), (*jmap.Reader)(nil)}
