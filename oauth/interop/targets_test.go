@@ -11,11 +11,12 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver/smtp/smtptest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test/realtest"
 )
 
-// dovecotTargets adds IMAP and submission, which relays to the port that stands last.
-const dovecotTargets = `
-protocols = pop3 imap submission
+// dovecotIMAP adds IMAP.
+const dovecotIMAP = `
+protocols = pop3 imap
 service imap-login {
  inet_listener imaps {
   address = 127.0.0.1
@@ -27,16 +28,6 @@ service imap-login {
  }
  client_limit = 1000
 }
-service submission-login {
- inet_listener submission {
-  address = 127.0.0.1
-  port = %d
- }
- client_limit = 1000
-}
-submission_relay_host = 127.0.0.1
-submission_relay_port = %s
-hostname = localhost
 `
 
 // sharedHome has the accounts a and b, which share the login me with their targets: a
@@ -44,18 +35,14 @@ hostname = localhost
 // password.
 func sharedHome(t *testing.T, bin string, p *provider, auth, from string) (*home, *pop3test.Dovecot, *smtptest.Relay) {
 	t.Helper()
-	if _, err := os.Stat("/usr/lib/dovecot/submission"); err != nil {
-		pop3test.Require(t, "dovecot-submissiond")
-	}
 	ports, err := pop3test.FreePorts(2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sink := smtptest.StartRelay(t, false)
-	_, sinkPort, _ := strings.Cut(sink.Addr, ":")
-	text := fmt.Sprintf(dovecotTargets, ports[0], ports[1], sinkPort)
+	text := fmt.Sprintf(dovecotIMAP, ports[0]) + realtest.Submission(t, ports[1], sink.Addr)
 	if os.Getuid() != 0 {
-		text += "service imap-login {\n chroot =\n}\nservice submission-login {\n chroot =\n}\n"
+		text += "service imap-login {\n chroot =\n}\n"
 	}
 	d := pop3test.StartDovecot(t, pop3test.DovecotOptions{Users: map[string]string{user: password},
 		Mechanisms: []string{"plain", "xoauth2", "oauthbearer"}, TokenKeys: p.keys(t), Config: text})

@@ -19,6 +19,7 @@ type cyrus struct {
 	t             pop3test.TB
 	dir, packages string
 	port, tlsPort int
+	lmtpPort      int // wants a login
 	ca            string
 	quota         string
 }
@@ -58,11 +59,11 @@ func (c *cyrus) env() []string {
 // prepare writes all but the mail.
 func (c *cyrus) prepare() {
 	c.t.Helper()
-	ports, err := pop3test.FreePorts(2)
+	ports, err := pop3test.FreePorts(3)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.port, c.tlsPort = ports[0], ports[1]
+	c.port, c.tlsPort, c.lmtpPort = ports[0], ports[1], ports[2]
 	ca := pop3test.NewCA()
 	if c.ca, err = ca.WriteRoot(c.dir); err == nil {
 		_, _, err = pop3test.WritePEM(c.dir, "server", ca.Leaf("localhost", "127.0.0.1"))
@@ -115,6 +116,7 @@ sasl_mech_list: PLAIN SCRAM-SHA-256
 tls_server_cert: DIR/server.pem
 tls_server_key: DIR/server.key
 lmtpsocket: DIR/conf/socket/lmtp
+lmtp_admins: alice
 `
 
 func (c *cyrus) services() string {
@@ -124,11 +126,12 @@ func (c *cyrus) services() string {
 SERVICES {
  pop3 cmd="%[1]s -C %[2]s" listen="127.0.0.1:%[3]d" prefork=0
  pop3s cmd="%[1]s -s -C %[2]s" listen="127.0.0.1:%[4]d" prefork=0
+ lmtp cmd="%[5]s -C %[2]s" listen="127.0.0.1:%[7]d" prefork=0
  lmtpunix cmd="%[5]s -a -C %[2]s" listen="%[6]s" prefork=0
 }
 EVENTS {
 }
-`, c.program("pop3d"), conf, c.port, c.tlsPort, c.program("lmtpd"), c.socket())
+`, c.program("pop3d"), conf, c.port, c.tlsPort, c.program("lmtpd"), c.socket(), c.lmtpPort)
 }
 
 func (c *cyrus) addUser() error {

@@ -25,6 +25,16 @@ func CyrusLMTP(t pop3test.TB) (socket string, empty func(), kept func() [][]byte
 	return c.socket(), c.emptyByPOP, c.kept
 }
 
+// CyrusLMTPLogin starts Debian's Cyrus, and returns where its LMTP wants the login of
+// alice, with PLAIN or SCRAM-SHA-256, and
+// what is in her mailbox: one message.
+func CyrusLMTPLogin(t pop3test.TB) (addr string, kept func() [][]byte) {
+	t.Helper()
+	c := startCyrus(t, "0")
+	c.add([][]byte{[]byte("Subject: first\r\n\r\n")}) // makes the mailbox
+	return at(c.lmtpPort), c.kept
+}
+
 // emptyByPOP deletes all of alice's mail as she would.
 func (c *cyrus) emptyByPOP() {
 	c.t.Helper()
