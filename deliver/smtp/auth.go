@@ -55,7 +55,9 @@ func (c *conn) login(ctx context.Context) *deliver.Error {
 	}
 	derr = c.refused(phaseAuth, r)
 	if e, ok := errors.AsType[*Error](derr); ok {
-		e.Err = login.Explained(m, e.Err)
+		plain := e.Err
+		e.Err = login.Explained(m, plain)
+		c.told = e.Err != plain
 	}
 	return derr
 }

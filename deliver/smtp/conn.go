@@ -26,6 +26,7 @@ type conn struct {
 
 	tls    *tls.ConnectionState // nil without TLS
 	used   *login.Login         // nil: none yet
+	told   bool                 // the mechanism told why the login was refused
 	open   bool                 // the relay holds an unfinished transaction: RSET first
 	dead   bool                 // out of step, lost or cancelled: never to be used again
 	closed bool                 // dead because the relay closed it, or said that it will (421)
@@ -43,7 +44,7 @@ func connect(ctx context.Context, o *Options) (*conn, *deliver.Error) {
 			return nil, o.failure(deliver.Denied, "AUTH", &login.TokenError{Name: c.used.Name, Err: none}, LoginRefused)
 		}
 		o.Logger.Info("the relay refused the token: trying once more with a new one")
-		if c, derr = connectOnce(ctx, o); c.tokenRefused(derr) {
+		if c, derr = connectOnce(ctx, o); c.tokenRefused(derr) && derr.Class == deliver.Denied {
 			e, _ := errors.AsType[*Error](derr)
 			e.Err = &login.TokenError{Name: c.used.Name, Err: e.Err}
 		}
@@ -54,13 +55,14 @@ func connect(ctx context.Context, o *Options) (*conn, *deliver.Error) {
 	return c, nil
 }
 
-// tokenRefused reports whether a session ended with the relay's refusal of a token.
+// tokenRefused reports whether a session ended with the relay's refusal of a token. Some
+// (go-smtp) answer 454 then, but the mechanism's challenge says so (RFC 7628 section 3.2.2).
 func (c *conn) tokenRefused(derr *deliver.Error) bool {
 	if derr == nil || c == nil || c.used == nil || c.used.Renew == nil {
 		return false
 	}
 	e, ok := errors.AsType[*Error](derr)
-	return ok && (e.Cause == LoginRefused || e.Cause == OtherLogin)
+	return ok && (e.Cause == LoginRefused || e.Cause == OtherLogin || c.told)
 }
 
 // connectOnce returns the connection also with an error, once there was one.

@@ -75,6 +75,7 @@ func TestTokens(t *testing.T) {
 		return hello + "XOAUTH2\nC: AUTH XOAUTH2\r\nS: 334 \nC: " + inBase64(token) + "\r\n" + answer
 	}
 	refuse := "S: 334 " + inBase64(`{"status":"401"}`) + "\nC: \r\nS: 535 5.7.8 no\n"
+	refuse454 := "S: 334 " + inBase64(`{"status":"invalid_token"}`) + "\nC: \r\nS: 454 4.7.0 no\n"
 	long := strings.Repeat("x", 400)
 	for _, tc := range []struct {
 		name, want string
@@ -92,6 +93,11 @@ func TestTokens(t *testing.T) {
 		{"revoked", "denied: AUTH: the server refused the token, and there is no new one: refresh: invalid_grant (it was refused with: ",
 			1, 0, []string{by("t1", refuse)}},
 		{"later", "unavailable: AUTH: 454 4.7.0 busy", 2, 0, []string{by("t1", "S: 454 4.7.0 busy\n")}},
+		{"refused with 454", "ok", 2, 0, []string{by("t1", refuse454), by("t2", "S: 235 ok\n"+envelope+taken+quit)}},
+		{"refused with 454 twice", `unavailable: AUTH: 454 4.7.0 no ({"status":"invalid_token"})`, 2, 0,
+			[]string{by("t1", refuse454), by("t2", refuse454)}},
+		{"revoked, 454", "denied: AUTH: the server refused the token, and there is no new one: refresh: invalid_grant (it was refused with: ",
+			1, 0, []string{by("t1", refuse454)}},
 		{"repeats it as no reply", "unavailable: AUTH: relay broke the protocol", 1, 0,
 			[]string{hello + "OAUTHBEARER\nC: AUTH OAUTHBEARER " + inBase64("t1") + "\r\nS: AUTH OAUTHBEARER " + inBase64("t1") + "\n"}},
 		{"repeats it", "denied: AUTH: 535 (reply repeats the password)", 2, 40,

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
 )
 
@@ -22,6 +23,7 @@ type Relay struct {
 	mu     sync.Mutex
 	rcpt   func(to string) error                 // nil: it accepts everybody
 	data   func(to string, message string) error // nil: it accepts everything
+	token  func(user, token string) bool         // nil: nobody logs in
 	copies map[string]int
 	bodies []string // with LF line ends
 }
@@ -31,7 +33,7 @@ func StartRelay(t testing.TB, lmtp bool) *Relay {
 	t.Helper()
 	r := &Relay{LMTP: lmtp, copies: make(map[string]int)}
 	s := gosmtp.NewServer(r)
-	s.LMTP, s.Domain, s.ErrorLog = lmtp, "localhost", quiet{}
+	s.LMTP, s.Domain, s.ErrorLog, s.AllowInsecureAuth = lmtp, "localhost", quiet{}, true
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +61,13 @@ func (r *Relay) Answer(rcpt func(to string) error, data func(to, message string)
 	r.rcpt, r.data = rcpt, data
 }
 
+// Tokens makes it want a login with OAUTHBEARER, and accept the tokens that good accepts.
+func (r *Relay) Tokens(good func(user, token string) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.token = good
+}
+
 // Copies returns how often it accepted each message, by "recipient subject".
 func (r *Relay) Copies() map[string]int {
 	r.mu.Lock()
@@ -77,13 +86,39 @@ func (r *Relay) Bodies() []string {
 func (r *Relay) NewSession(*gosmtp.Conn) (gosmtp.Session, error) { return &session{r: r}, nil }
 
 type session struct {
-	r  *Relay
-	to []string
+	r      *Relay
+	to     []string
+	authed bool
 }
 
-func (s *session) Reset()                                 { s.to = nil }
-func (s *session) Logout() error                          { return nil }
-func (s *session) Mail(string, *gosmtp.MailOptions) error { return nil }
+func (s *session) Reset()        { s.to = nil }
+func (s *session) Logout() error { return nil }
+
+func (s *session) Mail(string, *gosmtp.MailOptions) error {
+	if len(s.AuthMechanisms()) > 0 && !s.authed {
+		return gosmtp.ErrAuthRequired
+	}
+	return nil
+}
+
+// AuthMechanisms and Auth make session a gosmtp.AuthSession.
+func (s *session) AuthMechanisms() []string {
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	if s.r.token == nil {
+		return nil
+	}
+	return []string{sasl.OAuthBearer}
+}
+
+func (s *session) Auth(string) (sasl.Server, error) {
+	return sasl.NewOAuthBearerServer(func(o sasl.OAuthBearerOptions) *sasl.OAuthBearerError {
+		if s.authed = s.r.token(o.Username, o.Token); !s.authed {
+			return &sasl.OAuthBearerError{Status: "invalid_token"}
+		}
+		return nil
+	}), nil
+}
 
 func (s *session) Rcpt(to string, _ *gosmtp.RcptOptions) error {
 	s.r.mu.Lock()
