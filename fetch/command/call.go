@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -97,7 +98,7 @@ func withConfig(c *cli.Context) (*call, error) {
 		return nil, err
 	}
 	path := cmp.Or(c.String("config"), config.DefaultPath())
-	e.conf, err = config.Load(path, configOptions())
+	e.conf, err = loadConfig(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, exit.Config(advice.Give(fmt.Errorf("no configuration at %s", path), advice.MakeConfig))
@@ -107,6 +108,20 @@ func withConfig(c *cli.Context) (*call, error) {
 		return nil, exit.Config(err)
 	}
 	return e, e.findState(c)
+}
+
+// crowd is where the memory of accounts counts for more than processor time.
+const crowd = 1000
+
+// loadConfig reads a configuration. With many accounts the process collects its garbage
+// twice as often from then on.
+func loadConfig(path string) (*config.Config, error) {
+	usual := debug.SetGCPercent(50)
+	conf, err := config.Load(path, configOptions())
+	if err != nil || len(conf.Accounts) < crowd {
+		debug.SetGCPercent(usual)
+	}
+	return conf, err
 }
 
 // withAccounts is withConfig with the accounts that the command line names.
@@ -192,13 +207,17 @@ func (e *call) accounts(names []string) ([]*config.Account, error) {
 		}
 		return out, nil
 	}
+	left := make(map[string]*config.Account)
+	for _, a := range e.conf.Accounts {
+		left[a.Name] = a
+	}
 	for _, name := range names {
-		i := slices.IndexFunc(e.conf.Accounts, func(a *config.Account) bool { return a.Name == name })
-		if i < 0 {
+		switch a, ok := left[name]; {
+		case !ok:
 			return nil, e.unknownAccount(name)
-		}
-		if !slices.Contains(out, e.conf.Accounts[i]) {
-			out = append(out, e.conf.Accounts[i])
+		case a != nil:
+			out = append(out, a)
+			left[name] = nil // named twice, it is fetched once
 		}
 	}
 	return out, nil

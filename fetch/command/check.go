@@ -39,7 +39,7 @@ func runCheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.build(accounts, func(*fetch.Account) {}); err != nil {
+	if err := e.try(accounts, func(*fetch.Account) {}); err != nil {
 		return err
 	}
 	if c.Bool("connect") {

@@ -211,8 +211,17 @@ func shape(a *fetch.Account, o plan.SavedOptions) {
 
 // build makes the engine's accounts; all mistakes are found before any work.
 func (e *call) build(accounts []*config.Account, change func(*fetch.Account)) ([]*fetch.Account, error) {
-	e.chosen = accounts
 	var list []*fetch.Account
+	err := e.try(accounts, func(a *fetch.Account) {
+		change(a)
+		list = append(list, a)
+	})
+	return list, err
+}
+
+// try is build for one account after the other: who only wants the mistakes keeps none.
+func (e *call) try(accounts []*config.Account, use func(*fetch.Account)) error {
+	e.chosen = accounts
 	var errs []error
 	for _, a := range accounts {
 		if len(a.Deliver) == 0 {
@@ -224,10 +233,9 @@ func (e *call) build(accounts []*config.Account, change func(*fetch.Account)) ([
 			errs = append(errs, err)
 			continue
 		}
-		change(fa)
-		list = append(list, fa)
+		use(fa)
 	}
-	return list, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // fetch runs the accounts and prints each as it finishes.

@@ -131,7 +131,7 @@ func (l *loopRun) tasks(e *call) (schedule.Tasks, []*config.Account, error) {
 		return r, nil, err
 	}
 	accounts = l.shard.pick(accounts)
-	if _, err := e.build(accounts, func(*fetch.Account) {}); err != nil {
+	if err := e.try(accounts, func(*fetch.Account) {}); err != nil {
 		return r, nil, err
 	}
 	for _, a := range accounts {

@@ -217,19 +217,21 @@ func writeDetails(w io.Writer, s *jsonline.Status) {
 // loginStates are the lines about the logins of accounts: one of several accounts has
 // one line, except where a person has to log in.
 func loginStates(list []jsonline.Status) string {
-	var lines []string
+	var all strings.Builder
+	seen := make(map[string]bool)
 	for i := range list {
 		for _, t := range append([]*jsonline.Token{list[i].Token}, list[i].Logins...) {
 			var b strings.Builder
 			if t != nil {
 				writeTokenState(&b, list[i].Account, t)
 			}
-			if !slices.Contains(lines, b.String()) {
-				lines = append(lines, b.String())
+			if line := b.String(); !seen[line] {
+				seen[line] = true
+				all.WriteString(line)
 			}
 		}
 	}
-	return strings.Join(lines, "")
+	return all.String()
 }
 
 // now is what a run under way is doing, or when the next one begins.

@@ -14,34 +14,38 @@ type checker struct {
 	path string
 }
 
-// finish completes and checks each account, then what must be unique.
-func (w *walker) finish(c *Config) {
-	ids := map[string]*Account{}
-	for _, a := range c.Accounts {
-		k := &checker{w, a, join("accounts", a.Name)}
-		k.exclusive("every", "cron")
-		k.exclusive("proxy", "tunnel")
-		k.exclusive("oauth", "token")
-		k.exclusive("timeout", "timeouts.idle")
-		k.complete()
-		k.required()
-		a.checkSecurity(k)
-		a.checkLogin(k)
-		k.retention()
-		k.targets()
-		if a.Enabled {
-			k.a.checkFiles(k) // a disabled account may be for another machine
-		}
-		if first := ids[a.ID]; first != nil && a.ID != "" {
-			k.fail("id", "is the same mailbox as %s (%s): both would share one list of what was fetched; remove one, or give it an id of its own", join("accounts", first.Name), a.ID)
-		} else {
-			ids[a.ID] = a
-		}
+// finishAccount completes and checks an account when its keys are read. Nothing that
+// it needs of the file is needed afterwards.
+func (w *walker) finishAccount(a *Account) {
+	k := &checker{w, a, join("accounts", a.Name)}
+	k.exclusive("every", "cron")
+	k.exclusive("proxy", "tunnel")
+	k.exclusive("oauth", "token")
+	k.exclusive("timeout", "timeouts.idle")
+	k.complete()
+	k.required()
+	a.checkSecurity(k)
+	a.checkLogin(k)
+	k.retention()
+	k.targets()
+	if a.Enabled {
+		k.a.checkFiles(k) // a disabled account may be for another machine
 	}
-	w.finishLogins(c)
+	if first, twice := w.accounts.ids[a.ID]; twice && a.ID != "" {
+		k.fail("id", "is the same mailbox as %s (%s): both would share one list of what was fetched; remove one, or give it an id of its own", join("accounts", first), a.ID)
+	} else {
+		w.accounts.ids[a.ID] = a.Name
+	}
+	w.checkLast()
+	clear(w.marks.own)
+}
+
+// checkLast checks what could not be checked before all keys were read.
+func (w *walker) checkLast() {
 	for _, check := range w.last {
 		check()
 	}
+	w.last = nil
 }
 
 // own and has implement keyed.
@@ -50,34 +54,35 @@ func (k *checker) has(name string) bool { return k.own(name) || k.w.has("default
 
 // isMapping reports whether the value of a key is set, and has keys of its own.
 func (k *checker) isMapping(name string) bool {
-	for _, at := range []string{join(k.path, name), join("defaults", name)} {
-		if m, ok := k.w.marks[at]; ok {
-			return m.value.Kind == yaml.MappingNode
-		}
+	m, ok := k.place(name)
+	return ok && m.value.Kind == yaml.MappingNode
+}
+
+// place is where a key is set: in the account, else in defaults.
+func (k *checker) place(name string) (m mark, ok bool) {
+	if m, ok = k.w.marks.get(join(k.path, name)); !ok {
+		m, ok = k.w.marks.get(join("defaults", name))
 	}
-	return false
+	return m, ok
 }
 
 // isWord reports whether a key, the account's own or else the inherited one, is set
 // to a word.
 func (k *checker) isWord(name, word string) bool {
-	m, ok := k.w.marks[join(k.path, name)]
-	if !ok {
-		m, ok = k.w.marks[join("defaults", name)]
-	}
+	m, ok := k.place(name)
 	return ok && m.value.Value == word
 }
 
 // fail reports a mistake at the value of a key, or at the account if no key of
 // that name is set.
 func (k *checker) fail(name, format string, args ...any) {
-	for _, at := range []string{join(k.path, name), join("defaults", name)} {
-		if m, ok := k.w.marks[at]; ok {
-			k.w.errorf(m.value, at, format, args...)
-			return
-		}
+	m, ok := k.place(name)
+	if !ok {
+		m, _ = k.w.marks.get(k.path)
+		k.w.errorf(m.key, k.path, format, args...)
+		return
 	}
-	k.w.errorf(k.w.marks[k.path].key, k.path, format, args...)
+	k.w.errorf(m.value, m.path, format, args...)
 }
 
 // exclusive reports two keys that cannot both hold. An account's own key

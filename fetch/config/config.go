@@ -127,14 +127,31 @@ func Parse(name string, data []byte, opts Options) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &walker{file: name, dir: dir, opts: opts, marks: map[string]mark{}, base: newAccount(), logins: newLogins()}
+	if s := splitFile(data); s != nil {
+		if c, err := parse(name, dir, s.rest, opts, s); !s.failed {
+			return c, err
+		}
+	}
+	return parse(name, dir, data, opts, nil)
+}
+
+// parse parses data, which has no accounts if they are in s.
+func parse(name, dir string, data []byte, opts Options, s *split) (*Config, error) {
+	w := &walker{file: name, dir: dir, opts: opts, split: s, accounts: newAccounts(), logins: newLogins(),
+		visits: maxVisits + len(data)}
 	c := &Config{Path: name, Parallel: 4}
-	if root := w.document(data); root != nil {
+	root := w.document(data)
+	if s != nil && (root == nil || !s.whole(root)) {
+		s.failed = true
+		return nil, nil
+	}
+	if root != nil {
 		w.walk("", root, configKeys(c, opts.Targets), false)
-		if _, ok := w.marks["accounts"]; !ok && len(w.errs) == 0 {
+		if _, ok := w.marks.get("accounts"); !ok && len(w.errs) == 0 {
 			w.errorf(root, "", "has no accounts: section")
 		}
-		w.finish(c)
+		w.checkLast() // of defaults
+		w.finishLogins(c)
 	}
 	if len(w.errs) > 0 {
 		return nil, w.errs.sorted()
@@ -235,11 +252,11 @@ func configKeys(c *Config, kinds []TargetKind) []Row {
 		On("log", "", "settings of the log on standard error", mapping("a mapping", Log{}, logKeys, nil), &c.Log),
 		loginsRow(c),
 		{name: "defaults", doc: "account keys for all accounts that do not set them",
-			info: info{words: "a mapping of account keys", schema: schema{"$ref": "#/$defs/account"}},
+			info: info{words: "a mapping of account keys", schema: fixed(schema{"$ref": "#/$defs/account"})},
 			set:  setDefaults},
 		{name: "accounts", doc: "accounts by name, at least one",
 			info: info{words: "a mapping of accounts", inner: func(p string) []Key { return innerKeys(accountTable(kinds))(p + ".NAME") },
-				schema: schema{"type": "object", "minProperties": 1, "additionalProperties": schema{"$ref": "#/$defs/account"}}},
+				schema: fixed(schema{"type": "object", "minProperties": 1, "additionalProperties": schema{"$ref": "#/$defs/account"}})},
 			set: func(w *walker, path string, n *yaml.Node) { setAccounts(w, path, n, c) }},
 	}
 }
@@ -263,58 +280,4 @@ func logKeys(l *Log) []Row {
 		On("level", "info", "lowest level in the log of loop: `debug`, `info`, `warn` or `error`",
 			Choice("debug info warn error", slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError), &l.Level),
 	}
-}
-
-func setDefaults(w *walker, path string, n *yaml.Node) {
-	if n.Kind != yaml.MappingNode {
-		w.wants(n, path, "a mapping of account keys")
-		return
-	}
-	w.walk(path, n, accountKeys(&w.base, w.opts.Targets), false)
-}
-
-// setAccounts decodes each account onto a copy of the defaults. Decoding
-// replaces parts and never changes them in place, so they may be shared.
-func setAccounts(w *walker, path string, n *yaml.Node, c *Config) {
-	if n.Kind != yaml.MappingNode {
-		w.wants(n, path, "a mapping of accounts: each name with its keys")
-		return
-	}
-	if len(n.Content) == 0 {
-		w.errorf(n, path, "is empty: it needs at least one account")
-		return
-	}
-	w.named(path, n, "an account", func(name, at string, body *yaml.Node) {
-		a := w.base
-		a.Name = name
-		w.walk(at, body, accountKeys(&a, w.opts.Targets), false)
-		c.Accounts = append(c.Accounts, &a)
-	})
-}
-
-// named calls each with the mappings of a mapping by names: those of accounts, or
-// of logins.
-func (w *walker) named(path string, n *yaml.Node, what string, each func(name, at string, body *yaml.Node)) {
-	found := w.pairs(path, n, false)
-	for _, name := range found.names {
-		p, at := found.of[name], join(path, name)
-		if w.visits > maxVisits {
-			w.errorf(p.key, at, "is reached by too many YAML aliases (*name)")
-			return
-		}
-		body := w.target(p.value)
-		w.marks[at] = mark{path: at, key: p.key, value: p.value}
-		switch {
-		case !accountName(name):
-			w.errorf(p.key, path, "%s's name is made of letters, digits and . _ - + @, and starts with a letter or digit", what)
-		case body.Kind != yaml.MappingNode:
-			w.wants(body, at, "a mapping of "+what[strings.IndexByte(what, ' ')+1:]+" keys")
-		default:
-			each(name, at, body)
-		}
-	}
-}
-
-func accountName(s string) bool {
-	return plainKey(s) && !strings.ContainsRune("._-+@", rune(s[0]))
 }

@@ -8,26 +8,50 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxVisits bounds the work that aliases to aliases can cause.
+// maxVisits bounds the work that aliases to aliases can cause, beyond a visit for
+// each byte of the file.
 const maxVisits = 1_000_000
 
 // walker holds what one walk over a file needs and finds.
 type walker struct {
-	file   string
-	dir    string // relative paths start here
-	opts   Options
-	errs   Errors
-	marks  map[string]mark // by key path
-	base   Account         // defaults: with built-in defaults beneath
-	logins logins
-	last   []func() // what is checked when all keys are read
-	visits int
+	file     string
+	dir      string // relative paths start here
+	opts     Options
+	errs     Errors
+	marks    marks
+	split    *split // the accounts, if they are not in the document
+	accounts accounts
+	logins   logins
+	last     []func() // what is checked when all keys of an account are read
+	visits   int      // left
 }
 
 // mark is where a key stands.
 type mark struct {
 	path       string
 	key, value *yaml.Node
+}
+
+// marks are where the keys stand: those of the account that is read, and those of what
+// is no account.
+type marks struct{ own, shared map[string]mark }
+
+func (m *marks) set(path string, p pair) {
+	if m.own == nil {
+		m.own = map[string]mark{}
+	}
+	m.own[path] = mark{path: path, key: p.key, value: p.value}
+}
+
+// share keeps the marks so far for all accounts.
+func (m *marks) share() { m.own, m.shared = nil, m.own }
+
+// get is false if the file does not set the key.
+func (m *marks) get(path string) (at mark, ok bool) {
+	if at, ok = m.own[path]; !ok {
+		at, ok = m.shared[path]
+	}
+	return at, ok
 }
 
 // pair is one entry of a mapping.
@@ -49,14 +73,14 @@ func (w *walker) wants(n *yaml.Node, path, words string) {
 
 // has reports whether the file sets the key under path.
 func (w *walker) has(path, name string) bool {
-	_, ok := w.marks[path+"."+name]
+	_, ok := w.marks.get(path + "." + name)
 	return ok
 }
 
 // target follows an alias. The walk visits each node through here, so here is
 // where it is bounded.
 func (w *walker) target(n *yaml.Node) *yaml.Node {
-	w.visits++
+	w.visits--
 	for range 8 {
 		if n.Kind != yaml.AliasNode || n.Alias == nil {
 			break
@@ -101,19 +125,18 @@ func (w *walker) walk(path string, n *yaml.Node, table []Row, hidden bool) {
 			continue
 		}
 		at := join(path, k.name)
-		w.marks[at] = mark{path: at, key: p.key, value: p.value}
-		if w.visits > maxVisits {
+		w.marks.set(at, p)
+		if w.visits < 0 {
 			w.errorf(p.key, at, "is reached by too many YAML aliases (*name)")
 			return
 		}
 		k.set(w, at, w.target(p.value))
 	}
-	names := tableNames(table)
 	for _, name := range found.names {
-		if slices.Contains(names, name) || path == "" && strings.HasPrefix(name, "x-") {
-			continue
+		known := slices.ContainsFunc(table, func(k Row) bool { return k.name == name })
+		if !known && (path != "" || !strings.HasPrefix(name, "x-")) {
+			w.unknown(path, name, found.of[name].key, tableNames(table), hidden)
 		}
-		w.unknown(path, name, found.of[name].key, names, hidden)
 	}
 }
 

@@ -63,7 +63,7 @@ func Choice[T any](names string, values ...T) Kind[T] {
 // choiceOf is choice with its own words, where names are not all there is.
 func choiceOf[T any](words, names string, values ...T) Kind[T] {
 	list := strings.Fields(names)
-	in := info{words: words, schema: schema{"enum": anys(list)}}
+	in := info{words: words, schema: func() schema { return schema{"enum": anys(list)} }}
 	return Kind[T]{in, func(w *walker, path string, n *yaml.Node) (T, bool) {
 		var none T
 		got, ok := w.text(path, n, words)

@@ -16,8 +16,22 @@ type schema = map[string]any
 // info describes what a kind accepts, for people and for JSON Schema.
 type info struct {
 	words  string
-	schema schema
+	schema func() schema           // made only when it is asked for: tables are made for each account
 	inner  func(path string) []Key // nil for a scalar
+}
+
+// fixed is the schema of a scalar.
+func fixed(s schema) func() schema { return func() schema { return s } }
+
+// anyOf accepts what one of several schemas accepts.
+func anyOf(of ...func() schema) func() schema {
+	return func() schema {
+		list := make([]any, len(of))
+		for i, s := range of {
+			list[i] = s()
+		}
+		return schema{"anyOf": list}
+	}
 }
 
 // Kind decodes one YAML value, with aliases already followed, into a T. False
@@ -108,7 +122,7 @@ func either[T any](short, m Kind[T]) Kind[T] {
 	return Kind[T]{
 		info: info{
 			words:  short.words,
-			schema: schema{"anyOf": []any{short.schema, m.schema}},
+			schema: anyOf(short.schema, m.schema),
 			inner:  m.inner,
 		},
 		decode: func(w *walker, path string, n *yaml.Node) (T, bool) {
@@ -121,7 +135,7 @@ func either[T any](short, m Kind[T]) Kind[T] {
 
 // List decodes a sequence of at least one element.
 func List[T any](of Kind[T], words string) Kind[[]T] {
-	in := info{words: words, schema: schema{"type": "array", "items": of.schema, "minItems": 1}}
+	in := info{words: words, schema: func() schema { return schema{"type": "array", "items": of.schema(), "minItems": 1} }}
 	if of.inner != nil {
 		in.inner = func(path string) []Key { return of.inner(path + "[]") }
 	}
@@ -137,7 +151,7 @@ func List[T any](of Kind[T], words string) Kind[[]T] {
 		out := make([]T, 0, len(n.Content))
 		good := true
 		for i, c := range n.Content {
-			if w.visits > maxVisits {
+			if w.visits < 0 {
 				w.errorf(c, path, "is reached by too many YAML aliases (*name)")
 				return nil, false
 			}
@@ -153,7 +167,7 @@ func List[T any](of Kind[T], words string) Kind[[]T] {
 func OneOrMore[T any](of Kind[T], words string) Kind[[]T] {
 	many := List(of, words)
 	return Kind[[]T]{
-		info: info{words: words, schema: schema{"anyOf": []any{of.schema, many.schema}}, inner: many.inner},
+		info: info{words: words, schema: anyOf(of.schema, many.schema), inner: many.inner},
 		decode: func(w *walker, path string, n *yaml.Node) ([]T, bool) {
 			if n.Kind == yaml.SequenceNode {
 				return many.decode(w, path, n)
@@ -166,7 +180,7 @@ func OneOrMore[T any](of Kind[T], words string) Kind[[]T] {
 // parsed decodes a scalar's text with parse, whose error is the message. The
 // error must not repeat the text if it may be a secret.
 func parsed[T any](words string, s schema, parse func(w *walker, text string) (T, error)) Kind[T] {
-	return Kind[T]{info{words: words, schema: s}, func(w *walker, path string, n *yaml.Node) (T, bool) {
+	return Kind[T]{info{words: words, schema: fixed(s)}, func(w *walker, path string, n *yaml.Node) (T, bool) {
 		var none T
 		text, ok := w.text(path, n, words)
 		if !ok {
@@ -218,7 +232,7 @@ func checkText(s string) error {
 // mean depends on the reader.
 func Boolean() Kind[bool] {
 	const words = "true or false"
-	return Kind[bool]{info{words: words, schema: schema{"type": "boolean"}},
+	return Kind[bool]{info{words: words, schema: fixed(schema{"type": "boolean"})},
 		func(w *walker, path string, n *yaml.Node) (bool, bool) {
 			if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!bool" {
 				return strings.EqualFold(n.Value, "true"), true
@@ -239,7 +253,7 @@ func Boolean() Kind[bool] {
 func Integer(low, high int) Kind[int] {
 	words := fmt.Sprintf("a number from %d to %d", low, high)
 	s := schema{"type": "integer", "minimum": low, "maximum": high}
-	return Kind[int]{info{words: words, schema: s}, func(w *walker, path string, n *yaml.Node) (int, bool) {
+	return Kind[int]{info{words: words, schema: fixed(s)}, func(w *walker, path string, n *yaml.Node) (int, bool) {
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" {
 			w.wants(n, path, words)
 			return 0, false
@@ -258,7 +272,7 @@ func Integer(low, high int) Kind[int] {
 // is an argument like another.
 func argument() Kind[string] {
 	s := schema{"type": []string{"string", "number", "boolean"}}
-	return Kind[string]{info{words: "a string", schema: s}, func(w *walker, path string, n *yaml.Node) (string, bool) {
+	return Kind[string]{info{words: "a string", schema: fixed(s)}, func(w *walker, path string, n *yaml.Node) (string, bool) {
 		text, ok := n.Value, true
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
 			text, ok = w.text(path, n, "a string")

@@ -38,7 +38,7 @@ func OAuthRow(field **OAuth) Row {
 func login() Kind[*OAuth] {
 	own := pointer(oauthMapping())
 	own.words, own.schema = "the name of a login, or a mapping", loginSchema
-	in := info{words: own.words, schema: schema{"type": "string"}}
+	in := info{words: own.words, schema: fixed(schema{"type": "string"})}
 	named := Kind[*OAuth]{in, func(w *walker, path string, n *yaml.Node) (*OAuth, bool) {
 		name, ok := w.text(path, n, own.words)
 		if !ok {
@@ -59,12 +59,12 @@ func login() Kind[*OAuth] {
 }
 
 // loginSchema is for a mapping that describes a login.
-var loginSchema = schema{"$ref": "#/$defs/login"}
+var loginSchema = fixed(schema{"$ref": "#/$defs/login"})
 
 func loginsRow(c *Config) Row {
 	of := oauthMapping()
 	return Row{name: "logins", doc: "OAuth2 logins by name, each with the keys of oauth, for oauth of accounts and targets",
-		info: info{words: "a mapping of logins", schema: schema{"type": "object", "additionalProperties": loginSchema}},
+		info: info{words: "a mapping of logins", schema: fixed(schema{"type": "object", "additionalProperties": loginSchema()})},
 		set: func(w *walker, path string, n *yaml.Node) {
 			if n.Kind != yaml.MappingNode {
 				w.wants(n, path, "a mapping of logins: each name with its keys")
@@ -73,7 +73,8 @@ func loginsRow(c *Config) Row {
 			w.named(path, n, "a login", func(name, at string, body *yaml.Node) {
 				o, _ := of.decode(w, at, body)
 				if i := slices.IndexFunc(w.logins.all, func(l *OAuth) bool { return strings.EqualFold(l.Login, name) }); i >= 0 {
-					w.errorf(w.marks[at].key, at, "differs from %s only in capital letters, and some file systems keep the tokens of both in one file: "+
+					m, _ := w.marks.get(at)
+					w.errorf(m.key, at, "differs from %s only in capital letters, and some file systems keep the tokens of both in one file: "+
 						"give it another name", join(path, w.logins.all[i].Login))
 				}
 				o.Login, o.Key = name, keyPrefix+name
@@ -101,7 +102,7 @@ func (w *walker) finishLogins(c *Config) {
 		o.resolve()
 		for _, a := range c.Accounts {
 			if a.Name == o.Login && a.OAuth != nil && a.OAuth.Key == a.Name {
-				at := w.marks[join("logins", o.Login)]
+				at, _ := w.marks.get(join("logins", o.Login))
 				w.errorf(at.key, at.path, "has the name of an account with a login of its own: give it another name")
 			}
 		}

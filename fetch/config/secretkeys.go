@@ -18,11 +18,9 @@ func shellWord(s string) string {
 // SecretOf decodes one of the forms of a secret.
 func SecretOf() Kind[Secret] {
 	const words = "one of command, file, env, credential, keyring, netrc, or a plain string"
-	props := objectSchema(secretKeys)
-	props["minProperties"], props["maxProperties"] = 1, 1
 	return Kind[Secret]{
 		info: info{words: words, inner: innerKeys(secretKeys),
-			schema: schema{"anyOf": []any{schema{"type": []string{"string", "number"}}, props}}},
+			schema: anyOf(fixed(schema{"type": []string{"string", "number"}}), oneKeyOf(secretKeys))},
 		decode: func(w *walker, path string, n *yaml.Node) (Secret, bool) {
 			if n.Kind != yaml.MappingNode {
 				return w.plainSecret(path, n, words)

@@ -71,17 +71,19 @@ func Or(words []string) string {
 // target decodes a mapping with exactly one key, the kind.
 func target(kinds []TargetKind) Kind[Target] {
 	const words = "a target such as maildir: PATH"
+	values := make([]Kind[Target], len(kinds)) // made once: there are many targets
+	for i, k := range kinds {
+		values[i] = k.value()
+	}
 	table := func(t *Target) []Row {
 		keys := make([]Row, len(kinds))
 		for i, k := range kinds {
-			keys[i] = On(k.Name, "", k.Doc, k.value(), t)
+			keys[i] = On(k.Name, "", k.Doc, values[i], t)
 		}
 		return keys
 	}
-	props := objectSchema(table)
-	props["minProperties"], props["maxProperties"] = 1, 1
 	return Kind[Target]{
-		info: info{words: words, schema: props, inner: innerKeys(table)},
+		info: info{words: words, schema: oneKeyOf(table), inner: innerKeys(table)},
 		decode: func(w *walker, path string, n *yaml.Node) (t Target, ok bool) {
 			if n.Kind != yaml.MappingNode {
 				w.wants(n, path, words)
@@ -108,7 +110,7 @@ func (k TargetKind) value() Kind[Target] {
 	if i := slices.Index(names, k.Short); i >= 0 {
 		short := table(nil)[i]
 		in.words = short.words + ", or " + in.words
-		in.schema = schema{"anyOf": []any{short.schema, in.schema}}
+		in.schema = anyOf(short.schema, in.schema)
 	}
 	return Kind[Target]{in, func(w *walker, path string, n *yaml.Node) (Target, bool) {
 		t := k.New()
@@ -124,7 +126,7 @@ func (k TargetKind) value() Kind[Target] {
 				return nil, false
 			}
 			at := join(path, k.Short)
-			w.marks[at] = mark{path: at, key: n, value: n}
+			w.marks.set(at, pair{n, n})
 			keys[i].set(w, path, n)
 		}
 		t.Check(Place{w, path, n, t})
@@ -153,9 +155,9 @@ func (p Place) Needs(key string) {
 // disabled reports whether the account of the target is.
 func (p Place) disabled() bool {
 	account, _, _ := strings.Cut(p.path, ".deliver[")
-	m, ok := p.w.marks[join(account, "enabled")]
+	m, ok := p.w.marks.get(join(account, "enabled"))
 	if !ok {
-		m, ok = p.w.marks["defaults.enabled"]
+		m, ok = p.w.marks.get("defaults.enabled")
 	}
 	on := true
 	return ok && m.value.Decode(&on) == nil && !on
@@ -191,15 +193,13 @@ func (p Place) Errorf(key, format string, args ...any) {
 		return
 	}
 	at := join(p.path, key)
-	p.w.errorf(p.w.marks[at].value, at, format, args...)
+	m, _ := p.w.marks.get(at)
+	p.w.errorf(m.value, at, format, args...)
 }
 
 // targets is about the targets of an account together, and the recipients they need.
 func (k *checker) targets() {
-	m, ok := k.w.marks[join(k.path, "deliver")]
-	if !ok {
-		m, ok = k.w.marks["defaults.deliver"]
-	}
+	m, ok := k.place("deliver")
 	nodes := m.value
 	if !ok || len(k.a.Deliver) == 0 {
 		return
