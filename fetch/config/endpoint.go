@@ -90,7 +90,7 @@ type Named[T any] struct {
 // Mapping decodes a mapping whose names are not known beforehand, in the order of the
 // file; check says what is wrong with a name.
 func Mapping[T any](of Kind[T], words string, check func(name string) error) Kind[[]Named[T]] {
-	in := info{words: words, schema: schema{"type": "object", "additionalProperties": of.schema}}
+	in := info{words: words, schema: func() schema { return schema{"type": "object", "additionalProperties": of.schema()} }}
 	return Kind[[]Named[T]]{in, func(w *walker, path string, n *yaml.Node) (list []Named[T], good bool) {
 		if n.Kind != yaml.MappingNode {
 			w.wants(n, path, words)

@@ -99,7 +99,7 @@ func mailAddress(s string) bool {
 // mapRules decodes the rules of map that are in the configuration.
 func mapRules() Kind[recipient.Rule] {
 	to := OneOrMore(Text("an address"), "an address or a list of addresses")
-	s := schema{"type": "object", "additionalProperties": to.schema}
+	s := func() schema { return schema{"type": "object", "additionalProperties": to.schema()} }
 	return Kind[recipient.Rule]{info{words: "a mapping", schema: s}, func(w *walker, path string, n *yaml.Node) (r recipient.Rule, ok bool) {
 		before := len(w.errs)
 		r.Map = map[string][]string{}
