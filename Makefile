@@ -11,7 +11,7 @@ FUZZTIME ?= 20s
 export CGO_ENABLED = 0
 LDFLAGS = -s -w -X github.com/mailhaul/mailhaul/fetch/command.buildVersion=$(VERSION)
 PACKAGES = dovecot-pop3d dovecot-imapd dovecot-lmtpd dovecot-submissiond dovecot-gssapi postfix procmail maildrop krb5-kdc krb5-admin-server krb5-user libkrb5-dev gcc libc6-dev \
-	fetchmail mpop getmail6 fdm python3 socat tmux zsh fish mandoc lintian systemd prometheus
+	fetchmail mpop getmail6 fdm python3 socat tmux zsh fish mandoc lintian systemd prometheus buildah
 
 # They conflict with each other and with dovecot-pop3d: unpacked, not installed.
 PRIVATE = popa3d courier-pop courier-imap cyrus-pop3d+sasl2-bin cyrus-imapd+sasl2-bin+cyrus-pop3d \
@@ -47,8 +47,8 @@ test: deps build
 	$(TEST) -tags faults ./deliver/...
 	@$(INTEROP)
 
-# OAuth2 with a real provider, POP3 with Inbucket: each in a module of its own.
-INTEROP = for m in oauth/interop fetch/pop3/interop; do ( cd $$m; \
+# OAuth2 with a real provider, POP3 with Inbucket, containers: each in a module of its own.
+INTEROP = for m in oauth/interop fetch/pop3/interop docs/container; do ( cd $$m; \
 	if $(GO) list -deps -test ./... >/dev/null; then $(GO) vet ./... && $(TEST) -timeout 5m ./...; \
 	elif [ "$$MAILHAUL_REQUIRE_ALL" = 1 ]; then echo "FAIL $$m: its modules cannot be had"; exit 1; \
 	else echo "SKIPPED $$m: its modules cannot be downloaded"; fi ) || exit 1; done
