@@ -37,6 +37,8 @@ func crashTarget(dir string) deliver.Deliverer {
 		return gmailTarget(arg)
 	case "jmap":
 		return jmapTarget(arg)
+	case "http":
+		return httpTargetOf(arg)
 	case "pipe":
 		const store = `f=$(mktemp "$0/t.XXXXXXXX") && cat >"$f" && mv "$f" "$f.done"`
 		return pipe.New(pipe.Options{Command: []string{"/bin/sh", "-c", store, dir}})

@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -185,6 +186,9 @@ func (d *Deliverer) authorize(ctx context.Context) (string, error) {
 // key is the same for the same message of the same account, whichever run sends it, and
 // another one for every other message.
 func (m *message) key() string {
+	if fault.Mutated("http-new-key") {
+		return rand.Text()
+	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %x", m.env.Account, m.env.UID, m.sum))
 	return hex.EncodeToString(sum[:])
 }

@@ -23,6 +23,7 @@ var presets = []preset{
 	{name: "redmine", path: "/mail_handler", form: urlencoded, field: "email", secret: place{field: "key"},
 		answers: []answer{
 			{low: 201, means: delivered},
+			{low: 400, means: never, cause: Refused}, // it holds bytes that are not UTF-8
 			{low: 422, means: either, cause: Undecided},
 		},
 		// The key is looked at first, and without a message nothing is received.

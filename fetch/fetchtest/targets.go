@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver"
+	"github.com/mailhaul/mailhaul/deliver/http"
 	"github.com/mailhaul/mailhaul/deliver/imap"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/deliver/mbox"
@@ -29,7 +30,7 @@ import (
 func RecoverFuncs() map[string]deliver.RecoverFunc {
 	return map[string]deliver.RecoverFunc{
 		maildir.Kind: maildir.Recover, mbox.Kind: mbox.Recover, smtp.Kind: deliver.GiveUp, pipe.Kind: deliver.GiveUp,
-		imap.Kind: deliver.GiveUp,
+		imap.Kind: deliver.GiveUp, http.Kind: deliver.GiveUp,
 	}
 }
 
