@@ -15,6 +15,8 @@ package deliver
 import (
 	"context"
 	"io"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -45,6 +47,21 @@ type Envelope struct {
 	// an earlier run. A deliverer with recipients of its own leaves them out;
 	// the others ignore it.
 	Served []string
+	// Copied returns, when Publish begins with the message, the recipients that have
+	// got it by then through another copy of it. A deliverer with recipients leaves
+	// these out as well. Nil: there is no such copy.
+	Copied func() []string
+}
+
+// Rest are the recipients among to that have got no copy of the message, see Copied.
+func (e *Envelope) Rest(to []string) []string {
+	if e.Copied == nil {
+		return to
+	}
+	has := e.Copied()
+	return slices.DeleteFunc(slices.Clone(to), func(a string) bool {
+		return slices.ContainsFunc(has, func(b string) bool { return strings.EqualFold(a, b) })
+	})
 }
 
 // Deliverer is one configured target. Begin may be called again while an

@@ -45,6 +45,9 @@ func crashChild(dir string) int {
 		a.Server.Dial = pop2.Dialer(nil, nil)
 	}
 	a.Policy.Keep.None = os.Getenv("MAILHAUL_CRASH_KEEP") == "none"
+	if strings.HasPrefix(os.Getenv(targetEnv), "copies ") {
+		a.Policy.Recipients = sharedRule()
+	}
 	a.Targets = []commit.Target{{ID: "target", Deliverer: crashTarget(dir)}}
 	f := &fetch.Fetcher{
 		StateDir: filepath.Join(dir, "state"),

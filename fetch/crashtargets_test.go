@@ -29,8 +29,8 @@ func crashTarget(dir string) deliver.Deliverer {
 	switch kind {
 	case "mbox":
 		return mbox.New(mbox.Options{Path: filepath.Join(dir, "mbox"), LockTimeout: 5 * time.Second})
-	case "smtp", "lmtp":
-		return fetchtest.RelayTarget(arg, kind == "lmtp", "a@b").Deliverer
+	case "smtp", "lmtp", "copies":
+		return fetchtest.RelayTarget(arg, kind != "smtp", "a@b").Deliverer
 	case "imap":
 		return imapTarget(arg, dir)
 	case "gmail":

@@ -104,7 +104,7 @@ func (db *DB) newApplier(tx *bbolt.Tx, c *Change) (a *applier, err error) {
 }
 
 func (a *applier) run() error {
-	for _, step := range []func() error{a.settle, a.put, a.forget, a.fail, a.putFlaws, a.relist, a.markDeleted, a.markAsked,
+	for _, step := range []func() error{a.settle, a.put, a.forget, a.fail, a.putFlaws, a.putCopies, a.relist, a.markDeleted, a.markAsked,
 		a.intend, a.putFacts, a.putScattered, a.putUnrecorded, a.putRun, a.putBudget, a.putTallies} {
 		if err := step(); err != nil {
 			return err
@@ -245,6 +245,9 @@ func (a *applier) forget() error {
 		}
 		if known {
 			a.forgotten++
+		}
+		if err := a.forgetCopy(k); err != nil {
+			return err
 		}
 		for _, t := range []*table{a.entries, a.failures, a.gone, a.flaws} {
 			if err := t.del([]byte(k)); err != nil {

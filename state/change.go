@@ -24,6 +24,8 @@ type Change struct {
 	Unfail []Key
 	// Flaws replaces what verify found of the copies of each key; none: all is well.
 	Flaws map[Key][]Flaw
+	// Copies add who got messages of which the server may hold several copies.
+	Copies []Copy
 	// Gone are known keys that the listing at GoneAt no longer held; those
 	// already gone keep their time. Back are gone keys that it held again.
 	Gone   []Key
@@ -63,7 +65,7 @@ type Settlement struct {
 
 func (c *Change) empty() bool {
 	return len(c.Settle)+len(c.Put)+len(c.Forget)+len(c.Fail)+len(c.Unfail)+
-		len(c.Gone)+len(c.Back)+len(c.Deleted)+len(c.Asked)+len(c.Unasked)+len(c.Intend)+len(c.Budget)+len(c.Flaws) == 0 &&
+		len(c.Gone)+len(c.Back)+len(c.Deleted)+len(c.Asked)+len(c.Unasked)+len(c.Intend)+len(c.Budget)+len(c.Flaws)+len(c.Copies) == 0 &&
 		c.Facts == nil && c.Run == nil
 }
 

@@ -41,6 +41,7 @@ func sample(t *testing.T, n int, scattered bool) []byte {
 			c.Put = append(c.Put, e)
 			if i%3 == 0 {
 				c.Gone, c.GoneAt = append(c.Gone, e.Key), at(i)
+				c.Copies = append(c.Copies, Copy{Key: e.Key, Target: "t", To: []string{"a@b"}, Sum: Fingerprint{1, byte(i)}})
 				c.Flaws = map[Key][]Flaw{e.Key: {{Target: "t", Kind: Altered, Accepted: Sum{byte(i)}}}}
 			}
 			if i%7 == 0 {
@@ -142,6 +143,10 @@ func dump(db *DB) (string, error) {
 		facts := v.Facts()
 		fmt.Fprintln(&b, v.Len(), list, v.Failures(), v.Gone(), v.Runs(), facts, last, ok, v.Targets(), v.Budget("2026-03-02"),
 			v.Flaws(), v.Unrecorded())
+		v.each(bucketCopies, func(k, val []byte) error {
+			fmt.Fprintln(&b, k, string(val))
+			return nil
+		})
 		return errors.Join(err, v.Export(&b))
 	})
 	return b.String(), err
@@ -149,7 +154,8 @@ func dump(db *DB) (string, error) {
 
 func change() *Change {
 	c := &Change{Targets: []string{"t"}, Intend: []Intent{intent("new", "t")}, Run: &Run{Listed: 1}, Fail: []Failure{{Key: "z", Count: 1}},
-		Budget: map[string]int64{"2026-03-02": 1}, Flaws: map[Key][]Flaw{"z": {{Target: "t"}}}, Facts: &Facts{NoTop: true}}
+		Budget: map[string]int64{"2026-03-02": 1}, Flaws: map[Key][]Flaw{"z": {{Target: "t"}}}, Facts: &Facts{NoTop: true},
+		Copies: []Copy{{Key: "z", Target: "t", To: []string{"c@d"}, Sum: Fingerprint{1, 3}}}}
 	for i := range 20 {
 		c.Put = append(c.Put, typicalEntry(i*9+1))
 		c.Deleted, c.DeletedAt = append(c.Deleted, typicalEntry(i*5).Key), at(3)

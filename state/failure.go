@@ -58,6 +58,15 @@ func (a *applier) fail() error {
 			return err
 		}
 	}
+	for _, k := range a.Unfail {
+		known, err := a.known(k)
+		if err == nil && !known {
+			err = a.forgetCopy(k)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return deleteKeys(a.failures, a.Unfail)
 }
 

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -17,7 +18,7 @@ func withoutFlaws(t *testing.T, path string) {
 	}
 	defer b.Close()
 	err = b.Update(func(tx *bbolt.Tx) error {
-		if err := tx.DeleteBucket([]byte(bucketFlaws)); err != nil {
+		if err := errors.Join(tx.DeleteBucket([]byte(bucketFlaws)), tx.DeleteBucket([]byte(bucketCopies))); err != nil {
 			return err
 		}
 		k := []byte(metaTallies)
@@ -29,7 +30,7 @@ func withoutFlaws(t *testing.T, path string) {
 		if err != nil {
 			return err
 		}
-		l.list = l.list[:len(l.list)-1]
+		l.list = l.list[:len(l.list)-2]
 		return l.put(tx)
 	})
 	if err != nil {

@@ -27,7 +27,8 @@ const (
 	bucketGone     = "gone"
 	bucketRuns     = "runs"
 	bucketBudget   = "budget"
-	bucketFlaws    = "flaws" // files of before lack it; the next change adds it
+	bucketFlaws    = "flaws"
+	bucketCopies   = "copies"
 
 	metaMagic       = "magic"
 	metaVersion     = "version"
@@ -41,8 +42,11 @@ const (
 
 func buckets() []string {
 	return []string{bucketMeta, bucketEntries, bucketIntents, bucketTargets,
-		bucketFailures, bucketGone, bucketRuns, bucketBudget, bucketFlaws}
+		bucketFailures, bucketGone, bucketRuns, bucketBudget, bucketFlaws, bucketCopies}
 }
+
+// later reports whether files of before lack a bucket: the next change adds it.
+func later(bucket string) bool { return bucket == bucketFlaws || bucket == bucketCopies }
 
 // upgrade brings a file from the version it is filed under to the next one.
 type upgrade func(*bbolt.Tx) error
@@ -184,7 +188,7 @@ func sealAll(tx *bbolt.Tx) error {
 	}
 	var l tallies
 	for _, name := range buckets() {
-		if name == bucketFlaws { // the next change adds it
+		if later(name) {
 			l.list = append(l.list, tally{})
 			continue
 		}

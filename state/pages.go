@@ -185,7 +185,7 @@ func (m image) tree(name string) (tree, error) {
 		return tree{}, err
 	}
 	i, equal := l.search([]byte(name))
-	if !equal && name == bucketFlaws { // of a version that did not have it; its tally says whether it is lost
+	if !equal && later(name) { // of a version that did not have it; its tally says whether it is lost
 		return tree{img: m, inline: []byte{8: pageLeaf, pageHeader - 1: 0}}, nil
 	}
 	if !equal {

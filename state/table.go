@@ -112,7 +112,7 @@ type table struct {
 
 // tables are all buckets of a file.
 type tables struct {
-	meta, entries, intents, names, failures, gone, runs, budget, flaws *table
+	meta, entries, intents, names, failures, gone, runs, budget, flaws, copies *table
 
 	tx      *bbolt.Tx
 	all     []*table // in the order of buckets()
@@ -125,11 +125,12 @@ func (db *DB) openTables(tx *bbolt.Tx) (*tables, error) {
 		return nil, errPage
 	}
 	ts := tables{tx: tx}
-	for i, field := range []**table{&ts.meta, &ts.entries, &ts.intents, &ts.names, &ts.failures, &ts.gone, &ts.runs, &ts.budget, &ts.flaws} {
+	for i, field := range []**table{&ts.meta, &ts.entries, &ts.intents, &ts.names, &ts.failures, &ts.gone, &ts.runs, &ts.budget, &ts.flaws,
+		&ts.copies} {
 		name := buckets()[i]
 		b := tx.Bucket([]byte(name))
 		t, err := img.tree(name)
-		if b == nil && name == bucketFlaws && err == nil {
+		if b == nil && later(name) && err == nil {
 			b, err = tx.CreateBucket([]byte(name))
 		}
 		if err != nil || b == nil {

@@ -68,7 +68,16 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 	e.Recipients = slices.Clone(e.Recipients)
 	m := &staging{Spool: spool.Spool{Pool: b.d.pool}, crlf: b.d.o.LineEnds == CRLF}
 	return b.Stage(&m.Spool, func() error { return m.fill(ctx, body) },
-		func(ctx context.Context) deliver.Result { return deliver.Result{Err: b.d.run(ctx, b.path, &e, m)} })
+		func(ctx context.Context) deliver.Result { return b.send(ctx, &e, m) })
+}
+
+// send runs the command, unless all recipients have the message already.
+func (b *batch) send(ctx context.Context, e *deliver.Envelope, m *staging) deliver.Result {
+	to := e.Recipients
+	if e.Recipients = e.Rest(to); len(to) > 0 && len(e.Recipients) == 0 {
+		return deliver.Result{Receipt: "delivered before"}
+	}
+	return deliver.Result{Err: b.d.run(ctx, b.path, e, m)}
 }
 
 // staging is one message with the line ends that the command wants. It is staged

@@ -42,6 +42,7 @@ func (b *batch) Add(ctx context.Context, e deliver.Envelope, body io.Reader) err
 // send delivers one message over the kept connection, or over a new one if
 // the relay has closed that meanwhile.
 func (d *Deliverer) send(ctx context.Context, m *staged) deliver.Result {
+	m.to = m.env.Rest(m.to)
 	if len(m.to) == 0 {
 		return deliver.Result{Receipt: "delivered before"}
 	}

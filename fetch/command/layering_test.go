@@ -58,7 +58,7 @@ var layers = map[string][]string{
 		"state"},
 	"fetch/commit":        {"fetch/ledger", "fetch/plan", "fetch/header", "fetch/recipient", "deliver", "deliver/fault", "state"},
 	"fetch/ledger":        {"fetch/plan", "fetch/pop3", "deliver", "state"},
-	"fetch/plan":          {"fetch/recipient", "fetch/pop3", "state"},
+	"fetch/plan":          {"fetch/header", "fetch/recipient", "fetch/pop3", "state"},
 	"fetch/recipient":     {"fetch/header"},
 	"fetch/header":        {"state"},
 	"fetch/schedule":      {},

@@ -99,6 +99,39 @@ func TestSharedMailboxTable(t *testing.T) {
 	}
 }
 
+// TestSharedMailboxCopies: a provider puts one copy for each recipient into the mailbox,
+// or one that names all of them; each person gets one, over several runs.
+func TestSharedMailboxCopies(t *testing.T) {
+	t.Parallel()
+	d, l, drop := receiver(t), newLab(t), &pop3test.Maildrop{}
+	o := pop3test.Options{Security: pop3test.Plain, Password: password}
+	s := pop3test.NewServer(drop, o)
+	t.Cleanup(s.Close)
+	l.shared(s, o, "to: {headers: [X-Envelope-To, To], domains: example.org, map: {info: alice}, unknown: quarantine}", d)
+	copyOf := func(nr int, field string) {
+		drop.Add("", fmt.Appendf(nil, "%s\r\nTo: alice@example.org, bob@example.org\r\nMessage-ID: <%d@x>\r\nX-Nr: %[2]d\r\n\r\nx\r\n", field, nr))
+	}
+	copyOf(1, "X-Envelope-To: alice@example.org")
+	copyOf(1, "X-Envelope-To: bob@example.org")
+	copyOf(1, "X-Envelope-To: info@example.org")
+	copyOf(2, "X-One: 1")
+	for _, later := range []func(){
+		func() { copyOf(2, "X-Two: 2"); copyOf(1, "X-Envelope-To: carol@example.org") },
+		func() { drop.Add("", []byte("X-Nr: 3\r\nTo: bob@example.net\r\n\r\nx\r\n")) },
+		func() {},
+	} {
+		l.run("fetch")
+		later()
+	}
+	if got := strings.Join(arrived(t, d), ", "); got != "alice 1, alice 2, bob 1, bob 2, carol 1" {
+		t.Errorf("got %s", got)
+	}
+	held, _ := filepath.Glob(filepath.Join(l.path("state"), "quarantine", "lab", "new", "*"))
+	if len(held) != 1 || drop.Len() != 1 {
+		t.Errorf("%d in the quarantine, %d on the server", len(held), drop.Len())
+	}
+}
+
 // shared writes the configuration of a shared mailbox that is delivered to d.
 func (l *lab) shared(s *pop3test.Server, o pop3test.Options, to string, d *pop3test.Dovecot) {
 	l.t.Helper()

@@ -33,8 +33,9 @@ type message struct {
 	sum     [32]byte
 	content [32]byte // see state.Entry.Content
 	print   state.Fingerprint
-	pending int  // targets that do not have it yet
-	landed  bool // in a target, in this run
+	shared  *sharing // nil: its recipients are those of the targets
+	pending int      // targets that do not have it yet
+	landed  bool     // in a target, in this run
 }
 
 // delivery is a message in one part of a batch: the IDs are the configured

@@ -52,6 +52,7 @@ type committer struct {
 	settle  []state.Settlement
 	closing []*message       // complete once settle is applied
 	refused []*message       // in the quarantine once settle is applied
+	copies  []state.Copy     // to be recorded with settle
 	stopped map[*Target]bool // while a batch was committed
 	atRisk  bool             // the last batch went where nobody can look
 	err     error            // read after done
@@ -246,6 +247,7 @@ func (c *committer) apply(intents []state.Intent) error {
 		Settle:  c.settle,
 		Intend:  intents,
 		Fail:    c.side.Ledger.TakeFailures(),
+		Copies:  c.copies,
 	}
 	if len(change.Settle)+len(change.Intend)+len(change.Fail) == 0 {
 		return nil
@@ -255,7 +257,7 @@ func (c *committer) apply(intents []state.Intent) error {
 		return err
 	}
 	fault.Point("commit.applied")
-	c.settle = nil
+	c.settle, c.copies = nil, nil
 	for _, m := range c.refused {
 		c.side.Ledger.Quarantine(&m.Item)
 	}
@@ -294,6 +296,7 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 		c.settle = append(c.settle, state.Settlement{Intent: in.ID, Status: statusOf(in.Status, res.StandIn), Receipt: res.Receipt})
 		d.msg.pending--
 		d.msg.landed = true
+		c.served(d.msg, in.Target, nil)
 		if in.Status != state.Delivered || res.StandIn {
 			d.msg.Delete = false // a duplicate of another message is not proven to be all of it
 		}
@@ -304,6 +307,9 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 	}
 	var de *deliver.Error
 	known, first := errors.As(res.Err, &de), c.side.Targets.works(p.target)
+	if known {
+		c.served(d.msg, in.Target, de)
+	}
 	if !known || de.Stops() || p.target == c.side.Targets.quarantine {
 		c.fail(p.target, res.Err)
 	}

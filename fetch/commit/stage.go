@@ -103,11 +103,14 @@ func (p *Pass) Stage(ctx context.Context, in *Incoming) error {
 	}
 	added := p.side.trace(env) + tag
 	body, content := header.OwnContent(in.Header, in.Body, added != "")
+	if msg.shared != nil {
+		body, msg.shared.sum = header.Authored(in.Header, body)
+	}
 	p.sum.Reset()
 	count := &counter{r: io.TeeReader(io.MultiReader(strings.NewReader(added), body), p.sum)}
 	var errs []error
 	p.inTime(in, func() {
-		errs = tee(ctx, func(i int) deliver.Envelope { return envelopeFor(env, msg, ids[i]) }, parts, count)
+		errs = tee(ctx, func(i int) deliver.Envelope { return p.side.envelopeFor(env, msg, ids[i]) }, parts, count)
 	})
 	if err := in.Source.Err(); err != nil {
 		return err
@@ -240,6 +243,7 @@ func (s *Side) envelope(h header.Header, msg *message) (deliver.Envelope, error)
 	default:
 		return e, &deliver.Error{Class: deliver.Later, Err: &RecipientError{rule}}
 	}
+	msg.shared = &sharing{to: e.Recipients, routed: make(map[string]bool)}
 	return e, nil
 }
 
@@ -257,9 +261,13 @@ func (s *Side) unknown(it *plan.Item, err error) (stays bool) {
 }
 
 // envelopeFor leaves out the recipients that already have the message.
-func envelopeFor(e deliver.Envelope, msg *message, ids []string) deliver.Envelope {
-	if len(ids) == 1 {
-		e.Served = msg.Served[ids[0]]
+func (s *Side) envelopeFor(e deliver.Envelope, msg *message, ids []string) deliver.Envelope {
+	if len(ids) != 1 {
+		return e
+	}
+	e.Served = msg.Served[ids[0]]
+	if msg.shared != nil {
+		e.Copied = func() []string { return s.copied(msg.shared, ids[0]) }
 	}
 	return e
 }

@@ -2,9 +2,11 @@ package plan
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"slices"
 	"time"
 
+	"github.com/mailhaul/mailhaul/fetch/header"
 	"github.com/mailhaul/mailhaul/fetch/recipient"
 	"github.com/mailhaul/mailhaul/state"
 )
@@ -44,6 +46,17 @@ const (
 	DefaultForgetAfter = 90 * 24 * time.Hour
 	DefaultPoison      = 3
 )
+
+// Fingerprint identifies a message by its header. In a shared mailbox the copies of a
+// message for several recipients differ in the fields of these.
+func (p *Policy) Fingerprint(h header.Header) state.Fingerprint {
+	print := h.Fingerprint()
+	if to := p.Recipients.Marks(h); to != "" {
+		sum := sha256.Sum256(append(print[:], to...))
+		return state.Fingerprint(sum[:16])
+	}
+	return print
+}
 
 // Refused reports whether a failure counts as a refusal for good.
 func (p *Policy) Refused(f state.Failure) bool {

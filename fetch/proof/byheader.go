@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/mailhaul/mailhaul/fetch/header"
+	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -23,7 +24,7 @@ type found struct {
 
 // byHeader returns the first message of a Lister with a header; nil write: there is
 // none.
-func (r *reader) byHeader(ctx context.Context, l Lister, print state.Fingerprint) (found, error) {
+func (r *reader) byHeader(ctx context.Context, l Lister, print state.Fingerprint, of *plan.Policy) (found, error) {
 	if r.headers != nil || print.IsZero() {
 		return r.headers[print], nil
 	}
@@ -34,7 +35,7 @@ func (r *reader) byHeader(ctx context.Context, l Lister, print state.Fingerprint
 			return err
 		}
 		head, _ := header.Of(start.b)
-		if p := head.Fingerprint(); index[p].write == nil {
+		if p := of.Fingerprint(head); index[p].write == nil {
 			index[p] = found{where, write}
 		}
 		return nil

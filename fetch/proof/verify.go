@@ -308,7 +308,7 @@ func (h *held) readCopy(ctx context.Context, e *state.Entry, o state.Outcome) (f
 // messages have that header, nobody can tell whose copy it is, and both are missing.
 func (h *held) readByHeader(ctx context.Context, l Lister, e *state.Entry, o state.Outcome, where string) (Finding, state.Sum, string, error) {
 	var got state.Sum
-	like, err := h.readers[h.heldBy(o)].byHeader(ctx, l, e.Fingerprint)
+	like, err := h.readers[h.heldBy(o)].byHeader(ctx, l, e.Fingerprint, &h.Account.Policy)
 	if err == nil && (like.write == nil || h.sharesHeader(e)) {
 		return Missing, got, where, nil
 	}

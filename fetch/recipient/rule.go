@@ -70,6 +70,21 @@ func (r *Rule) Of(h header.Header) []string {
 	return nil
 }
 
+// Marks are the fields by which servers tell copies of a message apart. Empty: there are
+// none, or the rule is of the old form, by whose fingerprints messages are known.
+func (r *Rule) Marks(h header.Header) string {
+	var b strings.Builder
+	for name, value := range h.Fields() {
+		marks := func(n string) bool {
+			return strings.EqualFold(n, string(name)) && !Written(n) && !strings.EqualFold(n, "Received")
+		}
+		if r.Occurrence == 0 && slices.ContainsFunc(r.Headers, marks) {
+			b.WriteString(header.Text(value) + "\n")
+		}
+	}
+	return b.String()
+}
+
 // together is how many fields from the ith on are read as one: those of the author,
 // where one after the other is listed.
 func (r *Rule) together(i int) int {

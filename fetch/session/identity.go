@@ -101,7 +101,7 @@ func (n *identity) fingerprints(ctx context.Context, list []pop3.Message) ([]*st
 	shown := false
 	err := headers(ctx, n.client, list, n.hasTop(), func(i int, h header.Header) {
 		if h != nil {
-			p := h.Fingerprint()
+			p := n.book.Policy.Fingerprint(h)
 			prints[i], shown = &p, true
 		}
 	})

@@ -170,7 +170,7 @@ func (rt *retriever) stage(ctx context.Context, in *incoming, it plan.Item, src 
 	if err != nil {
 		return err
 	}
-	print := h.Fingerprint()
+	print := rt.side.Policy.Fingerprint(h)
 	if !rt.names.identify(&it, print) {
 		return rt.seenAgain(&it, in.in)
 	}
