@@ -236,6 +236,19 @@ func TestResumes(t *testing.T) {
 	})
 }
 
+// TestResumedRefused: what is said of the rest of an upload is not about the message.
+func TestResumedRefused(t *testing.T) {
+	s := gmailtest.New()
+	s.Fault = func(call string, n int) *gmailtest.Fault {
+		bad := &gmailtest.Fault{Status: 400, Reason: "badRequest", Message: "Failed to parse Content-Range header."}
+		return map[string]*gmailtest.Fault{"upload 1": {Cut: 3 << 20}, "upload 3": bad}[fmt.Sprint(call, " ", n)]
+	}
+	b, _ := prepared(t, New(options(s.Start(t))), append(letter(1), bytes.Repeat([]byte("A line of a large message.\n"), 400_000)...))
+	if e, ok := errors.AsType[*deliver.Error](b.Publish(t.Context())[0].Err); !ok || e.Class != deliver.Failed {
+		t.Errorf("%v, want failed", e)
+	}
+}
+
 func TestLabels(t *testing.T) {
 	s := gmailtest.New()
 	o := options(s.Start(t))

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net"
 	"strings"
 	"testing"
@@ -369,6 +371,31 @@ func TestInTrash(t *testing.T) {
 	b, _ = prepared(t, New(o), letter(1), letter(2))
 	if r := b.Publish(t.Context()); r[0].Err != nil || !r[0].StandIn || r[1].Err != nil || r[1].StandIn {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestMovedToTrash: a copy in the trash does not stay, so it is not there; another one is.
+func TestMovedToTrash(t *testing.T) {
+	s := gmailtest.New()
+	o := options(s.Start(t))
+	b, _ := prepared(t, New(o), letter(1), letter(2))
+	results := b.Publish(t.Context())
+	for _, r := range results {
+		s.Relabel(strings.Fields(r.Receipt)[0], "TRASH")
+	}
+	again, _ := prepared(t, New(o), letter(2))
+	again.Publish(t.Context())
+	r, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	where, err := r.Copy(t.Context(), io.Discard, results[0].Receipt, sha256.Sum256(letter(1)))
+	if !errors.Is(err, fs.ErrNotExist) || !strings.HasSuffix(where, "in the trash") {
+		t.Errorf("%q, %v", where, err)
+	}
+	if where, err := r.Copy(t.Context(), io.Discard, results[1].Receipt, sha256.Sum256(letter(2))); err != nil {
+		t.Errorf("%q, %v", where, err)
 	}
 }
 

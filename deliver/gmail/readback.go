@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
+	"slices"
 
 	"github.com/mailhaul/mailhaul/deliver/content"
 	"github.com/mailhaul/mailhaul/deliver/remote"
@@ -19,6 +21,7 @@ import (
 type Reader struct {
 	api   *api
 	index *index
+	trash map[string]bool // what lies there; nil: not known
 }
 
 // Open logs in for reading back.
@@ -38,23 +41,46 @@ func (r *Reader) Close() error {
 
 // Copy writes the message of a receipt to w, with LF line ends, and says where it is,
 // with what Gmail is known to have changed. If it is not there, one with this sum
-// (SHA-256 with LF line ends) is looked for, also in spam and trash. The error is
-// fs.ErrNotExist if there is none.
+// (SHA-256 with LF line ends) is looked for, also in spam. The error is fs.ErrNotExist if
+// there is none: what lies in the trash does not stay.
 func (r *Reader) Copy(ctx context.Context, w io.Writer, receipt string, sum [sha256.Size]byte) (string, error) {
 	at, err := parseReceipt(receipt)
 	if err != nil {
 		return "", err
 	}
-	if at.id != "" {
+	if err := r.lookIntoTrash(ctx); err != nil {
+		return "", err
+	}
+	if at.id != "" && !r.trash[at.id] {
 		if where, err := r.copy(ctx, w, at.id, at, sum); !errors.Is(err, fs.ErrNotExist) {
 			return where, err
 		}
 	}
 	id, err := r.find(ctx, at, sum)
+	if r.trash[at.id] && errors.Is(err, fs.ErrNotExist) {
+		return "message " + at.id + ", which is in the trash", err
+	}
 	if err != nil {
 		return "", err
 	}
 	return r.copy(ctx, w, id, at, sum)
+}
+
+// lookIntoTrash lists once what Gmail deletes after 30 days.
+func (r *Reader) lookIntoTrash(ctx context.Context) error {
+	if r.trash != nil || slices.Contains(r.api.o.Labels, trash) {
+		return nil
+	}
+	ids, err := r.index.list(ctx, "trash", costList, "messages",
+		url.Values{"labelIds": {trash}, "includeSpamTrash": {"true"}, "maxResults": {"500"}})
+	if err != nil {
+		return err
+	}
+	r.trash = make(map[string]bool, len(ids))
+	for _, id := range ids {
+		r.trash[id] = true
+	}
+	return nil
 }
 
 // copy writes one message. It is spooled: a call that breaks off is made again.
@@ -101,6 +127,7 @@ func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (s
 	if err != nil {
 		return "", err
 	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return r.trash[id] })
 	in := &intent{Mark: remote.Mark{Size: at.size, Exact: sum[:]}}
 	for _, id := range ids {
 		how, err := r.index.compare(ctx, id, in)

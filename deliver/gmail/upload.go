@@ -17,6 +17,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
@@ -97,12 +98,12 @@ func (t *Target) resumable(ctx context.Context, b *batch, m *message, meta strin
 	off := int64(0)
 	for try := 1; ; try++ {
 		fault.Point("gmail.part")
-		answer, err = t.part(ctx, m, t.put(b, m, session, bare, off))
+		answer, err = t.part(ctx, m, t.put(b, m, session, bare, off), off)
 		for ; err != nil; try++ { // what of it has arrived?
 			if !t.api.rest(ctx, try, err) {
 				return "", err
 			}
-			answer, err = t.part(ctx, m, t.put(b, m, session, bare, m.Size))
+			answer, err = t.part(ctx, m, t.put(b, m, session, bare, m.Size), m.Size)
 		}
 		if answer.Status != resume {
 			return t.id(m, answer)
@@ -118,14 +119,18 @@ func (t *Target) resumable(ctx context.Context, b *batch, m *message, meta strin
 	}
 }
 
-// part sends a request of an upload, and keeps in mind whether the upload may be complete.
-func (t *Target) part(ctx context.Context, m *message, r *web.Request) (*web.Answer, error) {
+// part sends a request of an upload from an offset on, and keeps in mind whether the upload
+// may be complete.
+func (t *Target) part(ctx context.Context, m *message, r *web.Request, off int64) (*web.Answer, error) {
 	answer, err := t.api.once(ctx, t.o.method(), 0, r, resume)
 	if doubtful, _ := doubt(err); doubtful {
 		m.maybe = true
 	}
 	if own, ok := errors.AsType[*Error](err); ok && (own.Status == http.StatusNotFound || own.Status == http.StatusGone) {
 		own.Cause, m.maybe = CauseOther, true // it is over: a new one begins once it is known how it ended
+	}
+	if e, ok := errors.AsType[*deliver.Error](err); ok && e.Class == deliver.Never && off > 0 {
+		err = remote.Blamed(e) // of the upload that goes on, perhaps, and not of the message
 	}
 	if err == nil && answer.Status == resume { // of what is there as a whole, it may be about to be stored
 		m.maybe = received(answer.Header.Get("Range"), m.Size) == m.Size

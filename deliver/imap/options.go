@@ -64,6 +64,8 @@ type Options struct {
 	// messages. Nil: none.
 	Logger *slog.Logger
 	Trace  func(sent bool, line string)
+
+	renewals *renewals
 }
 
 // withDefaults fills what is left empty.
@@ -73,6 +75,7 @@ func (o Options) withDefaults() Options {
 	o.Timeout = cmp.Or(o.Timeout, time.Minute)
 	o.AppendTimeout = cmp.Or(o.AppendTimeout, 5*time.Minute)
 	o.Settle = cmp.Or(o.Settle, 10*time.Second)
+	o.renewals = cmp.Or(o.renewals, new(renewals))
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	return o
 }

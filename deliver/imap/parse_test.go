@@ -10,6 +10,8 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -256,6 +258,52 @@ type plainMechanism struct{}
 
 func (*plainMechanism) Start() (string, []byte, error)      { return "PLAIN", []byte("\x00a\x00b"), nil }
 func (*plainMechanism) Next(c []byte) (r []byte, err error) { return nil, errors.New("no more") }
+
+// TestTokenOfSeveral: sessions that begin with one token, which the server does not take
+// any more, all get the next one.
+func TestTokenOfSeveral(t *testing.T) {
+	var token atomic.Int64
+	refused := make(chan bool, 2)
+	f := startFake(t, &fake{caps: "IMAP4rev1 AUTH=PLAIN SASL-IR", on: func(s *fakeSession, line string) bool {
+		switch {
+		case !strings.HasPrefix(line, "AUTHENTICATE"):
+			return false
+		case line == "AUTHENTICATE PLAIN MA==":
+			for refused <- true; len(refused) < 2; time.Sleep(time.Millisecond) {
+			}
+			s.say("%s NO [AUTHENTICATIONFAILED] expired", s.tag)
+		default:
+			s.say("%s OK in", s.tag)
+		}
+		return true
+	}})
+	o := f.options()
+	o.Logins = []login.Login{{Mechanism: "PLAIN", New: func(context.Context, []string, *tls.ConnectionState) (login.Mechanism, error) {
+		return tokenMechanism(fmt.Sprint(token.Load())), nil
+	}, Renew: func(context.Context) error {
+		if !token.CompareAndSwap(0, 1) {
+			return errors.New("there is no other token")
+		}
+		return nil
+	}}}
+	o = o.withDefaults()
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			if c, err := connect(t.Context(), &o); err != nil {
+				t.Error(err)
+			} else {
+				c.logout()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+type tokenMechanism string
+
+func (m tokenMechanism) Start() (string, []byte, error)  { return "PLAIN", []byte(m), nil }
+func (tokenMechanism) Next([]byte) (r []byte, err error) { return nil, errors.New("no more") }
 
 // TestDedupe: what the mailbox has is not delivered again.
 func TestDedupe(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,6 +106,37 @@ func TestRealServers(t *testing.T) {
 			if err != nil || fate != deliver.Visible {
 				t.Errorf("recover %d: %v %v", i, fate, err)
 			}
+		}
+	})
+}
+
+// TestDedupeOfServers: a migration that was half done is completed.
+func TestDedupeOfServers(t *testing.T) {
+	servers(t, func(t *testing.T, name string, s *realtest.Mailbox) {
+		for by, mailbox := range map[SameBy]string{SameContent: "Half", SameMessageID: "Way"} {
+			o := alice(s.Addr, mailbox)
+			msgs := letters(8)
+			d := New(o)
+			_, before := deliverAll(t, d, msgs[:5]...)
+			_ = d.Close()
+			d = New(o)
+			dd := NewDedupe(d, by, false)
+			intents, results := deliverAll(t, dd, append(msgs, msgs[6])...)
+			for i, r := range results {
+				there, was := i < 5 || i == 8, strings.Fields(before[min(i, 4)].Receipt)[:3]
+				if r.Err != nil || intents[i].Skipped != there || i < 5 && !slices.Equal(strings.Fields(r.Receipt)[:3], was) {
+					t.Errorf("%v: message %d: %+v, skipped %v; it was %q", by, i, r, intents[i].Skipped, was)
+				}
+			}
+			c, err := dial(t.Context(), &d.o)
+			if err == nil {
+				err = c.open("EXAMINE")
+			}
+			if err != nil || c.box.exists != 8 {
+				t.Errorf("%v: the mailbox holds %d messages: %v", by, c.box.exists, err)
+			}
+			c.logout()
+			_ = dd.Close()
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/fault"
@@ -24,17 +26,39 @@ func connect(ctx context.Context, o *Options) (*conn, error) {
 // connect is also for a session that has ended: another one takes its place. An access
 // token that the server refuses, which may have ended early, is replaced once.
 func (c *conn) connect(ctx context.Context) error {
+	before := c.o.renewals.n.Load()
 	err := c.connectOnce(ctx)
 	if !c.tokenRefused(err) {
 		return err
 	}
-	if none := c.used.Anew(ctx, err); none != nil {
+	if none := c.o.renewals.since(before, func() error { return c.used.Anew(ctx, err) }); none != nil {
 		return c.o.failure(deliver.Denied, LoginRefused, stageLogin, &login.TokenError{Name: c.used.Name, Err: none})
 	}
 	c.o.Logger.Info("the server refused the token: trying once more with a new one")
 	if err = c.connectOnce(ctx); c.tokenRefused(err) {
 		e, _ := errors.AsType[*Error](err)
 		e.Err = &login.TokenError{Name: c.used.Name, Err: e.Err}
+	}
+	return err
+}
+
+// renewals counts how often the sessions of a target have replaced their token.
+type renewals struct {
+	mu sync.Mutex
+	n  atomic.Int64
+}
+
+// since calls renew, unless another session has replaced the token since there were n
+// renewals.
+func (r *renewals) since(n int64, renew func() error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.n.Load() != n {
+		return nil
+	}
+	err := renew()
+	if err == nil {
+		r.n.Add(1)
 	}
 	return err
 }

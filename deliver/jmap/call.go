@@ -51,6 +51,9 @@ func (s *session) request(ctx context.Context, stage string, wait time.Duration,
 		Using []string     `json:"using"`
 		Calls []invocation `json:"methodCalls"`
 	}{Using: []string{capCore, capMail}}
+	if s.quotas {
+		r.Using = append(r.Using, capQuota)
+	}
 	for i, c := range calls {
 		c.args["accountId"] = s.account
 		r.Calls = append(r.Calls, invocation{c.method, c.args, strconv.Itoa(i)})

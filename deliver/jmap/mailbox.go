@@ -89,6 +89,9 @@ func path(boxes []mailbox, id string) string {
 
 // locate finds the mailbox of the options, and creates what is missing of it.
 func (s *session) locate(ctx context.Context) (mailbox, []mailbox, error) {
+	if err := s.writable(); err != nil {
+		return mailbox{}, nil, err
+	}
 	boxes, err := s.mailboxes(ctx)
 	if err != nil {
 		return mailbox{}, nil, s.o.failed(err)
@@ -103,6 +106,14 @@ func (s *session) locate(ctx context.Context) (mailbox, []mailbox, error) {
 		return box, nil, s.o.noRight()
 	}
 	return box, boxes, nil
+}
+
+// writable is an error if nothing can be added to the account.
+func (s *session) writable() error {
+	if s.readOnly {
+		return s.o.failure(deliver.CannotCreate, NoRight, stageSession, errors.New("the account is read-only"))
+	}
+	return nil
 }
 
 func (o *Options) noRight() error {

@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	capCore = "urn:ietf:params:jmap:core"
-	capMail = "urn:ietf:params:jmap:mail"
+	capCore  = "urn:ietf:params:jmap:core"
+	capMail  = "urn:ietf:params:jmap:mail"
+	capQuota = "urn:ietf:params:jmap:quota"
 	// maxRedirects is how many redirects lead to the session.
 	maxRedirects = 5
 	// ours bounds what a server's limits allow.
@@ -37,6 +38,8 @@ type session struct {
 	limits
 	// size is the largest message that is uploaded; 0: unknown.
 	size int64
+	// readOnly: nothing can be added. quotas: the server has RFC 9425.
+	readOnly, quotas bool
 }
 
 // limits are what the server takes, and less once it refused that.
@@ -111,12 +114,10 @@ func (o *Options) read(at *url.URL, body []byte) (*session, error) {
 	}
 	s := &session{o: o, account: r.Primary[capMail], size: c.MaxSizeUpload}
 	account, ok := r.Accounts[s.account]
-	switch {
-	case r.Capabilities[capMail] == nil || !ok:
+	if r.Capabilities[capMail] == nil || !ok {
 		return nil, o.failure(deliver.CannotCreate, NoMail, stageSession, errors.New("no mail for this login"))
-	case account.ReadOnly:
-		return nil, o.failure(deliver.CannotCreate, NoRight, stageSession, errors.New("the account is read-only"))
 	}
+	s.readOnly, s.quotas = account.ReadOnly, account.Capabilities[capQuota] != nil
 	s.limits = limits{uploads: bound(c.MaxConcurrentUpload, ourUploads), inGet: bound(c.MaxObjectsInGet, ourObjects),
 		inSet: min(bound(c.MaxObjectsInSet, ourObjects), bound(int(c.MaxSizeRequest/perMessage), ourObjects))}
 	for _, u := range []struct {

@@ -5,11 +5,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"io"
 	"maps"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/jmap/jmaptest"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
@@ -195,5 +198,83 @@ func TestReadBack(t *testing.T) {
 	}
 	if _, err := r.Copy(t.Context(), new(bytes.Buffer), results[0].Receipt, [32]byte{}); err == nil {
 		t.Error("what is gone is there")
+	}
+}
+
+// TestReadOnly: nothing can be added to the account, and what is in it is read back.
+func TestReadOnly(t *testing.T) {
+	s := jmaptest.New()
+	s.Start()
+	defer s.Close()
+	o := alice(s.URL, "inbox")
+	msgs := letters(1)
+	_, results := deliverAll(t, New(o), msgs...)
+	s.Links = func(v map[string]any) { v["accounts"] = map[string]any{"u1": map[string]any{"isReadOnly": true}} }
+	if got := readBack(t, o, results[0].Receipt, sumOf(msgs[0])); !bytes.Equal(got, msgs[0]) {
+		t.Errorf("got %q", got)
+	}
+	if err := Probe(t.Context(), o, func(deliver.Step) {}); causeOf(err) != NoRight {
+		t.Errorf("check: %v", err)
+	}
+}
+
+// TestQuota: the check tells how full the account is, and that it is full.
+func TestQuota(t *testing.T) {
+	mail := []string{"Mail"}
+	for _, tt := range []struct {
+		quotas []map[string]any
+		want   string
+	}{
+		{[]map[string]any{{"resourceType": "octets", "used": 5, "hardLimit": 9, "types": mail}, {"resourceType": "count", "used": 1, "hardLimit": 2,
+			"types": mail}, {"resourceType": "count", "used": 3, "hardLimit": 3, "types": []string{"Calendar"}}},
+			"5 of 9 octets used, 1 of 2 messages used"},
+		{[]map[string]any{{"resourceType": "octets", "used": 9, "hardLimit": 9, "types": mail}}, "later: quota"},
+		{[]map[string]any{}, ""},
+		{nil, ""},
+	} {
+		s := jmaptest.New()
+		s.Quotas = tt.quotas
+		s.Start()
+		got := ""
+		err := Probe(t.Context(), alice(s.URL, "inbox"), func(step deliver.Step) {
+			if step.Name == "quota" {
+				got = step.Detail
+			}
+		})
+		if s.Close(); causeOf(err) == Quota {
+			got = "later: quota"
+		}
+		if got != tt.want {
+			t.Errorf("%v: %q, want %q (%v)", tt.quotas, got, tt.want, err)
+		}
+	}
+}
+
+// TestEndless: an answer of 1 GB is read no further than any that is expected.
+func TestEndless(t *testing.T) {
+	for _, kind := range []string{"api", "download"} {
+		s := jmaptest.New()
+		s.Start()
+		o := alice(s.URL, "inbox")
+		msgs := letters(1)
+		_, results := deliverAll(t, New(o), msgs...)
+		written := 0
+		s.Before = at(kind, 0, func(w http.ResponseWriter) bool {
+			chunk := bytes.Repeat([]byte("x"), 1<<20)
+			for written = 0; written < 1000; written++ {
+				if _, err := w.Write(chunk); err != nil {
+					break
+				}
+			}
+			return true
+		})
+		r, err := Open(t.Context(), o)
+		if err == nil {
+			_, err = r.Copy(t.Context(), io.Discard, results[0].Receipt, sumOf(msgs[0]))
+		}
+		s.Close()
+		if causeOf(err) != NotJMAP || !strings.Contains(err.Error(), "the answer is too long") || written > 100 {
+			t.Errorf("%s: %v, %d MiB sent", kind, err, written)
+		}
 	}
 }

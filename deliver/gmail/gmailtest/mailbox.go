@@ -213,11 +213,22 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 		if hidden && q.Get("includeSpamTrash") != "true" || q.Get("q") != "" && time.Since(m.stored) < s.Lag {
 			continue
 		}
-		if m.matches(q.Get("q")) {
+		if label := q.Get("labelIds"); m.matches(q.Get("q")) && (label == "" || slices.Contains(m.Labels, label)) {
 			found = append(found, map[string]string{"id": m.ID, "threadId": m.ID})
 		}
 	}
 	page(w, "messages", found, q.Get("pageToken"))
+}
+
+// Relabel gives a message other labels.
+func (s *Server) Relabel(id string, labels ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.messages {
+		if m.ID == id {
+			m.Labels = labels
+		}
+	}
 }
 
 func (m *Message) matches(q string) bool {

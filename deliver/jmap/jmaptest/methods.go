@@ -86,6 +86,8 @@ func (s *Server) method(name string, c *call) map[string]any {
 		return s.importAll(c)
 	case "Email/set":
 		return s.emailSet(c)
+	case "Quota/get":
+		return map[string]any{"list": s.Quotas}
 	}
 	return map[string]any{"type": "unknownMethod"}
 }

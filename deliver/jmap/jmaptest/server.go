@@ -46,6 +46,8 @@ type Server struct {
 	NoChanges bool
 	// Core is what the session says about limits.
 	Core map[string]any
+	// Quotas are those of the account (RFC 9425); nil: the server has none.
+	Quotas []map[string]any
 	// Links changes the session.
 	Links func(session map[string]any)
 
@@ -228,6 +230,9 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) {
 		"accounts":        map[string]any{"u1": map[string]any{"name": User, "isReadOnly": false}},
 		"primaryAccounts": map[string]any{mail: "u1"}, "username": User, "state": "s", "apiUrl": "/api/",
 		"uploadUrl": s.URL + "/upload/{accountId}/", "downloadUrl": s.URL + "/download/{accountId}/{blobId}/{name}?type={type}",
+	}
+	if s.Quotas != nil {
+		v["accounts"] = map[string]any{"u1": map[string]any{"accountCapabilities": map[string]any{"urn:ietf:params:jmap:quota": map[string]any{}}}}
 	}
 	if s.Links != nil {
 		s.Links(v)
