@@ -275,6 +275,9 @@ type Error struct {
 	// Refused: the target answered about this message and does not have it. If
 	// the class stops the run as well, others may pass anyway.
 	Refused bool
+	// Undecided, with Failed: the target's answer is one for good as well as for now. It
+	// counts for the message also if the target takes no other: else it would never end.
+	Undecided bool
 }
 
 func (e *Error) Error() string { return e.Err.Error() }

@@ -123,7 +123,7 @@ func (d *Deliverer) refused(row answer, a *web.Answer) *deliver.Error {
 		row.means = busy // who asks for a pause asks for it whatever comes
 	}
 	e := d.failure(classes[row.means], row.cause, fmt.Errorf("%s: %s", d.o.Web.Name, text))
-	e.Pause, e.Refused = a.Pause(), a.Status >= 300
+	e.Pause, e.Refused, e.Undecided = a.Pause(), a.Status >= 300, row.means == either
 	e.Err.(*Error).Pause = e.Pause
 	return e
 }

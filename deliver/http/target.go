@@ -66,7 +66,7 @@ type Deliverer struct {
 
 // New returns a Deliverer. It does not connect.
 func New(o Options) *Deliverer {
-	o.Wait = max(o.Wait, leastWait)
+	o.Wait, o.Web.Idle = max(o.Wait, leastWait), cmp.Or(o.Web.Idle, time.Minute)
 	d := &Deliverer{o: o, p: presetOf(o.Preset), pool: spool.NewPool()}
 	way := o.Web
 	if s := d.p.secret; s.user != "" || s.header == authorization {

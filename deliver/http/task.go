@@ -26,8 +26,8 @@ const (
 	// firstPoll and longestPoll are the pauses between two looks.
 	firstPoll   = 250 * time.Millisecond
 	longestPoll = 5 * time.Second
-	// patience is how long a task is waited for.
-	patience = 30 * time.Second
+	// maxPatience is how long a task is waited for at most.
+	maxPatience = 30 * time.Second
 )
 
 // fate is what became of a task.
@@ -115,7 +115,7 @@ func (d *Deliverer) await(ctx context.Context, id string) deliver.Result {
 			return d.finished(id, t)
 		case fate == failed:
 			return deliver.Result{Err: d.failure(deliver.Failed, TaskFailed, fmt.Errorf("%s: its task failed: %s", d.o.Web.Name, clean(t.text())))}
-		case waited >= patience || d.slow.Load():
+		case waited >= min(d.o.Web.Idle, maxPatience) || d.slow.Load():
 			d.slow.Store(true)
 			return deliver.Result{Err: d.unfinished(id)}
 		}

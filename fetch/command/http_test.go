@@ -8,8 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/http/servicetest"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
@@ -104,15 +104,6 @@ func TestHTTPRefused(t *testing.T) {
 	}
 }
 
-// TestHTTPHangs: a service that does not answer may have the message.
-func TestHTTPHangs(t *testing.T) {
-	t.Skip("waits 3 minutes")
-	s := &servicetest.Server{Preset: "raw", Fault: func(int) *servicetest.Fault { return &servicetest.Fault{Hang: time.Hour} }}
-	drop := dropOf(gmailLetters(1))
-	l := serviceLab(t, s, drop, ", timeout: 1s")
-	l.says(l.run("fetch"), 75, "may have been delivered")
-}
-
 // TestHTTPQuarantine: what the service refuses for good is quarantined with its reason; a
 // 422 of Redmine may be both, and is after a few runs.
 func TestHTTPQuarantine(t *testing.T) {
@@ -139,6 +130,65 @@ func TestHTTPQuarantine(t *testing.T) {
 				t.Errorf("quarantine: %v", files)
 			}
 		})
+	}
+}
+
+// TestHTTPUndecided: Redmine's 422 may be for good or not. Each message is tried again a few
+// times, also if nothing else is taken, then quarantined, and stays on the server.
+func TestHTTPUndecided(t *testing.T) {
+	s := &servicetest.Server{Preset: "redmine", Fault: func(int) *servicetest.Fault { return &servicetest.Fault{Status: 422} }}
+	drop := dropOf(gmailLetters(4))
+	l := serviceLab(t, s, drop, "")
+	l.says(l.run("fetch"), 65, "422 Unprocessable Entity", "The message is tried again a few times, and then quarantined.")
+	runs := 1
+	quarantined := func() int {
+		files, _ := filepath.Glob(filepath.Join(l.dir, "state", "quarantine", "*", "new", "*"))
+		return len(files)
+	}
+	for ; quarantined() < 4 && runs < 12; runs++ {
+		l.says(l.run("fetch"), 65, "422 Unprocessable Entity")
+	}
+	requests, _ := s.Requests()
+	if runs < 3 || quarantined() != 4 || drop.Len() != 4 || len(requests) != 12 {
+		t.Errorf("after %d runs and %d requests: %d quarantined, %d on the server", runs, len(requests), quarantined(), drop.Len())
+	}
+	l.says(l.run("status"), 0, "4 messages in the quarantine")
+}
+
+// TestHTTPQueue: a message whose task has not ended is looked for in the next run, and not
+// sent again.
+func TestHTTPQueue(t *testing.T) {
+	var done atomic.Bool
+	s := &servicetest.Server{Preset: "paperless", Task: func(int, int) (string, string) {
+		if done.Load() {
+			return "SUCCESS", ""
+		}
+		return "STARTED", ""
+	}}
+	drop := dropOf(gmailLetters(2))
+	l := serviceLab(t, s, drop, ", timeout: 1s")
+	l.says(l.run("fetch"), 65, "not finished yet", "does not send the message again before")
+	done.Store(true)
+	l.says(l.run("fetch"), 0, "2 messages fetched")
+	if len(s.Messages()) != 2 || drop.Len() != 0 {
+		t.Errorf("%d arrived, %d left", len(s.Messages()), drop.Len())
+	}
+}
+
+// TestHTTPTo needs no configuration file; http:// is for this machine.
+func TestHTTPTo(t *testing.T) {
+	s := &servicetest.Server{Preset: "raw"}
+	drop := dropOf(gmailLetters(2))
+	o := pop3test.Options{Security: pop3test.Plain}
+	from := "pop3+plain://alice@" + serve(t, drop, o).Addr()
+	l := newLab(t)
+	t.Setenv("MAILHAUL_PASSWORD", password)
+	t.Setenv("MAILHAUL_TO_PASSWORD", servicetest.Secret)
+	l.says(l.run("fetch", "--from", from, "--to", s.Start(t)+"/in"), 0, "2 messages fetched")
+	l.says(l.run("fetch", "--from", from, "--to", "http://service.example/in"), 64, "--insecure allows it")
+	l.says(l.run("fetch", "--from", from, "--to", "https://bob@service.example/in"), 64, "login does not belong")
+	if len(s.Messages()) != 2 {
+		t.Errorf("%d arrived", len(s.Messages()))
 	}
 }
 

@@ -334,7 +334,7 @@ func (c *committer) note(p *part, d delivery, in state.Intent, res deliver.Resul
 	c.side.Ledger.Fail(&d.msg.Item, in.Target, res.Err, c.side.later.well[p.target])
 	if row := c.side.later.add(p.target, &d.msg.Item, de); row != nil {
 		c.fail(p.target, putOff(len(row), de))
-		if !c.side.later.well[p.target] {
+		if !c.side.later.well[p.target] && !de.Undecided {
 			c.side.Ledger.Pardon(row, in.Target)
 		}
 	}
