@@ -69,7 +69,7 @@ func (c *Client) refusal(e *Error, code, description string, hide secrets) {
 	} else if temporaryStatus(e.Status) && e.Kind == KindFailed {
 		e.Kind = KindTemporary
 	}
-	e.Flow, e.Number = c.conf.Flow, entraCode(description)
+	e.Flow, e.Scopes, e.Number = c.conf.Flow, c.conf.Scopes, entraCode(description)
 	if known := provider.RefusalOf(e.Provider, e.Number, e.Code, e.Text, e.Flow); known != nil && known.Kind != "" {
 		e.Kind = kindNamed(known.Kind)
 	}

@@ -67,6 +67,8 @@ type Error struct {
 	Number string
 	// Flow is the flow of which a provider refused something.
 	Flow provider.Flow
+	// Scopes are those that it was asked for.
+	Scopes []string
 	// Err is the cause on our side; may be nil.
 	Err error
 

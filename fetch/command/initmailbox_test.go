@@ -184,3 +184,35 @@ func TestInitAsksForFastmail(t *testing.T) {
 	tty.enter("n")
 	tty.awaitChoice("What now?")
 }
+
+// TestInitAsksForGmail: the registration is explained and asked for; what is written names
+// the login, and can be used.
+func TestInitAsksForGmail(t *testing.T) {
+	t.Parallel()
+	tty := newTerminal(t, 160, 70)
+	secret := filepath.Join(t.TempDir(), "client-secret")
+	if err := os.WriteFile(secret, []byte("s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tty.enter("mailhaul init --offline --no-connect --password-command 'pass x' --address alice@example.org --server pop.example.org")
+	tty.await("Name of the account [example]:")
+	tty.enter("")
+	screen := tty.awaitChoice("Where should the mail go?")
+	before, _, _ := strings.Cut(screen, ") Gmail, with spam filter")
+	tty.enter(before[len(before)-1:])
+	wantAll(t, tty.await("Client id of your registration:"), "register a client of the type \"Desktop app\"", "publish it")
+	tty.enter("1234.apps.googleusercontent.com")
+	tty.await("File with its client secret:")
+	tty.enter(secret + "-none")
+	wantAll(t, tty.await("Client id of your registration:"), "\ngmail.oauth.client_secret.file: "+secret+"-none: no such file or directory")
+	tty.enter("1234.apps.googleusercontent.com")
+	tty.await("File with its client secret:")
+	tty.enter(secret)
+	wantAll(t, tty.await("config.yaml? (y/n) [y]:"), "- gmail:", "provider: google", "client_id: 1234.apps.googleusercontent.com",
+		"client_secret: {file: "+secret+"}")
+	tty.enter("")
+	wantAll(t, tty.await("\n$ "), "mailhaul login example/gmail")
+	tty.clear()
+	tty.enter("mailhaul check; mailhaul status; echo do''ne")
+	wantAll(t, tty.await("done\n$ "), "example: ok", "needs `mailhaul login example/gmail`")
+}

@@ -28,7 +28,8 @@ import (
 type authServer struct {
 	*httptest.Server
 	pad    int    // characters added to access tokens
-	refuse string // error code that answers each refresh; empty: none
+	refuse string // error code that answers each refresh and assertion; empty: none
+	deny   string // error code with which the browser comes back; empty: with a code
 	words  string // its description
 	scope  string
 
@@ -64,6 +65,9 @@ func (p *authServer) auth(w http.ResponseWriter, r *http.Request) {
 	code := fmt.Sprintf("code-SECRET-%d", p.n)
 	p.codes[code] = q.Get("code_challenge")
 	back := url.Values{"code": {code}, "state": {q.Get("state")}}
+	if p.deny != "" {
+		back = url.Values{"error": {p.deny}, "state": {q.Get("state")}}
+	}
 	http.Redirect(w, r, q.Get("redirect_uri")+"?"+back.Encode(), http.StatusFound)
 }
 
@@ -127,7 +131,7 @@ func (p *authServer) judge(f url.Values) (person bool, refused string) {
 	case "client_credentials":
 		return false, ""
 	case "urn:ietf:params:oauth:grant-type:jwt-bearer":
-		return false, ""
+		return false, p.refuse
 	}
 	return false, "unsupported_grant_type"
 }

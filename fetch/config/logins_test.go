@@ -125,3 +125,19 @@ func TestLoginOfRelay(t *testing.T) {
 		t.Error("the sandbox of b lacks the password of the proxy to the provider of its login")
 	}
 }
+
+// TestDisabledAccountKeepsItsTargets: a target that the state knows by its login is the
+// same one when its account is disabled.
+func TestDisabledAccountKeepsItsTargets(t *testing.T) {
+	for _, enabled := range []string{"true", "false"} {
+		c, err := parse("logins: {me: {provider: google, client_id: i}}\naccounts:\n" +
+			"  a: {server: h, user: u, password: {env: X}, enabled: " + enabled + ", deliver: [{gmail: {oauth: me}}]}\n" +
+			"  b: {server: h, user: v, oauth: me, deliver: [{maildir: /m}]}\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id := c.Accounts[0].Deliver[0].ID(); id != "gmail:me" {
+			t.Errorf("enabled %s: %s", enabled, id)
+		}
+	}
+}

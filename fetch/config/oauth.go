@@ -34,6 +34,10 @@ type OAuth struct {
 	Group bool
 }
 
+// Identity is its name, the same for all who use it: that of a target must not change
+// when an account is disabled, as Login does.
+func (o *OAuth) Identity() string { return strings.TrimPrefix(o.Key, keyPrefix) }
+
 // Custom reports whether there is no preset.
 func (o *OAuth) Custom() bool { return o.Provider == "custom" }
 

@@ -124,7 +124,7 @@ func (r *Remote) CheckAPI(at Place) {
 		at.Needs("oauth")
 	}
 	r.check(at)
-	if o := r.OAuth; o != nil && o.Flow == provider.ServiceAccount && o.Subject == "" {
+	if o := r.OAuth; o != nil && o.Flow == provider.ServiceAccount && o.Subject == "" && r.User == "" {
 		at.Errorf("oauth", "is a service account: set user, whose mailbox it is")
 	}
 }

@@ -22,7 +22,8 @@ type Refusal struct {
 	Flow     string `json:"flow"`
 	// Kind is a word of oauth.Kind; empty: what the code says.
 	Kind string `json:"kind"`
-	// Advice is what a person can do, in sentences; empty: nothing, it passes.
+	// Advice is what a person can do, in sentences; empty: nothing, it passes. {scopes}
+	// stands for the scopes that were asked for.
 	Advice string `json:"advice"`
 }
 

@@ -159,7 +159,7 @@ func codeAdvice(e *oauth.Error) string {
 	known := provider.RefusalOf(e.Provider, e.Number, e.Code, e.Text, e.Flow)
 	switch {
 	case known != nil:
-		return known.Advice
+		return strings.ReplaceAll(known.Advice, "{scopes}", strings.Join(e.Scopes, " "))
 	case e.Number != "":
 		return "Look AADSTS" + e.Number + " up at https://login.microsoftonline.com/error?code=" + e.Number + "."
 	}

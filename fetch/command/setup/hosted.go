@@ -2,6 +2,7 @@ package setup
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,6 +22,12 @@ type hosted struct {
 
 // Value implements target.Target.
 func (h *hosted) Value() any { return h.value }
+
+// wantsLogin reports whether a person has to log in with OAuth2.
+func (h *hosted) wantsLogin() bool {
+	r, ok := h.Target.(target.Remoter)
+	return ok && r.Remote().OAuth != nil
+}
 
 // host is a provider that a person can choose, and what is asked for its mapping.
 type host struct {
@@ -52,7 +59,10 @@ func (s *person) askHosted(ctx context.Context, account string, h host) (config.
 		if err == nil {
 			return &hosted{conf.Accounts[0].Deliver[0].(target.Target), value}, nil
 		}
-		s.say("%s", term.Printable(err.Error()))
+		errs, _ := errors.AsType[config.Errors](err)
+		for _, e := range errs {
+			s.say("%s: %s", strings.TrimPrefix(e.Path, "accounts."+account+".deliver[0]."), term.Printable(e.Message))
+		}
 	}
 }
 

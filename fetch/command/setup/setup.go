@@ -200,6 +200,11 @@ func (p *person) farewell(d *draft) error {
 	if d.oauth != nil && p.o.NoConnect {
 		p.say("  mailhaul%s login %s", p.o.Named, d.account)
 	}
+	for _, t := range d.to {
+		if h, ok := t.(*hosted); ok && p.o.NoConnect && h.wantsLogin() {
+			p.say("  mailhaul%s login %s/%s", p.o.Named, d.account, h.Kind())
+		}
+	}
 	p.say("  mailhaul%s fetch %s\n", p.o.Named, d.account)
 	p.say("To fetch only new mail, and leave the old mail on the server:")
 	p.say("  mailhaul%s state mark-seen %s --all", p.o.Named, d.account)

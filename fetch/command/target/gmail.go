@@ -44,7 +44,7 @@ func (*gmailTarget) Kind() string { return "gmail" }
 func (m *gmailTarget) ID() string {
 	id := "gmail:" + m.remote.User
 	if m.remote.User == "" && m.remote.OAuth != nil {
-		id += m.remote.OAuth.Login
+		id += m.remote.OAuth.Identity()
 	}
 	if m.remote.Server.Host != gmailHost || m.remote.Server.Port != 443 {
 		id += "@" + m.remote.Server.Address()
