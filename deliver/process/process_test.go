@@ -85,3 +85,13 @@ func TestRunEndsDescendants(t *testing.T) {
 		t.Errorf("a descendant is still there: %v", err)
 	}
 }
+
+// TestOutputIsBounded: what a command prints without end is not kept without end.
+func TestOutputIsBounded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	out := &Output{Max: 1 << 20, Full: cancel}
+	err := Run(ctx, time.Minute, []string{"sh", "-c", "yes; exit 1"}, func(cmd *exec.Cmd) { cmd.Stdout = out })
+	if !errors.Is(err, context.Canceled) || len(out.Bytes()) != 1<<20 {
+		t.Errorf("%v, %d bytes", err, len(out.Bytes()))
+	}
+}

@@ -32,6 +32,7 @@ type call struct {
 	conf    *config.Config // nil before it is read, and with --from
 	builder *account.Builder
 	chosen  []*config.Account // what build was given last
+	from    elsewhere
 }
 
 func streams(c *cli.Context) term.Streams { return c.App.Metadata["std"].(term.Streams) }
@@ -98,7 +99,7 @@ func withConfig(c *cli.Context) (*call, error) {
 		return nil, err
 	}
 	path := cmp.Or(c.String("config"), config.DefaultPath())
-	e.conf, err = loadConfig(path)
+	e.conf, err = e.loadConfig(c, path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, exit.Config(advice.Give(fmt.Errorf("no configuration at %s", path), advice.MakeConfig))
@@ -115,9 +116,9 @@ const crowd = 1000
 
 // loadConfig reads a configuration. With many accounts the process collects its garbage
 // twice as often from then on.
-func loadConfig(path string) (*config.Config, error) {
+func loadConfig(path string, o config.Options) (*config.Config, error) {
 	usual := debug.SetGCPercent(50)
-	conf, err := config.Load(path, configOptions())
+	conf, err := config.Load(path, o)
 	if err != nil || len(conf.Accounts) < crowd {
 		debug.SetGCPercent(usual)
 	}
@@ -197,12 +198,16 @@ func (e *call) findState(c *cli.Context) (err error) {
 func (e *call) accounts(names []string) ([]*config.Account, error) {
 	var out []*config.Account
 	if len(names) == 0 {
+		e.from.report(e)
 		for _, a := range e.conf.Accounts {
 			if a.Enabled {
 				out = append(out, a)
 			}
 		}
 		if len(out) == 0 {
+			if errs := e.from.troubles; len(errs) > 0 {
+				return nil, exit.Settled(errs)
+			}
 			return nil, exit.Config(advice.Give(fmt.Errorf("%s: no account is enabled", e.conf.Path), advice.EnableAccount))
 		}
 		return out, nil
@@ -214,6 +219,7 @@ func (e *call) accounts(names []string) ([]*config.Account, error) {
 	for _, name := range names {
 		switch a, ok := left[name]; {
 		case !ok:
+			e.from.report(e)
 			return nil, e.unknownAccount(name)
 		case a != nil:
 			out = append(out, a)

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,12 +54,12 @@ func runCheck(c *cli.Context) error {
 			return err
 		}
 	}
-	return nil
+	return exit.Worst(e.from.troubles)
 }
 
 // checkConnections walks each account and ends with the worst exit code.
 func checkConnections(e *call, ctx context.Context, accounts []*config.Account, wait time.Duration) error {
-	var errs []error
+	errs := slices.Clone(e.from.troubles)
 	for _, a := range accounts {
 		err := doctor.Check(ctx, doctor.Options{Out: e.out, Builder: e.builder, Bare: e.conf == nil, Wait: wait}, a)
 		errs = append(errs, err)

@@ -80,9 +80,9 @@ func runFetch(c *cli.Context) error {
 	}
 	sums := e.fetch(c.Context, list)
 	if style == "fetchmail" {
-		return exit.Fetchmail(errorsOf(sums), slices.ContainsFunc(sums, func(s fetch.Summary) bool { return s.Fetched > 0 }))
+		return exit.Fetchmail(e.from.ends(sums), slices.ContainsFunc(sums, func(s fetch.Summary) bool { return s.Fetched > 0 }))
 	}
-	return verdict(sums)
+	return verdict(sums, e.from.ends(sums))
 }
 
 // chosen are the accounts to fetch: by name, by URL, or by a saved plan.
@@ -230,7 +230,9 @@ func (e *call) try(accounts []*config.Account, use func(*fetch.Account)) error {
 		}
 		fa, err := e.builder.Account(a)
 		if err != nil {
-			errs = append(errs, err)
+			if !e.from.unbuilt(e, a, err) {
+				errs = append(errs, err)
+			}
 			continue
 		}
 		use(fa)
@@ -352,12 +354,13 @@ func (p *printer) print(s *fetch.Summary) {
 	p.out.Notes(s.Account, s.Notes)
 }
 
-// verdict is the end of several accounts' runs, which are printed.
-func verdict(sums []fetch.Summary) error {
+// verdict is the end of several accounts' runs, which are printed. Errs are theirs, and
+// what was wrong before them.
+func verdict(sums []fetch.Summary, errs []error) error {
 	if slices.ContainsFunc(sums, func(s fetch.Summary) bool { return s.Stopped }) {
 		return exit.Printed(exit.Of(context.Canceled)) // the signal decides
 	}
-	return exit.Settled(errorsOf(sums))
+	return exit.Settled(errs)
 }
 
 func errorsOf(sums []fetch.Summary) (errs []error) {

@@ -69,6 +69,7 @@ var layers = map[string][]string{
 	"fetch/sasl/gssapi":   {"fetch/sasl"},
 	"fetch/config": {"deliver/process", "fetch/session", "fetch/recipient", "fetch/plan", "fetch/schedule", "fetch/pop3",
 		"fetch/sasl", "fetch/sasl/gssapi", "oauth", "oauth/provider"},
+	"fetch/sources":       {"fetch/config", "deliver/process", "deliver/durable"},
 	"fetch/autoconf":      {},
 	"fetch/pop3/pop3test": {},
 	"fetch/fetchtest":     {"fetch", "fetch/*", "fetch/pop3/pop3test", "deliver", "deliver/*", "deliver/smtp/smtptest", "state"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -51,7 +52,7 @@ func runPlan(c *cli.Context) error {
 	if err := e.askPasswords(c.Context); err != nil {
 		return err
 	}
-	var errs []error
+	errs := slices.Clone(e.from.troubles)
 	var saved []plan.SavedPlan
 	f := e.fetcher()
 	for _, a := range list {

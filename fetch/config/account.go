@@ -38,6 +38,10 @@ type Account struct {
 	// Before and After are commands run before and after a run; nil: none.
 	Before, After []string
 	Alert         Alert
+	// Source is where the account is from; empty: the configuration file. Sum changes
+	// with what that says of it.
+	Source string
+	Sum    uint64
 	// Helper is how long a helper may take: a command for a secret, a hook or an
 	// alert, and a call to the keyring. 0: what is usual for each.
 	Helper time.Duration

@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 )
@@ -39,8 +41,12 @@ type Config struct {
 	Log Log
 	// Logins are those with a name of their own, in the order of the file.
 	Logins []*OAuth
-	// Accounts are in the order of the file, disabled ones included.
-	Accounts []*Account
+	// Accounts are in the order of the file, disabled ones included; those from
+	// elsewhere come after them.
+	Accounts  []*Account
+	Elsewhere Elsewhere
+	// Result gets the result of each run; the zero value: nothing does.
+	Result Web
 }
 
 // Log is the form and threshold of the log.
@@ -61,6 +67,9 @@ type Options struct {
 	// Shared means that others may read the file: a plain password in it is
 	// then a mistake. Load finds out by itself.
 	Shared bool
+	// Elsewhere reads what c.Elsewhere names, if there is any, and hands over each
+	// list. It is called when the file is read; nil: such accounts are left out.
+	Elsewhere func(c *Config, adopt func(Document) (Adopted, error))
 
 	mode  os.FileMode // of the file
 	group bool        // files with secrets may be used by their group
@@ -139,7 +148,7 @@ func Parse(name string, data []byte, opts Options) (*Config, error) {
 func parse(name, dir string, data []byte, opts Options, s *split) (*Config, error) {
 	w := &walker{file: name, dir: dir, opts: opts, split: s, accounts: newAccounts(), logins: newLogins(),
 		visits: maxVisits + len(data)}
-	c := &Config{Path: name, Parallel: 4}
+	c := &Config{Path: name, Parallel: 4, Elsewhere: Elsewhere{Refresh: 5 * time.Minute}}
 	root := w.document(data)
 	if s != nil && (root == nil || !s.whole(root)) {
 		s.failed = true
@@ -147,10 +156,13 @@ func parse(name, dir string, data []byte, opts Options, s *split) (*Config, erro
 	}
 	if root != nil {
 		w.walk("", root, configKeys(c, opts.Targets), false)
-		if _, ok := w.marks.get("accounts"); !ok && len(w.errs) == 0 {
+		if _, ok := w.marks.get("accounts"); !ok && len(w.errs) == 0 && !c.Elsewhere.Any() {
 			w.errorf(root, "", "has no accounts: section")
 		}
 		w.checkLast() // of defaults
+		if s == nil || !s.failed {
+			w.elsewhere(c)
+		}
 		w.finishLogins(c)
 	}
 	if len(w.errs) > 0 {
@@ -241,7 +253,7 @@ func tabIndent(data []byte) (line, col int, ok bool) {
 // configKeys is the table of the top level. The walk follows the table: secrets stands
 // before all that has secrets, and defaults before accounts.
 func configKeys(c *Config, kinds []TargetKind) []Row {
-	return []Row{
+	return slices.Concat([]Row{
 		secretsRow(),
 		On("state", "$XDG_STATE_HOME/mailhaul", "directory of the state, with one file for each maildrop", Path(), &c.State),
 		On("parallel", "4", "number of accounts to fetch at the same time, 1 to 10000", Integer(1, 10000), &c.Parallel),
@@ -258,7 +270,10 @@ func configKeys(c *Config, kinds []TargetKind) []Row {
 			info: info{words: "a mapping of accounts", inner: func(p string) []Key { return innerKeys(accountTable(kinds))(p + ".NAME") },
 				schema: fixed(schema{"type": "object", "minProperties": 1, "additionalProperties": schema{"$ref": "#/$defs/account"}})},
 			set: func(w *walker, path string, n *yaml.Node) { setAccounts(w, path, n, c) }},
-	}
+	}, elsewhereKeys(&c.Elsewhere), []Row{
+		On("result", "", "command or URL that gets the result of each run",
+			mapping("a mapping of command, or of url and headers", Web{}, resultKeys, checkWeb), &c.Result),
+	})
 }
 
 // secretsRow decides who may use the files that hold secrets, this one included.

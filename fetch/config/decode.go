@@ -24,6 +24,10 @@ type walker struct {
 	logins   logins
 	last     []func() // what is checked when all keys of an account are read
 	visits   int      // left
+	// Of a list of accounts from elsewhere: the file that defaults are in, and
+	// whether the list may bring nothing but values (see Source).
+	defaults  string
+	untrusted bool
 }
 
 // mark is where a key stands.
@@ -59,8 +63,12 @@ type pair struct{ key, value *yaml.Node }
 
 // errorf reports a mistake at n.
 func (w *walker) errorf(n *yaml.Node, path, format string, args ...any) {
+	file := w.file
+	if w.defaults != "" && strings.HasPrefix(path, "defaults.") {
+		file = w.defaults
+	}
 	w.errs = append(w.errs, &Error{
-		File: w.file, Line: max(n.Line, 1), Col: max(n.Column, 1),
+		File: file, Line: max(n.Line, 1), Col: max(n.Column, 1),
 		Path: path, Message: fmt.Sprintf(format, args...),
 	})
 }

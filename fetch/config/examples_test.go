@@ -59,7 +59,7 @@ func completed(part string) (list []string) {
 	}
 	has := func(key string) bool { return regexp.MustCompile(`(?m)^` + key + `:`).MatchString(part) }
 	switch lines := strings.SplitAfter(strings.TrimSpace(part)+"\n", "\n"); {
-	case has("accounts"):
+	case has("accounts"), has("include"), has("accounts_from"):
 		return []string{part}
 	case has("groups"): // Prometheus' own
 		return nil

@@ -49,7 +49,6 @@ func Schema(o Options) ([]byte, error) {
 	root := objectSchema(func(c *Config) []Row { return configKeys(c, o.Targets) })()
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "mailhaul configuration"
-	root["required"] = []string{"accounts"}
 	root["patternProperties"] = schema{"^x-": schema{}}
 	root["$defs"] = schema{"account": objectSchema(accountTable(o.Targets))(), "login": oauthMapping().schema()}
 	return json.MarshalIndent(root, "", "  ")

@@ -290,6 +290,10 @@ func Command() Kind[[]string] {
 	args := List(argument(), "a list: a program and its arguments")
 	decode := args.decode
 	args.decode = func(w *walker, path string, n *yaml.Node) ([]string, bool) {
+		if w.untrusted {
+			w.errorf(n, path, "is a command, and %s is not trusted", w.file)
+			return nil, false
+		}
 		if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" {
 			w.errorf(n, path, "wants a list such as [program, argument], not a string: there is no shell"+
 				" (if you need one: [sh, -c, \"...\"])")

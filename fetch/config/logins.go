@@ -55,7 +55,16 @@ func login() Kind[*OAuth] {
 		}
 		return w.logins.all[i], true
 	}}
-	return either(named, own)
+	k := either(named, own)
+	decode := k.decode
+	k.decode = func(w *walker, path string, n *yaml.Node) (*OAuth, bool) {
+		if w.untrusted {
+			w.errorf(n, path, "is a login of this machine, and %s is not trusted: it may bring a password or token", w.file)
+			return nil, false
+		}
+		return decode(w, path, n)
+	}
+	return k
 }
 
 // loginSchema is for a mapping that describes a login.

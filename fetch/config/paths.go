@@ -59,6 +59,9 @@ func Path() Kind[string] {
 
 // path expands s and makes it absolute from the directory of the file.
 func (w *walker) path(s string) (string, error) {
+	if w.untrusted {
+		return "", fmt.Errorf("is a path on this machine, and %s is not trusted", w.file)
+	}
 	if err := checkText(s); err != nil {
 		return "", err
 	}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +21,7 @@ const (
 // runSecret runs a command without a shell and returns the first line that it
 // prints.
 func runSecret(ctx context.Context, limit time.Duration, argv []string) (string, error) {
-	stdout, stderr := &capped{max: maxSecret}, &capped{max: 4 << 10}
+	stdout, stderr := &process.Output{Max: maxSecret}, &process.Output{Max: 4 << 10}
 	err := process.Run(ctx, limit, argv, func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = stdout, stderr })
 	line, _, _ := strings.Cut(stdout.String(), "\n")
 	line = strings.TrimSuffix(line, "\r")
@@ -52,16 +51,4 @@ func commandError(err error, stderr, secret string) error {
 		said = "..." + said[len(said)-300:]
 	}
 	return fmt.Errorf("%w: %q", err, said)
-}
-
-// capped keeps the first max bytes and discards the rest, so that a closed pipe does
-// not end the command.
-type capped struct {
-	bytes.Buffer
-	max int
-}
-
-func (c *capped) Write(p []byte) (int, error) {
-	c.Buffer.Write(p[:min(len(p), c.max-c.Len())])
-	return len(p), nil
 }

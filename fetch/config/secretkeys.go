@@ -25,6 +25,10 @@ func SecretOf() Kind[Secret] {
 			if n.Kind != yaml.MappingNode {
 				return w.plainSecret(path, n, words)
 			}
+			if w.untrusted {
+				w.errorf(n, path, "is a secret of this machine, and %s is not trusted: it may bring only a plain one", w.file)
+				return Secret{}, false
+			}
 			var d secretData
 			before := len(w.errs)
 			w.walk(path, n, secretKeys(&d), true)

@@ -15,6 +15,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
+	"github.com/mailhaul/mailhaul/fetch/sources"
 )
 
 // Situation is what advice depends on besides the error.
@@ -188,6 +189,13 @@ func late(_ *process.LateError, at Situation) string {
 
 func commandRows() []row {
 	return []row{
+		of(func(e *sources.Error, _ Situation) string {
+			if e.Since.IsZero() {
+				return brokenList
+			}
+			return staleList
+		}),
+		is[*sources.RejectedError](rejected),
 		of(late),
 		of(func(e *Error, _ Situation) string { return e.Text }),
 		when(exit.IsUsage, usage),
