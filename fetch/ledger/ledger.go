@@ -305,8 +305,13 @@ func (l *Ledger) Quarantine(it *plan.Item) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts.Quarantined++
-	f := l.failed[it.Key]
-	l.counts.Why = cmp.Or(l.counts.Why, f.err)
+	why := l.failed[it.Key].err
+	for _, target := range it.RefusedBy {
+		if f := failureAt(l.recorded[it.Key], target); f != nil && why == nil {
+			why = errors.New(f.Err) // an earlier run's
+		}
+	}
+	l.counts.Why = cmp.Or(l.counts.Why, why)
 	l.uncount(it.Key, it.RefusedBy)
 }
 
