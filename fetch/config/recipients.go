@@ -76,7 +76,7 @@ func mailDomain() Kind[string] {
 	})
 }
 
-// unknown decodes keep, quarantine or an address.
+// unknown decodes keep, quarantine or an address, which may be a name and @.
 func unknown() Kind[recipient.Unknown] {
 	return Parsed("keep, quarantine or an address", func(s string) (recipient.Unknown, error) {
 		switch {
@@ -87,7 +87,7 @@ func unknown() Kind[recipient.Unknown] {
 		case !strings.ContainsRune(s, '@') || !mailAddress(s):
 			return recipient.Unknown{}, errors.New("wants keep, quarantine or an address" + DidYouMean(s, []string{"keep", "quarantine"}))
 		}
-		return recipient.Unknown{Fallback: ASCIIAddress(s)}, nil
+		return recipient.Unknown{Fallback: strings.TrimSuffix(ASCIIAddress(s), "@")}, nil
 	})
 }
 

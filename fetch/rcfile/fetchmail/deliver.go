@@ -2,7 +2,6 @@ package fetchmail
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
@@ -11,7 +10,7 @@ import (
 
 // deliver adds the target: a command, or SMTP to this machine by default.
 func (m *merge) deliver() {
-	if m.many = m.many || m.renamed || len(m.locals) > 1; m.many {
+	if m.many = m.many || len(m.locals) > 1; m.many {
 		m.multidrop()
 	}
 	if o, ok := m.given("mda"); ok {
@@ -37,48 +36,10 @@ func (m *merge) unused(name, why string) {
 	}
 }
 
-// multidrop takes recipients from the envelope field. Where fetchmail guesses
-// them, a person has to name the field.
-func (m *merge) multidrop() {
-	header, skip := "Delivered-To", int64(0)
-	o, ok := m.given("envelope")
-	field := ""
-	if ok {
-		field = strings.TrimSuffix(o.args[len(o.args)-1], ":")
-	}
-	if rcfile.GoodField(field) && !strings.EqualFold(field, "Received") {
-		header = field
-		m.Carry(o.Option, "to")
-		if len(o.args) == 2 {
-			skip, _ = rcfile.Int(o.Value)
-		}
-	} else {
-		m.Unsure = "fetchmail guesses the recipients of this shared mailbox; name the field that holds them under to: header"
-	}
-	to := config.Pair("header", header)
-	if o, ok := m.given("qvirtual"); ok {
-		if why := rcfile.BadText(o.Value); why != "" {
-			m.Drop(o.Option, why)
-		} else {
-			to = to.And("strip", o.Value)
-			m.Carry(o.Option, "to")
-		}
-	}
-	if skip > 0 && skip < 1000 {
-		to = to.And("occurrence", int(skip)+1)
-	}
-	m.Set("to", to)
-	m.Unsure = cmp.Or(m.Unsure, "fetchmail delivers only to its own addresses (localdomains, local names) and sends the rest to the postmaster; mailhaul passes each "+
-		"address in the field to the target, which could relay it to strangers: enable it only if the target accepts no other domains")
-	if m.renamed || len(m.locals) > 0 {
-		m.Change(m.Start, fmt.Sprintf("local names (%s) are not mapped: each message goes to the address in the field; map it with the target's aliases", strings.Join(m.locals, ", ")))
-	}
-}
-
 // local is the one name that mail goes to.
 func (m *merge) local() string {
 	if len(m.locals) == 1 {
-		return m.locals[0]
+		return m.locals[0][1]
 	}
 	return m.r.Options.User
 }
@@ -110,16 +71,14 @@ func (m *merge) relay() {
 		r.Kind = "lmtp"
 		m.Carry(o.Option, "deliver")
 	}
-	domain := "localhost"
 	if strings.HasPrefix(r.Host, "/") {
 		r.Kind = "lmtp" // fetchmail speaks LMTP to a socket
 	} else {
 		r.Host, r.Port, _ = strings.Cut(r.Host, "/")
 		r.Host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]")
-		domain = r.Host
 	}
 	if !m.many {
-		r.To = m.recipient(domain)
+		r.To = m.recipient(m.domain())
 	}
 	r.Login = m.relayLogin()
 	m.DeliverRelay(at, r, "to "+r.Host)
@@ -128,15 +87,28 @@ func (m *merge) relay() {
 	}
 }
 
+// domain is the one that fetchmail adds to the names of users here; a command gets
+// none.
+func (m *merge) domain() string {
+	if m.on("mda") {
+		return ""
+	}
+	if o, ok := m.given("smtpaddress"); ok && rcfile.GoodAddress(o.Value) {
+		if !m.Noted(o.Option) {
+			m.Carry(o.Option, "deliver")
+		}
+		return o.Value
+	}
+	o, _ := m.given("smtphost")
+	host, _, _ := strings.Cut(o.Value, "/")
+	return cmp.Or(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), "localhost")
+}
+
 // recipient is the address that a single-drop mailbox is delivered to.
 func (m *merge) recipient(domain string) string {
 	if o, ok := m.given("smtpname"); ok && rcfile.GoodAddress(o.Value) {
 		m.Carry(o.Option, "deliver")
 		return o.Value
-	}
-	if o, ok := m.given("smtpaddress"); ok && rcfile.GoodAddress(o.Value) {
-		m.Carry(o.Option, "deliver")
-		domain = o.Value
 	}
 	local := m.local()
 	if !strings.Contains(local, "@") {

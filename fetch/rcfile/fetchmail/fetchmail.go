@@ -45,7 +45,7 @@ func read(r *rcfile.Result, file string) error {
 			e.users = [][]setting{nil}
 		}
 		for _, u := range e.users {
-			m := &merge{r: r, words: words, every: every, last: map[string]setting{}}
+			m := &merge{r: r, words: words, every: every, postmaster: postmaster(set), last: map[string]setting{}}
 			m.add(file, e, u, m.options(base, e, u))
 		}
 	}
@@ -79,18 +79,33 @@ func globals(r *rcfile.Result, words rcfile.Rows, list []setting) (every int64) 
 	return every
 }
 
+// postmaster is who gets the mail for nobody.
+func postmaster(set []setting) string {
+	name := "postmaster"
+	for _, o := range set {
+		if o.Name == "postmaster" && rcfile.GoodAddress(o.Value) {
+			name, _, _ = strings.Cut(o.Value, "@")
+		}
+	}
+	return name
+}
+
 // merge is one account during the import: what the options of one user say
 // together.
 type merge struct {
 	*rcfile.Account
 	r     *rcfile.Result
 	words rcfile.Rows
-	every int64              // seconds between polls, 0 without set daemon
-	last  map[string]setting // the last of each option, with or without no
-	// locals are the users that mail is for; many says that there is no single
-	// one, renamed that some have other names on the server.
-	locals        []string
-	many, renamed bool
+	every int64 // seconds between polls, 0 without set daemon
+	// postmaster is who gets the mail for nobody.
+	postmaster string
+	last       map[string]setting // the last of each option, with or without no
+	// locals are the users that mail is for, by their names on the server if these are
+	// others; many says that there is no single one, all that other names pass.
+	locals    [][2]string
+	many, all bool
+	// domains and hosts are localdomains and aka.
+	domains, hosts []string
 }
 
 // options returns what holds for a user, the last of an option last. Names
@@ -184,11 +199,11 @@ func (m *merge) names(o setting) {
 	}
 	for _, p := range o.maps {
 		if p == [2]string{"*", ""} {
-			m.many = true
+			m.many, m.all = true, true
 			continue
 		}
-		m.locals = append(m.locals, cmp.Or(p[1], p[0]))
-		m.renamed = m.renamed || p[1] != ""
+		m.locals = append(m.locals, [2]string{p[0], cmp.Or(p[1], p[0])})
+		m.many = m.many || p[1] != ""
 	}
 	m.Carry(o.Option, "deliver")
 }
