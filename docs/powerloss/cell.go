@@ -36,7 +36,9 @@ func (c *cell) over() bool {
 func (c *cell) run() error {
 	for n := 0; !c.over(); n++ {
 		j := *c.job
-		j.before = n % 2 * len(j.mail) / 2
+		if n%2 == 1 && !j.tokens {
+			j.before = 4
+		}
 		r, err := c.lab.record(&j, c.rng)
 		if err != nil {
 			return fmt.Errorf("recording: %w", err)
@@ -55,18 +57,9 @@ func (c *cell) run() error {
 // try runs the recovery on one state and, one time in four, on what is left if
 // the power fails again meanwhile.
 func (c *cell) try(j *job, r *recording, k cut) {
-	w := r.outside[k.world]
-	again := &recording{base: k.image, outside: []world{w}}
 	c.result.Once++
-	c.lab.disk.load(k.image)
-	c.lab.disk.record(func() int { return len(again.outside) - 1 })
-	err := c.lab.mounted(true, func() error {
-		return c.lab.survives(j, w, func(s *site) {
-			again.log = c.lab.disk.stop()
-			again.saw(s)
-		})
-	})
-	if err != nil {
+	again := &recording{base: k.image, outside: []world{r.outside[k.world]}}
+	if err := c.recover(j, again, k); err != nil {
 		c.violated(k, err)
 		return
 	}
@@ -76,17 +69,24 @@ func (c *cell) try(j *job, r *recording, k cut) {
 	for second := range again.cuts(c.rng, c.lab.fs.tear, 1) {
 		c.result.Again++
 		second.name = k.name + "; then " + second.name
-		if err := c.tryAgain(j, again, second); err != nil {
+		if err := c.recover(j, &recording{outside: []world{again.outside[second.world]}}, second); err != nil {
 			c.violated(second, err)
 		}
 		break
 	}
 }
 
-func (c *cell) tryAgain(j *job, r *recording, k cut) error {
+// recover mounts a state, repairs what is to be repaired, and records that.
+func (c *cell) recover(j *job, r *recording, k cut) error {
+	site := open(c.lab, j, r.outside[0])
+	defer site.close()
 	c.lab.disk.load(k.image)
+	c.lab.disk.record(func() int { return r.saw(site) })
 	return c.lab.mounted(true, func() error {
-		return c.lab.survives(j, r.outside[k.world], func(*site) {})
+		return c.lab.survives(site, func() {
+			r.log = c.lab.disk.stop()
+			r.saw(site)
+		})
 	})
 }
 

@@ -25,6 +25,7 @@ type lab struct {
 	dev      *device
 	program  string
 	ca       *pop3test.CA
+	provider *provider
 	recorder string // the program that is recorded
 	mutation string // the defect that is switched on while recording
 }
@@ -42,12 +43,21 @@ func newLab(dir string, f *fileSystem, o options) (*lab, error) {
 		}
 	}
 	var err error
+	if l.provider, err = newProvider(); err != nil {
+		return nil, err
+	}
 	if l.disk, err = serve(shelf, f.size<<20); err != nil {
 		return nil, fmt.Errorf("fuse: %w", err)
 	}
 	l.dev, err = attach(filepath.Join(shelf, "disk"))
 	return l, err
 }
+
+// The state and the mail have no directory in common but the root: what is
+// synced for one of them must not hide what is missing for the other.
+func (l *lab) state() string { return filepath.Join(l.mnt, "var", "lib", "state") }
+
+func (l *lab) target(name string) string { return filepath.Join(l.mnt, "home", "mail", name) }
 
 // on mounts an image and calls fn. The image is not changed.
 func (l *lab) on(im image, repair bool, fn func() error) error {
@@ -66,7 +76,7 @@ func (l *lab) mounted(repair bool, fn func() error) error {
 // run runs mailhaul against the world and returns its exit status and output.
 func (l *lab) run(w *site, program string, mutate string, args ...string) (int, string, error) {
 	config := filepath.Join(l.dir, "config.yaml")
-	if err := os.WriteFile(config, []byte(w.config(l.mnt)), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(w.config()), 0o600); err != nil {
 		return 0, "", err
 	}
 	cmd := exec.Command(program, append([]string{"--config", config}, args...)...)
@@ -81,6 +91,15 @@ func (l *lab) run(w *site, program string, mutate string, args ...string) (int, 
 		return 0, "", err
 	}
 	return cmd.ProcessState.ExitCode(), string(out), nil
+}
+
+// must runs the mailhaul that recovers, and it must succeed.
+func (l *lab) must(s *site, args ...string) error {
+	code, out, err := l.run(s, l.program, "", args...)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("%s: exit status %d:\n%s", args[0], code, out)
+	}
+	return err
 }
 
 // record prepares a file system for the job and records the job on it.
@@ -102,7 +121,7 @@ func (l *lab) record(j *job, rng *rand.Rand) (*recording, error) {
 		calm := l.disturb(rng)
 		l.disk.record(func() int { return r.saw(site) })
 		code, out, err := l.run(site, l.recorder, l.mutation, j.args(l)...)
-		r.log = l.disk.stop()
+		r.log, site.done = l.disk.stop(), code == 0
 		r.saw(site)
 		if err := errors.Join(err, calm()); err != nil {
 			return err
