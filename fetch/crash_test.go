@@ -41,6 +41,9 @@ func crashChild(dir string) int {
 	host, port, _ := net.SplitHostPort(os.Getenv("MAILHAUL_CRASH_SERVER"))
 	num, _ := strconv.Atoi(port)
 	a := fetchtest.NewAccount("crash", host, num)
+	if user := os.Getenv("MAILHAUL_CRASH_USER"); user != "" {
+		a.Server.Logins[0].User = user
+	}
 	if os.Getenv("MAILHAUL_CRASH_POP2") != "" {
 		a.Server.Dial = pop2.Dialer(nil, nil)
 	}
@@ -71,6 +74,7 @@ type crash struct {
 	server crashServer
 	keep   string
 	pop2   string // not empty: the server's protocol
+	user   string // at the server; empty: alice
 	mutate string
 	want   map[[32]byte]int
 	target *crashKind // nil: a Maildir
@@ -90,7 +94,7 @@ func newCrashOf(t *testing.T, messages int, keep, mutate string) *crash {
 	drop := &pop3test.Maildrop{}
 	c := &crash{t: t, dir: t.TempDir(), keep: keep, mutate: mutate, want: make(map[[32]byte]int)}
 	for i := range messages {
-		msg := fmt.Appendf(nil, "Message-ID: <%d@test>\r\nSubject: n%d\r\n\r\n.dot\r\nbody %d\r\n", i, i, i)
+		msg := crashMessage(i)
 		drop.Add(fmt.Sprintf("uid%d", i), msg)
 		c.want[pop3test.Sum(msg)] = 1
 	}
@@ -98,6 +102,10 @@ func newCrashOf(t *testing.T, messages int, keep, mutate string) *crash {
 	t.Cleanup(server.Close)
 	c.drop, c.server = drop, server
 	return c
+}
+
+func crashMessage(i int) []byte {
+	return fmt.Appendf(nil, "Message-ID: <%d@test>\r\nSubject: n%d\r\n\r\n.dot\r\nbody %d\r\n", i, i, i)
 }
 
 // run starts a child that is killed at the given step (0: never) and returns
@@ -109,7 +117,7 @@ func (c *crash) run(killAt int) (steps []string, killed bool) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+c.dir,
 		"MAILHAUL_CRASH_SERVER="+c.server.Addr(), "MAILHAUL_CRASH_KEEP="+c.keep,
-		targetEnv+"="+c.target.env(), "MAILHAUL_CRASH_POP2="+c.pop2,
+		targetEnv+"="+c.target.env(), "MAILHAUL_CRASH_POP2="+c.pop2, "MAILHAUL_CRASH_USER="+c.user,
 		"MAILHAUL_FAULT_KILL="+strconv.Itoa(killAt), "MAILHAUL_FAULT_LOG="+log, "MAILHAUL_FAULT_MUTATE="+c.mutate)
 	out, err := cmd.CombinedOutput()
 	if os.Getenv("MAILHAUL_CRASH_VERBOSE") != "" {

@@ -17,6 +17,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/imap"
 	loginway "github.com/mailhaul/mailhaul/deliver/login"
+	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test"
 	"github.com/mailhaul/mailhaul/fetch/pop3/pop3test/realtest"
 )
 
@@ -38,13 +39,36 @@ func imapTarget(arg, dir string) deliver.Deliverer {
 	})
 }
 
-// imapCrashes returns what makes a crash with a mailbox of its own at one server.
+// anyUser lets everybody into the Dovecot of a crash test, with fetchtest's password.
+const anyUser = "passdb {\n driver = static\n args = password=secret\n}\n"
+
+// dovecotDrop is the maildrop of one user of a Dovecot as a crashServer. Its commands are
+// not counted, but what is left in it.
+type dovecotDrop struct {
+	*pop3test.Dovecot
+	user string
+}
+
+func (d dovecotDrop) Count(string) int { return d.Maildrop(d.user) }
+func (dovecotDrop) Commands() []string { return nil }
+
+// imapCrashes returns what makes a crash from a maildrop to a mailbox, both of its own and
+// at one server.
 func imapCrashes(t *testing.T, s *realtest.Mailbox) func(t *testing.T, mutate string) *crash {
 	var seq atomic.Int64
 	return func(t *testing.T, mutate string) *crash {
-		box := fmt.Sprintf("Box/%d", seq.Add(1))
+		n := seq.Add(1)
+		box := fmt.Sprintf("Box/%d", n)
 		c := newCrashOf(t, 4, "none", mutate) // one more than a batch
+		c.user = fmt.Sprintf("from%d", n)
+		c.server = dovecotDrop{s.POP3, c.user}
+		for i := range 4 {
+			s.POP3.AddMessages(c.user, [][]byte{crashMessage(i)})
+		}
 		c.target = &crashKind{kind: "imap", arg: s.Addr + " " + box, exact: true, copies: func(*crash) (list []string) {
+			if n := s.POP3.Maildrop(c.user); n > 0 {
+				t.Errorf("%d messages are left on the server", n)
+			}
 			for _, m := range s.Kept(box) {
 				list = append(list, string(m))
 			}
@@ -65,7 +89,7 @@ var imapServers = map[string]string{
 func TestCrashOfIMAP(t *testing.T) {
 	for name, config := range imapServers {
 		t.Run(name, func(t *testing.T) {
-			start := imapCrashes(t, realtest.DovecotIMAP(t, config))
+			start := imapCrashes(t, realtest.DovecotIMAP(t, config+anyUser))
 			crashInRecovery(t, func(t *testing.T) *crash { return start(t, "") })
 		})
 	}
@@ -75,7 +99,7 @@ func TestCrashOfIMAP(t *testing.T) {
 // same mailbox: each is then there once for each account, however often the other one
 // has delivered it.
 func TestCrashOfIMAPShared(t *testing.T) {
-	start := imapCrashes(t, realtest.DovecotIMAP(t, ""))
+	start := imapCrashes(t, realtest.DovecotIMAP(t, anyUser))
 	shared := func() *crash {
 		c := start(t, "")
 		delivered, all := 0, c.target.copies
@@ -134,7 +158,7 @@ func deliverTheirs(c *crash) {
 
 // TestIMAPMutationsAreCaught proves that it can fail.
 func TestIMAPMutationsAreCaught(t *testing.T) {
-	start := imapCrashes(t, realtest.DovecotIMAP(t, ""))
+	start := imapCrashes(t, realtest.DovecotIMAP(t, anyUser))
 	for _, mutation := range []string{"no-intents", "imap-no-search"} {
 		t.Run(mutation, func(t *testing.T) {
 			wantCaught(t, func() *crash { return start(t, mutation) })

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+const gmailScopes = "https://www.googleapis.com/auth/gmail.insert https://www.googleapis.com/auth/gmail.labels " +
+	"https://www.googleapis.com/auth/gmail.readonly"
+
 // googleLab is a Gmail target that uses the login me, which has these keys.
 func googleLab(t *testing.T, p *authServer, keys string) *lab {
 	t.Helper()
@@ -30,8 +33,7 @@ func TestGmailServiceAccount(t *testing.T) {
 	l := googleLab(t, p, "flow: service_account, service_account: "+serviceKey(t, p))
 	l.says(l.run("check", "--connect"), 0, "mailbox of me@example.org")
 	l.says(l.run("fetch"), 0, "2 messages fetched")
-	const auth = "https://www.googleapis.com/auth/gmail."
-	want := claims{"robot@example.org", "me@example.org", p.URL + "/token", auth + "insert " + auth + "labels " + auth + "readonly"}
+	want := claims{"robot@example.org", "me@example.org", p.URL + "/token", gmailScopes}
 	if got := claimsOf(t, p.grants[0].Get("assertion")); got != want || len(p.grants) != 1 {
 		t.Errorf("%d grants, the first with %+v, want %+v", len(p.grants), got, want)
 	}
@@ -39,7 +41,7 @@ func TestGmailServiceAccount(t *testing.T) {
 
 	p.refusing("unauthorized_client")
 	l = googleLab(t, p, "flow: service_account, service_account: "+serviceKey(t, p))
-	l.want(l.run("fetch"), 78, "unauthorized_client", "domain-wide delegation", "for its scopes: "+want.Scope+".", "This is the login me.",
+	l.want(l.run("fetch"), 78, "unauthorized_client", "domain-wide delegation", "for its scopes: "+gmailScopes+".", "This is the login me.",
 		"This is the mailbox that the mail goes to")
 }
 
@@ -48,7 +50,7 @@ func TestGmailServiceAccount(t *testing.T) {
 func TestAdvancedProtection(t *testing.T) {
 	p := newAuthServer(t)
 	t.Setenv("TEST_CLIENT", clientSecret)
-	p.scope = "https://www.googleapis.com/auth/gmail.insert https://www.googleapis.com/auth/gmail.labels https://www.googleapis.com/auth/gmail.readonly"
+	p.scope = gmailScopes
 	l := googleLab(t, p, "client_id: client-1, client_secret: {env: TEST_CLIENT}")
 	p.deny = "policy_enforced"
 	l.want(l.loginTo("me", "--no-browser"), 77, "policy_enforced", "Advanced Protection")

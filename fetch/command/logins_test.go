@@ -152,7 +152,8 @@ func TestExpiryOfTargetsLogin(t *testing.T) {
 func TestLoginOfDisabledAccount(t *testing.T) {
 	p := newAuthServer(t)
 	l := newLab(t)
-	l.write("config.yaml", []byte("logins: {me: {provider: google, client_id: i, auth_url: \""+p.URL+"/auth\", token_url: \""+p.URL+"/token\"}}\n"+
+	l.write("config.yaml", []byte("logins: {me: {provider: google, client_id: i, auth_url: \""+p.URL+"/auth\", "+
+		"token_url: \""+p.URL+"/token\"}}\n"+
 		"accounts:\n  on: {server: h, user: u, password: {env: X}, deliver: [{gmail: {user: u, oauth: me}}]}\n"+
 		"  off: {server: pop.gmail.com, user: v, enabled: false, oauth: me, deliver: [{maildir: /m}]}\n"))
 	for name, want := range map[string]bool{"me": false, "on": false, "off": true} {

@@ -19,7 +19,8 @@ func relayed(t *testing.T, kind, server, to, auth, pw string) (*lab, outcome) {
 	l := newLab(t)
 	o := pop3test.Options{Security: pop3test.Plain}
 	l.write("config.yaml", []byte(accountYAML("lab", append(l.to(serve(t, dropOf(letters(1)), o), o), "id: lab", "user: alice",
-		"password: "+password, fmt.Sprintf("deliver:\n  - %s: {server: %s, user: alice, password: %s, auth: %s, to: %s}", kind, server, pw, auth, to)))))
+		"password: "+password,
+		fmt.Sprintf("deliver:\n  - %s: {server: %s, user: alice, password: %s, auth: %s, to: %s}", kind, server, pw, auth, to)))))
 	return l, l.run("fetch")
 }
 
@@ -47,8 +48,8 @@ func TestRelayLogin(t *testing.T) {
 		return strings.Count(string(log), text)
 	}
 	server := fmt.Sprintf("\"localhost:%d\", tls: starttls, ca_file: %s", ports[0], ca)
-	for auth, method := range map[string]string{"plain": "PLAIN", "login": "LOGIN", "scram-sha-1": "SCRAM-SHA-1", "scram-sha-256": "SCRAM-SHA-256",
-		"auto": "SCRAM-SHA-256"} {
+	for auth, method := range map[string]string{"plain": "PLAIN", "login": "LOGIN", "scram-sha-1": "SCRAM-SHA-1",
+		"scram-sha-256": "SCRAM-SHA-256", "auto": "SCRAM-SHA-256"} {
 		before := logged("method=" + method + ",")
 		l, out := relayed(t, "smtp", server, auth+"@example.org", auth, password)
 		l.says(out, 0, "1 message fetched")

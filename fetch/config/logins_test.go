@@ -51,7 +51,8 @@ func TestLogins(t *testing.T) {
 			"  b: {server: h, user: v, oauth: me, deliver: [{maildir: /m}]}\n",
 			"[a: a/imap login:me [pop imap]  b: me login:me [pop] ]"},
 		{"all disabled", "logins: {me: {provider: google, client_id: i}}\ndefaults: {enabled: false}\naccounts:\n" +
-			"  a: {server: h, user: u, oauth: me, deliver: [{maildir: /m}]}\n  b: {server: h, user: v, password: {env: X}, " + fmt.Sprintf(imap, "me"),
+			"  a: {server: h, user: u, oauth: me, deliver: [{maildir: /m}]}\n" +
+			"  b: {server: h, user: v, password: {env: X}, " + fmt.Sprintf(imap, "me"),
 			"[a: me login:me [pop imap]  b: me login:me [pop imap] ]"},
 		{"target of all", "logins: {me: {provider: google, client_id: i}}\ndefaults: {password: {env: X}, " + fmt.Sprintf(imap, "me") +
 			"accounts:\n  a: {server: h, user: u, enabled: false}\n  b: {server: h, user: v, oauth: me, deliver: [{maildir: /m}]}\n",

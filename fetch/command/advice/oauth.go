@@ -24,8 +24,8 @@ func tokenRows() []row {
 			case !ok || errors.As(err, new(*oauth.Error)):
 				return ""
 			case e.Kind == config.SecretKeyring:
-				return "No password or token was sent. The keyring belongs to the desktop session of a user, and must be unlocked; cron, services and " +
-					"ssh often have no session: have a command print the password there, or keep it in a file."
+				return "No password or token was sent. The keyring belongs to the desktop session of a user, and must be unlocked; cron, " +
+					"services and ssh often have no session: have a command print the password there, or keep it in a file."
 			}
 			return "No password or token was sent. Look at where it comes from, as the user who runs this."
 		},

@@ -56,20 +56,9 @@ func (d *Dovecot) writeUsers() error {
 	var users strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(d.opts.Users)) {
 		fmt.Fprintf(&users, "%s:{PLAIN}%s::::::\n", name, d.opts.Users[name])
-		for _, sub := range []string{"tmp", "new", "cur"} {
-			if err := os.MkdirAll(filepath.Join(d.Maildir(name), sub), 0o700); err != nil {
-				return err
-			}
-		}
-	}
-	err := filepath.WalkDir(d.path("mail"), func(path string, _ os.DirEntry, err error) error {
-		if err != nil {
+		if err := d.makeMaildir(name); err != nil {
 			return err
 		}
-		return d.chown(path)
-	})
-	if err != nil {
-		return err
 	}
 	return d.writeShared("users", []byte(users.String()))
 }

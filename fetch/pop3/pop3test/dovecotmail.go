@@ -24,11 +24,29 @@ func (d *Dovecot) Maildir(user string) string {
 // apart from line ends (CorpusOptions.Bare).
 func (d *Dovecot) AddMessages(user string, messages [][]byte) {
 	d.t.Helper()
+	if err := d.makeMaildir(user); err != nil {
+		d.t.Fatalf("dovecot: %v", err)
+	}
 	for _, m := range messages {
 		if err := d.addMessage(user, m); err != nil {
 			d.t.Fatalf("dovecot: add a message: %v", err)
 		}
 	}
+}
+
+// makeMaildir makes a user's Maildir, where it is missing.
+func (d *Dovecot) makeMaildir(user string) error {
+	m := d.Maildir(user)
+	for _, dir := range []string{d.path("mail"), filepath.Dir(m), m, m + "/tmp", m + "/new", m + "/cur"} {
+		err := os.MkdirAll(dir, 0o700)
+		if err == nil {
+			err = d.chown(dir)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *Dovecot) addMessage(user string, m []byte) error {

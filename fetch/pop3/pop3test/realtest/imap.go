@@ -25,6 +25,8 @@ type Mailbox struct {
 	Kept func(mailbox string) [][]byte
 	// Dir is where the server keeps all.
 	Dir string
+	// POP3 is the same server, if it is Dovecot.
+	POP3 *pop3test.Dovecot
 }
 
 // DovecotIMAP starts Dovecot 2.3 with IMAP over Maildirs. It has MULTIAPPEND, LITERAL+
@@ -47,7 +49,7 @@ func DovecotIMAP(t pop3test.TB, more string) *Mailbox {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Mailbox{Addr: at(ports[0]), TLSAddr: at(ports[1]), CA: ca, Dir: d.Maildir("alice"),
+	return &Mailbox{Addr: at(ports[0]), TLSAddr: at(ports[1]), CA: ca, Dir: d.Maildir("alice"), POP3: d,
 		Kept: func(mailbox string) [][]byte { return KeptInMaildir(t, d.Maildir("alice"), mailbox) }}
 }
 
