@@ -48,7 +48,7 @@ func (d *Deliverer) Begin(context.Context) (deliver.Batch, error) {
 	if err != nil {
 		return nil, d.startError(err)
 	}
-	return &batch{d: d, path: path, Batch: spool.Batch{
+	return &batch{d: d, Batch: spool.Batch{
 		Intent:  deliver.Intent{Kind: Kind, Data: []byte(path)},
 		Refused: func(err error) error { return d.failure(deliver.Later, err) },
 	}}, nil
@@ -59,8 +59,7 @@ func (d *Deliverer) Close() error { return nil }
 
 type batch struct {
 	spool.Batch
-	d    *Deliverer
-	path string
+	d *Deliverer
 }
 
 // Add stages one message in an unlinked file.
@@ -77,7 +76,7 @@ func (b *batch) send(ctx context.Context, e *deliver.Envelope, m *staging) deliv
 	if e.Recipients = e.Rest(to); len(to) > 0 && len(e.Recipients) == 0 {
 		return deliver.Result{Receipt: "delivered before"}
 	}
-	return deliver.Result{Err: b.d.run(ctx, b.path, e, m)}
+	return deliver.Result{Err: b.d.run(ctx, e, m)}
 }
 
 // staging is one message with the line ends that the command wants. It is staged

@@ -21,19 +21,18 @@ import (
 // run gives one message to the command and waits for its end. The command's
 // input is a file and no pipe: if we are killed while it reads, it still sees
 // the whole message, and delivers no half of it.
-func (d *Deliverer) run(ctx context.Context, path string, e *deliver.Envelope, m *staging) error {
+func (d *Deliverer) run(ctx context.Context, e *deliver.Envelope, m *staging) error {
 	in, size, err := m.File()
 	if err != nil {
 		return d.failure(deliver.IOError, fmt.Errorf("spool: %w", err))
 	}
 	out := &capped{}
-	cmd := &exec.Cmd{
-		Path: path, Args: d.o.Command,
+	cmd := &process.Cmd{
+		Args:  d.o.Command,
 		Env:   environ(os.Getenv, &d.o, e),
 		Stdin: in, Stdout: out, Stderr: out,
-		WaitDelay: d.o.Grace,
+		WaitDelay: d.o.Grace, Leads: true,
 	}
-	process.OwnGroup(cmd)
 
 	fault.Point("pipe.start")
 	if err := cmd.Start(); err != nil {
@@ -50,7 +49,7 @@ func (d *Deliverer) run(ctx context.Context, path string, e *deliver.Envelope, m
 		}
 		return d.failure(class, fmt.Errorf("%w; the message may have been delivered%s", why, said(out)))
 	}
-	return d.judge(cmd, err, e.Recipients == nil && !d.took.Load(), readTo(in) >= size, out)
+	return d.judge(err, e.Recipients == nil && !d.took.Load(), readTo(in) >= size, out)
 }
 
 // readTo is how far the command has read: it shares the file's position.
@@ -64,7 +63,7 @@ func readTo(f *os.File) int64 {
 
 // await waits for the command and ends it when its time is over: why says
 // so. err is the command's own end.
-func (d *Deliverer) await(ctx context.Context, cmd *exec.Cmd, ended <-chan error) (why, err error) {
+func (d *Deliverer) await(ctx context.Context, cmd *process.Cmd, ended <-chan error) (why, err error) {
 	select {
 	case err := <-ended:
 		return nil, err
@@ -73,35 +72,36 @@ func (d *Deliverer) await(ctx context.Context, cmd *exec.Cmd, ended <-chan error
 	case <-ctx.Done():
 		why = fmt.Errorf("interrupted: %w", ctx.Err())
 	}
-	_ = process.End(cmd, false)
+	_ = cmd.End(false)
 	select {
 	case err = <-ended:
-		_ = process.End(cmd, true) // children that outlived it
+		_ = cmd.End(true) // children that outlived it
 	case <-time.After(d.o.Grace):
-		_ = process.End(cmd, true)
+		_ = cmd.End(true)
 		err = <-ended
 	}
 	return why, err
 }
 
 // judge turns the command's end into the message's outcome. fixed: see verdict.
-func (d *Deliverer) judge(cmd *exec.Cmd, err error, fixed, whole bool, out *capped) error {
+func (d *Deliverer) judge(err error, fixed, whole bool, out *capped) error {
 	if errors.Is(err, exec.ErrWaitDelay) {
 		d.o.Logger.Warn("command left a process behind that holds its input or output", "command", d.o.Command[0])
 		err = nil
 	}
-	status := cmd.ProcessState.ExitCode() // -1: a signal
-	if status == 0 && err == nil {
+	if err == nil {
 		d.took.Store(true)
 		if !whole {
 			d.o.Logger.Warn("command ended well without reading the whole message", "command", d.o.Command[0])
 		}
 		return nil
 	}
-	if status == 0 { // its output could not be read
+	end, ok := errors.AsType[*process.ExitError](err)
+	if !ok { // how it ended is not known
 		return d.failure(deliver.Later, err)
 	}
-	failed := d.failure(verdict(status, fixed, out.String()), &StatusError{status, fmt.Sprintf("%s%s%s", cmd.ProcessState, statusName(status), said(out))})
+	status := end.Code // -1: a signal
+	failed := d.failure(verdict(status, fixed, out.String()), &StatusError{status, fmt.Sprintf("%s%s%s", end.Text, statusName(status), said(out))})
 	failed.Refused = status > 0 && status != 64 && status != 78 // EX_USAGE, EX_CONFIG: no matter of a message
 	return failed
 }

@@ -2,13 +2,20 @@
 
 package process
 
-import "os/exec"
+import (
+	"os"
+	"os/exec"
+)
 
-// group does nothing here: there are no process groups.
-func group(*exec.Cmd) {}
+func atTerminal() bool { return true } // there are no process groups
 
-// OwnGroup does nothing here.
-func OwnGroup(*exec.Cmd) {}
+func lead(*exec.Cmd) {}
 
-// End ends the command.
-func End(cmd *exec.Cmd, _ bool) error { return cmd.Process.Kill() }
+// end ends the process.
+func end(pid int, _, _ bool) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return p.Kill()
+}

@@ -24,25 +24,39 @@ const grace = 2 * time.Second
 // over; set, if not nil, completes it first. The command is then ended with
 // SIGTERM, and after 2 s with SIGKILL; so are its descendants, unless there is a
 // terminal at which they may ask. A command that ended well may leave a process
-// behind. The error is a *LateError, that of ctx, or of package os/exec.
-func Run(ctx context.Context, limit time.Duration, argv []string, set func(*exec.Cmd)) error {
+// behind. The error is a *LateError, that of ctx, an *ExitError, or of package os/exec.
+func Run(ctx context.Context, limit time.Duration, argv []string, set func(*Cmd)) error {
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd := exec.CommandContext(bounded, argv[0], argv[1:]...)
-	cmd.WaitDelay = grace
-	cmd.Cancel = func() error { return End(cmd, false) }
-	group(cmd)
+	c := &Cmd{Args: argv, WaitDelay: grace, Leads: !atTerminal()}
 	if set != nil {
-		set(cmd)
+		set(c)
 	}
-	err := cmd.Run()
+	if err := cmp.Or(ctx.Err(), c.Start()); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-ended:
+			return
+		case <-bounded.Done():
+		}
+		_ = c.End(false)
+		select {
+		case <-ended:
+		case <-time.After(grace):
+		}
+		_ = c.End(true) // and descendants that ignored SIGTERM
+	})
+	err := c.Wait()
+	close(ended)
+	watch.Wait()
 	switch {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay):
 		return nil
 	case bounded.Err() != nil:
-		if cmd.Process != nil {
-			_ = End(cmd, true) // descendants that ignored SIGTERM
-		}
 		return cmp.Or(ctx.Err(), error(&LateError{limit}))
 	}
 	return err
@@ -51,19 +65,19 @@ func Run(ctx context.Context, limit time.Duration, argv []string, set func(*exec
 // Start starts a command that goes on. Stop, which waits for its end, gives it a
 // moment to end by itself, as a command does whose input has ended, and then ends it
 // as Run does.
-func Start(cmd *exec.Cmd) (stop func(), err error) {
-	cmd.WaitDelay = grace // a child of its own may hold the pipe
-	group(cmd)
-	if err := cmd.Start(); err != nil {
+func Start(c *Cmd) (stop func(), err error) {
+	c.WaitDelay = grace // a child of its own may hold the pipe
+	c.Leads = !atTerminal()
+	if err := c.Start(); err != nil {
 		return nil, err
 	}
 	return sync.OnceFunc(func() {
-		late := time.AfterFunc(grace/2, func() { _ = End(cmd, false) })
-		kill := time.AfterFunc(grace, func() { _ = End(cmd, true) })
-		_ = cmd.Wait()
+		late := time.AfterFunc(grace/2, func() { _ = c.End(false) })
+		kill := time.AfterFunc(grace, func() { _ = c.End(true) })
+		_ = c.Wait()
 		kill.Stop()
 		if !late.Stop() {
-			_ = End(cmd, true) // descendants
+			_ = c.End(true) // descendants
 		}
 	}), nil
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -55,7 +54,7 @@ func TestRun(t *testing.T) {
 				time.AfterFunc(100*time.Millisecond, cancel)
 			}
 			defer cancel()
-			err := Run(ctx, c.limit, []string{"sh", "-c", c.script}, func(cmd *exec.Cmd) { cmd.Stdout = &strings.Builder{} })
+			err := Run(ctx, c.limit, []string{"sh", "-c", c.script}, func(cmd *Cmd) { cmd.Stdout = &strings.Builder{} })
 			if c.err == "" && err != nil || c.err != "" && (err == nil || err.Error() != c.err) {
 				t.Errorf("%v", err)
 			}
@@ -75,7 +74,7 @@ func TestRunEndsDescendants(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = Run(t.Context(), 300*time.Millisecond, []string{"sh", "-c", "trap '' TERM; sh -c 'sleep 1000; true'; true"},
-		func(cmd *exec.Cmd) { cmd.ExtraFiles = []*os.File{out} })
+		func(cmd *Cmd) { cmd.Stdin = out })
 	if err == nil {
 		t.Error("no error")
 	}
@@ -90,7 +89,7 @@ func TestRunEndsDescendants(t *testing.T) {
 func TestOutputIsBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out := &Output{Max: 1 << 20, Full: cancel}
-	err := Run(ctx, time.Minute, []string{"sh", "-c", "yes; exit 1"}, func(cmd *exec.Cmd) { cmd.Stdout = out })
+	err := Run(ctx, time.Minute, []string{"sh", "-c", "yes; exit 1"}, func(cmd *Cmd) { cmd.Stdout = out })
 	if !errors.Is(err, context.Canceled) || len(out.Bytes()) != 1<<20 {
 		t.Errorf("%v, %d bytes", err, len(out.Bytes()))
 	}

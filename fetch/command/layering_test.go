@@ -45,7 +45,7 @@ var layers = map[string][]string{
 	"fetch/command/doctor": {"fetch", "fetch/*", "fetch/command/account", "fetch/command/advice", "fetch/command/exit",
 		"fetch/command/jsonline", "fetch/command/target", "fetch/command/term", "deliver", "state"},
 
-	"fetch/command/sandbox": {"fetch", "fetch/*", "fetch/command/target", "deliver", "deliver/durable", "state"},
+	"fetch/command/sandbox": {"fetch", "fetch/*", "fetch/command/target", "deliver", "deliver/durable", "deliver/process", "state"},
 
 	"fetch/command/jsonline": {"fetch", "fetch/plan", "fetch/proof", "state"},
 	"fetch/command/route": {"deliver/process", "fetch/config", "fetch/pop3", "fetch/command/advice", "fetch/command/exit",

@@ -65,7 +65,11 @@ func runLoop(c *cli.Context) error {
 	l.status.Follow(idsOf(accounts))
 	l.status.ExpireBy(expiries(e.builder, accounts))
 	l.fill(&tasks)
-	l.confined = e.confine(accounts, false)
+	if !e.conf.Elsewhere.Any() {
+		l.confined = e.confine(accounts, false)
+	} else {
+		e.log.Info("no sandbox: it could not allow what accounts from elsewhere will need")
+	}
 	return l.run(c.Context, tasks)
 }
 
@@ -239,10 +243,8 @@ func (l *loopRun) reread() (schedule.Tasks, error) {
 		return r, err
 	}
 	if l.confined != nil {
-		wanted, reason := e.process().Confinement(accounts)
-		missing, ok := l.confined.Covers(wanted)
-		if reason != "" || !ok {
-			return r, restart(fmt.Errorf("the sandbox of this process does not allow it (%s)", cmp.Or(reason, missing)))
+		if missing, ok := l.confined.Covers(e.process().Confinement(accounts)); !ok {
+			return r, restart(fmt.Errorf("the sandbox of this process does not allow it (%s)", missing))
 		}
 	}
 	l.status.Follow(idsOf(accounts))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/advice"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
@@ -23,6 +24,9 @@ import (
 // Main runs one command line and returns the exit code. Results go to out,
 // everything else to err.
 func Main(ctx context.Context, args []string, std term.Streams) int {
+	if process.Help() {
+		return 0
+	}
 	app := newApp(std)
 	if len(args) == 2 && args[1] == "--version" { // what people try first
 		args = []string{args[0], "version"}

@@ -107,7 +107,7 @@ func (s Secret) Source() string {
 		return k.String()
 	case SecretCommand:
 		// Only the program: an argument may be secret.
-		return k.String() + " " + s.Program()
+		return k.String() + " " + s.Command()[0]
 	default:
 		return k.String() + " " + s.d().name
 	}
@@ -129,12 +129,13 @@ func (s Secret) File() string {
 	return ""
 }
 
-// Program is the program that prints the secret, empty if none.
-func (s Secret) Program() string {
+// Command is the command that prints the secret, nil if none. Its arguments may be
+// secret.
+func (s Secret) Command() []string {
 	if s.Kind() != SecretCommand {
-		return ""
+		return nil
 	}
-	return s.d().argv[0]
+	return s.d().argv
 }
 
 const redacted = "REDACTED"

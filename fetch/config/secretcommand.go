@@ -22,7 +22,7 @@ const (
 // prints.
 func runSecret(ctx context.Context, limit time.Duration, argv []string) (string, error) {
 	stdout, stderr := &process.Output{Max: maxSecret}, &process.Output{Max: 4 << 10}
-	err := process.Run(ctx, limit, argv, func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = stdout, stderr })
+	err := process.Run(ctx, limit, argv, func(cmd *process.Cmd) { cmd.Stdout, cmd.Stderr = stdout, stderr })
 	line, _, _ := strings.Cut(stdout.String(), "\n")
 	line = strings.TrimSuffix(line, "\r")
 	if err != nil {

@@ -30,7 +30,7 @@ func run(ctx context.Context, argv []string) ([]byte, error) {
 	defer cancel(nil)
 	out := &process.Output{Max: maxList, Full: func() { cancel(errTooLong) }}
 	said := &process.Output{Max: 512}
-	err := process.Run(ctx, limit, argv, func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = out, said })
+	err := process.Run(ctx, limit, argv, func(cmd *process.Cmd) { cmd.Stdout, cmd.Stderr = out, said })
 	if errors.Is(context.Cause(ctx), errTooLong) {
 		return nil, errTooLong
 	}

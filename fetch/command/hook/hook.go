@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"time"
@@ -27,7 +26,7 @@ func Env() []string {
 // most. What it prints is shown only if it fails.
 func Run(ctx context.Context, argv []string, limit time.Duration, env ...string) error {
 	said := &Tail{}
-	err := process.Run(ctx, limit, argv, func(cmd *exec.Cmd) {
+	err := process.Run(ctx, limit, argv, func(cmd *process.Cmd) {
 		cmd.Env = append(Env(), env...)
 		cmd.Stdout, cmd.Stderr = said, said
 	})

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -160,10 +159,8 @@ func tunnel(argv []string) dialFunc {
 			return nil, fmt.Errorf("tunnel: %w", err)
 		}
 		defer theirs.Close()
-		cmd := exec.Command(words[0], words[1:]...)
-		cmd.Stdin, cmd.Stdout = theirs, theirs
 		tail := &hook.Tail{}
-		cmd.Stderr = tail
+		cmd := &process.Cmd{Args: words, Stdin: theirs, Stdout: theirs, Stderr: tail}
 		stop, err := process.Start(cmd)
 		if err != nil {
 			_ = ours.Close()

@@ -1,74 +1,47 @@
 package sandbox
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 
+	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
-// Confinement is what a process may touch of the file system. Paths are
-// directories, with what is below them, or files.
-type Confinement struct{ read, write []string }
+// Confinement is what a process may touch of the file system, and the commands that
+// are run for it. Paths are directories, with what is below them, or files.
+type Confinement struct {
+	read, write []string
+	commands    []process.Allowed
+}
 
-// Confinement returns what the accounts need; reason is not empty if they
-// cannot be confined: a command that they run inherits the confinement, and
-// what it needs is not known. It could not gain privileges either, as setgid
-// delivery agents must.
-func (p Process) Confinement(accounts []*config.Account) (c Confinement, reason string) {
+// Confinement returns what the accounts need. Their commands are run by a helper that
+// is not confined: what they need is not known, and a confined process cannot gain
+// privileges, as setgid delivery agents must.
+func (p Process) Confinement(accounts []*config.Account) (c Confinement) {
 	c.write = append(c.write, p.StateDir, os.TempDir())
 	c.read = systemPaths()
 	if p.Conf != nil {
 		c.readable(p.Conf.Path)
-		for _, s := range p.Conf.Metrics.Secrets() {
-			c.readable(s.File())
+		c.secrets(p.Conf.Metrics.Secrets())
+		c.command(p.Conf.Result.Command, false)
+		for _, h := range p.Conf.Result.Headers {
+			c.secrets([]config.Secret{h.Value})
 		}
 		if p.Conf.MetricsFile != "" {
 			c.write = append(c.write, existing(filepath.Dir(p.Conf.MetricsFile)))
 		}
 	}
 	for _, a := range accounts {
-		if cmd := commandOf(a); cmd != "" {
-			return Confinement{}, fmt.Sprintf("%s runs %s", a.Name, cmd)
-		}
 		c.account(a)
 	}
 	c.read, c.write = tidyPaths(c.read), tidyPaths(c.write)
-	return c, ""
-}
-
-// commandOf names a program that the account runs.
-func commandOf(a *config.Account) string {
-	for _, argv := range [][]string{a.Route.Tunnel, a.Before, a.After, a.Alert.Command} {
-		if len(argv) > 0 {
-			return argv[0]
-		}
-	}
-	for _, t := range target.Of(a) {
-		if program := t.Needs().Program; program != "" {
-			return program
-		}
-	}
-	for _, s := range secretsOf(a) {
-		if program := s.Program(); program != "" {
-			return program
-		}
-	}
-	return ""
-}
-
-// secretsOf are all secrets of an account, the zero ones included.
-func secretsOf(a *config.Account) []config.Secret {
-	list := a.Secrets()
-	for _, t := range target.Of(a) {
-		list = append(list, t.Needs().Secrets...)
-	}
-	return list
+	return c
 }
 
 // account adds what one account reads and writes.
@@ -79,12 +52,30 @@ func (c *Confinement) account(a *config.Account) {
 		for _, file := range needs.Read {
 			c.readable(file)
 		}
+		c.commands = append(c.commands, needs.Commands...)
+		c.secrets(needs.Secrets)
 	}
-	for _, s := range secretsOf(a) {
-		c.readable(s.File())
+	c.secrets(a.Secrets())
+	for _, argv := range [][]string{a.Before, a.After, a.Alert.Command} {
+		c.command(argv, false)
 	}
+	c.command(a.Route.Tunnel, true)
 	for _, file := range append(a.Files(), a.Policy.Recipients.MapFile) {
 		c.readable(file)
+	}
+}
+
+// secrets adds what secrets, the zero ones included, are read from or printed by.
+func (c *Confinement) secrets(list []config.Secret) {
+	for _, s := range list {
+		c.readable(s.File())
+		c.command(s.Command(), false)
+	}
+}
+
+func (c *Confinement) command(argv []string, address bool) {
+	if len(argv) > 0 {
+		c.commands = append(c.commands, process.Allowed{Args: argv, Address: address})
 	}
 }
 
@@ -164,6 +155,11 @@ func (c Confinement) Covers(o Confinement) (missing string, ok bool) {
 	for _, p := range o.read {
 		if !slices.ContainsFunc(slices.Concat(c.read, c.write), func(dir string) bool { return under(p, dir) }) {
 			return p, false
+		}
+	}
+	for _, o := range o.commands {
+		if !slices.ContainsFunc(c.commands, func(a process.Allowed) bool { return reflect.DeepEqual(a, o) }) {
+			return o.Args[0], false
 		}
 	}
 	return "", true

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
@@ -26,9 +27,8 @@ type Process struct {
 }
 
 // Confine keeps the process, for the rest of its life, to the files that the
-// accounts need. It does nothing if the configuration turns it off, the
-// accounts run commands, or the system has no Landlock. The result is nil if
-// the process is not confined.
+// accounts need. It does nothing if the configuration turns it off, or the
+// system has no Landlock. The result is nil if the process is not confined.
 //
 // The network and signals are not touched: what the file system allows is what
 // a hostile server could be after.
@@ -47,23 +47,26 @@ func (p Process) Confine(accounts []*config.Account, anew bool) *Confinement {
 			p.makeTargets(a, anew)
 		}
 	}
-	c, reason := p.Confinement(accounts)
-	if reason != "" {
-		p.Log.Info("no sandbox: a command would inherit it", "reason", reason)
-		return nil
-	}
+	c := p.Confinement(accounts)
 	if dir := missingTarget(accounts); dir != "" && Confines() {
 		p.Log.Info("no sandbox: it could not allow a directory that is not there yet", "path", dir)
 		return nil
 	}
-	confined, err := landlocked(c)
+	var err error
+	if len(c.commands) > 0 && Confines() {
+		err = process.Delegate(c.commands)
+	}
+	confined := false
+	if err == nil {
+		confined, err = landlocked(c)
+	}
 	switch {
 	case err != nil:
 		p.Log.Warn("no sandbox", "err", err)
 	case !confined:
 		p.Log.Debug("no sandbox: this system has no Landlock")
 	default:
-		p.Log.Debug("sandbox", "read", fmt.Sprint(c.read), "write", fmt.Sprint(c.write))
+		p.Log.Debug("sandbox", "read", fmt.Sprint(c.read), "write", fmt.Sprint(c.write), "commands", len(c.commands))
 		return &c
 	}
 	return nil

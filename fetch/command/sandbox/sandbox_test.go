@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/state"
@@ -58,7 +60,8 @@ func TestSandboxChild(t *testing.T) {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	e := Process{Log: slog.New(slog.DiscardHandler), StateDir: in("state"),
 		Conf: &config.Config{Path: in("conf/config.yaml")}}
-	if e.Confine([]*config.Account{{Name: "a", ID: "a", Deliver: []config.Target{
+	command := []string{"touch", in("home/by-command")}
+	if e.Confine([]*config.Account{{Name: "b", ID: "b", After: command}, {Name: "a", ID: "a", Deliver: []config.Target{
 		to("maildir:" + in("Mail")), to("mbox:" + in("box/mail")),
 		to("maildir:" + in("home/new/Mail")), to("mbox:" + in("home/spool/mail")),
 	}}}, false) == nil {
@@ -97,6 +100,22 @@ func TestSandboxChild(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	if err := process.Run(t.Context(), time.Minute, command, nil); err != nil {
+		t.Errorf("a command of an account: %v", err)
+	}
+	if _, err := os.Stat(command[1]); err != nil {
+		t.Error(err)
+	}
+	if err := process.Run(t.Context(), time.Minute, []string{"touch", in("home/other")}, nil); err == nil {
+		t.Error("a command of no account was run")
+	}
+}
+
+func TestMain(m *testing.M) {
+	if process.Help() {
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
 }
 
 func TestConfinement(t *testing.T) {
@@ -104,9 +123,9 @@ func TestConfinement(t *testing.T) {
 	plain := &config.Account{Name: "a", Remote: config.Remote{TLS: config.TLS{CAFile: "/srv/ca/ca.pem"},
 		Login: config.Login{Password: config.FileSecret("/srv/secrets/a")}},
 		Deliver: []config.Target{to("maildir:/")}}
-	c, reason := e.Confinement([]*config.Account{plain})
-	if reason != "" || !slices.Contains(c.read, "/srv/ca") || !slices.Contains(c.read, "/srv/secrets") {
-		t.Errorf("%q %+v", reason, c)
+	c := e.Confinement([]*config.Account{plain})
+	if len(c.commands) > 0 || !slices.Contains(c.read, "/srv/ca") || !slices.Contains(c.read, "/srv/secrets") {
+		t.Errorf("%+v", c)
 	}
 	for name, a := range map[string]*config.Account{
 		"pipe":             {Deliver: []config.Target{to("pipe:procmail")}},
@@ -116,8 +135,15 @@ func TestConfinement(t *testing.T) {
 		"after":            {After: []string{"true"}},
 		"alert":            {Alert: config.Alert{Command: []string{"mail"}}},
 	} {
-		if _, reason := e.Confinement([]*config.Account{plain, a}); reason == "" {
-			t.Errorf("%s: a command would be confined", name)
+		both := e.Confinement([]*config.Account{plain, a})
+		if len(both.commands) != 1 {
+			t.Errorf("%s: the helper is allowed %v", name, both.commands)
+		}
+		if _, ok := c.Covers(both); ok {
+			t.Errorf("%s: taken over without a helper that runs it", name)
+		}
+		if _, ok := both.Covers(both); !ok {
+			t.Errorf("%s: not taken over though it is allowed", name)
 		}
 	}
 }
@@ -159,7 +185,7 @@ func TestTargetsThatAreGone(t *testing.T) {
 	if err = errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if c, _ := e.Confinement([]*config.Account{a}); slices.Contains(c.write, home) || slices.Contains(c.write, filepath.Dir(maildir)) {
+	if c := e.Confinement([]*config.Account{a}); slices.Contains(c.write, home) || slices.Contains(c.write, filepath.Dir(maildir)) {
 		t.Errorf("%q", c.write)
 	}
 	for _, anew := range []bool{false, true} {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/imap"
+	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/proof"
@@ -189,7 +190,7 @@ func (m *imapTarget) Needs() Needs { return remoteNeeds(&m.remote) }
 func remoteNeeds(r *config.Remote) Needs {
 	n := Needs{Read: r.Files(), Secrets: r.Secrets()}
 	if argv := r.Route.Tunnel; len(argv) > 0 {
-		n.Program = argv[0]
+		n.Commands = []process.Allowed{{Args: argv, Address: true}}
 	}
 	return n
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/pipe"
+	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/proof"
 )
@@ -63,7 +64,9 @@ func (p *pipeTarget) Deliverer(s Site) (deliver.Deliverer, error) {
 	return pipe.New(o), nil
 }
 
-func (p *pipeTarget) Needs() Needs                                     { return Needs{Program: p.Command[0]} }
+func (p *pipeTarget) Needs() Needs {
+	return Needs{Commands: []process.Allowed{{Args: p.Command, Env: p.Env}}}
+}
 func (p *pipeTarget) Value() any                                       { return config.Pair("command", p.Command) }
 func (*pipeTarget) Copies(context.Context, Site) (proof.Copies, error) { return nil, nil }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
 	"github.com/mailhaul/mailhaul/deliver/login"
+	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/proof"
@@ -108,8 +109,8 @@ type Needs struct {
 	Write, Read []string
 	// Secrets are those of its login, zero ones included.
 	Secrets []config.Secret
-	// Program is a program that it runs; empty: none.
-	Program string
+	// Commands are those that it runs.
+	Commands []process.Allowed
 }
 
 // Row is one kind of target.

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"strings"
 	"sync"
 	"time"
@@ -159,7 +158,7 @@ func runAlert(ctx context.Context, argv []string, limit time.Duration, n jsonlin
 	if err != nil {
 		return err
 	}
-	err = process.Run(ctx, cmp.Or(limit, alertTimeout), argv, func(cmd *exec.Cmd) {
+	err = process.Run(ctx, cmp.Or(limit, alertTimeout), argv, func(cmd *process.Cmd) {
 		cmd.Stdin = bytes.NewReader(append(body, '\n'))
 		cmd.Env = append(hook.Env(),
 			"MAILHAUL_EVENT="+n.Event,
