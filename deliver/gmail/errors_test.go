@@ -21,6 +21,7 @@ import (
 // TestRefusals: what each refusal means: for this message, for now, for today, for the
 // account. It lasts; nothing is stored.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		fault gmailtest.Fault
 		class deliver.Class
@@ -94,6 +95,7 @@ func bubble(t *testing.T) (*gmailtest.Server, Options) {
 // TestStorm: a server that fails is asked after growing pauses, and the account waits
 // when they have grown too long; when the storm is over everything arrives.
 func TestStorm(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, o := bubble(t)
 		o.Uploads = 1
@@ -131,6 +133,7 @@ func TestStorm(t *testing.T) {
 
 // TestOneBadMessage: a message at which the server always fails does not stop the others.
 func TestOneBadMessage(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, o := bubble(t)
 		o.Uploads = 2
@@ -152,6 +155,7 @@ func TestOneBadMessage(t *testing.T) {
 // TestQuota: 10,000 messages at the quota take as long as it allows, and hardly any call
 // is refused. Halfway the quota shrinks: another program uses it too.
 func TestQuota(t *testing.T) {
+	t.Parallel()
 	for name, units := range map[string]int{"whole": 6000, "half": 3000} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -196,6 +200,7 @@ func TestQuota(t *testing.T) {
 
 // TestResumes: an upload that breaks off goes on where it was.
 func TestResumes(t *testing.T) {
+	t.Parallel()
 	big := append(letter(1), bytes.Repeat([]byte("A line of a large message.\n"), 400_000)...)
 	for name, fault := range map[string]func(call string, n int) *gmailtest.Fault{
 		"cut twice": func(call string, n int) *gmailtest.Fault {
@@ -238,6 +243,7 @@ func TestResumes(t *testing.T) {
 
 // TestResumedRefused: what is said of the rest of an upload is not about the message.
 func TestResumedRefused(t *testing.T) {
+	t.Parallel()
 	s := gmailtest.New()
 	s.Fault = func(call string, n int) *gmailtest.Fault {
 		bad := &gmailtest.Fault{Status: 400, Reason: "badRequest", Message: "Failed to parse Content-Range header."}
@@ -250,6 +256,7 @@ func TestResumedRefused(t *testing.T) {
 }
 
 func TestLabels(t *testing.T) {
+	t.Parallel()
 	s := gmailtest.New()
 	o := options(s.Start(t))
 	o.Labels = []string{"INBOX", "Altes Postfach/Grüße", "STARRED"}
@@ -281,6 +288,7 @@ func TestLabels(t *testing.T) {
 // TestLabelsUnreadable: a label is gone, and the others cannot be read now. That is no
 // refusal of the message.
 func TestLabelsUnreadable(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, o := bubble(t)
 		o.Labels = []string{"Old"}
@@ -301,6 +309,7 @@ func TestLabelsUnreadable(t *testing.T) {
 // TestWholeAndUnfinished: an upload whose octets are all there may be stored any moment.
 // Until then the server is asked after growing pauses, and nothing is sent again.
 func TestWholeAndUnfinished(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		big := append(letter(1), bytes.Repeat([]byte("A line of a large message.\n"), 400_000)...)
 		s, o := bubble(t)
@@ -317,6 +326,7 @@ func TestWholeAndUnfinished(t *testing.T) {
 }
 
 func TestLabelsRefused(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		label string
 		most  int
@@ -340,6 +350,7 @@ func TestLabelsRefused(t *testing.T) {
 
 // TestTooBig: what is larger than Gmail takes is known before it is uploaded.
 func TestTooBig(t *testing.T) {
+	t.Parallel()
 	s := gmailtest.New()
 	o := options(s.Start(t))
 	o.Insert = true
@@ -369,6 +380,7 @@ func (endless) Read(p []byte) (int, error) {
 
 // TestRequest: the form of a delivery.
 func TestRequest(t *testing.T) {
+	t.Parallel()
 	var got []string
 	s := gmailtest.New()
 	o := options(s.Start(t))
@@ -396,6 +408,7 @@ func TestRequest(t *testing.T) {
 // TestRawReader: the member is found whatever surrounds it, and a broken answer is an
 // error.
 func TestRawReader(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		`{"raw":"SGk_"}`: "Hi?",
 		"{ \"snippet\": \"a \\\"raw\\\": \\\\\",\n \"payload\": {\"raw\": \"eA\"}, \"raw\" :\t\"SGk_IQ\\u003d\\u003d\" }": "Hi?!",
@@ -434,6 +447,7 @@ func FuzzRawReader(f *testing.F) {
 
 // TestNoToken: the token cannot be had, and the error says why.
 func TestNoToken(t *testing.T) {
+	t.Parallel()
 	s := gmailtest.New()
 	o := options(s.Start(t))
 	why := errors.New("policy_enforced")

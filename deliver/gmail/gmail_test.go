@@ -97,6 +97,7 @@ func errorOf(t *testing.T, err error) *deliver.Error {
 // TestLostAnswers: whatever became of an upload whose answer was lost, and however it is
 // recovered, the message is there once.
 func TestLostAnswers(t *testing.T) {
+	t.Parallel()
 	faults := map[string]gmailtest.Fault{
 		"stored, connection closed": {Stored: true},
 		"not stored, closed":        {},
@@ -197,6 +198,7 @@ func recoverLater(t *testing.T, o Options, i deliver.Intent) deliver.Fate {
 // TestSearchLagIsWaitedFor: a search that does not find a message proves nothing while
 // it may lag: the account waits.
 func TestSearchLagIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	s := gmailtest.New()
 	s.NoHistory, s.Lag = true, time.Hour
 	o := options(s.Start(t))
@@ -218,6 +220,7 @@ func TestSearchLagIsWaitedFor(t *testing.T) {
 // TestHistoryKnowsMore: the history shows at once what the search does not, and that
 // there is nothing.
 func TestHistoryKnowsMore(t *testing.T) {
+	t.Parallel()
 	s := gmailtest.New()
 	s.Lag = time.Hour
 	o := options(s.Start(t))
@@ -237,6 +240,7 @@ func TestHistoryKnowsMore(t *testing.T) {
 
 // TestForeignCopies: a message with our Message-ID and another text is not ours.
 func TestForeignCopies(t *testing.T) {
+	t.Parallel()
 	s := gmailtest.New()
 	o := options(s.Start(t))
 	settle(t, o, [][]byte{letter(1, "Received: by another way\n")})
@@ -248,6 +252,7 @@ func TestForeignCopies(t *testing.T) {
 
 // TestEarlierCopies: an equal copy that was there before is not ours, wherever it lies.
 func TestEarlierCopies(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]func(*gmailtest.Server){
 		"history": func(*gmailtest.Server) {}, "search only": func(s *gmailtest.Server) { s.NoHistory = true }} {
 		t.Run(name, func(t *testing.T) {
@@ -271,6 +276,7 @@ func TestEarlierCopies(t *testing.T) {
 
 // TestEqualMessages: equal ones of a batch are stored as often as they were sent.
 func TestEqualMessages(t *testing.T) {
+	t.Parallel()
 	s := gmailtest.New()
 	o := options(s.Start(t))
 	b, intents := prepared(t, New(o), letter(1), letter(2), letter(1), letter(1))
@@ -290,6 +296,7 @@ func TestEqualMessages(t *testing.T) {
 }
 
 func TestReadBack(t *testing.T) {
+	t.Parallel()
 	s := gmailtest.New()
 	o := options(s.Start(t))
 	big := append(letter(3), bytes.Repeat([]byte("A line of a large message.\n"), 300_000)...)
@@ -325,6 +332,7 @@ func TestReadBack(t *testing.T) {
 // TestSlowUpload: an upload may end long after the intent was made; the history shows it
 // all the same if the search does not.
 func TestSlowUpload(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, o := bubble(t)
 		b, intents := prepared(t, New(o), letter(1))
@@ -341,6 +349,7 @@ func TestSlowUpload(t *testing.T) {
 
 // TestWrongClock: an intent of the future does not block its account.
 func TestWrongClock(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, o := bubble(t)
 		s.NoHistory = true
@@ -359,6 +368,7 @@ func TestWrongClock(t *testing.T) {
 
 // TestInTrash: what Gmail had already, and has in the trash only, permits no deletion.
 func TestInTrash(t *testing.T) {
+	t.Parallel()
 	s := gmailtest.New()
 	s.Dedupe = true
 	o := options(s.Start(t))
@@ -376,6 +386,7 @@ func TestInTrash(t *testing.T) {
 
 // TestMovedToTrash: a copy in the trash does not stay, so it is not there; another one is.
 func TestMovedToTrash(t *testing.T) {
+	t.Parallel()
 	s := gmailtest.New()
 	o := options(s.Start(t))
 	b, _ := prepared(t, New(o), letter(1), letter(2))
@@ -402,6 +413,7 @@ func TestMovedToTrash(t *testing.T) {
 // TestSessionGetsTheToken: the place to upload to is the API itself, and only that gets
 // the token.
 func TestSessionGetsTheToken(t *testing.T) {
+	t.Parallel()
 	d := New(Options{Base: "https://gmail.googleapis.com"})
 	for at, bare := range map[string]bool{
 		"https://gmail.googleapis.com/upload/x?upload_id=1": false, "/upload/x?upload_id=1": false,

@@ -37,6 +37,7 @@ func fates(t *testing.T, d *Target, intents []deliver.Intent) (out []deliver.Fat
 // TestClaims: two accounts deliver the same bytes into one mailbox. One copy stands for
 // one message: what the other account has delivered, or recovered, proves nothing.
 func TestClaims(t *testing.T) {
+	t.Parallel()
 	letter := letters(1)
 	visible, absent := []deliver.Fate{deliver.Visible}, []deliver.Fate{deliver.Absent}
 	expect := func(t *testing.T, what string, got, want []deliver.Fate) {

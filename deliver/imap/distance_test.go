@@ -12,6 +12,7 @@ import (
 // TestConnections: the sessions beside the usual one are opened at the same time, and a
 // server that refuses some of them is not asked again.
 func TestConnections(t *testing.T) {
+	t.Parallel()
 	for refused, want := range map[int]int32{0: 4, 2: 4} {
 		var logins atomic.Int32
 		all := make(chan struct{})
@@ -68,6 +69,7 @@ func different(n int) [][]byte {
 // TestDedupeDistant: a mailbox that holds nearly all messages is not read one message a
 // round trip to find that out.
 func TestDedupeDistant(t *testing.T) {
+	t.Parallel()
 	f := startFake(t, &fake{})
 	d := New(f.options())
 	msgs := different(60)
@@ -96,6 +98,7 @@ func TestDedupeDistant(t *testing.T) {
 
 // TestRecoverDistant: the recovery of a batch does not read one message a round trip.
 func TestRecoverDistant(t *testing.T) {
+	t.Parallel()
 	f := startFake(t, &fake{})
 	d := New(f.options())
 	msgs := different(60)

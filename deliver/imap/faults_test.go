@@ -68,6 +68,7 @@ func storedLate() *fake {
 // TestFaults: whatever goes wrong, each message is in the mailbox once if its outcome
 // says that it was delivered, and never twice.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	const lockstep = "IMAP4rev1 UIDPLUS"
 	once := func(do func(s *fakeSession, msgs []fakeMessage)) func(*fakeSession, int, []fakeMessage) bool {
 		return func(s *fakeSession, n int, msgs []fakeMessage) bool {
@@ -194,6 +195,7 @@ func TestFaults(t *testing.T) {
 
 // TestEqualMessages: two messages with the same bytes arrive twice, whatever is lost.
 func TestEqualMessages(t *testing.T) {
+	t.Parallel()
 	for stored := range 3 {
 		f := startFake(t, &fake{})
 		twin := letters(1)[0]
@@ -223,6 +225,7 @@ func TestEqualMessages(t *testing.T) {
 
 // TestEqualMessagesRecovered: a found message settles one intent only.
 func TestEqualMessagesRecovered(t *testing.T) {
+	t.Parallel()
 	twin := letters(1)[0]
 	for visible := range 3 {
 		f := startFake(t, &fake{})
@@ -267,6 +270,7 @@ func TestEqualMessagesRecovered(t *testing.T) {
 
 // TestRecover: the fate of one message, by what is in the mailbox.
 func TestRecover(t *testing.T) {
+	t.Parallel()
 	text := "Message-ID: <0@example.org>\r\nSubject: caf\xe9\r\n\r\nbody 0\r\n"
 	const date, other = `" 9-Sep-2001 01:46:40 +0000"`, `"10-Sep-2001 01:46:40 +0000"`
 	tests := []struct {
@@ -323,6 +327,7 @@ func TestRecover(t *testing.T) {
 // TestRecoverWaitsForEach: that the first message of a recovery is there says nothing
 // of the second: the session that was killed may still store it.
 func TestRecoverWaitsForEach(t *testing.T) {
+	t.Parallel()
 	f := startFake(t, &fake{})
 	o := f.options()
 	o.Settle = 10 * time.Second
@@ -347,6 +352,7 @@ func TestRecoverWaitsForEach(t *testing.T) {
 }
 
 func TestRecoverUnreachable(t *testing.T) {
+	t.Parallel()
 	f := startFake(t, &fake{})
 	d := New(f.options())
 	intents, _ := deliverAll(t, d, letters(1)...)
@@ -361,6 +367,7 @@ func TestRecoverUnreachable(t *testing.T) {
 
 // TestRefusedBeforeUpload: what the server would refuse for good is not sent.
 func TestRefusedBeforeUpload(t *testing.T) {
+	t.Parallel()
 	f := startFake(t, &fake{caps: fakeCaps + " APPENDLIMIT=100"})
 	d := New(f.options())
 	defer d.Close()
@@ -384,6 +391,7 @@ func TestRefusedBeforeUpload(t *testing.T) {
 
 // TestFlags: only keywords that the mailbox keeps are sent.
 func TestFlags(t *testing.T) {
+	t.Parallel()
 	f := startFake(t, &fake{})
 	o := f.options()
 	o.Seen, o.Keywords = true, []string{"$kept", "$Lost"}
@@ -398,6 +406,7 @@ func TestFlags(t *testing.T) {
 // TestRefusedKeyword: a message whose keyword the server refuses arrives without it. The
 // log says so once.
 func TestRefusedKeyword(t *testing.T) {
+	t.Parallel()
 	f := startFake(t, &fake{after: func(s *fakeSession, _ int, m []fakeMessage) bool {
 		if !strings.Contains(m[0].flags, "$Kept") {
 			return false
@@ -430,6 +439,7 @@ func TestRefusedKeyword(t *testing.T) {
 // TestRecoverAnew: of a mailbox that was deleted and made anew, again between two
 // recoveries, only what is in it now counts.
 func TestRecoverAnew(t *testing.T) {
+	t.Parallel()
 	f := startFake(t, &fake{})
 	d := New(f.options())
 	texts := letters(2)

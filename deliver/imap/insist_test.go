@@ -53,6 +53,7 @@ func damaged(listing bool, uids ...uint32) *fake {
 // TestUnserved: a message that the server cannot hand out ends the session, and not the
 // reading of the others. Also one that was moved is found behind it.
 func TestUnserved(t *testing.T) {
+	t.Parallel()
 	msgs := letters(6)
 	for _, listing := range []bool{false, true} {
 		f := startFake(t, damaged(listing, 2, 3, 5))
@@ -82,6 +83,7 @@ func TestUnserved(t *testing.T) {
 // TestUnservedCut: of a message whose session breaks off once in the middle, the rest
 // is read in the next one.
 func TestUnservedCut(t *testing.T) {
+	t.Parallel()
 	f := startFake(t, &fake{})
 	msgs := letters(1)
 	d := New(f.options())
@@ -113,6 +115,7 @@ func TestUnservedCut(t *testing.T) {
 // TestServesNothing: a server that answers no FETCH is away, and is not waited for once
 // for each message.
 func TestServesNothing(t *testing.T) {
+	t.Parallel()
 	f := startFake(t, &fake{})
 	msgs := letters(8)
 	d := New(f.options())
@@ -120,7 +123,7 @@ func TestServesNothing(t *testing.T) {
 	_ = d.Close()
 	f.on = func(s *fakeSession, line string) bool { return strings.Contains(line, "BODY.PEEK[])") }
 	o := f.options()
-	o.Timeout = 50 * time.Millisecond
+	o.Timeout = 250 * time.Millisecond
 	r, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -138,6 +141,7 @@ func TestServesNothing(t *testing.T) {
 // recovery from being found, or not found; one with the Message-ID and date of ours is
 // no proof of the content.
 func TestRecoverPastDamage(t *testing.T) {
+	t.Parallel()
 	for _, listing := range []bool{false, true} {
 		f := startFake(t, damaged(listing, 2))
 		d := New(f.options())
@@ -165,6 +169,7 @@ func TestRecoverPastDamage(t *testing.T) {
 // TestIdle: a session that the server has ended because it had nothing to do for too long
 // is opened again.
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	f := startFake(t, &fake{noUID: true})
 	d := NewDedupe(New(f.options()), SameContent, false)
 	defer d.Close()

@@ -21,6 +21,7 @@ import (
 )
 
 func TestParse(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ in, want string }{
 		{"* OK [APPENDUID 1 2:3] done\r\n", "* OK code APPENDUID args 1 2:3 text done"},
 		{"m1 OK\r\n", "m1 OK code  args  text "},
@@ -119,6 +120,7 @@ func FuzzReply(f *testing.F) {
 }
 
 func TestMailboxNames(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]string{
 		"INBOX": "INBOX", "Tom & Jerry": "Tom &- Jerry", "Entwürfe": "Entw&APw-rfe", "台北": "&U,BTFw-",
 		"~peter/mail/日本語/台北": "~peter/mail/&ZeVnLIqe-/&U,BTFw-", "😀": "&2D3eAA-",
@@ -139,6 +141,7 @@ func TestMailboxNames(t *testing.T) {
 
 // TestLogin: what a session does until it is logged in.
 func TestLogin(t *testing.T) {
+	t.Parallel()
 	plain := login.Login{Mechanism: "PLAIN", Clear: true, New: func(context.Context, []string,
 		*tls.ConnectionState) (login.Mechanism, error) {
 		return &plainMechanism{}, nil
@@ -262,6 +265,7 @@ func (*plainMechanism) Next(c []byte) (r []byte, err error) { return nil, errors
 // TestTokenOfSeveral: sessions that begin with one token, which the server does not take
 // any more, all get the next one.
 func TestTokenOfSeveral(t *testing.T) {
+	t.Parallel()
 	var token atomic.Int64
 	refused := make(chan bool, 2)
 	f := startFake(t, &fake{caps: "IMAP4rev1 AUTH=PLAIN SASL-IR", on: func(s *fakeSession, line string) bool {
@@ -307,6 +311,7 @@ func (tokenMechanism) Next([]byte) (r []byte, err error) { return nil, errors.Ne
 
 // TestDedupe: what the mailbox has is not delivered again.
 func TestDedupe(t *testing.T) {
+	t.Parallel()
 	for _, by := range []SameBy{SameContent, SameMessageID} {
 		f := startFake(t, &fake{})
 		msgs := letters(4)

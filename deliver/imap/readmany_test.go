@@ -17,6 +17,7 @@ import (
 // those that have another UID by now. What comes after a message that the server cannot
 // hand out is left to Copy.
 func TestReadMany(t *testing.T) {
+	t.Parallel()
 	for damage, want := range map[uint32]string{
 		0: "1 true INBOX uid 1|2 false INBOX uid 2 (the text was changed)|3 true INBOX uid 3|4 true INBOX uid 4|5 true INBOX uid 5",
 		3: "1 true INBOX uid 1|2 false INBOX uid 2 (the text was changed)",
@@ -73,6 +74,7 @@ func TestReadMany(t *testing.T) {
 
 // TestNoText: a message whose text the server gives as NIL is not an empty one.
 func TestNoText(t *testing.T) {
+	t.Parallel()
 	f := startFake(t, &fake{on: func(s *fakeSession, line string) bool {
 		if !strings.Contains(line, "(UID BODY.PEEK[])") {
 			return false

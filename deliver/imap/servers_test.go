@@ -43,6 +43,7 @@ var wireNames = map[string]string{
 }
 
 func TestRealServers(t *testing.T) {
+	t.Parallel()
 	servers(t, func(t *testing.T, name string, s *realtest.Mailbox) {
 		var msgs [][]byte
 		for _, m := range (pop3test.CorpusOptions{Seed: 18, N: 40, Small: true}).Generate() {
@@ -112,6 +113,7 @@ func TestRealServers(t *testing.T) {
 
 // TestDedupeOfServers: a migration that was half done is completed.
 func TestDedupeOfServers(t *testing.T) {
+	t.Parallel()
 	servers(t, func(t *testing.T, name string, s *realtest.Mailbox) {
 		for by, mailbox := range map[SameBy]string{SameContent: "Half", SameMessageID: "Way"} {
 			o := alice(s.Addr, mailbox)
@@ -144,6 +146,7 @@ func TestDedupeOfServers(t *testing.T) {
 // TestRenamedMailbox: what was delivered to a mailbox that has another name now, or is
 // gone, is looked for in all others.
 func TestRenamedMailbox(t *testing.T) {
+	t.Parallel()
 	servers(t, func(t *testing.T, name string, s *realtest.Mailbox) {
 		o := alice(s.Addr, "Box")
 		d := New(o)

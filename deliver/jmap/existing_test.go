@@ -10,6 +10,7 @@ import (
 
 // TestAlreadyExists: it is no delivery until the content is in the mailbox.
 func TestAlreadyExists(t *testing.T) {
+	t.Parallel()
 	msg := letters(1)[0]
 	crlf := bytes.ReplaceAll(msg, []byte("\n"), []byte("\r\n"))
 	other := bytes.ReplaceAll(crlf, []byte("body"), []byte("another body"))
@@ -61,6 +62,7 @@ func TestAlreadyExists(t *testing.T) {
 // TestEqualMessages: equal messages of a batch arrive each once, also if the reply is
 // lost between them.
 func TestEqualMessages(t *testing.T) {
+	t.Parallel()
 	for _, lose := range []bool{false, true} {
 		s := jmaptest.New()
 		m := letters(1)[0]

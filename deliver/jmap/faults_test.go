@@ -93,6 +93,7 @@ func firstMethod(name, e string) func(string) map[string]any {
 // TestFaults: whatever goes wrong, each message is in the mailbox once if its outcome
 // says that it was delivered, and else not at all, or once and in doubt.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	const apiImport = 3 // requests before it: the mailboxes, the state
 	tests := []struct {
 		name string
@@ -257,6 +258,7 @@ func TestFaults(t *testing.T) {
 // TestUploadsUpToATotal: what a server took is imported before it refuses the rest, or a
 // run would get nowhere (Stalwart keeps 50 MB of uploads for an hour).
 func TestUploadsUpToATotal(t *testing.T) {
+	t.Parallel()
 	s := jmaptest.New()
 	s.Core["maxConcurrentUpload"] = 1
 	s.Before = func(w http.ResponseWriter, _ *http.Request, kind string, n int) bool {

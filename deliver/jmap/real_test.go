@@ -36,6 +36,7 @@ func cyrus(t testing.TB, s *realtest.JMAP, mailbox string) Options {
 
 // TestCyrus delivers to Debian's Cyrus by JMAP, and reads back.
 func TestCyrus(t *testing.T) {
+	t.Parallel()
 	s := realtest.CyrusJMAP(t, "")
 	var msgs [][]byte
 	for _, m := range (pop3test.CorpusOptions{Seed: 19, N: 12, Small: true}).Generate() {
@@ -90,6 +91,7 @@ func TestCyrus(t *testing.T) {
 
 // TestCyrusHasIt: what Cyrus has elsewhere is put into the mailbox, out of the trash.
 func TestCyrusHasIt(t *testing.T) {
+	t.Parallel()
 	s := realtest.CyrusJMAP(t, "")
 	msgs := letters(3)
 	receipts := make([]string, len(msgs))
@@ -127,6 +129,7 @@ func TestCyrusHasIt(t *testing.T) {
 
 // TestCyrusRefuses what is not a message.
 func TestCyrusRefuses(t *testing.T) {
+	t.Parallel()
 	s := realtest.CyrusJMAP(t, "")
 	d := New(cyrus(t, s, "inbox"))
 	defer d.Close()

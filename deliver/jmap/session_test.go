@@ -19,6 +19,7 @@ import (
 
 // TestSession: what the server says about itself decides whether it gets anything.
 func TestSession(t *testing.T) {
+	t.Parallel()
 	elsewhere := jmaptest.New()
 	elsewhere.Start()
 	defer elsewhere.Close()
@@ -104,6 +105,7 @@ func TestSession(t *testing.T) {
 // TestFastmail is what api.fastmail.com answers: an absolute redirect without the usual
 // port, and hosts of the account's region.
 func TestFastmail(t *testing.T) {
+	t.Parallel()
 	regional := map[string]string{"apiUrl": "https://phl.api.fastmail.com/jmap/api/",
 		"uploadUrl":   "https://phl.api.fastmail.com/jmap/upload/{accountId}/",
 		"downloadUrl": "https://phl-www.fastmailusercontent.com/jmap/download/{accountId}/{blobId}/{name}?type={type}"}
@@ -136,6 +138,7 @@ func TestFastmail(t *testing.T) {
 
 // TestMailboxes: a role, else a name; what is missing is made.
 func TestMailboxes(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ mailbox, want string }{
 		{"inbox", "Inbox"}, {"INBOX", "Inbox"}, {"Inbox", "Inbox"}, {"trash", "Trash"}, {"archive", "Archive"}, {"Archive", "Archive"},
 		{"Archive/2015/Grüße", "Archive/2015/Grüße"}, {"Neu", "Neu"},
@@ -155,6 +158,7 @@ func TestMailboxes(t *testing.T) {
 
 // TestReadBack: by the Email's id, by Message-ID and date, and in another mailbox.
 func TestReadBack(t *testing.T) {
+	t.Parallel()
 	s := jmaptest.New()
 	s.Start()
 	defer s.Close()
@@ -203,6 +207,7 @@ func TestReadBack(t *testing.T) {
 
 // TestReadOnly: nothing can be added to the account, and what is in it is read back.
 func TestReadOnly(t *testing.T) {
+	t.Parallel()
 	s := jmaptest.New()
 	s.Start()
 	defer s.Close()
@@ -220,6 +225,7 @@ func TestReadOnly(t *testing.T) {
 
 // TestQuota: the check tells how full the account is, and that it is full.
 func TestQuota(t *testing.T) {
+	t.Parallel()
 	mail := []string{"Mail"}
 	for _, tt := range []struct {
 		quotas []map[string]any
@@ -252,6 +258,7 @@ func TestQuota(t *testing.T) {
 
 // TestEndless: an answer of 1 GB is read no further than any that is expected.
 func TestEndless(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"api", "download"} {
 		s := jmaptest.New()
 		s.Start()

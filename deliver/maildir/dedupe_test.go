@@ -47,6 +47,7 @@ func skipped(intents []deliver.Intent) string {
 }
 
 func TestDedupe(t *testing.T) {
+	t.Parallel()
 	const (
 		one   = "Message-ID: <1@x>\n\nbody\n"
 		again = "Message-ID:\n <1@x>\n\nother body\n"
@@ -86,6 +87,7 @@ func TestDedupe(t *testing.T) {
 }
 
 func TestDedupeTags(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "M")
 	deliverAll(t, New(Options{Path: path}), "Message-ID: <1@x>\n\nbody\n")

@@ -31,6 +31,7 @@ func mount(t *testing.T, options string) string {
 }
 
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(mount(t, "size=256k"), "M")
 	d := New(Options{Path: path})
 	defer d.Close()
@@ -55,6 +56,7 @@ func TestFullDisk(t *testing.T) {
 }
 
 func TestReadOnly(t *testing.T) {
+	t.Parallel()
 	top := mount(t, "size=256k")
 	path := filepath.Join(top, "M")
 	d := New(Options{Path: path})
@@ -81,6 +83,7 @@ func TestReadOnly(t *testing.T) {
 }
 
 func TestTwoFileSystems(t *testing.T) {
+	t.Parallel()
 	other := mount(t, "size=256k")
 	path := t.TempDir()
 	must(t, os.Symlink(other, filepath.Join(path, "new")))

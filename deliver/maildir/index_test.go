@@ -10,6 +10,7 @@ import (
 )
 
 func TestIndex(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	d := New(Options{Path: path})
 	b, intents := stage(t, d, "one", "two", "three")

@@ -159,6 +159,7 @@ func only(t *testing.T, path, pattern string) string {
 }
 
 func TestNamesModesTimes(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "M")
 	now := time.Unix(1700000000, 0)
 	d := New(Options{Path: path, Host: "a/b:c,d", Now: func() time.Time { return now }})
@@ -200,6 +201,7 @@ func TestNamesModesTimes(t *testing.T) {
 }
 
 func TestOddDates(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	d := New(Options{Path: path})
 	b, err := d.Begin(t.Context())
@@ -227,6 +229,7 @@ func TestOddDates(t *testing.T) {
 }
 
 func TestRefusedPaths(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -252,6 +255,7 @@ func TestRefusedPaths(t *testing.T) {
 }
 
 func TestLinkedDirectories(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "M")
 	for _, d := range []string{path, filepath.Join(dir, "elsewhere")} {
@@ -270,6 +274,7 @@ func TestLinkedDirectories(t *testing.T) {
 
 // TestMaildirVanishes: the volume goes away between two batches.
 func TestMaildirVanishes(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "M")
 	d := New(Options{Path: path})
 	b, _ := stage(t, d, "x")
@@ -288,6 +293,7 @@ func TestMaildirVanishes(t *testing.T) {
 // TestCancelledPublish: a done context stops before the next rename, and what
 // is left is for Recover.
 func TestCancelledPublish(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	b, intents := stage(t, New(Options{Path: path}), "x", "y")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -309,6 +315,7 @@ func TestCancelledPublish(t *testing.T) {
 }
 
 func TestSweep(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	now := time.Unix(1700000000, 0)
 	d := New(Options{Path: path, Host: "h", Now: func() time.Time { return now }})
@@ -344,6 +351,7 @@ func TestSweep(t *testing.T) {
 }
 
 func TestQuotaFile(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	quota := filepath.Join(path, "maildirsize")
 	d := New(Options{Path: path})

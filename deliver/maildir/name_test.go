@@ -7,6 +7,7 @@ import (
 )
 
 func TestParseName(t *testing.T) {
+	t.Parallel()
 	const u = "R0123456789abcdefQ12"
 	for s, want := range map[string]string{ // name -> receipt; "" for not ours
 		"1700000000." + u:                    "1700000000." + u,
@@ -32,6 +33,7 @@ func TestParseName(t *testing.T) {
 }
 
 func TestSizeInName(t *testing.T) {
+	t.Parallel()
 	for rest, want := range map[string]int64{
 		".h,S=12": 12, ".h,S=0:2,": 0, ".h,S=7,W=9:2,S": 7, ".h": -1, ".h,S=": -1, ".h,S=-3": -1, ".h,S=x": -1,
 	} {
@@ -43,6 +45,7 @@ func TestSizeInName(t *testing.T) {
 }
 
 func TestEscapeHost(t *testing.T) {
+	t.Parallel()
 	for host, want := range map[string]string{
 		"mx1.example.org": "mx1.example.org", "a/b:c": `a\057b\072c`, "": "localhost", "x y,\x1b": `x\040y\054\033`,
 	} {
@@ -56,6 +59,7 @@ func TestEscapeHost(t *testing.T) {
 }
 
 func TestStale(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1700000000, 0)
 	for age, want := range map[time.Duration]bool{
 		0: false, 36 * time.Hour: false, 36*time.Hour + time.Second: true, -99 * time.Hour: false,

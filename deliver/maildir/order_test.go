@@ -36,6 +36,7 @@ maildir.rename maildir.settle durable.syncdir
 // TestOrder runs itself as a child, because package fault reads its
 // environment once.
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	if os.Getenv("MAILDIR_ORDER_CHILD") != "" {
 		path := filepath.Join(t.TempDir(), "M")
 		d := New(Options{Path: path})

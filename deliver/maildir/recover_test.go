@@ -32,6 +32,7 @@ const stagedFile = "tmp/*Q1.*"
 
 // TestRecover walks the answers that Recover promises.
 func TestRecover(t *testing.T) {
+	t.Parallel()
 	publish := func(t *testing.T, path string) {
 		tmp := only(t, path, stagedFile)
 		in, err := decodeIntent(currentIntent(t, path).Data)
@@ -113,6 +114,7 @@ func TestRecover(t *testing.T) {
 // TestRecoverReadElsewhere: what Publish has published counts as delivered, though
 // a mail reader has moved it to another folder before the recovery.
 func TestRecoverReadElsewhere(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "M")
 	b, intents := stage(t, New(Options{Path: path}), "one\n", "two\n")
 	b.Publish(t.Context())
@@ -129,6 +131,7 @@ func TestRecoverReadElsewhere(t *testing.T) {
 // TestSweepEndedRuns: what a run of our own maildrop left goes as soon as its
 // process has ended; other maildrops' files may have intents.
 func TestSweepEndedRuns(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "M")
 	left := func(owner string) *Deliverer {
 		d := New(Options{Path: path})
@@ -161,6 +164,7 @@ func currentIntent(t *testing.T, path string) deliver.Intent {
 }
 
 func TestDamagedIntents(t *testing.T) {
+	t.Parallel()
 	good := intent{path: t.TempDir(), tmp: "1.R0123456789abcdefQ1.h", new: "1.R0123456789abcdefQ1.h,S=1", inode: 7}
 	if got, err := decodeIntent(good.encode()); err != nil || got != good {
 		t.Fatalf("got %v, %v, want %v", got, err, good)
@@ -197,6 +201,7 @@ func emptyTmp(t testing.TB, path string) {
 // TestRecoverElsewhen walks the answers in another epoch: another boot, another
 // mount, or an intent that an older version wrote and that does not say.
 func TestRecoverElsewhen(t *testing.T) {
+	t.Parallel()
 	otherBoot := func(i *intent) []byte { i.epoch = "0123456789abcdef"; return i.encode() }
 	unknown := func(i *intent) []byte { i.epoch = ""; return i.encode() }
 	oldIntent := func(i *intent) []byte {

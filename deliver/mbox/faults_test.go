@@ -17,6 +17,7 @@ import (
 // TestKilledInRecovery kills the closing of a hole at each of its steps, then
 // has another program append, and kills the next attempt some steps later.
 func TestKilledInRecovery(t *testing.T) {
+	t.Parallel()
 	if dir := os.Getenv("MBOX_RECOVER_DIR"); dir != "" {
 		recoverChild(t, dir)
 		return

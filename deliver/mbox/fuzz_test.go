@@ -113,6 +113,7 @@ func FuzzScan(f *testing.F) {
 // TestQuotingAcrossBuffers moves a line that is to be quoted over the end of
 // the buffer, and reads through readers that return little at a time.
 func TestQuotingAcrossBuffers(t *testing.T) {
+	t.Parallel()
 	for format := range MBOXCL2 + 1 {
 		for shift := range 12 {
 			text := "A: b\n\n" + strings.Repeat("x", bufferSize-12+shift-6) + "\n>>From a\nFrom b\n"
@@ -126,6 +127,7 @@ func TestQuotingAcrossBuffers(t *testing.T) {
 }
 
 func TestFirstErrorOfABodyIsKept(t *testing.T) {
+	t.Parallel()
 	d := newDeliverer(t, Options{Path: filepath.Join(t.TempDir(), "mbox")})
 	b := stage(t, d)
 	body := iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("From the beginning\n")))

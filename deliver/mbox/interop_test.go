@@ -80,6 +80,7 @@ var samples = []string{
 }
 
 func TestPythonReadsIt(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"mboxrd", "mboxo"} {
 		messages := samples
 		if name == "mboxo" {
@@ -96,6 +97,7 @@ func TestPythonReadsIt(t *testing.T) {
 // TestFormailSplitsIt: procmail's own reader counts the messages of all forms,
 // with its belief in Content-Length and without.
 func TestFormailSplitsIt(t *testing.T) {
+	t.Parallel()
 	formail := program(t, "formail")
 	var messages []string // it wants two fields to take a message for one
 	for i, body := range samples {
@@ -121,6 +123,7 @@ func TestFormailSplitsIt(t *testing.T) {
 // TestPythonRewritesIt: between a crash and the recovery a program removes a
 // message and marks the others as read.
 func TestPythonRewritesIt(t *testing.T) {
+	t.Parallel()
 	python := program(t, "python3")
 	path := filepath.Join(t.TempDir(), "mbox")
 	if err := os.WriteFile(path, []byte("From a Thu Nov 24 18:22:48 1986\nA: b\n\nold\n\n"), 0o600); err != nil {
@@ -160,6 +163,7 @@ box.flush()
 
 // TestFind: at the place of the receipt, and without it.
 func TestFind(t *testing.T) {
+	t.Parallel()
 	samples := append(slices.Clone(samples), "From a\n>From b\n") // mboxo cannot reverse the last
 	for name, format := range formats {
 		path := filepath.Join(t.TempDir(), "mbox")
@@ -191,6 +195,7 @@ func TestFind(t *testing.T) {
 
 // TestProcmailAppends: a real delivery agent between the crash and recovery.
 func TestProcmailAppends(t *testing.T) {
+	t.Parallel()
 	procmail := program(t, "procmail")
 	path := filepath.Join(t.TempDir(), "mbox")
 	d := newDeliverer(t, Options{Path: path})
@@ -234,6 +239,7 @@ for i in range(n):
 
 // TestOtherLockingOrder: two writers, a thousand messages, no loss, no deadlock.
 func TestOtherLockingOrder(t *testing.T) {
+	t.Parallel()
 	python := program(t, "python3")
 	path := filepath.Join(t.TempDir(), "mbox")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {

@@ -24,6 +24,7 @@ func wantClass(t *testing.T, err error, class deliver.Class, text string) {
 }
 
 func TestLockedForTooLong(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "mbox")
 	f, err := os.Create(path)
 	if err != nil {
@@ -64,6 +65,7 @@ func TestLockedForTooLong(t *testing.T) {
 }
 
 func TestStaleLock(t *testing.T) {
+	t.Parallel()
 	dead := exec.Command(os.Args[0], "-test.run=^$")
 	if err := dead.Run(); err != nil {
 		t.Fatal(err)
@@ -120,6 +122,7 @@ func TestStaleLock(t *testing.T) {
 // TestSweepLocks: what killed processes left next to the mbox goes; what may be in
 // use, or is not ours, stays.
 func TestSweepLocks(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	deadLock := fmt.Sprintf("1\n%s\nanother 1\n", hostname())
 	files := map[string]struct {
@@ -151,6 +154,7 @@ func TestSweepLocks(t *testing.T) {
 }
 
 func TestDotlockIsRefreshedAndNotStolenBack(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "mbox")
 	d, _, err := takeDotlock(path)
 	if err != nil {
@@ -190,6 +194,7 @@ func TestDotlockIsRefreshedAndNotStolenBack(t *testing.T) {
 // TestChangedWhileLocked: a program that takes no lock appends between Prepare
 // and Publish.
 func TestChangedWhileLocked(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "mbox")
 	d := newDeliverer(t, Options{Path: path})
 	b := stage(t, d, "x\n")
@@ -211,6 +216,7 @@ func TestChangedWhileLocked(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	must := func(err error) {
 		t.Helper()

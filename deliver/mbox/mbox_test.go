@@ -241,6 +241,7 @@ func newDeliverer(t testing.TB, o Options) *Deliverer {
 }
 
 func TestForm(t *testing.T) {
+	t.Parallel()
 	const sep = "From alice@example.org Wed Mar  4 05:06:07 2026\n"
 	cases := []struct {
 		name   string
@@ -290,6 +291,7 @@ func TestForm(t *testing.T) {
 }
 
 func TestSeparator(t *testing.T) {
+	t.Parallel()
 	date := time.Date(2026, 11, 23, 23, 59, 0, 0, time.FixedZone("", 3600))
 	cases := []struct {
 		e    deliver.Envelope
@@ -309,6 +311,7 @@ func TestSeparator(t *testing.T) {
 }
 
 func TestReceipt(t *testing.T) {
+	t.Parallel()
 	for _, r := range []Receipt{{1, 2, 3, false}, {1 << 40, 1 << 39, 0xffffffff, true}} {
 		got, err := ParseReceipt(r.String())
 		if err != nil || got != r {
@@ -324,6 +327,7 @@ func TestReceipt(t *testing.T) {
 
 // TestLooksNew: readers and shells compare the times of access and change.
 func TestLooksNew(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "mbox")
 	if err := os.WriteFile(path, []byte("old\n\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -91,6 +91,7 @@ func mail(n, lines int) string {
 // TestRecoverStates walks through the states that a crash can leave, each with
 // and without another program that appends before the recovery.
 func TestRecoverStates(t *testing.T) {
+	t.Parallel()
 	ours := []string{mail(0, 0), mail(1, 300), mail(1, 300), mail(2, 1)} // two of them are the same
 	for name, format := range formats {
 		for _, old := range []string{"", "From a Thu Nov 24 18:22:48 1986\nA: b\n\nold\n\n",
@@ -127,6 +128,7 @@ func TestRecoverStates(t *testing.T) {
 // TestRecoverSharedFile: two accounts crash one after the other, and the first
 // recovery moves what the second has left.
 func TestRecoverSharedFile(t *testing.T) {
+	t.Parallel()
 	a, b := []string{mail(1, 40), mail(2, 40)}, []string{mail(3, 40), mail(4, 40), mail(5, 40)}
 	for _, order := range []string{"ab", "ba"} {
 		for _, written := range []int64{0, 300, 900, 1500, 1 << 20} {
@@ -147,6 +149,7 @@ func TestRecoverSharedFile(t *testing.T) {
 
 // TestRecoverRewritten: everything is visible, but a reader has moved it.
 func TestRecoverRewritten(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "mbox")
 	const sep = "From alice@example.org Wed Mar  4 05:06:07 2026\n"
 	const old = "From a Thu Nov 24 18:22:48 1986\nA: b\n\nold\n\n"
@@ -187,6 +190,7 @@ func TestRecoverRewritten(t *testing.T) {
 
 // TestForeignBytesAreNotRemoved: intents whose file holds something else now.
 func TestForeignBytesAreNotRemoved(t *testing.T) {
+	t.Parallel()
 	for _, content := range []string{
 		"", "x", strings.Repeat("From b Thu Nov 24 18:22:48 1986\nA: b\n\nx\n\n", 100),
 		"From alice@example.org Wed Mar  4 05:06:07 2026\n" + strings.Repeat("x\n", 1000),
@@ -208,6 +212,7 @@ func TestForeignBytesAreNotRemoved(t *testing.T) {
 }
 
 func TestDamagedIntents(t *testing.T) {
+	t.Parallel()
 	d := newDeliverer(t, Options{Path: filepath.Join(t.TempDir(), "mbox")})
 	good := crash(t, d, 100, mail(1, 10))[0]
 	for _, bad := range []deliver.Intent{

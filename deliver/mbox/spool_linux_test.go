@@ -19,6 +19,7 @@ import (
 // TestSpoolDirectory: /var/mail on a system that lets users create nothing
 // there. One thread of the test becomes another user.
 func TestSpoolDirectory(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("needs root to become another user")
 	}
@@ -94,6 +95,7 @@ func smallDisk(t *testing.T, size string) string {
 
 // TestFullDisk delivers to a file system with little room.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	dir := smallDisk(t, "256k")
 	path := filepath.Join(dir, "mbox")
 	d := New(Options{Path: path})
@@ -145,6 +147,7 @@ func TestFullDisk(t *testing.T) {
 // TestSpoolFullForAMoment: what a failed write left in the file is not what
 // the next one goes on from, and the message that met it is dropped whole.
 func TestSpoolFullForAMoment(t *testing.T) {
+	t.Parallel()
 	dir := smallDisk(t, "512k")
 	filler := filepath.Join(dir, "filler")
 	if err := os.WriteFile(filler, make([]byte, 400<<10), 0o600); err != nil {

@@ -12,6 +12,7 @@ import (
 
 // TestContentEnd: zeros behind the last message are no part of it.
 func TestContentEnd(t *testing.T) {
+	t.Parallel()
 	many := strings.Repeat("\x00", 10_000)
 	for in, want := range map[string]int64{
 		"": 0, "x\n": 2, "x\n\x00": 2, "x\n\n" + many: 3, many: 0,
@@ -27,6 +28,7 @@ func TestContentEnd(t *testing.T) {
 // TestZerosAfterRepair: a repaired file ends in zeros. They are neither read nor
 // kept in front of the next message, and recovery is not misled.
 func TestZerosAfterRepair(t *testing.T) {
+	t.Parallel()
 	for name, format := range formats {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "mbox")
@@ -66,6 +68,7 @@ func TestZerosAfterRepair(t *testing.T) {
 // TestUnfinishedRegionAndZeros: a run was ended in the middle of a region, and the
 // repair made the file longer.
 func TestUnfinishedRegionAndZeros(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "mbox")
 	d := newDeliverer(t, Options{Path: path})
 	send(t, d, "first\n")
@@ -94,6 +97,7 @@ func TestUnfinishedRegionAndZeros(t *testing.T) {
 
 // TestMissingFile: an mbox that is gone is not one that is empty.
 func TestMissingFile(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "vol")
 	path := filepath.Join(dir, "mbox")
 	intents := send(t, newDeliverer(t, Options{Path: path}), "x\n")

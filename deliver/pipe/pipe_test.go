@@ -95,6 +95,7 @@ func describe(r deliver.Result) string {
 
 // TestVerdict is the table of the package comment.
 func TestVerdict(t *testing.T) {
+	t.Parallel()
 	for status := -1; status < 256; status++ {
 		want := deliver.Failed
 		switch {
@@ -121,6 +122,7 @@ func TestVerdict(t *testing.T) {
 }
 
 func TestEnds(t *testing.T) {
+	t.Parallel()
 	sh := func(script string) []string { return []string{"sh", "-c", script} }
 	notExecutable := filepath.Join(t.TempDir(), "x")
 	if err := os.WriteFile(notExecutable, []byte("#!/bin/sh\n"), 0o600); err != nil {
@@ -165,6 +167,7 @@ func TestEnds(t *testing.T) {
 }
 
 func TestEarlyEndIsNoted(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	o := Options{Command: []string{"true"}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	if got := describe(deliverOne(t, t.Context(), o, deliver.Envelope{}, strings.Repeat("x\n", 1<<20))); got != "ok" {
@@ -178,6 +181,7 @@ func TestEarlyEndIsNoted(t *testing.T) {
 // TestTimeout: the whole process group ends, also what ignores SIGTERM and
 // holds our pipes.
 func TestTimeout(t *testing.T) {
+	t.Parallel()
 	for name, script := range map[string]string{
 		"child":           `echo $$ > "$0"; exec sleep 60`,
 		"grandchild":      `sleep 60 & echo $! > "$0"; wait`,
@@ -201,6 +205,7 @@ func TestTimeout(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -244,6 +249,7 @@ func checkGone(t *testing.T, pidFile string) {
 // TestLeftBehind: a background process that holds our pipes does not hold us,
 // and is not an error.
 func TestLeftBehind(t *testing.T) {
+	t.Parallel()
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	o := Options{Command: []string{"sh", "-c", `sleep 60 & echo $! > "$0"`, pidFile}, Grace: 50 * time.Millisecond}
 	if got := describe(deliverOne(t, t.Context(), o, deliver.Envelope{}, "x\n")); got != "ok" {
@@ -256,6 +262,7 @@ func TestLeftBehind(t *testing.T) {
 }
 
 func TestEnviron(t *testing.T) {
+	t.Parallel()
 	ours := map[string]string{"PATH": "/p", "HOME": "/h", "TZ": "UTC", "MAILHAUL_PASSWORD": "secret", "OTHER": "x"}
 	o := &Options{Env: []string{"A=b"}, To: []string{"x@y", "z@y"}}
 	e := &deliver.Envelope{Sender: "a\n@b\x00", Account: "work", UID: "\x1b[2J1"}
@@ -271,6 +278,7 @@ func TestEnviron(t *testing.T) {
 }
 
 func TestLineEnds(t *testing.T) {
+	t.Parallel()
 	for ends, want := range map[LineEnds]string{LF: "a\rb\n\nc", CRLF: "a\rb\r\n\r\nc"} {
 		file := filepath.Join(t.TempDir(), "out")
 		o := Options{Command: []string{"sh", "-c", `cat > "$0"`, file}, LineEnds: ends}
@@ -306,6 +314,7 @@ func TestNoSpool(t *testing.T) {
 // TestInputIsAFile: a pipe would end early if we were killed, and the command
 // would deliver half a message.
 func TestInputIsAFile(t *testing.T) {
+	t.Parallel()
 	d := New(Options{Command: []string{program(t, "sh"), "-c", `test -f /dev/stdin && test "$(wc -c)" -eq 200000`}})
 	b, err := d.Begin(t.Context())
 	if err != nil {
@@ -398,6 +407,7 @@ func count(maildir, body string) (n int) {
 // TestOneUnknown: a command that has taken a message works as configured; what
 // it refuses then, it refuses for what it is.
 func TestOneUnknown(t *testing.T) {
+	t.Parallel()
 	d := New(Options{Command: []string{"sh", "-c", `grep -q good || exit 67`}})
 	for _, tc := range [][2]string{{"bad\n", "cannot create: "}, {"good\n", "ok"}, {"bad\n", "never: "}} {
 		b, err := d.Begin(t.Context())

@@ -5,6 +5,7 @@ import "testing"
 // TestInDoubt: where QUIT's answer is not known for one, only who has the
 // message by both readings of the replies has it.
 func TestInDoubt(t *testing.T) {
+	t.Parallel()
 	r := func(codes ...int) (out []reply) {
 		for _, c := range codes {
 			out = append(out, reply{code: c})

@@ -10,6 +10,7 @@ import (
 
 // TestProbe: MAIL, RCPT and RSET, and what each refusal means.
 func TestProbe(t *testing.T) {
+	t.Parallel()
 	const offer = "C: MAIL FROM:<>\nC: RCPT TO:<a@b>\n"
 	for _, c := range []struct {
 		name, script, want string

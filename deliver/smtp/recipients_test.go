@@ -14,6 +14,7 @@ import (
 // TestRecipients delivers to several, of whom some are refused; Done of the
 // failure goes back as Served, as the engine does it.
 func TestRecipients(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		lmtp   bool
@@ -75,6 +76,7 @@ func TestRecipients(t *testing.T) {
 // TestLMTPLostBetweenReplies: the first recipient has it, of the second nobody
 // knows.
 func TestLMTPLostBetweenReplies(t *testing.T) {
+	t.Parallel()
 	script := "S: 220 x\nC: LHLO\nS: 250-x\\n250 PIPELINING\nLINES 4\nS: 250 ok\\n250 ok\\n250 ok\\n354 go\nBODY\nS: 250 saved\n"
 	d := New(Options{LMTP: true, Address: startScript(t, script), Security: NoTLS, To: []string{"a", "b"}})
 	defer d.Close()
@@ -91,6 +93,7 @@ func TestLMTPLostBetweenReplies(t *testing.T) {
 
 // TestManyRecipients takes more than one round trip.
 func TestManyRecipients(t *testing.T) {
+	t.Parallel()
 	r := startReceiver(t, "tcp", nil)
 	var to []string
 	for i := range 3*maxPipelined + 1 {
@@ -107,6 +110,7 @@ func TestManyRecipients(t *testing.T) {
 }
 
 func TestEnvelope(t *testing.T) {
+	t.Parallel()
 	utf8 := func(s *gosmtp.Server) { s.EnableSMTPUTF8 = true }
 	tests := []struct {
 		name   string
@@ -147,6 +151,7 @@ func TestEnvelope(t *testing.T) {
 }
 
 func TestValidAddress(t *testing.T) {
+	t.Parallel()
 	for s, want := range map[string]bool{
 		"a@b": true, "alice": true, "": true, `"a b"@c`: true, `"a>\"b"@c`: true, "ä@x": true,
 		"a b@c": false, "a@b>": false, "<a@b": false, "a\r\n@b": false, "a\x00": false, `"a@b`: false, `"a\`: false,

@@ -112,6 +112,7 @@ const (
 // TestReplies walks through every phase: which failure means what, and what
 // goes over the wire afterwards.
 func TestReplies(t *testing.T) {
+	t.Parallel()
 	const mayHave = "may have been delivered"
 	ok := []string{"ok"}
 	tests := []struct {
@@ -234,6 +235,7 @@ func overPipe(t *testing.T, script string) *Deliverer {
 // TestStall: neither a relay that says nothing nor one that stops reading must
 // hold the run.
 func TestStall(t *testing.T) {
+	t.Parallel()
 	const data = hello + envelope + "S: 250 ok\\n250 ok\\n354 go\n"
 	for _, tc := range []struct {
 		script, body, want string
@@ -257,6 +259,7 @@ func TestStall(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := overPipe(t, hello+envelope+"WAIT\n")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -271,6 +274,7 @@ func TestCancel(t *testing.T) {
 }
 
 func TestNobodyListens(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -285,6 +289,7 @@ func TestNobodyListens(t *testing.T) {
 
 // TestSTARTTLSInjected: text sent ahead of the handshake ends the session.
 func TestSTARTTLSInjected(t *testing.T) {
+	t.Parallel()
 	script := "S: 220 x\nC: EHLO\nS: 250-x\\n250 STARTTLS\nC: STARTTLS\nS: 220 go\\n250-injected\\n250 AUTH PLAIN\nWAIT\n"
 	d := New(Options{Address: startScript(t, script), To: []string{"a@b"}})
 	want := "unavailable: STARTTLS: relay broke the protocol: text before the TLS handshake"

@@ -76,6 +76,7 @@ func startSink(t testing.TB, options ...string) (addr, dir string) {
 
 // TestSinkFaults: smtp-sink rejects, defers and hangs up at each command.
 func TestSinkFaults(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ options, want string }{
 		{"", "ok"}, {"-L", "ok"}, {"-e", "ok"}, {"-p", "ok"}, {"-8", "ok"}, {"-a -E -N", "ok"},
 		{"-f CONNECT", "cannot create: greeting: 500"}, {"-r CONNECT", "unavailable: greeting: 450"},
@@ -114,6 +115,7 @@ func TestSinkFaults(t *testing.T) {
 
 // TestSinkBytes: what the sink dumped is what was sent.
 func TestSinkBytes(t *testing.T) {
+	t.Parallel()
 	addr, dir := startSink(t, "-d", "DIR/m.")
 	d := New(Options{Network: "unix", Address: addr, Security: NoTLS, To: []string{"a@b"}})
 	bodies := []string{"Subject: x\n\n.\n..\n...x\nend", "\n", "A: b\n\n" + strings.Repeat("line\n.dot\n", 200_000),
@@ -144,6 +146,7 @@ func TestSinkBytes(t *testing.T) {
 // TestDovecotLMTP: a real LMTP server over TCP and over its unix socket, with
 // an unknown recipient among good ones.
 func TestDovecotLMTP(t *testing.T) {
+	t.Parallel()
 	dovecot := pop3test.StartDovecot(t, pop3test.DovecotOptions{LMTP: true, Users: map[string]string{"alice": "x", "bob": "y"}})
 	for i, o := range []Options{
 		{Address: fmt.Sprintf("%s:%d", dovecot.Host, dovecot.LMTPPort)},

@@ -16,6 +16,7 @@ import (
 )
 
 func TestSecurity(t *testing.T) {
+	t.Parallel()
 	cert, pool := selfSigned(t)
 	offer := func(s *gosmtp.Server) { s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}} }
 	offerLMTP := func(s *gosmtp.Server) { offer(s); s.LMTP = true }
@@ -58,6 +59,7 @@ func TestSecurity(t *testing.T) {
 }
 
 func TestImplicitTLS(t *testing.T) {
+	t.Parallel()
 	cert, pool := selfSigned(t)
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -86,6 +88,7 @@ func TestImplicitTLS(t *testing.T) {
 }
 
 func TestUnixSocket(t *testing.T) {
+	t.Parallel()
 	r := startReceiver(t, "unix", func(s *gosmtp.Server) { s.LMTP = true; s.AllowInsecureAuth = true })
 	d := New(Options{Network: "unix", Address: r.addr, LMTP: true, Security: NoTLS, To: []string{"alice@x"},
 		Logins: logins("secret")})
@@ -97,6 +100,7 @@ func TestUnixSocket(t *testing.T) {
 
 // TestLogin walks through AUTH LOGIN, and a PLAIN response too long for one line.
 func TestLogin(t *testing.T) {
+	t.Parallel()
 	script := "S: 220 x\nC: EHLO\nS: 250-x\\n250-PIPELINING\\n250 AUTH CRAM-MD5 LOGIN\n" +
 		"C: AUTH LOGIN YWxpY2U=\nS: 334 UGFzc3dvcmQ6\nC: c2VjcmV0\nS: 235 ok\n" + envelope + taken + quit
 	long := strings.Repeat("x", 400)

@@ -70,6 +70,7 @@ func inBase64(s string) string { return base64.StdEncoding.EncodeToString([]byte
 // TestTokens: a token that the relay refuses is replaced once, and the error says whose
 // it is.
 func TestTokens(t *testing.T) {
+	t.Parallel()
 	const hello = "S: 220 x\nC: EHLO\nS: 250-x\\n250-PIPELINING\\n250 AUTH LOGIN "
 	by := func(token, answer string) string {
 		return hello + "XOAUTH2\nC: AUTH XOAUTH2\r\nS: 334 \nC: " + inBase64(token) + "\r\n" + answer

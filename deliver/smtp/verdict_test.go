@@ -11,6 +11,7 @@ import (
 // does the engine make of it for a recipient of the configuration (fixed) and
 // for one that the message's header names?
 func TestVerdict(t *testing.T) {
+	t.Parallel()
 	const later, never, stop, wrong = deliver.Later, deliver.Never, deliver.Unavailable, deliver.CannotCreate
 	tests := []struct {
 		who, text string
@@ -92,6 +93,7 @@ func TestVerdict(t *testing.T) {
 // TestOtherSender: a message is not held up by its Return-Path. Each script is
 // the relay's side of one connection.
 func TestOtherSender(t *testing.T) {
+	t.Parallel()
 	mail := func(from string) string { return "C: MAIL FROM:<" + from + ">\nC: RCPT TO:<a@b>\nC: DATA\n" }
 	tests := []struct {
 		name, sender string
@@ -135,6 +137,7 @@ func TestOtherSender(t *testing.T) {
 
 // TestReplyBeforeTheDot: it is this message's, never the next one's.
 func TestReplyBeforeTheDot(t *testing.T) {
+	t.Parallel()
 	const small, data = "x\n", hello + envelope + "S: 250 ok\\n250 ok\\n354 go\n"
 	tests := []struct {
 		name, first, want string
@@ -165,6 +168,7 @@ func TestReplyBeforeTheDot(t *testing.T) {
 // TestRefusedAndOddQuit: the answer to QUIT is none to the message, whatever
 // its code.
 func TestRefusedAndOddQuit(t *testing.T) {
+	t.Parallel()
 	for _, bye := range []string{"", "S: 221 bye\n", "S: 250 bye\n", "S: 421 bye\n", "S: 502 what?\n"} {
 		for _, lmtp := range []bool{false, true} {
 			greet, text := hello, "never: reply to the message: 550 no"
@@ -183,6 +187,7 @@ func TestRefusedAndOddQuit(t *testing.T) {
 
 // TestEarlyReplyShiftsLMTP: nobody is treated as served by another's reply.
 func TestEarlyReplyShiftsLMTP(t *testing.T) {
+	t.Parallel()
 	yes, no, odd := reply{code: 250}, reply{code: 452}, reply{code: 500}
 	for _, tc := range []struct {
 		first, late []reply
@@ -205,6 +210,7 @@ func TestEarlyReplyShiftsLMTP(t *testing.T) {
 // TestUsedUpConnection: a relay that takes so many messages a connection gets
 // another connection, and one that takes none there is left alone.
 func TestUsedUpConnection(t *testing.T) {
+	t.Parallel()
 	const enough = "S: 451 4.3.0 too many messages in this session\\n503 no\\n503 no\n" + quit
 	d := New(Options{Address: startScript(t, hello+envelope+taken+envelope+enough, hello+envelope+taken+envelope+enough,
 		hello+envelope+enough),
@@ -219,6 +225,7 @@ func TestUsedUpConnection(t *testing.T) {
 
 // TestGreetingName: a name without a dot is refused by relays that look at it.
 func TestGreetingName(t *testing.T) {
+	t.Parallel()
 	want := "[127.0.0.1]"
 	if name := machineName(); name != "" {
 		want = name

@@ -41,6 +41,7 @@ func encoded(t testing.TB, r io.Reader, chunk int) (octets []byte, s *wire) {
 }
 
 func TestEncode(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		in, want string
 		size     int64
@@ -69,6 +70,7 @@ func TestEncode(t *testing.T) {
 
 // TestLargeSpool: what goes to the file and what stays are one message.
 func TestLargeSpool(t *testing.T) {
+	t.Parallel()
 	in := strings.Repeat(".dots\rand\n\n8-bit \xff\n", 100_000)
 	small, _ := encoded(t, iotest.HalfReader(strings.NewReader(in)), 1000)
 	large, s := encoded(t, strings.NewReader(in), spool.Chunk)
