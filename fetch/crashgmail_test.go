@@ -5,6 +5,7 @@ package fetch_test
 import (
 	"bytes"
 	"net"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,11 +15,12 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
-// gmailTarget is the mailbox at a URL.
-func gmailTarget(url string) deliver.Deliverer {
+// gmailTarget is the mailbox at a URL, for accounts with their state in dir.
+func gmailTarget(url, dir string) deliver.Deliverer {
 	return gmail.New(gmail.Options{Base: url, Units: 1 << 20, Labels: []string{"INBOX", "Old/Mail"},
 		Settle: 150 * time.Millisecond, Lag: 700 * time.Millisecond, Patience: 4 * time.Second,
-		Web: web.Options{Name: "gmail", Dial: new(net.Dialer).DialContext}})
+		Claims: filepath.Join(dir, "claims"),
+		Web:    web.Options{Name: "gmail", Dial: new(net.Dialer).DialContext}})
 }
 
 // gmailServers differ in what a lost answer can be looked up by.

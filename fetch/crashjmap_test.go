@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"net"
 	"net/http"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,10 +17,11 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
-// jmapTarget is the inbox of alice at a URL.
-func jmapTarget(url string) deliver.Deliverer {
+// jmapTarget is the inbox of alice at a URL, for accounts with their state in dir.
+func jmapTarget(url, dir string) deliver.Deliverer {
 	login := base64.StdEncoding.EncodeToString([]byte(jmaptest.User + ":" + jmaptest.Password))
-	return jmap.New(jmap.Options{Base: url, Name: "jmap", Settle: 300 * time.Millisecond, Client: web.New(web.Options{
+	claims := filepath.Join(dir, "claims")
+	return jmap.New(jmap.Options{Base: url, Name: "jmap", Settle: 300 * time.Millisecond, Claims: claims, Client: web.New(web.Options{
 		Name: "jmap", Dial: new(net.Dialer).DialContext, Authorize: func(context.Context) (string, error) {
 			return "Basic " +
 				login, nil

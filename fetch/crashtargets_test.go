@@ -34,9 +34,9 @@ func crashTarget(dir string) deliver.Deliverer {
 	case "imap":
 		return imapTarget(arg, dir)
 	case "gmail":
-		return gmailTarget(arg)
+		return gmailTarget(arg, dir)
 	case "jmap":
-		return jmapTarget(arg)
+		return jmapTarget(arg, dir)
 	case "http":
 		return httpTargetOf(arg)
 	case "pipe":

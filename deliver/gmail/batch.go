@@ -18,11 +18,12 @@ type batch = remote.Batch[*message]
 type message struct {
 	intent
 	remote.State
-	maybe bool // an upload in several requests may be complete
+	id    string // Gmail's, if it is in the mailbox
+	maybe bool   // an upload in several requests may be complete
 }
 
 // arrived notes where a message is.
-func (m *message) arrived(id string) { m.Done, m.Receipt = true, m.Mark.Receipt(m.place(id)) }
+func (m *message) arrived(id string) { m.Done, m.id, m.Receipt = true, id, m.Mark.Receipt(m.place(id)) }
 
 // SizeError says that a message is larger than Gmail takes by this method.
 type SizeError struct {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -345,6 +346,47 @@ func TestSlowUpload(t *testing.T) {
 			t.Errorf("%v, %v", fate, err)
 		}
 	})
+}
+
+// TestSlowUploadKilled: the search may lag behind what was sent long after its intent, so
+// the account waits from the first look on, over several runs.
+func TestSlowUploadKilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, o := bubble(t)
+		s.NoHistory, o.Claims = true, filepath.Join(t.TempDir(), "claims")
+		o.Lag, o.Patience = 2*time.Minute, 20*time.Second
+		_, intents := prepared(t, New(o), letter(1))
+		time.Sleep(20 * time.Minute)
+		for range 2 {
+			if _, err := New(o).Recover(t.Context(), intents[0]); causeOf(err) != InDoubt {
+				t.Errorf("%v, want doubt", err)
+			}
+			time.Sleep(time.Minute)
+		}
+		if fate, err := New(o).Recover(t.Context(), intents[0]); err != nil || fate != deliver.Absent {
+			t.Errorf("%v, %v", fate, err)
+		}
+	})
+}
+
+// TestClaims: two accounts deliver the same bytes. A copy stands for one message only.
+func TestClaims(t *testing.T) {
+	s := gmailtest.New()
+	o := options(s.Start(t))
+	o.Claims = filepath.Join(t.TempDir(), "claims")
+	_, ours := prepared(t, New(o), letter(1))
+	b, theirs := prepared(t, New(o), letter(1))
+	if r := b.Publish(t.Context()); r[0].Err != nil {
+		t.Fatal(r[0].Err)
+	}
+	for range 2 {
+		if fate, err := New(o).Recover(t.Context(), ours[0]); err != nil || fate != deliver.Absent {
+			t.Errorf("ours: %v, %v", fate, err)
+		}
+		if fate, err := New(o).Recover(t.Context(), theirs[0]); err != nil || fate != deliver.Visible {
+			t.Errorf("theirs: %v, %v", fate, err)
+		}
+	}
 }
 
 // TestWrongClock: an intent of the future does not block its account.

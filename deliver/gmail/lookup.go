@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -62,8 +63,8 @@ type index struct {
 	// added are the messages since a point of the history, and when it was read.
 	added map[string][]string
 	read  map[string]time.Time
-	// mute: the history cannot be read.
-	mute bool
+	// mute: the history cannot be read. later: what is looked for was sent by an earlier run.
+	mute, later bool
 }
 
 // stored is a message of the mailbox.
@@ -88,7 +89,11 @@ func (x *index) await(ctx context.Context, in *intent) (found, error) {
 		}
 		left := x.api.o.Settle - time.Since(x.begin)
 		if !certain {
-			left = max(left, x.api.o.Lag-age(in))
+			old, err := x.age(in)
+			if err != nil {
+				return found{}, x.api.failure(verdict{Class: deliver.IOError}, "search", err)
+			}
+			left = max(left, x.api.o.Lag-old)
 		}
 		if left <= 0 || fault.Mutated("gmail-no-lag") {
 			return found{}, nil
@@ -104,9 +109,26 @@ func (x *index) await(ctx context.Context, in *intent) (found, error) {
 	}
 }
 
-// age is how long ago an intent was made. One of the future is old: the clock was wrong.
-func age(in *intent) time.Duration {
-	if d := time.Since(in.At); d > -oldIntent {
+// age is how long ago a message was sent, at least: since it was first looked for if a
+// process was killed, which may have sent it long after its intent.
+func (x *index) age(in *intent) (time.Duration, error) {
+	claims := x.api.o.claims
+	if !x.later || claims.Path == "" {
+		return since(in.At), nil
+	}
+	const looked = "looked"
+	key := fmt.Sprintf("%s-%x-%d", in.Batch, in.Exact, in.Nth)
+	at, known := claims.Owner(looked, key)
+	if !known {
+		return 0, claims.Add(looked, key, strconv.FormatInt(time.Now().Unix(), 10))
+	}
+	n, err := strconv.ParseInt(at, 10, 64)
+	return since(time.Unix(n, 0)), err
+}
+
+// since is the time since then. What is in the future is old: the clock was wrong.
+func since(at time.Time) time.Duration {
+	if d := time.Since(at); d > -oldIntent {
 		return d
 	}
 	return oldIntent
@@ -123,6 +145,9 @@ func (x *index) find(ctx context.Context, in *intent) (at found, certain bool, e
 	ours := func(id string) (bool, error) { return slices.Contains(added, id), nil }
 	if !certain {
 		ours = func(id string) (bool, error) { return x.younger(ctx, id, in) }
+	}
+	if err := x.api.o.claims.Refresh(); err != nil {
+		return at, false, err
 	}
 	m := matcher{x: x, in: in, ours: ours, tried: make(map[string]bool), left: in.Nth}
 	for _, q := range queries(in, time.Now()) {
@@ -158,7 +183,7 @@ func (m *matcher) match(ctx context.Context, ids []string) (found, error) {
 		m.tried[id] = true
 		how, err := m.x.compare(ctx, id, m.in)
 		ok := err == nil && how != other
-		if ok {
+		if ok = ok && m.x.api.o.claims.Free(space, id, m.in.Batch); ok {
 			ok, err = m.ours(id)
 		}
 		if err != nil {

@@ -5,11 +5,15 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
 // Kind is the Intent.Kind of this package.
 const Kind = "gmail"
+
+// space is that of Gmail's ids, for remote.Claims.
+const space = "-"
 
 // Largest messages of the two methods, in octets.
 const (
@@ -41,10 +45,15 @@ type Options struct {
 	// that alone can be asked; zero: 2 minutes. Patience is how long a run waits until it
 	// is known what became of a message; zero: 20 s.
 	Settle, Lag, Patience time.Duration
+	// Claims is the file of remote.Claims that all who deliver to this mailbox share; empty:
+	// nobody else does.
+	Claims string
 	// SpoolDir is where a batch is staged; empty: os.TempDir.
 	SpoolDir string
 	// Logger gets warnings; nil: none.
 	Logger *slog.Logger
+
+	claims *remote.Claims[string]
 }
 
 // withDefaults fills what is left empty.
@@ -57,6 +66,7 @@ func (o Options) withDefaults() Options {
 	o.Settle = cmp.Or(o.Settle, 10*time.Second)
 	o.Lag = cmp.Or(o.Lag, 2*time.Minute)
 	o.Patience = cmp.Or(o.Patience, 20*time.Second)
+	o.claims = cmp.Or(o.claims, &remote.Claims[string]{Path: o.Claims, Point: "gmail.claim", Parse: remote.Text})
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	return o
 }

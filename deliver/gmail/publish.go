@@ -18,6 +18,7 @@ import (
 func (t *Target) publish(ctx context.Context, b *batch) {
 	p := &publication{t: t, b: b}
 	remote.Waves(b.Msgs, func(wave []*message) { p.upload(ctx, wave) })
+	remote.Note(t.o.claims, space, b.Msgs, func(m *message) string { return m.id }, t.o.Logger)
 }
 
 // publication is the upload of one batch.
@@ -118,7 +119,7 @@ func (p *publication) clear(ctx context.Context, m *message, failed error) error
 	if !doubtful && !m.maybe {
 		return nil
 	}
-	m.At, m.maybe = time.Now(), false
+	m.At, m.maybe = time.Now(), false // the lag counts from here
 	x := newIndex(p.t.api)
 	var at found
 	var certain bool

@@ -26,6 +26,7 @@ func New(o Options) *Target {
 	t := &Target{o: o.withDefaults()}
 	t.api = &api{o: &t.o, web: web.New(t.o.Web), pace: newPacer(t.o.Units)}
 	t.seen = newIndex(t.api)
+	t.seen.later = true
 	return t
 }
 
@@ -69,13 +70,15 @@ func (t *Target) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, e
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	in := new(intent)
-	return remote.Recover(Kind, i, in, func() (at remote.Found[string], err error) {
+	return remote.Recover(Kind, i, in, func() (remote.Found[string], error) {
 		fault.Point("gmail.recover")
-		where, err := t.seen.await(ctx, in)
-		if at.OK = err == nil && where.id != ""; at.OK {
-			t.warn(in, where)
-		}
-		return at, err
+		return t.o.claims.Take(space, in.Batch, func() (at remote.Found[string], err error) {
+			where, err := t.seen.await(ctx, in)
+			if at.At, at.OK = where.id, err == nil && where.id != ""; at.OK {
+				t.warn(in, where)
+			}
+			return at, err
+		})
 	})
 }
 

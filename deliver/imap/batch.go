@@ -3,7 +3,6 @@ package imap
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"strings"
 	"time"
@@ -52,9 +51,8 @@ func (t *Target) protocol() remote.Protocol[*message] {
 		Failure:  t.o.unstaged,
 		Position: t.position,
 		Publish: func(ctx context.Context, b *batch) {
-			since := t.o.Claims.size()
 			t.publish(ctx, b)
-			t.claim(b, since)
+			t.claim(b)
 		},
 	}
 }
@@ -79,9 +77,8 @@ func (t *Target) check(chunk []byte, size int64) error {
 // position notes UIDVALIDITY and a lower bound of the next UID.
 func (t *Target) position(ctx context.Context, msgs []*message) error {
 	validity, next, err := t.next(ctx)
-	batch := rand.Text()
 	for _, m := range msgs {
-		m.Validity, m.Next, m.Batch = validity, next, batch
+		m.Validity, m.Next = validity, next
 	}
 	return err
 }

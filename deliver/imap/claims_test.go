@@ -139,7 +139,7 @@ func TestClaims(t *testing.T) {
 		a, b := sharing(t, startFake(t, &fake{}))
 		_, ours := prepared(t, a, letter...)
 		deliverAll(t, b, letter...)
-		a.o.Claims = "/dev/null"
+		a.o.claims.Path = "/dev/null"
 		if fate, err := a.Recover(t.Context(), ours[0]); fate != deliver.Unknown || err == nil {
 			t.Error(fate, err)
 		}

@@ -17,22 +17,11 @@ type intent struct {
 	Validity uint32 `json:"validity"`
 	Next     uint32 `json:"next"`
 	remote.Mark
-	// Batch is what its batch calls itself among all that deliver to the mailbox.
-	Batch string `json:"batch,omitempty"`
 }
 
 // Intent implements remote.Message.
 func (in *intent) Intent() deliver.Intent {
 	return in.Encode(Kind, in, fmt.Sprintf("%d %d+ %d", in.Validity, in.Next, in.Size))
-}
-
-// Decode is that of the mark.
-func (in *intent) Decode(kind string, data []byte, into any) error {
-	err := in.Mark.Decode(kind, data, into)
-	if in.Batch == "" { // it is older than Claims
-		in.Batch = strconv.FormatInt(in.At.UnixNano(), 10)
-	}
-	return err
 }
 
 // receipt is where the message is.

@@ -44,8 +44,8 @@ type snapshot struct {
 	validity, from uint32
 	entries        []entry // by UID
 	sums           map[uint32]content.Sums
-	left           int               // messages that the server cannot hand out, of which nothing is known
-	owner          map[uint32]string // whose the copies are, see Claims
+	left           int // messages that the server cannot hand out, of which nothing is known
+	claims         *remote.Claims[uint32]
 }
 
 // snapshot opens the mailbox and lists it; from 1 if UIDVALIDITY is another one.
@@ -62,12 +62,12 @@ func (c *conn) snapshot(ctx context.Context, validity, from uint32) (*snapshot, 
 	if c.box.validity != validity {
 		from = 1
 	}
-	s := &snapshot{validity: c.box.validity, from: from, sums: make(map[uint32]content.Sums)}
+	s := &snapshot{claims: c.o.claims, validity: c.box.validity, from: from, sums: make(map[uint32]content.Sums)}
 	if c.box.exists == 0 { // some refuse to list nothing
 		return s, nil
 	}
 	var err error
-	if s.owner, err = c.o.Claims.first(s.validity, 0); err != nil {
+	if err = c.o.claims.Refresh(); err != nil {
 		c.o.Logger.Warn("which messages are whose in the mailbox could not be read", "err", err)
 	}
 	err = c.list(s, rangeOf(from))
@@ -242,8 +242,7 @@ type found = remote.Found[uint32]
 func (s *snapshot) find(in *intent) found {
 	var copies []remote.Copy[uint32]
 	for _, e := range s.candidates(in) {
-		sums, ok := s.sums[e.uid]
-		if owner, taken := s.owner[e.uid]; ok && (!taken || owner == in.Batch) {
+		if sums, ok := s.sums[e.uid]; ok && (s.claims == nil || s.claims.Free(space(s.validity), e.uid, in.Batch)) {
 			copies = append(copies, remote.Copy[uint32]{Key: e.uid, Sums: sums, Twin: e.id == idDigest(in.ID) && e.date == in.Date})
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/login"
+	"github.com/mailhaul/mailhaul/deliver/remote"
 )
 
 // Kind is the Intent.Kind of this package, and SkipKind that of a message that
@@ -66,6 +67,7 @@ type Options struct {
 	Trace  func(sent bool, line string)
 
 	renewals *renewals
+	claims   *remote.Claims[uint32]
 }
 
 // withDefaults fills what is left empty.
@@ -75,6 +77,7 @@ func (o Options) withDefaults() Options {
 	o.Timeout = cmp.Or(o.Timeout, time.Minute)
 	o.AppendTimeout = cmp.Or(o.AppendTimeout, 5*time.Minute)
 	o.Settle = cmp.Or(o.Settle, 10*time.Second)
+	o.claims = cmp.Or(o.claims, newClaims(o.Claims))
 	o.renewals = cmp.Or(o.renewals, new(renewals))
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	return o

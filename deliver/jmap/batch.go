@@ -15,8 +15,9 @@ type batch = remote.Batch[*message]
 type message struct {
 	intent
 	remote.State
-	date time.Time
-	blob string // where it was uploaded; empty: not yet
+	date  time.Time
+	blob  string // where it was uploaded; empty: not yet
+	email string // its id, if it is in the mailbox and that is known
 }
 
 // refused is the server's last answer, if that was a refusal.
@@ -27,7 +28,7 @@ func (m *message) refused() *refusal {
 
 // arrived notes where a message is.
 func (m *message) arrived(email string) {
-	m.Done = true
+	m.Done, m.email = true, email
 	if email != "" {
 		m.Receipt = m.Mark.Receipt(m.place(email))
 	}

@@ -2,9 +2,11 @@ package jmap
 
 import (
 	"bytes"
+	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/jmap/jmaptest"
 )
 
@@ -83,5 +85,35 @@ func TestEqualMessages(t *testing.T) {
 		}
 		_ = d.Close()
 		s.Close()
+	}
+}
+
+// TestClaims: two accounts deliver the same bytes. A copy stands for one message only,
+// whoever is asked first.
+func TestClaims(t *testing.T) {
+	s := jmaptest.New()
+	s.Start()
+	defer s.Close()
+	o := alice(s.URL, "inbox")
+	o.Claims = filepath.Join(t.TempDir(), "claims")
+	msg := letters(1)
+	recovered := func(in deliver.Intent, want deliver.Fate) {
+		t.Helper()
+		d := New(o)
+		defer d.Close()
+		if fate, err := d.Recover(t.Context(), in); err != nil || fate != want {
+			t.Errorf("%v, %v, want %v", fate, err, want)
+		}
+	}
+	_, ours := prepared(t, New(o), msg...)
+	theirs, _ := deliverAll(t, New(o), msg...)
+	for range 2 {
+		recovered(ours[0], deliver.Absent)
+		recovered(theirs[0], deliver.Visible)
+	}
+	o.Claims = filepath.Join(t.TempDir(), "others") // nothing was written down
+	for range 2 {
+		recovered(ours[0], deliver.Visible)
+		recovered(theirs[0], deliver.Absent)
 	}
 }

@@ -104,6 +104,8 @@ type found = remote.Found[string]
 // past is what the server has that may be ours.
 type past struct {
 	remote.View[string]
+	claims  *remote.Claims[string]
+	space   string
 	state   string // created lists since then
 	emails  []email
 	sums    map[string]content.Sums // by blob
@@ -113,7 +115,10 @@ type past struct {
 // look looks once.
 func (t *Target) look(ctx context.Context, s *session, want []*intent) (*past, error) {
 	fault.Point("jmap.look")
-	p := &past{state: want[0].Since, sums: make(map[string]content.Sums)}
+	p := &past{claims: s.o.claims, space: space(s.account), state: want[0].Since, sums: make(map[string]content.Sums)}
+	if err := p.claims.Refresh(); err != nil {
+		return nil, t.o.failure(deliver.IOError, CauseOther, "", err)
+	}
 	ids, created, err := s.created(ctx, p.state)
 	if p.created = created; err == nil && !created {
 		ids, err = s.copies(ctx, want)
@@ -197,7 +202,7 @@ func (s *session) get(ctx context.Context, w io.Writer, blob string, size int64)
 func (p *past) find(in *intent) found {
 	var copies []remote.Copy[string]
 	for _, e := range p.candidates(in) {
-		if sums, ok := p.sums[e.Blob]; ok {
+		if sums, ok := p.sums[e.Blob]; ok && p.claims.Free(p.space, e.ID, in.Batch) {
 			copies = append(copies, remote.Copy[string]{Key: e.ID, Sums: sums, Twin: e.has(in.ID) && e.Received.Unix() == in.Date})
 		}
 	}

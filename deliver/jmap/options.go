@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/mailhaul/mailhaul/deliver/remote"
 	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
@@ -34,16 +35,22 @@ type Options struct {
 	// Settle is how long a request whose reply was lost may still be carried out; zero:
 	// 10 s.
 	Settle time.Duration
+	// Claims is the file of remote.Claims that all who deliver to this account share; empty:
+	// nobody else does.
+	Claims string
 	// SpoolDir is where a batch is staged; empty: os.TempDir.
 	SpoolDir string
 	// Logger gets warnings; nil: none.
 	Logger *slog.Logger
+
+	claims *remote.Claims[string]
 }
 
 func (o Options) withDefaults() Options {
 	o.Mailbox = cmp.Or(o.Mailbox, "inbox")
 	o.Wait = cmp.Or(o.Wait, 5*time.Minute)
 	o.Settle = cmp.Or(o.Settle, 10*time.Second)
+	o.claims = cmp.Or(o.claims, &remote.Claims[string]{Path: o.Claims, Point: "jmap.claim", Parse: remote.Text})
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	return o
 }

@@ -21,6 +21,9 @@ const tries = 3
 func (t *Target) publish(ctx context.Context, b *batch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	defer func() {
+		remote.Note(t.o.claims, t.space, b.Msgs, func(m *message) string { return m.email }, t.o.Logger)
+	}()
 	for left := b.Msgs; len(left) > 0; {
 		n := min(len(left), ourObjects)
 		if t.session != nil {

@@ -1,7 +1,9 @@
 package jmap
 
 import (
+	"cmp"
 	"context"
+	"net/url"
 	"sync"
 	"sync/atomic"
 
@@ -22,8 +24,9 @@ type Target struct {
 	boxes   []mailbox
 	// state is that of all Emails after the last import; empty: unknown.
 	state      string
-	noKeywords bool  // the server refuses them
-	past       *past // what Recover looks at
+	noKeywords bool   // the server refuses them
+	space      string // of the account's ids, for remote.Claims
+	past       *past  // what Recover looks at
 }
 
 // New returns the Target of a mailbox. It does not connect: Begin does.
@@ -57,7 +60,7 @@ func (t *Target) open(ctx context.Context) (*session, error) {
 	if t.box, t.boxes, err = s.locate(ctx); err != nil {
 		return nil, err
 	}
-	t.session = s
+	t.session, t.space = s, space(s.account)
 	t.most.Store(s.size)
 	return s, nil
 }
@@ -80,6 +83,9 @@ func (t *Target) position(ctx context.Context) (string, error) {
 	t.state = c.into.(*emailState).State
 	return t.state, nil
 }
+
+// space is that of the ids of an account, which another account has too.
+func space(account string) string { return cmp.Or(url.QueryEscape(account), "-") }
 
 // emailState is the result of an Email/get of nothing.
 type emailState struct {
@@ -104,5 +110,10 @@ func (t *Target) Recover(ctx context.Context, i deliver.Intent) (deliver.Fate, e
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	in := new(intent)
-	return remote.Recover(Kind, i, in, func() (found, error) { return t.search(ctx, in) })
+	return remote.Recover(Kind, i, in, func() (found, error) {
+		if _, err := t.open(ctx); err != nil {
+			return found{}, err
+		}
+		return t.o.claims.Take(t.space, in.Batch, func() (found, error) { return t.search(ctx, in) })
+	})
 }

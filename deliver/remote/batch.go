@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"time"
@@ -87,9 +88,9 @@ func (b *Batch[M]) Prepare(ctx context.Context) ([]deliver.Intent, error) {
 		return nil, err
 	}
 	Number(b.Msgs)
-	out := make([]deliver.Intent, len(b.Msgs))
+	out, id := make([]deliver.Intent, len(b.Msgs)), rand.Text()
 	for i, m := range b.Msgs {
-		m.mark().At = time.Now()
+		m.mark().At, m.mark().Batch = time.Now(), id
 		out[i] = m.Intent()
 	}
 	return out, nil

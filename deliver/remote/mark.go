@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -31,6 +32,8 @@ type Mark struct {
 	Alone bool `json:"alone,omitempty"`
 	// At is when the intent was made.
 	At time.Time `json:"at"`
+	// Batch is what its batch calls itself among all that deliver to the mailbox, see Claims.
+	Batch string `json:"batch,omitempty"`
 }
 
 // MarkOf makes the mark of a staged message.
@@ -66,6 +69,7 @@ func (m *Mark) Decode(kind string, data []byte, in any) error {
 	if len(m.Exact) != sha256.Size || len(m.Loose) != sha256.Size {
 		return fmt.Errorf("%s: an intent lacks its sums", kind)
 	}
+	m.Batch = cmp.Or(m.Batch, strconv.FormatInt(m.At.UnixNano(), 10)) // it is older than Claims
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -12,7 +13,14 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/proof"
+	"github.com/mailhaul/mailhaul/state"
 )
+
+// claimsPath is where the copies on a server are written down by all that deliver to it.
+func claimsPath(s Site, kind, id string) string {
+	path := state.Path(filepath.Join(s.StateDir, kind), id)
+	return strings.TrimSuffix(path, filepath.Ext(path))
+}
 
 // opened is a reader, unless it could not be opened.
 func opened[R proof.Copies](r R, err error) (proof.Copies, error) {

@@ -92,7 +92,7 @@ func (m *gmailTarget) options(s Site, secured func(*tls.ConnectionState)) (gmail
 	if err != nil {
 		return o, err
 	}
-	o.Base, o.Logger = origin(&m.remote), s.Log
+	o.Base, o.Logger, o.Claims = origin(&m.remote), s.Log, claimsPath(s, "gmail", m.ID())
 	return o, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/pop3"
 	"github.com/mailhaul/mailhaul/fetch/proof"
 	"github.com/mailhaul/mailhaul/fetch/sasl"
-	"github.com/mailhaul/mailhaul/state"
 )
 
 func imapRow() Row {
@@ -136,8 +134,7 @@ func (m *imapTarget) options(s Site) (imap.Options, error) {
 	o.Host, o.Port, o.Timeout, o.Secure = server.Host, server.Port, server.Idle, server.Insecure
 	o.AppendTimeout = 5 * server.Idle // messages have to reach its disk
 	o.Logger, o.Trace = s.Log, server.Trace
-	claims := state.Path(filepath.Join(s.StateDir, "imap"), m.ID())
-	o.Claims = imap.Claims(strings.TrimSuffix(claims, filepath.Ext(claims)))
+	o.Claims = imap.Claims(claimsPath(s, "imap", m.ID()))
 	o.Connect = func(ctx context.Context) (net.Conn, *tls.ConnectionState, error) { return connect(ctx, server.Server) }
 	if server.Security == pop3.STLS {
 		o.StartTLS = func(ctx context.Context, conn net.Conn) (net.Conn, *tls.ConnectionState, error) {

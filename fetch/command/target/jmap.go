@@ -88,6 +88,7 @@ func (m *jmapTarget) options(s Site, secured func(*tls.ConnectionState)) (jmap.O
 	}
 	way.Name = "jmap " + m.host()
 	o.Name, o.Base, o.Client, o.Logger = way.Name, origin(&m.remote), web.New(way), s.Log
+	o.Claims = claimsPath(s, "jmap", m.host())
 	o.Hosts = append(provider.JMAPHosts(m.remote.Server.Host), o.Hosts...)
 	return o, nil
 }
