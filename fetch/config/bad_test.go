@@ -166,6 +166,9 @@ func TestBadFiles(t *testing.T) {
 		{"deliver [{maildir: /m}, {maildir: /m/}]", "accounts:\n  work:\n    server: h\n    user: u\n" +
 			"    deliver: [{maildir: /m}, {maildir: /m/}]\n",
 			"5:30: accounts.work.deliver[1]: is the same target as one above: remove one"},
+		{"deliver [{gmail: {token: {command: [a]}}}, {gmail: {token: {command: [b]}}}]", "accounts:\n  work:\n    server: h\n    user: u\n" +
+			"    deliver: [{gmail: {token: {command: [a]}}}, {gmail: {token: {command: [b]}}}]\n",
+			"5:49: accounts.work.deliver[1]: is the same target as one above: remove one, or set user of each if they are two mailboxes"},
 		{"deliver [{maildir: {}}]", "accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{maildir: {}}]\n",
 			"5:25: accounts.work.deliver[0].maildir: wants path"},
 		{"deliver [{maildir: [a]}]", "accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{maildir: [a]}]\n",

@@ -216,7 +216,11 @@ func (k *checker) targets() {
 			k.w.errorf(nodes.Content[i], join(at, t.Kind()), "wants to: the recipients")
 		}
 		if seen[t.ID()] {
-			k.w.errorf(nodes.Content[i], at, "is the same target as one above: remove one")
+			hint := ""
+			if r, ok := t.(interface{ Remote() *Remote }); ok && r.Remote().User == "" {
+				hint = ", or set user of each if they are two mailboxes"
+			}
+			k.w.errorf(nodes.Content[i], at, "is the same target as one above: remove one%s", hint)
 		}
 		seen[t.ID()] = true
 	}
