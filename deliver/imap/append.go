@@ -1,7 +1,6 @@
 package imap
 
 import (
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -241,6 +240,3 @@ func appendUID(r *reply, n int) (validity uint32, uids []uint32) {
 	}
 	return uint32(val), uids
 }
-
-// rangeOf is a set of all UIDs from one on.
-func rangeOf(from uint32) string { return fmt.Sprintf("%d:*", max(from, 1)) }

@@ -3,8 +3,8 @@ package imap
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/mailhaul/mailhaul/deliver"
 )
@@ -100,8 +100,8 @@ func (c *conn) apart(ctx context.Context, uids []uint32, most int, read func([]u
 // messages that the server cannot hand out: what is in them is no answer.
 func (c *conn) listApart(ctx context.Context, s *snapshot) error {
 	var uids []uint32
-	_, err := c.command("FETCH", "UID FETCH "+rangeOf(s.from)+" (UID)", func(r *reply) {
-		if e, ok := entryOf(r); ok && e.uid >= s.from {
+	err := c.fetch(s.from, "*", "(UID)", func(e entry) {
+		if e.uid >= s.from {
 			uids = append(uids, e.uid)
 		}
 	})
@@ -110,7 +110,7 @@ func (c *conn) listApart(ctx context.Context, s *snapshot) error {
 	}
 	slices.Sort(uids)
 	return c.apart(ctx, uids, maxUntagged, func(part []uint32) error {
-		return c.list(s, fmt.Sprintf("%d:%d", part[0], part[len(part)-1]))
+		return c.list(s, part[0], strconv.FormatUint(uint64(part[len(part)-1]), 10))
 	}, func(uid uint32, err error) {
 		c.o.Logger.Warn("the server cannot hand out a message of the mailbox: it is left out",
 			"mailbox", nameOf(c.box.name), "uid", uid, "err", err)

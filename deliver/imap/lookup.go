@@ -70,7 +70,7 @@ func (c *conn) snapshot(ctx context.Context, validity, from uint32) (*snapshot, 
 	if err = c.o.claims.Refresh(); err != nil {
 		c.o.Logger.Warn("which messages are whose in the mailbox could not be read", "err", err)
 	}
-	err = c.list(s, rangeOf(from))
+	err = c.list(s, from, "*")
 	if err != nil && c.brokeOff() {
 		if err = c.again(ctx, c.box.name); err == nil {
 			err = c.listApart(ctx, s)
@@ -81,15 +81,39 @@ func (c *conn) snapshot(ctx context.Context, validity, from uint32) (*snapshot, 
 	return s, err
 }
 
-// list adds what the mailbox holds of a set of UIDs.
-func (c *mailbox) list(s *snapshot, set string) error {
+// list adds what the mailbox holds of a range of UIDs.
+func (c *mailbox) list(s *snapshot, from uint32, to string) error {
 	const items = "(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
-	_, err := c.command("FETCH", "UID FETCH "+set+" "+items, func(r *reply) {
-		if e, ok := entryOf(r); ok && e.uid >= s.from { // "9:*" also names the last one below 9
+	return c.fetch(from, to, items, func(e entry) {
+		if e.uid >= s.from { // "9:*" also names the last one below 9
 			s.entries = append(s.entries, e)
 		}
 	})
-	return err
+}
+
+// fetch asks for items of all messages of a range of UIDs. A server may answer for the
+// newest of them and say so (MESSAGELIMIT, RFC 9738; Yahoo): then it is asked for the others.
+func (c *mailbox) fetch(from uint32, to, items string, each func(entry)) error {
+	last := uint32(0)
+	for from = max(from, 1); ; {
+		low := uint32(0)
+		r, err := c.command("FETCH", fmt.Sprintf("UID FETCH %d:%s %s", from, to, items), func(r *reply) {
+			if e, ok := entryOf(r); ok {
+				if each(e); low == 0 || e.uid < low {
+					low = e.uid
+				}
+			}
+		})
+		switch {
+		case r == nil || r.code != "MESSAGELIMIT":
+			return err
+		case low == 0 || last > 0 && low >= last:
+			return &refusal{"FETCH", r} // what it has not answered for is not absent
+		case low <= from:
+			return nil
+		}
+		last, to = low, strconv.FormatUint(uint64(low-1), 10)
+	}
 }
 
 // entryOf reads the FETCH data of one message.
