@@ -261,6 +261,25 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
+// TestKeptConnection: a request is sent once, also if a connection that was kept breaks.
+func TestKeptConnection(t *testing.T) {
+	s := &servicetest.Server{Preset: "raw", Fault: func(n int) *servicetest.Fault {
+		if n == 2 {
+			return &servicetest.Fault{Stored: true, Lost: true}
+		}
+		return nil
+	}}
+	d := New(options("raw", s.Start(t)))
+	for i, want := range []deliver.Class{taken, deliver.Failed, taken} {
+		if class, e := classOf(t, send(t, d, deliver.Envelope{UID: strconv.Itoa(i)}, letter)); class != want {
+			t.Errorf("%d: %v", i, e.Err)
+		}
+	}
+	if n := len(s.Messages()); n != 3 {
+		t.Errorf("%d requests arrived", n)
+	}
+}
+
 // TestSilence: an answer is waited for as long as it makes sense to, and no longer.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

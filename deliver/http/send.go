@@ -94,14 +94,13 @@ func (d *Deliverer) do(ctx context.Context, r *web.Request) (*web.Answer, error)
 		return nil, err
 	}
 	if a.OK() {
-		a.Body = body
+		a.Body = []byte(d.hide(string(body)))
 	}
-	a.Body = []byte(d.hidden(string(a.Body)))
 	return a, nil
 }
 
-// hidden takes the secrets out of a text that the service may quote.
-func (d *Deliverer) hidden(text string) string {
+// hide takes the secrets out of a text that the service may quote.
+func (d *Deliverer) hide(text string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range d.values {
@@ -145,7 +144,9 @@ func (d *Deliverer) request(ctx context.Context, m *message) (*web.Request, erro
 	h := d.headers(values)
 	h.Set("Content-Type", c.media)
 	if d.p.own {
-		h.Set(KeyField, strconv.Quote(m.key()))
+		// In capitals it would make net/http send the request again by itself if a
+		// connection that was kept breaks.
+		h[strings.ToLower(KeyField)] = []string{strconv.Quote(m.key())}
 		h.Set(AccountField, clean(m.env.Account))
 	}
 	if d.p.secret.sign && values[0] != "" {

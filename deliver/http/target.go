@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,6 +70,7 @@ func New(o Options) *Deliverer {
 	o.Wait, o.Web.Idle = max(o.Wait, leastWait), cmp.Or(o.Web.Idle, time.Minute)
 	d := &Deliverer{o: o, p: presetOf(o.Preset), pool: spool.NewPool()}
 	way := o.Web
+	way.Hide = d.hide
 	if s := d.p.secret; s.user != "" || s.header == authorization {
 		way.Authorize, way.Renew = d.authorize, nil
 	}
@@ -181,5 +183,5 @@ func (e errInDoubt) Unwrap() error { return e.error }
 func receipt(text string) string {
 	const longest = 200
 	text = clean(text)
-	return cmp.Or(text[:min(len(text), longest)], "accepted")
+	return cmp.Or(strings.ToValidUTF8(text[:min(len(text), longest)], ""), "accepted")
 }

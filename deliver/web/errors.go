@@ -102,15 +102,18 @@ func (c *Client) failed(w *watcher, err error, auth string) error {
 		e.Cause = NotHTTP
 		fallthrough
 	default:
-		e.Err = errors.New(hide(err.Error(), auth))
+		e.Err = errors.New(c.hide(err.Error(), auth))
 	}
 	e.Err = fmt.Errorf("%s: %w", c.o.Name, e.Err)
 	c.trace(false, "%s", e.Err)
 	return e
 }
 
-// hide takes a secret out of a text, with the word that it may begin with.
-func hide(text, auth string) string {
+// hide takes the secrets out of a text, that of auth with the word that it may begin with.
+func (c *Client) hide(text, auth string) string {
+	if c.o.Hide != nil {
+		text = c.o.Hide(text)
+	}
 	if auth == "" {
 		return text
 	}

@@ -39,6 +39,9 @@ type Options struct {
 	// refusal is the answer.
 	Authorize func(ctx context.Context) (string, error)
 	Renew     func(ctx context.Context, refused string) (string, error)
+	// Hide takes other secrets of a request out of a text that a server may have quoted;
+	// nil: there are none.
+	Hide func(text string) string
 	// Trace gets a line for each request and each answer, without secrets and bodies.
 	// Nil: none.
 	Trace func(sent bool, line string)
@@ -157,7 +160,7 @@ func (c *Client) once(ctx context.Context, r *Request, auth string) (*Answer, er
 		a.Body, err = io.ReadAll(body)
 	}
 	if !a.OK() { // it may quote what we sent, and is shown to people
-		a.Body = []byte(hide(string(a.Body), auth))
+		a.Body = []byte(c.hide(string(a.Body), auth))
 	}
 	if body.err != nil { // whatever Into has made of it
 		return a, c.failed(w, body.err, auth)

@@ -59,7 +59,7 @@ func sourceFlags() []cli.Flag {
 		&cli.StringFlag{Name: "password-command", Usage: "run `COMMAND`, whose first line of output is the password for --from"},
 		&cli.StringFlag{Name: "to-password-command", Usage: "run `COMMAND`, whose first line of output is the password for --to imaps://"},
 		&cli.StringFlag{Name: "ca-file", Usage: "trust the certificates in `FILE` instead of the system's, for --from", TakesFile: true},
-		&cli.BoolFlag{Name: "insecure", Usage: "allow --from pop3+plain:// and --to imap+plain:// to another machine, without TLS"},
+		&cli.BoolFlag{Name: "insecure", Usage: "allow --from pop3+plain:// and --to imap+plain:// or http:// to another machine, without TLS"},
 	}
 }
 
