@@ -18,7 +18,8 @@ import (
 
 // copyFor is a copy of message n, as a server makes it for the recipients.
 func copyFor(n int, to string) []byte {
-	return fmt.Appendf(nil, "Delivered-To: %s\r\nReceived: by mx for %[1]s\r\nMessage-ID: <%d@x>\r\nTo: a@x, b@x\r\nSubject: %[2]d\r\n\r\nx\r\n", to, n)
+	return fmt.Appendf(nil, "Delivered-To: %s\r\nReceived: by mx for %[1]s\r\nMessage-ID: <%d@x>\r\nTo: a@x, b@x\r\nSubject: "+
+		"%[2]d\r\n\r\nx\r\n", to, n)
 }
 
 func sharedRule() recipient.Rule {

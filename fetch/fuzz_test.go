@@ -95,7 +95,8 @@ func FuzzRun(f *testing.F) {
 	f.Add([]byte(full+nextTurn+"+OK\r\n"+nextTurn+"+OK\r\nPIPELINING\r\n.\r\n+OK 2 200\r\n+OK\r\n1 a\r\n2 b\r\n.\r\n+OK\r\n1 100\r\n2 "+
 		"100\r\n.\r\n"+
 		nextTurn+"+OK\r\nSubject: x\r\n\r\n..y\r\n.\r\n-ERR [UTF8] no\r\n"+nextTurn+"+OK\r\n+OK\r\n"), []byte(nil))
-	f.Add([]byte("+OK <1@x>"+"\r\n"+nextTurn+"-ERR\r\n"+nextTurn+"+OK\r\n"+nextTurn+"+OK\r\n"+nextTurn+"+OK 1 1\r\n"+nextTurn+"-ERR\r\n"+nextTurn+"+OK\r\n1 5\r\n.\r\n"+
+	f.Add([]byte("+OK <1@x>"+"\r\n"+nextTurn+"-ERR\r\n"+nextTurn+"+OK\r\n"+nextTurn+"+OK\r\n"+nextTurn+"+OK 1 "+
+		"1\r\n"+nextTurn+"-ERR\r\n"+nextTurn+"+OK\r\n1 5\r\n.\r\n"+
 		nextTurn+"+OK\r\nX: y\r\n\r\n.\r\n"+nextTurn+"+OK\r\nX: y\r\n\r\nz\r\n.\r\n"+nextTurn+"+OK\r\n"+nextTurn+"+OK\r\n"), []byte(nil))
 	f.Add([]byte("+OK\r\n"+nextTurn+"+OK\r\nSASL SCRAM-SHA-256\r\n.\r\n"+nextTurn+"+ cj14\r\n"+nextTurn+"-ERR [AUTH]\r\n"), []byte(nil))
 	f.Add([]byte("-ERR [SYS/TEMP] x\r\n"), []byte(nil))

@@ -231,8 +231,9 @@ func TestQuota(t *testing.T) {
 		quotas []map[string]any
 		want   string
 	}{
-		{[]map[string]any{{"resourceType": "octets", "used": 5, "hardLimit": 9, "types": mail}, {"resourceType": "count", "used": 1, "hardLimit": 2,
-			"types": mail}, {"resourceType": "count", "used": 3, "hardLimit": 3, "types": []string{"Calendar"}}},
+		{[]map[string]any{{"resourceType": "octets", "used": 5, "hardLimit": 9, "types": mail}, {"resourceType": "count", "used": 1,
+			"hardLimit": 2,
+			"types":     mail}, {"resourceType": "count", "used": 3, "hardLimit": 3, "types": []string{"Calendar"}}},
 			"5 of 9 octets used, 1 of 2 messages used"},
 		{[]map[string]any{{"resourceType": "octets", "used": 9, "hardLimit": 9, "types": mail}}, "later: quota"},
 		{[]map[string]any{}, ""},

@@ -34,7 +34,8 @@ func TestHelperChild(t *testing.T) {
 		t.Skip("only as the child of TestHelper")
 	}
 	sh := func(script string) []string { return []string{"sh", "-c", script} }
-	status, echo, env, ask := sh("exit 3"), sh("cat; echo said >&2"), sh("echo $SENDER,$OWN,$LD_AUDIT,$LANG,$PPID"), []string{"/nowhere/program"}
+	status, echo, env, ask := sh("exit 3"), sh("cat; echo said >&2"),
+		sh("echo $SENDER,$OWN,$LD_AUDIT,$LANG,$PPID"), []string{"/nowhere/program"}
 	stubborn := sh("trap '' TERM; sh -c 'sleep 1000; true'; true")
 	allowed := []Allowed{{Args: status}, {Args: echo}, {Args: env, Env: []string{"OWN=1"}}, {Args: ask}, {Args: stubborn},
 		{Args: []string{"echo", "to", "%h:%p"}, Address: true}}
@@ -66,7 +67,8 @@ func TestHelperChild(t *testing.T) {
 	if _, err := run(ask, nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing: %v", err)
 	}
-	for _, argv := range [][]string{sh("id"), {"sh"}, append(sh("exit 3"), "more"), {"echo", "to", "-oProxyCommand:1"}, {"echo", "to", "a;b:1"}} {
+	for _, argv := range [][]string{sh("id"), {"sh"}, append(sh("exit 3"), "more"), {"echo", "to", "-oProxyCommand:1"}, {"echo", "to",
+		"a;b:1"}} {
 		if out, err := run(argv, nil); err == nil || !strings.Contains(err.Error(), "no such command") {
 			t.Errorf("%q was run: %q, %v", argv, out, err)
 		}

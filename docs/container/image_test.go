@@ -16,7 +16,8 @@ type builder struct {
 
 func (b builder) run(args ...string) string {
 	b.t.Helper()
-	cmd := exec.CommandContext(b.t.Context(), "buildah", append([]string{"--storage-driver", "vfs", "--root", filepath.Join(b.dir, "root"), "--runroot", filepath.Join(b.dir, "run")}, args...)...)
+	cmd := exec.CommandContext(b.t.Context(), "buildah", append([]string{"--storage-driver", "vfs", "--root", filepath.Join(b.dir, "root"),
+		"--runroot", filepath.Join(b.dir, "run")}, args...)...)
 	cmd.Env = append(os.Environ(), "BUILDAH_ISOLATION=chroot")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -75,7 +76,8 @@ func TestDockerfiles(t *testing.T) {
 	usr := []string{"--volume", "/usr:/usr:ro"}
 	build := func(name, file string, args ...string) {
 		t.Helper()
-		args = append(append([]string{"build", "-q", "--format", "docker", "--pull-never", "--network", "host", "-t", name, "-f", file}, usr...), args...)
+		args = append(append([]string{"build", "-q", "--format", "docker", "--pull-never", "--network", "host", "-t", name, "-f", file},
+			usr...), args...)
 		b.run(append(args, "../..")...)
 	}
 	build("mailhaul", "Dockerfile", "--build-arg", "VERSION=v0.0.1", "--volume", goEnv(t, "GOMODCACHE")+":/root/go/pkg/mod",
@@ -84,8 +86,9 @@ func TestDockerfiles(t *testing.T) {
 
 	conf := filepath.Join(b.dir, "conf")
 	for name, text := range map[string]string{
-		"config.yaml": "secrets: group\naccounts: {work: {server: pop.example.org, user: alice, password: {file: password}, deliver: [{maildir: /mail/work}]}}\n",
-		"password":    "secret\n",
+		"config.yaml": "secrets: group\naccounts: {work: {server: pop.example.org, user: alice, password: {file: password}, deliver: [{maildir: " +
+			"/mail/work}]}}\n",
+		"password": "secret\n",
 		"pipe.yaml": "accounts: {work: {server: pop.example.org, user: alice, password: {command: [echo, secret]}, " +
 			"deliver: [{pipe: {command: [sh, -c, 'cat > /mail/one']}}]}}\n",
 	} {

@@ -77,7 +77,8 @@ func TestHTTPRefused(t *testing.T) {
 		"rails":        {&servicetest.Server{Preset: "rails"}, ", secret: wrong", 77, []string{"401", "ingress_password"}},
 		"certificate": {&servicetest.Server{Preset: "raw"}, ", ca_file: /etc/ssl/certs/ca-certificates.crt", 77,
 			[]string{"certificate is not trusted", "ca_file of the target"}},
-		"web page": {always(servicetest.Fault{Status: 200, Body: page}), "", 75, []string{"200 OK, with a web page", "check `url` of the target"}},
+		"web page": {always(servicetest.Fault{Status: 200, Body: page}), "", 75, []string{"200 OK, with a web page",
+			"check `url` of the target"}},
 		"redirect": {always(servicetest.Fault{Status: 307, Header: map[string]string{"Location": "https://other.example/in?key=abc"}}), "", 73,
 			[]string{"to https://other.example/in", "Redirects are not followed"}},
 		"not found": {always(servicetest.Fault{Status: 404}), "", 73, []string{"404", "check `url` and `preset`"}},
@@ -213,7 +214,8 @@ func TestHTTPConfig(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(l.dir, "shared"), []byte("s3cr3t\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		l.write("config.yaml", []byte(accountYAML("lab", []string{"server: pop.example.org", "user: a", "password: b", "deliver:\n  - http: " + keys})))
+		l.write("config.yaml", []byte(accountYAML("lab", []string{"server: pop.example.org", "user: a", "password: b",
+			"deliver:\n  - http: " + keys})))
 		out := l.run("check")
 		l.says(out, 78, says)
 		if strings.Contains(out.out+out.err, ":pw") || strings.Contains(out.out+out.err, "s3cr3t") {

@@ -109,7 +109,8 @@ func TestSharedMailboxCopies(t *testing.T) {
 	t.Cleanup(s.Close)
 	l.shared(s, o, "to: {headers: [X-Envelope-To, To], domains: example.org, map: {info: alice}, unknown: quarantine}", d)
 	copyOf := func(nr int, field string) {
-		drop.Add("", fmt.Appendf(nil, "%s\r\nTo: alice@example.org, bob@example.org\r\nMessage-ID: <%d@x>\r\nX-Nr: %[2]d\r\n\r\nx\r\n", field, nr))
+		drop.Add("", fmt.Appendf(nil, "%s\r\nTo: alice@example.org, bob@example.org\r\nMessage-ID: <%d@x>\r\nX-Nr: %[2]d\r\n\r\nx\r\n", field,
+			nr))
 	}
 	copyOf(1, "X-Envelope-To: alice@example.org")
 	copyOf(1, "X-Envelope-To: bob@example.org")

@@ -14,7 +14,8 @@ import (
 func adopted(t *testing.T, conf, text string, trusted bool) (string, string) {
 	t.Helper()
 	var said []string
-	o := config.Options{Targets: target.Rows().Kinds(), Elsewhere: func(_ *config.Config, adopt func(config.Document) (config.Adopted, error)) {
+	o := config.Options{Targets: target.Rows().Kinds(), Elsewhere: func(_ *config.Config, adopt func(config.Document) (config.Adopted,
+		error)) {
 		got, err := adopt(config.Document{Name: "list", Dir: "/", Data: []byte(text), Trusted: trusted})
 		if err != nil {
 			said = append(said, err.Error())
@@ -55,23 +56,29 @@ func TestAdopt(t *testing.T) {
 		{"half", `[{"name":"a","user":"u"},{"na`, "", "is cut off: the JSON ends in the middle (line 1)"},
 		{"half a list", `[{"name":"a","user":"u"},`, "", "is cut off: the JSON ends in the middle (line 1)"},
 		{"half of yaml", "a: {user: u}\nb: {user: v", "", "list:2:1: is not YAML: did not find expected ',' or '}'"},
-		{"more after it", `[{"name":"a","user":"u"}] psql: done`, "", `is not JSON (line 1): invalid character 'p' looking for beginning of value`},
+		{"more after it", `[{"name":"a","user":"u"}] psql: done`, "",
+			`is not JSON (line 1): invalid character 'p' looking for beginning of value`},
 		{"bracket", `[{"name":"a","user":"u"}]]`, "", `is not JSON (line 1): "]" is too much`},
 		{"text", "permission denied", "", "list:1:1: wants accounts, not a string"},
 		{"latin-1", "[{\"name\":\"a\",\"user\":\"\xe4\"}]", "", "is not UTF-8"},
 		{"deep", strings.Repeat("[", 9000), "", "is nested too deep (line 1)"},
 		{"error object", `{"error":"no"}`, "", "has no usable account\nlist:1:10: accounts.error: wants a mapping of account keys, not a string"},
-		{"path as name", `[{"name":"../x","user":"u"},{"name":"b","user":"v"}]`, "b", "list:1:10: accounts[0]: \"../x\" is not an account's name: " +
-			"it is made of letters, digits and . _ - + @, and starts with a letter or digit"},
+		{"path as name", `[{"name":"../x","user":"u"},{"name":"b","user":"v"}]`, "b",
+			"list:1:10: accounts[0]: \"../x\" is not an account's name: " +
+				"it is made of letters, digits and . _ - + @, and starts with a letter or digit"},
 		{"path as key", "../x: {user: u}\nb: {user: v}", "b", "list:1:1: accounts: \"../x\" is not an account's name: " +
 			"it is made of letters, digits and . _ - + @, and starts with a letter or digit"},
-		{"one id", `[{"name":"a","user":"u"},` + "\n" + `{"name":"b","user":"u"},{"name":"c","user":"c"}]`, "a c", "list:2:9: accounts.b: is the same mailbox as accounts.a (u@h): " +
-			"both would share one list of what was fetched; remove one, or give it an id of its own"},
-		{"one name", `[{"name":"a","user":"u"},{"name":"a","user":"v"}]`, "a", "list:1:34: accounts.a: is the name of an account in list too: each name may be there once"},
+		{"one id", `[{"name":"a","user":"u"},` + "\n" + `{"name":"b","user":"u"},{"name":"c","user":"c"}]`, "a c",
+			"list:2:9: accounts.b: is the same mailbox as accounts.a (u@h): " +
+				"both would share one list of what was fetched; remove one, or give it an id of its own"},
+		{"one name", `[{"name":"a","user":"u"},{"name":"a","user":"v"}]`, "a",
+			"list:1:34: accounts.a: is the name of an account in list too: each name may be there once"},
 		{"no name", `[{"user":"u"},{"name":"b","user":"v"}]`, "b", "list:1:2: accounts[0]: name is missing"},
 		{"no user", `[{"name":"a"},{"name":"b","user":"v"}]`, "b", "list:1:10: accounts.a: user is missing"},
-		{"unknown key", `[{"name":"a","user":"u","kep":"all"},{"name":"b","user":"v"}]`, "b", `list:1:25: accounts.a.kep: unknown key (did you mean "keep"?)`},
-		{"twice", `[{"name":"a","user":"u","user":"w"},{"name":"b","user":"v"}]`, "b", "list:1:25: accounts.a.user: is set twice, first at line 1"},
+		{"unknown key", `[{"name":"a","user":"u","kep":"all"},{"name":"b","user":"v"}]`, "b",
+			`list:1:25: accounts.a.kep: unknown key (did you mean "keep"?)`},
+		{"twice", `[{"name":"a","user":"u","user":"w"},{"name":"b","user":"v"}]`, "b",
+			"list:1:25: accounts.a.user: is set twice, first at line 1"},
 		{"no accounts", "[1, {\"name\":\"b\",\"user\":\"v\"}]", "b", "list:1:2: accounts[0]: wants a mapping of account keys, not a number"},
 		{"other section", "accounts: {b: {user: v}}\nstate: /tmp\n", "b", "list:2:1: state: unknown key"},
 	} {

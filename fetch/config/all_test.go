@@ -71,7 +71,8 @@ accounts:
 		"oauth": a.Auth == sasl.XOAUTH2 && a.OAuth.Custom() && len(a.OAuth.Scopes) == 2 && a.OAuth.Subject == "u" &&
 			a.OAuth.RedirectPort == 8400 && a.OAuth.Keyring,
 		"mail": a.Policy.Keep.None && a.Limits.Rate == 1<<20 && reflect.DeepEqual(a.Policy.Recipients, recipient.Rule{
-			Headers: []string{"Delivered-To"}, Occurrence: 2, Strip: "p-"}) && a.Policy.OnReject == plan.KeepOnServer && a.Policy.Poison == -1 && a.Policy.Received,
+			Headers: []string{"Delivered-To"}, Occurrence: 2, Strip: "p-"}) && a.Policy.OnReject == plan.KeepOnServer && a.Policy.Poison == -1 &&
+			a.Policy.Received,
 		"dedupe": a.Dedupe == Dedupe{DedupeMessageID, DuplicateTag} && a.Policy.ForgetAfter == 182*day &&
 			a.UTF8 == session.UTF8On && a.Server.Lang == "de",
 		"run": a.Schedule.Quiet.From == 23*time.Hour && a.Schedule.Jitter == 0 && a.After[1] == "true" &&

@@ -119,7 +119,8 @@ func TestBadFiles(t *testing.T) {
 			"1:10: metrics: must be a loopback address, or a mapping with listen and token: metrics would not be protected"},
 		{"metrics for everybody", "metrics: {listen: ':9110'}\naccounts: {a: {server: h, user: u, deliver: [{maildir: /m}]}}\n",
 			"1:19: metrics.listen: must be a loopback address without token, or user and password: metrics would not be protected"},
-		{"metrics both ways", "metrics: {listen: ':9110', token: {env: T}, user: u}\naccounts: {a: {server: h, user: u, deliver: [{maildir: /m}]}}\n",
+		{"metrics both ways", "metrics: {listen: ':9110', token: {env: T}, user: u}\naccounts: {a: {server: h, user: u, deliver: [{maildir: " +
+			"/m}]}}\n",
 			"1:35: metrics.token: conflicts with user and password"},
 		{"metrics with half a login", "metrics: {listen: ':9110', user: u}\naccounts: {a: {server: h, user: u, deliver: [{maildir: /m}]}}\n",
 			"1:10: metrics: wants user and password together"},

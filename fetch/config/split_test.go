@@ -20,9 +20,11 @@ func many(n int, patterns ...string) string {
 }
 
 const (
-	blockForm = "  a#N:\n    server: pop.example.org\n    user: u#N\n    password: p\n    keep:\n      days: 3\n    deliver:\n    - maildir: /m/#N\n"
-	flowForm  = "  a#N: {server: pop.example.org, user: u#N, deliver: [{mbox: /m/#N}]} # a: comment\n\n"
-	textForm  = "  \"a#N\":\n    server: pop.example.org\n    user: u#N\n    deliver: [{maildir: /m/#N}]\n    password: \"more\n  than: one\n    line\"\n"
+	blockForm = "  a#N:\n    server: pop.example.org\n    user: u#N\n    password: p\n    keep:\n      days: 3\n    deliver:\n" +
+		"    - maildir: /m/#N\n"
+	flowForm = "  a#N: {server: pop.example.org, user: u#N, deliver: [{mbox: /m/#N}]} # a: comment\n\n"
+	textForm = "  \"a#N\":\n    server: pop.example.org\n    user: u#N\n    deliver: [{maildir: /m/#N}]\n    password: \"more\n  than: one\n" +
+		"    line\"\n"
 	blockText = "# accounts:\n  a#N:\n    user: u#N\n    deliver: [{maildir: /m/#N}]\n    server: |-\n      pop.example.org\n   # less\n"
 	mergeForm = "  a#N:\n    <<: *common\n    user: u#N\n    deliver: [{maildir: /m/#N}]\n"
 	common    = "x-common: &common\n  server: pop.example.org\n  password: p\n"
@@ -33,13 +35,14 @@ const (
 func TestManyAccounts(t *testing.T) {
 	bad := "  bad#N: {server: pop.example.org, user: u#N, colour: blue, deliver: [{maildir: /m/#N}]}\n"
 	for name, text := range map[string]string{
-		"forms":                 "accounts:  # all\n" + many(250, blockForm, flowForm, blockText),
-		"CRLF":                  strings.ReplaceAll("accounts:\n"+many(250, blockForm, flowForm), "\n", "\r\n"),
-		"more after":            "accounts:\n" + many(250, blockForm) + "\nparallel: 7\ndefaults:\n  every: 7m\n",
-		"aliases":               common + "accounts:\n" + many(250, mergeForm),
-		"merged into all":       common + "x-all: &all\n  a0: {user: x}\naccounts:\n" + many(250, mergeForm) + "  <<: *all\n",
-		"anchors below":         "accounts:\n  a: &common {server: pop.example.org, user: x, deliver: [{mbox: /x}]}\n" + many(250, mergeForm),
-		"an anchor again":       common + "accounts:\n  b: &common {server: pop.example.com, user: x, deliver: [{mbox: /x}]}\n" + many(250, mergeForm),
+		"forms":           "accounts:  # all\n" + many(250, blockForm, flowForm, blockText),
+		"CRLF":            strings.ReplaceAll("accounts:\n"+many(250, blockForm, flowForm), "\n", "\r\n"),
+		"more after":      "accounts:\n" + many(250, blockForm) + "\nparallel: 7\ndefaults:\n  every: 7m\n",
+		"aliases":         common + "accounts:\n" + many(250, mergeForm),
+		"merged into all": common + "x-all: &all\n  a0: {user: x}\naccounts:\n" + many(250, mergeForm) + "  <<: *all\n",
+		"anchors below":   "accounts:\n  a: &common {server: pop.example.org, user: x, deliver: [{mbox: /x}]}\n" + many(250, mergeForm),
+		"an anchor again": common + "accounts:\n  b: &common {server: pop.example.com, user: x, deliver: [{mbox: /x}]}\n" +
+			many(250, mergeForm),
 		"text of lines":         "accounts:\n" + many(250, textForm),
 		"text with accounts":    "state: \"/x\naccounts:\n" + many(250, blockForm) + "y\"\naccounts:\n" + many(3, blockForm),
 		"accounts only in text": "state: \"/x\naccounts:\n" + many(250, blockForm) + "y\"\naccounts:\n",

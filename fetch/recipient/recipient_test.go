@@ -165,7 +165,8 @@ func FuzzOf(f *testing.F) {
 		seen := make(map[string]bool)
 		for _, to := range tableRule().Of(header.Header(b)) {
 			name, domain := cut(to)
-			if domain != "" && !slices.Contains(tableRule().Domains, asciiDomain(domain)) || strings.ContainsAny(to, "\r\n\x00<>") && name[0] != '"' || seen[Fold(to)] {
+			if domain != "" && !slices.Contains(tableRule().Domains, asciiDomain(domain)) || strings.ContainsAny(to, "\r\n\x00<>") &&
+				name[0] != '"' || seen[Fold(to)] {
 				t.Errorf("%q", to)
 			}
 			seen[Fold(to)] = true

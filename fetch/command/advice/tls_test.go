@@ -54,7 +54,10 @@ func handshakes() []handshake {
 			[]string{"Use one of those names as the server, or set server_name."}, "configuration file", "renew"},
 		{"common name alone", pop3.TLSNameless, with(pop3test.Leaf{CommonName: "localhost"}), nil,
 			[]string{"where programs look today", "pin: sha256/"}, "configuration file", "server_name"},
-		{"another key", pop3.TLSPinMismatch, pop3test.Options{}, func(s *pop3.Server) { s.TLS = new(tls.Config); pop3.PinSPKI(s.TLS, [][32]byte{{1}}) },
+		{"another key", pop3.TLSPinMismatch, pop3test.Options{}, func(s *pop3.Server) {
+			s.TLS = new(tls.Config)
+			pop3.PinSPKI(s.TLS, [][32]byte{{1}})
+		},
 			[]string{"No password was sent", "set pin to that"}, "configuration file", "ca_file"},
 		{"for clients", pop3.TLSUnusable, with(pop3test.Leaf{Names: local, Client: true}), nil,
 			[]string{"a fault that its owner must fix", "pin: sha256/"}, "configuration file", "ca_file"},

@@ -48,7 +48,8 @@ func TestMetricsAccess(t *testing.T) {
 			req := httptest.NewRequest("GET", "http://127.0.0.1:9110/metrics", nil)
 			tt.ask(req)
 			rw := httptest.NewRecorder()
-			if passed := may(rw, req); passed != (tt.status == 200) || rw.Code != tt.status || (tt.status == 401) != (rw.Header().Get("WWW-Authenticate") != "") {
+			if passed := may(rw, req); passed != (tt.status == 200) || rw.Code != tt.status ||
+				(tt.status == 401) != (rw.Header().Get("WWW-Authenticate") != "") {
 				t.Errorf("%v, %d, challenge %q, want %d", passed, rw.Code, rw.Header().Get("WWW-Authenticate"), tt.status)
 			}
 		})
