@@ -267,14 +267,15 @@ func (*plainMechanism) Next(c []byte) (r []byte, err error) { return nil, errors
 func TestTokenOfSeveral(t *testing.T) {
 	t.Parallel()
 	var token atomic.Int64
-	refused := make(chan bool, 2)
+	var both sync.WaitGroup // sessions that show the first token
+	both.Add(2)
 	f := startFake(t, &fake{caps: "IMAP4rev1 AUTH=PLAIN SASL-IR", on: func(s *fakeSession, line string) bool {
 		switch {
 		case !strings.HasPrefix(line, "AUTHENTICATE"):
 			return false
 		case line == "AUTHENTICATE PLAIN MA==":
-			for refused <- true; len(refused) < 2; time.Sleep(time.Millisecond) {
-			}
+			both.Done()
+			both.Wait()
 			s.say("%s NO [AUTHENTICATIONFAILED] expired", s.tag)
 		default:
 			s.say("%s OK in", s.tag)

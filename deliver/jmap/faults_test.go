@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -348,15 +349,17 @@ func (nopCloser) Close() error { return nil }
 // oneUpload refuses a second upload while one is under way.
 func oneUpload() hook {
 	var n atomic.Int32
+	met, once := make(chan struct{}), sync.Once{}
 	return func(w http.ResponseWriter, _ *http.Request, kind string, _ int) bool {
 		if kind != "upload" {
 			return false
 		}
 		defer n.Add(-1)
 		if n.Add(1) > 1 {
+			once.Do(func() { close(met) })
 			return jmaptest.Problem(w, 400, "limit", "maxConcurrentUpload")
 		}
-		time.Sleep(5 * time.Millisecond) // so that uploads meet
+		<-met // the first one waits for a second
 		return false
 	}
 }

@@ -61,8 +61,8 @@ func cmdInterrupt(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // awaitEvent returns a function that waits until the server has received the
-// command once more than now ("on NAME COMMAND": another server), or, for "file NAME", the file is there. Another process is watched: there is nothing to
-// wait on, so it is asked every few milliseconds.
+// command once more than now ("on NAME COMMAND": another server), or, for "file
+// NAME", until the file is there, which is looked at every few milliseconds.
 func awaitEvent(ts *testscript.TestScript, event string) func() {
 	if file, ok := strings.CutPrefix(event, "file "); ok {
 		file = ts.MkAbs(file)
@@ -81,13 +81,12 @@ func awaitEvent(ts *testscript.TestScript, event string) func() {
 	if named, ok := strings.CutPrefix(event, "on "); ok {
 		name, event, _ = strings.Cut(named, " ")
 	}
-	s := worldOf(ts).servers[name]
-	before := s.Count(event)
+	received := worldOf(ts).servers[name].Received(event, 1)
 	return func() {
-		for deadline := time.Now().Add(patience); s.Count(event) == before; time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				ts.Fatalf("the server never received %s", event)
-			}
+		select {
+		case <-received:
+		case <-time.After(patience):
+			ts.Fatalf("the server never received %s", event)
 		}
 	}
 }

@@ -25,6 +25,11 @@ func TestLimitPreset(t *testing.T) {
 // TestLimitsStopARun: a day's budget holds over runs, and a rate slows one down.
 func TestLimitsStopARun(t *testing.T) {
 	t.Parallel()
+	for !limitsStopARun(t) { // midnight came between the runs, as it does once
+	}
+}
+
+func limitsStopARun(t *testing.T) (oneDay bool) {
 	l := newLab(t)
 	var mail [][]byte
 	for _, m := range letters(8) {
@@ -39,7 +44,7 @@ func TestLimitsStopARun(t *testing.T) {
 	wantOut(t, o, "3 messages fetched", "5 skipped: over limit")
 	again, plan := l.run("fetch"), l.run("plan")
 	if time.Now().UTC().Day() != today {
-		t.Skip("midnight came between the runs")
+		return false
 	}
 	wantOut(t, again, "nothing new", "5 skipped: over limit")
 	wantOut(t, plan, "5 over limit: a later run takes them")
@@ -51,4 +56,5 @@ func TestLimitsStopARun(t *testing.T) {
 		t.Errorf("not held to the rate: %s", o)
 	}
 	l.wantMail(mail)
+	return true
 }

@@ -193,19 +193,16 @@ func (s *scene) mailhaul(args, event string) (code int, out, log string) {
 	defer cancel(nil)
 	ended := make(chan struct{})
 	signalled := make(chan struct{})
-	before := s.server.Count(event)
+	var received <-chan struct{}
+	if event != "" {
+		received = s.server.Received(event, max(s.m.nth, 1))
+	}
 	go func() {
 		defer close(signalled)
-		for ; event != ""; time.Sleep(2 * time.Millisecond) {
-			select {
-			case <-ended:
-				return
-			default:
-			}
-			if s.server.Count(event) >= before+max(s.m.nth, 1) {
-				cancel(exit.Signal{Signal: syscall.SIGINT})
-				return
-			}
+		select {
+		case <-ended:
+		case <-received:
+			cancel(exit.Signal{Signal: syscall.SIGINT})
 		}
 	}()
 	var stdout, stderr bytes.Buffer

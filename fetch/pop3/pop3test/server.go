@@ -31,6 +31,7 @@ type Server struct {
 	accepted  int
 	sessions  int
 	commands  []string
+	awaited   []*awaited
 	matched   []int
 	lastLogin time.Time
 }
@@ -163,6 +164,23 @@ func (s *Server) Count(prefix string) int {
 	return n
 }
 
+// awaited is what a test waits for.
+type awaited struct {
+	prefix   string
+	left     int // lines still to come
+	received chan struct{}
+}
+
+// Received returns a channel that is closed once n more lines that Count would
+// count are received. n is 1 or more.
+func (s *Server) Received(prefix string, n int) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := &awaited{prefix, n, make(chan struct{})}
+	s.awaited = append(s.awaited, a)
+	return a.received
+}
+
 // Sessions is the number of successful logins so far.
 func (s *Server) Sessions() int {
 	s.mu.Lock()
@@ -188,6 +206,13 @@ func (s *Server) record(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.commands = append(s.commands, line)
+	for _, a := range s.awaited {
+		if matches(a.prefix, line) {
+			if a.left--; a.left == 0 {
+				close(a.received)
+			}
+		}
+	}
 }
 
 // match counts event, which names the message with that uid, against each fault
