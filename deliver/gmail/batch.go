@@ -48,13 +48,7 @@ func (t *Target) open() *batch {
 		New: func(e deliver.Envelope, p content.Part) *message {
 			return &message{intent: intent{Mark: remote.MarkOf(&p, searchable(e.MessageID), dateOf(b.Staged.Open(p)))}}
 		},
-		Failure: func(class deliver.Class, err error) *deliver.Error {
-			v := verdict{Class: class}
-			if class == deliver.Never {
-				v.Cause = Rejected
-			}
-			return t.api.failure(v, "", err)
-		},
+		Failure:  remote.Unstaged("gmail "+t.o.Web.Name, Rejected),
 		Position: t.position,
 		Publish:  t.publish,
 	}

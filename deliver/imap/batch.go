@@ -48,7 +48,7 @@ func (t *Target) protocol() remote.Protocol[*message] {
 		New: func(e deliver.Envelope, p content.Part) *message {
 			return &message{date: e.Date, intent: intent{Mailbox: t.o.Mailbox, Mark: remote.MarkOf(&p, normalID(e.MessageID), e.Date.Unix())}}
 		},
-		Failure:  t.o.unstaged,
+		Failure:  remote.Unstaged(t.o.name(), Rejected),
 		Position: t.position,
 		Publish: func(ctx context.Context, b *batch) {
 			t.publish(ctx, b)

@@ -47,7 +47,7 @@ func (t *Target) protocol() remote.Protocol[*message] {
 			mark := remote.MarkOf(&p, normalID(e.MessageID), e.Date.Unix())
 			return &message{date: e.Date.UTC().Truncate(time.Second), intent: intent{Mailbox: t.o.Mailbox, Mark: mark}}
 		},
-		Failure: t.o.unstaged,
+		Failure: remote.Unstaged(t.o.Name, Rejected),
 		Position: func(ctx context.Context, msgs []*message) error {
 			state, err := t.position(ctx)
 			for _, m := range msgs {

@@ -58,15 +58,6 @@ func (o *Options) failure(class deliver.Class, cause Cause, stage string, err er
 	return verdict{Class: class, Cause: cause}.Failure(o.Name, stage, err)
 }
 
-// unstaged is the error of a message that was not staged.
-func (o *Options) unstaged(class deliver.Class, err error) *deliver.Error {
-	cause := CauseOther
-	if class == deliver.Never {
-		cause = Rejected
-	}
-	return o.failure(class, cause, "", err)
-}
-
 // Stages that matter for what a refusal means.
 const (
 	stageSession = "session"

@@ -56,6 +56,18 @@ func (v Verdict[C]) Failure(server, stage string, err error) *deliver.Error {
 		Err: &Error[C]{Cause: v.Cause, Stage: stage, Pause: v.Pause, Err: fmt.Errorf("%s: %w", server, err)}}
 }
 
+// Unstaged is Protocol.Failure for a server; rejected is the cause of a message that no
+// server takes.
+func Unstaged[C comparable](server string, rejected C) func(deliver.Class, error) *deliver.Error {
+	return func(class deliver.Class, err error) *deliver.Error {
+		v := Verdict[C]{Class: class}
+		if class == deliver.Never {
+			v.Cause = rejected
+		}
+		return v.Failure(server, "", err)
+	}
+}
+
 // SizeError says that a message is larger than the server takes.
 type SizeError struct{ Limit int64 }
 

@@ -1,30 +1,14 @@
 package advice
 
 import (
-	"cmp"
-	"errors"
-
 	"github.com/mailhaul/mailhaul/deliver/gmail"
-	"github.com/mailhaul/mailhaul/deliver/web"
-	"github.com/mailhaul/mailhaul/fetch/ledger"
 )
 
 // gmailRows are for Gmail mailboxes that are targets. They come before the rows for
 // servers.
 func gmailRows() []row {
 	return []row{of(func(e *gmail.Error, at Situation) string {
-		at.target = true
-		text := gmailTexts[e.Cause]
-		if way, ok := errors.AsType[*web.Error](e); ok && text == "" {
-			text = cmp.Or(firstOf(tokenRows(), e, at), firstOf(networkRows(), e, at), webTexts[way.Cause])
-		}
-		switch {
-		case text == "":
-			return ""
-		case e.Pause > 0:
-			text = "Gmail wants a pause of " + ledger.Brief(e.Pause) + ". " + text
-		}
-		return otherSide + text
+		return ofRequest(e, at, otherSide, "Gmail", gmailTexts[e.Cause], e.Pause)
 	})}
 }
 

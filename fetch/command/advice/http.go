@@ -1,33 +1,18 @@
 package advice
 
 import (
-	"cmp"
-	"errors"
-
 	"github.com/mailhaul/mailhaul/deliver/http"
-	"github.com/mailhaul/mailhaul/deliver/web"
-	"github.com/mailhaul/mailhaul/fetch/ledger"
 )
 
 // httpRows are for services that take mail by HTTP. They come before the rows for
 // servers.
 func httpRows() []row {
 	return []row{of(func(e *http.Error, at Situation) string {
-		at.target = true
 		text := httpTexts[e.Cause]
 		if e.Cause == http.LoginRefused {
 			text += httpLogins[e.Preset]
 		}
-		if way, ok := errors.AsType[*web.Error](e); ok && text == "" {
-			text = cmp.Or(firstOf(networkRows(), e, at), firstOf(tokenRows(), e, at), webTexts[way.Cause])
-		}
-		switch {
-		case text == "":
-			return ""
-		case e.Pause > 0:
-			text = "It wants a pause of " + ledger.Brief(e.Pause) + ". " + text
-		}
-		return "This is the service that the mail goes to, not the mailbox that it comes from. " + text
+		return ofRequest(e, at, "This is the service that the mail goes to, not the mailbox that it comes from. ", "It", text, e.Pause)
 	})}
 }
 

@@ -3,6 +3,7 @@ package advice
 import (
 	"cmp"
 	"errors"
+	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/jmap"
 	"github.com/mailhaul/mailhaul/deliver/web"
@@ -12,23 +13,29 @@ import (
 // jmapRows are for mailboxes of JMAP servers. They come before the rows for servers.
 func jmapRows() []row {
 	return []row{of(func(e *jmap.Error, at Situation) string {
-		at.target = true
 		text := jmapTexts[e.Cause]
 		if e.Cause == jmap.OtherHost {
 			text = "No login was sent there. If " + e.Host + " belongs to your provider: a redirect wants it as `server`, a name in the " +
 				"session wants it in `hosts` of the target."
 		}
-		if way, ok := errors.AsType[*web.Error](e); ok && text == "" {
-			text = cmp.Or(firstOf(networkRows(), e, at), firstOf(tokenRows(), e, at), webTexts[way.Cause])
-		}
-		switch {
-		case text == "":
-			return ""
-		case e.Pause > 0:
-			text = "Its server wants a pause of " + ledger.Brief(e.Pause) + ". " + text
-		}
-		return otherSide + text
+		return ofRequest(e, at, otherSide, "Its server", text, e.Pause)
 	})}
+}
+
+// ofRequest is the advice on a failed request of a target: text, or what is known of the way
+// to the server, behind a pause that who wants.
+func ofRequest(e error, at Situation, side, who, text string, pause time.Duration) string {
+	at.target = true
+	if way, ok := errors.AsType[*web.Error](e); ok && text == "" {
+		text = cmp.Or(firstOf(networkRows(), e, at), firstOf(tokenRows(), e, at), webTexts[way.Cause])
+	}
+	if text != "" && pause > 0 {
+		text = who + " wants a pause of " + ledger.Brief(pause) + ". " + text
+	}
+	if text == "" {
+		return ""
+	}
+	return side + text
 }
 
 // webTexts are for requests without an answer.
