@@ -4,7 +4,6 @@ package command
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -40,30 +39,26 @@ func TestRelayLogin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logged := func(text string) int {
-		log, err := os.ReadFile(d.Log)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Count(string(log), text)
-	}
 	server := fmt.Sprintf("\"localhost:%d\", tls: starttls, ca_file: %s", ports[0], ca)
-	for auth, method := range map[string]string{"plain": "PLAIN", "login": "LOGIN", "scram-sha-1": "SCRAM-SHA-1",
-		"scram-sha-256": "SCRAM-SHA-256", "auto": "SCRAM-SHA-256"} {
-		before := logged("method=" + method + ",")
+	for _, auth := range []string{"plain", "login", "scram-sha-1", "scram-sha-256", "auto"} {
 		l, out := relayed(t, "smtp", server, auth+"@example.org", auth, password)
 		l.says(out, 0, "1 message fetched")
-		if sink.Copies()[auth+"@example.org number 1"] != 1 || logged("method="+method+",") != before+1 {
-			t.Errorf("%s: %v, %d logins by %s", auth, sink.Copies(), logged("method="+method+",")-before, method)
+		if sink.Copies()[auth+"@example.org number 1"] != 1 {
+			t.Errorf("%s: %v", auth, sink.Copies())
 		}
 	}
 	l, out := relayed(t, "smtp", server, "a@example.org", "auto", "wrong")
 	l.want(out, 77, "The relay refused user or password")
-	if logged("auth failed, 1 attempts") != 1 || logged("auth failed") != 1 {
-		t.Error("another login followed the refusal")
-	}
 	l, out = relayed(t, "lmtp", fmt.Sprintf("\"localhost:%d\"", d.LMTPPort), "alice", "auto", password)
 	l.want(out, 75, "AUTH: relay offers none of SCRAM-SHA-256", "leave user and password out")
+
+	d.Stop() // all is in its log now
+	for text, want := range map[string]int{"method=PLAIN,": 1, "method=LOGIN,": 1, "method=SCRAM-SHA-1,": 1, "method=SCRAM-SHA-256,": 3,
+		"auth failed": 1} {
+		if n := strings.Count(d.LogText(), text); n != want {
+			t.Errorf("%d times %q in Dovecot's log, want %d", n, text, want)
+		}
+	}
 }
 
 // TestCyrusLMTPLogin: Cyrus takes mail by LMTP over TCP only from those who log in.
