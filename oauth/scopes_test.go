@@ -13,7 +13,8 @@ import (
 // TestScopes: a login asks for what it is used for, and one that was granted less needs
 // a person, while records of before stay good for what they were made for.
 func TestScopes(t *testing.T) {
-	const pop, imap, off = "https://outlook.office.com/POP.AccessAsUser.All", "https://outlook.office.com/IMAP.AccessAsUser.All", "offline_access"
+	const pop, imap, off = "https://outlook.office.com/POP.AccessAsUser.All",
+		"https://outlook.office.com/IMAP.AccessAsUser.All", "offline_access"
 	const mail, insert, labels, read = "https://mail.google.com/", "https://www.googleapis.com/auth/gmail.insert",
 		"https://www.googleapis.com/auth/gmail.labels", "https://www.googleapis.com/auth/gmail.readonly"
 	for _, tc := range []struct {

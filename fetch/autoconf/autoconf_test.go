@@ -21,13 +21,17 @@ const settings = `<?xml version="1.0"?>
 <clientConfig version="1.1"><emailProvider id="example.org">
   <domain>example.org</domain><displayName>Example &#x202e;Mail</displayName>
   <incomingServer type="imap"><hostname>imap.example.org</hostname><port>993</port><socketType>SSL</socketType></incomingServer>
-  <incomingServer type="pop3"><hostname>pop.example.org</hostname><port>110</port><socketType>STARTTLS</socketType><username>%EMAILADDRESS%</username></incomingServer>
+  <incomingServer type="pop3"><hostname>pop.example.org</hostname><port>110</port><socketType>STARTTLS</socketType>
+  <username>%EMAILADDRESS%</username></incomingServer>
   <incomingServer type="pop3"><hostname>POP.%EMAILDOMAIN%</hostname><port>995</port><socketType>SSL</socketType>
-    <username>%EMAILLOCALPART%</username><authentication>OAuth2</authentication><authentication>password-cleartext</authentication></incomingServer>
-  <enable visiturl="https://example.org/settings"><instruction lang="de">Einschalten</instruction><instruction lang="en">Switch POP on</instruction></enable>
+    <username>%EMAILLOCALPART%</username><authentication>OAuth2</authentication><authentication>password-cleartext</authentication>
+    </incomingServer>
+  <enable visiturl="https://example.org/settings"><instruction lang="de">Einschalten</instruction>
+  <instruction lang="en">Switch POP on</instruction></enable>
   <documentation url="javascript:alert(1)"><descr lang="en">bad</descr></documentation>
 </emailProvider>
-<oAuth2><issuer>login.example.org</issuer><scope>pop offline</scope><authURL>https://login.example.org/a</authURL><tokenURL>https://login.example.org/t</tokenURL></oAuth2>
+<oAuth2><issuer>login.example.org</issuer><scope>pop offline</scope><authURL>https://login.example.org/a</authURL>
+<tokenURL>https://login.example.org/t</tokenURL></oAuth2>
 </clientConfig>`
 
 var alice = person{address: "alice@example.org", local: "alice", domain: "example.org"}
@@ -48,7 +52,8 @@ func TestParse(t *testing.T) {
 
 // server is one incomingServer element.
 func server(host, port, socket, user string) string {
-	return fmt.Sprintf(`<clientConfig><emailProvider><incomingServer type="pop3"><hostname>%s</hostname><port>%s</port><socketType>%s</socketType><username>%s</username></incomingServer></emailProvider></clientConfig>`,
+	return fmt.Sprintf(`<clientConfig><emailProvider><incomingServer type="pop3"><hostname>%s</hostname><port>%s</port>`+
+		`<socketType>%s</socketType><username>%s</username></incomingServer></emailProvider></clientConfig>`,
 		host, port, socket, user)
 }
 

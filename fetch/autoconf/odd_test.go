@@ -7,8 +7,10 @@ import (
 
 // TestOddDocuments are settings files as providers have them.
 func TestOddDocuments(t *testing.T) {
-	const good = `<?xml version="1.0" encoding="UTF-8"?><clientConfig><emailProvider id="x"><displayName>Ex</displayName><incomingServer type="pop3">` +
-		`<hostname>pop.example.org</hostname><port>995</port><socketType>SSL</socketType><username>%EMAILADDRESS%</username></incomingServer></emailProvider></clientConfig>`
+	const good = `<?xml version="1.0" encoding="UTF-8"?><clientConfig><emailProvider id="x"><displayName>Ex</displayName>` +
+		`<incomingServer type="pop3">` +
+		`<hostname>pop.example.org</hostname><port>995</port><socketType>SSL</socketType><username>%EMAILADDRESS%</username></incomingServer>` +
+		`</emailProvider></clientConfig>`
 	for name, change := range map[string][]string{
 		"as it should be": {"Ex", "Ex"},
 		"ISO-8859-1":      {"UTF-8", "ISO-8859-1", "Ex", "T\xe9l\xe9"},

@@ -17,7 +17,8 @@ var printed = []any{jsonline.Summary{}, jsonline.Plan{}, jsonline.Status{}, json
 	jsonline.Report{}, jsonline.Purge{},
 	jsonline.State{}, jsonline.Failure{}, jsonline.Token{}, jsonline.Checked{}, jsonline.TakenOver{}, jsonline.Match{},
 	jsonline.Logout{}, jsonline.Access{}, jsonline.Open{}, jsonline.Device{},
-	jsonline.Chain{}, jsonline.Forgotten{}, jsonline.Marked{}, jsonline.Imported{}, jsonline.Verified{}, jsonline.Compared{}, jsonline.Version{}, jsonline.Waiting{}, jsonline.Error{}}
+	jsonline.Chain{}, jsonline.Forgotten{}, jsonline.Marked{}, jsonline.Imported{}, jsonline.Verified{}, jsonline.Compared{},
+	jsonline.Version{}, jsonline.Waiting{}, jsonline.Error{}}
 
 func TestManualHasEveryJSONField(t *testing.T) {
 	t.Parallel()

@@ -319,7 +319,8 @@ func TestDesignHasEveryFaultPoint(t *testing.T) {
 	for _, m := range regexp.MustCompile("`([a-z]+\\.[a-z]+)`").FindAllStringSubmatch(list, -1) {
 		manual = append(manual, m[1])
 	}
-	point := regexp.MustCompile(`"((?:durable|maildir|mbox|imap|jmap|gmail|smtp|pipe|http|commit|recover|poll|purge|window|uidreset|reused)\.[a-z]+)"`)
+	point := regexp.MustCompile(`"((?:durable|maildir|mbox|imap|jmap|gmail|smtp|` +
+		`pipe|http|commit|recover|poll|purge|window|uidreset|reused)\.[a-z]+)"`)
 	for _, pattern := range []string{"fetch/*.go", "fetch/*/*.go", "deliver/*/*.go"} {
 		names, _ := filepath.Glob(filepath.Join(treeRoot, filepath.FromSlash(pattern)))
 		for _, name := range names {

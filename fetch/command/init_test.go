@@ -39,9 +39,12 @@ func TestInitProposesWhatTheProviderPublishes(t *testing.T) {
 	var asked []string
 	db := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.URL.String())
-		_, _ = fmt.Fprintf(w, `<clientConfig><emailProvider><displayName>Example</displayName><incomingServer type="pop3"><hostname>localhost</hostname><port>%s</port>
-			<socketType>STARTTLS</socketType><username>%%EMAILLOCALPART%%</username><authentication>password-cleartext</authentication></incomingServer>
-			<enable visiturl="https://example.org/pop"><instruction lang="en">Switch POP on</instruction></enable></emailProvider></clientConfig>`, port)
+		_, _ = fmt.Fprintf(w, `<clientConfig><emailProvider><displayName>Example</displayName><incomingServer type="pop3">
+		<hostname>localhost</hostname><port>%s</port>
+			<socketType>STARTTLS</socketType><username>%%EMAILLOCALPART%%</username><authentication>password-cleartext</authentication>
+			</incomingServer>
+			<enable visiturl="https://example.org/pop"><instruction lang="en">Switch POP on</instruction></enable></emailProvider>
+			</clientConfig>`, port)
 	}))
 	db.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Leaf("127.0.0.1")}}
 	db.StartTLS()

@@ -49,7 +49,8 @@ func madeUp(n, years int, trouble bool) *proof.Report {
 		rep.InQuarantine = append(rep.InQuarantine,
 			proof.Inspected{Entry: state.Entry{Key: key}, MessageID: fmt.Sprintf("<%d@spam.example>", i),
 				Copies: []proof.Copy{{Target: "smtp:relay", Status: state.Quarantined,
-					Where: fmt.Sprintf("/home/alice/.local/state/mailhaul/quarantine/alice@pop.example.org/new/1700000000.R0123456789abcdefQ%d.host,S=2345", i)}}})
+					Where: fmt.Sprintf("/home/alice/.local/state/mailhaul/quarantine/"+
+						"alice@pop.example.org/new/1700000000.R0123456789abcdefQ%d.host,S=2345", i)}}})
 	}
 	rep.Quarantined = len(rep.InQuarantine)
 	return rep

@@ -50,7 +50,8 @@ func TestStatusWatchScreen(t *testing.T) {
 	more := func(width, height int) string {
 		t.Helper()
 		term.untilScreen(full)
-		fits := regexp.MustCompile(fmt.Sprintf(`(?s)^\d\d:\d\d:\d\d  300 accounts: 0 overdue, 0 running, 1 failed.*\nACCOUNT .*e-250  .*\n\.\.\. and %d more accounts\naccount-with-a-long-name-250: last run: `, 304-height))
+		fits := regexp.MustCompile(fmt.Sprintf(`(?s)^\d\d:\d\d:\d\d  300 accounts: 0 overdue, 0 running, 1 failed.*\n`+
+			`ACCOUNT .*e-250  .*\n\.\.\. and %d more accounts\naccount-with-a-long-name-250: last run: `, 304-height))
 		screen := term.until(func(s string) bool { return fits.MatchString(s) }, "the accounts that fit")
 		lines := strings.Split(screen, "\n")
 		for _, l := range lines {

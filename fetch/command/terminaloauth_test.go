@@ -100,9 +100,11 @@ func publishing(t *testing.T, p *authServer, pop *pop3test.Server, ca *pop3test.
 			p.Config.Handler.ServeHTTP(w, r)
 			return
 		}
-		_, _ = fmt.Fprintf(w, `<clientConfig><emailProvider><incomingServer type="pop3"><hostname>localhost</hostname><port>%s</port><socketType>SSL</socketType>
+		_, _ = fmt.Fprintf(w, `<clientConfig><emailProvider><incomingServer type="pop3"><hostname>localhost</hostname><port>%s</port>
+		<socketType>SSL</socketType>
 			<username>%%EMAILLOCALPART%%</username><authentication>OAuth2</authentication></incomingServer></emailProvider>
-			<oAuth2><issuer>example.org</issuer><scope>mail</scope><authURL>%[2]s/auth</authURL><tokenURL>%[2]s/token</tokenURL></oAuth2></clientConfig>`, port, provider.URL)
+			<oAuth2><issuer>example.org</issuer><scope>mail</scope><authURL>%[2]s/auth</authURL><tokenURL>%[2]s/token</tokenURL></oAuth2>
+			</clientConfig>`, port, provider.URL)
 	})
 	provider.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Leaf("127.0.0.1")}}
 	provider.StartTLS()

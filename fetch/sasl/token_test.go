@@ -44,7 +44,8 @@ func TestOAuthBearer(t *testing.T) {
 	const token = "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg=="
 	ch := sasl.Channel{Host: "server.example.com", Port: 143}
 	m := sasl.NewOAuthBearer("user@example.com", token, ch)
-	got, err := exchange(t, m, `{"status":"invalid_token","scope":"example_scope","openid-configuration":"https://example.com/.well-known/openid-configuration"}`)
+	got, err := exchange(t, m, `{"status":"invalid_token","scope":"example_scope",`+
+		`"openid-configuration":"https://example.com/.well-known/openid-configuration"}`)
 	if err != nil {
 		t.Fatal(err)
 	}

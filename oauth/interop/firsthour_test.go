@@ -72,7 +72,8 @@ func TestFirstHour(t *testing.T) {
 	bin, ca, home := buildProgram(t), pop3test.NewCA(), t.TempDir()
 	var d *pop3test.Dovecot
 	p := newProvider(t, ca, func(p *provider) string {
-		return fmt.Sprintf(`<clientConfig><emailProvider><incomingServer type="pop3"><hostname>localhost</hostname><port>%d</port><socketType>SSL</socketType>
+		return fmt.Sprintf(`<clientConfig><emailProvider><incomingServer type="pop3"><hostname>localhost</hostname><port>%d</port>
+		<socketType>SSL</socketType>
 			<username>%%EMAILLOCALPART%%</username><authentication>OAuth2</authentication></incomingServer></emailProvider>
 			<oAuth2><issuer>%[2]s</issuer><scope>openid offline_access https://mail.example/pop</scope><authURL>%[2]sauth</authURL>
 			<tokenURL>%[2]soauth/token</tokenURL></oAuth2></clientConfig>`, d.TLSPort, p.url)

@@ -56,7 +56,8 @@ func sharedHome(t *testing.T, bin string, p *provider, auth, from string) (*home
     %s
     deliver:
       - imap: {server: "localhost:%d", ca_file: CA, user: %[2]s, auth: %[5]s, oauth: me, mailbox: Moved/NAME}
-      - smtp: {server: "localhost:%[6]d", tls: starttls, ca_file: CA, user: %[2]s, auth: %[5]s, oauth: me, to: "NAME@example.org", from: s@example.org}
+      - smtp: {server: "localhost:%[6]d", tls: starttls, ca_file: CA, user: %[2]s, auth: %[5]s,
+          oauth: me, to: "NAME@example.org", from: s@example.org}
 `, d.TLSPort, user, from, ports[0], auth, ports[1])
 	text = fmt.Sprintf("logins:\n  me:\n    provider: custom\n    auth_url: %[1]sauth\n    token_url: %[1]soauth/token\n    "+
 		"revoke_url: %[1]srevoke\n",
