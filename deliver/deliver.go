@@ -103,6 +103,17 @@ type Resident interface {
 // maildrop's earlier runs are settled, also in a run that delivers nothing.
 type Sweeper interface{ Sweep() }
 
+// Marker is implemented by a Deliverer whose target can keep whose mail it got. The
+// engine then notices a state that was left behind when an account moved to another
+// machine: all mail on the server would be delivered again.
+type Marker interface {
+	// Marked returns the file that says that mail of an account was delivered here;
+	// empty if none says so.
+	Marked(account string) (file string, err error)
+	// Mark makes Marked say so, durably. It is called once messages were delivered.
+	Mark(account string) error
+}
+
 // Past is what the state knows of a target.
 type Past struct {
 	// Owner names the maildrop's state, of which nobody else has a run under

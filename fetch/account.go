@@ -43,6 +43,10 @@ type Account struct {
 	// CreateTargets makes anew what has received mail and is gone; else such a
 	// target stops.
 	CreateTargets bool
+	// Moves: other machines may run it, with the state or, by mistake, without. A target
+	// that can be marked keeps that it got mail, and a state that knows of none ends the
+	// run with a *commit.UnknownStateError.
+	Moves bool
 	// Exactly is a saved plan: a run does just that, or nothing.
 	Exactly *plan.SavedPlan
 }

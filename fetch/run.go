@@ -98,6 +98,11 @@ func (r *run) work(ctx context.Context) error {
 	if err := r.Targets.Resume(ctx, r.DB, r.StatePath(), r.Account.CreateTargets); err != nil {
 		return err
 	}
+	if r.Account.Moves && !r.Account.Policy.All {
+		if err := r.Targets.Known(r.DB, r.Account.ID); err != nil {
+			return err
+		}
+	}
 	if err := r.awaitPause(ctx); err != nil {
 		return err
 	}
@@ -114,7 +119,9 @@ func (r *run) work(ctx context.Context) error {
 		r.offline()
 	}
 	r.count()
-	err = r.record(ctx, change, err)
+	if err = r.record(ctx, change, err); r.Account.Moves && !stateFailed(err) {
+		err = joined(err, r.Targets.Mark(r.DB, r.Account.ID))
+	}
 	_ = r.DB.View(func(v *state.View) error { // a figure: not worth an error
 		r.Known = v.Len()
 		return nil

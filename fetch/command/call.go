@@ -22,6 +22,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/sandbox"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/shard"
 )
 
 // call is one command line: where it prints, its log, the configuration, and what
@@ -33,6 +34,7 @@ type call struct {
 	builder *account.Builder
 	chosen  []*config.Account // what build was given last
 	from    elsewhere
+	shard   shard.Shard // the part of the accounts that fetch and loop work on
 }
 
 func streams(c *cli.Context) term.Streams { return c.App.Metadata["std"].(term.Streams) }

@@ -78,11 +78,13 @@ func runFetch(c *cli.Context) error {
 	if err := e.askPasswords(c.Context); err != nil {
 		return err
 	}
-	sums := e.fetch(c.Context, list)
-	if style == "fetchmail" {
-		return exit.Fetchmail(e.from.ends(sums), slices.ContainsFunc(sums, func(s fetch.Summary) bool { return s.Fetched > 0 }))
-	}
-	return verdict(sums, e.from.ends(sums))
+	return e.holdShard(c.Context, e.shard, func(ctx context.Context) error {
+		sums := e.fetch(ctx, list)
+		if style == "fetchmail" {
+			return exit.Fetchmail(e.from.ends(sums), slices.ContainsFunc(sums, func(s fetch.Summary) bool { return s.Fetched > 0 }))
+		}
+		return verdict(sums, e.from.ends(sums))
+	})
 }
 
 // chosen are the accounts to fetch: by name, by URL, or by a saved plan.
@@ -94,7 +96,10 @@ func chosen(c *cli.Context) (*call, []*fetch.Account, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	list, err := e.build(accounts, func(a *fetch.Account) { override(c, a) })
+	list, err := e.build(accounts, func(a *fetch.Account) {
+		override(c, a)
+		a.Moves = e.shard.Of > 0
+	})
 	return e, list, err
 }
 
@@ -112,12 +117,11 @@ func source(c *cli.Context) (*call, []*config.Account, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	part, err := parseShard(c.String("shard"))
-	if err != nil {
+	if e.shard, err = shardOf(c); err != nil {
 		return nil, nil, err
 	}
 	accounts, err := e.accounts(c.Args().Slice())
-	return e, part.pick(accounts), err
+	return e, accountsOf(e.shard, accounts), err
 }
 
 func fromURL(c *cli.Context) (*call, []*config.Account, error) {

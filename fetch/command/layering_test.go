@@ -62,6 +62,7 @@ var layers = map[string][]string{
 	"fetch/recipient":     {"fetch/header"},
 	"fetch/header":        {"state"},
 	"fetch/schedule":      {},
+	"fetch/shard":         {"deliver/durable"},
 	"fetch/pop3":          {"fetch/sasl"},
 	"fetch/pop2":          {"fetch/pop3"},
 	"fetch/pop2/pop2test": {"fetch/pop3/pop3test"},

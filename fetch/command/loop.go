@@ -37,7 +37,6 @@ func loopCommand() *cli.Command {
 // own, which never changes.
 type loopRun struct {
 	cli      *cli.Context
-	shard    shard
 	first    *call // of the start
 	fetcher  *fetch.Fetcher
 	confined *sandbox.Confinement
@@ -47,7 +46,7 @@ type loopRun struct {
 }
 
 func runLoop(c *cli.Context) error {
-	part, err := parseShard(c.String("shard"))
+	part, err := shardOf(c)
 	if err != nil {
 		return err
 	}
@@ -56,8 +55,8 @@ func runLoop(c *cli.Context) error {
 		return err
 	}
 	e.log = e.loopLogger(c)
-	e.builder.Log = e.log
-	l := &loopRun{cli: c, shard: part, first: e, fetcher: e.fetcher(), status: watch.NewStatusFiles(e.builder.StateDir)}
+	e.builder.Log, e.shard = e.log, part
+	l := &loopRun{cli: c, first: e, fetcher: e.fetcher(), status: watch.NewStatusFiles(e.builder.StateDir)}
 	tasks, accounts, err := l.tasks(e)
 	if err != nil {
 		return err
@@ -70,7 +69,7 @@ func runLoop(c *cli.Context) error {
 	} else {
 		e.log.Info("no sandbox: it could not allow what accounts from elsewhere will need")
 	}
-	return l.run(c.Context, tasks)
+	return e.holdShard(c.Context, part, func(ctx context.Context) error { return l.run(ctx, tasks) })
 }
 
 // run works until ctx is done.
@@ -109,7 +108,7 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 		Tick:      l.manager.Alive,
 		TickEvery: watch.WatchdogEvery(),
 	}
-	e.log.Info("loop begins", "accounts", len(tasks.List), "shard", l.shard.String(), "version", version())
+	e.log.Info("loop begins", "accounts", len(tasks.List), "shard", e.shard.String(), "version", version())
 	l.manager.Ready()
 	told := make(chan struct{})
 	forget := context.AfterFunc(ctx, func() { defer close(told); l.manager.Stopping() })
@@ -134,7 +133,7 @@ func (l *loopRun) tasks(e *call) (schedule.Tasks, []*config.Account, error) {
 	if err != nil {
 		return r, nil, err
 	}
-	accounts = l.shard.pick(accounts)
+	accounts = accountsOf(e.shard, accounts)
 	if err := e.try(accounts, func(*fetch.Account) {}); err != nil {
 		return r, nil, err
 	}
@@ -156,7 +155,7 @@ const lookWait = 5 * time.Second
 func (e *call) open(a *config.Account) (*fetch.Account, error) {
 	fa, err := e.builder.Account(a)
 	if err == nil {
-		fa.Wait = lookWait
+		fa.Wait, fa.Moves = lookWait, e.shard.Of > 0
 	}
 	return fa, err
 }

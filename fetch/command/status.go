@@ -33,6 +33,7 @@ func statusCommand() *cli.Command {
 			&cli.BoolFlag{Name: "watch", Usage: "show it again every two seconds"},
 			&cli.BoolFlag{Name: "failed", Usage: "show only the accounts whose last run failed"},
 			&cli.BoolFlag{Name: "check", Usage: "exit with 75 if an account has had no success for its alert.after, for health checks"},
+			shardFlag(),
 		},
 		Action: runStatus,
 	}
@@ -43,6 +44,11 @@ func runStatus(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	part, err := shardOf(c)
+	if err != nil {
+		return err
+	}
+	accounts = accountsOf(part, accounts)
 	if c.Bool("failed") && (c.Bool("watch") || c.Bool("check")) {
 		return exit.Usagef("--failed excludes --watch and --check")
 	}

@@ -68,28 +68,40 @@ func Hold(ctx context.Context, dir string, s Shard) (held context.Context, end f
 	if s.Of == 0 {
 		return ctx, func() {}, nil
 	}
-	host, _ := os.Hostname()
-	l := &lease{shard: s, path: leasePath(dir, s), owner: fmt.Sprintf("%s, process %d %s", host, os.Getpid(), rand.Text())}
+	l := newLease(dir, s)
 	if err := durable.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, err
 	}
 	if err := l.take(ctx, dir); err != nil {
 		return nil, nil, err
 	}
+	held, stop := l.keep(ctx)
+	return held, func() {
+		stop()
+		l.release()
+	}, nil
+}
+
+func newLease(dir string, s Shard) *lease {
+	host, _ := os.Hostname()
+	return &lease{shard: s, path: leasePath(dir, s), owner: fmt.Sprintf("%s, process %d %s", host, os.Getpid(), rand.Text())}
+}
+
+// keep renews the lease until stop is called, which leaves the file.
+func (l *lease) keep(ctx context.Context) (held context.Context, stop func()) {
 	held, cancel := context.WithCancelCause(ctx)
-	stop, done := make(chan struct{}), make(chan struct{})
+	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := l.renew(stop); err != nil {
-			cancel(&LostError{s, err})
+		if err := l.renew(ended); err != nil {
+			cancel(&LostError{l.shard, err})
 		}
 	}()
 	return held, func() {
-		close(stop)
+		close(ended)
 		<-done
-		l.release()
 		cancel(nil)
-	}, nil
+	}
 }
 
 func leasePath(dir string, s Shard) string {

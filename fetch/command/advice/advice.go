@@ -123,7 +123,7 @@ func when(fits func(err error) bool, text string) row {
 
 // table is every row, the most telling first.
 func table() []row {
-	return slices.Concat(commandRows(), runRows(), mailboxRows(), gmailRows(), jmapRows(), httpRows(), tokenRows(), targetRows(), loginRows(), networkRows(), sessionRows(), lastRows())
+	return slices.Concat(commandRows(), shardRows(), runRows(), mailboxRows(), gmailRows(), jmapRows(), httpRows(), tokenRows(), targetRows(), loginRows(), networkRows(), sessionRows(), lastRows())
 }
 
 // Of returns what a person can do about err: of several joined errors about each,
