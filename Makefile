@@ -11,7 +11,7 @@ FUZZTIME ?= 20s
 export CGO_ENABLED = 0
 LDFLAGS = -s -w -X github.com/mailhaul/mailhaul/fetch/command.buildVersion=$(VERSION)
 PACKAGES = dovecot-pop3d dovecot-imapd dovecot-lmtpd dovecot-submissiond dovecot-gssapi postfix procmail maildrop krb5-kdc krb5-admin-server krb5-user libkrb5-dev gcc libc6-dev \
-	fetchmail mpop getmail6 fdm python3 socat tmux zsh fish mandoc lintian systemd prometheus buildah
+	fetchmail mpop getmail6 fdm python3 socat tmux zsh fish mandoc lintian systemd prometheus buildah slurm-wlm
 
 # They conflict with each other and with dovecot-pop3d: unpacked, not installed.
 PRIVATE = popa3d courier-pop courier-imap cyrus-pop3d+sasl2-bin cyrus-imapd+sasl2-bin+cyrus-pop3d \
