@@ -125,8 +125,9 @@ func (m *httpTarget) Check(at config.Place) {
 		at.Errorf("fields", "has no use with preset: %s, which sends no form", m.preset)
 	}
 	at.Secret("secret", m.secret)
-	for _, h := range m.headers {
+	for i, h := range m.headers {
 		at.Secret("headers", h.Value)
+		m.headers[i].Value = h.Value.Bind(m.remote.Server.Host, m.remote.User)
 	}
 	m.secret = m.secret.Bind(m.remote.Server.Host, m.remote.User)
 }
