@@ -86,9 +86,8 @@ func TestDockerfiles(t *testing.T) {
 
 	conf := filepath.Join(b.dir, "conf")
 	for name, text := range map[string]string{
-		"config.yaml": "secrets: group\naccounts: {work: {server: pop.example.org, user: alice, password: {file: password}, deliver: [{maildir: " +
-			"" +
-			"/mail/work}]}}\n",
+		"config.yaml": "secrets: group\naccounts: {work: {server: pop.example.org, user: alice, password: {file: password}, " +
+			"deliver: [{maildir: /mail/work}]}}\n",
 		"password": "secret\n",
 		"pipe.yaml": "accounts: {work: {server: pop.example.org, user: alice, password: {command: [echo, secret]}, " +
 			"deliver: [{pipe: {command: [sh, -c, 'cat > /mail/one']}}]}}\n",
