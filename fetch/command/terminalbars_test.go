@@ -42,7 +42,8 @@ func TestManyBars(t *testing.T) {
 	for _, width := range []int{100, 40} {
 		t.Run(fmt.Sprint(width), func(t *testing.T) {
 			term := newTerminal(t, width, 12)
-			manyAccounts(t, term, 50)
+			seen := make(chan struct{})
+			manyAccounts(t, term, 50, pop3test.Fault{On: "RETR 4", Always: true, After: 2000, Do: pop3test.Until(seen)})
 			term.clear()
 			term.enter("mailhaul -c c.yaml fetch; echo do''ne $?")
 			term.until(func(s string) bool { return strings.Contains(s, "retriev") }, "a bar")
@@ -54,6 +55,7 @@ func TestManyBars(t *testing.T) {
 					}
 				}
 			}
+			close(seen)
 			term.until(func(s string) bool { return strings.Contains(s, "\ndone 0") }, "done")
 			all := term.everything()
 			for i := range 50 {

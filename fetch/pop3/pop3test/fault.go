@@ -34,6 +34,7 @@ const (
 	doStall
 	doDrip
 	doPause
+	doUntil
 	doAwait
 	doErr
 	doRaw
@@ -50,6 +51,8 @@ type Action struct {
 	kind actionKind
 	data []byte
 	wait time.Duration
+	// until ends the wait of Until.
+	until <-chan struct{}
 	// pipelined: only if another command has already arrived
 	pipelined bool
 }
@@ -68,6 +71,9 @@ func Drip(d time.Duration) Action { return Action{kind: doDrip, wait: d} }
 
 // Pause waits d and goes on.
 func Pause(d time.Duration) Action { return Action{kind: doPause, wait: d} }
+
+// Until waits until the test closes c, and goes on.
+func Until(c <-chan struct{}) Action { return Action{kind: doUntil, until: c} }
 
 // Await waits for the client's next byte, which is lost: the client has then
 // read all that was sent before. For "tls" and before the session's end.

@@ -175,6 +175,13 @@ func (w *replyWriter) fire(a Action) {
 	case doPause:
 		w.flush()
 		w.pause(a.wait)
+	case doUntil:
+		w.flush()
+		select {
+		case <-a.until:
+		case <-w.done:
+			w.err = net.ErrClosed
+		}
 	case doAwait:
 		w.flush()
 		if _, err := io.ReadFull(w.raw, make([]byte, 1)); err != nil {
