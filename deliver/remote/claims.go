@@ -136,7 +136,7 @@ func (c *Claims[K]) Owner(space string, id K) (owner string, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, l := range c.list {
-		if l.space == space && l.from <= id && id <= l.to {
+		if l.from <= id && id <= l.to && l.space == space {
 			return l.owner, true
 		}
 	}
