@@ -2,9 +2,16 @@ package gmail
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
 	"errors"
 	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/mailhaul/mailhaul/deliver/content"
+	"github.com/mailhaul/mailhaul/deliver/remote"
+	"github.com/mailhaul/mailhaul/deliver/web"
 )
 
 var errNoRaw = errors.New("the answer has no message in it")
@@ -120,4 +127,38 @@ func (a *alphabet) escape() (byte, error) {
 		_, err = a.in.Discard(4)
 	}
 	return 0, err
+}
+
+// sum reads a message and sums up what comes after the first octets; nil: it is gone.
+func (a *api) sum(ctx context.Context, id string, skip int64) (*stored, error) {
+	sum := content.New()
+	s := new(stored)
+	err := a.raw(ctx, id, func(r io.Reader) (err error) {
+		sum.Reset()
+		skipped, err := io.CopyN(io.Discard, r, skip)
+		if err == nil {
+			s.size, err = io.Copy(sum, r)
+		}
+		s.size += skipped
+		return err
+	})
+	if own, ok := errors.AsType[*Error](err); ok && (own.Status == http.StatusNotFound || own.Status == http.StatusBadRequest) {
+		return nil, nil // or it is a chat, or what else is no mail
+	}
+	s.sums = sum.Sums()
+	return s, err
+}
+
+// raw reads a message, perhaps several times: the last one counts.
+func (a *api) raw(ctx context.Context, id string, fn func(io.Reader) error) error {
+	_, err := a.patient(ctx, "message "+remote.Clean(id), costGet, &web.Request{
+		Method: http.MethodGet, URL: a.url("", "messages/"+url.PathEscape(id), url.Values{"format": {"raw"}}), Limit: 2 * maxImport,
+		Into: func(body io.Reader) error {
+			r, err := rawReader(body)
+			if err != nil {
+				return err
+			}
+			return fn(r)
+		}})
+	return err
 }

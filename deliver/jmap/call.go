@@ -63,7 +63,8 @@ func (s *session) request(ctx context.Context, stage string, wait time.Duration,
 		return s.o.failure(deliver.Failed, CauseOther, stage, err)
 	}
 	a, err := s.do(ctx, stage, &web.Request{Method: "POST", URL: s.api, Header: http.Header{"Content-Type": {"application/json"}},
-		Harmless: !slices.ContainsFunc(calls, (*call).changes), Open: func() io.Reader { return bytes.NewReader(body) }, Size: int64(len(body)), Wait: wait, Limit: maxReply})
+		Harmless: !slices.ContainsFunc(calls, (*call).changes), Wait: wait, Limit: maxReply,
+		Open: func() io.Reader { return bytes.NewReader(body) }, Size: int64(len(body))})
 	if err != nil {
 		return err
 	}

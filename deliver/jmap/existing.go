@@ -104,7 +104,8 @@ func (t *Target) move(ctx context.Context, s *session, patches args, msgs []*mes
 			m.Err = t.o.failed(err)
 		case ok:
 			m.arrived(id)
-			t.o.Logger.Info("the server had the message in another mailbox: it is in this one now", "mailbox", t.o.Mailbox, "email", remote.Clean(id))
+			t.o.Logger.Info("the server had the message in another mailbox: it is in this one now",
+				"mailbox", t.o.Mailbox, "email", remote.Clean(id))
 		case e != nil:
 			m.Refusal = e.refusal(stageImport)
 		default:

@@ -262,7 +262,8 @@ func (t *Target) lookUp(ctx context.Context, msgs []*message) {
 // changed says so if the server has changed a message.
 func (t *Target) changed(in *intent, at found) found {
 	if at.Changed {
-		t.o.Logger.Warn("the server has changed a message that it stored", "mailbox", t.o.Mailbox, "email", remote.Clean(at.At), "message-id", in.ID)
+		t.o.Logger.Warn("the server has changed a message that it stored",
+			"mailbox", t.o.Mailbox, "email", remote.Clean(at.At), "message-id", in.ID)
 	}
 	return at
 }

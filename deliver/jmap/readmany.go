@@ -16,7 +16,9 @@ const maxHead = 256 << 10
 
 // Sums reads messages that are where their receipts say, several at a time, and calls found
 // with the SHA-256 of what Copy would write. Others are left out.
-func (r *Reader) Sums(ctx context.Context, receipts []string, want [][sha256.Size]byte, found func(i int, sum [sha256.Size]byte, where string)) {
+func (r *Reader) Sums(
+	ctx context.Context, receipts []string, want [][sha256.Size]byte, found func(i int, sum [sha256.Size]byte, where string),
+) {
 	r.many(ctx, receipts, func(i int, e *email, at receipt) func() {
 		where, sum, err := r.read(ctx, io.Discard, e, at, want[i])
 		if err != nil {
