@@ -11,10 +11,18 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/fault"
 )
 
-// MkdirAll is os.MkdirAll with each new directory's entry made durable in its
-// parent. A path that is there already, also as a symbolic link to a
+// MkdirAll is os.MkdirAll with each new directory and its entry in the parent
+// made durable. A path that is there already, also as a symbolic link to a
 // directory, is left alone.
-func MkdirAll(path string, perm fs.FileMode) error {
+func MkdirAll(path string, perm fs.FileMode) error { return mkdirAll(path, perm, fault.Error) }
+
+// MkdirAllQuiet is MkdirAll without fault points, for what is made before the
+// first step of a run: the directory of the state.
+func MkdirAllQuiet(path string, perm fs.FileMode) error {
+	return mkdirAll(path, perm, func(string) error { return nil })
+}
+
+func mkdirAll(path string, perm fs.FileMode, point func(string) error) error {
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() {
 		return &fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
@@ -25,20 +33,25 @@ func MkdirAll(path string, perm fs.FileMode) error {
 	path = filepath.Clean(path)
 	parent := filepath.Dir(path)
 	if parent != path {
-		if err := MkdirAll(parent, perm); err != nil {
+		if err := mkdirAll(parent, perm, point); err != nil {
 			return err
 		}
 	}
-	if err := fault.Error("durable.mkdir"); err != nil {
+	if err := point("durable.mkdir"); err != nil {
 		return fmt.Errorf("mkdir %s: %w", path, err)
 	}
-	if err := os.Mkdir(path, perm); err != nil {
-		if info, serr := os.Stat(path); serr == nil && info.IsDir() {
-			return SyncDir(parent) // another process made it, perhaps without a sync
+	err = os.Mkdir(path, perm)
+	if err != nil { // another process may have made it, perhaps without a sync
+		if info, serr := os.Stat(path); serr != nil || !info.IsDir() {
+			return err
 		}
+	} else if err := syncDir(path); err != nil { // without a journal, a durable entry may lead to an inode that is not
 		return err
 	}
-	return SyncDir(parent)
+	if err := point("durable.syncdir"); err != nil {
+		return fmt.Errorf("fsync %s: %w", parent, err)
+	}
+	return syncDir(parent)
 }
 
 // Create makes a regular file that must not exist yet (fs.ErrExist), mode 0600,

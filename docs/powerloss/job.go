@@ -176,8 +176,9 @@ func (s *site) config() string {
 		id = fmt.Sprintf("alice@%s:%d", importHost, importPort)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "state: %s\naccounts:\n  box:\n    id: %s\n    server: %s:%d\n    tls: none\n    user: alice\n    %s\n    keep: %s\n    deliver:\n",
-		s.lab.state(), id, s.pop.Host, s.pop.Port, login, s.job.keep)
+	fmt.Fprintf(&b, "state: %s\naccounts:\n  box:\n    id: %s\n    server: %s:%d\n    tls: none\n    user: alice\n",
+		s.lab.state(), id, s.pop.Host, s.pop.Port)
+	fmt.Fprintf(&b, "    %s\n    keep: %s\n    deliver:\n", login, s.job.keep)
 	for _, t := range s.job.targets {
 		fmt.Fprintf(&b, "      - %s: %s\n", t, s.lab.target(t))
 	}

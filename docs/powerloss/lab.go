@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -82,6 +83,7 @@ func (l *lab) run(w *site, program string, mutate string, args ...string) (int, 
 	cmd := exec.Command(program, append([]string{"--config", config}, args...)...)
 	cmd.Env = append(os.Environ(), "HOME="+l.dir, "MAILHAUL_FAULT_MUTATE="+mutate)
 	cmd.Dir = l.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it would keep the mounts of a dead worker
 	cmd.WaitDelay = time.Second
 	timeout := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
 	defer timeout.Stop()

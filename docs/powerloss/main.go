@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -53,7 +54,11 @@ func command() error {
 	if flag.NArg() != 1 {
 		return errors.New("usage: powerloss [flags] PATH-OF-MAILHAUL")
 	}
-	o.Program, o.Recorder = flag.Arg(0), flag.Arg(0)
+	program, err := filepath.Abs(flag.Arg(0))
+	if err != nil {
+		return err
+	}
+	o.Program, o.Recorder = program, program
 	if err := possible(); err != nil {
 		if *optional {
 			fmt.Println("powerloss: skipped:", err)
