@@ -320,7 +320,7 @@ func TestDesignHasEveryFaultPoint(t *testing.T) {
 		manual = append(manual, m[1])
 	}
 	point := regexp.MustCompile(`"((?:durable|maildir|mbox|imap|jmap|gmail|smtp|` +
-		`pipe|http|commit|recover|poll|purge|window|uidreset|reused)\.[a-z]+)"`)
+		`pipe|http|files|commit|recover|poll|purge|window|uidreset|reused)\.[a-z]+)"`)
 	for _, pattern := range []string{"fetch/*.go", "fetch/*/*.go", "deliver/*/*.go"} {
 		names, _ := filepath.Glob(filepath.Join(treeRoot, filepath.FromSlash(pattern)))
 		for _, name := range names {

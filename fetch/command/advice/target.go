@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/deliver"
 	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/deliver/files"
 	"github.com/mailhaul/mailhaul/deliver/login"
 	"github.com/mailhaul/mailhaul/deliver/maildir"
 	"github.com/mailhaul/mailhaul/deliver/mbox"
@@ -30,6 +31,7 @@ func targetRows() []row {
 			return "If it is yours: chmod go-w " + e.Path + "."
 		}),
 		is[*deliver.TempError]("Set TMPDIR to a directory with room for a batch."),
+		is[*files.MIMEError]("Look at the message in the quarantine, or in the mailbox: its attachments are damaged, or it is hostile."),
 		of(relay),
 		is[*pipe.StartError]("Check the command of the target: a path, or a program in PATH, that may be executed. It is not run by a shell."),
 		of(commandStatus),

@@ -142,7 +142,7 @@ type Table []Row
 
 // Rows are the targets that mailhaul has, in the order of the manual.
 func Rows() Table {
-	return Table{maildirRow(), mboxRow(), imapRow(), gmailRow(), jmapRow(), smtpRow(), lmtpRow(), pipeRow(), httpRow()}
+	return Table{maildirRow(), mboxRow(), imapRow(), gmailRow(), jmapRow(), smtpRow(), lmtpRow(), pipeRow(), httpRow(), filesRow()}
 }
 
 // Kinds is the table as package config reads it.
