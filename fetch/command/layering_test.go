@@ -115,6 +115,7 @@ var layers = map[string][]string{
 	"deliver/process":       {},
 	"deliver/web":           {"deliver"},
 	"deliver/pipe":          {"deliver", "deliver/process", "deliver/spool", "deliver/durable", "deliver/fault"},
+	"deliver/files":         {"deliver", "deliver/durable", "deliver/fault"},
 	"deliver/*":             {"deliver", "deliver/spool", "deliver/durable", "deliver/fault"}, // a new target
 
 	// Services that take mail by HTTP.
