@@ -128,7 +128,7 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 // tasks makes what the loop works on, and the accounts in it. It finds all
 // mistakes before any work.
 func (l *loopRun) tasks(e *call) (schedule.Tasks, []*config.Account, error) {
-	r := schedule.Tasks{Parallel: e.conf.Parallel, PerHost: e.conf.PerHost}
+	r := schedule.Tasks{Parallel: atOnce(e.conf.Parallel, openFiles()), PerHost: e.conf.PerHost}
 	accounts, err := e.accounts(l.cli.Args().Slice())
 	if err != nil {
 		return r, nil, err
