@@ -47,8 +47,8 @@ type account struct {
 // perShard is how many runs a process has at a time, perHost how many at one server.
 const perShard, perHost = 64, 4
 
-func newFleet(t *testing.T, accounts, hosts, of int) *fleet {
-	f := &fleet{t: t, dir: t.TempDir(), of: of, every: time.Hour, accounts: make([][]*account, of), runs: make([]int, of)}
+func newFleet(t *testing.T, accounts, hosts, of int, every time.Duration) *fleet {
+	f := &fleet{t: t, dir: t.TempDir(), of: of, every: every, accounts: make([][]*account, of), runs: make([]int, of)}
 	for i := range accounts {
 		host := fmt.Sprintf("pop%d.example.org", i%hosts)
 		a := &account{id: fmt.Sprintf("user%d@%s", i, host), host: host}
@@ -173,19 +173,20 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// TestFleet plays 6 hours of 10,000 accounts in 5 shards. MAILHAUL_FLEET=1000000,2000,200,24h
-// plays that many accounts, mail servers and shards for that long.
+// TestFleet plays 6 hours of 10,000 accounts in 5 shards. MAILHAUL_FLEET=1000000,2000,200,24h,6h
+// plays that many accounts, mail servers and shards for that long, each account every 6 hours.
 func TestFleet(t *testing.T) {
-	accounts, hosts, of, long := 10_000, 20, 5, 6*time.Hour
+	accounts, hosts, of, long, every := 10_000, 20, 5, 6*time.Hour, time.Hour
 	if s := os.Getenv("MAILHAUL_FLEET"); s != "" {
 		fields := strings.Split(s, ",")
 		accounts, _ = strconv.Atoi(fields[0])
 		hosts, _ = strconv.Atoi(fields[1])
 		of, _ = strconv.Atoi(fields[2])
 		long, _ = time.ParseDuration(fields[3])
+		every, _ = time.ParseDuration(fields[4])
 	}
 	began, cpu := time.Now(), processorTime()
-	f := newFleet(t, accounts, hosts, of)
+	f := newFleet(t, accounts, hosts, of, every)
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), long)
 		defer cancel()
