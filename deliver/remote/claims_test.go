@@ -13,7 +13,7 @@ import (
 func TestClaimsStaySmall(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "imap")
 	open := func() *Claims[int] {
-		return &Claims[int]{Path: filepath.Join(dir, "box"), Parse: strconv.Atoi}
+		return &Claims[int]{Path: filepath.Join(dir, "box"), Point: "imap.claim", Parse: strconv.Atoi}
 	}
 	a, b := open(), open()
 	for n := range 80 {
