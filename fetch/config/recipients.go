@@ -16,7 +16,8 @@ import (
 
 func recipientKeys(r *recipient.Rule) []Row {
 	return []Row{
-		On("headers", "", "names of the fields, the most trusted first", OneOrMore(fieldName(), "a header field's name or a list of them"), &r.Headers),
+		On("headers", "", "names of the fields, the most trusted first",
+			OneOrMore(fieldName(), "a header field's name or a list of them"), &r.Headers),
 		given("header", "", "name of one field, of which occurrence counts", fieldName(), func(name string) {
 			r.Headers, r.Occurrence = []string{name}, max(r.Occurrence, 1)
 		}),
@@ -26,7 +27,8 @@ func recipientKeys(r *recipient.Rule) []Row {
 			OneOrMore(mailDomain(), "a domain or a list of domains"), &r.Domains),
 		given("map", "", "other recipients for an address, a name, a @domain or * (the rest); or a file with a rule a line",
 			either(mapFile(), mapRules()), func(m recipient.Rule) { r.Map, r.MapFile = m.Map, m.MapFile }),
-		On("unknown", "keep", "what happens to a message without a recipient: `keep`, `quarantine`, or an address that gets it", unknown(), &r.Unknown),
+		On("unknown", "keep", "what happens to a message without a recipient: `keep`, `quarantine`, or an address that gets it",
+			unknown(), &r.Unknown),
 	}
 }
 

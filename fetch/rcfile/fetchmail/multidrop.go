@@ -57,7 +57,8 @@ func (m *merge) envelope() config.Map {
 	}
 	m.Carry(o.Option, "to")
 	if strings.EqualFold(field, "Received") {
-		m.Unsure = "fetchmail guesses the recipients from To and Cc where Received does not name one; mailhaul sends such mail to the address under unknown"
+		m.Unsure = "fetchmail guesses the recipients from To and Cc where Received does not name one; " +
+			"mailhaul sends such mail to the address under unknown"
 		return config.Pair("headers", []string{field})
 	}
 	to := config.Pair("header", field)

@@ -15,8 +15,9 @@ var keywords string
 func (m *merge) own(name string) func(o setting) {
 	return map[string]func(o setting){
 		"user": m.names, "is": m.names, "to": m.names, "protocol": m.protocol, "auth": m.auth, "interval": m.interval, "uidl": m.uidl,
-		"localdomains": func(o setting) { m.domains = append(m.domains, o.args...) }, "aka": func(o setting) { m.hosts = append(m.hosts, o.args...) },
-		"limit": m.limit, "fetchlimit": m.limit, "sslproto": m.sslProto, "sslcertck": m.certCheck, "sslcommonname": m.commonName,
+		"localdomains": func(o setting) { m.domains = append(m.domains, o.args...) },
+		"aka":          func(o setting) { m.hosts = append(m.hosts, o.args...) },
+		"limit":        m.limit, "fetchlimit": m.limit, "sslproto": m.sslProto, "sslcertck": m.certCheck, "sslcommonname": m.commonName,
 	}[name]
 }
 
