@@ -34,7 +34,8 @@ type call struct {
 	builder *account.Builder
 	chosen  []*config.Account // what build was given last
 	from    elsewhere
-	shard   shard.Shard // the part of the accounts that fetch and loop work on
+	shard   shard.Shard  // the part of the accounts that fetch and loop work on
+	file    *config.File // that conf is of
 }
 
 func streams(c *cli.Context) term.Streams { return c.App.Metadata["std"].(term.Streams) }
@@ -101,7 +102,9 @@ func withConfig(c *cli.Context) (*call, error) {
 		return nil, err
 	}
 	path := cmp.Or(c.String("config"), config.DefaultPath())
-	e.conf, err = e.loadConfig(c, path)
+	if e.file, err = config.Read(path); err == nil {
+		e.conf, err = e.parse(c, e.file)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, exit.Config(advice.Give(fmt.Errorf("no configuration at %s", path), advice.MakeConfig))
@@ -118,9 +121,9 @@ const crowd = 1000
 
 // loadConfig reads a configuration. With many accounts the process collects its garbage
 // twice as often from then on.
-func loadConfig(path string, o config.Options) (*config.Config, error) {
+func loadConfig(f *config.File, o config.Options) (*config.Config, error) {
 	usual := debug.SetGCPercent(50)
-	conf, err := config.Load(path, o)
+	conf, err := f.Parse(o)
 	if err != nil || len(conf.Accounts) < crowd {
 		debug.SetGCPercent(usual)
 	}

@@ -26,8 +26,8 @@ var liveCommands = map[string]bool{"fetch": true, "loop": true, "check": false, 
 // sourcesDir is where the lists of sources are kept.
 func sourcesDir(stateDir string) string { return filepath.Join(stateDir, "sources") }
 
-// loadConfig reads the configuration, and the accounts elsewhere with it.
-func (e *call) loadConfig(c *cli.Context, path string) (*config.Config, error) {
+// parse reads the configuration, and the accounts elsewhere with it.
+func (e *call) parse(c *cli.Context, file *config.File) (*config.Config, error) {
 	o := configOptions()
 	o.Elsewhere = func(conf *config.Config, adopt func(config.Document) (config.Adopted, error)) {
 		at := call{conf: conf, builder: e.builder.Fresh()}
@@ -38,7 +38,7 @@ func (e *call) loadConfig(c *cli.Context, path string) (*config.Config, error) {
 		r := sources.Reader{Dir: sourcesDir(at.builder.StateDir), Kept: !live, Look: !store, Agent: "mailhaul/" + version(), Log: e.log}
 		e.from.lists = r.Read(c.Context, conf, adopt)
 	}
-	conf, err := loadConfig(path, o)
+	conf, err := loadConfig(file, o)
 	if err != nil { // all mistakes at once
 		err = errors.Join(append([]error{err}, e.from.errors()...)...)
 	}

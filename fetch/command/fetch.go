@@ -16,6 +16,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch"
 	"github.com/mailhaul/mailhaul/fetch/command/exit"
+	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
 	"github.com/mailhaul/mailhaul/fetch/command/logging"
 	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/term"
@@ -249,7 +250,8 @@ func (e *call) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary
 	e.confine(e.chosen, len(list) > 0 && list[0].CreateTargets)
 	status := e.statuses(list)
 	watcher := e.watch(status, false)
-	reps := reporters{status, watcher}
+	results := e.results()
+	reps := reporters{status, watcher, results}
 	done := func() {}
 	if e.out.Bars {
 		b := term.NewBars(e.out.Screen)
@@ -271,6 +273,7 @@ func (e *call) fetch(ctx context.Context, list []*fetch.Account) []fetch.Summary
 	told()
 	done()
 	watcher.Finish(ctx)
+	results.Close(ctx)
 	for i := range sums {
 		if sums[i].NotBegun {
 			p.print(&sums[i])
@@ -341,7 +344,7 @@ func (p *printer) print(s *fetch.Summary) {
 	defer p.mu.Unlock()
 	switch {
 	case p.out.JSON:
-		_ = writeSummaryJSON(p.call, s)
+		_ = jsonline.Write(p.out.Out, summaryRow(s, p.hint))
 	case !p.out.Quiet || s.Err != nil:
 		writeLine(p.out.Out, s)
 	}

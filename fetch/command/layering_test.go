@@ -36,7 +36,7 @@ var layers = map[string][]string{
 	"fetch/command/logging": {"fetch/command/term"},
 
 	"fetch/command/watch": {"deliver/process", "fetch", "fetch/ledger", "fetch/command/advice", "fetch/command/hook",
-		"fetch/command/jsonline", "fetch/command/term", "fetch/config", "state", "deliver/durable"},
+		"fetch/command/jsonline", "fetch/command/term", "fetch/config", "fetch/sources", "state", "deliver/durable"},
 
 	"fetch/command/account": {"fetch", "fetch/*", "fetch/sasl/gssapi", "fetch/command/advice", "fetch/command/exit",
 		"fetch/command/hook", "fetch/command/route", "fetch/command/target", "fetch/command/term", "deliver", "deliver/*", "state",
@@ -47,7 +47,7 @@ var layers = map[string][]string{
 
 	"fetch/command/sandbox": {"fetch", "fetch/*", "fetch/command/target", "deliver", "deliver/durable", "deliver/process", "state"},
 
-	"fetch/command/jsonline": {"fetch", "fetch/plan", "fetch/proof", "state"},
+	"fetch/command/jsonline": {"fetch", "fetch/plan", "fetch/proof", "fetch/sources", "state"},
 	"fetch/command/route": {"deliver/process", "fetch/config", "fetch/pop3", "fetch/command/advice", "fetch/command/exit",
 		"fetch/command/hook"},
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,7 +43,10 @@ type loopRun struct {
 	confined *sandbox.Confinement
 	status   *watch.StatusFiles
 	watch    *watch.Watcher
+	results  *watch.Results
 	manager  watch.Systemd
+	taken    takenOver
+	troubles string // of accounts elsewhere, as they were logged last
 }
 
 func runLoop(c *cli.Context) error {
@@ -64,6 +68,7 @@ func runLoop(c *cli.Context) error {
 	l.status.Follow(idsOf(accounts))
 	l.status.ExpireBy(expiries(e.builder, accounts))
 	l.fill(&tasks)
+	l.taken = takenOver{e.file, e.conf, len(tasks.List)}
 	if !e.conf.Elsewhere.Any() {
 		l.confined = e.confine(accounts, false)
 	} else {
@@ -80,6 +85,8 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	l.watch = e.watch(l.status, true)
 	l.watch.Reloaded(nil)
 	defer l.watch.Finish(ctx)
+	l.results = e.results()
+	defer l.results.Close(ctx)
 	around, cancel := context.WithCancel(context.WithoutCancel(ctx)) // outlives the runs
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -99,9 +106,9 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	if e.out.Verbose == 0 && e.conf.Log.Level > slog.LevelDebug {
 		f.Log = logging.Only(e.log, func(r slog.Record) bool { return r.Level >= slog.LevelWarn }) // the watcher has a line for each run
 	}
-	f.Reporter = reporters{l.status, l.watch}
+	f.Reporter = reporters{l.status, l.watch, l.results}
 	if e.out.JSON {
-		f.Reporter = reporters{l.status, l.watch, &printer{call: e, onlyJSON: true}}
+		f.Reporter = reporters{l.status, l.watch, l.results, &printer{call: e, onlyJSON: true}}
 	}
 	loop := &schedule.Loop{Reload: reload, RunAll: now,
 		Planned:   func(t *schedule.Task, next time.Time) { l.status.Planned(t.Name, next) },
@@ -129,20 +136,23 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 // mistakes before any work.
 func (l *loopRun) tasks(e *call) (schedule.Tasks, []*config.Account, error) {
 	r := schedule.Tasks{Parallel: atOnce(e.conf.Parallel, openFiles()), PerHost: e.conf.PerHost}
-	accounts, err := e.accounts(l.cli.Args().Slice())
+	accounts, err := l.accounts(e)
 	if err != nil {
 		return r, nil, err
 	}
 	accounts = accountsOf(e.shard, accounts)
-	if err := e.try(accounts, func(*fetch.Account) {}); err != nil {
+	own := slices.DeleteFunc(slices.Clone(accounts), func(a *config.Account) bool { return a.Source != "" }) // the runs of others fail
+	if err := e.try(own, func(*fetch.Account) {}); err != nil {
 		return r, nil, err
 	}
+	e.chosen = accounts
 	for _, a := range accounts {
 		r.List = append(r.List, schedule.Task{
 			Name:     a.Name,
 			ID:       a.ID,
 			Host:     a.Server.Host,
 			Schedule: a.Schedule,
+			Sum:      a.Sum,
 			Run:      l.fetcher.Task(a.Name, func() (*fetch.Account, error) { return e.open(a) }),
 		})
 	}
@@ -171,10 +181,15 @@ func (l *loopRun) fill(r *schedule.Tasks) {
 
 // obey does what signals ask for until ctx is done.
 func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload chan<- schedule.Tasks, now chan<- struct{}) {
+	timer := time.NewTimer(l.taken.conf.Elsewhere.Refresh)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-timer.C:
+			l.refresh(ctx, reload)
+			timer.Reset(l.taken.conf.Elsewhere.Refresh)
 		case <-usr1:
 			l.first.log.Info("fetching all accounts now")
 			select {
@@ -187,7 +202,7 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 				return
 			}
 			l.manager.Reloading()
-			r, err := l.reread()
+			r, err := l.rereadFile()
 			l.watch.Reloaded(err)
 			if err != nil {
 				l.refuse(err)
@@ -199,6 +214,7 @@ func (l *loopRun) obey(ctx context.Context, hup, usr1 <-chan os.Signal, reload c
 				}
 			}
 			l.manager.Ready()
+			timer.Reset(l.taken.conf.Elsewhere.Refresh)
 		}
 	}
 }
@@ -222,15 +238,24 @@ func (l *loopRun) refuse(err error) {
 	}
 }
 
-// reread reads the configuration again. On an error nothing has changed.
-func (l *loopRun) reread() (schedule.Tasks, error) {
-	e := *l.first
-	e.builder = e.builder.Fresh()
-	conf, err := config.Load(e.conf.Path, configOptions())
+// rereadFile is reread for the file as it is now.
+func (l *loopRun) rereadFile() (schedule.Tasks, error) {
+	file, err := config.Read(l.taken.conf.Path)
 	if err != nil {
 		return schedule.Tasks{}, exit.Config(err)
 	}
-	e.conf = conf
+	return l.reread(file)
+}
+
+// reread takes over a configuration. On an error nothing has changed.
+func (l *loopRun) reread(file *config.File) (schedule.Tasks, error) {
+	e := *l.first
+	e.builder = e.builder.Fresh()
+	conf, err := e.parse(l.cli, file)
+	if err != nil {
+		return schedule.Tasks{}, exit.Config(err)
+	}
+	e.conf, e.file = conf, file
 	if err := e.findState(l.cli); err != nil {
 		return schedule.Tasks{}, err
 	}
@@ -249,7 +274,10 @@ func (l *loopRun) reread() (schedule.Tasks, error) {
 	l.status.Follow(idsOf(accounts))
 	l.status.ExpireBy(expiries(e.builder, accounts))
 	l.watch.Configure(conf)
+	l.watch.Reloads.Follow(e.sources())
+	l.results.Configure(&conf.Result)
 	l.fill(&r)
+	l.taken = takenOver{file, conf, len(r.List)}
 	return r, nil
 }
 

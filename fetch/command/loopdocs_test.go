@@ -98,6 +98,7 @@ func TestMetricsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := []string{"mailhaul_build_info", watch.ReloadSuccessful, watch.ReloadSuccessTime}
+	names = append(names, watch.SourceMetrics()...)
 	for _, m := range watch.Metrics() {
 		names = append(names, strings.TrimPrefix(m.Name, "mailhaul_fetched"))
 	}

@@ -68,7 +68,10 @@ func runStatus(c *cli.Context) error {
 		}
 	}
 	if !c.Bool("check") {
-		return writeStatuses(e, e.out.Out, list)
+		if err := writeStatuses(e, e.out.Out, list); err != nil || c.Args().Present() || c.Bool("failed") {
+			return err
+		}
+		return writeSources(e, e.out.Out)
 	}
 	list = slices.DeleteFunc(list, func(s jsonline.Status) bool { return !s.Overdue })
 	if len(list) == 0 {

@@ -15,7 +15,8 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/term"
 )
 
-func writeSummaryJSON(e *call, s *fetch.Summary) error {
+// summaryRow is a run as JSON; hint is what to do about an account's error.
+func summaryRow(s *fetch.Summary, hint func(account string, err error) string) jsonline.Summary {
 	row := jsonline.Summary{
 		Account:     s.Account,
 		Started:     s.Started.UTC().Format(time.RFC3339),
@@ -33,9 +34,9 @@ func writeSummaryJSON(e *call, s *fetch.Summary) error {
 		Notes:       s.Notes,
 	}
 	if s.Err != nil {
-		row.Error, row.Hint, row.Mail = s.Err.Error(), e.hint(s.Account, s.Err), s.Mail()
+		row.Error, row.Hint, row.Mail = s.Err.Error(), hint(s.Account, s.Err), s.Mail()
 	}
-	return jsonline.Write(e.out.Out, row)
+	return row
 }
 
 // writeLine prints one finished account for a person.

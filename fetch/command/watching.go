@@ -9,6 +9,7 @@ import (
 	"github.com/mailhaul/mailhaul/fetch/command/target"
 	"github.com/mailhaul/mailhaul/fetch/command/watch"
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"github.com/mailhaul/mailhaul/fetch/sources"
 )
 
 // statuses makes the status files of some accounts; with a metrics file, which
@@ -65,12 +66,28 @@ func idsOf(accounts []*config.Account) map[string]string {
 	return ids
 }
 
+// sources are what is known of the sources of accounts.
+func (e *call) sources() func() []sources.Status {
+	dir, conf := sourcesDir(e.builder.StateDir), e.conf
+	return func() []sources.Status { return sources.Statuses(dir, conf) }
+}
+
+// results makes what gets the results of runs; Close must be called.
+func (e *call) results() *watch.Results {
+	r := watch.NewResults(e.log, version(), func(s *fetch.Summary) any { return summaryRow(s, e.hint) })
+	if e.conf != nil {
+		r.Configure(&e.conf.Result)
+	}
+	return r
+}
+
 // watch makes a watcher; finish must be called.
 func (e *call) watch(w *watch.StatusFiles, loop bool) *watch.Watcher {
 	x := watch.New(e.log, w, e.hint, version())
 	x.Loop = loop
 	if e.conf != nil {
 		x.Configure(e.conf)
+		x.Reloads.Follow(e.sources())
 	}
 	return x
 }

@@ -82,9 +82,33 @@ func (o Options) lookup(name string) (string, bool) {
 	return os.LookupEnv(name)
 }
 
+// File is a configuration file that was read, for who parses it again: the file may be
+// another one by then, half edited.
+type File struct {
+	path string
+	data []byte
+	mode os.FileMode
+}
+
 // Load reads and checks the file at path. Mistakes in it are an Errors; a file
 // that cannot be read is another error.
 func Load(path string, opts Options) (*Config, error) {
+	f, err := Read(path)
+	if err != nil {
+		return nil, err
+	}
+	return f.Parse(opts)
+}
+
+// Parse is Parse for the file as it was read.
+func (f *File) Parse(opts Options) (*Config, error) {
+	opts.mode = f.mode
+	opts.Shared = opts.Shared || opts.shared(f.mode)
+	return Parse(f.path, f.data, opts)
+}
+
+// Read reads a file.
+func Read(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, Brief(err)
@@ -104,9 +128,7 @@ func Load(path string, opts Options) (*Config, error) {
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("%s: is larger than 16 MiB", path)
 	}
-	opts.mode = st.Mode()
-	opts.Shared = opts.Shared || opts.shared(st.Mode())
-	return Parse(path, data, opts)
+	return &File{path, data, st.Mode()}, nil
 }
 
 // shared reports whether a file's mode lets others use it than may: its owner, or its

@@ -18,6 +18,8 @@ type Task struct {
 	// Started and Class are of the last run by an earlier process, if known.
 	Started time.Time
 	Class   Class
+	// Sum is another one when the task does something else.
+	Sum uint64
 }
 
 // Part is the part of a run that is to be done now. Where tasks outnumber the
@@ -52,6 +54,9 @@ type Tasks struct {
 	// Parallel is how many tasks run at a time, PerHost how many of them on
 	// one host. Zero: DefaultParallel, and no limit.
 	Parallel, PerHost int
+	// Refresh: tasks whose Sum is the same go on with their plan and their pauses. Nobody
+	// asks for another try.
+	Refresh bool
 }
 
 // DefaultParallel is how many tasks run at a time.
@@ -258,6 +263,8 @@ func (s *loop) wakeAll() {
 // reload takes over tasks. What they do not hold any more ends with its run
 // under way; what is new is planned; the rest keeps its history.
 func (s *loop) reload(tasks Tasks) {
+	refresh := tasks.Refresh
+	tasks.Refresh = false // not if the clock makes us plan them again
 	s.tasks = tasks
 	keep := make(map[string]bool, len(tasks.List))
 	now := s.now()
@@ -273,8 +280,9 @@ func (s *loop) reload(tasks Tasks) {
 			s.plan(e, t.Schedule.first(e.past, now, s.random))
 			continue
 		}
+		same := refresh && e.Sum == t.Sum
 		e.Task, e.dropped = t, false
-		if e.phase == asleep && e.run.started.IsZero() && !e.forced {
+		if !same && e.phase == asleep && e.run.started.IsZero() && !e.forced {
 			s.leave(e)
 			s.plan(e, later(t.Schedule.first(e.past, now, s.random), e.bounded(now).floor()))
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailhaul/mailhaul/fetch/plan"
 	"github.com/mailhaul/mailhaul/fetch/proof"
+	"github.com/mailhaul/mailhaul/fetch/sources"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -104,6 +105,9 @@ type Status struct {
 	ClockJumped time.Time `json:"clock_jumped,omitzero"`
 	ClockFrom   time.Time `json:"clock_from,omitzero"`
 }
+
+// Source is a source of accounts on stdout of `status --json`.
+type Source struct{ sources.Status }
 
 // Waiting sums up the messages that a target refused for now.
 type Waiting struct {

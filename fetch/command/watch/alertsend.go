@@ -18,6 +18,7 @@ import (
 	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch/command/hook"
 	"github.com/mailhaul/mailhaul/fetch/command/jsonline"
+	"github.com/mailhaul/mailhaul/fetch/config"
 )
 
 // Limits of the alerts.
@@ -29,9 +30,10 @@ const (
 )
 
 // notifier sends in the background. It keeps the order of the alerts of one
-// account, and drops what has waited too long in a full queue.
+// account, and drops what does not fit into a full queue; with wait it waits instead.
 type notifier struct {
 	log     *slog.Logger
+	wait    bool
 	client  *http.Client
 	version string
 	begin   sync.Once
@@ -60,6 +62,10 @@ func (p *notifier) send(account string, do func(ctx context.Context) error) {
 	for _, c := range []byte(account) {
 		n = (n*31 + int(c)) % alertSenders
 	}
+	if p.wait {
+		p.queues[n] <- job{account, do}
+		return
+	}
 	select {
 	case p.queues[n] <- job{account, do}:
 	default:
@@ -75,7 +81,12 @@ func (p *notifier) start() {
 		p.queues[i] = q
 		p.wg.Go(func() {
 			for e := range q {
-				if err := e.do(ctx); err != nil {
+				err := e.do(ctx)
+				switch {
+				case err == nil:
+				case p.wait:
+					p.log.Warn("result not sent", "account", e.account, "err", err)
+				default:
 					p.log.Warn("alert not sent", "account", e.account, "err", err)
 				}
 			}
@@ -109,7 +120,7 @@ func (p *notifier) ping(ctx context.Context, to, how, reason string) error {
 	if how != "" {
 		u = u.JoinPath(how)
 	}
-	return p.submit(ctx, "ping", u, "text/plain; charset=utf-8", []byte(reason))
+	return p.submit(ctx, "ping", u, "text/plain; charset=utf-8", []byte(reason), nil)
 }
 
 func (p *notifier) webhook(ctx context.Context, to string, n jsonline.Notice) error {
@@ -121,17 +132,24 @@ func (p *notifier) webhook(ctx context.Context, to string, n jsonline.Notice) er
 	if err != nil {
 		return err
 	}
-	return p.submit(ctx, "webhook", u, "application/json", body)
+	return p.submit(ctx, "webhook", u, "application/json", body, nil)
 }
 
 // submit does one POST. No error contains more of the URL than its host: the
 // rest is as good as a password.
-func (p *notifier) submit(ctx context.Context, what string, u *url.URL, kind string, body []byte) error {
+func (p *notifier) submit(ctx context.Context, what string, u *url.URL, kind string, body []byte, fields []config.Named[config.Secret]) error {
 	ctx, cancel := context.WithTimeout(ctx, alertTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("%s to %s: not a request", what, u.Host)
+	}
+	for _, h := range fields {
+		text, err := h.Value.Resolve(ctx)
+		if err != nil {
+			return fmt.Errorf("%s to %s: headers: %s: %w", what, u.Host, h.Name, err)
+		}
+		req.Header.Set(h.Name, text)
 	}
 	req.Header.Set("Content-Type", kind)
 	req.Header.Set("User-Agent", "mailhaul/"+p.version)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/durable"
+	"github.com/mailhaul/mailhaul/fetch/sources"
 	"github.com/mailhaul/mailhaul/state"
 )
 
@@ -124,9 +125,48 @@ func durations(s *state.StatusFile, emit func(string, float64)) {
 // Reloads are what loop knows of its configuration: how the last attempt to
 // read it ended. Without a loop (zero) there are no samples of it.
 type Reloads struct {
-	mu     sync.Mutex
-	failed bool
-	since  time.Time // the last success
+	mu      sync.Mutex
+	failed  bool
+	since   time.Time // the last success
+	sources func() []sources.Status
+}
+
+// Follow sets what knows of the sources of accounts.
+func (r *Reloads) Follow(of func() []sources.Status) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sources = of
+}
+
+// SourceMetrics are the families of a source of accounts; each has the label source.
+func SourceMetrics() []string {
+	return []string{"mailhaul_source_up", "mailhaul_source_accounts", "mailhaul_source_rejected", "mailhaul_source_last_success_timestamp_seconds"}
+}
+
+// writeSources writes the families of SourceMetrics, if there are sources.
+func (r *Reloads) writeSources(w io.Writer) {
+	r.mu.Lock()
+	of := r.sources
+	r.mu.Unlock()
+	if of == nil {
+		return
+	}
+	list, names := of(), SourceMetrics()
+	help := []string{"Whether the last attempt to read the accounts of a source gave a list.", "Accounts of the list in use.",
+		"Mistakes in the last list.", "When a list was last taken; 0 for never."}
+	for i, name := range names {
+		for j := range list {
+			s := &list[j]
+			if j == 0 {
+				fmt.Fprintf(w, "# HELP %[1]s %[2]s\n# TYPE %[1]s gauge\n", name, help[i])
+			}
+			v := []int64{1, int64(s.Accounts), int64(s.Rejected), max(s.Good.Unix(), 0)}[i]
+			if i == 0 && (s.Failing || s.Good.IsZero()) {
+				v = 0
+			}
+			fmt.Fprintf(w, "%s{source=%s} %d\n", name, label(s.Source), v)
+		}
+	}
 }
 
 // Done records an attempt and its time.
@@ -173,6 +213,7 @@ func writeMetrics(out io.Writer, f figures) error {
 	w := bufio.NewWriter(out)
 	fmt.Fprintf(w, "# HELP mailhaul_build_info The version that wrote this.\n# TYPE mailhaul_build_info gauge\nmailhaul_build_info{version=%s} 1\n", label(version))
 	f.reloads.write(w)
+	f.reloads.writeSources(w)
 	for _, m := range Metrics() {
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", m.Name, m.help, m.Name, m.kind)
 		for i := range list {
