@@ -132,7 +132,7 @@ func TestSlurm(t *testing.T) {
 	}
 	await(t, "the array", func() bool { return slurm(env, "squeue", "-h") == "" })
 	t.Logf("%d accounts, %d tasks: %v", accounts, tasks, time.Since(began).Round(time.Second))
-	logs, _ := filepath.Glob(filepath.Join(dir, "mailhaul-*.log"))
+	logs, _ := filepath.Glob(filepath.Join(dir, "log-*.txt"))
 	if len(logs) != tasks {
 		t.Errorf("%d tasks wrote a log, want %d", len(logs), tasks)
 	}
