@@ -184,6 +184,21 @@ func TestAttachments(t *testing.T) {
 	}
 }
 
+// TestLongField: a line that fills the buffer of the reader once or more, to the octet,
+// does not end the header.
+func TestLongField(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{"\n", "\r\n"} {
+		for _, n := range []int{4095, 4096, 4097, 8192} {
+			m := "Subject: " + strings.Repeat("s", n-len("Subject: ")) + end + strings.ReplaceAll(mixed+pdf("a.pdf", "A")+"--b--\n", "\n", end)
+			got, err := send(t, Options{Dir: t.TempDir()}, m)
+			if err != nil || got["a.pdf"] != "A" {
+				t.Errorf("%d %q: %q, %v", n, end, got, err)
+			}
+		}
+	}
+}
+
 // TestHostile: what no mail for people is, is refused, within bounds, and leaves
 // nothing.
 func TestHostile(t *testing.T) {
@@ -199,6 +214,8 @@ func TestHostile(t *testing.T) {
 		"long boundary":   "Content-Type: multipart/mixed; boundary=" + strings.Repeat("b", 5000) + "\n\nx\n",
 		"long header":     "X: " + strings.Repeat("y", 1<<20) + "\n\nx\n",
 		"long part field": mixed + "--b\nX: " + strings.Repeat("y", 20<<20) + "\n\nx\n--b--\n",
+		"part header":     mixed + "--b\nX: " + strings.Repeat("y", 9<<20) + "\n\nx\n--b--\n",
+		"many params":     mixed + "--b\nContent-Type: a/b" + strings.Repeat(";", 9<<20) + "\n\nx\n--b--\n",
 		"no field":        mixed + "--b\nno field\nContent-Disposition: attachment; filename=a\n\nx\n--b--\n",
 		"bad base64": mixed + "--b\nContent-Disposition: attachment; filename=a.pdf\nContent-Transfer-Encoding: base64\n\nAAAAA\n" +
 			"--b--\n",
@@ -232,9 +249,9 @@ func TestSafeName(t *testing.T) {
 	long := strings.Repeat("ä", 300)
 	for name, want := range map[string]string{
 		"a.pdf": "a.pdf", "../../etc/passwd": "passwd", `C:\x\b.doc`: "b.doc", "a/b/": "attachment.pdf", ".bashrc": "bashrc", "..": "attachment.pdf",
-		"": "attachment.pdf", "a\x00b\nc.pdf": "a_b_c.pdf", "a<b>:\"|?*.pdf": "a_b______.pdf", "con": "_con", "Nul.tar.gz": "_Nul.tar.gz",
+		"": "attachment.pdf", "a\x00b\nc.pdf": "a_b_c.pdf", "a<b>:\"|?*.pdf": "a_b______.pdf", "con": "_con", "-rf": "_-rf", "Nul.tar.gz": "_Nul.tar.gz",
 		"com1.txt": "_com1.txt", "COM¹": "_COM¹", "com10": "com10", "COMMON": "COMMON", "end. . ": "end", "x\u202egpj.exe": "xgpj.exe",
-		"x\xff.pdf": "x_.pdf", "a\u00a0b": "a b", long + ".pdf": strings.Repeat("ä", 98) + ".pdf", "x." + long: "x." + strings.Repeat("ä", 99),
+		"x\xff.pdf": "x_.pdf", "a\u00a0b": "a b", long + ".pdf": strings.Repeat("ä", 63) + ".pdf", "x." + long: "x." + strings.Repeat("ä", 64),
 	} {
 		if got := safeName(name, "application/pdf"); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)

@@ -115,11 +115,23 @@ func (w *walker) multipart(body io.Reader, boundary string, depth int) error {
 			return nil
 		case err != nil:
 			return &MIMEError{err}
+		case octets(p.Header) > maxHeader: // mime/multipart takes 10 MB in each part
+			return &MIMEError{errors.New("has a header that is too long")}
 		}
 		if err := w.entity(p.Header.Get, lastPart{p}, depth+1); err != nil {
 			return err
 		}
 	}
+}
+
+// octets is the size of a part's header.
+func octets(h map[string][]string) (n int) {
+	for name, values := range h {
+		for _, v := range values {
+			n += len(name) + len(v)
+		}
+	}
+	return n
 }
 
 // lastPart is a part that may be the last one, without a boundary behind it.
@@ -142,21 +154,25 @@ func (f fields) get(name string) string { return f[strings.ToLower(name)] }
 // fields.
 func readHeader(r *bufio.Reader) (fields, error) {
 	f := make(fields)
-	name, size := "", 0
+	name, size, open := "", 0, false
 	for {
 		line, err := r.ReadSlice('\n')
+		rest := open // of a line that is longer than the buffer
+		open = errors.Is(err, bufio.ErrBufferFull)
 		if size += len(line); size > maxHeader {
 			return nil, &MIMEError{errors.New("has a header that is too long")}
 		}
-		if errors.Is(err, bufio.ErrBufferFull) {
+		if open {
 			err = nil
 		}
 		text := strings.TrimRight(string(line), "\r\n")
 		switch key, value, ok := strings.Cut(text, ":"); {
-		case text == "" && bytes.HasSuffix(line, []byte("\n")), errors.Is(err, io.EOF):
+		case text == "" && !rest && bytes.HasSuffix(line, []byte("\n")), errors.Is(err, io.EOF):
 			return f, nil
 		case err != nil:
 			return nil, err
+		case rest:
+			f[name] += text
 		case text != "" && (text[0] == ' ' || text[0] == '\t'):
 			f[name] += " " + strings.TrimSpace(text)
 		case ok:

@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// maxName leaves room for a number: file systems take 255 octets.
-const maxName = 200
+// maxName leaves room for a number: file systems take 255 octets, encrypted ones
+// (eCryptfs) 143.
+const maxName = 130
 
 // safeName makes the name of a file of what a message calls an attachment: no path, no
 // control or invisible characters, nothing that a system reserves, of bounded length.
@@ -33,7 +34,7 @@ func safeName(name, kind string) string {
 	if name == "" {
 		name = "attachment" + usualExt(kind)
 	}
-	if reserved(name) {
+	if reserved(name) || name[0] == '-' { // an option in "rm *"
 		name = "_" + name
 	}
 	if len(name) > maxName {

@@ -193,9 +193,12 @@ func (r *Rule) expand(to []string, seen map[string]bool, name, domain string, of
 // mapped looks an address up: the address, its name, its domain, everything.
 func (r *Rule) mapped(name, domain string) ([]string, bool) {
 	name, ascii := strings.ToLower(name), asciiDomain(domain)
-	keys := []string{join(name, ascii), "@" + ascii}
-	if r.own(name, domain) {
-		keys = []string{join(name, ascii), name, "@" + ascii, "*"}
+	keys := []string{join(name, ascii)}
+	switch {
+	case r.own(name, domain):
+		keys = append(keys, name, "@"+ascii, "*")
+	case harmless(name): // a rule for a whole domain passes the name on
+		keys = append(keys, "@"+ascii)
 	}
 	for _, k := range keys {
 		if list, ok := r.Map[k]; ok {
@@ -205,14 +208,15 @@ func (r *Rule) mapped(name, domain string) ([]string, bool) {
 	return nil, false
 }
 
-// own reports whether an address is one of this mailbox. One that asks a relay to
-// send the message on is not, nor one that a command would take for an option.
+// own reports whether an address is one of this mailbox.
 func (r *Rule) own(name, domain string) bool {
-	if len(r.Domains) == 0 {
-		return true
-	}
-	return (domain == "" || slices.Contains(r.Domains, asciiDomain(domain))) &&
-		!strings.ContainsAny(name, "@%!\\") && strings.Trim(name, `"`) != "" && name[0] != '-' && !strings.HasPrefix(name, `"-`)
+	return len(r.Domains) == 0 || (domain == "" || slices.Contains(r.Domains, asciiDomain(domain))) && harmless(name)
+}
+
+// harmless reports whether a name does not ask a relay to send the message on, and is
+// none that a command would take for an option.
+func harmless(name string) bool {
+	return !strings.ContainsAny(name, "@%!\\") && strings.Trim(name, `"`) != "" && name[0] != '-' && !strings.HasPrefix(name, `"-`)
 }
 
 // Fold is an address as it is compared.
