@@ -114,16 +114,22 @@ func TestCopiesAreForgotten(t *testing.T) {
 		g.WantCopies("run", r.Copies(), map[string]int{"a@x 1": want})
 	}
 	run(1)
-	db, err := state.Open(state.Path(g.Fetcher.StateDir, g.Account.ID), state.Options{})
-	if err != nil {
-		t.Fatal(err)
+	forget := func(keys ...state.Key) {
+		t.Helper()
+		db, err := state.Open(state.Path(g.Fetcher.StateDir, g.Account.ID), state.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(db.Apply(&state.Change{Forget: keys}), db.Close()); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := errors.Join(db.Apply(&state.Change{Forget: []state.Key{"1", "2"}}), db.Close()); err != nil {
-		t.Fatal(err)
-	}
+	forget("1", "2")
 	run(2)
+	forget("1") // it was delivered, and 2 was not
+	run(3)
 	g.Account.Policy.All = true
-	run(4)
+	run(5)
 }
 
 // TestCopiesWithoutUniqueIDs: copies differ in their recipient alone, and each is still a

@@ -243,7 +243,7 @@ func (s *Side) envelope(h header.Header, msg *message) (deliver.Envelope, error)
 	default:
 		return e, &deliver.Error{Class: deliver.Later, Err: &RecipientError{rule}}
 	}
-	msg.shared = &sharing{to: e.Recipients, routed: make(map[string]bool)}
+	msg.shared = &sharing{key: msg.Key, to: e.Recipients, routed: make(map[string][]string)}
 	return e, nil
 }
 
