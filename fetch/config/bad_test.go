@@ -162,7 +162,7 @@ func TestBadFiles(t *testing.T) {
 		{"deliver [{mailder: /m}]", "accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{mailder: /m}]\n",
 			"5:16: accounts.work.deliver[0].mailder: unknown key (did you mean \"maildir\"?)"},
 		{"deliver [{maildir: /m, mbox: /n}]", "accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{maildir: /m, mbox: /n}]\n",
-			"5:15: accounts.work.deliver[0]: wants exactly one of maildir, mbox, imap, gmail, jmap, smtp, lmtp, pipe, http (is a - missing " +
+			"5:15: accounts.work.deliver[0]: wants exactly one of maildir, mbox, imap, gmail, jmap, smtp, lmtp, pipe, http, files (is a - missing " +
 				"before the next?)"},
 		{"deliver [{maildir: /m}, {maildir: /m/}]", "accounts:\n  work:\n    server: h\n    user: u\n" +
 			"    deliver: [{maildir: /m}, {maildir: /m/}]\n",
@@ -175,7 +175,7 @@ func TestBadFiles(t *testing.T) {
 		{"deliver [{maildir: [a]}]", "accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{maildir: [a]}]\n",
 			"5:25: accounts.work.deliver[0].maildir: wants a path, or a mapping of path, not a list"},
 		{"deliver [{}]", "accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{}]\n",
-			"5:15: accounts.work.deliver[0]: wants exactly one of maildir, mbox, imap, gmail, jmap, smtp, lmtp, pipe, http (is a - missing " +
+			"5:15: accounts.work.deliver[0]: wants exactly one of maildir, mbox, imap, gmail, jmap, smtp, lmtp, pipe, http, files (is a - missing " +
 				"before the next?)"},
 		{"deliver [{mbox: {path: /m, format: mboxrx}}]",
 			"accounts:\n  work:\n    server: h\n    user: u\n    deliver: [{mbox: {path: /m, format: mboxrx}}]\n",

@@ -257,15 +257,10 @@ func join(path, name string) string {
 // plainKey reports whether a key can be repeated in a message: one with other
 // characters may be "password:SECRET" that lacks its space.
 func plainKey(s string) bool {
-	if s == "" || len(s) > 64 {
-		return false
-	}
-	for _, r := range s {
-		ok := r == '_' || r == '-' || r == '.' || r == '+' || r == '@' ||
-			r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		if !ok {
-			return false
-		}
-	}
-	return true
+	return s != "" && len(s) <= 64 && strings.IndexFunc(s, notPlain) < 0
+}
+
+func notPlain(r rune) bool {
+	return !(r == '_' || r == '-' || r == '.' || r == '+' || r == '@' ||
+		r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
 }

@@ -9,7 +9,7 @@ import (
 
 // shellWord quotes a path for a command that a person will paste.
 func shellWord(s string) string {
-	if plainKey(strings.ReplaceAll(s, "/", "")) {
+	if s != "" && strings.IndexFunc(strings.ReplaceAll(s, "/", ""), notPlain) < 0 {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
