@@ -47,7 +47,7 @@ func (r *Reader) Close() error {
 // Copy writes the message of a receipt to w, with LF line ends, and says where it is:
 // "Inbox email Mf40b5f831efa", with what the server is known to have changed. If it is
 // not there, one with this sum (SHA-256 with LF line ends) is looked for in all
-// mailboxes. The error is fs.ErrNotExist if there is none.
+// mailboxes. The error is fs.ErrNotExist if there is none: what lies in the trash does not stay.
 func (r *Reader) Copy(ctx context.Context, w io.Writer, receipt string, sum [sha256.Size]byte) (where string, err error) {
 	at, err := parseReceipt(receipt)
 	if err != nil {
@@ -55,19 +55,23 @@ func (r *Reader) Copy(ctx context.Context, w io.Writer, receipt string, sum [sha
 	}
 	if at.email != "" {
 		list, err := r.s.emails(ctx, []string{at.email})
-		if err == nil && len(list) == 1 {
+		there := err == nil && len(list) == 1 && r.stays(&list[0])
+		if there {
 			where, _, err = r.read(ctx, w, &list[0], at, sum)
 		}
 		if err != nil && !errors.Is(err, errGone) {
 			return where, r.s.o.failed(err)
 		}
-		if err == nil && len(list) == 1 {
+		if err == nil && there {
 			return where, nil
+		}
+		if err == nil && len(list) == 1 {
+			where = r.where(&list[0]) // the trash
 		}
 	}
 	e, err := r.find(ctx, at, sum)
 	if err == nil && e == nil {
-		return "", fmt.Errorf("%s: %w", remote.Clean(r.s.o.Mailbox), fs.ErrNotExist)
+		return where, fmt.Errorf("%s: %w", remote.Clean(r.s.o.Mailbox), fs.ErrNotExist)
 	}
 	if err == nil {
 		where, _, err = r.read(ctx, w, e, at, sum)
@@ -93,6 +97,17 @@ func (r *Reader) read(ctx context.Context, w io.Writer, e *email, at receipt, su
 	return where + at.Changes(have, sum), have.Exact, nil
 }
 
+// stays reports whether an Email is in the mailbox, or elsewhere than in the trash, which
+// servers empty.
+func (r *Reader) stays(e *email) bool {
+	for id := range e.Mailboxes {
+		if id == r.box || !slices.ContainsFunc(r.boxes, func(b mailbox) bool { return b.ID == id && b.Role == "trash" }) {
+			return true
+		}
+	}
+	return false
+}
+
 // where names the mailboxes of an Email, and it.
 func (r *Reader) where(e *email) string {
 	var names []string
@@ -115,7 +130,7 @@ func (r *Reader) find(ctx context.Context, at receipt, sum [sha256.Size]byte) (c
 		return nil, err
 	}
 	in := &intent{Mark: remote.Mark{ID: at.ID, Size: at.size}}
-	p := &past{emails: list}
+	p := &past{emails: slices.DeleteFunc(list, func(e email) bool { return !r.stays(&e) })}
 	for _, e := range p.candidates(in) {
 		have, err := r.s.sums(ctx, e.Blob, e.Size)
 		switch {

@@ -83,6 +83,9 @@ func (r *Reader) many(ctx context.Context, receipts []string, read func(i int, e
 	var wg sync.WaitGroup
 	room := make(chan struct{}, r.s.uploads)
 	for _, e := range list {
+		if !r.stays(&e) {
+			continue
+		}
 		for _, i := range asked[e.ID] {
 			room <- struct{}{}
 			wg.Go(func() {

@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
+	"io/fs"
 	"maps"
 	"net"
 	"net/http"
@@ -157,6 +159,34 @@ func TestMailboxes(t *testing.T) {
 }
 
 // TestReadBack: by the Email's id, by Message-ID and date, and in another mailbox.
+// TestMovedToTrash: a copy in the trash does not stay, so it is not there, unless the mail goes there.
+func TestMovedToTrash(t *testing.T) {
+	t.Parallel()
+	s := jmaptest.New()
+	s.Start()
+	defer s.Close()
+	m := letters(1)[0]
+	intents, results := deliverAll(t, New(alice(s.URL, "inbox")), m)
+	s.Emails()[0].Boxes = map[string]bool{"b2": true}
+	for mailbox, want := range map[string]bool{"inbox": false, "trash": true} {
+		r, err := Open(t.Context(), alice(s.URL, mailbox))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, receipt := range []string{results[0].Receipt, intents[0].Receipt} {
+			if where, err := r.Copy(t.Context(), io.Discard, receipt, sumOf(m)); want == errors.Is(err, fs.ErrNotExist) || want && err != nil {
+				t.Errorf("%s, %q: %q, %v", mailbox, receipt, where, err)
+			}
+		}
+		there := false
+		r.Sums(t.Context(), []string{results[0].Receipt}, [][32]byte{sumOf(m)}, func(int, [32]byte, string) { there = true })
+		if there != want {
+			t.Errorf("%s: Sums finds it: %v", mailbox, there)
+		}
+		_ = r.Close()
+	}
+}
+
 func TestReadBack(t *testing.T) {
 	t.Parallel()
 	s := jmaptest.New()

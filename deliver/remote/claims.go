@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -101,7 +102,9 @@ func (c *Claims[K]) refresh() error {
 
 func (c *Claims[K]) readFrom(name string) error {
 	f, err := os.Open(name)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) { // it was the oldest: another process has removed it
+		return nil
+	} else if err != nil {
 		return err
 	}
 	defer f.Close()
@@ -184,7 +187,15 @@ func (c *Claims[K]) current() (string, error) {
 	for _, old := range files[:max(0, len(files)-generations)] {
 		_ = os.Remove(old)
 	}
-	return fmt.Sprintf("%s.%020d", c.Path, time.Now().UnixNano()), nil
+	at := time.Now().UnixNano()
+	if digits, ok := strings.CutPrefix(last, c.Path+"."); ok { // the clock may have been set back: the newest one comes last
+		n, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil {
+			return "", err
+		}
+		at = max(at, n+1)
+	}
+	return fmt.Sprintf("%s.%020d", c.Path, at), nil
 }
 
 // Note claims the copies of a batch that was published.

@@ -36,6 +36,10 @@ type Mark struct {
 	Batch string `json:"batch,omitempty"`
 }
 
+// unnamed is whose the copies are of intents that are older than Claims: one name, as equal
+// messages of a batch are told apart by their order among its own copies.
+const unnamed = "0"
+
 // MarkOf makes the mark of a staged message.
 func MarkOf(p *content.Part, id string, date int64) Mark {
 	return Mark{ID: id, Size: p.Size, Date: date, Exact: p.Exact[:], Loose: p.Loose[:]}
@@ -69,7 +73,7 @@ func (m *Mark) Decode(kind string, data []byte, in any) error {
 	if len(m.Exact) != sha256.Size || len(m.Loose) != sha256.Size {
 		return fmt.Errorf("%s: an intent lacks its sums", kind)
 	}
-	m.Batch = cmp.Or(m.Batch, strconv.FormatInt(m.At.UnixNano(), 10)) // it is older than Claims
+	m.Batch = cmp.Or(m.Batch, unnamed)
 	return nil
 }
 

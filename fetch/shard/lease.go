@@ -93,7 +93,7 @@ func (l *lease) keep(ctx context.Context) (held context.Context, stop func()) {
 	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := l.renew(ended); err != nil {
+		if err := renew(ended, l.write); err != nil {
 			cancel(&LostError{l.shard, err})
 		}
 	}()
@@ -120,18 +120,25 @@ func (l *lease) take(ctx context.Context, dir string) error {
 		if err == nil {
 			rivals = l.others(dir)
 		}
-		for _, path := range rivals {
-			if held := l.expire(ctx, path); held != nil {
-				if err == nil {
-					l.release()
-				}
-				return held
-			}
-		}
-		if err == nil {
-			return nil
+		held := l.expireAll(ctx, rivals, err == nil)
+		switch {
+		case errors.Is(held, errTaken): // it seemed to have expired: the next turn watches it
+		case held != nil && err == nil:
+			l.release()
+			return held
+		case held != nil || err == nil:
+			return held
 		}
 	}
+}
+
+func (l *lease) expireAll(ctx context.Context, paths []string, own bool) error {
+	for _, path := range paths {
+		if err := l.expire(ctx, path, own); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *lease) create() error {
@@ -158,14 +165,19 @@ func (l *lease) others(dir string) (paths []string) {
 }
 
 // expire watches a lease, and removes it if nobody renews it. The error is a *HeldError
-// if somebody does.
-func (l *lease) expire(ctx context.Context, path string) error {
+// if somebody does. Our own, if there is one, is renewed meanwhile: others watch it.
+func (l *lease) expire(ctx context.Context, path string, own bool) error {
 	first, err := os.ReadFile(path)
 	for waited := time.Duration(0); err == nil && waited < expireAfter; waited += time.Second {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(time.Second):
+		}
+		if own {
+			if err := l.write(); err != nil {
+				return err
+			}
 		}
 		var now []byte
 		if now, err = os.ReadFile(path); err == nil && !bytes.Equal(now, first) {
@@ -203,25 +215,27 @@ func ownerOf(text []byte) string {
 	return line
 }
 
-// renew renews the lease until stop is closed; the error says why it cannot.
-func (l *lease) renew(stop <-chan struct{}) error {
+// renew renews a lease with write until stop is closed; the error says why it cannot. A
+// renewal counts from when it began: others may have seen it then.
+func renew(stop <-chan struct{}, write func() error) error {
 	results := make(chan error, 1)
 	var failed error
 	for last := time.Now(); ; {
 		select {
 		case <-stop:
 			return nil
-		case <-time.After(renewEvery):
+		case <-time.After(max(time.Second, renewEvery-time.Since(last))):
 		}
-		go func() { results <- l.write() }() // a server that is away makes it wait
+		began := time.Now()
+		go func() { results <- write() }() // a server that is away makes it wait
 		select {
 		case failed = <-results:
-		case <-time.After(renewWithin - renewEvery):
+		case <-time.After(renewWithin - time.Since(last)):
 			return errors.New("the file system does not answer")
 		}
 		switch {
 		case failed == nil:
-			last = time.Now()
+			last = began
 		case errors.Is(failed, errTaken), time.Since(last) > renewWithin-renewEvery:
 			return failed
 		}
@@ -238,14 +252,13 @@ func (l *lease) write() error {
 	} else if err != nil {
 		return err
 	}
-	defer f.Close()
 	text := make([]byte, len(l.text()))
 	if _, _ = f.ReadAt(text, 0); !bytes.HasPrefix(text, []byte(l.owner)) {
-		return errTaken
+		return errors.Join(errTaken, f.Close())
 	}
 	l.count++
 	_, err = f.WriteAt(l.text(), 0)
-	return err
+	return errors.Join(err, f.Close()) // a file system of a network may write, and fail, only now
 }
 
 // release removes the file if it is still ours.

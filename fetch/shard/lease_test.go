@@ -76,6 +76,39 @@ func TestLease(t *testing.T) {
 			_, end = hold(t, dir, Shard{3, 3})
 			end()
 		},
+		"who waits for another number of shards keeps its own": func(t *testing.T, dir string) {
+			for n := range 3 {
+				abandon(t, dir, Shard{n + 1, 3})
+			}
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				time.Sleep(10 * time.Second)
+				mustBeHeld(t, dir, Shard{1, 4})
+			})
+			ctx, end := hold(t, dir, Shard{1, 4})
+			time.Sleep(time.Minute)
+			if ctx.Err() != nil {
+				t.Error(context.Cause(ctx))
+			}
+			wg.Wait()
+			end()
+		},
+		"a file system that is slow, and then does not answer": func(t *testing.T, _ string) {
+			var began time.Time
+			err := renew(nil, func() error {
+				if began.IsZero() {
+					began = time.Now()
+					time.Sleep(renewWithin - renewEvery - time.Second)
+				} else {
+					time.Sleep(time.Hour)
+				}
+				return nil
+			})
+			if after := time.Since(began); err == nil || after > renewWithin {
+				t.Errorf("%v, %v after the last renewal began", err, after)
+			}
+			time.Sleep(time.Hour)
+		},
 		"one that was taken over": func(t *testing.T, dir string) {
 			ctx, end := hold(t, dir, one)
 			defer end()
