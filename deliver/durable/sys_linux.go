@@ -41,14 +41,6 @@ func syncfsReports(release string) bool {
 
 func syncfs(f *os.File) error { return unix.Syncfs(int(f.Fd())) }
 
-// WriteBack starts to write the data of an open file, and waits for nothing. On
-// file systems with a journal, an entry that is made afterwards and survives a
-// power loss then leads to a file with its content; no more is promised, for
-// a small part of the price of Sync. Elsewhere it does nothing.
-func WriteBack(f *os.File) {
-	_ = unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
-}
-
 // renameNew falls back where the file system (NFS) or the kernel (before 3.15)
 // has no RENAME_NOREPLACE.
 func renameNew(from, to string) error {

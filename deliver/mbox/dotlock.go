@@ -80,7 +80,9 @@ func writeLockFile(dir string) (path string, info fs.FileInfo, err error) {
 	if err == nil {
 		err = f.Chmod(0o644)
 	}
-	durable.WriteBack(f) // after a power failure, an empty lock could be anybody's
+	if err == nil { // after a power failure, an empty lock could be anybody's
+		err = durable.Sync(f)
+	}
 	if err == nil {
 		info, err = f.Stat()
 	}
