@@ -283,8 +283,8 @@ type Error struct {
 	Done []string
 	// Pause is how long the target wants to be left alone; 0: it does not say.
 	Pause time.Duration
-	// Refused: the target answered about this message and does not have it. If
-	// the class stops the run as well, others may pass anyway.
+	// Refused: the target answered about this message and does not have it, or does not
+	// say that it has. If the class stops the run as well, others may pass anyway.
 	Refused bool
 	// Undecided, with Failed: the target's answer is one for good as well as for now. It
 	// counts for the message also if the target takes no other: else it would never end.

@@ -17,6 +17,8 @@ const (
 	// WebPage: the answer is a web page. Unexpected: it is none that the service gives.
 	WebPage
 	Unexpected
+	// Early: it is one of success, before all of the message was sent.
+	Early
 	// Throttled, Busy and ServerError: the service takes nothing now, asks for a pause or
 	// failed. Postponed: it does not take this message now.
 	Throttled

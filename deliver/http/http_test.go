@@ -1,11 +1,15 @@
 package http
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	nethttp "net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -170,6 +174,8 @@ func TestAnswers(t *testing.T) {
 		{"paperless", 200, "OK", deliver.Unavailable, Unexpected},
 		{"paperless", 400, `{"document":["File type message/rfc822 not supported"]}`, deliver.CannotCreate, NoMailType},
 		{"paperless", 400, `{"document":["The submitted file is empty."]}`, deliver.Never, Refused},
+		{"paperless", 400, `{"tags":["Invalid pk \"9\" - object does not exist."]}`, deliver.CannotCreate, Unexpected},
+		{"paperless", 400, page + "<title>Bad Request (400)</title>", deliver.CannotCreate, Unexpected}, // ALLOWED_HOSTS
 		{"*", 200, page, deliver.Unavailable, WebPage},
 		{"*", 200, "<?xml version='1.0'?>\n<!DOCTYPE html PUBLIC>", deliver.Unavailable, WebPage},
 		{"*", 301, "", deliver.CannotCreate, Redirect},
@@ -210,8 +216,8 @@ func TestAnswers(t *testing.T) {
 			if got != row.want || got != taken && (cause.Cause != row.cause || !strings.Contains(e.Err.Error(), strconv.Itoa(row.status))) {
 				t.Errorf("%s: %d %q: class %d, %v", name, row.status, row.body, got, e.Err)
 			}
-			if got != taken && e.Refused != (row.status >= 300) {
-				t.Errorf("%s: %d: refused %v", name, row.status, e.Refused)
+			if got != taken && !e.Refused {
+				t.Errorf("%s: %d: the next run begins with the same message", name, row.status)
 			}
 		}
 	}
@@ -258,6 +264,118 @@ func TestNoAnswer(t *testing.T) {
 	o.Secret = func(context.Context) (string, error) { return "", errors.New("no such file") }
 	if class, e = classOf(t, send(t, New(o), deliver.Envelope{}, letter)); class != deliver.Denied {
 		t.Errorf("%d: %v", class, e.Err)
+	}
+}
+
+// TestSecretsInAnswers: a service that quotes what it got shows no secret, also where the
+// answer is kept as the receipt.
+func TestSecretsInAnswers(t *testing.T) {
+	const token, password, query = "tok-0123456789", "pw-abcdef", "querysecret99"
+	for _, status := range []int{200, 500} {
+		for _, auth := range []string{"Bearer " + token, "Basic " + base64.StdEncoding.EncodeToString([]byte("alice:"+password))} {
+			h := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+				_, plain, _ := r.BasicAuth()
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, r.Header.Get("Authorization")+" "+plain+" at "+r.URL.String())
+			}))
+			o := options("raw", h.URL+"/in?key="+query)
+			o.Web.Authorize = func(context.Context) (string, error) { return auth, nil }
+			res := send(t, New(o), deliver.Envelope{}, letter)
+			h.Close()
+			text := fmt.Sprint(res.Receipt, res.Err)
+			_, sent, _ := strings.Cut(auth, " ")
+			for _, secret := range []string{token, password, query, sent} {
+				if strings.Contains(text, secret) {
+					t.Errorf("%d: shows %s: %s", status, secret, text)
+				}
+			}
+			if !strings.Contains(text, "/in?****") {
+				t.Errorf("%d: %s", status, text)
+			}
+		}
+	}
+}
+
+// TestKeysOfTargets: two endpoints of an account that share a store of keys both get a message.
+func TestKeysOfTargets(t *testing.T) {
+	s := &servicetest.Server{Preset: "raw", Dedupe: true}
+	url := s.Start(t)
+	for _, path := range []string{"/a", "/b", "/b?queue=2", "/a"} {
+		if res := send(t, New(options("raw", url+path)), deliver.Envelope{Account: "a", UID: "1"}, letter); res.Err != nil {
+			t.Error(res.Err)
+		}
+	}
+	if n := len(s.Messages()); n != 3 {
+		t.Errorf("%d messages, want one for each endpoint", n)
+	}
+}
+
+// TestEarly: a service that takes a message before it has all of it has a part.
+func TestEarly(t *testing.T) {
+	ours, theirs := net.Pipe()
+	go func() {
+		if _, err := nethttp.ReadRequest(bufio.NewReaderSize(theirs, 64)); err == nil {
+			_, _ = io.WriteString(theirs, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+		}
+	}()
+	o := options("raw", "http://service/in")
+	o.Web.Dial = func(context.Context, string, string) (net.Conn, error) { return ours, nil }
+	class, e := classOf(t, send(t, New(o), deliver.Envelope{}, letter+strings.Repeat("x\n", 1<<20)))
+	if cause, _ := errors.AsType[*Error](e.Err); class != deliver.Failed || cause.Cause != Early {
+		t.Errorf("%d: %v", class, e)
+	}
+	_, _ = ours.Close(), theirs.Close()
+}
+
+// TestEndless: the status of an answer counts, whatever comes after it and for however long.
+func TestEndless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			r, err := nethttp.ReadRequest(bufio.NewReader(theirs))
+			if err == nil {
+				_, err = io.Copy(io.Discard, r.Body)
+			}
+			if err == nil {
+				_, err = io.WriteString(theirs, "HTTP/1.1 202 Accepted\r\n\r\n")
+			}
+			for err == nil {
+				time.Sleep(15 * time.Second)
+				_, err = io.WriteString(theirs, ": ping\n\n")
+			}
+		}()
+		o := options("raw", "http://service/in")
+		o.Web.Dial = func(context.Context, string, string) (net.Conn, error) { return ours, nil }
+		d, start := New(o), time.Now()
+		if class, e := classOf(t, send(t, d, deliver.Envelope{}, letter)); class != taken || time.Since(start) > mostAnswer {
+			t.Errorf("%d after %v: %v", class, time.Since(start), e)
+		}
+		_ = d.Close()
+		_, _ = ours.Close(), theirs.Close()
+		<-done
+	})
+}
+
+// TestFates: what a task says in each version of the API.
+func TestFates(t *testing.T) {
+	for text, want := range map[string]fate{
+		`[{"task_id":"t","status":"SUCCESS","result":null}]`:                                                             succeeded,
+		`{"results":[{"task_id":"t","status":"success","result_data":{"document_id":7}}]}`:                               succeeded,
+		`{"results":[{"task_id":"t","status":"failure","result_data":{"duplicate_of":7,"duplicate_in_trash":false}}]}`:   succeeded,
+		`{"results":[{"task_id":"t","status":"failure","result_data":{"duplicate_of":7,"duplicate_in_trash":true}}]}`:    failed,
+		`{"results":[{"task_id":"t","status":"failure","result_data":{"duplicate_of":null,"error_message":"no Tika"}}]}`: failed,
+		`{"results":[{"task_id":"t","status":"pending","result_data":null}]}`:                                            running,
+		`[{"task_id":"another","status":"SUCCESS"}]`:                                                                     unknown,
+		`[]`: unknown,
+	} {
+		h := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) { _, _ = io.WriteString(w, text) }))
+		_, got, err := New(options("paperless", h.URL)).look(t.Context(), "t")
+		h.Close()
+		if err != nil || got != want {
+			t.Errorf("%s: %d, %v", text, got, err)
+		}
 	}
 }
 

@@ -24,6 +24,9 @@ import (
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 64 << 10
 
+// mostAnswer is how long an answer is read once it has begun: a stream of events never ends.
+const mostAnswer = time.Minute
+
 // The fields of requests to an endpoint of one's own.
 const (
 	// KeyField has the same value each time that a message is sent
@@ -58,6 +61,9 @@ func (d *Deliverer) deliver(ctx context.Context, m *message) deliver.Result {
 		return deliver.Result{Err: d.unanswered(err)}
 	}
 	row := d.p.judge(a)
+	if !a.Whole && (row.means == delivered || row.means == queued) {
+		return deliver.Result{Err: d.refused(answer{means: either, cause: Early}, a)}
+	}
 	if row.means == queued {
 		if id := taskID(a); id != "" {
 			return d.await(ctx, id)
@@ -84,7 +90,7 @@ func (d *Deliverer) get(ctx context.Context, path string) (*web.Answer, error) {
 // says what became of the message.
 func (d *Deliverer) do(ctx context.Context, r *web.Request) (*web.Answer, error) {
 	var body []byte
-	r.Limit, r.Wait = maxAnswer, d.o.Wait
+	r.Limit, r.Wait, r.Most = maxAnswer, d.o.Wait, mostAnswer
 	r.Into = func(in io.Reader) (err error) {
 		body, err = io.ReadAll(io.LimitReader(in, maxAnswer))
 		return err
@@ -103,7 +109,7 @@ func (d *Deliverer) do(ctx context.Context, r *web.Request) (*web.Answer, error)
 func (d *Deliverer) hide(text string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, s := range d.values {
+	for _, s := range slices.Concat(d.values, d.logins, d.query) {
 		if len(s) > 3 {
 			text = strings.ReplaceAll(text, s, "****")
 		}
@@ -115,14 +121,18 @@ func (d *Deliverer) hide(text string) string {
 func (d *Deliverer) refused(row answer, a *web.Answer) *deliver.Error {
 	text := shown(a)
 	if place := a.Header.Get("Location"); row.cause == Redirect && place != "" {
-		place, _, _ = strings.Cut(place, "?")
-		text += ": to " + clean(place)
+		if i := strings.IndexAny(place, "?#"); i >= 0 {
+			place = place[:i]
+		}
+		text += ": to " + clean(d.hide(place))
 	}
 	if row.means == later && a.Pause() > 0 {
 		row.means = busy // who asks for a pause asks for it whatever comes
 	}
 	e := d.failure(classes[row.means], row.cause, fmt.Errorf("%s: %s", d.o.Web.Name, text))
-	e.Pause, e.Refused, e.Undecided = a.Pause(), a.Status >= 300, row.means == either
+	// Whatever the answer is, it may be one to this message alone: others are tried first
+	// in the next run.
+	e.Pause, e.Refused, e.Undecided = a.Pause(), true, row.means == either
 	e.Err.(*Error).Pause = e.Pause
 	return e
 }
@@ -146,7 +156,7 @@ func (d *Deliverer) request(ctx context.Context, m *message) (*web.Request, erro
 	if d.p.own {
 		// In capitals it would make net/http send the request again by itself if a
 		// connection that was kept breaks.
-		h[strings.ToLower(KeyField)] = []string{strconv.Quote(m.key())}
+		h[strings.ToLower(KeyField)] = []string{strconv.Quote(m.key(d.o.URL))}
 		h.Set(AccountField, clean(m.env.Account))
 	}
 	if d.p.secret.sign && values[0] != "" {
@@ -184,13 +194,13 @@ func (d *Deliverer) authorize(ctx context.Context) (string, error) {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(d.p.secret.user+":"+values[0])), nil
 }
 
-// key is the same for the same message of the same account, whichever run sends it, and
-// another one for every other message.
-func (m *message) key() string {
+// key is the same for the same message of the same account to the same URL, whichever run
+// sends it, and another one for every other message: two endpoints may share a store of keys.
+func (m *message) key(address string) string {
 	if fault.Mutated("http-new-key") {
 		return rand.Text()
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %x", m.env.Account, m.env.UID, m.sum))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %x", address, m.env.Account, m.env.UID, m.sum))
 	return hex.EncodeToString(sum[:])
 }
 

@@ -70,7 +70,9 @@ var presets = []preset{
 		answers: []answer{
 			{low: 200, means: queued},
 			{low: 400, says: `{"document":["File type`, means: stop, cause: NoMailType},
-			{low: 400, means: never, cause: Refused},
+			{low: 400, says: `{"document":`, means: never, cause: Refused},
+			// Else it is a field of the configuration, or Django refuses the host name.
+			{low: 400, means: stop, cause: Unexpected},
 		},
 		probe: probe{method: "GET", path: tasksPath + "mailhaul-probe", good: []int{200}}},
 }

@@ -3,9 +3,12 @@ package http
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,21 +64,64 @@ type Deliverer struct {
 	pool   spool.Pool
 	slow   atomic.Bool // a task took too long
 
+	query []string // what the query of the URL may hold of secrets, the longest first
+
 	mu     sync.Mutex
 	values []string // the secret, then those of the headers; nil: not known yet
+	logins []string // what was sent as Authorization
 }
 
 // New returns a Deliverer. It does not connect.
 func New(o Options) *Deliverer {
 	o.Wait, o.Web.Idle = max(o.Wait, leastWait), cmp.Or(o.Web.Idle, time.Minute)
-	d := &Deliverer{o: o, p: presetOf(o.Preset), pool: spool.NewPool()}
+	d := &Deliverer{o: o, p: presetOf(o.Preset), pool: spool.NewPool(), query: secretsOf(o.URL)}
 	way := o.Web
 	way.Hide = d.hide
 	if s := d.p.secret; s.user != "" || s.header == authorization {
 		way.Authorize, way.Renew = d.authorize, nil
 	}
+	if get := way.Authorize; get != nil {
+		way.Authorize = func(ctx context.Context) (string, error) { return d.sent(get(ctx)) }
+	}
+	if renew := way.Renew; renew != nil {
+		way.Renew = func(ctx context.Context, refused string) (string, error) { return d.sent(renew(ctx, refused)) }
+	}
 	d.client = web.New(way)
 	return d
+}
+
+// secretsOf are the query of a URL and the values in it.
+func secretsOf(address string) []string {
+	_, query, found := strings.Cut(address, "?")
+	if !found {
+		return nil
+	}
+	list := []string{query}
+	for pair := range strings.SplitSeq(query, "&") {
+		_, value, _ := strings.Cut(pair, "=")
+		plain, _ := url.QueryUnescape(value)
+		list = append(list, value, plain)
+	}
+	slices.SortStableFunc(list, func(a, b string) int { return len(b) - len(a) })
+	return list
+}
+
+// sent notes a value of Authorization, to take it out of answers: what comes after its
+// first word, and user and password if it is Basic.
+func (d *Deliverer) sent(auth string, err error) (string, error) {
+	if err != nil {
+		return auth, err
+	}
+	_, secret, _ := strings.Cut(auth, " ")
+	list := []string{auth, secret}
+	if plain, err := base64.StdEncoding.DecodeString(secret); err == nil && strings.HasPrefix(auth, "Basic ") {
+		_, password, _ := strings.Cut(string(plain), ":")
+		list = append(list, password)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.logins = list
+	return auth, nil
 }
 
 // MaxBatch is 1: a message whose answer is lost cannot be looked up.
@@ -165,6 +211,10 @@ func (d *Deliverer) unanswered(err error) *deliver.Error {
 		return d.failure(deliver.Unavailable, CauseOther, err)
 	case e.Sent && (e.Cause == web.Lost || e.Cause == web.Silent || e.Cause == web.TooLong):
 		return d.failure(deliver.Failed, InDoubt, errInDoubt{err})
+	case e.Sent && e.Cause == web.NotHTTP: // it may be the answer to this message alone
+		stop := d.failure(e.Class(), InDoubt, errInDoubt{err})
+		stop.Refused = true
+		return stop
 	case e.Cause == web.Lost:
 		return d.failure(deliver.Failed, CauseOther, err)
 	}

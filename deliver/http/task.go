@@ -44,10 +44,18 @@ const (
 // task is a task of Paperless-ngx, in the form of version 9 of its API and before, or of
 // version 10.
 type task struct {
+	ID       string          `json:"task_id"`
 	Status   string          `json:"status"`
 	Result   json.RawMessage `json:"result"`
 	Document json.RawMessage `json:"related_document"`
-	Message  string          `json:"result_message"`
+	// Data is the result since version 10.
+	Data struct {
+		Document    json.RawMessage `json:"document_id"`
+		Reason      string          `json:"reason"`
+		Error       string          `json:"error_message"`
+		DuplicateOf *int            `json:"duplicate_of"`
+		InTrash     bool            `json:"duplicate_in_trash"`
+	} `json:"result_data"`
 }
 
 // fate is that of the task. What is a duplicate has the same bytes as a document that is
@@ -56,6 +64,8 @@ func (t *task) fate() fate {
 	text := strings.ToLower(t.text())
 	switch status := strings.ToUpper(t.Status); {
 	case status == "SUCCESS":
+		return succeeded
+	case status == "FAILURE" && t.Data.DuplicateOf != nil && !t.Data.InTrash:
 		return succeeded
 	case status == "FAILURE" && strings.Contains(text, "duplicate of") && !strings.Contains(text, "trash"):
 		return succeeded
@@ -66,7 +76,7 @@ func (t *task) fate() fate {
 }
 
 func (t *task) text() string {
-	return cmp.Or(t.Message, strings.Trim(string(t.Result), `"`), t.Status)
+	return cmp.Or(strings.Trim(strings.TrimPrefix(string(t.Result), "null"), `"`), t.Data.Error, t.Data.Reason, t.Status)
 }
 
 // taskID is the id in an answer; empty if there is none.
@@ -131,7 +141,7 @@ func (d *Deliverer) await(ctx context.Context, id string) deliver.Result {
 // finished is the result of a task that did its work.
 func (d *Deliverer) finished(id string, t *task) deliver.Result {
 	text := taskPrefix + id
-	if doc := strings.Trim(string(t.Document), `"`); doc != "" && doc != "null" {
+	if doc := strings.Trim(cmp.Or(string(t.Document), string(t.Data.Document)), `"`); doc != "" && doc != "null" {
 		text += ", document " + doc
 	}
 	return deliver.Result{Receipt: receipt(text)}
@@ -169,10 +179,12 @@ func (d *Deliverer) look(ctx context.Context, id string) (*task, fate, *deliver.
 	if err != nil {
 		return nil, unknown, d.withTask(id, d.failure(deliver.Unavailable, Unexpected, fmt.Errorf("%s: tasks: %w", d.o.Web.Name, err)))
 	}
-	if len(tasks) == 0 {
+	// A proxy that drops the query makes the service show other tasks.
+	i := slices.IndexFunc(tasks, func(t task) bool { return t.ID == id })
+	if i < 0 {
 		return &task{}, unknown, nil
 	}
-	return &tasks[0], tasks[0].fate(), nil
+	return &tasks[i], tasks[i].fate(), nil
 }
 
 // tasksOf reads a list of tasks, or a page of one.

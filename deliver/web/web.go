@@ -88,6 +88,8 @@ type Request struct {
 	Harmless bool
 	// Wait is the longest wait for the answer once the body is sent; zero: Options.Idle.
 	Wait time.Duration
+	// Most is the longest time that the body of an answer takes; zero: as long as it goes on.
+	Most time.Duration
 	// Limit is the largest body of an answer in octets; zero: 1 MiB.
 	Limit int64
 	// Into reads the body of an answer of the class 2xx while it arrives; nil:
@@ -101,7 +103,10 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
-	at     time.Time
+	// Whole: all of the request was handed to the connection before the answer came.
+	// Else the server has a part of it, and gets no more.
+	Whole bool
+	at    time.Time
 }
 
 // OK reports whether the status is of the class 2xx.
@@ -152,7 +157,10 @@ func (c *Client) once(ctx context.Context, r *Request, auth string) (*Answer, er
 	defer resp.Body.Close()
 	w.progress()
 	c.trace(false, "%d, %d octets", resp.StatusCode, resp.ContentLength)
-	a := &Answer{Status: resp.StatusCode, Header: resp.Header, at: time.Now()}
+	if r.Most > 0 {
+		defer time.AfterFunc(r.Most, func() { w.cancel(errSilent) }).Stop()
+	}
+	a := &Answer{Status: resp.StatusCode, Header: resp.Header, Whole: w.sent.Load(), at: time.Now()}
 	body := &reader{r: resp.Body, w: w, left: cmp.Or(r.Limit, defaultLimit)}
 	if r.Into != nil && a.OK() {
 		err = r.Into(body)

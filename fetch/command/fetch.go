@@ -152,11 +152,29 @@ func fromURL(c *cli.Context) (*call, []*config.Account, error) {
 	for _, to := range c.StringSlice("to") {
 		t, err := target.Rows().Parse(to, config.URLOptions{Insecure: c.Bool("insecure"), Password: urlPassword(c, "to-password-command", "MAILHAUL_TO_PASSWORD")})
 		if err != nil {
-			return nil, nil, exit.Usagef("--to %s: %w", to, err)
+			return nil, nil, exit.Usagef("--to %s: %w", withoutSecrets(to), err)
 		}
 		a.Deliver = append(a.Deliver, t)
 	}
 	return e, []*config.Account{a}, nil
+}
+
+// withoutSecrets is a target for people: the login of a URL, and the query of http, may
+// hold secrets.
+func withoutSecrets(to string) string {
+	scheme, rest, isURL := strings.Cut(to, "://")
+	if !isURL {
+		return to
+	}
+	if place, _, asks := strings.Cut(rest, "?"); asks && strings.HasPrefix(scheme, "http") {
+		rest = place + "?****"
+	}
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		if user, _, secret := strings.Cut(rest[:at], ":"); secret {
+			rest = user + ":****" + rest[at:]
+		}
+	}
+	return scheme + "://" + rest
 }
 
 // fromError names the option that is wrong.

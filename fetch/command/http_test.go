@@ -188,6 +188,13 @@ func TestHTTPTo(t *testing.T) {
 	l.says(l.run("fetch", "--from", from, "--to", s.Start(t)+"/in"), 0, "2 messages fetched")
 	l.says(l.run("fetch", "--from", from, "--to", "http://service.example/in"), 64, "--insecure allows it")
 	l.says(l.run("fetch", "--from", from, "--to", "https://bob@service.example/in"), 64, "login does not belong")
+	for _, to := range []string{"https://bob:s3cr3t@service.example/in", "http://service.example/in?key=s3cr3t", "https://service.example/?key=s3cr3t#x"} {
+		out := l.run("fetch", "--from", from, "--to", to)
+		l.says(out, 64, "--to ")
+		if strings.Contains(out.out+out.err, "s3cr3t") {
+			t.Errorf("%s: %v", to, out)
+		}
+	}
 	if len(s.Messages()) != 2 {
 		t.Errorf("%d arrived", len(s.Messages()))
 	}
@@ -202,6 +209,8 @@ func TestHTTPConfig(t *testing.T) {
 		"{url: \"https://h/\", preset: paperless, secret: x, token: y}": "conflicts with preset: paperless",
 		"{url: \"https://h/\", fields: {a: b}}":                         "which sends no form",
 		"{url: \"https://h/\", headers: {Host: b}}":                     "Host is set by mailhaul",
+		"{url: \"https://h/\", headers: {X-Idempotency-Key: b}}":        "set by mailhaul",
+		"{url: \"https://h/\"}\nheaders: {received: true}":              "received conflicts with http",
 		"{url: \"http://h/\"}":                                          "anyone on the way can read secret and mail",
 		"{url: \"https://bob:pw@h/\"}":                                  "use user and password",
 		"{url: \"ftp://h/\"}":                                           "wants https://",

@@ -38,6 +38,9 @@ type TargetKind struct {
 	// NoDedupe: it looks for no duplicates, and dedupe of an account that has no other
 	// target is refused.
 	NoDedupe bool
+	// Exact: a message that is sent again must have the same bytes, and headers.received,
+	// which has the time in it, is refused.
+	Exact bool
 	// New returns a target with the defaults.
 	New func() Target
 }
@@ -228,6 +231,23 @@ func (k *checker) targets() {
 		k.fail("to", "has no use: no target takes a recipient (%s)", Addressees(k.w.opts.Targets))
 	}
 	k.dedupe()
+	k.exact()
+}
+
+// exact is about a Received field, whose time is another one when a message is sent again:
+// services know it again by its bytes. What the account inherits is for others.
+func (k *checker) exact() {
+	exact := func(t Target) bool {
+		return slices.ContainsFunc(k.w.opts.Targets, func(kind TargetKind) bool { return kind.Name == t.Kind() && kind.Exact })
+	}
+	i := slices.IndexFunc(k.a.Deliver, exact)
+	switch {
+	case i < 0 || !k.a.Policy.Received:
+	case k.own("headers"):
+		k.fail("headers", "received conflicts with %s: a message that is sent again has to be the same, or it arrives twice", k.a.Deliver[i].Kind())
+	default:
+		k.a.Policy.Received = false
+	}
 }
 
 // dedupe is about an account that wants no duplicates, of targets that cannot look. What

@@ -24,8 +24,10 @@ var httpTexts = map[http.Cause]string{
 	http.WebPage: "A web page is no answer to a program. A proxy, a login page or a page about maintenance may have answered: check " +
 		"`url` of the target. Messages stay on the server until the service answers.",
 	http.Unexpected: "The service does not answer so: check `url` and `preset` of the target. Messages stay on the server.",
-	http.Throttled:  "It takes no more for now; nothing has to be done. " + fromElsewhere,
-	http.Busy:       "It takes nothing now; nothing has to be done. " + fromElsewhere,
+	http.Early: "It took the message before it had all of it, so it has a part at most: it has to read all of a request before it answers. " +
+		"The message is tried again a few times, and then quarantined.",
+	http.Throttled: "It takes no more for now; nothing has to be done. " + fromElsewhere,
+	http.Busy:      "It takes nothing now; nothing has to be done. " + fromElsewhere,
 	http.ServerError: "It failed: its own log says why. Messages stay on the server, and are tried again; one that was taken before the failure " +
 		"arrives twice if the service does not know it again.",
 	http.Postponed: "It takes this message later.",

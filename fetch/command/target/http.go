@@ -21,10 +21,10 @@ func httpRow() Row {
 	return Row{
 		Name: "http", Doc: "service that takes mail by HTTP, such as a help desk, a mapping",
 		Form: "https://HOST/PATH", Schemes: []string{"https", "http"},
-		NoDedupe: true,
-		New:      func() Target { return newHTTP() },
-		Parse:    parseHTTP,
-		Recover:  map[string]deliver.RecoverFunc{http.Kind: deliver.GiveUp},
+		NoDedupe: true, Exact: true,
+		New:     func() Target { return newHTTP() },
+		Parse:   parseHTTP,
+		Recover: map[string]deliver.RecoverFunc{http.Kind: deliver.GiveUp},
 	}
 }
 
@@ -100,8 +100,11 @@ func checkField(name string) error {
 	switch {
 	case !httpguts.ValidHeaderFieldName(name):
 		return errors.New("wants names of fields, such as X-Api-Key")
-	case slices.Contains(own, strings.ToLower(name)):
+	case slices.Contains(own, strings.ToLower(name)), strings.HasPrefix(strings.ToLower(name), "mailhaul-"):
 		return fmt.Errorf("%s is set by mailhaul", name)
+	case strings.HasSuffix(strings.ToLower(name), "idempotency-key"):
+		// One value for all messages, and net/http would send a request twice for it.
+		return fmt.Errorf("%s is set by mailhaul, another one for each message", name)
 	}
 	return nil
 }

@@ -128,6 +128,9 @@ type Row struct {
 	Short string
 	// NoDedupe: an account that has no other target must not ask for dedupe.
 	NoDedupe bool
+	// Exact: a message that is sent again must have the same bytes, so nothing is added
+	// that has the time in it.
+	Exact bool
 	// Parse fills a new target from what follows --to. What it returns is complete.
 	Parse func(url string) (Target, error)
 	// Propose returns targets for an account that fit a machine, as --to takes
@@ -149,7 +152,7 @@ func Rows() Table {
 func (t Table) Kinds() []config.TargetKind {
 	kinds := make([]config.TargetKind, len(t))
 	for i, r := range t {
-		kinds[i] = config.TargetKind{Name: r.Name, Doc: r.Doc, Short: r.Short, NoDedupe: r.NoDedupe, New: func() config.Target { return r.New() }}
+		kinds[i] = config.TargetKind{Name: r.Name, Doc: r.Doc, Short: r.Short, NoDedupe: r.NoDedupe, Exact: r.Exact, New: func() config.Target { return r.New() }}
 	}
 	return kinds
 }
