@@ -16,8 +16,17 @@ type Allowed struct {
 	Address bool
 }
 
-// An address has no word that a command could take for an option.
-var address = strings.NewReplacer("%h", `[0-9A-Za-z:.\[_][0-9A-Za-z:.%\]_-]*`, "%p", "[0-9]+", "%%", "%")
+// An address has no word that a command could take for an option, or a shell for another
+// command.
+const host = `[0-9A-Za-z:.\[_][0-9A-Za-z:.%\]_-]*`
+
+var (
+	address   = strings.NewReplacer("%h", host, "%p", "[0-9]+", "%%", "%")
+	plainHost = regexp.MustCompile("^" + host + "$")
+)
+
+// PlainHost reports whether %h may stand for a host, which may be from elsewhere.
+func PlainHost(s string) bool { return plainHost.MatchString(s) }
 
 func (a *Allowed) permits(args []string) bool {
 	if !a.Address {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +26,8 @@ const maxRequest = 128 << 10
 // the command's standard input, output and error.
 type request struct {
 	Args, Env []string
-	Leads     bool
+	// Inherit: before Env comes the helper's own environment, which may be a large one.
+	Inherit, Leads bool
 }
 
 // answer is what the helper sends twice: after the start, and after the end.
@@ -86,11 +88,12 @@ type remote struct {
 }
 
 func ask(helper *net.UnixConn, c *Cmd, files [3]*os.File) (running, error) {
-	env := c.Env
-	if env == nil {
-		env = os.Environ()
+	env, own := c.Env, os.Environ()
+	inherit := env == nil || len(env) >= len(own) && slices.Equal(env[:len(own)], own)
+	if env != nil && inherit {
+		env = env[len(own):]
 	}
-	message, err := json.Marshal(request{c.Args, env, c.Leads})
+	message, err := json.Marshal(request{c.Args, env, inherit, c.Leads})
 	if err == nil && len(message) > maxRequest {
 		err = syscall.E2BIG
 	}
@@ -235,7 +238,9 @@ func prepare(allowed []Allowed, r request) (*exec.Cmd, error) {
 	for _, a := range allowed {
 		if len(r.Args) > 0 && a.permits(r.Args) {
 			cmd := exec.Command(r.Args[0], r.Args[1:]...)
-			cmd.Env = a.environment(r.Env)
+			if cmd.Env = a.environment(r.Env); r.Inherit {
+				cmd.Env = append(os.Environ(), cmd.Env...)
+			}
 			if r.Leads {
 				lead(cmd)
 			}

@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -23,6 +24,9 @@ func TestMain(m *testing.M) {
 func TestHelper(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestHelperChild$", "-test.v")
 	cmd.Env = append(os.Environ(), "MAILHAUL_TEST_HELPER=1", "LANG=C")
+	for i := range 10 { // more than a request may have, as where Kubernetes has many services
+		cmd.Env = append(cmd.Env, fmt.Sprintf("LARGE%d=%s", i, strings.Repeat("x", 20<<10)))
+	}
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "--- PASS: TestHelperChild") {
 		t.Errorf("%v\n%s", err, out)

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -85,12 +86,13 @@ func (w *walker) of(doc Document) *walker {
 	if c.untrusted {
 		base := &c.accounts.base
 		base.Password, base.Token, base.OAuth = Secret{}, Secret{}, nil
+		base.TLS.ClientCert, base.TLS.ClientKey = "", "" // auth: external would be us
 	}
 	for _, list := range []map[string]mark{w.marks.shared, w.marks.own} { // own: there is no section of accounts
 		for at, m := range list {
 			key, of := strings.CutPrefix(at, "defaults.")
 			key, _, _ = strings.Cut(key, ".")
-			if of && (!c.untrusted || key != "password" && key != "token" && key != "oauth") {
+			if of && (!c.untrusted || !slices.Contains([]string{"password", "token", "oauth", "client_cert", "client_key"}, key)) {
 				c.marks.shared[at] = m
 			}
 		}
@@ -192,8 +194,22 @@ func (d *adoption) each(at string, n *yaml.Node) error {
 				d.unknown("", name, found.of[name].key, []string{"accounts"}, false)
 			}
 		}
-		return d.each(at, p.value)
+		return d.section(at, d.target(p.value))
 	}
+	return d.named(found)
+}
+
+// section takes what stands under accounts: a list of accounts, or a mapping of them by
+// name. It is no section again, as it could be for ever with an alias to itself.
+func (d *adoption) section(at string, n *yaml.Node) error {
+	if n.Kind == yaml.MappingNode && nameOf(n) < 0 {
+		return d.named(d.pairs("accounts", n, false))
+	}
+	return d.each(at, n)
+}
+
+// named takes the accounts of a mapping by name.
+func (d *adoption) named(found entries) error {
 	for _, name := range found.names {
 		if err := d.account(join("accounts", name), name, found.of[name].key, found.of[name].value); err != nil {
 			return err
@@ -291,14 +307,22 @@ func (d *adoption) reject(errs Errors) {
 	d.more += len(errs) - room
 }
 
-// sumOf is a sum over the content of a node.
+// sumOf is a sum over the content of a node. What has several aliases is added once: the
+// others stand for it by its number.
 func sumOf(n *yaml.Node) uint64 {
 	h := fnv.New64a()
+	done := map[*yaml.Node]int{}
 	var add func(n *yaml.Node, depth int)
 	add = func(n *yaml.Node, depth int) {
 		fmt.Fprintf(h, "%d %d %s %q;", depth, n.Kind, n.Tag, n.Value)
-		if n.Alias != nil && depth < 8 {
-			add(n.Alias, depth+1)
+		if of := n.Alias; of != nil {
+			nr, twice := done[of]
+			if !twice {
+				nr = len(done)
+				done[of] = nr
+				add(of, depth+1)
+			}
+			fmt.Fprintf(h, "*%d;", nr)
 		}
 		for _, c := range n.Content {
 			add(c, depth+1)

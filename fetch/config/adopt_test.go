@@ -105,13 +105,14 @@ func TestAdoptAmongOthers(t *testing.T) {
 // TestUntrusted: accounts from a URL bring values only, and get no secrets of others.
 func TestUntrusted(t *testing.T) {
 	conf := "logins: {corp: {provider: google, client_id: x}}\n" +
-		"defaults: {password: {env: X}, deliver: [{maildir: /mail}]}\n"
+		"defaults: {password: {env: X}, client_cert: /dev/null, deliver: [{maildir: /mail}]}\n"
 	for i, keys := range []string{
 		`"password":{"command":["id"]}`, `"password":{"file":"/etc/shadow"}`, `"password":{"env":"HOME"}`, `"password":{"netrc":true}`,
 		`"password":{"keyring":"x"}`, `"password":{"credential":"x"}`, `"before":["id"]`, `"after":["id"]`, `"tunnel":["id"]`,
 		`"alert":{"command":["id"]}`, `"ca_file":"/etc/passwd"`, `"client_cert":"/etc/passwd"`, `"deliver":[{"maildir":"/etc/cron.d/x"}]`,
 		`"oauth":"corp"`, `"oauth":{"provider":"google","client_id":"x"}`, `"krb":{"keytab":"/etc/krb5.keytab"}`, `"auth":"gssapi"`,
 		`"proxy":{"url":"socks5://h:1","user":"u","password":{"file":"/etc/shadow"}}`, `"token":{"env":"HOME"}`, `"auth":"plain"`,
+		`"auth":"external"`,
 	} {
 		text := fmt.Sprintf(`[{"name":"a","server":"h","user":"u",%s},{"name":"b","server":"h","user":"v","password":"p"}]`, keys)
 		names, said := adopted(t, conf, text, false)
@@ -141,5 +142,23 @@ func TestAdoptBounds(t *testing.T) {
 	}
 	if names, _ := adopted(t, "", bomb+"accounts: {a: {<<: *l}}\n", true); names != "" {
 		t.Errorf("accounts %s", names)
+	}
+}
+
+// TestAdoptAliases: aliases can neither make a list that has no end nor work that has none.
+func TestAdoptAliases(t *testing.T) {
+	if names, said := adopted(t, "", "accounts: &a\n  accounts: *a\n", false); names != "" || said == "" {
+		t.Errorf("a section of itself: %q, %s", names, said)
+	}
+	text := "x-0: &m0 {timeout: 5s}\n"
+	for i := range 4 {
+		text += fmt.Sprintf("x-%d: &m%d {<<: [%s]}\n", i+1, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*m%d, ", i), 3000), ", "))
+	}
+	conf := "defaults: {server: h, deliver: [{maildir: /mail}]}\n"
+	if names, said := adopted(t, conf, text+"accounts: {a: {<<: *m4, user: u}}\n", false); names != "a" {
+		t.Errorf("merged often: %q, %s", names, said)
+	}
+	if names, _ := adopted(t, conf, "accounts: {accounts: {user: u}}\n", false); names != "accounts" {
+		t.Errorf("an account of this name: %q", names)
 	}
 }

@@ -150,6 +150,9 @@ func tunnel(argv []string) dialFunc {
 		if err != nil {
 			return nil, err
 		}
+		if !process.PlainHost(host) {
+			return nil, errors.New("tunnel: the host has characters that a command could take for more than a host")
+		}
 		words := make([]string, len(argv))
 		for i, w := range argv {
 			words[i] = strings.NewReplacer("%h", host, "%p", port, "%%", "%").Replace(w)
