@@ -86,6 +86,7 @@ func (l *loopRun) run(ctx context.Context, tasks schedule.Tasks) error {
 	l.watch.Reloaded(nil)
 	defer l.watch.Finish(ctx)
 	l.results = e.results()
+	l.results.EndWith(ctx)
 	defer l.results.Close(ctx)
 	around, cancel := context.WithCancel(context.WithoutCancel(ctx)) // outlives the runs
 	var wg sync.WaitGroup

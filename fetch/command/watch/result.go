@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/mailhaul/mailhaul/deliver/process"
 	"github.com/mailhaul/mailhaul/fetch"
@@ -66,6 +67,17 @@ func (r *Results) Report(e fetch.Event) {
 			return errors.New("the URL of result is wrong")
 		}
 		return r.send.submit(ctx, "result", u, "application/json", body, to.Headers)
+	})
+}
+
+// EndWith bounds how long results that wait are sent once ctx is done: runs under way may
+// wait for them, and the end of the process for those. It is called before the first run.
+func (r *Results) EndWith(ctx context.Context) {
+	context.AfterFunc(ctx, func() {
+		time.AfterFunc(alertGrace, func() {
+			r.send.begin.Do(r.send.start)
+			r.send.cancel()
+		})
 	})
 }
 
