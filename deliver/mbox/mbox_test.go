@@ -75,7 +75,11 @@ func appendForeign(t testing.TB, dir string) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := fcntlLock(f); err != nil {
+	_, err = fcntlLock(f)
+	for late := time.Now().Add(10 * time.Second); errors.Is(err, errHeld) && time.Now().Before(late); _, err = fcntlLock(f) {
+		time.Sleep(time.Millisecond) // a child that another test is just starting has the lock's file, too
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	info, err := f.Stat()
