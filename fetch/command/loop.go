@@ -268,7 +268,11 @@ func (l *loopRun) reread(file *config.File) (schedule.Tasks, error) {
 		return r, err
 	}
 	if l.confined != nil {
-		if missing, ok := l.confined.Covers(e.process().Confinement(accounts)); !ok {
+		missing, ok := l.confined.Covers(e.process().Confinement(accounts))
+		if conf.Elsewhere.Any() {
+			missing, ok = "include, accounts_from", false
+		}
+		if !ok {
 			return r, restart(fmt.Errorf("the sandbox of this process does not allow it (%s)", missing))
 		}
 	}

@@ -18,9 +18,17 @@ import (
 // durable, and its Status, which may be lost.
 type kept struct{ dir, key string }
 
-// keptOf depends on nothing but the command or URL.
-func keptOf(dir string, s *config.Source) kept {
-	sum := sha256.Sum256([]byte(fmt.Sprintf("%q %q", s.Command, s.URL)))
+// keptOf depends on the command or URL, and on which of several with the same it is: they
+// may differ in their headers.
+func keptOf(dir string, from []config.Source, i int) kept {
+	of := func(s *config.Source) string { return fmt.Sprintf("%q %q", s.Command, s.URL) }
+	name := of(&from[i])
+	for j := range from[:i] {
+		if of(&from[j]) == of(&from[i]) {
+			name += "+"
+		}
+	}
+	sum := sha256.Sum256([]byte(name))
 	return kept{dir, hex.EncodeToString(sum[:8])}
 }
 
@@ -90,7 +98,7 @@ func first(err error) string {
 // Statuses returns what is remembered of the sources of a configuration.
 func Statuses(dir string, c *config.Config) (list []Status) {
 	for i := range c.Elsewhere.From {
-		s := keptOf(dir, &c.Elsewhere.From[i]).status()
+		s := keptOf(dir, c.Elsewhere.From, i).status()
 		s.Source = nameOf(c, i)
 		list = append(list, s)
 	}

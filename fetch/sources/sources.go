@@ -130,7 +130,7 @@ func nameOf(c *config.Config, i int) string {
 // list reads one source, or takes what it printed last.
 func (r *Reader) list(ctx context.Context, c *config.Config, i int, take adopt) List {
 	s := &c.Elsewhere.From[i]
-	k := keptOf(r.Dir, s)
+	k := keptOf(r.Dir, c.Elsewhere.From, i)
 	dir, _ := filepath.Abs(filepath.Dir(c.Path))
 	doc := config.Document{Name: nameOf(c, i), Dir: dir, Trusted: s.Trusted}
 	l := List{Name: doc.Name}

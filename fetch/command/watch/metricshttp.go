@@ -13,7 +13,11 @@ import (
 	"time"
 
 	"github.com/mailhaul/mailhaul/fetch/config"
+	"golang.org/x/net/netutil"
 )
+
+// maxScrapers bounds the connections to the listener: fetching needs files, too.
+const maxScrapers = 32
 
 // ServeMetrics answers GET /metrics to those who may ask until ctx is done. The returned
 // function waits for its end.
@@ -26,6 +30,7 @@ func ServeMetrics(ctx context.Context, log *slog.Logger, m *config.Metrics, w *S
 	if err != nil {
 		return nil, err
 	}
+	l = netutil.LimitListener(l, maxScrapers)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(rw http.ResponseWriter, req *http.Request) {
 		if !may(rw, req) {
