@@ -153,7 +153,7 @@ func withLoginUsers(c *cli.Context) (*call, []*config.Account, error) {
 		if isAccount || !isLogin {
 			names = append(names, name)
 		}
-		if users := e.users(name); isLogin && len(users) > 0 {
+		if users := loginUsers(e.conf, name); isLogin && len(users) > 0 {
 			names = append(names, users...)
 		} else if isLogin && !isAccount {
 			return nil, nil, exit.Usage(fmt.Errorf("no account uses the login %s", name))
@@ -225,7 +225,7 @@ func (e *call) accounts(names []string) ([]*config.Account, error) {
 		switch a, ok := left[name]; {
 		case !ok:
 			e.from.report(e)
-			return nil, e.unknownAccount(name)
+			return nil, unknownAccount(e.conf, name)
 		case a != nil:
 			out = append(out, a)
 			left[name] = nil // named twice, it is fetched once
@@ -235,15 +235,15 @@ func (e *call) accounts(names []string) ([]*config.Account, error) {
 }
 
 // unknownAccount is the error of a name that is no account's, nor one of logins.
-func (e *call) unknownAccount(name string, logins ...string) error {
+func unknownAccount(c *config.Config, name string, logins ...string) error {
 	known := logins
-	for _, a := range e.conf.Accounts {
+	for _, a := range c.Accounts {
 		known = append(known, a.Name)
 	}
 	if hint := config.DidYouMean(name, known); hint != "" {
-		return exit.Usage(advice.Give(fmt.Errorf("no account %q in %s%s", name, e.conf.Path, hint), advice.ListAccounts))
+		return exit.Usage(advice.Give(fmt.Errorf("no account %q in %s%s", name, c.Path, hint), advice.ListAccounts))
 	}
-	return exit.Usage(advice.Give(fmt.Errorf("no account %q in %s; there is: %s", name, e.conf.Path, strings.Join(known, ", ")), advice.ListAccounts))
+	return exit.Usage(advice.Give(fmt.Errorf("no account %q in %s; there is: %s", name, c.Path, strings.Join(known, ", ")), advice.ListAccounts))
 }
 
 // oneAccount is for commands that work on one account.

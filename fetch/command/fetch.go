@@ -338,7 +338,7 @@ func waitFlag() cli.Flag {
 func (e *call) fetcher() *fetch.Fetcher {
 	f := &fetch.Fetcher{StateDir: e.builder.StateDir, Recover: target.Rows().Recoverers(), Log: e.log}
 	if e.conf != nil {
-		f.Parallel, f.PerHost = e.parallel(), e.conf.PerHost
+		f.Parallel, f.PerHost = parallel(e.conf, e.log), e.conf.PerHost
 	}
 	return f
 }

@@ -2,7 +2,9 @@ package command
 
 import (
 	"cmp"
+	"log/slog"
 
+	"github.com/mailhaul/mailhaul/fetch/config"
 	"github.com/mailhaul/mailhaul/fetch/schedule"
 )
 
@@ -25,12 +27,12 @@ func atOnce(parallel, files int) int {
 
 // parallel is the setting, or less if this process may not open enough files, which it
 // then says: a run that cannot open a file ends with an error.
-func (e *call) parallel() int {
+func parallel(c *config.Config, log *slog.Logger) int {
 	files := openFiles()
-	n := atOnce(e.conf.Parallel, files)
-	if n < e.conf.Parallel && len(e.conf.Accounts) > n {
-		e.log.Warn("too few open files are allowed for so many accounts at a time: raise the limit (ulimit -n, LimitNOFILE= of systemd)",
-			"parallel", e.conf.Parallel, "files", files, "uses", n)
+	n := atOnce(c.Parallel, files)
+	if n < c.Parallel && len(c.Accounts) > n {
+		log.Warn("too few open files are allowed for so many accounts at a time: raise the limit (ulimit -n, LimitNOFILE= of systemd)",
+			"parallel", c.Parallel, "files", files, "uses", n)
 	}
 	return n
 }

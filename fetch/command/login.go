@@ -76,14 +76,14 @@ func (e *call) oneLogin(names []string) (*config.OAuth, error) {
 	if len(names) != 1 {
 		return nil, exit.Usage(advice.Give(errors.New("name one account or login"), advice.ListAccounts))
 	}
-	for _, o := range e.logins() {
+	for _, o := range allLogins(e.conf) {
 		if o.Login == names[0] {
 			return o, nil
 		}
 	}
 	i := slices.IndexFunc(e.conf.Accounts, func(a *config.Account) bool { return a.Name == names[0] })
 	if i < 0 {
-		return nil, e.unknownAccount(names[0], loginNames(e.conf.Logins)...)
+		return nil, unknownAccount(e.conf, names[0], loginNames(e.conf.Logins)...)
 	}
 	a := e.conf.Accounts[i]
 	switch list := target.Logins(a); {
@@ -97,9 +97,9 @@ func (e *call) oneLogin(names []string) (*config.OAuth, error) {
 	return nil, exit.Config(advice.Give(fmt.Errorf("%s: no oauth: in the configuration", a.Name), advice.NoOAuth))
 }
 
-// users are the accounts that use a login, by its name.
-func (e *call) users(login string) (names []string) {
-	for _, a := range e.conf.Accounts {
+// loginUsers are the accounts that use a login, by its name.
+func loginUsers(c *config.Config, login string) (names []string) {
+	for _, a := range c.Accounts {
 		if slices.Contains(loginNames(target.Logins(a)), login) {
 			names = append(names, a.Name)
 		}
@@ -107,10 +107,10 @@ func (e *call) users(login string) (names []string) {
 	return names
 }
 
-// logins are all of the configuration, each once.
-func (e *call) logins() (list []*config.OAuth) {
-	list = slices.Clone(e.conf.Logins)
-	for _, a := range e.conf.Accounts {
+// allLogins are all of the configuration, each once.
+func allLogins(c *config.Config) (list []*config.OAuth) {
+	list = slices.Clone(c.Logins)
+	for _, a := range c.Accounts {
 		for _, o := range target.Logins(a) {
 			if !slices.ContainsFunc(list, func(l *config.OAuth) bool { return l.Login == o.Login }) {
 				list = append(list, o)
@@ -153,7 +153,7 @@ func runLogin(c *cli.Context) error {
 	if st.Flow == provider.ClientCredentials || st.Flow == provider.ServiceAccount {
 		done = fmt.Sprintf("flow %s works, and needs no login", st.Flow)
 	}
-	if users := e.users(t.Login); len(users) > 0 {
+	if users := loginUsers(e.conf, t.Login); len(users) > 0 {
 		done += "; next: mailhaul check --connect " + users[0]
 	}
 	_, err = fmt.Fprintf(e.out.Out, "%s: %s\n", t.Login, done)

@@ -47,17 +47,12 @@ func (e *call) ended(account string, err error, mail string) {
 
 // failed prints the error of one account, and what it means for the mail.
 func (e *call) failed(account string, err error, mail string) {
-	term.Failure(e.out.Err, account, err, advice.Of(err, e.situation(e.configOf(account))), mail)
-}
-
-// situation is that of an account in this command.
-func (e *call) situation(a *config.Account) advice.Situation {
-	return advice.SituationOf(a, e.conf == nil)
+	term.Failure(e.out.Err, account, err, advice.Of(err, advice.SituationOf(e.configOf(account), e.conf == nil)), mail)
 }
 
 // hint is what to do about an account's error, for a log and for JSON.
 func (e *call) hint(account string, err error) string {
-	return advice.Text(err, e.situation(e.configOf(account)))
+	return advice.Text(err, advice.SituationOf(e.configOf(account), e.conf == nil))
 }
 
 // configOf is the configuration of an account that was built; nil if unknown.

@@ -49,7 +49,7 @@ func tokenState(e *call, a *config.Account, o *config.OAuth) *jsonline.Token {
 	st, err := t.Source.Status()
 	if err != nil {
 		st.Warning = err.Error()
-		if text := advice.Text(err, e.situation(a)); text != "" {
+		if text := advice.Text(err, advice.SituationOf(a, e.conf == nil)); text != "" {
 			st.Warning += ": " + text
 		}
 	}
