@@ -236,8 +236,8 @@ func (r *Reader) matching(ctx context.Context, wire string, at ...receipt) (*sna
 // any finds the message of a receipt wherever it is.
 func (at receipt) any() *intent { return &intent{Mark: remote.Mark{ID: at.ID, Size: at.size}} }
 
-// list adds all other mailboxes, that of all mail (RFC 6154) first, and reports
-// whether that of the target is among them. It asks once.
+// list adds all other mailboxes, that of all mail (RFC 6154) first and without the trash,
+// which servers empty, and reports whether that of the target is among them. It asks once.
 func (r *Reader) list() (there bool, err error) {
 	if r.listed {
 		return !r.gone, nil
@@ -253,6 +253,7 @@ func (r *Reader) list() (there bool, err error) {
 		case strings.Contains(attrs, `\noselect`), strings.Contains(attrs, `\nonexistent`):
 		case wire == own:
 			there = true
+		case slices.Contains(strings.Fields(attrs), `\trash`):
 		case strings.Contains(attrs, `\all`):
 			r.boxes = slices.Insert(r.boxes, 1, wire)
 		default:

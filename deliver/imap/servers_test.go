@@ -183,6 +183,40 @@ func TestRenamedMailbox(t *testing.T) {
 	})
 }
 
+// TestMovedToTrash: a copy in the trash does not stay, so it is not there, unless the mail goes there.
+func TestMovedToTrash(t *testing.T) {
+	t.Parallel()
+	servers(t, func(t *testing.T, name string, s *realtest.Mailbox) {
+		if name != "cyrus" {
+			t.Skip("the mailbox for the trash cannot be named by IMAP")
+		}
+		o, bin := alice(s.Addr, "INBOX"), alice(s.Addr, "INBOX/Bin")
+		d := New(o)
+		m := letters(1)[0]
+		_, results := deliverAll(t, d, m)
+		_ = d.Close()
+		r, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		command(t, r.c, `CREATE "INBOX/Bin" (USE (\Trash))`)
+		command(t, r.c, `SELECT "INBOX"`)
+		command(t, r.c, `UID MOVE 1:* "INBOX/Bin"`)
+		_ = r.Close()
+		for want, o := range map[bool]Options{false: o, true: bin} {
+			r, err := Open(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			where, err := r.Copy(t.Context(), io.Discard, results[0].Receipt, sumOf(m))
+			if want != (err == nil) || !want && !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %q %v", o.Mailbox, where, err)
+			}
+			_ = r.Close()
+		}
+	})
+}
+
 func command(t *testing.T, c *conn, line string) {
 	t.Helper()
 	if _, err := c.command("test", line, nil); err != nil {
