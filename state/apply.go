@@ -174,7 +174,7 @@ func (a *applier) settleEntry(s Settlement, i Intent) error {
 	if err := a.clearFailures(i.Key, i.Target, e.Done); err != nil {
 		return err
 	}
-	if err := a.clearFlaws(i.Key, i.Target); err != nil {
+	if err := clearFlaws(a.flaws, i.Key, i.Target); err != nil {
 		return err
 	}
 	return a.putEntry(&e, known)
@@ -246,7 +246,7 @@ func (a *applier) forget() error {
 		if known {
 			a.forgotten++
 		}
-		if err := a.forgetCopy(k); err != nil {
+		if err := forgetCopy(a.copies, k); err != nil {
 			return err
 		}
 		for _, t := range []*table{a.entries, a.failures, a.gone, a.flaws} {

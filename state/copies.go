@@ -47,7 +47,7 @@ func decodeCopies(sum Fingerprint, text []byte) []Copy {
 func (a *applier) putCopies() error {
 	for _, c := range a.Copies {
 		c.Raw = []byte(c.Key)
-		if err := a.changeCopies(c.Sum, func(list []Copy) []Copy {
+		if err := changeCopies(a.copies, c.Sum, func(list []Copy) []Copy {
 			return append(slices.DeleteFunc(list, func(old Copy) bool { return old.Key == c.Key && old.Target == c.Target }), c)
 		}); err != nil {
 			return err
@@ -60,33 +60,33 @@ func (a *applier) putCopies() error {
 }
 
 // changeCopies replaces the copies of a sum.
-func (a *applier) changeCopies(sum Fingerprint, change func([]Copy) []Copy) error {
+func changeCopies(t *table, sum Fingerprint, change func([]Copy) []Copy) error {
 	k := []byte(copiesOf + string(sum[:]))
-	text, err := a.copies.get(k)
+	text, err := t.get(k)
 	if err != nil {
 		return err
 	}
 	list := change(decodeCopies(sum, text))
 	if len(list) == 0 {
-		return a.copies.del(k)
+		return t.del(k)
 	}
-	return putJSON(a.copies, k, list)
+	return putJSON(t, k, list)
 }
 
 // forgetCopy removes what is known by one copy.
-func (a *applier) forgetCopy(k Key) error {
-	if a.copies.want.n == 0 {
+func forgetCopy(t *table, k Key) error {
+	if t.want.n == 0 {
 		return nil
 	}
 	at := []byte(sumOfKey + string(k))
-	b, err := a.copies.get(at)
+	b, err := t.get(at)
 	if err != nil || len(b) != len(Fingerprint{}) {
 		return err
 	}
-	if err := a.copies.del(at); err != nil {
+	if err := t.del(at); err != nil {
 		return err
 	}
-	return a.changeCopies(Fingerprint(b), func(list []Copy) []Copy {
+	return changeCopies(t, Fingerprint(b), func(list []Copy) []Copy {
 		return slices.DeleteFunc(list, func(c Copy) bool { return c.Key == k })
 	})
 }

@@ -61,7 +61,7 @@ func (a *applier) fail() error {
 	for _, k := range a.Unfail {
 		known, err := a.known(k)
 		if err == nil && !known {
-			err = a.forgetCopy(k)
+			err = forgetCopy(a.copies, k)
 		}
 		if err != nil {
 			return err

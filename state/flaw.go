@@ -73,18 +73,18 @@ func (a *applier) putFlaws() error {
 }
 
 // clearFlaws removes what a new delivery to a target makes untrue.
-func (a *applier) clearFlaws(k Key, target string) error {
-	if a.flaws.want.n == 0 {
+func clearFlaws(t *table, k Key, target string) error {
+	if t.want.n == 0 {
 		return nil
 	}
-	text, err := a.flaws.get([]byte(k))
+	text, err := t.get([]byte(k))
 	var list []Flaw
 	if err != nil || text == nil || json.Unmarshal(text, &list) != nil {
 		return err
 	}
 	list = slices.DeleteFunc(list, func(f Flaw) bool { return f.Target == target })
 	if len(list) == 0 {
-		return a.flaws.del([]byte(k))
+		return t.del([]byte(k))
 	}
-	return putJSON(a.flaws, []byte(k), list)
+	return putJSON(t, []byte(k), list)
 }

@@ -308,7 +308,7 @@ func Command() Kind[[]string] {
 			return nil, false
 		}
 		var err error
-		if out[0], err = w.tilde(out[0]); err != nil {
+		if out[0], err = w.opts.tilde(out[0]); err != nil {
 			w.errorf(n, path, "%v", err)
 			return nil, false
 		}

@@ -14,7 +14,7 @@ func (d *secretData) netrcFile() (string, error) {
 	if path, ok := d.opts.lookup("NETRC"); ok && path != "" {
 		return path, nil
 	}
-	return (&walker{opts: d.opts}).tilde("~/.netrc")
+	return d.opts.tilde("~/.netrc")
 }
 
 // netrc looks up the password for the secret's host and user.

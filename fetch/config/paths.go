@@ -65,11 +65,11 @@ func (w *walker) path(s string) (string, error) {
 	if err := checkText(s); err != nil {
 		return "", err
 	}
-	s, err := w.tilde(s)
+	s, err := w.opts.tilde(s)
 	if err != nil {
 		return "", err
 	}
-	if s, err = w.variables(s); err != nil {
+	if s, err = w.opts.variables(s); err != nil {
 		return "", err
 	}
 	if !filepath.IsAbs(s) {
@@ -79,7 +79,7 @@ func (w *walker) path(s string) (string, error) {
 }
 
 // tilde expands a leading ~ or ~user.
-func (w *walker) tilde(s string) (string, error) {
+func (o *Options) tilde(s string) (string, error) {
 	if !strings.HasPrefix(s, "~") {
 		return s, nil
 	}
@@ -91,7 +91,7 @@ func (w *walker) tilde(s string) (string, error) {
 		}
 		return filepath.Join(u.HomeDir, rest), nil
 	}
-	if home, ok := w.opts.lookup("HOME"); ok && home != "" {
+	if home, ok := o.lookup("HOME"); ok && home != "" {
 		return filepath.Join(home, rest), nil
 	}
 	u, err := user.Current()
@@ -103,7 +103,7 @@ func (w *walker) tilde(s string) (string, error) {
 
 // variables expands $VAR and ${VAR}; $$ is a dollar sign. A variable that is
 // not set is an error: an empty one would make the path name something else.
-func (w *walker) variables(s string) (string, error) {
+func (o *Options) variables(s string) (string, error) {
 	var failed error
 	if strings.Count(s, "${") != strings.Count(s, "}") {
 		return "", errors.New("has a ${ without its }")
@@ -112,7 +112,7 @@ func (w *walker) variables(s string) (string, error) {
 		if name == "$" {
 			return "$"
 		}
-		v, ok := w.opts.lookup(name)
+		v, ok := o.lookup(name)
 		if (!ok || v == "") && failed == nil {
 			failed = fmt.Errorf("the variable $%s is not set (cron and systemd set few): write the path out", name)
 		}

@@ -133,7 +133,7 @@ func Absolute(p string) (string, error) {
 	if err := checkText(p); err != nil {
 		return "", fmt.Errorf("path: %w", err)
 	}
-	p, err := (&walker{opts: Options{LookupEnv: os.LookupEnv}}).tilde(p)
+	p, err := (&Options{LookupEnv: os.LookupEnv}).tilde(p)
 	if err != nil {
 		return "", err
 	}

@@ -13,28 +13,29 @@ var keywords string
 
 // own returns what an option needs that is more than the table says.
 func (m *merge) own(name string) func(o setting) {
+	plain := func(f func(*rcfile.Account, setting)) func(setting) { return func(o setting) { f(m.Account, o) } }
 	return map[string]func(o setting){
-		"user": m.names, "is": m.names, "to": m.names, "protocol": m.protocol, "auth": m.auth, "interval": m.interval, "uidl": m.uidl,
+		"user": m.names, "is": m.names, "to": m.names, "protocol": plain(protocol), "auth": plain(auth), "interval": m.interval, "uidl": plain(uidl),
 		"localdomains": func(o setting) { m.domains = append(m.domains, o.args...) },
 		"aka":          func(o setting) { m.hosts = append(m.hosts, o.args...) },
-		"limit":        m.limit, "fetchlimit": m.limit, "sslproto": m.sslProto, "sslcertck": m.certCheck, "sslcommonname": m.commonName,
+		"limit":        plain(limit), "fetchlimit": plain(limit), "sslproto": m.sslProto, "sslcertck": m.certCheck, "sslcommonname": m.commonName,
 	}[name]
 }
 
-func (m *merge) protocol(o setting) {
+func protocol(a *rcfile.Account, o setting) {
 	if strings.ToLower(o.Value) == "auto" {
-		m.Change(o.Option, "fetchmail tries IMAP first; mailhaul uses POP3")
+		a.Change(o.Option, "fetchmail tries IMAP first; mailhaul uses POP3")
 	} else {
-		m.Carry(o.Option, "server")
+		a.Carry(o.Option, "server")
 	}
 }
 
-func (m *merge) auth(o setting) {
+func auth(a *rcfile.Account, o setting) {
 	switch o.Value = strings.ToLower(o.Value); o.Value {
 	case "ssh", "implicit":
-		m.Drop(o.Option, "mailhaul always logs in: a server that trusts the connection needs no mailhaul")
+		a.Drop(o.Option, "mailhaul always logs in: a server that trusts the connection needs no mailhaul")
 	default:
-		rcfile.Auth(m.Account, o.Option, "any= password xoauth2 oauthbearer cram=cram-md5 cram-md5 gssapi kerberos=gssapi kerberos5=gssapi kerberos_v5=gssapi external")
+		rcfile.Auth(a, o.Option, "any= password xoauth2 oauthbearer cram=cram-md5 cram-md5 gssapi kerberos=gssapi kerberos5=gssapi kerberos_v5=gssapi external")
 	}
 }
 
@@ -44,28 +45,28 @@ func (m *merge) interval(o setting) {
 	}
 }
 
-func (m *merge) uidl(o setting) {
+func uidl(a *rcfile.Account, o setting) {
 	if o.negated() {
-		m.Change(o.Option, "UIDL is always used")
+		a.Change(o.Option, "UIDL is always used")
 	} else {
-		m.Carry(o.Option, "UIDL is always used")
+		a.Carry(o.Option, "UIDL is always used")
 	}
 }
 
 // limit handles limit and fetchlimit; 0 is none in fetchmail.
-func (m *merge) limit(o setting) {
+func limit(a *rcfile.Account, o setting) {
 	key, value := "max_size", any(rcfile.Size(o.num()))
 	if o.Name == "fetchlimit" {
 		key, value = "limit", config.Pair("messages", int(o.num()))
 	}
 	switch {
 	case o.num() <= 0:
-		m.Unset(key)
-		m.Carry(o.Option, "no limit, as by default")
+		a.Unset(key)
+		a.Carry(o.Option, "no limit, as by default")
 	case o.Name == "fetchlimit" && o.num() > 100_000_000:
-		m.Drop(o.Option, "is out of range")
+		a.Drop(o.Option, "is out of range")
 	default:
-		m.Put(o.Option, key, value)
+		a.Put(o.Option, key, value)
 	}
 }
 
