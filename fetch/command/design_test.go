@@ -63,6 +63,35 @@ func receiverOf(fn *ast.FuncDecl) string {
 	return exprText(typ)
 }
 
+// TestTypesAreSmall: no type has more than 25 methods. The client of POP3 has one for each
+// verb, and what an account says of a server is plain data with a row for each key.
+func TestTypesAreSmall(t *testing.T) {
+	t.Parallel()
+	limits := map[string]int{"fetch/pop3.Client": 45, "fetch/config.Remote": 32}
+	methods := make(map[string]int)
+	for _, p := range goList(t) {
+		dir := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		if strings.HasSuffix(dir, "test") {
+			continue
+		}
+		for _, f := range parseDir(t, filepath.Join(treeRoot, filepath.FromSlash(dir))) {
+			for _, d := range f.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv != nil {
+					methods[dir+"."+receiverOf(fn)]++
+				}
+			}
+		}
+	}
+	for name, n := range methods {
+		if n > max(25, limits[name]) {
+			t.Errorf("%s has %d methods", name, n)
+		}
+	}
+	if methods["fetch/pop3.Client"] < 30 {
+		t.Error("the client's methods were not counted")
+	}
+}
+
 // TestDesignHasEveryPackage compares the table of packages in docs/design.md
 // with the table of imports.
 func TestDesignHasEveryPackage(t *testing.T) {
