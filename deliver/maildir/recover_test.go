@@ -131,7 +131,7 @@ func TestRecoverReadElsewhere(t *testing.T) {
 // TestSweepEndedRuns: what a run of our own maildrop left goes as soon as its
 // process has ended; other maildrops' files may have intents.
 func TestSweepEndedRuns(t *testing.T) {
-	t.Parallel()
+	// Not beside tests that start processes: a child has the locks of all files for a moment.
 	path := filepath.Join(t.TempDir(), "M")
 	left := func(owner string) *Deliverer {
 		d := New(Options{Path: path})
