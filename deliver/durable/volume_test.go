@@ -59,6 +59,7 @@ func TestGroupsShareASyncfs(t *testing.T) {
 					t.Error(err)
 				}
 			})
+			synctest.Wait() // the first one has begun, the others wait for it
 		}
 		wg.Wait()
 		if took := time.Since(begun); calls != 2 || took != 2*time.Second {
